@@ -1,0 +1,71 @@
+//! Errors, classed once by what the caller must do next.
+//!
+//! Every fallible boundary (log, store, processor) has an error type of its own; each of them answers
+//! [`Class`], and the stream thread reacts to the class alone.
+
+use std::fmt;
+
+/// The caller's next move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Nothing happened. Make the same call again, after a pause.
+    Retry,
+    /// The work since the last commit is void, or its outcome is unknown: drop uncommitted state, read the
+    /// committed offsets back and continue from them.
+    Rewind,
+    /// This member's place in the group is gone: drop all tasks, leave, and join again.
+    Rejoin,
+    /// No retry helps. Stop, and tell a human what to change.
+    Stop,
+    /// The input is wrong. Refuse this input; everything else is fine.
+    Input,
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Class::Retry => "retry",
+            Class::Rewind => "rewind",
+            Class::Rejoin => "rejoin",
+            Class::Stop => "stop",
+            Class::Input => "input",
+        })
+    }
+}
+
+/// An error of the engine: its class, and one line that says what went wrong and what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    class: Class,
+    message: String,
+    #[source]
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// An error with its class and its one line.
+    pub fn new(class: Class, message: impl Into<String>) -> Self {
+        Self { class, message: message.into(), source: None }
+    }
+
+    /// An error that no retry mends.
+    pub fn stop(message: impl Into<String>) -> Self {
+        Self::new(Class::Stop, message)
+    }
+
+    /// Keeps the error that caused this one.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.source = Some(Box::new(source));
+        self
+    }
+
+    /// What the caller must do next.
+    pub fn class(&self) -> Class {
+        self.class
+    }
+}
+
+/// A result of the engine.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

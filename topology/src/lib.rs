@@ -1,0 +1,22 @@
+//! A stream processing engine in the style of Kafka Streams.
+//!
+//! A *task* is a pure state machine; everything that touches a broker, a disk or a clock stands outside it.
+//! Lower lines may use upper ones, never the other way:
+//!
+//! ```text
+//! error, codec   what the caller does next; items as bytes
+//! log            consumer, transactional producer, admin: memory | embedded | kafka
+//! store          key-value stores: overlay over memory or RocksDB; state directory
+//! graph          sources -> processors (+ stores) -> sinks; checked, printable
+//! task           one sub-topology x one partition
+//! restore        changelogs back into stores
+//! stream_thread  poll -> process -> commit
+//! client         threads, state, shutdown
+//! test_driver    all of it without a broker
+//! ```
+
+pub mod codec;
+pub mod error;
+pub mod log;
+
+pub use error::{Class, Error, Result};

@@ -1,0 +1,68 @@
+//! Errors of the log.
+
+use crate::error::Class;
+
+/// What kind of failure it is: each asks for another move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Nothing happened; the same call may go through later (no broker, coordinator moving, stable offset not known yet).
+    Retry,
+    /// The open transaction cannot be committed; abort it, then rewind.
+    Abort,
+    /// Nobody knows whether it happened. Make a new producer, initialise it, read the committed offsets back.
+    Unknown,
+    /// A producer with the same transactional id took over, or this one's transaction timed out. Only a new producer helps.
+    Fenced,
+    /// The group no longer knows this member.
+    NotMember,
+    /// A record is larger than the topic takes. It was not added.
+    TooLarge,
+    /// There is no such topic or partition.
+    NoSuchTopic,
+    /// Wrong configuration, no permission, broken storage: a human must act.
+    Fatal,
+}
+
+impl Kind {
+    /// What the caller must do next.
+    pub fn class(self) -> Class {
+        match self {
+            Kind::Retry => Class::Retry,
+            Kind::Abort | Kind::Unknown | Kind::Fenced => Class::Rewind,
+            Kind::NotMember => Class::Rejoin,
+            Kind::TooLarge => Class::Input,
+            Kind::NoSuchTopic | Kind::Fatal => Class::Stop,
+        }
+    }
+}
+
+/// A failure of the log: its kind and one line for a human.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    kind: Kind,
+    message: String,
+}
+
+impl Error {
+    /// An error of this kind.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+
+    /// What kind of failure it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// What the caller must do next.
+    pub fn class(&self) -> Class {
+        self.kind.class()
+    }
+}
+
+impl From<Error> for crate::error::Error {
+    fn from(error: Error) -> Self {
+        crate::error::Error::new(error.class(), error.message.clone()).caused_by(error)
+    }
+}

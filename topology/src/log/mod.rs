@@ -1,0 +1,265 @@
+//! The log: partitioned topics, consumer groups and transactions, behind traits.
+//!
+//! ```text
+//! memory      in this process, for tests and the simulator
+//! embedded    durable, one directory, one process
+//! kafka       a real cluster, through librdkafka
+//! ```
+//! All three pass one contract suite (`topology/tests/log_contract`). This module may use `error` and nothing
+//! else of the crate. Nothing here runs on an async runtime: calls block, on the thread that makes them.
+
+mod error;
+mod record;
+
+use std::time::Duration;
+
+pub use error::{Error, Kind};
+pub use record::{Header, Offset, ProducerRecord, Record, TopicPartition};
+
+/// A result of the log.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A log: makes consumers and producers, and administers topics. Cheap to clone; clones share the same log.
+pub trait Log: Clone + Send + Sync + 'static {
+    /// What a transaction needs to know of the consumer's group membership.
+    type Group: Send;
+    /// A consumer of this log.
+    type Consumer: Consumer<Group = Self::Group>;
+    /// A transactional producer of this log.
+    type Producer: Producer<Group = Self::Group>;
+
+    /// A new consumer. It has joined nothing and is assigned nothing yet.
+    fn consumer(&self, options: &ConsumerOptions) -> Result<Self::Consumer>;
+
+    /// A new transactional producer. Nothing is fenced before [`Producer::init_transactions`].
+    fn producer(&self, options: &ProducerOptions) -> Result<Self::Producer>;
+
+    /// What a topic looks like, or `None` where there is no such topic. Never creates it.
+    fn describe_topic(&self, topic: &str) -> Result<Option<TopicDescription>>;
+
+    /// Creates topics. One that exists already is left as it is and is no error.
+    fn create_topics(&self, topics: &[TopicSpec]) -> Result<()>;
+
+    /// Deletes topics. One that does not exist is no error.
+    fn delete_topics(&self, topics: &[String]) -> Result<()>;
+
+    /// Deletes the records below `before` (exclusive).
+    fn delete_records(&self, partition: &TopicPartition, before: Offset) -> Result<()>;
+
+    /// First and end offset of a partition. The end is the high watermark with
+    /// [`Isolation::ReadUncommitted`] and the last stable offset with [`Isolation::ReadCommitted`].
+    fn watermarks(&self, partition: &TopicPartition, isolation: Isolation) -> Result<Watermarks>;
+
+    /// The group's committed offsets, in the order asked; `None` where nothing was committed. Only stable ones: where
+    /// a transaction with pending offsets is open, it waits for its end, or fails with [`Kind::Retry`].
+    fn committed(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<Option<Committed>>>;
+
+    /// How many members the group has now.
+    fn group_member_count(&self, group: &str) -> Result<usize>;
+
+    /// Deletes a group that has no members, with its committed offsets. One that does not exist is no error.
+    fn delete_group(&self, group: &str) -> Result<()>;
+}
+
+/// A consumer, by group subscription or by explicit assignment. One thread owns it.
+pub trait Consumer: Send {
+    /// See [`Log::Group`].
+    type Group: Send;
+
+    /// Joins the consumer's group for these topics. Assignments arrive as [`Event`]s from [`Consumer::poll`]. Calling it
+    /// again after [`Consumer::leave`] joins again.
+    fn subscribe(&mut self, topics: &[String]) -> Result<()>;
+
+    /// Replaces what is consumed, and from where. Clears pauses. It is also the answer to [`Event::Assigned`]
+    /// (with where to start) and to [`Event::Revoked`] (with an empty slice).
+    fn assign(&mut self, partitions: &[(TopicPartition, Start)]) -> Result<()>;
+
+    /// Continues an assigned partition from this offset; nothing fetched before the call is delivered after it.
+    fn seek(&mut self, partition: &TopicPartition, offset: Offset) -> Result<()>;
+
+    /// Stops delivering records of assigned partitions until [`Consumer::resume`]. What was delivered is not lost.
+    fn pause(&mut self, partitions: &[TopicPartition]) -> Result<()>;
+
+    /// Goes on after [`Consumer::pause`], at the next record not yet delivered.
+    fn resume(&mut self, partitions: &[TopicPartition]) -> Result<()>;
+
+    /// Waits up to `timeout` for something to happen and hands over what there is, at most about
+    /// [`ConsumerOptions::batch_records`] records. Must be called often, or the group takes the member for dead.
+    /// Records of one partition arrive in order. After an assignment event the rest waits for the answer.
+    fn poll(&mut self, timeout: Duration, handler: &mut dyn FnMut(Event<'_>)) -> Result<()>;
+
+    /// The membership as of now, to be sent with offsets inside a transaction. `None` without a group.
+    fn group(&self) -> Option<Self::Group>;
+
+    /// Whether the membership was lost: what was assigned may be somebody else's already, and nothing may be committed.
+    fn assignment_lost(&self) -> bool;
+
+    /// Leaves the group now (also as a static member), so that others need not wait for the session to time out.
+    fn leave(&mut self) -> Result<()>;
+}
+
+/// A transactional producer. One thread owns it.
+///
+/// ```text
+///            init_transactions          begin            commit | abort
+///   new ---------------------> ready ---------> open -----------------> ready
+///    any error of class rewind in commit: the outcome is unknown. Drop the producer and make a new one.
+/// ```
+pub trait Producer: Send {
+    /// See [`Log::Group`].
+    type Group: Send;
+
+    /// Aborts what an earlier producer with the same transactional id left open, fences that producer, and makes this
+    /// one ready. Call it once, first.
+    fn init_transactions(&mut self, timeout: Duration) -> Result<()>;
+
+    /// Opens a transaction.
+    fn begin(&mut self) -> Result<()>;
+
+    /// Adds a record to the open transaction. `Ok` means accepted, not delivered. A record refused here is not part of the
+    /// transaction, and the transaction would commit without it: the caller must abort.
+    fn send(&mut self, record: &ProducerRecord<'_>) -> Result<()>;
+
+    /// Waits until every record is delivered; an error where one was not.
+    fn flush(&mut self, timeout: Duration) -> Result<()>;
+
+    /// Adds consumed offsets to the open transaction. Fails where the group no longer knows the member.
+    fn send_offsets(&mut self, offsets: &[OffsetCommit], group: &Self::Group) -> Result<()>;
+
+    /// Commits. `Ok`: committed. An error of kind [`Kind::Abort`] or [`Kind::Retry`]: not committed. Any other: unknown.
+    fn commit(&mut self, timeout: Duration) -> Result<()>;
+
+    /// Aborts; none of the transaction's records will be visible to a committed read.
+    fn abort(&mut self, timeout: Duration) -> Result<()>;
+
+    /// Highest offset delivered to a tracked topic ([`ProducerOptions::track_topics`]) since the last `begin`. Valid
+    /// after [`Producer::flush`], until the next `begin`.
+    fn delivered(&self, partition: &TopicPartition) -> Option<Offset>;
+}
+
+/// What a poll brings.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// Records of one partition, in offset order, borrowed from the client's buffers.
+    Records { partition: &'a TopicPartition, records: &'a [Record<'a>] },
+    /// The reader has reached the end: the next record will have this offset or a higher one. With
+    /// [`Isolation::ReadCommitted`] it is the last stable offset, behind transaction markers and aborted records.
+    EndOfPartition { partition: &'a TopicPartition, offset: Offset },
+    /// The group gave this member these partitions (all that it has now). Answer with [`Consumer::assign`].
+    Assigned(Vec<TopicPartition>),
+    /// The group takes these partitions away (all that it had). Commit, unless `lost`, then answer with
+    /// [`Consumer::assign`] of nothing.
+    Revoked { partitions: Vec<TopicPartition>, lost: bool },
+}
+
+/// Where to start reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// The first record there is.
+    Beginning,
+    /// This offset.
+    At(Offset),
+}
+
+/// What a consumer may see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// Records of committed transactions, up to the last stable offset.
+    ReadCommitted,
+    /// All records, aborted ones and those of open transactions too.
+    ReadUncommitted,
+}
+
+/// How to make a consumer.
+#[derive(Clone, Debug)]
+pub struct ConsumerOptions {
+    /// The group to join; `None` for explicit assignment only.
+    pub group: Option<GroupOptions>,
+    /// What it may see.
+    pub isolation: Isolation,
+    /// A name for the broker's logs.
+    pub client_id: String,
+    /// Most records handed over in one [`Event::Records`].
+    pub batch_records: usize,
+    /// Most bytes the client may prefetch.
+    pub prefetch_bytes: usize,
+}
+
+/// How to be a member of a group.
+#[derive(Clone, Debug)]
+pub struct GroupOptions {
+    /// The group.
+    pub id: String,
+    /// Static membership: the same id after a restart takes its partitions back at once.
+    pub instance_id: Option<String>,
+    /// After this long without a sign of life, in ms, the group gives the member's partitions away.
+    pub session_timeout_ms: u32,
+}
+
+/// How to make a transactional producer.
+#[derive(Clone, Debug)]
+pub struct ProducerOptions {
+    /// Whoever initialises last with this id fences all before.
+    pub transactional_id: String,
+    /// An open transaction older than this, in ms, is aborted by the log.
+    pub transaction_timeout_ms: u32,
+    /// A name for the broker's logs.
+    pub client_id: String,
+    /// Topics whose delivered offsets [`Producer::delivered`] can tell.
+    pub track_topics: Vec<String>,
+}
+
+/// First and end offset of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watermarks {
+    /// Offset of the first record there may be.
+    pub low: Offset,
+    /// One past the last.
+    pub high: Offset,
+}
+
+/// A committed offset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// The next offset to read.
+    pub offset: Offset,
+    /// What was committed beside it.
+    pub metadata: String,
+}
+
+/// An offset to commit inside a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OffsetCommit {
+    /// Of which partition.
+    pub partition: TopicPartition,
+    /// The next offset to read.
+    pub offset: Offset,
+    /// Kept beside it, given back by [`Log::committed`].
+    pub metadata: String,
+}
+
+/// A topic to create.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicSpec {
+    /// Its name.
+    pub name: String,
+    /// How many partitions.
+    pub partition_count: i32,
+    /// Replicas of each partition; `None` takes the cluster's default.
+    pub replication_factor: Option<i32>,
+    /// Topic settings under Kafka's names, such as `cleanup.policy`.
+    pub config: Vec<(String, String)>,
+}
+
+/// What a topic looks like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicDescription {
+    /// How many partitions.
+    pub partition_count: i32,
+    /// `cleanup.policy`: `delete`, `compact` or `compact,delete`.
+    pub cleanup_policy: String,
+    /// `delete.retention.ms`: how long a tombstone stays readable, in ms.
+    pub delete_retention_ms: i64,
+    /// `max.message.bytes`: the largest batch the topic takes.
+    pub max_message_bytes: i64,
+}
