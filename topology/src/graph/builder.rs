@@ -59,6 +59,19 @@ pub struct Store<K: Codec, V: Codec> {
 }
 
 impl<K: Codec, V: Codec> Store<K, V> {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn key_codec(&self) -> K {
+        self.key.clone()
+    }
+
+    pub(crate) fn value_codec(&self) -> V {
+        self.value.clone()
+    }
+
     /// Kept in RocksDB: may be larger than memory, and after a restart only the newest changes are restored.
     pub fn rocksdb(name: impl Into<String>, key: K, value: V) -> Self {
         Self { name: name.into(), medium: store::Medium::RocksDb, key, value }

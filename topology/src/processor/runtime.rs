@@ -231,7 +231,7 @@ impl Runtime {
     /// The law of held input: a held record has caused no output, no store write and no dead letter yet.
     pub fn check_holds(&self) -> Result<()> {
         let Some(held) = self.held_from() else { return Ok(()) };
-        let highest = self.highest_cause.max(self.stores.borrow().highest_cause());
+        let highest = self.stores.borrow().cause().map_or(self.highest_cause, |cause| cause.max(self.highest_cause));
         if highest < held {
             return Ok(());
         }

@@ -28,6 +28,7 @@ mod recovery;
 mod take_over;
 mod until_end;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,8 +39,9 @@ use crate::error::{Class, Error, Result};
 use crate::graph::Topology;
 use crate::log::{self, Consumer, ConsumerOptions, Event, GroupOptions, Isolation, Log, ProducerOptions, TopicPartition};
 use crate::metrics::Metrics;
-use crate::restore;
-use crate::store::StateDirectory;
+use crate::restore::RestoreThread;
+use crate::store::{Shared, StateDirectory, Stores};
+use crate::task::TaskId;
 
 use assignment::{Assigned, Phase};
 use producers::{Slot, Slots};
@@ -67,9 +69,12 @@ pub struct StreamThread<L: Log> {
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     state_directory: Option<Arc<StateDirectory>>,
+    store_memory: Shared,
     consumer: L::Consumer,
     slots: Slots<L>,
-    restorer: Box<dyn restore::Restorer>,
+    restorer: RestoreThread<TaskId>,
+    /// Tasks given up while the restorer had their stores; they come back from it.
+    returning: BTreeSet<TaskId>,
     /// `None` until the group spoke.
     assigned: Option<Vec<Assigned>>,
     last_commit_ms: i64,
@@ -91,8 +96,10 @@ pub struct Parts<L: Log> {
     pub metrics: Arc<Metrics>,
     /// The locked state directory; `None` where all stores are in memory.
     pub state_directory: Option<Arc<StateDirectory>>,
+    /// Memory that the stores of all tasks share.
+    pub store_memory: Shared,
     /// Brings stores up to their changelogs.
-    pub restorer: Box<dyn restore::Restorer>,
+    pub restorer: RestoreThread<TaskId>,
     /// Makes a random id for a new changelog.
     pub incarnations: Box<dyn FnMut() -> [u8; 16] + Send>,
 }
@@ -109,7 +116,7 @@ pub struct Turn {
 impl<L: Log> StreamThread<L> {
     /// Joins the group. Topics must exist.
     pub fn new(config: Config, parts: Parts<L>) -> Result<Self> {
-        let Parts { topology, log, clock, metrics, state_directory, restorer, incarnations } = parts;
+        let Parts { topology, log, clock, metrics, state_directory, store_memory, restorer, incarnations } = parts;
         let mut consumer = log.consumer(&consumer_options(&config))?;
         let topics: Vec<String> = topology.source_topics().iter().map(|topic| topic.name().to_owned()).collect();
         let until_end = config.until_end.then(|| UntilEnd::new(&topology, &log)).transpose()?;
@@ -123,9 +130,11 @@ impl<L: Log> StreamThread<L> {
             clock,
             metrics,
             state_directory,
+            store_memory,
             consumer,
             slots,
             restorer,
+            returning: BTreeSet::new(),
             assigned: None,
             fencing: Fencing::default(),
             until_end,
@@ -169,12 +178,21 @@ impl<L: Log> StreamThread<L> {
         if let Err(error) = &committed {
             tracing::warn!(%error, "the last commit failed; its work will be done again");
         }
-        self.release_all();
-        self.consumer.leave()?;
+        self.abandon()?;
         match committed {
             Err(error) if error.class() == Class::Stop => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// Closes the stores and leaves the group; what is not committed is void.
+    pub fn abandon(mut self) -> Result<()> {
+        self.release_all();
+        self.discard_producers();
+        for finished in self.restorer.shutdown() {
+            close_stores(&finished.task, finished.stores);
+        }
+        Ok(self.consumer.leave()?)
     }
 
     /// Polls, and processes what comes. Rebalances are noted only: they are answered after what was processed is safe.
@@ -271,6 +289,12 @@ fn send_outputs<L: Log>(slots: &mut Slots<L>, running: &mut assignment::Running)
     slot.send(running.task.outputs())
 }
 
+fn close_stores(task: &TaskId, stores: Stores) {
+    if let Err(error) = stores.close() {
+        tracing::warn!(%task, %error, "closing the stores failed; they will be restored");
+    }
+}
+
 fn make_slots<L: Log>(config: &Config, topology: &Topology) -> Slots<L> {
     let own = format!("{}-{}-{}", config.application_id, config.instance_id, config.thread);
     let mut slots = Slots::from([(None, Slot::new(own))]);
@@ -318,12 +342,3 @@ pub fn changelog_topic(application_id: &str, store: &str) -> String {
 pub fn dead_letter_topic(source_topic: &str) -> String {
     format!("{source_topic}-dead-letters")
 }
-
-impl From<restore::Failure> for Error {
-    fn from(failure: restore::Failure) -> Self {
-        failure.error
-    }
-}
-
-#[allow(unused_imports, reason = "named in the documentation")]
-use log::Producer as _;
