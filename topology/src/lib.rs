@@ -20,6 +20,7 @@ pub mod clock;
 pub mod codec;
 pub mod error;
 pub mod log;
+pub mod restore;
 pub mod store;
 
 pub use error::{Class, Error, Result};
