@@ -99,7 +99,13 @@ impl TestDriver {
             let mut topics = spec.sink_topics();
             topics.push(dead_letter_topic(&source));
             topics.extend(spec.stores.iter().map(|store| changelog_topic(application_id, &store.name)));
-            driver.drives.push(Drive { task: None, topics, source, committed: (0, Metadata::default()), pending: Vec::new() });
+            driver.drives.push(Drive {
+                task: None,
+                topics,
+                source,
+                committed: (0, Metadata::default()),
+                pending: Vec::new(),
+            });
             driver.start(index, stores)?;
         }
         Ok(driver)
@@ -234,7 +240,12 @@ impl TestDriver {
         for (drive, spec) in self.drives.iter().zip(self.topology.sub_topologies.iter()) {
             let index = spec.stores.iter().position(|at| at.name == store.name());
             if let (Some(index), Some(task)) = (index, &drive.task) {
-                return Ok(KeyValueStore::new(Rc::clone(task.stores()), index, store.key_codec(), store.value_codec())?);
+                return Ok(KeyValueStore::new(
+                    Rc::clone(task.stores()),
+                    index,
+                    store.key_codec(),
+                    store.value_codec(),
+                )?);
             }
         }
         Err(Error::stop(format!("there is no store '{}'", store.name())))
@@ -305,7 +316,8 @@ impl Drive {
     fn collect(&mut self) -> Result<()> {
         let Self { task: Some(task), pending, .. } = self else { return Ok(()) };
         task.outputs().drain(|record| {
-            let headers = record.headers.iter().map(|header| (header.name.to_owned(), header.value.map(<[u8]>::to_vec)));
+            let headers =
+                record.headers.iter().map(|header| (header.name.to_owned(), header.value.map(<[u8]>::to_vec)));
             let owned = OwnedRecord {
                 offset: -1,
                 timestamp_ms: record.timestamp_ms,

@@ -63,11 +63,15 @@ impl Config {
     pub(super) fn check(&self) -> Result<()> {
         let name = &self.application_id;
         if !store::is_plain_name(name, 100) {
-            return Err(Error::stop(format!("'{name}' cannot be an application id: use 1 to 100 of a-z A-Z 0-9 . _ -")));
+            return Err(Error::stop(format!(
+                "'{name}' cannot be an application id: use 1 to 100 of a-z A-Z 0-9 . _ -"
+            )));
         }
         if self.thread_count != 1 {
             let count = self.thread_count;
-            return Err(Error::stop(format!("{count} stream threads: one per process is supported so far; start more processes")));
+            return Err(Error::stop(format!(
+                "{count} stream threads: one per process is supported so far; start more processes"
+            )));
         }
         Ok(())
     }

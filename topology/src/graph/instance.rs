@@ -27,8 +27,13 @@ pub(crate) type Make = Box<dyn Fn(&Wiring<'_>) -> Result<Made> + Send + Sync>;
 pub(crate) enum Made {
     Source(Box<dyn Source>),
     /// `edge` holds an `Edge<K, V>` of the node's own types.
-    Processor { edge: Box<dyn Any>, lifecycle: Rc<RefCell<dyn Lifecycle>> },
-    Sink { edge: Box<dyn Any> },
+    Processor {
+        edge: Box<dyn Any>,
+        lifecycle: Rc<RefCell<dyn Lifecycle>>,
+    },
+    Sink {
+        edge: Box<dyn Any>,
+    },
 }
 
 /// What a supplier can ask for while its processor is made: stores and side outputs that the processor was given.

@@ -187,7 +187,8 @@ impl Runtime {
     /// Punctuations due by the wall clock, with their nodes; each is due again one interval from now.
     pub fn due_by_wall_clock(&mut self) -> Vec<(usize, Punctuation)> {
         let now = self.now_ms;
-        let is_due = |scheduled: &Scheduled| matches!(scheduled.schedule, Schedule::WallClock { .. }) && scheduled.due_ms <= now;
+        let is_due =
+            |scheduled: &Scheduled| matches!(scheduled.schedule, Schedule::WallClock { .. }) && scheduled.due_ms <= now;
         let due = self.punctuations(is_due, now);
         for scheduled in self.scheduled.iter_mut() {
             if let Schedule::WallClock { interval_ms } = scheduled.schedule

@@ -37,7 +37,9 @@ pub use config::Config;
 use crate::clock::Clock;
 use crate::error::{Class, Error, Result};
 use crate::graph::Topology;
-use crate::log::{self, Consumer, ConsumerOptions, Event, GroupOptions, Isolation, Log, ProducerOptions, TopicPartition};
+use crate::log::{
+    self, Consumer, ConsumerOptions, Event, GroupOptions, Isolation, Log, ProducerOptions, TopicPartition,
+};
 use crate::metrics::Metrics;
 use crate::restore::RestoreThread;
 use crate::store::{Shared, StateDirectory, Stores};
@@ -239,7 +241,8 @@ impl<L: Log> StreamThread<L> {
 
     fn poll_timeout(&self) -> Duration {
         let now_ms = self.clock.now_ms();
-        let until_punctuation = self.running().filter_map(|task| task.task.next_wall_clock_ms()).map(|due| due - now_ms);
+        let until_punctuation =
+            self.running().filter_map(|task| task.task.next_wall_clock_ms()).map(|due| due - now_ms);
         let until_commit = self.wants_commit().then(|| self.commit_due_ms() - self.clock.monotonic_ms());
         let restoring = self.assigned.iter().flatten().any(|task| !matches!(task.phase, Phase::Running(_)));
         let soon = restoring.then_some(10);

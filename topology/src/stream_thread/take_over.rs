@@ -61,7 +61,8 @@ impl<L: Log> StreamThread<L> {
         let Some(task) = self.assigned.as_mut().and_then(|tasks| tasks.get_mut(index)) else { return Ok(()) };
         let timeout = Duration::from_millis(u64::from(self.config.request_timeout_ms));
         let options = producer_options(&self.config, &self.topology);
-        let own_slot = self.topology.sub_topologies[task.sub_topology].single_writer.as_ref().map(|_| task.sub_topology);
+        let own_slot =
+            self.topology.sub_topologies[task.sub_topology].single_writer.as_ref().map(|_| task.sub_topology);
         if let Some(slot) = self.slots.get_mut(&own_slot) {
             slot.prepare(&self.log, &options, timeout)?;
         }
@@ -72,7 +73,13 @@ impl<L: Log> StreamThread<L> {
         let specs = &self.topology.sub_topologies[task.sub_topology].stores;
         let stores = match pending.stores.take() {
             Some(stores) => stores,
-            None => open_stores(self.state_directory.as_deref(), &self.store_memory, &task.id, specs, self.config.fingerprint)?,
+            None => open_stores(
+                self.state_directory.as_deref(),
+                &self.store_memory,
+                &task.id,
+                specs,
+                self.config.fingerprint,
+            )?,
         };
         let changelogs = specs.iter().map(|spec| restore::Changelog {
             topic: changelog_topic(&self.config.application_id, &spec.name),
@@ -167,9 +174,7 @@ fn open_stores(
     fingerprint: Fingerprint,
 ) -> Result<Stores> {
     Ok(match directory {
-        Some(directory) => {
-            Stores::open(specs.to_vec(), directory.lock_task(&task.to_string())?, memory, fingerprint)?
-        }
+        Some(directory) => Stores::open(specs.to_vec(), directory.lock_task(&task.to_string())?, memory, fingerprint)?,
         None => Stores::in_memory(specs.to_vec(), fingerprint, memory.options())?,
     })
 }

@@ -227,7 +227,8 @@ impl Task {
         delivered: impl Fn(Target) -> Option<Offset>,
         now_ms: i64,
     ) -> Result<()> {
-        let delivered = self.changelogs.iter().enumerate().filter_map(|(store, topic)| Some((store, delivered(*topic)? + 1)));
+        let delivered =
+            self.changelogs.iter().enumerate().filter_map(|(store, topic)| Some((store, delivered(*topic)? + 1)));
         let positions: Vec<(usize, Offset)> = delivered.collect();
         {
             let mut stores = self.stores.borrow_mut();
