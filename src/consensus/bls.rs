@@ -61,6 +61,51 @@ impl SecretKey {
     pub fn prove_possession(&self) -> Signature {
         Signature(self.0.sign(&self.public_key().to_bytes(), POSSESSION_DST, &[]))
     }
+
+    /// The key whose signature on a message is the sum of the keys' signatures on it: their scalars added modulo the
+    /// group's order. So whoever holds several keys hashes a message to the curve, and multiplies, once for all of them.
+    /// `None`: no keys, or they cancel out.
+    pub fn sum<'k>(keys: impl IntoIterator<Item = &'k SecretKey>) -> Option<SecretKey> {
+        let mut sum = Zeroizing::new([0u64; 4]);
+        for key in keys {
+            add_modulo_order(&mut sum, &limbs(&key.to_bytes()));
+        }
+        let mut bytes = Zeroizing::new([0; 32]);
+        for (bytes, limb) in bytes.chunks_exact_mut(8).zip(sum.iter().rev()) {
+            bytes.copy_from_slice(&limb.to_be_bytes());
+        }
+        SecretKey::from_bytes(&bytes)
+    }
+}
+
+/// The order of the group, least significant limb first.
+const ORDER: [u64; 4] = [0xffff_ffff_0000_0001, 0x53bd_a402_fffe_5bfe, 0x3339_d808_09a1_d805, 0x73ed_a753_299d_7d48];
+
+fn limbs(big_endian: &[u8; 32]) -> Zeroizing<[u64; 4]> {
+    let mut limbs = Zeroizing::new([0; 4]);
+    let (words, _) = big_endian.as_chunks::<8>();
+    for (limb, word) in limbs.iter_mut().zip(words.iter().rev()) {
+        *limb = u64::from_be_bytes(*word);
+    }
+    limbs
+}
+
+/// `sum = (sum + term) mod order`, for both below the order, in the same steps whatever the values are.
+fn add_modulo_order(sum: &mut Zeroizing<[u64; 4]>, term: &[u64; 4]) {
+    // Twice the order is below 2^256: the last carry is always zero.
+    let mut carry = false;
+    for (limb, term) in sum.iter_mut().zip(term) {
+        (*limb, carry) = limb.carrying_add(*term, carry);
+    }
+    let mut reduced = Zeroizing::new(**sum);
+    let mut borrow = false;
+    for (limb, order) in reduced.iter_mut().zip(ORDER) {
+        (*limb, borrow) = limb.borrowing_sub(order, borrow);
+    }
+    let keep = 0u64.wrapping_sub(u64::from(borrow));
+    for (limb, reduced) in sum.iter_mut().zip(reduced.iter()) {
+        *limb = (*limb & keep) | (*reduced & !keep);
+    }
 }
 
 impl fmt::Debug for SecretKey {
@@ -301,6 +346,27 @@ mod tests {
         let (mut a, mut b) = (claim(1, b"m"), claim(2, b"m"));
         std::mem::swap(&mut a.signature, &mut b.signature);
         assert!(!verify_all(&[a, b]));
+    }
+
+    #[test]
+    fn the_sum_of_keys_signs_what_the_keys_together_sign() {
+        for count in 1..40u8 {
+            let keys: Vec<SecretKey> = (1..=count).map(key).collect();
+            let together = Signature::aggregate(&keys.iter().map(|key| key.sign(b"m")).collect::<Vec<_>>()).unwrap();
+            assert_eq!(SecretKey::sum(&keys).unwrap().sign(b"m"), together, "{count} keys");
+        }
+        assert!(SecretKey::sum([]).is_none());
+        // One and order - 1 cancel out.
+        let one = SecretKey::from_bytes(&std::array::from_fn(|at| u8::from(at == 31))).unwrap();
+        let mut last = [0; 32];
+        for (bytes, limb) in last.chunks_exact_mut(8).zip(ORDER.iter().rev()) {
+            bytes.copy_from_slice(&limb.to_be_bytes());
+        }
+        assert!(SecretKey::from_bytes(&last).is_none(), "the order itself is no key");
+        last[31] -= 1;
+        let last = SecretKey::from_bytes(&last).unwrap();
+        assert!(SecretKey::sum([&one, &last]).is_none());
+        assert_eq!(SecretKey::sum([&one, &one, &last]).unwrap().public_key(), one.public_key());
     }
 
     #[test]

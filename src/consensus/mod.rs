@@ -11,6 +11,7 @@
 //! ```
 
 pub mod bls;
+pub mod decision;
 pub mod draw;
 pub mod evidence;
 pub mod keys;
@@ -18,7 +19,10 @@ pub mod message;
 pub mod roster;
 pub mod rounds;
 pub mod seal;
+#[cfg(test)]
+mod tests;
 
+pub use decision::Decision;
 pub use keys::{KeyPair, KeySet};
 pub use roster::{Roster, Stakes};
 

@@ -217,3 +217,24 @@ fn signatures_hold<'c>(claims: impl Iterator<Item = &'c SignatureClaim>) -> bool
     }
     verifier.verify(StdRng::from_seed(commitment.finalize().into())).is_ok()
 }
+
+#[cfg(test)]
+impl Claims {
+    pub(super) fn break_signature(&mut self) -> ValidatorId {
+        self.signature.signature[3] ^= 1;
+        self.proposer.clone()
+    }
+
+    pub(super) fn break_reveal(&mut self) -> ValidatorId {
+        self.reveal.message.push(0);
+        self.proposer.clone()
+    }
+
+    pub(super) fn break_attestation(&mut self) {
+        self.attestation.message.push(0);
+    }
+
+    pub(super) fn swap_attestation_signatures(&mut self, other: &mut Claims) {
+        std::mem::swap(&mut self.attestation.signature, &mut other.attestation.signature);
+    }
+}
