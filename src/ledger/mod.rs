@@ -1,0 +1,2 @@
+//! The ledger's rules.
+pub mod tree;
