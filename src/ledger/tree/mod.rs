@@ -6,7 +6,7 @@
 //! ```text
 //! empty subtree      32 zero bytes
 //! one leaf below     H(StateLeaf, key || value)      however deep: a subtree with one leaf is that leaf
-//! two or more        H(StateBranch, left || right)   left: bit 0, right: bit 1, highest bit of the key first
+//! two or more        H(StateNode,   left || right)   left: bit 0, right: bit 1, highest bit of the key first
 //! ```
 //!
 //! The root is therefore a function of the set of `(key, value)` pairs alone. [`Tree::update`] computes what a batch
@@ -227,5 +227,5 @@ fn leaf_hash(key: &Hash, value: &Hash) -> Hash {
 }
 
 fn branch_hash(left: &Hash, right: &Hash) -> Hash {
-    hash(Domain::StateBranch, &[&left.0, &right.0])
+    hash(Domain::StateNode, &[&left.0, &right.0])
 }
