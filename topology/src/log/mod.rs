@@ -9,6 +9,7 @@
 //! else of the crate. Nothing here runs on an async runtime: calls block, on the thread that makes them.
 
 mod error;
+pub mod kafka;
 mod record;
 
 use std::time::Duration;
