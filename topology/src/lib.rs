@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! error, codec   what the caller does next; items as bytes
+//! clock          time, as an argument
 //! log            consumer, transactional producer, admin: memory | embedded | kafka
 //! store          key-value stores: overlay over memory or RocksDB; state directory
 //! graph          sources -> processors (+ stores) -> sinks; checked, printable
@@ -15,8 +16,10 @@
 //! test_driver    all of it without a broker
 //! ```
 
+pub mod clock;
 pub mod codec;
 pub mod error;
 pub mod log;
+pub mod store;
 
 pub use error::{Class, Error, Result};
