@@ -12,6 +12,7 @@ pub mod embedded;
 mod error;
 pub mod local;
 pub mod memory;
+pub mod kafka;
 mod record;
 
 use std::time::Duration;
