@@ -34,6 +34,7 @@ pub struct SignedHeader {
 /// Proof that a validator offended. It needs nothing but the validators' keys and stakes to be checked.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Deserialize)]
 #[borsh(use_discriminant = true)]
+#[expect(clippy::large_enum_variant, reason = "evidence is rare, and boxed where it is kept")]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 #[repr(u8)]
 pub enum Evidence {

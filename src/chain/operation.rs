@@ -54,6 +54,6 @@ pub enum Operation {
         /// How much stake was burnt, in minor units.
         amount: u64,
         /// The proof.
-        evidence: Evidence,
+        evidence: Box<Evidence>,
     } = 4,
 }

@@ -1,17 +1,24 @@
 //! The genesis: what a chain starts from.
 
+mod file;
 mod parameters;
+#[cfg(test)]
+mod tests;
+mod validate;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
+use super::block::Block;
 use super::encoding::to_canonical;
 use super::hash::{Domain, Hash, hash};
+use super::header::{Cut, Header};
 use super::hex_array;
+use super::merkle;
 use super::name::Name;
-use super::validator::{Member, ValidatorId};
+use super::validator::{Member, ValidatorId, validators_hash};
 
-pub use parameters::{Balances, Committee, Parameters, Signatures};
+pub use parameters::{Balances, Committee, PARAMETER_KEYS, Parameters, Signatures};
 
 /// A validator the chain starts with.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -40,10 +47,18 @@ impl GenesisValidator {
     }
 }
 
+/// The id of a chain when nobody gives another.
+pub const DEFAULT_CHAIN_ID: &str = "cairn";
+
+/// The validators of a chain when nobody gives others, with their stakes in minor units: none holds a third, so that
+/// any one can fail and the rest still have a quorum.
+pub const DEFAULT_VALIDATORS: [(&str, u64); 5] =
+    [("validator-1", 2000), ("validator-2", 1800), ("validator-3", 1600), ("validator-4", 1400), ("validator-5", 1200)];
+
 /// What a chain starts from. Accounts are ordered by name, validators by id; each appears once.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Genesis {
-    /// The chain's id: 1 to 64 characters of `a-z 0-9 . _ -`.
+    /// The chain's id: 1 to 64 characters of `a-z 0-9 . _ -`, as a validator's.
     pub chain_id: String,
     /// When the chain was made, in milliseconds since 1970 UTC; 0 unless somebody wants it otherwise.
     pub created_ms: i64,
@@ -60,5 +75,52 @@ impl Genesis {
     #[must_use]
     pub fn hash(&self) -> Hash {
         hash(Domain::Genesis, &[&to_canonical(self)])
+    }
+
+    /// The validators as the set the first blocks are decided by.
+    #[must_use]
+    pub fn members(&self) -> Vec<Member> {
+        self.validators.iter().map(GenesisValidator::member).collect()
+    }
+
+    /// The sum of the accounts' balances: the supply the chain starts with, stakes not counted. A validated genesis keeps
+    /// it from 0 to 2^53 - 1.
+    #[must_use]
+    pub fn supply(&self) -> i128 {
+        self.accounts.iter().map(|(_, balance)| i128::from(*balance)).sum()
+    }
+
+    /// Block 0. Its parent is the genesis hash, its seed `hash(Seed, genesis hash)`; nobody proposes or seals it.
+    #[must_use]
+    pub fn block(&self, state_root: Hash) -> Block {
+        let genesis_hash = self.hash();
+        let header = Header {
+            version: Header::VERSION,
+            hash_algorithm: Header::SHA_256,
+            chain_id: self.chain_id.clone(),
+            height: 0,
+            parent: genesis_hash,
+            time_ms: self.created_ms,
+            window: None,
+            cut: Cut::Genesis,
+            ranges: Vec::new(),
+            transactions_root: merkle::root(Vec::new()),
+            operations_root: merkle::root(Vec::new()),
+            state_root,
+            validators: validators_hash(&self.members()),
+            parameters: self.parameters.hash(),
+            proposer: ValidatorId::genesis(),
+            round: 0,
+            seed: hash(Domain::Seed, &[&genesis_hash.0]),
+            extensions: Vec::new(),
+        };
+        Block {
+            hash: header.hash(),
+            header,
+            seal: None,
+            entries: Vec::new(),
+            operations: Vec::new(),
+            genesis: Some(self.clone()),
+        }
     }
 }

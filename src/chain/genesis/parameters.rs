@@ -6,6 +6,7 @@ use crate::chain::amount::Amount;
 use crate::chain::code::codes;
 use crate::chain::encoding::to_canonical;
 use crate::chain::hash::{Domain, Hash, hash};
+use crate::chain::{Error, Result};
 
 /// Which balances may fall below zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -91,4 +92,94 @@ impl Parameters {
     pub fn hash(&self) -> Hash {
         hash(Domain::Parameters, &[&to_canonical(self)])
     }
+}
+
+/// The names of the parameters in files, in the environment (`CAIRN_` and upper case, `_` for `.`) and in errors.
+pub const PARAMETER_KEYS: [&str; 11] = [
+    "block.max_transactions",
+    "block.max_bytes",
+    "block.max_age_ms",
+    "block.window_ms",
+    "balances",
+    "overdraft_max",
+    "signatures",
+    "fee",
+    "reward",
+    "ids.remember_blocks",
+    "committee",
+];
+
+impl Parameters {
+    /// The value of a parameter by its name, as it is written; none if there is no such parameter, or if it has no
+    /// meaning here (`overdraft_max` under strict balances).
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<String> {
+        Some(match (key, self.balances) {
+            ("block.max_transactions", _) => self.block_max_transactions.to_string(),
+            ("block.max_bytes", _) => self.block_max_bytes.to_string(),
+            ("block.max_age_ms", _) => self.block_max_age_ms.to_string(),
+            ("block.window_ms", _) => self.block_window_ms.to_string(),
+            ("balances", Balances::Strict) => "strict".to_owned(),
+            ("balances", Balances::Open { .. }) => "open".to_owned(),
+            ("overdraft_max", Balances::Open { overdraft_max }) => overdraft_max.to_string(),
+            ("signatures", _) => self.signatures.to_string(),
+            ("fee", _) => self.fee.to_string(),
+            ("reward", _) => self.reward.to_string(),
+            ("ids.remember_blocks", _) => self.ids_remember_blocks.to_string(),
+            ("committee", _) => self.committee.to_string(),
+            _ => return None,
+        })
+    }
+
+    /// Sets a parameter by its name, from its text. `overdraft_max` sets `balances` to open. Bounds that span
+    /// parameters are checked by [`Genesis::validate`](super::Genesis::validate).
+    ///
+    /// ```
+    /// use cairn::chain::Parameters;
+    /// let mut parameters = Parameters::default();
+    /// parameters.set("block.max_transactions", "3")?;
+    /// assert_eq!(parameters.block_max_transactions, 3);
+    /// assert!(parameters.set("block.max_transactions", "three").is_err());
+    /// # Ok::<(), cairn::chain::Error>(())
+    /// ```
+    pub fn set(&mut self, key: &str, text: &str) -> Result<()> {
+        match key {
+            "block.max_transactions" => self.block_max_transactions = integer(key, text)?,
+            "block.max_bytes" => self.block_max_bytes = integer(key, text)?,
+            "block.max_age_ms" => self.block_max_age_ms = integer(key, text)?,
+            "block.window_ms" => self.block_window_ms = integer(key, text)?,
+            "balances" => self.set_balances(text)?,
+            "overdraft_max" => self.balances = Balances::Open { overdraft_max: amount(key, text)? },
+            "signatures" => self.signatures = text.parse().map_err(|error| refuse(key, &error))?,
+            "fee" => self.fee = amount(key, text)?,
+            "reward" => self.reward = amount(key, text)?,
+            "ids.remember_blocks" => self.ids_remember_blocks = integer(key, text)?,
+            "committee" => self.committee = text.parse().map_err(|error| refuse(key, &error))?,
+            _ => return Err(refuse(key, &format_args!("no such parameter; there are {}", PARAMETER_KEYS.join(", ")))),
+        }
+        Ok(())
+    }
+
+    fn set_balances(&mut self, text: &str) -> Result<()> {
+        match (text, self.balances) {
+            ("strict", _) => self.balances = Balances::Strict,
+            ("open", Balances::Strict) => self.balances = Balances::Open { overdraft_max: Amount::MAX },
+            ("open", Balances::Open { .. }) => {}
+            _ => return Err(refuse("balances", &format_args!("`{text}` is not one of strict, open"))),
+        }
+        Ok(())
+    }
+}
+
+fn integer<T: std::str::FromStr>(key: &str, text: &str) -> Result<T> {
+    text.parse().map_err(|_| refuse(key, &format_args!("`{text}` is not an integer from 0 up that fits")))
+}
+
+fn amount(key: &str, text: &str) -> Result<Amount> {
+    let units = integer(key, text)?;
+    Amount::new(units).ok_or_else(|| refuse(key, &format_args!("{units} is more than {}", Amount::MAX)))
+}
+
+fn refuse(key: &str, detail: &dyn std::fmt::Display) -> Error {
+    Error::Genesis { field: key.to_owned(), detail: detail.to_string() }
 }

@@ -1,6 +1,57 @@
 //! Values of the transactions topic, as people send them, into transactions.
+//!
+//! `scan` finds the fields and checks the JSON, `fields` judges them. A value breaks the first rule that it breaks in
+//! this order: null, size, UTF-8; then JSON, depth and surrogates as met from left to right; an object; no field
+//! twice; no field missing; then `version`, `kind`, `asset`, `from`, `to`, `amount`, `fee`, `id`, `nonce`,
+//! `valid_until_height`, `memo`, `signature`, `public_key`.
+
+mod fields;
+mod scan;
+#[cfg(test)]
+mod tests;
 
 use super::code::codes;
+use super::transaction::Transaction;
+
+pub use scan::DEPTH_MAX;
+
+/// The largest value that is looked at, in bytes, a schema registry's frame included.
+pub const VALUE_SIZE_BYTES_MAX: usize = 64 * 1024;
+
+/// The transaction in a record's value, or why there is none.
+///
+/// The same bytes give the same answer for ever: the answer is part of the chain's rules.
+///
+/// ```
+/// use cairn::chain::{RejectCode, parse};
+/// let transaction = parse(Some(br#"{"from":"alice","to":"bob","amount":3}"#)).unwrap();
+/// assert_eq!((transaction.from.as_str(), transaction.amount.get()), ("alice", 3));
+///
+/// let reject = parse(Some(br#"{"from":"alice","to":"bob","amount":3.0}"#)).unwrap_err();
+/// assert_eq!(reject.code, RejectCode::AmountNotAnInteger);
+/// ```
+pub fn parse(value: Option<&[u8]>) -> Result<Transaction, Reject> {
+    let reject = |code, detail: String| Reject { code, detail };
+    let Some(value) = value else {
+        return Err(reject(RejectCode::NullValue, "the record has no value".to_owned()));
+    };
+    if value.len() > VALUE_SIZE_BYTES_MAX {
+        let detail = format!("{} bytes, at most {VALUE_SIZE_BYTES_MAX} are allowed", value.len());
+        return Err(reject(RejectCode::TooLarge, detail));
+    }
+    // No JSON text starts with a zero byte, so a frame cannot be mistaken for one.
+    let json = match value {
+        [0, _, _, _, _, json @ ..] => json,
+        json => json,
+    };
+    let text = std::str::from_utf8(json).map_err(|error| {
+        let at = error.valid_up_to() + (value.len() - json.len());
+        reject(RejectCode::NotUtf8, format!("not UTF-8 at byte {at}"))
+    })?;
+    let mut found = fields::Fields::default();
+    scan::Scanner::new(text).object(|name, value| found.note(name, value))?;
+    found.into_transaction()
+}
 
 codes! {
     /// Why a record could not be read as a transaction. Texts and bytes are stable; a retired one is never used
