@@ -29,3 +29,6 @@ pub use reexecute::{Difference, reexecute};
 pub use signatures::Signature;
 pub use state::{Changes, MemoryState, Table, View};
 pub use tree::Tree;
+
+#[cfg(test)]
+mod tests;
