@@ -98,7 +98,12 @@ impl Application {
         }
         let (for_processor, port) = (Arc::clone(shared), evidence.clone());
         let blocks = sealer.supply(move |wiring| {
-            Seal::new(Arc::clone(&for_processor), stores.tables(wiring)?, wiring.store(stores.decisions())?, wiring.output(&port)?)
+            Seal::new(
+                Arc::clone(&for_processor),
+                stores.tables(wiring)?,
+                wiring.store(stores.decisions())?,
+                wiring.output(&port)?,
+            )
         });
         sealing.sink("blocks", &blocks, blockchain_topic(&shared.blockchain), Bytes, Bytes);
         let offences = sealing.side_output(&evidence);

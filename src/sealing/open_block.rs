@@ -43,7 +43,8 @@ impl Incoming {
         match parse(record.value) {
             Ok(transaction) => Self { entry: execute::undecided(origin, original, transaction), reason: None },
             Err(reject) => {
-                let content = Content::Stub { reason: reject.code, key: Hash::of_nullable(record.key), value: original };
+                let content =
+                    Content::Stub { reason: reject.code, key: Hash::of_nullable(record.key), value: original };
                 Self { entry: Entry { origin, original, content }, reason: Some(reject) }
             }
         }
@@ -108,11 +109,8 @@ impl OpenBlock {
     /// The block is sealed: hands over its dead letters and begins the next.
     pub fn close(&mut self, mut dead_letter: impl FnMut(&DeadLetter<'_>)) {
         for original in self.originals.drain(..) {
-            let headers: Vec<Header<'_>> = original
-                .headers
-                .iter()
-                .map(|(name, value)| Header { name, value: value.as_deref() })
-                .collect();
+            let headers: Vec<Header<'_>> =
+                original.headers.iter().map(|(name, value)| Header { name, value: value.as_deref() }).collect();
             dead_letter(&DeadLetter {
                 offset: original.offset,
                 timestamp_ms: original.timestamp_ms,

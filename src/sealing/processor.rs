@@ -158,7 +158,9 @@ impl Seal {
             let chain = self.chain()?;
             let (verdict, rest) = chain.open.offer(incoming, record, now_ms);
             let cut = match verdict {
-                Verdict::Keep => chain.decided_cut().filter(|cut| cut.through_offset <= record.offset).map(|cut| cut.cut),
+                Verdict::Keep => {
+                    chain.decided_cut().filter(|cut| cut.through_offset <= record.offset).map(|cut| cut.cut)
+                }
                 Verdict::CutBefore(cut) | Verdict::CutAfter(cut) => Some(cut),
             };
             if let Some(cut) = cut
@@ -243,7 +245,9 @@ impl Seal {
     /// Decides that the open block ends with the last record held, whatever the rules say.
     fn decide_cut(&mut self, cut: Cut, context: &mut Output<'_>) -> topology::Result<()> {
         let chain = self.chain()?;
-        let Some(through_offset) = chain.open.last_offset().filter(|_| chain.phase == Phase::Open) else { return Ok(()) };
+        let Some(through_offset) = chain.open.last_offset().filter(|_| chain.phase == Phase::Open) else {
+            return Ok(());
+        };
         if chain.decided_cut().is_some() {
             // After a restart: the records that it names are still on their way.
             return Ok(());
@@ -268,7 +272,9 @@ impl Seal {
 impl Chain {
     fn decided_cut(&self) -> Option<DecidedCut> {
         self.decided.iter().find_map(|decision| match decision {
-            Decision::Cut { cut, through_offset, .. } => Some(DecidedCut { cut: *cut, through_offset: *through_offset }),
+            Decision::Cut { cut, through_offset, .. } => {
+                Some(DecidedCut { cut: *cut, through_offset: *through_offset })
+            }
             Decision::RoundPassed { .. } => None,
         })
     }
@@ -294,7 +300,11 @@ impl Processor for Seal {
         self.process_batch(std::slice::from_ref(record), context)
     }
 
-    fn process_batch(&mut self, records: &[Record<'_, Bytes, Bytes>], context: &mut Output<'_>) -> topology::Result<()> {
+    fn process_batch(
+        &mut self,
+        records: &[Record<'_, Bytes, Bytes>],
+        context: &mut Output<'_>,
+    ) -> topology::Result<()> {
         for record in records {
             if !self.take(record, context)? {
                 return Ok(());

@@ -63,7 +63,8 @@ impl Tables {
 
     fn store(&self, table: Table) -> store::Result<&KeyValueStore<Bytes, Bytes>> {
         let found = self.0.iter().find(|(named, _)| *named == table);
-        let missing = || store::Error::new(store::Kind::Invalid, format!("there is no store for table '{}'", table.name()));
+        let missing =
+            || store::Error::new(store::Kind::Invalid, format!("there is no store for table '{}'", table.name()));
         found.map(|(_, store)| store).ok_or_else(missing)
     }
 }

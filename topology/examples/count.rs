@@ -153,7 +153,10 @@ fn measure(client: &Client, total: u64) -> String {
     let fifth = until(&|| client.metrics().record_count >= total / 5);
     until(&|| client.metrics().record_count >= total);
     let commits = client.metrics().commit_count;
-    let last = until(&|| client.metrics().commit_count > commits || matches!(*client.states().borrow(), topology::client::State::Stopped | topology::client::State::Failed));
+    let last = until(&|| {
+        client.metrics().commit_count > commits
+            || matches!(*client.states().borrow(), topology::client::State::Stopped | topology::client::State::Failed)
+    });
     let rate = |from: &Sample| (last.records - from.records) as f64 / (last.at - from.at).as_secs_f64();
     let cpu = |from: &Sample| (last.cpu_s - from.cpu_s) * 1e6 / (last.records - from.records).max(1) as f64;
     format!(

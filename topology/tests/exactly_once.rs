@@ -28,7 +28,11 @@ impl Processor for Count {
     type KeyOut = Bytes;
     type ValueOut = I64;
 
-    fn process(&mut self, record: &Record<'_, Bytes, Bytes>, context: &mut Context<'_, Bytes, I64>) -> topology::Result<()> {
+    fn process(
+        &mut self,
+        record: &Record<'_, Bytes, Bytes>,
+        context: &mut Context<'_, Bytes, I64>,
+    ) -> topology::Result<()> {
         let Some(key) = record.key else { return Ok(()) };
         let count = self.counts.get(&key)?.unwrap_or(0) + 1;
         self.counts.put(&key, &count)?;
@@ -105,7 +109,11 @@ fn read(log: &impl Log, topic: &str) -> Vec<(Vec<u8>, i64)> {
     found
 }
 
-fn run_until_end(log: impl Log, directory: &std::path::Path, until: impl Fn(&mut Config)) -> topology::metrics::Snapshot {
+fn run_until_end(
+    log: impl Log,
+    directory: &std::path::Path,
+    until: impl Fn(&mut Config),
+) -> topology::metrics::Snapshot {
     let mut config = Config::new("app");
     config.state_directory = Some(directory.to_owned());
     config.until_end = true;

@@ -63,10 +63,12 @@ fn any_parameters() -> impl Strategy<Value = Parameters> {
     ];
     let signatures = prop::sample::select(vec![Signatures::Required, Signatures::WhenKeyed, Signatures::Off]);
     let reward = prop_oneof![Just(0), 1..5u64, Just(Amount::MAX.get())];
-    (balances, signatures, 0..9u64, reward, 0..4u64).prop_map(|(balances, signatures, fee, reward, ids_remember_blocks)| {
-        let (fee, reward) = (amount(fee), amount(reward));
-        Parameters { balances, signatures, fee, reward, ids_remember_blocks, ..Parameters::default() }
-    })
+    (balances, signatures, 0..9u64, reward, 0..4u64).prop_map(
+        |(balances, signatures, fee, reward, ids_remember_blocks)| {
+            let (fee, reward) = (amount(fee), amount(reward));
+            Parameters { balances, signatures, fee, reward, ids_remember_blocks, ..Parameters::default() }
+        },
+    )
 }
 
 fn any_chain() -> impl Strategy<Value = (World, Vec<Step>)> {

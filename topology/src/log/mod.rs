@@ -10,9 +10,9 @@
 
 pub mod embedded;
 mod error;
+pub mod kafka;
 pub mod local;
 pub mod memory;
-pub mod kafka;
 mod record;
 
 use std::time::Duration;

@@ -196,12 +196,7 @@ pub fn reader<L: Log>(log: &L, topic: &str, partitions: &[i32]) -> Reader<L::Con
 }
 
 /// A reader from the beginning of these partitions.
-pub fn reader_with<L: Log>(
-    log: &L,
-    options: &ConsumerOptions,
-    topic: &str,
-    partitions: &[i32],
-) -> Reader<L::Consumer> {
+pub fn reader_with<L: Log>(log: &L, options: &ConsumerOptions, topic: &str, partitions: &[i32]) -> Reader<L::Consumer> {
     let mut consumer = log.consumer(options).unwrap();
     let at = |partition: &i32| (TopicPartition::new(topic, *partition), Start::Beginning);
     consumer.assign(&partitions.iter().map(at).collect::<Vec<_>>()).unwrap();
@@ -217,17 +212,19 @@ impl<C: Consumer> Reader<C> {
                 Event::Records { partition, records: batch } => {
                     assert!(!batch.is_empty(), "an event without records");
                     batches.push(batch.len());
-                    records.extend(batch.iter().map(|record| Read {
-                        partition: partition.partition,
-                        offset: record.offset,
-                        timestamp_ms: record.timestamp_ms,
-                        key: record.key.map(<[u8]>::to_vec),
-                        value: record.value.map(<[u8]>::to_vec),
-                        headers: record
-                            .headers
-                            .iter()
-                            .map(|header| (header.name.to_owned(), header.value.map(<[u8]>::to_vec)))
-                            .collect(),
+                    records.extend(batch.iter().map(|record| {
+                        Read {
+                            partition: partition.partition,
+                            offset: record.offset,
+                            timestamp_ms: record.timestamp_ms,
+                            key: record.key.map(<[u8]>::to_vec),
+                            value: record.value.map(<[u8]>::to_vec),
+                            headers: record
+                                .headers
+                                .iter()
+                                .map(|header| (header.name.to_owned(), header.value.map(<[u8]>::to_vec)))
+                                .collect(),
+                        }
                     }));
                 }
                 Event::EndOfPartition { partition, offset } => ends.push((partition.partition, offset)),
@@ -290,11 +287,8 @@ pub struct Member<C: Consumer> {
 
 /// A member that has subscribed. A static one has an instance id.
 pub fn member<L: Log>(log: &L, group: &str, instance_id: Option<&str>, topics: &[&str]) -> Member<L::Consumer> {
-    let group = GroupOptions {
-        id: group.to_owned(),
-        instance_id: instance_id.map(str::to_owned),
-        session_timeout_ms: 30_000,
-    };
+    let group =
+        GroupOptions { id: group.to_owned(), instance_id: instance_id.map(str::to_owned), session_timeout_ms: 30_000 };
     let options = ConsumerOptions { group: Some(group), ..consumer_options(Isolation::ReadCommitted) };
     let mut consumer = log.consumer(&options).unwrap();
     let topics: Vec<String> = topics.iter().map(|&topic| topic.to_owned()).collect();
@@ -320,8 +314,7 @@ impl<C: Consumer> Member<C> {
         match told {
             Told::Nothing => {}
             Told::Assigned(partitions) => {
-                let starts: Vec<_> =
-                    partitions.iter().map(|partition| (partition.clone(), Start::Beginning)).collect();
+                let starts: Vec<_> = partitions.iter().map(|partition| (partition.clone(), Start::Beginning)).collect();
                 self.consumer.assign(&starts).unwrap();
                 self.assigned = partitions;
                 self.assigned.sort();

@@ -63,11 +63,10 @@ pub fn headers_and_timestamps_are_preserved<L: Log>(log: &L) {
     producer.commit(CALL).unwrap();
     let mut reader = reader(log, &topic, &[0]);
     reader.until_records(3);
-    for (record, (count, timestamp_ms)) in reader.records.iter().zip([(4, THEN_MS + 5), (0, THEN_MS), (2, THEN_MS + 1)]) {
-        let expected: Vec<_> = headers[..count]
-            .iter()
-            .map(|header| (header.name.to_owned(), header.value.map(<[u8]>::to_vec)))
-            .collect();
+    for (record, (count, timestamp_ms)) in reader.records.iter().zip([(4, THEN_MS + 5), (0, THEN_MS), (2, THEN_MS + 1)])
+    {
+        let expected: Vec<_> =
+            headers[..count].iter().map(|header| (header.name.to_owned(), header.value.map(<[u8]>::to_vec))).collect();
         assert_eq!(record.headers, expected);
         assert_eq!(record.timestamp_ms, timestamp_ms);
     }

@@ -5,8 +5,7 @@ use topology::log::{Isolation, Kind, Log, TopicPartition};
 use crate::harness::*;
 
 pub fn a_created_topic_is_described_as_it_was_asked_for<L: Log>(log: &L) {
-    let config =
-        [("cleanup.policy", "compact"), ("delete.retention.ms", "123456"), ("max.message.bytes", "2000000")];
+    let config = [("cleanup.policy", "compact"), ("delete.retention.ms", "123456"), ("max.message.bytes", "2000000")];
     let compacted = topic_with(log, 3, &config);
     let described = log.describe_topic(&compacted).unwrap().unwrap();
     assert_eq!(described.partition_count, 3);

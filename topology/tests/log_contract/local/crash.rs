@@ -27,7 +27,11 @@ fn records_of(number: i64) -> i64 {
     if number % 5 == 0 { 400 } else { 3 }
 }
 
-fn write_transaction(log: &EmbeddedLog, producer: &mut impl Producer<Group = topology::log::local::Group>, number: i64) {
+fn write_transaction(
+    log: &EmbeddedLog,
+    producer: &mut impl Producer<Group = topology::log::local::Group>,
+    number: i64,
+) {
     let group = GroupOptions { id: GROUP.to_owned(), instance_id: None, session_timeout_ms: 10_000 };
     let options = ConsumerOptions { group: Some(group), ..consumer_options(Isolation::ReadCommitted) };
     let membership = log.consumer(&options).unwrap().group().unwrap();
@@ -97,7 +101,10 @@ fn check(log: &EmbeddedLog) -> i64 {
         let last = numbers.last().copied().unwrap_or(0);
         let expected: Vec<i64> =
             (1..=last).flat_map(|number| std::iter::repeat_n(number, records_of(number) as usize)).collect();
-        assert!(numbers == expected, "partition {partition} does not hold each transaction up to {last} once and whole");
+        assert!(
+            numbers == expected,
+            "partition {partition} does not hold each transaction up to {last} once and whole"
+        );
         highest[partition as usize] = last;
     }
     assert_eq!(highest[0], highest[1], "both partitions have the same transactions");
