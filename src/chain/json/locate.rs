@@ -37,8 +37,12 @@ enum Step {
 fn steps(json: &[u8], end: usize) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     let mut position = 0;
-    // The bracket that closes exactly at the end still belongs to the value the error is about.
-    let end = if end > 0 && matches!(json.get(end - 1), Some(b'}' | b']' | b',')) { end - 1 } else { end };
+    // The bracket that closes right at the end, or before a comma there, still belongs to the value the error is about.
+    let before = |end: usize, bytes: &[u8]| {
+        let last = end.checked_sub(1).and_then(|last| json.get(last));
+        if last.is_some_and(|byte| bytes.contains(byte)) { end - 1 } else { end }
+    };
+    let end = before(before(end, b","), b"}]");
     while position < end {
         match json[position] {
             b'{' => steps.push(Step::Field(String::new())),
