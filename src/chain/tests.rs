@@ -208,3 +208,52 @@ fn the_body_hash_leaves_out_the_signature_and_nothing_else() {
         assert_ne!(parse(Some(other.as_bytes())).unwrap().body_hash(), transaction.body_hash(), "{field}");
     }
 }
+/// A line of the page that is nothing but this text.
+fn documented(line: &str) {
+    let page = include_str!("../../docs/encoding.md");
+    assert!(page.lines().any(|documented| documented == line), "docs/encoding.md does not have the line\n{line}");
+}
+
+#[test]
+fn the_worked_example_of_the_page_is_what_the_code_makes() {
+    let hex = |value: &dyn Fn() -> Vec<u8>| documented(&hex_array::encode(&value()));
+    let (genesis, block) = (genesis(), block());
+    let first = genesis.block(Hash::of(b"state after genesis"));
+    documented(&first.to_json());
+    documented(&block.to_json());
+    hex(&|| to_canonical(&genesis.parameters));
+    hex(&|| to_canonical(&genesis.members()));
+    hex(&|| to_canonical(&genesis));
+    hex(&|| to_canonical(&first.header));
+    hex(&|| to_canonical(&block.header));
+    let hashes = [genesis.parameters.hash(), validators_hash(&genesis.members()), genesis.hash(), first.hash, block.hash];
+    hashes.iter().for_each(|hash| documented(&hash.to_string()));
+    for (leaf, entry) in merkle::leaves(&block.entries).iter().zip(&block.entries) {
+        hex(&|| to_canonical(entry));
+        documented(&leaf.to_string());
+    }
+    for (leaf, operation) in merkle::leaves(&block.operations).iter().zip(&block.operations) {
+        hex(&|| to_canonical(operation));
+        documented(&leaf.to_string());
+    }
+    let transaction = parse(Some(br#"{"from":"alice","to":"bob","amount":3}"#)).unwrap();
+    documented(&format!("Its body hash is `{}`.", transaction.body_hash()));
+    let signed = transaction.signed("cairn", &ed25519_zebra::SigningKey::from([1; 32]));
+    hex(&|| signed.signing_bytes("cairn"));
+    hex(&|| signed.authorization.unwrap().signature.to_vec());
+}
+
+#[test]
+fn the_page_lists_every_code_with_its_byte() {
+    let page = include_str!("../../docs/encoding.md");
+    let list = |codes: Vec<(u8, &str)>| {
+        let list: Vec<_> = codes.iter().map(|(byte, text)| format!("{byte} `{text}`")).collect();
+        assert!(page.contains(&list.join(", ")), "{list:?}");
+    };
+    list(RejectCode::ALL.iter().map(|code| (*code as u8, code.as_str())).collect());
+    list(ReasonCode::ALL.iter().map(|code| (*code as u8, code.as_str())).collect());
+    list(Cut::ALL.iter().map(|code| (*code as u8, code.as_str())).collect());
+    list(Kind::ALL.iter().skip(1).map(|code| (*code as u8, code.as_str())).collect());
+    list(Signatures::ALL.iter().map(|code| (*code as u8, code.as_str())).collect());
+    list(Committee::ALL.iter().map(|code| (*code as u8, code.as_str())).collect());
+}
