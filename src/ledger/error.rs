@@ -17,7 +17,9 @@ pub enum Error<E> {
     #[error("{0}")]
     Tree(#[from] tree::Error),
     /// The tree is not the tree of the state.
-    #[error("the state tree has root {tree}, the state after the last block has {state}: build the tree again; if they still differ, rebuild the state")]
+    #[error(
+        "the state tree has root {tree}, the state after the last block has {state}: build the tree again; if they still differ, rebuild the state"
+    )]
     OtherTree {
         /// The root of the tree.
         tree: Hash,
@@ -28,7 +30,9 @@ pub enum Error<E> {
     #[error("no block can be made of this: {0}")]
     Candidate(String),
     /// The sum of a block's changes is not what it minted and burnt. A defect of the rules: stop, seal nothing.
-    #[error("the block changes the sum of all balances and stakes by {change}, but mints and burns {booked}: stop, nothing was sealed")]
+    #[error(
+        "the block changes the sum of all balances and stakes by {change}, but mints and burns {booked}: stop, nothing was sealed"
+    )]
     SupplyLaw {
         /// What the block's changes sum up to.
         change: i128,

@@ -21,14 +21,21 @@ pub enum Signature {
 ///
 /// Entries may be split over threads at will: the answers do not depend on it, nor on the randomness, which only must
 /// not be foreseeable by whoever signed.
-pub fn verify(entries: &[Entry], policy: Signatures, chain_id: &str, randomness: &mut impl CryptoRng) -> Vec<Signature> {
+pub fn verify(
+    entries: &[Entry],
+    policy: Signatures,
+    chain_id: &str,
+    randomness: &mut impl CryptoRng,
+) -> Vec<Signature> {
     let mut answers = vec![Signature::Absent; entries.len()];
     if policy == Signatures::Off {
         return answers;
     }
     let (places, signed): (Vec<usize>, Vec<_>) = (entries.iter().enumerate())
         .filter_map(|(place, entry)| match &entry.content {
-            Content::Transaction { transaction, .. } if transaction.authorization.is_some() => Some((place, transaction)),
+            Content::Transaction { transaction, .. } if transaction.authorization.is_some() => {
+                Some((place, transaction))
+            }
             _ => None,
         })
         .unzip();

@@ -16,7 +16,9 @@ mod header;
 mod ids;
 mod operations;
 
-use crate::chain::{Content, Cut, Entry, Extension, Hash, Header, Operation, Outcome, Parameters, Receipt, ValidatorId};
+use crate::chain::{
+    Content, Cut, Entry, Extension, Hash, Header, Operation, Outcome, Parameters, Receipt, ValidatorId,
+};
 use crate::chain::{Transaction, to_canonical};
 
 use super::apply::{Request, Rules};
@@ -27,7 +29,7 @@ use ids::Ids;
 use operations::Committee;
 
 /// More bytes than the largest transaction takes in a block. (A test renders it.)
-const TRANSACTION_SIZE_BYTES_MAX: u64 = 4096;
+pub(super) const TRANSACTION_SIZE_BYTES_MAX: u64 = 4096;
 
 /// A block to be: everything about it that does not follow from the state.
 #[derive(Clone, Copy, Debug)]
@@ -184,7 +186,9 @@ fn check_start<V: View + ?Sized>(
     }
     let (entries, signatures) = (candidate.entries.len(), candidate.signatures.len());
     if entries != signatures {
-        return Err(Error::candidate(format!("{entries} entries with {signatures} signature answers: give one for each")));
+        return Err(Error::candidate(format!(
+            "{entries} entries with {signatures} signature answers: give one for each"
+        )));
     }
     if entries == 0 {
         return Err(Error::candidate("it holds no records"));
@@ -202,8 +206,7 @@ fn apply(
     signature: Signature,
 ) -> Receipt {
     let size_bytes_max = u64::from(rules.parameters.block_max_bytes);
-    let too_large =
-        size_bytes_max < TRANSACTION_SIZE_BYTES_MAX && entry.rendered_size_bytes() as u64 > size_bytes_max;
+    let too_large = size_bytes_max < TRANSACTION_SIZE_BYTES_MAX && entry.rendered_size_bytes() as u64 > size_bytes_max;
     let owner = accounts.owner(place);
     let request = Request { transaction, signature, owner, remembered: ids.remembered(place), too_large };
     let (from, to) = accounts.of(place);

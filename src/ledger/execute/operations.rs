@@ -1,8 +1,6 @@
 //! The validators, and what a block books apart from its transactions.
 
-use crate::chain::{
-    Amount, Hash, Name, Operation, Parameters, Signatures, ValidatorId, to_canonical, validators_hash,
-};
+use crate::chain::{Amount, Hash, Name, Operation, Parameters, Signatures, ValidatorId, to_canonical, validators_hash};
 use crate::ledger::Error;
 use crate::ledger::execute::Candidate;
 use crate::ledger::state::{self, Account, Table, ValidatorRecord, View};
@@ -33,7 +31,8 @@ impl Committee {
     }
 
     fn active(&mut self, id: &ValidatorId) -> Result<&mut ValidatorRecord, String> {
-        let at = self.seats.binary_search_by(|seat| seat.id.cmp(id)).map_err(|_| format!("there is no validator {id}"))?;
+        let at =
+            self.seats.binary_search_by(|seat| seat.id.cmp(id)).map_err(|_| format!("there is no validator {id}"))?;
         let record = &mut self.seats[at].now;
         match record.slashed_at_height {
             Some(height) => Err(format!("validator {id} was slashed at height {height}")),

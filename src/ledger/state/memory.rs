@@ -57,12 +57,7 @@ impl View for MemoryState {
         Ok(())
     }
 
-    fn get_many(
-        &self,
-        table: Table,
-        keys: &[&[u8]],
-        found: &mut dyn FnMut(usize, &[u8]),
-    ) -> Result<(), Infallible> {
+    fn get_many(&self, table: Table, keys: &[&[u8]], found: &mut dyn FnMut(usize, &[u8])) -> Result<(), Infallible> {
         let entries = &self.tables[place(table)];
         for (place, key) in keys.iter().enumerate() {
             if let Some(value) = entries.get(*key) {

@@ -23,11 +23,11 @@ pub use audit::{audit_supply, build_tree};
 pub use changes::Changes;
 pub use genesis::genesis;
 pub use memory::MemoryState;
-pub(in crate::ledger) use records::{SEED, SUPPLY, read};
 pub use records::{
     Account, RememberedId, StateError, Supply, Tip, ValidatorRecord, expiry_key, id_key, parameters, seed, supply, tip,
     validators,
 };
+pub(in crate::ledger) use records::{SEED, SUPPLY, read};
 
 use super::tree::Change;
 use crate::chain::hash::{Domain, Hash, hash};
@@ -106,12 +106,7 @@ pub trait View {
 
     /// Looks up many keys and calls `found` with the place of each key that is there and its value. A store that
     /// reads faster in batches answers this with one; the keys are distinct, and sorted by their bytes.
-    fn get_many(
-        &self,
-        table: Table,
-        keys: &[&[u8]],
-        found: &mut dyn FnMut(usize, &[u8]),
-    ) -> Result<(), Self::Error> {
+    fn get_many(&self, table: Table, keys: &[&[u8]], found: &mut dyn FnMut(usize, &[u8])) -> Result<(), Self::Error> {
         let mut value = Vec::new();
         for (place, key) in keys.iter().enumerate() {
             if self.get(table, key, &mut value)? {

@@ -197,9 +197,8 @@ where
     V: View + ?Sized,
     T: BorshSerialize + BorshDeserialize,
 {
-    read(view, table, key)?.ok_or_else(|| {
-        Error::State(StateError::Missing { table: table.name(), key: key.escape_ascii().to_string() })
-    })
+    read(view, table, key)?
+        .ok_or_else(|| Error::State(StateError::Missing { table: table.name(), key: key.escape_ascii().to_string() }))
 }
 
 /// The last block of the state.
