@@ -120,7 +120,13 @@ impl<V: Validator> Committee<V> {
     }
 
     /// The verdicts of everybody with stake, by place. Whoever proposes stands by its proposal.
-    fn judge(&mut self, turn: &Turn<'_>, proposal: &Proposal, own: &Executed, input: &[Entry]) -> Vec<(usize, Verdict)> {
+    fn judge(
+        &mut self,
+        turn: &Turn<'_>,
+        proposal: &Proposal,
+        own: &Executed,
+        input: &[Entry],
+    ) -> Vec<(usize, Verdict)> {
         let mut verdicts = vec![(turn.place, Verdict::Attest)];
         for (place, seat) in self.seats.iter_mut().enumerate() {
             let Some(validator) = seat else { continue };

@@ -30,7 +30,6 @@ pub enum Flaw {
 pub fn claims(start: &Start<'_>, stakes: Stakes, block: &Block) -> Result<Claims, Flaw> {
     let sealed = block.seal.as_ref().ok_or(Flaw::Unsealed)?;
     let stakes = rounds::verify(start, stakes, &block.header, &block.operations)?;
-    let standing =
-        Standing { chain_id: start.chain_id, height: start.height, roster: start.roster, stakes: &stakes };
+    let standing = Standing { chain_id: start.chain_id, height: start.height, roster: start.roster, stakes: &stakes };
     Ok(seal::claims(&standing, &block.header, &block.hash, sealed)?)
 }
