@@ -136,6 +136,24 @@ fn evidence_holds_from_the_data_of_the_topic_alone_and_only_there() {
         let offence = super::super::evidence::verify(&evidence, "sim", &roster, &stakes).unwrap();
         assert_eq!((offence.place, offence.height), (1, block.header.height), "{fault}");
         assert!(super::super::evidence::verify(&evidence, "other", &roster, &stakes).is_err());
+
+        // The copy in the evidence topic says the same, and holds what was refused.
+        let report = &chain.reports[0];
+        let json: serde_json::Value = serde_json::from_str(&report.to_json()).unwrap();
+        let copied: Evidence = serde_json::from_str(&json["evidence"].to_string()).unwrap();
+        assert_eq!(copied, evidence);
+        assert_eq!(report.key(), evidence.hash().to_string());
+        assert_eq!((&json["validator"], &json["amount"]), (&"validator-2".into(), &1800.into()));
+        match (&*report.evidence, &report.witness) {
+            (Evidence::Equivocation { .. }, None) => assert!(json["witness"].is_null()),
+            (Evidence::Refusal { header, .. }, Some(body)) => {
+                let root = crate::chain::merkle::root(crate::chain::merkle::leaves(&body.entries));
+                assert_eq!(root, header.header.transactions_root, "the witness is what the refused header is about");
+                let kept = if fault == Fault::DropTransaction { 2 } else { 3 };
+                assert_eq!(json["witness"]["transactions"].as_array().unwrap().len(), kept);
+            }
+            (evidence, _) => panic!("{evidence:?}"),
+        }
     }
 }
 
