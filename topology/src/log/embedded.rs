@@ -108,7 +108,8 @@ impl RocksStorage {
             ColumnFamilyDescriptor::new(rocksdb::DEFAULT_COLUMN_FAMILY_NAME, row_options()),
             ColumnFamilyDescriptor::new(RECORDS, record_options()),
         ];
-        let db = DB::open_cf_descriptors(&db_options(), dir.join("db"), families).map_err(|error| cannot(dir, &error))?;
+        let db =
+            DB::open_cf_descriptors(&db_options(), dir.join("db"), families).map_err(|error| cannot(dir, &error))?;
         check_format(&db, dir)?;
         let mut rows = Vec::new();
         for row in db.iterator(IteratorMode::Start) {
@@ -199,7 +200,10 @@ fn cannot(dir: &Path, error: &dyn fmt::Display) -> Error {
 }
 
 fn broken(error: &rocksdb::Error) -> Error {
-    Error::new(Kind::Fatal, format!("the embedded log's storage failed: {error}; look after its disk, then open it again"))
+    Error::new(
+        Kind::Fatal,
+        format!("the embedded log's storage failed: {error}; look after its disk, then open it again"),
+    )
 }
 
 fn record_key(id: PartitionId, offset: Offset) -> [u8; 16] {

@@ -160,7 +160,8 @@ impl Broker {
                 ));
             }
             let offsets = state.offsets.get(name);
-            let rows = offsets.into_iter().flatten().map(|(at, _)| (row::committed_key(name, &at.topic, at.partition), None));
+            let rows =
+                offsets.into_iter().flatten().map(|(at, _)| (row::committed_key(name, &at.topic, at.partition), None));
             let rows = rows.collect();
             state.write(&*self.storage, &Changes { rows, ..Changes::default() })?;
             state.groups.remove(name);

@@ -247,13 +247,7 @@ impl<'a> Batch<'a> {
 impl<'a> RawRecord<'a> {
     /// The record as handed to readers, its headers left for [`RawRecord::push_headers`].
     pub(crate) fn record(&self) -> Record<'a> {
-        Record {
-            offset: self.offset,
-            timestamp_ms: self.timestamp_ms,
-            key: self.key,
-            value: self.value,
-            headers: &[],
-        }
+        Record { offset: self.offset, timestamp_ms: self.timestamp_ms, key: self.key, value: self.value, headers: &[] }
     }
 
     /// Adds the headers to `out`.

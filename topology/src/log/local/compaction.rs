@@ -328,7 +328,8 @@ impl Slice {
             (true, false) => Some(batch.delete_horizon_ms),
             (true, true) => Some(job.now_ms.saturating_add(job.delete_retention_ms)),
         };
-        if self.open.has_tombstone() && self.delete_horizon_ms.zip(horizon_ms).is_some_and(|(one, other)| one != other) {
+        if self.open.has_tombstone() && self.delete_horizon_ms.zip(horizon_ms).is_some_and(|(one, other)| one != other)
+        {
             self.close();
         }
         let mut cursor = Cursor::start();

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::log::{
-    self, ConsumerOptions, Error, Event, Isolation, Kind, Offset, Result, Start, TopicPartition,
-};
+use crate::log::{self, ConsumerOptions, Error, Event, Isolation, Kind, Offset, Result, Start, TopicPartition};
 
 use super::broker::{Broker, Deadline};
 use super::fetch::{Fetch, View};
@@ -74,11 +72,10 @@ impl Consumer {
     }
 
     fn join(&self, topics: &[String]) -> Result<Membership> {
-        let group = self
-            .options
-            .group
-            .as_ref()
-            .ok_or_else(|| Error::new(Kind::Fatal, "this consumer was made without a group; it cannot subscribe"))?;
+        let group =
+            self.options.group.as_ref().ok_or_else(|| {
+                Error::new(Kind::Fatal, "this consumer was made without a group; it cannot subscribe")
+            })?;
         let now_ms = self.broker.now_ms();
         self.broker.with(|state| {
             for topic in topics {

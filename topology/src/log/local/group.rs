@@ -137,12 +137,7 @@ impl Group {
     }
 
     /// A member shows that it is alive, and learns what it has to do.
-    pub(crate) fn heartbeat(
-        &mut self,
-        membership: &Membership,
-        instance_id: Option<&str>,
-        now_ms: i64,
-    ) -> Heartbeat {
+    pub(crate) fn heartbeat(&mut self, membership: &Membership, instance_id: Option<&str>, now_ms: i64) -> Heartbeat {
         let holder = instance_id.and_then(|id| self.holder_of(id));
         let Some(member) = self.members.get_mut(&membership.member) else {
             return if holder.is_some() { Heartbeat::Fenced } else { Heartbeat::Unknown };

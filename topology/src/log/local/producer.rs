@@ -86,7 +86,11 @@ impl Producer {
 
     fn in_transaction(&self) -> Result<&Session> {
         let session = self.session()?;
-        if self.in_transaction { Ok(session) } else { Err(Error::new(Kind::Fatal, "no transaction is open; call begin first")) }
+        if self.in_transaction {
+            Ok(session)
+        } else {
+            Err(Error::new(Kind::Fatal, "no transaction is open; call begin first"))
+        }
     }
 
     /// The broker learns of a transaction with its first record or offset; from then on it can time out.

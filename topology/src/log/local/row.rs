@@ -77,10 +77,7 @@ pub(crate) fn aborted_key(id: PartitionId, last: Offset) -> Vec<u8> {
     key
 }
 
-pub(crate) fn open<'a>(
-    producer_id: i64,
-    partitions: impl Iterator<Item = (&'a PartitionId, &'a Offset)>,
-) -> RowChange {
+pub(crate) fn open<'a>(producer_id: i64, partitions: impl Iterator<Item = (&'a PartitionId, &'a Offset)>) -> RowChange {
     let mut value = Vec::new();
     for (id, first) in partitions {
         value.extend_from_slice(&id.topic.to_le_bytes());
@@ -227,7 +224,10 @@ mod tests {
         assert_eq!(read_back(partition(id, &state)), Row::Partition { id, partition: state });
         let stretch = Aborted { producer_id: 6, first: 2, last: 5 };
         assert_eq!(read_back(aborted(id, &stretch)), Row::Aborted { id, aborted: stretch });
-        assert_eq!(read_back(open(6, [(&id, &2)].into_iter())), Row::Open { producer_id: 6, partitions: vec![(id, 2)] });
+        assert_eq!(
+            read_back(open(6, [(&id, &2)].into_iter())),
+            Row::Open { producer_id: 6, partitions: vec![(id, 2)] }
+        );
         let offset = Committed { offset: 11, metadata: "time=3".to_owned() };
         assert_eq!(
             read_back(committed("group", "orders", 1, &offset)),

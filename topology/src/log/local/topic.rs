@@ -104,7 +104,11 @@ const PARTITIONS_MAX: i32 = 10_000;
 pub(crate) fn check(spec: &TopicSpec) -> Result<u32> {
     let refused = |why: String| Err(Error::new(Kind::Fatal, format!("cannot create the topic '{}': {why}", spec.name)));
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    if spec.name.is_empty() || spec.name.len() > 249 || !spec.name.chars().all(legal) || spec.name.trim_matches('.').is_empty() {
+    if spec.name.is_empty()
+        || spec.name.len() > 249
+        || !spec.name.chars().all(legal)
+        || spec.name.trim_matches('.').is_empty()
+    {
         return refused("a name has 1 to 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-'".to_owned());
     }
     if !(1..=PARTITIONS_MAX).contains(&spec.partition_count) {

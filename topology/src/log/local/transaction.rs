@@ -246,14 +246,17 @@ impl State {
         }
         changes.rows.extend(after.iter().map(|(id, partition)| row::partition(*id, partition)));
         match step {
-            Step::Append if touched.len() > open.partitions.len() => changes.rows.push(row::open(producer_id, touched.iter())),
+            Step::Append if touched.len() > open.partitions.len() => {
+                changes.rows.push(row::open(producer_id, touched.iter()))
+            }
             Step::Append => {}
             Step::Commit | Step::Abort if open.stored => changes.rows.push((row::open_key(producer_id), None)),
             Step::Commit | Step::Abort => {}
         }
         if step == Step::Commit {
             for (group, offsets) in &open.offsets {
-                let row = |(at, committed): (&TopicPartition, _)| row::committed(group, &at.topic, at.partition, committed);
+                let row =
+                    |(at, committed): (&TopicPartition, _)| row::committed(group, &at.topic, at.partition, committed);
                 changes.rows.extend(offsets.iter().map(row));
             }
         }
