@@ -1,8 +1,8 @@
 //! Drawing a graph with typed handles.
 
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::codec::Codec;
 use crate::error::Result;
@@ -40,7 +40,6 @@ impl<K, V> Output<K, V> {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         Self { id: NEXT.fetch_add(1, Ordering::Relaxed), name: name.into(), types: PhantomData }
     }
-
 }
 
 impl<K, V> Clone for Output<K, V> {
@@ -59,6 +58,19 @@ pub struct Store<K: Codec, V: Codec> {
 }
 
 impl<K: Codec, V: Codec> Store<K, V> {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn key_codec(&self) -> K {
+        self.key.clone()
+    }
+
+    pub(crate) fn value_codec(&self) -> V {
+        self.value.clone()
+    }
+
     /// Kept in RocksDB: may be larger than memory, and after a restart only the newest changes are restored.
     pub fn rocksdb(name: impl Into<String>, key: K, value: V) -> Self {
         Self { name: name.into(), medium: store::Medium::RocksDb, key, value }
@@ -162,7 +174,8 @@ impl SubTopology<'_> {
         let mut nodes = self.spec().nodes.iter().enumerate();
         let parent = nodes.find_map(|(index, node)| port(node).map(|port| Parent { node: index, port: port + 1 }));
         let parent = parent.unwrap_or_else(|| {
-            let mistake = format!("side output '{}' is read before a processor is given it with with_output", output.name);
+            let mistake =
+                format!("side output '{}' is read before a processor is given it with with_output", output.name);
             self.builder.mistakes.push(mistake);
             Parent { node: 0, port: 0 }
         });
@@ -222,7 +235,10 @@ impl<K: Codec, V: Codec> ProcessorBuilder<'_, K, V> {
 
     /// Finishes the processor. `supplier` makes one, whenever a task starts or rewinds; it is called once at build time, to
     /// find mis-wiring before anything runs.
-    pub fn supply<P>(self, supplier: impl Fn(&Wiring<'_>) -> Result<P> + Send + Sync + 'static) -> Stream<P::KeyOut, P::ValueOut>
+    pub fn supply<P>(
+        self,
+        supplier: impl Fn(&Wiring<'_>) -> Result<P> + Send + Sync + 'static,
+    ) -> Stream<P::KeyOut, P::ValueOut>
     where
         P: Processor<Key = K, Value = V>,
     {

@@ -26,7 +26,9 @@ fn unique<'a>(what: &str, names: impl Iterator<Item = &'a str>, mistakes: &mut V
     let mut seen = BTreeSet::new();
     for name in names {
         if !is_legal(name) {
-            mistakes.push(format!("the {what} name '{name}' is not made of a-z, A-Z, 0-9, '.', '_' and '-' (1 to 100 of them)"));
+            mistakes.push(format!(
+                "the {what} name '{name}' is not made of a-z, A-Z, 0-9, '.', '_' and '-' (1 to 100 of them)"
+            ));
         }
         if !seen.insert(name) {
             mistakes.push(format!("there are two {what}s named '{name}': names must be unique"));
@@ -76,7 +78,10 @@ fn check_stores(sub: &SubTopologySpec, mistakes: &mut Vec<String>) {
         let Kind::Processor { stores, .. } = &node.kind else { continue };
         for store in stores {
             if !sub.stores.iter().any(|spec| &spec.name == store) {
-                mistakes.push(format!("processor '{}' uses store '{store}', which sub-topology '{}' does not declare", node.name, sub.name));
+                mistakes.push(format!(
+                    "processor '{}' uses store '{store}', which sub-topology '{}' does not declare",
+                    node.name, sub.name
+                ));
             }
             used.insert(store.as_str());
         }

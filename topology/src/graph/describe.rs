@@ -70,7 +70,9 @@ fn edges(sub: &SubTopologySpec) -> impl Iterator<Item = EdgeView<'_>> {
     sub.nodes.iter().enumerate().filter_map(|(to, node)| {
         let parent = node.parent?;
         let output = match &sub.nodes.get(parent.node)?.kind {
-            Kind::Processor { outputs, .. } if parent.port > 0 => outputs.get(parent.port - 1).map(|output| output.name.as_str()),
+            Kind::Processor { outputs, .. } if parent.port > 0 => {
+                outputs.get(parent.port - 1).map(|output| output.name.as_str())
+            }
             _ => None,
         };
         Some(EdgeView { from: parent.node, to, output })

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use crate::codec::Codec;
 use crate::error::{Error, Result};
 use crate::processor::{Edge, Lifecycle, Port, Processor, ProcessorNode, SinkNode, Source, SourceNode, Target};
-use crate::store::{KeyValueStore, Stores};
+use crate::store::{KeyValueStore, Options, Stores};
 
 use super::builder::{Output, Store};
 use super::{Kind, SubTopologySpec, Topology};
@@ -27,8 +27,13 @@ pub(crate) type Make = Box<dyn Fn(&Wiring<'_>) -> Result<Made> + Send + Sync>;
 pub(crate) enum Made {
     Source(Box<dyn Source>),
     /// `edge` holds an `Edge<K, V>` of the node's own types.
-    Processor { edge: Box<dyn Any>, lifecycle: Rc<RefCell<dyn Lifecycle>> },
-    Sink { edge: Box<dyn Any> },
+    Processor {
+        edge: Box<dyn Any>,
+        lifecycle: Rc<RefCell<dyn Lifecycle>>,
+    },
+    Sink {
+        edge: Box<dyn Any>,
+    },
 }
 
 /// What a supplier can ask for while its processor is made: stores and side outputs that the processor was given.
@@ -50,7 +55,7 @@ impl Wiring<'_> {
         let index = self.spec.stores.iter().position(|spec| &spec.name == name);
         match index {
             Some(index) if declared => {
-                Ok(KeyValueStore::new(Rc::clone(self.stores), index, store.key.clone(), store.value.clone()))
+                Ok(KeyValueStore::new(Rc::clone(self.stores), index, store.key.clone(), store.value.clone())?)
             }
             _ => Err(Error::stop(format!("processor '{}' uses store '{name}' without with_store", node.name))),
         }
@@ -116,7 +121,8 @@ impl Topology {
 /// Makes a sub-topology once over empty stores in memory, for its errors.
 pub(super) fn dry_run(topology: &Topology, sub_topology: usize) -> Result<()> {
     let specs = &topology.sub_topologies[sub_topology].stores;
-    let stores = Rc::new(RefCell::new(Stores::in_memory(specs)));
+    let stores = Stores::in_memory(specs.clone(), [0; 32], &Options::default())?;
+    let stores = Rc::new(RefCell::new(stores));
     topology.instantiate(sub_topology, &stores).map(|_| ())
 }
 

@@ -8,13 +8,17 @@
 //! All three pass one contract suite (`topology/tests/log_contract`). This module may use `error` and nothing
 //! else of the crate. Nothing here runs on an async runtime: calls block, on the thread that makes them.
 
+pub mod embedded;
 mod error;
 pub mod kafka;
+pub mod local;
+pub mod memory;
 mod record;
 
 use std::time::Duration;
 
 pub use error::{Error, Kind};
+pub use local::Clock;
 pub use record::{Header, Offset, ProducerRecord, Record, TopicPartition};
 
 /// A result of the log.

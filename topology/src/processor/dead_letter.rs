@@ -58,7 +58,8 @@ impl DeadLetter<'_> {
         let size_of = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
         let headers_bytes: usize =
             self.headers.iter().map(|header| header.name.len() + size_of(header.value) + 16).sum();
-        let whole = size_of(self.key) + size_of(self.value) + headers_bytes + self.reason.len() + FRAME_BYTES <= max_bytes;
+        let whole =
+            size_of(self.key) + size_of(self.value) + headers_bytes + self.reason.len() + FRAME_BYTES <= max_bytes;
         let keep = |bytes: Option<&[u8]>| -> Option<usize> {
             bytes.map(|bytes| if whole { bytes.len() } else { bytes.len().min(CUT_BYTES) })
         };

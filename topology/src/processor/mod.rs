@@ -18,7 +18,9 @@ mod runtime;
 mod stream_time;
 
 pub use context::{Context, Port};
-pub use dead_letter::{DeadLetter, HEADER_OFFSET, HEADER_PARTITION, HEADER_REASON, HEADER_SHA256, HEADER_SIZE_BYTES, HEADER_TOPIC};
+pub use dead_letter::{
+    DeadLetter, HEADER_OFFSET, HEADER_PARTITION, HEADER_REASON, HEADER_SHA256, HEADER_SIZE_BYTES, HEADER_TOPIC,
+};
 pub use node::{Edge, Input, Lifecycle, ProcessorNode, SinkNode, Source, SourceNode};
 pub use outputs::{Outputs, Target};
 pub use record::Record;

@@ -13,12 +13,12 @@ use crate::codec::Codec;
 use crate::error::Result;
 use crate::log;
 
+use super::Processor;
 use super::context::{Context, forward};
 use super::dead_letter::DeadLetter;
 use super::outputs::Target;
 use super::record::Record;
 use super::runtime::{Punctuation, Runtime};
-use super::Processor;
 
 /// A connection to a node that takes these records.
 pub type Edge<K, V> = Rc<RefCell<dyn Input<K, V>>>;

@@ -76,6 +76,7 @@ pub struct Runtime {
     cause: Offset,
     highest_cause: Offset,
     commit_requested: bool,
+    suspended: bool,
 }
 
 #[derive(Debug)]
@@ -106,6 +107,7 @@ impl Runtime {
             cause: NO_CAUSE,
             highest_cause: NO_CAUSE,
             commit_requested: false,
+            suspended: false,
         }
     }
 
@@ -161,6 +163,20 @@ impl Runtime {
         }
     }
 
+    pub(super) fn suspend(&mut self, from: Offset) {
+        self.suspended = true;
+        self.next_offset = from;
+    }
+
+    pub(super) fn resume(&mut self) {
+        self.suspended = false;
+    }
+
+    /// Whether a processor takes no input for now; the next offset is the first that it did not take.
+    pub fn is_suspended(&self) -> bool {
+        self.suspended
+    }
+
     pub(super) fn schedule(&mut self, node: usize, schedule: Schedule) -> PunctuationId {
         let due_ms = match schedule {
             Schedule::WallClock { interval_ms } => self.now_ms.saturating_add(interval_ms.max(1)),
@@ -187,7 +203,8 @@ impl Runtime {
     /// Punctuations due by the wall clock, with their nodes; each is due again one interval from now.
     pub fn due_by_wall_clock(&mut self) -> Vec<(usize, Punctuation)> {
         let now = self.now_ms;
-        let is_due = |scheduled: &Scheduled| matches!(scheduled.schedule, Schedule::WallClock { .. }) && scheduled.due_ms <= now;
+        let is_due =
+            |scheduled: &Scheduled| matches!(scheduled.schedule, Schedule::WallClock { .. }) && scheduled.due_ms <= now;
         let due = self.punctuations(is_due, now);
         for scheduled in self.scheduled.iter_mut() {
             if let Schedule::WallClock { interval_ms } = scheduled.schedule
@@ -231,7 +248,7 @@ impl Runtime {
     /// The law of held input: a held record has caused no output, no store write and no dead letter yet.
     pub fn check_holds(&self) -> Result<()> {
         let Some(held) = self.held_from() else { return Ok(()) };
-        let highest = self.highest_cause.max(self.stores.borrow().highest_cause());
+        let highest = self.stores.borrow().cause().map_or(self.highest_cause, |cause| cause.max(self.highest_cause));
         if highest < held {
             return Ok(());
         }

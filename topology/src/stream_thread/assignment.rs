@@ -12,7 +12,7 @@ use crate::log::{Consumer, Log, Start, TopicPartition};
 use crate::store::Stores;
 use crate::task::{Task, TaskId};
 
-use super::StreamThread;
+use super::{StreamThread, close_stores};
 
 /// An assigned partition and its task.
 pub(super) struct Assigned {
@@ -46,6 +46,10 @@ pub(super) struct Running {
     pub(super) slot: Option<usize>,
     /// Its output topics.
     pub(super) topics: Vec<String>,
+    /// The consumer delivers nothing for it, because it takes no input for now.
+    pub(super) paused: bool,
+    /// The consumer delivered everything below this offset; the task may have taken less.
+    pub(super) delivered_to: crate::log::Offset,
 }
 
 impl Assigned {
@@ -120,14 +124,14 @@ impl<L: Log> StreamThread<L> {
             Phase::Pending(pending) => pending.stores,
             Phase::Running(running) => running.task.into_stores(),
             Phase::Restoring { .. } => {
-                self.restorer.cancel(&task.id);
+                if self.restorer.cancel(task.id.clone()).is_ok() {
+                    self.returning.insert(task.id.clone());
+                }
                 None
             }
         };
-        if let Some(stores) = stores
-            && let Err(error) = stores.close()
-        {
-            tracing::warn!(task = %task.id, %error, "closing the stores failed; they will be restored");
+        if let Some(stores) = stores {
+            close_stores(&task.id, stores);
         }
     }
 

@@ -1,14 +1,12 @@
 //! Settings of a stream thread.
 
-use std::path::PathBuf;
+use crate::store;
 
 /// What a stream thread is told. The defaults are those of [`client::Config`](crate::client::Config).
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Consumer group, and prefix of internal topics.
     pub application_id: String,
-    /// Where stores are kept: `<directory>/<application.id>`. `None`: RocksDB stores are refused.
-    pub state_directory: Option<PathBuf>,
     /// This instance's identity: sortable, unique, the same after a restart.
     pub instance_id: String,
     /// Which thread of the instance.
@@ -31,6 +29,8 @@ pub struct Config {
     pub batch_records: usize,
     /// Most bytes the consumer prefetches.
     pub prefetch_bytes: usize,
+    /// Memory for stores.
+    pub store: store::Options,
     /// Largest dead letter; a longer one is cut.
     pub dead_letter_max_bytes: usize,
     /// Stop when everything that was there at the start is processed.

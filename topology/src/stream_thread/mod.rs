@@ -28,6 +28,7 @@ mod recovery;
 mod take_over;
 mod until_end;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,10 +37,13 @@ pub use config::Config;
 use crate::clock::Clock;
 use crate::error::{Class, Error, Result};
 use crate::graph::Topology;
-use crate::log::{self, Consumer, ConsumerOptions, Event, GroupOptions, Isolation, Log, ProducerOptions, TopicPartition};
+use crate::log::{
+    self, Consumer, ConsumerOptions, Event, GroupOptions, Isolation, Log, ProducerOptions, TopicPartition,
+};
 use crate::metrics::Metrics;
-use crate::restore;
-use crate::store::StateDirectory;
+use crate::restore::RestoreThread;
+use crate::store::{Shared, StateDirectory, Stores};
+use crate::task::TaskId;
 
 use assignment::{Assigned, Phase};
 use producers::{Slot, Slots};
@@ -67,9 +71,12 @@ pub struct StreamThread<L: Log> {
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     state_directory: Option<Arc<StateDirectory>>,
+    store_memory: Shared,
     consumer: L::Consumer,
     slots: Slots<L>,
-    restorer: Box<dyn restore::Restorer>,
+    restorer: RestoreThread<TaskId>,
+    /// Tasks given up while the restorer had their stores; they come back from it.
+    returning: BTreeSet<TaskId>,
     /// `None` until the group spoke.
     assigned: Option<Vec<Assigned>>,
     last_commit_ms: i64,
@@ -91,8 +98,10 @@ pub struct Parts<L: Log> {
     pub metrics: Arc<Metrics>,
     /// The locked state directory; `None` where all stores are in memory.
     pub state_directory: Option<Arc<StateDirectory>>,
+    /// Memory that the stores of all tasks share.
+    pub store_memory: Shared,
     /// Brings stores up to their changelogs.
-    pub restorer: Box<dyn restore::Restorer>,
+    pub restorer: RestoreThread<TaskId>,
     /// Makes a random id for a new changelog.
     pub incarnations: Box<dyn FnMut() -> [u8; 16] + Send>,
 }
@@ -109,7 +118,7 @@ pub struct Turn {
 impl<L: Log> StreamThread<L> {
     /// Joins the group. Topics must exist.
     pub fn new(config: Config, parts: Parts<L>) -> Result<Self> {
-        let Parts { topology, log, clock, metrics, state_directory, restorer, incarnations } = parts;
+        let Parts { topology, log, clock, metrics, state_directory, store_memory, restorer, incarnations } = parts;
         let mut consumer = log.consumer(&consumer_options(&config))?;
         let topics: Vec<String> = topology.source_topics().iter().map(|topic| topic.name().to_owned()).collect();
         let until_end = config.until_end.then(|| UntilEnd::new(&topology, &log)).transpose()?;
@@ -123,9 +132,11 @@ impl<L: Log> StreamThread<L> {
             clock,
             metrics,
             state_directory,
+            store_memory,
             consumer,
             slots,
             restorer,
+            returning: BTreeSet::new(),
             assigned: None,
             fencing: Fencing::default(),
             until_end,
@@ -148,6 +159,7 @@ impl<L: Log> StreamThread<L> {
         self.advance_take_overs()?;
         self.advance_clocks()?;
         let committed = self.maybe_commit()?;
+        self.pause_suspended()?;
         Ok(Turn { record_count, committed })
     }
 
@@ -169,12 +181,21 @@ impl<L: Log> StreamThread<L> {
         if let Err(error) = &committed {
             tracing::warn!(%error, "the last commit failed; its work will be done again");
         }
-        self.release_all();
-        self.consumer.leave()?;
+        self.abandon()?;
         match committed {
             Err(error) if error.class() == Class::Stop => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// Closes the stores and leaves the group; what is not committed is void.
+    pub fn abandon(mut self) -> Result<()> {
+        self.release_all();
+        self.discard_producers();
+        for finished in self.restorer.shutdown() {
+            close_stores(&finished.task, finished.stores);
+        }
+        Ok(self.consumer.leave()?)
     }
 
     /// Polls, and processes what comes. Rebalances are noted only: they are answered after what was processed is safe.
@@ -196,6 +217,8 @@ impl<L: Log> StreamThread<L> {
                     Some(until_end) => until_end.within(partition, records),
                     None => records,
                 };
+                let Some(last) = records.last() else { return };
+                task.delivered_to = last.offset + 1;
                 task.task.set_now(now_ms);
                 record_count += records.len();
                 let done = task.task.process(records).and_then(|()| send_outputs(slots, task));
@@ -221,7 +244,8 @@ impl<L: Log> StreamThread<L> {
 
     fn poll_timeout(&self) -> Duration {
         let now_ms = self.clock.now_ms();
-        let until_punctuation = self.running().filter_map(|task| task.task.next_wall_clock_ms()).map(|due| due - now_ms);
+        let until_punctuation =
+            self.running().filter_map(|task| task.task.next_wall_clock_ms()).map(|due| due - now_ms);
         let until_commit = self.wants_commit().then(|| self.commit_due_ms() - self.clock.monotonic_ms());
         let restoring = self.assigned.iter().flatten().any(|task| !matches!(task.phase, Phase::Running(_)));
         let soon = restoring.then_some(10);
@@ -237,6 +261,27 @@ impl<L: Log> StreamThread<L> {
             send_outputs(slots, task)?;
         }
         self.advance_until_end()
+    }
+
+    /// Stops delivery to tasks that take no input for now, and begins it again where they stopped.
+    fn pause_suspended(&mut self) -> Result<()> {
+        let Self { assigned, consumer, .. } = self;
+        for task in assigned.iter_mut().flatten() {
+            let Phase::Running(running) = &mut task.phase else { continue };
+            let partitions = std::slice::from_ref(&task.partition);
+            if running.task.is_suspended() {
+                if !running.paused {
+                    consumer.pause(partitions)?;
+                    running.paused = true;
+                }
+            } else if running.paused || running.task.next_offset() < running.delivered_to {
+                running.delivered_to = running.task.next_offset();
+                consumer.seek(&task.partition, running.delivered_to)?;
+                consumer.resume(partitions)?;
+                running.paused = false;
+            }
+        }
+        Ok(())
     }
 
     fn apply_changes(&mut self, changes: Vec<Change>) -> Result<()> {
@@ -269,6 +314,12 @@ fn send_outputs<L: Log>(slots: &mut Slots<L>, running: &mut assignment::Running)
     }
     let slot = slots.get_mut(&running.slot).ok_or_else(|| Error::stop("a task has no producer"))?;
     slot.send(running.task.outputs())
+}
+
+fn close_stores(task: &TaskId, stores: Stores) {
+    if let Err(error) = stores.close() {
+        tracing::warn!(%task, %error, "closing the stores failed; they will be restored");
+    }
 }
 
 fn make_slots<L: Log>(config: &Config, topology: &Topology) -> Slots<L> {
@@ -318,12 +369,3 @@ pub fn changelog_topic(application_id: &str, store: &str) -> String {
 pub fn dead_letter_topic(source_topic: &str) -> String {
     format!("{source_topic}-dead-letters")
 }
-
-impl From<restore::Failure> for Error {
-    fn from(failure: restore::Failure) -> Self {
-        failure.error
-    }
-}
-
-#[allow(unused_imports, reason = "named in the documentation")]
-use log::Producer as _;

@@ -54,7 +54,9 @@ impl<L: Log> StreamThread<L> {
                 let in_a_row = self.fencing.failed();
                 self.metrics.add_rewind();
                 if in_a_row > IN_A_ROW_MAX {
-                    return Err(Error::stop(format!("gave up after {IN_A_ROW_MAX} failures in a row, the last: {error}")));
+                    return Err(Error::stop(format!(
+                        "gave up after {IN_A_ROW_MAX} failures in a row, the last: {error}"
+                    )));
                 }
                 if error.class() == Class::Rewind && in_a_row == 1 {
                     tracing::warn!(%error, "going back to the committed offsets");
@@ -78,7 +80,8 @@ impl<L: Log> StreamThread<L> {
             match std::mem::replace(&mut task.phase, pending) {
                 Phase::Running(running) => {
                     paused.push(task.partition.clone());
-                    task.phase = Phase::Pending(Pending { stores: running.task.into_stores(), since_ms, not_before_ms });
+                    task.phase =
+                        Phase::Pending(Pending { stores: running.task.into_stores(), since_ms, not_before_ms });
                 }
                 // Its work is not part of what failed.
                 other => task.phase = other,
@@ -91,8 +94,7 @@ impl<L: Log> StreamThread<L> {
         self.release_all();
         self.discard_producers();
         self.consumer.leave()?;
-        let topics: Vec<String> =
-            self.topology.source_topics().iter().map(|topic| topic.name().to_owned()).collect();
+        let topics: Vec<String> = self.topology.source_topics().iter().map(|topic| topic.name().to_owned()).collect();
         Ok(self.consumer.subscribe(&topics)?)
     }
 }

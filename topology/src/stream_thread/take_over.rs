@@ -17,11 +17,11 @@ use crate::error::{Class, Error, Result};
 use crate::log::{Committed, Consumer, Isolation, Log, Offset, TopicPartition};
 use crate::processor::{RuntimeOptions, Target};
 use crate::restore;
-use crate::store::{Stores, changelog};
-use crate::task::{Changelog, Metadata, Task, TaskId, TaskOptions};
+use crate::store::{Fingerprint, Shared, Spec, StateDirectory, Stores};
+use crate::task::{Metadata, Task, TaskId, TaskOptions};
 
-use super::assignment::{Pending, Phase, Running};
-use super::{StreamThread, changelog_topic, dead_letter_topic, producer_options};
+use super::assignment::{Assigned, Pending, Phase, Running};
+use super::{Config, StreamThread, changelog_topic, close_stores, dead_letter_topic, producer_options};
 
 /// Between attempts at something that is not possible yet.
 const RETRY_MS: i64 = 100;
@@ -35,7 +35,7 @@ impl<L: Log> StreamThread<L> {
         for index in 0..self.assigned.as_ref().map_or(0, Vec::len) {
             let Some(task) = self.assigned.as_mut().and_then(|tasks| tasks.get_mut(index)) else { break };
             let Phase::Pending(pending) = &mut task.phase else { continue };
-            if now_ms < pending.not_before_ms {
+            if now_ms < pending.not_before_ms || self.returning.contains(&task.id) {
                 continue;
             }
             pending.not_before_ms = now_ms + RETRY_MS;
@@ -51,8 +51,8 @@ impl<L: Log> StreamThread<L> {
                 Err(error) => return Err(error),
             }
         }
-        for outcome in self.restorer.finished() {
-            self.start(outcome)?;
+        while let Some(finished) = self.restorer.try_finished() {
+            self.start(finished)?;
         }
         Ok(())
     }
@@ -61,7 +61,8 @@ impl<L: Log> StreamThread<L> {
         let Some(task) = self.assigned.as_mut().and_then(|tasks| tasks.get_mut(index)) else { return Ok(()) };
         let timeout = Duration::from_millis(u64::from(self.config.request_timeout_ms));
         let options = producer_options(&self.config, &self.topology);
-        let own_slot = self.topology.sub_topologies[task.sub_topology].single_writer.as_ref().map(|_| task.sub_topology);
+        let own_slot =
+            self.topology.sub_topologies[task.sub_topology].single_writer.as_ref().map(|_| task.sub_topology);
         if let Some(slot) = self.slots.get_mut(&own_slot) {
             slot.prepare(&self.log, &options, timeout)?;
         }
@@ -72,43 +73,55 @@ impl<L: Log> StreamThread<L> {
         let specs = &self.topology.sub_topologies[task.sub_topology].stores;
         let stores = match pending.stores.take() {
             Some(stores) => stores,
-            None => Stores::open(self.state_directory.as_deref(), &task.id.to_string(), specs)?,
+            None => open_stores(
+                self.state_directory.as_deref(),
+                &self.store_memory,
+                &task.id,
+                specs,
+                self.config.fingerprint,
+            )?,
         };
-        let changelogs = specs
-            .iter()
-            .map(|spec| changelog_topic(&self.config.application_id, &spec.name))
-            .map(|topic| TopicPartition::new(topic, task.partition.partition))
-            .collect();
-        let job = restore::Job {
-            task: task.id.clone(),
-            stores,
-            changelogs,
-            fingerprint: self.config.fingerprint,
+        let changelogs = specs.iter().map(|spec| restore::Changelog {
+            topic: changelog_topic(&self.config.application_id, &spec.name),
+            new_incarnation: (self.incarnations)(),
+        });
+        let plan = restore::Plan {
+            partition: task.partition.partition,
+            changelogs: changelogs.collect(),
+            options: restore_options(&self.config),
         };
         task.phase = Phase::Restoring { committed };
-        self.restorer.submit(job);
-        Ok(())
+        self.restorer.submit(task.id.clone(), stores, plan)
     }
 
     /// A task's stores are back from the restorer.
-    fn start(&mut self, outcome: restore::Outcome) -> Result<()> {
-        let tasks = self.assigned.iter_mut().flatten();
-        let Some(task) = tasks.into_iter().find(|task| task.id == outcome.task) else { return Ok(()) };
-        let Phase::Restoring { committed } = &mut task.phase else { return Ok(()) };
-        let committed = committed.take();
-        let restored = match outcome.result {
-            Ok(restored) => restored,
-            Err(failure) if failure.class() == Class::Retry => {
-                let now_ms = self.clock.monotonic_ms();
-                tracing::warn!(task = %task.id, error = %failure, "restoring did not finish; beginning again");
-                task.phase = Phase::Pending(Pending { since_ms: now_ms, not_before_ms: now_ms + RETRY_MS, stores: None });
+    fn start(&mut self, finished: restore::Finished<TaskId>) -> Result<()> {
+        let restore::Finished { task: id, stores, outcome } = finished;
+        self.returning.remove(&id);
+        let waits = |task: &&mut Assigned| task.id == id && matches!(task.phase, Phase::Restoring { .. });
+        let Some(task) = self.assigned.iter_mut().flatten().find(waits) else {
+            close_stores(&id, stores);
+            return Ok(());
+        };
+        let now_ms = self.clock.monotonic_ms();
+        let again = |stores| Phase::Pending(Pending { since_ms: now_ms, not_before_ms: now_ms + RETRY_MS, stores });
+        let restored = match outcome {
+            restore::Outcome::Restored(restored) => restored,
+            restore::Outcome::Cancelled => {
+                task.phase = again(Some(stores));
                 return Ok(());
             }
-            Err(failure) => return Err(failure),
+            restore::Outcome::Failed(error) if error.class() == Class::Retry => {
+                tracing::warn!(task = %id, %error, "restoring did not finish; beginning again");
+                task.phase = again(Some(stores));
+                return Ok(());
+            }
+            restore::Outcome::Failed(error) => return Err(error),
         };
-        self.metrics.add_restored(restored.record_count);
+        let Phase::Restoring { committed } = std::mem::replace(&mut task.phase, again(None)) else { return Ok(()) };
+        self.metrics.add_restored(restored.iter().map(|store| store.records).sum());
         let (partition, sub_topology) = (task.partition.clone(), task.sub_topology);
-        let running = self.make_task(&partition, sub_topology, outcome.task, committed, restored)?;
+        let running = self.make_task(&partition, sub_topology, id, committed, stores)?;
         let next_offset = running.task.next_offset();
         self.consumer.seek(&partition, next_offset)?;
         self.consumer.resume(std::slice::from_ref(&partition))?;
@@ -125,23 +138,14 @@ impl<L: Log> StreamThread<L> {
         sub_topology: usize,
         id: TaskId,
         committed: Option<Committed>,
-        restored: restore::Restored,
+        stores: Stores,
     ) -> Result<Running> {
         let spec = &self.topology.sub_topologies[sub_topology];
         let mut topics = spec.sink_topics();
         let dead_letters = Target(topics.len());
         topics.push(dead_letter_topic(&partition.topic));
-        let mut changelogs = Vec::new();
-        for (store, origin) in spec.stores.iter().zip(restored.origins) {
-            let target = Target(topics.len());
-            topics.push(changelog_topic(&self.config.application_id, &store.name));
-            let is_new = origin.is_none();
-            let origin = origin.unwrap_or_else(|| changelog::Origin {
-                incarnation: (self.incarnations)(),
-                fingerprint: self.config.fingerprint,
-            });
-            changelogs.push(Changelog { target, origin, is_new });
-        }
+        let changelogs = (topics.len()..topics.len() + spec.stores.len()).map(Target).collect();
+        topics.extend(spec.stores.iter().map(|store| changelog_topic(&self.config.application_id, &store.name)));
         let next_offset = first_offset(&self.log, partition, committed.as_ref())?;
         let metadata = committed.as_ref().map(|committed| Metadata::decode(&committed.metadata)).transpose();
         let metadata = metadata.map_err(|error| Error::stop(error.to_string()))?.unwrap_or_default();
@@ -155,9 +159,31 @@ impl<L: Log> StreamThread<L> {
             dead_letter_max_bytes: self.config.dead_letter_max_bytes,
         };
         let options = TaskOptions { id, sub_topology, runtime, changelogs };
-        let task = Task::new(&self.topology, options, Rc::new(RefCell::new(restored.stores)))?;
+        let task = Task::new(&self.topology, options, Rc::new(RefCell::new(stores)))?;
         let slot = spec.single_writer.as_ref().map(|_| sub_topology);
-        Ok(Running { task, slot, topics })
+        Ok(Running { task, slot, topics, paused: false, delivered_to: next_offset })
+    }
+}
+
+/// In the task's directory, or without one in memory.
+fn open_stores(
+    directory: Option<&StateDirectory>,
+    memory: &Shared,
+    task: &TaskId,
+    specs: &[Spec],
+    fingerprint: Fingerprint,
+) -> Result<Stores> {
+    Ok(match directory {
+        Some(directory) => Stores::open(specs.to_vec(), directory.lock_task(&task.to_string())?, memory, fingerprint)?,
+        None => Stores::in_memory(specs.to_vec(), fingerprint, memory.options())?,
+    })
+}
+
+fn restore_options(config: &Config) -> restore::Options {
+    restore::Options {
+        transaction_timeout_ms: i64::from(config.transaction_timeout_ms),
+        client_id: format!("{}-restore", config.application_id),
+        ..restore::Options::default()
     }
 }
 

@@ -51,9 +51,10 @@ impl UntilEnd {
 impl<L: Log> StreamThread<L> {
     /// Looks whether the current sub-topology is at its end, and if so makes it finish what it holds.
     pub(super) fn advance_until_end(&mut self) -> Result<()> {
-        let tasks_run = self.assigned.as_ref().is_some_and(|tasks| {
-            !tasks.is_empty() && tasks.iter().all(|task| matches!(task.phase, Phase::Running(_)))
-        });
+        let tasks_run = self
+            .assigned
+            .as_ref()
+            .is_some_and(|tasks| !tasks.is_empty() && tasks.iter().all(|task| matches!(task.phase, Phase::Running(_))));
         if !tasks_run || self.until_end.as_ref().is_none_or(UntilEnd::is_finished) {
             return Ok(());
         }
@@ -66,7 +67,8 @@ impl<L: Log> StreamThread<L> {
         };
         let mut tasks = assigned.iter_mut().flatten();
         let task = tasks.find(|task| task.partition == *partition).and_then(Assigned::running_mut);
-        let task = task.ok_or_else(|| Error::stop(format!("{partition} is assigned to another member of the group")))?;
+        let task =
+            task.ok_or_else(|| Error::stop(format!("{partition} is assigned to another member of the group")))?;
         if task.task.next_offset() < end {
             return Ok(());
         }

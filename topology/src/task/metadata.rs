@@ -15,7 +15,9 @@ pub struct Metadata {
 
 /// Metadata that this version cannot read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the committed offset carries metadata '{0}', which this version cannot read: it was written by another version or program")]
+#[error(
+    "the committed offset carries metadata '{0}', which this version cannot read: it was written by another version or program"
+)]
 pub struct MetadataError(String);
 
 impl Metadata {

@@ -24,7 +24,7 @@ use crate::error::Result;
 use crate::graph::{Instance, Topology};
 use crate::log::{self, Offset, OffsetCommit};
 use crate::processor::{Outputs, Punctuation, Runtime, RuntimeOptions, Target};
-use crate::store::{Meta, Stores, changelog};
+use crate::store::Stores;
 
 /// One sub-topology over one partition.
 pub struct Task {
@@ -32,27 +32,10 @@ pub struct Task {
     instance: Instance,
     runtime: Runtime,
     stores: Rc<RefCell<Stores>>,
-    /// For each store: the topic of its changelog, and what must be written to it first, if it is new.
-    changelogs: Vec<Changelog>,
+    /// For each store: the topic of its changelog.
+    changelogs: Vec<Target>,
     /// The group's committed offset, or where reading began if there is none.
     committed_offset: Offset,
-}
-
-/// Where a store's changelog is, in the task's list of output topics.
-#[derive(Clone, Debug)]
-pub struct Changelog {
-    /// The topic.
-    pub target: Target,
-    /// Which changelog it is, and whose.
-    pub origin: changelog::Origin,
-    /// Nobody has written to it yet: it must begin with its incarnation record.
-    pub is_new: bool,
-}
-
-impl Changelog {
-    fn meta(&self, position: Offset, applied_at_ms: i64) -> Meta {
-        Meta { fingerprint: self.origin.fingerprint, incarnation: self.origin.incarnation, position, applied_at_ms }
-    }
 }
 
 /// What a task is made from.
@@ -63,8 +46,8 @@ pub struct TaskOptions {
     pub sub_topology: usize,
     /// Where it continues.
     pub runtime: RuntimeOptions,
-    /// One per store, in the order of the stores.
-    pub changelogs: Vec<Changelog>,
+    /// For each store, in their order: the topic of its changelog.
+    pub changelogs: Vec<Target>,
 }
 
 impl Task {
@@ -114,7 +97,9 @@ impl Task {
     pub fn process(&mut self, records: &[log::Record<'_>]) -> Result<()> {
         let seen = records.partition_point(|record| record.offset < self.runtime.next_offset());
         let mut rest = &records[seen..];
-        while let Some(length) = self.until_punctuation(rest) {
+        while !self.runtime.is_suspended()
+            && let Some(length) = self.until_punctuation(rest)
+        {
             let (run, after) = rest.split_at(length);
             self.process_run(run)?;
             rest = after;
@@ -133,10 +118,13 @@ impl Task {
         let Some(last) = records.last() else { return Ok(()) };
         let before_ms = self.runtime.stream_time().current_ms();
         self.instance.source.process_batch(records, &mut self.runtime)?;
-        for record in records {
+        if !self.runtime.is_suspended() {
+            self.runtime.set_next_offset(last.offset + 1);
+        }
+        let end = self.runtime.next_offset();
+        for record in records.iter().take_while(|record| record.offset < end) {
             self.runtime.stream_time().observe(record.offset, record.timestamp_ms);
         }
-        self.runtime.set_next_offset(last.offset + 1);
         let due = self.runtime.due_by_stream_time(before_ms);
         self.punctuate(due)
     }
@@ -168,7 +156,7 @@ impl Task {
 
     /// The partition has no record below `offset` that was not delivered.
     pub fn advance_to(&mut self, offset: Offset) {
-        if offset > self.runtime.next_offset() {
+        if !self.runtime.is_suspended() && offset > self.runtime.next_offset() {
             self.runtime.set_next_offset(offset);
         }
     }
@@ -182,6 +170,11 @@ impl Task {
     /// Whether input is held.
     pub fn is_holding(&self) -> bool {
         self.runtime.held_from().is_some()
+    }
+
+    /// Whether it takes no input for now. When it does again, that begins at [`Task::next_offset`].
+    pub fn is_suspended(&self) -> bool {
+        self.runtime.is_suspended()
     }
 
     /// Next offset to process.
@@ -225,38 +218,15 @@ impl Task {
         })
     }
 
-    /// One record per key, behind the record that names a new changelog.
     fn write_changelogs(&mut self) -> Result<()> {
         let partition = Some(self.runtime.partition().partition);
         let now_ms = self.runtime.now_ms();
-        let stores = self.stores.borrow();
         let outputs = self.runtime.outputs();
-        for (store, changelog) in self.changelogs.iter().enumerate() {
-            if !stores.has_uncommitted_in(store) {
-                continue;
-            }
-            if changelog.is_new {
-                let value = changelog.origin.encode();
-                outputs.push(changelog.target, partition, now_ms, copy(changelog::INCARNATION_KEY), copy(&value), &[]);
-            }
-            stores.changelog_records(store, &mut |key, value| {
-                outputs.push(
-                    changelog.target,
-                    partition,
-                    now_ms,
-                    |arena| {
-                        changelog::encode_key(key, arena);
-                        true
-                    },
-                    |arena| value.is_some_and(|value| {
-                        changelog::encode_value(value, arena);
-                        true
-                    }),
-                    &[],
-                );
-            });
-        }
-        Ok(())
+        self.stores.borrow_mut().changelog_records(|record| {
+            let target = self.changelogs[record.store];
+            outputs.push(target, partition, now_ms, copy(Some(record.key)), copy(record.value), &[]);
+            Ok(())
+        })
     }
 
     /// The transaction with this task's work was committed, with `offset` as the group's offset. `delivered` tells the highest
@@ -267,14 +237,14 @@ impl Task {
         delivered: impl Fn(Target) -> Option<Offset>,
         now_ms: i64,
     ) -> Result<()> {
-        let mut metas = Vec::new();
-        for (store, changelog) in self.changelogs.iter_mut().enumerate() {
-            if let Some(highest) = delivered(changelog.target) {
-                changelog.is_new = false;
-                metas.push((store, changelog.meta(highest + 1, now_ms)));
-            }
+        let delivered =
+            self.changelogs.iter().enumerate().filter_map(|(store, topic)| Some((store, delivered(*topic)? + 1)));
+        let positions: Vec<(usize, Offset)> = delivered.collect();
+        {
+            let mut stores = self.stores.borrow_mut();
+            stores.commit(&positions, now_ms)?;
+            stores.flush_if_due(now_ms)?;
         }
-        self.stores.borrow_mut().commit(&metas, now_ms)?;
         self.committed_offset = offset;
         self.runtime.committed(offset);
         self.runtime.clear_cause();
@@ -292,9 +262,9 @@ impl Task {
     }
 }
 
-fn copy(bytes: &[u8]) -> impl FnOnce(&mut Vec<u8>) -> bool {
+fn copy(bytes: Option<&[u8]>) -> impl FnOnce(&mut Vec<u8>) -> bool {
     move |arena| {
-        arena.extend_from_slice(bytes);
-        true
+        arena.extend_from_slice(bytes.unwrap_or_default());
+        bytes.is_some()
     }
 }
