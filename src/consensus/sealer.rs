@@ -206,7 +206,7 @@ impl<V: Validator> Sealer<V> {
                     let (validator, amount) = (proposer.clone(), stakes.take(place));
                     let (evidence_booked, by) = (evidence.clone(), validator.clone());
                     reports.push(Report { height, round, validator, amount, evidence, witness });
-                    prior.push(Operation::Slash { round, validator: by, amount, evidence: evidence_booked });
+                    prior.push(Operation::Slash { round, validator: by, amount, evidence: Box::new(evidence_booked) });
                 }
                 Outcome::Missed => return Ok(Step::NeedDecision(passed)),
                 Outcome::NoQuorum { have, need } => return Ok(Step::Waiting { height, round, have, need }),
