@@ -1,1 +1,3 @@
-//! ledger
+//! A proof-of-stake ledger that runs as a stream processor on Kafka.
+
+pub mod chain;

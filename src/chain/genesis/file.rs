@@ -1,0 +1,207 @@
+//! A genesis as a file (TOML, commented) and inside block 0 (JSON): one shape for both.
+
+use std::fmt::Write;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Balances, Committee, DEFAULT_CHAIN_ID, Genesis, GenesisValidator, Parameters, Signatures};
+use crate::chain::amount::Amount;
+use crate::chain::name::Name;
+use crate::chain::{Error, Result, hex_array};
+
+/// The name of a balances policy in a file.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Mode {
+    Strict,
+    Open,
+}
+
+/// The shape. What is left out has its default.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    chain_id: String,
+    created_ms: i64,
+    balances: Mode,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overdraft_max: Option<Amount>,
+    signatures: Signatures,
+    fee: Amount,
+    reward: Amount,
+    committee: Committee,
+    block: BlockTable,
+    ids: IdsTable,
+    accounts: Vec<AccountRow>,
+    validators: Vec<GenesisValidator>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct BlockTable {
+    max_transactions: u32,
+    max_bytes: u32,
+    max_age_ms: u64,
+    window_ms: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct IdsTable {
+    remember_blocks: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AccountRow {
+    name: Name,
+    balance: i64,
+}
+
+impl Default for BlockTable {
+    fn default() -> Self {
+        File::default().block
+    }
+}
+
+impl Default for IdsTable {
+    fn default() -> Self {
+        File::default().ids
+    }
+}
+
+impl Default for File {
+    fn default() -> Self {
+        Self::from(Genesis {
+            chain_id: DEFAULT_CHAIN_ID.to_owned(),
+            created_ms: 0,
+            accounts: Vec::new(),
+            validators: Vec::new(),
+            parameters: Parameters::default(),
+        })
+    }
+}
+
+impl From<Genesis> for File {
+    fn from(genesis: Genesis) -> Self {
+        let parameters = genesis.parameters;
+        let (balances, overdraft_max) = match parameters.balances {
+            Balances::Strict => (Mode::Strict, None),
+            Balances::Open { overdraft_max } => (Mode::Open, Some(overdraft_max)),
+        };
+        Self {
+            chain_id: genesis.chain_id,
+            created_ms: genesis.created_ms,
+            balances,
+            overdraft_max,
+            signatures: parameters.signatures,
+            fee: parameters.fee,
+            reward: parameters.reward,
+            committee: parameters.committee,
+            block: BlockTable {
+                max_transactions: parameters.block_max_transactions,
+                max_bytes: parameters.block_max_bytes,
+                max_age_ms: parameters.block_max_age_ms,
+                window_ms: parameters.block_window_ms,
+            },
+            ids: IdsTable { remember_blocks: parameters.ids_remember_blocks },
+            accounts: genesis.accounts.into_iter().map(|(name, balance)| AccountRow { name, balance }).collect(),
+            validators: genesis.validators,
+        }
+    }
+}
+
+impl File {
+    fn into_genesis(self) -> Genesis {
+        let balances = match self.balances {
+            Mode::Strict => Balances::Strict,
+            Mode::Open => Balances::Open { overdraft_max: self.overdraft_max.unwrap_or(Amount::MAX) },
+        };
+        Genesis {
+            chain_id: self.chain_id,
+            created_ms: self.created_ms,
+            accounts: self.accounts.into_iter().map(|row| (row.name, row.balance)).collect(),
+            validators: self.validators,
+            parameters: Parameters {
+                block_max_transactions: self.block.max_transactions,
+                block_max_bytes: self.block.max_bytes,
+                block_max_age_ms: self.block.max_age_ms,
+                block_window_ms: self.block.window_ms,
+                balances,
+                signatures: self.signatures,
+                fee: self.fee,
+                reward: self.reward,
+                ids_remember_blocks: self.ids.remember_blocks,
+                committee: self.committee,
+            },
+        }
+    }
+}
+
+impl Serialize for Genesis {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        File::from(self.clone()).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Genesis {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        File::deserialize(deserializer).map(File::into_genesis)
+    }
+}
+
+impl Genesis {
+    /// The genesis of a file, validated. The file may list accounts and validators in any order; what it leaves out has
+    /// its default, but for the validators, without whose keys there is no chain.
+    pub fn from_toml(text: &str) -> Result<Self> {
+        let mut genesis = toml::from_str::<File>(text)
+            .map_err(|error| Error::Genesis { field: "file".to_owned(), detail: error.to_string().trim().to_owned() })?
+            .into_genesis();
+        genesis.accounts.sort();
+        genesis.validators.sort_by(|one, other| one.id.cmp(&other.id));
+        genesis.validate()?;
+        Ok(genesis)
+    }
+
+    /// The genesis as a commented file, from which [`Genesis::from_toml`] makes the same genesis.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let parameters = &self.parameters;
+        let balances = match parameters.balances {
+            Balances::Strict => "balances = \"strict\"\n".to_owned(),
+            Balances::Open { overdraft_max } => format!("balances = \"open\"\noverdraft_max = {overdraft_max}\n"),
+        };
+        let mut file = format!(
+            include_str!("template.toml"),
+            chain_id = self.chain_id,
+            created_ms = self.created_ms,
+            balances = balances,
+            signatures = parameters.signatures,
+            fee = parameters.fee,
+            reward = parameters.reward,
+            committee = parameters.committee,
+            max_transactions = parameters.block_max_transactions,
+            max_bytes = parameters.block_max_bytes,
+            max_age_ms = parameters.block_max_age_ms,
+            window_ms = parameters.block_window_ms,
+            remember_blocks = parameters.ids_remember_blocks,
+        );
+        // Writing to a string does not fail.
+        for (name, balance) in &self.accounts {
+            let name = toml::Value::from(name.as_str());
+            let _ = write!(file, "\n[[accounts]]\nname = {name}\nbalance = {balance}\n");
+        }
+        for validator in &self.validators {
+            let (id, stake) = (&validator.id, validator.stake);
+            let ed25519 = hex_array::encode(&validator.ed25519);
+            let bls = hex_array::encode(&validator.bls);
+            let possession = hex_array::encode(&validator.possession);
+            let _ = write!(
+                file,
+                "\n[[validators]]\nid = \"{id}\"\nstake = {stake}\ned25519 = \"{ed25519}\"\nbls = \"{bls}\"\n\
+                 possession = \"{possession}\"\n"
+            );
+        }
+        file
+    }
+}

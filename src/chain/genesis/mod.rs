@@ -1,0 +1,126 @@
+//! The genesis: what a chain starts from.
+
+mod file;
+mod parameters;
+#[cfg(test)]
+mod tests;
+mod validate;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+
+use super::block::Block;
+use super::encoding::to_canonical;
+use super::hash::{Domain, Hash, hash};
+use super::header::{Cut, Header};
+use super::hex_array;
+use super::merkle;
+use super::name::Name;
+use super::validator::{Member, ValidatorId, validators_hash};
+
+pub use parameters::{Balances, Committee, PARAMETER_KEYS, Parameters, Signatures};
+
+/// A validator the chain starts with.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GenesisValidator {
+    /// Its id.
+    pub id: ValidatorId,
+    /// The key it signs proposals with.
+    #[serde(with = "hex_array")]
+    pub ed25519: [u8; 32],
+    /// The key of its reveals and attestations (BLS12-381 G2, compressed).
+    #[serde(with = "hex_array")]
+    pub bls: [u8; 96],
+    /// Its signature under the BLS key that shows that it holds it.
+    #[serde(with = "hex_array")]
+    pub possession: [u8; 48],
+    /// Its stake in minor units.
+    pub stake: u64,
+}
+
+impl GenesisValidator {
+    /// The validator as a member of the set.
+    #[must_use]
+    pub fn member(&self) -> Member {
+        Member { id: self.id.clone(), ed25519: self.ed25519, bls: self.bls, stake: self.stake }
+    }
+}
+
+/// The id of a chain when nobody gives another.
+pub const DEFAULT_CHAIN_ID: &str = "cairn";
+
+/// The validators of a chain when nobody gives others, with their stakes in minor units: none holds a third, so that
+/// any one can fail and the rest still have a quorum.
+pub const DEFAULT_VALIDATORS: [(&str, u64); 5] =
+    [("validator-1", 2000), ("validator-2", 1800), ("validator-3", 1600), ("validator-4", 1400), ("validator-5", 1200)];
+
+/// What a chain starts from. Accounts are ordered by name, validators by id; each appears once.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Genesis {
+    /// The chain's id: 1 to 64 characters of `a-z 0-9 . _ -`, as a validator's.
+    pub chain_id: String,
+    /// When the chain was made, in milliseconds since 1970 UTC; 0 unless somebody wants it otherwise.
+    pub created_ms: i64,
+    /// Accounts with their balances.
+    pub accounts: Vec<(Name, i64)>,
+    /// The validators.
+    pub validators: Vec<GenesisValidator>,
+    /// The chain parameters.
+    pub parameters: Parameters,
+}
+
+impl Genesis {
+    /// The chain's identity: `hash(Genesis, canonical bytes)`.
+    #[must_use]
+    pub fn hash(&self) -> Hash {
+        hash(Domain::Genesis, &[&to_canonical(self)])
+    }
+
+    /// The validators as the set the first blocks are decided by.
+    #[must_use]
+    pub fn members(&self) -> Vec<Member> {
+        self.validators.iter().map(GenesisValidator::member).collect()
+    }
+
+    /// The sum of the accounts' balances: the supply the chain starts with, stakes not counted. A validated genesis keeps
+    /// it from 0 to 2^53 - 1.
+    #[must_use]
+    pub fn supply(&self) -> i128 {
+        self.accounts.iter().map(|(_, balance)| i128::from(*balance)).sum()
+    }
+
+    /// Block 0. Its parent is the genesis hash, its seed `hash(Seed, genesis hash)`; nobody proposes or seals it.
+    #[must_use]
+    pub fn block(&self, state_root: Hash) -> Block {
+        let genesis_hash = self.hash();
+        let header = Header {
+            version: Header::VERSION,
+            hash_algorithm: Header::SHA_256,
+            chain_id: self.chain_id.clone(),
+            height: 0,
+            parent: genesis_hash,
+            time_ms: self.created_ms,
+            window: None,
+            cut: Cut::Genesis,
+            ranges: Vec::new(),
+            transactions_root: merkle::root(Vec::new()),
+            operations_root: merkle::root(Vec::new()),
+            state_root,
+            validators: validators_hash(&self.members()),
+            parameters: self.parameters.hash(),
+            proposer: ValidatorId::genesis(),
+            round: 0,
+            seed: hash(Domain::Seed, &[&genesis_hash.0]),
+            extensions: Vec::new(),
+        };
+        Block {
+            hash: header.hash(),
+            header,
+            seal: None,
+            entries: Vec::new(),
+            operations: Vec::new(),
+            genesis: Some(self.clone()),
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Whether a chain can start from a genesis.
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+
+use super::{Balances, Genesis, Parameters};
+use crate::chain::amount::Amount;
+use crate::chain::validator::ValidatorId;
+use crate::chain::{Error, Result};
+
+/// The most validators a chain may have.
+const VALIDATOR_COUNT_MAX: usize = 1024;
+/// Bounds of `block.max_bytes`: the upper one leaves room for header, seal and evidence in a record of 8 MiB.
+const BLOCK_BYTES: std::ops::RangeInclusive<u32> = 512..=7 * 1024 * 1024;
+/// Bounds of `block.max_transactions`.
+const BLOCK_TRANSACTIONS: std::ops::RangeInclusive<u32> = 1..=1_000_000;
+
+fn refuse(field: impl Into<String>, detail: impl Display) -> Error {
+    Error::Genesis { field: field.into(), detail: detail.to_string() }
+}
+
+impl Genesis {
+    /// Whether a chain can start from this genesis; if not, which key is wrong and what to write instead. The proofs
+    /// of possession are not looked at here: whoever knows BLS does that.
+    pub fn validate(&self) -> Result<()> {
+        if ValidatorId::new(&self.chain_id).is_err() {
+            return Err(refuse("chain_id", "write 1 to 64 characters of a-z 0-9 . _ -"));
+        }
+        self.parameters.validate()?;
+        self.validate_accounts()?;
+        self.validate_validators()
+    }
+
+    fn validate_accounts(&self) -> Result<()> {
+        let balance_min = match self.parameters.balances {
+            Balances::Strict => 0,
+            Balances::Open { overdraft_max } => -overdraft_max.signed(),
+        };
+        for pair in self.accounts.windows(2) {
+            if pair[0].0 >= pair[1].0 {
+                return Err(refuse("accounts", format_args!("`{}` is listed twice, or not in order", pair[1].0)));
+            }
+        }
+        for (name, balance) in &self.accounts {
+            if name.is_system() {
+                return Err(refuse("accounts", format_args!("`{name}`: names that start with $ are the system's")));
+            }
+            if *balance < balance_min || *balance > Amount::MAX.signed() {
+                let detail = format_args!("`{name}` has {balance}; write {balance_min} to {}", Amount::MAX).to_string();
+                return Err(refuse("accounts", detail));
+            }
+        }
+        let (supply, supply_max) = (self.supply(), i128::from(Amount::MAX.get()));
+        if !(0..=supply_max).contains(&supply) {
+            return Err(refuse(
+                "accounts",
+                format_args!("balances add up to {supply}; keep that in 0 to {supply_max}"),
+            ));
+        }
+        Ok(())
+    }
+
+    fn validate_validators(&self) -> Result<()> {
+        let field = "validators";
+        if self.validators.is_empty() || self.validators.len() > VALIDATOR_COUNT_MAX {
+            let count = self.validators.len();
+            return Err(refuse(field, format_args!("{count} are listed; list 1 to {VALIDATOR_COUNT_MAX}")));
+        }
+        for pair in self.validators.windows(2) {
+            if pair[0].id >= pair[1].id {
+                return Err(refuse(field, format_args!("`{}` is listed twice, or not in order", pair[1].id)));
+            }
+        }
+        let (mut ed25519, mut bls, mut total) = (BTreeSet::new(), BTreeSet::new(), 0_u128);
+        for validator in &self.validators {
+            let id = &validator.id;
+            if validator.stake == 0 {
+                return Err(refuse(field, format_args!("`{id}` has no stake; give it one, or leave it out")));
+            }
+            if !ed25519.insert(validator.ed25519) || !bls.insert(validator.bls) {
+                return Err(refuse(field, format_args!("`{id}` has another validator's key; give it its own")));
+            }
+            if ed25519_zebra::VerificationKey::try_from(validator.ed25519).is_err() {
+                return Err(refuse(field, format_args!("`{id}`: ed25519 is no public key; copy it from the key file")));
+            }
+            total += u128::from(validator.stake);
+        }
+        if total > u128::from(Amount::MAX.get()) {
+            return Err(refuse(field, format_args!("stakes add up to {total}; keep that within {}", Amount::MAX)));
+        }
+        Ok(())
+    }
+}
+
+impl Parameters {
+    /// Whether every parameter is within its bounds.
+    pub fn validate(&self) -> Result<()> {
+        let bounds = |key, value: u64, low: u64, high: u64| {
+            if (low..=high).contains(&value) {
+                Ok(())
+            } else {
+                Err(refuse(key, format_args!("{value} is out of bounds; write {low} to {high}")))
+            }
+        };
+        let (low, high) = (*BLOCK_TRANSACTIONS.start(), *BLOCK_TRANSACTIONS.end());
+        bounds("block.max_transactions", self.block_max_transactions.into(), low.into(), high.into())?;
+        let (low, high) = (*BLOCK_BYTES.start(), *BLOCK_BYTES.end());
+        bounds("block.max_bytes", self.block_max_bytes.into(), low.into(), high.into())?;
+        // A day and a hundred years: longer is a mistake, and keeps sums of times within 64 bits.
+        bounds("block.max_age_ms", self.block_max_age_ms, 1, 86_400_000)?;
+        bounds("block.window_ms", self.block_window_ms, 0, 3_155_760_000_000)?;
+        bounds("ids.remember_blocks", self.ids_remember_blocks, 0, Amount::MAX.get())
+    }
+}

@@ -1,0 +1,98 @@
+//! Fixed-size bytes as lower-case hex, for `#[serde(with = "hex_array")]`.
+
+use std::fmt;
+
+use serde::{Deserializer, Serializer, de};
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+/// The bytes of exactly `2 * N` lower-case hex digits. Upper case is refused: a value has one rendering.
+#[must_use]
+pub fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    decode_into(text.as_bytes(), &mut bytes, false).then_some(bytes)
+}
+
+/// As [`decode`], but takes upper case too: for what people type.
+#[must_use]
+pub fn decode_any_case<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    decode_into(text.as_bytes(), &mut bytes, true).then_some(bytes)
+}
+
+/// Fills `bytes` from hex digits; false if the text has another length or another character.
+pub(super) fn decode_into(text: &[u8], bytes: &mut [u8], upper_case: bool) -> bool {
+    let nibble = |digit: u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' if upper_case => Some(digit - b'A' + 10),
+        _ => None,
+    };
+    if text.len() != bytes.len() * 2 {
+        return false;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
+        match (nibble(pair[0]), nibble(pair[1])) {
+            (Some(high), Some(low)) => *byte = (high << 4) | low,
+            _ => return false,
+        }
+    }
+    true
+}
+
+/// The two lower-case hex digits of a byte.
+#[must_use]
+pub(super) fn digits(byte: u8) -> [u8; 2] {
+    [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]
+}
+
+/// The bytes as lower-case hex.
+#[must_use]
+pub fn encode(bytes: &[u8]) -> String {
+    bytes.iter().flat_map(|byte| digits(*byte)).map(char::from).collect()
+}
+
+/// Writes the bytes as a string of hex digits.
+pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&encode(bytes))
+}
+
+/// Reads the bytes from a string of exactly `2 * N` lower-case hex digits.
+pub fn deserialize<'de, const N: usize, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; N], D::Error> {
+    struct Visitor<const N: usize>;
+
+    impl<const N: usize> de::Visitor<'_> for Visitor<N> {
+        type Value = [u8; N];
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "{} lower-case hex digits", N * 2)
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<[u8; N], E> {
+            decode(text).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+        }
+    }
+
+    deserializer.deserialize_str(Visitor)
+}
+
+/// Bytes of any length as lower-case hex, for `#[serde(with = "hex_array::variable")]`.
+pub mod variable {
+    use serde::{Deserializer, Serializer, de};
+
+    /// Writes the bytes as a string of hex digits.
+    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        super::serialize(bytes, serializer)
+    }
+
+    /// Reads the bytes from a string of lower-case hex digits.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = <std::borrow::Cow<'_, str> as serde::Deserialize>::deserialize(deserializer)?;
+        let mut bytes = vec![0; text.len() / 2];
+        if super::decode_into(text.as_bytes(), &mut bytes, false) {
+            Ok(bytes)
+        } else {
+            Err(de::Error::invalid_value(de::Unexpected::Str(&text), &"an even number of lower-case hex digits"))
+        }
+    }
+}

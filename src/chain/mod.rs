@@ -1,0 +1,52 @@
+//! What the chain is made of: values, their one encoding, their hashes, their rendering as JSON.
+//!
+//! Pure, and the lowest layer of the ledger: it uses nothing of the others.
+//!
+//! ```text
+//! hash, hex_array, code, encoding, error    SHA-256 with domains; stable codes; one encoding per value
+//! amount, name, validator                   values within bounds
+//! transaction, receipt, parse               what was asked for, what became of it; values of the topic into it
+//! signature                                 Ed25519 of accounts, one by one and in batches
+//! header, evidence, operation, block        the block
+//! merkle, json, check                       its trees, its rendering, whether it agrees with itself
+//! genesis                                   what a chain starts from
+//! ```
+
+pub mod amount;
+pub mod block;
+pub mod check;
+pub mod code;
+pub mod encoding;
+pub mod error;
+pub mod evidence;
+pub mod genesis;
+pub mod hash;
+pub mod header;
+pub mod hex_array;
+pub mod json;
+pub mod merkle;
+pub mod name;
+pub mod operation;
+pub mod parse;
+pub mod receipt;
+pub mod signature;
+pub mod transaction;
+pub mod validator;
+
+pub use amount::Amount;
+pub use block::{Block, Content, Entry, Origin, Seal};
+pub use check::Coverage;
+pub use encoding::{from_canonical, to_canonical};
+pub use error::{Error, Result};
+pub use evidence::{Evidence, RefusalReason, SignedHeader};
+pub use genesis::{Balances, Committee, Genesis, GenesisValidator, Parameters, Signatures};
+pub use hash::{Domain, Hash, hash};
+pub use header::{Cut, Extension, Header, Range, Window};
+pub use json::Rendering;
+pub use name::{Id, Memo, Name, TextError};
+pub use operation::Operation;
+pub use parse::{Reject, RejectCode, parse};
+pub use receipt::{Outcome, ReasonCode, Receipt};
+pub use signature::{SignatureError, verify_signatures};
+pub use transaction::{Authorization, Kind, Transaction};
+pub use validator::{Bitmap, Member, ValidatorId, validators_hash};
