@@ -1,3 +1,4 @@
 //! A proof-of-stake ledger that runs as a stream processor on Kafka.
 
 pub mod chain;
+pub mod consensus;

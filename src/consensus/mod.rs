@@ -1,0 +1,32 @@
+//! Who may seal a block, and how a seal and an offence are proved.
+//!
+//! Pure: time never enters, randomness is an argument, and everything signed is a function of committed state, committed
+//! decisions and input. May use `chain` and `ledger`, nothing else of this crate.
+//!
+//! ```text
+//! bls, message      curve arithmetic; every byte a validator signs
+//! keys, roster      key pairs and key files; a chain's validators, their keys and stakes
+//! draw, rounds      the stake-weighted draw; what became of each round of a height
+//! seal, evidence    checking seals (many at once) and proofs of offences
+//! ```
+
+pub mod bls;
+pub mod decision;
+pub mod draw;
+pub mod evidence;
+pub mod keys;
+pub mod message;
+pub mod roster;
+pub mod rounds;
+pub mod seal;
+#[cfg(test)]
+mod tests;
+
+pub use decision::Decision;
+pub use keys::{KeyPair, KeySet};
+pub use roster::{Roster, Stakes};
+
+/// What a seal of a chain with `committee = "local"` is worth. `verify` prints it with its result.
+pub const LOCAL_COMMITTEE_TRUST: &str = "committee = \"local\": a seal proves that whoever holds the key files made this \
+chain, and nothing more. The validators are one party: independence of validators, unpredictability of the proposer and \
+resistance to censorship are not claimed.";
