@@ -10,6 +10,7 @@
 
 pub mod embedded;
 mod error;
+pub mod kafka;
 pub mod local;
 pub mod memory;
 mod record;
