@@ -1,4 +1,13 @@
 //! A proof-of-stake ledger that runs as a stream processor on Kafka.
+//!
+//! ```text
+//! chain       what the chain is made of: values, encoding, hashes, JSON      pure
+//! ledger      what a block does to the state                                 pure, uses chain
+//! consensus   who may seal a block, and how offences are proved              pure, uses chain and ledger
+//! sealing     the ledger as a stream processor                               joins them to the engine
+//! ```
 
 pub mod chain;
 pub mod consensus;
+pub mod ledger;
+pub mod sealing;

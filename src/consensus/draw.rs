@@ -58,6 +58,12 @@ pub fn next_seed(chain_id: &str, next_height: u64, seed: &Hash, reveal: &[u8; bl
     hash(Domain::Seed, &[&length, chain_id.as_bytes(), &next_height.to_le_bytes(), seed.as_bytes(), reveal])
 }
 
+/// The seed of height 1. `genesis_seed` is the one in block 0's header; that block has no reveal, zeros stand in its place.
+#[must_use]
+pub fn first_seed(chain_id: &str, genesis_seed: &Hash) -> Hash {
+    next_seed(chain_id, 1, genesis_seed, &[0; bls::SIGNATURE_SIZE_BYTES])
+}
+
 /// A uniform integer below `total` from a uniform digest, without the bias of a remainder. `None` for zero.
 fn point_below(total: u64, ticket: Hash) -> Option<u64> {
     let mask = u64::MAX.checked_shr(total.checked_sub(1)?.leading_zeros()).unwrap_or(0);

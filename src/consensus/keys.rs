@@ -23,6 +23,7 @@ use rand::CryptoRng;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::bls;
+use crate::chain::genesis::DEFAULT_VALIDATORS;
 use crate::chain::{GenesisValidator, ValidatorId};
 
 const MAGIC: &str = "cairn-keys 1";
@@ -109,6 +110,10 @@ impl KeyPair {
         self.bls.sign(message)
     }
 
+    pub(super) fn bls(&self) -> &bls::SecretKey {
+        &self.bls
+    }
+
     fn ed25519_public(&self) -> [u8; 32] {
         VerificationKeyBytes::from(&self.ed25519).into()
     }
@@ -179,6 +184,20 @@ impl KeySet {
         rng: &mut R,
     ) -> Result<KeySet, Error> {
         KeySet::new(ids.into_iter().map(|id| KeyPair::generate(id, rng)).collect())
+    }
+
+    /// The committee of a chain for which nobody gives another: the default validators with new keys from `rng`, and what
+    /// the genesis lists of them.
+    pub fn default_committee<R: CryptoRng + ?Sized>(rng: &mut R) -> Result<(KeySet, Vec<GenesisValidator>), Error> {
+        let (mut pairs, mut listed) = (Vec::new(), Vec::new());
+        for (id, stake) in DEFAULT_VALIDATORS {
+            let Ok(id) = id.parse() else { continue };
+            let pair = KeyPair::generate(id, rng);
+            listed.push(pair.genesis_validator(stake));
+            pairs.push(pair);
+        }
+        listed.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok((KeySet::new(pairs)?, listed))
     }
 
     /// The pairs, in the order of their ids.

@@ -280,7 +280,7 @@ impl TestDriver {
         let Some(task) = &mut drive.task else { return Ok(false) };
         let arrived = self.topics.get(&drive.source).map_or(&[][..], Vec::as_slice);
         let new = &arrived[arrived.partition_point(|record| record.offset < task.next_offset())..];
-        if new.is_empty() {
+        if new.is_empty() || task.is_suspended() {
             return Ok(false);
         }
         let headers: Vec<Vec<Header<'_>>> = new

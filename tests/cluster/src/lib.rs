@@ -52,9 +52,8 @@ impl Cluster {
         Cluster::start_with(&[])
     }
 
-    /// A broker of the caller's own with more broker settings, `name=value`; they win over those in `server.properties`.
-    ///
-    /// The listeners name `127.0.0.1:@PORT@` and `127.0.0.1:@CONTROLLER_PORT@`, which settings given here may use too.
+    /// A broker of the caller's own with more broker settings, `name=value`, which win over those in `server.properties`
+    /// and may use its `@PORT@` and `@CONTROLLER_PORT@`.
     pub fn start_with(properties: &[&str]) -> Cluster {
         let broker = Broker::start(properties);
         Cluster { brokers: broker.address(), broker: Some(broker) }

@@ -41,11 +41,12 @@ fn a_private_broker_keeps_its_data_over_stop_and_kill_and_answers_nothing_while_
 
 #[test]
 fn more_settings_reach_the_broker() {
-    let cluster = Cluster::start_with(&["auto.create.topics.enable=true", "num.partitions=3"]);
+    let advertised = "advertised.listeners=PLAINTEXT://localhost:@PORT@";
+    let cluster = Cluster::start_with(&["auto.create.topics.enable=true", "num.partitions=3", advertised]);
     let topic = unique("implied");
     cluster.kcat(&["-P", "-t", &topic], b"x\n");
     let metadata = cluster.kcat(&["-L", "-t", &topic], b"");
-    assert!(metadata.contains("with 3 partitions"), "{metadata}");
+    assert!(metadata.contains("with 3 partitions") && metadata.contains("at localhost:"), "{metadata}");
 }
 
 #[test]

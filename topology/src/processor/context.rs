@@ -48,6 +48,17 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
         self.runtime.hold(self.node, offset);
     }
 
+    /// Takes no input from `offset` on, until [`Context::resume`]: what was handed over from there is delivered again then. For a
+    /// processor that must wait (for a commit, say) without piling up records; it must be the only reader of its source.
+    pub fn suspend_from(&mut self, offset: Offset) {
+        self.runtime.suspend(offset);
+    }
+
+    /// Takes input again, from where [`Context::suspend_from`] said.
+    pub fn resume(&mut self) {
+        self.runtime.resume();
+    }
+
     /// Names the input record on whose behalf the following outputs and store writes are made. Needed only where a
     /// processor holds input; otherwise it is the record being processed.
     pub fn caused_by(&mut self, offset: Offset) {

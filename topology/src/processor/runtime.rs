@@ -76,6 +76,7 @@ pub struct Runtime {
     cause: Offset,
     highest_cause: Offset,
     commit_requested: bool,
+    suspended: bool,
 }
 
 #[derive(Debug)]
@@ -106,6 +107,7 @@ impl Runtime {
             cause: NO_CAUSE,
             highest_cause: NO_CAUSE,
             commit_requested: false,
+            suspended: false,
         }
     }
 
@@ -159,6 +161,20 @@ impl Runtime {
         if let Some(offset) = from {
             self.holds.push((node, offset));
         }
+    }
+
+    pub(super) fn suspend(&mut self, from: Offset) {
+        self.suspended = true;
+        self.next_offset = from;
+    }
+
+    pub(super) fn resume(&mut self) {
+        self.suspended = false;
+    }
+
+    /// Whether a processor takes no input for now; the next offset is the first that it did not take.
+    pub fn is_suspended(&self) -> bool {
+        self.suspended
     }
 
     pub(super) fn schedule(&mut self, node: usize, schedule: Schedule) -> PunctuationId {

@@ -159,6 +159,7 @@ impl<L: Log> StreamThread<L> {
         self.advance_take_overs()?;
         self.advance_clocks()?;
         let committed = self.maybe_commit()?;
+        self.pause_suspended()?;
         Ok(Turn { record_count, committed })
     }
 
@@ -216,6 +217,8 @@ impl<L: Log> StreamThread<L> {
                     Some(until_end) => until_end.within(partition, records),
                     None => records,
                 };
+                let Some(last) = records.last() else { return };
+                task.delivered_to = last.offset + 1;
                 task.task.set_now(now_ms);
                 record_count += records.len();
                 let done = task.task.process(records).and_then(|()| send_outputs(slots, task));
@@ -258,6 +261,27 @@ impl<L: Log> StreamThread<L> {
             send_outputs(slots, task)?;
         }
         self.advance_until_end()
+    }
+
+    /// Stops delivery to tasks that take no input for now, and begins it again where they stopped.
+    fn pause_suspended(&mut self) -> Result<()> {
+        let Self { assigned, consumer, .. } = self;
+        for task in assigned.iter_mut().flatten() {
+            let Phase::Running(running) = &mut task.phase else { continue };
+            let partitions = std::slice::from_ref(&task.partition);
+            if running.task.is_suspended() {
+                if !running.paused {
+                    consumer.pause(partitions)?;
+                    running.paused = true;
+                }
+            } else if running.paused || running.task.next_offset() < running.delivered_to {
+                running.delivered_to = running.task.next_offset();
+                consumer.seek(&task.partition, running.delivered_to)?;
+                consumer.resume(partitions)?;
+                running.paused = false;
+            }
+        }
+        Ok(())
     }
 
     fn apply_changes(&mut self, changes: Vec<Change>) -> Result<()> {

@@ -161,7 +161,7 @@ impl<L: Log> StreamThread<L> {
         let options = TaskOptions { id, sub_topology, runtime, changelogs };
         let task = Task::new(&self.topology, options, Rc::new(RefCell::new(stores)))?;
         let slot = spec.single_writer.as_ref().map(|_| sub_topology);
-        Ok(Running { task, slot, topics })
+        Ok(Running { task, slot, topics, paused: false, delivered_to: next_offset })
     }
 }
 

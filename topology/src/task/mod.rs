@@ -97,7 +97,9 @@ impl Task {
     pub fn process(&mut self, records: &[log::Record<'_>]) -> Result<()> {
         let seen = records.partition_point(|record| record.offset < self.runtime.next_offset());
         let mut rest = &records[seen..];
-        while let Some(length) = self.until_punctuation(rest) {
+        while !self.runtime.is_suspended()
+            && let Some(length) = self.until_punctuation(rest)
+        {
             let (run, after) = rest.split_at(length);
             self.process_run(run)?;
             rest = after;
@@ -116,10 +118,13 @@ impl Task {
         let Some(last) = records.last() else { return Ok(()) };
         let before_ms = self.runtime.stream_time().current_ms();
         self.instance.source.process_batch(records, &mut self.runtime)?;
-        for record in records {
+        if !self.runtime.is_suspended() {
+            self.runtime.set_next_offset(last.offset + 1);
+        }
+        let end = self.runtime.next_offset();
+        for record in records.iter().take_while(|record| record.offset < end) {
             self.runtime.stream_time().observe(record.offset, record.timestamp_ms);
         }
-        self.runtime.set_next_offset(last.offset + 1);
         let due = self.runtime.due_by_stream_time(before_ms);
         self.punctuate(due)
     }
@@ -151,7 +156,7 @@ impl Task {
 
     /// The partition has no record below `offset` that was not delivered.
     pub fn advance_to(&mut self, offset: Offset) {
-        if offset > self.runtime.next_offset() {
+        if !self.runtime.is_suspended() && offset > self.runtime.next_offset() {
             self.runtime.set_next_offset(offset);
         }
     }
@@ -165,6 +170,11 @@ impl Task {
     /// Whether input is held.
     pub fn is_holding(&self) -> bool {
         self.runtime.held_from().is_some()
+    }
+
+    /// Whether it takes no input for now. When it does again, that begins at [`Task::next_offset`].
+    pub fn is_suspended(&self) -> bool {
+        self.runtime.is_suspended()
     }
 
     /// Next offset to process.

@@ -289,15 +289,13 @@ impl Admin {
             }
             list.add_partition(&partition.topic, partition.partition);
         }
-        let list = helper.committed_offsets(list, self.timeout()).map_err(|error| {
-            match classify::code_of(&error) {
-                Some(code) if code == Code::OperationTimedOut as i32 => {
-                    let text = "a transaction with offsets of the group may still be open";
-                    let error = self.failed(&doing(), code);
-                    Error::new(error.kind(), format!("{error}: {text}"))
-                }
-                _ => self.failed_with(&doing(), &error),
+        let list = helper.committed_offsets(list, self.timeout()).map_err(|error| match classify::code_of(&error) {
+            Some(code) if code == Code::OperationTimedOut as i32 => {
+                let text = "a transaction with offsets of the group may still be open";
+                let error = self.failed(&doing(), code);
+                Error::new(error.kind(), format!("{error}: {text}"))
             }
+            _ => self.failed_with(&doing(), &error),
         })?;
         native::entries(&list)
             .into_iter()

@@ -295,9 +295,7 @@ impl Consumer for KafkaConsumer {
         if changed.is_empty() {
             return Ok(());
         }
-        self.consumer
-            .pause(&list(&changed)?)
-            .map_err(|error| Error::new(Kind::Retry, format!("cannot pause: {error}")))
+        self.consumer.pause(&list(&changed)?).map_err(|error| Error::new(Kind::Retry, format!("cannot pause: {error}")))
     }
 
     fn resume(&mut self, partitions: &[TopicPartition]) -> Result<()> {

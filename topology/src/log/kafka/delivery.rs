@@ -66,8 +66,7 @@ impl Deliveries {
     /// A record was not delivered. Only the first failure is kept: the others follow from it.
     pub(super) fn failed(&self, code: RDKafkaErrorCode, place: impl FnOnce() -> String) {
         if !self.has_failed.swap(true, Ordering::Relaxed) {
-            *self.first_failure.lock().unwrap_or_else(PoisonError::into_inner) =
-                Some(Failure { code, place: place() });
+            *self.first_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(Failure { code, place: place() });
         }
     }
 

@@ -429,9 +429,8 @@ impl Sender {
     pub(super) fn topic(&mut self, name: &str) -> Option<usize> {
         let name = CString::new(name).ok()?;
         // SAFETY: client and string outlive the call; the handle is destroyed in `drop`, before the client.
-        let topic = unsafe {
-            sys::rd_kafka_topic_new(self.producer.client().native_ptr(), name.as_ptr(), ptr::null_mut())
-        };
+        let topic =
+            unsafe { sys::rd_kafka_topic_new(self.producer.client().native_ptr(), name.as_ptr(), ptr::null_mut()) };
         self.topics.push(NonNull::new(topic)?);
         Some(self.topics.len() - 1)
     }

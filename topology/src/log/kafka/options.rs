@@ -237,8 +237,13 @@ mod tests {
 
     #[test]
     fn security_and_tuning_are_the_users_to_set() {
-        for (name, value) in [("security.protocol", "ssl"), ("linger.ms", "5"), ("compression.type", "zstd"),
-            ("topic.metadata.refresh.interval.ms", "1000"), ("sasl.mechanism", "SCRAM-SHA-512")] {
+        for (name, value) in [
+            ("security.protocol", "ssl"),
+            ("linger.ms", "5"),
+            ("compression.type", "zstd"),
+            ("topic.metadata.refresh.interval.ms", "1000"),
+            ("sasl.mechanism", "SCRAM-SHA-512"),
+        ] {
             check(&with(name, value)).unwrap();
         }
         let options = with("linger.ms", "7");

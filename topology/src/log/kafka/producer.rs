@@ -8,12 +8,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rdkafka::Offset as NativeOffset;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::producer::{BaseProducer, Producer as _};
 use rdkafka::types::RDKafkaErrorCode;
-use rdkafka::Offset as NativeOffset;
 use rustc_hash::FxHashMap;
 
 use super::admin::Admin;
@@ -23,7 +23,9 @@ use super::deadline::Deadline;
 use super::delivery::Failure;
 use super::native::{self, Outgoing, Sender};
 use super::options;
-use crate::log::{Error, Kind, Offset, OffsetCommit, Producer, ProducerOptions, ProducerRecord, Result, TopicPartition};
+use crate::log::{
+    Error, Kind, Offset, OffsetCommit, Producer, ProducerOptions, ProducerRecord, Result, TopicPartition,
+};
 
 /// Delivery reports are fetched once per so many records.
 const RECORDS_PER_POLL: u32 = 64;
@@ -112,7 +114,12 @@ impl KafkaProducer {
     }
 
     /// Makes a transaction call, again as long as librdkafka says that this is the way to go on.
-    fn call(&self, call: Call, timeout: Duration, make: impl Fn(&BaseProducer<Context>, Duration) -> KafkaResult<()>) -> Result<()> {
+    fn call(
+        &self,
+        call: Call,
+        timeout: Duration,
+        make: impl Fn(&BaseProducer<Context>, Duration) -> KafkaResult<()>,
+    ) -> Result<()> {
         let deadline = Deadline::after(timeout);
         let step = if call == Call::Abort { ABORT_STEP } else { Duration::MAX };
         loop {
@@ -273,7 +280,10 @@ impl Producer for KafkaProducer {
             return Err(Error::new(kind, failure.to_string()));
         }
         if !drained {
-            return Err(Error::new(Kind::Abort, "cannot commit the transaction: its records were not delivered in time"));
+            return Err(Error::new(
+                Kind::Abort,
+                "cannot commit the transaction: its records were not delivered in time",
+            ));
         }
         self.call(Call::Commit, deadline.remaining(), |producer, timeout| producer.commit_transaction(timeout))?;
         self.is_open = false;

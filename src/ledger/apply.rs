@@ -1,0 +1,139 @@
+//! One transaction against two accounts: the rules of `docs/ledger-rules.md`, in the order in which they are asked.
+//!
+//! A rejected transaction changes nothing: no balance, no nonce, no fee, and its id stays unused.
+
+use super::Signature;
+use super::state::{Account, RememberedId};
+use crate::chain::{Balances, Kind, Parameters, ReasonCode, Signatures, Transaction};
+
+/// What is the same for all transactions of a block.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules<'a> {
+    /// The chain parameters.
+    pub parameters: &'a Parameters,
+    /// The height of the block.
+    pub height: u64,
+}
+
+/// A transaction, and what the state says about its sender.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The transaction.
+    pub transaction: &'a Transaction,
+    /// What its signature is worth.
+    pub signature: Signature,
+    /// The key that owns the sending account, if one does.
+    pub owner: Option<[u8; 32]>,
+    /// The sender's earlier use of the transaction's id, if it is remembered.
+    pub remembered: Option<RememberedId>,
+    /// Whether no block can hold the transaction.
+    pub too_large: bool,
+}
+
+/// Both accounts afterwards. Where they are one account, both are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transfer {
+    /// The sender's.
+    pub from: Account,
+    /// The receiver's.
+    pub to: Account,
+}
+
+impl Rules<'_> {
+    /// What the transaction makes of its accounts, or why it is rejected: the first rule it breaks. `to` is `None`
+    /// where sender and receiver are one account.
+    pub fn apply(&self, request: &Request<'_>, from: Account, to: Option<Account>) -> Result<Transfer, ReasonCode> {
+        self.form(request)?;
+        self.signature(request)?;
+        if request.transaction.valid_until_height.is_some_and(|last| last < self.height) {
+            return Err(ReasonCode::Expired);
+        }
+        if let Some(remembered) = request.remembered {
+            let same = remembered.body == request.transaction.body_hash();
+            return Err(if same { ReasonCode::Duplicate } else { ReasonCode::Conflict });
+        }
+        self.replay(request)?;
+        let nonce = next_nonce(request.transaction, from.nonce)?;
+        if request.transaction.fee.is_some_and(|agreed| agreed < self.parameters.fee) {
+            return Err(ReasonCode::FeeTooLow);
+        }
+        self.transfer(request.transaction, Account { nonce, ..from }, to)
+    }
+
+    fn form(&self, request: &Request<'_>) -> Result<(), ReasonCode> {
+        let transaction = request.transaction;
+        if transaction.kind != Kind::Transfer {
+            return Err(ReasonCode::UnknownKind);
+        }
+        if transaction.asset != 0 {
+            return Err(ReasonCode::UnknownAsset);
+        }
+        if transaction.from.is_system() || transaction.to.is_system() {
+            return Err(ReasonCode::ReservedName);
+        }
+        if request.too_large {
+            return Err(ReasonCode::TooLarge);
+        }
+        Ok(())
+    }
+
+    fn signature(&self, request: &Request<'_>) -> Result<(), ReasonCode> {
+        let policy = self.parameters.signatures;
+        if policy == Signatures::Off {
+            // Nothing is looked at, so nothing can speak for an account that belongs to a key.
+            return if request.owner.is_some() { Err(ReasonCode::SignatureRequired) } else { Ok(()) };
+        }
+        match (request.signature, request.owner, request.transaction.authorization) {
+            (Signature::Invalid, _, _) => Err(ReasonCode::BadSignature),
+            (Signature::Valid, Some(owner), Some(given)) if given.public_key == owner => Ok(()),
+            (Signature::Valid, Some(_), _) => Err(ReasonCode::BadSignature),
+            // No key owns the account, so a signature is nobody's in particular.
+            (Signature::Valid, None, _) if policy == Signatures::Required => Err(ReasonCode::BadSignature),
+            (Signature::Absent, Some(_), _) => Err(ReasonCode::SignatureRequired),
+            (Signature::Absent, None, _) if policy == Signatures::Required => Err(ReasonCode::SignatureRequired),
+            (Signature::Valid | Signature::Absent, None, _) => Ok(()),
+        }
+    }
+
+    /// A transaction that only its owner could have made must not be usable twice by everybody else.
+    fn replay(&self, request: &Request<'_>) -> Result<(), ReasonCode> {
+        let transaction = request.transaction;
+        if request.owner.is_none() || transaction.nonce.is_some() {
+            return Ok(());
+        }
+        let (Some(_), Some(last)) = (&transaction.id, transaction.valid_until_height) else {
+            return Err(ReasonCode::Replayable);
+        };
+        // Applied now, the id is remembered through this height: the transaction must not outlive it.
+        if last > self.height.saturating_add(self.parameters.ids_remember_blocks) {
+            return Err(ReasonCode::ValidityTooLong);
+        }
+        Ok(())
+    }
+
+    fn transfer(&self, transaction: &Transaction, from: Account, to: Option<Account>) -> Result<Transfer, ReasonCode> {
+        let lowest = match self.parameters.balances {
+            Balances::Strict => 0,
+            Balances::Open { overdraft_max } => -overdraft_max.signed(),
+        };
+        // Two amounts of at most 2^53 - 1: no overflow. The debit is covered in full before anything is credited, also
+        // where the sender pays itself.
+        let debit = transaction.amount.signed() + self.parameters.fee.signed();
+        let after_debit = from.balance.checked_sub(debit).filter(|balance| *balance >= lowest);
+        let balance = after_debit.ok_or(ReasonCode::InsufficientFunds)?;
+        let from = Account { balance, ..from };
+        let credited = to.unwrap_or(from);
+        let balance = credited.balance.checked_add(transaction.amount.signed()).ok_or(ReasonCode::BalanceOverflow)?;
+        let credited = Account { balance, ..credited };
+        Ok(Transfer { from: if to.is_some() { from } else { credited }, to: credited })
+    }
+}
+
+/// The sender's nonce afterwards.
+fn next_nonce(transaction: &Transaction, nonce: u64) -> Result<u64, ReasonCode> {
+    match transaction.nonce {
+        None => Ok(nonce),
+        Some(given) if given == nonce => nonce.checked_add(1).ok_or(ReasonCode::BadNonce),
+        Some(_) => Err(ReasonCode::BadNonce),
+    }
+}

@@ -1,0 +1,195 @@
+//! Is a block exactly what executing its records gives? Otherwise: the first difference.
+//!
+//! Whoever attests, verifies or replays asks this. Seals, and whether the right validator proposed, are the
+//! consensus' to check.
+
+use std::fmt::{self, Debug, Display};
+
+use super::cut::{self, Checked, Item};
+use super::state::{self, View};
+use super::{Candidate, Error, Executed, Signature, Tree, execute};
+use crate::chain::{Block, Content, Entry, Header, Operation, Parameters, Receipt};
+
+/// The first place at which a block is not what it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The path of the field, as in the block's JSON: `header.state_root`, `transactions.3.receipt`.
+    pub field: String,
+    /// What stands there by the rules, or which rule it breaks.
+    pub expected: String,
+    /// What the block says.
+    pub found: String,
+}
+
+impl Difference {
+    fn new(field: impl Into<String>, expected: impl Display, found: impl Display) -> Self {
+        Self { field: field.into(), expected: expected.to_string(), found: found.to_string() }
+    }
+}
+
+impl Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: by the rules {}, the block says {}", self.field, self.expected, self.found)
+    }
+}
+
+/// What became of re-executing a block.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// The block is exactly what execution gives.
+    Same {
+        /// What it gives, to be written and committed.
+        executed: Box<Executed>,
+        /// How far the place of the cut could be checked without the next block.
+        cut: Checked,
+    },
+    /// It is not, and this is the first difference.
+    Differs(Difference),
+}
+
+/// Re-executes a block on the state of its parent. `signatures` has one answer for each entry, as for
+/// [`execute`](super::execute()). Errors are about the state and the arguments; what is wrong with the block is a
+/// [`Verdict::Differs`].
+pub fn reexecute<V: View + ?Sized>(
+    view: &V,
+    tree: &Tree,
+    parameters: &Parameters,
+    block: &Block,
+    signatures: &[Signature],
+) -> Result<Verdict, Error<V::Error>> {
+    let tip = state::tip(view)?;
+    if let Some(difference) = form_difference(block) {
+        return Ok(Verdict::Differs(difference));
+    }
+    // The fees and the reward are computed; what comes before them is given.
+    let is_prior = |operation: &&Operation| matches!(operation, Operation::Missed { .. } | Operation::Slash { .. });
+    let prior = block.operations.iter().take_while(is_prior).count();
+    let candidate = Candidate {
+        entries: &block.entries,
+        signatures,
+        cut: block.header.cut,
+        proposer: &block.header.proposer,
+        round: block.header.round,
+        prior: &block.operations[..prior],
+        extensions: &block.header.extensions,
+    };
+    let executed = match execute(view, tree, parameters, &candidate) {
+        Ok(executed) => executed,
+        Err(Error::Candidate(detail)) if signatures.len() == block.entries.len() => {
+            return Ok(Verdict::Differs(Difference::new("", format!("there is no such block: {detail}"), "otherwise")));
+        }
+        Err(error) => return Err(error),
+    };
+    if let Some(difference) = body_difference(&executed, block) {
+        return Ok(Verdict::Differs(difference));
+    }
+    let items: Vec<Item> = block.entries.iter().map(Item::from).collect();
+    Ok(match cut::check(parameters, tip.time_ms, &block.header, &items, None) {
+        Ok(cut) => Verdict::Same { executed: Box::new(executed), cut },
+        Err(error) => Verdict::Differs(Difference::new("header.cut", error, block.header.cut)),
+    })
+}
+
+/// What is wrong with a block whatever the state is.
+fn form_difference(block: &Block) -> Option<Difference> {
+    let header = &block.header;
+    if block.genesis.is_some() {
+        return Some(Difference::new("genesis", "only block 0 has one", "one"));
+    }
+    if let Some(extension) = header.extensions.iter().find(|extension| extension.critical) {
+        let expected = "no critical extension is known: use a newer program";
+        return Some(Difference::new("header.extensions", expected, extension.id));
+    }
+    if header.extensions.windows(2).any(|two| two[0].id >= two[1].id) {
+        return Some(Difference::new("header.extensions", "ids ascend", "they do not"));
+    }
+    (header.hash() != block.hash).then(|| Difference::new("hash", header.hash(), block.hash))
+}
+
+fn body_difference(executed: &Executed, block: &Block) -> Option<Difference> {
+    for (index, (entry, receipt)) in block.entries.iter().zip(&executed.receipts).enumerate() {
+        let (Content::Transaction { receipt: found, .. }, Some(expected)) = (&entry.content, receipt) else { continue };
+        if expected != found {
+            let field = format!("transactions.{index}.receipt");
+            return Some(Difference::new(field, ShowReceipt(expected), ShowReceipt(found)));
+        }
+    }
+    let (expected, found) = (&executed.operations, &block.operations);
+    for index in 0..expected.len().max(found.len()) {
+        let (expected, found) = (expected.get(index), found.get(index));
+        if expected != found {
+            return Some(Difference::new(format!("operations.{index}"), show(&expected), show(&found)));
+        }
+    }
+    header_difference(&executed.header, &block.header)
+}
+
+/// The first field in which a header is not the expected one.
+#[must_use]
+pub fn header_difference(expected: &Header, found: &Header) -> Option<Difference> {
+    macro_rules! compare {
+        ($($field:ident),+) => {
+            $(if expected.$field != found.$field {
+                let field = concat!("header.", stringify!($field));
+                return Some(Difference::new(field, show(&expected.$field), show(&found.$field)));
+            })+
+        };
+    }
+    compare!(version, hash_algorithm, chain_id, height, parent, seed, round, proposer, cut, window, time_ms, ranges);
+    compare!(transactions_root, operations_root, validators, parameters, state_root, extensions);
+    None
+}
+
+/// The first place at which a block's records are not those of the input, receipts aside. Offsets at which the input
+/// holds more records than the block, or fewer, count.
+#[must_use]
+pub fn input_difference(input: &[Entry], block: &[Entry]) -> Option<Difference> {
+    for index in 0..input.len().max(block.len()) {
+        let field = |name: &str| format!("transactions.{index}{name}");
+        let (expected, found) = match (input.get(index), block.get(index)) {
+            (Some(expected), Some(found)) => (expected, found),
+            (None, Some(found)) => return Some(Difference::new(field(""), "the block has ended", show(&found.origin))),
+            (Some(expected), None) => return Some(Difference::new(field(""), show(&expected.origin), "nothing")),
+            (None, None) => return None,
+        };
+        if expected.origin != found.origin {
+            return Some(Difference::new(field(".origin"), show(&expected.origin), show(&found.origin)));
+        }
+        if expected.original != found.original {
+            return Some(Difference::new(field(".original"), expected.original, found.original));
+        }
+        let same = match (&expected.content, &found.content) {
+            (Content::Transaction { transaction, .. }, Content::Transaction { transaction: found, .. }) => {
+                transaction == found
+            }
+            (expected, found) => expected == found,
+        };
+        if !same {
+            return Some(Difference::new(field(""), show(&expected.content), show(&found.content)));
+        }
+    }
+    None
+}
+
+fn show(value: &impl Debug) -> String {
+    // Enough to recognize a value by; evidence, for one, can be long.
+    const CHARACTERS_MAX: usize = 300;
+    let text = format!("{value:?}");
+    match text.char_indices().nth(CHARACTERS_MAX) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
+}
+
+struct ShowReceipt<'a>(&'a Receipt);
+
+impl Display for ShowReceipt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Receipt { outcome, from_balance, to_balance } = self.0;
+        match outcome {
+            crate::chain::Outcome::Applied => write!(f, "applied")?,
+            crate::chain::Outcome::Rejected(reason) => write!(f, "rejected ({reason})")?,
+        }
+        write!(f, " with balances {from_balance} and {to_balance}")
+    }
+}

@@ -1,0 +1,307 @@
+//! The ledger's laws, over arbitrary chains.
+
+use proptest::prelude::*;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use super::world::*;
+use crate::chain::json::Rendering;
+use crate::chain::{
+    Amount, Balances, Block, Content, Entry, Id, Operation, Outcome, Parameters, Receipt, Signatures, Transaction,
+};
+use crate::ledger::reexecute::{Verdict, input_difference, reexecute};
+use crate::ledger::{Signature, Table, signatures, state};
+
+/// A transaction of which anything may be wrong.
+fn any_transaction() -> impl Strategy<Value = Transaction> {
+    let names = ["alice", "bob", "carol", "dave", "v1", "v2", "$system"].map(name).to_vec();
+    let names = [names, vec![key(1).1, key(2).1]].concat();
+    let someone = prop::sample::select(names);
+    let units = prop_oneof![10 => 0..400u64, 1 => Just(Amount::MAX.get()), 1 => 0..Amount::MAX.get()];
+    let id = prop::option::of(prop::sample::select(vec!["x", "y", "z"]));
+    let authorization = (0..6u8, any::<bool>());
+    let details = (
+        prop::option::weighted(0.3, 0..12u64),
+        id,
+        prop::option::weighted(0.4, 0..4u64),
+        prop::option::weighted(0.5, 0..20u64),
+    );
+    (someone.clone(), someone, units, details, authorization).prop_map(
+        |(from, to, units, (fee, id, nonce, valid_until_height), (signer, spoil))| {
+            let mut transaction = Transaction::transfer(from, to, amount(units));
+            transaction.fee = fee.map(amount);
+            transaction.id = id.map(|id| Id::new(id).unwrap());
+            (transaction.nonce, transaction.valid_until_height) = (nonce, valid_until_height);
+            transaction = match signer {
+                0 | 1 => transaction.signed(CHAIN_ID, &key(1).0),
+                2 => transaction.signed(CHAIN_ID, &key(2).0),
+                3 => transaction.signed(CHAIN_ID, &validator_key(0)),
+                _ => transaction,
+            };
+            if let (true, 1, Some(authorization)) = (spoil, signer, &mut transaction.authorization) {
+                authorization.signature[7] ^= 1;
+            }
+            transaction
+        },
+    )
+}
+
+/// One block's worth: what is in it (`None`: a stub), who proposes, what became of earlier rounds.
+type Step = (Vec<Option<Transaction>>, usize, Vec<bool>);
+
+fn any_steps() -> impl Strategy<Value = Vec<Step>> {
+    let record = prop_oneof![12 => any_transaction().prop_map(Some), 1 => Just(None)];
+    let step = (proptest::collection::vec(record, 1..8), 0..5usize, proptest::collection::vec(any::<bool>(), 0..2));
+    proptest::collection::vec(step, 1..12)
+}
+
+fn any_parameters() -> impl Strategy<Value = Parameters> {
+    let balances = prop_oneof![
+        Just(Balances::Strict),
+        (0..500u64).prop_map(|bound| Balances::Open { overdraft_max: amount(bound) }),
+        Just(Balances::Open { overdraft_max: Amount::MAX }),
+    ];
+    let signatures = prop::sample::select(vec![Signatures::Required, Signatures::WhenKeyed, Signatures::Off]);
+    let reward = prop_oneof![Just(0), 1..5u64, Just(Amount::MAX.get())];
+    (balances, signatures, 0..9u64, reward, 0..4u64).prop_map(
+        |(balances, signatures, fee, reward, ids_remember_blocks)| {
+            let (fee, reward) = (amount(fee), amount(reward));
+            Parameters { balances, signatures, fee, reward, ids_remember_blocks, ..Parameters::default() }
+        },
+    )
+}
+
+fn any_chain() -> impl Strategy<Value = (World, Vec<Step>)> {
+    (any_parameters(), any_steps(), prop_oneof![Just(1000), Just(i64::MAX - 100)]).prop_map(
+        |(parameters, steps, rich)| {
+            let accounts = [(name("alice"), rich), (name("bob"), 300), (key(1).1, 500), (name("v1"), 100)];
+            (World::new(parameters, &accounts), steps)
+        },
+    )
+}
+
+impl World {
+    /// Makes a block of a step, leaving out what slashed validators can no longer do.
+    fn step(&mut self, (records, proposer, rounds): &Step) -> Block {
+        let entries = records.iter().map(|record| match record {
+            Some(transaction) => self.entry(transaction.clone()),
+            None => self.stub(),
+        });
+        let entries: Vec<Entry> = entries.collect();
+        let mut active = self.active();
+        let mut prior = Vec::new();
+        for (round, slashed) in (0..).zip(rounds) {
+            let place = active[round as usize % active.len()];
+            if *slashed && active.len() > 1 {
+                prior.push(slash(round, place));
+                active.retain(|other| *other != place);
+            } else {
+                prior.push(missed(round, place));
+            }
+        }
+        self.seal_entries(entries, active[proposer % active.len()], &prior).clone()
+    }
+
+    fn active(&self) -> Vec<usize> {
+        let validators = state::validators(&self.state).unwrap();
+        let active = validators.iter().enumerate().filter(|(_, (_, record))| record.slashed_at_height.is_none());
+        active.map(|(place, _)| place).collect()
+    }
+
+    fn reexecute(&self, block: &Block) -> Verdict {
+        let mut randomness = ChaCha20Rng::seed_from_u64(2);
+        let policy = self.parameters().signatures;
+        let signatures = signatures::verify(&block.entries, policy, CHAIN_ID, &mut randomness);
+        reexecute(&self.state, &self.tree, self.parameters(), block, &signatures).unwrap()
+    }
+}
+
+fn receipts(block: &Block) -> impl Iterator<Item = (&Transaction, &Receipt)> {
+    block.entries.iter().filter_map(|entry| match &entry.content {
+        Content::Transaction { transaction, receipt } => Some((transaction, receipt)),
+        Content::Stub { .. } => None,
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn supply_is_conserved_and_the_tree_is_that_of_the_tables((mut world, steps) in any_chain()) {
+        world.check();
+        for step in &steps {
+            let before = state::supply(&world.state).unwrap();
+            let block = world.step(step);
+            world.check();
+            let after = state::supply(&world.state).unwrap();
+            let rewards: u64 = block.operations.iter().map(|operation| match operation {
+                Operation::Reward { amount, .. } => amount.get(),
+                _ => 0,
+            }).sum();
+            prop_assert_eq!(after.minted - before.minted, i128::from(rewards));
+            prop_assert_eq!(after.genesis, before.genesis);
+        }
+    }
+
+    #[test]
+    fn no_balance_passes_its_bound((mut world, steps) in any_chain()) {
+        let lowest = match world.parameters().balances {
+            Balances::Strict => 0,
+            Balances::Open { overdraft_max } => -overdraft_max.signed(),
+        };
+        for step in &steps {
+            let block = world.step(step);
+            prop_assert!(world.accounts().all(|account| account.balance >= lowest));
+            prop_assert!(receipts(&block).all(|(_, receipt)| receipt.from_balance >= lowest));
+        }
+    }
+
+    #[test]
+    fn re_executing_the_rendered_blocks_gives_the_same_state((mut world, steps) in any_chain()) {
+        let mut replayed = world.restarted();
+        for step in &steps {
+            let block = world.step(step);
+            let read = Block::from_json(block.to_json().as_bytes()).unwrap();
+            prop_assert_eq!(&read, &block);
+            match replayed.reexecute(&read) {
+                Verdict::Same { executed, .. } => replayed.commit(*executed),
+                Verdict::Differs(difference) => prop_assert!(false, "{}", difference),
+            }
+            prop_assert_eq!(&replayed.state, &world.state);
+            prop_assert_eq!(replayed.tree.root(), world.tree.root());
+        }
+    }
+
+    #[test]
+    fn execution_is_a_function_of_its_arguments((world, steps) in any_chain()) {
+        let mut world = world;
+        let entries: Vec<Entry> =
+            steps.iter().flat_map(|step| step.0.iter().flatten()).map(|transaction| world.entry(transaction.clone())).collect();
+        let first = world.execute(&entries);
+        // Receipts from an earlier execution do not matter.
+        let second = world.clone().execute(&first.decide(entries.clone()));
+        prop_assert_eq!(&first.header, &second.header);
+        prop_assert_eq!(&first.changes, &second.changes);
+        prop_assert_eq!(&first.operations, &second.operations);
+        prop_assert_eq!(first.decide(entries.clone()), second.decide(entries));
+    }
+
+    #[test]
+    fn rejected_transactions_change_nothing((mut world, steps) in any_chain()) {
+        let mut without = world.clone();
+        for step in &steps {
+            let block = world.step(step);
+            let applied = receipts(&block).filter(|(_, receipt)| receipt.is_applied());
+            let mut kept: Vec<Option<Transaction>> = applied.map(|(transaction, _)| Some(transaction.clone())).collect();
+            kept.push(None);
+            let block = without.step(&(kept, step.1, step.2.clone()));
+            prop_assert!(receipts(&block).all(|(_, receipt)| receipt.is_applied()));
+            for table in Table::ALL.into_iter().filter(|table| *table != Table::Tip && *table != Table::Chain) {
+                prop_assert!(without.state.table(table).eq(world.state.table(table)), "{}", table.name());
+            }
+        }
+    }
+
+    #[test]
+    fn an_altered_block_does_not_re_execute(
+        (mut world, steps) in any_chain(),
+        alteration in 0..9usize,
+        place in any::<prop::sample::Index>(),
+    ) {
+        let (last, before) = steps.split_last().unwrap();
+        before.iter().for_each(|step| drop(world.step(step)));
+        let parent = world.clone();
+        let honest = world.step(last);
+        let mut block = honest.clone();
+        let place = place.index(block.entries.len());
+        match (alteration, &mut block.entries[place].content) {
+            (0, Content::Transaction { transaction, .. }) => {
+                transaction.amount = amount((transaction.amount.get() + 1) % Amount::MAX.get());
+            }
+            (1, Content::Transaction { receipt, .. }) => receipt.to_balance ^= 1,
+            (2, Content::Transaction { receipt, .. }) if receipt.is_applied() => {
+                receipt.outcome = Outcome::Rejected(crate::chain::ReasonCode::Expired);
+            }
+            (3, _) if block.entries.len() > 1 => drop(block.entries.remove(place)),
+            (4, _) if block.entries.len() > 1 => {
+                let other = (place + 1) % block.entries.len();
+                let (one, two) = (block.entries[place].origin, block.entries[other].origin);
+                block.entries.swap(place, other);
+                (block.entries[place].origin, block.entries[other].origin) = (one, two);
+            }
+            (5, _) if !block.operations.is_empty() => drop(block.operations.pop()),
+            (6, _) => block.operations.push(missed(block.header.round, 0)),
+            (7, _) => block.header.time_ms += 1,
+            (8, _) => block.header.state_root.0[31] ^= 1,
+            _ => return Ok(()),
+        }
+        prop_assume!(block != honest);
+        // As a cheat would: the header made to fit the altered body as far as it can be without executing.
+        block.header.transactions_root = crate::chain::merkle::root(crate::chain::merkle::leaves(&block.entries));
+        block.header.operations_root = crate::chain::merkle::root(crate::chain::merkle::leaves(&block.operations));
+        block.hash = block.header.hash();
+        if let Verdict::Same { executed, .. } = parent.reexecute(&block) {
+            // Only another transaction than the one in the input can look the same to the state.
+            prop_assert!(matches!(alteration, 0 | 3 | 4));
+            prop_assert!(executed.hash == block.hash && block.hash != honest.hash);
+        }
+        let differs = input_difference(&honest.entries, &block.entries).is_some();
+        prop_assert_eq!(differs, matches!(alteration, 0 | 3 | 4));
+    }
+}
+
+/// Chains one of whose senders repeats itself.
+#[test]
+fn an_id_is_remembered_for_exactly_the_documented_number_of_blocks() {
+    for remember_blocks in 0..4u64 {
+        let parameters = Parameters { ids_remember_blocks: remember_blocks, ..open(1_000) };
+        let mut world = World::new(parameters, &[]);
+        let with_id = |units| Transaction { id: Some(Id::new("x").unwrap()), ..transfer("alice", "bob", units) };
+        let other_sender = Transaction { id: Some(Id::new("x").unwrap()), ..transfer("carol", "bob", 1) };
+        let first_height = world.height() + 1;
+        assert_eq!(world.submit(with_id(1)).outcome, Outcome::Applied);
+        assert_eq!(world.submit(other_sender).is_applied(), true, "ids belong to their sender");
+        while world.height() < first_height + remember_blocks {
+            let block = world.seal(vec![with_id(1), with_id(2)]).clone();
+            let outcomes: Vec<Outcome> = receipts(&block).map(|(_, receipt)| receipt.outcome).collect();
+            let expected = [crate::chain::ReasonCode::Duplicate, crate::chain::ReasonCode::Conflict].map(rejected);
+            assert_eq!(outcomes, expected, "height {}, used at {first_height}", world.height());
+        }
+        let forgotten_at = (first_height + remember_blocks + 1).max(world.height() + 1);
+        assert_eq!(world.submit(with_id(2)).outcome, Outcome::Applied, "height {forgotten_at}");
+        // Within one block the second use is a repetition, too.
+        let parent = world.clone();
+        let fresh = |units| Transaction { id: Some(Id::new("new").unwrap()), ..transfer("alice", "bob", units) };
+        let block = world.seal(vec![fresh(1), fresh(1), fresh(2)]).clone();
+        let expected = [crate::chain::ReasonCode::Duplicate, crate::chain::ReasonCode::Conflict].map(rejected);
+        let outcomes: Vec<Outcome> = receipts(&block).map(|(_, receipt)| receipt.outcome).collect();
+        assert_eq!(outcomes, [&[Outcome::Applied][..], &expected].concat());
+        drop(parent);
+        // Once all are forgotten, nothing of them is left.
+        for _ in 0..=remember_blocks + 1 {
+            world.seal(vec![transfer("alice", "bob", 0)]);
+        }
+        assert_eq!(world.state.table(Table::Ids).count() + world.state.table(Table::Expiries).count(), 0);
+        world.check();
+    }
+}
+
+#[test]
+fn signatures_may_be_checked_in_any_split() {
+    let mut world = World::new(strict(), &[]);
+    let transactions: Vec<Transaction> = (0..20u8)
+        .map(|n| {
+            let signed = transfer("alice", "bob", n.into()).signed(CHAIN_ID, &key(n % 3).0);
+            if n % 4 == 0 { Transaction { amount: amount(77), ..signed } } else { signed }
+        })
+        .chain([transfer("alice", "bob", 1)])
+        .collect();
+    let entries: Vec<Entry> = transactions.into_iter().map(|transaction| world.entry(transaction)).collect();
+    let mut randomness = ChaCha20Rng::seed_from_u64(3);
+    let mut verify = |entries: &[Entry]| signatures::verify(entries, Signatures::WhenKeyed, CHAIN_ID, &mut randomness);
+    let at_once = verify(&entries);
+    let in_parts: Vec<Signature> = entries.chunks(3).flat_map(&mut verify).collect();
+    assert_eq!(at_once, in_parts);
+    let count = |which| at_once.iter().filter(|answer| **answer == which).count();
+    assert_eq!([Signature::Valid, Signature::Invalid, Signature::Absent].map(count), [15, 5, 1]);
+}

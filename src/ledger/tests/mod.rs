@@ -1,0 +1,8 @@
+//! The ledger's laws and rules, tested on chains made in memory.
+
+mod cuts;
+mod laws;
+mod measure;
+mod rules;
+mod seeds;
+mod world;

@@ -1,0 +1,254 @@
+//! A chain in memory: a genesis, a state with its tree, and the blocks made so far.
+
+use ed25519_zebra::{SigningKey, VerificationKeyBytes};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use crate::chain::{
+    Amount, Balances, Block, Content, Cut, Entry, Evidence, Genesis, GenesisValidator, Hash, Header, Name, Operation,
+    Origin, Outcome, Parameters, ReasonCode, Receipt, RefusalReason, RejectCode, Signatures, SignedHeader, Transaction,
+    ValidatorId,
+};
+use crate::ledger::execute::undecided;
+use crate::ledger::state::{self, Account, Tip, View, audit_supply, build_tree};
+use crate::ledger::{Candidate, Error, Executed, MemoryState, Table, Tree, execute, signatures};
+
+pub(super) const CHAIN_ID: &str = "test";
+pub(super) const STAKES: [u64; 5] = [2000, 1500, 1000, 500, 1];
+
+#[derive(Clone)]
+pub(super) struct World {
+    pub(super) genesis: Genesis,
+    pub(super) state: MemoryState,
+    pub(super) tree: Tree,
+    pub(super) blocks: Vec<Block>,
+    next_offset: i64,
+}
+
+pub(super) fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+pub(super) fn amount(units: u64) -> Amount {
+    Amount::new(units).unwrap()
+}
+
+pub(super) fn transfer(from: &str, to: &str, units: u64) -> Transaction {
+    Transaction::transfer(name(from), name(to), amount(units))
+}
+
+/// An account's key, and the name it gives.
+pub(super) fn key(seed: u8) -> (SigningKey, Name) {
+    let key = SigningKey::from([seed; 32]);
+    let public_key: [u8; 32] = VerificationKeyBytes::from(&key).into();
+    (key, Name::keyed(&public_key))
+}
+
+pub(super) fn validator(place: usize) -> ValidatorId {
+    format!("v{}", place + 1).parse().unwrap()
+}
+
+/// The key of a validator's proposals, which owns its account.
+pub(super) fn validator_key(place: usize) -> SigningKey {
+    SigningKey::from([200 + place as u8; 32])
+}
+
+pub(super) fn strict() -> Parameters {
+    Parameters { balances: Balances::Strict, ..Parameters::default() }
+}
+
+pub(super) fn open(overdraft_max: u64) -> Parameters {
+    Parameters { balances: Balances::Open { overdraft_max: amount(overdraft_max) }, ..Parameters::default() }
+}
+
+pub(super) fn without_signatures(parameters: Parameters) -> Parameters {
+    Parameters { signatures: Signatures::Off, ..parameters }
+}
+
+pub(super) fn rejected(reason: ReasonCode) -> Outcome {
+    Outcome::Rejected(reason)
+}
+
+impl World {
+    pub(super) fn new(parameters: Parameters, accounts: &[(Name, i64)]) -> Self {
+        let member = |(place, stake): (usize, &u64)| GenesisValidator {
+            id: validator(place),
+            ed25519: VerificationKeyBytes::from(&validator_key(place)).into(),
+            bls: [place as u8; 96],
+            possession: [0; 48],
+            stake: *stake,
+        };
+        let mut accounts = accounts.to_vec();
+        accounts.sort();
+        let validators = STAKES.iter().enumerate().map(member).collect();
+        Self::start(Genesis { chain_id: CHAIN_ID.to_owned(), created_ms: 0, accounts, validators, parameters })
+    }
+
+    fn start(genesis: Genesis) -> Self {
+        let mut changes = state::genesis(&genesis, genesis.hash());
+        let mut tree = Tree::new();
+        let update = tree.update(changes.to_tree()).unwrap();
+        changes.put_tip(&Tip {
+            chain_id: genesis.chain_id.clone(),
+            height: 0,
+            hash: genesis.hash(),
+            time_ms: genesis.created_ms,
+            seed: genesis.hash(),
+            state_root: update.root(),
+        });
+        tree.commit(update).unwrap();
+        let mut state = MemoryState::new();
+        state.apply(changes);
+        Self { genesis, state, tree, blocks: Vec::new(), next_offset: 0 }
+    }
+
+    /// The same chain before its first block.
+    pub(super) fn restarted(&self) -> Self {
+        Self::start(self.genesis.clone())
+    }
+
+    pub(super) fn parameters(&self) -> &Parameters {
+        &self.genesis.parameters
+    }
+
+    pub(super) fn height(&self) -> u64 {
+        self.blocks.len() as u64
+    }
+
+    pub(super) fn entry(&mut self, transaction: Transaction) -> Entry {
+        let offset = self.next_offset;
+        self.next_offset += 1;
+        let original = Hash::of(&offset.to_be_bytes());
+        undecided(Origin { partition: 0, offset, timestamp_ms: offset * 10 }, original, transaction)
+    }
+
+    pub(super) fn stub(&mut self) -> Entry {
+        let mut entry = self.entry(transfer("a", "b", 0));
+        entry.content = Content::Stub { reason: RejectCode::NotJson, key: Hash::ZERO, value: entry.original };
+        entry
+    }
+
+    pub(super) fn try_execute(
+        &self,
+        entries: &[Entry],
+        proposer: &ValidatorId,
+        prior: &[Operation],
+    ) -> Result<Executed, Error<std::convert::Infallible>> {
+        let mut randomness = ChaCha20Rng::seed_from_u64(1);
+        let policy = self.parameters().signatures;
+        let signatures = signatures::verify(entries, policy, CHAIN_ID, &mut randomness);
+        let candidate = Candidate {
+            entries,
+            signatures: &signatures,
+            cut: Cut::End,
+            proposer,
+            round: prior.len() as u32,
+            prior,
+            extensions: &[],
+        };
+        execute(&self.state, &self.tree, self.parameters(), &candidate)
+    }
+
+    pub(super) fn execute(&self, entries: &[Entry]) -> Executed {
+        self.try_execute(entries, &validator(0), &[]).unwrap()
+    }
+
+    /// Makes the next block of these entries.
+    pub(super) fn seal_entries(&mut self, entries: Vec<Entry>, proposer: usize, prior: &[Operation]) -> &Block {
+        let executed = self.try_execute(&entries, &validator(proposer), prior).unwrap();
+        let block = Block {
+            header: executed.header.clone(),
+            hash: executed.hash,
+            seal: None,
+            entries: executed.decide(entries),
+            operations: executed.operations.clone(),
+            genesis: None,
+        };
+        self.commit(executed);
+        self.blocks.push(block);
+        self.blocks.last().unwrap()
+    }
+
+    pub(super) fn commit(&mut self, executed: Executed) {
+        let next_seed = next_seed(&executed);
+        let (changes, update) = executed.into_changes(next_seed);
+        self.tree.commit(update).unwrap();
+        self.state.apply(changes);
+    }
+
+    pub(super) fn seal(&mut self, transactions: Vec<Transaction>) -> &Block {
+        let entries = transactions.into_iter().map(|transaction| self.entry(transaction)).collect();
+        self.seal_entries(entries, 0, &[])
+    }
+
+    /// Makes a block of one transaction and answers its receipt.
+    pub(super) fn submit(&mut self, transaction: Transaction) -> Receipt {
+        match &self.seal(vec![transaction]).entries[0].content {
+            Content::Transaction { receipt, .. } => *receipt,
+            Content::Stub { .. } => unreachable!(),
+        }
+    }
+
+    pub(super) fn account(&self, name: &Name) -> Account {
+        let mut value = Vec::new();
+        self.state.get(Table::Accounts, name.as_bytes(), &mut value).unwrap();
+        Account::from_record(&value).unwrap_or_default()
+    }
+
+    pub(super) fn balance(&self, text: &str) -> i64 {
+        self.account(&name(text)).balance
+    }
+
+    pub(super) fn accounts(&self) -> impl Iterator<Item = Account> {
+        self.state.table(Table::Accounts).map(|(_, record)| Account::from_record(record).unwrap())
+    }
+
+    /// What holds after every block, whatever the block: the supply law over the full sum, and a tree that is the one
+    /// of the tables.
+    pub(super) fn check(&self) {
+        audit_supply(&self.state).unwrap();
+        assert_eq!(build_tree(&self.state).unwrap().root(), self.tree.root());
+        assert_eq!(state::tip(&self.state).unwrap().state_root, self.tree.root());
+        let default = Account::default();
+        assert!(self.accounts().all(|account| account != default), "an account with nothing in it is kept");
+    }
+}
+
+/// Something that stands for the seed that a reveal would give.
+pub(super) fn next_seed(executed: &Executed) -> Hash {
+    Hash::of(&executed.hash.0)
+}
+
+pub(super) fn slash(round: u32, place: usize) -> Operation {
+    let header = Header {
+        version: 1,
+        hash_algorithm: 1,
+        chain_id: CHAIN_ID.to_owned(),
+        height: 1,
+        parent: Hash::ZERO,
+        time_ms: 0,
+        window: None,
+        cut: Cut::End,
+        ranges: Vec::new(),
+        transactions_root: Hash::ZERO,
+        operations_root: Hash::ZERO,
+        state_root: Hash::ZERO,
+        validators: Hash::ZERO,
+        parameters: Hash::ZERO,
+        proposer: validator(place),
+        round,
+        seed: Hash::ZERO,
+        extensions: Vec::new(),
+    };
+    let evidence = Evidence::Refusal {
+        header: SignedHeader { header, signature: [0; 64] },
+        reason: RefusalReason::Execution,
+        signature: [0; 48],
+        signers: [0].into_iter().collect(),
+    };
+    Operation::Slash { round, validator: validator(place), amount: STAKES[place], evidence }
+}
+
+pub(super) fn missed(round: u32, place: usize) -> Operation {
+    Operation::Missed { round, validator: validator(place) }
+}
