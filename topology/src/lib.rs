@@ -5,8 +5,11 @@
 //!
 //! ```text
 //! error, codec   what the caller does next; items as bytes
+//! clock          time, as an argument
+//! metrics        counters
 //! log            consumer, transactional producer, admin: memory | embedded | kafka
 //! store          key-value stores: overlay over memory or RocksDB; state directory
+//! processor      the user's code and what it is given
 //! graph          sources -> processors (+ stores) -> sinks; checked, printable
 //! task           one sub-topology x one partition
 //! restore        changelogs back into stores
@@ -15,8 +18,18 @@
 //! test_driver    all of it without a broker
 //! ```
 
+pub mod client;
+pub mod clock;
 pub mod codec;
 pub mod error;
+pub mod graph;
 pub mod log;
+pub mod metrics;
+pub mod processor;
+pub mod restore;
+pub mod store;
+pub mod stream_thread;
+pub mod task;
+pub mod test_driver;
 
 pub use error::{Class, Error, Result};

@@ -1,0 +1,419 @@
+//! BLS12-381 signatures, minimal-signature-size variant: 48-byte signatures in G1, 96-byte public keys in G2.
+//!
+//! The only file that names `blst`. Ciphersuite `BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_POP_` of the IETF draft
+//! `draft-irtf-cfrg-bls-signature`: signatures of several validators on one message add up to one signature, which is
+//! sound only among keys whose owners proved that they hold the secret (the proof of possession); [`PublicKey`] values
+//! that take part in an aggregate come from [`super::Roster`], which checks the proofs.
+//!
+//! Every signature is checked to be in the right subgroup when it is read, and never again afterwards.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fmt;
+
+use blst::min_sig;
+use blst::{BLST_ERROR, Pairing, blst_fp12, blst_p1_affine, blst_p2_affine};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+/// Bytes of a compressed signature (a point of G1).
+pub const SIGNATURE_SIZE_BYTES: usize = 48;
+/// Bytes of a compressed public key (a point of G2).
+pub const PUBLIC_KEY_SIZE_BYTES: usize = 96;
+
+/// Domain separation of every signature except proofs of possession.
+pub const SIGNATURE_DST: &[u8] = b"BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_POP_";
+/// Domain separation of proofs of possession: no signature can pass for one, and no proof for a signature.
+pub const POSSESSION_DST: &[u8] = b"BLS_POP_BLS12381G1_XMD:SHA-256_SSWU_RO_POP_";
+
+/// Bits of the random coefficients in [`verify_all`]: a batch with a bad signature passes with probability 2^-128.
+const COEFFICIENT_BITS: usize = 128;
+
+/// A secret key. Wiped from memory when dropped, never printed.
+pub struct SecretKey(min_sig::SecretKey);
+
+impl SecretKey {
+    /// The key derived from 32 bytes of uniform key material (`KeyGen` of the draft, no key info). `None` cannot occur
+    /// for 32 bytes; the type says so rather than a panic.
+    pub fn from_material(material: &[u8; 32]) -> Option<SecretKey> {
+        min_sig::SecretKey::key_gen(material, &[]).ok().map(SecretKey)
+    }
+
+    /// Reads the big-endian scalar that [`SecretKey::to_bytes`] wrote. `None`: zero, or not below the group's order.
+    pub fn from_bytes(bytes: &[u8; 32]) -> Option<SecretKey> {
+        min_sig::SecretKey::from_bytes(bytes).ok().map(SecretKey)
+    }
+
+    /// The scalar, big-endian.
+    pub fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.0.to_bytes())
+    }
+
+    /// The public key.
+    pub fn public_key(&self) -> PublicKey {
+        PublicKey(self.0.sk_to_pk())
+    }
+
+    /// Signs `message`. One message has exactly one signature under a key.
+    pub fn sign(&self, message: &[u8]) -> Signature {
+        Signature(self.0.sign(message, SIGNATURE_DST, &[]))
+    }
+
+    /// Proof that this key's owner holds the secret: a signature over the public key's own 96 bytes.
+    pub fn prove_possession(&self) -> Signature {
+        Signature(self.0.sign(&self.public_key().to_bytes(), POSSESSION_DST, &[]))
+    }
+
+    /// The key whose signature on a message is the sum of the keys' signatures on it: their scalars added modulo the
+    /// group's order. So whoever holds several keys hashes a message to the curve, and multiplies, once for all of them.
+    /// `None`: no keys, or they cancel out.
+    pub fn sum<'k>(keys: impl IntoIterator<Item = &'k SecretKey>) -> Option<SecretKey> {
+        let mut sum = Zeroizing::new([0u64; 4]);
+        for key in keys {
+            add_modulo_order(&mut sum, &limbs(&key.to_bytes()));
+        }
+        let mut bytes = Zeroizing::new([0; 32]);
+        for (bytes, limb) in bytes.chunks_exact_mut(8).zip(sum.iter().rev()) {
+            bytes.copy_from_slice(&limb.to_be_bytes());
+        }
+        SecretKey::from_bytes(&bytes)
+    }
+}
+
+/// The order of the group, least significant limb first.
+const ORDER: [u64; 4] = [0xffff_ffff_0000_0001, 0x53bd_a402_fffe_5bfe, 0x3339_d808_09a1_d805, 0x73ed_a753_299d_7d48];
+
+fn limbs(big_endian: &[u8; 32]) -> Zeroizing<[u64; 4]> {
+    let mut limbs = Zeroizing::new([0; 4]);
+    let (words, _) = big_endian.as_chunks::<8>();
+    for (limb, word) in limbs.iter_mut().zip(words.iter().rev()) {
+        *limb = u64::from_be_bytes(*word);
+    }
+    limbs
+}
+
+/// `sum = (sum + term) mod order`, for both below the order, in the same steps whatever the values are.
+fn add_modulo_order(sum: &mut Zeroizing<[u64; 4]>, term: &[u64; 4]) {
+    // Twice the order is below 2^256: the last carry is always zero.
+    let mut carry = false;
+    for (limb, term) in sum.iter_mut().zip(term) {
+        (*limb, carry) = limb.carrying_add(*term, carry);
+    }
+    let mut reduced = Zeroizing::new(**sum);
+    let mut borrow = false;
+    for (limb, order) in reduced.iter_mut().zip(ORDER) {
+        (*limb, borrow) = limb.borrowing_sub(order, borrow);
+    }
+    let keep = 0u64.wrapping_sub(u64::from(borrow));
+    for (limb, reduced) in sum.iter_mut().zip(reduced.iter()) {
+        *limb = (*limb & keep) | (*reduced & !keep);
+    }
+}
+
+impl fmt::Debug for SecretKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("SecretKey(..)")
+    }
+}
+
+/// A public key, known to be a point of the right subgroup and not the identity.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct PublicKey(min_sig::PublicKey);
+
+impl PublicKey {
+    /// Reads a compressed public key. `None`: not a point, not in the subgroup, or the identity.
+    pub fn from_bytes(bytes: &[u8; PUBLIC_KEY_SIZE_BYTES]) -> Option<PublicKey> {
+        min_sig::PublicKey::key_validate(bytes).ok().map(PublicKey)
+    }
+
+    /// The compressed form.
+    pub fn to_bytes(&self) -> [u8; PUBLIC_KEY_SIZE_BYTES] {
+        self.0.to_bytes()
+    }
+
+    /// Whether `proof` shows that the owner of this key holds its secret.
+    pub fn possession_is_proved_by(&self, proof: &Signature) -> bool {
+        verify_one(self, &self.to_bytes(), proof, POSSESSION_DST)
+    }
+
+    /// The key under which the sum of the keys' signatures on one message verifies. `None` for no keys, or for keys that
+    /// cancel each other out.
+    pub fn aggregate<'k>(keys: impl IntoIterator<Item = &'k PublicKey>) -> Option<PublicKey> {
+        let mut keys = keys.into_iter();
+        let mut sum = min_sig::AggregatePublicKey::from_public_key(&keys.next()?.0);
+        for key in keys {
+            // Cannot fail: the group check is switched off, it was done when the key was read.
+            sum.add_public_key(&key.0, false).ok()?;
+        }
+        let key = PublicKey(sum.to_public_key());
+        // Keys that cancel each other out sum up to the identity, under which nothing verifies.
+        let is_identity = key.to_bytes()[0] & 0x40 != 0;
+        (!is_identity).then_some(key)
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "PublicKey({})", hex::encode(self.to_bytes()))
+    }
+}
+
+/// A signature or the sum of several on one message, known to be a point of the right subgroup.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Signature(min_sig::Signature);
+
+impl Signature {
+    /// Reads a compressed signature. `None`: not a point, not in the subgroup, or the identity (which no key signs).
+    pub fn from_bytes(bytes: &[u8; SIGNATURE_SIZE_BYTES]) -> Option<Signature> {
+        min_sig::Signature::sig_validate(bytes, true).ok().map(Signature)
+    }
+
+    /// The compressed form.
+    pub fn to_bytes(&self) -> [u8; SIGNATURE_SIZE_BYTES] {
+        self.0.to_bytes()
+    }
+
+    /// Whether `key` signed `message`.
+    pub fn verify(&self, key: &PublicKey, message: &[u8]) -> bool {
+        verify_one(key, message, self, SIGNATURE_DST)
+    }
+
+    /// The sum of signatures on one message. `None` for none.
+    pub fn aggregate<'s>(signatures: impl IntoIterator<Item = &'s Signature>) -> Option<Signature> {
+        let mut signatures = signatures.into_iter();
+        let mut sum = min_sig::AggregateSignature::from_signature(&signatures.next()?.0);
+        for signature in signatures {
+            // Cannot fail: the group check is switched off, it was done when the signature was read or made.
+            sum.add_signature(&signature.0, false).ok()?;
+        }
+        Some(Signature(sum.to_signature()))
+    }
+}
+
+impl fmt::Debug for Signature {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Signature({})", hex::encode(self.to_bytes()))
+    }
+}
+
+/// One claim: `key` signed `message`, as `signature` shows.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// The signer's key, or the sum of the signers' keys.
+    pub key: PublicKey,
+    /// What was signed.
+    pub message: Vec<u8>,
+    /// The signature, or the sum of signatures.
+    pub signature: Signature,
+}
+
+impl Claim {
+    /// Whether this claim alone holds.
+    pub fn holds(&self) -> bool {
+        self.signature.verify(&self.key, &self.message)
+    }
+}
+
+/// Whether every claim holds, in one multi-pairing.
+///
+/// Each claim is weighted by a 128-bit coefficient `c` drawn from the SHA-256 of *all* claims, so nobody who writes the claims
+/// can choose them so that errors cancel; no random source is needed and the answer is the same everywhere. With `H` for
+/// hashing to the curve:
+///
+/// ```text
+/// product over distinct keys K of  e( sum of c * H(message) over the claims under K, K )  =  e( sum of c * signature, G2 )
+/// ```
+///
+/// One pairing for each *distinct* key: a committee that signs many heights costs little more than hashing the messages.
+/// True for no claims.
+pub fn verify_all<'c, I: IntoIterator<Item = &'c Claim, IntoIter: Clone>>(claims: I) -> bool {
+    let claims = claims.into_iter();
+    let commitment = commit_to(claims.clone());
+    let (mut signatures, mut coefficients) = (Vec::new(), Vec::new());
+    let mut by_key: BTreeMap<[u8; PUBLIC_KEY_SIZE_BYTES], (PublicKey, min_sig::AggregateSignature)> = BTreeMap::new();
+    for (index, claim) in claims.enumerate() {
+        let coefficient = coefficient(&commitment, index);
+        let Some(weighted) = weighted_hash(&claim.message, &coefficient) else { return false };
+        match by_key.entry(claim.key.to_bytes()) {
+            Entry::Vacant(entry) => {
+                entry.insert((claim.key, min_sig::AggregateSignature::from_signature(&weighted)));
+            }
+            Entry::Occupied(mut entry) => {
+                if entry.get_mut().1.add_signature(&weighted, false).is_err() {
+                    return false;
+                }
+            }
+        }
+        signatures.push(claim.signature.0);
+        coefficients.extend_from_slice(&coefficient);
+    }
+    if signatures.is_empty() {
+        return true;
+    }
+    let sum =
+        min_sig::AggregateSignature::aggregate_with_randomness(&signatures, &coefficients, COEFFICIENT_BITS, false);
+    let Ok(sum) = sum else { return false };
+    let mut pairing = Pairing::new(true, SIGNATURE_DST);
+    for (key, hashes) in by_key.values() {
+        let (key, hashes) = points(key, &Signature(hashes.to_signature()));
+        pairing.raw_aggregate(&key, &hashes);
+    }
+    pairing.commit();
+    let mut right = blst_fp12::default();
+    Pairing::aggregated(&mut right, &blst_p1_affine::from(sum.to_signature()));
+    pairing.finalverify(Some(&right))
+}
+
+/// `coefficient * H(message)`: what the coefficient would sign if it were a secret key.
+fn weighted_hash(message: &[u8], coefficient: &[u8; 16]) -> Option<min_sig::Signature> {
+    let mut scalar = [0; 32];
+    for (big_endian, little_endian) in scalar.iter_mut().rev().zip(coefficient) {
+        *big_endian = *little_endian;
+    }
+    min_sig::SecretKey::from_bytes(&scalar).ok().map(|key| key.sign(message, SIGNATURE_DST, &[]))
+}
+
+fn verify_one(key: &PublicKey, message: &[u8], signature: &Signature, dst: &[u8]) -> bool {
+    let (key, signature) = points(key, signature);
+    let mut pairing = Pairing::new(true, dst);
+    if pairing.aggregate(&key, false, &signature, false, message, &[]) != BLST_ERROR::BLST_SUCCESS {
+        return false;
+    }
+    pairing.commit();
+    pairing.finalverify(None)
+}
+
+fn points(key: &PublicKey, signature: &Signature) -> (blst_p2_affine, blst_p1_affine) {
+    (key.0.into(), signature.0.into())
+}
+
+fn commit_to<'c>(claims: impl Iterator<Item = &'c Claim>) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    hasher.update(b"cairn/batch/bls/1");
+    for claim in claims {
+        hasher.update(claim.key.to_bytes());
+        hasher.update(claim.signature.to_bytes());
+        hasher.update((claim.message.len() as u64).to_be_bytes());
+        hasher.update(&claim.message);
+    }
+    hasher.finalize().into()
+}
+
+/// Never zero: the lowest bit is set, which costs one bit of the 128.
+fn coefficient(commitment: &[u8; 32], index: usize) -> [u8; 16] {
+    let mut hasher = Sha256::new();
+    hasher.update(commitment);
+    hasher.update((index as u64).to_be_bytes());
+    let digest: [u8; 32] = hasher.finalize().into();
+    let mut coefficient = [0; 16];
+    coefficient.copy_from_slice(&digest[..16]);
+    coefficient[0] |= 1;
+    coefficient
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(tag: u8) -> SecretKey {
+        SecretKey::from_material(&[tag; 32]).unwrap()
+    }
+
+    fn claim(tag: u8, message: &[u8]) -> Claim {
+        Claim { key: key(tag).public_key(), message: message.to_vec(), signature: key(tag).sign(message) }
+    }
+
+    #[test]
+    fn the_sum_of_signatures_verifies_under_the_sum_of_keys_only() {
+        let (a, b) = (key(1), key(2));
+        let sum = Signature::aggregate([&a.sign(b"m"), &b.sign(b"m")]).unwrap();
+        let keys = PublicKey::aggregate([&a.public_key(), &b.public_key()]).unwrap();
+        assert!(sum.verify(&keys, b"m"));
+        assert!(!sum.verify(&keys, b"n"));
+        assert!(!sum.verify(&a.public_key(), b"m"));
+        assert!(!a.sign(b"m").verify(&keys, b"m"));
+    }
+
+    #[test]
+    fn a_signature_never_passes_for_a_proof_of_possession() {
+        let a = key(1);
+        let public = a.public_key();
+        assert!(public.possession_is_proved_by(&a.prove_possession()));
+        assert!(!public.possession_is_proved_by(&a.sign(&public.to_bytes())));
+        assert!(!a.prove_possession().verify(&public, &public.to_bytes()));
+        assert!(!public.possession_is_proved_by(&key(2).prove_possession()));
+    }
+
+    #[test]
+    fn bytes_that_are_no_point_of_the_group_are_not_read() {
+        assert_eq!(Signature::from_bytes(&[0xff; 48]), None);
+        assert_eq!(Signature::from_bytes(&[0; 48]), None);
+        let mut infinity = [0; 48];
+        infinity[0] = 0xc0;
+        assert_eq!(Signature::from_bytes(&infinity), None, "the identity is nobody's signature");
+        let mut infinity = [0; 96];
+        infinity[0] = 0xc0;
+        assert_eq!(PublicKey::from_bytes(&infinity), None, "the identity is nobody's key");
+        assert_eq!(PublicKey::from_bytes(&[0xff; 96]), None);
+        // On the curve but outside the subgroup: x = 4 is the first such abscissa in the compressed encoding of G1.
+        let outside = (0u8..=255).map(|x| {
+            let mut bytes = [0; 48];
+            bytes[0] = 0x80;
+            bytes[47] = x;
+            bytes
+        });
+        let decodable = outside.filter(|bytes| min_sig::Signature::from_bytes(bytes).is_ok());
+        assert!(decodable.map(|bytes| assert_eq!(Signature::from_bytes(&bytes), None)).count() > 50);
+    }
+
+    #[test]
+    fn a_batch_holds_exactly_when_every_claim_holds() {
+        let good: Vec<Claim> = (1..=20).map(|tag| claim(tag, &[tag, 7])).collect();
+        assert!(verify_all([]));
+        assert!(verify_all(&good));
+        for bad in 0..good.len() {
+            let mut claims = good.clone();
+            claims[bad].message.push(0);
+            assert!(!verify_all(&claims), "claim {bad}");
+        }
+    }
+
+    #[test]
+    fn errors_that_cancel_in_a_plain_sum_do_not_cancel_in_a_batch() {
+        // Two signatures exchanged: their plain sum is unchanged, and both claims are false.
+        let (mut a, mut b) = (claim(1, b"m"), claim(2, b"m"));
+        std::mem::swap(&mut a.signature, &mut b.signature);
+        assert!(!verify_all(&[a, b]));
+    }
+
+    #[test]
+    fn the_sum_of_keys_signs_what_the_keys_together_sign() {
+        for count in 1..40u8 {
+            let keys: Vec<SecretKey> = (1..=count).map(key).collect();
+            let together = Signature::aggregate(&keys.iter().map(|key| key.sign(b"m")).collect::<Vec<_>>()).unwrap();
+            assert_eq!(SecretKey::sum(&keys).unwrap().sign(b"m"), together, "{count} keys");
+        }
+        assert!(SecretKey::sum([]).is_none());
+        // One and order - 1 cancel out.
+        let one = SecretKey::from_bytes(&std::array::from_fn(|at| u8::from(at == 31))).unwrap();
+        let mut last = [0; 32];
+        for (bytes, limb) in last.chunks_exact_mut(8).zip(ORDER.iter().rev()) {
+            bytes.copy_from_slice(&limb.to_be_bytes());
+        }
+        assert!(SecretKey::from_bytes(&last).is_none(), "the order itself is no key");
+        last[31] -= 1;
+        let last = SecretKey::from_bytes(&last).unwrap();
+        assert!(SecretKey::sum([&one, &last]).is_none());
+        assert_eq!(SecretKey::sum([&one, &one, &last]).unwrap().public_key(), one.public_key());
+    }
+
+    #[test]
+    fn a_secret_key_survives_its_bytes_and_never_prints_itself() {
+        let a = key(9);
+        let bytes = a.to_bytes();
+        assert_eq!(SecretKey::from_bytes(&bytes).unwrap().public_key(), a.public_key());
+        assert_eq!(format!("{a:?}"), "SecretKey(..)");
+        assert!(SecretKey::from_bytes(&[0; 32]).is_none());
+        assert!(SecretKey::from_bytes(&[0xff; 32]).is_none());
+    }
+}

@@ -1,0 +1,61 @@
+//! What can go wrong in sealing. None of these means that something was signed that should not have been.
+
+use super::validator::WouldEquivocate;
+use super::{keys, roster};
+use crate::chain::{Cut, ValidatorId};
+use crate::ledger;
+
+/// Why a sealer could not be set up.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetupError {
+    /// The genesis' validators are no roster.
+    #[error("genesis: {0}")]
+    Roster(#[from] roster::Error),
+    /// The keys do not belong to the genesis.
+    #[error(transparent)]
+    Keys(#[from] keys::Error),
+    /// Nobody of this id is in the genesis.
+    #[error("validator {0} is not in the genesis; name one that is")]
+    Stranger(ValidatorId),
+    /// One validator given twice.
+    #[error("validator {0} is given twice")]
+    Twice(ValidatorId),
+}
+
+/// Why a call to the sealer failed. `E` is what reading the state can fail with.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error<E> {
+    /// The ledger could not execute. Its own error says what to do.
+    #[error(transparent)]
+    Ledger(ledger::Error<E>),
+    /// The state's validators are not the genesis': stop, the state belongs to another chain.
+    #[error(transparent)]
+    Roster(#[from] roster::Error),
+    /// The state is another chain's: stop.
+    #[error("the state is of chain `{state}`, the sealer of `{sealer}`; give the state directory of this chain")]
+    OtherChain {
+        /// The state's.
+        state: String,
+        /// The sealer's.
+        sealer: String,
+    },
+    /// A cut that is a decision, without the decision: the caller must commit it first.
+    #[error("height {height} is cut by `{cut}` without a committed decision; commit the decision, then seal")]
+    CutNotCommitted {
+        /// The height.
+        height: u64,
+        /// The cut.
+        cut: Cut,
+    },
+    /// An honest validator was asked for a second header or vote in one turn: stop.
+    #[error(transparent)]
+    WouldEquivocate(#[from] WouldEquivocate),
+    /// A quorum without a signature: a defect of a validator's implementation; stop.
+    #[error("a quorum was reached but nobody signed")]
+    NobodySigned,
+    /// No round or no height is left to count.
+    #[error("height {0} has no rounds left")]
+    RoundsExhausted(u64),
+}

@@ -1,0 +1,129 @@
+//! What is sealed, and the graph for it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use topology::codec::Bytes;
+use topology::graph::{Builder, Output, Topic, Topology};
+
+use crate::chain::{Genesis, Hash};
+use crate::consensus::sealer::Sealer;
+
+use super::processor::Seal;
+use super::view::Stores;
+
+/// What an application is made from.
+pub struct Options {
+    /// What the chain starts from.
+    pub genesis: Genesis,
+    /// The topic whose records are sealed.
+    pub transactions: String,
+    /// The topic that blocks go to.
+    pub blockchain: String,
+    /// The committee.
+    pub sealer: Sealer,
+    /// Randomness that whoever signs transactions cannot foresee: signatures are checked in batches with it. No result depends
+    /// on it.
+    pub entropy: [u8; 32],
+    /// Reads the last block of the blockchain topic; without it nobody checks that the topic belongs to the state.
+    pub topic_tip: Option<TopicTip>,
+}
+
+/// Reads height and hash of the last block of the blockchain topic; `None` where it is empty. Called when the task was taken
+/// over, so that nobody else can add to the topic any more.
+pub type TopicTip = Box<dyn Fn() -> topology::Result<Option<(u64, Hash)>> + Send + Sync>;
+
+/// A chain being sealed.
+pub struct Application {
+    pub(super) shared: Arc<Shared>,
+}
+
+/// What processors share with their successors after a rewind, and with whoever watches.
+pub(super) struct Shared {
+    pub(super) genesis: Genesis,
+    pub(super) genesis_hash: Hash,
+    transactions: String,
+    blockchain: String,
+    /// Remembers what each validator signed, so that a defect cannot make an honest one sign twice.
+    pub(super) sealer: Mutex<Sealer>,
+    pub(super) entropy: [u8; 32],
+    pub(super) topic_tip: Option<TopicTip>,
+    pub(super) status: Mutex<Status>,
+}
+
+/// What the chain is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// Height of the last sealed block, committed or about to be.
+    pub height: Option<u64>,
+    /// Stake that signs and stake that is needed, while a block waits for a quorum.
+    pub waiting_for_quorum: Option<(u64, u64)>,
+}
+
+impl Application {
+    /// A chain to be sealed.
+    pub fn new(options: Options) -> Self {
+        let Options { genesis, transactions, blockchain, sealer, entropy, topic_tip } = options;
+        let genesis_hash = genesis.hash();
+        let (sealer, status) = (Mutex::new(sealer), Mutex::default());
+        let shared = Shared { genesis, genesis_hash, transactions, blockchain, sealer, entropy, topic_tip, status };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The chain's identity; also the fingerprint of its stores.
+    pub fn genesis_hash(&self) -> Hash {
+        self.shared.genesis_hash
+    }
+
+    /// What the chain is doing.
+    pub fn status(&self) -> Status {
+        *self.shared.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The graph.
+    pub fn topology(&self) -> topology::Result<Topology> {
+        let shared = &self.shared;
+        let mut builder = Builder::new();
+        let mut sealing = builder.sub_topology("seal");
+        sealing.single_writer(format!("cairn-{}-seal", shared.genesis_hash));
+        let stores = Stores::new();
+        for store in stores.all() {
+            sealing.store(store.clone());
+        }
+        let transactions = Topic::new(&shared.transactions).partitions(1);
+        let input = sealing.source("transactions", transactions, Bytes, Bytes);
+        let evidence = Output::<Bytes, Bytes>::new("evidence");
+        let mut sealer = sealing.processor("sealer", &input).with_output(&evidence);
+        for store in stores.all() {
+            sealer = sealer.with_store(store);
+        }
+        let (for_processor, port) = (Arc::clone(shared), evidence.clone());
+        let blocks = sealer.supply(move |wiring| {
+            Seal::new(
+                Arc::clone(&for_processor),
+                stores.tables(wiring)?,
+                wiring.store(stores.decisions())?,
+                wiring.output(&port)?,
+            )
+        });
+        sealing.sink("blocks", &blocks, blockchain_topic(&shared.blockchain), Bytes, Bytes);
+        let offences = sealing.side_output(&evidence);
+        let evidence_topic = Topic::new(evidence_topic(&shared.blockchain)).partitions(1);
+        let evidence_topic = evidence_topic.config("cleanup.policy", "delete").config("retention.ms", "-1");
+        sealing.sink("offences", &offences, evidence_topic, Bytes, Bytes);
+        builder.build()
+    }
+}
+
+/// Blocks by height. Compacted, with a week in which an overwritten height can still be recovered.
+fn blockchain_topic(name: &str) -> Topic {
+    Topic::new(name)
+        .partitions(1)
+        .config("cleanup.policy", "compact")
+        .config("min.compaction.lag.ms", "604800000")
+        .config("max.message.bytes", "8388608")
+}
+
+/// Where offences go, with their proof: never compacted, kept for ever.
+pub fn evidence_topic(blockchain: &str) -> String {
+    format!("{blockchain}-evidence")
+}

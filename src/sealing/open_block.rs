@@ -1,0 +1,145 @@
+//! The open block: input that is held until it closes.
+
+use rand::CryptoRng;
+use topology::codec::Bytes;
+use topology::log::Header;
+use topology::processor::{DeadLetter, Record};
+
+use crate::chain::{Content, Cut, Entry, Genesis, Hash, Origin, Reject, parse};
+use crate::ledger::cut::{Cutter, Item, Verdict};
+use crate::ledger::{Signature, execute, signatures};
+
+/// The records since the last block, decoded, and where the rules are.
+pub(super) struct OpenBlock {
+    cutter: Cutter,
+    entries: Vec<Entry>,
+    /// What cannot be read as a transaction, as it came: it goes to the dead letters with the block.
+    originals: Vec<Original>,
+    /// When the first record came, wall clock, ms.
+    since_ms: Option<i64>,
+}
+
+/// A record kept as it came.
+struct Original {
+    offset: i64,
+    timestamp_ms: i64,
+    key: Option<Vec<u8>>,
+    value: Option<Vec<u8>>,
+    headers: Vec<(String, Option<Vec<u8>>)>,
+    reason: String,
+}
+
+/// A record, read.
+pub(super) struct Incoming {
+    entry: Entry,
+    reason: Option<Reject>,
+}
+
+impl Incoming {
+    /// Reads a record of the transactions topic. Whatever it holds, it becomes an entry.
+    pub(super) fn read(record: &Record<'_, Bytes, Bytes>, partition: i32) -> Self {
+        let origin = Origin { partition, offset: record.offset, timestamp_ms: record.timestamp_ms };
+        let original = Hash::of_nullable(record.value);
+        match parse(record.value) {
+            Ok(transaction) => Self { entry: execute::undecided(origin, original, transaction), reason: None },
+            Err(reject) => {
+                let content =
+                    Content::Stub { reason: reject.code, key: Hash::of_nullable(record.key), value: original };
+                Self { entry: Entry { origin, original, content }, reason: Some(reject) }
+            }
+        }
+    }
+}
+
+impl OpenBlock {
+    /// Nothing is open yet; `cutter` stands behind the last block.
+    pub(super) fn new(cutter: Cutter) -> Self {
+        Self { cutter, entries: Vec::new(), originals: Vec::new(), since_ms: None }
+    }
+
+    /// Offers a record: it is taken unless the verdict is [`Verdict::CutBefore`].
+    pub(super) fn offer(
+        &mut self,
+        incoming: Incoming,
+        record: &Record<'_, Bytes, Bytes>,
+        now_ms: i64,
+    ) -> (Verdict, Option<Incoming>) {
+        let verdict = self.cutter.offer(&Item::from(&incoming.entry));
+        if let Verdict::CutBefore(_) = verdict {
+            return (verdict, Some(incoming));
+        }
+        self.since_ms.get_or_insert(now_ms);
+        if let Some(reject) = incoming.reason {
+            self.originals.push(Original::copy(record, &reject));
+        }
+        self.entries.push(incoming.entry);
+        (verdict, None)
+    }
+
+    /// Offset of the first held record.
+    pub(super) fn first_offset(&self) -> Option<i64> {
+        self.entries.first().map(|entry| entry.origin.offset)
+    }
+
+    /// Offset of the last held record.
+    pub(super) fn last_offset(&self) -> Option<i64> {
+        self.entries.last().map(|entry| entry.origin.offset)
+    }
+
+    /// How long the first held record has waited, ms.
+    pub(super) fn age_ms(&self, now_ms: i64) -> i64 {
+        self.since_ms.map_or(0, |since| now_ms - since)
+    }
+
+    /// The held entries, for the sealer.
+    pub(super) fn entries_mut(&mut self) -> &mut Vec<Entry> {
+        &mut self.entries
+    }
+
+    /// What the held signatures are worth.
+    pub(super) fn check_signatures(&self, genesis: &Genesis, randomness: &mut impl CryptoRng) -> Vec<Signature> {
+        signatures::verify(&self.entries, genesis.parameters.signatures, &genesis.chain_id, randomness)
+    }
+
+    /// The block is sealed: hands over its dead letters and begins the next.
+    pub(super) fn close(&mut self, mut dead_letter: impl FnMut(&DeadLetter<'_>)) {
+        for original in self.originals.drain(..) {
+            let headers: Vec<Header<'_>> =
+                original.headers.iter().map(|(name, value)| Header { name, value: value.as_deref() }).collect();
+            dead_letter(&DeadLetter {
+                offset: original.offset,
+                timestamp_ms: original.timestamp_ms,
+                key: original.key.as_deref(),
+                value: original.value.as_deref(),
+                headers: &headers,
+                reason: &original.reason,
+            });
+        }
+        self.entries.clear();
+        self.since_ms = None;
+        self.cutter.close();
+    }
+}
+
+impl Original {
+    fn copy(record: &Record<'_, Bytes, Bytes>, reject: &Reject) -> Self {
+        let headers = record.headers.iter();
+        Self {
+            offset: record.offset,
+            timestamp_ms: record.timestamp_ms,
+            key: record.key.map(<[u8]>::to_vec),
+            value: record.value.map(<[u8]>::to_vec),
+            headers: headers.map(|header| (header.name.to_owned(), header.value.map(<[u8]>::to_vec))).collect(),
+            reason: format!("{}: {}", reject.code, reject.detail),
+        }
+    }
+}
+
+/// A cut that the rules did not make: decided, and committed before anybody signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct DecidedCut {
+    /// Why.
+    pub cut: Cut,
+    /// The block's last record.
+    pub through_offset: i64,
+}

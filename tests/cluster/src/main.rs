@@ -1,0 +1,30 @@
+//! `test-cluster COMMAND [ARGUMENT]...`: runs a command with a broker.
+//!
+//! The command finds the broker in `CAIRN_TEST_BROKERS`; where that is set already, no broker is started. Ends with the
+//! command's exit code, and the broker ends with it.
+
+use std::process::{Command, ExitCode};
+
+use test_cluster::{BROKER_PID, BROKERS, Cluster};
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    let Some(program) = arguments.next() else {
+        eprintln!("usage: test-cluster COMMAND [ARGUMENT]...");
+        return ExitCode::from(2);
+    };
+    let cluster = Cluster::shared();
+    let mut command = Command::new(&program);
+    command.args(arguments).env(BROKERS, cluster.brokers());
+    if let Some(pid) = cluster.broker_pid() {
+        command.env(BROKER_PID, pid.to_string());
+    }
+    match command.status() {
+        // 128 and more is what a shell says of a command that a signal ended.
+        Ok(status) => ExitCode::from(status.code().map_or(128, |code| code as u8)),
+        Err(error) => {
+            eprintln!("test-cluster: {}: {error}", program.display());
+            ExitCode::from(127)
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Who may use whom.
+
+use crate::Breach;
+use crate::tokens::{CodePath, identifiers, paths};
+
+/// What decides about the chain is a function of its arguments: no engine, no Kafka, no disk, no clock, no chance.
+pub(crate) fn pure_ledger(path: &str, text: &str) -> Vec<Breach> {
+    const PURE: &[(&str, &[&str])] = &[("chain", &[]), ("consensus", &["chain"]), ("ledger", &["chain"])];
+    const CRATES: &[&str] =
+        &["topology", "rdkafka", "rdkafka_sys", "rocksdb", "tokio", "futures", "tracing", "indicatif", "clap"];
+    const STANDARD: &[&str] = &["env", "fs", "net", "process", "thread"];
+
+    let home = module_path(path, "src/");
+    let Some((module, allowed)) = PURE.iter().find(|(module, _)| path.starts_with("src/") && home[0] == *module) else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for code_path in paths(text) {
+        let segments: Vec<&str> = code_path.segments.iter().map(String::as_str).collect();
+        let banned = match segments[..] {
+            [name, ..] if CRATES.contains(&name) => true,
+            ["std", name, ..] if STANDARD.contains(&name) => true,
+            ["rand", "rng" | "random" | "thread_rng", ..] => true,
+            _ => segments.iter().any(|name| matches!(*name, "SystemTime" | "Instant")),
+        };
+        if banned {
+            found.push(Breach::new(
+                code_path.line,
+                format!("`{module}` is pure: it must not name {}", segments.join("::")),
+            ));
+        }
+        if let Some(used) = used_module(&home, &code_path)
+            && used != *module
+            && !allowed.contains(&used.as_str())
+        {
+            found.push(Breach::new(code_path.line, format!("`{module}` is pure: it must not use crate::{used}")));
+        }
+    }
+    found
+}
+
+/// The modules of the engine. Each may use those above it; one that is not here has no place yet: give it one.
+const ENGINE: &[&str] = &[
+    "error",
+    "codec",
+    "clock",
+    "metrics",
+    "log",
+    "store",
+    "processor",
+    "graph",
+    "task",
+    "restore",
+    "stream_thread",
+    "client",
+    "test_driver",
+    "simulator",
+];
+
+/// Modules that may use less than all above them, because they are useful on their own.
+const NARROW: &[(&str, &[&str])] = &[("codec", &[]), ("clock", &["error"]), ("metrics", &[]), ("log", &["error"])];
+
+/// Lower layers of the engine use upper ones, never the other way.
+pub(crate) fn engine_layers(path: &str, text: &str) -> Vec<Breach> {
+    let Some(inside) = path.strip_prefix("topology/src/") else { return Vec::new() };
+    if matches!(inside, "lib.rs" | "main.rs") {
+        return Vec::new();
+    }
+    let home = module_path(path, "topology/src/");
+    let module = home.first().map_or("", String::as_str);
+    let Some(place) = ENGINE.iter().position(|name| *name == module) else {
+        return vec![Breach::new(1, format!("module `{module}` has no place in the layers of tests/tidy/layers.rs"))];
+    };
+    let allowed = NARROW.iter().find(|(name, _)| *name == module).map_or(&ENGINE[..place], |(_, allowed)| allowed);
+    let mut found = Vec::new();
+    for code_path in paths(text) {
+        if let Some(used) = used_module(&home, &code_path)
+            && used != module
+            && !allowed.contains(&used.as_str())
+        {
+            found.push(Breach::new(
+                code_path.line,
+                format!("`{module}` must not use crate::{used}: only layers above it"),
+            ));
+        }
+    }
+    found
+}
+
+/// The engine knows records, stores and tasks. That somebody builds a ledger on it is not its business.
+pub(crate) fn engine_knows_no_ledger(path: &str, text: &str) -> Vec<Breach> {
+    const WORDS: &[&str] =
+        &["blockchain", "cairn", "coin", "coins", "ledger", "ledgers", "stake", "stakes", "validator", "validators"];
+    // Much in computing is called a block; ours is one that has one of these.
+    const OF_A_BLOCK: &[&str] =
+        &["chain", "genesis", "hash", "header", "height", "parent", "seal", "sealed", "transaction", "transactions"];
+
+    if !path.starts_with("topology/src/") {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for (line, name) in identifiers(text) {
+        let words = words(&name);
+        let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
+        if name == "Block" || has(WORDS) || (has(&["block", "blocks"]) && has(OF_A_BLOCK)) {
+            found.push(Breach::new(line, format!("`{name}`: the engine must not know the ledger that stands on it")));
+        }
+    }
+    found
+}
+
+/// `BlockHash2_of` -> block, hash2, of
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut before_lower = false;
+    for character in name.chars() {
+        if character == '_' || (character.is_uppercase() && before_lower) {
+            words.push(String::new());
+        }
+        before_lower = character.is_lowercase();
+        if character != '_'
+            && let Some(word) = words.last_mut()
+        {
+            word.extend(character.to_lowercase());
+        }
+    }
+    words
+}
+
+/// `topology/src/log/kafka/native.rs` -> log, kafka, native
+fn module_path(path: &str, source: &str) -> Vec<String> {
+    let inside = path.strip_prefix(source).unwrap_or(path).trim_end_matches(".rs");
+    let inside = inside.strip_suffix("/mod").unwrap_or(inside);
+    inside.split('/').map(str::to_owned).collect()
+}
+
+/// The module right below the crate that a path leads into: `crate::log::Offset` and, two levels down, `super::super::log`.
+/// `None` for paths that lead elsewhere, and for items that the crate's root itself exports.
+fn used_module(home: &[String], code_path: &CodePath) -> Option<String> {
+    let supers = code_path.segments.iter().take_while(|segment| *segment == "super").count();
+    let next = match code_path.segments.first()?.as_str() {
+        "crate" => code_path.segments.get(1)?,
+        // Inline modules are levels of their own.
+        "super" if supers == home.len() + code_path.depth => code_path.segments.get(supers)?,
+        _ => return None,
+    };
+    next.starts_with(|character: char| character.is_lowercase()).then(|| next.clone())
+}

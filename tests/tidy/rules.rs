@@ -1,0 +1,117 @@
+//! Rules that look at one file and no other.
+
+use crate::Breach;
+use crate::tokens::{functions, identifiers, macro_calls};
+
+const FILE_LINES_MAX: usize = 600;
+const FUNCTION_LINES_MAX: usize = 100;
+
+/// The one place where `unsafe` may stand: calls into librdkafka that its Rust wrapper does not offer.
+const UNSAFE: &str = "topology/src/log/kafka/native.rs";
+
+/// No tabs, nothing behind a line's end, one newline at the end of the file.
+pub(crate) fn whitespace(path: &str, text: &str) -> Vec<Breach> {
+    let mut found = Vec::new();
+    for (line, content) in numbered(text) {
+        if content.contains('\t') {
+            found.push(Breach::new(line, "a tab"));
+        }
+        if content.ends_with([' ', '\t', '\r']) {
+            found.push(Breach::new(line, "whitespace at the end of the line"));
+        }
+    }
+    if !text.is_empty() && (!text.ends_with('\n') || text.ends_with("\n\n")) {
+        found.push(Breach::new(text.lines().count(), format!("{path} must end with one newline")));
+    }
+    found
+}
+
+/// What is still to be done does not stand in the tree.
+pub(crate) fn no_loose_ends(_: &str, text: &str) -> Vec<Breach> {
+    // Put together here, or this file would break its own rule.
+    let marks = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X"), concat!("HA", "CK")];
+    let mut found = Vec::new();
+    for (line, content) in numbered(text) {
+        let mut words = content.split(|character: char| !character.is_alphanumeric() && character != '_');
+        if let Some(mark) = words.find(|word| marks.contains(word)) {
+            found.push(Breach::new(line, format!("{mark}: do it, or leave it out")));
+        }
+    }
+    found
+}
+
+/// Nothing in the tree knows where it was made.
+pub(crate) fn no_path_of_one_machine(_: &str, text: &str) -> Vec<Breach> {
+    let paths = [concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/ho", "me/")];
+    let mut found = Vec::new();
+    for (line, content) in numbered(text) {
+        for path in paths {
+            // A longer path may contain one of them: `tests/work/x` is nobody's home.
+            let starts_there = content.match_indices(path).any(|(at, _)| {
+                !content[..at].ends_with(|character: char| {
+                    character.is_alphanumeric() || matches!(character, '.' | '_' | '-' | '}')
+                })
+            });
+            if starts_there {
+                found.push(Breach::new(line, format!("{path} is a path of one machine")));
+            }
+        }
+    }
+    found
+}
+
+/// `unsafe` stands in one file, where each use is argued.
+pub(crate) fn unsafe_in_one_place(path: &str, text: &str) -> Vec<Breach> {
+    if path == UNSAFE {
+        return Vec::new();
+    }
+    let named = identifiers(text).into_iter().filter(|(_, name)| matches!(name.as_str(), "unsafe" | "unsafe_code"));
+    named.map(|(line, name)| Breach::new(line, format!("`{name}` belongs in {UNSAFE}"))).collect()
+}
+
+/// A file that has grown past this holds more than one thing.
+pub(crate) fn file_length(_: &str, text: &str) -> Vec<Breach> {
+    let count = text.lines().count();
+    if count <= FILE_LINES_MAX {
+        return Vec::new();
+    }
+    vec![Breach::new(count, format!("{count} lines, more than {FILE_LINES_MAX}: split it by concept"))]
+}
+
+/// A function that has grown past this does more than one thing.
+pub(crate) fn function_length(_: &str, text: &str) -> Vec<Breach> {
+    let long = functions(text).into_iter().filter(|function| function.line_count > FUNCTION_LINES_MAX);
+    long.map(|function| {
+        let what = format!("`{}` has {} lines, more than {FUNCTION_LINES_MAX}", function.name, function.line_count);
+        Breach::new(function.line, what)
+    })
+    .collect()
+}
+
+/// A module is named after what it holds.
+pub(crate) fn no_drawer_modules(path: &str, _: &str) -> Vec<Breach> {
+    const DRAWERS: &[&str] = &["util", "utils", "helper", "helpers", "misc"];
+    let named = path.trim_end_matches(".rs").split('/').any(|part| DRAWERS.contains(&part));
+    if named { vec![Breach::new(1, format!("{path}: name the module after the concept it holds"))] } else { Vec::new() }
+}
+
+/// No hole is left in the code, and nothing from debugging.
+pub(crate) fn no_unfinished_code(_: &str, text: &str) -> Vec<Breach> {
+    let left =
+        macro_calls(text).into_iter().filter(|(_, name)| matches!(name.as_str(), "todo" | "unimplemented" | "dbg"));
+    left.map(|(line, name)| Breach::new(line, format!("{name}! must not stay"))).collect()
+}
+
+/// `mod.rs`, `lib.rs` and `main.rs` begin by saying what lives there and what it may depend on.
+pub(crate) fn modules_introduce_themselves(path: &str, text: &str) -> Vec<Breach> {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    if matches!(file, "mod.rs" | "lib.rs" | "main.rs") && !text.starts_with("//! ") {
+        return vec![Breach::new(1, "must begin with `//!`: what lives here, and what it may depend on")];
+    }
+    Vec::new()
+}
+
+fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    // Not `lines()`, which swallows a carriage return.
+    text.split('\n').enumerate().map(|(index, line)| (index + 1, line))
+}

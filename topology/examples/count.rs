@@ -1,0 +1,201 @@
+//! Counts the records of each key: a RocksDB store with a changelog, key and count to an output topic, exactly once.
+//!
+//! ```text
+//! cargo run --release -p topology --example count -- --brokers localhost:9092 --in words --out counts --state-dir /tmp/counts
+//! ```
+//! With `--until-end` it stops when everything that was there at the start is counted; with `--measure` it prints one JSON line
+//! about how fast that went (Linux only: CPU times come from /proc).
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use topology::client::{Client, Config};
+use topology::codec::{Bytes, I64};
+use topology::graph::{Builder, Store, Topic, Topology};
+use topology::log::kafka::{self, KafkaLog};
+use topology::log::{Isolation, Log, TopicPartition};
+use topology::processor::{Context, Processor, Record};
+use topology::store::KeyValueStore;
+
+struct Count {
+    counts: KeyValueStore<Bytes, I64>,
+}
+
+impl Processor for Count {
+    type Key = Bytes;
+    type Value = Bytes;
+    type KeyOut = Bytes;
+    type ValueOut = I64;
+
+    fn process(
+        &mut self,
+        record: &Record<'_, Bytes, Bytes>,
+        context: &mut Context<'_, Bytes, I64>,
+    ) -> topology::Result<()> {
+        let Some(key) = record.key else { return Ok(()) };
+        let count = self.counts.get(&key)?.unwrap_or(0) + 1;
+        self.counts.put(&key, &count)?;
+        context.forward(record.with(Some(key), Some(count)))
+    }
+}
+
+fn counting(arguments: &Arguments) -> topology::Result<Topology> {
+    let mut builder = Builder::new();
+    let mut counting = builder.sub_topology("counting");
+    let counts = match arguments.in_memory {
+        true => Store::memory("counts", Bytes, I64),
+        false => Store::rocksdb("counts", Bytes, I64),
+    };
+    let counts = counting.store(counts);
+    let input = counting.source("input", Topic::new(&arguments.input).must_exist(), Bytes, Bytes);
+    let counted = counting
+        .processor("count", &input)
+        .with_store(&counts)
+        .supply(move |wiring| Ok(Count { counts: wiring.store(&counts)? }));
+    counting.sink("output", &counted, Topic::new(&arguments.output).partitions(1), Bytes, I64);
+    builder.build()
+}
+
+struct Arguments {
+    brokers: String,
+    application_id: String,
+    input: String,
+    output: String,
+    state_directory: PathBuf,
+    properties: Vec<(String, String)>,
+    in_memory: bool,
+    until_end: bool,
+    measure: bool,
+}
+
+impl Arguments {
+    fn parse() -> Result<Self, String> {
+        let mut parsed = Self {
+            brokers: "localhost:9092".into(),
+            application_id: "count".into(),
+            input: "IN".into(),
+            output: "OUT".into(),
+            state_directory: "count-state".into(),
+            properties: Vec::new(),
+            in_memory: false,
+            until_end: false,
+            measure: false,
+        };
+        let mut arguments = std::env::args().skip(1);
+        while let Some(name) = arguments.next() {
+            let mut value = || arguments.next().ok_or_else(|| format!("{name} needs a value"));
+            match name.as_str() {
+                "--brokers" => parsed.brokers = value()?,
+                "--app-id" => parsed.application_id = value()?,
+                "--in" => parsed.input = value()?,
+                "--out" => parsed.output = value()?,
+                "--state-dir" => parsed.state_directory = value()?.into(),
+                "-X" => {
+                    let property = value()?;
+                    let (name, value) = property.split_once('=').ok_or("-X needs PROPERTY=VALUE")?;
+                    parsed.properties.push((name.to_owned(), value.to_owned()));
+                }
+                "--memory" => parsed.in_memory = true,
+                "--until-end" => parsed.until_end = true,
+                "--measure" => parsed.measure = true,
+                _ => return Err(format!("unknown argument {name}; see the head of topology/examples/count.rs")),
+            }
+        }
+        Ok(parsed)
+    }
+}
+
+fn main() -> ExitCode {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::INFO).init();
+    let result = Arguments::parse().and_then(|arguments| run(&arguments).map_err(|error| error.to_string()));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> topology::Result<()> {
+    let log = KafkaLog::new(kafka::Options {
+        brokers: arguments.brokers.clone(),
+        properties: arguments.properties.clone(),
+        client_id: arguments.application_id.clone(),
+        ..kafka::Options::default()
+    })?;
+    let input = TopicPartition::new(&arguments.input, 0);
+    let end = log.watermarks(&input, Isolation::ReadCommitted)?.high;
+    let committed = log.committed(&arguments.application_id, std::slice::from_ref(&input))?;
+    let begin = committed.into_iter().flatten().next().map_or(0, |committed| committed.offset);
+    let mut config = Config::new(&arguments.application_id);
+    config.state_directory = Some(arguments.state_directory.clone());
+    config.until_end = arguments.until_end;
+    let mut client = Client::start(&counting(arguments)?, log, config)?;
+    if arguments.measure {
+        let total = u64::try_from(end - begin).unwrap_or(0);
+        println!("{}", measure(&client, total));
+    }
+    client.wait()
+}
+
+/// From the first record to the commit that covers the last one; "steady" begins at a fifth.
+fn measure(client: &Client, total: u64) -> String {
+    let until = |reached: &dyn Fn() -> bool| {
+        while !reached() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Sample::now(client)
+    };
+    let first = until(&|| client.metrics().record_count > 0);
+    let fifth = until(&|| client.metrics().record_count >= total / 5);
+    until(&|| client.metrics().record_count >= total);
+    let commits = client.metrics().commit_count;
+    let last = until(&|| {
+        client.metrics().commit_count > commits
+            || matches!(*client.states().borrow(), topology::client::State::Stopped | topology::client::State::Failed)
+    });
+    let rate = |from: &Sample| (last.records - from.records) as f64 / (last.at - from.at).as_secs_f64();
+    let cpu = |from: &Sample| (last.cpu_s - from.cpu_s) * 1e6 / (last.records - from.records).max(1) as f64;
+    format!(
+        "{{\"workload\":\"count\",\"records\":{},\"wall_s\":{:.3},\"rec_per_s\":{:.0},\"cpu_s_per_M\":{:.3},\"steady_rec_per_s\":{:.0},\"steady_cpu_s_per_M\":{:.3},\"commits\":{},\"max_rss_mb\":{:.1},\"restored\":{}}}",
+        last.records,
+        (last.at - first.at).as_secs_f64(),
+        rate(&first),
+        cpu(&first),
+        rate(&fifth),
+        cpu(&fifth),
+        client.metrics().commit_count,
+        max_rss_mb(),
+        client.metrics().restored_record_count,
+    )
+}
+
+struct Sample {
+    at: Instant,
+    records: u64,
+    cpu_s: f64,
+}
+
+impl Sample {
+    #[allow(clippy::disallowed_methods, reason = "a measurement is about real time")]
+    fn now(client: &Client) -> Self {
+        Self { at: Instant::now(), records: client.metrics().record_count, cpu_s: cpu_s() }
+    }
+}
+
+/// User and system time of this process, s; in ticks of 10 ms.
+fn cpu_s() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
+    (ticks(11) + ticks(12)) / 100.0
+}
+
+fn max_rss_mb() -> f64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default();
+    line.split_whitespace().nth(1).and_then(|kb| kb.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
+}

@@ -1,0 +1,118 @@
+//! Running a topology: topics, state directory, stream thread, state, metrics, shutdown.
+//!
+//! ```text
+//! config   the settings an operator knows
+//! topics   created before anything runs; existing ones are checked
+//! thread   the OS thread around a stream thread
+//! ```
+//! May use all the crate but `test_driver`. The one part that may be used from async code: state and the end of the run can
+//! be awaited.
+
+mod config;
+mod thread;
+mod topics;
+
+pub use config::Config;
+pub use thread::State;
+pub use topics::internal_topics;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::{oneshot, watch};
+
+use crate::clock::{Clock, SystemClock};
+use crate::error::{Error, Result};
+use crate::graph::Topology;
+use crate::log::Log;
+use crate::metrics::{Metrics, Snapshot};
+use crate::store::StateDirectory;
+use crate::store::state_directory::InstanceId;
+
+/// A topology that runs. Dropping it stops it without waiting.
+pub struct Client {
+    stop: Arc<AtomicBool>,
+    states: watch::Receiver<State>,
+    metrics: Arc<Metrics>,
+    /// `None` once the end was told.
+    ended: Option<oneshot::Receiver<Result<()>>>,
+}
+
+impl Client {
+    /// Checks and creates topics, opens the state directory, and starts the stream thread. Errors are one line that says what
+    /// to do: no broker there, a topic with the wrong partitions or cleanup policy, a state directory in use.
+    pub fn start<L: Log>(topology: &Topology, log: L, config: Config) -> Result<Self> {
+        config.check()?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let instance = InstanceId::new(clock.now_ms(), config::random());
+        let directory = match &config.state_directory {
+            Some(root) => Some(Arc::new(StateDirectory::open(root, &config.application_id, instance.clone())?)),
+            None => None,
+        };
+        let dead_letter_max_bytes = topics::prepare(topology, &log, &config)?;
+        let instance = directory.as_ref().map_or(instance, |directory| directory.instance_id().clone());
+
+        let stop = Arc::new(AtomicBool::new(false));
+        let metrics = Arc::new(Metrics::default());
+        let (states_in, states) = watch::channel(State::Created);
+        let (ended_in, ended) = oneshot::channel();
+        let parts = thread::Parts {
+            topology: topology.clone(),
+            log,
+            clock,
+            metrics: Arc::clone(&metrics),
+            directory,
+            stop: Arc::clone(&stop),
+            states: states_in,
+        };
+        let config = config.stream_thread(instance.as_str(), dead_letter_max_bytes);
+        let name = format!("stream-{}", config.thread);
+        let body = move || {
+            // The receiver may be gone: nobody waits for the end any more.
+            let _ = ended_in.send(thread::run(config, parts));
+        };
+        let spawned = std::thread::Builder::new().name(name).spawn(body);
+        spawned.map_err(|error| Error::stop(format!("cannot start a stream thread: {error}")).caused_by(error))?;
+        Ok(Self { stop, states, metrics, ended: Some(ended) })
+    }
+
+    /// The state now, and a way to await changes.
+    pub fn states(&self) -> watch::Receiver<State> {
+        self.states.clone()
+    }
+
+    /// The counters now.
+    pub fn metrics(&self) -> Snapshot {
+        self.metrics.snapshot()
+    }
+
+    /// Asks for a clean end: the commit is finished, stores are closed, the group is left.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::SeqCst);
+    }
+
+    /// Waits for the end: after [`Client::stop`], a bounded run's end, or an error that the engine cannot mend. Told once; later
+    /// calls answer `Ok`.
+    pub async fn ended(&mut self) -> Result<()> {
+        let Some(ended) = &mut self.ended else { return Ok(()) };
+        let result = ended.await;
+        self.ended = None;
+        result.unwrap_or_else(|_| Err(panicked()))
+    }
+
+    /// As [`Client::ended`], for a thread that may block.
+    pub fn wait(&mut self) -> Result<()> {
+        let Some(ended) = self.ended.take() else { return Ok(()) };
+        ended.blocking_recv().unwrap_or_else(|_| Err(panicked()))
+    }
+}
+
+fn panicked() -> Error {
+    Error::stop("the stream thread ended without a word: it panicked")
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

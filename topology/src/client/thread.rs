@@ -1,0 +1,133 @@
+//! The OS thread around a stream thread.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::error::Result;
+use crate::graph::Topology;
+use crate::log::Log;
+use crate::metrics::Metrics;
+use crate::restore::RestoreThread;
+use crate::store::{Shared, StateDirectory};
+use crate::stream_thread::{self, StreamThread};
+
+/// How a client is.
+///
+/// ```text
+///   Created ──> Rebalancing <──> Restoring <──> Running
+///                   │                │             │
+///                   └────────────────┴──────┬──────┘
+///                                           v
+///                        Stopping ──> Stopped | Failed
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Not yet in the group.
+    Created,
+    /// Waiting for the group's word.
+    Rebalancing,
+    /// Bringing stores up to their changelogs.
+    Restoring,
+    /// Processing.
+    Running,
+    /// Committing, closing, leaving.
+    Stopping,
+    /// Ended, all committed.
+    Stopped,
+    /// Ended by an error that the engine cannot mend.
+    Failed,
+}
+
+impl From<stream_thread::State> for State {
+    fn from(state: stream_thread::State) -> Self {
+        match state {
+            stream_thread::State::Joining => State::Rebalancing,
+            stream_thread::State::Restoring => State::Restoring,
+            stream_thread::State::Running => State::Running,
+            stream_thread::State::Finished => State::Stopping,
+        }
+    }
+}
+
+pub(super) struct Parts<L: Log> {
+    pub(super) topology: Topology,
+    pub(super) log: L,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) directory: Option<Arc<StateDirectory>>,
+    pub(super) stop: Arc<AtomicBool>,
+    pub(super) states: watch::Sender<State>,
+}
+
+/// Runs until it is told to stop, a bounded run ends, or nothing helps.
+pub(super) fn run<L: Log>(config: stream_thread::Config, parts: Parts<L>) -> Result<()> {
+    let (stop, states) = (Arc::clone(&parts.stop), parts.states.clone());
+    let result = run_to_end(config, parts, &stop, &states);
+    let end = if result.is_ok() { State::Stopped } else { State::Failed };
+    set(&states, end);
+    result
+}
+
+fn run_to_end<L: Log>(
+    config: stream_thread::Config,
+    parts: Parts<L>,
+    stop: &AtomicBool,
+    states: &watch::Sender<State>,
+) -> Result<()> {
+    let restorer = RestoreThread::start("restore", parts.log.clone(), Arc::clone(&parts.clock))?;
+    let store_memory = Shared::new(config.store.clone());
+    let mut thread = StreamThread::new(
+        config,
+        stream_thread::Parts {
+            topology: parts.topology,
+            log: parts.log,
+            clock: parts.clock,
+            metrics: parts.metrics,
+            state_directory: parts.directory,
+            store_memory,
+            restorer,
+            incarnations: Box::new(incarnation),
+        },
+    )?;
+    loop {
+        set(states, thread.state().into());
+        if stop.load(Ordering::SeqCst) || thread.state() == stream_thread::State::Finished {
+            set(states, State::Stopping);
+            return thread.close();
+        }
+        if let Err(error) = thread.run_once() {
+            tracing::error!(%error, "stopping");
+            abandon(thread);
+            return Err(error);
+        }
+    }
+}
+
+/// After an error that nothing mends, what is uncommitted stays so; the group is told, that others need not wait.
+fn abandon<L: Log>(thread: StreamThread<L>) {
+    if let Err(error) = thread.abandon() {
+        tracing::warn!(%error, "could not leave the group");
+    }
+}
+
+fn set(states: &watch::Sender<State>, state: State) {
+    states.send_if_modified(|now| {
+        let changes = *now != state;
+        if changes {
+            tracing::debug!(from = ?now, to = ?state, "state");
+            *now = state;
+        }
+        changes
+    });
+}
+
+fn incarnation() -> [u8; 16] {
+    let (high, low) = (super::config::random(), super::config::random());
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&high.to_be_bytes());
+    bytes[8..].copy_from_slice(&low.to_be_bytes());
+    bytes
+}

@@ -1,0 +1,120 @@
+//! Topics are created before anything runs, and existing ones are checked: a topic that some broker made up by itself has the
+//! wrong partitions or cleanup policy, and is found out only when data is gone.
+
+use crate::error::{Error, Result};
+use crate::graph::{Topic, Topology};
+use crate::log::{Log, TopicDescription, TopicSpec};
+use crate::stream_thread::{changelog_topic, dead_letter_topic};
+
+use super::Config;
+
+/// Kafka's own default of `max.message.bytes`, for a topic that does not tell.
+const MESSAGE_MAX_BYTES: i64 = 1_048_588;
+
+/// The topics that belong to an application alone: its changelogs.
+pub fn internal_topics(topology: &Topology, application_id: &str) -> Vec<String> {
+    topology.store_names().map(|store| changelog_topic(application_id, store)).collect()
+}
+
+/// Checks and creates all topics. Returns how large a dead letter may be.
+pub(super) fn prepare<L: Log>(topology: &Topology, log: &L, config: &Config) -> Result<usize> {
+    let mut wanted: Vec<Topic> = Vec::new();
+    for source in topology.source_topics() {
+        wanted.push(one_partition(source));
+        let dead_letters = Topic::new(dead_letter_topic(source.name())).config("retention.ms", "-1");
+        wanted.push(dead_letters.partitions(1));
+    }
+    wanted.extend(topology.sink_topics().into_iter().cloned());
+    for changelog in internal_topics(topology, &config.application_id) {
+        wanted.push(Topic::new(changelog).partitions(1).config("cleanup.policy", "compact"));
+    }
+
+    let mut missing = Vec::new();
+    for topic in &wanted {
+        match log.describe_topic(topic.name())? {
+            Some(found) => check(topic, &found)?,
+            None if topic.may_create() => missing.push(spec(topic, config.replication_factor)),
+            None => return Err(Error::stop(format!("there is no topic '{}': create it first", topic.name()))),
+        }
+    }
+    for topic in &missing {
+        tracing::info!(topic = topic.name, partitions = topic.partition_count, "creating topic");
+    }
+    log.create_topics(&missing)?;
+    dead_letter_max_bytes(topology, log)
+}
+
+fn dead_letter_max_bytes<L: Log>(topology: &Topology, log: &L) -> Result<usize> {
+    let mut smallest = MESSAGE_MAX_BYTES;
+    for source in topology.source_topics() {
+        if let Some(found) = log.describe_topic(&dead_letter_topic(source.name()))? {
+            smallest = smallest.min(found.max_message_bytes);
+        }
+    }
+    Ok(usize::try_from(smallest).unwrap_or(0))
+}
+
+/// Several input partitions come later; until then they are refused, not half done.
+fn one_partition(topic: &Topic) -> Topic {
+    match topic.partition_count() {
+        Some(_) => topic.clone(),
+        None => topic.clone().partitions(1),
+    }
+}
+
+fn spec(topic: &Topic, replication_factor: Option<i32>) -> TopicSpec {
+    TopicSpec {
+        name: topic.name().to_owned(),
+        partition_count: topic.partition_count().unwrap_or(1),
+        replication_factor,
+        config: topic.settings().to_vec(),
+    }
+}
+
+/// Whether an existing topic is fit; the error says what is wrong and what to do.
+fn check(topic: &Topic, found: &TopicDescription) -> Result<()> {
+    let name = topic.name();
+    if let Some(wanted) = topic.partition_count()
+        && wanted != found.partition_count
+    {
+        let count = found.partition_count;
+        return Err(Error::stop(format!(
+            "topic '{name}' has {count} partitions, {wanted} needed (more are not supported yet): use another topic, or \
+             delete it and let it be created"
+        )));
+    }
+    if let Some(wanted) = topic.cleanup_policy()
+        && wanted != found.cleanup_policy
+    {
+        let policy = &found.cleanup_policy;
+        return Err(Error::stop(format!(
+            "topic '{name}' has cleanup.policy={policy}, {wanted} needed: data would be lost or pile up; change it, or \
+             delete the topic and let it be created"
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(partition_count: i32, cleanup_policy: &str) -> TopicDescription {
+        TopicDescription {
+            partition_count,
+            cleanup_policy: cleanup_policy.into(),
+            delete_retention_ms: 86_400_000,
+            max_message_bytes: 1_048_588,
+        }
+    }
+
+    #[test]
+    fn an_existing_topic_with_other_partitions_or_policy_is_refused_by_name() {
+        let topic = Topic::new("chain").partitions(1).config("cleanup.policy", "compact");
+        assert!(check(&topic, &found(1, "compact")).is_ok());
+        let partitions = check(&topic, &found(3, "compact")).unwrap_err().to_string();
+        assert!(partitions.contains("'chain' has 3 partitions"), "{partitions}");
+        let policy = check(&topic, &found(1, "delete")).unwrap_err().to_string();
+        assert!(policy.contains("cleanup.policy=delete"), "{policy}");
+    }
+}

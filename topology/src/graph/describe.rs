@@ -1,0 +1,131 @@
+//! A graph as text and as DOT, both in an order that depends on the graph alone.
+
+use std::fmt;
+
+use crate::store::Medium;
+
+use super::{Kind, Node, SubTopologySpec, Topology};
+
+impl fmt::Display for Topology {
+    /// ```text
+    /// Sub-topology: counting
+    ///   Source: words (topic: words)
+    ///     --> count
+    ///   Processor: count (stores: counts)
+    ///     --> totals
+    ///     <-- words
+    ///   Sink: totals (topic: totals)
+    ///     <-- count
+    ///   Store: counts (rocksdb, changelog)
+    /// ```
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for sub_topology in self.sub_topologies.iter() {
+            write!(f, "Sub-topology: {}", sub_topology.name)?;
+            match &sub_topology.single_writer {
+                Some(id) => writeln!(f, " (single writer: {id})")?,
+                None => writeln!(f)?,
+            }
+            for (index, node) in sub_topology.nodes.iter().enumerate() {
+                write_node(f, sub_topology, index, node)?;
+            }
+            for store in &sub_topology.stores {
+                writeln!(f, "  Store: {} ({}, changelog)", store.name, medium(store.medium))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn write_node(f: &mut fmt::Formatter<'_>, sub: &SubTopologySpec, index: usize, node: &Node) -> fmt::Result {
+    match &node.kind {
+        Kind::Source { topic } => writeln!(f, "  Source: {} (topic: {})", node.name, topic.name())?,
+        Kind::Sink { topic } => writeln!(f, "  Sink: {} (topic: {})", node.name, topic.name())?,
+        Kind::Processor { stores, .. } if stores.is_empty() => writeln!(f, "  Processor: {}", node.name)?,
+        Kind::Processor { stores, .. } => writeln!(f, "  Processor: {} (stores: {})", node.name, stores.join(", "))?,
+    }
+    let children: Vec<String> = edges(sub)
+        .filter(|edge| edge.from == index)
+        .map(|edge| match edge.output {
+            Some(output) => format!("{} [{output}]", sub.nodes[edge.to].name),
+            None => sub.nodes[edge.to].name.clone(),
+        })
+        .collect();
+    if !children.is_empty() {
+        writeln!(f, "    --> {}", children.join(", "))?;
+    }
+    if let Some(parent) = node.parent {
+        writeln!(f, "    <-- {}", sub.nodes[parent.node].name)?;
+    }
+    Ok(())
+}
+
+struct EdgeView<'a> {
+    from: usize,
+    to: usize,
+    /// Name of the side output, if it is one.
+    output: Option<&'a str>,
+}
+
+fn edges(sub: &SubTopologySpec) -> impl Iterator<Item = EdgeView<'_>> {
+    sub.nodes.iter().enumerate().filter_map(|(to, node)| {
+        let parent = node.parent?;
+        let output = match &sub.nodes.get(parent.node)?.kind {
+            Kind::Processor { outputs, .. } if parent.port > 0 => {
+                outputs.get(parent.port - 1).map(|output| output.name.as_str())
+            }
+            _ => None,
+        };
+        Some(EdgeView { from: parent.node, to, output })
+    })
+}
+
+impl Topology {
+    /// The graph for Graphviz: `dot -Tsvg`.
+    pub fn to_dot(&self) -> String {
+        let mut dot = String::from("digraph topology {\n  rankdir=LR;\n  node [fontname=\"Helvetica\"];\n");
+        for (cluster, sub) in self.sub_topologies.iter().enumerate() {
+            dot += &format!("  subgraph cluster_{cluster} {{\n    label=\"{}\";\n", sub.name);
+            for node in &sub.nodes {
+                let shape = match node.kind {
+                    Kind::Processor { .. } => "box",
+                    _ => "ellipse",
+                };
+                dot += &format!("    \"{}\" [shape={shape}];\n", node.name);
+            }
+            for store in &sub.stores {
+                dot += &format!("    \"store:{0}\" [shape=cylinder, label=\"{0}\"];\n", store.name);
+            }
+            dot += "  }\n";
+            for edge in edges(sub) {
+                let label = edge.output.map(|name| format!(" [label=\"{name}\"]")).unwrap_or_default();
+                dot += &format!("  \"{}\" -> \"{}\"{label};\n", sub.nodes[edge.from].name, sub.nodes[edge.to].name);
+            }
+            for node in &sub.nodes {
+                match &node.kind {
+                    Kind::Source { topic } => dot += &format!("  \"topic:{0}\" -> \"{1}\";\n", topic.name(), node.name),
+                    Kind::Sink { topic } => dot += &format!("  \"{1}\" -> \"topic:{0}\";\n", topic.name(), node.name),
+                    Kind::Processor { stores, .. } => {
+                        for store in stores {
+                            dot += &format!("  \"{}\" -> \"store:{store}\" [dir=both, style=dashed];\n", node.name);
+                        }
+                    }
+                }
+            }
+        }
+        let topics = self.source_topics().into_iter().chain(self.sink_topics());
+        let mut names: Vec<&str> = topics.map(super::Topic::name).collect();
+        names.sort_unstable();
+        names.dedup();
+        for name in names {
+            dot += &format!("  \"topic:{name}\" [shape=cds, label=\"{name}\"];\n");
+        }
+        dot + "}\n"
+    }
+}
+
+fn medium(medium: Medium) -> &'static str {
+    match medium {
+        Medium::Memory => "memory",
+        Medium::RocksDb => "rocksdb",
+    }
+}

@@ -1,0 +1,158 @@
+//! The graph: sources -> processors (+ stores) -> sinks, in named sub-topologies.
+//!
+//! ```text
+//! builder     typed handles while the graph is drawn
+//! topic       what is asked of the topics a graph reads and writes
+//! check       what makes a graph unfit, with the name of the node
+//! instance    a sub-topology's nodes, made for one task
+//! describe    as text and as DOT
+//! ```
+//! A mis-wired edge is a compile error where types differ, and an error of [`Builder::build`] otherwise. May use
+//! `processor` and what that may use.
+//!
+//! ```
+//! use topology::codec::{Bytes, I64};
+//! use topology::graph::{Builder, Store, Topic};
+//! # use topology::processor::{Context, Processor, Record};
+//! # use topology::store::KeyValueStore;
+//! # struct Count { counts: KeyValueStore<Bytes, I64> }
+//! # impl Processor for Count {
+//! #     type Key = Bytes; type Value = Bytes; type KeyOut = Bytes; type ValueOut = I64;
+//! #     fn process(&mut self, record: &Record<'_, Bytes, Bytes>, context: &mut Context<'_, Bytes, I64>) -> topology::Result<()> {
+//! #         let Some(key) = record.key else { return Ok(()) };
+//! #         let count = self.counts.get(&key)?.unwrap_or(0) + 1;
+//! #         self.counts.put(&key, &count)?;
+//! #         context.forward(record.with(Some(key), Some(count)))
+//! #     }
+//! # }
+//! let mut builder = Builder::new();
+//! let mut counting = builder.sub_topology("counting");
+//! let counts = counting.store(Store::rocksdb("counts", Bytes, I64));
+//! let words = counting.source("words", Topic::new("words"), Bytes, Bytes);
+//! let counted = counting
+//!     .processor("count", &words)
+//!     .with_store(&counts)
+//!     .supply(move |wiring| Ok(Count { counts: wiring.store(&counts)? }));
+//! counting.sink("totals", &counted, Topic::new("totals"), Bytes, I64);
+//! let topology = builder.build().unwrap();
+//! assert!(topology.to_string().contains("count"));
+//! ```
+
+mod builder;
+mod check;
+mod describe;
+mod instance;
+mod topic;
+
+pub use builder::{Builder, Output, ProcessorBuilder, Store, Stream, SubTopology};
+pub use instance::{Instance, Wiring};
+pub use topic::Topic;
+
+use std::sync::Arc;
+
+use crate::store;
+
+/// A checked graph. Cheap to clone; every thread makes its tasks from it.
+#[derive(Clone)]
+pub struct Topology {
+    pub(crate) sub_topologies: Arc<Vec<SubTopologySpec>>,
+}
+
+/// One sub-topology: what is run as one task per partition.
+pub(crate) struct SubTopologySpec {
+    pub(crate) name: String,
+    /// The transactional id of its own producer, if it has one.
+    pub(crate) single_writer: Option<String>,
+    pub(crate) nodes: Vec<Node>,
+    /// Sorted by name.
+    pub(crate) stores: Vec<store::Spec>,
+}
+
+pub(crate) struct Node {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    /// The node and the port that it reads from; none for a source.
+    pub(crate) parent: Option<Parent>,
+    pub(crate) make: instance::Make,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Kind {
+    Source { topic: Topic },
+    Processor { stores: Vec<String>, outputs: Vec<OutputName> },
+    Sink { topic: Topic },
+}
+
+/// A processor's side output.
+#[derive(Clone, Debug)]
+pub(crate) struct OutputName {
+    pub(crate) id: usize,
+    pub(crate) name: String,
+}
+
+/// Port 0 is the main output, the others are side outputs in the order in which they were connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Parent {
+    pub(crate) node: usize,
+    pub(crate) port: usize,
+}
+
+impl Topology {
+    /// Names of the sub-topologies, in graph order.
+    pub fn sub_topology_names(&self) -> impl Iterator<Item = &str> {
+        self.sub_topologies.iter().map(|sub| sub.name.as_str())
+    }
+
+    /// Topics that sources read, each once.
+    pub fn source_topics(&self) -> Vec<&Topic> {
+        self.topics(|kind| matches!(kind, Kind::Source { .. }))
+    }
+
+    /// Topics that sinks write, each once.
+    pub fn sink_topics(&self) -> Vec<&Topic> {
+        self.topics(|kind| matches!(kind, Kind::Sink { .. }))
+    }
+
+    /// Names of all stores.
+    pub fn store_names(&self) -> impl Iterator<Item = &str> {
+        self.sub_topologies.iter().flat_map(|sub| sub.stores.iter().map(|store| store.name.as_str()))
+    }
+
+    fn topics(&self, wanted: impl Fn(&Kind) -> bool) -> Vec<&Topic> {
+        let nodes = self.sub_topologies.iter().flat_map(|sub| &sub.nodes);
+        let mut topics: Vec<&Topic> = nodes
+            .filter(|node| wanted(&node.kind))
+            .filter_map(|node| match &node.kind {
+                Kind::Source { topic } | Kind::Sink { topic } => Some(topic),
+                Kind::Processor { .. } => None,
+            })
+            .collect();
+        topics.sort_by(|a, b| a.name().cmp(b.name()));
+        topics.dedup_by(|a, b| a.name() == b.name());
+        topics
+    }
+}
+
+impl SubTopologySpec {
+    /// The topic it reads.
+    pub(crate) fn source_topic(&self) -> &str {
+        let source = self.nodes.iter().find_map(|node| match &node.kind {
+            Kind::Source { topic } => Some(topic.name()),
+            _ => None,
+        });
+        source.unwrap_or_default()
+    }
+
+    /// The topics it writes, each once, in node order. A sink's [`Target`](crate::processor::Target) is an index into them.
+    pub(crate) fn sink_topics(&self) -> Vec<String> {
+        let mut topics: Vec<String> = Vec::new();
+        for node in &self.nodes {
+            if let Kind::Sink { topic } = &node.kind
+                && !topics.iter().any(|name| name == topic.name())
+            {
+                topics.push(topic.name().to_owned());
+            }
+        }
+        topics
+    }
+}

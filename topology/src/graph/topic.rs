@@ -1,0 +1,70 @@
+//! What a graph asks of a topic.
+
+/// A topic that a graph reads or writes. Topics are created before anything runs; one that exists already is checked.
+///
+/// ```
+/// use topology::graph::Topic;
+///
+/// let totals = Topic::new("totals").partitions(1).config("cleanup.policy", "compact");
+/// assert_eq!(totals.name(), "totals");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topic {
+    name: String,
+    partition_count: Option<i32>,
+    config: Vec<(String, String)>,
+    must_exist: bool,
+}
+
+impl Topic {
+    /// A topic with the cluster's defaults.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), partition_count: None, config: Vec::new(), must_exist: false }
+    }
+
+    /// It must have this many partitions.
+    #[must_use]
+    pub fn partitions(mut self, count: i32) -> Self {
+        self.partition_count = Some(count);
+        self
+    }
+
+    /// A topic setting under Kafka's name, for when it is created. `cleanup.policy` is also checked where it exists.
+    #[must_use]
+    pub fn config(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.config.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// It is somebody else's: if it does not exist, refuse to start instead of creating it.
+    #[must_use]
+    pub fn must_exist(mut self) -> Self {
+        self.must_exist = true;
+        self
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How many partitions it must have, where that matters.
+    pub fn partition_count(&self) -> Option<i32> {
+        self.partition_count
+    }
+
+    /// The settings asked for.
+    pub fn settings(&self) -> &[(String, String)] {
+        &self.config
+    }
+
+    /// The `cleanup.policy` asked for.
+    pub fn cleanup_policy(&self) -> Option<&str> {
+        self.config.iter().find(|(name, _)| name == "cleanup.policy").map(|(_, value)| value.as_str())
+    }
+
+    /// Whether it may be created.
+    pub fn may_create(&self) -> bool {
+        !self.must_exist
+    }
+}

@@ -1,0 +1,147 @@
+//! What librdkafka calls back: log lines, errors, rebalances, delivery reports.
+//!
+//! All of it runs on the thread that polls the client. Rebalances are only noted: the consumer hands them out as
+//! events and its caller answers with an assignment.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rdkafka::TopicPartitionList;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{DeliveryResult, Message};
+use rdkafka::producer::ProducerContext;
+use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
+
+use super::delivery::Deliveries;
+use super::native;
+use crate::log::TopicPartition;
+
+/// A rebalance that waits to be handed out.
+#[derive(Debug)]
+pub(super) enum Rebalance {
+    Assigned(Vec<TopicPartition>),
+    Revoked { partitions: Vec<TopicPartition>, lost: bool },
+}
+
+/// The callbacks' side of one client.
+pub(super) struct Context {
+    /// The client's name, for log lines.
+    name: String,
+    /// What the client last complained of, for error messages.
+    last_error: Mutex<Option<String>>,
+    /// How many log lines and errors were taken in.
+    served: AtomicU64,
+    rebalances: Mutex<VecDeque<Rebalance>>,
+    deliveries: Deliveries,
+}
+
+impl Context {
+    /// For a consumer or an admin client.
+    pub(super) fn new(name: impl Into<String>) -> Self {
+        Self::tracking(name, &[])
+    }
+
+    /// For a producer that tells the delivered offsets of these topics.
+    pub(super) fn tracking(name: impl Into<String>, topics: &[String]) -> Self {
+        Self {
+            name: name.into(),
+            last_error: Mutex::new(None),
+            served: AtomicU64::new(0),
+            rebalances: Mutex::new(VecDeque::new()),
+            deliveries: Deliveries::new(topics),
+        }
+    }
+
+    /// What the client last complained of.
+    pub(super) fn last_error(&self) -> Option<String> {
+        lock(&self.last_error).clone()
+    }
+
+    /// Grows with each log line and each error: whether a poll found one.
+    pub(super) fn served(&self) -> u64 {
+        self.served.load(Ordering::Relaxed)
+    }
+
+    /// The next rebalance, oldest first.
+    pub(super) fn take_rebalance(&self) -> Option<Rebalance> {
+        lock(&self.rebalances).pop_front()
+    }
+
+    /// Delivery reports so far.
+    pub(super) fn deliveries(&self) -> &Deliveries {
+        &self.deliveries
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A poisoned lock only says that some thread panicked; these values are always whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.served.fetch_add(1, Ordering::Relaxed);
+        let client = self.name.as_str();
+        match level {
+            // Every connection attempt that fails says so; the caller of a failing call gets the same text.
+            _ if facility == "FAIL" => tracing::debug!(client, facility, "{message}"),
+            // Says of each consumer property that a producer ignores it: properties are given to all clients.
+            _ if facility == "CONFWARN" => tracing::debug!(client, facility, "{message}"),
+            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Error => {
+                tracing::error!(client, facility, "{message}");
+            }
+            RDKafkaLogLevel::Warning => tracing::warn!(client, facility, "{message}"),
+            RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => tracing::info!(client, facility, "{message}"),
+            RDKafkaLogLevel::Debug => tracing::debug!(client, facility, "{message}"),
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.served.fetch_add(1, Ordering::Relaxed);
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {
+            return;
+        }
+        tracing::warn!(client = self.name.as_str(), "{reason}");
+        let mut last = lock(&self.last_error);
+        // "All brokers down" only counts them; what was said before it tells why.
+        if last.is_none() || error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
+            *last = Some(reason.to_owned());
+        }
+    }
+}
+
+impl ConsumerContext for Context {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, event: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        // Copied at once: a list kept alive would hold the partitions, and closing the consumer would hang.
+        let partitions = native::entries(list)
+            .into_iter()
+            .map(|entry| TopicPartition { topic: entry.topic, partition: entry.partition })
+            .collect();
+        let rebalance = match event {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => Rebalance::Assigned(partitions),
+            _ => Rebalance::Revoked { partitions, lost: consumer.assignment_lost() },
+        };
+        tracing::debug!(client = self.name.as_str(), ?rebalance, "rebalance");
+        lock(&self.rebalances).push_back(rebalance);
+    }
+}
+
+impl ProducerContext for Context {
+    /// 0, or a tracked topic's number plus one: nothing is boxed per record.
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, tag: usize) {
+        match result {
+            Ok(message) if tag > 0 => self.deliveries.delivered(tag - 1, message.partition(), message.offset()),
+            Ok(_) => {}
+            Err((error, message)) => {
+                let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+                self.deliveries.failed(code, || format!("{}-{}", message.topic(), message.partition()));
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The log on a Kafka cluster, through librdkafka.
+//!
+//! ```text
+//! options    what the user may set, what this crate sets
+//! classify   librdkafka's errors -> what the caller does next
+//! context    what librdkafka calls back: log lines, errors, rebalances, delivery reports
+//! delivery   which records arrived, and how far
+//! native     the only unsafe code: batch reads, cached topics
+//! batch      a batch of messages -> events, by partition
+//! consumer, producer, admin
+//! ```
+//! Uses nothing of the crate but the log's traits. Versions that matter: librdkafka 2.12 has neither transactions V2
+//! (KIP-890) nor the streams group protocol (KIP-1071); group members are classic ones with eager rebalances.
+
+mod admin;
+mod batch;
+mod classify;
+mod consumer;
+mod context;
+mod deadline;
+mod delivery;
+mod native;
+mod options;
+mod producer;
+
+use std::sync::Arc;
+
+use rdkafka::consumer::ConsumerGroupMetadata;
+
+use self::admin::Admin;
+pub use self::consumer::KafkaConsumer;
+pub use self::options::Options;
+pub use self::producer::KafkaProducer;
+use super::{
+    Committed, ConsumerOptions, Isolation, Log, Offset, ProducerOptions, Result, TopicDescription, TopicPartition,
+    TopicSpec, Watermarks,
+};
+
+/// A Kafka cluster as a log. Clones share their helper clients.
+///
+/// ```no_run
+/// use topology::log::kafka::{KafkaLog, Options};
+/// use topology::log::{Isolation, Log, TopicPartition};
+///
+/// let log = KafkaLog::new(Options::new("127.0.0.1:9092"))?;
+/// let ends = log.watermarks(&TopicPartition::new("transactions", 0), Isolation::ReadCommitted)?;
+/// println!("{} records at most", ends.high - ends.low);
+/// # Ok::<(), topology::log::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct KafkaLog {
+    admin: Arc<Admin>,
+}
+
+impl KafkaLog {
+    /// A log on this cluster. Checks the options; contacts nobody yet.
+    pub fn new(options: Options) -> Result<Self> {
+        options::check(&options)?;
+        Ok(Self { admin: Arc::new(Admin::new(options)) })
+    }
+}
+
+impl Log for KafkaLog {
+    type Group = ConsumerGroupMetadata;
+    type Consumer = KafkaConsumer;
+    type Producer = KafkaProducer;
+
+    fn consumer(&self, options: &ConsumerOptions) -> Result<KafkaConsumer> {
+        KafkaConsumer::new(self.admin.options(), options)
+    }
+
+    fn producer(&self, options: &ProducerOptions) -> Result<KafkaProducer> {
+        KafkaProducer::new(Arc::clone(&self.admin), options)
+    }
+
+    fn describe_topic(&self, topic: &str) -> Result<Option<TopicDescription>> {
+        self.admin.describe_topic(topic)
+    }
+
+    fn create_topics(&self, topics: &[TopicSpec]) -> Result<()> {
+        self.admin.create_topics(topics)
+    }
+
+    fn delete_topics(&self, topics: &[String]) -> Result<()> {
+        self.admin.delete_topics(topics)
+    }
+
+    fn delete_records(&self, partition: &TopicPartition, before: Offset) -> Result<()> {
+        self.admin.delete_records(partition, before)
+    }
+
+    fn watermarks(&self, partition: &TopicPartition, isolation: Isolation) -> Result<Watermarks> {
+        self.admin.watermarks(partition, isolation)
+    }
+
+    fn committed(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<Option<Committed>>> {
+        self.admin.committed(group, partitions)
+    }
+
+    fn group_member_count(&self, group: &str) -> Result<usize> {
+        self.admin.group_member_count(group)
+    }
+
+    fn delete_group(&self, group: &str) -> Result<()> {
+        self.admin.delete_group(group)
+    }
+}

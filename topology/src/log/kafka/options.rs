@@ -1,0 +1,258 @@
+//! Settings: what the user may say of the clients, and what this crate says.
+
+use std::time::Duration;
+
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+
+use crate::log::{ConsumerOptions, Error, Isolation, Kind, ProducerOptions, Result};
+
+/// How to reach a Kafka cluster.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `HOST:PORT[,HOST:PORT..]`, some of the cluster's brokers.
+    pub brokers: String,
+    /// librdkafka properties for all clients, such as `security.protocol` or `sasl.mechanism`. Those that would break
+    /// what the log promises are refused.
+    pub properties: Vec<(String, String)>,
+    /// The name of helper clients in the brokers' logs.
+    pub client_id: String,
+    /// How long administrative calls, offset commits and first contacts may wait for a broker.
+    pub request_timeout: Duration,
+}
+
+impl Options {
+    /// The defaults for a cluster: no properties, and 10 s of patience.
+    pub fn new(brokers: impl Into<String>) -> Self {
+        Self {
+            brokers: brokers.into(),
+            properties: Vec::new(),
+            client_id: "topology".to_owned(),
+            request_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Properties that are not the user's to set, and why, in groups.
+const REFUSED: &[(&[&str], &str)] = &[
+    (
+        &[
+            "enable.auto.commit",
+            "auto.commit.enable",
+            "auto.commit.interval.ms",
+            "enable.auto.offset.store",
+            "offset.store.method",
+            "offset.store.path",
+            "offset.store.sync.interval.ms",
+        ],
+        "offsets are committed inside transactions only",
+    ),
+    (
+        &["isolation.level", "auto.offset.reset", "enable.partition.eof", "transactional.id", "partitioner"],
+        "exactly-once processing depends on its value",
+    ),
+    (&["partitioner_cb", "msg_order_cmp"], "records must land where Java's producer puts them"),
+    (
+        &[
+            "enable.idempotence",
+            "enable.gapless.guarantee",
+            "acks",
+            "request.required.acks",
+            "delivery.report.only.error",
+            "produce.offset.report",
+            "queuing.strategy",
+        ],
+        "a committed record must be durable, in order and once",
+    ),
+    (
+        &["partition.assignment.strategy", "group.protocol", "group.protocol.type", "group.remote.assignor"],
+        "co-partitioned topics must be assigned together (range)",
+    ),
+    (&["group.id"], "it is the application id"),
+    (&["group.instance.id"], "it is derived from the instance's identity"),
+    (&["client.id"], "it names the thread or the helper it belongs to"),
+    (&["transaction.timeout.ms", "session.timeout.ms", "heartbeat.interval.ms"], "it has an option of its own"),
+    (&["bootstrap.servers", "metadata.broker.list"], "the brokers have an option of their own"),
+    (&["allow.auto.create.topics"], "topics are created, and checked, before anything uses them"),
+    (&["log.queue", "log_level"], "log lines go where the program's go"),
+];
+
+/// Refuses properties that would break a promise, and those librdkafka does not know or take.
+pub(super) fn check(options: &Options) -> Result<()> {
+    for (name, value) in &options.properties {
+        if let Some((_, reason)) = REFUSED.iter().find(|(names, _)| names.contains(&name.as_str())) {
+            return Err(fatal(format!("property {name} cannot be set: {reason}")));
+        }
+        ClientConfig::new()
+            .set(name, value)
+            .create_native_config()
+            .map_err(|error| fatal(format!("property {name}={}: {error}", shown(name, value))))?;
+    }
+    if options.brokers.trim().is_empty() {
+        return Err(fatal("no brokers given: name some as HOST:PORT[,HOST:PORT..]".to_owned()));
+    }
+    Ok(())
+}
+
+/// The value, unless it is a secret.
+fn shown<'a>(name: &str, value: &'a str) -> &'a str {
+    let secret = ["password", "secret", "pem", "jaas", "token"].iter().any(|word| name.contains(word));
+    if secret { "***" } else { value }
+}
+
+fn fatal(message: String) -> Error {
+    Error::new(Kind::Fatal, message)
+}
+
+/// What all clients share; the user's properties come last and win, except over what is refused.
+fn common(options: &Options, client_id: &str, settings: &[(&str, String)]) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", &options.brokers).set("client.id", client_id);
+    // A broker that comes back is noticed within 2 s (librdkafka: 10 s).
+    config.set("reconnect.backoff.max.ms", "2000");
+    config.set("allow.auto.create.topics", "false");
+    // How long an unknown topic is taken for one that is being created (librdkafka: 30 s).
+    config.set("topic.metadata.propagation.max.ms", "5000");
+    for (name, value) in settings {
+        config.set(*name, value);
+    }
+    for (name, value) in &options.properties {
+        config.set(name, value);
+    }
+    let debug = options.properties.iter().any(|(name, _)| name == "debug");
+    config.set_log_level(if debug { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Info });
+    config
+}
+
+/// A consumer's settings.
+pub(super) fn consumer(options: &Options, consumer: &ConsumerOptions) -> ClientConfig {
+    let kilobytes = (consumer.prefetch_bytes / 1024).clamp(1, 2_097_151);
+    // Payload bytes are bounded by the line above; this bounds what librdkafka keeps per message beside them.
+    let messages = (consumer.prefetch_bytes / 512).clamp(1_000, 100_000);
+    let fetch_bytes = consumer.prefetch_bytes.clamp(1 << 20, 50 << 20);
+    let mut settings = vec![
+        ("isolation.level", isolation(consumer.isolation).to_owned()),
+        ("auto.offset.reset", "earliest".to_owned()),
+        ("enable.auto.commit", "false".to_owned()),
+        ("enable.auto.offset.store", "false".to_owned()),
+        ("enable.partition.eof", "true".to_owned()),
+        ("check.crcs", "true".to_owned()),
+        // The default of 1 s stalls a consumer for a second each time its prefetch queue is full.
+        ("fetch.queue.backoff.ms", "5".to_owned()),
+        ("fetch.error.backoff.ms", "100".to_owned()),
+        ("queued.max.messages.kbytes", kilobytes.to_string()),
+        ("queued.min.messages", messages.to_string()),
+        ("fetch.max.bytes", fetch_bytes.to_string()),
+    ];
+    match &consumer.group {
+        Some(group) => {
+            settings.push(("group.id", group.id.clone()));
+            if let Some(instance_id) = &group.instance_id {
+                settings.push(("group.instance.id", instance_id.clone()));
+            }
+            settings.push(("session.timeout.ms", group.session_timeout_ms.to_string()));
+            // Rebalances are learnt of by heartbeat.
+            settings.push(("heartbeat.interval.ms", (group.session_timeout_ms / 4).clamp(1, 1_000).to_string()));
+            settings.push(("partition.assignment.strategy", "range".to_owned()));
+            // Data is handed over as it comes; this only says how late an idle end of partition is noticed.
+            settings.push(("fetch.wait.max.ms", "100".to_owned()));
+        }
+        None => {
+            // librdkafka wants a name here even where nothing joins, commits or fetches offsets.
+            settings.push(("group.id", consumer.client_id.clone()));
+            settings.push(("fetch.wait.max.ms", "10".to_owned()));
+        }
+    }
+    common(options, &consumer.client_id, &settings)
+}
+
+/// A transactional producer's settings.
+pub(super) fn producer(options: &Options, producer: &ProducerOptions) -> ClientConfig {
+    let timeout_ms = producer.transaction_timeout_ms;
+    let settings = [
+        ("transactional.id", producer.transactional_id.clone()),
+        ("transaction.timeout.ms", timeout_ms.to_string()),
+        // A record given up while the transaction is still alive makes it abort; the other way round, the
+        // producer would be fenced.
+        ("message.timeout.ms", (timeout_ms - timeout_ms / 4).max(1).to_string()),
+        ("enable.idempotence", "true".to_owned()),
+        ("partitioner", "murmur2_random".to_owned()),
+        ("compression.type", "lz4".to_owned()),
+        // Draining sends at once whatever lingers, so this costs no latency at a commit.
+        ("linger.ms", 20.min(timeout_ms / 10).to_string()),
+        // What a topic takes is checked per topic; this only has to be above the largest block.
+        ("message.max.bytes", (16 << 20).to_string()),
+        // Small against every sane max.message.bytes: the broker refuses whole batches, librdkafka splits none.
+        ("batch.size", (256 << 10).to_string()),
+        ("queue.buffering.max.kbytes", (128 << 10).to_string()),
+        ("retry.backoff.ms", "10".to_owned()),
+    ];
+    common(options, &producer.client_id, &settings)
+}
+
+/// Settings of a client that asks questions and consumes nothing.
+pub(super) fn helper(options: &Options, group: &str, level: Isolation) -> ClientConfig {
+    let settings = [
+        ("group.id", group.to_owned()),
+        ("isolation.level", isolation(level).to_owned()),
+        ("enable.auto.commit", "false".to_owned()),
+    ];
+    common(options, &options.client_id, &settings)
+}
+
+/// Settings of the admin client.
+pub(super) fn admin(options: &Options) -> ClientConfig {
+    common(options, &options.client_id, &[])
+}
+
+fn isolation(level: Isolation) -> &'static str {
+    match level {
+        Isolation::ReadCommitted => "read_committed",
+        Isolation::ReadUncommitted => "read_uncommitted",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(name: &str, value: &str) -> Options {
+        Options { properties: vec![(name.to_owned(), value.to_owned())], ..Options::new("127.0.0.1:9092") }
+    }
+
+    #[test]
+    fn properties_that_would_break_a_promise_are_refused_by_name() {
+        for name in REFUSED.iter().flat_map(|(names, _)| *names) {
+            let error = check(&with(name, "1")).unwrap_err();
+            assert_eq!(error.kind(), Kind::Fatal);
+            assert!(error.to_string().contains(name), "{error}");
+        }
+    }
+
+    #[test]
+    fn unknown_properties_and_values_are_refused_and_secrets_not_shown() {
+        assert!(check(&with("no.such.property", "1")).unwrap_err().to_string().contains("no.such.property"));
+        assert!(check(&with("linger.ms", "soon")).unwrap_err().to_string().contains("soon"));
+        assert_eq!(shown("sasl.password", "open sesame"), "***");
+    }
+
+    #[test]
+    fn security_and_tuning_are_the_users_to_set() {
+        for (name, value) in [
+            ("security.protocol", "ssl"),
+            ("linger.ms", "5"),
+            ("compression.type", "zstd"),
+            ("topic.metadata.refresh.interval.ms", "1000"),
+            ("sasl.mechanism", "SCRAM-SHA-512"),
+        ] {
+            check(&with(name, value)).unwrap();
+        }
+        let options = with("linger.ms", "7");
+        let producer = ProducerOptions {
+            transactional_id: "t".to_owned(),
+            transaction_timeout_ms: 10_000,
+            client_id: "c".to_owned(),
+            track_topics: Vec::new(),
+        };
+        assert_eq!(super::producer(&options, &producer).get("linger.ms"), Some("7"));
+    }
+}

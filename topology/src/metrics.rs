@@ -1,0 +1,60 @@
+//! Counters of an application, shared by its threads and whoever watches. This module depends on nothing else of the crate.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+/// Counters since the start. Updated per batch or commit, never per record.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    records: AtomicU64,
+    commits: AtomicU64,
+    rewinds: AtomicU64,
+    restored_records: AtomicU64,
+    last_commit_ms: AtomicI64,
+}
+
+/// The counters at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Input records processed.
+    pub record_count: u64,
+    /// Transactions committed.
+    pub commit_count: u64,
+    /// Times that work was thrown away and begun again from the committed offsets.
+    pub rewind_count: u64,
+    /// Changelog records read to bring stores up to date.
+    pub restored_record_count: u64,
+    /// How long the last commit took, ms.
+    pub last_commit_ms: i64,
+}
+
+impl Metrics {
+    /// The counters now.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            record_count: self.records.load(Ordering::Relaxed),
+            commit_count: self.commits.load(Ordering::Relaxed),
+            rewind_count: self.rewinds.load(Ordering::Relaxed),
+            restored_record_count: self.restored_records.load(Ordering::Relaxed),
+            last_commit_ms: self.last_commit_ms.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(crate) fn add_records(&self, count: usize) {
+        if count > 0 {
+            self.records.fetch_add(count as u64, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn add_commit(&self, took_ms: i64) {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.last_commit_ms.store(took_ms, Ordering::Relaxed);
+    }
+
+    pub(crate) fn add_rewind(&self) {
+        self.rewinds.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn add_restored(&self, count: u64) {
+        self.restored_records.fetch_add(count, Ordering::Relaxed);
+    }
+}

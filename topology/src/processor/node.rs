@@ -1,0 +1,183 @@
+//! Nodes as they run in a task. A node owns typed edges to its children, so a record is never boxed, downcast or looked up
+//! on its way; only where edges are tied together, once per task, are types erased.
+//!
+//! ```text
+//!   bytes            Record<K, V>             Record<K2, V2>           bytes
+//!  -------> Source --------------> Processor ----------------> Sink ---------> Outputs
+//! ```
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use crate::codec::Codec;
+use crate::error::Result;
+use crate::log;
+
+use super::Processor;
+use super::context::{Context, forward};
+use super::dead_letter::DeadLetter;
+use super::outputs::Target;
+use super::record::Record;
+use super::runtime::{Punctuation, Runtime};
+
+/// A connection to a node that takes these records.
+pub type Edge<K, V> = Rc<RefCell<dyn Input<K, V>>>;
+
+/// Takes typed records.
+pub trait Input<K: Codec, V: Codec> {
+    /// Processes a run of consecutive records.
+    fn process_batch(&mut self, records: &[Record<'_, K, V>], runtime: &mut Runtime) -> Result<()>;
+}
+
+/// Takes raw records from a log.
+pub trait Source {
+    /// Decodes them and sends them on; what cannot be decoded becomes a dead letter.
+    fn process_batch(&mut self, records: &[log::Record<'_>], runtime: &mut Runtime) -> Result<()>;
+}
+
+/// What a task does to every processor.
+pub trait Lifecycle {
+    /// See [`Processor::init`].
+    fn init(&mut self, runtime: &mut Runtime) -> Result<()>;
+    /// See [`Processor::punctuate`].
+    fn punctuate(&mut self, punctuation: Punctuation, runtime: &mut Runtime) -> Result<()>;
+    /// See [`Processor::prepare_commit`].
+    fn prepare_commit(&mut self, runtime: &mut Runtime) -> Result<()>;
+    /// See [`Processor::committed`].
+    fn committed(&mut self, runtime: &mut Runtime) -> Result<()>;
+    /// See [`Processor::end_of_input`].
+    fn end_of_input(&mut self, runtime: &mut Runtime) -> Result<()>;
+}
+
+/// A source: decodes.
+pub struct SourceNode<K: Codec, V: Codec> {
+    /// Codec of keys.
+    pub key: K,
+    /// Codec of values.
+    pub value: V,
+    /// Who reads it.
+    pub children: Vec<Edge<K, V>>,
+}
+
+impl<K: Codec, V: Codec> SourceNode<K, V> {
+    fn decode<'a>(&self, raw: &log::Record<'a>) -> Result<Record<'a, K, V>, String> {
+        let decode_key = |bytes| self.key.decode(bytes).map_err(|error| format!("key: {error}"));
+        let decode_value = |bytes| self.value.decode(bytes).map_err(|error| format!("value: {error}"));
+        Ok(Record {
+            offset: raw.offset,
+            timestamp_ms: raw.timestamp_ms,
+            key: raw.key.map(decode_key).transpose()?,
+            value: raw.value.map(decode_value).transpose()?,
+            headers: raw.headers,
+        })
+    }
+}
+
+impl<K: Codec, V: Codec> Source for SourceNode<K, V> {
+    fn process_batch(&mut self, records: &[log::Record<'_>], runtime: &mut Runtime) -> Result<()> {
+        let mut decoded = Vec::with_capacity(records.len());
+        for raw in records {
+            match self.decode(raw) {
+                Ok(record) => decoded.push(record),
+                Err(reason) => {
+                    runtime.set_cause(raw.offset);
+                    runtime.dead_letter(&DeadLetter {
+                        offset: raw.offset,
+                        timestamp_ms: raw.timestamp_ms,
+                        key: raw.key,
+                        value: raw.value,
+                        headers: raw.headers,
+                        reason: &reason,
+                    });
+                }
+            }
+        }
+        if let Some(last) = decoded.last() {
+            // The cause of what a batch processor does, unless it says more precisely.
+            runtime.set_cause(last.offset);
+            forward(&self.children, &decoded, runtime)?;
+        }
+        Ok(())
+    }
+}
+
+/// A processor with the edges to its children.
+pub struct ProcessorNode<P: Processor> {
+    /// The user's code.
+    pub processor: P,
+    /// Its index in the sub-topology.
+    pub node: usize,
+    /// Whether it reads a source directly.
+    pub reads_source: bool,
+    /// Who reads its main output.
+    pub children: Vec<Edge<P::KeyOut, P::ValueOut>>,
+}
+
+/// Splits a node into its processor and a context for it.
+macro_rules! with_context {
+    ($node:ident, $runtime:ident, |$processor:ident, $context:ident| $call:expr) => {{
+        let $processor = &mut $node.processor;
+        let $context = &mut Context::new($runtime, &$node.children, $node.node, $node.reads_source);
+        $call
+    }};
+}
+
+impl<P: Processor> Input<P::Key, P::Value> for ProcessorNode<P> {
+    fn process_batch(&mut self, records: &[Record<'_, P::Key, P::Value>], runtime: &mut Runtime) -> Result<()> {
+        with_context!(self, runtime, |processor, context| processor.process_batch(records, context))
+    }
+}
+
+impl<P: Processor> Lifecycle for ProcessorNode<P> {
+    fn init(&mut self, runtime: &mut Runtime) -> Result<()> {
+        with_context!(self, runtime, |processor, context| processor.init(context))
+    }
+
+    fn punctuate(&mut self, punctuation: Punctuation, runtime: &mut Runtime) -> Result<()> {
+        with_context!(self, runtime, |processor, context| processor.punctuate(punctuation, context))
+    }
+
+    fn prepare_commit(&mut self, runtime: &mut Runtime) -> Result<()> {
+        with_context!(self, runtime, |processor, context| processor.prepare_commit(context))
+    }
+
+    fn committed(&mut self, runtime: &mut Runtime) -> Result<()> {
+        with_context!(self, runtime, |processor, context| processor.committed(context))
+    }
+
+    fn end_of_input(&mut self, runtime: &mut Runtime) -> Result<()> {
+        with_context!(self, runtime, |processor, context| processor.end_of_input(context))
+    }
+}
+
+/// A sink: encodes into the task's outputs.
+pub struct SinkNode<K: Codec, V: Codec> {
+    /// Codec of keys.
+    pub key: K,
+    /// Codec of values.
+    pub value: V,
+    /// The topic.
+    pub target: Target,
+}
+
+impl<K: Codec, V: Codec> Input<K, V> for SinkNode<K, V> {
+    fn process_batch(&mut self, records: &[Record<'_, K, V>], runtime: &mut Runtime) -> Result<()> {
+        for record in records {
+            runtime.note_effect();
+            runtime.outputs.push(
+                self.target,
+                None,
+                record.timestamp_ms,
+                |arena| record.key.as_ref().is_some_and(|key| encode(&self.key, key, arena)),
+                |arena| record.value.as_ref().is_some_and(|value| encode(&self.value, value, arena)),
+                record.headers,
+            );
+        }
+        Ok(())
+    }
+}
+
+fn encode<C: Codec>(codec: &C, item: &C::Item<'_>, arena: &mut Vec<u8>) -> bool {
+    codec.encode(item, arena);
+    true
+}

@@ -1,0 +1,29 @@
+//! Records as they flow along an edge.
+
+use crate::codec::Codec;
+use crate::log::{Header, Offset};
+
+/// A record on an edge whose keys are `K` and values `V`. What it holds may borrow from the client's buffers.
+pub struct Record<'a, K: Codec, V: Codec> {
+    /// Offset of the input record it stems from.
+    pub offset: Offset,
+    /// Event time, ms since 1970; -1 where there is none.
+    pub timestamp_ms: i64,
+    /// The key; `None` is not the same as empty.
+    pub key: Option<K::Item<'a>>,
+    /// The value; `None` is a tombstone.
+    pub value: Option<V::Item<'a>>,
+    /// Headers, in order.
+    pub headers: &'a [Header<'a>],
+}
+
+impl<'a, K: Codec, V: Codec> Record<'a, K, V> {
+    /// A record with this key and value and everything else from `self`.
+    pub fn with<K2: Codec, V2: Codec>(
+        &self,
+        key: Option<K2::Item<'a>>,
+        value: Option<V2::Item<'a>>,
+    ) -> Record<'a, K2, V2> {
+        Record { offset: self.offset, timestamp_ms: self.timestamp_ms, key, value, headers: self.headers }
+    }
+}

@@ -1,0 +1,246 @@
+//! One task's stores, restored step by step.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::replay::{Extent, Phase, Replay, Restored};
+use crate::clock::Clock;
+use crate::error::{Class, Error, Result};
+use crate::log::{Consumer, ConsumerOptions, Event, Isolation, Log, Start, TopicPartition};
+use crate::store::Stores;
+
+/// What to restore, and how.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The task's partition: of every changelog.
+    pub partition: i32,
+    /// One per store, in the order of the task's specs.
+    pub changelogs: Vec<Changelog>,
+    /// How.
+    pub options: Options,
+}
+
+/// The changelog of a store.
+#[derive(Clone, Debug)]
+pub struct Changelog {
+    /// Its topic.
+    pub topic: String,
+    /// Random; becomes the changelog's incarnation if the changelog is empty.
+    pub new_incarnation: [u8; 16],
+}
+
+/// How to restore.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// After so long, in ms, the log aborts a transaction that its producer left open.
+    pub transaction_timeout_ms: i64,
+    /// How much longer to wait for that: the log may take some time to notice, Kafka up to 10 s.
+    pub margin_ms: i64,
+    /// What is read is applied in batches of about so many bytes.
+    pub batch_bytes: usize,
+    /// Most records that one poll hands over.
+    pub batch_records: usize,
+    /// Most bytes that the consumer prefetches.
+    pub prefetch_bytes: usize,
+    /// A name for the broker's logs.
+    pub client_id: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            transaction_timeout_ms: 10_000,
+            margin_ms: 20_000,
+            batch_bytes: 2 << 20,
+            batch_records: 10_000,
+            prefetch_bytes: 16 << 20,
+            client_id: "restore".to_owned(),
+        }
+    }
+}
+
+/// How far a restore is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Records read into stores so far.
+    pub restored_records: u64,
+    /// Offsets to read yet. Compacted and aborted ones count, so it is an upper bound of records.
+    pub remaining: u64,
+    /// Offsets to read in all.
+    pub total: u64,
+    /// Waiting for the end of somebody's open transaction.
+    pub waiting: bool,
+    /// Everything committed is in the stores.
+    pub done: bool,
+}
+
+/// Brings one task's stores up to date with their changelogs.
+///
+/// Call it when this task's producer is initialised and the committed offsets are read, so that no predecessor can add to
+/// what was committed. It reads the high watermarks first, open transactions included, and is done when all that is below
+/// them was read: an end below means that somebody's transaction is open, and whether it commits is not known yet.
+///
+/// A crash at any time leaves stores that continue from the last batch applied.
+pub struct Restore<L: Log> {
+    log: L,
+    plan: Plan,
+    clock: Arc<dyn Clock>,
+    /// `None` before the first step.
+    reading: Option<Reading<L::Consumer>>,
+}
+
+struct Reading<C> {
+    consumer: C,
+    replays: Vec<Replay>,
+    /// When the last step brought something, monotonic ms.
+    progress_at_ms: i64,
+    said_at_ms: Option<i64>,
+}
+
+const SAY_EVERY_MS: i64 = 5_000;
+
+impl<L: Log> Restore<L> {
+    /// Nothing is read before the first step.
+    pub fn new(log: L, plan: Plan, clock: Arc<dyn Clock>) -> Self {
+        Self { log, plan, clock, reading: None }
+    }
+
+    /// Reads and applies some. Waits up to `timeout` if there is nothing to read. Uncommitted writes of the stores are
+    /// dropped by the first step. After an error of class retry the same call may be made again.
+    pub fn step(&mut self, stores: &mut Stores, timeout: Duration) -> Result<Progress> {
+        let reading = match &mut self.reading {
+            Some(reading) => reading,
+            None => {
+                stores.discard();
+                let reading = Reading::start(&self.log, &self.plan, &*self.clock, stores)?;
+                self.reading.insert(reading)
+            }
+        };
+        if !reading.progress().done {
+            reading.poll(stores, timeout, &*self.clock)?;
+            let now_ms = self.clock.now_ms();
+            for replay in &mut reading.replays {
+                replay.apply(stores, &self.plan.options, now_ms)?;
+            }
+            stores.flush_if_due(now_ms)?;
+        }
+        let progress = reading.progress();
+        if progress.waiting || !progress.done {
+            reading.check_patience(&self.plan.options, self.clock.monotonic_ms())?;
+        }
+        Ok(progress)
+    }
+
+    /// What was done with each store so far.
+    pub fn restored(&self) -> Vec<Restored> {
+        self.reading.iter().flat_map(|reading| &reading.replays).map(Replay::restored).collect()
+    }
+}
+
+impl<C: Consumer> Reading<C> {
+    fn start<L: Log<Consumer = C>>(log: &L, plan: &Plan, clock: &dyn Clock, stores: &Stores) -> Result<Self> {
+        if plan.changelogs.len() != stores.specs().len() {
+            let (changelogs, stores) = (plan.changelogs.len(), stores.specs().len());
+            return Err(Error::stop(format!("a task with {stores} stores was given {changelogs} changelogs")));
+        }
+        // Read before the watermarks: what was applied as of now is below them.
+        let now_ms = clock.now_ms();
+        let mut replays = Vec::with_capacity(plan.changelogs.len());
+        for (store, changelog) in plan.changelogs.iter().enumerate() {
+            let topic = &changelog.topic;
+            let Some(description) = log.describe_topic(topic)? else {
+                return Err(Error::stop(format!(
+                    "changelog topic {topic} is missing: create it, or start again to have it made"
+                )));
+            };
+            let partition = TopicPartition::new(topic, plan.partition);
+            let watermarks = log.watermarks(&partition, Isolation::ReadUncommitted)?;
+            let delete_retention_ms = description.delete_retention_ms;
+            let extent = Extent { low: watermarks.low, end: watermarks.high, delete_retention_ms, now_ms };
+            replays.push(Replay::new(store, partition, changelog, &extent));
+        }
+        let mut consumer = log.consumer(&ConsumerOptions {
+            group: None,
+            isolation: Isolation::ReadCommitted,
+            client_id: plan.options.client_id.clone(),
+            batch_records: plan.options.batch_records,
+            prefetch_bytes: plan.options.prefetch_bytes,
+        })?;
+        let from_beginning = |replay: &Replay| (replay.partition.clone(), Start::Beginning);
+        consumer.assign(&replays.iter().map(from_beginning).collect::<Vec<_>>())?;
+        Ok(Self { consumer, replays, progress_at_ms: clock.monotonic_ms(), said_at_ms: None })
+    }
+
+    fn poll(&mut self, stores: &mut Stores, timeout: Duration, clock: &dyn Clock) -> Result<()> {
+        let Self { consumer, replays, .. } = self;
+        let (mut outcome, mut advanced) = (Ok(()), false);
+        consumer.poll(timeout, &mut |event| {
+            let (partition, take): (_, &dyn Fn(&mut Replay, &mut Stores) -> Result<()>) = match &event {
+                Event::Records { partition, records } => {
+                    advanced |= !records.is_empty();
+                    (*partition, &|replay, stores| replay.take(stores, records))
+                }
+                Event::EndOfPartition { partition, offset } => {
+                    (*partition, &|replay, stores| replay.take_end(stores, *offset))
+                }
+                Event::Assigned(_) | Event::Revoked { .. } => return,
+            };
+            let replay = replays.iter_mut().find(|replay| replay.partition == *partition);
+            if let (Some(replay), Ok(())) = (replay, &outcome) {
+                outcome = take(replay, stores);
+            }
+        })?;
+        outcome?;
+        for replay in replays {
+            if let Phase::Seeking(offset) = replay.phase {
+                consumer.seek(&replay.partition, offset)?;
+                replay.phase = Phase::Reading;
+                advanced = true;
+            }
+        }
+        if advanced {
+            self.progress_at_ms = clock.monotonic_ms();
+        }
+        Ok(())
+    }
+
+    fn progress(&self) -> Progress {
+        Progress {
+            restored_records: self.replays.iter().map(|replay| replay.records).sum(),
+            remaining: self.replays.iter().map(Replay::remaining).sum(),
+            total: self.replays.iter().map(Replay::extent).sum(),
+            waiting: self.replays.iter().any(|replay| replay.open_at.is_some()),
+            done: self.replays.iter().all(|replay| replay.phase == Phase::Done),
+        }
+    }
+
+    /// Says what is being waited for, now and then, and gives up when it should have come.
+    fn check_patience(&mut self, options: &Options, monotonic_ms: i64) -> Result<()> {
+        let waited_ms = monotonic_ms.saturating_sub(self.progress_at_ms);
+        let waits_too_long = waited_ms > options.transaction_timeout_ms.saturating_add(options.margin_ms);
+        let open = self.replays.iter().find_map(|replay| Some((replay, replay.open_at?)));
+        let Some((replay, open_at)) = open else {
+            if waits_too_long {
+                self.progress_at_ms = monotonic_ms;
+                return Err(Error::new(
+                    Class::Retry,
+                    format!("nothing could be read from the changelogs for {waited_ms} ms: are the brokers up?"),
+                ));
+            }
+            return Ok(());
+        };
+        let Replay { partition, end, .. } = replay;
+        if waits_too_long {
+            return Err(Error::stop(format!(
+                "changelog {partition} has had an open transaction at offset {open_at} (end {end}) for {waited_ms} ms, \
+                 longer than its timeout: find the producer (kafka-transactions.sh describe-producers) and end it, then \
+                 start again"
+            )));
+        }
+        if self.said_at_ms.is_none_or(|said_at_ms| monotonic_ms.saturating_sub(said_at_ms) >= SAY_EVERY_MS) {
+            self.said_at_ms = Some(monotonic_ms);
+            tracing::info!(changelog = %partition, open_at, end, waited_ms, "waiting for an open transaction to end");
+        }
+        Ok(())
+    }
+}

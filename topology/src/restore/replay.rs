@@ -1,0 +1,236 @@
+//! One store being restored: what to do with what is read from its changelog.
+
+use super::decision::{Decision, Reason, Situation, decide};
+use super::machine::{Changelog, Options};
+use crate::error::Result;
+use crate::log::{Offset, Record, TopicPartition};
+use crate::store::changelog::{self, Entry, Origin};
+use crate::store::{Error, Kind, Meta, Stores};
+
+/// What was done with a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// Which store.
+    pub store: usize,
+    /// What was decided for it.
+    pub decision: Decision,
+    /// How many records were read into it; the changelog's first one is not counted, nor one read to decide.
+    pub records: u64,
+}
+
+/// ```text
+///              first record                       seek                    end >= watermark
+///   Probing ------------------> Seeking(offset) -------> Reading -----------------------------> Done
+///      |    \______________________________________________^                                      ^
+///      |             rebuild: it is at the beginning already                                      |
+///      +------------------------------------------------------------------------------------------+
+///                       end >= watermark, and there is no record: begin
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Waiting for the changelog's first record.
+    Probing,
+    /// What is read is of no use before the consumer was told to read from here.
+    Seeking(Offset),
+    /// Each record goes into the store.
+    Reading,
+    /// Everything below the watermark is in the store.
+    Done,
+}
+
+pub(super) struct Replay {
+    pub(super) store: usize,
+    pub(super) partition: TopicPartition,
+    pub(super) phase: Phase,
+    /// The high watermark when the restore began: everything that was ever committed before is below.
+    pub(super) end: Offset,
+    /// One past the last record read.
+    pub(super) position: Offset,
+    /// Where reading began.
+    pub(super) first: Offset,
+    /// The last end that was reported, if it was below the watermark: somebody's transaction is open.
+    pub(super) open_at: Option<Offset>,
+    pub(super) records: u64,
+    decision: Option<Decision>,
+    /// Whether the last batch is applied.
+    finished: bool,
+    origin: Option<Origin>,
+    new_incarnation: [u8; 16],
+    delete_retention_ms: i64,
+    started_ms: i64,
+    /// The time to write beside positions until everything was read.
+    as_of_ms: i64,
+}
+
+/// What is known of a changelog before reading it.
+pub(super) struct Extent {
+    pub(super) low: Offset,
+    pub(super) end: Offset,
+    pub(super) delete_retention_ms: i64,
+    pub(super) now_ms: i64,
+}
+
+impl Replay {
+    pub(super) fn new(store: usize, partition: TopicPartition, changelog: &Changelog, extent: &Extent) -> Self {
+        Self {
+            store,
+            partition,
+            phase: Phase::Probing,
+            end: extent.end,
+            position: extent.low,
+            first: extent.low,
+            open_at: None,
+            records: 0,
+            decision: None,
+            finished: false,
+            origin: None,
+            new_incarnation: changelog.new_incarnation,
+            delete_retention_ms: extent.delete_retention_ms,
+            started_ms: extent.now_ms,
+            as_of_ms: extent.now_ms,
+        }
+    }
+
+    /// Takes records, in order.
+    pub(super) fn take(&mut self, stores: &mut Stores, records: &[Record<'_>]) -> Result<()> {
+        self.open_at = None;
+        let mut records = records;
+        if self.phase == Phase::Probing {
+            let Some((first, rest)) = records.split_first() else { return Ok(()) };
+            let Entry::Incarnation(origin) = changelog::decode(&self.partition, first)? else {
+                return Err(self.no_beginning(first.offset).into());
+            };
+            self.origin = Some(origin);
+            self.position = first.offset.saturating_add(1);
+            self.begin(stores)?;
+            records = rest;
+        }
+        if self.phase != Phase::Reading {
+            return Ok(());
+        }
+        for record in records.iter().filter(|record| record.offset >= self.position) {
+            match changelog::decode(&self.partition, record)? {
+                Entry::Put { key, value } => stores.stage(self.store, key, Some(value))?,
+                Entry::Delete { key } => stores.stage(self.store, key, None)?,
+                Entry::Incarnation(origin) if Some(origin) == self.origin => {}
+                Entry::Incarnation(_) => return Err(self.no_beginning(record.offset).into()),
+            }
+            self.records += 1;
+        }
+        if let Some(last) = records.last() {
+            self.position = self.position.max(last.offset.saturating_add(1));
+        }
+        Ok(())
+    }
+
+    /// Takes note that there is nothing more to read below `offset`, the last stable one.
+    pub(super) fn take_end(&mut self, stores: &mut Stores, offset: Offset) -> Result<()> {
+        match self.phase {
+            Phase::Seeking(_) | Phase::Done => return Ok(()),
+            Phase::Probing | Phase::Reading if offset < self.end => {
+                self.open_at = Some(offset);
+                return Ok(());
+            }
+            Phase::Probing => self.begin(stores)?,
+            Phase::Reading => {}
+        }
+        self.open_at = None;
+        self.phase = Phase::Done;
+        Ok(())
+    }
+
+    /// Writes down what was read, once it is worth a batch, and at the end.
+    pub(super) fn apply(&mut self, stores: &mut Stores, options: &Options, now_ms: i64) -> Result<()> {
+        let staged_bytes = stores.staged_bytes(self.store);
+        let done = self.phase == Phase::Done;
+        let (Some(origin), false) = (self.origin, self.finished) else { return Ok(()) };
+        if staged_bytes < options.batch_bytes && !done {
+            return Ok(());
+        }
+        if done {
+            // As of the start, there was nothing above what has been read by now.
+            self.as_of_ms = self.started_ms;
+        }
+        let meta = Meta {
+            fingerprint: origin.fingerprint,
+            incarnation: origin.incarnation,
+            position: self.position,
+            applied_at_ms: self.as_of_ms,
+        };
+        stores.apply(&[(self.store, meta)], now_ms)?;
+        self.finished = done;
+        Ok(())
+    }
+
+    /// What was done.
+    pub(super) fn restored(&self) -> Restored {
+        let decision = self.decision.unwrap_or(Decision::Rebuild(Reason::NoPosition));
+        Restored { store: self.store, decision, records: self.records }
+    }
+
+    /// How many offsets are to be read yet.
+    pub(super) fn remaining(&self) -> u64 {
+        match self.phase {
+            Phase::Done => 0,
+            _ => u64::try_from(self.end.saturating_sub(self.position)).unwrap_or(0),
+        }
+    }
+
+    /// How many offsets were to be read when it began to read.
+    pub(super) fn extent(&self) -> u64 {
+        u64::try_from(self.end.saturating_sub(self.first)).unwrap_or(0)
+    }
+
+    /// Decides what to do with the store, and begins.
+    fn begin(&mut self, stores: &mut Stores) -> Result<()> {
+        let name = stores.specs().get(self.store).map_or_else(String::new, |spec| spec.name.clone());
+        let meta = stores.meta(self.store);
+        let decision = decide(&Situation {
+            store: &name,
+            topic: &self.partition.topic,
+            meta,
+            fingerprint: *stores.fingerprint(),
+            origin: self.origin,
+            end: self.end,
+            delete_retention_ms: self.delete_retention_ms,
+            now_ms: self.started_ms,
+        })?;
+        self.decision = Some(decision);
+        match decision {
+            Decision::Continue(position) => {
+                self.as_of_ms = meta.map_or(self.started_ms, |meta| meta.applied_at_ms);
+                self.position = position.max(self.position);
+                self.first = self.position;
+                self.phase = Phase::Seeking(self.position);
+            }
+            Decision::Rebuild(reason) => {
+                if meta.is_some() {
+                    tracing::warn!(store = name, changelog = %self.partition, "rebuilding the store from empty: {reason}");
+                }
+                stores.wipe(self.store)?;
+                self.phase = Phase::Reading;
+            }
+            Decision::Begin => {
+                if meta.is_some() {
+                    tracing::warn!(store = name, changelog = %self.partition, "emptying the store: its changelog is empty");
+                }
+                stores.wipe(self.store)?;
+                stores.begin_changelog(self.store, self.new_incarnation)?;
+            }
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn no_beginning(&self, offset: Offset) -> Error {
+        Error::new(
+            Kind::Corruption,
+            format!(
+                "changelog {} offset {offset}: its first record, and only that, must tell its incarnation; the topic's \
+                 beginning was deleted or something else wrote to it: reset the application, or choose another \
+                 application id",
+                self.partition
+            ),
+        )
+    }
+}

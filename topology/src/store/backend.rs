@@ -1,0 +1,132 @@
+//! The committed state of one task's stores.
+
+use std::cmp::Ordering;
+use std::ops::{Bound, ControlFlow, Range};
+
+use super::error::Result;
+use super::meta::Meta;
+use super::overlay::Overlay;
+
+/// The committed state of ALL stores of ONE task. Stores are numbered as in the task's list of specs.
+///
+/// Law: a batch given to [`Backend::apply`] is there as a whole or not at all, data and metas, for readers and after
+/// any crash; what [`Backend::flush`] returned for is there after any crash.
+pub trait Backend: Send {
+    /// Puts the value of a key into `value` and returns true; false if there is none, and `value` is as it was or empty.
+    fn get(&self, store: usize, key: &[u8], value: &mut Vec<u8>) -> Result<bool>;
+
+    /// Shows the visitor what lies within bounds, in this direction, until it breaks.
+    fn range(&self, store: usize, bounds: Bounds<'_>, direction: Direction, visitor: Visitor<'_>) -> Result<()>;
+
+    /// Where the store stands; `None` if nothing was ever applied to it.
+    fn meta(&self, store: usize) -> Result<Option<Meta>>;
+
+    /// Applies the sorted writes and metas of all stores named, in one step.
+    fn apply(&mut self, writes: &[Writes<'_>]) -> Result<()>;
+
+    /// Empties a store and forgets its meta. After a crash in the middle there is no meta.
+    fn wipe(&mut self, store: usize) -> Result<()>;
+
+    /// Waits until everything applied so far is safe from a crash of the machine.
+    fn flush(&mut self) -> Result<()>;
+
+    /// Starts what [`Backend::flush`] does, and does not wait for it.
+    fn start_flush(&mut self) -> Result<()> {
+        self.flush()
+    }
+}
+
+/// Shown a key and its value; breaks to end the scan.
+pub type Visitor<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
+
+/// What a commit changes in one store.
+#[derive(Clone, Copy, Debug)]
+pub struct Writes<'a> {
+    /// Which store.
+    pub store: usize,
+    /// Its writes, sorted.
+    pub overlay: &'a Overlay,
+    /// Where it stands with them.
+    pub meta: Meta,
+}
+
+/// In which order a scan goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the smallest key on.
+    Forward,
+    /// From the largest key on.
+    Reverse,
+}
+
+impl Direction {
+    /// How two keys follow each other in this direction.
+    pub(super) fn compare(self, a: &[u8], b: &[u8]) -> Ordering {
+        match self {
+            Direction::Forward => a.cmp(b),
+            Direction::Reverse => b.cmp(a),
+        }
+    }
+}
+
+/// Between which keys, as bytes, a scan goes. Bounds that cross hold nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds<'a> {
+    /// Where it begins, in key order.
+    pub start: Bound<&'a [u8]>,
+    /// Where it ends, in key order.
+    pub end: Bound<&'a [u8]>,
+}
+
+impl Bounds<'_> {
+    /// Everything.
+    pub const ALL: Self = Self { start: Bound::Unbounded, end: Bound::Unbounded };
+
+    /// Which of `count` sorted keys lie within.
+    pub(super) fn slice<'k>(&self, count: usize, key: impl Fn(usize) -> &'k [u8]) -> Range<usize> {
+        let first = |wanted: &dyn Fn(&[u8]) -> bool| {
+            let (mut low, mut high) = (0, count);
+            while low < high {
+                let middle = low + (high - low) / 2;
+                if wanted(key(middle)) { high = middle } else { low = middle + 1 }
+            }
+            low
+        };
+        let start = match self.start {
+            Bound::Unbounded => 0,
+            Bound::Included(start) => first(&|key| key >= start),
+            Bound::Excluded(start) => first(&|key| key > start),
+        };
+        let end = match self.end {
+            Bound::Unbounded => count,
+            Bound::Included(end) => first(&|key| key > end),
+            Bound::Excluded(end) => first(&|key| key >= end),
+        };
+        start..end.max(start)
+    }
+
+    /// Whether nothing can lie within.
+    pub(super) fn are_empty(&self) -> bool {
+        match (self.start, self.end) {
+            (Bound::Unbounded, Bound::Excluded(end)) => end.is_empty(),
+            (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
+            (Bound::Included(start), Bound::Included(end)) => start > end,
+            (Bound::Included(start) | Bound::Excluded(start), Bound::Included(end) | Bound::Excluded(end)) => {
+                start >= end
+            }
+        }
+    }
+}
+
+/// The smallest key above all that begin with `prefix`, into `end`; false if there is none.
+pub(super) fn prefix_end(prefix: &[u8], end: &mut Vec<u8>) -> bool {
+    end.clear();
+    end.extend_from_slice(prefix);
+    while let Some(last) = end.pop() {
+        if let Some(next) = last.checked_add(1) {
+            end.push(next);
+            return true;
+        }
+    }
+    false
+}

@@ -1,0 +1,178 @@
+//! The records of a changelog.
+//!
+//! ```text
+//!               key                              value
+//! put           | 0x01 | the key's bytes |       | 0x01 | the value's bytes |
+//! delete        | 0x01 | the key's bytes |       none: a tombstone, which compaction removes in the end
+//! incarnation   | 0x00 | "incarnation"   |       | 0x01 | incarnation, 16 bytes | fingerprint, 32 bytes |
+//! ```
+//! The incarnation is the first record of every changelog. Its key is written once, so compaction keeps it first.
+
+use super::error::{Error, Kind, Result};
+use super::meta::{Fingerprint, Incarnation};
+use crate::log::{Offset, Record, TopicPartition};
+
+const SYSTEM: u8 = 0;
+const ENTRY: u8 = 1;
+const FORMAT: u8 = 1;
+/// The key of the incarnation record.
+pub const INCARNATION_KEY: &[u8] = b"\0incarnation";
+
+/// A changelog record, read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry<'a> {
+    /// The key has this value from here on.
+    Put {
+        /// The key.
+        key: &'a [u8],
+        /// Its value.
+        value: &'a [u8],
+    },
+    /// The key has no value from here on.
+    Delete {
+        /// The key.
+        key: &'a [u8],
+    },
+    /// Which changelog this is.
+    Incarnation(Origin),
+}
+
+/// Which changelog it is, and whose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Of the topic.
+    pub incarnation: Incarnation,
+    /// Of the application that made it.
+    pub fingerprint: Fingerprint,
+}
+
+/// Puts the record's key for a store's key into `out`.
+pub fn encode_key(key: &[u8], out: &mut Vec<u8>) {
+    out.clear();
+    out.push(ENTRY);
+    out.extend_from_slice(key);
+}
+
+/// Puts the record's value for a store's value into `out`.
+pub fn encode_value(value: &[u8], out: &mut Vec<u8>) {
+    out.clear();
+    out.push(FORMAT);
+    out.extend_from_slice(value);
+}
+
+impl Origin {
+    /// How many bytes the value of an incarnation record has.
+    pub const SIZE_BYTES: usize = 49;
+
+    /// The value of the incarnation record.
+    pub fn encode(&self) -> [u8; Self::SIZE_BYTES] {
+        let mut bytes = [FORMAT; Self::SIZE_BYTES];
+        bytes[1..17].copy_from_slice(&self.incarnation);
+        bytes[17..49].copy_from_slice(&self.fingerprint);
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (incarnation, rest) = bytes.split_first_chunk::<16>()?;
+        Some(Self { incarnation: *incarnation, fingerprint: rest.try_into().ok()? })
+    }
+}
+
+/// Reads a record of the changelog `partition`, or says which one is not what a changelog holds.
+#[inline]
+pub fn decode<'a>(partition: &TopicPartition, record: &Record<'a>) -> Result<Entry<'a>> {
+    match (record.key.and_then(<[u8]>::split_first), record.value.map(<[u8]>::split_first)) {
+        (Some((&ENTRY, key)), None) => Ok(Entry::Delete { key }),
+        (Some((&ENTRY, key)), Some(Some((&FORMAT, value)))) => Ok(Entry::Put { key, value }),
+        (Some((&SYSTEM, _)), Some(Some((&FORMAT, value)))) if record.key == Some(INCARNATION_KEY) => {
+            Origin::decode(value).map(Entry::Incarnation).ok_or_else(|| malformed(partition, record.offset))
+        }
+        (Some((&ENTRY, _)), Some(Some((&format, _)))) => Err(unknown_format(partition, record.offset, format)),
+        (Some((&SYSTEM, _)), Some(Some((&format, _)))) if format != FORMAT => {
+            Err(unknown_format(partition, record.offset, format))
+        }
+        _ => Err(malformed(partition, record.offset)),
+    }
+}
+
+#[cold]
+fn unknown_format(partition: &TopicPartition, offset: Offset, format: u8) -> Error {
+    Error::new(
+        Kind::UnknownFormat,
+        format!(
+            "changelog {partition} offset {offset} is in format {format}, this version knows {FORMAT}: run the version \
+             that wrote it"
+        ),
+    )
+}
+
+#[cold]
+fn malformed(partition: &TopicPartition, offset: Offset) -> Error {
+    Error::new(
+        Kind::Corruption,
+        format!(
+            "changelog {partition} offset {offset} is not a changelog record: something else wrote to this topic; find \
+             it, then reset the application or choose another application id"
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read<'a>(key: Option<&'a [u8]>, value: Option<&'a [u8]>) -> Result<Entry<'a>> {
+        let partition = TopicPartition::new("app-counts-changelog", 2);
+        decode(&partition, &Record { offset: 77, timestamp_ms: 0, key, value, headers: &[] })
+    }
+
+    proptest! {
+        #[test]
+        fn entries_come_back_as_they_were(key: Vec<u8>, value: Vec<u8>) {
+            let (mut key_bytes, mut value_bytes) = (Vec::new(), Vec::new());
+            encode_key(&key, &mut key_bytes);
+            encode_value(&value, &mut value_bytes);
+            prop_assert_eq!(read(Some(&key_bytes), Some(&value_bytes)), Ok(Entry::Put { key: &key, value: &value }));
+            prop_assert_eq!(read(Some(&key_bytes), None), Ok(Entry::Delete { key: &key }));
+        }
+
+        #[test]
+        fn no_bytes_make_decoding_panic(key: Option<Vec<u8>>, value: Option<Vec<u8>>) {
+            let _ = read(key.as_deref(), value.as_deref());
+        }
+
+        #[test]
+        fn bytes_near_an_incarnation_make_no_panic(value in prop::option::of(prop::collection::vec(0u8..3, 0..60))) {
+            let read = read(Some(INCARNATION_KEY), value.as_deref());
+            prop_assert_eq!(read.is_ok(), value.is_some_and(|value| value.len() == 49 && value[0] == 1));
+        }
+    }
+
+    #[test]
+    fn the_incarnation_comes_back_as_it_was() {
+        let origin = Origin { incarnation: [3; 16], fingerprint: [4; 32] };
+        assert_eq!(read(Some(INCARNATION_KEY), Some(&origin.encode())), Ok(Entry::Incarnation(origin)));
+    }
+
+    #[test]
+    fn an_unknown_format_is_refused_and_topic_and_offset_are_named() {
+        let error = read(Some(b"\x01key"), Some(b"\x02value")).unwrap_err();
+        assert_eq!(error.kind(), Kind::UnknownFormat);
+        assert!(error.to_string().contains("app-counts-changelog-2 offset 77 is in format 2"), "{error}");
+    }
+
+    #[test]
+    fn what_no_changelog_holds_is_refused() {
+        for (key, value) in [
+            (None, Some(&b"\x01v"[..])),
+            (Some(&b""[..]), Some(&b"\x01v"[..])),
+            (Some(&b"\x05key"[..]), Some(&b"\x01v"[..])),
+            (Some(&b"\x01key"[..]), Some(&b""[..])),
+            (Some(&b"\x00other"[..]), Some(&b"\x01v"[..])),
+            (Some(INCARNATION_KEY), None),
+        ] {
+            assert_eq!(read(key, value).unwrap_err().kind(), Kind::Corruption, "{key:?} {value:?}");
+        }
+    }
+}

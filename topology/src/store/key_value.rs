@@ -1,0 +1,379 @@
+//! A store as a processor sees it: typed keys and values.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::ops::{Bound, ControlFlow};
+use std::rc::Rc;
+
+use super::backend::{Bounds, Direction, prefix_end};
+use super::error::{Error, Kind, Result};
+use super::stores::Stores;
+use crate::codec::{Codec, DecodeError};
+
+/// A typed handle on one store of a task.
+///
+/// ```
+/// # use std::{cell::RefCell, rc::Rc};
+/// # use topology::store::{Medium, Options, Spec, Stores};
+/// use topology::codec::{U64, Utf8};
+/// use topology::store::KeyValueStore;
+///
+/// # let specs = vec![Spec::new("counts", Medium::Memory)?];
+/// # let stores = Rc::new(RefCell::new(Stores::in_memory(specs, [0; 32], &Options::default())?));
+/// let counts = KeyValueStore::new(stores, 0, Utf8, U64)?;
+/// for word in ["to", "be", "or", "not", "to", "be"] {
+///     let count = counts.get(&word)?.unwrap_or(0) + 1;
+///     counts.put(&word, &count)?;
+/// }
+/// assert_eq!(counts.get(&"be")?, Some(2));
+/// # Ok::<(), topology::store::Error>(())
+/// ```
+pub struct KeyValueStore<K: Codec, V: Codec> {
+    stores: Rc<RefCell<Stores>>,
+    store: usize,
+    name: Rc<str>,
+    key_codec: K,
+    value_codec: V,
+    /// Taken out while in use, so that a call made from within a visitor finds none and makes its own.
+    key_bytes: Cell<Vec<u8>>,
+    value_bytes: Cell<Vec<u8>>,
+}
+
+impl<K: Codec, V: Codec> Clone for KeyValueStore<K, V> {
+    fn clone(&self) -> Self {
+        Self {
+            stores: Rc::clone(&self.stores),
+            store: self.store,
+            name: Rc::clone(&self.name),
+            key_codec: self.key_codec.clone(),
+            value_codec: self.value_codec.clone(),
+            key_bytes: Cell::default(),
+            value_bytes: Cell::default(),
+        }
+    }
+}
+
+impl<K: Codec, V: Codec> fmt::Debug for KeyValueStore<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyValueStore").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// A scan copies about this much before it shows it to the visitor, so that the visitor may use the stores.
+const CHUNK_BYTES: usize = 32 << 10;
+
+impl<K: Codec, V: Codec> KeyValueStore<K, V> {
+    /// A handle on store number `store` of these.
+    pub fn new(stores: Rc<RefCell<Stores>>, store: usize, key_codec: K, value_codec: V) -> Result<Self> {
+        let name = stores.borrow().specs().get(store).map(|spec| Rc::from(spec.name.as_str()));
+        let name = name.ok_or_else(|| Error::new(Kind::Invalid, format!("there is no store number {store}")))?;
+        let (key_bytes, value_bytes) = Default::default();
+        Ok(Self { stores, store, name, key_codec, value_codec, key_bytes, value_bytes })
+    }
+
+    /// The value of a key, where values do not borrow: numbers, JSON.
+    pub fn get<T>(&self, key: &K::Item<'_>) -> Result<Option<T>>
+    where
+        V: for<'a> Codec<Item<'a> = T>,
+    {
+        self.read(key, |value| {
+            value.map(|value| self.value_codec.decode(value).map_err(|error| self.undecodable(&error))).transpose()
+        })?
+    }
+
+    /// Shows `read` the value of a key, borrowed.
+    pub fn get_with<R>(&self, key: &K::Item<'_>, read: impl FnOnce(Option<V::Item<'_>>) -> R) -> Result<R> {
+        self.read(key, |value| {
+            let value = value.map(|value| self.value_codec.decode(value)).transpose();
+            Ok(read(value.map_err(|error| self.undecodable(&error))?))
+        })?
+    }
+
+    /// Whether a key has a value.
+    pub fn contains(&self, key: &K::Item<'_>) -> Result<bool> {
+        self.read(key, |value| value.is_some())
+    }
+
+    /// Sets a key's value.
+    pub fn put(&self, key: &K::Item<'_>, value: &V::Item<'_>) -> Result<()> {
+        let mut value_bytes = self.value_bytes.take();
+        value_bytes.clear();
+        self.value_codec.encode(value, &mut value_bytes);
+        let done = self.with_key(key, |stores, key| stores.put(self.store, key, &value_bytes));
+        self.value_bytes.set(value_bytes);
+        done
+    }
+
+    /// Deletes a key. One that has no value is no error.
+    pub fn delete(&self, key: &K::Item<'_>) -> Result<()> {
+        self.with_key(key, |stores, key| stores.delete(self.store, key))
+    }
+
+    /// Shows the visitor all entries in this direction, until it breaks. See [`KeyValueStore::range`].
+    pub fn scan(
+        &self,
+        direction: Direction,
+        visitor: impl FnMut(K::Item<'_>, V::Item<'_>) -> ControlFlow<()>,
+    ) -> Result<()> {
+        self.visit(Bounds::ALL, direction, visitor)
+    }
+
+    /// Shows the visitor the entries within bounds, in the order of the keys' bytes or its reverse, until it breaks. The
+    /// visitor may use the stores; whether the scan sees what it writes ahead of the scan is not defined.
+    pub fn range(
+        &self,
+        start: Bound<&K::Item<'_>>,
+        end: Bound<&K::Item<'_>>,
+        direction: Direction,
+        visitor: impl FnMut(K::Item<'_>, V::Item<'_>) -> ControlFlow<()>,
+    ) -> Result<()> {
+        let encode = |bound: Bound<&K::Item<'_>>| {
+            bound.map(|key| {
+                let mut bytes = Vec::new();
+                self.key_codec.encode(key, &mut bytes);
+                bytes
+            })
+        };
+        let (start, end) = (encode(start), encode(end));
+        let bounds = Bounds { start: start.as_ref().map(Vec::as_slice), end: end.as_ref().map(Vec::as_slice) };
+        self.visit(bounds, direction, visitor)
+    }
+
+    /// Shows the visitor the entries whose keys' bytes begin with `prefix`. See [`KeyValueStore::range`].
+    pub fn prefix(
+        &self,
+        prefix: &[u8],
+        direction: Direction,
+        visitor: impl FnMut(K::Item<'_>, V::Item<'_>) -> ControlFlow<()>,
+    ) -> Result<()> {
+        let mut end = Vec::new();
+        let end = if prefix_end(prefix, &mut end) { Bound::Excluded(&end[..]) } else { Bound::Unbounded };
+        self.visit(Bounds { start: Bound::Included(prefix), end }, direction, visitor)
+    }
+
+    fn with_key<R>(&self, key: &K::Item<'_>, act: impl FnOnce(&mut Stores, &[u8]) -> R) -> R {
+        let mut key_bytes = self.key_bytes.take();
+        key_bytes.clear();
+        self.key_codec.encode(key, &mut key_bytes);
+        // Nobody else's code runs while the stores are borrowed, so this cannot meet another borrow.
+        let result = act(&mut self.stores.borrow_mut(), &key_bytes);
+        self.key_bytes.set(key_bytes);
+        result
+    }
+
+    fn read<R>(&self, key: &K::Item<'_>, read: impl FnOnce(Option<&[u8]>) -> R) -> Result<R> {
+        let mut value = self.value_bytes.take();
+        let found = self.with_key(key, |stores, key| stores.get(self.store, key, &mut value));
+        let result = found.map(|found| read(found.then_some(&value)));
+        self.value_bytes.set(value);
+        result
+    }
+
+    fn visit(
+        &self,
+        bounds: Bounds<'_>,
+        direction: Direction,
+        mut visitor: impl FnMut(K::Item<'_>, V::Item<'_>) -> ControlFlow<()>,
+    ) -> Result<()> {
+        let (mut chunk, mut last_key) = (Chunk::default(), Vec::new());
+        let mut rest = bounds;
+        loop {
+            chunk.fill(&mut self.stores.borrow_mut(), self.store, rest, direction)?;
+            for (key, value) in chunk.entries() {
+                let key = self.key_codec.decode(key).map_err(|error| self.undecodable(&error))?;
+                let value = self.value_codec.decode(value).map_err(|error| self.undecodable(&error))?;
+                if visitor(key, value).is_break() {
+                    return Ok(());
+                }
+            }
+            if !chunk.has_more {
+                return Ok(());
+            }
+            last_key.clear();
+            last_key.extend_from_slice(chunk.entries().next_back().map_or(&[], |(key, _)| key));
+            rest = match direction {
+                Direction::Forward => Bounds { start: Bound::Excluded(&last_key), ..bounds },
+                Direction::Reverse => Bounds { end: Bound::Excluded(&last_key), ..bounds },
+            };
+        }
+    }
+
+    #[cold]
+    fn undecodable(&self, error: &DecodeError) -> Error {
+        Error::new(
+            Kind::Corruption,
+            format!(
+                "store {} holds bytes that its codec cannot read ({error}): if the codec changed, reset the application \
+                 or give the store a new name",
+                self.name
+            ),
+        )
+    }
+}
+
+/// Entries copied out of a store.
+#[derive(Default)]
+struct Chunk {
+    bytes: Vec<u8>,
+    /// Where in `bytes` each key starts, where it ends and its value starts, and where that ends.
+    places: Vec<(usize, usize, usize)>,
+    has_more: bool,
+}
+
+impl Chunk {
+    fn fill(&mut self, stores: &mut Stores, store: usize, bounds: Bounds<'_>, direction: Direction) -> Result<()> {
+        let Self { bytes, places, has_more } = self;
+        bytes.clear();
+        places.clear();
+        *has_more = false;
+        stores.range(store, bounds, direction, &mut |key, value| {
+            if bytes.len() >= CHUNK_BYTES {
+                *has_more = true;
+                return ControlFlow::Break(());
+            }
+            let start = bytes.len();
+            bytes.extend_from_slice(key);
+            let middle = bytes.len();
+            bytes.extend_from_slice(value);
+            places.push((start, middle, bytes.len()));
+            ControlFlow::Continue(())
+        })
+    }
+
+    fn entries(&self) -> impl DoubleEndedIterator<Item = (&[u8], &[u8])> {
+        self.places.iter().map(|&(start, middle, end)| (&self.bytes[start..middle], &self.bytes[middle..end]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{Bytes, I64, Json, U64, Utf8};
+    use crate::store::{Medium, Options, Spec};
+
+    fn stores() -> Rc<RefCell<Stores>> {
+        let specs = vec![Spec::new("a", Medium::Memory).unwrap(), Spec::new("b", Medium::Memory).unwrap()];
+        Rc::new(RefCell::new(Stores::in_memory(specs, [0; 32], &Options::default()).unwrap()))
+    }
+
+    #[test]
+    fn a_count_reads_as_it_should() -> crate::Result<()> {
+        let counts = KeyValueStore::new(stores(), 0, Utf8, I64)?;
+        for key in ["a", "b", "a"] {
+            let count = counts.get(&key)?.unwrap_or(0) + 1;
+            counts.put(&key, &count)?;
+        }
+        assert_eq!((counts.get(&"a")?, counts.get(&"b")?, counts.get(&"c")?), (Some(2), Some(1), None));
+        counts.delete(&"a")?;
+        assert!(!counts.contains(&"a")? && counts.contains(&"b")?);
+        Ok(())
+    }
+
+    #[test]
+    fn borrowed_and_owned_values_are_both_at_hand() {
+        let texts = KeyValueStore::new(stores(), 0, U64, Utf8).unwrap();
+        texts.put(&1, &"one").unwrap();
+        assert_eq!(texts.get_with(&1, |text| text.map(str::len)).unwrap(), Some(3));
+        assert_eq!(texts.get_with(&2, |text| text.map(str::len)).unwrap(), None);
+        let lists = KeyValueStore::new(stores(), 1, Bytes, Json::<Vec<u32>>::new()).unwrap();
+        lists.put(&&b"k"[..], &vec![1, 2]).unwrap();
+        assert_eq!(lists.get(&&b"k"[..]).unwrap(), Some(vec![1, 2]));
+    }
+
+    #[test]
+    fn a_long_scan_sees_each_entry_once_in_both_directions_and_within_bounds() {
+        let store = KeyValueStore::new(stores(), 0, U64, Bytes).unwrap();
+        let value = vec![7; 300];
+        for key in 0..1_000 {
+            store.put(&key, &&value[..]).unwrap();
+        }
+        let seen = |start, end, direction| {
+            let mut keys = Vec::new();
+            store
+                .range(start, end, direction, |key, value| {
+                    assert_eq!(value.len(), 300);
+                    keys.push(key);
+                    ControlFlow::Continue(())
+                })
+                .unwrap();
+            keys
+        };
+        assert_eq!(seen(Bound::Unbounded, Bound::Unbounded, Direction::Forward), (0..1_000).collect::<Vec<_>>());
+        let reverse = seen(Bound::Excluded(&100), Bound::Included(&900), Direction::Reverse);
+        assert_eq!(reverse, (101..=900).rev().collect::<Vec<_>>());
+        let mut count = 0;
+        let until_500 = |key, _: &[u8]| {
+            count += 1;
+            if key == 500 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        store.scan(Direction::Forward, until_500).unwrap();
+        assert_eq!(count, 501);
+    }
+
+    #[test]
+    fn a_visitor_may_read_write_and_scan_the_same_task_s_stores() {
+        let stores = stores();
+        let source = KeyValueStore::new(Rc::clone(&stores), 0, U64, U64).unwrap();
+        let copy = KeyValueStore::new(stores, 1, U64, U64).unwrap();
+        for key in 0..5_000 {
+            source.put(&key, &(key * 2)).unwrap();
+        }
+        let visit = |key, value| {
+            copy.put(&key, &value).unwrap();
+            source.delete(&key).unwrap();
+            assert_eq!((copy.get(&key).unwrap(), source.get(&key).unwrap()), (Some(value), None));
+            copy.scan(Direction::Reverse, |last, _| {
+                assert_eq!(last, key);
+                ControlFlow::Break(())
+            })
+            .unwrap();
+            ControlFlow::Continue(())
+        };
+        source.scan(Direction::Forward, visit).unwrap();
+        let mut left = 0;
+        source
+            .scan(Direction::Forward, |_, _| {
+                left += 1;
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        assert_eq!((left, copy.get(&4_999).unwrap()), (0, Some(9_998)));
+    }
+
+    #[test]
+    fn a_prefix_takes_what_begins_with_it_also_at_the_end_of_all_keys() {
+        let store = KeyValueStore::new(stores(), 0, Bytes, U64).unwrap();
+        let keys: [&[u8]; 6] = [b"a", b"ab", b"b", b"\xff", b"\xff\xff", b"\xff\xff\x01"];
+        for (value, key) in (0..).zip(&keys) {
+            store.put(key, &value).unwrap();
+        }
+        let seen = |prefix: &[u8]| {
+            let mut values = Vec::new();
+            store
+                .prefix(prefix, Direction::Forward, |_, value| {
+                    values.push(value);
+                    ControlFlow::Continue(())
+                })
+                .unwrap();
+            values
+        };
+        assert_eq!(seen(b"a"), [0, 1]);
+        assert_eq!(seen(b"\xff"), [3, 4, 5]);
+        assert_eq!(seen(b"\xff\xff"), [4, 5]);
+        assert_eq!(seen(b""), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(seen(b"c"), [0u64; 0]);
+    }
+
+    #[test]
+    fn bytes_that_the_codec_cannot_read_are_an_error_that_names_the_store() {
+        let stores = stores();
+        let written = KeyValueStore::new(Rc::clone(&stores), 0, Utf8, Utf8).unwrap();
+        written.put(&"k", &"not a number").unwrap();
+        let read = KeyValueStore::new(stores, 0, Utf8, U64).unwrap();
+        let error = read.get(&"k").unwrap_err();
+        assert_eq!(error.kind(), Kind::Corruption);
+        assert!(error.to_string().contains("store a holds bytes"), "{error}");
+        assert!(read.get_with(&"k", |_| ()).is_err());
+        assert!(read.scan(Direction::Forward, |_, _| ControlFlow::Continue(())).is_err());
+    }
+}

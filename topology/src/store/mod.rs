@@ -1,0 +1,46 @@
+//! Key-value stores of a task, and the directory they live in.
+//!
+//! ```text
+//! processors    KeyValueStore<K, V>      typed handles, one per store and processor
+//! task          Stores                   all stores of one task: reads look through the uncommitted writes
+//!                 Overlay                what is not committed yet; becomes changelog records
+//!                 (read cache)           committed values kept ready
+//!                 Backend                what is committed, with its position in the changelog: memory | rocks
+//! process       StateDirectory           who may use which directory
+//! ```
+//! A backend never holds uncommitted data: the overlay reaches it after the log's transaction has committed, in one
+//! batch with the changelog position. This module may use `error`, `codec` and `log`'s plain types. It knows no clock:
+//! times are arguments.
+
+mod backend;
+mod cache;
+pub mod changelog;
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod crash;
+mod error;
+mod flush_schedule;
+mod key_value;
+mod memory;
+mod meta;
+mod order;
+mod overlay;
+mod rocks;
+mod routed;
+mod spec;
+pub mod state_directory;
+mod stores;
+mod table;
+
+pub use backend::{Backend, Bounds, Direction, Visitor, Writes};
+pub use error::{Error, Kind, Result};
+pub use key_value::KeyValueStore;
+pub use memory::Memory;
+pub use meta::{Fingerprint, Incarnation, Meta};
+pub use overlay::Overlay;
+pub use rocks::{Rocks, Shared};
+pub(crate) use spec::is_plain_name;
+pub use spec::{Medium, Options, Spec};
+pub use state_directory::{StateDirectory, TaskDirectory};
+pub use stores::{ChangelogRecord, Stores};

@@ -1,0 +1,81 @@
+//! The writes of one store that are not committed yet.
+
+use super::backend::{Bounds, Direction};
+use super::error::Result;
+use super::order::Order;
+use super::table::Table;
+
+/// Uncommitted writes of one store: the last one of each key. They are read through, become one changelog record per
+/// key at the commit, and only then reach the committed state.
+#[derive(Debug, Default)]
+pub struct Overlay {
+    table: Table,
+    order: Order,
+}
+
+impl Overlay {
+    /// Sets a key's value, or deletes the key. `hash` is of the key, and always by the same hasher.
+    #[inline]
+    pub fn set(&mut self, hash: u64, key: &[u8], value: Option<&[u8]>) -> Result<()> {
+        self.table.set(hash, key, value)
+    }
+
+    /// `Some(Some(value))` if the key was put, `Some(None)` if it was deleted, `None` if it was not written.
+    #[inline]
+    pub fn get(&self, hash: u64, key: &[u8]) -> Option<Option<&[u8]>> {
+        self.table.get(hash, key)
+    }
+
+    /// How many keys were written.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether nothing was written.
+    pub fn is_empty(&self) -> bool {
+        self.table.len() == 0
+    }
+
+    /// What it takes in memory, about.
+    pub fn size_bytes(&self) -> usize {
+        self.table.size_bytes()
+    }
+
+    /// Forgets the writes.
+    pub fn clear(&mut self) {
+        self.table.clear();
+        self.order.clear();
+    }
+
+    /// Puts the writes into key order, for [`Overlay::sorted`].
+    pub fn sort(&mut self) {
+        self.order.all(&self.table);
+    }
+
+    /// All writes in key order, as of the last [`Overlay::sort`]: `None` is a deletion.
+    pub fn sorted(&self) -> impl ExactSizeIterator<Item = (&[u8], Option<&[u8]>)> {
+        self.order.settled().iter().map(|&number| (self.table.key(number), self.table.value(number)))
+    }
+
+    /// The writes within bounds, in key order or its reverse.
+    pub(super) fn within<'a>(
+        &'a mut self,
+        bounds: Bounds<'_>,
+        direction: Direction,
+    ) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> {
+        self.order.settle(&self.table);
+        let mut numbers = self.order.within(&self.table, bounds);
+        let next = move || match direction {
+            Direction::Forward => numbers.next(),
+            Direction::Reverse => numbers.next_back(),
+        };
+        std::iter::from_fn(next).map(|number| (self.table.key(number), self.table.value(number)))
+    }
+
+    /// All writes as they came, with their hashes.
+    pub(super) fn unsorted(&self) -> impl Iterator<Item = (u64, &[u8], Option<&[u8]>)> {
+        // A table holds fewer than 2^32 entries.
+        let numbers = 0..self.table.len() as u32;
+        numbers.map(|number| (self.table.hash(number), self.table.key(number), self.table.value(number)))
+    }
+}

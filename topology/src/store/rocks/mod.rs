@@ -1,0 +1,212 @@
+//! Committed state on the disk: one RocksDB per task.
+//!
+//! ```text
+//! column family    holds
+//! default          store's name -> its Meta
+//! store.<name>     key -> value
+//! ```
+//! The write-ahead log is off, since the changelog is one. A batch is atomic over column families, and so is a flush:
+//! whatever the last flush left is a state that a commit made.
+
+mod options;
+
+use std::ops::{Bound, ControlFlow};
+use std::path::{Path, PathBuf};
+
+pub use options::Shared;
+use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, FlushOptions, ReadOptions, WriteBatch, WriteOptions};
+
+use super::backend::{Backend, Bounds, Direction, Visitor, Writes};
+use super::error::{Error, Kind, Result};
+use super::memory::no_such_store;
+use super::meta::Meta;
+use rocksdb::DEFAULT_COLUMN_FAMILY_NAME as METAS;
+
+/// One task's RocksDB stores.
+pub struct Rocks {
+    database: DB,
+    path: PathBuf,
+    /// Name and column family of each store.
+    stores: Vec<(String, String)>,
+    shared: Shared,
+    write_options: WriteOptions,
+    batch_bytes: usize,
+}
+
+impl std::fmt::Debug for Rocks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rocks").field("path", &self.path).field("stores", &self.stores).finish_non_exhaustive()
+    }
+}
+
+impl Rocks {
+    /// Opens the stores of these names in the directory `path`, which is made if need be. Stores that are there under
+    /// other names stay as they are, unused.
+    pub fn open(path: &Path, names: &[String], shared: &Shared) -> Result<Self> {
+        let stores: Vec<_> = names.iter().map(|name| (name.clone(), format!("store.{name}"))).collect();
+        let families = families(path, &stores, shared)?;
+        let database = DB::open_cf_descriptors(&shared.database(), path, families)
+            .map_err(|error| failure("open", path, &error))?;
+        let mut write_options = WriteOptions::default();
+        write_options.disable_wal(true);
+        Ok(Self { database, path: path.to_owned(), stores, shared: shared.clone(), write_options, batch_bytes: 0 })
+    }
+
+    fn family(&self, store: usize) -> Result<&ColumnFamily> {
+        let (_, family) = self.stores.get(store).ok_or_else(|| no_such_store(store))?;
+        self.named_family(family)
+    }
+
+    fn named_family(&self, family: &str) -> Result<&ColumnFamily> {
+        self.database.cf_handle(family).ok_or_else(|| {
+            Error::new(Kind::Corruption, format!("{}: column family {family} is gone", self.path.display()))
+        })
+    }
+
+    fn name(&self, store: usize) -> Result<&str> {
+        Ok(&self.stores.get(store).ok_or_else(|| no_such_store(store))?.0)
+    }
+
+    fn write(&self, batch: WriteBatch) -> Result<()> {
+        self.database.write_opt(batch, &self.write_options).map_err(|error| failure("write to", &self.path, &error))
+    }
+
+    /// Flushes all column families as one, as a flush of some would tear data and positions apart.
+    fn flush_all(&self, wait: bool) -> Result<()> {
+        let mut families = vec![self.named_family(METAS)?];
+        for store in 0..self.stores.len() {
+            families.push(self.family(store)?);
+        }
+        let mut options = FlushOptions::default();
+        options.set_wait(wait);
+        self.database.flush_cfs_opt(&families, &options).map_err(|error| failure("flush", &self.path, &error))
+    }
+
+    fn read_options(bounds: Bounds<'_>) -> ReadOptions {
+        let after = |key: &[u8]| [key, &[0]].concat();
+        let mut options = ReadOptions::default();
+        match bounds.start {
+            Bound::Included(start) => options.set_iterate_lower_bound(start),
+            Bound::Excluded(start) => options.set_iterate_lower_bound(after(start)),
+            Bound::Unbounded => {}
+        }
+        match bounds.end {
+            Bound::Included(end) => options.set_iterate_upper_bound(after(end)),
+            Bound::Excluded(end) => options.set_iterate_upper_bound(end),
+            Bound::Unbounded => {}
+        }
+        options
+    }
+}
+
+impl Backend for Rocks {
+    fn get(&self, store: usize, key: &[u8], value: &mut Vec<u8>) -> Result<bool> {
+        let found = self.database.get_pinned_cf(self.family(store)?, key);
+        let found = found.map_err(|error| failure("read from", &self.path, &error))?;
+        if let Some(found) = &found {
+            value.clear();
+            value.extend_from_slice(found);
+        }
+        Ok(found.is_some())
+    }
+
+    fn range(&self, store: usize, bounds: Bounds<'_>, direction: Direction, visitor: Visitor<'_>) -> Result<()> {
+        if bounds.are_empty() {
+            return Ok(());
+        }
+        let mut entries = self.database.raw_iterator_cf_opt(self.family(store)?, Self::read_options(bounds));
+        match direction {
+            Direction::Forward => entries.seek_to_first(),
+            Direction::Reverse => entries.seek_to_last(),
+        }
+        while let Some((key, value)) = entries.item() {
+            if let ControlFlow::Break(()) = visitor(key, value) {
+                break;
+            }
+            match direction {
+                Direction::Forward => entries.next(),
+                Direction::Reverse => entries.prev(),
+            }
+        }
+        entries.status().map_err(|error| failure("scan", &self.path, &error))
+    }
+
+    fn meta(&self, store: usize) -> Result<Option<Meta>> {
+        let name = self.name(store)?;
+        let found = self.database.get_pinned_cf(self.named_family(METAS)?, name);
+        let found = found.map_err(|error| failure("read from", &self.path, &error))?;
+        found.map(|bytes| Meta::decode(name, &bytes)).transpose()
+    }
+
+    fn apply(&mut self, writes: &[Writes<'_>]) -> Result<()> {
+        let metas = self.named_family(METAS)?;
+        let mut batch = WriteBatch::with_capacity_bytes(self.batch_bytes);
+        for Writes { store, overlay, meta } in writes {
+            let family = self.family(*store)?;
+            for (key, value) in overlay.sorted() {
+                match value {
+                    Some(value) => batch.put_cf(family, key, value),
+                    None => batch.delete_cf(family, key),
+                }
+            }
+            batch.put_cf(metas, self.name(*store)?, meta.encode());
+        }
+        let batch_bytes = batch.size_in_bytes();
+        self.write(batch)?;
+        self.batch_bytes = batch_bytes;
+        Ok(())
+    }
+
+    fn wipe(&mut self, store: usize) -> Result<()> {
+        let (name, family) = self.stores.get(store).ok_or_else(|| no_such_store(store))?.clone();
+        // Dropping a column family is durable at once, so the position must be durably gone before.
+        let mut batch = WriteBatch::default();
+        batch.delete_cf(self.named_family(METAS)?, &name);
+        self.write(batch)?;
+        self.flush_all(true)?;
+        self.database.drop_cf(&family).map_err(|error| failure("empty", &self.path, &error))?;
+        let options = self.shared.store();
+        self.database.create_cf(&family, &options).map_err(|error| failure("empty", &self.path, &error))
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.flush_all(true)
+    }
+
+    fn start_flush(&mut self) -> Result<()> {
+        self.flush_all(false)
+    }
+}
+
+/// All that is there, since RocksDB opens with all its column families or not at all, and what is asked for.
+fn families(path: &Path, stores: &[(String, String)], shared: &Shared) -> Result<Vec<ColumnFamilyDescriptor>> {
+    let mut names = vec![METAS.to_owned()];
+    names.extend(stores.iter().map(|(_, family)| family.clone()));
+    if path.join("CURRENT").exists() {
+        names.extend(DB::list_cf(&shared.database(), path).map_err(|error| failure("open", path, &error))?);
+    }
+    names.sort_unstable();
+    names.dedup();
+    Ok(names.into_iter().map(|name| ColumnFamilyDescriptor::new(name, shared.store())).collect())
+}
+
+fn failure(what: &str, path: &Path, error: &rocksdb::Error) -> Error {
+    let (path, text) = (path.display(), error.to_string());
+    if text.contains("No space left on device") {
+        let advice = "the disk is full; free space and start again, nothing committed is lost";
+        return Error::new(Kind::DiskFull, format!("cannot {what} {path}: {advice}"));
+    }
+    match error.kind() {
+        rocksdb::ErrorKind::Corruption => Error::new(
+            Kind::Corruption,
+            format!("cannot {what} {path}: {text}; delete this directory, its state returns from the changelogs"),
+        ),
+        rocksdb::ErrorKind::IOError if text.contains("lock hold by current process") || text.contains("/LOCK") => {
+            Error::new(
+                Kind::Locked,
+                format!("cannot {what} {path}: it is open elsewhere ({text}); close it there first"),
+            )
+        }
+        _ => Error::new(Kind::Io, format!("cannot {what} {path}: {text}")),
+    }
+}

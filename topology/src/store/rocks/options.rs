@@ -1,0 +1,77 @@
+//! RocksDB's settings, each with its reason.
+
+use rocksdb::{BlockBasedOptions, Cache, DBCompressionType, DataBlockIndexType, LogLevel};
+
+use super::super::spec::Options;
+
+/// What all RocksDB stores of a process share: the settings, and one block cache. Cheap to clone.
+#[derive(Clone)]
+pub struct Shared {
+    options: Options,
+    block_cache: Cache,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// Makes the block cache.
+    pub fn new(options: Options) -> Self {
+        // 0: the size of an entry is left to the cache, which sizes its table as it fills.
+        let block_cache = Cache::new_hyper_clock_cache(options.block_cache_bytes, 0);
+        Self { options, block_cache }
+    }
+
+    /// The settings.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    pub(super) fn database(&self) -> rocksdb::Options {
+        let mut options = rocksdb::Options::default();
+        options.create_if_missing(true);
+        options.create_missing_column_families(true);
+        // All stores and their positions reach the disk together, or none: with the write-ahead log off, this is
+        // what keeps a position from being ahead of its data.
+        options.set_atomic_flush(true);
+        options.set_db_write_buffer_size(self.options.memtable_bytes);
+        // One thread writes: no need for the machinery that lets several.
+        options.set_allow_concurrent_memtable_write(false);
+        options.set_enable_write_thread_adaptive_yield(false);
+        // Many tasks share the process's file handles.
+        options.set_max_open_files(256);
+        options.set_keep_log_file_num(2);
+        options.set_max_log_file_size(1 << 20);
+        options.set_log_level(LogLevel::Warn);
+        options.set_stats_dump_period_sec(0);
+        options
+    }
+
+    pub(super) fn store(&self) -> rocksdb::Options {
+        let mut blocks = BlockBasedOptions::default();
+        blocks.set_block_cache(&self.block_cache);
+        // Index and filters count against the cache's bound, and those of fresh files stay in it.
+        blocks.set_cache_index_and_filter_blocks(true);
+        blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
+        // A key that was never there is answered from memory, one wrong guess in a hundred.
+        blocks.set_bloom_filter(10.0, false);
+        blocks.set_optimize_filters_for_memory(true);
+        // Reads are by whole key mostly: a hash inside each block saves the binary search.
+        blocks.set_data_block_index_type(DataBlockIndexType::BinaryAndHash);
+        blocks.set_block_size(8 << 10);
+
+        let mut options = rocksdb::Options::default();
+        options.set_block_based_table_factory(&blocks);
+        options.set_compression_type(DBCompressionType::Lz4);
+        options.set_write_buffer_size(self.options.memtable_bytes.max(1 << 20));
+        // One being filled, one being written down, one to spare before writers must wait.
+        options.set_max_write_buffer_number(3);
+        // The filter in front of the memtable: keys that are on the disk only skip its search.
+        options.set_memtable_prefix_bloom_ratio(0.05);
+        options.set_memtable_whole_key_filtering(true);
+        options
+    }
+}

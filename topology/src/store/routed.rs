@@ -1,0 +1,93 @@
+//! A task whose stores lie on both media.
+
+use super::backend::{Backend, Bounds, Direction, Visitor, Writes};
+use super::error::Result;
+use super::memory::{Memory, no_such_store};
+use super::meta::Meta;
+use super::rocks::Rocks;
+use super::spec::Medium;
+
+/// Sends each store's calls to its medium.
+///
+/// A batch goes to the disk first. That may fail, what memory does cannot; and since memory does not survive a crash,
+/// nobody ever sees one without the other.
+#[derive(Debug)]
+pub(super) struct Routed {
+    routes: Vec<(Medium, usize)>,
+    memory: Memory,
+    rocks: Rocks,
+}
+
+impl Routed {
+    /// `media` is where each store lies; each medium holds its own in the same order.
+    pub(super) fn new(media: impl Iterator<Item = Medium>, memory: Memory, rocks: Rocks) -> Self {
+        let (mut in_memory, mut on_disk) = (0.., 0..);
+        let mut number = |medium| match medium {
+            Medium::Memory => in_memory.next(),
+            Medium::RocksDb => on_disk.next(),
+        };
+        let routes = media.filter_map(|medium| Some((medium, number(medium)?))).collect();
+        Self { routes, memory, rocks }
+    }
+
+    fn route(&self, store: usize) -> Result<(&dyn Backend, usize)> {
+        match self.routes.get(store) {
+            Some((Medium::Memory, store)) => Ok((&self.memory, *store)),
+            Some((Medium::RocksDb, store)) => Ok((&self.rocks, *store)),
+            None => Err(no_such_store(store)),
+        }
+    }
+
+    fn writes_to<'a>(&self, medium: Medium, writes: &[Writes<'a>]) -> Result<Vec<Writes<'a>>> {
+        let mut selected = Vec::with_capacity(writes.len());
+        for writes in writes {
+            match self.routes.get(writes.store) {
+                Some(&(at, store)) if at == medium => selected.push(Writes { store, ..*writes }),
+                Some(_) => {}
+                None => return Err(no_such_store(writes.store)),
+            }
+        }
+        Ok(selected)
+    }
+}
+
+impl Backend for Routed {
+    fn get(&self, store: usize, key: &[u8], value: &mut Vec<u8>) -> Result<bool> {
+        let (backend, store) = self.route(store)?;
+        backend.get(store, key, value)
+    }
+
+    fn range(&self, store: usize, bounds: Bounds<'_>, direction: Direction, visitor: Visitor<'_>) -> Result<()> {
+        let (backend, store) = self.route(store)?;
+        backend.range(store, bounds, direction, visitor)
+    }
+
+    fn meta(&self, store: usize) -> Result<Option<Meta>> {
+        let (backend, store) = self.route(store)?;
+        backend.meta(store)
+    }
+
+    fn apply(&mut self, writes: &[Writes<'_>]) -> Result<()> {
+        let (to_memory, to_disk) = (self.writes_to(Medium::Memory, writes)?, self.writes_to(Medium::RocksDb, writes)?);
+        if !to_disk.is_empty() {
+            self.rocks.apply(&to_disk)?;
+        }
+        self.memory.apply(&to_memory)
+    }
+
+    fn wipe(&mut self, store: usize) -> Result<()> {
+        match self.routes.get(store) {
+            Some((Medium::Memory, store)) => self.memory.wipe(*store),
+            Some((Medium::RocksDb, store)) => self.rocks.wipe(*store),
+            None => Err(no_such_store(store)),
+        }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.rocks.flush()
+    }
+
+    fn start_flush(&mut self) -> Result<()> {
+        self.rocks.start_flush()
+    }
+}

@@ -1,0 +1,269 @@
+//! The directory that holds an application's state on this machine.
+//!
+//! ```text
+//! <state-dir>/<application.id>/
+//!   LOCK                locked by the process that uses the directory; holds its number
+//!   instance            this instance's id, made once
+//!   <task>/             one per task
+//!     LOCK              locked by whoever has the task's stores open
+//!     rocksdb/          its stores on the disk
+//! ```
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::error::{Error, Kind, Result};
+use super::is_plain_name;
+
+/// The state of one application on this machine, locked for this process until dropped.
+#[derive(Debug)]
+pub struct StateDirectory {
+    path: PathBuf,
+    instance_id: InstanceId,
+    _lock: File,
+}
+
+impl StateDirectory {
+    /// Makes or opens `<root>/<application_id>` and locks it. `new_instance_id` is used if the directory has no instance
+    /// id yet.
+    pub fn open(root: &Path, application_id: &str, new_instance_id: InstanceId) -> Result<Self> {
+        let path = root.join(plain("application id", application_id)?);
+        make_directory(&path)?;
+        let lock = lock(&path.join("LOCK"), |pid| {
+            let root = root.display();
+            format!("state directory {root} is in use by another process{pid}: stop it or give another --state-dir")
+        })?;
+        let instance_id = read_or_make_instance_id(&path, new_instance_id)?;
+        Ok(Self { path, instance_id, _lock: lock })
+    }
+
+    /// Where it is, the application's part included.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The id that this instance keeps for as long as the directory exists.
+    pub fn instance_id(&self) -> &InstanceId {
+        &self.instance_id
+    }
+
+    /// The tasks that have a directory, sorted by name.
+    pub fn tasks(&self) -> Result<Vec<String>> {
+        let failed = |error| Error::io("list", &self.path, &error);
+        let mut tasks = Vec::new();
+        for entry in fs::read_dir(&self.path).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            if entry.file_type().map_err(failed)?.is_dir() {
+                tasks.extend(entry.file_name().into_string().ok().filter(|name| is_plain_name(name, NAME_BYTES_MAX)));
+            }
+        }
+        tasks.sort_unstable();
+        Ok(tasks)
+    }
+
+    /// Makes or opens a task's directory and locks it. It stays locked until the returned value is dropped.
+    pub fn lock_task(&self, task: &str) -> Result<TaskDirectory> {
+        let path = self.path.join(plain("task", task)?);
+        make_directory(&path)?;
+        let lock = lock(&path.join("LOCK"), |pid| {
+            format!("task {task} in {} is in use{pid}: its stores must be closed there first", self.path.display())
+        })?;
+        Ok(TaskDirectory { path, _lock: lock })
+    }
+
+    /// Deletes a task's directory with all its state, which returns from the changelogs when the task runs again.
+    pub fn delete_task(&self, task: &str) -> Result<()> {
+        let locked = self.lock_task(task)?;
+        fs::remove_dir_all(locked.path()).map_err(|error| Error::io("delete", locked.path(), &error))
+    }
+}
+
+/// A task's directory, locked until dropped.
+#[derive(Debug)]
+pub struct TaskDirectory {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl TaskDirectory {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Names an instance of an application: when it was made, and random bits. It sorts by age, so that a newcomer comes
+/// last when a group hands out partitions in the order of its members' names.
+///
+/// ```
+/// use topology::store::state_directory::InstanceId;
+///
+/// let older = InstanceId::new(1_700_000_000_000, u64::MAX);
+/// assert_eq!(older.as_str(), "1700000000000-ffffffffffffffff");
+/// assert!(older < InstanceId::new(1_700_000_000_001, 0));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InstanceId(String);
+
+impl InstanceId {
+    /// An id for an instance made at this time (ms since 1970) with these random bits.
+    pub fn new(created_at_ms: i64, random: u64) -> Self {
+        Self(format!("{:013}-{random:016x}", created_at_ms.clamp(0, 9_999_999_999_999)))
+    }
+
+    /// The id as text, fit for names of clients.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (time, random) = text.split_once('-')?;
+        let well_formed = time.len() == 13
+            && time.bytes().all(|byte| byte.is_ascii_digit())
+            && random.len() == 16
+            && random.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+        well_formed.then(|| Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for InstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+const NAME_BYTES_MAX: usize = 200;
+
+fn plain<'a>(what: &str, name: &'a str) -> Result<&'a str> {
+    if is_plain_name(name, NAME_BYTES_MAX) {
+        return Ok(name);
+    }
+    let advice = "use 1 to 200 of the characters a-z A-Z 0-9 . _ -";
+    Err(Error::new(Kind::Invalid, format!("{name:?} cannot be the name of a directory, as an {what} must: {advice}")))
+}
+
+fn make_directory(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).map_err(|error| Error::io("make directory", path, &error))
+}
+
+/// Locks a file, and writes this process's number into it for whoever finds it locked. The system unlocks it when the
+/// process ends, however it ends.
+fn lock(path: &Path, in_use: impl FnOnce(&str) -> String) -> Result<File> {
+    let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+    let mut file = open.map_err(|error| Error::io("open", path, &error))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut text = String::new();
+            let _ = file.take(20).read_to_string(&mut text);
+            let pid = text.trim().parse::<u32>().map_or(String::new(), |pid| format!(" (pid {pid})"));
+            return Err(Error::new(Kind::Locked, in_use(&pid)));
+        }
+        Err(TryLockError::Error(error)) => return Err(Error::io("lock", path, &error)),
+    }
+    let note = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+    note.map_err(|error| Error::io("write to", path, &error))?;
+    Ok(file)
+}
+
+/// The id in the file; a new one is written under another name and renamed, so that the file is whole or not there.
+fn read_or_make_instance_id(directory: &Path, new: InstanceId) -> Result<InstanceId> {
+    let path = directory.join("instance");
+    match fs::read_to_string(&path) {
+        Ok(text) => InstanceId::parse(text.trim_end()).ok_or_else(|| {
+            let path = path.display();
+            Error::new(
+                Kind::Corruption,
+                format!("{path} does not hold an instance id: delete it, a new one will be made"),
+            )
+        }),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            write_whole(directory, &path, new.as_str()).map_err(|error| Error::io("write", &path, &error))?;
+            Ok(new)
+        }
+        Err(error) => Err(Error::io("read", &path, &error)),
+    }
+}
+
+fn write_whole(directory: &Path, path: &Path, text: &str) -> std::io::Result<()> {
+    let unfinished = path.with_extension("new");
+    let mut file = File::create(&unfinished)?;
+    writeln!(file, "{text}")?;
+    file.sync_all()?;
+    fs::rename(&unfinished, path)?;
+    // The rename itself must survive too.
+    File::open(directory)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(time: i64) -> InstanceId {
+        InstanceId::new(time, 0xABCD)
+    }
+
+    #[test]
+    fn the_instance_id_is_made_once_and_kept() {
+        let root = tempfile::tempdir().unwrap();
+        let first = StateDirectory::open(root.path(), "app", id(1)).unwrap().instance_id().clone();
+        let second = StateDirectory::open(root.path(), "app", id(2)).unwrap().instance_id().clone();
+        assert_eq!((first.clone(), second), (id(1), first));
+        assert_ne!(StateDirectory::open(root.path(), "other", id(3)).unwrap().instance_id(), &id(1));
+    }
+
+    #[test]
+    fn a_half_written_instance_id_is_never_taken_for_one() {
+        let root = tempfile::tempdir().unwrap();
+        drop(StateDirectory::open(root.path(), "app", id(1)).unwrap());
+        fs::write(root.path().join("app/instance.new"), "17000").unwrap(); // died while writing
+        assert_eq!(StateDirectory::open(root.path(), "app", id(2)).unwrap().instance_id(), &id(1));
+        fs::write(root.path().join("app/instance"), "17000").unwrap();
+        let error = StateDirectory::open(root.path(), "app", id(2)).unwrap_err();
+        assert_eq!(error.kind(), Kind::Corruption);
+        assert!(error.to_string().contains("delete it"), "{error}");
+    }
+
+    #[test]
+    fn a_second_user_is_refused_in_one_line_that_names_the_first() {
+        let root = tempfile::tempdir().unwrap();
+        let first = StateDirectory::open(root.path(), "app", id(1)).unwrap();
+        let error = StateDirectory::open(root.path(), "app", id(1)).unwrap_err();
+        assert_eq!(error.kind(), Kind::Locked);
+        let expected = format!(
+            "state directory {} is in use by another process (pid {}): stop it or give another --state-dir",
+            root.path().display(),
+            std::process::id()
+        );
+        assert_eq!(error.to_string(), expected);
+        drop(first);
+        StateDirectory::open(root.path(), "app", id(1)).unwrap();
+    }
+
+    #[test]
+    fn a_task_is_locked_as_long_as_it_is_held() {
+        let root = tempfile::tempdir().unwrap();
+        let state = StateDirectory::open(root.path(), "app", id(1)).unwrap();
+        let held = state.lock_task("count_0").unwrap();
+        assert_eq!(state.lock_task("count_0").unwrap_err().kind(), Kind::Locked);
+        assert_eq!(state.delete_task("count_0").unwrap_err().kind(), Kind::Locked);
+        state.lock_task("count_1").unwrap();
+        drop(held);
+        state.lock_task("count_0").unwrap();
+        assert_eq!(state.tasks().unwrap(), ["count_0", "count_1"]);
+        state.delete_task("count_0").unwrap();
+        assert_eq!(state.tasks().unwrap(), ["count_1"]);
+    }
+
+    #[test]
+    fn names_cannot_leave_the_directory() {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["", ".", "..", "../up", "a/b", "a\0b", "a b"] {
+            assert_eq!(StateDirectory::open(root.path(), name, id(1)).unwrap_err().kind(), Kind::Invalid, "{name:?}");
+            let state = StateDirectory::open(root.path(), "app", id(1)).unwrap();
+            assert_eq!(state.lock_task(name).unwrap_err().kind(), Kind::Invalid, "{name:?}");
+        }
+    }
+}

@@ -1,0 +1,397 @@
+//! All stores of one task: uncommitted writes over committed state.
+
+use std::hash::BuildHasher;
+use std::ops::ControlFlow;
+
+use hashbrown::DefaultHashBuilder;
+
+use super::backend::{Backend, Bounds, Direction, Visitor, Writes};
+use super::cache::Cache;
+use super::changelog::{self, Origin};
+use super::error::{Error, Kind, Result};
+use super::flush_schedule::FlushSchedule;
+use super::memory::{Memory, no_such_store};
+use super::meta::{Fingerprint, Incarnation, Meta};
+use super::overlay::Overlay;
+use super::rocks::{Rocks, Shared};
+use super::routed::Routed;
+use super::spec::{Medium, Options, Spec};
+use super::state_directory::TaskDirectory;
+use crate::log::Offset;
+
+/// All stores of one task. It can move between threads; one at a time uses it.
+///
+/// ```text
+///            put, delete             changelog_records          (the log commits)          commit
+///   clean -----------------> dirty ---------------------> dirty -----------------> dirty ----------> clean
+///                              |  discard: the work since the last commit is void                      ^
+///                              +-----------------------------------------------------------------------+
+/// ```
+///
+/// ```
+/// use topology::store::{Medium, Options, Spec, Stores};
+///
+/// let specs = vec![Spec::new("counts", Medium::Memory).unwrap()];
+/// let mut stores = Stores::in_memory(specs, [0; 32], &Options::default()).unwrap();
+/// stores.begin_changelog(0, [7; 16]).unwrap(); // its changelog is empty: this will be its first record
+/// stores.put(0, b"apple", b"1").unwrap();
+///
+/// let mut records = Vec::new();
+/// stores.changelog_records(|record| Ok::<_, ()>(records.push((record.key.to_vec(), record.value.is_some())))).unwrap();
+/// assert_eq!(records[1], (b"\x01apple".to_vec(), true));
+///
+/// stores.commit(&[(0, 2)], 1_000).unwrap(); // the records were delivered at offsets 0 and 1
+/// assert!(!stores.has_uncommitted());
+/// assert_eq!(stores.meta(0).unwrap().position, 2);
+/// ```
+pub struct Stores {
+    specs: Vec<Spec>,
+    slots: Vec<Slot>,
+    backend: Box<dyn Backend>,
+    fingerprint: Fingerprint,
+    hasher: DefaultHashBuilder,
+    flush: FlushSchedule,
+    causes: Causes,
+    scratch: (Vec<u8>, Vec<u8>),
+    /// Held, not read: the directory is locked as long as its stores are open.
+    _directory: Option<TaskDirectory>,
+}
+
+struct Slot {
+    overlay: Overlay,
+    cache: Cache,
+    meta: Option<Meta>,
+    /// The changelog is empty; its first record will hold this.
+    new_changelog: Option<Incarnation>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Causes {
+    current: Offset,
+    highest: Option<Offset>,
+}
+
+const NO_CAUSE: Causes = Causes { current: -1, highest: None };
+/// How old the time beside the position of an idle store may become before a commit renews it.
+const RENEW_AFTER_MS: i64 = 60_000;
+
+/// A record for a store's changelog, as bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChangelogRecord<'a> {
+    /// Of which store.
+    pub store: usize,
+    /// The record's key.
+    pub key: &'a [u8],
+    /// Its value; `None` is a tombstone.
+    pub value: Option<&'a [u8]>,
+}
+
+impl std::fmt::Debug for Stores {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stores").field("specs", &self.specs).finish_non_exhaustive()
+    }
+}
+
+impl Stores {
+    /// Opens a task's stores. `specs` must be sorted by name; `fingerprint` is the application's. Nothing but
+    /// [`Stores::close`] flushes for sure, and nothing is lost by not calling it.
+    pub fn open(specs: Vec<Spec>, directory: TaskDirectory, shared: &Shared, fingerprint: Fingerprint) -> Result<Self> {
+        let names = |medium| specs.iter().filter(move |spec| spec.medium == medium).map(|spec| spec.name.clone());
+        let on_disk: Vec<_> = names(Medium::RocksDb).collect();
+        let in_memory = names(Medium::Memory).count();
+        let backend: Box<dyn Backend> = if on_disk.is_empty() {
+            Box::new(Memory::new(in_memory))
+        } else {
+            let rocks = Rocks::open(&directory.path().join("rocksdb"), &on_disk, shared)?;
+            if in_memory == 0 {
+                Box::new(rocks)
+            } else {
+                Box::new(Routed::new(specs.iter().map(|spec| spec.medium), Memory::new(in_memory), rocks))
+            }
+        };
+        Self::over(specs, backend, fingerprint, shared.options(), Some(directory))
+    }
+
+    /// All stores in memory, whatever their specs say, and no directory.
+    pub fn in_memory(mut specs: Vec<Spec>, fingerprint: Fingerprint, options: &Options) -> Result<Self> {
+        specs.iter_mut().for_each(|spec| spec.medium = Medium::Memory);
+        let backend = Box::new(Memory::new(specs.len()));
+        Self::over(specs, backend, fingerprint, options, None)
+    }
+
+    /// Stores over a backend of the caller's.
+    pub fn over(
+        specs: Vec<Spec>,
+        backend: Box<dyn Backend>,
+        fingerprint: Fingerprint,
+        options: &Options,
+        directory: Option<TaskDirectory>,
+    ) -> Result<Self> {
+        if let Some(pair) = specs.windows(2).find(|pair| pair[0].name >= pair[1].name) {
+            let message = format!("stores {} and {} are not in order, or the same", pair[0].name, pair[1].name);
+            return Err(Error::new(Kind::Invalid, message));
+        }
+        let slot = |(store, spec): (usize, &Spec)| {
+            let cache_bytes = if spec.medium == Medium::RocksDb { options.read_cache_bytes } else { 0 };
+            let (overlay, cache) = (Overlay::default(), Cache::new(cache_bytes));
+            Ok(Slot { overlay, cache, meta: backend.meta(store)?, new_changelog: None })
+        };
+        let slots = specs.iter().enumerate().map(slot).collect::<Result<_>>()?;
+        let flush = FlushSchedule::new(options.flush_bytes, options.flush_interval_ms);
+        let (hasher, scratch) = (DefaultHashBuilder::default(), Default::default());
+        Ok(Self { specs, slots, backend, fingerprint, hasher, flush, causes: NO_CAUSE, scratch, _directory: directory })
+    }
+
+    /// The stores, by number.
+    pub fn specs(&self) -> &[Spec] {
+        &self.specs
+    }
+
+    /// The application's fingerprint, as given.
+    pub fn fingerprint(&self) -> &Fingerprint {
+        &self.fingerprint
+    }
+
+    /// Puts a key's value into `value` and returns true; false if there is none. Uncommitted writes are seen.
+    pub fn get(&mut self, store: usize, key: &[u8], value: &mut Vec<u8>) -> Result<bool> {
+        let slot = self.slots.get_mut(store).ok_or_else(|| no_such_store(store))?;
+        let hash = self.hasher.hash_one(key);
+        let known = match slot.overlay.get(hash, key) {
+            None => slot.cache.get(hash, key),
+            known => known,
+        };
+        if let Some(known) = known {
+            value.clear();
+            value.extend_from_slice(known.unwrap_or_default());
+            return Ok(known.is_some());
+        }
+        let found = self.backend.get(store, key, value)?;
+        slot.cache.set(hash, key, found.then_some(value));
+        Ok(found)
+    }
+
+    /// Sets a key's value; not committed yet.
+    pub fn put(&mut self, store: usize, key: &[u8], value: &[u8]) -> Result<()> {
+        self.set(store, key, Some(value))
+    }
+
+    /// Deletes a key; not committed yet. One that has no value is no error.
+    pub fn delete(&mut self, store: usize, key: &[u8]) -> Result<()> {
+        self.set(store, key, None)
+    }
+
+    fn set(&mut self, store: usize, key: &[u8], value: Option<&[u8]>) -> Result<()> {
+        self.causes.highest = self.causes.highest.max(Some(self.causes.current));
+        self.stage(store, key, value)
+    }
+
+    /// Shows the visitor what lies within bounds, in this direction, until it breaks. Uncommitted writes are seen.
+    pub fn range(
+        &mut self,
+        store: usize,
+        bounds: Bounds<'_>,
+        direction: Direction,
+        visitor: Visitor<'_>,
+    ) -> Result<()> {
+        let slot = self.slots.get_mut(store).ok_or_else(|| no_such_store(store))?;
+        if bounds.are_empty() {
+            return Ok(());
+        }
+        let mut written = slot.overlay.within(bounds, direction).peekable();
+        let mut flow = ControlFlow::Continue(());
+        self.backend.range(store, bounds, direction, &mut |key, value| {
+            // What was written and comes first, then what was written under this key, or else what is committed.
+            while let Some((new_key, new_value)) = written.next_if(|(new, _)| direction.compare(new, key).is_lt()) {
+                flow = new_value.map_or(ControlFlow::Continue(()), |value| visitor(new_key, value));
+                flow?;
+            }
+            flow = match written.next_if(|(new_key, _)| *new_key == key) {
+                Some((_, Some(new_value))) => visitor(key, new_value),
+                Some((_, None)) => ControlFlow::Continue(()),
+                None => visitor(key, value),
+            };
+            flow
+        })?;
+        for (key, value) in written {
+            if flow.is_break() {
+                break;
+            }
+            flow = value.map_or(ControlFlow::Continue(()), |value| visitor(key, value));
+        }
+        Ok(())
+    }
+
+    /// Whether any store has uncommitted writes.
+    pub fn has_uncommitted(&self) -> bool {
+        self.slots.iter().any(|slot| !slot.overlay.is_empty())
+    }
+
+    /// What uncommitted writes take in memory, about, in bytes.
+    pub fn uncommitted_bytes(&self) -> usize {
+        self.slots.iter().map(|slot| slot.overlay.size_bytes()).sum()
+    }
+
+    /// Says which input offset is being processed: writes from now on are caused by it.
+    pub fn set_cause(&mut self, offset: Offset) {
+        self.causes.current = offset;
+    }
+
+    /// The highest input offset that caused an uncommitted write, `None` without any (-1: a write that no input caused).
+    pub fn cause(&self) -> Option<Offset> {
+        self.causes.highest
+    }
+
+    /// Hands over the uncommitted writes as changelog records: one per key, in key order, after the incarnation where the
+    /// changelog is new. Ends at the first error. The writes stay uncommitted.
+    pub fn changelog_records<E>(
+        &mut self,
+        mut send: impl FnMut(ChangelogRecord<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (key_bytes, value_bytes) = &mut self.scratch;
+        for (store, slot) in self.slots.iter_mut().enumerate().filter(|(_, slot)| !slot.overlay.is_empty()) {
+            if let Some(incarnation) = slot.new_changelog {
+                let origin = Origin { incarnation, fingerprint: self.fingerprint }.encode();
+                send(ChangelogRecord { store, key: changelog::INCARNATION_KEY, value: Some(&origin) })?;
+            }
+            slot.overlay.sort();
+            for (key, value) in slot.overlay.sorted() {
+                changelog::encode_key(key, key_bytes);
+                let value = value.map(|value| {
+                    changelog::encode_value(value, value_bytes);
+                    &value_bytes[..]
+                });
+                send(ChangelogRecord { store, key: key_bytes, value })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies the uncommitted writes: call it when the log's transaction has committed, never before. `positions` names
+    /// every store that has writes, with its highest delivered changelog offset + 1; others may be named too.
+    pub fn commit(&mut self, positions: &[(usize, Offset)], now_ms: i64) -> Result<()> {
+        let mut metas = Vec::with_capacity(self.slots.len());
+        for store in 0..self.slots.len() {
+            let position = positions.iter().find(|(named, _)| *named == store).map(|(_, position)| *position);
+            metas.extend(self.meta_after(store, position, now_ms)?.map(|meta| (store, meta)));
+        }
+        self.apply(&metas, now_ms)?;
+        self.causes = NO_CAUSE;
+        Ok(())
+    }
+
+    /// Where a store stands after a commit, if the commit has anything to tell it.
+    fn meta_after(&self, store: usize, position: Option<Offset>, now_ms: i64) -> Result<Option<Meta>> {
+        let (slot, name) = (&self.slots[store], &self.specs[store].name);
+        let invalid = |what: String| Err(Error::new(Kind::Invalid, format!("store {name}: {what}")));
+        let Some(position) = position else {
+            if !slot.overlay.is_empty() {
+                return invalid("it has writes, but no changelog position was given for them".to_owned());
+            }
+            // The transaction proves that this task still is the only writer, so an idle store is up to date as of now.
+            let is_old = |meta: &Meta| now_ms.saturating_sub(meta.applied_at_ms) >= RENEW_AFTER_MS;
+            return Ok(slot.meta.filter(is_old).map(|meta| Meta { applied_at_ms: now_ms, ..meta }));
+        };
+        let before = slot.meta.map_or(0, |meta| meta.position);
+        if position < before {
+            return invalid(format!("its position would go back from {before} to {position}"));
+        }
+        let Some(incarnation) = slot.meta.map(|meta| meta.incarnation).or(slot.new_changelog) else {
+            return invalid("nobody knows which changelog it has: it must be restored first".to_owned());
+        };
+        Ok(Some(Meta { fingerprint: self.fingerprint, incarnation, position, applied_at_ms: now_ms }))
+    }
+
+    /// Drops the uncommitted writes.
+    pub fn discard(&mut self) {
+        self.slots.iter_mut().for_each(|slot| slot.overlay.clear());
+        self.causes = NO_CAUSE;
+    }
+
+    /// Where a store stands; `None` if nothing was ever applied.
+    pub fn meta(&self, store: usize) -> Option<Meta> {
+        self.slots.get(store)?.meta
+    }
+
+    /// Starts a flush if enough was applied, or long enough ago; returns whether it did. It does not wait for it.
+    pub fn flush_if_due(&mut self, now_ms: i64) -> Result<bool> {
+        let due = self.flush.is_due(now_ms);
+        if due {
+            self.backend.start_flush()?;
+            self.flush.note_flushed();
+        }
+        Ok(due)
+    }
+
+    /// What was applied since the last flush, in bytes: after a crash so much must be restored.
+    pub fn unflushed_bytes(&self) -> usize {
+        self.flush.unflushed_bytes()
+    }
+
+    /// Drops uncommitted writes, writes down what is committed, and closes.
+    pub fn close(mut self) -> Result<()> {
+        self.backend.flush()
+    }
+
+    /// Says that a store's changelog is empty: `incarnation`, which must be random, goes ahead of its first records.
+    pub fn begin_changelog(&mut self, store: usize, incarnation: Incarnation) -> Result<()> {
+        let slot = self.slots.get_mut(store).ok_or_else(|| no_such_store(store))?;
+        if let Some(meta) = slot.meta {
+            let message = format!(
+                "store {}: its changelog was begun before, it has position {}",
+                self.specs[store].name, meta.position
+            );
+            return Err(Error::new(Kind::Invalid, message));
+        }
+        slot.new_changelog = Some(incarnation);
+        Ok(())
+    }
+
+    /// A write that is not a processor's: a restored record on its way.
+    pub(crate) fn stage(&mut self, store: usize, key: &[u8], value: Option<&[u8]>) -> Result<()> {
+        let slot = self.slots.get_mut(store).ok_or_else(|| no_such_store(store))?;
+        slot.overlay.set(self.hasher.hash_one(key), key, value)
+    }
+
+    /// Applies what is staged for these stores, which now stand here, in one step.
+    pub(crate) fn apply(&mut self, metas: &[(usize, Meta)], now_ms: i64) -> Result<()> {
+        for &(store, _) in metas {
+            self.slots.get_mut(store).ok_or_else(|| no_such_store(store))?.overlay.sort();
+        }
+        let writes = |&(store, meta): &(usize, Meta)| Writes { store, overlay: &self.slots[store].overlay, meta };
+        let writes: Vec<_> = metas.iter().map(writes).collect();
+        if writes.is_empty() {
+            return Ok(());
+        }
+        self.backend.apply(&writes)?;
+        for &(store, meta) in metas {
+            let slot = &mut self.slots[store];
+            self.flush.note_applied(slot.overlay.size_bytes() + Meta::SIZE_BYTES, now_ms);
+            slot.overlay.unsorted().for_each(|(hash, key, value)| slot.cache.set(hash, key, value));
+            slot.overlay.clear();
+            slot.meta = Some(meta);
+            slot.new_changelog = None;
+        }
+        Ok(())
+    }
+
+    /// Empties a store, its position included.
+    pub(crate) fn wipe(&mut self, store: usize) -> Result<()> {
+        let slot = self.slots.get_mut(store).ok_or_else(|| no_such_store(store))?;
+        slot.overlay.clear();
+        slot.cache.clear();
+        slot.meta = None;
+        slot.new_changelog = None;
+        // A new store is empty already, and wiping costs a flush. (Data may be there without a meta, if a wipe died.)
+        let mut is_empty = self.backend.meta(store)?.is_none();
+        self.backend.range(store, Bounds::ALL, Direction::Forward, &mut |_, _| {
+            is_empty = false;
+            ControlFlow::Break(())
+        })?;
+        if is_empty { Ok(()) } else { self.backend.wipe(store) }
+    }
+
+    /// The size of what is staged for a store, in bytes.
+    pub(crate) fn staged_bytes(&self, store: usize) -> usize {
+        self.slots.get(store).map_or(0, |slot| slot.overlay.size_bytes())
+    }
+}

@@ -1,0 +1,152 @@
+//! What the group gave this thread, and how far each task has come to life.
+//!
+//! ```text
+//!             fenced, offsets read            stores restored
+//!   Pending ─────────────────────> Restoring ─────────────────> Running
+//!      ^                                                           │
+//!      └───────────────────── rewind: stores are kept ─────────────┘
+//! ```
+
+use crate::error::Result;
+use crate::log::{Consumer, Log, Start, TopicPartition};
+use crate::store::Stores;
+use crate::task::{Task, TaskId};
+
+use super::{StreamThread, close_stores};
+
+/// An assigned partition and its task.
+pub(super) struct Assigned {
+    pub(super) partition: TopicPartition,
+    pub(super) sub_topology: usize,
+    pub(super) id: TaskId,
+    pub(super) phase: Phase,
+}
+
+pub(super) enum Phase {
+    /// Waits to be taken over, with its stores if it had them open already.
+    Pending(Pending),
+    /// Its stores are with the restorer.
+    Restoring { committed: Option<crate::log::Committed> },
+    /// It processes.
+    Running(Running),
+}
+
+#[derive(Default)]
+pub(super) struct Pending {
+    pub(super) stores: Option<Stores>,
+    /// Since when it waits, monotonic ms.
+    pub(super) since_ms: i64,
+    /// No attempt before this, monotonic ms.
+    pub(super) not_before_ms: i64,
+}
+
+pub(super) struct Running {
+    pub(super) task: Task,
+    /// Which producer it uses.
+    pub(super) slot: Option<usize>,
+    /// Its output topics.
+    pub(super) topics: Vec<String>,
+    /// The consumer delivers nothing for it, because it takes no input for now.
+    pub(super) paused: bool,
+    /// The consumer delivered everything below this offset; the task may have taken less.
+    pub(super) delivered_to: crate::log::Offset,
+}
+
+impl Assigned {
+    pub(super) fn running_mut(&mut self) -> Option<&mut Running> {
+        match &mut self.phase {
+            Phase::Running(running) => Some(running),
+            _ => None,
+        }
+    }
+
+    pub(super) fn running(&self) -> Option<&Running> {
+        match &self.phase {
+            Phase::Running(running) => Some(running),
+            _ => None,
+        }
+    }
+}
+
+impl<L: Log> StreamThread<L> {
+    /// The group's word: these are this thread's now. Reading begins only when a task is ready for it.
+    pub(super) fn assign(&mut self, partitions: Vec<TopicPartition>) -> Result<()> {
+        tracing::info!(partitions = %join(&partitions), "assigned");
+        self.release_all();
+        let starts: Vec<(TopicPartition, Start)> =
+            partitions.iter().map(|partition| (partition.clone(), Start::Beginning)).collect();
+        self.consumer.assign(&starts)?;
+        self.consumer.pause(&partitions)?;
+        let since_ms = self.clock.monotonic_ms();
+        let tasks = partitions.into_iter().filter_map(|partition| {
+            let mut sub_topologies = self.topology.sub_topologies.iter().enumerate();
+            let (sub_topology, spec) = sub_topologies.find(|(_, spec)| spec.source_topic() == partition.topic)?;
+            let id = TaskId { sub_topology: spec.name.clone(), partition: partition.partition };
+            let pending = Pending { since_ms, ..Pending::default() };
+            Some(Assigned { partition, sub_topology, id, phase: Phase::Pending(pending) })
+        });
+        let mut tasks: Vec<Assigned> = tasks.collect();
+        tasks.sort_by_key(|task| (task.sub_topology, task.partition.partition));
+        // Whoever held a single writer's task before must be fenced by a producer that is made now.
+        for task in &tasks {
+            if let Some(slot) = self.slots.get_mut(&Some(task.sub_topology)) {
+                slot.discard();
+            }
+        }
+        self.assigned = Some(tasks);
+        Ok(())
+    }
+
+    /// The group takes everything away. What was processed is committed first, unless it is somebody else's already.
+    pub(super) fn revoke(&mut self, lost: bool) -> Result<()> {
+        tracing::info!(lost, "revoked");
+        if !lost && let Err(error) = self.commit() {
+            tracing::warn!(%error, "the commit before giving partitions up failed; their next owner does the work again");
+            self.discard_producers();
+        }
+        self.release_all();
+        Ok(self.consumer.assign(&[])?)
+    }
+
+    /// Closes all tasks; what they have not committed is void.
+    pub(super) fn release_all(&mut self) {
+        for task in self.assigned.take().into_iter().flatten() {
+            self.release(task);
+        }
+        let abandons_work = self.slots.values().any(super::Slot::is_open);
+        if abandons_work {
+            self.discard_producers();
+        }
+    }
+
+    fn release(&mut self, task: Assigned) {
+        let stores = match task.phase {
+            Phase::Pending(pending) => pending.stores,
+            Phase::Running(running) => running.task.into_stores(),
+            Phase::Restoring { .. } => {
+                if self.restorer.cancel(task.id.clone()).is_ok() {
+                    self.returning.insert(task.id.clone());
+                }
+                None
+            }
+        };
+        if let Some(stores) = stores {
+            close_stores(&task.id, stores);
+        }
+    }
+
+    pub(super) fn discard_producers(&mut self) {
+        for slot in self.slots.values_mut() {
+            slot.discard();
+        }
+    }
+
+    pub(super) fn running(&self) -> impl Iterator<Item = &Running> {
+        self.assigned.iter().flatten().filter_map(Assigned::running)
+    }
+}
+
+fn join(partitions: &[TopicPartition]) -> String {
+    let names: Vec<String> = partitions.iter().map(ToString::to_string).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(" ") }
+}

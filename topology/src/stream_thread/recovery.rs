@@ -1,0 +1,100 @@
+//! What a thread does about an error, by its class.
+//!
+//! ```text
+//! retry    nothing happened: the next turn tries again
+//! rewind   drop overlays and producers, go back to the committed offsets; the second time in a row: rejoin
+//! rejoin   close all tasks, leave the group, join it again
+//! stop     hand it to the caller
+//! ```
+//! A timed-out transaction and a rival look the same (fenced). So a new producer is made only while the group still says
+//! that the tasks are this thread's: the next turn polls first, and a loss of the partitions ends the attempt there.
+
+use crate::error::{Class, Error, Result};
+use crate::log::{Consumer, Log};
+
+use super::StreamThread;
+use super::assignment::{Pending, Phase};
+
+/// Rewinds in a row.
+#[derive(Debug, Default)]
+pub(super) struct Fencing {
+    in_a_row: u32,
+}
+
+/// After this many failures with no commit between them nothing more is tried.
+const IN_A_ROW_MAX: u32 = 10;
+/// Wait after the first failure; doubled with each further one.
+const BACKOFF_MS: i64 = 50;
+
+impl Fencing {
+    pub(super) fn committed(&mut self) {
+        self.in_a_row = 0;
+    }
+
+    fn failed(&mut self) -> u32 {
+        self.in_a_row += 1;
+        self.in_a_row
+    }
+
+    fn backoff_ms(&self) -> i64 {
+        BACKOFF_MS << self.in_a_row.min(7)
+    }
+}
+
+impl<L: Log> StreamThread<L> {
+    /// Reacts to an error, or returns it where nothing helps.
+    pub(super) fn recover(&mut self, error: Error) -> Result<()> {
+        match error.class() {
+            Class::Retry => {
+                tracing::warn!(%error, "trying again");
+                Ok(())
+            }
+            Class::Stop | Class::Input => Err(error),
+            Class::Rewind | Class::Rejoin => {
+                let in_a_row = self.fencing.failed();
+                self.metrics.add_rewind();
+                if in_a_row > IN_A_ROW_MAX {
+                    return Err(Error::stop(format!(
+                        "gave up after {IN_A_ROW_MAX} failures in a row, the last: {error}"
+                    )));
+                }
+                if error.class() == Class::Rewind && in_a_row == 1 {
+                    tracing::warn!(%error, "going back to the committed offsets");
+                    self.rewind()
+                } else {
+                    tracing::warn!(%error, in_a_row, "leaving the group and joining again");
+                    self.rejoin()
+                }
+            }
+        }
+    }
+
+    /// Drops everything uncommitted; tasks are taken over again, with the stores they have.
+    fn rewind(&mut self) -> Result<()> {
+        self.discard_producers();
+        let since_ms = self.clock.monotonic_ms();
+        let not_before_ms = since_ms + self.fencing.backoff_ms();
+        let mut paused = Vec::new();
+        for task in self.assigned.iter_mut().flatten() {
+            let pending = Phase::Pending(Pending { stores: None, since_ms, not_before_ms });
+            match std::mem::replace(&mut task.phase, pending) {
+                Phase::Running(running) => {
+                    paused.push(task.partition.clone());
+                    task.phase =
+                        Phase::Pending(Pending { stores: running.task.into_stores(), since_ms, not_before_ms });
+                }
+                // Its work is not part of what failed.
+                other => task.phase = other,
+            }
+        }
+        Ok(self.consumer.pause(&paused)?)
+    }
+
+    fn rejoin(&mut self) -> Result<()> {
+        self.release_all();
+        self.discard_producers();
+        self.consumer.leave()?;
+        let topics: Vec<String> = self.topology.source_topics().iter().map(|topic| topic.name().to_owned()).collect();
+        Ok(self.consumer.subscribe(&topics)?)
+    }
+}

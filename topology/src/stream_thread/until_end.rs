@@ -1,0 +1,99 @@
+//! A bounded run: process what was there at the start, finish what is held, commit, stop.
+//!
+//! The end is taken once, at the start, for topics fed from outside; for a topic that an earlier sub-topology feeds it is
+//! taken when that one is done. Records at or behind the end are left alone, so the result does not depend on when the run
+//! happened to look.
+
+use crate::error::{Error, Result};
+use crate::graph::Topology;
+use crate::log::{Isolation, Log, Offset, Record, TopicPartition};
+
+use super::assignment::{Assigned, Phase};
+use super::{StreamThread, send_outputs};
+
+/// How far a bounded run is.
+pub(super) struct UntilEnd {
+    /// Per sub-topology, in graph order: its partition, and where it ends.
+    ends: Vec<(TopicPartition, Option<Offset>)>,
+    /// Sub-topologies before this one are done.
+    current: usize,
+    alone: bool,
+}
+
+impl UntilEnd {
+    pub(super) fn new<L: Log>(topology: &Topology, log: &L) -> Result<Self> {
+        let mut ends = Vec::new();
+        let mut fed = Vec::new();
+        for spec in topology.sub_topologies.iter() {
+            let partition = TopicPartition::new(spec.source_topic(), 0);
+            let is_fed = fed.contains(&partition.topic);
+            let end = if is_fed { None } else { Some(log.watermarks(&partition, Isolation::ReadCommitted)?.high) };
+            ends.push((partition, end));
+            fed.extend(spec.sink_topics());
+        }
+        Ok(Self { ends, current: 0, alone: false })
+    }
+
+    pub(super) fn is_finished(&self) -> bool {
+        self.current == self.ends.len()
+    }
+
+    /// The records before the end.
+    pub(super) fn within<'r, 'a>(&self, partition: &TopicPartition, records: &'r [Record<'a>]) -> &'r [Record<'a>] {
+        let end = self.ends.iter().find(|(at, _)| at == partition).and_then(|(_, end)| *end);
+        match end {
+            Some(end) => &records[..records.partition_point(|record| record.offset < end)],
+            None => records,
+        }
+    }
+}
+
+impl<L: Log> StreamThread<L> {
+    /// Looks whether the current sub-topology is at its end, and if so makes it finish what it holds.
+    pub(super) fn advance_until_end(&mut self) -> Result<()> {
+        let tasks_run = self
+            .assigned
+            .as_ref()
+            .is_some_and(|tasks| !tasks.is_empty() && tasks.iter().all(|task| matches!(task.phase, Phase::Running(_))));
+        if !tasks_run || self.until_end.as_ref().is_none_or(UntilEnd::is_finished) {
+            return Ok(());
+        }
+        self.check_alone()?;
+        let Self { until_end: Some(until_end), assigned, slots, log, .. } = self else { return Ok(()) };
+        let Some((partition, end)) = until_end.ends.get_mut(until_end.current) else { return Ok(()) };
+        let end = match *end {
+            Some(end) => end,
+            None => *end.insert(log.watermarks(partition, Isolation::ReadCommitted)?.high),
+        };
+        let mut tasks = assigned.iter_mut().flatten();
+        let task = tasks.find(|task| task.partition == *partition).and_then(Assigned::running_mut);
+        let task =
+            task.ok_or_else(|| Error::stop(format!("{partition} is assigned to another member of the group")))?;
+        if task.task.next_offset() < end {
+            return Ok(());
+        }
+        if task.task.is_holding() {
+            task.task.end_of_input()?;
+            return send_outputs(slots, task);
+        }
+        if self.wants_commit() {
+            self.commit()?;
+        } else if let Some(until_end) = &mut self.until_end {
+            until_end.current += 1;
+        }
+        Ok(())
+    }
+
+    fn check_alone(&mut self) -> Result<()> {
+        let Some(until_end) = self.until_end.as_mut().filter(|until_end| !until_end.alone) else { return Ok(()) };
+        let members = self.log.group_member_count(&self.config.application_id)?;
+        if members > 1 {
+            let group = &self.config.application_id;
+            return Err(Error::stop(format!(
+                "a run until the end needs the group '{group}' for itself, but it has {members} members: stop the others first"
+            )));
+        }
+        until_end.alone = true;
+        Ok(())
+    }
+}

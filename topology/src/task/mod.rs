@@ -1,0 +1,270 @@
+//! A task: one sub-topology over one partition, as a pure state machine.
+//!
+//! ```text
+//!   records, time ──> Task ──> outputs, store writes (uncommitted), input position
+//!
+//!            process / punctuate            prepare_commit
+//!   running ─────────────────────> running ────────────────> prepared ── committed ──> running
+//!      ^                                                         │
+//!      └──────── a new Task over the same stores (rewind) ───────┘ the commit failed, or nobody knows
+//! ```
+//! A task does nothing by itself: what it wants produced is in [`Task::outputs`], what it wrote is in the overlays of its
+//! stores, and only [`Task::committed`] moves it from there into the stores. May use `graph` and what that may use.
+
+mod id;
+mod metadata;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+pub use id::TaskId;
+pub use metadata::{Metadata, MetadataError};
+
+use crate::error::Result;
+use crate::graph::{Instance, Topology};
+use crate::log::{self, Offset, OffsetCommit};
+use crate::processor::{Outputs, Punctuation, Runtime, RuntimeOptions, Target};
+use crate::store::Stores;
+
+/// One sub-topology over one partition.
+pub struct Task {
+    id: TaskId,
+    instance: Instance,
+    runtime: Runtime,
+    stores: Rc<RefCell<Stores>>,
+    /// For each store: the topic of its changelog.
+    changelogs: Vec<Target>,
+    /// The group's committed offset, or where reading began if there is none.
+    committed_offset: Offset,
+}
+
+/// What a task is made from.
+pub struct TaskOptions {
+    /// Which task.
+    pub id: TaskId,
+    /// Its sub-topology's index.
+    pub sub_topology: usize,
+    /// Where it continues.
+    pub runtime: RuntimeOptions,
+    /// For each store, in their order: the topic of its changelog.
+    pub changelogs: Vec<Target>,
+}
+
+impl Task {
+    /// Makes the task over restored stores, and initialises its processors.
+    pub fn new(topology: &Topology, options: TaskOptions, stores: Rc<RefCell<Stores>>) -> Result<Self> {
+        stores.borrow_mut().discard();
+        let instance = topology.instantiate(options.sub_topology, &stores)?;
+        let runtime = Runtime::new(options.runtime, Rc::clone(&stores));
+        let mut task = Self {
+            committed_offset: runtime.next_offset(),
+            id: options.id,
+            instance,
+            runtime,
+            stores,
+            changelogs: options.changelogs,
+        };
+        task.each_processor(|processor, runtime| processor.init(runtime))?;
+        Ok(task)
+    }
+
+    /// Which task.
+    pub fn id(&self) -> &TaskId {
+        &self.id
+    }
+
+    /// Its stores.
+    pub fn stores(&self) -> &Rc<RefCell<Stores>> {
+        &self.stores
+    }
+
+    /// Takes it apart; what it had not committed is void.
+    pub fn into_stores(self) -> Option<Stores> {
+        let Self { instance, runtime, stores, .. } = self;
+        // Processors and runtime hold the stores too.
+        drop((instance, runtime));
+        let mut stores = Rc::into_inner(stores)?.into_inner();
+        stores.discard();
+        Some(stores)
+    }
+
+    /// What it wants produced; the caller drains it.
+    pub fn outputs(&mut self) -> &mut Outputs {
+        self.runtime.outputs()
+    }
+
+    /// Processes consecutive records of its partition. Records below the position are ignored: they were processed.
+    pub fn process(&mut self, records: &[log::Record<'_>]) -> Result<()> {
+        let seen = records.partition_point(|record| record.offset < self.runtime.next_offset());
+        let mut rest = &records[seen..];
+        while !self.runtime.is_suspended()
+            && let Some(length) = self.until_punctuation(rest)
+        {
+            let (run, after) = rest.split_at(length);
+            self.process_run(run)?;
+            rest = after;
+        }
+        Ok(())
+    }
+
+    /// How many records to process before stream-time punctuations are looked at: up to and with the first record that
+    /// makes one due, so that they fall behind the same records however the input is cut into batches.
+    fn until_punctuation(&self, records: &[log::Record<'_>]) -> Option<usize> {
+        let crossing = records.iter().position(|record| self.runtime.crosses_stream_time(record.timestamp_ms));
+        crossing.map(|index| index + 1).or_else(|| (!records.is_empty()).then_some(records.len()))
+    }
+
+    fn process_run(&mut self, records: &[log::Record<'_>]) -> Result<()> {
+        let Some(last) = records.last() else { return Ok(()) };
+        let before_ms = self.runtime.stream_time().current_ms();
+        self.instance.source.process_batch(records, &mut self.runtime)?;
+        if !self.runtime.is_suspended() {
+            self.runtime.set_next_offset(last.offset + 1);
+        }
+        let end = self.runtime.next_offset();
+        for record in records.iter().take_while(|record| record.offset < end) {
+            self.runtime.stream_time().observe(record.offset, record.timestamp_ms);
+        }
+        let due = self.runtime.due_by_stream_time(before_ms);
+        self.punctuate(due)
+    }
+
+    /// Sets the wall-clock time that processors see; nothing is punctuated yet.
+    pub fn set_now(&mut self, now_ms: i64) {
+        self.runtime.set_now(now_ms);
+    }
+
+    /// Lets wall-clock time pass. Returns whether a punctuation was due.
+    pub fn advance_clock(&mut self, now_ms: i64) -> Result<bool> {
+        self.runtime.set_now(now_ms);
+        let due = self.runtime.due_by_wall_clock();
+        let any = !due.is_empty();
+        self.runtime.clear_cause();
+        self.punctuate(due)?;
+        Ok(any)
+    }
+
+    fn punctuate(&mut self, due: Vec<(usize, Punctuation)>) -> Result<()> {
+        for (node, punctuation) in due {
+            let found = self.instance.processors.iter().find(|(index, _)| *index == node);
+            if let Some((_, processor)) = found {
+                processor.borrow_mut().punctuate(punctuation, &mut self.runtime)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The partition has no record below `offset` that was not delivered.
+    pub fn advance_to(&mut self, offset: Offset) {
+        if !self.runtime.is_suspended() && offset > self.runtime.next_offset() {
+            self.runtime.set_next_offset(offset);
+        }
+    }
+
+    /// No more input will come: processors finish what they hold. To be called again after commits while [`Task::is_holding`].
+    pub fn end_of_input(&mut self) -> Result<()> {
+        self.runtime.clear_cause();
+        self.each_processor(|processor, runtime| processor.end_of_input(runtime))
+    }
+
+    /// Whether input is held.
+    pub fn is_holding(&self) -> bool {
+        self.runtime.held_from().is_some()
+    }
+
+    /// Whether it takes no input for now. When it does again, that begins at [`Task::next_offset`].
+    pub fn is_suspended(&self) -> bool {
+        self.runtime.is_suspended()
+    }
+
+    /// Next offset to process.
+    pub fn next_offset(&self) -> Offset {
+        self.runtime.next_offset()
+    }
+
+    /// Whether a processor asked for a commit as soon as possible.
+    pub fn commit_requested(&self) -> bool {
+        self.runtime.commit_requested()
+    }
+
+    /// When a wall-clock punctuation is due next, ms since 1970.
+    pub fn next_wall_clock_ms(&self) -> Option<i64> {
+        self.runtime.next_wall_clock_ms()
+    }
+
+    /// Bytes that wait for the next commit.
+    pub fn uncommitted_bytes(&self) -> usize {
+        self.stores.borrow().uncommitted_bytes()
+    }
+
+    /// Whether there is anything to commit beside outputs already drained: store writes, or a position that moved.
+    pub fn needs_commit(&self) -> bool {
+        self.stores.borrow().has_uncommitted() || self.committed_offset != self.runtime.committable_offset()
+    }
+
+    /// Begins a commit: lets processors finish, adds the changelog records to the outputs, and returns the offset to commit
+    /// in the same transaction. It asserts the law of held input.
+    pub fn prepare_commit(&mut self) -> Result<OffsetCommit> {
+        self.runtime.clear_cause();
+        self.each_processor(|processor, runtime| processor.prepare_commit(runtime))?;
+        self.runtime.check_holds()?;
+        self.write_changelogs()?;
+        let offset = self.runtime.committable_offset();
+        let stream_time_ms = self.runtime.stream_time().before_ms(offset);
+        Ok(OffsetCommit {
+            partition: self.runtime.partition().clone(),
+            offset,
+            metadata: Metadata { stream_time_ms }.encode(),
+        })
+    }
+
+    fn write_changelogs(&mut self) -> Result<()> {
+        let partition = Some(self.runtime.partition().partition);
+        let now_ms = self.runtime.now_ms();
+        let outputs = self.runtime.outputs();
+        self.stores.borrow_mut().changelog_records(|record| {
+            let target = self.changelogs[record.store];
+            outputs.push(target, partition, now_ms, copy(Some(record.key)), copy(record.value), &[]);
+            Ok(())
+        })
+    }
+
+    /// The transaction with this task's work was committed, with `offset` as the group's offset. `delivered` tells the highest
+    /// offset delivered to an output topic in it. Moves the overlays into the stores and tells the processors.
+    pub fn committed(
+        &mut self,
+        offset: Offset,
+        delivered: impl Fn(Target) -> Option<Offset>,
+        now_ms: i64,
+    ) -> Result<()> {
+        let delivered =
+            self.changelogs.iter().enumerate().filter_map(|(store, topic)| Some((store, delivered(*topic)? + 1)));
+        let positions: Vec<(usize, Offset)> = delivered.collect();
+        {
+            let mut stores = self.stores.borrow_mut();
+            stores.commit(&positions, now_ms)?;
+            stores.flush_if_due(now_ms)?;
+        }
+        self.committed_offset = offset;
+        self.runtime.committed(offset);
+        self.runtime.clear_cause();
+        self.each_processor(|processor, runtime| processor.committed(runtime))
+    }
+
+    fn each_processor(
+        &mut self,
+        mut call: impl FnMut(&mut dyn crate::processor::Lifecycle, &mut Runtime) -> Result<()>,
+    ) -> Result<()> {
+        for (_, processor) in &self.instance.processors {
+            call(&mut *processor.borrow_mut(), &mut self.runtime)?;
+        }
+        Ok(())
+    }
+}
+
+fn copy(bytes: Option<&[u8]>) -> impl FnOnce(&mut Vec<u8>) -> bool {
+    move |arena| {
+        arena.extend_from_slice(bytes.unwrap_or_default());
+        bytes.is_some()
+    }
+}

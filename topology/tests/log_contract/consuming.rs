@@ -1,0 +1,159 @@
+//! Reading: from where, how much, and what pauses and seeks do.
+
+use std::time::Duration;
+
+use topology::log::{Consumer, Event, Isolation, Log, Start, TopicPartition};
+
+use crate::harness::*;
+
+fn numbers(range: std::ops::Range<usize>) -> Vec<String> {
+    range.map(|number| number.to_string()).collect()
+}
+
+fn commit_numbers<L: Log>(log: &L, topic: &str, range: std::ops::Range<usize>) {
+    let texts = numbers(range);
+    commit(&mut producer(log), topic, 0, &texts.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+pub(crate) fn a_poll_hands_over_at_most_what_was_asked_for<L: Log>(log: &L) {
+    let topic = topic(log, 1);
+    commit_numbers(log, &topic, 0..100);
+    let mut options = consumer_options(Isolation::ReadCommitted);
+    options.batch_records = 7;
+    let mut reader = reader_with(log, &options, &topic, &[0]);
+    reader.until_records(100);
+    assert_eq!(reader.values(), numbers(0..100));
+    assert!(reader.batches.iter().all(|count| *count <= 7), "{:?}", reader.batches);
+}
+
+pub(crate) fn a_poll_wakes_up_when_something_arrives<L: Log>(log: &L) {
+    let topic = topic(log, 1);
+    let mut reader = reader(log, &topic, &[0]);
+    reader.until_end(0, 0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(200));
+            commit_numbers(log, &topic, 0..1);
+        });
+        let mut seen = 0;
+        let ((), waited) = timed(|| {
+            until("the record arrives", || {
+                let count = &mut |event: Event<'_>| {
+                    if let Event::Records { records, .. } = event {
+                        seen += records.len();
+                    }
+                };
+                reader.consumer.poll(PATIENCE, count).unwrap();
+                (seen > 0).then_some(())
+            });
+        });
+        assert!(waited < PATIENCE / 2, "it slept through the arrival: {waited:?}");
+    });
+}
+
+pub(crate) fn reading_starts_at_the_given_offset<L: Log>(log: &L) {
+    let topic = topic(log, 1);
+    commit_numbers(log, &topic, 0..10);
+    let mut reader = reader(log, &topic, &[]);
+    reader.consumer.assign(&[(TopicPartition::new(&*topic, 0), Start::At(4))]).unwrap();
+    reader.until_records(6).in_silence();
+    assert_eq!(reader.values(), numbers(4..10));
+}
+
+pub(crate) fn a_position_below_the_first_record_starts_at_the_first<L: Log>(log: &L) {
+    let topic = topic(log, 1);
+    commit_numbers(log, &topic, 0..10);
+    log.delete_records(&TopicPartition::new(&*topic, 0), 6).unwrap();
+    let mut reader = reader(log, &topic, &[]);
+    reader.consumer.assign(&[(TopicPartition::new(&*topic, 0), Start::At(2))]).unwrap();
+    reader.until_records(4).in_silence();
+    assert_eq!(reader.values(), numbers(6..10));
+}
+
+pub(crate) fn a_position_beyond_the_end_starts_at_the_beginning<L: Log>(log: &L) {
+    let topic = topic(log, 1);
+    commit_numbers(log, &topic, 0..3);
+    decided(log, &topic, 0);
+    let mut reader = reader(log, &topic, &[]);
+    reader.consumer.assign(&[(TopicPartition::new(&*topic, 0), Start::At(1_000))]).unwrap();
+    reader.until_records(3).in_silence();
+    assert_eq!(reader.values(), numbers(0..3));
+}
+
+pub(crate) fn an_assignment_replaces_the_one_before<L: Log>(log: &L) {
+    let topic = topic(log, 2);
+    let mut producer = producer(log);
+    commit(&mut producer, &topic, 0, &["a0", "b0"]);
+    commit(&mut producer, &topic, 1, &["a1", "b1"]);
+    let (zero, one) = (TopicPartition::new(&*topic, 0), TopicPartition::new(&*topic, 1));
+    let mut reader = reader(log, &topic, &[0, 1]);
+    reader.until_records(4);
+    reader.consumer.pause(&[zero.clone(), one.clone()]).unwrap();
+    reader.records.clear();
+    reader.consumer.assign(&[(one, Start::At(1))]).unwrap();
+    reader.until_records(1).in_silence();
+    assert_eq!(reader.values(), ["b1"], "the pause is gone, and so is the other partition");
+    commit(&mut producer, &topic, 0, &["c0"]);
+    reader.in_silence();
+    assert_eq!(reader.values(), ["b1"]);
+    assert!(reader.consumer.seek(&zero, 0).is_err(), "it is not assigned");
+}
+
+pub(crate) fn pausing_and_resuming_loses_nothing<L: Log>(log: &L) {
+    let topic = topic(log, 1);
+    let partition = TopicPartition::new(&*topic, 0);
+    commit_numbers(log, &topic, 0..500);
+    let mut options = consumer_options(Isolation::ReadCommitted);
+    options.batch_records = 50;
+    let mut reader = reader_with(log, &options, &topic, &[0]);
+    reader.until_records(1);
+    for round in 0..3 {
+        reader.consumer.pause(std::slice::from_ref(&partition)).unwrap();
+        let before = reader.records.len();
+        if round == 1 {
+            commit_numbers(log, &topic, 500..600);
+        }
+        reader.in_silence();
+        assert_eq!(reader.records.len(), before, "nothing comes while it is paused");
+        reader.consumer.resume(std::slice::from_ref(&partition)).unwrap();
+        reader.until_records(before + 1);
+    }
+    reader.until_records(600).in_silence();
+    assert_eq!(reader.values(), numbers(0..600));
+}
+
+pub(crate) fn seeking_back_reads_again_and_seeking_on_skips<L: Log>(log: &L) {
+    let topic = topic(log, 1);
+    let partition = TopicPartition::new(&*topic, 0);
+    commit_numbers(log, &topic, 0..10);
+    let mut reader = reader(log, &topic, &[0]);
+    reader.until_records(10);
+    reader.records.clear();
+    reader.consumer.seek(&partition, 3).unwrap();
+    reader.until_records(7).in_silence();
+    assert_eq!(reader.values(), numbers(3..10));
+    reader.records.clear();
+    reader.consumer.seek(&partition, 8).unwrap();
+    reader.until_records(2).in_silence();
+    assert_eq!(reader.values(), numbers(8..10));
+}
+
+pub(crate) fn deleted_records_are_gone_and_the_low_watermark_says_so<L: Log>(log: &L) {
+    let topic = topic(log, 1);
+    let partition = TopicPartition::new(&*topic, 0);
+    commit_numbers(log, &topic, 0..10);
+    let high = decided(log, &topic, 0);
+    log.delete_records(&partition, 4).unwrap();
+    let watermarks = log.watermarks(&partition, Isolation::ReadCommitted).unwrap();
+    assert_eq!((watermarks.low, watermarks.high), (4, high));
+    let mut reader = reader(log, &topic, &[0]);
+    reader.until_records(6).in_silence();
+    assert_eq!(reader.values(), numbers(4..10));
+
+    log.delete_records(&partition, high).unwrap();
+    let watermarks = log.watermarks(&partition, Isolation::ReadCommitted).unwrap();
+    assert_eq!((watermarks.low, watermarks.high), (high, high));
+    commit_numbers(log, &topic, 10..12);
+    reader.until_records(8).in_silence();
+    assert_eq!(reader.values(), numbers(4..12));
+}

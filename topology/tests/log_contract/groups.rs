@@ -1,0 +1,160 @@
+//! Groups: who gets which partitions, and who may still commit.
+
+use topology::log::{Consumer, Kind, Log, OffsetCommit, Producer, TopicPartition};
+
+use crate::harness::*;
+
+fn numbers(partitions: &[TopicPartition], topic: &str) -> Vec<i32> {
+    partitions.iter().filter(|partition| partition.topic == topic).map(|partition| partition.partition).collect()
+}
+
+fn first_offset(topic: &str) -> OffsetCommit {
+    OffsetCommit { partition: TopicPartition::new(topic, 0), offset: 1, metadata: String::new() }
+}
+
+/// What it is told when it sends offsets as this member.
+fn send_offsets<L: Log>(producer: &mut L::Producer, topic: &str, group: &L::Group) -> Result<(), topology::log::Error> {
+    producer.begin().unwrap();
+    send(producer, topic, 0, &["x"]);
+    producer.flush(CALL).unwrap();
+    producer.send_offsets(&[first_offset(topic)], group)
+}
+
+pub(crate) fn partitions_of_the_same_number_land_together<L: Log>(log: &L) {
+    let (one, two) = (topic(log, 4), topic(log, 4));
+    let group = unique("group");
+    let mut a = member(log, &group, None, &[&one, &two]);
+    settle("one member gets all", &mut [&mut a], |counts| counts == [8]);
+    let mut b = member(log, &group, None, &[&one, &two]);
+    settle("two members share", &mut [&mut a, &mut b], |counts| counts == [4, 4]);
+    for member in [&a, &b] {
+        assert_eq!(numbers(&member.assigned, &one), numbers(&member.assigned, &two));
+    }
+    let mut all = [numbers(&a.assigned, &one), numbers(&b.assigned, &one)].concat();
+    all.sort_unstable();
+    assert_eq!(all, [0, 1, 2, 3], "everything once");
+    assert_eq!(a.revocations, 1, "all is given back before it is given out anew");
+}
+
+pub(crate) fn the_one_that_stays_takes_over_after_a_leave<L: Log>(log: &L) {
+    let topic = topic(log, 4);
+    let group = unique("group");
+    let mut a = member(log, &group, Some("a"), &[&topic]);
+    let mut b = member(log, &group, Some("b"), &[&topic]);
+    settle("two members share", &mut [&mut a, &mut b], |counts| counts == [2, 2]);
+    assert_eq!(numbers(&a.assigned, &topic), [0, 1], "static members are ordered by instance id");
+    a.consumer.leave().unwrap();
+    settle("the other takes over", &mut [&mut b], |counts| counts == [4]);
+    a.consumer.subscribe(std::slice::from_ref(&topic)).unwrap();
+    a.has_assignment = false;
+    settle("it comes back", &mut [&mut a, &mut b], |counts| counts == [2, 2]);
+}
+
+pub(crate) fn a_static_member_that_returns_takes_its_partitions_back<L: Log>(log: &L) {
+    let topic = topic(log, 4);
+    let group = unique("group");
+    let mut a = member(log, &group, Some("a"), &[&topic]);
+    let mut b = member(log, &group, Some("b"), &[&topic]);
+    settle("two members share", &mut [&mut a, &mut b], |counts| counts == [2, 2]);
+    let (had, revocations) = (a.assigned.clone(), b.revocations);
+    drop(a);
+    assert_eq!(log.group_member_count(&group).unwrap(), 2, "its place is kept");
+    let mut returned = member(log, &group, Some("a"), &[&topic]);
+    settle("it returns", &mut [&mut returned, &mut b], |counts| counts == [2, 2]);
+    assert_eq!(returned.assigned, had);
+    assert_eq!(b.revocations, revocations, "the other did not notice");
+    assert_eq!(log.group_member_count(&group).unwrap(), 2);
+}
+
+pub(crate) fn a_second_static_member_of_the_same_id_fences_the_first<L: Log>(log: &L) {
+    let topic = topic(log, 2);
+    let group = unique("group");
+    let mut former = member(log, &group, Some("a"), &[&topic]);
+    settle("it has all", &mut [&mut former], |counts| counts == [2]);
+    let membership = former.consumer.group().unwrap();
+    let mut latter = member(log, &group, Some("a"), &[&topic]);
+    settle("the second has all", &mut [&mut latter], |counts| counts == [2]);
+
+    let mut producer = producer(log);
+    let refused = send_offsets::<L>(&mut producer, &topic, &membership).unwrap_err();
+    assert_eq!(refused.kind(), Kind::NotMember, "{refused:?}");
+    producer.abort(CALL).unwrap();
+    until("the first finds out", || {
+        former.poll();
+        latter.poll();
+        (former.lost || former.consumer.assignment_lost() || former.error.is_some()).then_some(())
+    });
+    if let Some(error) = &former.error {
+        assert_eq!(error.kind(), Kind::NotMember, "{error:?}");
+    }
+    assert!(!latter.consumer.assignment_lost());
+    send_offsets::<L>(&mut producer, &topic, &latter.consumer.group().unwrap()).unwrap();
+    producer.commit(CALL).unwrap();
+}
+
+pub(crate) fn a_stale_generation_cannot_commit_offsets<L: Log>(log: &L) {
+    let topic = topic(log, 2);
+    let group = unique("group");
+    let mut a = member(log, &group, None, &[&topic]);
+    settle("one member gets all", &mut [&mut a], |counts| counts == [2]);
+    let stale = a.consumer.group().unwrap();
+    let mut b = member(log, &group, None, &[&topic]);
+    settle("two members share", &mut [&mut a, &mut b], |counts| counts == [1, 1]);
+
+    let mut producer = producer(log);
+    let refused = send_offsets::<L>(&mut producer, &topic, &stale).unwrap_err();
+    assert_eq!(refused.kind(), Kind::NotMember, "{refused:?}");
+    producer.abort(CALL).unwrap();
+    send_offsets::<L>(&mut producer, &topic, &a.consumer.group().unwrap()).unwrap();
+    producer.commit(CALL).unwrap();
+    let committed = until("the offset is stable", || {
+        a.poll();
+        b.poll();
+        log.committed(&group, &[TopicPartition::new(&*topic, 0)]).ok()
+    });
+    assert_eq!(committed[0].as_ref().map(|committed| committed.offset), Some(1));
+}
+
+pub(crate) fn a_member_that_has_left_cannot_commit_offsets<L: Log>(log: &L) {
+    let topic = topic(log, 1);
+    let group = unique("group");
+    let mut a = member(log, &group, None, &[&topic]);
+    settle("it has all", &mut [&mut a], |counts| counts == [1]);
+    let membership = a.consumer.group().unwrap();
+    a.consumer.leave().unwrap();
+    until("the group is empty", || (log.group_member_count(&group).unwrap() == 0).then_some(()));
+    let mut producer = producer(log);
+    let refused = send_offsets::<L>(&mut producer, &topic, &membership).unwrap_err();
+    assert_eq!(refused.kind(), Kind::NotMember, "{refused:?}");
+}
+
+pub(crate) fn members_are_counted<L: Log>(log: &L) {
+    let topic = topic(log, 2);
+    let group = unique("group");
+    assert_eq!(log.group_member_count(&group).unwrap(), 0);
+    let mut a = member(log, &group, None, &[&topic]);
+    let mut b = member(log, &group, None, &[&topic]);
+    settle("two members share", &mut [&mut a, &mut b], |counts| counts == [1, 1]);
+    assert_eq!(log.group_member_count(&group).unwrap(), 2);
+    drop(b);
+    settle("the other takes over", &mut [&mut a], |counts| counts == [2]);
+    assert_eq!(log.group_member_count(&group).unwrap(), 1);
+}
+
+pub(crate) fn a_group_is_deleted_only_without_members<L: Log>(log: &L) {
+    let topic = topic(log, 1);
+    let group = unique("group");
+    log.delete_group(&group).unwrap();
+    let mut a = member(log, &group, None, &[&topic]);
+    settle("it has all", &mut [&mut a], |counts| counts == [1]);
+    let mut producer = producer(log);
+    send_offsets::<L>(&mut producer, &topic, &a.consumer.group().unwrap()).unwrap();
+    producer.commit(CALL).unwrap();
+    let partition = [TopicPartition::new(&*topic, 0)];
+    until("the offset is there", || log.committed(&group, &partition).ok().filter(|offsets| offsets[0].is_some()));
+    assert!(log.delete_group(&group).is_err(), "it has a member");
+    a.consumer.leave().unwrap();
+    until("the group is empty", || (log.group_member_count(&group).unwrap() == 0).then_some(()));
+    until("it is deleted", || log.delete_group(&group).ok());
+    assert_eq!(log.committed(&group, &partition).unwrap(), [None]);
+}

@@ -1,0 +1,99 @@
+//! What every log promises: one suite, run against each.
+//!
+//! A backend joins by one line, `contract!(name, fixture)`, where `fixture` makes a [`harness::Fixture`]. The claims are
+//! also true of a real cluster, so none takes for granted that offsets are contiguous across transactions, that a
+//! commit is visible the moment it returns, or that anything happens within less than [`harness::PATIENCE`].
+
+mod consuming;
+mod end_of_partition;
+mod group_offsets;
+mod groups;
+mod harness;
+mod kafka;
+mod local;
+mod records;
+mod topics;
+mod transactions;
+
+/// Runs the whole suite against a log. More attributes, such as `ignore`, may follow the fixture.
+macro_rules! contract {
+    ($backend:ident, $fixture:expr $(, $attribute:meta)*) => {
+        mod $backend {
+            $crate::contract! { @claims $fixture, [$($attribute),*]
+                consuming: [
+                    a_poll_hands_over_at_most_what_was_asked_for
+                    a_poll_wakes_up_when_something_arrives
+                    a_position_below_the_first_record_starts_at_the_first
+                    a_position_beyond_the_end_starts_at_the_beginning
+                    an_assignment_replaces_the_one_before
+                    deleted_records_are_gone_and_the_low_watermark_says_so
+                    pausing_and_resuming_loses_nothing
+                    reading_starts_at_the_given_offset
+                    seeking_back_reads_again_and_seeking_on_skips
+                ]
+                end_of_partition: [
+                    the_end_is_behind_aborted_records
+                    the_end_is_behind_the_commit_marker
+                    the_end_is_told_again_only_after_it_has_moved
+                    the_end_of_a_committed_read_is_before_an_open_transaction
+                    the_end_of_an_empty_partition_is_told
+                ]
+                group_offsets: [
+                    offsets_appear_with_the_commit
+                    offsets_of_an_aborted_transaction_vanish
+                    offsets_that_are_pending_are_not_told
+                    offsets_come_in_the_order_asked_with_their_metadata
+                ]
+                groups: [
+                    a_group_is_deleted_only_without_members
+                    a_member_that_has_left_cannot_commit_offsets
+                    a_second_static_member_of_the_same_id_fences_the_first
+                    a_stale_generation_cannot_commit_offsets
+                    a_static_member_that_returns_takes_its_partitions_back
+                    members_are_counted
+                    partitions_of_the_same_number_land_together
+                    the_one_that_stays_takes_over_after_a_leave
+                ]
+                records: [
+                    a_keyed_record_goes_where_the_java_client_puts_it
+                    a_null_is_not_an_empty_key_or_value
+                    a_record_that_is_too_large_is_refused_and_the_next_transaction_commits
+                    delivered_offsets_of_tracked_topics_are_told
+                    headers_and_timestamps_are_preserved
+                    records_come_in_order_with_their_offsets
+                    sending_to_a_topic_that_does_not_exist_fails_and_creates_nothing
+                ]
+                topics: [
+                    a_created_topic_is_described_as_it_was_asked_for
+                    a_deleted_topic_is_gone_and_deleting_it_again_is_no_error
+                    asking_for_a_missing_partition_says_so
+                    creating_a_topic_twice_is_no_error_and_changes_nothing
+                ]
+                transactions: [
+                    a_new_producer_aborts_what_a_dead_one_left_open
+                    a_second_producer_with_the_same_id_fences_the_first
+                    a_transaction_is_all_or_nothing_over_topics
+                    a_transaction_that_took_too_long_is_aborted_and_its_producer_fenced
+                    aborted_records_are_seen_by_uncommitted_reads_only
+                    an_empty_transaction_can_be_ended
+                    records_of_an_open_transaction_are_not_committed
+                ]
+            }
+        }
+    };
+    (@claims $fixture:expr, $attributes:tt $($module:ident: [$($claim:ident)*])*) => {
+        $( mod $module { $( $crate::contract! { @claim $fixture, $attributes, $module, $claim } )* } )*
+    };
+    (@claim $fixture:expr, [$($attribute:meta),*], $module:ident, $claim:ident) => {
+        #[test]
+        $(#[$attribute])*
+        fn $claim() {
+            $crate::$module::$claim(&$fixture().log);
+        }
+    };
+}
+pub(crate) use contract;
+
+contract!(memory, crate::local::memory);
+contract!(embedded, crate::local::embedded);
+contract!(real, crate::kafka::fixture);

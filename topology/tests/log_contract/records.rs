@@ -1,0 +1,158 @@
+//! Records arrive as they were sent.
+
+use topology::log::{Header, Isolation, Kind, Log, Producer, ProducerRecord, TopicPartition};
+
+use crate::harness::*;
+
+pub(crate) fn records_come_in_order_with_their_offsets<L: Log>(log: &L) {
+    let topic = topic(log, 1);
+    let mut producer = producer(log);
+    let texts: Vec<String> = (0..1000).map(|index| index.to_string()).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    commit(&mut producer, &topic, 0, &texts[..400]);
+    commit(&mut producer, &topic, 0, &texts[400..]);
+    let mut reader = reader(log, &topic, &[0]);
+    reader.until_records(1000).in_silence();
+    assert_eq!(reader.values(), texts);
+    let offsets: Vec<i64> = reader.records.iter().map(|record| record.offset).collect();
+    assert!(offsets[..400].windows(2).all(|pair| pair[0] + 1 == pair[1]), "without gap in a transaction");
+    assert!(offsets[400..].windows(2).all(|pair| pair[0] + 1 == pair[1]), "without gap in a transaction");
+    assert!(offsets[399] < offsets[400]);
+}
+
+pub(crate) fn a_null_is_not_an_empty_key_or_value<L: Log>(log: &L) {
+    let topic = topic(log, 1);
+    let mut producer = producer(log);
+    let choices: [Option<&[u8]>; 3] = [None, Some(b""), Some(b"text")];
+    producer.begin().unwrap();
+    for key in choices {
+        for value in choices {
+            let record =
+                ProducerRecord { topic: &topic, partition: Some(0), timestamp_ms: THEN_MS, key, value, headers: &[] };
+            producer.send(&record).unwrap();
+        }
+    }
+    producer.commit(CALL).unwrap();
+    let mut reader = reader(log, &topic, &[0]);
+    reader.until_records(9);
+    let mut records = reader.records.iter();
+    for key in choices {
+        for value in choices {
+            let record = records.next().unwrap();
+            assert_eq!((record.key.as_deref(), record.value.as_deref()), (key, value));
+        }
+    }
+}
+
+pub(crate) fn headers_and_timestamps_are_preserved<L: Log>(log: &L) {
+    let topic = topic(log, 1);
+    let mut producer = producer(log);
+    let headers = [
+        Header { name: "trace", value: Some(b"1") },
+        Header { name: "none", value: None },
+        Header { name: "trace", value: Some(b"") },
+        Header { name: "bytes", value: Some(&[0, 255]) },
+    ];
+    producer.begin().unwrap();
+    for (count, timestamp_ms) in [(4, THEN_MS + 5), (0, THEN_MS), (2, THEN_MS + 1)] {
+        let mut record = value(&topic, 0, "x");
+        record.timestamp_ms = timestamp_ms;
+        record.headers = &headers[..count];
+        producer.send(&record).unwrap();
+    }
+    producer.commit(CALL).unwrap();
+    let mut reader = reader(log, &topic, &[0]);
+    reader.until_records(3);
+    for (record, (count, timestamp_ms)) in reader.records.iter().zip([(4, THEN_MS + 5), (0, THEN_MS), (2, THEN_MS + 1)])
+    {
+        let expected: Vec<_> =
+            headers[..count].iter().map(|header| (header.name.to_owned(), header.value.map(<[u8]>::to_vec))).collect();
+        assert_eq!(record.headers, expected);
+        assert_eq!(record.timestamp_ms, timestamp_ms);
+    }
+}
+
+pub(crate) fn a_keyed_record_goes_where_the_java_client_puts_it<L: Log>(log: &L) {
+    // The hashes are those that Kafka's own tests expect of its murmur2.
+    let hashes: [(&str, i32); 5] = [
+        ("21", -973_932_308),
+        ("foobar", -790_332_482),
+        ("a-little-bit-long-string", -985_981_536),
+        ("a-little-bit-longer-string", -1_486_304_829),
+        ("abc", 479_470_107),
+    ];
+    let topic = topic(log, 5);
+    let mut producer = producer(log);
+    producer.begin().unwrap();
+    for (key, _) in hashes {
+        let mut record = value(&topic, 0, key);
+        (record.partition, record.key) = (None, Some(key.as_bytes()));
+        producer.send(&record).unwrap();
+    }
+    producer.commit(CALL).unwrap();
+    let mut reader = reader(log, &topic, &[0, 1, 2, 3, 4]);
+    reader.until_records(hashes.len());
+    for (key, hash) in hashes {
+        let record = reader.records.iter().find(|record| record.text() == key).unwrap();
+        assert_eq!(record.partition, (hash & 0x7fff_ffff) % 5, "{key}");
+    }
+}
+
+pub(crate) fn a_record_that_is_too_large_is_refused_and_the_next_transaction_commits<L: Log>(log: &L) {
+    let topic = topic_with(log, 1, &[("max.message.bytes", "10000")]);
+    let mut producer = producer(log);
+    let large = "x".repeat(20_000);
+    producer.begin().unwrap();
+    send(&mut producer, &topic, 0, &["small"]);
+    let refused = producer
+        .send(&value(&topic, 0, &large))
+        .and_then(|()| producer.flush(CALL))
+        .and_then(|()| producer.commit(CALL))
+        .unwrap_err();
+    assert!(matches!(refused.kind(), Kind::TooLarge | Kind::Abort), "{refused:?}");
+    producer.abort(CALL).unwrap();
+    commit(&mut producer, &topic, 0, &["after"]);
+    let mut reader = reader(log, &topic, &[0]);
+    reader.until_records(1).in_silence();
+    assert_eq!(reader.values(), ["after"]);
+}
+
+pub(crate) fn sending_to_a_topic_that_does_not_exist_fails_and_creates_nothing<L: Log>(log: &L) {
+    let missing = unique("missing");
+    let mut producer = producer(log);
+    producer.begin().unwrap();
+    let refused = producer
+        .send(&value(&missing, 0, "x"))
+        .and_then(|()| producer.flush(PATIENCE))
+        .and_then(|()| producer.commit(PATIENCE))
+        .unwrap_err();
+    assert!(matches!(refused.kind(), Kind::NoSuchTopic | Kind::Abort), "{refused:?}");
+    assert_eq!(log.describe_topic(&missing).unwrap(), None);
+}
+
+pub(crate) fn delivered_offsets_of_tracked_topics_are_told<L: Log>(log: &L) {
+    let (tracked, other) = (topic(log, 2), topic(log, 1));
+    let mut options = producer_options(&unique("producer"));
+    options.track_topics = vec![tracked.clone()];
+    let mut producer = log.producer(&options).unwrap();
+    producer.init_transactions(CALL).unwrap();
+    let at = |topic: &str, partition| TopicPartition::new(topic, partition);
+    for round in ["first", "second"] {
+        producer.begin().unwrap();
+        assert_eq!(producer.delivered(&at(&tracked, 0)), None, "since the last begin");
+        send(&mut producer, &tracked, 0, &["a", "b", round]);
+        send(&mut producer, &other, 0, &["c"]);
+        producer.flush(CALL).unwrap();
+        let delivered = producer.delivered(&at(&tracked, 0)).unwrap();
+        assert_eq!(producer.delivered(&at(&tracked, 1)), None, "nothing went there");
+        assert_eq!(producer.delivered(&at(&other, 0)), None, "it is not tracked");
+        producer.commit(CALL).unwrap();
+        assert_eq!(producer.delivered(&at(&tracked, 0)), Some(delivered), "until the next begin");
+        let mut reader = reader_with(log, &consumer_options(Isolation::ReadCommitted), &tracked, &[0]);
+        until("the last record", || {
+            reader.poll();
+            let last = reader.records.last()?;
+            (last.text() == round).then(|| assert_eq!(last.offset, delivered))
+        });
+    }
+}

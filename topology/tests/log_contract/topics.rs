@@ -1,0 +1,51 @@
+//! Topics are created, described and deleted.
+
+use topology::log::{Isolation, Kind, Log, TopicPartition};
+
+use crate::harness::*;
+
+pub(crate) fn a_created_topic_is_described_as_it_was_asked_for<L: Log>(log: &L) {
+    let config = [("cleanup.policy", "compact"), ("delete.retention.ms", "123456"), ("max.message.bytes", "2000000")];
+    let compacted = topic_with(log, 3, &config);
+    let described = log.describe_topic(&compacted).unwrap().unwrap();
+    assert_eq!(described.partition_count, 3);
+    assert_eq!(described.cleanup_policy, "compact");
+    assert_eq!(described.delete_retention_ms, 123_456);
+    assert_eq!(described.max_message_bytes, 2_000_000);
+    let plain = topic(log, 1);
+    assert_eq!(log.describe_topic(&plain).unwrap().unwrap().cleanup_policy, "delete");
+    let both = topic_with(log, 1, &[("cleanup.policy", "compact,delete")]);
+    assert_eq!(log.describe_topic(&both).unwrap().unwrap().cleanup_policy, "compact,delete");
+    assert_eq!(log.describe_topic(&unique("missing")).unwrap(), None);
+}
+
+pub(crate) fn creating_a_topic_twice_is_no_error_and_changes_nothing<L: Log>(log: &L) {
+    let first = topic(log, 2);
+    commit(&mut producer(log), &first, 0, &["a"]);
+    let fresh = unique("topic");
+    log.create_topics(&[topic_spec(&first, 7, &[]), topic_spec(&fresh, 1, &[])]).unwrap();
+    until("the new one is there", || log.describe_topic(&fresh).unwrap());
+    assert_eq!(log.describe_topic(&first).unwrap().unwrap().partition_count, 2);
+    assert_eq!(reader(log, &first, &[0]).until_records(1).values(), ["a"]);
+}
+
+pub(crate) fn a_deleted_topic_is_gone_and_deleting_it_again_is_no_error<L: Log>(log: &L) {
+    let name = topic(log, 2);
+    commit(&mut producer(log), &name, 1, &["a"]);
+    log.delete_topics(std::slice::from_ref(&name)).unwrap();
+    until("it is gone", || log.describe_topic(&name).unwrap().is_none().then_some(()));
+    log.delete_topics(&[name.clone(), unique("missing")]).unwrap();
+    until("it can be made anew", || {
+        log.create_topics(&[topic_spec(&name, 1, &[])]).ok()?;
+        log.describe_topic(&name).unwrap()
+    });
+    assert_eq!(decided(log, &name, 0), 0, "it is empty");
+}
+
+pub(crate) fn asking_for_a_missing_partition_says_so<L: Log>(log: &L) {
+    let name = topic(log, 1);
+    for partition in [TopicPartition::new(unique("missing"), 0), TopicPartition::new(&*name, 1)] {
+        let refused = log.watermarks(&partition, Isolation::ReadCommitted).unwrap_err();
+        assert_eq!(refused.kind(), Kind::NoSuchTopic, "{refused:?}");
+    }
+}
