@@ -34,7 +34,8 @@ impl Update {
 /// A branch to be written.
 #[derive(Clone, Copy, Debug)]
 struct Branch {
-    hashes: Pair,
+    /// Not aligned as in the arena: these are worked on one after the other, and should be as few bytes as possible.
+    hashes: [Hash; 2],
     links: [Link; 2],
     slot: u32,
     write: Write,
@@ -129,7 +130,7 @@ pub(super) fn commit(tree: &mut Tree, update: Update) -> Result<(), Error> {
         return Err(Error::Stale { update: update.base_root, tree: tree.root.hash });
     }
     for branch in update.branches.into_iter().filter(|branch| branch.write != Write::Nothing) {
-        write(&mut tree.hashes, branch.slot, branch.hashes);
+        write(&mut tree.hashes, branch.slot, Pair(branch.hashes));
         if branch.write == Write::Whole {
             write(&mut tree.links, branch.slot, branch.links);
         }
@@ -152,6 +153,7 @@ struct Visit {
     slot: u32,
     depth: u32,
     part: Part,
+    links: [Link; 2],
     children: [Below; 2],
 }
 
@@ -208,18 +210,23 @@ impl<'a> Pass<'a> {
 
     /// Visits every branch with changes below it, level by level. `visits` holds the root's, if it is a branch.
     fn walk(&self, visits: &mut Vec<Visit>, bottoms: &mut Vec<Bottom>) {
-        let mut next = 0;
-        while let Some(Visit { slot, depth, part: (start, end), .. }) = visits.get(next) {
-            let (slot, depth, start, end) = (*slot as usize, *depth, *start, *end);
-            let middle = self.middle((start, end), depth);
-            let mut children = [Below::Same; 2];
-            for (right, part) in [(0, (start, middle)), (1, (middle, end))] {
-                if part.0 < part.1 {
-                    children[right] = below(self.tree.links[slot][right], depth + 1, part, visits, bottoms);
-                }
+        let mut level = 0..visits.len();
+        while !level.is_empty() {
+            for visit in &mut visits[level.clone()] {
+                visit.links = self.tree.links[visit.slot as usize];
             }
-            visits[next].children = children;
-            next += 1;
+            for number in level.clone() {
+                let Visit { depth, part: (start, end), links, .. } = visits[number];
+                let middle = self.middle((start, end), depth);
+                let mut children = [Below::Same; 2];
+                for (right, part) in [(0, (start, middle)), (1, (middle, end))] {
+                    if part.0 < part.1 {
+                        children[right] = below(links[right], depth + 1, part, visits, bottoms);
+                    }
+                }
+                visits[number].children = children;
+            }
+            level = level.end..visits.len();
         }
     }
 
@@ -246,8 +253,8 @@ impl<'a> Pass<'a> {
         let tree = self.tree;
         let first = self.branches.len();
         self.branches.extend(visits.iter().map(|visit| {
-            let (hashes, links) = (tree.hashes[visit.slot as usize], tree.links[visit.slot as usize]);
-            Branch { hashes, links, slot: visit.slot, write: Write::Nothing }
+            let hashes = tree.hashes[visit.slot as usize].0;
+            Branch { hashes, links: visit.links, slot: visit.slot, write: Write::Nothing }
         }));
         let mut climbed: Vec<Option<Node>> = vec![None; visits.len()];
         for number in (0..visits.len()).rev() {
@@ -259,9 +266,9 @@ impl<'a> Pass<'a> {
                     Below::Visit(number) => climbed[*number as usize],
                     Below::Bottom(number) => Some(bottoms[*number as usize]),
                 };
-                let old = Node { hash: branch.hashes.0[right], link: branch.links[right] };
+                let old = Node { hash: branch.hashes[right], link: branch.links[right] };
                 if let Some(new) = new.filter(|new| *new != old) {
-                    (branch.hashes.0[right], branch.links[right]) = (new.hash, new.link);
+                    (branch.hashes[right], branch.links[right]) = (new.hash, new.link);
                     let moved = new.link != old.link || change == Write::Whole;
                     change = if moved { Write::Whole } else { Write::Hashes };
                 }
@@ -309,7 +316,7 @@ impl<'a> Pass<'a> {
         let left = self.build(existing.filter(|_| !goes_right), depth + 1, low);
         let right = self.build(existing.filter(|_| goes_right), depth + 1, high);
         let slot = self.branch_slots.take(&self.tree.free_branches, self.tree.links.len());
-        let (hashes, links) = (Pair([left.hash, right.hash]), [left.link, right.link]);
+        let (hashes, links) = ([left.hash, right.hash], [left.link, right.link]);
         self.branches.push(Branch { hashes, links, slot, write: Write::Whole });
         Node { hash: branch_hash(&left.hash, &right.hash), link: Link::branch(slot) }
     }
@@ -341,7 +348,7 @@ fn below(link: Link, depth: u32, part: Part, visits: &mut Vec<Visit>, bottoms: &
     // Fewer than 256 branches lie on the path of each change, and there are fewer than 2^31 slots: the numbers of both
     // lists fit 32 bits.
     if link.is_branch() {
-        visits.push(Visit { slot: link.0, depth, part, children: [Below::Same; 2] });
+        visits.push(Visit { slot: link.0, depth, part, links: [Link::NOTHING; 2], children: [Below::Same; 2] });
         Below::Visit(visits.len() as u32 - 1)
     } else {
         bottoms.push(Bottom { link, depth, part });
@@ -351,7 +358,7 @@ fn below(link: Link, depth: u32, part: Part, visits: &mut Vec<Visit>, bottoms: &
 
 /// What becomes of a branch whose children have changed.
 fn settle(branch: &mut Branch, change: Write, slots: &mut Slots) -> Node {
-    let node = |right: usize| Node { hash: branch.hashes.0[right], link: branch.links[right] };
+    let node = |right: usize| Node { hash: branch.hashes[right], link: branch.links[right] };
     // A subtree with one leaf is that leaf.
     let remaining = match branch.links {
         [Link::NOTHING, right] if !right.is_branch() => Some(node(1)),
@@ -363,7 +370,7 @@ fn settle(branch: &mut Branch, change: Write, slots: &mut Slots) -> Node {
         return child;
     }
     branch.write = change;
-    let [left, right] = &branch.hashes.0;
+    let [left, right] = &branch.hashes;
     Node { hash: branch_hash(left, right), link: Link::branch(branch.slot) }
 }
 
