@@ -74,7 +74,8 @@ pub fn found<L: Log>(reader: &Reader<'_, L>, request: &Request<'_>) -> Result<Fo
 /// The genesis in block 0 of a blockchain topic; `None` where there is no chain yet.
 pub fn read_genesis<L: Log>(reader: &Reader<'_, L>, blockchain: &str) -> topology::Result<Option<Genesis>> {
     let first = reader.first(blockchain, |record| Block::from_record(record.key, record.value))?;
-    let broken = |what: String| topology::Error::stop(format!("topic '{blockchain}' does not begin with block 0: {what}"));
+    let broken =
+        |what: String| topology::Error::stop(format!("topic '{blockchain}' does not begin with block 0: {what}"));
     match first {
         None => Ok(None),
         Some(Err(error)) => Err(broken(error.to_string())),
@@ -201,7 +202,8 @@ fn read_keys(genesis: &Genesis, request: &Request<'_>) -> Result<KeySet> {
         return Err(Error::new(help()));
     }
     let keys = key_file::read(&path)?;
-    keys.check_against(&genesis.validators).map_err(|error| Error::new(format!("{}: {error}. {}", path.display(), help())))?;
+    keys.check_against(&genesis.validators)
+        .map_err(|error| Error::new(format!("{}: {error}. {}", path.display(), help())))?;
     Ok(keys)
 }
 

@@ -419,7 +419,8 @@ fn pausing_loses_nothing_and_delivers_nothing_until_resumed() {
         consumer.resume(std::slice::from_ref(&zero)).unwrap();
     }
     until(&mut consumer, &mut seen, "both ends", |seen| {
-        seen.ends.iter().any(|(partition, _)| *partition == zero) && seen.ends.iter().any(|(partition, _)| *partition == one)
+        seen.ends.iter().any(|(partition, _)| *partition == zero)
+            && seen.ends.iter().any(|(partition, _)| *partition == one)
     });
     for partition in [&zero, &one] {
         let values: Vec<String> = seen
@@ -477,7 +478,9 @@ fn replacing_an_assignment_keeps_its_partitions_flowing_from_where_it_says() {
             let first = seen.records.iter().find(|(partition, ..)| partition == assigned).unwrap().1;
             assert_eq!(Start::At(first), *start, "round {round} {assigned}");
         }
-        assert!(seen.records.iter().all(|(partition, ..)| assignment.iter().any(|(assigned, _)| assigned == partition)));
+        assert!(
+            seen.records.iter().all(|(partition, ..)| assignment.iter().any(|(assigned, _)| assigned == partition))
+        );
     }
     consumer.assign(&[]).unwrap();
     let mut seen = Seen::default();
@@ -563,10 +566,7 @@ fn offsets_of_a_member_the_group_has_passed_by_are_refused_and_the_transaction_c
     producer.begin().unwrap();
     producer.send_offsets(&offsets, &first.group().unwrap()).unwrap();
     producer.commit(LONG).unwrap();
-    assert_eq!(
-        log.committed(&group, &[partition]).unwrap(),
-        [Some(Committed { offset: 5, metadata: "m".to_owned() })]
-    );
+    assert_eq!(log.committed(&group, &[partition]).unwrap(), [Some(Committed { offset: 5, metadata: "m".to_owned() })]);
 }
 
 #[test]
@@ -668,7 +668,10 @@ fn topics_are_described_created_once_and_never_by_asking() {
     let log = log();
     let name = unique("absent");
     assert_eq!(log.describe_topic(&name).unwrap(), None);
-    assert_eq!(log.watermarks(&TopicPartition::new(&name, 0), Isolation::ReadCommitted).unwrap_err().kind(), Kind::NoSuchTopic);
+    assert_eq!(
+        log.watermarks(&TopicPartition::new(&name, 0), Isolation::ReadCommitted).unwrap_err().kind(),
+        Kind::NoSuchTopic
+    );
     let mut producer = producer(&log, &unique("id"));
     producer.begin().unwrap();
     assert_eq!(producer.send(&record(&name, 0, b"k", b"v")).unwrap_err().kind(), Kind::NoSuchTopic);
@@ -867,7 +870,9 @@ fn figures_of_consuming() {
             let start: Vec<_> =
                 (0..partition_count).map(|number| (TopicPartition::new(&topic, number), Start::Beginning)).collect();
             let (process, thread, wall) = (cpu_seconds(PROCESS), cpu_seconds(THREAD), Instant::now());
-            let mut consumer = log.consumer(&ConsumerOptions { prefetch_bytes: 32 << 20, ..consumer_options(Isolation::ReadCommitted) }).unwrap();
+            let mut consumer = log
+                .consumer(&ConsumerOptions { prefetch_bytes: 32 << 20, ..consumer_options(Isolation::ReadCommitted) })
+                .unwrap();
             consumer.assign(&start).unwrap();
             let (mut count, mut bytes, mut polls) = (0_usize, 0_usize, 0_usize);
             while count < COUNT {
