@@ -35,7 +35,7 @@ use super::open_block::{DecidedCut, Incoming, OpenBlock};
 use super::view::Tables;
 
 /// Seals the records of one partition into blocks.
-pub struct Seal {
+pub(super) struct Seal {
     shared: Arc<Shared>,
     tables: Tables,
     decisions: KeyValueStore<Bytes, Bytes>,
