@@ -200,6 +200,7 @@ fn the_end_is_reported_behind_markers_and_aborted_records_and_at_the_last_stable
     for number in 0..3 {
         producer.begin().unwrap();
         producer.send(&record(&topic, 0, b"k", number.to_string().as_bytes())).unwrap();
+        producer.flush(LONG).unwrap();
         if number == 1 { producer.abort(LONG).unwrap() } else { producer.commit(LONG).unwrap() }
     }
     // 0 marker 1 marker 2 marker
@@ -645,7 +646,7 @@ fn a_static_member_that_leaves_is_gone_at_once_and_can_come_again() {
 }
 
 #[test]
-fn a_second_process_with_the_same_instance_id_stops_the_first() {
+fn a_second_process_with_the_same_instance_id_takes_the_place_of_the_first_for_good() {
     let log = log();
     let topic = topic(&log, 1, &[]);
     let group = unique("group");
@@ -660,7 +661,14 @@ fn a_second_process_with_the_same_instance_id_stops_the_first() {
             break error;
         }
     };
-    assert_eq!(error.kind(), Kind::Fatal, "{error}");
+    assert_eq!(error.kind(), Kind::NotMember, "{error}");
+    // Not a fight over the place: who was replaced stays out, and leaving does not throw the other one out.
+    assert_eq!(first.leave().unwrap_err().kind(), Kind::Fatal);
+    assert_eq!(first.subscribe(std::slice::from_ref(&topic)).unwrap_err().kind(), Kind::Fatal);
+    drop(first);
+    assert_eq!(log.group_member_count(&group).unwrap(), 1);
+    second.poll(SHORT, &mut |_| ()).unwrap();
+    assert!(!second.assignment_lost());
 }
 
 #[test]
