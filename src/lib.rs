@@ -11,7 +11,6 @@
 //! ```
 
 pub mod chain;
-pub mod cli;
 pub mod config;
 pub mod consensus;
 pub mod ledger;

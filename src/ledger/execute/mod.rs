@@ -29,7 +29,7 @@ use ids::Ids;
 use operations::Committee;
 
 /// More bytes than the largest transaction takes in a block. (A test renders it.)
-const TRANSACTION_SIZE_BYTES_MAX: u64 = 4096;
+pub(super) const TRANSACTION_SIZE_BYTES_MAX: u64 = 4096;
 
 /// A block to be: everything about it that does not follow from the state.
 #[derive(Clone, Copy, Debug)]

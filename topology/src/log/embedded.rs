@@ -244,7 +244,7 @@ impl Storage for RocksStorage {
         }
         let mut options = WriteOptions::default();
         options.set_sync(self.fsync && changes.sync);
-        self.db.write_opt(&write, &options).map_err(|error| broken(&error))
+        self.db.write_opt(write, &options).map_err(|error| broken(&error))
     }
 
     fn read(&self, partition: PartitionId, from: Offset, until: Offset, bytes_max: usize) -> Result<Found> {

@@ -38,7 +38,7 @@ use crate::clock::Clock;
 use crate::error::{Class, Error, Result};
 use crate::graph::Topology;
 use crate::log::{
-    self, Consumer, ConsumerOptions, Event, GroupOptions, Isolation, Log, ProducerOptions, TopicPartition,
+    Consumer, ConsumerOptions, Event, GroupOptions, Isolation, Log, ProducerOptions, TopicPartition,
 };
 use crate::metrics::Metrics;
 use crate::restore::RestoreThread;

@@ -383,6 +383,8 @@ impl Consumer for KafkaConsumer {
                 return Err(Error::new(Kind::Retry, message));
             }
         }
+        // What told this member to give its partitions up may still wait to be polled: it is no news to anybody.
+        let _ = self.serve_main_queue();
         while self.consumer.context().take_rebalance().is_some() {}
         Ok(())
     }
