@@ -327,6 +327,11 @@ impl Stores {
         self.flush.unflushed_bytes()
     }
 
+    /// Waits until everything committed so far is safe from a crash of the machine.
+    pub fn flush(&mut self) -> Result<()> {
+        self.backend.flush()
+    }
+
     /// Drops uncommitted writes, writes down what is committed, and closes.
     pub fn close(mut self) -> Result<()> {
         self.backend.flush()
