@@ -233,8 +233,7 @@ impl Chain {
 
     fn check_rounds(&mut self, block: &Block) -> Result<(), Broken> {
         let height = block.header.height;
-        let start =
-            Start { chain_id: &self.tip.chain_id, height, seed: &self.tip.seed, roster: &self.roster };
+        let start = Start { chain_id: &self.tip.chain_id, height, seed: &self.tip.seed, roster: &self.roster };
         let claims = self.stakes(height).and_then(|stakes| {
             consensus::claims(&start, stakes, block).map_err(|flaw| {
                 let reason = match flaw {
@@ -256,8 +255,7 @@ impl Chain {
 
     fn execute(&mut self, block: &Block, randomness: &mut impl CryptoRng) -> Result<(), Broken> {
         let height = block.header.height;
-        let signatures =
-            signatures::verify(&block.entries, self.parameters.signatures, &self.tip.chain_id, randomness);
+        let signatures = signatures::verify(&block.entries, self.parameters.signatures, &self.tip.chain_id, randomness);
         let verdict = ledger::reexecute(&self.state, &self.tree, &self.parameters, block, &signatures);
         let (executed, checked) = match verdict.map_err(|error| broken(height, Reason::Execution, error))? {
             Verdict::Same { executed, cut } => (executed, cut),
@@ -286,9 +284,8 @@ impl Chain {
 
     fn check_seals(&mut self) -> Result<(), Broken> {
         let (heights, claims): (Vec<u64>, Vec<Claims>) = self.claims.drain(..).unzip();
-        seal::verify_many(&claims).map_err(|(index, flaw)| {
-            broken(heights.get(index).copied().unwrap_or_default(), Reason::Seal, flaw)
-        })
+        seal::verify_many(&claims)
+            .map_err(|(index, flaw)| broken(heights.get(index).copied().unwrap_or_default(), Reason::Seal, flaw))
     }
 }
 
@@ -298,7 +295,8 @@ fn genesis_state(genesis: &Genesis, block: &Block) -> Result<(MemoryState, Tree,
     let mut tree = Tree::new();
     let update = tree.update(changes.to_tree()).map_err(|error| failed(&error))?;
     if update.root() != block.header.state_root {
-        let detail = format!("the genesis gives state root {}, block 0 says {}", update.root(), block.header.state_root);
+        let detail =
+            format!("the genesis gives state root {}, block 0 says {}", update.root(), block.header.state_root);
         return Err(broken(0, Reason::Execution, detail));
     }
     tree.commit(update).map_err(|error| failed(&error))?;

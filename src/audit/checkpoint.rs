@@ -67,10 +67,17 @@ impl Checkpoint {
         match tip_height {
             Some(height) if height >= self.height => Ok(()),
             Some(height) => {
-                let detail = format!("the chain ends at height {height}, the checkpoint is at {}: its tail was cut", self.height);
+                let detail = format!(
+                    "the chain ends at height {height}, the checkpoint is at {}: its tail was cut",
+                    self.height
+                );
                 Err(broken(height + 1, Reason::Checkpoint, detail))
             }
-            None => Err(broken(0, Reason::Checkpoint, "the topic holds no block, the checkpoint says that there was a chain")),
+            None => Err(broken(
+                0,
+                Reason::Checkpoint,
+                "the topic holds no block, the checkpoint says that there was a chain",
+            )),
         }
     }
 }

@@ -27,7 +27,8 @@ pub struct Inspection {
 
 /// The applications with a chain's state in a state directory.
 pub fn applications(root: &Path) -> Result<Vec<String>> {
-    let failed = |error: std::io::Error| Error::stop(format!("cannot read the state directory {}: {error}", root.display()));
+    let failed =
+        |error: std::io::Error| Error::stop(format!("cannot read the state directory {}: {error}", root.display()));
     let mut found = Vec::new();
     for entry in std::fs::read_dir(root).map_err(failed)? {
         let entry = entry.map_err(failed)?;

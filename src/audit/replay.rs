@@ -65,7 +65,10 @@ pub fn replay<L: Log>(
         return Ok(Err(broken(0, Reason::Height, "the topic holds no block")));
     };
     if to_height.is_some_and(|height| summary.tip.height < height) {
-        return Err(Error::stop(format!("the chain ends at height {}: replay to that one or less", summary.tip.height)));
+        return Err(Error::stop(format!(
+            "the chain ends at height {}: replay to that one or less",
+            summary.tip.height
+        )));
     }
     write(root, state, &summary, clock.now_ms())?;
     Ok(Ok(summary))

@@ -72,10 +72,10 @@ impl Tables {
 
     /// Over stores that no task has: to look at them, or to fill them ([`Tables::put`], [`Tables::commit_detached`]).
     pub fn over(stores: &Rc<RefCell<store::Stores>>) -> topology::Result<Self> {
-        let index = |name: &str| stores.borrow().specs().iter().position(|spec| spec.name == name).unwrap_or(usize::MAX);
-        let connect = |table: Table| {
-            Ok((table, KeyValueStore::new(Rc::clone(stores), index(table.name()), Bytes, Bytes)?))
-        };
+        let index =
+            |name: &str| stores.borrow().specs().iter().position(|spec| spec.name == name).unwrap_or(usize::MAX);
+        let connect =
+            |table: Table| Ok((table, KeyValueStore::new(Rc::clone(stores), index(table.name()), Bytes, Bytes)?));
         let tables = Table::ALL.into_iter().map(connect).collect::<topology::Result<_>>()?;
         Ok(Self { tables, detached: Some(Rc::clone(stores)) })
     }
