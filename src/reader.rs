@@ -7,7 +7,9 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use topology::clock::Clock;
-use topology::log::{Consumer, ConsumerOptions, Event, Isolation, Log, Offset, Record, Start, TopicPartition, Watermarks};
+use topology::log::{
+    Consumer, ConsumerOptions, Event, Isolation, Log, Offset, Record, Start, TopicPartition, Watermarks,
+};
 use topology::{Class, Error, Result};
 
 /// Without a record or an end for so long, in ms, reading gives up.
@@ -135,7 +137,9 @@ fn no_end(open: &[(TopicPartition, Offset)]) -> Error {
     let (partition, end) = open.first().map_or(("?".to_owned(), 0), |(partition, end)| (partition.to_string(), *end));
     Error::new(
         Class::Retry,
-        format!("{partition} could not be read up to offset {end}: a transaction on it may still be open; try again in a minute"),
+        format!(
+            "{partition} could not be read up to offset {end}: a transaction on it may still be open; try again in a minute"
+        ),
     )
 }
 
@@ -154,7 +158,8 @@ mod tests {
     fn log_with(transactions: &[(&[&str], bool)]) -> MemoryLog {
         let log = MemoryLog::new(Arc::new(|| 0));
         let name = "t".to_owned();
-        log.create_topics(&[TopicSpec { name, partition_count: 1, replication_factor: None, config: Vec::new() }]).unwrap();
+        log.create_topics(&[TopicSpec { name, partition_count: 1, replication_factor: None, config: Vec::new() }])
+            .unwrap();
         let (transactional_id, client_id) = ("p".to_owned(), "p".to_owned());
         let options =
             ProducerOptions { transactional_id, transaction_timeout_ms: 10_000, client_id, track_topics: Vec::new() };

@@ -144,12 +144,9 @@ fn an_aborted_commit_after_signing_signs_the_same_bytes_again_and_slashes_nobody
 
 #[test]
 fn each_cheat_loses_its_whole_stake_exactly_once_and_the_chain_goes_on() {
-    for (fault, is_offence) in [
-        (Fault::AlterAmount, true),
-        (Fault::DropTransaction, true),
-        (Fault::Equivocate, true),
-        (Fault::Silent, false),
-    ] {
+    for (fault, is_offence) in
+        [(Fault::AlterAmount, true), (Fault::DropTransaction, true), (Fault::Equivocate, true), (Fault::Silent, false)]
+    {
         let mut chain = Chain::new(three_per_block(), &[("validator-1", fault)]);
         for round in 0..40 {
             for _ in 0..3 {

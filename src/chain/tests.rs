@@ -226,7 +226,8 @@ fn the_worked_example_of_the_page_is_what_the_code_makes() {
     hex(&|| to_canonical(&genesis));
     hex(&|| to_canonical(&first.header));
     hex(&|| to_canonical(&block.header));
-    let hashes = [genesis.parameters.hash(), validators_hash(&genesis.members()), genesis.hash(), first.hash, block.hash];
+    let hashes =
+        [genesis.parameters.hash(), validators_hash(&genesis.members()), genesis.hash(), first.hash, block.hash];
     hashes.iter().for_each(|hash| documented(&hash.to_string()));
     for (leaf, entry) in merkle::leaves(&block.entries).iter().zip(&block.entries) {
         hex(&|| to_canonical(entry));

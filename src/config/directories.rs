@@ -74,7 +74,10 @@ mod tests {
     fn the_default_follows_the_base_directory_standard() {
         assert_eq!(state(Some("x"), &[("HOME", "/h")]).unwrap(), Path::new("x"));
         assert_eq!(state(None, &[("XDG_STATE_HOME", "/s"), ("HOME", "/h")]).unwrap(), Path::new("/s/cairn"));
-        assert_eq!(state(None, &[("XDG_STATE_HOME", "s"), ("HOME", "/h")]).unwrap(), Path::new("/h/.local/state/cairn"));
+        assert_eq!(
+            state(None, &[("XDG_STATE_HOME", "s"), ("HOME", "/h")]).unwrap(),
+            Path::new("/h/.local/state/cairn")
+        );
         assert!(state(None, &[("HOME", "")]).unwrap_err().to_string().contains("--state-dir"));
     }
 

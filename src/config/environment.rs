@@ -29,7 +29,9 @@ impl Environment {
 
     /// The process's own. A variable that is not text is none of ours.
     pub fn of_process() -> Self {
-        Self::new(std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))))
+        Self::new(
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+        )
     }
 
     /// Properties of librdkafka by name.
@@ -42,9 +44,7 @@ impl Environment {
 
     /// Chain parameters by key.
     pub fn parameters(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        PARAMETER_KEYS
-            .into_iter()
-            .filter_map(|key| Some((key, self.variables.get(&parameter_variable(key))?.as_str())))
+        PARAMETER_KEYS.into_iter().filter_map(|key| Some((key, self.variables.get(&parameter_variable(key))?.as_str())))
     }
 
     /// Variables that mean nothing to this program, each with the one that may have been meant. `options` are the

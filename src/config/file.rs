@@ -180,7 +180,8 @@ mod tests {
         let texts = |found: Vec<(&str, &Value)>| {
             found.into_iter().map(|(key, value)| (key.to_owned(), value.texts.join("|"))).collect::<Vec<_>>()
         };
-        let pairs = |list: &[(&str, &str)]| list.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<Vec<_>>();
+        let pairs =
+            |list: &[(&str, &str)]| list.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<Vec<_>>();
         assert_eq!(
             texts(file.options().collect()),
             pairs(&[("brokers", "a:1"), ("json", "true"), ("malicious", "a|b=silent"), ("rate", "1000")])
@@ -191,7 +192,10 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_refused_with_its_line_and_the_nearest_known_one() {
-        assert_eq!(refused("rate = 1\nbroker = 'a:1'\n"), "cairn.toml:2: there is no key `broker`; did you mean `brokers`?");
+        assert_eq!(
+            refused("rate = 1\nbroker = 'a:1'\n"),
+            "cairn.toml:2: there is no key `broker`; did you mean `brokers`?"
+        );
         let nested = refused("[block]\n\nmax_byte = 1\n");
         assert_eq!(nested, "cairn.toml:3: there is no key `block.max_byte`; did you mean `block.max_bytes`?");
         assert!(refused("colour = 'red'").contains("cairn.toml:1: there is no key `colour`; keys are"));

@@ -34,7 +34,8 @@ pub fn read(path: &Path) -> Result<KeySet> {
     }
     warn_if_others_can_read(path, &metadata);
     // Reserved in full: a buffer that grew would leave copies of secrets behind.
-    let mut text = Zeroizing::new(String::with_capacity(usize::try_from(metadata.len()).unwrap_or(0).saturating_add(1)));
+    let mut text =
+        Zeroizing::new(String::with_capacity(usize::try_from(metadata.len()).unwrap_or(0).saturating_add(1)));
     file.read_to_string(&mut text).map_err(failed)?;
     KeySet::decode(&text).map_err(|error| Error::new(format!("{}: {error}", path.display())))
 }

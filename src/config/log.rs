@@ -57,9 +57,9 @@ impl LogSettings {
         properties: Vec<(String, String)>,
     ) -> Result<Self> {
         match (brokers, log) {
-            (None, None) => {
-                Err(Error::new("give --brokers HOST:PORT for a Kafka cluster, or --log embedded:DIR for a log on this machine"))
-            }
+            (None, None) => Err(Error::new(
+                "give --brokers HOST:PORT for a Kafka cluster, or --log embedded:DIR for a log on this machine",
+            )),
             (Some((_, one)), Some((_, other))) if one == other => {
                 Err(Error::new("both --brokers and --log are given: which log is meant? Leave one of them out"))
             }
@@ -98,11 +98,7 @@ impl LogSettings {
 }
 
 /// Properties of librdkafka: those of the command line win over the environment's, these over the file's.
-pub fn properties(
-    file: &File,
-    environment: &Environment,
-    command_line: &[(String, String)],
-) -> Vec<(String, String)> {
+pub fn properties(file: &File, environment: &Environment, command_line: &[(String, String)]) -> Vec<(String, String)> {
     let mut merged = std::collections::BTreeMap::new();
     for (name, value) in file.properties() {
         merged.insert(name.to_owned(), value.texts.concat());
@@ -140,15 +136,16 @@ mod tests {
 
     #[test]
     fn a_log_of_another_kind_is_refused() {
-        let refused = |text: &str| LogSettings::choose(None, Some((text.to_owned(), Rank::File)), Vec::new()).unwrap_err();
+        let refused =
+            |text: &str| LogSettings::choose(None, Some((text.to_owned(), Rank::File)), Vec::new()).unwrap_err();
         assert!(refused("embedded:").to_string().contains("embedded:DIR"));
         assert!(refused("memory").to_string().contains("--log memory"));
     }
 
     #[test]
     fn properties_are_merged_one_by_one() {
-        let file =
-            File::parse(Path::new("f"), "[kafka]\nsasl.mechanism = 'PLAIN'\nlinger.ms = 1\nretries = 2\n", &[]).unwrap();
+        let file = File::parse(Path::new("f"), "[kafka]\nsasl.mechanism = 'PLAIN'\nlinger.ms = 1\nretries = 2\n", &[])
+            .unwrap();
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let environment = Environment::new([pair("CAIRN_KAFKA_LINGER_MS", "2"), pair("CAIRN_KAFKA_RETRIES", "3")]);
         assert_eq!(

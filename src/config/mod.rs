@@ -36,7 +36,10 @@ pub use parameters::ChainParameters;
 /// The name nearest to one that does not exist, if any is near enough to be what was meant.
 pub fn nearest<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let scored = names.into_iter().map(|known| (strsim::normalized_damerau_levenshtein(name, known), known));
-    scored.filter(|(likeness, _)| *likeness > 0.6).max_by(|one, other| one.0.total_cmp(&other.0)).map(|(_, known)| known)
+    scored
+        .filter(|(likeness, _)| *likeness > 0.6)
+        .max_by(|one, other| one.0.total_cmp(&other.0))
+        .map(|(_, known)| known)
 }
 
 #[cfg(test)]

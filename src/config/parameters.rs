@@ -107,11 +107,8 @@ mod tests {
         let asked = collect("fee = 5\nreward = 1\n", &[("CAIRN_FEE", "7")]).unwrap();
         let mut parameters = Parameters::default();
         asked.apply(&mut parameters).unwrap();
-        let expected = Parameters {
-            fee: Amount::new(7).unwrap(),
-            reward: Amount::new(1).unwrap(),
-            ..Parameters::default()
-        };
+        let expected =
+            Parameters { fee: Amount::new(7).unwrap(), reward: Amount::new(1).unwrap(), ..Parameters::default() };
         assert_eq!(parameters, expected);
     }
 

@@ -200,6 +200,7 @@ fn the_end_is_reported_behind_markers_and_aborted_records_and_at_the_last_stable
     for number in 0..3 {
         producer.begin().unwrap();
         producer.send(&record(&topic, 0, b"k", number.to_string().as_bytes())).unwrap();
+        producer.flush(LONG).unwrap();
         if number == 1 { producer.abort(LONG).unwrap() } else { producer.commit(LONG).unwrap() }
     }
     // 0 marker 1 marker 2 marker
@@ -419,7 +420,8 @@ fn pausing_loses_nothing_and_delivers_nothing_until_resumed() {
         consumer.resume(std::slice::from_ref(&zero)).unwrap();
     }
     until(&mut consumer, &mut seen, "both ends", |seen| {
-        seen.ends.iter().any(|(partition, _)| *partition == zero) && seen.ends.iter().any(|(partition, _)| *partition == one)
+        seen.ends.iter().any(|(partition, _)| *partition == zero)
+            && seen.ends.iter().any(|(partition, _)| *partition == one)
     });
     for partition in [&zero, &one] {
         let values: Vec<String> = seen
@@ -477,7 +479,9 @@ fn replacing_an_assignment_keeps_its_partitions_flowing_from_where_it_says() {
             let first = seen.records.iter().find(|(partition, ..)| partition == assigned).unwrap().1;
             assert_eq!(Start::At(first), *start, "round {round} {assigned}");
         }
-        assert!(seen.records.iter().all(|(partition, ..)| assignment.iter().any(|(assigned, _)| assigned == partition)));
+        assert!(
+            seen.records.iter().all(|(partition, ..)| assignment.iter().any(|(assigned, _)| assigned == partition))
+        );
     }
     consumer.assign(&[]).unwrap();
     let mut seen = Seen::default();
@@ -563,10 +567,7 @@ fn offsets_of_a_member_the_group_has_passed_by_are_refused_and_the_transaction_c
     producer.begin().unwrap();
     producer.send_offsets(&offsets, &first.group().unwrap()).unwrap();
     producer.commit(LONG).unwrap();
-    assert_eq!(
-        log.committed(&group, &[partition]).unwrap(),
-        [Some(Committed { offset: 5, metadata: "m".to_owned() })]
-    );
+    assert_eq!(log.committed(&group, &[partition]).unwrap(), [Some(Committed { offset: 5, metadata: "m".to_owned() })]);
 }
 
 #[test]
@@ -645,7 +646,7 @@ fn a_static_member_that_leaves_is_gone_at_once_and_can_come_again() {
 }
 
 #[test]
-fn a_second_process_with_the_same_instance_id_stops_the_first() {
+fn a_second_process_with_the_same_instance_id_takes_the_place_of_the_first_for_good() {
     let log = log();
     let topic = topic(&log, 1, &[]);
     let group = unique("group");
@@ -660,7 +661,14 @@ fn a_second_process_with_the_same_instance_id_stops_the_first() {
             break error;
         }
     };
-    assert_eq!(error.kind(), Kind::Fatal, "{error}");
+    assert_eq!(error.kind(), Kind::NotMember, "{error}");
+    // Not a fight over the place: who was replaced stays out, and leaving does not throw the other one out.
+    assert_eq!(first.leave().unwrap_err().kind(), Kind::Fatal);
+    assert_eq!(first.subscribe(std::slice::from_ref(&topic)).unwrap_err().kind(), Kind::Fatal);
+    drop(first);
+    assert_eq!(log.group_member_count(&group).unwrap(), 1);
+    second.poll(SHORT, &mut |_| ()).unwrap();
+    assert!(!second.assignment_lost());
 }
 
 #[test]
@@ -668,7 +676,10 @@ fn topics_are_described_created_once_and_never_by_asking() {
     let log = log();
     let name = unique("absent");
     assert_eq!(log.describe_topic(&name).unwrap(), None);
-    assert_eq!(log.watermarks(&TopicPartition::new(&name, 0), Isolation::ReadCommitted).unwrap_err().kind(), Kind::NoSuchTopic);
+    assert_eq!(
+        log.watermarks(&TopicPartition::new(&name, 0), Isolation::ReadCommitted).unwrap_err().kind(),
+        Kind::NoSuchTopic
+    );
     let mut producer = producer(&log, &unique("id"));
     producer.begin().unwrap();
     assert_eq!(producer.send(&record(&name, 0, b"k", b"v")).unwrap_err().kind(), Kind::NoSuchTopic);
@@ -867,7 +878,9 @@ fn figures_of_consuming() {
             let start: Vec<_> =
                 (0..partition_count).map(|number| (TopicPartition::new(&topic, number), Start::Beginning)).collect();
             let (process, thread, wall) = (cpu_seconds(PROCESS), cpu_seconds(THREAD), Instant::now());
-            let mut consumer = log.consumer(&ConsumerOptions { prefetch_bytes: 32 << 20, ..consumer_options(Isolation::ReadCommitted) }).unwrap();
+            let mut consumer = log
+                .consumer(&ConsumerOptions { prefetch_bytes: 32 << 20, ..consumer_options(Isolation::ReadCommitted) })
+                .unwrap();
             consumer.assign(&start).unwrap();
             let (mut count, mut bytes, mut polls) = (0_usize, 0_usize, 0_usize);
             while count < COUNT {

@@ -349,8 +349,8 @@ fn a_state_that_does_not_decode_is_an_error_and_names_the_key() {
     ] {
         let mut broken = world.clone();
         let mut changes = crate::ledger::Changes::new();
-        changes.put(table, key.clone(), vec![1, 2, 3]);
-        broken.state.apply(changes);
+        changes.put(table, &key, &[1, 2, 3]);
+        broken.state.apply(&changes);
         let error = broken.try_execute(&entries, &validator(0), &[]).unwrap_err();
         let named = key.escape_ascii().to_string();
         assert!(matches!(error, Error::State(_)) && error.to_string().contains(&named), "{table:?}: {error}");

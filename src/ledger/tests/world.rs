@@ -98,7 +98,7 @@ impl World {
         });
         tree.commit(update).unwrap();
         let mut state = MemoryState::new();
-        state.apply(changes);
+        state.apply(&changes);
         Self { genesis, state, tree, blocks: Vec::new(), next_offset: 0 }
     }
 
@@ -173,7 +173,7 @@ impl World {
         let next_seed = next_seed(&executed);
         let (changes, update) = executed.into_changes(next_seed);
         self.tree.commit(update).unwrap();
-        self.state.apply(changes);
+        self.state.apply(&changes);
     }
 
     pub(super) fn seal(&mut self, transactions: Vec<Transaction>) -> &Block {

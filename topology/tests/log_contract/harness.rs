@@ -196,7 +196,12 @@ pub(crate) fn reader<L: Log>(log: &L, topic: &str, partitions: &[i32]) -> Reader
 }
 
 /// A reader from the beginning of these partitions.
-pub(crate) fn reader_with<L: Log>(log: &L, options: &ConsumerOptions, topic: &str, partitions: &[i32]) -> Reader<L::Consumer> {
+pub(crate) fn reader_with<L: Log>(
+    log: &L,
+    options: &ConsumerOptions,
+    topic: &str,
+    partitions: &[i32],
+) -> Reader<L::Consumer> {
     let mut consumer = log.consumer(options).unwrap();
     let at = |partition: &i32| (TopicPartition::new(topic, *partition), Start::Beginning);
     consumer.assign(&partitions.iter().map(at).collect::<Vec<_>>()).unwrap();
