@@ -395,6 +395,13 @@ impl Stores {
         if is_empty { Ok(()) } else { self.backend.wipe(store) }
     }
 
+    /// Gives back the memory that staging took.
+    pub(crate) fn end_staging(&mut self, store: usize) {
+        if let Some(slot) = self.slots.get_mut(store).filter(|slot| slot.overlay.is_empty()) {
+            slot.overlay = Overlay::default();
+        }
+    }
+
     /// The size of what is staged for a store, in bytes.
     pub(crate) fn staged_bytes(&self, store: usize) -> usize {
         self.slots.get(store).map_or(0, |slot| slot.overlay.size_bytes())
