@@ -192,6 +192,45 @@ fn every_part_of_a_record_arrives_as_it_was_sent() {
 }
 
 #[test]
+fn headers_are_told_from_their_absence_whatever_stands_beside_them() {
+    for compression in ["none", "lz4", "zstd", "gzip", "snappy"] {
+        let mut options = Options::new(Cluster::shared().brokers());
+        options.properties = vec![("compression.type".to_owned(), compression.to_owned())];
+        let log = KafkaLog::new(options).unwrap();
+        let topic = topic(&log, 1, &[]);
+        let bytes = [0_u8; 300];
+        let headers = [Header { name: "h", value: Some(b"") }, Header { name: "i", value: Some(&bytes[..200]) }];
+        let sent: Vec<ProducerRecord<'_>> = (0..600_usize)
+            .map(|number| ProducerRecord {
+                key: (number % 5 > 0).then_some(&bytes[..number % 7]),
+                value: (number % 11 > 0).then_some(&bytes[..number % 257]),
+                headers: &headers[..number % 3],
+                ..record(&topic, 0, b"", b"")
+            })
+            .collect();
+        let mut producer = producer(&log, &unique("id"));
+        producer.begin().unwrap();
+        sent.iter().for_each(|record| producer.send(record).unwrap());
+        producer.commit(LONG).unwrap();
+        let start = [(TopicPartition::new(&topic, 0), Start::Beginning)];
+        let mut consumer = reader(&log, Isolation::ReadCommitted, &start);
+        let (mut count, start) = (0, Instant::now());
+        while count < sent.len() {
+            assert!(start.elapsed() < LONG);
+            let handler = &mut |event: Event<'_>| {
+                let Event::Records { records, .. } = event else { return };
+                for record in records {
+                    let sent = &sent[count];
+                    assert_eq!((record.key, record.value, record.headers), (sent.key, sent.value, sent.headers));
+                    count += 1;
+                }
+            };
+            consumer.poll(SHORT, handler).unwrap();
+        }
+    }
+}
+
+#[test]
 fn the_end_is_reported_behind_markers_and_aborted_records_and_at_the_last_stable_offset() {
     let log = log();
     let topic = topic(&log, 1, &[]);
