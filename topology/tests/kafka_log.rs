@@ -879,20 +879,30 @@ fn figures_of_commit_latency() {
     let mut consumer = member(&log, &group, None, 10_000);
     join(&mut consumer, &topic);
     let mut producer = producer(&log, &unique("id"));
-    let mut took = Vec::new();
-    for number in 0..300_i64 {
-        let start = Instant::now();
-        producer.begin().unwrap();
-        producer.send(&record(&topic, 0, b"k", b"v")).unwrap();
-        producer.flush(LONG).unwrap();
-        let partition = TopicPartition::new(&topic, 0);
-        let offsets = [OffsetCommit { partition, offset: number, metadata: String::new() }];
-        producer.send_offsets(&offsets, &consumer.group().unwrap()).unwrap();
-        producer.commit(LONG).unwrap();
-        took.push(start.elapsed());
+    for pause in [Duration::ZERO, SHORT] {
+        let mut took: [Vec<Duration>; 5] = Default::default();
+        for number in 0..100_i64 {
+            std::thread::sleep(pause);
+            let start = Instant::now();
+            producer.begin().unwrap();
+            producer.send(&record(&topic, 0, b"k", b"v")).unwrap();
+            let sent = Instant::now();
+            producer.flush(LONG).unwrap();
+            let flushed = Instant::now();
+            let partition = TopicPartition::new(&topic, 0);
+            let offsets = [OffsetCommit { partition, offset: number, metadata: String::new() }];
+            producer.send_offsets(&offsets, &consumer.group().unwrap()).unwrap();
+            let added = Instant::now();
+            producer.commit(LONG).unwrap();
+            let times = [start.elapsed(), sent - start, flushed - sent, added - flushed, added.elapsed()];
+            took.iter_mut().zip(times).for_each(|(took, time)| took.push(time));
+        }
+        println!("one transaction after {pause:?}:");
+        for (what, took) in ["in all", "begin and send", "flush", "offsets", "commit"].iter().zip(&mut took) {
+            took.sort();
+            println!("  {what}: p50 {:?} p99 {:?}", took[50], took[98]);
+        }
     }
-    took.sort();
-    println!("begin, 1 record, flush, offsets, commit: p50 {:?} p99 {:?}", took[150], took[297]);
 }
 
 /// Prints, and asserts nothing but completeness.
