@@ -10,7 +10,7 @@ use crate::ledger::cut::{Cutter, Item, Verdict};
 use crate::ledger::{Signature, execute, signatures};
 
 /// The records since the last block, decoded, and where the rules are.
-pub struct OpenBlock {
+pub(super) struct OpenBlock {
     cutter: Cutter,
     entries: Vec<Entry>,
     /// What cannot be read as a transaction, as it came: it goes to the dead letters with the block.
@@ -30,14 +30,14 @@ struct Original {
 }
 
 /// A record, read.
-pub struct Incoming {
+pub(super) struct Incoming {
     entry: Entry,
     reason: Option<Reject>,
 }
 
 impl Incoming {
     /// Reads a record of the transactions topic. Whatever it holds, it becomes an entry.
-    pub fn read(record: &Record<'_, Bytes, Bytes>, partition: i32) -> Self {
+    pub(super) fn read(record: &Record<'_, Bytes, Bytes>, partition: i32) -> Self {
         let origin = Origin { partition, offset: record.offset, timestamp_ms: record.timestamp_ms };
         let original = Hash::of_nullable(record.value);
         match parse(record.value) {
@@ -53,12 +53,12 @@ impl Incoming {
 
 impl OpenBlock {
     /// Nothing is open yet; `cutter` stands behind the last block.
-    pub fn new(cutter: Cutter) -> Self {
+    pub(super) fn new(cutter: Cutter) -> Self {
         Self { cutter, entries: Vec::new(), originals: Vec::new(), since_ms: None }
     }
 
     /// Offers a record: it is taken unless the verdict is [`Verdict::CutBefore`].
-    pub fn offer(
+    pub(super) fn offer(
         &mut self,
         incoming: Incoming,
         record: &Record<'_, Bytes, Bytes>,
@@ -76,38 +76,33 @@ impl OpenBlock {
         (verdict, None)
     }
 
-    /// Whether no record is held.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// Offset of the first held record.
-    pub fn first_offset(&self) -> Option<i64> {
+    pub(super) fn first_offset(&self) -> Option<i64> {
         self.entries.first().map(|entry| entry.origin.offset)
     }
 
     /// Offset of the last held record.
-    pub fn last_offset(&self) -> Option<i64> {
+    pub(super) fn last_offset(&self) -> Option<i64> {
         self.entries.last().map(|entry| entry.origin.offset)
     }
 
     /// How long the first held record has waited, ms.
-    pub fn age_ms(&self, now_ms: i64) -> i64 {
+    pub(super) fn age_ms(&self, now_ms: i64) -> i64 {
         self.since_ms.map_or(0, |since| now_ms - since)
     }
 
     /// The held entries, for the sealer.
-    pub fn entries_mut(&mut self) -> &mut Vec<Entry> {
+    pub(super) fn entries_mut(&mut self) -> &mut Vec<Entry> {
         &mut self.entries
     }
 
     /// What the held signatures are worth.
-    pub fn check_signatures(&self, genesis: &Genesis, randomness: &mut impl CryptoRng) -> Vec<Signature> {
+    pub(super) fn check_signatures(&self, genesis: &Genesis, randomness: &mut impl CryptoRng) -> Vec<Signature> {
         signatures::verify(&self.entries, genesis.parameters.signatures, &genesis.chain_id, randomness)
     }
 
     /// The block is sealed: hands over its dead letters and begins the next.
-    pub fn close(&mut self, mut dead_letter: impl FnMut(&DeadLetter<'_>)) {
+    pub(super) fn close(&mut self, mut dead_letter: impl FnMut(&DeadLetter<'_>)) {
         for original in self.originals.drain(..) {
             let headers: Vec<Header<'_>> =
                 original.headers.iter().map(|(name, value)| Header { name, value: value.as_deref() }).collect();
@@ -142,7 +137,7 @@ impl Original {
 
 /// A cut that the rules did not make: decided, and committed before anybody signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DecidedCut {
+pub(super) struct DecidedCut {
     /// Why.
     pub cut: Cut,
     /// The block's last record.

@@ -121,10 +121,9 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> topology::Result<()> {
     let log = KafkaLog::new(kafka::Options {
-        brokers: arguments.brokers.clone(),
         properties: arguments.properties.clone(),
         client_id: arguments.application_id.clone(),
-        ..kafka::Options::default()
+        ..kafka::Options::new(&arguments.brokers)
     })?;
     let input = TopicPartition::new(&arguments.input, 0);
     let end = log.watermarks(&input, Isolation::ReadCommitted)?.high;
@@ -133,7 +132,7 @@ fn run(arguments: &Arguments) -> topology::Result<()> {
     let mut config = Config::new(&arguments.application_id);
     config.state_directory = Some(arguments.state_directory.clone());
     config.until_end = arguments.until_end;
-    let client = Client::start(&counting(arguments)?, log, config)?;
+    let mut client = Client::start(&counting(arguments)?, log, config)?;
     if arguments.measure {
         let total = u64::try_from(end - begin).unwrap_or(0);
         println!("{}", measure(&client, total));

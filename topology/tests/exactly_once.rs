@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use fault_log::{Fault, FaultLog, Script};
 use topology::client::{Client, Config};
+use topology::clock::{Clock, SystemClock};
 use topology::codec::{Bytes, I64};
 use topology::graph::{Builder, Store, Topic, Topology};
 use topology::log::memory::MemoryLog;
@@ -38,6 +39,11 @@ impl Processor for Count {
         self.counts.put(&key, &count)?;
         context.forward(record.with(Some(key), Some(count)))
     }
+}
+
+fn memory_log() -> MemoryLog {
+    let clock = SystemClock::new();
+    MemoryLog::new(Arc::new(move || clock.now_ms()))
 }
 
 fn counting() -> Topology {
@@ -121,7 +127,7 @@ fn run_until_end(
     config.commit_interval_ms = 0;
     until(&mut config);
     let mut client = Client::start(&counting(), log, config).unwrap();
-    futures::executor::block_on(client.ended()).unwrap();
+    client.wait().unwrap();
     client.metrics()
 }
 
@@ -143,7 +149,7 @@ fn script(faults: impl IntoIterator<Item = Fault>) -> Script {
 
 #[test]
 fn counts_are_exact_and_survive_a_restart_without_restoring_again() {
-    let (log, directory) = (MemoryLog::new(), tempfile::tempdir().unwrap());
+    let (log, directory) = (memory_log(), tempfile::tempdir().unwrap());
     produce(&log, 100);
     run_until_end(log.clone(), directory.path(), |_| {});
     produce(&log, 100);
@@ -154,7 +160,7 @@ fn counts_are_exact_and_survive_a_restart_without_restoring_again() {
 
 #[test]
 fn a_lost_state_directory_comes_back_from_the_changelog() {
-    let log = MemoryLog::new();
+    let log = memory_log();
     produce(&log, 100);
     run_until_end(log.clone(), tempfile::tempdir().unwrap().path(), |_| {});
     produce(&log, 100);
@@ -166,7 +172,7 @@ fn a_lost_state_directory_comes_back_from_the_changelog() {
 #[test]
 fn a_commit_that_fails_in_any_way_neither_loses_nor_doubles_anything() {
     for fault in [Fault::Abort, Fault::LostUnknown, Fault::CommittedUnknown] {
-        let (log, directory) = (MemoryLog::new(), tempfile::tempdir().unwrap());
+        let (log, directory) = (memory_log(), tempfile::tempdir().unwrap());
         produce(&log, 100);
         let faults = script([Fault::None, fault, Fault::None, Fault::None, fault]);
         let metrics = run_until_end(FaultLog::new(log.clone(), faults), directory.path(), |_| {});
@@ -177,7 +183,7 @@ fn a_commit_that_fails_in_any_way_neither_loses_nor_doubles_anything() {
 
 #[test]
 fn failures_in_a_row_leave_the_group_and_join_again_before_giving_up() {
-    let (log, directory) = (MemoryLog::new(), tempfile::tempdir().unwrap());
+    let (log, directory) = (memory_log(), tempfile::tempdir().unwrap());
     produce(&log, 50);
     let faults = script([Fault::LostUnknown, Fault::LostUnknown, Fault::CommittedUnknown]);
     let metrics = run_until_end(FaultLog::new(log.clone(), faults), directory.path(), |_| {});
@@ -187,12 +193,12 @@ fn failures_in_a_row_leave_the_group_and_join_again_before_giving_up() {
 
 #[test]
 fn a_commit_that_never_succeeds_stops_with_an_error_instead_of_turning_for_ever() {
-    let (log, directory) = (MemoryLog::new(), tempfile::tempdir().unwrap());
+    let (log, directory) = (memory_log(), tempfile::tempdir().unwrap());
     produce(&log, 10);
     let faults = script(std::iter::repeat_n(Fault::Abort, 100));
     let mut config = Config::new("app");
     config.state_directory = Some(directory.path().to_owned());
     let mut client = Client::start(&counting(), FaultLog::new(log, faults), config).unwrap();
-    let error = futures::executor::block_on(client.ended()).unwrap_err();
+    let error = client.wait().unwrap_err();
     assert!(error.to_string().contains("failures in a row"), "{error}");
 }

@@ -34,7 +34,8 @@ pub struct Client {
     stop: Arc<AtomicBool>,
     states: watch::Receiver<State>,
     metrics: Arc<Metrics>,
-    ended: oneshot::Receiver<Result<()>>,
+    /// `None` once the end was told.
+    ended: Option<oneshot::Receiver<Result<()>>>,
 }
 
 impl Client {
@@ -72,7 +73,7 @@ impl Client {
         };
         let spawned = std::thread::Builder::new().name(name).spawn(body);
         spawned.map_err(|error| Error::stop(format!("cannot start a stream thread: {error}")).caused_by(error))?;
-        Ok(Self { stop, states, metrics, ended })
+        Ok(Self { stop, states, metrics, ended: Some(ended) })
     }
 
     /// The state now, and a way to await changes.
@@ -90,20 +91,24 @@ impl Client {
         self.stop.store(true, Ordering::SeqCst);
     }
 
-    /// Waits for the end: after [`Client::stop`], a bounded run's end, or an error that the engine cannot mend.
+    /// Waits for the end: after [`Client::stop`], a bounded run's end, or an error that the engine cannot mend. Told once; later
+    /// calls answer `Ok`.
     pub async fn ended(&mut self) -> Result<()> {
-        match (&mut self.ended).await {
-            Ok(result) => result,
-            Err(_) => Err(Error::stop("the stream thread ended without a word: it panicked")),
-        }
+        let Some(ended) = &mut self.ended else { return Ok(()) };
+        let result = ended.await;
+        self.ended = None;
+        result.unwrap_or_else(|_| Err(panicked()))
     }
 
     /// As [`Client::ended`], for a thread that may block.
-    pub fn wait(self) -> Result<()> {
-        // Dropping `self.stop` early must not stop the run: only `drop` of a client that nobody waits for does.
-        let mut client = self;
-        futures::executor::block_on(client.ended())
+    pub fn wait(&mut self) -> Result<()> {
+        let Some(ended) = self.ended.take() else { return Ok(()) };
+        ended.blocking_recv().unwrap_or_else(|_| Err(panicked()))
     }
+}
+
+fn panicked() -> Error {
+    Error::stop("the stream thread ended without a word: it panicked")
 }
 
 impl Drop for Client {

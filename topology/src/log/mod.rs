@@ -146,15 +146,30 @@ pub trait Producer: Send {
 #[derive(Debug)]
 pub enum Event<'a> {
     /// Records of one partition, in offset order, borrowed from the client's buffers.
-    Records { partition: &'a TopicPartition, records: &'a [Record<'a>] },
+    Records {
+        /// Of which partition.
+        partition: &'a TopicPartition,
+        /// At least one.
+        records: &'a [Record<'a>],
+    },
     /// The reader has reached the end: the next record will have this offset or a higher one. With
     /// [`Isolation::ReadCommitted`] it is the last stable offset, behind transaction markers and aborted records.
-    EndOfPartition { partition: &'a TopicPartition, offset: Offset },
+    EndOfPartition {
+        /// Of which partition.
+        partition: &'a TopicPartition,
+        /// Where the next record can be, at the earliest.
+        offset: Offset,
+    },
     /// The group gave this member these partitions (all that it has now). Answer with [`Consumer::assign`].
     Assigned(Vec<TopicPartition>),
     /// The group takes these partitions away (all that it had). Commit, unless `lost`, then answer with
     /// [`Consumer::assign`] of nothing.
-    Revoked { partitions: Vec<TopicPartition>, lost: bool },
+    Revoked {
+        /// Which ones.
+        partitions: Vec<TopicPartition>,
+        /// They may be somebody else's already.
+        lost: bool,
+    },
 }
 
 /// Where to start reading.

@@ -15,7 +15,7 @@ fn commit_numbers<L: Log>(log: &L, topic: &str, range: std::ops::Range<usize>) {
     commit(&mut producer(log), topic, 0, &texts.iter().map(String::as_str).collect::<Vec<_>>());
 }
 
-pub fn a_poll_hands_over_at_most_what_was_asked_for<L: Log>(log: &L) {
+pub(crate) fn a_poll_hands_over_at_most_what_was_asked_for<L: Log>(log: &L) {
     let topic = topic(log, 1);
     commit_numbers(log, &topic, 0..100);
     let mut options = consumer_options(Isolation::ReadCommitted);
@@ -26,7 +26,7 @@ pub fn a_poll_hands_over_at_most_what_was_asked_for<L: Log>(log: &L) {
     assert!(reader.batches.iter().all(|count| *count <= 7), "{:?}", reader.batches);
 }
 
-pub fn a_poll_wakes_up_when_something_arrives<L: Log>(log: &L) {
+pub(crate) fn a_poll_wakes_up_when_something_arrives<L: Log>(log: &L) {
     let topic = topic(log, 1);
     let mut reader = reader(log, &topic, &[0]);
     reader.until_end(0, 0);
@@ -51,7 +51,7 @@ pub fn a_poll_wakes_up_when_something_arrives<L: Log>(log: &L) {
     });
 }
 
-pub fn reading_starts_at_the_given_offset<L: Log>(log: &L) {
+pub(crate) fn reading_starts_at_the_given_offset<L: Log>(log: &L) {
     let topic = topic(log, 1);
     commit_numbers(log, &topic, 0..10);
     let mut reader = reader(log, &topic, &[]);
@@ -60,7 +60,7 @@ pub fn reading_starts_at_the_given_offset<L: Log>(log: &L) {
     assert_eq!(reader.values(), numbers(4..10));
 }
 
-pub fn a_position_below_the_first_record_starts_at_the_first<L: Log>(log: &L) {
+pub(crate) fn a_position_below_the_first_record_starts_at_the_first<L: Log>(log: &L) {
     let topic = topic(log, 1);
     commit_numbers(log, &topic, 0..10);
     log.delete_records(&TopicPartition::new(&*topic, 0), 6).unwrap();
@@ -70,7 +70,7 @@ pub fn a_position_below_the_first_record_starts_at_the_first<L: Log>(log: &L) {
     assert_eq!(reader.values(), numbers(6..10));
 }
 
-pub fn a_position_beyond_the_end_starts_at_the_beginning<L: Log>(log: &L) {
+pub(crate) fn a_position_beyond_the_end_starts_at_the_beginning<L: Log>(log: &L) {
     let topic = topic(log, 1);
     commit_numbers(log, &topic, 0..3);
     decided(log, &topic, 0);
@@ -80,7 +80,7 @@ pub fn a_position_beyond_the_end_starts_at_the_beginning<L: Log>(log: &L) {
     assert_eq!(reader.values(), numbers(0..3));
 }
 
-pub fn an_assignment_replaces_the_one_before<L: Log>(log: &L) {
+pub(crate) fn an_assignment_replaces_the_one_before<L: Log>(log: &L) {
     let topic = topic(log, 2);
     let mut producer = producer(log);
     commit(&mut producer, &topic, 0, &["a0", "b0"]);
@@ -99,7 +99,7 @@ pub fn an_assignment_replaces_the_one_before<L: Log>(log: &L) {
     assert!(reader.consumer.seek(&zero, 0).is_err(), "it is not assigned");
 }
 
-pub fn pausing_and_resuming_loses_nothing<L: Log>(log: &L) {
+pub(crate) fn pausing_and_resuming_loses_nothing<L: Log>(log: &L) {
     let topic = topic(log, 1);
     let partition = TopicPartition::new(&*topic, 0);
     commit_numbers(log, &topic, 0..500);
@@ -122,7 +122,7 @@ pub fn pausing_and_resuming_loses_nothing<L: Log>(log: &L) {
     assert_eq!(reader.values(), numbers(0..600));
 }
 
-pub fn seeking_back_reads_again_and_seeking_on_skips<L: Log>(log: &L) {
+pub(crate) fn seeking_back_reads_again_and_seeking_on_skips<L: Log>(log: &L) {
     let topic = topic(log, 1);
     let partition = TopicPartition::new(&*topic, 0);
     commit_numbers(log, &topic, 0..10);
@@ -138,7 +138,7 @@ pub fn seeking_back_reads_again_and_seeking_on_skips<L: Log>(log: &L) {
     assert_eq!(reader.values(), numbers(8..10));
 }
 
-pub fn deleted_records_are_gone_and_the_low_watermark_says_so<L: Log>(log: &L) {
+pub(crate) fn deleted_records_are_gone_and_the_low_watermark_says_so<L: Log>(log: &L) {
     let topic = topic(log, 1);
     let partition = TopicPartition::new(&*topic, 0);
     commit_numbers(log, &topic, 0..10);

@@ -4,14 +4,14 @@ use topology::log::{Isolation, Log, Producer};
 
 use crate::harness::*;
 
-pub fn the_end_of_an_empty_partition_is_told<L: Log>(log: &L) {
+pub(crate) fn the_end_of_an_empty_partition_is_told<L: Log>(log: &L) {
     let topic = topic(log, 2);
     let mut reader = reader(log, &topic, &[0, 1]);
     reader.until_end(0, 0).until_end(1, 0);
     assert!(reader.records.is_empty());
 }
 
-pub fn the_end_is_behind_the_commit_marker<L: Log>(log: &L) {
+pub(crate) fn the_end_is_behind_the_commit_marker<L: Log>(log: &L) {
     let topic = topic(log, 1);
     commit(&mut producer(log), &topic, 0, &["a", "b", "c"]);
     let high = decided(log, &topic, 0);
@@ -21,7 +21,7 @@ pub fn the_end_is_behind_the_commit_marker<L: Log>(log: &L) {
     assert!(high > reader.records[2].offset + 1, "the marker has an offset");
 }
 
-pub fn the_end_is_behind_aborted_records<L: Log>(log: &L) {
+pub(crate) fn the_end_is_behind_aborted_records<L: Log>(log: &L) {
     let topic = topic(log, 1);
     let mut producer = producer(log);
     commit(&mut producer, &topic, 0, &["a"]);
@@ -33,7 +33,7 @@ pub fn the_end_is_behind_aborted_records<L: Log>(log: &L) {
     assert_eq!(reader.values(), ["a"]);
 }
 
-pub fn the_end_of_a_committed_read_is_before_an_open_transaction<L: Log>(log: &L) {
+pub(crate) fn the_end_of_a_committed_read_is_before_an_open_transaction<L: Log>(log: &L) {
     let topic = topic(log, 1);
     let mut producer = producer(log);
     commit(&mut producer, &topic, 0, &["a", "b"]);
@@ -56,7 +56,7 @@ pub fn the_end_of_a_committed_read_is_before_an_open_transaction<L: Log>(log: &L
     assert_eq!(committed.values(), ["a", "b", "c"]);
 }
 
-pub fn the_end_is_told_again_only_after_it_has_moved<L: Log>(log: &L) {
+pub(crate) fn the_end_is_told_again_only_after_it_has_moved<L: Log>(log: &L) {
     let topic = topic(log, 1);
     let mut producer = producer(log);
     commit(&mut producer, &topic, 0, &["a"]);

@@ -32,7 +32,7 @@ fn stable_offsets<L: Log>(log: &L, group: &str, partitions: &[TopicPartition]) -
     })
 }
 
-pub fn offsets_appear_with_the_commit<L: Log>(log: &L) {
+pub(crate) fn offsets_appear_with_the_commit<L: Log>(log: &L) {
     let partition = TopicPartition::new(topic(log, 1), 0);
     let id = unique("group");
     let mut producer = producer(log);
@@ -47,7 +47,7 @@ pub fn offsets_appear_with_the_commit<L: Log>(log: &L) {
     }
 }
 
-pub fn offsets_of_an_aborted_transaction_vanish<L: Log>(log: &L) {
+pub(crate) fn offsets_of_an_aborted_transaction_vanish<L: Log>(log: &L) {
     let partition = TopicPartition::new(topic(log, 1), 0);
     let id = unique("group");
     let mut producer = producer(log);
@@ -61,7 +61,7 @@ pub fn offsets_of_an_aborted_transaction_vanish<L: Log>(log: &L) {
     assert_eq!(stable_offsets(log, &id, std::slice::from_ref(&partition)), [Some(committed(5, "kept"))]);
 }
 
-pub fn offsets_that_are_pending_are_not_told<L: Log>(log: &L) {
+pub(crate) fn offsets_that_are_pending_are_not_told<L: Log>(log: &L) {
     let partition = TopicPartition::new(topic(log, 1), 0);
     let id = unique("group");
     let mut producer = producer(log);
@@ -73,9 +73,9 @@ pub fn offsets_that_are_pending_are_not_told<L: Log>(log: &L) {
     assert_eq!(stable_offsets(log, &id, std::slice::from_ref(&partition)), [Some(committed(7, ""))]);
 }
 
-pub fn offsets_come_in_the_order_asked_with_their_metadata<L: Log>(log: &L) {
+pub(crate) fn offsets_come_in_the_order_asked_with_their_metadata<L: Log>(log: &L) {
     let (one, two) = (topic(log, 2), topic(log, 1));
-    let at = TopicPartition::new::<&str>;
+    let at = |topic: &str, partition| TopicPartition::new(topic, partition);
     let id = unique("group");
     let mut producer = producer(log);
     producer.begin().unwrap();

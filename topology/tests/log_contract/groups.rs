@@ -20,7 +20,7 @@ fn send_offsets<L: Log>(producer: &mut L::Producer, topic: &str, group: &L::Grou
     producer.send_offsets(&[first_offset(topic)], group)
 }
 
-pub fn partitions_of_the_same_number_land_together<L: Log>(log: &L) {
+pub(crate) fn partitions_of_the_same_number_land_together<L: Log>(log: &L) {
     let (one, two) = (topic(log, 4), topic(log, 4));
     let group = unique("group");
     let mut a = member(log, &group, None, &[&one, &two]);
@@ -36,7 +36,7 @@ pub fn partitions_of_the_same_number_land_together<L: Log>(log: &L) {
     assert_eq!(a.revocations, 1, "all is given back before it is given out anew");
 }
 
-pub fn the_one_that_stays_takes_over_after_a_leave<L: Log>(log: &L) {
+pub(crate) fn the_one_that_stays_takes_over_after_a_leave<L: Log>(log: &L) {
     let topic = topic(log, 4);
     let group = unique("group");
     let mut a = member(log, &group, Some("a"), &[&topic]);
@@ -50,7 +50,7 @@ pub fn the_one_that_stays_takes_over_after_a_leave<L: Log>(log: &L) {
     settle("it comes back", &mut [&mut a, &mut b], |counts| counts == [2, 2]);
 }
 
-pub fn a_static_member_that_returns_takes_its_partitions_back<L: Log>(log: &L) {
+pub(crate) fn a_static_member_that_returns_takes_its_partitions_back<L: Log>(log: &L) {
     let topic = topic(log, 4);
     let group = unique("group");
     let mut a = member(log, &group, Some("a"), &[&topic]);
@@ -66,7 +66,7 @@ pub fn a_static_member_that_returns_takes_its_partitions_back<L: Log>(log: &L) {
     assert_eq!(log.group_member_count(&group).unwrap(), 2);
 }
 
-pub fn a_second_static_member_of_the_same_id_fences_the_first<L: Log>(log: &L) {
+pub(crate) fn a_second_static_member_of_the_same_id_fences_the_first<L: Log>(log: &L) {
     let topic = topic(log, 2);
     let group = unique("group");
     let mut former = member(log, &group, Some("a"), &[&topic]);
@@ -92,7 +92,7 @@ pub fn a_second_static_member_of_the_same_id_fences_the_first<L: Log>(log: &L) {
     producer.commit(CALL).unwrap();
 }
 
-pub fn a_stale_generation_cannot_commit_offsets<L: Log>(log: &L) {
+pub(crate) fn a_stale_generation_cannot_commit_offsets<L: Log>(log: &L) {
     let topic = topic(log, 2);
     let group = unique("group");
     let mut a = member(log, &group, None, &[&topic]);
@@ -115,7 +115,7 @@ pub fn a_stale_generation_cannot_commit_offsets<L: Log>(log: &L) {
     assert_eq!(committed[0].as_ref().map(|committed| committed.offset), Some(1));
 }
 
-pub fn a_member_that_has_left_cannot_commit_offsets<L: Log>(log: &L) {
+pub(crate) fn a_member_that_has_left_cannot_commit_offsets<L: Log>(log: &L) {
     let topic = topic(log, 1);
     let group = unique("group");
     let mut a = member(log, &group, None, &[&topic]);
@@ -128,7 +128,7 @@ pub fn a_member_that_has_left_cannot_commit_offsets<L: Log>(log: &L) {
     assert_eq!(refused.kind(), Kind::NotMember, "{refused:?}");
 }
 
-pub fn members_are_counted<L: Log>(log: &L) {
+pub(crate) fn members_are_counted<L: Log>(log: &L) {
     let topic = topic(log, 2);
     let group = unique("group");
     assert_eq!(log.group_member_count(&group).unwrap(), 0);
@@ -141,7 +141,7 @@ pub fn members_are_counted<L: Log>(log: &L) {
     assert_eq!(log.group_member_count(&group).unwrap(), 1);
 }
 
-pub fn a_group_is_deleted_only_without_members<L: Log>(log: &L) {
+pub(crate) fn a_group_is_deleted_only_without_members<L: Log>(log: &L) {
     let topic = topic(log, 1);
     let group = unique("group");
     log.delete_group(&group).unwrap();

@@ -11,25 +11,25 @@ use topology::log::{
 };
 
 /// How long a claim may take to come true.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// For calls that wait for a broker.
-pub const CALL: Duration = Duration::from_secs(30);
+pub(crate) const CALL: Duration = Duration::from_secs(30);
 
 /// How long to look before it is believed that nothing comes.
-pub const SILENCE: Duration = Duration::from_millis(500);
+pub(crate) const SILENCE: Duration = Duration::from_millis(500);
 
 /// An event time, ms.
-pub const THEN_MS: i64 = 1_700_000_000_000;
+pub(crate) const THEN_MS: i64 = 1_700_000_000_000;
 
 /// A log, and what must outlive it.
-pub struct Fixture<L> {
-    pub log: L,
-    pub _keep: Option<Box<dyn Any>>,
+pub(crate) struct Fixture<L> {
+    pub(crate) log: L,
+    pub(crate) _keep: Option<Box<dyn Any>>,
 }
 
 /// A name that no other test has, in this run or another.
-pub fn unique(what: &str) -> String {
+pub(crate) fn unique(what: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let run = RandomState::new().hash_one(std::process::id());
     format!("contract-{what}-{run:016x}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
@@ -37,7 +37,7 @@ pub fn unique(what: &str) -> String {
 
 /// Tries until there is an answer.
 #[allow(clippy::disallowed_methods)]
-pub fn until<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(answer) = attempt() {
@@ -50,7 +50,7 @@ pub fn until<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
 
 /// Does it again and again for so long.
 #[allow(clippy::disallowed_methods)]
-pub fn during(time: Duration, mut action: impl FnMut()) {
+pub(crate) fn during(time: Duration, mut action: impl FnMut()) {
     let start = Instant::now();
     while start.elapsed() < time {
         action();
@@ -59,25 +59,25 @@ pub fn during(time: Duration, mut action: impl FnMut()) {
 
 /// How long it takes.
 #[allow(clippy::disallowed_methods)]
-pub fn timed<T>(action: impl FnOnce() -> T) -> (T, Duration) {
+pub(crate) fn timed<T>(action: impl FnOnce() -> T) -> (T, Duration) {
     let start = Instant::now();
     (action(), start.elapsed())
 }
 
 /// A fresh topic whose records do not age.
-pub fn topic<L: Log>(log: &L, partition_count: i32) -> String {
+pub(crate) fn topic<L: Log>(log: &L, partition_count: i32) -> String {
     topic_with(log, partition_count, &[])
 }
 
 /// A fresh topic with more settings.
-pub fn topic_with<L: Log>(log: &L, partition_count: i32, config: &[(&str, &str)]) -> String {
+pub(crate) fn topic_with<L: Log>(log: &L, partition_count: i32, config: &[(&str, &str)]) -> String {
     let name = unique("topic");
     log.create_topics(&[topic_spec(&name, partition_count, config)]).unwrap();
     until("the topic is there", || log.describe_topic(&name).unwrap());
     name
 }
 
-pub fn topic_spec(name: &str, partition_count: i32, config: &[(&str, &str)]) -> TopicSpec {
+pub(crate) fn topic_spec(name: &str, partition_count: i32, config: &[(&str, &str)]) -> TopicSpec {
     let config = config.iter().chain(&[("retention.ms", "-1")]);
     TopicSpec {
         name: name.to_owned(),
@@ -87,7 +87,7 @@ pub fn topic_spec(name: &str, partition_count: i32, config: &[(&str, &str)]) -> 
     }
 }
 
-pub fn producer_options(transactional_id: &str) -> ProducerOptions {
+pub(crate) fn producer_options(transactional_id: &str) -> ProducerOptions {
     ProducerOptions {
         transactional_id: transactional_id.to_owned(),
         transaction_timeout_ms: 60_000,
@@ -97,19 +97,19 @@ pub fn producer_options(transactional_id: &str) -> ProducerOptions {
 }
 
 /// A producer that is ready.
-pub fn producer<L: Log>(log: &L) -> L::Producer {
+pub(crate) fn producer<L: Log>(log: &L) -> L::Producer {
     producer_as(log, &unique("producer"))
 }
 
 /// A producer with this id that is ready.
-pub fn producer_as<L: Log>(log: &L, transactional_id: &str) -> L::Producer {
+pub(crate) fn producer_as<L: Log>(log: &L, transactional_id: &str) -> L::Producer {
     let mut producer = log.producer(&producer_options(transactional_id)).unwrap();
     producer.init_transactions(CALL).unwrap();
     producer
 }
 
 /// A record without key or headers.
-pub fn value<'a>(topic: &'a str, partition: i32, value: &'a str) -> ProducerRecord<'a> {
+pub(crate) fn value<'a>(topic: &'a str, partition: i32, value: &'a str) -> ProducerRecord<'a> {
     ProducerRecord {
         topic,
         partition: Some(partition),
@@ -121,21 +121,21 @@ pub fn value<'a>(topic: &'a str, partition: i32, value: &'a str) -> ProducerReco
 }
 
 /// Adds these values to the open transaction.
-pub fn send<P: Producer>(producer: &mut P, topic: &str, partition: i32, values: &[&str]) {
+pub(crate) fn send<P: Producer>(producer: &mut P, topic: &str, partition: i32, values: &[&str]) {
     for text in values {
         producer.send(&value(topic, partition, text)).unwrap();
     }
 }
 
 /// One transaction with these values.
-pub fn commit<P: Producer>(producer: &mut P, topic: &str, partition: i32, values: &[&str]) {
+pub(crate) fn commit<P: Producer>(producer: &mut P, topic: &str, partition: i32, values: &[&str]) {
     producer.begin().unwrap();
     send(producer, topic, partition, values);
     producer.commit(CALL).unwrap();
 }
 
 /// One aborted transaction with these values, all of them delivered.
-pub fn abort<P: Producer>(producer: &mut P, topic: &str, partition: i32, values: &[&str]) {
+pub(crate) fn abort<P: Producer>(producer: &mut P, topic: &str, partition: i32, values: &[&str]) {
     producer.begin().unwrap();
     send(producer, topic, partition, values);
     producer.flush(CALL).unwrap();
@@ -143,17 +143,17 @@ pub fn abort<P: Producer>(producer: &mut P, topic: &str, partition: i32, values:
 }
 
 /// The end as committed reads see it.
-pub fn stable<L: Log>(log: &L, topic: &str, partition: i32) -> Offset {
+pub(crate) fn stable<L: Log>(log: &L, topic: &str, partition: i32) -> Offset {
     log.watermarks(&TopicPartition::new(topic, partition), Isolation::ReadCommitted).unwrap().high
 }
 
 /// The end as uncommitted reads see it.
-pub fn end<L: Log>(log: &L, topic: &str, partition: i32) -> Offset {
+pub(crate) fn end<L: Log>(log: &L, topic: &str, partition: i32) -> Offset {
     log.watermarks(&TopicPartition::new(topic, partition), Isolation::ReadUncommitted).unwrap().high
 }
 
 /// Waits until nothing in the partition is undecided; gives its end.
-pub fn decided<L: Log>(log: &L, topic: &str, partition: i32) -> Offset {
+pub(crate) fn decided<L: Log>(log: &L, topic: &str, partition: i32) -> Offset {
     until("all transactions are decided", || {
         let high = end(log, topic, partition);
         (stable(log, topic, partition) == high).then_some(high)
@@ -162,25 +162,25 @@ pub fn decided<L: Log>(log: &L, topic: &str, partition: i32) -> Offset {
 
 /// A record that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Read {
-    pub partition: i32,
-    pub offset: Offset,
-    pub timestamp_ms: i64,
-    pub key: Option<Vec<u8>>,
-    pub value: Option<Vec<u8>>,
-    pub headers: Vec<(String, Option<Vec<u8>>)>,
+pub(crate) struct Read {
+    pub(crate) partition: i32,
+    pub(crate) offset: Offset,
+    pub(crate) timestamp_ms: i64,
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) value: Option<Vec<u8>>,
+    pub(crate) headers: Vec<(String, Option<Vec<u8>>)>,
 }
 
 /// A consumer, and all that it was told.
-pub struct Reader<C> {
-    pub consumer: C,
-    pub records: Vec<Read>,
-    pub ends: Vec<(i32, Offset)>,
+pub(crate) struct Reader<C> {
+    pub(crate) consumer: C,
+    pub(crate) records: Vec<Read>,
+    pub(crate) ends: Vec<(i32, Offset)>,
     /// Sizes of the events with records.
-    pub batches: Vec<usize>,
+    pub(crate) batches: Vec<usize>,
 }
 
-pub fn consumer_options(isolation: Isolation) -> ConsumerOptions {
+pub(crate) fn consumer_options(isolation: Isolation) -> ConsumerOptions {
     ConsumerOptions {
         group: None,
         isolation,
@@ -191,12 +191,17 @@ pub fn consumer_options(isolation: Isolation) -> ConsumerOptions {
 }
 
 /// A reader of committed records, from the beginning of these partitions.
-pub fn reader<L: Log>(log: &L, topic: &str, partitions: &[i32]) -> Reader<L::Consumer> {
+pub(crate) fn reader<L: Log>(log: &L, topic: &str, partitions: &[i32]) -> Reader<L::Consumer> {
     reader_with(log, &consumer_options(Isolation::ReadCommitted), topic, partitions)
 }
 
 /// A reader from the beginning of these partitions.
-pub fn reader_with<L: Log>(log: &L, options: &ConsumerOptions, topic: &str, partitions: &[i32]) -> Reader<L::Consumer> {
+pub(crate) fn reader_with<L: Log>(
+    log: &L,
+    options: &ConsumerOptions,
+    topic: &str,
+    partitions: &[i32],
+) -> Reader<L::Consumer> {
     let mut consumer = log.consumer(options).unwrap();
     let at = |partition: &i32| (TopicPartition::new(topic, *partition), Start::Beginning);
     consumer.assign(&partitions.iter().map(at).collect::<Vec<_>>()).unwrap();
@@ -205,7 +210,7 @@ pub fn reader_with<L: Log>(log: &L, options: &ConsumerOptions, topic: &str, part
 
 impl<C: Consumer> Reader<C> {
     /// Polls once, for a moment.
-    pub fn poll(&mut self) {
+    pub(crate) fn poll(&mut self) {
         let Self { consumer, records, ends, batches } = self;
         consumer
             .poll(Duration::from_millis(100), &mut |event| match event {
@@ -234,7 +239,7 @@ impl<C: Consumer> Reader<C> {
     }
 
     /// Polls until so many records came in all.
-    pub fn until_records(&mut self, count: usize) -> &mut Self {
+    pub(crate) fn until_records(&mut self, count: usize) -> &mut Self {
         until("records arrive", || {
             self.poll();
             (self.records.len() >= count).then_some(())
@@ -243,7 +248,7 @@ impl<C: Consumer> Reader<C> {
     }
 
     /// Polls until the end of the partition was told to be here.
-    pub fn until_end(&mut self, partition: i32, offset: Offset) -> &mut Self {
+    pub(crate) fn until_end(&mut self, partition: i32, offset: Offset) -> &mut Self {
         until("the end of the partition is told", || {
             let told = self.ends.contains(&(partition, offset));
             if !told {
@@ -255,38 +260,38 @@ impl<C: Consumer> Reader<C> {
     }
 
     /// Polls for a while, to see that nothing more comes.
-    pub fn in_silence(&mut self) -> &mut Self {
+    pub(crate) fn in_silence(&mut self) -> &mut Self {
         during(SILENCE, || self.poll());
         self
     }
 
     /// The values, as text.
-    pub fn values(&self) -> Vec<String> {
+    pub(crate) fn values(&self) -> Vec<String> {
         self.records.iter().map(Read::text).collect()
     }
 }
 
 impl Read {
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.value.clone().unwrap()).unwrap()
     }
 }
 
 /// A member of a group, which answers what it is told.
-pub struct Member<C: Consumer> {
-    pub consumer: C,
+pub(crate) struct Member<C: Consumer> {
+    pub(crate) consumer: C,
     /// What it has now.
-    pub assigned: Vec<TopicPartition>,
-    pub has_assignment: bool,
-    pub revocations: usize,
+    pub(crate) assigned: Vec<TopicPartition>,
+    pub(crate) has_assignment: bool,
+    pub(crate) revocations: usize,
     /// The first error of a poll.
-    pub error: Option<topology::log::Error>,
+    pub(crate) error: Option<topology::log::Error>,
     /// Whether it was told that its partitions are lost.
-    pub lost: bool,
+    pub(crate) lost: bool,
 }
 
 /// A member that has subscribed. A static one has an instance id.
-pub fn member<L: Log>(log: &L, group: &str, instance_id: Option<&str>, topics: &[&str]) -> Member<L::Consumer> {
+pub(crate) fn member<L: Log>(log: &L, group: &str, instance_id: Option<&str>, topics: &[&str]) -> Member<L::Consumer> {
     let group =
         GroupOptions { id: group.to_owned(), instance_id: instance_id.map(str::to_owned), session_timeout_ms: 30_000 };
     let options = ConsumerOptions { group: Some(group), ..consumer_options(Isolation::ReadCommitted) };
@@ -298,7 +303,7 @@ pub fn member<L: Log>(log: &L, group: &str, instance_id: Option<&str>, topics: &
 
 impl<C: Consumer> Member<C> {
     /// Polls once, for a moment, and answers.
-    pub fn poll(&mut self) {
+    pub(crate) fn poll(&mut self) {
         enum Told {
             Nothing,
             Assigned(Vec<TopicPartition>),
@@ -332,7 +337,7 @@ impl<C: Consumer> Member<C> {
 }
 
 /// Polls all members until this is true of what they have.
-pub fn settle<C: Consumer>(what: &str, members: &mut [&mut Member<C>], done: impl Fn(&[usize]) -> bool) {
+pub(crate) fn settle<C: Consumer>(what: &str, members: &mut [&mut Member<C>], done: impl Fn(&[usize]) -> bool) {
     until(what, || {
         for member in members.iter_mut() {
             member.poll();

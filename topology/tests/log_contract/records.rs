@@ -4,7 +4,7 @@ use topology::log::{Header, Isolation, Kind, Log, Producer, ProducerRecord, Topi
 
 use crate::harness::*;
 
-pub fn records_come_in_order_with_their_offsets<L: Log>(log: &L) {
+pub(crate) fn records_come_in_order_with_their_offsets<L: Log>(log: &L) {
     let topic = topic(log, 1);
     let mut producer = producer(log);
     let texts: Vec<String> = (0..1000).map(|index| index.to_string()).collect();
@@ -20,7 +20,7 @@ pub fn records_come_in_order_with_their_offsets<L: Log>(log: &L) {
     assert!(offsets[399] < offsets[400]);
 }
 
-pub fn a_null_is_not_an_empty_key_or_value<L: Log>(log: &L) {
+pub(crate) fn a_null_is_not_an_empty_key_or_value<L: Log>(log: &L) {
     let topic = topic(log, 1);
     let mut producer = producer(log);
     let choices: [Option<&[u8]>; 3] = [None, Some(b""), Some(b"text")];
@@ -44,7 +44,7 @@ pub fn a_null_is_not_an_empty_key_or_value<L: Log>(log: &L) {
     }
 }
 
-pub fn headers_and_timestamps_are_preserved<L: Log>(log: &L) {
+pub(crate) fn headers_and_timestamps_are_preserved<L: Log>(log: &L) {
     let topic = topic(log, 1);
     let mut producer = producer(log);
     let headers = [
@@ -72,7 +72,7 @@ pub fn headers_and_timestamps_are_preserved<L: Log>(log: &L) {
     }
 }
 
-pub fn a_keyed_record_goes_where_the_java_client_puts_it<L: Log>(log: &L) {
+pub(crate) fn a_keyed_record_goes_where_the_java_client_puts_it<L: Log>(log: &L) {
     // The hashes are those that Kafka's own tests expect of its murmur2.
     let hashes: [(&str, i32); 5] = [
         ("21", -973_932_308),
@@ -98,7 +98,7 @@ pub fn a_keyed_record_goes_where_the_java_client_puts_it<L: Log>(log: &L) {
     }
 }
 
-pub fn a_record_that_is_too_large_is_refused_and_the_next_transaction_commits<L: Log>(log: &L) {
+pub(crate) fn a_record_that_is_too_large_is_refused_and_the_next_transaction_commits<L: Log>(log: &L) {
     let topic = topic_with(log, 1, &[("max.message.bytes", "10000")]);
     let mut producer = producer(log);
     let large = "x".repeat(20_000);
@@ -117,7 +117,7 @@ pub fn a_record_that_is_too_large_is_refused_and_the_next_transaction_commits<L:
     assert_eq!(reader.values(), ["after"]);
 }
 
-pub fn sending_to_a_topic_that_does_not_exist_fails_and_creates_nothing<L: Log>(log: &L) {
+pub(crate) fn sending_to_a_topic_that_does_not_exist_fails_and_creates_nothing<L: Log>(log: &L) {
     let missing = unique("missing");
     let mut producer = producer(log);
     producer.begin().unwrap();
@@ -130,7 +130,7 @@ pub fn sending_to_a_topic_that_does_not_exist_fails_and_creates_nothing<L: Log>(
     assert_eq!(log.describe_topic(&missing).unwrap(), None);
 }
 
-pub fn delivered_offsets_of_tracked_topics_are_told<L: Log>(log: &L) {
+pub(crate) fn delivered_offsets_of_tracked_topics_are_told<L: Log>(log: &L) {
     let (tracked, other) = (topic(log, 2), topic(log, 1));
     let mut options = producer_options(&unique("producer"));
     options.track_topics = vec![tracked.clone()];

@@ -4,7 +4,7 @@ use topology::log::{Isolation, Kind, Log, TopicPartition};
 
 use crate::harness::*;
 
-pub fn a_created_topic_is_described_as_it_was_asked_for<L: Log>(log: &L) {
+pub(crate) fn a_created_topic_is_described_as_it_was_asked_for<L: Log>(log: &L) {
     let config = [("cleanup.policy", "compact"), ("delete.retention.ms", "123456"), ("max.message.bytes", "2000000")];
     let compacted = topic_with(log, 3, &config);
     let described = log.describe_topic(&compacted).unwrap().unwrap();
@@ -19,7 +19,7 @@ pub fn a_created_topic_is_described_as_it_was_asked_for<L: Log>(log: &L) {
     assert_eq!(log.describe_topic(&unique("missing")).unwrap(), None);
 }
 
-pub fn creating_a_topic_twice_is_no_error_and_changes_nothing<L: Log>(log: &L) {
+pub(crate) fn creating_a_topic_twice_is_no_error_and_changes_nothing<L: Log>(log: &L) {
     let first = topic(log, 2);
     commit(&mut producer(log), &first, 0, &["a"]);
     let fresh = unique("topic");
@@ -29,7 +29,7 @@ pub fn creating_a_topic_twice_is_no_error_and_changes_nothing<L: Log>(log: &L) {
     assert_eq!(reader(log, &first, &[0]).until_records(1).values(), ["a"]);
 }
 
-pub fn a_deleted_topic_is_gone_and_deleting_it_again_is_no_error<L: Log>(log: &L) {
+pub(crate) fn a_deleted_topic_is_gone_and_deleting_it_again_is_no_error<L: Log>(log: &L) {
     let name = topic(log, 2);
     commit(&mut producer(log), &name, 1, &["a"]);
     log.delete_topics(std::slice::from_ref(&name)).unwrap();
@@ -42,7 +42,7 @@ pub fn a_deleted_topic_is_gone_and_deleting_it_again_is_no_error<L: Log>(log: &L
     assert_eq!(decided(log, &name, 0), 0, "it is empty");
 }
 
-pub fn asking_for_a_missing_partition_says_so<L: Log>(log: &L) {
+pub(crate) fn asking_for_a_missing_partition_says_so<L: Log>(log: &L) {
     let name = topic(log, 1);
     for partition in [TopicPartition::new(unique("missing"), 0), TopicPartition::new(&*name, 1)] {
         let refused = log.watermarks(&partition, Isolation::ReadCommitted).unwrap_err();

@@ -4,7 +4,7 @@ use topology::log::{Isolation, Kind, Log, Producer};
 
 use crate::harness::*;
 
-pub fn records_of_an_open_transaction_are_not_committed<L: Log>(log: &L) {
+pub(crate) fn records_of_an_open_transaction_are_not_committed<L: Log>(log: &L) {
     let topic = topic(log, 1);
     let mut producer = producer(log);
     producer.begin().unwrap();
@@ -20,7 +20,7 @@ pub fn records_of_an_open_transaction_are_not_committed<L: Log>(log: &L) {
     assert_eq!(committed.values(), ["a"]);
 }
 
-pub fn aborted_records_are_seen_by_uncommitted_reads_only<L: Log>(log: &L) {
+pub(crate) fn aborted_records_are_seen_by_uncommitted_reads_only<L: Log>(log: &L) {
     let topic = topic(log, 1);
     let mut producer = producer(log);
     commit(&mut producer, &topic, 0, &["a"]);
@@ -34,7 +34,7 @@ pub fn aborted_records_are_seen_by_uncommitted_reads_only<L: Log>(log: &L) {
     assert_eq!(all.values(), ["a", "b", "c", "d"]);
 }
 
-pub fn a_transaction_is_all_or_nothing_over_topics<L: Log>(log: &L) {
+pub(crate) fn a_transaction_is_all_or_nothing_over_topics<L: Log>(log: &L) {
     let topics = [topic(log, 2), topic(log, 1)];
     let mut producer = producer(log);
     for (text, commits) in [("kept", true), ("dropped", false), ("kept too", true)] {
@@ -52,7 +52,7 @@ pub fn a_transaction_is_all_or_nothing_over_topics<L: Log>(log: &L) {
     }
 }
 
-pub fn an_empty_transaction_can_be_ended<L: Log>(log: &L) {
+pub(crate) fn an_empty_transaction_can_be_ended<L: Log>(log: &L) {
     let topic = topic(log, 1);
     let mut producer = producer(log);
     producer.begin().unwrap();
@@ -64,7 +64,7 @@ pub fn an_empty_transaction_can_be_ended<L: Log>(log: &L) {
     assert_eq!(reader(log, &topic, &[0]).until_records(1).values(), ["a"]);
 }
 
-pub fn a_second_producer_with_the_same_id_fences_the_first<L: Log>(log: &L) {
+pub(crate) fn a_second_producer_with_the_same_id_fences_the_first<L: Log>(log: &L) {
     let topic = topic(log, 1);
     let id = unique("producer");
     let mut first = producer_as(log, &id);
@@ -88,7 +88,7 @@ pub fn a_second_producer_with_the_same_id_fences_the_first<L: Log>(log: &L) {
     assert_eq!(reader.values(), ["second"]);
 }
 
-pub fn a_new_producer_aborts_what_a_dead_one_left_open<L: Log>(log: &L) {
+pub(crate) fn a_new_producer_aborts_what_a_dead_one_left_open<L: Log>(log: &L) {
     let topic = topic(log, 1);
     let id = unique("producer");
     let mut dead = producer_as(log, &id);
@@ -107,7 +107,7 @@ pub fn a_new_producer_aborts_what_a_dead_one_left_open<L: Log>(log: &L) {
     assert_eq!(reader.values(), ["next"]);
 }
 
-pub fn a_transaction_that_took_too_long_is_aborted_and_its_producer_fenced<L: Log>(log: &L) {
+pub(crate) fn a_transaction_that_took_too_long_is_aborted_and_its_producer_fenced<L: Log>(log: &L) {
     let topic = topic(log, 1);
     let mut options = producer_options(&unique("producer"));
     options.transaction_timeout_ms = 1_000;

@@ -2,6 +2,7 @@
 
 mod compaction;
 mod crash;
+mod space;
 mod throughput;
 mod time;
 
@@ -17,7 +18,7 @@ use crate::harness::Fixture;
 
 /// The real time.
 #[allow(clippy::disallowed_methods)]
-pub fn wall_clock() -> Clock {
+pub(crate) fn wall_clock() -> Clock {
     Arc::new(|| {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
         since.as_millis() as i64
@@ -26,28 +27,28 @@ pub fn wall_clock() -> Clock {
 
 /// A time that stands still until it is moved.
 #[derive(Clone, Default)]
-pub struct ManualClock(Arc<AtomicI64>);
+pub(crate) struct ManualClock(Arc<AtomicI64>);
 
 impl ManualClock {
-    pub fn clock(&self) -> Clock {
+    pub(crate) fn clock(&self) -> Clock {
         let time = self.clone();
         Arc::new(move || time.now_ms())
     }
 
-    pub fn now_ms(&self) -> i64 {
+    pub(crate) fn now_ms(&self) -> i64 {
         self.0.load(Ordering::SeqCst)
     }
 
-    pub fn advance_ms(&self, ms: i64) {
+    pub(crate) fn advance_ms(&self, ms: i64) {
         self.0.fetch_add(ms, Ordering::SeqCst);
     }
 }
 
-pub fn memory() -> Fixture<MemoryLog> {
+pub(crate) fn memory() -> Fixture<MemoryLog> {
     Fixture { log: MemoryLog::new(wall_clock()), _keep: None }
 }
 
-pub fn embedded() -> Fixture<EmbeddedLog> {
+pub(crate) fn embedded() -> Fixture<EmbeddedLog> {
     let dir = tempfile::tempdir().unwrap();
     let log = EmbeddedLog::open(dir.path(), &Options::default(), wall_clock()).unwrap();
     Fixture { log, _keep: Some(Box::new(dir)) }
