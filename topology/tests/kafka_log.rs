@@ -192,6 +192,45 @@ fn every_part_of_a_record_arrives_as_it_was_sent() {
 }
 
 #[test]
+fn headers_are_told_from_their_absence_whatever_stands_beside_them() {
+    for compression in ["none", "lz4", "zstd", "gzip", "snappy"] {
+        let mut options = Options::new(Cluster::shared().brokers());
+        options.properties = vec![("compression.type".to_owned(), compression.to_owned())];
+        let log = KafkaLog::new(options).unwrap();
+        let topic = topic(&log, 1, &[]);
+        let bytes = [0_u8; 300];
+        let headers = [Header { name: "h", value: Some(b"") }, Header { name: "i", value: Some(&bytes[..200]) }];
+        let sent: Vec<ProducerRecord<'_>> = (0..600_usize)
+            .map(|number| ProducerRecord {
+                key: (number % 5 > 0).then_some(&bytes[..number % 7]),
+                value: (number % 11 > 0).then_some(&bytes[..number % 257]),
+                headers: &headers[..number % 3],
+                ..record(&topic, 0, b"", b"")
+            })
+            .collect();
+        let mut producer = producer(&log, &unique("id"));
+        producer.begin().unwrap();
+        sent.iter().for_each(|record| producer.send(record).unwrap());
+        producer.commit(LONG).unwrap();
+        let start = [(TopicPartition::new(&topic, 0), Start::Beginning)];
+        let mut consumer = reader(&log, Isolation::ReadCommitted, &start);
+        let (mut count, start) = (0, Instant::now());
+        while count < sent.len() {
+            assert!(start.elapsed() < LONG);
+            let handler = &mut |event: Event<'_>| {
+                let Event::Records { records, .. } = event else { return };
+                for record in records {
+                    let sent = &sent[count];
+                    assert_eq!((record.key, record.value, record.headers), (sent.key, sent.value, sent.headers));
+                    count += 1;
+                }
+            };
+            consumer.poll(SHORT, handler).unwrap();
+        }
+    }
+}
+
+#[test]
 fn the_end_is_reported_behind_markers_and_aborted_records_and_at_the_last_stable_offset() {
     let log = log();
     let topic = topic(&log, 1, &[]);
@@ -840,20 +879,30 @@ fn figures_of_commit_latency() {
     let mut consumer = member(&log, &group, None, 10_000);
     join(&mut consumer, &topic);
     let mut producer = producer(&log, &unique("id"));
-    let mut took = Vec::new();
-    for number in 0..300_i64 {
-        let start = Instant::now();
-        producer.begin().unwrap();
-        producer.send(&record(&topic, 0, b"k", b"v")).unwrap();
-        producer.flush(LONG).unwrap();
-        let partition = TopicPartition::new(&topic, 0);
-        let offsets = [OffsetCommit { partition, offset: number, metadata: String::new() }];
-        producer.send_offsets(&offsets, &consumer.group().unwrap()).unwrap();
-        producer.commit(LONG).unwrap();
-        took.push(start.elapsed());
+    for pause in [Duration::ZERO, SHORT] {
+        let mut took: [Vec<Duration>; 5] = Default::default();
+        for number in 0..100_i64 {
+            std::thread::sleep(pause);
+            let start = Instant::now();
+            producer.begin().unwrap();
+            producer.send(&record(&topic, 0, b"k", b"v")).unwrap();
+            let sent = Instant::now();
+            producer.flush(LONG).unwrap();
+            let flushed = Instant::now();
+            let partition = TopicPartition::new(&topic, 0);
+            let offsets = [OffsetCommit { partition, offset: number, metadata: String::new() }];
+            producer.send_offsets(&offsets, &consumer.group().unwrap()).unwrap();
+            let added = Instant::now();
+            producer.commit(LONG).unwrap();
+            let times = [start.elapsed(), sent - start, flushed - sent, added - flushed, added.elapsed()];
+            took.iter_mut().zip(times).for_each(|(took, time)| took.push(time));
+        }
+        println!("one transaction after {pause:?}:");
+        for (what, took) in ["in all", "begin and send", "flush", "offsets", "commit"].iter().zip(&mut took) {
+            took.sort();
+            println!("  {what}: p50 {:?} p99 {:?}", took[50], took[98]);
+        }
     }
-    took.sort();
-    println!("begin, 1 record, flush, offsets, commit: p50 {:?} p99 {:?}", took[150], took[297]);
 }
 
 /// Prints, and asserts nothing but completeness.

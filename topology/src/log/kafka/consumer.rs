@@ -15,7 +15,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset as NativeOffset, TopicPartitionList};
 
-use super::batch::{Assigned, Grouping};
+use super::batch::{Assigned, Delivery};
 use super::classify;
 use super::context::{Context, Rebalance};
 use super::deadline::Deadline;
@@ -45,9 +45,9 @@ pub struct KafkaConsumer {
     consumer: Arc<BaseConsumer<Context>>,
     has_group: bool,
     assigned: Vec<Assigned>,
-    grouping: Grouping,
+    delivery: Delivery,
     pending: Pending,
-    /// A partition that cannot be read on: reported until the next assignment or seek.
+    /// A partition that cannot be read on: reported until the next assignment.
     failure: Option<Error>,
     brokers: String,
     request_timeout: Duration,
@@ -73,7 +73,7 @@ impl KafkaConsumer {
             consumer,
             has_group: consumer_options.group.is_some(),
             assigned: Vec::new(),
-            grouping: Grouping::default(),
+            delivery: Delivery::default(),
             pending: Pending::Nothing,
             failure: None,
             brokers: options.brokers.clone(),
@@ -282,7 +282,7 @@ impl Consumer for KafkaConsumer {
         }
         self.pending = Pending::Nothing;
         self.failure = None;
-        self.grouping.reset();
+        self.delivery.reset();
         self.assigned = partitions
             .iter()
             .map(|(partition, start)| Assigned { partition: partition.clone(), next: *start, paused: false })
@@ -298,7 +298,6 @@ impl Consumer for KafkaConsumer {
         if let Some(assigned) = self.assigned.get_mut(index) {
             assigned.next = next;
         }
-        self.failure = None;
         Ok(())
     }
 
@@ -336,7 +335,7 @@ impl Consumer for KafkaConsumer {
             if self.pending == Pending::Nothing {
                 self.queue.read(deadline.remaining_ms(), &mut self.batch);
                 if self.batch.len() > 0 {
-                    let result = self.grouping.deliver(&self.batch, &mut self.assigned, handler);
+                    let result = self.delivery.deliver(&self.batch, &mut self.assigned, handler);
                     self.batch.clear();
                     if let Err(error) = &result
                         && error.kind() == Kind::Fatal
@@ -372,7 +371,7 @@ impl Consumer for KafkaConsumer {
         // Closing a static member tells the group nothing (KIP-345); unsubscribing does, once nothing is assigned.
         self.consumer.unsubscribe();
         self.assigned.clear();
-        self.grouping.reset();
+        self.delivery.reset();
         self.failure = None;
         loop {
             if std::mem::replace(&mut self.pending, Pending::Nothing) == Pending::Assign {

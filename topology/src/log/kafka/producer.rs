@@ -154,6 +154,10 @@ impl KafkaProducer {
             tag: self.producer().context().deliveries().tracked(name).map_or(0, |index| index + 1),
             max_message_bytes: usize::try_from(description.max_message_bytes).unwrap_or(usize::MAX),
         };
+        if topic.max_message_bytes < options::BATCH_BYTES {
+            let (limit, batch) = (topic.max_message_bytes, options::BATCH_BYTES);
+            tracing::warn!(topic = name, "takes batches of up to {limit} bytes, and they may grow to {batch}: set batch.size");
+        }
         self.topics.insert(name.to_owned(), topic);
         Ok(topic)
     }
@@ -233,7 +237,8 @@ impl Producer for KafkaProducer {
             if !is_full || deadline.is_over() {
                 return Err(self.refused(record, code));
             }
-            self.sender.flush_1ms();
+            // Full batches are on their way; a flush would only add small ones.
+            self.producer().poll(Duration::from_millis(1));
             self.poll_reports();
         }
     }
