@@ -12,6 +12,13 @@
 //! genesis                                   what a chain starts from
 //! ```
 
+#[cfg(test)]
+pub(crate) mod arbitrary;
+#[cfg(test)]
+mod encoding_tests;
+#[cfg(test)]
+pub(crate) mod tests;
+
 pub mod amount;
 pub mod block;
 pub mod check;
@@ -39,7 +46,10 @@ pub use check::Coverage;
 pub use encoding::{from_canonical, to_canonical};
 pub use error::{Error, Result};
 pub use evidence::{Evidence, RefusalReason, SignedHeader};
-pub use genesis::{Balances, Committee, Genesis, GenesisValidator, Parameters, Signatures};
+pub use genesis::{
+    Balances, Committee, DEFAULT_CHAIN_ID, DEFAULT_VALIDATORS, Genesis, GenesisValidator, PARAMETER_KEYS, Parameters,
+    Signatures,
+};
 pub use hash::{Domain, Hash, hash};
 pub use header::{Cut, Extension, Header, Range, Window};
 pub use json::Rendering;

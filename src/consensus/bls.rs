@@ -7,10 +7,12 @@
 //!
 //! Every signature is checked to be in the right subgroup when it is read, and never again afterwards.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 
 use blst::min_sig;
-use blst::{BLST_ERROR, Pairing, blst_p1_affine, blst_p2_affine};
+use blst::{BLST_ERROR, Pairing, blst_fp12, blst_p1_affine, blst_p2_affine};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -134,7 +136,8 @@ impl PublicKey {
         verify_one(self, &self.to_bytes(), proof, POSSESSION_DST)
     }
 
-    /// The key under which the sum of the keys' signatures on one message verifies. `None` for no keys.
+    /// The key under which the sum of the keys' signatures on one message verifies. `None` for no keys, or for keys that
+    /// cancel each other out.
     pub fn aggregate<'k>(keys: impl IntoIterator<Item = &'k PublicKey>) -> Option<PublicKey> {
         let mut keys = keys.into_iter();
         let mut sum = min_sig::AggregatePublicKey::from_public_key(&keys.next()?.0);
@@ -142,7 +145,10 @@ impl PublicKey {
             // Cannot fail: the group check is switched off, it was done when the key was read.
             sum.add_public_key(&key.0, false).ok()?;
         }
-        Some(PublicKey(sum.to_public_key()))
+        let key = PublicKey(sum.to_public_key());
+        // Keys that cancel each other out sum up to the identity, under which nothing verifies.
+        let is_identity = key.to_bytes()[0] & 0x40 != 0;
+        (!is_identity).then_some(key)
     }
 }
 
@@ -210,29 +216,61 @@ impl Claim {
 
 /// Whether every claim holds, in one multi-pairing.
 ///
-/// Each claim is weighted by a 128-bit coefficient drawn from the SHA-256 of *all* claims, so nobody who writes the claims
-/// can choose them so that errors cancel; no random source is needed and the answer is the same everywhere.
+/// Each claim is weighted by a 128-bit coefficient `c` drawn from the SHA-256 of *all* claims, so nobody who writes the claims
+/// can choose them so that errors cancel; no random source is needed and the answer is the same everywhere. With `H` for
+/// hashing to the curve:
+///
+/// ```text
+/// product over distinct keys K of  e( sum of c * H(message) over the claims under K, K )  =  e( sum of c * signature, G2 )
+/// ```
+///
+/// One pairing for each *distinct* key: a committee that signs many heights costs little more than hashing the messages.
 /// True for no claims.
 pub fn verify_all<'c, I: IntoIterator<Item = &'c Claim, IntoIter: Clone>>(claims: I) -> bool {
     let claims = claims.into_iter();
     let commitment = commit_to(claims.clone());
-    let mut pairing = Pairing::new(true, SIGNATURE_DST);
-    let mut count = 0;
+    let (mut signatures, mut coefficients) = (Vec::new(), Vec::new());
+    let mut by_key: BTreeMap<[u8; PUBLIC_KEY_SIZE_BYTES], (PublicKey, min_sig::AggregateSignature)> = BTreeMap::new();
     for (index, claim) in claims.enumerate() {
-        count = index + 1;
-        let (key, signature) = points(&claim.key, &claim.signature);
-        let weight = coefficient(&commitment, index);
-        let bits = COEFFICIENT_BITS;
-        let added = pairing.mul_n_aggregate(&key, false, &signature, false, &weight, bits, &claim.message, &[]);
-        if added != BLST_ERROR::BLST_SUCCESS {
-            return false;
+        let coefficient = coefficient(&commitment, index);
+        let Some(weighted) = weighted_hash(&claim.message, &coefficient) else { return false };
+        match by_key.entry(claim.key.to_bytes()) {
+            Entry::Vacant(entry) => {
+                entry.insert((claim.key, min_sig::AggregateSignature::from_signature(&weighted)));
+            }
+            Entry::Occupied(mut entry) => {
+                if entry.get_mut().1.add_signature(&weighted, false).is_err() {
+                    return false;
+                }
+            }
         }
+        signatures.push(claim.signature.0);
+        coefficients.extend_from_slice(&coefficient);
     }
-    if count == 0 {
+    if signatures.is_empty() {
         return true;
     }
+    let sum =
+        min_sig::AggregateSignature::aggregate_with_randomness(&signatures, &coefficients, COEFFICIENT_BITS, false);
+    let Ok(sum) = sum else { return false };
+    let mut pairing = Pairing::new(true, SIGNATURE_DST);
+    for (key, hashes) in by_key.values() {
+        let (key, hashes) = points(key, &Signature(hashes.to_signature()));
+        pairing.raw_aggregate(&key, &hashes);
+    }
     pairing.commit();
-    pairing.finalverify(None)
+    let mut right = blst_fp12::default();
+    Pairing::aggregated(&mut right, &blst_p1_affine::from(sum.to_signature()));
+    pairing.finalverify(Some(&right))
+}
+
+/// `coefficient * H(message)`: what the coefficient would sign if it were a secret key.
+fn weighted_hash(message: &[u8], coefficient: &[u8; 16]) -> Option<min_sig::Signature> {
+    let mut scalar = [0; 32];
+    for (big_endian, little_endian) in scalar.iter_mut().rev().zip(coefficient) {
+        *big_endian = *little_endian;
+    }
+    min_sig::SecretKey::from_bytes(&scalar).ok().map(|key| key.sign(message, SIGNATURE_DST, &[]))
 }
 
 fn verify_one(key: &PublicKey, message: &[u8], signature: &Signature, dst: &[u8]) -> bool {

@@ -70,7 +70,7 @@ pub enum Outcome {
     /// Enough stake attests to what executing the input gives.
     Sealed(Seal),
     /// The proposer cheated, and here is the proof; for a refusal with what it proposed.
-    Slash(Evidence, Option<Body>),
+    Slash(Box<Evidence>, Option<Body>),
     /// The proposer made no proposal.
     Missed,
     /// Neither enough attest nor enough refuse.
@@ -111,7 +111,7 @@ impl<V: Validator> Committee<V> {
         };
         for other in proposals {
             if let Some(evidence) = evidence::equivocation(proposal.signed.clone(), other.signed) {
-                return Ok(Outcome::Slash(evidence, None));
+                return Ok(Outcome::Slash(Box::new(evidence), None));
             }
         }
         let own = bench.own()?;
@@ -151,7 +151,7 @@ impl<V: Validator> Committee<V> {
             if have >= turn.stakes.quorum_against(turn.place) {
                 let signature = self.sign(turn, &proposal, Verdict::Refuse(reason), &signers)?;
                 let evidence = evidence::refusal(proposal.signed, reason, &signature, signers);
-                return Ok(Outcome::Slash(evidence, proposal.body));
+                return Ok(Outcome::Slash(Box::new(evidence), proposal.body));
             }
             most_refusing = have.max(most_refusing);
         }

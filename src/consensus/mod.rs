@@ -10,6 +10,7 @@
 //! seal, evidence         checking seals (many at once) and proofs of offences
 //! validator, committee   who proposes, judges and signs; one round
 //! decision, sealer       what must be committed before anybody signs; from a stretch of the log to a sealed block
+//! report                 an offence, as the evidence topic holds it
 //! verify                 a block's rounds and seal together
 //! ```
 
@@ -21,6 +22,7 @@ pub mod error;
 pub mod evidence;
 pub mod keys;
 pub mod message;
+pub mod report;
 pub mod roster;
 pub mod rounds;
 pub mod seal;
@@ -33,8 +35,9 @@ pub mod verify;
 pub use decision::Decision;
 pub use error::{Error, SetupError};
 pub use keys::{KeyPair, KeySet};
+pub use report::Report;
 pub use roster::{Roster, Stakes};
-pub use sealer::{Report, Sealed, Sealer, Step, Stretch, genesis_tip};
+pub use sealer::{Sealed, Sealer, Step, Stretch, genesis_tip};
 pub use validator::{Fault, LocalValidator, Validator};
 
 /// What a seal of a chain with `committee = "local"` is worth. `verify` prints it with its result.

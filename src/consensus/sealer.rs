@@ -23,11 +23,12 @@ use std::rc::Rc;
 use super::committee::{Bench, Committee, Outcome, Turn};
 use super::decision::{Decision, Passed};
 use super::keys::KeySet;
+use super::report::Report;
 use super::roster::Roster;
 use super::rounds::Start;
-use super::validator::{Body, Fault, LocalValidator, Validator};
+use super::validator::{Fault, LocalValidator, Validator};
 use super::{Error, SetupError, draw};
-use crate::chain::{Block, Cut, Entry, Evidence, Genesis, Member, Operation, Parameters, Seal, ValidatorId};
+use crate::chain::{Block, Cut, Entry, Genesis, Member, Operation, Parameters, Seal, ValidatorId};
 use crate::ledger::state::{self, Tip};
 use crate::ledger::{Changes, Executed, Signature, Tree, View, execute, tree};
 
@@ -74,24 +75,6 @@ pub struct Sealed {
     pub update: tree::Update,
     /// Offences that this block punishes, for the evidence topic.
     pub reports: Vec<Report>,
-}
-
-/// An offence.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
-    /// The height at which it was committed and punished.
-    pub height: u64,
-    /// The round.
-    pub round: u32,
-    /// The offender.
-    pub validator: ValidatorId,
-    /// The stake it lost, in minor units.
-    pub amount: u64,
-    /// The proof.
-    pub evidence: Evidence,
-    /// What the offender proposed, where it was something else than executing the input gives: with it anybody can check
-    /// the refusal again.
-    pub witness: Option<Body>,
 }
 
 /// Seals blocks, one height after the other. Holds keys and what they signed, nothing of the chain's state.
@@ -203,10 +186,14 @@ impl<V: Validator> Sealer<V> {
                     return Ok(Step::Sealed(Box::new(sealed(&self.chain_id, own, entries, seal, reports))));
                 }
                 Outcome::Slash(evidence, witness) => {
-                    let (validator, amount) = (proposer.clone(), stakes.take(place));
-                    let (evidence_booked, by) = (evidence.clone(), validator.clone());
-                    reports.push(Report { height, round, validator, amount, evidence, witness });
-                    prior.push(Operation::Slash { round, validator: by, amount, evidence: Box::new(evidence_booked) });
+                    let amount = stakes.take(place);
+                    prior.push(Operation::Slash {
+                        round,
+                        validator: proposer.clone(),
+                        amount,
+                        evidence: evidence.clone(),
+                    });
+                    reports.push(Report { height, round, validator: proposer.clone(), amount, evidence, witness });
                 }
                 Outcome::Missed => return Ok(Step::NeedDecision(passed)),
                 Outcome::NoQuorum { have, need } => return Ok(Step::Waiting { height, round, have, need }),

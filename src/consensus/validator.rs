@@ -12,7 +12,8 @@ use super::committee::{Bench, Turn};
 use super::keys::KeyPair;
 use super::{Error, bls, message};
 use crate::chain::{Amount, Content, Entry, Hash, Header, Operation, RefusalReason, SignedHeader, ValidatorId};
-use crate::ledger::Executed;
+use crate::ledger::reexecute::input_difference;
+use crate::ledger::{Executed, Signature};
 
 /// What a proposer sends to the others.
 #[derive(Debug, Clone)]
@@ -211,7 +212,7 @@ impl LocalValidator {
         &mut self,
         turn: &Turn<'_>,
         bench: &mut Bench<'_, E>,
-        (entries, signatures): (Vec<Entry>, Vec<crate::ledger::Signature>),
+        (entries, signatures): (Vec<Entry>, Vec<Signature>),
     ) -> Result<Vec<Proposal>, Error<E>> {
         let executed = bench.execute(&entries, &signatures)?;
         self.proposed.keep_to(&self.keys, turn.start.height, turn.round, executed.hash)?;
@@ -255,7 +256,7 @@ impl Validator for LocalValidator {
         if proposal.hash == own.hash {
             return Some(Verdict::Attest);
         }
-        let follows = proposal.body.as_ref().is_none_or(|body| are_the_same_records(&body.entries, input));
+        let follows = proposal.body.as_ref().is_none_or(|body| input_difference(input, &body.entries).is_none());
         Some(Verdict::Refuse(if follows { RefusalReason::Execution } else { RefusalReason::Input }))
     }
 
@@ -287,19 +288,7 @@ impl Memory {
     }
 }
 
-/// Whether two lists hold the same records with the same contents, whatever became of them.
-fn are_the_same_records(entries: &[Entry], input: &[Entry]) -> bool {
-    let same = |(a, b): (&Entry, &Entry)| {
-        let contents = match (&a.content, &b.content) {
-            (Content::Transaction { transaction: a, .. }, Content::Transaction { transaction: b, .. }) => a == b,
-            (a, b) => a == b,
-        };
-        contents && a.origin == b.origin && a.original == b.original
-    };
-    entries.len() == input.len() && entries.iter().zip(input).all(same)
-}
-
-type Instead = Option<(Vec<Entry>, Vec<crate::ledger::Signature>)>;
+type Instead = Option<(Vec<Entry>, Vec<Signature>)>;
 
 /// The input with the first transaction's amount one higher, or one lower at the top. `None`: no transaction.
 fn alter_amount<E>(bench: &Bench<'_, E>) -> Instead {

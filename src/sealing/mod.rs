@@ -14,15 +14,13 @@
 //! application   what is sealed, and the graph for it
 //! processor     records -> open block -> sealed block
 //! open_block    the input that is held
-//! report        an offence as JSON
 //! view          the ledger's tables over stores
 //! ```
 
 mod application;
 mod open_block;
 mod processor;
-mod report;
 mod view;
 
-pub use application::{Application, Options, Status, TopicTip, evidence_topic};
-pub use view::{Stores, Tables};
+pub use application::{Application, Options, Status, TopicTip, evidence_topic, task_name};
+pub use view::{Stores, Tables, store_specs};

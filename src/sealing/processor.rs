@@ -25,7 +25,8 @@ use topology::{Class, Error};
 
 use crate::chain::{Cut, Rendering};
 use crate::consensus::decision::Decision;
-use crate::consensus::sealer::{self, Report, Sealed, Step, Stretch};
+use crate::consensus::report::Report;
+use crate::consensus::sealer::{self, Sealed, Step, Stretch};
 use crate::ledger::cut::{Cutter, Verdict};
 use crate::ledger::state::{self, Table, Tip, View};
 use crate::ledger::{self, Tree};
@@ -371,8 +372,9 @@ fn forward_report(
     timestamp_ms: i64,
 ) -> topology::Result<()> {
     tracing::warn!(height = report.height, round = report.round, validator = %report.validator, amount = report.amount, "slashed");
-    let json = super::report::render(report);
-    let key = report.evidence.hash().to_string();
+    let mut json = Vec::new();
+    report.render(&mut json);
+    let key = report.key();
     let record = Record { offset, timestamp_ms, key: Some(key.as_bytes()), value: Some(&json[..]), headers: &[] };
     context.forward_to(port, record)
 }

@@ -200,15 +200,18 @@ impl TestDriver {
         // Each round decides, commits, or finishes one more held batch; one that never ends is a fault of the topology.
         for _ in 0..100_000 {
             self.commit()?;
-            let mut holding = false;
+            let mut done = true;
             for drive in &mut self.drives {
-                if let Some(task) = drive.task.as_mut().filter(|task| task.is_holding()) {
+                let Some(task) = &mut drive.task else { continue };
+                if task.is_holding() {
                     task.end_of_input()?;
-                    holding = true;
+                    done = false;
                 }
+                done &= !task.needs_commit();
                 drive.collect()?;
+                done &= drive.pending.is_empty();
             }
-            if !holding {
+            if done {
                 return Ok(());
             }
         }

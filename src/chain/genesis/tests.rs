@@ -1,1 +1,115 @@
+//! A genesis and its file.
 
+use proptest::prelude::*;
+
+use super::*;
+use crate::chain::tests::genesis;
+use crate::chain::{Amount, Error, arbitrary};
+
+fn field_of(result: Result<impl std::fmt::Debug, Error>) -> String {
+    match result {
+        Err(Error::Genesis { field, .. }) => field,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_file_gives_back_the_same_genesis() {
+    let genesis = genesis();
+    let file = genesis.to_toml();
+    assert_eq!(Genesis::from_toml(&file).unwrap(), genesis, "{file}");
+    let strict =
+        Genesis { parameters: Parameters { balances: Balances::Strict, ..genesis.parameters.clone() }, ..genesis };
+    assert_eq!(Genesis::from_toml(&strict.to_toml()).unwrap(), strict);
+}
+
+#[test]
+fn what_a_file_leaves_out_has_its_default_and_order_does_not_matter() {
+    let mut file = String::from("[block]\nmax_transactions = 3\n[[accounts]]\nname = \"zoe\"\nbalance = 5\n");
+    file += "[[accounts]]\nname = \"a \\\"b\\\"\"\nbalance = -5\n";
+    for id in ["b", "a"] {
+        let seed = id.as_bytes()[0];
+        let key = ed25519_zebra::VerificationKeyBytes::from(&ed25519_zebra::SigningKey::from([seed; 32]));
+        let (key, bls, proof) = (hex::encode(<[u8; 32]>::from(key)), hex::encode([seed; 96]), hex::encode([seed; 48]));
+        file += &format!(
+            "[[validators]]\nid=\"{id}\"\nstake=1\ned25519=\"{key}\"\nbls=\"{bls}\"\npossession=\"{proof}\"\n"
+        );
+    }
+    let genesis = Genesis::from_toml(&file).unwrap();
+    assert_eq!(genesis.chain_id, DEFAULT_CHAIN_ID);
+    assert_eq!(genesis.parameters, Parameters { block_max_transactions: 3, ..Parameters::default() });
+    assert_eq!(genesis.accounts.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["a \"b\"", "zoe"]);
+    assert_eq!(genesis.validators.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(Genesis::from_toml(&genesis.to_toml()).unwrap().hash(), genesis.hash());
+}
+
+#[test]
+fn a_wrong_genesis_names_the_key_to_change() {
+    let refused = |alter: &dyn Fn(&mut Genesis)| {
+        let mut genesis = genesis();
+        alter(&mut genesis);
+        field_of(genesis.validate())
+    };
+    assert_eq!(refused(&|genesis| genesis.chain_id.clear()), "chain_id");
+    assert_eq!(refused(&|genesis| genesis.chain_id = "My Chain".to_owned()), "chain_id");
+    assert_eq!(refused(&|genesis| genesis.accounts.push(genesis.accounts[0].clone())), "accounts");
+    assert_eq!(refused(&|genesis| genesis.accounts[0].0 = "$system".parse().unwrap()), "accounts");
+    assert_eq!(refused(&|genesis| genesis.accounts[0].1 = -1), "accounts");
+    assert_eq!(refused(&|genesis| genesis.accounts[0].1 = i64::MAX), "accounts");
+    assert_eq!(refused(&|genesis| genesis.validators.clear()), "validators");
+    assert_eq!(refused(&|genesis| genesis.validators[0].stake = 0), "validators");
+    assert_eq!(refused(&|genesis| genesis.validators[0].stake = u64::MAX), "validators");
+    assert_eq!(refused(&|genesis| genesis.validators.push(genesis.validators[0].clone())), "validators");
+    assert_eq!(refused(&|genesis| genesis.parameters.block_max_transactions = 0), "block.max_transactions");
+    assert_eq!(refused(&|genesis| genesis.parameters.block_max_bytes = u32::MAX), "block.max_bytes");
+    assert_eq!(refused(&|genesis| genesis.parameters.block_max_age_ms = 0), "block.max_age_ms");
+    assert_eq!(refused(&|genesis| genesis.parameters.block_window_ms = u64::MAX), "block.window_ms");
+    let open = |overdraft_max| Balances::Open { overdraft_max };
+    let mut genesis = genesis();
+    genesis.accounts.insert(0, ("bob".parse().unwrap(), -7));
+    assert_eq!(genesis.validate(), Ok(()));
+    genesis.parameters.balances = open(Amount::new(6).unwrap());
+    assert_eq!(field_of(genesis.validate()), "accounts");
+    assert_eq!(field_of(Genesis::from_toml("chain_id = 3")), "file");
+    assert_eq!(field_of(Genesis::from_toml("block.max_transaction = 3")), "file");
+    assert_eq!(field_of(Genesis::from_toml("")), "validators");
+}
+
+#[test]
+fn no_default_validator_holds_a_third() {
+    let total: u64 = DEFAULT_VALIDATORS.iter().map(|(_, stake)| stake).sum();
+    assert!(DEFAULT_VALIDATORS.iter().all(|(id, stake)| ValidatorId::new(id).is_ok() && stake * 3 < total));
+}
+
+#[test]
+fn parameters_can_be_set_by_the_names_they_are_reported_under() {
+    let mut parameters = Parameters::default();
+    for key in PARAMETER_KEYS {
+        let text = parameters.get(key).unwrap();
+        parameters.set(key, &text).unwrap();
+        assert_eq!(field_of(parameters.set(key, "no such value")), key);
+    }
+    assert_eq!(parameters, Parameters::default());
+    assert_eq!(field_of(parameters.set("block.colour", "3")), "block.colour");
+    parameters.set("balances", "strict").unwrap();
+    assert_eq!(parameters.get("overdraft_max"), None);
+    assert_eq!(field_of(parameters.set("fee", "9007199254740992")), "fee");
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused(text in "[a-z_=\\[\\]\" .0-9\n]{0,200}") {
+        let _ = Genesis::from_toml(&text);
+    }
+
+    #[test]
+    fn parameters_survive_their_text(parameters in arbitrary::parameters()) {
+        let mut copy = Parameters::default();
+        for key in PARAMETER_KEYS {
+            if let Some(text) = parameters.get(key) {
+                copy.set(key, &text).unwrap();
+            }
+        }
+        prop_assert_eq!(copy, parameters);
+    }
+}

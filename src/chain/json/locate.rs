@@ -7,7 +7,18 @@ use crate::chain::Error;
 pub(super) fn error(json: &[u8], error: &serde_json::Error) -> Error {
     let text = error.to_string();
     let detail = text.split(" at line ").next().unwrap_or_default().to_owned();
-    Error::Json { field: path(json, offset(json, error.line(), error.column())), detail }
+    let mut steps = steps(json, offset(json, error.line(), error.column()));
+    // A field that is missing is noticed at the end of its object, after another field.
+    let missing = detail.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
+    if let (Some(missing), Some(Step::Field(name))) = (missing, steps.last_mut()) {
+        missing.clone_into(name);
+    }
+    let names = steps.iter().map(|step| match step {
+        Step::Field(name) => name.clone(),
+        Step::Place(place) => place.to_string(),
+    });
+    let field = names.filter(|name| !name.is_empty()).collect::<Vec<_>>().join(".");
+    Error::Json { field, detail }
 }
 
 /// The offset of a line (from 1) and a column (in bytes).
@@ -22,12 +33,16 @@ enum Step {
     Place(usize),
 }
 
-/// The path of the value that ends at, or contains, `end`. Forgiving: the text need not be JSON.
-fn path(json: &[u8], end: usize) -> String {
+/// The way down to the value that ends at, or contains, `end`. Forgiving: the text need not be JSON.
+fn steps(json: &[u8], end: usize) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     let mut position = 0;
-    // The bracket that closes exactly at the end still belongs to the value the error is about.
-    let end = if end > 0 && matches!(json.get(end - 1), Some(b'}' | b']' | b',')) { end - 1 } else { end };
+    // The bracket that closes right at the end, or before a comma there, still belongs to the value the error is about.
+    let before = |end: usize, bytes: &[u8]| {
+        let last = end.checked_sub(1).and_then(|last| json.get(last));
+        if last.is_some_and(|byte| bytes.contains(byte)) { end - 1 } else { end }
+    };
+    let end = before(before(end, b","), b"}]");
     while position < end {
         match json[position] {
             b'{' => steps.push(Step::Field(String::new())),
@@ -51,11 +66,7 @@ fn path(json: &[u8], end: usize) -> String {
         }
         position += 1;
     }
-    let names = steps.iter().map(|step| match step {
-        Step::Field(name) => name.clone(),
-        Step::Place(place) => place.to_string(),
-    });
-    names.filter(|name| !name.is_empty()).collect::<Vec<_>>().join(".")
+    steps
 }
 
 /// Where the quote stands that ends a string.

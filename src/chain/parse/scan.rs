@@ -112,7 +112,10 @@ impl<'a> Scanner<'a> {
             Some(b'n') => self.literal("null", Token::Null),
             Some(b't') => self.literal("true", Token::Boolean),
             Some(b'f') => self.literal("false", Token::Boolean),
-            found => Err(self.unexpected(found, "expected a value")),
+            _ => {
+                let found = self.next();
+                Err(self.unexpected(found, "expected a value"))
+            }
         }
     }
 
@@ -280,10 +283,11 @@ impl<'a> Scanner<'a> {
         byte
     }
 
+    /// A refusal of the byte just taken.
     #[cold]
     fn unexpected(&self, found: Option<u8>, expected: &str) -> Reject {
         let detail = match found {
-            Some(_) => format!("{expected}, at byte {}", self.position - 1),
+            Some(_) => format!("{expected}, before byte {}", self.position),
             None => format!("{expected}, but the text ends at byte {}", self.position),
         };
         Reject { code: RejectCode::NotJson, detail }

@@ -78,7 +78,8 @@ fn forged_certificates_are_refused_with_their_own_reason() {
     let reason = RefusalReason::Execution;
     let good = five.refusal(signed.clone(), reason, &[1, 2, 3]);
     let refused = |evidence: &Evidence| check(&five, evidence).unwrap_err();
-    let with = |change: &dyn Fn(&mut SignedHeader, &mut RefusalReason, &mut [u8; 48], &mut Bitmap)| {
+    type Change<'c> = &'c dyn Fn(&mut SignedHeader, &mut RefusalReason, &mut [u8; 48], &mut Bitmap);
+    let with = |change: Change<'_>| {
         let mut evidence = good.clone();
         let Evidence::Refusal { header, reason, signature, signers } = &mut evidence else { panic!() };
         change(header, reason, signature, signers);

@@ -3,6 +3,8 @@
 mod evidence;
 mod rounds;
 mod seal;
+mod sealer;
+mod simulated;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;

@@ -26,7 +26,7 @@ fn slash(five: &Five, height: u64, round: u32, place: usize, amount: u64) -> Ope
     let one = five.header(height, round, place);
     let other = Header { time_ms: 5, ..one.clone() };
     let evidence = evidence::equivocation(five.signed(one, place), five.signed(other, place)).unwrap();
-    Operation::Slash { round, validator: five.pair(place).id().clone(), amount, evidence }
+    Operation::Slash { round, validator: five.pair(place).id().clone(), amount, evidence: Box::new(evidence) }
 }
 
 #[test]
@@ -94,10 +94,10 @@ fn a_slash_needs_evidence_of_its_own_turn_and_takes_the_whole_stake() {
     assert_eq!(check(with(elsewhere)), Err(Flaw::OtherTurn(0)));
     let others: Vec<u16> = (0..5).filter(|place| usize::from(*place) != a).collect();
     let refusal = five.refusal(five.signed(five.header(height, 0, a), a), RefusalReason::Input, &others);
-    assert!(check(with(refusal)).is_ok());
+    assert!(check(with(Box::new(refusal))).is_ok());
     let forged = five.refusal(five.signed(five.header(height, 0, a), a), RefusalReason::Input, &others[..1]);
     assert!(matches!(
-        check(with(forged)),
+        check(with(Box::new(forged))),
         Err(Flaw::Evidence { round: 0, flaw: super::super::evidence::Flaw::TooFew { .. } })
     ));
 }

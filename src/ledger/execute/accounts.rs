@@ -1,11 +1,9 @@
 //! The accounts that a block touches: read once, worked on in place, written once.
 
-use std::collections::BTreeMap;
-
 use crate::chain::{Content, Entry, Name};
 use crate::ledger::Error;
 use crate::ledger::apply::Transfer;
-use crate::ledger::state::{Account, Table, View};
+use crate::ledger::state::{Account, Changes, Table, View};
 
 struct Slot<'a> {
     name: &'a Name,
@@ -20,7 +18,7 @@ pub(super) struct Accounts<'a> {
     /// In the order of their names.
     slots: Vec<Slot<'a>>,
     /// For each entry its sender and receiver; zeros, which are not used, for a stub.
-    pairs: Vec<(u32, u32)>,
+    pairs: Vec<[u32; 2]>,
     proposer: usize,
 }
 
@@ -31,33 +29,30 @@ impl<'a> Accounts<'a> {
         proposer: &'a Name,
         owner: impl Fn(&Name) -> Option<[u8; 32]>,
     ) -> Result<Self, Error<V::Error>> {
-        // An ordered map rather than a hash table: names come from strangers, and nobody can make this one slow.
-        let mut index: BTreeMap<&'a [u8], (u32, &'a Name)> = BTreeMap::new();
-        let mut number = |name: &'a Name| {
-            let next = u32::try_from(index.len()).unwrap_or(u32::MAX);
-            index.entry(name.as_bytes()).or_insert((next, name)).0
-        };
-        number(proposer);
-        let mut pairs: Vec<(u32, u32)> = (entries.iter())
-            .map(|entry| match &entry.content {
-                Content::Transaction { transaction, .. } => (number(&transaction.from), number(&transaction.to)),
-                Content::Stub { .. } => (0, 0),
-            })
-            .collect();
+        // Sorting rather than hashing: names come from strangers, and nobody can make this slow. Stores read, and
+        // changes are listed, in this order too. Sender and receiver of entry n stand at 2n and 2n + 1.
+        let mut named: Vec<(&'a Name, usize)> = Vec::with_capacity(2 * entries.len() + 1);
+        for (place, entry) in entries.iter().enumerate() {
+            if let Content::Transaction { transaction, .. } = &entry.content {
+                named.extend([(&transaction.from, 2 * place), (&transaction.to, 2 * place + 1)]);
+            }
+        }
+        named.push((proposer, 2 * entries.len()));
+        named.sort_unstable();
 
-        // From the order of appearance to the order of names, in which stores read and changes are listed.
-        let mut places = vec![0u32; index.len()];
-        let mut slots = Vec::with_capacity(index.len());
-        for (place, (number, name)) in (0u32..).zip(index.values()) {
-            places[*number as usize] = place;
-            slots.push(Slot { name, owner: None, before: Account::default(), now: Account::default() });
+        let mut slots: Vec<Slot<'a>> = Vec::with_capacity(named.len());
+        let mut places = vec![0u32; 2 * entries.len() + 1];
+        for (name, mention) in named {
+            if slots.last().is_none_or(|last| last.name != name) {
+                slots.push(Slot { name, owner: None, before: Account::default(), now: Account::default() });
+            }
+            places[mention] = u32::try_from(slots.len() - 1).unwrap_or(u32::MAX);
         }
-        for (from, to) in &mut pairs {
-            (*from, *to) = (places[*from as usize], places[*to as usize]);
-        }
-        let mut accounts = Self { slots, pairs, proposer: places[0] as usize };
+        let (pairs, last) = places.as_chunks::<2>();
+        let proposer = last.first().map_or(0, |place| *place as usize);
+        let mut accounts = Self { slots, pairs: pairs.to_vec(), proposer };
         accounts.read(view)?;
-        for (entry, (from, _)) in entries.iter().zip(&accounts.pairs) {
+        for (entry, [from, _]) in entries.iter().zip(&accounts.pairs) {
             if let (Content::Transaction { .. }, slot) = (&entry.content, &mut accounts.slots[*from as usize]) {
                 slot.owner = slot.owner.or_else(|| owner(slot.name));
             }
@@ -85,17 +80,17 @@ impl<'a> Accounts<'a> {
 
     /// The sender and the receiver of an entry; no receiver where it is the sender.
     pub(super) fn of(&self, entry: usize) -> (Account, Option<Account>) {
-        let (from, to) = self.pairs[entry];
+        let [from, to] = self.pairs[entry];
         (self.slots[from as usize].now, (from != to).then(|| self.slots[to as usize].now))
     }
 
     /// The key that owns the sender of an entry.
     pub(super) fn owner(&self, entry: usize) -> Option<[u8; 32]> {
-        self.slots[self.pairs[entry].0 as usize].owner
+        self.slots[self.pairs[entry][0] as usize].owner
     }
 
     pub(super) fn set(&mut self, entry: usize, transfer: Transfer) {
-        let (from, to) = self.pairs[entry];
+        let [from, to] = self.pairs[entry];
         self.slots[from as usize].now = transfer.from;
         self.slots[to as usize].now = transfer.to;
     }
@@ -110,8 +105,10 @@ impl<'a> Accounts<'a> {
         self.slots.iter().map(|slot| i128::from(slot.now.balance) - i128::from(slot.before.balance)).sum()
     }
 
-    pub(super) fn into_changes(self) -> impl Iterator<Item = (Table, Vec<u8>, Option<Vec<u8>>)> {
-        (self.slots.into_iter().filter(|slot| slot.now != slot.before))
-            .map(|slot| (Table::Accounts, slot.name.as_bytes().to_vec(), slot.now.to_record()))
+    pub(super) fn write_changes(&self, changes: &mut Changes) {
+        for slot in self.slots.iter().filter(|slot| slot.now != slot.before) {
+            let record = slot.now.to_record();
+            changes.set(Table::Accounts, slot.name.as_bytes(), record.as_ref().map(<[u8; 16]>::as_slice));
+        }
     }
 }

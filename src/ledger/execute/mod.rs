@@ -29,7 +29,7 @@ use ids::Ids;
 use operations::Committee;
 
 /// More bytes than the largest transaction takes in a block. (A test renders it.)
-const TRANSACTION_SIZE_BYTES_MAX: u64 = 4096;
+pub(super) const TRANSACTION_SIZE_BYTES_MAX: u64 = 4096;
 
 /// A block to be: everything about it that does not follow from the state.
 #[derive(Clone, Copy, Debug)]
@@ -149,11 +149,14 @@ pub fn execute<V: View + ?Sized>(
     books.pay(candidate.proposer, &proposer_account, accounts.proposer());
 
     let supply = check_supply_law(view, &accounts, &committee, &books)?;
-    let changes: Changes = (accounts.into_changes())
-        .chain(ids.into_changes(height, parameters.ids_remember_blocks))
-        .chain(committee.changes())
-        .chain(chain_changes(&tip, supply, &books))
-        .collect();
+    let mut changes = Changes::new();
+    accounts.write_changes(&mut changes);
+    ids.write_changes(height, parameters.ids_remember_blocks, &mut changes);
+    committee.write_changes(&mut changes);
+    changes.put(Table::Chain, state::SEED, &to_canonical(&tip.seed));
+    if books.minted != 0 || books.burnt != 0 {
+        changes.put(Table::Chain, state::SUPPLY, &to_canonical(&supply));
+    }
     let update = tree.update(changes.to_tree())?;
     let header = header::build(&header::Parts {
         tip: &tip,
@@ -240,15 +243,4 @@ fn check_supply_law<V: View + ?Sized>(
         minted: before.minted.saturating_add(books.minted),
         burnt: before.burnt.saturating_add(books.burnt),
     })
-}
-
-fn chain_changes(
-    tip: &Tip,
-    supply: Supply,
-    books: &operations::Books<'_>,
-) -> impl Iterator<Item = (Table, Vec<u8>, Option<Vec<u8>>)> {
-    let seed = (Table::Chain, state::SEED.to_vec(), Some(to_canonical(&tip.seed)));
-    let moved = books.minted != 0 || books.burnt != 0;
-    let supply = moved.then(|| (Table::Chain, state::SUPPLY.to_vec(), Some(to_canonical(&supply))));
-    std::iter::once(seed).chain(supply)
 }

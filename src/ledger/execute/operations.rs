@@ -3,7 +3,7 @@
 use crate::chain::{Amount, Hash, Name, Operation, Parameters, Signatures, ValidatorId, to_canonical, validators_hash};
 use crate::ledger::Error;
 use crate::ledger::execute::Candidate;
-use crate::ledger::state::{self, Account, Table, ValidatorRecord, View};
+use crate::ledger::state::{self, Account, Changes, Table, ValidatorRecord, View};
 
 struct Seat {
     id: ValidatorId,
@@ -50,9 +50,10 @@ impl Committee {
         validators_hash(&self.seats.iter().map(|seat| seat.now.member(&seat.id)).collect::<Vec<_>>())
     }
 
-    pub(super) fn changes(&self) -> impl Iterator<Item = (Table, Vec<u8>, Option<Vec<u8>>)> {
-        (self.seats.iter().filter(|seat| seat.now != seat.before))
-            .map(|seat| (Table::Validators, seat.id.as_str().as_bytes().to_vec(), Some(to_canonical(&seat.now))))
+    pub(super) fn write_changes(&self, changes: &mut Changes) {
+        for seat in self.seats.iter().filter(|seat| seat.now != seat.before) {
+            changes.put(Table::Validators, seat.id.as_str().as_bytes(), &to_canonical(&seat.now));
+        }
     }
 }
 

@@ -13,7 +13,7 @@ pub fn genesis(genesis: &Genesis, seed: Hash) -> Changes {
     let mut changes = Changes::new();
     for (name, balance) in &genesis.accounts {
         if let Some(record) = (Account { balance: *balance, nonce: 0 }).to_record() {
-            changes.put(Table::Accounts, name.as_bytes().to_vec(), record);
+            changes.put(Table::Accounts, name.as_bytes(), &record);
         }
     }
     for validator in &genesis.validators {
@@ -25,20 +25,20 @@ pub fn genesis(genesis: &Genesis, seed: Hash) -> Changes {
             slashed_at_height: None,
             missed: 0,
         };
-        changes.put(Table::Validators, validator.id.as_str().as_bytes().to_vec(), to_canonical(&record));
+        changes.put(Table::Validators, validator.id.as_str().as_bytes(), &to_canonical(&record));
     }
     let balances: i128 = genesis.accounts.iter().map(|(_, balance)| i128::from(*balance)).sum();
     let stakes: i128 = genesis.validators.iter().map(|validator| i128::from(validator.stake)).sum();
     let supply = Supply { genesis: balances + stakes, minted: 0, burnt: 0 };
-    changes.put(Table::Chain, PARAMETERS.to_vec(), to_canonical(&genesis.parameters));
-    changes.put(Table::Chain, SEED.to_vec(), to_canonical(&seed));
-    changes.put(Table::Chain, SUPPLY.to_vec(), to_canonical(&supply));
+    changes.put(Table::Chain, PARAMETERS, &to_canonical(&genesis.parameters));
+    changes.put(Table::Chain, SEED, &to_canonical(&seed));
+    changes.put(Table::Chain, SUPPLY, &to_canonical(&supply));
     changes
 }
 
 impl Changes {
     /// Sets the state's last block.
     pub fn put_tip(&mut self, tip: &Tip) {
-        self.put(Table::Tip, TIP.to_vec(), to_canonical(tip));
+        self.put(Table::Tip, TIP, &to_canonical(tip));
     }
 }

@@ -1,14 +1,18 @@
 //! The state in memory: for verifying, replaying and testing.
 
-use std::collections::BTreeMap;
+use std::borrow::Borrow;
+use std::collections::HashMap;
 use std::convert::Infallible;
 
 use super::{Changes, Table, View};
 
 /// All tables in memory.
+///
+/// Keys come from strangers, so the tables are hashed with the standard library's keyed hash; whatever is listed is
+/// sorted first, so that nothing ever depends on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MemoryState {
-    tables: [BTreeMap<Vec<u8>, Vec<u8>>; Table::ALL.len()],
+    tables: [HashMap<Vec<u8>, Vec<u8>>; Table::ALL.len()],
 }
 
 impl MemoryState {
@@ -19,19 +23,26 @@ impl MemoryState {
     }
 
     /// Takes changes in.
-    pub fn apply(&mut self, changes: Changes) {
-        for ((table, key), value) in changes {
+    pub fn apply(&mut self, changes: impl Borrow<Changes>) {
+        for (table, key, value) in changes.borrow().iter() {
             let entries = &mut self.tables[place(table)];
-            match value {
-                Some(value) => entries.insert(key, value),
-                None => entries.remove(&key),
-            };
+            match (value, entries.get_mut(key)) {
+                (Some(value), Some(old)) => {
+                    old.clear();
+                    old.extend_from_slice(value);
+                }
+                (Some(value), None) => drop(entries.insert(key.to_vec(), value.to_vec())),
+                (None, _) => drop(entries.remove(key)),
+            }
         }
     }
 
     /// The entries of a table, by key.
     pub fn table(&self, table: Table) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.tables[place(table)].iter().map(|(key, value)| (key.as_slice(), value.as_slice()))
+        let mut entries: Vec<(&[u8], &[u8])> =
+            self.tables[place(table)].iter().map(|(key, value)| (key.as_slice(), value.as_slice())).collect();
+        entries.sort_unstable();
+        entries.into_iter()
     }
 }
 

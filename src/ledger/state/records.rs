@@ -74,11 +74,11 @@ pub struct Account {
 impl Account {
     /// The record of the account; `None` where there is nothing to keep.
     #[must_use]
-    pub fn to_record(self) -> Option<Vec<u8>> {
+    pub fn to_record(self) -> Option<[u8; 16]> {
         (self != Self::default()).then(|| {
-            let mut record = Vec::with_capacity(16);
-            record.extend_from_slice(&self.balance.to_le_bytes());
-            record.extend_from_slice(&self.nonce.to_le_bytes());
+            let mut record = [0; 16];
+            record[..8].copy_from_slice(&self.balance.to_le_bytes());
+            record[8..].copy_from_slice(&self.nonce.to_le_bytes());
             record
         })
     }

@@ -143,7 +143,9 @@ proptest! {
         let (start, parent_time_ms) = parents[from.index(parents.len())];
         let end = (start + length).min(items.len());
         let mut cutter = Cutter::new(&parameters, parent_time_ms);
-        items[start..end].iter().for_each(|item| drop(cutter.offer(item)));
+        for item in &items[start..end] {
+            cutter.offer(item);
+        }
         let claimed = Stretch { start, end, cut, span: cutter.span() };
         let accepted = check(&parameters, parent_time_ms, &header(&claimed), &items[start..end], items.get(end));
         let real = stretches.iter().any(|stretch| (stretch.start, stretch.end, stretch.cut) == (start, end, cut));

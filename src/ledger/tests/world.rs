@@ -16,7 +16,7 @@ use crate::ledger::{Candidate, Error, Executed, MemoryState, Table, Tree, execut
 pub(super) const CHAIN_ID: &str = "test";
 pub(super) const STAKES: [u64; 5] = [2000, 1500, 1000, 500, 1];
 
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct World {
     pub(super) genesis: Genesis,
     pub(super) state: MemoryState,
@@ -98,7 +98,7 @@ impl World {
         });
         tree.commit(update).unwrap();
         let mut state = MemoryState::new();
-        state.apply(changes);
+        state.apply(&changes);
         Self { genesis, state, tree, blocks: Vec::new(), next_offset: 0 }
     }
 
@@ -173,7 +173,7 @@ impl World {
         let next_seed = next_seed(&executed);
         let (changes, update) = executed.into_changes(next_seed);
         self.tree.commit(update).unwrap();
-        self.state.apply(changes);
+        self.state.apply(&changes);
     }
 
     pub(super) fn seal(&mut self, transactions: Vec<Transaction>) -> &Block {
@@ -246,7 +246,7 @@ pub(super) fn slash(round: u32, place: usize) -> Operation {
         signature: [0; 48],
         signers: [0].into_iter().collect(),
     };
-    Operation::Slash { round, validator: validator(place), amount: STAKES[place], evidence }
+    Operation::Slash { round, validator: validator(place), amount: STAKES[place], evidence: Box::new(evidence) }
 }
 
 pub(super) fn missed(round: u32, place: usize) -> Operation {

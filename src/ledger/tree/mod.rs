@@ -68,7 +68,9 @@ pub enum Error {
 #[derive(Clone, Debug, Default)]
 pub struct Tree {
     root: Node,
-    branches: Vec<Branch>,
+    /// Branches by slot. Their hashes and their links lie apart: a walk down reads links only, which are few bytes.
+    hashes: Vec<Pair>,
+    links: Vec<[Link; 2]>,
     leaves: Vec<Leaf>,
     /// Slots that hold nothing, the next to be used last.
     free_branches: Vec<u32>,
@@ -121,7 +123,7 @@ impl Tree {
                     let leaf = &self.leaves[slot];
                     return (leaf.key == *key).then_some(leaf.value);
                 }
-                Target::Branch(slot) => node = self.branches[slot].child(bit(key, depth)),
+                Target::Branch(slot) => node = self.child(slot, bit(key, depth)),
             }
         }
         None
@@ -142,6 +144,10 @@ impl Tree {
     pub fn prove(&self, key: &Hash) -> Proof {
         proof::prove(self, key)
     }
+
+    fn child(&self, slot: usize, right: bool) -> Node {
+        Node { hash: self.hashes[slot].0[usize::from(right)], link: self.links[slot][usize::from(right)] }
+    }
 }
 
 /// A node as its parent sees it. The hash stands here rather than in the node, so that rehashing a branch reads
@@ -158,19 +164,14 @@ impl Default for Node {
     }
 }
 
+/// The hashes of a branch's children, left and right. One cache line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Branch {
-    left: Node,
-    right: Node,
-}
+#[repr(align(64))]
+struct Pair([Hash; 2]);
 
-impl Branch {
-    fn child(&self, right: bool) -> Node {
-        if right { self.right } else { self.left }
-    }
-}
-
+/// One cache line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(align(64))]
 struct Leaf {
     key: Hash,
     value: Hash,

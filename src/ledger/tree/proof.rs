@@ -96,8 +96,8 @@ pub(super) fn prove(tree: &Tree, key: &Hash) -> Proof {
             }
             Target::Branch(slot) => {
                 let right = bit(key, siblings.len());
-                siblings.push(tree.branches[slot].child(!right).hash);
-                node = tree.branches[slot].child(right);
+                siblings.push(tree.child(slot, !right).hash);
+                node = tree.child(slot, right);
             }
         }
     }

@@ -167,7 +167,7 @@ fn two_keys_that_differ_in_their_last_bit_share_255_branches_and_leave_none_behi
     assert_eq!(tree.prove(&even).verify(tree.root(), &even, Some(&Hash([1; 32]))), Ok(()));
     tree.commit(tree.update(vec![(even, None)]).unwrap()).unwrap();
     assert_eq!(tree.root(), leaf_hash(&odd, &Hash([2; 32])));
-    assert_eq!(tree.free_branches.len(), tree.branches.len());
+    assert_eq!(tree.free_branches.len(), tree.links.len());
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn entries_that_come_and_go_do_not_grow_the_arena() {
         tree.commit(tree.update(stay.iter().map(|key| (*key, None)).collect()).unwrap()).unwrap();
         assert_eq!(tree.root(), EMPTY);
     }
-    assert!(tree.leaves.len() <= 50 && tree.branches.len() <= 200, "{} {}", tree.leaves.len(), tree.branches.len());
+    assert!(tree.leaves.len() <= 50 && tree.links.len() <= 200, "{} {}", tree.leaves.len(), tree.links.len());
 }
 
 /// Run with `cargo test --release -- --ignored --nocapture state_tree_budget`.

@@ -1,6 +1,15 @@
-//! One bottom-up pass over a batch of changes.
+//! One pass over a batch of changes: down along the paths that change, then up, hashing each node once.
+//!
+//! ```text
+//! walk     level by level from the root: which branches have changes below them, and where their paths end
+//! bottoms  where a path ends, in a leaf or in nothing, the changes there make a new subtree
+//! climb    from the last level to the first: new children, new hash; a branch left with one leaf gives way to it
+//! ```
+//!
+//! The walk hashes nothing, so that the processor can fetch many nodes of the arena at a time; hashing then works on
+//! copies that lie one after the other. (Going down and up path by path takes twice as long: it waits for memory.)
 
-use super::{Branch, Change, EMPTY, Error, Leaf, Link, Node, Target, Tree, bit, branch_hash, leaf_hash};
+use super::{Change, EMPTY, Error, Leaf, Link, Node, Pair, Target, Tree, bit, branch_hash, leaf_hash};
 use crate::chain::hash::Hash;
 
 /// What a batch of changes makes of a tree: the new root, and the nodes to be written when it is committed.
@@ -9,8 +18,10 @@ pub struct Update {
     root: Node,
     base_root: Hash,
     base_version: u64,
-    branches: Slots<Branch>,
-    leaves: Slots<Leaf>,
+    branches: Vec<Branch>,
+    branch_slots: Slots,
+    leaves: Vec<(u32, Leaf)>,
+    leaf_slots: Slots,
 }
 
 impl Update {
@@ -20,10 +31,30 @@ impl Update {
     }
 }
 
-/// The writes to one arena. A node that changes keeps its slot; until the commit, a slot given up is not used again.
-#[derive(Clone, Debug)]
-struct Slots<T> {
-    writes: Vec<(u32, T)>,
+/// A branch to be written.
+#[derive(Clone, Copy, Debug)]
+struct Branch {
+    /// Not aligned as in the arena: these are worked on one after the other, and should be as few bytes as possible.
+    hashes: [Hash; 2],
+    links: [Link; 2],
+    slot: u32,
+    write: Write,
+}
+
+/// What of a branch is to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Write {
+    /// Nothing: it turned out unchanged, or gives way to its only leaf.
+    Nothing,
+    /// Its hashes. The links stay, as in most changes: that spares a place in memory.
+    Hashes,
+    /// All of it.
+    Whole,
+}
+
+/// The slots that an update takes and gives up. A slot given up is not used again before the commit.
+#[derive(Clone, Debug, Default)]
+struct Slots {
     freed: Vec<u32>,
     /// How many slots were taken from the tree's free list.
     reused: usize,
@@ -32,11 +63,7 @@ struct Slots<T> {
     overflowed: bool,
 }
 
-impl<T> Slots<T> {
-    fn new(capacity: usize) -> Self {
-        Self { writes: Vec::with_capacity(capacity), freed: Vec::new(), reused: 0, appended: 0, overflowed: false }
-    }
-
+impl Slots {
     /// A slot that holds nothing: from the free list if it has one, otherwise beyond the end.
     fn take(&mut self, free: &[u32], arena_length: usize) -> u32 {
         if let Some(slot) = free.iter().rev().nth(self.reused) {
@@ -50,34 +77,41 @@ impl<T> Slots<T> {
         u32::try_from(slot).unwrap_or(0)
     }
 
-    fn apply(self, arena: &mut Vec<T>, free: &mut Vec<u32>) {
+    fn commit(self, free: &mut Vec<u32>) {
         free.truncate(free.len() - self.reused);
         free.extend(self.freed);
-        arena.reserve(self.appended);
-        // Slots beyond the end are written in the order in which they were taken, so each write either lands inside
-        // the arena or extends it by one.
-        for (slot, node) in self.writes {
-            match arena.get_mut(slot as usize) {
-                Some(place) => *place = node,
-                None => arena.push(node),
-            }
-        }
+    }
+}
+
+/// Writes a node to its slot. Slots beyond the end are written in the order in which they were taken, so each write
+/// either lands inside the arena or extends it by one.
+fn write<T>(arena: &mut Vec<T>, slot: u32, node: T) {
+    match arena.get_mut(slot as usize) {
+        Some(place) => *place = node,
+        None => arena.push(node),
     }
 }
 
 pub(super) fn compute(tree: &Tree, mut changes: Vec<Change>) -> Result<Update, Error> {
     // The stable sort keeps changes to one key in their order; of these, only the last is kept.
-    changes.sort_by_key(|change| change.0);
-    changes.reverse();
-    changes.dedup_by_key(|change| change.0);
-    changes.reverse();
-
-    // About as many branches as changes where the changes are dense, and one per level below that for each of them.
-    let sparse_levels = (tree.len().max(1).ilog2()).saturating_sub(changes.len().max(1).ilog2()) as usize;
-    let branches = Slots::new(changes.len() * (sparse_levels + 2));
-    let mut pass = Pass { tree, branches, leaves: Slots::new(changes.len()) };
-    let root = pass.descend(tree.root, 0, &changes);
-    if pass.branches.overflowed || pass.leaves.overflowed {
+    if !changes.is_sorted_by(|one, other| one.0 < other.0) {
+        changes.sort_by_key(|change| change.0);
+        changes.reverse();
+        changes.dedup_by_key(|change| change.0);
+        changes.reverse();
+    }
+    let prefixes: Vec<u64> = changes.iter().map(|change| prefix(&change.0)).collect();
+    let mut pass = Pass {
+        tree,
+        changes: &changes,
+        prefixes: &prefixes,
+        branches: Vec::new(),
+        branch_slots: Slots::default(),
+        leaves: Vec::with_capacity(changes.len()),
+        leaf_slots: Slots::default(),
+    };
+    let root = pass.run();
+    if pass.branch_slots.overflowed || pass.leaf_slots.overflowed {
         return Err(Error::Full);
     }
     Ok(Update {
@@ -85,7 +119,9 @@ pub(super) fn compute(tree: &Tree, mut changes: Vec<Change>) -> Result<Update, E
         base_root: tree.root.hash,
         base_version: tree.version,
         branches: pass.branches,
+        branch_slots: pass.branch_slots,
         leaves: pass.leaves,
+        leaf_slots: pass.leaf_slots,
     })
 }
 
@@ -93,77 +129,180 @@ pub(super) fn commit(tree: &mut Tree, update: Update) -> Result<(), Error> {
     if update.base_version != tree.version || update.base_root != tree.root.hash {
         return Err(Error::Stale { update: update.base_root, tree: tree.root.hash });
     }
-    update.branches.apply(&mut tree.branches, &mut tree.free_branches);
-    update.leaves.apply(&mut tree.leaves, &mut tree.free_leaves);
+    for branch in update.branches.into_iter().filter(|branch| branch.write != Write::Nothing) {
+        write(&mut tree.hashes, branch.slot, Pair(branch.hashes));
+        if branch.write == Write::Whole {
+            write(&mut tree.links, branch.slot, branch.links);
+        }
+    }
+    for (slot, leaf) in update.leaves {
+        write(&mut tree.leaves, slot, leaf);
+    }
+    update.branch_slots.commit(&mut tree.free_branches);
+    update.leaf_slots.commit(&mut tree.free_leaves);
     tree.root = update.root;
     tree.version += 1;
     Ok(())
 }
 
-/// The pass itself. Recursion is bounded by the 256 bits of a key.
-struct Pass<'a> {
-    tree: &'a Tree,
-    branches: Slots<Branch>,
-    leaves: Slots<Leaf>,
+/// Some of the changes: from one place to another in their sorted list.
+type Part = (u32, u32);
+
+/// A branch with changes below it.
+struct Visit {
+    slot: u32,
+    depth: u32,
+    part: Part,
+    links: [Link; 2],
+    children: [Below; 2],
 }
 
-impl Pass<'_> {
-    /// The subtree at `node`, after the changes that fall below it (sorted, one per key).
-    fn descend(&mut self, node: Node, depth: usize, changes: &[Change]) -> Node {
-        if changes.is_empty() {
-            return node;
+/// What is known about a child of a visited branch.
+#[derive(Clone, Copy)]
+enum Below {
+    /// No changes below it.
+    Same,
+    /// It is a branch: the visit with this number.
+    Visit(u32),
+    /// The path ends there: the bottom with this number.
+    Bottom(u32),
+}
+
+/// Where a path ends: in a leaf, or in nothing.
+struct Bottom {
+    link: Link,
+    depth: u32,
+    part: Part,
+}
+
+struct Pass<'a> {
+    tree: &'a Tree,
+    changes: &'a [Change],
+    /// The first 64 bits of each change's key, side by side: deeper than these the walk hardly ever gets.
+    prefixes: &'a [u64],
+    branches: Vec<Branch>,
+    branch_slots: Slots,
+    leaves: Vec<(u32, Leaf)>,
+    leaf_slots: Slots,
+}
+
+impl<'a> Pass<'a> {
+    fn run(&mut self) -> Node {
+        // Positions in the list are 32-bit: more changes than slots fit in no tree anyway.
+        let Ok(count) = u32::try_from(self.changes.len()) else {
+            self.leaf_slots.overflowed = true;
+            return self.tree.root;
+        };
+        if count == 0 {
+            return self.tree.root;
         }
-        match node.link.target() {
-            Target::Nothing => self.build(None, depth, changes),
-            Target::Leaf(slot) => self.change_leaf(node, slot, depth, changes),
-            Target::Branch(slot) => {
-                let old = self.tree.branches[slot];
-                let (low, high) = split(changes, depth);
-                let left = self.descend(old.left, depth + 1, low);
-                let right = self.descend(old.right, depth + 1, high);
-                self.change_branch(node, Branch { left, right }, old)
-            }
+        let (mut visits, mut bottoms) = (Vec::new(), Vec::new());
+        let root = below(self.tree.root.link, 0, (0, count), &mut visits, &mut bottoms);
+        self.walk(&mut visits, &mut bottoms);
+        let bottoms = self.bottoms(&bottoms);
+        let visited = self.climb(&visits, &bottoms);
+        match root {
+            Below::Same => self.tree.root,
+            Below::Visit(number) => visited[number as usize].unwrap_or(self.tree.root),
+            Below::Bottom(number) => bottoms[number as usize],
         }
     }
 
-    fn change_branch(&mut self, node: Node, new: Branch, old: Branch) -> Node {
-        if new == old {
-            return node;
+    /// Visits every branch with changes below it, level by level. `visits` holds the root's, if it is a branch.
+    fn walk(&self, visits: &mut Vec<Visit>, bottoms: &mut Vec<Bottom>) {
+        let mut level = 0..visits.len();
+        while !level.is_empty() {
+            for visit in &mut visits[level.clone()] {
+                visit.links = self.tree.links[visit.slot as usize];
+            }
+            for number in level.clone() {
+                let Visit { depth, part: (start, end), links, .. } = visits[number];
+                let middle = self.middle((start, end), depth);
+                let mut children = [Below::Same; 2];
+                for (right, part) in [(0, (start, middle)), (1, (middle, end))] {
+                    if part.0 < part.1 {
+                        children[right] = below(links[right], depth + 1, part, visits, bottoms);
+                    }
+                }
+                visits[number].children = children;
+            }
+            level = level.end..visits.len();
         }
-        // A subtree with one leaf is that leaf.
-        let remaining = match (new.left.link, new.right.link) {
-            (Link::NOTHING, right) if !right.is_branch() => Some(new.right),
-            (left, Link::NOTHING) if !left.is_branch() => Some(new.left),
+    }
+
+    /// The subtrees at the ends of the paths.
+    fn bottoms(&mut self, bottoms: &[Bottom]) -> Vec<Node> {
+        let tree = self.tree;
+        let leaf_of = |bottom: &Bottom| match bottom.link.target() {
+            Target::Leaf(slot) => Some(tree.leaves[slot]),
             _ => None,
         };
-        let slot = node.link.0;
-        if let Some(child) = remaining {
-            self.branches.freed.push(slot);
-            return child;
-        }
-        self.branches.writes.push((slot, new));
-        Node { hash: branch_hash(&new.left.hash, &new.right.hash), link: node.link }
+        let leaves: Vec<Option<Leaf>> = bottoms.iter().map(leaf_of).collect();
+        let subtree = |(bottom, leaf): (&Bottom, &Option<Leaf>)| {
+            let changes = self.part(bottom.part);
+            match leaf {
+                Some(leaf) => self.change_leaf(bottom, leaf, changes),
+                None => self.build(None, bottom.depth as usize, changes),
+            }
+        };
+        bottoms.iter().zip(&leaves).map(subtree).collect()
     }
 
-    fn change_leaf(&mut self, node: Node, slot: usize, depth: usize, changes: &[Change]) -> Node {
-        let key = self.tree.leaves[slot].key;
-        let slot = node.link.0 & !Link::LEAF;
+    /// The visited branches with their new children; `None` for one that did not change.
+    fn climb(&mut self, visits: &[Visit], bottoms: &[Node]) -> Vec<Option<Node>> {
+        let tree = self.tree;
+        let first = self.branches.len();
+        self.branches.extend(visits.iter().map(|visit| {
+            let hashes = tree.hashes[visit.slot as usize].0;
+            Branch { hashes, links: visit.links, slot: visit.slot, write: Write::Nothing }
+        }));
+        let mut climbed: Vec<Option<Node>> = vec![None; visits.len()];
+        for number in (0..visits.len()).rev() {
+            let branch = &mut self.branches[first + number];
+            let mut change = Write::Nothing;
+            for (right, below) in visits[number].children.iter().enumerate() {
+                let new = match below {
+                    Below::Same => None,
+                    Below::Visit(number) => climbed[*number as usize],
+                    Below::Bottom(number) => Some(bottoms[*number as usize]),
+                };
+                let old = Node { hash: branch.hashes[right], link: branch.links[right] };
+                if let Some(new) = new.filter(|new| *new != old) {
+                    (branch.hashes[right], branch.links[right]) = (new.hash, new.link);
+                    let moved = new.link != old.link || change == Write::Whole;
+                    change = if moved { Write::Whole } else { Write::Hashes };
+                }
+            }
+            if change != Write::Nothing {
+                climbed[number] = Some(settle(branch, change, &mut self.branch_slots));
+            }
+        }
+        climbed
+    }
+
+    fn change_leaf(&mut self, bottom: &Bottom, leaf: &Leaf, changes: &[Change]) -> Node {
+        let (depth, key) = (bottom.depth as usize, leaf.key);
+        let slot = bottom.link.0 & !Link::LEAF;
         match changes.binary_search_by_key(&key, |change| change.0) {
-            Err(_) => self.build(Some((node, key)), depth, changes),
+            Err(_) => {
+                let existing = Node { hash: leaf_hash(&key, &leaf.value), link: bottom.link };
+                self.build(Some((existing, key)), depth, changes)
+            }
             // By far the most frequent change: the entry keeps its place and gets a new value.
             Ok(at) if changes.len() == 1 && changes[at].1.is_some() => {
                 let value = changes[at].1.unwrap_or(EMPTY);
-                self.leaves.writes.push((slot, Leaf { key, value }));
-                Node { hash: leaf_hash(&key, &value), link: node.link }
+                self.leaves.push((slot, Leaf { key, value }));
+                Node { hash: leaf_hash(&key, &value), link: bottom.link }
             }
             Ok(_) => {
-                self.leaves.freed.push(slot);
+                self.leaf_slots.freed.push(slot);
                 self.build(None, depth, changes)
             }
         }
     }
 
-    /// A subtree made of changes, and of at most one leaf that was there before and is not among them.
+    /// A subtree made of changes, and of at most one leaf that was there before and is not among them. Recursion is
+    /// bounded by the 256 bits of a key.
     fn build(&mut self, existing: Option<(Node, Hash)>, depth: usize, changes: &[Change]) -> Node {
         let mut present = changes.iter().filter_map(|(key, value)| value.map(|value| (*key, value)));
         match (existing, present.next(), present.next()) {
@@ -176,19 +315,70 @@ impl Pass<'_> {
         let goes_right = existing.is_some_and(|(_, key)| bit(&key, depth));
         let left = self.build(existing.filter(|_| !goes_right), depth + 1, low);
         let right = self.build(existing.filter(|_| goes_right), depth + 1, high);
-        let slot = self.branches.take(&self.tree.free_branches, self.tree.branches.len());
-        self.branches.writes.push((slot, Branch { left, right }));
+        let slot = self.branch_slots.take(&self.tree.free_branches, self.tree.links.len());
+        let (hashes, links) = ([left.hash, right.hash], [left.link, right.link]);
+        self.branches.push(Branch { hashes, links, slot, write: Write::Whole });
         Node { hash: branch_hash(&left.hash, &right.hash), link: Link::branch(slot) }
     }
 
     fn new_leaf(&mut self, key: Hash, value: Hash) -> Node {
-        let slot = self.leaves.take(&self.tree.free_leaves, self.tree.leaves.len());
-        self.leaves.writes.push((slot, Leaf { key, value }));
+        let slot = self.leaf_slots.take(&self.tree.free_leaves, self.tree.leaves.len());
+        self.leaves.push((slot, Leaf { key, value }));
         Node { hash: leaf_hash(&key, &value), link: Link::leaf(slot) }
     }
+
+    /// Where the changes that go right at this depth begin.
+    fn middle(&self, (start, end): Part, depth: u32) -> u32 {
+        let left = match 1u64.checked_shl(63 - depth.min(63)) {
+            Some(mask) if depth < 64 => {
+                self.prefixes[start as usize..end as usize].partition_point(|prefix| prefix & mask == 0)
+            }
+            _ => split(self.part((start, end)), depth as usize).0.len(),
+        };
+        start + left as u32
+    }
+
+    fn part(&self, (start, end): Part) -> &'a [Change] {
+        &self.changes[start as usize..end as usize]
+    }
+}
+
+/// Notes that there are changes below a link: a branch is to be visited, anything else is where the path ends.
+fn below(link: Link, depth: u32, part: Part, visits: &mut Vec<Visit>, bottoms: &mut Vec<Bottom>) -> Below {
+    // Fewer than 256 branches lie on the path of each change, and there are fewer than 2^31 slots: the numbers of both
+    // lists fit 32 bits.
+    if link.is_branch() {
+        visits.push(Visit { slot: link.0, depth, part, links: [Link::NOTHING; 2], children: [Below::Same; 2] });
+        Below::Visit(visits.len() as u32 - 1)
+    } else {
+        bottoms.push(Bottom { link, depth, part });
+        Below::Bottom(bottoms.len() as u32 - 1)
+    }
+}
+
+/// What becomes of a branch whose children have changed.
+fn settle(branch: &mut Branch, change: Write, slots: &mut Slots) -> Node {
+    let node = |right: usize| Node { hash: branch.hashes[right], link: branch.links[right] };
+    // A subtree with one leaf is that leaf.
+    let remaining = match branch.links {
+        [Link::NOTHING, right] if !right.is_branch() => Some(node(1)),
+        [left, Link::NOTHING] if !left.is_branch() => Some(node(0)),
+        _ => None,
+    };
+    if let Some(child) = remaining {
+        slots.freed.push(branch.slot);
+        return child;
+    }
+    branch.write = change;
+    let [left, right] = &branch.hashes;
+    Node { hash: branch_hash(left, right), link: Link::branch(branch.slot) }
 }
 
 /// Parts sorted changes into those that go left and those that go right at this depth.
 fn split(changes: &[Change], depth: usize) -> (&[Change], &[Change]) {
     changes.split_at(changes.partition_point(|change| !bit(&change.0, depth)))
+}
+
+fn prefix(key: &Hash) -> u64 {
+    key.0.first_chunk().map_or(0, |first| u64::from_be_bytes(*first))
 }

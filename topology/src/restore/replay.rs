@@ -52,6 +52,8 @@ pub(super) struct Replay {
     pub(super) open_at: Option<Offset>,
     pub(super) records: u64,
     decision: Option<Decision>,
+    /// Whether the last batch is applied.
+    finished: bool,
     origin: Option<Origin>,
     new_incarnation: [u8; 16],
     delete_retention_ms: i64,
@@ -80,6 +82,7 @@ impl Replay {
             open_at: None,
             records: 0,
             decision: None,
+            finished: false,
             origin: None,
             new_incarnation: changelog.new_incarnation,
             delete_retention_ms: extent.delete_retention_ms,
@@ -140,10 +143,10 @@ impl Replay {
     pub(super) fn apply(&mut self, stores: &mut Stores, options: &Options, now_ms: i64) -> Result<()> {
         let staged_bytes = stores.staged_bytes(self.store);
         let done = self.phase == Phase::Done;
+        let (Some(origin), false) = (self.origin, self.finished) else { return Ok(()) };
         if staged_bytes < options.batch_bytes && !done {
             return Ok(());
         }
-        let Some(origin) = self.origin else { return Ok(()) };
         if done {
             // As of the start, there was nothing above what has been read by now.
             self.as_of_ms = self.started_ms;
@@ -155,6 +158,7 @@ impl Replay {
             applied_at_ms: self.as_of_ms,
         };
         stores.apply(&[(self.store, meta)], now_ms)?;
+        self.finished = done;
         Ok(())
     }
 

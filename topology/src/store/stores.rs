@@ -327,6 +327,11 @@ impl Stores {
         self.flush.unflushed_bytes()
     }
 
+    /// Waits until everything committed so far is safe from a crash of the machine.
+    pub fn flush(&mut self) -> Result<()> {
+        self.backend.flush()
+    }
+
     /// Drops uncommitted writes, writes down what is committed, and closes.
     pub fn close(mut self) -> Result<()> {
         self.backend.flush()
@@ -381,7 +386,13 @@ impl Stores {
         slot.cache.clear();
         slot.meta = None;
         slot.new_changelog = None;
-        self.backend.wipe(store)
+        // A new store is empty already, and wiping costs a flush. (Data may be there without a meta, if a wipe died.)
+        let mut is_empty = self.backend.meta(store)?.is_none();
+        self.backend.range(store, Bounds::ALL, Direction::Forward, &mut |_, _| {
+            is_empty = false;
+            ControlFlow::Break(())
+        })?;
+        if is_empty { Ok(()) } else { self.backend.wipe(store) }
     }
 
     /// The size of what is staged for a store, in bytes.

@@ -37,9 +37,7 @@ pub use config::Config;
 use crate::clock::Clock;
 use crate::error::{Class, Error, Result};
 use crate::graph::Topology;
-use crate::log::{
-    Consumer, ConsumerOptions, Event, GroupOptions, Isolation, Log, ProducerOptions, TopicPartition,
-};
+use crate::log::{Consumer, ConsumerOptions, Event, GroupOptions, Isolation, Log, ProducerOptions, TopicPartition};
 use crate::metrics::Metrics;
 use crate::restore::RestoreThread;
 use crate::store::{Shared, StateDirectory, Stores};

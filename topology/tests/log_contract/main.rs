@@ -9,6 +9,7 @@ mod end_of_partition;
 mod group_offsets;
 mod groups;
 mod harness;
+mod kafka;
 mod local;
 mod records;
 mod topics;
@@ -95,3 +96,4 @@ pub(crate) use contract;
 
 contract!(memory, crate::local::memory);
 contract!(embedded, crate::local::embedded);
+contract!(real, crate::kafka::fixture);

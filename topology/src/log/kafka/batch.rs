@@ -19,11 +19,12 @@ pub(super) struct Assigned {
 }
 
 impl Assigned {
-    /// The lowest offset that may be handed out.
-    fn lowest(&self) -> Offset {
-        match self.next {
-            Start::Beginning => 0,
-            Start::At(offset) => offset,
+    /// Says so where reading went back: what was to be read is no longer there, and Kafka starts at the first record.
+    fn notice_reset(&self, offset: Offset) {
+        if let Start::At(next) = self.next
+            && offset < next
+        {
+            tracing::warn!(partition = %self.partition, next, offset, "offset out of range: reading starts over");
         }
     }
 }
@@ -138,7 +139,8 @@ fn deliver_partition(
         let Some(first) = run.first().and_then(|&index| batch.get(index as usize)) else { continue };
         match first.error() {
             Some(END_OF_PARTITION) => {
-                let offset = first.offset().max(assigned.lowest());
+                let offset = first.offset();
+                assigned.notice_reset(offset);
                 assigned.next = Start::At(offset);
                 handler(Event::EndOfPartition { partition: &assigned.partition, offset });
             }
@@ -157,7 +159,6 @@ fn deliver_records(
     handler: &mut dyn FnMut(Event<'_>),
 ) -> Result<(), Error> {
     let messages = || run.iter().filter_map(|&index| batch.get(index as usize));
-    let lowest = assigned.lowest();
     let mut result = Ok(());
     let mut headers: Vec<Header<'_>> = Vec::new();
     spans.clear();
@@ -172,17 +173,16 @@ fn deliver_records(
     let mut records = Vec::with_capacity(run.len());
     // A record whose headers cannot be read ends the run: nothing behind it is handed out.
     for (message, &(start, end)) in messages().zip(spans.iter()) {
-        if message.offset() >= lowest {
-            records.push(Record {
-                offset: message.offset(),
-                timestamp_ms: message.timestamp_ms(),
-                key: message.key(),
-                value: message.value(),
-                headers: headers.get(start..end).unwrap_or_default(),
-            });
-        }
+        records.push(Record {
+            offset: message.offset(),
+            timestamp_ms: message.timestamp_ms(),
+            key: message.key(),
+            value: message.value(),
+            headers: headers.get(start..end).unwrap_or_default(),
+        });
     }
-    if let Some(last) = records.last() {
+    if let (Some(first), Some(last)) = (records.first(), records.last()) {
+        assigned.notice_reset(first.offset);
         assigned.next = Start::At(last.offset.saturating_add(1));
         handler(Event::Records { partition: &assigned.partition, records: &records });
     }

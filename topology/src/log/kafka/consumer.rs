@@ -26,6 +26,9 @@ use crate::log::{Consumer, ConsumerOptions, Error, Event, Kind, Offset, Result, 
 /// How long leaving the group may take; afterwards the session times out by itself.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
 
+const FENCED_INSTANCE: &str =
+    "another process joined the group under this member's instance id: run each with a state directory of its own";
+
 /// A rebalance that was handed out and waits for the caller's `assign`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Pending {
@@ -120,15 +123,23 @@ impl KafkaConsumer {
             return Ok(());
         }
         match classify::kind(code) {
-            Kind::Fatal if code == RDKafkaErrorCode::FencedInstanceId as i32 => Err(Error::new(
-                Kind::Fatal,
-                "another process joined the group under this member's instance id: run each with a state directory of its own",
-            )),
+            Kind::NotMember if code == RDKafkaErrorCode::FencedInstanceId as i32 => {
+                Err(Error::new(Kind::NotMember, FENCED_INSTANCE))
+            }
             Kind::Fatal | Kind::NoSuchTopic => {
                 let text = self.consumer.context().last_error().unwrap_or_else(|| native::describe(code));
                 Err(Error::new(classify::kind(code), format!("cannot consume: {text}")))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Why this consumer can never be a member again, if so: joining again would only start a fight over the place.
+    fn dead(&self) -> Result<()> {
+        match self.consumer.client().fatal_error() {
+            None => Ok(()),
+            Some((RDKafkaErrorCode::FencedInstanceId, _)) => Err(Error::new(Kind::Fatal, FENCED_INSTANCE)),
+            Some((_, text)) => Err(Error::new(Kind::Fatal, format!("this consumer cannot go on: {text}"))),
         }
     }
 
@@ -244,6 +255,7 @@ impl Consumer for KafkaConsumer {
         if !self.has_group {
             return Err(Error::new(Kind::Fatal, "a consumer without a group cannot subscribe: assign partitions"));
         }
+        self.dead()?;
         let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
         self.consumer
             .subscribe(&topics)
@@ -355,6 +367,7 @@ impl Consumer for KafkaConsumer {
         if !self.has_group {
             return Ok(());
         }
+        self.dead()?;
         let deadline = Deadline::after(LEAVE_TIMEOUT);
         // Closing a static member tells the group nothing (KIP-345); unsubscribing does, once nothing is assigned.
         self.consumer.unsubscribe();
@@ -383,6 +396,8 @@ impl Consumer for KafkaConsumer {
                 return Err(Error::new(Kind::Retry, message));
             }
         }
+        // What told this member to give its partitions up may still wait to be polled: it is no news to anybody.
+        let _ = self.serve_main_queue();
         while self.consumer.context().take_rebalance().is_some() {}
         Ok(())
     }

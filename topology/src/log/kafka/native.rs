@@ -293,9 +293,14 @@ unsafe fn text(text: *const c_char) -> String {
 
 /// Closes the consumer: leaves the assignment, and the group unless the member is static. Dropping the client later
 /// is quick then.
-pub(super) fn close(consumer: &BaseConsumer<Context>) -> Code {
-    // SAFETY: the client lives. It serves the last rebalance by itself.
-    unsafe { sys::rd_kafka_consumer_close(consumer.client().native_ptr()) as Code }
+pub(super) fn close(consumer: &BaseConsumer<Context>) {
+    let client = consumer.client().native_ptr();
+    // SAFETY: the client lives. Closing serves the last rebalance by itself. Nobody polls for log lines from here on,
+    // and librdkafka would print them.
+    unsafe {
+        sys::rd_kafka_set_log_level(client, 0);
+        sys::rd_kafka_consumer_close(client);
+    }
 }
 
 /// Whether the group's coordinator has given this consumer a member id that it has not handed back.
@@ -485,6 +490,8 @@ impl Sender {
 
 impl Drop for Sender {
     fn drop(&mut self) {
+        // SAFETY: the client lives. Nobody polls for log lines from here on, and librdkafka would print them.
+        unsafe { sys::rd_kafka_set_log_level(self.producer.client().native_ptr(), 0) };
         for topic in self.topics.drain(..) {
             // SAFETY: obtained in `topic`, destroyed once, before the client.
             unsafe { sys::rd_kafka_topic_destroy(topic.as_ptr()) }

@@ -1,0 +1,102 @@
+//! One value, one encoding.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use super::*;
+
+/// A value comes back from its bytes; shortened, lengthened or altered bytes give an error or another value, never
+/// the same one.
+fn has_one_encoding<T>(value: &T, at: Index, flip: u8) -> Result<(), TestCaseError>
+where
+    T: BorshSerialize + BorshDeserialize + PartialEq + std::fmt::Debug,
+{
+    let mut bytes = to_canonical(value);
+    prop_assert_eq!(&from_canonical::<T>(&bytes).unwrap(), value);
+    prop_assert!(from_canonical::<T>(&bytes[..at.index(bytes.len())]).is_err());
+    bytes.push(0);
+    prop_assert!(from_canonical::<T>(&bytes).is_err());
+    bytes.pop();
+    let at = at.index(bytes.len());
+    bytes[at] ^= flip;
+    if let Ok(other) = from_canonical::<T>(&bytes) {
+        prop_assert_ne!(&other, value);
+        prop_assert_eq!(to_canonical(&other), bytes);
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn entries_have_one_encoding(value in arbitrary::entry(), at: Index, flip in 1_u8..) {
+        has_one_encoding(&value, at, flip)?;
+    }
+
+    #[test]
+    fn headers_have_one_encoding(value in arbitrary::header(), at: Index, flip in 1_u8..) {
+        has_one_encoding(&value, at, flip)?;
+    }
+
+    #[test]
+    fn operations_have_one_encoding(value in arbitrary::operation(), at: Index, flip in 1_u8..) {
+        has_one_encoding(&value, at, flip)?;
+    }
+
+    #[test]
+    fn genesis_has_one_encoding(value in arbitrary::genesis(), at: Index, flip in 1_u8..) {
+        has_one_encoding(&value, at, flip)?;
+    }
+
+    #[test]
+    fn any_bytes_decode_or_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        let _ = from_canonical::<Entry>(&bytes);
+        let _ = from_canonical::<Header>(&bytes);
+        let _ = from_canonical::<Operation>(&bytes);
+        let _ = from_canonical::<Genesis>(&bytes);
+        let _ = from_canonical::<Seal>(&bytes);
+        let _ = from_canonical::<merkle::Proof>(&bytes);
+    }
+}
+
+#[test]
+fn a_value_out_of_bounds_does_not_decode() {
+    let too_much = Amount::MAX.get() + 1;
+    assert!(from_canonical::<Amount>(&too_much.to_le_bytes()).is_err());
+    assert!(from_canonical::<Name>(&to_canonical("")).is_err());
+    assert!(from_canonical::<Name>(&to_canonical("a\nb")).is_err());
+    assert!(from_canonical::<Name>(&to_canonical("ed25519:00")).is_err());
+    assert!(from_canonical::<Memo>(&to_canonical(&"x".repeat(257)[..])).is_err());
+    assert!(from_canonical::<ValidatorId>(&to_canonical("$other")).is_err());
+    assert!(from_canonical::<Bitmap>(&to_canonical(&vec![1_u8, 0])).is_err());
+    assert!(from_canonical::<RejectCode>(&[0]).is_err());
+    assert!(from_canonical::<Kind>(&[5]).is_err());
+    // A length that claims four gigabytes is refused without asking for them.
+    assert!(from_canonical::<Name>(&[0xff; 8]).is_err());
+}
+
+#[test]
+fn tags_are_distinct_and_never_pass_for_a_merkle_prefix() {
+    use Domain::*;
+    let all = [
+        Header,
+        Genesis,
+        Parameters,
+        Validators,
+        Body,
+        Transaction,
+        Proposal,
+        Attestation,
+        Refusal,
+        Reveal,
+        Draw,
+        Seed,
+        Evidence,
+        StateLeaf,
+        StateNode,
+        StateKey,
+    ];
+    let tags: std::collections::BTreeSet<_> = all.iter().map(|domain| domain.tag()).collect();
+    assert_eq!(tags.len(), all.len());
+    assert!(tags.iter().all(|tag| tag.starts_with(b"cairn/")));
+}

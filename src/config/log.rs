@@ -1,0 +1,156 @@
+//! Which log: a Kafka cluster or a directory. The one place where that is decided; all else is generic over the log.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use topology::clock::{Clock, SystemClock};
+use topology::log::embedded::EmbeddedLog;
+use topology::log::kafka::KafkaLog;
+use topology::log::{self, Log, embedded, kafka};
+
+use super::{Environment, Error, File, Result};
+
+const EMBEDDED: &str = "embedded:";
+
+/// Which log to use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogSettings {
+    /// A Kafka cluster.
+    Kafka {
+        /// `HOST:PORT[,HOST:PORT..]`
+        brokers: String,
+        /// Properties of librdkafka.
+        properties: Vec<(String, String)>,
+    },
+    /// The log in a directory of this machine.
+    Embedded {
+        /// The directory.
+        directory: PathBuf,
+    },
+}
+
+/// Where a setting came from, the weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rank {
+    /// The settings file.
+    File,
+    /// The environment.
+    Environment,
+    /// The command line.
+    CommandLine,
+}
+
+/// Something to be done with a log of whichever kind.
+pub trait UsesLog {
+    /// What comes of it.
+    type Output;
+
+    /// Does it.
+    fn with<L: Log>(self, log: L) -> Self::Output;
+}
+
+impl LogSettings {
+    /// The log that was asked for: of `--brokers` and `--log`, the one from the stronger source.
+    pub fn choose(
+        brokers: Option<(String, Rank)>,
+        log: Option<(String, Rank)>,
+        properties: Vec<(String, String)>,
+    ) -> Result<Self> {
+        match (brokers, log) {
+            (None, None) => Err(Error::new(
+                "give --brokers HOST:PORT for a Kafka cluster, or --log embedded:DIR for a log on this machine",
+            )),
+            (Some((_, one)), Some((_, other))) if one == other => {
+                Err(Error::new("both --brokers and --log are given: which log is meant? Leave one of them out"))
+            }
+            (Some((brokers, rank)), log) if log.as_ref().is_none_or(|(_, other)| rank > *other) => {
+                Ok(Self::Kafka { brokers, properties })
+            }
+            (_, Some((log, _))) => Self::embedded(&log),
+            (Some((brokers, _)), None) => Ok(Self::Kafka { brokers, properties }),
+        }
+    }
+
+    fn embedded(text: &str) -> Result<Self> {
+        match text.strip_prefix(EMBEDDED) {
+            Some(directory) if !directory.is_empty() => Ok(Self::Embedded { directory: directory.into() }),
+            _ => Err(Error::new(format!("--log {text}: write embedded:DIR, with the log's directory"))),
+        }
+    }
+
+    /// Opens the log and does something with it. Of a cluster, nobody is contacted yet.
+    pub fn open<U: UsesLog>(&self, user: U) -> log::Result<U::Output> {
+        match self {
+            Self::Kafka { brokers, properties } => {
+                let mut options = kafka::Options::new(brokers);
+                options.properties.clone_from(properties);
+                options.client_id = "cairn".to_owned();
+                Ok(user.with(KafkaLog::new(options)?))
+            }
+            Self::Embedded { directory } => {
+                let clock = SystemClock::new();
+                let log =
+                    EmbeddedLog::open(directory, &embedded::Options::default(), Arc::new(move || clock.now_ms()))?;
+                Ok(user.with(log))
+            }
+        }
+    }
+}
+
+/// Properties of librdkafka: those of the command line win over the environment's, these over the file's.
+pub fn properties(file: &File, environment: &Environment, command_line: &[(String, String)]) -> Vec<(String, String)> {
+    let mut merged = std::collections::BTreeMap::new();
+    for (name, value) in file.properties() {
+        merged.insert(name.to_owned(), value.texts.concat());
+    }
+    merged.extend(environment.properties().map(|(name, value)| (name, value.to_owned())));
+    merged.extend(command_line.iter().cloned());
+    merged.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn kafka(brokers: &str) -> LogSettings {
+        LogSettings::Kafka { brokers: brokers.to_owned(), properties: Vec::new() }
+    }
+
+    fn choose(brokers: Option<Rank>, log: Option<Rank>) -> Result<LogSettings> {
+        let given = |text: &str, rank: Option<Rank>| rank.map(|rank| (text.to_owned(), rank));
+        LogSettings::choose(given("a:1", brokers), given("embedded:/tmp/x", log), Vec::new())
+    }
+
+    #[test]
+    fn the_stronger_source_decides_which_log_is_meant() {
+        let embedded = LogSettings::Embedded { directory: "/tmp/x".into() };
+        assert_eq!(choose(Some(Rank::File), None), Ok(kafka("a:1")));
+        assert_eq!(choose(Some(Rank::File), Some(Rank::CommandLine)), Ok(embedded.clone()));
+        assert_eq!(choose(Some(Rank::CommandLine), Some(Rank::Environment)), Ok(kafka("a:1")));
+        assert_eq!(choose(None, Some(Rank::File)), Ok(embedded));
+        assert!(choose(Some(Rank::File), Some(Rank::File)).unwrap_err().to_string().contains("both"));
+        assert!(choose(None, None).unwrap_err().to_string().contains("--brokers HOST:PORT"));
+    }
+
+    #[test]
+    fn a_log_of_another_kind_is_refused() {
+        let refused =
+            |text: &str| LogSettings::choose(None, Some((text.to_owned(), Rank::File)), Vec::new()).unwrap_err();
+        assert!(refused("embedded:").to_string().contains("embedded:DIR"));
+        assert!(refused("memory").to_string().contains("--log memory"));
+    }
+
+    #[test]
+    fn properties_are_merged_one_by_one() {
+        let file = File::parse(Path::new("f"), "[kafka]\nsasl.mechanism = 'PLAIN'\nlinger.ms = 1\nretries = 2\n", &[])
+            .unwrap();
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let environment = Environment::new([pair("CAIRN_KAFKA_LINGER_MS", "2"), pair("CAIRN_KAFKA_RETRIES", "3")]);
+        assert_eq!(
+            properties(&file, &environment, &[pair("retries", "4")]),
+            [pair("linger.ms", "2"), pair("retries", "4"), pair("sasl.mechanism", "PLAIN")]
+        );
+    }
+}
