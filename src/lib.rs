@@ -11,6 +11,7 @@
 //! ```
 
 pub mod chain;
+pub mod cli;
 pub mod config;
 pub mod consensus;
 pub mod ledger;
