@@ -156,7 +156,10 @@ impl KafkaProducer {
         };
         if topic.max_message_bytes < options::BATCH_BYTES {
             let (limit, batch) = (topic.max_message_bytes, options::BATCH_BYTES);
-            tracing::warn!(topic = name, "takes batches of up to {limit} bytes, and they may grow to {batch}: set batch.size");
+            tracing::warn!(
+                topic = name,
+                "takes batches of up to {limit} bytes, and they may grow to {batch}: set batch.size"
+            );
         }
         self.topics.insert(name.to_owned(), topic);
         Ok(topic)
