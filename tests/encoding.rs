@@ -1,5 +1,8 @@
 //! The encoding, judged by a stranger: `tests/checker/check.py` knows `docs/encoding.md` and nothing of this code.
 
+// A test stops at what it did not expect.
+#![allow(clippy::unwrap_used)]
+
 use std::io::Write;
 use std::process::{Command, Stdio};
 

@@ -24,6 +24,7 @@ mod inspect;
 mod keys;
 mod logging;
 mod output;
+mod progress;
 mod replay;
 mod reset;
 mod run;

@@ -3,10 +3,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use topology::log::Log;
 
-use super::arguments;
 use super::error::{Error, Exit, Result};
 use super::shell::Shell;
+use super::verify::tell_broken;
+use super::{arguments, progress};
+use crate::audit::replay;
+use crate::config::{UsesLog, key_file};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -33,10 +37,40 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn run(self, shell: &Shell) -> Result<Exit> {
-        if self.state_dir.is_none() {
+        let Some(root) = self.state_dir.clone() else {
             return Err(Error::usage("give --state-dir DIR: where should the state be rebuilt?"));
+        };
+        shell.log(&self.log)?.open(Replay { arguments: self, shell, root })?
+    }
+}
+
+struct Replay<'r> {
+    arguments: Arguments,
+    shell: &'r Shell,
+    root: PathBuf,
+}
+
+impl UsesLog for Replay<'_> {
+    type Output = Result<Exit>;
+
+    fn with<L: Log>(self, log: L) -> Result<Exit> {
+        let Self { arguments, shell, root } = self;
+        let bar = progress::heights("replaying");
+        let (blockchain, to_height) = (arguments.blockchain.blockchain, arguments.to_height);
+        let rng = key_file::system_rng()?;
+        let replayed = replay::replay(&log, &shell.clock, &blockchain, &root, to_height, rng, &mut |height| {
+            bar.set_position(height);
+        });
+        bar.finish_and_clear();
+        match replayed? {
+            Ok(summary) => {
+                shell.print(&super::run::tell_tip(&summary.tip, shell))?;
+                Ok(Exit::Done)
+            }
+            Err(broken) => {
+                shell.print(&tell_broken(&broken, shell))?;
+                Ok(Exit::Failed)
+            }
         }
-        shell.log(&self.log)?;
-        Err(Error::failed("this build cannot replay yet"))
     }
 }

@@ -13,8 +13,10 @@ use super::error::{Error, Exit, Result};
 use super::graph::{self, Malicious, Topics};
 use super::shell::Shell;
 use super::shutdown::Shutdown;
+use crate::chain::Hash;
 use crate::config::founding::{self, Request, Source};
 use crate::config::{Directories, UsesLog};
+use crate::ledger::state::Tip;
 use crate::reader::Reader;
 use crate::sealing::Application;
 
@@ -225,11 +227,19 @@ fn tell_quorum(application: &Application, told: &mut Option<(u64, u64)>) {
 fn report<L: Log>(shell: &Shell, reader: &Reader<'_, L>, blockchain: &str, home: &std::path::Path) -> Result<Exit> {
     let Some(block) = graph::last_block(reader, blockchain)? else { return Ok(Exit::Done) };
     founding::note_founded(home)?;
-    let (height, hash, root) = (block.header.height, block.hash, block.header.state_root);
-    if shell.json {
-        shell.print(&serde_json::json!({ "height": height, "block_hash": hash, "state_root": root }).to_string())?;
-    } else {
-        shell.print(&format!("height      {height}\nblock hash  {hash}\nstate root  {root}"))?;
-    }
+    shell.print(&tell(block.header.height, &block.hash, &block.header.state_root, shell))?;
     Ok(Exit::Done)
+}
+
+/// A tip, for a person or a machine.
+pub(crate) fn tell_tip(tip: &Tip, shell: &Shell) -> String {
+    tell(tip.height, &tip.hash, &tip.state_root, shell)
+}
+
+fn tell(height: u64, hash: &Hash, root: &Hash, shell: &Shell) -> String {
+    if shell.json {
+        serde_json::json!({ "height": height, "block_hash": hash, "state_root": root }).to_string()
+    } else {
+        format!("height      {height}\nblock hash  {hash}\nstate root  {root}")
+    }
 }

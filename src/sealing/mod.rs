@@ -22,5 +22,5 @@ mod open_block;
 mod processor;
 mod view;
 
-pub use application::{Application, Options, Status, TopicTip, evidence_topic};
-pub use view::{Stores, Tables};
+pub use application::{Application, Options, Status, TopicTip, evidence_topic, task_name};
+pub use view::{Stores, Tables, store_specs};

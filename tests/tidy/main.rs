@@ -46,6 +46,7 @@ fn breaches(path: &str, text: &str) -> Vec<Breach> {
     let rules = if path.ends_with(".rs") { RUST_RULES } else { &[] };
     let mut found: Vec<Breach> = TEXT_RULES.iter().chain(rules).flat_map(|rule| rule(path, text)).collect();
     found.sort();
+    found.dedup();
     found
 }
 

@@ -25,7 +25,7 @@ fn main() -> topology::Result<()> {
     let number = |at: usize, default: u64| argument(at).and_then(|text| text.parse().ok()).unwrap_or(default);
     let (records, keys) = (number(1, 3_000_000), number(2, 100_000));
     let medium = if argument(3).as_deref() == Some("memory") { Medium::Memory } else { Medium::RocksDb };
-    let batch_bytes = number(4, 2_048) as usize * 1_024;
+    let batch_bytes = number(4, 16_384) as usize * 1_024;
 
     let clock = SystemClock::new();
     let log_clock = clock.clone();
@@ -45,7 +45,7 @@ fn main() -> topology::Result<()> {
         let mut restore = Restore::new(log.clone(), plan(batch_bytes), Arc::new(clock.clone()));
         let ms = timed(&clock, || {
             while !restore.step(&mut stores, Duration::from_millis(10))?.done {}
-            topology::Result::Ok(())
+            Ok::<_, topology::Error>(())
         })?;
         let restored: u64 = restore.restored().iter().map(|restored| restored.records).sum();
         let rate = restored / ms.max(1);
@@ -98,7 +98,7 @@ fn count(
                 let count = counts.get(&key.as_str())?.unwrap_or(0) + 1;
                 counts.put(&key.as_str(), &count)?;
             }
-            topology::Result::Ok(())
+            Ok::<_, topology::Error>(())
         })?;
         produce_ms += timed(clock, || {
             producer.begin()?;
