@@ -224,6 +224,8 @@ impl<L: Log> StreamThread<L> {
             }
             Event::EndOfPartition { partition, offset } => {
                 if let Some(task) = running(assigned, partition) {
+                    // A task that goes back behind it is told again: it must be asked for again.
+                    task.delivered_to = task.delivered_to.max(offset);
                     task.task.advance_to(offset);
                 }
             }
