@@ -84,6 +84,15 @@ impl From<config::Error> for Error {
     }
 }
 
+impl From<config::log::OpenError> for Error {
+    fn from(error: config::log::OpenError) -> Self {
+        match error {
+            config::log::OpenError::Setting(error) => error.into(),
+            config::log::OpenError::Log(error) => error.into(),
+        }
+    }
+}
+
 impl From<topology::Error> for Error {
     fn from(error: topology::Error) -> Self {
         Self::failed(error.to_string()).caused_by(error)

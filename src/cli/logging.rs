@@ -7,13 +7,15 @@ use super::arguments::LogFormat;
 use super::error::{Error, Result};
 use super::output::Paint;
 
+/// A consumer that is dropped closes its queue a second time, and calls that an error.
+const HARMLESS: &str = "rdkafka::consumer::base_consumer=off";
+
 /// Sends log lines to stderr. `RUST_LOG` says which; without it `usual`, or with `verbose` those of level debug.
 pub(crate) fn start(format: LogFormat, verbose: bool, usual: &str) -> Result<()> {
     let filter = match std::env::var("RUST_LOG") {
         Ok(directives) if !directives.is_empty() => EnvFilter::try_new(&directives)
             .map_err(|error| Error::usage(format!("RUST_LOG: {error}; write for example info,topology=debug")))?,
-        _ if verbose => EnvFilter::new("info,cairn=debug,topology=debug"),
-        _ => EnvFilter::new(usual),
+        _ => EnvFilter::new(format!("{},{HARMLESS}", if verbose { "info,cairn=debug,topology=debug" } else { usual })),
     };
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_timer(SystemTime);
     let started = match format {

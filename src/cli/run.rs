@@ -62,8 +62,8 @@ pub(crate) struct Arguments {
     state_dir: Option<PathBuf>,
 
     /// Make a validator of this process misbehave, for tests: ID or ID=alter-amount|drop-transaction|equivocate|silent
-    #[arg(long, value_name = "VALIDATOR[=FAULT]", env = "CAIRN_MALICIOUS", value_delimiter = ',', hide = true)]
-    malicious: Vec<Malicious>,
+    #[arg(long, value_name = "VALIDATOR[=FAULT]", env = "CAIRN_MALICIOUS", value_delimiter = ',', hide = true, value_parser = graph::malicious)]
+    malicious: Vec<Option<Malicious>>,
 }
 
 /// How the engine runs.
@@ -120,12 +120,16 @@ impl UsesLog for Run<'_> {
             home: &home,
             parameters: &shell.parameters,
         };
-        let founding = founding::found(&reader, &request)?;
+        let founding = founding::settle(founding::read_genesis(&reader, &blockchain)?, &request)?;
         tell_source(founding.source, &home);
 
         let topics =
             Topics { transactions: arguments.transactions.transactions.clone(), blockchain: blockchain.clone() };
-        let application = graph::application(&log, founding, topics, &arguments.malicious)?;
+        let malicious: Vec<Malicious> = arguments.malicious.iter().flatten().cloned().collect();
+        for Malicious { validator, fault } in &malicious {
+            tracing::warn!("{validator} misbehaves, as asked: {}", fault.as_str());
+        }
+        let application = graph::application(&log, founding, topics, &malicious)?;
         let config = arguments.engine.config(&directories, &application);
         let client = Client::start(&application.topology()?, log.clone(), config)?;
         runtime()?.block_on(supervise(client, &application))?;
@@ -196,7 +200,13 @@ pub(crate) async fn supervise_until(
                 client.stop();
             }
             _ = watch.tick() => tell_quorum(application, &mut waiting),
-            ended = client.ended() => return Ok(ended?),
+            ended = client.ended() => {
+                // The last change may have come together with the end.
+                if states.has_changed().unwrap_or(true) {
+                    tell_state(*states.borrow_and_update(), application);
+                }
+                return Ok(ended?);
+            }
         }
     }
 }

@@ -65,12 +65,6 @@ pub enum Source {
     New,
 }
 
-/// Finds or makes the genesis of a run, and reads or makes its keys.
-pub fn found<L: Log>(reader: &Reader<'_, L>, request: &Request<'_>) -> Result<Founding, topology::Error> {
-    let on_topic = read_genesis(reader, request.blockchain)?;
-    settle(on_topic, request).map_err(|error| topology::Error::stop(error.to_string()).caused_by(error))
-}
-
 /// The genesis in block 0 of a blockchain topic; `None` where there is no chain yet.
 pub fn read_genesis<L: Log>(reader: &Reader<'_, L>, blockchain: &str) -> topology::Result<Option<Genesis>> {
     let first = reader.first(blockchain, |record| Block::from_record(record.key, record.value))?;
@@ -91,7 +85,8 @@ pub fn note_founded(home: &Path) -> Result<()> {
     fs::write(&path, "").map_err(|error| Error::new(format!("cannot write {}: {error}", path.display())))
 }
 
-fn settle(on_topic: Option<Genesis>, request: &Request<'_>) -> Result<Founding> {
+/// Finds or makes the genesis of a run, and reads or makes its keys. `on_topic` is what [`read_genesis`] found.
+pub fn settle(on_topic: Option<Genesis>, request: &Request<'_>) -> Result<Founding> {
     if on_topic.is_some() {
         note_founded(request.home)?;
     }

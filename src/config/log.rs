@@ -40,6 +40,17 @@ pub enum Rank {
     CommandLine,
 }
 
+/// Why a log could not be opened.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A setting is wrong.
+    #[error(transparent)]
+    Setting(Error),
+    /// The log itself: in use, damaged, not to be reached.
+    #[error(transparent)]
+    Log(#[from] log::Error),
+}
+
 /// Something to be done with a log of whichever kind.
 pub trait UsesLog {
     /// What comes of it.
@@ -79,13 +90,14 @@ impl LogSettings {
     }
 
     /// Opens the log and does something with it. Of a cluster, nobody is contacted yet.
-    pub fn open<U: UsesLog>(&self, user: U) -> log::Result<U::Output> {
+    pub fn open<U: UsesLog>(&self, user: U) -> Result<U::Output, OpenError> {
         match self {
             Self::Kafka { brokers, properties } => {
                 let mut options = kafka::Options::new(brokers);
                 options.properties.clone_from(properties);
                 options.client_id = "cairn".to_owned();
-                Ok(user.with(KafkaLog::new(options)?))
+                let log = KafkaLog::new(options).map_err(|error| OpenError::Setting(Error::new(error.to_string())))?;
+                Ok(user.with(log))
             }
             Self::Embedded { directory } => {
                 let clock = SystemClock::new();

@@ -41,7 +41,7 @@ fn an_existing_chain_refuses_other_parameters_and_takes_the_same() {
     let other = [("CAIRN_BLOCK_MAX_TRANSACTIONS", "4")];
     cairn
         .run_with(&words, &other)
-        .refused(1, &["block.max_transactions = 3", "CAIRN_BLOCK_MAX_TRANSACTIONS asks for 4"]);
+        .refused(2, &["block.max_transactions = 3", "CAIRN_BLOCK_MAX_TRANSACTIONS asks for 4"]);
     cairn.run_with(&words, &[("CAIRN_BLOCK_MAX_TRANSACTIONS", "3")]).done();
 }
 
@@ -55,7 +55,7 @@ fn keys_are_private_kept_apart_from_stores_and_a_chain_without_its_keys_is_refus
 
     // Stores come back without the disk they were on; keys have to be brought along.
     let words = "run --log embedded:log --until-end --json --state-dir elsewhere";
-    cairn.run(words).refused(1, &["--keys FILE", "elsewhere/@keys/blockchain/validators.keys"]);
+    cairn.run(words).refused(2, &["--keys FILE", "elsewhere/@keys/blockchain/validators.keys"]);
     let moved = cairn.run(&format!("{words} --keys state/@keys/blockchain/validators.keys")).done();
     assert_eq!(moved.json()[0], first);
 }
@@ -71,7 +71,7 @@ fn a_chain_can_start_from_a_genesis_file_and_keys_that_were_made_before() {
     cairn.run("keys --output other.keys").done();
     cairn.run("genesis --keys other.keys --output other.toml").done();
     let words = format!("run {LOG} --until-end --genesis other.toml --keys other.keys");
-    cairn.run(&words).refused(1, &["holds the chain of genesis", "another --blockchain topic"]);
+    cairn.run(&words).refused(2, &["holds the chain of genesis", "another --blockchain topic"]);
 }
 
 #[test]

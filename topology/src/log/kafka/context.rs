@@ -110,10 +110,15 @@ impl ClientContext for Context {
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {
             return;
         }
-        tracing::warn!(client = self.name.as_str(), "{reason}");
+        // "All brokers down" only counts them, over and over; what was said before it tells why.
+        let only_counts = error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown);
+        if only_counts {
+            tracing::debug!(client = self.name.as_str(), "{reason}");
+        } else {
+            tracing::warn!(client = self.name.as_str(), "{reason}");
+        }
         let mut last = lock(&self.last_error);
-        // "All brokers down" only counts them; what was said before it tells why.
-        if last.is_none() || error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
+        if last.is_none() || !only_counts {
             *last = Some(reason.to_owned());
         }
     }
