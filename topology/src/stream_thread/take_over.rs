@@ -24,7 +24,7 @@ use super::assignment::{Assigned, Pending, Phase, Running};
 use super::{Config, StreamThread, changelog_topic, close_stores, dead_letter_topic, producer_options};
 
 /// Between attempts at something that is not possible yet.
-const RETRY_MS: i64 = 100;
+const RETRY_MS: i64 = 250;
 /// A task that cannot be taken over for this long stops the thread: nothing is assigned but idle for ever.
 const TAKE_OVER_MAX_MS: i64 = 5 * 60 * 1000;
 
