@@ -80,8 +80,11 @@ impl<L: Log> StreamThread<L> {
             match std::mem::replace(&mut task.phase, pending) {
                 Phase::Running(running) => {
                     paused.push(task.partition.clone());
-                    task.phase =
-                        Phase::Pending(Pending { stores: running.task.into_stores(), since_ms, not_before_ms });
+                    task.phase = Phase::Pending(Pending {
+                        stores: running.task.into_stores().map(Box::new),
+                        since_ms,
+                        not_before_ms,
+                    });
                 }
                 // Its work is not part of what failed.
                 other => task.phase = other,

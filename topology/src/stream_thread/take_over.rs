@@ -72,7 +72,7 @@ impl<L: Log> StreamThread<L> {
         let Phase::Pending(pending) = &mut task.phase else { return Ok(()) };
         let specs = &self.topology.sub_topologies[task.sub_topology].stores;
         let stores = match pending.stores.take() {
-            Some(stores) => stores,
+            Some(stores) => *stores,
             None => open_stores(
                 self.state_directory.as_deref(),
                 &self.store_memory,
@@ -108,12 +108,12 @@ impl<L: Log> StreamThread<L> {
         let restored = match outcome {
             restore::Outcome::Restored(restored) => restored,
             restore::Outcome::Cancelled => {
-                task.phase = again(Some(stores));
+                task.phase = again(Some(Box::new(stores)));
                 return Ok(());
             }
             restore::Outcome::Failed(error) if error.class() == Class::Retry => {
                 tracing::warn!(task = %id, %error, "restoring did not finish; beginning again");
-                task.phase = again(Some(stores));
+                task.phase = again(Some(Box::new(stores)));
                 return Ok(());
             }
             restore::Outcome::Failed(error) => return Err(error),
@@ -127,7 +127,7 @@ impl<L: Log> StreamThread<L> {
         self.consumer.resume(std::slice::from_ref(&partition))?;
         tracing::info!(task = %running.task.id(), offset = next_offset, "running");
         if let Some(task) = self.assigned.iter_mut().flatten().find(|task| task.partition == partition) {
-            task.phase = Phase::Running(running);
+            task.phase = Phase::Running(Box::new(running));
         }
         Ok(())
     }
