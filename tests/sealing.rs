@@ -1,5 +1,7 @@
 //! The whole ledger topology without a broker, on the engine's test driver.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
+
 use std::collections::BTreeMap;
 
 use cairn::chain::{Block, Content, Cut, Genesis, Operation, Outcome, Parameters, RejectCode, ValidatorId};

@@ -45,6 +45,11 @@ impl std::str::FromStr for Malicious {
     }
 }
 
+/// `ID`, `ID=FAULT`, or `none`.
+pub(crate) fn malicious(text: &str) -> Result<Option<Malicious>, String> {
+    if text == "none" { Ok(None) } else { text.parse().map(Some) }
+}
+
 /// The application of a genesis, sealing with its keys. It looks at the tip of the blockchain topic whenever it takes the
 /// chain over.
 pub(crate) fn application<L: Log>(

@@ -60,8 +60,8 @@ pub(crate) struct Arguments {
     state_dir: Option<PathBuf>,
 
     /// Make a validator of this process misbehave, for tests: ID or ID=alter-amount|drop-transaction|equivocate|silent
-    #[arg(long, value_name = "VALIDATOR[=FAULT]", env = "CAIRN_MALICIOUS", value_delimiter = ',', hide = true)]
-    malicious: Vec<Malicious>,
+    #[arg(long, value_name = "VALIDATOR[=FAULT]", env = "CAIRN_MALICIOUS", value_delimiter = ',', hide = true, value_parser = graph::malicious)]
+    malicious: Vec<Option<Malicious>>,
 }
 
 /// How the engine runs.
@@ -123,7 +123,8 @@ impl UsesLog for Run<'_> {
 
         let topics =
             Topics { transactions: arguments.transactions.transactions.clone(), blockchain: blockchain.clone() };
-        let application = graph::application(&log, founding, topics, &arguments.malicious)?;
+        let malicious: Vec<Malicious> = arguments.malicious.iter().flatten().cloned().collect();
+        let application = graph::application(&log, founding, topics, &malicious)?;
         let config = arguments.engine.config(&directories, &application);
         let client = Client::start(&application.topology()?, log.clone(), config)?;
         runtime()?.block_on(supervise(client, &application))?;

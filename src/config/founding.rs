@@ -68,7 +68,7 @@ pub enum Source {
 /// Finds or makes the genesis of a run, and reads or makes its keys.
 pub fn found<L: Log>(reader: &Reader<'_, L>, request: &Request<'_>) -> Result<Founding, topology::Error> {
     let on_topic = read_genesis(reader, request.blockchain)?;
-    Ok(settle(on_topic, request).map_err(|error| topology::Error::stop(error.to_string()).caused_by(error))?)
+    settle(on_topic, request).map_err(|error| topology::Error::stop(error.to_string()).caused_by(error))
 }
 
 /// The genesis in block 0 of a blockchain topic; `None` where there is no chain yet.

@@ -3,6 +3,8 @@
 //!
 //! A rule is a function of a file's path and text, and is tested with a breach of its own below the others.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop where it stands")]
+
 mod layers;
 mod rules;
 mod samples;

@@ -63,16 +63,12 @@ pub(crate) struct Arguments {
     blocks: u64,
 
     /// Validator that misbehaves: ID or ID=alter-amount|drop-transaction|equivocate|silent; `none` for none
-    #[arg(long, value_name = "VALIDATOR[=FAULT]", env = "CAIRN_MALICIOUS", hide_env = true, value_delimiter = ',', default_value = "validator-1", value_parser = malicious)]
+    #[arg(long, value_name = "VALIDATOR[=FAULT]", env = "CAIRN_MALICIOUS", hide_env = true, value_delimiter = ',', default_value = "validator-1", value_parser = graph::malicious)]
     malicious: Vec<Option<Malicious>>,
 
     /// Seed of keys and transactions
     #[arg(long, value_name = "N", env = "CAIRN_SEED", hide_env = true, default_value = "1")]
     seed: u64,
-}
-
-fn malicious(text: &str) -> Result<Option<Malicious>, String> {
-    if text == "none" { Ok(None) } else { text.parse().map(Some) }
 }
 
 impl Arguments {

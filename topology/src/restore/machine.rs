@@ -177,20 +177,20 @@ impl<C: Consumer> Reading<C> {
         let Self { consumer, replays, .. } = self;
         let (mut outcome, mut advanced) = (Ok(()), false);
         consumer.poll(timeout, &mut |event| {
-            let (partition, take): (_, &dyn Fn(&mut Replay, &mut Stores) -> Result<()>) = match &event {
-                Event::Records { partition, records } => {
-                    advanced |= !records.is_empty();
-                    (*partition, &|replay, stores| replay.take(stores, records))
-                }
-                Event::EndOfPartition { partition, offset } => {
-                    (*partition, &|replay, stores| replay.take_end(stores, *offset))
-                }
+            let partition = match &event {
+                Event::Records { partition, .. } | Event::EndOfPartition { partition, .. } => *partition,
                 Event::Assigned(_) | Event::Revoked { .. } => return,
             };
             let replay = replays.iter_mut().find(|replay| replay.partition == *partition);
-            if let (Some(replay), Ok(())) = (replay, &outcome) {
-                outcome = take(replay, stores);
-            }
+            let (Some(replay), Ok(())) = (replay, &outcome) else { return };
+            outcome = match event {
+                Event::Records { records, .. } => {
+                    advanced |= !records.is_empty();
+                    replay.take(stores, records)
+                }
+                Event::EndOfPartition { offset, .. } => replay.take_end(stores, offset),
+                Event::Assigned(_) | Event::Revoked { .. } => Ok(()),
+            };
         })?;
         outcome?;
         for replay in replays {

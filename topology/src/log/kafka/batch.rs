@@ -39,8 +39,14 @@ impl Assigned {
 /// What to hand over, in order.
 enum Step {
     /// These of the batch's records, all of one assigned partition.
-    Records { place: usize, records: Range<usize> },
-    End { place: usize, offset: Offset },
+    Records {
+        place: usize,
+        records: Range<usize>,
+    },
+    End {
+        place: usize,
+        offset: Offset,
+    },
 }
 
 /// Hands batches out. Keeps its memory from one batch to the next.
@@ -80,7 +86,9 @@ impl Delivery {
         for step in self.steps.drain(..) {
             match step {
                 Step::Records { place, records: range } => {
-                    let (Some(assigned), Some(records)) = (assigned.get_mut(place), records.get(range)) else { continue };
+                    let (Some(assigned), Some(records)) = (assigned.get_mut(place), records.get(range)) else {
+                        continue;
+                    };
                     let (Some(first), Some(last)) = (records.first(), records.last()) else { continue };
                     assigned.advance(first.offset, last.offset.saturating_add(1));
                     handler(Event::Records { partition: &assigned.partition, records });
@@ -94,7 +102,7 @@ impl Delivery {
         }
         // Collecting nothing in place: the borrows end and the allocation stays.
         records.clear();
-        self.records = records.into_iter().filter_map(|_| None).collect();
+        self.records = records.into_iter().map_while(|_| None).collect();
         result
     }
 

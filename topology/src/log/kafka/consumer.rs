@@ -188,8 +188,8 @@ impl KafkaConsumer {
         }
     }
 
-    /// The assigned ones of these partitions whose state is not yet `paused`.
-    fn to_change(&mut self, partitions: &[TopicPartition], paused: bool) -> Vec<(TopicPartition, Start)> {
+    /// Notes which of these partitions are paused now; gives those for which that is new.
+    fn set_paused(&mut self, partitions: &[TopicPartition], paused: bool) -> Vec<(TopicPartition, Start)> {
         self.assigned
             .iter_mut()
             .filter(|assigned| assigned.paused != paused && partitions.contains(&assigned.partition))
@@ -302,7 +302,7 @@ impl Consumer for KafkaConsumer {
     }
 
     fn pause(&mut self, partitions: &[TopicPartition]) -> Result<()> {
-        let changed = self.to_change(partitions, true);
+        let changed = self.set_paused(partitions, true);
         if changed.is_empty() {
             return Ok(());
         }
@@ -310,7 +310,7 @@ impl Consumer for KafkaConsumer {
     }
 
     fn resume(&mut self, partitions: &[TopicPartition]) -> Result<()> {
-        let changed = self.to_change(partitions, false);
+        let changed = self.set_paused(partitions, false);
         if changed.is_empty() {
             return Ok(());
         }

@@ -11,6 +11,7 @@
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rdkafka::TopicPartitionList;
@@ -30,6 +31,8 @@ const INVALID_ARGUMENT: Code = sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__INVA
 /// Wakes a reader that waits on a [`Queue`], from any thread.
 pub(super) struct Waker {
     queue: Mutex<Option<NonNull<sys::rd_kafka_queue_t>>>,
+    /// Set before the queue is told: a read that does not wait swallows what it is told.
+    is_woken: AtomicBool,
 }
 
 // SAFETY: librdkafka's queues may be used from any thread; the mutex orders wake-ups against the end of the queue.
@@ -39,11 +42,12 @@ unsafe impl Sync for Waker {}
 
 impl Waker {
     pub(super) fn new() -> Self {
-        Self { queue: Mutex::new(None) }
+        Self { queue: Mutex::new(None), is_woken: AtomicBool::new(false) }
     }
 
     /// Makes the [`Queue::read`] that runs now, or the next one, return at once.
     pub(super) fn wake(&self) {
+        self.is_woken.store(true, Ordering::SeqCst);
         if let Some(queue) = *self.queue.lock().unwrap_or_else(PoisonError::into_inner) {
             // SAFETY: `Queue::drop` takes the pointer out, under this lock, before it destroys the queue.
             unsafe { sys::rd_kafka_queue_yield(queue.as_ptr()) }
@@ -105,7 +109,11 @@ impl Queue {
     pub(super) fn read(&self, timeout_ms: i32, batch: &mut Batch) {
         // librdkafka's call waits until the array is full or the time is over: so take what is there, and
         // wait for a single message only where nothing is.
-        if self.take(0, batch, batch.room()) == 0 && timeout_ms > 0 && self.take(timeout_ms, batch, 1) == 1 {
+        if self.take(0, batch, batch.room()) > 0 || timeout_ms == 0 {
+            return;
+        }
+        let is_woken = self.waker.is_woken.swap(false, Ordering::SeqCst);
+        if !is_woken && self.take(timeout_ms, batch, 1) == 1 {
             self.take(0, batch, batch.room());
         }
     }

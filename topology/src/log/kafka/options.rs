@@ -203,9 +203,11 @@ pub(super) fn helper(options: &Options, group: &str, level: Isolation) -> Client
     common(options, &options.client_id, &settings)
 }
 
-/// Settings of the admin client.
+/// Settings of the admin client. Nobody polls it for log lines, and they would pile up; the helpers' say the same.
 pub(super) fn admin(options: &Options) -> ClientConfig {
-    common(options, &options.client_id, &[])
+    let mut config = common(options, &options.client_id, &[]);
+    config.set_log_level(RDKafkaLogLevel::Emerg);
+    config
 }
 
 fn isolation(level: Isolation) -> &'static str {

@@ -189,7 +189,7 @@ pub(super) fn contents(stores: &mut Stores) -> Model {
 pub(super) fn writes(seed: u32, count: u32) -> Vec<(usize, u32, Option<u32>)> {
     let write = |at: u32| {
         let mixed = (seed * 7_919 + at).wrapping_mul(2_654_435_761);
-        ((at % 2) as usize, mixed >> 8 & 127, (mixed % 5 != 0).then_some(mixed))
+        ((at % 2) as usize, mixed >> 8 & 127, (!mixed.is_multiple_of(5)).then_some(mixed))
     };
     (0..2 * count).map(write).collect()
 }
