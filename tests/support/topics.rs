@@ -36,8 +36,21 @@ pub fn describe(name: &str) -> TopicDescription {
 /// All records of a topic's only partition whose values have no line breaks, up to its end.
 pub fn read(topic: &str, isolation: &str) -> Vec<Record> {
     let isolation = format!("isolation.level={isolation}");
-    let arguments =
-        ["-C", "-q", "-e", "-t", topic, "-o", "beginning", "-X", &isolation, "-X", "check.crcs=true", "-f", "%o\t%k\t%s\n"];
+    let arguments = [
+        "-C",
+        "-q",
+        "-e",
+        "-t",
+        topic,
+        "-o",
+        "beginning",
+        "-X",
+        &isolation,
+        "-X",
+        "check.crcs=true",
+        "-f",
+        "%o\t%k\t%s\n",
+    ];
     let text = Cluster::shared().kcat(&arguments, b"");
     let record = |line: &str| {
         let mut parts = line.splitn(3, '\t').map(str::to_owned);
