@@ -1,8 +1,7 @@
 //! The `cairn` binary on a real broker, for the end-to-end tests: a chain with names of its own, processes that end with
 //! the test, topics as kcat sees them. Uses the binary and the broker; of the crates only the log, to ask about topics.
 
-#![allow(dead_code, unused_imports, unreachable_pub, reason = "each test uses a part of it")]
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(dead_code, unused_imports, unreachable_pub, reason = "each test file uses its own part")]
 
 mod process;
 mod topics;
