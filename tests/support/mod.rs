@@ -12,22 +12,22 @@ use std::process::Command;
 use serde_json::Value;
 use test_cluster::{Cluster, unique};
 
-pub use process::{Finished, Process};
-pub use topics::{Record, create_topic, describe, read};
+pub(crate) use process::{Finished, Process};
+pub(crate) use topics::{Record, create_topic, describe, read};
 
 /// A chain of its own: topics, application and state directory that no other test has.
-pub struct Chain {
-    pub application: String,
-    pub transactions: String,
-    pub blockchain: String,
-    pub directory: tempfile::TempDir,
+pub(crate) struct Chain {
+    pub(crate) application: String,
+    pub(crate) transactions: String,
+    pub(crate) blockchain: String,
+    pub(crate) directory: tempfile::TempDir,
     /// Of the environment: chain parameters above all.
-    pub variables: Vec<(String, String)>,
+    pub(crate) variables: Vec<(String, String)>,
 }
 
 impl Chain {
     /// A chain with these parameters, and without windows unless they say otherwise.
-    pub fn new(parameters: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(parameters: &[(&str, &str)]) -> Self {
         let pairs = [("CAIRN_BLOCK_WINDOW_MS", "0")].into_iter().chain(parameters.iter().copied());
         Self {
             application: unique("app"),
@@ -38,20 +38,20 @@ impl Chain {
         }
     }
 
-    pub fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.directory.path().join("state")
     }
 
-    pub fn keys(&self) -> PathBuf {
+    pub(crate) fn keys(&self) -> PathBuf {
         self.state().join("@keys").join(&self.blockchain).join("validators.keys")
     }
 
-    pub fn dead_letters(&self) -> String {
+    pub(crate) fn dead_letters(&self) -> String {
         format!("{}-dead-letters", self.transactions)
     }
 
     /// `cairn run` in this state directory.
-    pub fn run_in(&self, state: &Path, options: &[&str]) -> Command {
+    pub(crate) fn run_in(&self, state: &Path, options: &[&str]) -> Command {
         let mut command = cairn("run");
         command.args(["--log-format", "json", "--brokers", Cluster::shared().brokers()]);
         command.args(["--application-id", &self.application, "--transactions", &self.transactions]);
@@ -61,31 +61,31 @@ impl Chain {
     }
 
     /// `cairn run` in the chain's state directory.
-    pub fn run(&self, options: &[&str]) -> Command {
+    pub(crate) fn run(&self, options: &[&str]) -> Command {
         self.run_in(&self.state(), options)
     }
 
     /// `cairn run` in the background, with its log lines in a file of the chain's directory.
-    pub fn start(&self, options: &[&str]) -> Process {
+    pub(crate) fn start(&self, options: &[&str]) -> Process {
         Process::start(&mut self.run(options), self.directory.path())
     }
 
     /// Runs up to the end of what is there; fails where that fails.
-    pub fn run_until_end(&self) -> Finished {
+    pub(crate) fn run_until_end(&self) -> Finished {
         let finished = Process::start(&mut self.run(&["--until-end"]), self.directory.path()).wait();
         assert!(finished.status.success(), "{finished}");
         finished
     }
 
     /// The tip in a state directory, by `cairn inspect`.
-    pub fn inspect(&self, state: &Path) -> Value {
+    pub(crate) fn inspect(&self, state: &Path) -> Value {
         let mut command = cairn("inspect");
         command.args(["--json", "--application-id", &self.application, "--state-dir"]).arg(state);
         json(&mut command, self.directory.path())
     }
 
     /// The tip that the blockchain topic alone leads to, by `cairn replay` into an empty directory.
-    pub fn replay(&self) -> Value {
+    pub(crate) fn replay(&self) -> Value {
         let empty = tempfile::tempdir().unwrap();
         let mut command = cairn("replay");
         command.args(["--json", "--brokers", Cluster::shared().brokers(), "--blockchain", &self.blockchain]);
@@ -94,7 +94,7 @@ impl Chain {
     }
 
     /// What `cairn verify` finds; it must find the chain intact.
-    pub fn verify(&self) -> Value {
+    pub(crate) fn verify(&self) -> Value {
         let mut command = cairn("verify");
         command.args(["--json", "--brokers", Cluster::shared().brokers(), "--blockchain", &self.blockchain]);
         command.args(["--transactions", &self.transactions]);
@@ -104,18 +104,18 @@ impl Chain {
     }
 
     /// Sends lines as they are, by kcat.
-    pub fn produce(&self, lines: &str) {
+    pub(crate) fn produce(&self, lines: &str) {
         Cluster::shared().kcat(&["-P", "-t", &self.transactions], lines.as_bytes());
     }
 
     /// The blocks on the topic, oldest first.
-    pub fn blocks(&self) -> Vec<Value> {
+    pub(crate) fn blocks(&self) -> Vec<Value> {
         read(&self.blockchain, "read_committed").iter().map(Record::json).collect()
     }
 }
 
 /// The binary, with nothing of the environment's settings.
-pub fn cairn(subcommand: &str) -> Command {
+pub(crate) fn cairn(subcommand: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cairn"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CAIRN_")) {
         command.env_remove(name);
@@ -132,12 +132,12 @@ fn json(command: &mut Command, directory: &Path) -> Value {
 }
 
 /// A transfer as people type it.
-pub fn transfer(from: &str, to: &str, amount: u64) -> String {
+pub(crate) fn transfer(from: &str, to: &str, amount: u64) -> String {
     format!("{{\"from\":\"{from}\",\"to\":\"{to}\",\"amount\":{amount}}}\n")
 }
 
 /// What a command says that must fail with one line of error and nothing else but log lines.
-pub fn refusal(command: &mut Command, directory: &Path) -> String {
+pub(crate) fn refusal(command: &mut Command, directory: &Path) -> String {
     let finished = Process::start(command, directory).wait();
     assert!(finished.status.code().is_some_and(|code| code != 0), "{finished}");
     let said: Vec<&str> = finished.stderr.lines().filter(|line| !line.starts_with('{')).collect();

@@ -13,21 +13,21 @@ use serde_json::Value;
 const PATIENCE: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(10);
 
-pub struct Process {
+pub(crate) struct Process {
     child: Child,
     stdout: PathBuf,
     stderr: PathBuf,
 }
 
 /// How a process ended, and what it said.
-pub struct Finished {
-    pub status: ExitStatus,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Finished {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Process {
-    pub fn start(command: &mut Command, directory: &Path) -> Self {
+    pub(crate) fn start(command: &mut Command, directory: &Path) -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let file = |name: &str| directory.join(format!("{number:04}-{name}"));
@@ -38,23 +38,23 @@ impl Process {
     }
 
     /// Ends it with SIGKILL.
-    pub fn kill(mut self) -> Finished {
+    pub(crate) fn kill(mut self) -> Finished {
         self.child.kill().unwrap();
         self.wait()
     }
 
     /// Sends SIGTERM.
-    pub fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
         assert!(status.success());
     }
 
-    pub fn is_running(&mut self) -> bool {
+    pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 
     /// Waits for its end.
-    pub fn wait(mut self) -> Finished {
+    pub(crate) fn wait(mut self) -> Finished {
         let start = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -67,18 +67,18 @@ impl Process {
     }
 
     /// What it has written to its standard error so far.
-    pub fn stderr(&self) -> String {
+    pub(crate) fn stderr(&self) -> String {
         text(&self.stderr)
     }
 
     /// Waits until it logs a message.
-    pub fn until_logged(&mut self, message: &str) {
+    pub(crate) fn until_logged(&mut self, message: &str) {
         let wanted = format!("\"message\":\"{message}\"");
         self.until(message, |process| process.stderr().contains(&wanted));
     }
 
     /// Waits for something that happens while it runs.
-    pub fn until(&mut self, what: &str, happened: impl Fn(&Self) -> bool) {
+    pub(crate) fn until(&mut self, what: &str, happened: impl Fn(&Self) -> bool) {
         let start = Instant::now();
         while !happened(self) {
             assert!(self.is_running(), "ended before: {what}\n{}", self.stderr());
@@ -98,7 +98,7 @@ impl Drop for Process {
 
 impl Finished {
     /// Its log lines with this message. A killed process may leave half a line, which is none.
-    pub fn logged(&self, message: &str) -> Vec<Value> {
+    pub(crate) fn logged(&self, message: &str) -> Vec<Value> {
         let lines = self.stderr.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         lines.filter(|line| line["message"] == message).collect()
     }

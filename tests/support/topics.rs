@@ -7,14 +7,14 @@ use topology::log::{Log, TopicDescription, TopicSpec};
 
 /// A record as kcat prints it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    pub offset: i64,
-    pub key: String,
-    pub value: String,
+pub(crate) struct Record {
+    pub(crate) offset: i64,
+    pub(crate) key: String,
+    pub(crate) value: String,
 }
 
 impl Record {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.value).unwrap_or_else(|error| panic!("{error}: {}", self.value))
     }
 }
@@ -23,18 +23,18 @@ fn log() -> KafkaLog {
     KafkaLog::new(Options::new(Cluster::shared().brokers())).unwrap()
 }
 
-pub fn create_topic(name: &str, partition_count: i32, config: &[(&str, &str)]) {
+pub(crate) fn create_topic(name: &str, partition_count: i32, config: &[(&str, &str)]) {
     let config = config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let spec = TopicSpec { name: name.to_owned(), partition_count, replication_factor: Some(1), config };
     log().create_topics(&[spec]).unwrap();
 }
 
-pub fn describe(name: &str) -> TopicDescription {
+pub(crate) fn describe(name: &str) -> TopicDescription {
     log().describe_topic(name).unwrap().unwrap_or_else(|| panic!("no topic {name}"))
 }
 
 /// All records of a topic's only partition whose values have no line breaks, up to its end.
-pub fn read(topic: &str, isolation: &str) -> Vec<Record> {
+pub(crate) fn read(topic: &str, isolation: &str) -> Vec<Record> {
     let isolation = format!("isolation.level={isolation}");
     let arguments = [
         "-C",

@@ -223,6 +223,7 @@ impl<L: Log> StreamThread<L> {
         let timeout = self.poll_timeout();
         let now_ms = self.clock.now_ms();
         let Self { consumer, assigned, slots, until_end, changes, .. } = self;
+        let until_end = until_end.as_ref();
         let mut record_count = 0;
         let mut failed = None;
         let polled = consumer.poll(timeout, &mut |event| match event {
@@ -232,19 +233,25 @@ impl<L: Log> StreamThread<L> {
             _ if failed.is_some() => {}
             Event::Records { partition, records } => {
                 let Some(task) = running(assigned, partition) else { return };
-                let records = match until_end {
+                let wanted = match until_end {
                     Some(until_end) => until_end.within(partition, records),
                     None => records,
                 };
-                let Some(last) = records.last() else { return };
-                task.delivered_to = last.offset + 1;
-                task.task.set_now(now_ms);
-                record_count += records.len();
-                let done = task.task.process(records).map_err(recovery::void).and_then(|()| send_outputs(slots, task));
-                failed = done.err();
+                if let Some(last) = wanted.last() {
+                    task.delivered_to = last.offset + 1;
+                    task.task.set_now(now_ms);
+                    record_count += wanted.len();
+                    let done = task.task.process(wanted).map_err(recovery::void).and_then(|()| send_outputs(slots, task));
+                    failed = done.err();
+                }
+                // A record at the end or behind it shows that nothing before the end is still to come.
+                if let (Some(until_end), None, Some(first_left)) = (until_end, &failed, records.get(wanted.len())) {
+                    task.task.advance_to(until_end.cap(partition, first_left.offset));
+                }
             }
             Event::EndOfPartition { partition, offset } => {
                 if let Some(task) = running(assigned, partition) {
+                    let offset = until_end.map_or(offset, |until_end| until_end.cap(partition, offset));
                     // A task that goes back behind it is told again: it must be asked for again.
                     task.delivered_to = task.delivered_to.max(offset);
                     task.task.advance_to(offset);

@@ -41,11 +41,19 @@ impl UntilEnd {
 
     /// The records before the end.
     pub(super) fn within<'r, 'a>(&self, partition: &TopicPartition, records: &'r [Record<'a>]) -> &'r [Record<'a>] {
-        let end = self.ends.iter().find(|(at, _)| at == partition).and_then(|(_, end)| *end);
-        match end {
+        match self.end_of(partition) {
             Some(end) => &records[..records.partition_point(|record| record.offset < end)],
             None => records,
         }
+    }
+
+    /// How far a position may move: what lies behind the end was not processed, and must not be committed as if it were.
+    pub(super) fn cap(&self, partition: &TopicPartition, offset: Offset) -> Offset {
+        self.end_of(partition).map_or(offset, |end| offset.min(end))
+    }
+
+    fn end_of(&self, partition: &TopicPartition) -> Option<Offset> {
+        self.ends.iter().find(|(at, _)| at == partition).and_then(|(_, end)| *end)
     }
 }
 
