@@ -10,7 +10,7 @@ use topology::{Error, Result};
 
 use super::auditor::{Anchor, Auditor, Broken, Reason, Summary, broken};
 use super::checkpoint::Checkpoint;
-use super::comparison::{Comparison, Original};
+use super::comparison::{Comparison, Original, PARTITION};
 use crate::chain::{Block, Hash};
 use crate::reader::Reader;
 
@@ -50,7 +50,7 @@ pub fn verify<L: Log>(
     randomness: impl CryptoRng,
     progress: &mut dyn FnMut(u64),
 ) -> Result<std::result::Result<Report, Broken>> {
-    let transactions = TopicPartition::new(&options.transactions, 0);
+    let transactions = TopicPartition::new(&options.transactions, PARTITION);
     let first_offset = match log.watermarks(&transactions, Isolation::ReadCommitted) {
         Ok(watermarks) => Some(watermarks.low),
         Err(error) if error.kind() == Kind::NoSuchTopic => None,
