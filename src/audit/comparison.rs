@@ -49,8 +49,7 @@ impl Comparison {
     /// a block that names an offset far ahead does not fill the memory.
     pub fn has_enough_for(&self, block: &Block) -> bool {
         let last = block.entries.last().map_or(-1, |entry| entry.origin.offset);
-        self.waiting.len() >= block.entries.len()
-            || self.waiting.back().is_some_and(|original| original.offset >= last)
+        self.waiting.len() >= block.entries.len() || self.waiting.back().is_some_and(|original| original.offset >= last)
     }
 
     /// Compares a block. There must be enough for it ([`Comparison::has_enough_for`]), or no more records on the topic.

@@ -56,7 +56,7 @@ pub fn replay<L: Log>(
     let summary = auditor.finish();
     let summary = match (summary, found) {
         (Err(breach), None) | (Ok(_), Some(breach)) => return Ok(Err(breach)),
-        (Err(earlier), Some(breach)) => return Ok(Err(if earlier.height < breach.height { earlier } else { breach })),
+        (Err(earlier), Some(breach)) => return Ok(Err(if earlier.height <= breach.height { earlier } else { breach })),
         (Ok(summary), None) => summary,
     };
     let (Some(summary), Some(state)) = (summary, auditor.state()) else {

@@ -26,7 +26,7 @@ pub(crate) enum Skill {
     ExecutesAndSeals,
 }
 
-use Skill::{Executes, ExecutesAndSeals, Hashes, Seals};
+use Skill::{Executes, ExecutesAndSeals, Seals};
 
 /// The chain after an alteration from a height on.
 pub(crate) fn altered(chain: &Chain, from: usize, skill: Skill, alter: impl FnOnce(&mut Vec<Block>)) -> Vec<Block> {

@@ -91,7 +91,7 @@ fn the_end_of_the_chain_is_not_passed() {
 #[test]
 fn a_broken_chain_is_named_by_its_height_and_leaves_no_state() {
     let height = 6;
-    let execution = |blocks: &mut Vec<cairn::chain::Block>| blocks[height].operations.clear();
+    let execution = |blocks: &mut Vec<cairn::chain::Block>| drop(blocks[height].operations.pop());
     let seal = |blocks: &mut Vec<cairn::chain::Block>| blocks[height].seal.as_mut().unwrap().signature[0] ^= 1;
     let missing = |blocks: &mut Vec<cairn::chain::Block>| drop(blocks.remove(height));
     for (blocks, reason) in [

@@ -35,9 +35,8 @@ fn where_the_oldest_transactions_are_gone_the_rest_is_compared_and_all_of_it_exe
     for first_left in [1, CHAIN.blocks[4].entries[0].origin.offset, CHAIN.blocks[6].entries[1].origin.offset] {
         let topics = Topics::of(&CHAIN);
         topics.log.delete_records(&TopicPartition::new(crate::chain::TRANSACTIONS, 0), first_left).unwrap();
-        let whole = |block: &&cairn::chain::Block| {
-            block.entries.first().is_some_and(|entry| entry.origin.offset >= first_left)
-        };
+        let whole =
+            |block: &&cairn::chain::Block| block.entries.first().is_some_and(|entry| entry.origin.offset >= first_left);
         let report = topics.verify().unwrap();
         let expected = CHAIN.blocks.iter().find(whole).unwrap().header.height;
         assert_eq!(report.compared_from_height, Some(expected), "from offset {first_left}");
@@ -94,7 +93,7 @@ fn another_valid_chain_is_found_by_whoever_pinned_something() {
 
 #[test]
 fn holders_of_all_keys_can_unsay_a_slash_and_a_checkpoint_tells() {
-    let unsaid = run(7, &[("validator-5", Fault::Silent)]).chain();
+    let unsaid = run(7, &[("validator-2", Fault::Silent)]).chain();
     assert_eq!(unsaid.genesis, CHAIN.genesis);
     // What a committee of one party is worth: nothing in the topics alone can tell.
     let anchor = Anchor::Genesis(CHAIN.genesis.hash());
