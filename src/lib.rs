@@ -5,12 +5,15 @@
 //! ledger      what a block does to the state                                 pure, uses chain
 //! consensus   who may seal a block, and how offences are proved              pure, uses chain and ledger
 //! sealing     the ledger as a stream processor                               joins them to the engine
+//! audit       checking a chain from its topics; replaying it; what a state holds
 //! reader      a topic from its first record to its end                       uses the engine's log
 //! config      settings and their sources; which log, which genesis, whose keys
 //! cli         the commands
 //! ```
 
+pub mod audit;
 pub mod chain;
+pub mod cli;
 pub mod config;
 pub mod consensus;
 pub mod ledger;

@@ -89,7 +89,6 @@ fn tags_are_distinct_and_never_pass_for_a_merkle_prefix() {
         Attestation,
         Refusal,
         Reveal,
-        Possession,
         Draw,
         Seed,
         Evidence,

@@ -112,8 +112,6 @@ pub enum Domain {
     Refusal,
     /// What a proposer signs as its reveal (BLS).
     Reveal,
-    /// What a validator signs to prove that it holds its BLS key.
-    Possession,
     /// The draw of a proposer.
     Draw,
     /// The seed of the next height.
@@ -143,7 +141,6 @@ impl Domain {
             Domain::Attestation => b"cairn/attest/1\0\0",
             Domain::Refusal => b"cairn/refuse/1\0\0",
             Domain::Reveal => b"cairn/reveal/1\0\0",
-            Domain::Possession => b"cairn/possess/1\0",
             Domain::Draw => b"cairn/draw/1\0\0\0\0",
             Domain::Seed => b"cairn/seed/1\0\0\0\0",
             Domain::Evidence => b"cairn/evidence/1",

@@ -82,6 +82,7 @@ pub struct Header {
     /// Stream time at the cut, in milliseconds since 1970 UTC. Never the wall clock.
     pub time_ms: i64,
     /// The event-time window the block lies in.
+    #[serde(deserialize_with = "serde::Deserialize::deserialize")] // null is a value; left out is not
     pub window: Option<Window>,
     /// Why the block ends where it ends.
     pub cut: Cut,

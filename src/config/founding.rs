@@ -18,7 +18,7 @@ use topology::log::Log;
 
 use super::{ChainParameters, Error, Result, key_file};
 use crate::chain::genesis::{DEFAULT_CHAIN_ID, DEFAULT_VALIDATORS};
-use crate::chain::{Block, Genesis, Hash, Parameters, ValidatorId};
+use crate::chain::{Block, Genesis, GenesisValidator, Hash, Parameters, ValidatorId};
 use crate::consensus::KeySet;
 use crate::reader::Reader;
 
@@ -68,7 +68,7 @@ pub enum Source {
 /// Finds or makes the genesis of a run, and reads or makes its keys.
 pub fn found<L: Log>(reader: &Reader<'_, L>, request: &Request<'_>) -> Result<Founding, topology::Error> {
     let on_topic = read_genesis(reader, request.blockchain)?;
-    Ok(settle(on_topic, request).map_err(|error| topology::Error::stop(error.to_string()).caused_by(error))?)
+    settle(on_topic, request).map_err(|error| topology::Error::stop(error.to_string()).caused_by(error))
 }
 
 /// The genesis in block 0 of a blockchain topic; `None` where there is no chain yet.
@@ -137,7 +137,8 @@ fn decide(
     }
 }
 
-fn read_file(path: &Path) -> Result<Genesis> {
+/// The genesis of a file.
+pub fn read_file(path: &Path) -> Result<Genesis> {
     let text = fs::read_to_string(path)
         .map_err(|error| Error::new(format!("cannot read the genesis file {}: {error}", path.display())))?;
     Genesis::from_toml(&text).map_err(|error| Error::new(format!("{}: {error}", path.display())))
@@ -168,23 +169,27 @@ pub fn default_keys(rng: &mut impl rand::CryptoRng) -> Result<KeySet> {
     KeySet::generate(ids, rng).map_err(|error| Error::new(error.to_string()))
 }
 
-/// The genesis of a chain when nobody gives another, with the validators of a key set: those of the default committee have
-/// its stakes, others 1000 each.
+/// The genesis of a chain when nobody gives another, with the validators of a key set.
 pub fn default_genesis(keys: &KeySet, asked: &ChainParameters) -> Result<Genesis> {
-    let stake = |id: &ValidatorId| {
-        DEFAULT_VALIDATORS.iter().find(|(known, _)| *known == id.as_str()).map_or(1_000, |(_, stake)| *stake)
-    };
     let mut parameters = Parameters::default();
     asked.apply(&mut parameters)?;
     let genesis = Genesis {
         chain_id: DEFAULT_CHAIN_ID.to_owned(),
         created_ms: 0,
         accounts: Vec::new(),
-        validators: keys.pairs().iter().map(|pair| pair.genesis_validator(stake(pair.id()))).collect(),
+        validators: genesis_validators(keys),
         parameters,
     };
     genesis.validate().map_err(|error| Error::new(error.to_string()))?;
     Ok(genesis)
+}
+
+/// What a genesis lists of a key set: validators of the default committee with its stakes, others with 1000 each.
+pub fn genesis_validators(keys: &KeySet) -> Vec<GenesisValidator> {
+    let stake = |id: &ValidatorId| {
+        DEFAULT_VALIDATORS.iter().find(|(known, _)| *known == id.as_str()).map_or(1_000, |(_, stake)| *stake)
+    };
+    keys.pairs().iter().map(|pair| pair.genesis_validator(stake(pair.id()))).collect()
 }
 
 fn read_keys(genesis: &Genesis, request: &Request<'_>) -> Result<KeySet> {

@@ -70,7 +70,7 @@ impl ChainParameters {
             let mut wanted = parameters.clone();
             let agrees = wanted.set(key, &asked.text).is_ok() && wanted == *parameters;
             (!agrees).then(|| {
-                let has = parameters.get(key).map_or_else(|| "not set".to_owned(), |value| value);
+                let has = parameters.get(key).unwrap_or_else(|| "not set".to_owned());
                 format!(
                     "the chain exists with {key} = {has}, and {} asks for {}: parameters are fixed when a chain is created; \
                      remove the setting, or start another chain on another --blockchain topic",

@@ -71,13 +71,13 @@ pub enum Outcome {
     Sealed(Seal),
     /// The proposer cheated, and here is the proof; for a refusal with what it proposed.
     Slash(Box<Evidence>, Option<Body>),
-    /// The proposer made no proposal.
+    /// The proposer made no proposal, and the others could seal one.
     Missed,
     /// Neither enough attest nor enough refuse.
     NoQuorum {
-        /// The stake that signed, of the larger side.
+        /// The stake that signs, or that is there to sign.
         have: u64,
-        /// What that side needs.
+        /// What is needed.
         need: u64,
     },
 }
@@ -104,10 +104,10 @@ impl<V: Validator> Committee<V> {
     pub fn run<E>(&mut self, turn: &Turn<'_>, bench: &mut Bench<'_, E>) -> Result<Outcome, Error<E>> {
         let mut proposals = match self.seats.get_mut(turn.place) {
             Some(Some(proposer)) => proposer.propose(turn, bench)?.into_iter(),
-            _ => return Ok(Outcome::Missed),
+            _ => return Ok(self.missed(turn)),
         };
         let Some(proposal) = proposals.next() else {
-            return Ok(Outcome::Missed);
+            return Ok(self.missed(turn));
         };
         for other in proposals {
             if let Some(evidence) = evidence::equivocation(proposal.signed.clone(), other.signed) {
@@ -117,6 +117,18 @@ impl<V: Validator> Committee<V> {
         let own = bench.own()?;
         let verdicts = self.judge(turn, &proposal, &own, bench.entries);
         self.decide(turn, proposal, &own, &verdicts)
+    }
+
+    /// No proposal. Where those who are present could seal no other one either, passing the round would only pile up
+    /// decisions.
+    fn missed(&self, turn: &Turn<'_>) -> Outcome {
+        let present = |(place, seat): (usize, &Option<V>)| {
+            let takes_part = seat.as_ref().is_some_and(Validator::is_present);
+            u16::try_from(place).ok().filter(|_| takes_part)
+        };
+        let have = turn.stakes.of(&self.seats.iter().enumerate().filter_map(present).collect());
+        let need = turn.stakes.quorum();
+        if have < need { Outcome::NoQuorum { have, need } } else { Outcome::Missed }
     }
 
     /// The verdicts of everybody with stake, by place. Whoever proposes stands by its proposal.

@@ -400,6 +400,13 @@ mod tests {
         assert_eq!(fewer.check_against(&listed), Err(Error::Missing(id("a"))));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_text_from_outside_makes_a_panic(text in "(cairn-keys 1\n)?(validator [a-z.]{0,9}\n(ed25519-secret [0-9a-f]{60,66}\n)?)?.{0,40}") {
+            proptest::prop_assert!(KeySet::decode(&text).is_err());
+        }
+    }
+
     #[test]
     fn secrets_appear_in_no_debug_output_and_no_error() {
         let set = keys(8);

@@ -103,6 +103,9 @@ pub trait Validator {
     /// Its id.
     fn id(&self) -> &ValidatorId;
 
+    /// Whether it takes part at all. Nothing is signed by it; only decides whether passing a round is worth a decision.
+    fn is_present(&self) -> bool;
+
     /// What it proposes in its turn: nothing (silent), one header, or, if it cheats, several.
     fn propose<E>(&mut self, turn: &Turn<'_>, bench: &mut Bench<'_, E>) -> Result<Vec<Proposal>, Error<E>>;
 
@@ -235,6 +238,10 @@ impl Validator for LocalValidator {
         self.keys.id()
     }
 
+    fn is_present(&self) -> bool {
+        self.fault != Some(Fault::Silent)
+    }
+
     fn propose<E>(&mut self, turn: &Turn<'_>, bench: &mut Bench<'_, E>) -> Result<Vec<Proposal>, Error<E>> {
         let instead = match self.fault {
             Some(Fault::Silent) => return Ok(Vec::new()),
@@ -250,7 +257,7 @@ impl Validator for LocalValidator {
     }
 
     fn judge(&mut self, proposal: &Proposal, own: &Executed, input: &[Entry]) -> Option<Verdict> {
-        if self.fault == Some(Fault::Silent) {
+        if !self.is_present() {
             return None;
         }
         if proposal.hash == own.hash {

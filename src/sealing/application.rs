@@ -11,6 +11,13 @@ use crate::consensus::sealer::Sealer;
 use super::processor::Seal;
 use super::view::Stores;
 
+const SUB_TOPOLOGY: &str = "seal";
+
+/// Name of the task that seals, and of its state directory.
+pub fn task_name() -> String {
+    format!("{SUB_TOPOLOGY}_0")
+}
+
 /// What an application is made from.
 pub struct Options {
     /// What the chain starts from.
@@ -83,7 +90,7 @@ impl Application {
     pub fn topology(&self) -> topology::Result<Topology> {
         let shared = &self.shared;
         let mut builder = Builder::new();
-        let mut sealing = builder.sub_topology("seal");
+        let mut sealing = builder.sub_topology(SUB_TOPOLOGY);
         sealing.single_writer(format!("cairn-{}-seal", shared.genesis_hash));
         let stores = Stores::new();
         for store in stores.all() {

@@ -14,13 +14,15 @@
 //! application   what is sealed, and the graph for it
 //! processor     records -> open block -> sealed block
 //! open_block    the input that is held
+//! covered       how far the input is in blocks
 //! view          the ledger's tables over stores
 //! ```
 
 mod application;
+mod covered;
 mod open_block;
 mod processor;
 mod view;
 
-pub use application::{Application, Options, Status, TopicTip, evidence_topic};
-pub use view::{Stores, Tables};
+pub use application::{Application, Options, Status, TopicTip, evidence_topic, task_name};
+pub use view::{Stores, Tables, store_specs};

@@ -1,12 +1,16 @@
 //! The ledger's tables over the task's stores.
 
+use std::cell::RefCell;
 use std::ops::ControlFlow;
+use std::rc::Rc;
 
 use topology::codec::Bytes;
 use topology::graph::{Store, Wiring};
 use topology::store::{self, Direction, KeyValueStore};
 
 use crate::ledger::state::{Changes, Table, View};
+
+const DECISIONS: &str = "decisions";
 
 /// The stores of the sealing sub-topology: one per table of the ledger, and the decisions.
 #[derive(Clone)]
@@ -19,7 +23,7 @@ impl Stores {
     /// In RocksDB.
     pub fn new() -> Self {
         let tables = Table::ALL.into_iter().map(|table| (table, Store::rocksdb(table.name(), Bytes, Bytes)));
-        Self { tables: tables.collect(), decisions: Store::rocksdb("decisions", Bytes, Bytes) }
+        Self { tables: tables.collect(), decisions: Store::rocksdb(DECISIONS, Bytes, Bytes) }
     }
 
     /// All of them.
@@ -35,7 +39,8 @@ impl Stores {
     /// Connects the tables.
     pub fn tables(&self, wiring: &Wiring<'_>) -> topology::Result<Tables> {
         let connect = |(table, store): &(Table, Store<Bytes, Bytes>)| Ok((*table, wiring.store(store)?));
-        Ok(Tables(self.tables.iter().map(connect).collect::<topology::Result<_>>()?))
+        let tables = self.tables.iter().map(connect).collect::<topology::Result<_>>()?;
+        Ok(Tables { tables, detached: None })
     }
 }
 
@@ -46,7 +51,11 @@ impl Default for Stores {
 }
 
 /// The ledger's tables, as the ledger reads them.
-pub struct Tables(Vec<(Table, KeyValueStore<Bytes, Bytes>)>);
+pub struct Tables {
+    tables: Vec<(Table, KeyValueStore<Bytes, Bytes>)>,
+    /// The stores, where they are no task's.
+    detached: Option<Rc<RefCell<store::Stores>>>,
+}
 
 impl Tables {
     /// Writes what a block changes.
@@ -61,8 +70,36 @@ impl Tables {
         Ok(())
     }
 
+    /// Over stores that no task has: to look at them, or to fill them ([`Tables::put`], [`Tables::commit_detached`]).
+    pub fn over(stores: &Rc<RefCell<store::Stores>>) -> topology::Result<Self> {
+        let index =
+            |name: &str| stores.borrow().specs().iter().position(|spec| spec.name == name).unwrap_or(usize::MAX);
+        let connect =
+            |table: Table| Ok((table, KeyValueStore::new(Rc::clone(stores), index(table.name()), Bytes, Bytes)?));
+        let tables = Table::ALL.into_iter().map(connect).collect::<topology::Result<_>>()?;
+        Ok(Self { tables, detached: Some(Rc::clone(stores)) })
+    }
+
+    /// Writes one entry.
+    pub fn put(&self, table: Table, key: &[u8], value: &[u8]) -> store::Result<()> {
+        self.store(table)?.put(&key, &value)
+    }
+
+    /// Commits to stores of no task ([`Tables::over`]): they have no changelog.
+    pub fn commit_detached(&self, now_ms: i64) -> topology::Result<()> {
+        let Some(stores) = &self.detached else { return Ok(()) };
+        let mut stores = stores.borrow_mut();
+        let count = stores.specs().len();
+        for store in 0..count {
+            stores.begin_changelog(store, [0; 16])?;
+        }
+        let positions: Vec<(usize, i64)> = (0..count).map(|store| (store, 0)).collect();
+        stores.commit(&positions, now_ms)?;
+        Ok(stores.flush()?)
+    }
+
     fn store(&self, table: Table) -> store::Result<&KeyValueStore<Bytes, Bytes>> {
-        let found = self.0.iter().find(|(named, _)| *named == table);
+        let found = self.tables.iter().find(|(named, _)| *named == table);
         let missing =
             || store::Error::new(store::Kind::Invalid, format!("there is no store for table '{}'", table.name()));
         found.map(|(_, store)| store).ok_or_else(missing)
@@ -86,4 +123,13 @@ impl View for Tables {
             ControlFlow::Continue(())
         })
     }
+}
+
+/// The stores of the sealing sub-topology, as its task opens them.
+pub fn store_specs() -> topology::Result<Vec<store::Spec>> {
+    let names = Table::ALL.into_iter().map(Table::name).chain([DECISIONS]);
+    let mut specs: Vec<store::Spec> =
+        names.map(|name| store::Spec::new(name, store::Medium::RocksDb)).collect::<store::Result<_>>()?;
+    specs.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(specs)
 }

@@ -28,6 +28,7 @@ fn pure_modules_reach_for_nothing_outside() {
         CLEAN
     );
     assert_eq!(lines(layers::pure_ledger, "src/consensus.rs", "use rocksdb::DB;"), [1]);
+    assert_eq!(lines(layers::pure_ledger, "src/ledger/tree/tests.rs", "use std::time::Instant;"), CLEAN);
     assert_eq!(lines(layers::pure_ledger, "src/run/mod.rs", "use topology::log::Record;"), CLEAN);
 }
 

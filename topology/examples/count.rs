@@ -121,10 +121,9 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> topology::Result<()> {
     let log = KafkaLog::new(kafka::Options {
-        brokers: arguments.brokers.clone(),
         properties: arguments.properties.clone(),
         client_id: arguments.application_id.clone(),
-        ..kafka::Options::default()
+        ..kafka::Options::new(&arguments.brokers)
     })?;
     let input = TopicPartition::new(&arguments.input, 0);
     let end = log.watermarks(&input, Isolation::ReadCommitted)?.high;

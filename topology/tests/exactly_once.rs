@@ -1,5 +1,8 @@
 //! The engine on the memory log, with commits that fail in every way: counts are exact, and outputs too.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
+
+#[allow(dead_code, reason = "each test uses some of the faults")]
 mod fault_log;
 
 use std::collections::{BTreeMap, VecDeque};

@@ -65,6 +65,7 @@ impl Header {
 struct BlockRow {
     header: Header,
     hash: Hash,
+    #[serde(deserialize_with = "Deserialize::deserialize")] // null is a value; left out is not
     seal: Option<Seal>,
     transactions: Vec<Entry>,
     operations: Vec<Operation>,

@@ -85,6 +85,8 @@ fn a_wrong_line_names_its_field() {
     assert_eq!(with("\"time_ms\":1700000000000,", ""), "header.time_ms");
     assert_eq!(with(",\"amount\":3", ""), "transactions.0.amount");
     assert_eq!(with(",\"to_balance\":3", ""), "transactions.0.receipt.to_balance");
+    let window = "\"window\":{\"start_ms\":1700000000000,\"end_ms\":1700000001000},";
+    assert_eq!(with(window, ""), "header.window");
     assert_eq!(with("\"cut\":\"transactions\"", "\"cut\":\"whim\""), "header.cut");
     assert_eq!(with("\"first\":0", "\"first\":null"), "header.ranges.0.first");
     assert_eq!(with("\"amount\":3", "\"amount\":3.0"), "transactions.0.amount");

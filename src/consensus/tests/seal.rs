@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::super::seal::{Claims, Flaw, Standing, claims, verify, verify_many};
 use super::*;
 
@@ -151,4 +153,32 @@ fn forge_reveal(seals: &mut [Claims], at: usize) -> Flaw {
 fn forge_attestation(seals: &mut [Claims], at: usize) -> Flaw {
     seals[at].break_attestation();
     Flaw::Attestation
+}
+
+fn bytes<const N: usize>() -> impl Strategy<Value = [u8; N]> {
+    prop::collection::vec(any::<u8>(), N).prop_map(|bytes| bytes.try_into().unwrap())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_bytes_from_outside_make_a_seal_or_a_panic(
+        scheme in 0u8..3, signature in bytes::<64>(), reveal in bytes::<48>(), attestation in bytes::<48>(),
+        signers in prop::collection::vec(any::<u8>(), 0..40), keep in 0u8..8,
+    ) {
+        let five = Five::new();
+        let header = five.header(3, 0, 1);
+        let good = five.seal(&header, &[0, 1, 2, 3]);
+        let part = |bit: u8| keep & bit != 0;
+        let seal = Seal {
+            scheme,
+            signature: if part(1) { good.signature } else { signature },
+            reveal: if part(2) { good.reveal } else { reveal },
+            attestation: if part(4) { good.attestation } else { attestation },
+            signers: Bitmap::from_bytes(signers).unwrap_or_else(|| good.signers.clone()),
+        };
+        let genuine = seal == good;
+        prop_assert_eq!(check(&five, 3, &header, &seal).is_ok(), genuine);
+    }
 }

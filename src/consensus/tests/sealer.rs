@@ -265,20 +265,29 @@ fn a_round_once_passed_stays_passed_even_if_its_proposer_wakes_up() {
 }
 
 #[test]
+fn where_too_many_are_silent_no_round_passes_and_no_decision_piles_up() {
+    let all = ["validator-1", "validator-2", "validator-3", "validator-4", "validator-5"];
+    for silent in [&all[..], &all[1..], &all[..2], &[all[0], all[2]]] {
+        let faults: Vec<_> = silent.iter().map(|validator| (*validator, Fault::Silent)).collect();
+        let mut chain = Chain::new(&faults);
+        let stakes = [2000, 1800, 1600, 1400, 1200];
+        let awake = all.iter().zip(stakes).filter(|(validator, _)| !silent.contains(validator));
+        let present: u64 = awake.map(|(_, stake)| stake).sum();
+        for _ in 0..3 {
+            let step = chain.call();
+            let Step::Waiting { height: 1, round: 0, have, need: 5334 } = step else { panic!("{step:?}") };
+            assert_eq!(have, present);
+        }
+    }
+}
+
+#[test]
 fn without_a_quorum_the_input_waits_and_is_sealed_by_the_same_header_later() {
     // 2000 + 1600 of 8000 are silent: 4400 sign, 5334 are needed.
     let mut chain = Chain::new(&[("validator-1", Fault::Silent), ("validator-3", Fault::Silent)]);
-    let (round, mut held) = loop {
-        let mut held = input(chain.height());
-        match chain.call_with(&mut held, Cut::Transactions).unwrap() {
-            Step::Sealed(_) => panic!("no quorum can seal"),
-            Step::NeedDecision(decision) => chain.decisions.push(decision),
-            Step::Waiting { height, round, have, need } => {
-                assert_eq!((height, have, need), (1, 4400, 5334));
-                break (round, held);
-            }
-        }
-    };
+    let mut held = input(1);
+    let step = chain.call_with(&mut held, Cut::Transactions).unwrap();
+    let Step::Waiting { height: 1, round, have: 4400, need: 5334 } = step else { panic!("{step:?}") };
     assert_eq!(held, input(1), "the input is held as it was");
     let proposed: BTreeSet<Vec<u8>> = proposals(&chain, round);
     assert_eq!(proposed.len(), 1);
@@ -382,6 +391,12 @@ fn a_validator_never_signs_a_second_header_for_a_turn_even_if_its_input_changes(
     chain.decisions.clear();
     let Step::Sealed(again) = chain.call() else { panic!() };
     assert_eq!(again.block, first.block, "the first input still seals");
+}
+
+#[test]
+fn a_sealer_can_move_to_the_thread_that_seals() {
+    fn moves<T: Send>() {}
+    moves::<Sealer>();
 }
 
 #[test]

@@ -56,6 +56,10 @@ impl Validator for Recorder {
         self.inner.id()
     }
 
+    fn is_present(&self) -> bool {
+        self.inner.is_present()
+    }
+
     fn propose<E>(&mut self, turn: &Turn<'_>, bench: &mut Bench<'_, E>) -> Result<Vec<Proposal>, Error<E>> {
         let mut proposals = self.inner.propose(turn, bench)?;
         for proposal in &mut proposals {

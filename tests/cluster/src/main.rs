@@ -20,8 +20,13 @@ fn main() -> ExitCode {
         command.env(BROKER_PID, pid.to_string());
     }
     match command.status() {
-        // 128 and more is what a shell says of a command that a signal ended.
-        Ok(status) => ExitCode::from(status.code().map_or(128, |code| code as u8)),
+        Ok(status) => match status.code() {
+            Some(code) => ExitCode::from(code as u8),
+            None => {
+                eprintln!("test-cluster: {}: {status}", program.display());
+                ExitCode::FAILURE
+            }
+        },
         Err(error) => {
             eprintln!("test-cluster: {}: {error}", program.display());
             ExitCode::from(127)

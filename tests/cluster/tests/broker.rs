@@ -1,5 +1,7 @@
 //! What the rest of the tests rely on: a broker that answers, comes back with its data, and never outlives its test.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop where it stands")]
+
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};

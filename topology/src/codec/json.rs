@@ -39,7 +39,7 @@ impl<T> fmt::Debug for Json<T> {
 impl<T: Serialize + DeserializeOwned + 'static> Codec for Json<T> {
     type Item<'a> = T;
 
-    fn decode<'a>(&self, bytes: &'a [u8]) -> Result<T, DecodeError> {
+    fn decode(&self, bytes: &[u8]) -> Result<T, DecodeError> {
         serde_json::from_slice(bytes).map_err(|error| DecodeError::new(format!("not the expected JSON: {error}")))
     }
 

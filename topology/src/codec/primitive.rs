@@ -41,7 +41,7 @@ pub struct I64;
 impl Codec for I64 {
     type Item<'a> = i64;
 
-    fn decode<'a>(&self, bytes: &'a [u8]) -> Result<i64, DecodeError> {
+    fn decode(&self, bytes: &[u8]) -> Result<i64, DecodeError> {
         Ok(i64::from_be_bytes(eight(bytes)?))
     }
 
@@ -57,7 +57,7 @@ pub struct U64;
 impl Codec for U64 {
     type Item<'a> = u64;
 
-    fn decode<'a>(&self, bytes: &'a [u8]) -> Result<u64, DecodeError> {
+    fn decode(&self, bytes: &[u8]) -> Result<u64, DecodeError> {
         Ok(u64::from_be_bytes(eight(bytes)?))
     }
 

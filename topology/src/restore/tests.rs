@@ -1,1 +1,6 @@
+//! Restores against a real log and real stores, with crashes where they hurt.
 
+mod crashes;
+mod threads;
+mod transactions;
+mod world;

@@ -285,8 +285,8 @@ fn behaves_as_sorted_maps_do(bench: &Bench, steps: Vec<Step>) -> Result<(), Test
             }
         }
     }
-    for store in 0..2 {
-        prop_assert_eq!(all(&mut stores, store), current[store].clone().into_iter().collect::<Entries>());
+    for (store, current) in current.into_iter().enumerate() {
+        prop_assert_eq!(all(&mut stores, store), current.into_iter().collect::<Entries>());
     }
     Ok(())
 }

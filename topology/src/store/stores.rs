@@ -327,6 +327,11 @@ impl Stores {
         self.flush.unflushed_bytes()
     }
 
+    /// Waits until everything committed so far is safe from a crash of the machine.
+    pub fn flush(&mut self) -> Result<()> {
+        self.backend.flush()
+    }
+
     /// Drops uncommitted writes, writes down what is committed, and closes.
     pub fn close(mut self) -> Result<()> {
         self.backend.flush()
@@ -388,6 +393,13 @@ impl Stores {
             ControlFlow::Break(())
         })?;
         if is_empty { Ok(()) } else { self.backend.wipe(store) }
+    }
+
+    /// Gives back the memory that staging took.
+    pub(crate) fn end_staging(&mut self, store: usize) {
+        if let Some(slot) = self.slots.get_mut(store).filter(|slot| slot.overlay.is_empty()) {
+            slot.overlay = Overlay::default();
+        }
     }
 
     /// The size of what is staged for a store, in bytes.

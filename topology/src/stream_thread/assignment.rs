@@ -28,12 +28,12 @@ pub(super) enum Phase {
     /// Its stores are with the restorer.
     Restoring { committed: Option<crate::log::Committed> },
     /// It processes.
-    Running(Running),
+    Running(Box<Running>),
 }
 
 #[derive(Default)]
 pub(super) struct Pending {
-    pub(super) stores: Option<Stores>,
+    pub(super) stores: Option<Box<Stores>>,
     /// Since when it waits, monotonic ms.
     pub(super) since_ms: i64,
     /// No attempt before this, monotonic ms.
@@ -121,7 +121,7 @@ impl<L: Log> StreamThread<L> {
 
     fn release(&mut self, task: Assigned) {
         let stores = match task.phase {
-            Phase::Pending(pending) => pending.stores,
+            Phase::Pending(pending) => pending.stores.map(|stores| *stores),
             Phase::Running(running) => running.task.into_stores(),
             Phase::Restoring { .. } => {
                 if self.restorer.cancel(task.id.clone()).is_ok() {

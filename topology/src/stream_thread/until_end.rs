@@ -9,6 +9,7 @@ use crate::graph::Topology;
 use crate::log::{Isolation, Log, Offset, Record, TopicPartition};
 
 use super::assignment::{Assigned, Phase};
+use super::recovery::void;
 use super::{StreamThread, send_outputs};
 
 /// How far a bounded run is.
@@ -73,7 +74,7 @@ impl<L: Log> StreamThread<L> {
             return Ok(());
         }
         if task.task.is_holding() {
-            task.task.end_of_input()?;
+            task.task.end_of_input().map_err(void)?;
             return send_outputs(slots, task);
         }
         if self.wants_commit() {

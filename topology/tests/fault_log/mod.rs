@@ -11,7 +11,7 @@ use topology::log::{
 
 /// What happens at the next commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// Nothing: it commits.
     None,
     /// It commits, but the answer is lost.
@@ -27,21 +27,21 @@ pub enum Fault {
 }
 
 /// The faults to come, one per commit; none when it is empty.
-pub type Script = Arc<Mutex<VecDeque<Fault>>>;
+pub(crate) type Script = Arc<Mutex<VecDeque<Fault>>>;
 
 #[derive(Clone)]
-pub struct FaultLog<L> {
+pub(crate) struct FaultLog<L> {
     inner: L,
     script: Script,
 }
 
 impl<L> FaultLog<L> {
-    pub fn new(inner: L, script: Script) -> Self {
+    pub(crate) fn new(inner: L, script: Script) -> Self {
         Self { inner, script }
     }
 }
 
-pub struct FaultProducer<P> {
+pub(crate) struct FaultProducer<P> {
     inner: P,
     script: Script,
 }

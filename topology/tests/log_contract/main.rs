@@ -4,6 +4,8 @@
 //! also true of a real cluster, so none takes for granted that offsets are contiguous across transactions, that a
 //! commit is visible the moment it returns, or that anything happens within less than [`harness::PATIENCE`].
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop where it stands")]
+
 mod consuming;
 mod end_of_partition;
 mod group_offsets;

@@ -28,11 +28,14 @@ use crate::log::{
 /// Between two questions whether something has come to pass.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// A client that asks questions and consumes nothing.
+type Helper = Arc<BaseConsumer<Context>>;
+
 /// The helper clients of one log.
 pub(super) struct Admin {
     options: Options,
     /// By group and isolation. A client's group cannot be changed, so each group asked about has one.
-    helpers: Mutex<HashMap<(String, bool), Arc<BaseConsumer<Context>>>>,
+    helpers: Mutex<HashMap<(String, bool), Helper>>,
     client: Mutex<Option<Arc<AdminClient<Context>>>>,
 }
 
@@ -49,8 +52,10 @@ impl Admin {
         self.options.request_timeout
     }
 
-    fn helper(&self, group: &str, isolation: Isolation) -> Result<Arc<BaseConsumer<Context>>> {
+    fn helper(&self, group: &str, isolation: Isolation) -> Result<Helper> {
         let mut helpers = self.helpers.lock().unwrap_or_else(PoisonError::into_inner);
+        // What they have to say piles up until somebody listens.
+        helpers.values().for_each(|helper| pump(helper));
         let key = (group.to_owned(), isolation == Isolation::ReadCommitted);
         if let Some(helper) = helpers.get(&key) {
             return Ok(Arc::clone(helper));
@@ -64,7 +69,7 @@ impl Admin {
     }
 
     /// The helper for questions that concern no group.
-    fn any_helper(&self) -> Result<Arc<BaseConsumer<Context>>> {
+    fn any_helper(&self) -> Result<Helper> {
         self.helper(&self.options.client_id, Isolation::ReadUncommitted)
     }
 
@@ -351,9 +356,16 @@ impl Admin {
     }
 }
 
+impl Drop for Admin {
+    fn drop(&mut self) {
+        let helpers = self.helpers.get_mut().unwrap_or_else(PoisonError::into_inner);
+        helpers.values().for_each(|helper| native::close(helper));
+    }
+}
+
 /// Serves a helper's queue: its log lines and complaints.
 fn pump(helper: &BaseConsumer<Context>) {
-    for _ in 0..64 {
+    for _ in 0..10_000 {
         let before = helper.context().served();
         let _ = helper.poll(Duration::ZERO);
         if helper.context().served() == before {

@@ -1,4 +1,10 @@
-//! A batch of messages, handed out grouped by partition.
+//! A batch of messages, handed out in runs of one partition.
+//!
+//! librdkafka delivers what one fetch brought of a partition in one piece, so runs are long where there is much to
+//! read, and no sorting is needed. One pass over the messages makes records and steps; a second one, after the handler
+//! has run, gives the messages back.
+
+use std::ops::Range;
 
 use rustc_hash::FxHashMap;
 
@@ -7,7 +13,6 @@ use super::native::{Batch, Code, Message};
 use crate::log::{Error, Event, Header, Kind, Offset, Record, Start, TopicPartition};
 
 const END_OF_PARTITION: Code = rdkafka::types::RDKafkaErrorCode::PartitionEOF as Code;
-const NOWHERE: u32 = u32::MAX;
 
 /// A partition that is being consumed.
 pub(super) struct Assigned {
@@ -19,183 +24,167 @@ pub(super) struct Assigned {
 }
 
 impl Assigned {
-    /// The lowest offset that may be handed out.
-    fn lowest(&self) -> Offset {
-        match self.next {
-            Start::Beginning => 0,
-            Start::At(offset) => offset,
+    /// The reader goes on at `offset`, after having been handed `from` first.
+    fn advance(&mut self, from: Offset, offset: Offset) {
+        if let Start::At(next) = self.next
+            && from < next
+        {
+            // What was to be read is no longer there, and Kafka starts at the first record.
+            tracing::warn!(partition = %self.partition, next, from, "offset out of range: reading starts over");
         }
+        self.next = Start::At(offset);
     }
 }
 
-/// Which partition is where in the list of assigned ones, and scratch space for sorting a batch.
-#[derive(Default)]
-pub(super) struct Grouping {
-    /// (topic's address, partition) -> index of the assigned partition. Addresses hold for one assignment, during
-    /// which librdkafka keeps its topics.
-    known: FxHashMap<(usize, i32), u32>,
-    place: Vec<u32>,
-    starts: Vec<u32>,
-    cursors: Vec<u32>,
-    order: Vec<u32>,
-    spans: Vec<(usize, usize)>,
+/// What to hand over, in order.
+enum Step {
+    /// These of the batch's records, all of one assigned partition.
+    Records {
+        place: usize,
+        records: Range<usize>,
+    },
+    End {
+        place: usize,
+        offset: Offset,
+    },
 }
 
-impl Grouping {
+/// Hands batches out. Keeps its memory from one batch to the next.
+#[derive(Default)]
+pub(super) struct Delivery {
+    /// (topic's address, partition) -> index of the assigned partition. Addresses hold for one assignment, during
+    /// which librdkafka keeps its topics.
+    known: FxHashMap<(usize, i32), Option<usize>>,
+    steps: Vec<Step>,
+    /// Empty between batches.
+    records: Vec<Record<'static>>,
+}
+
+impl Delivery {
     /// Forgets all addresses: the assignment changes.
     pub(super) fn reset(&mut self) {
         self.known.clear();
     }
 
-    /// Hands a batch out, partition by partition, in order within each; returns the first error met on the way.
+    /// Hands a batch out; returns the first error met on the way.
     pub(super) fn deliver(
         &mut self,
         batch: &Batch,
         assigned: &mut [Assigned],
         handler: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), Error> {
-        let mut result = self.sort(batch, assigned);
-        let mut from = 0;
-        for (index, assigned) in assigned.iter_mut().enumerate() {
-            let to = self.starts.get(index + 1).map_or(from, |&start| start as usize);
-            if let Some(order) = self.order.get(from..to)
-                && !order.is_empty()
-            {
-                let delivered = deliver_partition(batch, order, &mut self.spans, assigned, handler);
-                result = result.and(delivered);
+        let mut records: Vec<Record<'_>> = std::mem::take(&mut self.records);
+        let mut headers = Vec::new();
+        let mut with_headers = Vec::new();
+        let result = self.sort_out(batch, assigned, &mut records, &mut headers, &mut with_headers);
+        for (index, range) in with_headers {
+            if let (Some(record), Some(headers)) = (records.get_mut(index), headers.get(range)) {
+                let record: &mut Record<'_> = record;
+                record.headers = headers;
             }
-            from = to;
         }
+        for step in self.steps.drain(..) {
+            match step {
+                Step::Records { place, records: range } => {
+                    let (Some(assigned), Some(records)) = (assigned.get_mut(place), records.get(range)) else {
+                        continue;
+                    };
+                    let (Some(first), Some(last)) = (records.first(), records.last()) else { continue };
+                    assigned.advance(first.offset, last.offset.saturating_add(1));
+                    handler(Event::Records { partition: &assigned.partition, records });
+                }
+                Step::End { place, offset } => {
+                    let Some(assigned) = assigned.get_mut(place) else { continue };
+                    assigned.advance(offset, offset);
+                    handler(Event::EndOfPartition { partition: &assigned.partition, offset });
+                }
+            }
+        }
+        // Collecting nothing in place: the borrows end and the allocation stays.
+        records.clear();
+        self.records = records.into_iter().map_while(|_| None).collect();
         result
     }
 
-    /// A stable counting sort by assigned partition; what belongs to none is left out, or reported if it is an error.
-    fn sort(&mut self, batch: &Batch, assigned: &[Assigned]) -> Result<(), Error> {
+    /// Makes records of messages, and steps of runs. Headers are attached afterwards, once their list stays in place.
+    fn sort_out<'b>(
+        &mut self,
+        batch: &'b Batch,
+        assigned: &[Assigned],
+        records: &mut Vec<Record<'b>>,
+        headers: &mut Vec<Header<'b>>,
+        with_headers: &mut Vec<(usize, Range<usize>)>,
+    ) -> Result<(), Error> {
         let mut result = Ok(());
-        self.place.clear();
-        self.starts.clear();
-        self.starts.resize(assigned.len() + 1, 0);
+        let mut run: Option<((usize, i32), Option<usize>, usize)> = None;
         for message in batch.iter() {
-            let place = self.place_of(&message, assigned);
-            if let Some(count) = self.starts.get_mut((place as usize).saturating_add(1)) {
-                *count += 1;
-            } else if let Some(code) = message.error()
-                && code != END_OF_PARTITION
-            {
-                result = result.and(Err(error(code, &message)));
+            let key = (message.topic_id(), message.partition());
+            let place = match run {
+                Some((current, place, _)) if current == key => place,
+                _ => {
+                    self.end_run(&mut run, records.len());
+                    let place = self.place_of(key, &message, assigned);
+                    run = Some((key, place, records.len()));
+                    place
+                }
+            };
+            if let Some(code) = message.error() {
+                self.end_run(&mut run, records.len());
+                match (code, place) {
+                    (END_OF_PARTITION, None) => {}
+                    (END_OF_PARTITION, Some(place)) => self.steps.push(Step::End { place, offset: message.offset() }),
+                    (code, _) => result = result.and(Err(unreadable(code, &message))),
+                }
+                continue;
             }
-            self.place.push(place);
-        }
-        let mut sum = 0;
-        for start in &mut self.starts {
-            sum += *start;
-            *start = sum;
-        }
-        // `starts[i]` is where partition i's run starts and its predecessor's ends; a cursor per run places the messages.
-        self.order.clear();
-        self.order.resize(sum as usize, 0);
-        self.cursors.clone_from(&self.starts);
-        for (index, &place) in self.place.iter().enumerate() {
-            if let Some(cursor) = self.cursors.get_mut(place as usize)
-                && let Some(slot) = self.order.get_mut(*cursor as usize)
-            {
-                *slot = index as u32;
-                *cursor += 1;
+            if place.is_none() {
+                continue;
             }
-        }
-        result
-    }
-
-    fn place_of(&mut self, message: &Message<'_>, assigned: &[Assigned]) -> u32 {
-        let key = (message.topic_id(), message.partition());
-        if let Some(&place) = self.known.get(&key) {
-            return place;
-        }
-        let (topic, partition) = (message.topic(), message.partition());
-        let place = assigned
-            .iter()
-            .position(|assigned| assigned.partition.partition == partition && assigned.partition.topic == topic)
-            .and_then(|place| u32::try_from(place).ok())
-            .unwrap_or(NOWHERE);
-        if place != NOWHERE {
-            self.known.insert(key, place);
-        }
-        place
-    }
-}
-
-/// The messages of one partition: runs of records, ends of partition, errors.
-fn deliver_partition(
-    batch: &Batch,
-    order: &[u32],
-    spans: &mut Vec<(usize, usize)>,
-    assigned: &mut Assigned,
-    handler: &mut dyn FnMut(Event<'_>),
-) -> Result<(), Error> {
-    let mut result = Ok(());
-    let is_event = |index: &u32| batch.get(*index as usize).is_some_and(|message| message.error().is_some());
-    for run in order.chunk_by(|before, after| !is_event(before) && !is_event(after)) {
-        let Some(first) = run.first().and_then(|&index| batch.get(index as usize)) else { continue };
-        match first.error() {
-            Some(END_OF_PARTITION) => {
-                let offset = first.offset().max(assigned.lowest());
-                assigned.next = Start::At(offset);
-                handler(Event::EndOfPartition { partition: &assigned.partition, offset });
+            let start = headers.len();
+            if let Err(code) = message.headers(headers) {
+                // Nothing behind it is handed out; only another assignment goes on from here.
+                result = result.and(Err(unreadable(code, &message)));
+                break;
             }
-            Some(code) => result = result.and(Err(error(code, &first))),
-            None => result = result.and(deliver_records(batch, run, spans, assigned, handler)),
-        }
-    }
-    result
-}
-
-fn deliver_records(
-    batch: &Batch,
-    run: &[u32],
-    spans: &mut Vec<(usize, usize)>,
-    assigned: &mut Assigned,
-    handler: &mut dyn FnMut(Event<'_>),
-) -> Result<(), Error> {
-    let messages = || run.iter().filter_map(|&index| batch.get(index as usize));
-    let lowest = assigned.lowest();
-    let mut result = Ok(());
-    let mut headers: Vec<Header<'_>> = Vec::new();
-    spans.clear();
-    for message in messages() {
-        let start = headers.len();
-        if let Err(code) = message.headers(&mut headers) {
-            result = Err(error(code, &message));
-            break;
-        }
-        spans.push((start, headers.len()));
-    }
-    let mut records = Vec::with_capacity(run.len());
-    // A record whose headers cannot be read ends the run: nothing behind it is handed out.
-    for (message, &(start, end)) in messages().zip(spans.iter()) {
-        if message.offset() >= lowest {
+            if headers.len() > start {
+                with_headers.push((records.len(), start..headers.len()));
+            }
             records.push(Record {
                 offset: message.offset(),
                 timestamp_ms: message.timestamp_ms(),
                 key: message.key(),
                 value: message.value(),
-                headers: headers.get(start..end).unwrap_or_default(),
+                headers: &[],
             });
         }
+        self.end_run(&mut run, records.len());
+        result
     }
-    if let Some(last) = records.last() {
-        assigned.next = Start::At(last.offset.saturating_add(1));
-        handler(Event::Records { partition: &assigned.partition, records: &records });
+
+    fn end_run(&mut self, run: &mut Option<((usize, i32), Option<usize>, usize)>, end: usize) {
+        if let Some((_, Some(place), start)) = run.take()
+            && start < end
+        {
+            self.steps.push(Step::Records { place, records: start..end });
+        }
     }
-    result
+
+    /// Where a message's partition is among the assigned ones, if it is.
+    fn place_of(&mut self, key: (usize, i32), message: &Message<'_>, assigned: &[Assigned]) -> Option<usize> {
+        *self.known.entry(key).or_insert_with(|| {
+            let (topic, partition) = (message.topic(), message.partition());
+            assigned
+                .iter()
+                .position(|assigned| assigned.partition.partition == partition && assigned.partition.topic == topic)
+        })
+    }
 }
 
-fn error(code: Code, message: &Message<'_>) -> Error {
-    let (topic, partition) = (message.topic(), message.partition());
-    let text = message.error_text();
-    // What cannot be read stays unreadable: a retry would skip it.
+fn unreadable(code: Code, message: &Message<'_>) -> Error {
     let kind = match classify::kind(code) {
         Kind::NotMember => Kind::Retry,
         kind => kind,
     };
-    Error::new(kind, format!("cannot read {topic}-{partition} at offset {}: {text}", message.offset()))
+    let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
+    Error::new(kind, format!("cannot read {topic}-{partition} at offset {offset}: {}", message.error_text()))
 }

@@ -61,8 +61,7 @@ const NO_SUCH_TOPIC: &[Code] = &[Code::UnknownTopic, Code::UnknownTopicOrPartiti
 pub(super) fn kind(code: i32) -> Kind {
     if is_any(code, NO_SUCH_TOPIC) {
         Kind::NoSuchTopic
-    } else if needs_a_human(code) || code == Code::FencedInstanceId as i32 {
-        // Fenced as a static member: another process runs under this identity.
+    } else if needs_a_human(code) {
         Kind::Fatal
     } else if is_any(code, NOT_A_MEMBER) || code == Code::PollExceeded as i32 {
         Kind::NotMember
@@ -223,7 +222,7 @@ mod tests {
         {
             assert_eq!(kind(code as i32), Kind::Retry, "{code:?}");
         }
-        for code in [Code::TopicAuthorizationFailed, Code::NotImplemented, Code::FencedInstanceId] {
+        for code in [Code::TopicAuthorizationFailed, Code::NotImplemented, Code::InvalidSessionTimeout] {
             assert_eq!(kind(code as i32), Kind::Fatal, "{code:?}");
         }
         assert_eq!(kind(Code::UnknownTopicOrPartition as i32), Kind::NoSuchTopic);

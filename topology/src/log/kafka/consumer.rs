@@ -15,7 +15,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset as NativeOffset, TopicPartitionList};
 
-use super::batch::{Assigned, Grouping};
+use super::batch::{Assigned, Delivery};
 use super::classify;
 use super::context::{Context, Rebalance};
 use super::deadline::Deadline;
@@ -25,6 +25,9 @@ use crate::log::{Consumer, ConsumerOptions, Error, Event, Kind, Offset, Result, 
 
 /// How long leaving the group may take; afterwards the session times out by itself.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+const FENCED_INSTANCE: &str =
+    "another process joined the group under this member's instance id: run each with a state directory of its own";
 
 /// A rebalance that was handed out and waits for the caller's `assign`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,9 +45,9 @@ pub struct KafkaConsumer {
     consumer: Arc<BaseConsumer<Context>>,
     has_group: bool,
     assigned: Vec<Assigned>,
-    grouping: Grouping,
+    delivery: Delivery,
     pending: Pending,
-    /// A partition that cannot be read on: reported until the next assignment or seek.
+    /// A partition that cannot be read on: reported until the next assignment.
     failure: Option<Error>,
     brokers: String,
     request_timeout: Duration,
@@ -70,7 +73,7 @@ impl KafkaConsumer {
             consumer,
             has_group: consumer_options.group.is_some(),
             assigned: Vec::new(),
-            grouping: Grouping::default(),
+            delivery: Delivery::default(),
             pending: Pending::Nothing,
             failure: None,
             brokers: options.brokers.clone(),
@@ -120,15 +123,23 @@ impl KafkaConsumer {
             return Ok(());
         }
         match classify::kind(code) {
-            Kind::Fatal if code == RDKafkaErrorCode::FencedInstanceId as i32 => Err(Error::new(
-                Kind::Fatal,
-                "another process joined the group under this member's instance id: run each with a state directory of its own",
-            )),
+            Kind::NotMember if code == RDKafkaErrorCode::FencedInstanceId as i32 => {
+                Err(Error::new(Kind::NotMember, FENCED_INSTANCE))
+            }
             Kind::Fatal | Kind::NoSuchTopic => {
                 let text = self.consumer.context().last_error().unwrap_or_else(|| native::describe(code));
                 Err(Error::new(classify::kind(code), format!("cannot consume: {text}")))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Why this consumer can never be a member again, if so: joining again would only start a fight over the place.
+    fn dead(&self) -> Result<()> {
+        match self.consumer.client().fatal_error() {
+            None => Ok(()),
+            Some((RDKafkaErrorCode::FencedInstanceId, _)) => Err(Error::new(Kind::Fatal, FENCED_INSTANCE)),
+            Some((_, text)) => Err(Error::new(Kind::Fatal, format!("this consumer cannot go on: {text}"))),
         }
     }
 
@@ -177,8 +188,8 @@ impl KafkaConsumer {
         }
     }
 
-    /// The assigned ones of these partitions whose state is not yet `paused`.
-    fn to_change(&mut self, partitions: &[TopicPartition], paused: bool) -> Vec<(TopicPartition, Start)> {
+    /// Notes which of these partitions are paused now; gives those for which that is new.
+    fn set_paused(&mut self, partitions: &[TopicPartition], paused: bool) -> Vec<(TopicPartition, Start)> {
         self.assigned
             .iter_mut()
             .filter(|assigned| assigned.paused != paused && partitions.contains(&assigned.partition))
@@ -244,6 +255,7 @@ impl Consumer for KafkaConsumer {
         if !self.has_group {
             return Err(Error::new(Kind::Fatal, "a consumer without a group cannot subscribe: assign partitions"));
         }
+        self.dead()?;
         let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
         self.consumer
             .subscribe(&topics)
@@ -270,7 +282,7 @@ impl Consumer for KafkaConsumer {
         }
         self.pending = Pending::Nothing;
         self.failure = None;
-        self.grouping.reset();
+        self.delivery.reset();
         self.assigned = partitions
             .iter()
             .map(|(partition, start)| Assigned { partition: partition.clone(), next: *start, paused: false })
@@ -286,12 +298,11 @@ impl Consumer for KafkaConsumer {
         if let Some(assigned) = self.assigned.get_mut(index) {
             assigned.next = next;
         }
-        self.failure = None;
         Ok(())
     }
 
     fn pause(&mut self, partitions: &[TopicPartition]) -> Result<()> {
-        let changed = self.to_change(partitions, true);
+        let changed = self.set_paused(partitions, true);
         if changed.is_empty() {
             return Ok(());
         }
@@ -299,7 +310,7 @@ impl Consumer for KafkaConsumer {
     }
 
     fn resume(&mut self, partitions: &[TopicPartition]) -> Result<()> {
-        let changed = self.to_change(partitions, false);
+        let changed = self.set_paused(partitions, false);
         if changed.is_empty() {
             return Ok(());
         }
@@ -324,7 +335,7 @@ impl Consumer for KafkaConsumer {
             if self.pending == Pending::Nothing {
                 self.queue.read(deadline.remaining_ms(), &mut self.batch);
                 if self.batch.len() > 0 {
-                    let result = self.grouping.deliver(&self.batch, &mut self.assigned, handler);
+                    let result = self.delivery.deliver(&self.batch, &mut self.assigned, handler);
                     self.batch.clear();
                     if let Err(error) = &result
                         && error.kind() == Kind::Fatal
@@ -355,11 +366,12 @@ impl Consumer for KafkaConsumer {
         if !self.has_group {
             return Ok(());
         }
+        self.dead()?;
         let deadline = Deadline::after(LEAVE_TIMEOUT);
         // Closing a static member tells the group nothing (KIP-345); unsubscribing does, once nothing is assigned.
         self.consumer.unsubscribe();
         self.assigned.clear();
-        self.grouping.reset();
+        self.delivery.reset();
         self.failure = None;
         loop {
             if std::mem::replace(&mut self.pending, Pending::Nothing) == Pending::Assign {

@@ -100,6 +100,11 @@ impl ClientContext for Context {
         }
     }
 
+    fn stats_raw(&self, statistics: &[u8]) {
+        let statistics = String::from_utf8_lossy(statistics);
+        tracing::debug!(client = self.name.as_str(), %statistics, "statistics");
+    }
+
     fn error(&self, error: KafkaError, reason: &str) {
         self.served.fetch_add(1, Ordering::Relaxed);
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {

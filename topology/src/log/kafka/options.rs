@@ -76,6 +76,10 @@ const REFUSED: &[(&[&str], &str)] = &[
     (&["log.queue", "log_level"], "log lines go where the program's go"),
 ];
 
+/// Batches are closed at this size, which every topic with Kafka's default `max.message.bytes` takes. The broker refuses
+/// whole batches, and librdkafka splits none.
+pub(super) const BATCH_BYTES: usize = 1_000_000;
+
 /// Refuses properties that would break a promise, and those librdkafka does not know or take.
 pub(super) fn check(options: &Options) -> Result<()> {
     for (name, value) in &options.properties {
@@ -177,12 +181,12 @@ pub(super) fn producer(options: &Options, producer: &ProducerOptions) -> ClientC
         ("enable.idempotence", "true".to_owned()),
         ("partitioner", "murmur2_random".to_owned()),
         ("compression.type", "lz4".to_owned()),
-        // Draining sends at once whatever lingers, so this costs no latency at a commit.
-        ("linger.ms", 20.min(timeout_ms / 10).to_string()),
+        // Nobody sees a record before its commit, which sends at once what lingers: this only makes batches full. Past
+        // it, librdkafka's thread spins while a partition has its five requests on their way.
+        ("linger.ms", 100.min(timeout_ms / 10).to_string()),
         // What a topic takes is checked per topic; this only has to be above the largest block.
         ("message.max.bytes", (16 << 20).to_string()),
-        // Small against every sane max.message.bytes: the broker refuses whole batches, librdkafka splits none.
-        ("batch.size", (256 << 10).to_string()),
+        ("batch.size", BATCH_BYTES.to_string()),
         ("queue.buffering.max.kbytes", (128 << 10).to_string()),
         ("retry.backoff.ms", "10".to_owned()),
     ];
@@ -199,9 +203,11 @@ pub(super) fn helper(options: &Options, group: &str, level: Isolation) -> Client
     common(options, &options.client_id, &settings)
 }
 
-/// Settings of the admin client.
+/// Settings of the admin client. Nobody polls it for log lines, and they would pile up; the helpers' say the same.
 pub(super) fn admin(options: &Options) -> ClientConfig {
-    common(options, &options.client_id, &[])
+    let mut config = common(options, &options.client_id, &[]);
+    config.set_log_level(RDKafkaLogLevel::Emerg);
+    config
 }
 
 fn isolation(level: Isolation) -> &'static str {

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! batch   0  u8   format, 1                       record  0  u32  offset - base offset
-//!         1  u8   flags, bit 0: has a tombstone           4  i64  timestamp, ms
-//!         2  u16  0                                      12  i32  key length, -1: none
+//!         1  0, 0, 0                                      4  i64  timestamp, ms
+//!                                                        12  i32  key length, -1: none
 //!         4  u32  record count                           16  i32  value length, -1: none
 //!         8  i64  base offset                            20  u32  header count
 //!        16  i64  last offset                            24  key, value, headers
@@ -19,7 +19,6 @@
 use crate::log::{Error, Header, Kind, Offset, ProducerRecord, Record, Result};
 
 const FORMAT: u8 = 1;
-const TOMBSTONE: u8 = 1;
 const HEAD_BYTES: usize = 48;
 const RECORD_HEAD_BYTES: usize = 24;
 const RECORD_HEADER_HEAD_BYTES: usize = 8;
@@ -139,7 +138,6 @@ impl Builder {
     fn write_head(&mut self, producer_id: i64, delete_horizon_ms: i64) -> &[u8] {
         let mut head = [0; HEAD_BYTES];
         head[0] = FORMAT;
-        head[1] = if self.tombstone { TOMBSTONE } else { 0 };
         head[4..8].copy_from_slice(&self.count.to_le_bytes());
         head[8..16].copy_from_slice(&self.first.to_le_bytes());
         head[16..24].copy_from_slice(&self.last.to_le_bytes());
@@ -169,7 +167,6 @@ pub(crate) struct Batch<'a> {
     pub(crate) producer_id: i64,
     pub(crate) timestamp_ms_max: i64,
     pub(crate) delete_horizon_ms: i64,
-    pub(crate) has_tombstone: bool,
 }
 
 /// Where a reader stands in a batch.
@@ -202,7 +199,7 @@ impl<'a> Batch<'a> {
     /// Reads the head. An unknown format is refused.
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self> {
         let mut input = bytes;
-        let (Some([format, flags, _, _]), Some(count)) = (take::<4>(&mut input), take(&mut input)) else {
+        let (Some([format, _, _, _]), Some(count)) = (take::<4>(&mut input), take(&mut input)) else {
             return Err(broken("it ends inside its head"));
         };
         if format != FORMAT {
@@ -217,7 +214,6 @@ impl<'a> Batch<'a> {
             producer_id: field()?,
             timestamp_ms_max: field()?,
             delete_horizon_ms: field()?,
-            has_tombstone: flags & TOMBSTONE != 0,
         })
     }
 
@@ -349,7 +345,6 @@ mod tests {
             let bytes = build(&all, base);
             let batch = Batch::parse(&bytes).unwrap();
             prop_assert_eq!((batch.base, batch.last, batch.producer_id), (base, base + all.len() as i64 - 1, 7));
-            prop_assert_eq!(batch.has_tombstone, all.iter().any(|fields| fields.2.is_none()));
             let mut cursor = Cursor::start();
             for (index, (timestamp_ms, key, value, headers)) in all.iter().enumerate() {
                 let raw = batch.next(&mut cursor).unwrap().unwrap();

@@ -17,7 +17,7 @@ use super::partition::Partition;
 use super::row::{self, Row};
 use super::storage::{Changes, PartitionId, Storage};
 use super::topic::{Settings, Topic};
-use super::transaction::Transactional;
+use super::transaction::{Abandoned, Transactional};
 
 /// The time, ms since 1970: decides when sessions and transactions time out and when tombstones may go.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -153,7 +153,7 @@ impl State {
     }
 
     /// Takes in stored rows; gives the transactions that were open.
-    fn restore(&mut self, rows: Vec<Row>) -> Result<Vec<(i64, Vec<(PartitionId, i64)>)>> {
+    fn restore(&mut self, rows: Vec<Row>) -> Result<Vec<Abandoned>> {
         let mut open = Vec::new();
         let mut later = Vec::new();
         for row in rows {

@@ -222,6 +222,8 @@ impl Job {
     }
 
     fn rewrite_slice(&mut self, broker: &Broker) -> Result<Progress> {
+        // Not when the job began: until now, a reader may have met a value whose tombstone must outlive its reading.
+        self.now_ms = broker.now_ms();
         let found = broker.storage.read(self.id, self.scan, self.map_end, SLICE_BYTES)?;
         let mut slice = Slice::default();
         let mut bytes = 0;

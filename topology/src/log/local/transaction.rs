@@ -48,6 +48,9 @@ struct Transaction {
     offsets: BTreeMap<String, BTreeMap<TopicPartition, Committed>>,
 }
 
+/// A transaction that a process left open when it ended: its producer id, and its first offset in each partition.
+pub(crate) type Abandoned = (i64, Vec<(PartitionId, Offset)>);
+
 /// A producer's claim to its transactional id.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
@@ -325,11 +328,7 @@ impl State {
     }
 
     /// Aborts transactions that a process left open when it ended.
-    pub(crate) fn abort_abandoned(
-        &mut self,
-        storage: &dyn Storage,
-        all: Vec<(i64, Vec<(PartitionId, Offset)>)>,
-    ) -> Result<()> {
+    pub(crate) fn abort_abandoned(&mut self, storage: &dyn Storage, all: Vec<Abandoned>) -> Result<()> {
         for (producer_id, partitions) in all {
             let open = Transaction {
                 started_ms: 0,

@@ -49,6 +49,7 @@ impl Rocks {
             .map_err(|error| failure("open", path, &error))?;
         let mut write_options = WriteOptions::default();
         write_options.disable_wal(true);
+        write_options.set_memtable_insert_hint_per_batch(true); // see Shared::database
         Ok(Self { database, path: path.to_owned(), stores, shared: shared.clone(), write_options, batch_bytes: 0 })
     }
 

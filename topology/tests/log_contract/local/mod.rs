@@ -2,6 +2,7 @@
 
 mod compaction;
 mod crash;
+mod space;
 mod throughput;
 mod time;
 

@@ -57,8 +57,10 @@ fn measure<L: Log>(name: &str, log: &L, config: &[(&str, &str)], key_count: u64)
 #[ignore = "a measurement"]
 fn throughput() {
     measure("memory", &super::memory().log, &[], 1_000_000);
-    measure("embedded", &super::embedded().log, &[], 1_000_000);
-    measure("embedded, compacted", &super::embedded().log, &[("cleanup.policy", "compact")], 100_000);
+    let embedded = super::embedded();
+    measure("embedded", &embedded.log, &[], 1_000_000);
+    let embedded = super::embedded();
+    measure("embedded, compacted", &embedded.log, &[("cleanup.policy", "compact")], 100_000);
 }
 
 #[test]

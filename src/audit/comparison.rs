@@ -1,0 +1,118 @@
+//! The chain against the transactions topic: every record is in exactly one block, as it was, and nothing else is.
+
+use std::collections::VecDeque;
+
+use crate::chain::{Block, Content, Entry, Hash, parse};
+
+use super::auditor::{Broken, Reason, broken};
+
+/// A record of the transactions topic, as much of it as is compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Original {
+    /// Its offset.
+    pub offset: i64,
+    /// Its timestamp, ms since 1970.
+    pub timestamp_ms: i64,
+    /// SHA-256 of its key; zeros without one.
+    pub key: Hash,
+    /// Its value.
+    pub value: Option<Vec<u8>>,
+}
+
+/// Walks over blocks and records side by side.
+#[derive(Debug, Default)]
+pub struct Comparison {
+    /// Records that no block has been compared with yet, in order.
+    waiting: VecDeque<Original>,
+    /// The topic's first offset when the comparison began: older records were deleted by retention.
+    first_offset: i64,
+    /// The first height all of whose records could be compared.
+    from_height: Option<u64>,
+    compared_count: u64,
+}
+
+impl Comparison {
+    /// With a topic whose first remaining offset is `first_offset`.
+    pub fn new(first_offset: i64) -> Self {
+        Self { first_offset, ..Self::default() }
+    }
+
+    /// The next record of the topic.
+    pub fn push(&mut self, original: Original) {
+        self.waiting.push_back(original);
+    }
+
+    /// Whether the records of a block, and the one behind them if there is one, have been pushed.
+    pub fn has_enough_for(&self, block: &Block) -> bool {
+        let last = block.entries.last().map_or(-1, |entry| entry.origin.offset);
+        self.waiting.back().is_some_and(|original| original.offset >= last)
+    }
+
+    /// Compares a block. All records up to its last must have been pushed, as far as there are any.
+    pub fn check(&mut self, block: &Block) -> Result<(), Broken> {
+        let height = block.header.height;
+        let mut complete = true;
+        for entry in &block.entries {
+            if entry.origin.offset < self.first_offset {
+                complete = false;
+                continue;
+            }
+            let original = self.waiting.pop_front();
+            let wrong = |detail: String| Err(broken(height, Reason::Transactions, detail));
+            let offset = entry.origin.offset;
+            match original {
+                Some(original) if original.offset == offset => {
+                    compare(entry, &original).or_else(|what| wrong(format!("offset {offset}: {what}")))?;
+                }
+                Some(original) if original.offset < offset => {
+                    return wrong(format!("offset {} of the topic is in no block: it was dropped", original.offset));
+                }
+                _ => return wrong(format!("offset {offset} is in the block and not on the topic: it was invented")),
+            }
+            self.compared_count += 1;
+        }
+        if complete && !block.entries.is_empty() {
+            self.from_height.get_or_insert(height);
+        }
+        Ok(())
+    }
+
+    /// The first height that was compared in full.
+    pub fn from_height(&self) -> Option<u64> {
+        self.from_height
+    }
+
+    /// Records compared.
+    pub fn compared_count(&self) -> u64 {
+        self.compared_count
+    }
+
+    /// Records behind the last block: not sealed yet.
+    pub fn unsealed_count(&self) -> usize {
+        self.waiting.len()
+    }
+}
+
+/// What differs, if anything.
+fn compare(entry: &Entry, original: &Original) -> Result<(), String> {
+    if entry.origin.timestamp_ms != original.timestamp_ms {
+        let (found, expected) = (entry.origin.timestamp_ms, original.timestamp_ms);
+        return Err(format!("the block says timestamp {found}, the topic {expected}"));
+    }
+    let value = original.value.as_deref();
+    if entry.original != Hash::of_nullable(value) {
+        return Err("the block has the hash of another value than the topic's".to_owned());
+    }
+    match (&entry.content, parse(value)) {
+        (Content::Transaction { transaction, .. }, Ok(expected)) if *transaction == expected => Ok(()),
+        (Content::Transaction { .. }, Ok(_)) => Err("the block holds another transaction than the topic".to_owned()),
+        (Content::Transaction { .. }, Err(reject)) => {
+            Err(format!("the block holds a transaction, the topic something unreadable ({})", reject.code))
+        }
+        (Content::Stub { .. }, Ok(_)) => Err("the block calls a transaction unreadable".to_owned()),
+        (Content::Stub { reason, key, value: hash }, Err(reject)) => {
+            let same = *reason == reject.code && *key == original.key && *hash == entry.original;
+            if same { Ok(()) } else { Err("the block's stub is not what the topic's record gives".to_owned()) }
+        }
+    }
+}

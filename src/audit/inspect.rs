@@ -1,0 +1,74 @@
+//! What a state directory holds, while nobody runs on it.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+
+use topology::store::state_directory::InstanceId;
+use topology::store::{Options, Shared, StateDirectory, Stores};
+use topology::{Error, Result};
+
+use crate::chain::{Name, ValidatorId};
+use crate::ledger::state::{self, Account, Supply, Table, Tip, ValidatorRecord, View};
+use crate::sealing::{self, Tables, task_name};
+
+/// The chain's state at its last block.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    /// The last block.
+    pub tip: Tip,
+    /// What the chain holds.
+    pub supply: Supply,
+    /// The validators, slashed ones included, by id.
+    pub validators: Vec<(ValidatorId, ValidatorRecord)>,
+    /// Accounts that are not empty, by name.
+    pub accounts: Vec<(Name, Account)>,
+}
+
+/// The applications with a chain's state in a state directory.
+pub fn applications(root: &Path) -> Result<Vec<String>> {
+    let failed =
+        |error: std::io::Error| Error::stop(format!("cannot read the state directory {}: {error}", root.display()));
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(root).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if entry.path().join(task_name()).is_dir() {
+            found.extend(entry.file_name().into_string());
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Reads the state of an application. Refused while an instance runs on it. It may be behind the topics by what was not flushed:
+/// the next run restores that from the changelogs.
+pub fn inspect(root: &Path, application_id: &str) -> Result<Inspection> {
+    let directory = StateDirectory::open(root, application_id, InstanceId::new(0, 0))?;
+    let tables = open(&directory, [0; 32])?;
+    if !tables.get(Table::Tip, b"tip", &mut Vec::new())? {
+        return Err(Error::stop(format!(
+            "the state of '{application_id}' in {} holds no block yet: it was never flushed, or never ran",
+            root.display()
+        )));
+    }
+    let fail = |error: &dyn std::error::Error| Error::stop(error.to_string());
+    let mut accounts = Vec::new();
+    tables.scan(Table::Accounts, &mut |key, value| {
+        let name = std::str::from_utf8(key).ok().and_then(|name| Name::new(name).ok());
+        accounts.extend(name.zip(Account::from_record(value)));
+    })?;
+    Ok(Inspection {
+        tip: state::tip(&tables).map_err(|error| fail(&error))?,
+        supply: state::audit_supply(&tables).map_err(|error| fail(&error))?,
+        validators: state::validators(&tables).map_err(|error| fail(&error))?,
+        accounts,
+    })
+}
+
+/// The chain's tables in a state directory.
+pub(super) fn open(directory: &StateDirectory, fingerprint: [u8; 32]) -> Result<Tables> {
+    let shared = Shared::new(Options::default());
+    let specs = sealing::store_specs()?;
+    let stores = Stores::open(specs, directory.lock_task(&task_name())?, &shared, fingerprint)?;
+    Tables::over(&Rc::new(RefCell::new(stores)))
+}

@@ -1,0 +1,22 @@
+//! Checking a chain from its topics, and rebuilding its state from them.
+//!
+//! ```text
+//! auditor      the chain against itself: hashes, seals, rounds, evidence, re-execution     pure
+//! comparison   the chain against the transactions it says it holds                         pure
+//! checkpoint   a height known to be good, in a file
+//! verify       both topics, read side by side
+//! replay       blocks into the stores of a state directory
+//! inspect      what a state directory holds
+//! ```
+//! The auditor needs the blocks alone, in order, one at a time; its memory is that of the chain's state, not of its length.
+
+mod auditor;
+mod checkpoint;
+mod comparison;
+pub mod inspect;
+pub mod replay;
+pub mod verify;
+
+pub use auditor::{Anchor, Auditor, Broken, Reason, Summary};
+pub use checkpoint::Checkpoint;
+pub use comparison::{Comparison, Original};

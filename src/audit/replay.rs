@@ -1,0 +1,87 @@
+//! The state from the blockchain topic alone: block 0 holds the genesis, and every block is checked and executed again.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use rand::CryptoRng;
+use topology::clock::Clock;
+use topology::log::{Log, Start, TopicPartition};
+use topology::store::StateDirectory;
+use topology::store::state_directory::InstanceId;
+use topology::{Error, Result};
+
+use super::auditor::{Anchor, Auditor, Broken, Reason, Summary, broken};
+use super::inspect;
+use crate::chain::Block;
+use crate::ledger::state::{MemoryState, Table};
+use crate::reader::Reader;
+use crate::sealing::Tables;
+
+/// The application id of a replayed state: no run continues it, for a run's state belongs to its changelogs.
+pub const APPLICATION_ID: &str = "replay";
+
+/// Replays a chain into an empty state directory, up to and with a height. The outer error: it could not be done. The inner
+/// one: the chain is broken, and this is why.
+pub fn replay<L: Log>(
+    log: &L,
+    clock: &dyn Clock,
+    blockchain: &str,
+    root: &Path,
+    to_height: Option<u64>,
+    randomness: impl CryptoRng,
+    progress: &mut dyn FnMut(u64),
+) -> Result<std::result::Result<Summary, Broken>> {
+    if root.is_dir() && inspect::applications(root)?.iter().any(|found| found == APPLICATION_ID) {
+        return Err(Error::stop(format!("{} holds a replayed state already: give an empty directory", root.display())));
+    }
+    let mut auditor = Auditor::new(Anchor::None, randomness);
+    let mut found = None;
+    let blocks = TopicPartition::new(blockchain, 0);
+    Reader::new(log, clock, "cairn-replay").read(&[(blocks, Start::Beginning)], |_, records| {
+        for record in records {
+            if to_height.is_some_and(|height| auditor.next_height() > height) {
+                return Ok(ControlFlow::Break(()));
+            }
+            let height = auditor.next_height();
+            let block = Block::from_record(record.key, record.value);
+            let checked = block
+                .map_err(|error| broken(height, Reason::Form, format!("offset {}: {error}", record.offset)))
+                .and_then(|block| auditor.check(&block));
+            if let Err(breach) = checked {
+                found = Some(breach);
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        progress(auditor.next_height());
+        Ok(ControlFlow::Continue(()))
+    })?;
+    let summary = auditor.finish();
+    let summary = match (summary, found) {
+        (Err(breach), None) | (Ok(_), Some(breach)) => return Ok(Err(breach)),
+        (Err(earlier), Some(breach)) => return Ok(Err(if earlier.height < breach.height { earlier } else { breach })),
+        (Ok(summary), None) => summary,
+    };
+    let (Some(summary), Some(state)) = (summary, auditor.state()) else {
+        return Ok(Err(broken(0, Reason::Height, "the topic holds no block")));
+    };
+    if to_height.is_some_and(|height| summary.tip.height < height) {
+        return Err(Error::stop(format!(
+            "the chain ends at height {}: replay to that one or less",
+            summary.tip.height
+        )));
+    }
+    write(root, state, &summary, clock.now_ms())?;
+    Ok(Ok(summary))
+}
+
+/// Puts the whole state into the stores, in one commit.
+fn write(root: &Path, state: &MemoryState, summary: &Summary, now_ms: i64) -> Result<()> {
+    let directory = StateDirectory::open(root, APPLICATION_ID, InstanceId::new(now_ms, 0))?;
+    let tables: Tables = inspect::open(&directory, summary.genesis_hash.0)?;
+    for table in Table::ALL {
+        for (key, value) in state.table(table) {
+            tables.put(table, key, value)?;
+        }
+    }
+    tables.commit_detached(now_ms)
+}

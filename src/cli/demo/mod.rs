@@ -1,0 +1,237 @@
+//! `cairn demo`: blocks within seconds, without Kafka.
+//!
+//! ```text
+//! traffic    made-up transactions, on a thread of its own
+//! viewer     blocks as they come, on a thread of its own
+//! ```
+
+mod traffic;
+mod viewer;
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::Args;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use topology::client::{Client, Config};
+use topology::clock::{Clock, SystemClock};
+use topology::log::embedded::{EmbeddedLog, Options};
+use topology::log::{Start, TopicPartition};
+
+use super::blocks::Tally;
+use super::error::{Error, Exit, Result};
+use super::graph::{self, Malicious, Topics};
+use super::output::grouped;
+use super::run;
+use super::shell::Shell;
+use crate::chain::{Amount, Balances, Block, Genesis, Name};
+use crate::config::founding::{self, Founding, Source};
+use crate::reader::Reader;
+use crate::sealing::Application;
+
+const EXAMPLES: &str = "\
+Examples:
+  cairn demo                                             20 blocks, one validator alters amounts and is caught
+  cairn demo --rate 5000 --blocks 50
+  cairn demo --malicious validator-2=equivocate --malicious validator-4=silent
+  cairn demo --dir ./demo && cairn verify --log embedded:./demo/log
+
+Everything happens in one process, on a log in one directory. The validators' keys are made from --seed: they
+guard nothing.";
+
+const TRANSACTIONS: &str = "transactions";
+const BLOCKCHAIN: &str = "blockchain";
+const APPLICATION_ID: &str = "cairn-demo";
+
+/// Watch blocks being sealed and a cheating validator being caught, without Kafka
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// Directory of the log and the stores, kept; a chain that is there goes on [default: a temporary one]
+    #[arg(long, value_name = "DIR", env = "CAIRN_DIR", hide_env = true)]
+    dir: Option<PathBuf>,
+
+    /// Transactions per second
+    #[arg(long, value_name = "TX_PER_S", env = "CAIRN_RATE", hide_env = true, default_value = "200", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    rate: u32,
+
+    /// Blocks to show; 0: until Ctrl-C
+    #[arg(long, value_name = "N", env = "CAIRN_BLOCKS", hide_env = true, default_value = "20")]
+    blocks: u64,
+
+    /// Validator that misbehaves: ID or ID=alter-amount|drop-transaction|equivocate|silent; `none` for none
+    #[arg(long, value_name = "VALIDATOR[=FAULT]", env = "CAIRN_MALICIOUS", hide_env = true, value_delimiter = ',', default_value = "validator-1", value_parser = graph::malicious)]
+    malicious: Vec<Option<Malicious>>,
+
+    /// Seed of keys and transactions
+    #[arg(long, value_name = "N", env = "CAIRN_SEED", hide_env = true, default_value = "1")]
+    seed: u64,
+}
+
+impl Arguments {
+    pub(crate) fn run(self, shell: &Shell) -> Result<Exit> {
+        let directory = Directory::open(self.dir.clone(), shell)?;
+        let clock = SystemClock::new();
+        let log = EmbeddedLog::open(directory.path.join("log"), &Options::default(), Arc::new(move || clock.now_ms()))?;
+        let founding = self.founding(&log, shell)?;
+        let genesis = founding.genesis.clone();
+        let topics = Topics { transactions: TRANSACTIONS.to_owned(), blockchain: BLOCKCHAIN.to_owned() };
+        let malicious: Vec<Malicious> = self.malicious.iter().flatten().cloned().collect();
+        let application = graph::application(&log, founding, topics, &malicious)?;
+        self.watch(shell, &directory.path, &log, &application)?;
+
+        let (tally, tip) = add_up(&log, shell, &genesis)?;
+        let result = report(shell, &directory, &tally, tip.as_ref());
+        drop(log);
+        directory.close();
+        result.map(|()| Exit::Done)
+    }
+
+    /// The chain in the directory, or a new one; keys come from the seed, so that a chain goes on with them.
+    fn founding(&self, log: &EmbeddedLog, shell: &Shell) -> Result<Founding> {
+        let keys = founding::default_keys(&mut StdRng::seed_from_u64(self.seed))?;
+        let on_topic = founding::read_genesis(&Reader::new(log, &shell.clock, "cairn-demo"), BLOCKCHAIN)?;
+        let Some(genesis) = on_topic else {
+            let genesis = funded(founding::default_genesis(&keys, &shell.parameters)?, shell)?;
+            return Ok(Founding { genesis, keys, source: Source::New });
+        };
+        if let Some(conflict) = shell.parameters.conflict_with(&genesis.parameters) {
+            return Err(Error::usage(conflict));
+        }
+        keys.check_against(&genesis.validators).map_err(|_| {
+            Error::usage("the chain in --dir was made with another --seed: give that one, or another directory")
+        })?;
+        Ok(Founding { genesis, keys, source: Source::Chain })
+    }
+
+    /// Runs until enough blocks were shown, or Ctrl-C.
+    fn watch(&self, shell: &Shell, directory: &Path, log: &EmbeddedLog, application: &Application) -> Result<()> {
+        let config = Config {
+            state_directory: Some(directory.join("state")),
+            commit_interval_ms: 50,
+            fingerprint: graph::fingerprint(application.genesis_hash()),
+            ..Config::new(APPLICATION_ID)
+        };
+        let client = Client::start(&application.topology()?, log.clone(), config)?;
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let traffic = scope.spawn(|| traffic::send(log, TRANSACTIONS, self.rate, self.seed, &stop));
+            let (seen_in, seen) = tokio::sync::oneshot::channel();
+            let viewer = scope.spawn(|| {
+                let shown = viewer::show(log, BLOCKCHAIN, self.blocks, shell, &stop);
+                let _ = seen_in.send(());
+                shown
+            });
+            let ended = run::runtime().and_then(|runtime| {
+                runtime.block_on(run::supervise_until(client, application, async {
+                    let _ = seen.await;
+                }))
+            });
+            stop.store(true, Ordering::SeqCst);
+            let died = |_| Error::failed("a thread of the demo died");
+            let (traffic, viewer) = (traffic.join().map_err(died), viewer.join().map_err(died));
+            // The engine's error explains those of the others.
+            ended.and(traffic.flatten()).and(viewer.flatten())
+        })
+    }
+}
+
+/// Accounts with money, strict balances, a fee and a reward: something to see. What was asked for wins.
+fn funded(mut genesis: Genesis, shell: &Shell) -> Result<Genesis> {
+    let amount = |units| Amount::new(units).unwrap_or(Amount::ZERO);
+    let parameters = &mut genesis.parameters;
+    (parameters.balances, parameters.fee, parameters.reward) = (Balances::Strict, amount(1), amount(10));
+    (parameters.block_window_ms, parameters.block_max_age_ms) = (500, 500);
+    shell.parameters.apply(parameters)?;
+    for account in traffic::accounts() {
+        let name: Name = account.parse().map_err(|error| Error::failed(format!("{account}: {error}")))?;
+        genesis.accounts.push((name, 10_000));
+    }
+    genesis.accounts.sort();
+    genesis.validate().map_err(|error| Error::usage(error.to_string()))?;
+    Ok(genesis)
+}
+
+/// All blocks of the chain, added up.
+fn add_up(log: &EmbeddedLog, shell: &Shell, genesis: &Genesis) -> Result<(Tally, Option<Block>)> {
+    let (mut tally, mut tip) = (Tally::new(genesis), None);
+    let from = [(TopicPartition::new(BLOCKCHAIN, 0), Start::Beginning)];
+    Reader::new(log, &shell.clock, "cairn-demo").read(&from, |_, records| {
+        for record in records {
+            let block = Block::from_record(record.key, record.value);
+            let block = block.map_err(|error| topology::Error::stop(error.to_string()))?;
+            tally.add(&block);
+            tip = Some(block);
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok((tally, tip))
+}
+
+fn report(shell: &Shell, directory: &Directory, tally: &Tally, tip: Option<&Block>) -> Result<()> {
+    let Some(tip) = tip else { return Err(Error::failed("no block was sealed")) };
+    if shell.json {
+        let report = serde_json::json!({
+            "height": tally.height,
+            "block_hash": tip.hash,
+            "state_root": tip.header.state_root,
+            "applied": tally.applied_count,
+            "rejected": tally.rejected_count,
+            "unreadable": tally.unreadable_count,
+            "validators": tally.validators_json(),
+        });
+        return shell.print(&report.to_string());
+    }
+    let mut text = format!("\n{}\n", tally.table());
+    text += &format!(
+        "{} blocks: {} transactions applied, {} rejected, {} unreadable\nstate root {}",
+        grouped(tally.height),
+        grouped(tally.applied_count),
+        grouped(tally.rejected_count),
+        grouped(tally.unreadable_count),
+        tip.header.state_root
+    );
+    if let Some(kept) = directory.kept() {
+        text += &format!("\nkept in {}: cairn verify --log embedded:{}", kept.display(), kept.join("log").display());
+    }
+    shell.print(&text)
+}
+
+/// Where the demo lives: a directory that was named and is kept, or one that is removed at the end.
+struct Directory {
+    path: PathBuf,
+    is_temporary: bool,
+}
+
+impl Directory {
+    fn open(named: Option<PathBuf>, shell: &Shell) -> Result<Self> {
+        if let Some(path) = named {
+            return Ok(Self { path, is_temporary: false });
+        }
+        let name = format!("cairn-demo-{}-{}", std::process::id(), shell.clock.now_ms());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path)
+            .map_err(|error| Error::failed(format!("cannot make {}: {error}", path.display())))?;
+        Ok(Self { path, is_temporary: true })
+    }
+
+    fn kept(&self) -> Option<&Path> {
+        (!self.is_temporary).then_some(self.path.as_path())
+    }
+
+    /// Removes a temporary directory; on an early error `drop` does.
+    fn close(self) {}
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        if self.is_temporary
+            && let Err(error) = std::fs::remove_dir_all(&self.path)
+        {
+            tracing::warn!("cannot remove {}: {error}", self.path.display());
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What went wrong, and the exit code for it.
+
+use std::error::Error as _;
+use std::process::ExitCode;
+
+use crate::config;
+
+/// How the process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// 0: done; the chain is intact.
+    Done,
+    /// 1: the run failed; the chain is broken.
+    Failed,
+    /// 2: wrong usage or settings; nothing was done.
+    Usage,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Done => ExitCode::SUCCESS,
+            Exit::Failed => ExitCode::from(1),
+            Exit::Usage => ExitCode::from(2),
+        }
+    }
+}
+
+/// An error for the person at the terminal: one line that says what to do, and what caused it.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Error {
+    exit: Exit,
+    message: String,
+    #[source]
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// Something failed on the way.
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Failed, message: message.into(), source: None }
+    }
+
+    /// Something was asked for that cannot be done.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, message: message.into(), source: None }
+    }
+
+    /// Keeps what caused it, to be shown with `-v`.
+    pub(crate) fn caused_by(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.source = Some(Box::new(source));
+        self
+    }
+
+    pub(crate) fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// Writes `error: ...` to stderr; with `causes`, one line more for each cause that says something new.
+    pub(crate) fn report(&self, causes: bool) {
+        let mut said = one_line(&self.message);
+        eprintln!("error: {said}");
+        let mut source = if causes { self.source() } else { None };
+        while let Some(cause) = source {
+            let line = one_line(&cause.to_string());
+            if line != said {
+                eprintln!("  caused by: {line}");
+            }
+            said = line;
+            source = cause.source();
+        }
+    }
+}
+
+/// What a topic or a file put into a message must not move the cursor or begin another line.
+fn one_line(text: &str) -> String {
+    text.trim().chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+}
+
+impl From<config::Error> for Error {
+    fn from(error: config::Error) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+impl From<topology::Error> for Error {
+    fn from(error: topology::Error) -> Self {
+        Self::failed(error.to_string()).caused_by(error)
+    }
+}
+
+impl From<topology::log::Error> for Error {
+    fn from(error: topology::log::Error) -> Self {
+        Self::failed(error.to_string()).caused_by(error)
+    }
+}
+
+/// A result of a command.
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_one_line_whatever_it_quotes() {
+        assert_eq!(one_line("bad\n value \u{1b}[2J\r\n"), "bad  value  [2J");
+    }
+}

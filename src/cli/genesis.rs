@@ -1,0 +1,68 @@
+//! `cairn genesis`: a commented genesis file.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::error::{Error, Exit, Result};
+use super::shell::Shell;
+use crate::chain::genesis::DEFAULT_CHAIN_ID;
+use crate::chain::{Genesis, Parameters};
+use crate::config::{founding, key_file};
+
+const EXAMPLES: &str = "\
+Examples:
+  cairn keys --output validators.keys && cairn genesis --keys validators.keys --output genesis.toml
+  cairn run --brokers localhost:9092 --genesis genesis.toml --keys validators.keys
+
+Chain parameters come from cairn.toml and the environment: CAIRN_FEE=7 cairn genesis ...";
+
+/// What stands where validators belong, in a file made without keys.
+const NO_VALIDATORS: &str = "
+# The validators, at least one: `cairn keys` makes their keys and prints the lines that belong here.
+# [[validators]]
+# id = \"validator-1\"
+# stake = 2000
+# ed25519 = \"<64 hex digits>\"
+# bls = \"<192 hex digits>\"
+# possession = \"<96 hex digits>\"
+";
+
+/// Write a commented genesis file: what a chain starts from
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// Key file of the validators to list
+    #[arg(long, value_name = "FILE", env = "CAIRN_KEYS", hide_env = true)]
+    keys: Option<PathBuf>,
+
+    /// File to write [default: stdout]
+    #[arg(short, long, value_name = "FILE", env = "CAIRN_OUTPUT", hide_env = true)]
+    output: Option<PathBuf>,
+}
+
+impl Arguments {
+    pub(crate) fn run(self, shell: &Shell) -> Result<Exit> {
+        let text = match &self.keys {
+            Some(path) => founding::default_genesis(&key_file::read(path)?, &shell.parameters)?.to_toml(),
+            None => {
+                tracing::warn!("no --keys: the file lists no validators yet; `cairn keys` makes some");
+                let mut parameters = Parameters::default();
+                shell.parameters.apply(&mut parameters)?;
+                let (accounts, validators) = (Vec::new(), Vec::new());
+                let chain_id = DEFAULT_CHAIN_ID.to_owned();
+                Genesis { chain_id, created_ms: 0, accounts, validators, parameters }.to_toml() + NO_VALIDATORS
+            }
+        };
+        match &self.output {
+            None => shell.print(&text)?,
+            Some(path) => {
+                let mut options = std::fs::OpenOptions::new();
+                let file = options.write(true).create_new(true).open(path);
+                file.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()))
+                    .map_err(|error| Error::usage(format!("cannot write {}: {error}", path.display())))?;
+            }
+        }
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,118 @@
+//! `cairn inspect`: what a stopped instance's state holds.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::error::{Error, Exit, Result};
+use super::output::{Align, Table, grouped};
+use super::shell::Shell;
+use crate::audit::inspect::{self, Inspection};
+
+const EXAMPLES: &str = "\
+Examples:
+  cairn inspect --state-dir /var/lib/cairn/state
+  cairn inspect --state-dir /var/lib/cairn/state --json
+
+The instance must be stopped: its stores are locked while it runs.";
+
+/// Show tip, balances and validators held in a stopped instance's state
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// State directory of the instance
+    #[arg(long, value_name = "DIR", env = "CAIRN_STATE_DIR", hide_env = true)]
+    pub(crate) state_dir: Option<PathBuf>,
+
+    /// Whose state, where the directory holds several
+    #[arg(long, value_name = "ID", env = "CAIRN_APPLICATION_ID", hide_env = true)]
+    pub(crate) application_id: Option<String>,
+}
+
+impl Arguments {
+    pub(crate) fn run(self, shell: &Shell) -> Result<Exit> {
+        let Some(root) = &self.state_dir else {
+            return Err(Error::usage("give --state-dir DIR: which state?"));
+        };
+        let application_id = match self.application_id {
+            Some(application_id) => application_id,
+            None => only_application(root)?,
+        };
+        let inspection = inspect::inspect(root, &application_id)?;
+        shell.print(&if shell.json { json(&inspection) } else { text(&inspection) })?;
+        Ok(Exit::Done)
+    }
+}
+
+fn only_application(root: &Path) -> Result<String> {
+    let mut found = inspect::applications(root)?;
+    match (found.pop(), found.is_empty()) {
+        (Some(only), true) => Ok(only),
+        (None, _) => Err(Error::usage(format!("{} holds no chain's state", root.display()))),
+        (Some(last), false) => {
+            let others = found.join(", ");
+            Err(Error::usage(format!(
+                "{} holds several: name one with --application-id: {others}, {last}",
+                root.display()
+            )))
+        }
+    }
+}
+
+fn json(inspection: &Inspection) -> String {
+    let Inspection { tip, supply, validators, accounts } = inspection;
+    let validators: Vec<_> = validators
+        .iter()
+        .map(|(id, record)| {
+            serde_json::json!({
+                "id": id, "stake": record.stake, "missed": record.missed, "slashed_at_height": record.slashed_at_height,
+            })
+        })
+        .collect();
+    let accounts: Vec<_> = accounts
+        .iter()
+        .map(|(name, account)| {
+            serde_json::json!({ "name": name.as_str(), "balance": account.balance, "nonce": account.nonce })
+        })
+        .collect();
+    serde_json::json!({
+        "chain_id": tip.chain_id,
+        "height": tip.height,
+        "block_hash": tip.hash,
+        "state_root": tip.state_root,
+        "supply": supply.current().to_string(),
+        "minted": supply.minted.to_string(),
+        "burnt": supply.burnt.to_string(),
+        "validators": validators,
+        "accounts": accounts,
+    })
+    .to_string()
+}
+
+fn text(inspection: &Inspection) -> String {
+    let Inspection { tip, supply, validators, accounts } = inspection;
+    let mut text = format!(
+        "chain       {}\nheight      {}\nblock hash  {}\nstate root  {}\nsupply      {} (minted {}, burnt {})\n\n",
+        tip.chain_id,
+        tip.height,
+        tip.hash,
+        tip.state_root,
+        grouped(supply.current()),
+        grouped(supply.minted),
+        grouped(supply.burnt),
+    );
+    let columns =
+        [("validator", Align::Left), ("stake", Align::Right), ("missed", Align::Right), ("status", Align::Left)];
+    let mut table = Table::new(&columns);
+    for (id, record) in validators {
+        let status =
+            record.slashed_at_height.map_or("active".to_owned(), |height| format!("slashed at height {height}"));
+        table.row([id.to_string(), grouped(record.stake), grouped(record.missed), status]);
+    }
+    text += &format!("{table}\n");
+    let mut table = Table::new(&[("account", Align::Left), ("balance", Align::Right), ("nonce", Align::Right)]);
+    for (name, account) in accounts {
+        table.row([name.as_str().to_owned(), grouped(account.balance), account.nonce.to_string()]);
+    }
+    text + &table.to_string()
+}

@@ -1,0 +1,31 @@
+//! Log lines to stderr.
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::time::SystemTime;
+
+use super::arguments::LogFormat;
+use super::error::{Error, Result};
+use super::output::Paint;
+
+/// The client closes a consumer itself, which the wrapper around it then reports as a failure to close.
+const QUIET: &str = "info,rdkafka::consumer::base_consumer=off";
+
+/// Sends log lines to stderr. `RUST_LOG` says which; without it, those of level info, or with `verbose` of level debug.
+pub(crate) fn start(format: LogFormat, verbose: bool) -> Result<()> {
+    let filter = match std::env::var("RUST_LOG") {
+        Ok(directives) if !directives.is_empty() => EnvFilter::try_new(&directives)
+            .map_err(|error| Error::usage(format!("RUST_LOG: {error}; write for example info,topology=debug")))?,
+        _ if verbose => EnvFilter::new(format!("{QUIET},cairn=debug,topology=debug")),
+        _ => EnvFilter::new(QUIET),
+    };
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_timer(SystemTime);
+    let started = match format {
+        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+        LogFormat::Text => {
+            let colours = Paint::of(&std::io::stderr()).is_enabled();
+            lines.compact().with_ansi(colours).with_target(verbose).try_init()
+        }
+    };
+    // It fails only where a program that embeds this one has set up its own log lines.
+    started.or(Ok(()))
+}

@@ -1,0 +1,130 @@
+//! The commands.
+//!
+//! ```text
+//! arguments    what several commands take
+//! sources      the settings file and the environment, on the command line's behalf
+//! shell        what every command is given: settings, output, time
+//! error        what went wrong, and the process's exit code
+//! output       tables, colours, lines of JSON
+//! logging      log lines to stderr
+//! shutdown     SIGTERM and SIGINT
+//! graph        the application from its genesis and keys
+//! blocks       a block as a line for people or machines, and what blocks add up to
+//! demo run submit verify replay inspect topology reset genesis keys    one command each: its options, and `run`
+//! ```
+//! Results go to stdout, everything else to stderr. May use all of the crate; nothing else of the crate uses this.
+
+mod arguments;
+mod blocks;
+mod demo;
+mod error;
+mod genesis;
+mod graph;
+mod inspect;
+mod keys;
+mod logging;
+mod output;
+mod progress;
+mod replay;
+mod reset;
+mod run;
+mod shell;
+mod shutdown;
+mod sources;
+mod submit;
+mod topology;
+mod verify;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{FromArgMatches, Parser, Subcommand};
+
+use crate::config::Environment;
+use error::{Error, Exit, Result};
+use shell::Shell;
+
+const EXAMPLES: &str = "\
+Examples:
+  cairn demo                                      blocks within seconds, without Kafka
+  cairn run --brokers localhost:9092              seal what arrives on the topic `transactions`
+  echo '{\"from\":\"alice\",\"to\":\"bob\",\"amount\":3}' | cairn submit --brokers localhost:9092
+  cairn verify --brokers localhost:9092           does the chain follow from the transactions?
+
+Every option is also a key of cairn.toml (`--application-id` is `application_id`) and a variable
+(`CAIRN_APPLICATION_ID`). The command line wins over the environment, the environment over the file.
+Chain parameters (block.*, balances, signatures, fee, reward, ids.*) are set in the file or the
+environment (CAIRN_BLOCK_MAX_TRANSACTIONS=3) and count when a chain is created.
+
+Exit codes: 0 done, 1 failed or broken chain, 2 wrong usage or settings.";
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(name = "cairn", version, about, after_help = EXAMPLES, max_term_width = 110, propagate_version = true)]
+struct Cli {
+    #[command(flatten)]
+    common: arguments::Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::Arguments),
+    Run(run::Arguments),
+    Submit(submit::Arguments),
+    Verify(verify::Arguments),
+    Replay(replay::Arguments),
+    Inspect(inspect::Arguments),
+    Topology(topology::Arguments),
+    Reset(reset::Arguments),
+    Genesis(genesis::Arguments),
+    Keys(keys::Arguments),
+}
+
+impl Command {
+    fn run(self, shell: &Shell) -> Result<Exit> {
+        match self {
+            Command::Demo(arguments) => arguments.run(shell),
+            Command::Run(arguments) => arguments.run(shell),
+            Command::Submit(arguments) => arguments.run(shell),
+            Command::Verify(arguments) => arguments.run(shell),
+            Command::Replay(arguments) => arguments.run(shell),
+            Command::Inspect(arguments) => arguments.run(shell),
+            Command::Topology(arguments) => arguments.run(shell),
+            Command::Reset(arguments) => arguments.run(shell),
+            Command::Genesis(arguments) => arguments.run(shell),
+            Command::Keys(arguments) => arguments.run(shell),
+        }
+    }
+}
+
+/// Runs the program: parses, dispatches, reports. `arguments` start with the program's name.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let verbose = sources::asks_for_causes(&arguments);
+    match start(&arguments) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            error.report(verbose);
+            error.exit().into()
+        }
+    }
+}
+
+fn start(arguments: &[OsString]) -> Result<Exit> {
+    let environment = Environment::of_process();
+    let parsed = match sources::parse(arguments)? {
+        sources::Parsed::Matches(parsed) => parsed,
+        // Help, version or wrong usage: clap has the words and the colours for them.
+        sources::Parsed::Answer(answer) => {
+            answer.print().map_err(|error| Error::failed("cannot write the answer").caused_by(error))?;
+            return Ok(if answer.use_stderr() { Exit::Usage } else { Exit::Done });
+        }
+    };
+    let Cli { common, command } =
+        Cli::from_arg_matches(&parsed.matches).map_err(|error| Error::usage(error.to_string()))?;
+    logging::start(common.log_format, common.verbose)?;
+    let shell = Shell::new(&common, parsed, environment)?;
+    command.run(&shell)
+}

@@ -1,0 +1,137 @@
+//! Tables, colours, and lines of JSON on stdout.
+
+use std::io::IsTerminal;
+
+/// Colours, where they are wanted: on a terminal, unless `NO_COLOR` is set or the terminal is a dumb one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Paint {
+    enabled: bool,
+}
+
+impl Paint {
+    /// The colours of a stream.
+    pub(crate) fn of(stream: &impl IsTerminal) -> Self {
+        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        let dumb = set("TERM").is_some_and(|terminal| terminal == "dumb");
+        Self { enabled: stream.is_terminal() && set("NO_COLOR").is_none() && !dumb }
+    }
+
+    /// No colours.
+    #[cfg(test)]
+    pub(crate) fn none() -> Self {
+        Self { enabled: false }
+    }
+
+    /// Whether there are any.
+    pub(crate) fn is_enabled(self) -> bool {
+        self.enabled
+    }
+
+    /// Something went wrong, or somebody did wrong.
+    pub(crate) fn red(self, text: &str) -> String {
+        self.wrap("31", text)
+    }
+
+    /// All is well.
+    pub(crate) fn green(self, text: &str) -> String {
+        self.wrap("32", text)
+    }
+
+    /// Of less weight.
+    pub(crate) fn dim(self, text: &str) -> String {
+        self.wrap("2", text)
+    }
+
+    fn wrap(self, code: &str, text: &str) -> String {
+        if self.enabled { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+}
+
+/// Which side a column's texts keep to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Align {
+    /// Words.
+    Left,
+    /// Numbers.
+    Right,
+}
+
+/// Rows of texts in aligned columns, two spaces apart.
+#[derive(Clone, Debug)]
+pub(crate) struct Table {
+    columns: Vec<(&'static str, Align)>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// An empty table with these headings.
+    pub(crate) fn new(columns: &[(&'static str, Align)]) -> Self {
+        Self { columns: columns.to_vec(), rows: Vec::new() }
+    }
+
+    /// Adds a row; texts beyond the last column are dropped.
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(cells.into_iter().take(self.columns.len()).collect());
+    }
+}
+
+impl std::fmt::Display for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let headings: Vec<String> = self.columns.iter().map(|(heading, _)| (*heading).to_owned()).collect();
+        let lines = || std::iter::once(&headings).chain(&self.rows);
+        let width = |column: usize| lines().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+        let widths: Vec<usize> = (0..self.columns.len()).map(|column| width(column).unwrap_or(0)).collect();
+        for row in lines() {
+            let mut line = String::new();
+            for ((cell, width), (_, align)) in row.iter().zip(&widths).zip(&self.columns) {
+                line += &match align {
+                    Align::Left => format!("{cell:<width$}  "),
+                    Align::Right => format!("{cell:>width$}  "),
+                };
+            }
+            writeln!(f, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+/// A number with its thousands apart.
+pub(crate) fn grouped(number: impl Into<i128>) -> String {
+    let number = number.into();
+    let digits = number.unsigned_abs().to_string();
+    let mut text = if number < 0 { "-".to_owned() } else { String::new() };
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_text() {
+        let mut table = Table::new(&[("name", Align::Left), ("balance", Align::Right)]);
+        table.row(["alice".to_owned(), "7".to_owned()]);
+        table.row(["Jürgen".to_owned(), "-1,000".to_owned()]);
+        assert_eq!(table.to_string(), "name    balance\nalice         7\nJürgen   -1,000\n");
+    }
+
+    #[test]
+    fn thousands_stand_apart() {
+        for (number, text) in [(0_i64, "0"), (999, "999"), (1_000, "1,000"), (-1_234_567, "-1,234,567")] {
+            assert_eq!(grouped(number), text);
+        }
+        assert_eq!(grouped(i64::MIN), "-9,223,372,036,854,775,808");
+    }
+
+    #[test]
+    fn without_a_terminal_there_is_no_colour() {
+        assert_eq!(Paint::none().red("x"), "x");
+        assert!(!Paint::of(&tempfile::tempfile().unwrap()).is_enabled());
+    }
+}

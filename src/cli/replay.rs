@@ -1,0 +1,76 @@
+//! `cairn replay`: the state from the blockchain topic alone.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use topology::log::Log;
+
+use super::error::{Error, Exit, Result};
+use super::shell::Shell;
+use super::verify::tell_broken;
+use super::{arguments, progress};
+use crate::audit::replay;
+use crate::config::{UsesLog, key_file};
+
+const EXAMPLES: &str = "\
+Examples:
+  cairn replay --brokers localhost:9092 --state-dir ./replayed
+  cairn replay --brokers localhost:9092 --state-dir ./replayed --to-height 100 --json";
+
+/// Rebuild the state from the blockchain topic alone; prints height, block hash and state root
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) log: arguments::Log,
+    #[command(flatten)]
+    pub(crate) blockchain: arguments::Blockchain,
+
+    /// Where the state is rebuilt
+    #[arg(long, value_name = "DIR", env = "CAIRN_STATE_DIR", hide_env = true)]
+    pub(crate) state_dir: Option<PathBuf>,
+
+    /// Last height to apply [default: the tip]
+    #[arg(long, value_name = "H", env = "CAIRN_TO_HEIGHT", hide_env = true)]
+    pub(crate) to_height: Option<u64>,
+}
+
+impl Arguments {
+    pub(crate) fn run(self, shell: &Shell) -> Result<Exit> {
+        let Some(root) = self.state_dir.clone() else {
+            return Err(Error::usage("give --state-dir DIR: where should the state be rebuilt?"));
+        };
+        shell.log(&self.log)?.open(Replay { arguments: self, shell, root })?
+    }
+}
+
+struct Replay<'r> {
+    arguments: Arguments,
+    shell: &'r Shell,
+    root: PathBuf,
+}
+
+impl UsesLog for Replay<'_> {
+    type Output = Result<Exit>;
+
+    fn with<L: Log>(self, log: L) -> Result<Exit> {
+        let Self { arguments, shell, root } = self;
+        let bar = progress::heights("replaying");
+        let (blockchain, to_height) = (arguments.blockchain.blockchain, arguments.to_height);
+        let rng = key_file::system_rng()?;
+        let replayed = replay::replay(&log, &shell.clock, &blockchain, &root, to_height, rng, &mut |height| {
+            bar.set_position(height);
+        });
+        bar.finish_and_clear();
+        match replayed? {
+            Ok(summary) => {
+                shell.print(&super::run::tell_tip(&summary.tip, shell))?;
+                Ok(Exit::Done)
+            }
+            Err(broken) => {
+                shell.print(&tell_broken(&broken, shell))?;
+                Ok(Exit::Failed)
+            }
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! `cairn reset`: forgets an application's progress and state.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use clap::builder::BoolishValueParser;
+use topology::client::internal_topics;
+use topology::clock::Clock;
+use topology::log::Log;
+use topology::store::{StateDirectory, state_directory::InstanceId};
+
+use super::arguments;
+use super::error::{Error, Exit, Result};
+use super::shell::Shell;
+use crate::config::{Directories, UsesLog};
+use crate::sealing::evidence_topic;
+
+const EXAMPLES: &str = "\
+Examples:
+  cairn reset --brokers localhost:9092 --application-id cairn --dry-run
+  cairn reset --brokers localhost:9092 --application-id cairn --state-dir /var/lib/cairn/state --yes
+
+Deletes the application's changelog topics and the group's offsets; with --state-dir its stores on this
+machine, too. Topics of transactions, dead letters and blocks stay, unless --delete-blockchain is given:
+then the blocks and their evidence go as well, and the chain's keys are set aside. Refused while the group
+has members: a killed instance counts until its session ends (10 s).";
+
+/// Forget an application's progress and state, so that it starts again from the beginning
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    log: arguments::Log,
+    #[command(flatten)]
+    transactions: arguments::Transactions,
+    #[command(flatten)]
+    blockchain: arguments::Blockchain,
+
+    /// The application to reset
+    #[arg(long, value_name = "ID", env = "CAIRN_APPLICATION_ID", hide_env = true)]
+    application_id: Option<String>,
+
+    /// State directory whose stores are deleted
+    #[arg(long, value_name = "DIR", env = "CAIRN_STATE_DIR", hide_env = true)]
+    state_dir: Option<PathBuf>,
+
+    /// Delete the topics of blocks and evidence, too
+    #[arg(long, env = "CAIRN_DELETE_BLOCKCHAIN", hide_env = true, value_parser = BoolishValueParser::new())]
+    delete_blockchain: bool,
+
+    /// Only say what would be done
+    #[arg(long, env = "CAIRN_DRY_RUN", hide_env = true, value_parser = BoolishValueParser::new())]
+    dry_run: bool,
+
+    /// Do not ask
+    #[arg(short, long, env = "CAIRN_YES", hide_env = true, value_parser = BoolishValueParser::new())]
+    yes: bool,
+}
+
+impl Arguments {
+    pub(crate) fn run(self, shell: &Shell) -> Result<Exit> {
+        shell.log(&self.log)?.open(Reset { arguments: self, shell })?
+    }
+}
+
+struct Reset<'r> {
+    arguments: Arguments,
+    shell: &'r Shell,
+}
+
+/// What a reset will do.
+struct Plan {
+    application_id: String,
+    topics: Vec<String>,
+    /// The application's stores on this machine.
+    stores: Option<PathBuf>,
+    /// The chain's keys, and where they are set aside.
+    keys: Option<(PathBuf, PathBuf)>,
+}
+
+impl UsesLog for Reset<'_> {
+    type Output = Result<Exit>;
+
+    fn with<L: Log>(self, log: L) -> Result<Exit> {
+        let Self { arguments, shell } = self;
+        let plan = Plan::new(&arguments, shell, &log)?;
+        let members = log.group_member_count(&plan.application_id)?;
+        if members > 0 {
+            return Err(Error::usage(format!(
+                "group '{}' has {members} member(s): stop all instances first (a killed one counts until its session ends)",
+                plan.application_id
+            )));
+        }
+        if arguments.dry_run {
+            plan.tell(shell, "would")?;
+            return Ok(Exit::Done);
+        }
+        if !arguments.yes {
+            if !shell.can_ask() {
+                return Err(Error::usage(
+                    "nobody can be asked here: give --yes, or --dry-run to see what would be done",
+                ));
+            }
+            eprint!("{}", plan.lines("will").join("\n") + "\n");
+            if !shell.ask("Go on?")? {
+                return Err(Error::usage("nothing was done"));
+            }
+        }
+        plan.carry_out(shell, &log)?;
+        plan.tell(shell, "did")?;
+        if !arguments.delete_blockchain && log.describe_topic(&arguments.blockchain.blockchain)?.is_some() {
+            tracing::warn!(
+                "topic '{0}' keeps its chain, and nothing else knows its state now: run into another --blockchain topic, or \
+                 reset with --delete-blockchain to begin '{0}' again",
+                arguments.blockchain.blockchain
+            );
+        }
+        Ok(Exit::Done)
+    }
+}
+
+impl Plan {
+    fn new<L: Log>(arguments: &Arguments, shell: &Shell, log: &L) -> Result<Self> {
+        let application_id = arguments.application_id.clone();
+        let application_id =
+            application_id.ok_or_else(|| Error::usage("give --application-id ID: which application?"))?;
+        let blockchain = &arguments.blockchain.blockchain;
+        let graph = super::topology::any_chain(arguments.transactions.transactions.clone(), blockchain.clone())?;
+        let mut topics = internal_topics(&graph, &application_id);
+        if arguments.delete_blockchain {
+            topics.extend([blockchain.clone(), evidence_topic(blockchain)]);
+        }
+        let mut existing = Vec::new();
+        for topic in topics {
+            if log.describe_topic(&topic)?.is_some() {
+                existing.push(topic);
+            }
+        }
+        let directories =
+            arguments.state_dir.as_deref().map(|dir| Directories::new(Some(dir), |_| None)).transpose()?;
+        let stores = directories.as_ref().map(|all| all.application(&application_id)).transpose()?;
+        let keys = match &directories {
+            Some(all) if arguments.delete_blockchain => Some(all.keys(blockchain)?),
+            _ => None,
+        };
+        let aside = |home: PathBuf| {
+            let name = format!("{blockchain}.until-{}", shell.clock.now_ms());
+            let aside = home.with_file_name(name);
+            (home, aside)
+        };
+        let stores = stores.filter(|path| path.exists());
+        Ok(Self { application_id, topics: existing, stores, keys: keys.filter(|path| path.exists()).map(aside) })
+    }
+
+    fn lines(&self, verb: &str) -> Vec<String> {
+        let mut lines: Vec<String> = self.topics.iter().map(|topic| format!("{verb} delete topic {topic}")).collect();
+        lines.push(format!("{verb} delete the offsets of group {}", self.application_id));
+        lines.extend(self.stores.iter().map(|path| format!("{verb} delete the stores in {}", path.display())));
+        let aside =
+            |(from, to): &(PathBuf, PathBuf)| format!("{verb} move keys from {} to {}", from.display(), to.display());
+        lines.extend(self.keys.iter().map(aside));
+        lines
+    }
+
+    fn tell(&self, shell: &Shell, verb: &str) -> Result<()> {
+        if !shell.json {
+            return shell.print(&self.lines(verb).join("\n"));
+        }
+        let report = serde_json::json!({
+            "dry_run": verb == "would",
+            "group": self.application_id,
+            "topics": self.topics,
+            "stores": self.stores,
+            "keys_moved_to": self.keys.as_ref().map(|(_, to)| to),
+        });
+        shell.print(&report.to_string())
+    }
+
+    fn carry_out<L: Log>(&self, shell: &Shell, log: &L) -> Result<()> {
+        // The stores first: they are locked while an instance runs, and the group may have missed one that just started.
+        if let Some(path) = &self.stores {
+            delete_stores(path, shell)?;
+        }
+        log.delete_group(&self.application_id)?;
+        log.delete_topics(&self.topics)?;
+        if let Some((from, to)) = &self.keys {
+            std::fs::rename(from, to).map_err(|error| {
+                Error::failed(format!("cannot move {} to {}: {error}", from.display(), to.display()))
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Deletes an application's directory, locked so that nobody uses it meanwhile.
+fn delete_stores(path: &Path, shell: &Shell) -> Result<()> {
+    let (Some(root), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
+        return Err(Error::failed(format!("{} is no application's directory", path.display())));
+    };
+    let locked =
+        StateDirectory::open(root, name, InstanceId::new(shell.clock.now_ms(), 0)).map_err(::topology::Error::from)?;
+    let deleted = std::fs::remove_dir_all(path);
+    drop(locked);
+    deleted.map_err(|error| Error::failed(format!("cannot delete {}: {error}", path.display())))
+}

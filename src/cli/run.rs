@@ -1,0 +1,246 @@
+//! `cairn run`: seals what arrives.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use clap::builder::BoolishValueParser;
+use topology::client::{Client, Config, State};
+use topology::log::Log;
+
+use super::arguments;
+use super::error::{Error, Exit, Result};
+use super::graph::{self, Malicious, Topics};
+use super::shell::Shell;
+use super::shutdown::Shutdown;
+use crate::chain::Hash;
+use crate::config::founding::{self, Request, Source};
+use crate::config::{Directories, UsesLog};
+use crate::ledger::state::Tip;
+use crate::reader::Reader;
+use crate::sealing::Application;
+
+const EXAMPLES: &str = "\
+Examples:
+  cairn run --brokers localhost:9092
+  cairn run --brokers kafka:9093 -X security.protocol=SASL_SSL -X sasl.mechanism=PLAIN -X sasl.username=cairn
+  CAIRN_BLOCK_MAX_TRANSACTIONS=3 cairn run --brokers localhost:9092     a new chain with a block per 3
+  cairn run --log embedded:/var/lib/cairn/log                           one machine, no Kafka
+
+Without --genesis, block 0 of the blockchain topic says what the chain is; without a block 0, a new chain
+begins: five validators whose keys are made now and kept, with the genesis, in STATE_DIR/@keys/TOPIC.
+Keep a copy of that directory: stores return from Kafka, keys do not. More instances share the work when
+they have the same keys: copy the directory, or name the key file with --keys.
+
+SIGTERM or Ctrl-C finishes the commit and leaves the group; a second one ends at once.";
+
+/// Seal transactions into blocks
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    log: arguments::Log,
+    #[command(flatten)]
+    transactions: arguments::Transactions,
+    #[command(flatten)]
+    blockchain: arguments::Blockchain,
+    #[command(flatten)]
+    engine: Engine,
+
+    /// Genesis file of the chain (see `cairn genesis`)
+    #[arg(long, value_name = "FILE", env = "CAIRN_GENESIS", hide_env = true)]
+    genesis: Option<PathBuf>,
+
+    /// Key file of the validators (see `cairn keys`) [default: STATE_DIR/@keys/TOPIC/validators.keys]
+    #[arg(long, value_name = "FILE", env = "CAIRN_KEYS", hide_env = true)]
+    keys: Option<PathBuf>,
+
+    /// Where stores and keys are kept [default: $XDG_STATE_HOME/cairn, ~/.local/state/cairn]
+    #[arg(long, value_name = "DIR", env = "CAIRN_STATE_DIR", hide_env = true)]
+    state_dir: Option<PathBuf>,
+
+    /// Make a validator of this process misbehave, for tests: ID or ID=alter-amount|drop-transaction|equivocate|silent
+    #[arg(long, value_name = "VALIDATOR[=FAULT]", env = "CAIRN_MALICIOUS", value_delimiter = ',', hide = true, value_parser = graph::malicious)]
+    malicious: Vec<Option<Malicious>>,
+}
+
+/// How the engine runs.
+#[derive(Debug, Args)]
+struct Engine {
+    /// Consumer group, and prefix of changelog topics
+    #[arg(long, value_name = "ID", env = "CAIRN_APPLICATION_ID", hide_env = true, default_value = "cairn")]
+    application_id: String,
+
+    /// Stream threads
+    #[arg(long, value_name = "N", env = "CAIRN_THREADS", hide_env = true, default_value = "1")]
+    threads: usize,
+
+    /// Time between commits, in milliseconds
+    #[arg(long, value_name = "MS", env = "CAIRN_COMMIT_INTERVAL_MS", hide_env = true, default_value = "100")]
+    commit_interval_ms: u32,
+
+    /// Replicas of topics that are created [default: the cluster's]
+    #[arg(long, value_name = "N", env = "CAIRN_REPLICATION_FACTOR", hide_env = true)]
+    replication_factor: Option<i32>,
+
+    /// Process what is there now, seal it, commit and end; for a single instance
+    #[arg(long, env = "CAIRN_UNTIL_END", hide_env = true, value_parser = BoolishValueParser::new())]
+    until_end: bool,
+}
+
+impl Arguments {
+    pub(crate) fn run(self, shell: &Shell) -> Result<Exit> {
+        let directories = Directories::new(self.state_dir.as_deref(), |name| std::env::var(name).ok())?;
+        let home = directories.keys(&self.blockchain.blockchain)?;
+        directories.application(&self.engine.application_id)?;
+        shell.log(&self.log)?.open(Run { arguments: self, shell, directories, home })?
+    }
+}
+
+struct Run<'r> {
+    arguments: Arguments,
+    shell: &'r Shell,
+    directories: Directories,
+    home: PathBuf,
+}
+
+impl UsesLog for Run<'_> {
+    type Output = Result<Exit>;
+
+    fn with<L: Log>(self, log: L) -> Result<Exit> {
+        let Self { arguments, shell, directories, home } = self;
+        let blockchain = arguments.blockchain.blockchain.clone();
+        let reader = Reader::new(&log, &shell.clock, "cairn-run");
+        let request = Request {
+            genesis: arguments.genesis.as_deref(),
+            keys: arguments.keys.as_deref(),
+            blockchain: &blockchain,
+            home: &home,
+            parameters: &shell.parameters,
+        };
+        let founding = founding::found(&reader, &request)?;
+        tell_source(founding.source, &home);
+
+        let topics =
+            Topics { transactions: arguments.transactions.transactions.clone(), blockchain: blockchain.clone() };
+        let malicious: Vec<Malicious> = arguments.malicious.iter().flatten().cloned().collect();
+        let application = graph::application(&log, founding, topics, &malicious)?;
+        let config = arguments.engine.config(&directories, &application);
+        let client = Client::start(&application.topology()?, log.clone(), config)?;
+        runtime()?.block_on(supervise(client, &application))?;
+        report(shell, &reader, &blockchain, &home)
+    }
+}
+
+impl Engine {
+    fn config(&self, directories: &Directories, application: &Application) -> Config {
+        Config {
+            state_directory: Some(directories.state().to_owned()),
+            thread_count: self.threads,
+            commit_interval_ms: self.commit_interval_ms,
+            fingerprint: graph::fingerprint(application.genesis_hash()),
+            replication_factor: self.replication_factor,
+            until_end: self.until_end,
+            ..Config::new(&self.application_id)
+        }
+    }
+}
+
+fn tell_source(source: Source, home: &std::path::Path) {
+    let home = home.display();
+    match source {
+        Source::New => tracing::info!("a new chain: its genesis and keys are in {home}; keep a copy of the keys"),
+        Source::Kept => tracing::info!("the genesis is the one kept in {home}"),
+        Source::File => tracing::info!("the genesis is the file's"),
+        Source::Chain => tracing::info!("the genesis is that of the chain on the topic"),
+    }
+}
+
+/// The async runtime: it waits for signals and states, all work is on threads of its own.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder
+        .enable_all()
+        .build()
+        .map_err(|error| Error::failed(format!("cannot start the async runtime: {error}")).caused_by(error))
+}
+
+/// Waits for the end, telling of changes of state; asked by a signal, it ends the run cleanly.
+async fn supervise(client: Client, application: &Application) -> Result<()> {
+    supervise_until(client, application, std::future::pending()).await
+}
+
+/// As [`supervise`]; it also ends the run when `enough` is there.
+pub(crate) async fn supervise_until(
+    mut client: Client,
+    application: &Application,
+    enough: impl Future<Output = ()>,
+) -> Result<()> {
+    let mut enough = std::pin::pin!(enough);
+    let mut is_enough = false;
+    let mut shutdown = Shutdown::listen()?;
+    let mut states = client.states();
+    let mut watch = tokio::time::interval(Duration::from_secs(1));
+    let mut waiting = None;
+    let mut states_end = false;
+    loop {
+        tokio::select! {
+            changed = states.changed(), if !states_end => match changed {
+                Ok(()) => tell_state(*states.borrow_and_update(), application),
+                Err(_) => states_end = true,
+            },
+            () = shutdown.asked() => client.stop(),
+            () = &mut enough, if !is_enough => {
+                is_enough = true;
+                client.stop();
+            }
+            _ = watch.tick() => tell_quorum(application, &mut waiting),
+            ended = client.ended() => return Ok(ended?),
+        }
+    }
+}
+
+fn tell_state(state: State, application: &Application) {
+    let height = application.status().height.unwrap_or(0);
+    match state {
+        State::Created => {}
+        State::Rebalancing => tracing::info!("waiting for the group"),
+        State::Restoring => tracing::info!("restoring stores"),
+        State::Running => tracing::info!(height, "running"),
+        State::Stopping => tracing::info!("stopping"),
+        State::Stopped => tracing::info!(height, "stopped"),
+        State::Failed => tracing::error!(height, "failed"),
+    }
+}
+
+fn tell_quorum(application: &Application, told: &mut Option<(u64, u64)>) {
+    let now = application.status().waiting_for_quorum;
+    if now != *told {
+        match now {
+            Some((have, need)) => tracing::warn!("waiting for quorum ({have}/{need})"),
+            None => tracing::info!("there is a quorum again"),
+        }
+        *told = now;
+    }
+}
+
+/// The tip, once all is committed.
+fn report<L: Log>(shell: &Shell, reader: &Reader<'_, L>, blockchain: &str, home: &std::path::Path) -> Result<Exit> {
+    let Some(block) = graph::last_block(reader, blockchain)? else { return Ok(Exit::Done) };
+    founding::note_founded(home)?;
+    shell.print(&tell(block.header.height, &block.hash, &block.header.state_root, shell))?;
+    Ok(Exit::Done)
+}
+
+/// A tip, for a person or a machine.
+pub(crate) fn tell_tip(tip: &Tip, shell: &Shell) -> String {
+    tell(tip.height, &tip.hash, &tip.state_root, shell)
+}
+
+fn tell(height: u64, hash: &Hash, root: &Hash, shell: &Shell) -> String {
+    if shell.json {
+        serde_json::json!({ "height": height, "block_hash": hash, "state_root": root }).to_string()
+    } else {
+        format!("height      {height}\nblock hash  {hash}\nstate root  {root}")
+    }
+}

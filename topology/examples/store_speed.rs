@@ -1,0 +1,147 @@
+//! How fast stores are: a count over random keys, and a restore of what it wrote.
+//!
+//! `cargo run --release -p topology --example store_speed [RECORDS] [KEYS] [rocksdb|memory] [BATCH_KIB]`
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use topology::clock::{Clock, SystemClock};
+use topology::codec::{I64, Utf8};
+use topology::log::memory::MemoryLog;
+use topology::log::{Log, Producer, ProducerOptions, ProducerRecord, TopicPartition, TopicSpec};
+use topology::restore::{Changelog, Options, Plan, Restore};
+use topology::store::state_directory::InstanceId;
+use topology::store::{KeyValueStore, Medium, Shared, Spec, StateDirectory, Stores};
+
+const TOPIC: &str = "app-counts-changelog";
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// What 100 ms of input may bring.
+const RECORDS_PER_COMMIT: u64 = 30_000;
+
+fn main() -> topology::Result<()> {
+    let argument = |at: usize| std::env::args().nth(at);
+    let number = |at: usize, default: u64| argument(at).and_then(|text| text.parse().ok()).unwrap_or(default);
+    let (records, keys) = (number(1, 3_000_000), number(2, 100_000));
+    let medium = if argument(3).as_deref() == Some("memory") { Medium::Memory } else { Medium::RocksDb };
+    let batch_bytes = number(4, 16_384) as usize * 1_024;
+
+    let clock = SystemClock::new();
+    let log_clock = clock.clone();
+    let log = MemoryLog::new(Arc::new(move || log_clock.now_ms()));
+    let config = vec![
+        ("cleanup.policy".to_owned(), "compact".to_owned()),
+        ("min.cleanable.dirty.ratio".to_owned(), "1".to_owned()),
+    ];
+    log.create_topics(&[TopicSpec { name: TOPIC.to_owned(), partition_count: 1, replication_factor: None, config }])?;
+    let root = std::env::temp_dir().join(format!("store-speed-{}", std::process::id()));
+
+    let stores = count(&log, &clock, open(&root.join("first"), medium)?, records, keys)?;
+    println!("closing after {} ms", timed(&clock, || stores.close())?);
+    for (name, medium) in [("whole", medium), ("nothing", medium)] {
+        let mut stores = open(&root.join("second"), medium)?;
+        let cpu_ms = cpu_ms();
+        let mut restore = Restore::new(log.clone(), plan(batch_bytes), Arc::new(clock.clone()));
+        let ms = timed(&clock, || {
+            while !restore.step(&mut stores, Duration::from_millis(10))?.done {}
+            Ok::<_, topology::Error>(())
+        })?;
+        let restored: u64 = restore.restored().iter().map(|restored| restored.records).sum();
+        let rate = restored / ms.max(1);
+        println!("restore {name}: {restored} records in {ms} ms, {rate} k/s, {} ms of CPU", self::cpu_ms() - cpu_ms);
+        stores.close()?;
+    }
+    std::fs::remove_dir_all(&root).map_err(|error| topology::Error::stop("cannot clean up").caused_by(error))
+}
+
+fn plan(batch_bytes: usize) -> Plan {
+    let changelogs = vec![Changelog { topic: TOPIC.to_owned(), new_incarnation: [1; 16] }];
+    Plan { partition: 0, changelogs, options: Options { batch_bytes, ..Options::default() } }
+}
+
+fn open(root: &std::path::Path, medium: Medium) -> topology::Result<Stores> {
+    let state = StateDirectory::open(root, "app", InstanceId::new(0, 0))?;
+    let shared = Shared::new(topology::store::Options::default());
+    Ok(Stores::open(vec![Spec::new("counts", medium)?], state.lock_task("count_0")?, &shared, [0; 32])?)
+}
+
+/// Counts random keys, and commits.
+fn count(
+    log: &MemoryLog,
+    clock: &SystemClock,
+    mut stores: Stores,
+    records: u64,
+    keys: u64,
+) -> topology::Result<Stores> {
+    let mut producer = log.producer(&ProducerOptions {
+        transactional_id: "count".to_owned(),
+        transaction_timeout_ms: 10_000,
+        client_id: "count".to_owned(),
+        track_topics: vec![TOPIC.to_owned()],
+    })?;
+    producer.init_transactions(TIMEOUT)?;
+    stores.begin_changelog(0, [1; 16])?;
+    let stores = Rc::new(RefCell::new(stores));
+    let counts = KeyValueStore::new(Rc::clone(&stores), 0, Utf8, I64)?;
+    let (mut process_ms, mut produce_ms, mut apply_ms) = (0, 0, 0);
+    let (mut random, mut done) = (1u64, 0);
+    let (cpu_before, started) = (cpu_ms(), clock.monotonic_ms());
+    while done < records {
+        process_ms += timed(clock, || {
+            let mut key = String::new();
+            for _ in 0..RECORDS_PER_COMMIT {
+                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                key.clear();
+                use std::fmt::Write;
+                let _ = write!(key, "account-{:012}", (random >> 33) % keys);
+                let count = counts.get(&key.as_str())?.unwrap_or(0) + 1;
+                counts.put(&key.as_str(), &count)?;
+            }
+            Ok::<_, topology::Error>(())
+        })?;
+        produce_ms += timed(clock, || {
+            producer.begin()?;
+            stores.borrow_mut().changelog_records(|record| {
+                let (key, value) = (Some(record.key), record.value);
+                producer.send(&ProducerRecord {
+                    topic: TOPIC,
+                    partition: Some(0),
+                    timestamp_ms: 0,
+                    key,
+                    value,
+                    headers: &[],
+                })
+            })?;
+            producer.commit(TIMEOUT)
+        })?;
+        let position = producer.delivered(&TopicPartition::new(TOPIC, 0)).map_or(0, |offset| offset + 1);
+        apply_ms += timed(clock, || {
+            stores.borrow_mut().commit(&[(0, position)], clock.now_ms())?;
+            stores.borrow_mut().flush_if_due(clock.now_ms()).map(|_| ())
+        })?;
+        done += RECORDS_PER_COMMIT;
+    }
+    let ms = clock.monotonic_ms() - started;
+    println!(
+        "count: {done} records, {} k/s, {} ms of CPU; get+put {process_ms} ms, changelog {produce_ms} ms, apply {apply_ms} ms",
+        done / (ms as u64).max(1),
+        cpu_ms() - cpu_before
+    );
+    drop(counts);
+    Rc::into_inner(stores).map(RefCell::into_inner).ok_or_else(|| topology::Error::stop("the stores are still in use"))
+}
+
+fn timed<E>(clock: &SystemClock, act: impl FnOnce() -> Result<(), E>) -> Result<u64, E> {
+    let started = clock.monotonic_ms();
+    act()?;
+    Ok((clock.monotonic_ms() - started) as u64)
+}
+
+/// CPU time of this process so far, all threads, on Linux (0 elsewhere): /proc counts it in hundredths of a second.
+fn cpu_ms() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    let ticks = after_name.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok());
+    ticks.sum::<u64>() * 10
+}

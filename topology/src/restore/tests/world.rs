@@ -1,0 +1,212 @@
+//! A log, a machine with a task of two stores on it, and what the stores should hold.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::clock::{Clock, ManualClock};
+use crate::error::Result;
+use crate::log::memory::MemoryLog;
+use crate::log::{Log, Offset, Producer, ProducerOptions, ProducerRecord, TopicPartition, TopicSpec};
+use crate::restore::{Changelog, Options, Plan, Progress, Restore, Restored};
+use crate::store::state_directory::InstanceId;
+use crate::store::{self, Bounds, Direction, Medium, Shared, Spec, StateDirectory, Stores};
+
+pub(super) const TOPICS: [&str; 2] = ["app-a-changelog", "app-b-changelog"];
+pub(super) const FINGERPRINT: [u8; 32] = [5; 32];
+pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const RETENTION_MS: i64 = 86_400_000;
+
+pub(super) type LocalProducer = <MemoryLog as Log>::Producer;
+pub(super) type Model = [BTreeMap<Vec<u8>, Vec<u8>>; 2];
+
+pub(super) struct World {
+    pub(super) log: MemoryLog,
+    pub(super) clock: ManualClock,
+    pub(super) root: TempDir,
+    pub(super) producer: LocalProducer,
+    /// What is committed.
+    pub(super) model: Model,
+    pub(super) media: [Medium; 2],
+    pub(super) fingerprint: [u8; 32],
+}
+
+impl World {
+    pub(super) fn new(media: [Medium; 2]) -> Self {
+        let clock = ManualClock::new(1_000_000_000);
+        let log_clock = clock.clone();
+        let log = MemoryLog::new(Arc::new(move || log_clock.now_ms()));
+        let producer = producer(&log, "writer");
+        let root = tempfile::tempdir().unwrap();
+        let (model, fingerprint) = (Model::default(), FINGERPRINT);
+        let world = Self { log, clock, root, producer, model, media, fingerprint };
+        world.create_topics();
+        world
+    }
+
+    pub(super) fn create_topics(&self) {
+        let spec = |name: &str| TopicSpec {
+            name: name.to_owned(),
+            partition_count: 2,
+            replication_factor: None,
+            config: vec![
+                ("cleanup.policy".to_owned(), "compact".to_owned()),
+                ("delete.retention.ms".to_owned(), RETENTION_MS.to_string()),
+            ],
+        };
+        self.log.create_topics(&TOPICS.map(spec)).unwrap();
+    }
+
+    pub(super) fn open(&self) -> Stores {
+        self.open_at(self.root.path())
+    }
+
+    pub(super) fn open_at(&self, root: &Path) -> Stores {
+        let state = StateDirectory::open(root, "app", InstanceId::new(0, 0)).unwrap();
+        let specs = vec![Spec::new("a", self.media[0]).unwrap(), Spec::new("b", self.media[1]).unwrap()];
+        let shared = Shared::new(store::Options::default());
+        Stores::open(specs, state.lock_task("t_1").unwrap(), &shared, self.fingerprint).unwrap()
+    }
+
+    pub(super) fn plan(&self, batch_bytes: usize) -> Plan {
+        let changelog = |topic: &str| Changelog { topic: topic.to_owned(), new_incarnation: [topic.as_bytes()[4]; 16] };
+        let options = Options { batch_bytes, batch_records: 100, ..Options::default() };
+        Plan { partition: 1, changelogs: TOPICS.map(changelog).to_vec(), options }
+    }
+
+    pub(super) fn start(&self, batch_bytes: usize) -> Restore<MemoryLog> {
+        Restore::new(self.log.clone(), self.plan(batch_bytes), Arc::new(self.clock.clone()))
+    }
+
+    pub(super) fn restore(&self, stores: &mut Stores) -> Result<Vec<Restored>> {
+        let mut restore = self.start(1 << 20);
+        while !step(&mut restore, stores)?.done {}
+        Ok(restore.restored())
+    }
+
+    /// Opens and restores.
+    pub(super) fn up(&self) -> Stores {
+        let mut stores = self.open();
+        self.restore(&mut stores).unwrap();
+        stores
+    }
+
+    /// Writes, and commits to the log alone; returns the positions with which the stores are to commit.
+    pub(super) fn commit_to_log(
+        &mut self,
+        stores: &mut Stores,
+        writes: &[(usize, u32, Option<u32>)],
+    ) -> Vec<(usize, Offset)> {
+        for (store, key, value) in writes {
+            let key = format!("key-{key}").into_bytes();
+            match value {
+                Some(value) => {
+                    stores.put(*store, &key, &value.to_be_bytes()).unwrap();
+                    self.model[*store].insert(key, value.to_be_bytes().to_vec());
+                }
+                None => {
+                    stores.delete(*store, &key).unwrap();
+                    self.model[*store].remove(&key);
+                }
+            }
+        }
+        self.producer.begin().unwrap();
+        send_changelogs(&mut self.producer, stores);
+        self.producer.flush(TIMEOUT).unwrap();
+        let delivered = TOPICS.map(|topic| self.producer.delivered(&TopicPartition::new(topic, 1)));
+        self.producer.commit(TIMEOUT).unwrap();
+        (0..).zip(delivered).filter_map(|(store, offset)| Some((store, offset? + 1))).collect()
+    }
+
+    /// Writes, and commits to the log and to the stores.
+    pub(super) fn commit(&mut self, stores: &mut Stores, writes: &[(usize, u32, Option<u32>)]) {
+        let positions = self.commit_to_log(stores, writes);
+        stores.commit(&positions, self.clock.now_ms()).unwrap();
+    }
+
+    /// What would be on the disk if the process had been killed now.
+    pub(super) fn image(&self) -> TempDir {
+        let image = tempfile::tempdir().unwrap();
+        copy(self.root.path(), image.path());
+        image
+    }
+
+    pub(super) fn check(&self, stores: &mut Stores) {
+        assert_eq!(contents(stores), self.model);
+    }
+}
+
+pub(super) fn send_changelogs(producer: &mut LocalProducer, stores: &mut Stores) {
+    stores
+        .changelog_records(|record| {
+            producer.send(&ProducerRecord {
+                topic: TOPICS[record.store],
+                partition: Some(1),
+                timestamp_ms: 0,
+                key: Some(record.key),
+                value: record.value,
+                headers: &[],
+            })
+        })
+        .unwrap();
+}
+
+pub(super) fn step(restore: &mut Restore<MemoryLog>, stores: &mut Stores) -> Result<Progress> {
+    restore.step(stores, Duration::from_millis(1))
+}
+
+pub(super) fn producer(log: &MemoryLog, transactional_id: &str) -> LocalProducer {
+    let mut producer = log
+        .producer(&ProducerOptions {
+            transactional_id: transactional_id.to_owned(),
+            transaction_timeout_ms: 10_000,
+            client_id: "test".to_owned(),
+            track_topics: TOPICS.map(str::to_owned).to_vec(),
+        })
+        .unwrap();
+    producer.init_transactions(TIMEOUT).unwrap();
+    producer
+}
+
+pub(super) fn contents(stores: &mut Stores) -> Model {
+    [0, 1].map(|store| {
+        let mut found = BTreeMap::new();
+        stores
+            .range(store, Bounds::ALL, Direction::Forward, &mut |key, value| {
+                found.insert(key.to_vec(), value.to_vec());
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        found
+    })
+}
+
+/// So many writes to each store, over a hundred keys each, some of them deletions.
+pub(super) fn writes(seed: u32, count: u32) -> Vec<(usize, u32, Option<u32>)> {
+    let write = |at: u32| {
+        let mixed = (seed * 7_919 + at).wrapping_mul(2_654_435_761);
+        ((at % 2) as usize, mixed >> 8 & 127, (!mixed.is_multiple_of(5)).then_some(mixed))
+    };
+    (0..2 * count).map(write).collect()
+}
+
+pub(super) fn records(restored: &[Restored]) -> [u64; 2] {
+    [restored[0].records, restored[1].records]
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
