@@ -7,16 +7,13 @@ use super::arguments::LogFormat;
 use super::error::{Error, Result};
 use super::output::Paint;
 
-/// The client's wrapper calls it an error whenever a consumer is dropped that has been closed already, as each of ours is.
-const FALSE_ALARMS: &str = "rdkafka::consumer::base_consumer=off";
-
-/// Sends log lines to stderr. `RUST_LOG` says which; without it, those of level info, or with `verbose` of level debug.
-pub(crate) fn start(format: LogFormat, verbose: bool) -> Result<()> {
+/// Sends log lines to stderr. `RUST_LOG` says which; without it `usual`, or with `verbose` those of level debug.
+pub(crate) fn start(format: LogFormat, verbose: bool, usual: &str) -> Result<()> {
     let filter = match std::env::var("RUST_LOG") {
         Ok(directives) if !directives.is_empty() => EnvFilter::try_new(&directives)
             .map_err(|error| Error::usage(format!("RUST_LOG: {error}; write for example info,topology=debug")))?,
-        _ if verbose => EnvFilter::new(format!("info,cairn=debug,topology=debug,{FALSE_ALARMS}")),
-        _ => EnvFilter::new(format!("info,{FALSE_ALARMS}")),
+        _ if verbose => EnvFilter::new("info,cairn=debug,topology=debug"),
+        _ => EnvFilter::new(usual),
     };
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_timer(SystemTime);
     let started = match format {

@@ -60,7 +60,7 @@ Exit codes: 0 done, 1 failed or broken chain, 2 wrong usage or settings.";
 
 /// The command line.
 #[derive(Debug, Parser)]
-#[command(name = "cairn", version, about, after_help = EXAMPLES, max_term_width = 110, propagate_version = true)]
+#[command(name = "cairn", version, about, after_help = EXAMPLES, max_term_width = 100, propagate_version = true)]
 struct Cli {
     #[command(flatten)]
     common: arguments::Common,
@@ -83,6 +83,15 @@ enum Command {
 }
 
 impl Command {
+    /// Which log lines are written when nobody asks for others.
+    fn usual_log_lines(&self) -> &'static str {
+        match self {
+            // What is to be seen there is on stdout, cheats included.
+            Command::Demo(_) => "warn,cairn::sealing=error",
+            _ => "info",
+        }
+    }
+
     fn run(self, shell: &Shell) -> Result<Exit> {
         match self {
             Command::Demo(arguments) => arguments.run(shell),
@@ -124,7 +133,7 @@ fn start(arguments: &[OsString]) -> Result<Exit> {
     };
     let Cli { common, command } =
         Cli::from_arg_matches(&parsed.matches).map_err(|error| Error::usage(error.to_string()))?;
-    logging::start(common.log_format, common.verbose)?;
+    logging::start(common.log_format, common.verbose, command.usual_log_lines())?;
     let shell = Shell::new(&common, parsed, environment)?;
     command.run(&shell)
 }

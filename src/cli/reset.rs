@@ -18,12 +18,12 @@ use crate::sealing::evidence_topic;
 const EXAMPLES: &str = "\
 Examples:
   cairn reset --brokers localhost:9092 --application-id cairn --dry-run
-  cairn reset --brokers localhost:9092 --application-id cairn --state-dir /var/lib/cairn/state --yes
+  cairn reset --brokers localhost:9092 --application-id cairn --state-dir ./state --yes
 
-Deletes the application's changelog topics and the group's offsets; with --state-dir its stores on this
-machine, too. Topics of transactions, dead letters and blocks stay, unless --delete-blockchain is given:
-then the blocks and their evidence go as well, and the chain's keys are set aside. Refused while the group
-has members: a killed instance counts until its session ends (10 s).";
+Deletes the application's changelog topics and the group's offsets; with --state-dir its stores on
+this machine, too. Topics of transactions, dead letters and blocks stay, unless --delete-blockchain
+is given: then blocks and evidence go as well, and the chain's keys are set aside. Refused while the
+group has members: a killed instance counts until its session ends (10 s).";
 
 /// Forget an application's progress and state, so that it starts again from the beginning
 #[derive(Debug, Args)]

@@ -23,14 +23,16 @@ use crate::sealing::Application;
 const EXAMPLES: &str = "\
 Examples:
   cairn run --brokers localhost:9092
-  cairn run --brokers kafka:9093 -X security.protocol=SASL_SSL -X sasl.mechanism=PLAIN -X sasl.username=cairn
-  CAIRN_BLOCK_MAX_TRANSACTIONS=3 cairn run --brokers localhost:9092     a new chain with a block per 3
-  cairn run --log embedded:/var/lib/cairn/log                           one machine, no Kafka
+  cairn run --brokers kafka:9093 -X security.protocol=SASL_SSL -X sasl.mechanism=PLAIN
+  CAIRN_BLOCK_MAX_TRANSACTIONS=3 cairn run --brokers localhost:9092    a new chain, a block per 3
+  cairn run --log embedded:/var/lib/cairn/log                          one machine, no Kafka
 
-Without --genesis, block 0 of the blockchain topic says what the chain is; without a block 0, a new chain
-begins: five validators whose keys are made now and kept, with the genesis, in STATE_DIR/@keys/TOPIC.
-Keep a copy of that directory: stores return from Kafka, keys do not. More instances share the work when
-they have the same keys: copy the directory, or name the key file with --keys.
+Secrets belong in the environment: CAIRN_KAFKA_SASL_PASSWORD is -X sasl.password.
+
+Without --genesis, block 0 of the blockchain topic says what the chain is. Without a block 0, a new
+chain begins: five validators, whose keys are made now and kept with the genesis in
+STATE_DIR/@keys/TOPIC. Keep a copy of that directory: stores return from Kafka, keys do not. More
+instances share the work if they have the same keys: copy it, or name the key file with --keys.
 
 SIGTERM or Ctrl-C finishes the commit and leaves the group; a second one ends at once.";
 

@@ -27,20 +27,22 @@ use super::graph::{self, Malicious, Topics};
 use super::output::grouped;
 use super::run;
 use super::shell::Shell;
+use crate::audit::{Anchor, Broken, verify};
 use crate::chain::{Amount, Balances, Block, Genesis, Name};
 use crate::config::founding::{self, Founding, Source};
+use crate::config::key_file;
 use crate::reader::Reader;
 use crate::sealing::Application;
 
 const EXAMPLES: &str = "\
 Examples:
-  cairn demo                                             20 blocks, one validator alters amounts and is caught
+  cairn demo                                     20 blocks, one validator cheats and is caught
   cairn demo --rate 5000 --blocks 50
   cairn demo --malicious validator-2=equivocate --malicious validator-4=silent
   cairn demo --dir ./demo && cairn verify --log embedded:./demo/log
 
-Everything happens in one process, on a log in one directory. The validators' keys are made from --seed: they
-guard nothing.";
+Everything happens in one process, on a log in one directory. The validators' keys are made from
+--seed: they guard nothing.";
 
 const TRANSACTIONS: &str = "transactions";
 const BLOCKCHAIN: &str = "blockchain";
@@ -84,10 +86,9 @@ impl Arguments {
         self.watch(shell, &directory.path, &log, &application)?;
 
         let (tally, tip) = add_up(&log, shell, &genesis)?;
-        let result = report(shell, &directory, &tally, tip.as_ref());
-        drop(log);
-        directory.close();
-        result.map(|()| Exit::Done)
+        let broken = verify(&log, shell, &genesis)?;
+        report(shell, &directory, &tally, tip.as_ref(), broken.as_ref())?;
+        Ok(if broken.is_none() { Exit::Done } else { Exit::Failed })
     }
 
     /// The chain in the directory, or a new one; keys come from the seed, so that a chain goes on with them.
@@ -171,7 +172,25 @@ fn add_up(log: &EmbeddedLog, shell: &Shell, genesis: &Genesis) -> Result<(Tally,
     Ok((tally, tip))
 }
 
-fn report(shell: &Shell, directory: &Directory, tally: &Tally, tip: Option<&Block>) -> Result<()> {
+/// What is wrong with the chain, checked as `cairn verify` does.
+fn verify(log: &EmbeddedLog, shell: &Shell, genesis: &Genesis) -> Result<Option<Broken>> {
+    let options = verify::Options {
+        blockchain: BLOCKCHAIN.to_owned(),
+        transactions: TRANSACTIONS.to_owned(),
+        anchor: Anchor::Genesis(genesis.hash()),
+        checkpoint: None,
+    };
+    let found = verify::verify(log, &shell.clock, &options, key_file::system_rng()?, &mut |_| {})?;
+    Ok(found.err())
+}
+
+fn report(
+    shell: &Shell,
+    directory: &Directory,
+    tally: &Tally,
+    tip: Option<&Block>,
+    broken: Option<&Broken>,
+) -> Result<()> {
     let Some(tip) = tip else { return Err(Error::failed("no block was sealed")) };
     if shell.json {
         let report = serde_json::json!({
@@ -182,6 +201,7 @@ fn report(shell: &Shell, directory: &Directory, tally: &Tally, tip: Option<&Bloc
             "rejected": tally.rejected_count,
             "unreadable": tally.unreadable_count,
             "validators": tally.validators_json(),
+            "verify": broken.map_or_else(|| "intact".to_owned(), |broken| format!("broken: {broken}")),
         });
         return shell.print(&report.to_string());
     }
@@ -194,6 +214,10 @@ fn report(shell: &Shell, directory: &Directory, tally: &Tally, tip: Option<&Bloc
         grouped(tally.unreadable_count),
         tip.header.state_root
     );
+    text += &match broken {
+        None => format!("\nverify: {}", shell.paint.green("intact")),
+        Some(broken) => format!("\nverify: {}", shell.paint.red(&format!("broken: {broken}"))),
+    };
     if let Some(kept) = directory.kept() {
         text += &format!("\nkept in {}: cairn verify --log embedded:{}", kept.display(), kept.join("log").display());
     }
@@ -221,9 +245,6 @@ impl Directory {
     fn kept(&self) -> Option<&Path> {
         (!self.is_temporary).then_some(self.path.as_path())
     }
-
-    /// Removes a temporary directory; on an early error `drop` does.
-    fn close(self) {}
 }
 
 impl Drop for Directory {

@@ -31,16 +31,17 @@ const EXAMPLES: &str = "\
 Examples:
   echo '{\"from\":\"alice\",\"to\":\"bob\",\"amount\":3}' | cairn submit --brokers localhost:9092
   cairn submit --brokers localhost:9092 payments.jsonl
-  cairn submit --check payments.jsonl                       check the lines, send nothing
+  cairn submit --check payments.jsonl                         check the lines, send nothing
   cairn submit --brokers localhost:9092 --submission may-31 payments.jsonl
 
-Each line is one transaction; empty lines are skipped; the record's key is the sender. A file is checked whole
-before anything is sent, a pipe line by line: the first line that is no transaction ends it with exit code 2,
-unless --force sends such lines too (they become stubs in a block).
+Each line is one transaction; empty lines are skipped; the record's key is the sender. A file is
+checked whole before anything is sent, a pipe as it comes: the first line that is no transaction ends
+it with exit code 2, unless --force sends such lines, too (they become stubs in a block).
 
-Lines go out in transactions of many lines. Within one run each line arrives exactly once, whatever happens to
-brokers and connections. A run that was killed and is started again sends all lines again, unless it has a
---submission name: then it continues behind the last line that arrived under this name. Lines must be the same.";
+Lines go out in transactions of many lines. Within one run each line arrives exactly once, whatever
+happens to brokers and connections. A run that was killed and is started again sends all lines again,
+unless it has a --submission name: then it continues behind the last line that arrived under this
+name. The lines must be the same.";
 
 /// Send transactions, one per line, as JSON
 #[derive(Debug, Args)]

@@ -241,7 +241,8 @@ impl<L: Log> StreamThread<L> {
                     task.delivered_to = last.offset + 1;
                     task.task.set_now(now_ms);
                     record_count += wanted.len();
-                    let done = task.task.process(wanted).map_err(recovery::void).and_then(|()| send_outputs(slots, task));
+                    let done =
+                        task.task.process(wanted).map_err(recovery::void).and_then(|()| send_outputs(slots, task));
                     failed = done.err();
                 }
                 // A record at the end or behind it shows that nothing before the end is still to come.
