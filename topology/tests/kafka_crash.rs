@@ -163,7 +163,7 @@ fn work(log: impl Log, role: &Value) -> Snapshot {
     let mut client = Client::start(&counting::topology(&topics), FaultLog::new(log.clone(), script), config).unwrap();
     if let Some(until_offset) = until_offset {
         let input = [TopicPartition::new(&topics.input, 0)];
-        while !committed(&log, &topics, &input).is_some_and(|offset| offset > until_offset) {
+        while committed(&log, &topics, &input).is_none_or(|offset| offset <= until_offset) {
             std::thread::sleep(Duration::from_millis(50));
         }
         client.stop();
