@@ -95,3 +95,16 @@ fn a_lost_state_directory_comes_back_from_the_changelogs_and_from_the_blockchain
     chain.run_until_end();
     assert_eq!(chain.verify()["height"], 51);
 }
+
+/// What follows the last record is the end of a transaction: it has an offset, and is no record.
+#[test]
+fn a_run_until_the_end_seals_the_open_block_behind_which_a_transaction_ended() {
+    let chain = Chain::new(THREE);
+    for round in 1..=3 {
+        chain.submit(&transfer("alice", "bob", 1).repeat(4));
+        chain.run_until_end();
+        let report = chain.verify();
+        assert_eq!((&report["height"], &report["compared_records"]), (&(round * 2).into(), &(round * 4).into()));
+    }
+    assert_eq!(chain.blocks()[2]["header"]["cut"], "end");
+}

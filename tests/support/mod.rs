@@ -103,6 +103,16 @@ impl Chain {
         report
     }
 
+    /// Sends lines by `cairn submit`: in a transaction, whose end takes an offset too.
+    pub(crate) fn submit(&self, lines: &str) {
+        let file = self.directory.path().join("lines");
+        std::fs::write(&file, lines).unwrap();
+        let mut command = cairn("submit");
+        command.args(["--brokers", Cluster::shared().brokers(), "--transactions", &self.transactions]).arg(&file);
+        let finished = Process::start(&mut command, self.directory.path()).wait();
+        assert!(finished.status.success(), "{finished}");
+    }
+
     /// Sends lines as they are, by kcat.
     pub(crate) fn produce(&self, lines: &str) {
         Cluster::shared().kcat(&["-P", "-t", &self.transactions], lines.as_bytes());
