@@ -253,11 +253,7 @@ impl<L: Log> StreamThread<L> {
             Event::EndOfPartition { partition, offset } => {
                 if let Some(task) = running(assigned, partition) {
                     let offset = until_end.map_or(offset, |until_end| until_end.cap(partition, offset));
-<<<<<<< HEAD
-                    // A task that goes back behind it is told again: it must be asked for again.
-=======
                     // The end is told once. A task that goes back behind it, or takes nothing now, must be told again.
->>>>>>> refs/heads/e2e
                     task.delivered_to = task.delivered_to.max(offset);
                     task.task.advance_to(offset);
                 }
