@@ -15,6 +15,7 @@
 
 mod node_hash;
 mod proof;
+mod slots;
 mod update;
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 //! copies that lie one after the other. (Going down and up path by path waits for memory at each step.) A large batch
 //! is split at the top of the tree into blocks whose copies fit the processor's cache.
 
+use super::slots::{Slots, write};
 use super::{Change, EMPTY, Error, Leaf, Link, Node, Pair, Target, Tree, bit, branch_hash, leaf_hash};
 use crate::chain::hash::Hash;
 
@@ -54,46 +55,6 @@ enum Write {
     Hashes,
     /// All of it.
     Whole,
-}
-
-/// The slots that an update takes and gives up. A slot given up is not used again before the commit.
-#[derive(Clone, Debug, Default)]
-struct Slots {
-    freed: Vec<u32>,
-    /// How many slots were taken from the tree's free list.
-    reused: usize,
-    /// How many slots were taken beyond the arena's end.
-    appended: usize,
-    overflowed: bool,
-}
-
-impl Slots {
-    /// A slot that holds nothing: from the free list if it has one, otherwise beyond the end.
-    fn take(&mut self, free: &[u32], arena_length: usize) -> u32 {
-        if let Some(slot) = free.iter().rev().nth(self.reused) {
-            self.reused += 1;
-            return *slot;
-        }
-        let slot = arena_length + self.appended;
-        self.appended += 1;
-        self.overflowed |= slot >= Link::SLOTS;
-        // An overflowed update is refused as a whole, so the slot it names here is never written.
-        u32::try_from(slot).unwrap_or(0)
-    }
-
-    fn commit(self, free: &mut Vec<u32>) {
-        free.truncate(free.len() - self.reused);
-        free.extend(self.freed);
-    }
-}
-
-/// Writes a node to its slot. Slots beyond the end are written in the order in which they were taken, so each write
-/// either lands inside the arena or extends it by one.
-fn write<T>(arena: &mut Vec<T>, slot: u32, node: T) {
-    match arena.get_mut(slot as usize) {
-        Some(place) => *place = node,
-        None => arena.push(node),
-    }
 }
 
 pub(super) fn compute(tree: &Tree, mut changes: Vec<Change>) -> Result<Update, Error> {
