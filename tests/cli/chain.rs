@@ -1,0 +1,159 @@
+//! Keys, genesis, runs, resets and the demo: a chain from its beginning to its end.
+
+use std::process::Stdio;
+
+use crate::Cairn;
+
+const LOG: &str = "--log embedded:log --state-dir state";
+
+fn with_transactions(count: usize) -> Cairn {
+    let cairn = Cairn::new();
+    submit(&cairn, count);
+    cairn
+}
+
+fn submit(cairn: &Cairn, count: usize) {
+    cairn.write("payments.jsonl", &"{\"from\":\"alice\",\"to\":\"bob\",\"amount\":3}\n".repeat(count));
+    cairn.run("submit --log embedded:log payments.jsonl").done();
+}
+
+fn tip(cairn: &Cairn, words: &str, variables: &[(&str, &str)]) -> serde_json::Value {
+    cairn.run_with(&format!("run {LOG} --until-end --json {words}"), variables).done().json().remove(0)
+}
+
+#[test]
+fn a_run_until_the_end_seals_what_is_there_and_the_next_goes_on_with_the_same_chain() {
+    let cairn = with_transactions(7);
+    let first = tip(&cairn, "", &[("CAIRN_BLOCK_MAX_TRANSACTIONS", "3")]);
+    assert_eq!(first["height"], 3, "three, three and one");
+    assert_eq!(tip(&cairn, "", &[]), first, "nothing new, nothing sealed");
+    submit(&cairn, 3);
+    assert_eq!(tip(&cairn, "", &[])["height"], 4);
+    let verified = cairn.run("verify --log embedded:log --json").done().json();
+    assert_eq!((&verified[0]["result"], &verified[0]["height"]), (&"intact".into(), &4.into()));
+}
+
+#[test]
+fn an_existing_chain_refuses_other_parameters_and_takes_the_same() {
+    let cairn = with_transactions(3);
+    tip(&cairn, "", &[("CAIRN_BLOCK_MAX_TRANSACTIONS", "3")]);
+    let words = format!("run {LOG} --until-end");
+    let other = [("CAIRN_BLOCK_MAX_TRANSACTIONS", "4")];
+    cairn
+        .run_with(&words, &other)
+        .refused(1, &["block.max_transactions = 3", "CAIRN_BLOCK_MAX_TRANSACTIONS asks for 4"]);
+    cairn.run_with(&words, &[("CAIRN_BLOCK_MAX_TRANSACTIONS", "3")]).done();
+}
+
+#[test]
+fn keys_are_private_kept_apart_from_stores_and_a_chain_without_its_keys_is_refused() {
+    let cairn = with_transactions(3);
+    let first = tip(&cairn, "", &[]);
+    let home = cairn.path().join("state/@keys/blockchain");
+    let mode = |path| std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(path).unwrap().permissions()) & 0o777;
+    assert_eq!((mode(home.join("validators.keys")), mode(home.clone())), (0o600, 0o700));
+
+    // Stores come back without the disk they were on; keys have to be brought along.
+    let words = "run --log embedded:log --until-end --json --state-dir elsewhere";
+    cairn.run(words).refused(1, &["--keys FILE", "elsewhere/@keys/blockchain/validators.keys"]);
+    let moved = cairn.run(&format!("{words} --keys state/@keys/blockchain/validators.keys")).done();
+    assert_eq!(moved.json()[0], first);
+}
+
+#[test]
+fn a_chain_can_start_from_a_genesis_file_and_keys_that_were_made_before() {
+    let cairn = with_transactions(2);
+    cairn.run("keys --validator north,south --output my.keys").done();
+    cairn.run("keys --output my.keys").refused(2, &["my.keys exists already"]);
+    cairn.run("genesis --keys my.keys --output my.toml").done();
+    cairn.run("genesis --keys my.keys --output my.toml").refused(2, &["cannot write my.toml"]);
+    assert_eq!(tip(&cairn, "--genesis my.toml --keys my.keys", &[])["height"], 1);
+    cairn.run("keys --output other.keys").done();
+    cairn.run("genesis --keys other.keys --output other.toml").done();
+    let words = format!("run {LOG} --until-end --genesis other.toml --keys other.keys");
+    cairn.run(&words).refused(1, &["holds the chain of genesis", "another --blockchain topic"]);
+}
+
+#[test]
+fn a_genesis_without_keys_is_a_template_that_says_what_is_missing() {
+    let cairn = Cairn::new();
+    let text = cairn.run("genesis").done().stdout;
+    assert!(text.contains("# [[validators]]"), "{text}");
+    assert!(cairn::chain::Genesis::from_toml(&text).unwrap_err().to_string().contains("validators"));
+}
+
+#[test]
+fn sigterm_finishes_the_commit_and_ends_with_0() {
+    let cairn = with_transactions(5);
+    let mut command = cairn.command(&format!("run {LOG} --json"));
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let stderr = std::io::BufReader::new(child.stderr.take().unwrap());
+    // Stderr is read on, so that the program never waits for it.
+    let mut lines = std::io::BufRead::lines(stderr);
+    lines.by_ref().map(Result::unwrap).find(|line| line.contains("running")).expect("it runs");
+    let killed = std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{rest:#?}");
+    assert!(rest.iter().any(|line| line.contains("stopped")), "{rest:#?}");
+}
+
+#[test]
+fn one_process_at_a_time_has_an_embedded_log() {
+    let cairn = with_transactions(1);
+    let mut child = cairn.command(&format!("run {LOG}")).spawn().unwrap();
+    let stderr = std::io::BufReader::new(child.stderr.take().unwrap());
+    let mut lines = std::io::BufRead::lines(stderr);
+    lines.by_ref().map(Result::unwrap).find(|line| line.contains("running")).expect("it runs");
+    cairn.run("submit --log embedded:log payments.jsonl").refused(1, &["is open already"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_reset_tells_asks_and_forgets_and_touches_blocks_only_when_told() {
+    let cairn = with_transactions(4);
+    let first = tip(&cairn, "", &[]);
+    let reset = format!("reset {LOG} --application-id cairn");
+    let plan = cairn.run(&format!("{reset} --dry-run --json")).done().json().remove(0);
+    let topics: Vec<&str> = plan["topics"].as_array().unwrap().iter().map(|topic| topic.as_str().unwrap()).collect();
+    assert!(
+        !topics.is_empty() && topics.iter().all(|topic| topic.starts_with("cairn-") && topic.ends_with("-changelog"))
+    );
+    cairn.run(&reset).refused(2, &["--yes", "--dry-run"]);
+    assert_eq!(tip(&cairn, "", &[]), first, "neither did anything");
+
+    cairn.run(&format!("{reset} --yes")).done();
+    assert!(!cairn.path().join("state/cairn").exists() && cairn.path().join("state/@keys/blockchain").exists());
+    // The chain is still there, and is not begun again over itself.
+    assert_eq!(cairn.run(&format!("run {LOG} --until-end")).code, 1);
+
+    cairn.run(&format!("{reset} --yes --delete-blockchain")).done();
+    let again = tip(&cairn, "", &[]);
+    assert_eq!(again["height"], first["height"], "the same transactions");
+    assert_ne!(again["block_hash"], first["block_hash"], "another chain, with other keys");
+}
+
+#[test]
+fn the_demo_shows_blocks_a_cheat_being_caught_and_an_intact_chain() {
+    let cairn = Cairn::new();
+    let mut lines = cairn.run("demo --blocks 3 --rate 300 --json --dir demo").done().json();
+    let summary = lines.pop().unwrap();
+    let heights: Vec<u64> = lines.iter().map(|line| line["height"].as_u64().unwrap()).collect();
+    assert_eq!(heights, [1, 2, 3]);
+    let slashed: Vec<&str> = lines
+        .iter()
+        .flat_map(|line| line["slashed"].as_array().unwrap())
+        .map(|one| one["validator"].as_str().unwrap())
+        .collect();
+    assert_eq!(slashed, ["validator-1"], "the seed draws it among the first three");
+    assert_eq!(summary["verify"], "intact");
+    assert_eq!(summary["validators"][0]["stake"], 0);
+
+    // What is kept goes on, and is a chain like any other.
+    let text = cairn.run("demo --blocks 1 --dir demo").done().stdout;
+    assert!(text.contains("verify: intact") && text.contains("kept in demo"), "{text}");
+    cairn.run("verify --log embedded:demo/log").done();
+    cairn.run("demo --blocks 1 --dir demo --seed 2").refused(2, &["--seed"]);
+}

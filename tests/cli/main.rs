@@ -1,0 +1,151 @@
+//! The program as people and scripts use it: the real binary, its exit codes, what it writes where. No broker: logs are
+//! embedded ones.
+
+mod chain;
+mod settings;
+mod submitting;
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+/// One use of the program: in a directory of its own, with an environment that says nothing.
+struct Cairn {
+    directory: tempfile::TempDir,
+}
+
+impl Cairn {
+    fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path().join(name), text).unwrap();
+    }
+
+    /// The program with these words, separated by spaces.
+    fn command(&self, words: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cairn"));
+        command.current_dir(self.path()).args(words.split_whitespace()).stdin(Stdio::null());
+        for (name, _) in std::env::vars_os() {
+            let name_text = name.to_string_lossy();
+            if name_text.starts_with("CAIRN_") || matches!(&*name_text, "RUST_LOG" | "XDG_STATE_HOME") {
+                command.env_remove(&name);
+            }
+        }
+        command.env("HOME", self.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn run(&self, words: &str) -> Ran {
+        Ran::of(self.command(words).output().unwrap(), words)
+    }
+
+    fn run_with(&self, words: &str, variables: &[(&str, &str)]) -> Ran {
+        Ran::of(self.command(words).envs(variables.iter().copied()).output().unwrap(), words)
+    }
+
+    fn run_with_input(&self, words: &str, input: &str) -> Ran {
+        let mut child = self.command(words).stdin(Stdio::piped()).spawn().unwrap();
+        // It may end before it has read all of it.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        Ran::of(child.wait_with_output().unwrap(), words)
+    }
+}
+
+/// What a use of the program left behind.
+struct Ran {
+    words: String,
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Ran {
+    fn of(output: Output, words: &str) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let code = output.status.code().expect("ended by itself");
+        Self { words: words.to_owned(), code, stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    /// It did what was asked.
+    #[track_caller]
+    fn done(self) -> Self {
+        assert_eq!(self.code, 0, "cairn {}\n{}{}", self.words, self.stdout, self.stderr);
+        self
+    }
+
+    /// It ended with this code, and its last word is one line that says all of this.
+    #[track_caller]
+    fn refused(self, code: i32, says: &[&str]) -> Self {
+        let last = self.stderr.lines().last().unwrap_or_default();
+        assert_eq!(self.code, code, "cairn {}\n{}{}", self.words, self.stdout, self.stderr);
+        assert!(last.starts_with("error: "), "cairn {}: {last}", self.words);
+        for part in says {
+            assert!(last.contains(part), "cairn {}: `{part}` is not in: {last}", self.words);
+        }
+        self
+    }
+
+    /// The lines of stdout as JSON.
+    #[track_caller]
+    fn json(&self) -> Vec<serde_json::Value> {
+        let parse = |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        self.stdout.lines().map(parse).collect()
+    }
+}
+
+const COMMANDS: [&str; 10] =
+    ["demo", "run", "submit", "verify", "replay", "inspect", "topology", "reset", "genesis", "keys"];
+
+#[test]
+fn every_command_explains_itself_with_examples_within_a_hundred_columns() {
+    let cairn = Cairn::new();
+    let all = cairn.run("--help").done().stdout;
+    for command in COMMANDS {
+        assert!(all.contains(&format!("\n  {command} ")), "{command} is not in the overview");
+        let help = cairn.run(&format!("{command} --help")).done().stdout;
+        assert!(help.contains("\nExamples:\n"), "{command} --help has no examples");
+        let long = help.lines().find(|line| line.chars().count() > 100);
+        assert_eq!(long, None, "{command} --help");
+    }
+    assert_eq!(cairn.run("--version").done().stdout, format!("cairn {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2_and_nothing_on_stdout() {
+    let cairn = Cairn::new();
+    for words in ["", "seal", "run --no-such-option", "demo --rate fast", "topology --format svg", "demo --rate 0"] {
+        let ran = cairn.run(words);
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "cairn {words}\n{}", ran.stderr);
+    }
+    cairn.run("run").refused(2, &["--brokers HOST:PORT", "--log embedded:DIR"]);
+    cairn.run("run --brokers a:1 --log embedded:log").refused(2, &["both --brokers and --log"]);
+    cairn.run("run --log memory:").refused(2, &["embedded:DIR"]);
+    cairn.run("run --brokers a:1 -X enable.idempotence=false").refused(1, &["enable.idempotence cannot be set"]);
+    cairn.run("reset --log embedded:log").refused(2, &["--application-id ID"]);
+    cairn.run("verify --log embedded:log --genesis g --genesis-hash 00").code.eq(&2).then_some(()).unwrap();
+}
+
+#[test]
+fn the_graph_is_shown_as_text_and_as_dot() {
+    let cairn = Cairn::new();
+    let text = cairn.run("topology").done().stdout;
+    for part in ["Sub-topology: seal (single writer: cairn-<genesis hash>-seal)", "(topic: transactions)", "Store: "] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    let dot = cairn.run("topology --format dot").done().stdout;
+    assert!(dot.starts_with("digraph ") && dot.trim_end().ends_with('}'), "{dot}");
+}
+
+#[test]
+fn what_caused_an_error_is_shown_with_verbose_and_only_then() {
+    let cairn = Cairn::new();
+    cairn.write("log", "a file, not a directory");
+    let quiet = cairn.run("submit --log embedded:log").refused(1, &["log"]);
+    assert_eq!(quiet.stderr.lines().filter(|line| line.contains("rror")).count(), 1, "{}", quiet.stderr);
+}

@@ -1,0 +1,97 @@
+//! Where settings come from, and who wins.
+
+use crate::Cairn;
+
+/// The source topic of the graph: a setting that can be seen without running anything.
+fn source_topic(cairn: &Cairn, words: &str, variables: &[(&str, &str)]) -> String {
+    let text = cairn.run_with(&format!("topology {words}"), variables).done().stdout;
+    let (_, rest) = text.split_once("Source: transactions (topic: ").unwrap();
+    rest.split_once(')').unwrap().0.to_owned()
+}
+
+#[test]
+fn the_command_line_wins_over_the_environment_and_that_over_the_file() {
+    let cairn = Cairn::new();
+    let variable = [("CAIRN_TRANSACTIONS", "of-environment")];
+    assert_eq!(source_topic(&cairn, "", &[]), "transactions");
+    cairn.write("cairn.toml", "transactions = 'of-file'\n");
+    assert_eq!(source_topic(&cairn, "", &[]), "of-file");
+    assert_eq!(source_topic(&cairn, "", &variable), "of-environment");
+    assert_eq!(source_topic(&cairn, "--transactions of-flag", &variable), "of-flag");
+}
+
+#[test]
+fn a_file_is_named_by_flag_or_variable_and_then_must_be_there() {
+    let cairn = Cairn::new();
+    cairn.write("cairn.toml", "transactions = 'default'\n");
+    cairn.write("other.toml", "transactions = 'other'\n");
+    assert_eq!(source_topic(&cairn, "--config other.toml", &[]), "other");
+    assert_eq!(source_topic(&cairn, "", &[("CAIRN_CONFIG", "other.toml")]), "other");
+    cairn.run("topology --config none.toml").refused(2, &["cannot read the settings file none.toml"]);
+}
+
+#[test]
+fn switches_and_lists_can_stand_in_the_file_too() {
+    let cairn = Cairn::new();
+    cairn.write("cairn.toml", "json = true\nvalidator = ['north', 'south']\n");
+    let keys = cairn.run("keys --output a.keys").done().json();
+    assert_eq!(keys.iter().map(|key| key["id"].as_str().unwrap()).collect::<Vec<_>>(), ["north", "south"]);
+    let text = cairn.run_with("keys --output b.keys --validator east", &[("CAIRN_JSON", "false")]).done().stdout;
+    assert!(text.starts_with("[[validators]]\nid = \"east\"\n"), "{text}");
+}
+
+#[test]
+fn what_is_wrong_in_the_file_is_told_with_its_line_and_the_nearest_key() {
+    let cairn = Cairn::new();
+    for (text, says) in [
+        (
+            "transactions = 't'\napplication-id = 'x'\n",
+            ["cairn.toml:2", "`application-id`; did you mean `application_id`"],
+        ),
+        ("[block]\nmax_transaction = 3\n", ["cairn.toml:2", "did you mean `block.max_transactions`"]),
+        ("threads = 'many'\n", ["cairn.toml:1: threads", "invalid value 'many'"]),
+        ("\nformat = 'svg'\n", ["cairn.toml:2: format", "possible values: text, dot"]),
+        ("json = 'perhaps'\n", ["cairn.toml:1: json", "true or false"]),
+        ("rate = [1, 2]\n", ["cairn.toml:1: rate", "one value"]),
+        ("fee = -1\n", ["cairn.toml:1: fee", "`-1`"]),
+        ("brokers = \n", ["cairn.toml:1", "not TOML"]),
+    ] {
+        cairn.write("cairn.toml", text);
+        cairn.run("topology").refused(2, &says);
+    }
+    cairn.run("topology --help").done();
+}
+
+#[test]
+fn a_misspelt_variable_is_told_and_does_no_harm() {
+    let cairn = Cairn::new();
+    let ran = cairn.run_with("topology", &[("CAIRN_TRANSACTION", "x"), ("CAIRN_SERVICE_HOST", "10.0.0.1")]).done();
+    assert!(
+        ran.stderr.contains("CAIRN_TRANSACTION means nothing here; did you mean CAIRN_TRANSACTIONS?"),
+        "{}",
+        ran.stderr
+    );
+    assert!(!ran.stderr.contains("SERVICE_HOST"), "{}", ran.stderr);
+}
+
+#[test]
+fn log_lines_can_be_json_and_never_stand_on_stdout() {
+    let cairn = Cairn::new();
+    let ran = cairn.run_with("topology --log-format json", &[("CAIRN_TRANSACTION", "x")]).done();
+    let line: serde_json::Value = serde_json::from_str(ran.stderr.trim()).unwrap();
+    assert_eq!(line["level"], "WARN");
+    assert!(ran.stdout.starts_with("Sub-topology"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains('\u{1b}') && !ran.stderr.contains('\u{1b}'), "no colours without a terminal");
+}
+
+#[test]
+fn chain_parameters_come_from_file_and_environment_into_a_genesis() {
+    let cairn = Cairn::new();
+    cairn.write("cairn.toml", "fee = 5\nbalances = 'strict'\n[block]\nmax_transactions = 3\n");
+    cairn.run("keys").done();
+    let text = cairn.run_with("genesis --keys validators.keys", &[("CAIRN_FEE", "7")]).done().stdout;
+    for line in ["fee = 7", "balances = \"strict\"", "max_transactions = 3", "stake = 2000"] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+    cairn::chain::Genesis::from_toml(&text).unwrap();
+}
