@@ -1,6 +1,8 @@
 //! The program as people and scripts use it: the real binary, its exit codes, what it writes where. No broker: logs are
 //! embedded ones.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop where it stands")]
+
 mod chain;
 mod settings;
 mod submitting;
