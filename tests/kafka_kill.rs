@@ -86,28 +86,24 @@ fn submit(chain: &Chain, lines: &[String], pause: Duration) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// A third of the lives end while sealing, a third while starting, the rest anywhere.
+/// A third of the lives end while starting, a third around the restoring of stores, the rest while sealing.
 fn kill_again_and_again(chain: &Chain, random: &mut ChaCha20Rng) -> Vec<Finished> {
     let mut killed = Vec::new();
     let start = Instant::now();
     for index in 0..KILLS {
+        let (behind, within_ms) = [("running", 3_000), ("", 400), ("assigned", 800)][index % 3];
+        let wait_ms = random.next_u64() % within_ms;
         let mut process = chain.start(&[]);
-        // However slow the machine is, a third of the lives gets as far as its stores.
-        let life_ms = match index % 3 {
-            0 => {
-                process.until_logged("restored");
-                random.next_u64() % 1_500
-            }
-            1 => random.next_u64() % 200,
-            _ => 200 + random.next_u64() % 1_500,
-        };
-        std::thread::sleep(Duration::from_millis(life_ms));
+        if !behind.is_empty() {
+            process.until_logged(behind);
+        }
+        std::thread::sleep(Duration::from_millis(wait_ms));
+        assert!(process.is_running(), "it ended by itself:\n{}", process.stderr());
         let finished = process.kill();
-        assert_eq!(finished.status.code(), None, "it ended by itself: {finished}");
         let restored: Vec<String> =
             finished.logged("restored").iter().map(|line| line["records"].to_string()).collect();
         let at = start.elapsed().as_secs_f32();
-        println!("kill {index} after {life_ms} ms, at {at:.1} s; records restored: {restored:?}");
+        println!("kill {index} {wait_ms} ms behind '{behind}', at {at:.1} s; records restored: {restored:?}");
         killed.push(finished);
     }
     killed
@@ -125,7 +121,7 @@ fn assert_no_store_was_wiped(killed: &[Finished], last: &Finished) {
         let gave_up = finished.stderr.contains("emptying the store") || finished.stderr.contains("from empty");
         assert!(!gave_up, "{finished}");
     }
-    assert!(takeovers > KILLS / 4, "only {takeovers} starts came as far as their stores");
+    assert!(takeovers > KILLS / 3, "only {takeovers} starts came as far as their stores");
 }
 
 /// The offsets in the blocks are the offsets on the topic, each once and in order.
