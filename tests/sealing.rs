@@ -259,6 +259,41 @@ fn whatever_is_no_transaction_becomes_a_stub_and_a_dead_letter_with_its_bytes() 
 }
 
 #[test]
+fn lost_group_offsets_seal_nothing_a_second_time() {
+    let mut chain = Chain::new(three_per_block(), &[]);
+    for amount in 1..=7 {
+        chain.transfer("alice", "bob", amount);
+    }
+    chain.driver.commit().unwrap();
+    chain.driver.lose_offsets().unwrap();
+    for amount in 8..=9 {
+        chain.transfer("alice", "bob", amount);
+    }
+    chain.driver.commit().unwrap();
+    let offsets = |block: &Block| block.entries.iter().map(|entry| entry.origin.offset).collect::<Vec<_>>();
+    let sealed: Vec<Vec<i64>> = chain.blocks().iter().map(offsets).collect();
+    assert_eq!(sealed, [vec![], vec![0, 1, 2], vec![3, 4, 5], vec![6, 7, 8]]);
+    assert_eq!(chain.driver.committed_offset("transactions"), Some(9));
+}
+
+#[test]
+fn a_topic_that_was_made_anew_is_refused_and_not_sealed() {
+    let mut chain = Chain::new(three_per_block(), &[]);
+    for _ in 0..3 {
+        chain.transfer("alice", "bob", 1);
+    }
+    chain.driver.commit().unwrap();
+    chain.driver.delete_topic("transactions");
+    chain.driver.lose_offsets().unwrap();
+    let send =
+        |chain: &mut Chain| chain.driver.pipe("transactions", None, Some(br#"{"from":"a","to":"b","amount":9}"#), 1);
+    send(&mut chain).unwrap();
+    send(&mut chain).unwrap();
+    let refused = send(&mut chain).unwrap_err().to_string();
+    assert!(refused.contains("made anew"), "{refused}");
+}
+
+#[test]
 fn the_graph_is_what_it_is() {
     let chain = Chain::new(three_per_block(), &[]);
     let topology = chain.application.topology().unwrap().to_string();

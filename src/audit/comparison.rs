@@ -2,9 +2,12 @@
 
 use std::collections::VecDeque;
 
-use crate::chain::{Block, Content, Entry, Hash, parse};
+use crate::chain::{Block, Content, Entry, Hash, Origin, parse};
 
 use super::auditor::{Broken, Reason, broken};
+
+/// The partition that is sealed, and so compared.
+pub(super) const PARTITION: i32 = 0;
 
 /// A record of the transactions topic, as much of it as is compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,24 +45,28 @@ impl Comparison {
         self.waiting.push_back(original);
     }
 
-    /// Whether the records of a block, and the one behind them if there is one, have been pushed.
+    /// Whether a block can be compared with what has been pushed. As many records as the block has are always enough, so
+    /// a block that names an offset far ahead does not fill the memory.
     pub fn has_enough_for(&self, block: &Block) -> bool {
         let last = block.entries.last().map_or(-1, |entry| entry.origin.offset);
-        self.waiting.back().is_some_and(|original| original.offset >= last)
+        self.waiting.len() >= block.entries.len() || self.waiting.back().is_some_and(|original| original.offset >= last)
     }
 
-    /// Compares a block. All records up to its last must have been pushed, as far as there are any.
+    /// Compares a block. There must be enough for it ([`Comparison::has_enough_for`]), or no more records on the topic.
     pub fn check(&mut self, block: &Block) -> Result<(), Broken> {
         let height = block.header.height;
         let mut complete = true;
         for entry in &block.entries {
-            if entry.origin.offset < self.first_offset {
+            let wrong = |detail: String| Err(broken(height, Reason::Transactions, detail));
+            let Origin { partition, offset, .. } = entry.origin;
+            if partition != PARTITION {
+                return wrong(format!("partition {partition} offset {offset}: the topic's records are in {PARTITION}"));
+            }
+            if offset < self.first_offset {
                 complete = false;
                 continue;
             }
             let original = self.waiting.pop_front();
-            let wrong = |detail: String| Err(broken(height, Reason::Transactions, detail));
-            let offset = entry.origin.offset;
             match original {
                 Some(original) if original.offset == offset => {
                     compare(entry, &original).or_else(|what| wrong(format!("offset {offset}: {what}")))?;

@@ -31,9 +31,7 @@ pub fn replay<L: Log>(
     randomness: impl CryptoRng,
     progress: &mut dyn FnMut(u64),
 ) -> Result<std::result::Result<Summary, Broken>> {
-    if root.is_dir() && inspect::applications(root)?.iter().any(|found| found == APPLICATION_ID) {
-        return Err(Error::stop(format!("{} holds a replayed state already: give an empty directory", root.display())));
-    }
+    check_empty(root)?;
     let mut auditor = Auditor::new(Anchor::None, randomness);
     let mut found = None;
     let blocks = TopicPartition::new(blockchain, 0);
@@ -58,7 +56,7 @@ pub fn replay<L: Log>(
     let summary = auditor.finish();
     let summary = match (summary, found) {
         (Err(breach), None) | (Ok(_), Some(breach)) => return Ok(Err(breach)),
-        (Err(earlier), Some(breach)) => return Ok(Err(if earlier.height < breach.height { earlier } else { breach })),
+        (Err(earlier), Some(breach)) => return Ok(Err(if earlier.height <= breach.height { earlier } else { breach })),
         (Ok(summary), None) => summary,
     };
     let (Some(summary), Some(state)) = (summary, auditor.state()) else {
@@ -72,6 +70,19 @@ pub fn replay<L: Log>(
     }
     write(root, state, &summary, clock.now_ms())?;
     Ok(Ok(summary))
+}
+
+/// A state of a run must not be taken for a replayed one, nor the other way round.
+fn check_empty(root: &Path) -> Result<()> {
+    let failed = |error: std::io::Error| Error::stop(format!("cannot read {}: {error}", root.display()));
+    match std::fs::read_dir(root).map(|mut entries| entries.next()) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(failed(error)),
+        Ok(None) => Ok(()),
+        Ok(Some(_)) => {
+            Err(Error::stop(format!("{} is not empty: a replayed state needs an empty directory", root.display())))
+        }
+    }
 }
 
 /// Puts the whole state into the stores, in one commit.

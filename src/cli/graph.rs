@@ -45,7 +45,7 @@ impl std::str::FromStr for Malicious {
     }
 }
 
-/// As [`Malicious`], or `none`.
+/// `ID`, `ID=FAULT`, or `none`.
 pub(crate) fn malicious(text: &str) -> Result<Option<Malicious>, String> {
     if text == "none" { Ok(None) } else { text.parse().map(Some) }
 }

@@ -14,10 +14,12 @@
 //! application   what is sealed, and the graph for it
 //! processor     records -> open block -> sealed block
 //! open_block    the input that is held
+//! covered       how far the input is in blocks
 //! view          the ledger's tables over stores
 //! ```
 
 mod application;
+mod covered;
 mod open_block;
 mod processor;
 mod view;

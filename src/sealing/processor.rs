@@ -32,6 +32,7 @@ use crate::ledger::state::{self, Table, Tip, View};
 use crate::ledger::{self, Tree};
 
 use super::application::Shared;
+use super::covered::{Covered, Passing};
 use super::open_block::{DecidedCut, Incoming, OpenBlock};
 use super::view::Tables;
 
@@ -54,6 +55,9 @@ struct Chain {
     /// Committed decisions about the next height.
     decided: Vec<Decision>,
     phase: Phase,
+    covered: Option<Covered>,
+    /// How far input that is in blocks already is being passed over.
+    passing: Passing,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +110,9 @@ impl Seal {
         let cutter = Cutter::new(&self.shared.genesis.parameters, tip.time_ms);
         let decided = self.read_decisions(tip.height + 1)?;
         self.set_status(|status| status.height = Some(tip.height));
-        Ok(Chain { tip, tree, open: OpenBlock::new(cutter), decided, phase: Phase::Open })
+        let covered = Covered::read(&self.tables, context.partition().partition)?;
+        let open = OpenBlock::new(cutter);
+        Ok(Chain { tip, tree, open, decided, phase: Phase::Open, covered, passing: Passing::default() })
     }
 
     /// Writes the state after genesis, and block 0.
@@ -154,6 +160,10 @@ impl Seal {
     fn take(&mut self, record: &Record<'_, Bytes, Bytes>, context: &mut Output<'_>) -> topology::Result<bool> {
         let partition = context.partition().partition;
         let now_ms = context.now_ms();
+        let chain = self.chain()?;
+        if chain.passing.passes(chain.covered.as_ref(), record)? {
+            return Ok(true);
+        }
         let mut incoming = Incoming::read(record, partition);
         loop {
             let chain = self.chain()?;
@@ -218,6 +228,11 @@ impl Seal {
         }
         chain.tree.commit(update).map_err(|error| stop(&error))?;
         chain.tip = state::tip(tables).map_err(ledger_error)?;
+        if let Some(last) = block.entries.last() {
+            let covered = Covered::of(last);
+            covered.write(tables, last.origin.partition)?;
+            chain.covered = Some(covered);
+        }
         chain.open.close(|letter| context.dead_letter(letter));
         chain.phase = Phase::Open;
         context.hold_from(None);

@@ -194,6 +194,20 @@ impl TestDriver {
         self.run()
     }
 
+    /// The group's offsets are lost, as Kafka forgets them after a week without members: input is delivered from the beginning.
+    /// What is not committed is void.
+    pub fn lose_offsets(&mut self) -> Result<()> {
+        for drive in &mut self.drives {
+            drive.committed = (0, Metadata::default());
+        }
+        self.abort()
+    }
+
+    /// Somebody deletes a topic; its offsets begin anew.
+    pub fn delete_topic(&mut self, topic: &str) {
+        self.topics.remove(topic);
+    }
+
     /// Says that no more input comes, and commits, until nothing is held any more.
     pub fn end_of_input(&mut self) -> Result<()> {
         self.run()?;

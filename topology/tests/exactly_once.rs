@@ -162,6 +162,25 @@ fn counts_are_exact_and_survive_a_restart_without_restoring_again() {
 }
 
 #[test]
+fn records_that_arrive_during_a_run_until_the_end_are_left_for_the_next() {
+    let (log, directory) = (memory_log(), tempfile::tempdir().unwrap());
+    produce(&log, 20);
+    std::thread::scope(|scope| {
+        let producing = scope.spawn(|| {
+            for _ in 0..100 {
+                produce(&log, 20);
+                std::thread::sleep(Duration::from_millis(3));
+            }
+        });
+        while !producing.is_finished() {
+            run_until_end(log.clone(), directory.path(), |_| {});
+        }
+    });
+    run_until_end(log.clone(), directory.path(), |_| {});
+    assert_exact(&log, 101 * 20);
+}
+
+#[test]
 fn a_lost_state_directory_comes_back_from_the_changelog() {
     let log = memory_log();
     produce(&log, 100);

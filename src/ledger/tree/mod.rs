@@ -13,7 +13,9 @@
 //! of changes makes of the tree without touching it, hashing each changed node once; [`Tree::commit`] then takes the
 //! result in. A candidate block that is thrown away costs nothing to undo.
 
+mod node_hash;
 mod proof;
+mod slots;
 mod update;
 
 #[cfg(test)]
@@ -22,7 +24,8 @@ mod tests;
 pub use proof::{Proof, ProofError, Terminal};
 pub use update::Update;
 
-use crate::chain::hash::{Domain, Hash, hash};
+use crate::chain::hash::{Domain, Hash};
+use node_hash::node_hash;
 
 /// The hash of a subtree without leaves, and so the root of an empty tree.
 pub const EMPTY: Hash = Hash([0; 32]);
@@ -224,9 +227,9 @@ fn bit(key: &Hash, depth: usize) -> bool {
 }
 
 fn leaf_hash(key: &Hash, value: &Hash) -> Hash {
-    hash(Domain::StateLeaf, &[&key.0, &value.0])
+    node_hash(Domain::StateLeaf, key, value)
 }
 
 fn branch_hash(left: &Hash, right: &Hash) -> Hash {
-    hash(Domain::StateNode, &[&left.0, &right.0])
+    node_hash(Domain::StateNode, left, right)
 }

@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::chain::hash::hash;
 
 /// The definition of the root, word for word.
 fn naive_root(entries: &[(Hash, Hash)], depth: usize) -> Hash {
     match entries {
         [] => EMPTY,
-        [(key, value)] => leaf_hash(key, value),
+        [(key, value)] => hash(Domain::StateLeaf, &[&key.0, &value.0]),
         _ => {
             let (left, right): (Vec<_>, Vec<_>) = entries.iter().partition(|(key, _)| !bit(key, depth));
-            branch_hash(&naive_root(&left, depth + 1), &naive_root(&right, depth + 1))
+            let (left, right) = (naive_root(&left, depth + 1), naive_root(&right, depth + 1));
+            hash(Domain::StateNode, &[&left.0, &right.0])
         }
     }
 }
@@ -153,6 +155,24 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn batches_larger_than_a_block_give_the_naive_root() {
+    let key = |n: u32| hash(Domain::StateKey, &[&n.to_be_bytes()]);
+    let (mut tree, mut model) = (Tree::new(), BTreeMap::new());
+    for (round, range) in [0..3_000, 1_000..2_500, 0..200, 2_000..4_000, 500..3_900u32].into_iter().enumerate() {
+        // Every third deletes; deletes of what is not there are among them.
+        let value = |n: u32| (n % 3 != round as u32 % 3).then(|| key(n + round as u32));
+        let changes: Vec<Change> = range.map(|n| (key(n), value(n))).collect();
+        apply(&mut model, &changes);
+        tree.commit(tree.update(changes).unwrap()).unwrap();
+        assert_eq!(tree.root(), naive(&model), "round {round}");
+        assert_eq!(tree.len(), model.len());
+    }
+    let all: Vec<Change> = model.keys().map(|key| (*key, None)).collect();
+    tree.commit(tree.update(all).unwrap()).unwrap();
+    assert_eq!((tree.root(), tree.free_branches.len()), (EMPTY, tree.links.len()));
 }
 
 #[test]

@@ -7,10 +7,15 @@
 //! ```
 //!
 //! The walk hashes nothing, so that the processor can fetch many nodes of the arena at a time; hashing then works on
-//! copies that lie one after the other. (Going down and up path by path takes twice as long: it waits for memory.)
+//! copies that lie one after the other. (Going down and up path by path waits for memory at each step.) A large batch
+//! is split at the top of the tree into blocks whose copies fit the processor's cache.
 
+use super::slots::{Slots, write};
 use super::{Change, EMPTY, Error, Leaf, Link, Node, Pair, Target, Tree, bit, branch_hash, leaf_hash};
 use crate::chain::hash::Hash;
+
+/// The most changes that are worked on at a time: about a thousand branches, or 100 KB.
+const BLOCK_CHANGES_MAX: u32 = 128;
 
 /// What a batch of changes makes of a tree: the new root, and the nodes to be written when it is committed.
 #[derive(Clone, Debug)]
@@ -52,63 +57,23 @@ enum Write {
     Whole,
 }
 
-/// The slots that an update takes and gives up. A slot given up is not used again before the commit.
-#[derive(Clone, Debug, Default)]
-struct Slots {
-    freed: Vec<u32>,
-    /// How many slots were taken from the tree's free list.
-    reused: usize,
-    /// How many slots were taken beyond the arena's end.
-    appended: usize,
-    overflowed: bool,
-}
-
-impl Slots {
-    /// A slot that holds nothing: from the free list if it has one, otherwise beyond the end.
-    fn take(&mut self, free: &[u32], arena_length: usize) -> u32 {
-        if let Some(slot) = free.iter().rev().nth(self.reused) {
-            self.reused += 1;
-            return *slot;
-        }
-        let slot = arena_length + self.appended;
-        self.appended += 1;
-        self.overflowed |= slot >= Link::SLOTS;
-        // An overflowed update is refused as a whole, so the slot it names here is never written.
-        u32::try_from(slot).unwrap_or(0)
-    }
-
-    fn commit(self, free: &mut Vec<u32>) {
-        free.truncate(free.len() - self.reused);
-        free.extend(self.freed);
-    }
-}
-
-/// Writes a node to its slot. Slots beyond the end are written in the order in which they were taken, so each write
-/// either lands inside the arena or extends it by one.
-fn write<T>(arena: &mut Vec<T>, slot: u32, node: T) {
-    match arena.get_mut(slot as usize) {
-        Some(place) => *place = node,
-        None => arena.push(node),
-    }
-}
-
 pub(super) fn compute(tree: &Tree, mut changes: Vec<Change>) -> Result<Update, Error> {
-    // The stable sort keeps changes to one key in their order; of these, only the last is kept.
     if !changes.is_sorted_by(|one, other| one.0 < other.0) {
-        changes.sort_by_key(|change| change.0);
-        changes.reverse();
-        changes.dedup_by_key(|change| change.0);
-        changes.reverse();
+        changes = sorted(&changes);
     }
+    // About one branch per change where changes are dense, and one per level below that for each of them.
+    let sparse_levels = tree.len().max(1).ilog2().saturating_sub(changes.len().max(1).ilog2()) as usize;
+    let branch_count = changes.len() * (sparse_levels + 2);
     let prefixes: Vec<u64> = changes.iter().map(|change| prefix(&change.0)).collect();
     let mut pass = Pass {
         tree,
         changes: &changes,
         prefixes: &prefixes,
-        branches: Vec::new(),
+        branches: Vec::with_capacity(branch_count),
         branch_slots: Slots::default(),
         leaves: Vec::with_capacity(changes.len()),
         leaf_slots: Slots::default(),
+        visits: Vec::new(),
     };
     let root = pass.run();
     if pass.branch_slots.overflowed || pass.leaf_slots.overflowed {
@@ -123,6 +88,24 @@ pub(super) fn compute(tree: &Tree, mut changes: Vec<Change>) -> Result<Update, E
         leaves: pass.leaves,
         leaf_slots: pass.leaf_slots,
     })
+}
+
+/// In the order of keys; of changes to one key, the last.
+fn sorted(changes: &[Change]) -> Vec<Change> {
+    // Sorting places rather than changes moves fewer bytes, and the first bits of the keys nearly always decide.
+    let mut order: Vec<(u64, usize)> = changes.iter().map(|change| prefix(&change.0)).zip(0..).collect();
+    order.sort_unstable_by(|one, other| {
+        one.0.cmp(&other.0).then_with(|| changes[one.1].0.cmp(&changes[other.1].0)).then(one.1.cmp(&other.1))
+    });
+    let mut sorted: Vec<Change> = Vec::with_capacity(changes.len());
+    for (_, place) in order {
+        let change = changes[place];
+        match sorted.last_mut() {
+            Some(last) if last.0 == change.0 => *last = change,
+            _ => sorted.push(change),
+        }
+    }
+    sorted
 }
 
 pub(super) fn commit(tree: &mut Tree, update: Update) -> Result<(), Error> {
@@ -184,26 +167,55 @@ struct Pass<'a> {
     branch_slots: Slots,
     leaves: Vec<(u32, Leaf)>,
     leaf_slots: Slots,
+    /// Kept from block to block for its memory.
+    visits: Vec<Visit>,
 }
 
 impl<'a> Pass<'a> {
     fn run(&mut self) -> Node {
         // Positions in the list are 32-bit: more changes than slots fit in no tree anyway.
-        let Ok(count) = u32::try_from(self.changes.len()) else {
-            self.leaf_slots.overflowed = true;
-            return self.tree.root;
-        };
-        if count == 0 {
-            return self.tree.root;
+        match u32::try_from(self.changes.len()) {
+            Ok(count) => self.change(self.tree.root, 0, (0, count)),
+            Err(_) => {
+                self.leaf_slots.overflowed = true;
+                self.tree.root
+            }
         }
-        let (mut visits, mut bottoms) = (Vec::new(), Vec::new());
-        let root = below(self.tree.root.link, 0, (0, count), &mut visits, &mut bottoms);
+    }
+
+    /// The subtree at a node after some changes, all of which fall below it: in blocks.
+    fn change(&mut self, node: Node, depth: u32, part: Part) -> Node {
+        let count = part.1 - part.0;
+        match node.link.target() {
+            _ if count == 0 => node,
+            Target::Branch(slot) if count > BLOCK_CHANGES_MAX => {
+                let middle = self.middle(part, depth);
+                let left = self.change(self.tree.child(slot, false), depth + 1, (part.0, middle));
+                let right = self.change(self.tree.child(slot, true), depth + 1, (middle, part.1));
+                let links = self.tree.links[slot];
+                let branch =
+                    Branch { hashes: self.tree.hashes[slot].0, links, slot: node.link.0, write: Write::Nothing };
+                self.branches.push(branch);
+                let place = self.branches.len() - 1;
+                let new = settle(&mut self.branches[place], [Some(left), Some(right)], &mut self.branch_slots);
+                new.unwrap_or(node)
+            }
+            _ => self.change_block(node, depth, part),
+        }
+    }
+
+    /// As [`Pass::change`], all of it as one block.
+    fn change_block(&mut self, node: Node, depth: u32, part: Part) -> Node {
+        let (mut visits, mut bottoms) = (std::mem::take(&mut self.visits), Vec::new());
+        let root = below(node.link, depth, part, &mut visits, &mut bottoms);
         self.walk(&mut visits, &mut bottoms);
         let bottoms = self.bottoms(&bottoms);
-        let visited = self.climb(&visits, &bottoms);
+        let climbed = self.climb(&visits, &bottoms);
+        visits.clear();
+        self.visits = visits;
         match root {
-            Below::Same => self.tree.root,
-            Below::Visit(number) => visited[number as usize].unwrap_or(self.tree.root),
+            Below::Same => node,
+            Below::Visit(number) => climbed[number as usize].unwrap_or(node),
             Below::Bottom(number) => bottoms[number as usize],
         }
     }
@@ -258,24 +270,12 @@ impl<'a> Pass<'a> {
         }));
         let mut climbed: Vec<Option<Node>> = vec![None; visits.len()];
         for number in (0..visits.len()).rev() {
-            let branch = &mut self.branches[first + number];
-            let mut change = Write::Nothing;
-            for (right, below) in visits[number].children.iter().enumerate() {
-                let new = match below {
-                    Below::Same => None,
-                    Below::Visit(number) => climbed[*number as usize],
-                    Below::Bottom(number) => Some(bottoms[*number as usize]),
-                };
-                let old = Node { hash: branch.hashes[right], link: branch.links[right] };
-                if let Some(new) = new.filter(|new| *new != old) {
-                    (branch.hashes[right], branch.links[right]) = (new.hash, new.link);
-                    let moved = new.link != old.link || change == Write::Whole;
-                    change = if moved { Write::Whole } else { Write::Hashes };
-                }
-            }
-            if change != Write::Nothing {
-                climbed[number] = Some(settle(branch, change, &mut self.branch_slots));
-            }
+            let children = visits[number].children.map(|below| match below {
+                Below::Same => None,
+                Below::Visit(number) => climbed[number as usize],
+                Below::Bottom(number) => Some(bottoms[number as usize]),
+            });
+            climbed[number] = settle(&mut self.branches[first + number], children, &mut self.branch_slots);
         }
         climbed
     }
@@ -356,22 +356,33 @@ fn below(link: Link, depth: u32, part: Part, visits: &mut Vec<Visit>, bottoms: &
     }
 }
 
-/// What becomes of a branch whose children have changed.
-fn settle(branch: &mut Branch, change: Write, slots: &mut Slots) -> Node {
-    let node = |right: usize| Node { hash: branch.hashes[right], link: branch.links[right] };
+/// Gives a branch its new children, where there are any: what becomes of it, or `None` if that changes nothing.
+fn settle(branch: &mut Branch, children: [Option<Node>; 2], slots: &mut Slots) -> Option<Node> {
+    for (right, new) in children.into_iter().enumerate() {
+        let old = Node { hash: branch.hashes[right], link: branch.links[right] };
+        if let Some(new) = new.filter(|new| *new != old) {
+            (branch.hashes[right], branch.links[right]) = (new.hash, new.link);
+            let moved = new.link != old.link || branch.write == Write::Whole;
+            branch.write = if moved { Write::Whole } else { Write::Hashes };
+        }
+    }
+    if branch.write == Write::Nothing {
+        return None;
+    }
     // A subtree with one leaf is that leaf.
+    let child = |right: usize| Some(Node { hash: branch.hashes[right], link: branch.links[right] });
     let remaining = match branch.links {
-        [Link::NOTHING, right] if !right.is_branch() => Some(node(1)),
-        [left, Link::NOTHING] if !left.is_branch() => Some(node(0)),
+        [Link::NOTHING, right] if !right.is_branch() => child(1),
+        [left, Link::NOTHING] if !left.is_branch() => child(0),
         _ => None,
     };
-    if let Some(child) = remaining {
+    if remaining.is_some() {
+        branch.write = Write::Nothing;
         slots.freed.push(branch.slot);
-        return child;
+        return remaining;
     }
-    branch.write = change;
     let [left, right] = &branch.hashes;
-    Node { hash: branch_hash(left, right), link: Link::branch(branch.slot) }
+    Some(Node { hash: branch_hash(left, right), link: Link::branch(branch.slot) })
 }
 
 /// Parts sorted changes into those that go left and those that go right at this depth.

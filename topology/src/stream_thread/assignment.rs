@@ -48,7 +48,8 @@ pub(super) struct Running {
     pub(super) topics: Vec<String>,
     /// The consumer delivers nothing for it, because it takes no input for now.
     pub(super) paused: bool,
-    /// The consumer delivered everything below this offset; the task may have taken less.
+    /// The consumer delivered everything below this offset, records and the end of the partition; the task may have taken
+    /// less.
     pub(super) delivered_to: crate::log::Offset,
 }
 

@@ -15,6 +15,7 @@ use crate::error::{Class, Error, Result};
 use crate::log::{Consumer, Log, OffsetCommit, TopicPartition};
 
 use super::assignment::{Assigned, Running};
+use super::recovery::void;
 use super::{StreamThread, send_outputs};
 
 impl<L: Log> StreamThread<L> {
@@ -73,7 +74,7 @@ impl<L: Log> StreamThread<L> {
 
         let mut offsets: Vec<OffsetCommit> = Vec::with_capacity(tasks.len());
         for running in &mut tasks {
-            offsets.push(running.task.prepare_commit()?);
+            offsets.push(running.task.prepare_commit().map_err(void)?);
             send_outputs(slots, running)?;
         }
         // Fresh, for a rebalance since the last commit changes it.
@@ -90,7 +91,7 @@ impl<L: Log> StreamThread<L> {
                 let partition = TopicPartition::new(topic, commit.partition.partition);
                 slot.and_then(|slot| slot.delivered(&partition))
             };
-            task.committed(commit.offset, |target| delivered(&topics[target.0]), now_ms)?;
+            task.committed(commit.offset, |target| delivered(&topics[target.0]), now_ms).map_err(void)?;
         }
         // What processors did on hearing of it belongs to the next transaction.
         for running in tasks {

@@ -28,7 +28,7 @@ mod recovery;
 mod take_over;
 mod until_end;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +47,9 @@ use assignment::{Assigned, Phase};
 use producers::{Slot, Slots};
 use recovery::Fencing;
 use until_end::UntilEnd;
+
+/// How often it is said that there is no input, ms.
+const COMPLAIN_EVERY_MS: i64 = 5_000;
 
 /// How far a stream thread is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +78,10 @@ pub struct StreamThread<L: Log> {
     restorer: RestoreThread<TaskId>,
     /// Tasks given up while the restorer had their stores; they come back from it.
     returning: BTreeSet<TaskId>,
+    /// Whether the group was asked for partitions.
+    subscribed: bool,
+    /// What the group changed and was not answered yet.
+    changes: VecDeque<Change>,
     /// `None` until the group spoke.
     assigned: Option<Vec<Assigned>>,
     last_commit_ms: i64,
@@ -82,6 +89,8 @@ pub struct StreamThread<L: Log> {
     until_end: Option<UntilEnd>,
     /// A random number per new changelog.
     incarnations: Box<dyn FnMut() -> [u8; 16] + Send>,
+    /// When it was last said that there is no input, monotonic ms.
+    complained_ms: Option<i64>,
 }
 
 /// What a stream thread is made from, besides its settings.
@@ -117,10 +126,8 @@ impl<L: Log> StreamThread<L> {
     /// Joins the group. Topics must exist.
     pub fn new(config: Config, parts: Parts<L>) -> Result<Self> {
         let Parts { topology, log, clock, metrics, state_directory, store_memory, restorer, incarnations } = parts;
-        let mut consumer = log.consumer(&consumer_options(&config))?;
-        let topics: Vec<String> = topology.source_topics().iter().map(|topic| topic.name().to_owned()).collect();
+        let consumer = log.consumer(&consumer_options(&config))?;
         let until_end = config.until_end.then(|| UntilEnd::new(&topology, &log)).transpose()?;
-        consumer.subscribe(&topics)?;
         let slots = make_slots(&config, &topology);
         Ok(Self {
             last_commit_ms: clock.monotonic_ms(),
@@ -135,10 +142,13 @@ impl<L: Log> StreamThread<L> {
             slots,
             restorer,
             returning: BTreeSet::new(),
+            subscribed: false,
+            changes: VecDeque::new(),
             assigned: None,
             fencing: Fencing::default(),
             until_end,
             incarnations,
+            complained_ms: None,
         })
     }
 
@@ -152,13 +162,25 @@ impl<L: Log> StreamThread<L> {
     }
 
     fn turn(&mut self) -> Result<Turn> {
-        let (record_count, changes) = self.poll()?;
-        self.apply_changes(changes)?;
+        self.subscribe()?;
+        let record_count = self.poll()?;
+        self.apply_changes()?;
         self.advance_take_overs()?;
         self.advance_clocks()?;
         let committed = self.maybe_commit()?;
         self.pause_suspended()?;
         Ok(Turn { record_count, committed })
+    }
+
+    /// Joins the group, unless it did.
+    fn subscribe(&mut self) -> Result<()> {
+        if !self.subscribed {
+            let topics: Vec<String> =
+                self.topology.source_topics().iter().map(|topic| topic.name().to_owned()).collect();
+            self.consumer.subscribe(&topics)?;
+            self.subscribed = true;
+        }
+        Ok(())
     }
 
     /// How far it is.
@@ -197,34 +219,41 @@ impl<L: Log> StreamThread<L> {
     }
 
     /// Polls, and processes what comes. Rebalances are noted only: they are answered after what was processed is safe.
-    fn poll(&mut self) -> Result<(usize, Vec<Change>)> {
+    fn poll(&mut self) -> Result<usize> {
         let timeout = self.poll_timeout();
         let now_ms = self.clock.now_ms();
-        let Self { consumer, assigned, slots, until_end, .. } = self;
+        let Self { consumer, assigned, slots, until_end, changes, .. } = self;
+        let until_end = until_end.as_ref();
         let mut record_count = 0;
-        let mut changes = Vec::new();
         let mut failed = None;
         let polled = consumer.poll(timeout, &mut |event| match event {
-            Event::Assigned(partitions) => changes.push(Change::Assigned(partitions)),
-            Event::Revoked { partitions: _, lost } => changes.push(Change::Revoked { lost }),
+            Event::Assigned(partitions) => changes.push_back(Change::Assigned(partitions)),
+            Event::Revoked { partitions: _, lost } => changes.push_back(Change::Revoked { lost }),
             // After an error what follows would be processed over a gap.
             _ if failed.is_some() => {}
             Event::Records { partition, records } => {
                 let Some(task) = running(assigned, partition) else { return };
-                let records = match until_end {
+                let wanted = match until_end {
                     Some(until_end) => until_end.within(partition, records),
                     None => records,
                 };
-                let Some(last) = records.last() else { return };
-                task.delivered_to = last.offset + 1;
-                task.task.set_now(now_ms);
-                record_count += records.len();
-                let done = task.task.process(records).and_then(|()| send_outputs(slots, task));
-                failed = done.err();
+                if let Some(last) = wanted.last() {
+                    task.delivered_to = last.offset + 1;
+                    task.task.set_now(now_ms);
+                    record_count += wanted.len();
+                    let done =
+                        task.task.process(wanted).map_err(recovery::void).and_then(|()| send_outputs(slots, task));
+                    failed = done.err();
+                }
+                // A record at the end or behind it shows that nothing before the end is still to come.
+                if let (Some(until_end), None, Some(first_left)) = (until_end, &failed, records.get(wanted.len())) {
+                    task.task.advance_to(until_end.cap(partition, first_left.offset));
+                }
             }
             Event::EndOfPartition { partition, offset } => {
                 if let Some(task) = running(assigned, partition) {
-                    // A task that goes back behind it is told again: it must be asked for again.
+                    let offset = until_end.map_or(offset, |until_end| until_end.cap(partition, offset));
+                    // The end is told once. A task that goes back behind it, or takes nothing now, must be told again.
                     task.delivered_to = task.delivered_to.max(offset);
                     task.task.advance_to(offset);
                 }
@@ -235,11 +264,20 @@ impl<L: Log> StreamThread<L> {
         }
         match polled {
             Ok(()) => {}
-            Err(error) if error.class() == Class::Retry => tracing::warn!(%error, "no input for now; trying again"),
+            Err(error) if error.class() == Class::Retry => self.complain(&error),
             Err(error) => return Err(error.into()),
         }
         self.metrics.add_records(record_count);
-        Ok((record_count, changes))
+        Ok(record_count)
+    }
+
+    /// Says that there is no input, now and then.
+    fn complain(&mut self, error: &crate::log::Error) {
+        let now_ms = self.clock.monotonic_ms();
+        if self.complained_ms.is_none_or(|said| now_ms - said >= COMPLAIN_EVERY_MS) {
+            self.complained_ms = Some(now_ms);
+            tracing::warn!(%error, "no input for now; trying again");
+        }
     }
 
     fn poll_timeout(&self) -> Duration {
@@ -257,7 +295,7 @@ impl<L: Log> StreamThread<L> {
         let now_ms = self.clock.now_ms();
         let Self { assigned, slots, .. } = self;
         for task in assigned.iter_mut().flatten().filter_map(Assigned::running_mut) {
-            task.task.advance_clock(now_ms)?;
+            task.task.advance_clock(now_ms).map_err(recovery::void)?;
             send_outputs(slots, task)?;
         }
         self.advance_until_end()
@@ -284,11 +322,16 @@ impl<L: Log> StreamThread<L> {
         Ok(())
     }
 
-    fn apply_changes(&mut self, changes: Vec<Change>) -> Result<()> {
-        for change in changes {
-            match change {
-                Change::Assigned(partitions) => self.assign(partitions)?,
-                Change::Revoked { lost } => self.revoke(lost)?,
+    /// Answers the group, one change after the other; one that cannot be answered now is answered in the next turn.
+    fn apply_changes(&mut self) -> Result<()> {
+        while let Some(change) = self.changes.pop_front() {
+            let answered = match &change {
+                Change::Assigned(partitions) => self.assign(partitions.clone()),
+                Change::Revoked { lost } => self.revoke(*lost),
+            };
+            if let Err(error) = answered {
+                self.changes.push_front(change);
+                return Err(error);
             }
         }
         Ok(())

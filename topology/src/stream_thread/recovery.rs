@@ -60,17 +60,18 @@ impl<L: Log> StreamThread<L> {
                 }
                 if error.class() == Class::Rewind && in_a_row == 1 {
                     tracing::warn!(%error, "going back to the committed offsets");
-                    self.rewind()
+                    self.rewind();
                 } else {
                     tracing::warn!(%error, in_a_row, "leaving the group and joining again");
-                    self.rejoin()
+                    self.rejoin();
                 }
+                Ok(())
             }
         }
     }
 
     /// Drops everything uncommitted; tasks are taken over again, with the stores they have.
-    fn rewind(&mut self) -> Result<()> {
+    fn rewind(&mut self) {
         self.discard_producers();
         let since_ms = self.clock.monotonic_ms();
         let not_before_ms = since_ms + self.fencing.backoff_ms();
@@ -90,14 +91,28 @@ impl<L: Log> StreamThread<L> {
                 other => task.phase = other,
             }
         }
-        Ok(self.consumer.pause(&paused)?)
+        // What is delivered meanwhile is ignored: a task that comes back to life seeks.
+        if let Err(error) = self.consumer.pause(&paused) {
+            tracing::debug!(%error, "could not pause");
+        }
     }
 
-    fn rejoin(&mut self) -> Result<()> {
+    fn rejoin(&mut self) {
         self.release_all();
         self.discard_producers();
-        self.consumer.leave()?;
-        let topics: Vec<String> = self.topology.source_topics().iter().map(|topic| topic.name().to_owned()).collect();
-        Ok(self.consumer.subscribe(&topics)?)
+        self.changes.clear();
+        self.subscribed = false;
+        if let Err(error) = self.consumer.leave() {
+            tracing::warn!(%error, "could not leave the group; it will find out by itself");
+        }
+    }
+}
+
+/// Once a task has begun to work, "nothing happened, try again" is not true any more: it must begin again where it was
+/// committed, or records would be left out.
+pub(super) fn void(error: Error) -> Error {
+    match error.class() {
+        Class::Retry => Error::new(Class::Rewind, error.to_string()).caused_by(error),
+        _ => error,
     }
 }

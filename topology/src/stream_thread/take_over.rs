@@ -24,7 +24,7 @@ use super::assignment::{Assigned, Pending, Phase, Running};
 use super::{Config, StreamThread, changelog_topic, close_stores, dead_letter_topic, producer_options};
 
 /// Between attempts at something that is not possible yet.
-const RETRY_MS: i64 = 100;
+const RETRY_MS: i64 = 250;
 /// A task that cannot be taken over for this long stops the thread: nothing is assigned but idle for ever.
 const TAKE_OVER_MAX_MS: i64 = 5 * 60 * 1000;
 
@@ -120,6 +120,7 @@ impl<L: Log> StreamThread<L> {
         };
         let Phase::Restoring { committed } = std::mem::replace(&mut task.phase, again(None)) else { return Ok(()) };
         self.metrics.add_restored(restored.iter().map(|store| store.records).sum());
+        tell_restored(&id, &restored);
         let (partition, sub_topology) = (task.partition.clone(), task.sub_topology);
         let running = self.make_task(&partition, sub_topology, id, committed, stores)?;
         let next_offset = running.task.next_offset();
@@ -177,6 +178,16 @@ fn open_stores(
         Some(directory) => Stores::open(specs.to_vec(), directory.lock_task(&task.to_string())?, memory, fingerprint)?,
         None => Stores::in_memory(specs.to_vec(), fingerprint, memory.options())?,
     })
+}
+
+/// One line per task: an operator sees from it whether a start read on or began from empty.
+fn tell_restored(task: &TaskId, restored: &[restore::Restored]) {
+    let count = |of: fn(&restore::Decision) -> bool| restored.iter().filter(|store| of(&store.decision)).count();
+    let continued = count(|decision| matches!(decision, restore::Decision::Continue(_)));
+    let rebuilt = count(|decision| matches!(decision, restore::Decision::Rebuild(_)));
+    let begun = count(|decision| matches!(decision, restore::Decision::Begin));
+    let records: u64 = restored.iter().map(|store| store.records).sum();
+    tracing::info!(%task, records, continued, rebuilt, begun, "restored");
 }
 
 fn restore_options(config: &Config) -> restore::Options {

@@ -9,6 +9,7 @@ use crate::graph::Topology;
 use crate::log::{Isolation, Log, Offset, Record, TopicPartition};
 
 use super::assignment::{Assigned, Phase};
+use super::recovery::void;
 use super::{StreamThread, send_outputs};
 
 /// How far a bounded run is.
@@ -40,11 +41,19 @@ impl UntilEnd {
 
     /// The records before the end.
     pub(super) fn within<'r, 'a>(&self, partition: &TopicPartition, records: &'r [Record<'a>]) -> &'r [Record<'a>] {
-        let end = self.ends.iter().find(|(at, _)| at == partition).and_then(|(_, end)| *end);
-        match end {
+        match self.end_of(partition) {
             Some(end) => &records[..records.partition_point(|record| record.offset < end)],
             None => records,
         }
+    }
+
+    /// How far a position may move: what lies behind the end was not processed, and must not be committed as if it were.
+    pub(super) fn cap(&self, partition: &TopicPartition, offset: Offset) -> Offset {
+        self.end_of(partition).map_or(offset, |end| offset.min(end))
+    }
+
+    fn end_of(&self, partition: &TopicPartition) -> Option<Offset> {
+        self.ends.iter().find(|(at, _)| at == partition).and_then(|(_, end)| *end)
     }
 }
 
@@ -73,7 +82,7 @@ impl<L: Log> StreamThread<L> {
             return Ok(());
         }
         if task.task.is_holding() {
-            task.task.end_of_input()?;
+            task.task.end_of_input().map_err(void)?;
             return send_outputs(slots, task);
         }
         if self.wants_commit() {

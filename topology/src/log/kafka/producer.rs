@@ -29,6 +29,8 @@ use crate::log::{
 
 /// Delivery reports are fetched once per so many records.
 const RECORDS_PER_POLL: u32 = 64;
+/// How long an abort lets queued records arrive first.
+const ABORT_DRAIN: Duration = Duration::from_secs(1);
 /// One step of an abort, between which delivery reports are polled.
 const ABORT_STEP: Duration = Duration::from_millis(50);
 /// Most that a record batch adds to the keys, values and headers of its only record.
@@ -44,6 +46,8 @@ pub struct KafkaProducer {
     transaction_timeout: Duration,
     request_timeout: Duration,
     is_open: bool,
+    /// A call has failed in this transaction; librdkafka may send nothing more of it.
+    is_broken: bool,
     sent_since_poll: u32,
 }
 
@@ -69,6 +73,7 @@ impl KafkaProducer {
             topics: FxHashMap::default(),
             transaction_timeout: Duration::from_millis(producer_options.transaction_timeout_ms.into()),
             is_open: false,
+            is_broken: false,
             sent_since_poll: 0,
         })
     }
@@ -194,6 +199,26 @@ fn batch_bytes(record: &ProducerRecord<'_>) -> usize {
     BATCH_OVERHEAD_BYTES + length(record.key) + length(record.value) + headers.sum::<usize>()
 }
 
+/// Offsets as librdkafka takes them.
+fn offset_list(offsets: &[OffsetCommit]) -> Result<TopicPartitionList> {
+    let mut list = TopicPartitionList::with_capacity(offsets.len());
+    for commit in offsets {
+        let TopicPartition { topic, partition } = &commit.partition;
+        if topic.contains('\0') || *partition < 0 || commit.offset < 0 {
+            let message = format!("cannot commit offset {} of {}", commit.offset, commit.partition);
+            return Err(Error::new(Kind::Fatal, message));
+        }
+        let mut entry = list.add_partition(topic, *partition);
+        entry
+            .set_offset(NativeOffset::Offset(commit.offset))
+            .map_err(|error| Error::new(Kind::Fatal, format!("cannot commit offset {}: {error}", commit.offset)))?;
+        if !commit.metadata.is_empty() {
+            entry.set_metadata(&commit.metadata);
+        }
+    }
+    Ok(list)
+}
+
 impl Producer for KafkaProducer {
     type Group = ConsumerGroupMetadata;
 
@@ -206,6 +231,7 @@ impl Producer for KafkaProducer {
         self.producer().context().deliveries().clear();
         self.call(Call::Begin, self.request_timeout, |producer, _| producer.begin_transaction())?;
         self.is_open = true;
+        self.is_broken = false;
         Ok(())
     }
 
@@ -260,32 +286,22 @@ impl Producer for KafkaProducer {
     }
 
     fn send_offsets(&mut self, offsets: &[OffsetCommit], group: &Self::Group) -> Result<()> {
-        let mut list = TopicPartitionList::with_capacity(offsets.len());
-        for commit in offsets {
-            let TopicPartition { topic, partition } = &commit.partition;
-            if topic.contains('\0') || *partition < 0 || commit.offset < 0 {
-                let message = format!("cannot commit offset {} of {}", commit.offset, commit.partition);
-                return Err(Error::new(Kind::Fatal, message));
-            }
-            let mut entry = list.add_partition(topic, *partition);
-            entry
-                .set_offset(NativeOffset::Offset(commit.offset))
-                .map_err(|error| Error::new(Kind::Fatal, format!("cannot commit offset {}: {error}", commit.offset)))?;
-            if !commit.metadata.is_empty() {
-                entry.set_metadata(&commit.metadata);
-            }
-        }
-        self.call(Call::SendOffsets, self.request_timeout, |producer, timeout| {
+        let list = offset_list(offsets)?;
+        let result = self.call(Call::SendOffsets, self.request_timeout, |producer, timeout| {
             producer.send_offsets_to_transaction(&list, group, timeout)
-        })
+        });
+        self.is_broken |= result.is_err();
+        result
     }
 
     fn commit(&mut self, timeout: Duration) -> Result<()> {
         let deadline = Deadline::after(timeout);
         let drained = self.drain(deadline);
+        self.is_broken = true;
         if let Some(failure) = self.failure() {
-            let kind = if failure.kind() == Kind::Fenced { Kind::Fenced } else { Kind::Abort };
-            return Err(Error::new(kind, failure.to_string()));
+            // A record that did not arrive only costs the transaction; a producer in a fatal state is lost.
+            let is_lost = self.producer().client().fatal_error().is_some();
+            return Err(if is_lost { failure } else { Error::new(Kind::Abort, failure.to_string()) });
         }
         if !drained {
             return Err(Error::new(
@@ -299,6 +315,11 @@ impl Producer for KafkaProducer {
     }
 
     fn abort(&mut self, timeout: Duration) -> Result<()> {
+        // An abort that overtakes the registration of the transaction's first partition meets the transaction before,
+        // and is refused if that one was committed. What has been delivered has been registered.
+        if !self.is_broken && self.failure().is_none() {
+            self.drain(Deadline::after(timeout.min(ABORT_DRAIN)));
+        }
         self.call(Call::Abort, timeout, |producer, timeout| producer.abort_transaction(timeout))?;
         self.is_open = false;
         Ok(())

@@ -1,0 +1,249 @@
+//! Chains, and the topics they stand on.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use cairn::audit::verify::{self, Options, Report};
+use cairn::audit::{Anchor, Broken, Checkpoint};
+use cairn::chain::{
+    Amount, Balances, Block, Content, Cut, Genesis, Name, Operation, Outcome, Parameters, ReasonCode, Rendering,
+    ValidatorId,
+};
+use cairn::consensus::keys::KeySet;
+use cairn::consensus::sealer::Sealer;
+use cairn::consensus::validator::Fault;
+use cairn::sealing::{Application, Options as SealingOptions};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use topology::clock::SystemClock;
+use topology::log::memory::MemoryLog;
+use topology::log::{Log, Producer, ProducerOptions, ProducerRecord, TopicSpec};
+use topology::test_driver::{OwnedRecord, TestDriver};
+
+pub(crate) const BLOCKCHAIN: &str = "blockchain";
+pub(crate) const TRANSACTIONS: &str = "transactions";
+const START_MS: i64 = 1_700_000_000_000;
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A sealed chain, and all there is to know about it.
+pub(crate) struct Chain {
+    pub(crate) genesis: Genesis,
+    /// The committee's key file.
+    pub(crate) keys: String,
+    pub(crate) blocks: Vec<Block>,
+    pub(crate) transactions: Vec<OwnedRecord>,
+}
+
+/// A chain that is being sealed.
+pub(crate) struct Run {
+    pub(crate) driver: TestDriver,
+    genesis: Genesis,
+    keys: String,
+    next_ms: i64,
+}
+
+impl Run {
+    pub(crate) fn new(key_seed: u64, parameters: Parameters, faults: &[(&str, Fault)]) -> Self {
+        println!("key seed {key_seed}");
+        let (keys, validators) = KeySet::default_committee(&mut ChaCha8Rng::seed_from_u64(key_seed)).unwrap();
+        let accounts = vec![(Name::new("alice").unwrap(), 10_000), (Name::new("bob").unwrap(), 10_000)];
+        let genesis = Genesis { chain_id: "cairn".into(), created_ms: 0, accounts, validators, parameters };
+        Self::with_genesis(genesis, keys, faults)
+    }
+
+    pub(crate) fn with_genesis(genesis: Genesis, keys: KeySet, faults: &[(&str, Fault)]) -> Self {
+        let text = keys.encode().to_string();
+        let faults: Vec<(ValidatorId, Fault)> =
+            faults.iter().map(|(id, fault)| (ValidatorId::new(id).unwrap(), *fault)).collect();
+        let application = Application::new(SealingOptions {
+            sealer: Sealer::local(&genesis, keys, &faults).unwrap(),
+            genesis: genesis.clone(),
+            transactions: TRANSACTIONS.into(),
+            blockchain: BLOCKCHAIN.into(),
+            entropy: [1; 32],
+            topic_tip: None,
+        });
+        let driver = TestDriver::new(&application.topology().unwrap(), "cairn", START_MS).unwrap();
+        Self { driver, genesis, keys: text, next_ms: START_MS }
+    }
+
+    pub(crate) fn send(&mut self, value: impl AsRef<[u8]>) {
+        self.next_ms += 1;
+        self.driver.pipe(TRANSACTIONS, Some(b"key"), Some(value.as_ref()), self.next_ms).unwrap();
+    }
+
+    pub(crate) fn transfer(&mut self, from: &str, to: &str, amount: u64) {
+        self.send(format!(r#"{{"from":"{from}","to":"{to}","amount":{amount}}}"#));
+    }
+
+    /// The records to come lie in the next event-time window.
+    fn next_window(&mut self) {
+        self.next_ms = (self.next_ms / 1_000 + 1) * 1_000;
+    }
+
+    /// What was committed so far.
+    pub(crate) fn chain(&self) -> Chain {
+        let records = self.driver.read(BLOCKCHAIN).iter();
+        let blocks: Vec<Block> = records
+            .map(|record| {
+                let block = Block::from_record(record.key.as_deref(), record.value.as_deref()).unwrap();
+                assert_eq!(block.to_json().as_bytes(), record.value.as_deref().unwrap());
+                block
+            })
+            .collect();
+        let transactions = self.driver.read(TRANSACTIONS).to_vec();
+        Chain { genesis: self.genesis.clone(), keys: self.keys.clone(), blocks, transactions }
+    }
+}
+
+fn parameters() -> Parameters {
+    let amount = |units| Amount::new(units).unwrap();
+    Parameters {
+        block_max_transactions: 5,
+        block_max_age_ms: 200,
+        balances: Balances::Open { overdraft_max: amount(500) },
+        fee: amount(2),
+        reward: amount(1),
+        ..Parameters::default()
+    }
+}
+
+/// Sixteen rounds of input that end blocks for every reason there is but their size, with what nobody can read and with
+/// what the rules reject.
+pub(crate) fn run(key_seed: u64, faults: &[(&str, Fault)]) -> Run {
+    let mut run = Run::new(key_seed, parameters(), faults);
+    for round in 0..16_u64 {
+        run.transfer("alice", "bob", 10 + round);
+        run.transfer("alice", "bob", 30 + round);
+        match round % 4 {
+            0 => {
+                run.send(r#"{"from":"bob","to":"carol","amount":5,"id":"once"}"#);
+                run.transfer("carol", "dave", 100_000);
+                run.transfer("bob", "alice", 2);
+            }
+            1 => {
+                run.send("hello");
+                run.transfer("bob", "alice", 7);
+                run.driver.advance_clock(300).unwrap();
+            }
+            2 => run.next_window(),
+            _ => {
+                run.send(r#"{"from":"alice","to":"#);
+                run.transfer("bob", "carol", 3);
+                run.transfer("carol", "bob", 1);
+            }
+        }
+        run.driver.commit().unwrap();
+    }
+    run.transfer("alice", "bob", 1);
+    run.driver.end_of_input().unwrap();
+    run
+}
+
+/// The chain that most tests look at: one validator cheats and is slashed, another is silent.
+pub(crate) static CHAIN: LazyLock<Chain> = LazyLock::new(|| {
+    let chain = run(7, &[("validator-1", Fault::AlterAmount), ("validator-2", Fault::Silent)]).chain();
+    let operations = || chain.blocks.iter().flat_map(|block| &block.operations);
+    assert_eq!(operations().filter(|operation| matches!(operation, Operation::Slash { .. })).count(), 1);
+    assert!(operations().any(|operation| matches!(operation, Operation::Missed { .. })));
+    let entries = || chain.blocks.iter().flat_map(|block| &block.entries);
+    assert_eq!(entries().count(), chain.transactions.len());
+    assert!(entries().any(|entry| matches!(entry.content, Content::Stub { .. })));
+    for reason in [ReasonCode::InsufficientFunds, ReasonCode::Duplicate] {
+        let is = |content: &Content| matches!(content, Content::Transaction { receipt, .. } if receipt.outcome == Outcome::Rejected(reason));
+        assert!(entries().any(|entry| is(&entry.content)), "{reason}");
+    }
+    for cut in [Cut::Genesis, Cut::Transactions, Cut::Age, Cut::Window, Cut::End] {
+        assert!(chain.blocks.iter().any(|block| block.header.cut == cut), "{cut}");
+    }
+    assert!((10..=20).contains(&chain.blocks.len()), "{} blocks", chain.blocks.len());
+    chain
+});
+
+/// A log with a chain's topics.
+pub(crate) struct Topics {
+    pub(crate) log: MemoryLog,
+    pub(crate) anchor: Anchor,
+    pub(crate) checkpoint: Option<Checkpoint>,
+}
+
+impl Topics {
+    pub(crate) fn new(blocks: &[Block], transactions: &[OwnedRecord]) -> Self {
+        let topics = Self { log: MemoryLog::new(Arc::new(|| START_MS)), anchor: Anchor::None, checkpoint: None };
+        topics.create(BLOCKCHAIN, "compact");
+        topics.create(TRANSACTIONS, "delete");
+        let blocks: Vec<OwnedRecord> = blocks.iter().map(record).collect();
+        topics.append(BLOCKCHAIN, &blocks);
+        topics.append(TRANSACTIONS, transactions);
+        topics
+    }
+
+    pub(crate) fn of(chain: &Chain) -> Self {
+        Self::new(&chain.blocks, &chain.transactions)
+    }
+
+    pub(crate) fn anchored(self, anchor: Anchor) -> Self {
+        Self { anchor, ..self }
+    }
+
+    pub(crate) fn with_checkpoint(self, block: &Block) -> Self {
+        let header = &block.header;
+        let checkpoint = Checkpoint {
+            chain_id: header.chain_id.clone(),
+            height: header.height,
+            block_hash: block.hash,
+            state_root: header.state_root,
+        };
+        Self { checkpoint: Some(checkpoint), ..self }
+    }
+
+    fn create(&self, topic: &str, cleanup_policy: &str) {
+        let spec = TopicSpec {
+            name: topic.to_owned(),
+            partition_count: 1,
+            replication_factor: None,
+            config: vec![("cleanup.policy".to_owned(), cleanup_policy.to_owned())],
+        };
+        self.log.create_topics(&[spec]).unwrap();
+    }
+
+    /// Adds records in one transaction: an empty topic gives them offsets from 0.
+    pub(crate) fn append(&self, topic: &str, records: &[OwnedRecord]) {
+        let options = ProducerOptions {
+            transactional_id: "publisher".to_owned(),
+            transaction_timeout_ms: 10_000,
+            client_id: "publisher".to_owned(),
+            track_topics: Vec::new(),
+        };
+        let mut producer = self.log.producer(&options).unwrap();
+        producer.init_transactions(SECOND).unwrap();
+        producer.begin().unwrap();
+        for OwnedRecord { timestamp_ms, key, value, .. } in records {
+            let (key, value, timestamp_ms) = (key.as_deref(), value.as_deref(), *timestamp_ms);
+            producer.send(&ProducerRecord { topic, partition: None, timestamp_ms, key, value, headers: &[] }).unwrap();
+        }
+        producer.commit(SECOND).unwrap();
+    }
+
+    pub(crate) fn verify(&self) -> Result<Report, Broken> {
+        let options = Options {
+            blockchain: BLOCKCHAIN.to_owned(),
+            transactions: TRANSACTIONS.to_owned(),
+            anchor: self.anchor,
+            checkpoint: self.checkpoint.clone(),
+        };
+        let rng = ChaCha8Rng::seed_from_u64(1);
+        verify::verify(&self.log, &SystemClock::new(), &options, rng, &mut |_| {}).unwrap()
+    }
+}
+
+/// A block as the topic holds it.
+pub(crate) fn record(block: &Block) -> OwnedRecord {
+    OwnedRecord {
+        offset: -1,
+        timestamp_ms: block.header.time_ms,
+        key: Some(block.key().into_bytes()),
+        value: Some(block.to_json().into_bytes()),
+        headers: Vec::new(),
+    }
+}

@@ -1,0 +1,146 @@
+//! Chains as a whole: intact, compared with what is left of the transactions, cut, replaced.
+
+use cairn::audit::{Anchor, Checkpoint, Comparison, Original, Reason};
+use cairn::chain::Hash;
+use cairn::consensus::validator::Fault;
+use topology::log::{Log, TopicPartition};
+
+use crate::chain::{CHAIN, Topics, run};
+
+#[test]
+fn an_intact_chain_is_intact_and_all_records_are_compared() {
+    let anchor = Anchor::Genesis(CHAIN.genesis.hash());
+    for topics in [Topics::of(&CHAIN), Topics::of(&CHAIN).anchored(anchor).with_checkpoint(&CHAIN.blocks[5])] {
+        let report = topics.verify().unwrap();
+        let (last, count) = (CHAIN.blocks.last().unwrap(), CHAIN.transactions.len() as u64);
+        assert_eq!((report.compared_from_height, report.compared_count), (Some(1), count));
+        assert_eq!(report.summary.record_count, count);
+        assert_eq!((report.summary.tip.height, report.summary.tip.hash), (last.header.height, last.hash));
+        assert_eq!(report.summary.tip.state_root, last.header.state_root);
+        assert_eq!(report.summary.genesis_hash, CHAIN.genesis.hash());
+        assert_eq!(report.summary.supply.minted, i128::from(last.header.height), "a reward of 1 per block");
+        assert_eq!(report.summary.supply.burnt, 2000, "the stake of the validator that cheated");
+    }
+}
+
+#[test]
+fn records_that_are_not_sealed_yet_break_nothing() {
+    let topics = Topics::of(&CHAIN);
+    topics.append(crate::chain::TRANSACTIONS, &CHAIN.transactions[..3]);
+    assert_eq!(topics.verify().unwrap().compared_count, CHAIN.transactions.len() as u64);
+}
+
+#[test]
+fn where_the_oldest_transactions_are_gone_the_rest_is_compared_and_all_of_it_executed() {
+    for first_left in [1, CHAIN.blocks[4].entries[0].origin.offset, CHAIN.blocks[6].entries[1].origin.offset] {
+        let topics = Topics::of(&CHAIN);
+        topics.log.delete_records(&TopicPartition::new(crate::chain::TRANSACTIONS, 0), first_left).unwrap();
+        let whole =
+            |block: &&cairn::chain::Block| block.entries.first().is_some_and(|entry| entry.origin.offset >= first_left);
+        let report = topics.verify().unwrap();
+        let expected = CHAIN.blocks.iter().find(whole).unwrap().header.height;
+        assert_eq!(report.compared_from_height, Some(expected), "from offset {first_left}");
+        assert_eq!(report.compared_count, CHAIN.transactions.len() as u64 - first_left as u64);
+        assert_eq!(report.summary.record_count, CHAIN.transactions.len() as u64);
+    }
+}
+
+#[test]
+fn without_any_transactions_nothing_is_compared_and_the_chain_still_holds() {
+    let topics = Topics::of(&CHAIN);
+    let partition = TopicPartition::new(crate::chain::TRANSACTIONS, 0);
+    topics.log.delete_records(&partition, CHAIN.transactions.len() as i64 + 1).unwrap();
+    let report = topics.verify().unwrap();
+    assert_eq!((report.compared_from_height, report.compared_count), (None, 0));
+    topics.log.delete_topics(&[crate::chain::TRANSACTIONS.to_owned()]).unwrap();
+    let report = topics.verify().unwrap();
+    assert_eq!((report.compared_from_height, report.compared_count), (None, 0));
+    assert_eq!(report.summary.tip.height, CHAIN.blocks.len() as u64 - 1);
+}
+
+#[test]
+fn a_topic_without_blocks_is_no_chain() {
+    let broken = Topics::new(&[], &CHAIN.transactions).verify().unwrap_err();
+    assert_eq!((broken.height, broken.reason), (0, Reason::Height));
+    let broken = Topics::new(&[], &CHAIN.transactions).with_checkpoint(&CHAIN.blocks[3]).verify().unwrap_err();
+    assert_eq!((broken.height, broken.reason), (0, Reason::Checkpoint));
+}
+
+#[test]
+fn a_cut_tail_is_found_by_a_checkpoint_and_by_nothing_else() {
+    let tip = CHAIN.blocks.len() - 1;
+    let cut = || Topics::new(&CHAIN.blocks[..tip - 2], &CHAIN.transactions);
+    assert_eq!(cut().verify().unwrap().summary.tip.height, tip as u64 - 3);
+    let broken = cut().with_checkpoint(&CHAIN.blocks[tip]).verify().unwrap_err();
+    assert_eq!((broken.height, broken.reason), (tip as u64 - 2, Reason::Checkpoint));
+    // One that was taken below the cut says nothing.
+    assert!(cut().with_checkpoint(&CHAIN.blocks[tip - 4]).verify().is_ok());
+}
+
+#[test]
+fn another_valid_chain_is_found_by_whoever_pinned_something() {
+    let other = run(8, &[]).chain();
+    assert_eq!(other.transactions, CHAIN.transactions, "the same input, sealed by others");
+    // Nobody said which chain it must be: there is nothing to find.
+    assert!(Topics::of(&other).verify().is_ok());
+    let broken = Topics::of(&other).anchored(Anchor::Genesis(CHAIN.genesis.hash())).verify().unwrap_err();
+    assert_eq!((broken.height, broken.reason), (0, Reason::Anchor));
+    for height in [0, 7] {
+        let broken = Topics::of(&other).with_checkpoint(&CHAIN.blocks[height]).verify().unwrap_err();
+        assert_eq!((broken.height, broken.reason), (height as u64, Reason::Checkpoint));
+    }
+}
+
+#[test]
+fn holders_of_all_keys_can_unsay_a_slash_and_a_checkpoint_tells() {
+    let unsaid = run(7, &[("validator-2", Fault::Silent)]).chain();
+    assert_eq!(unsaid.genesis, CHAIN.genesis);
+    // What a committee of one party is worth: nothing in the topics alone can tell.
+    let anchor = Anchor::Genesis(CHAIN.genesis.hash());
+    let report = Topics::of(&unsaid).anchored(anchor).verify().unwrap();
+    assert_eq!(report.summary.supply.burnt, 0);
+    let tip = CHAIN.blocks.len() - 1;
+    let broken = Topics::of(&unsaid).anchored(anchor).with_checkpoint(&CHAIN.blocks[tip]).verify().unwrap_err();
+    assert_eq!((broken.height, broken.reason), (tip as u64, Reason::Checkpoint));
+}
+
+#[test]
+fn a_valid_chain_over_other_transactions_is_not_this_input() {
+    // Everything about it holds, but the records it was made from are not those of the topic.
+    let mut transactions = CHAIN.transactions.clone();
+    let place = CHAIN.blocks[6].entries[0].origin.offset as usize;
+    transactions[place].value = Some(br#"{"from":"alice","to":"mallory","amount":10}"#.to_vec());
+    let broken = Topics::new(&CHAIN.blocks, &transactions).verify().unwrap_err();
+    assert_eq!((broken.height, broken.reason), (6, Reason::Transactions));
+    // Other bytes with the same meaning are another record.
+    let respaced = String::from_utf8(CHAIN.transactions[place].value.clone().unwrap()).unwrap().replace(':', ": ");
+    transactions[place].value = Some(respaced.into_bytes());
+    let broken = Topics::new(&CHAIN.blocks, &transactions).verify().unwrap_err();
+    assert_eq!((broken.height, broken.reason), (6, Reason::Transactions));
+}
+
+#[test]
+fn a_comparison_asks_for_no_more_records_than_the_block_can_use() {
+    let mut comparison = Comparison::new(0);
+    let mut block = CHAIN.blocks[1].clone();
+    block.entries.last_mut().unwrap().origin.offset = i64::MAX;
+    for offset in 0..block.entries.len() as i64 {
+        assert!(!comparison.has_enough_for(&block), "{offset}");
+        comparison.push(Original { offset, timestamp_ms: 0, key: Hash::ZERO, value: None });
+    }
+    assert!(comparison.has_enough_for(&block), "a block that names the end of all offsets fills no memory");
+}
+
+#[test]
+fn a_checkpoint_file_comes_back_and_what_is_none_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("checkpoint.json");
+    assert_eq!(Checkpoint::read(&path).unwrap(), None);
+    let checkpoint = Checkpoint::of(&Topics::of(&CHAIN).verify().unwrap().summary.tip);
+    checkpoint.write(&path).unwrap();
+    checkpoint.write(&path).unwrap();
+    assert_eq!(Checkpoint::read(&path).unwrap(), Some(checkpoint));
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "nothing temporary is left");
+    std::fs::write(&path, r#"{"height":1}"#).unwrap();
+    Checkpoint::read(&path).unwrap_err();
+}

@@ -1,0 +1,102 @@
+//! What `cairn run` refuses on a real broker, each with one line that names what is wrong.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+// Tests measure real time: what they wait for happens in another process.
+#![allow(clippy::disallowed_methods)]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use support::{Chain, cairn, create_topic, refusal, transfer};
+
+fn refused(chain: &Chain, options: &[&str]) -> String {
+    refusal(&mut chain.run(options), chain.directory.path())
+}
+
+fn assert_names(line: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(line.contains(part), "{line:?} lacks {part:?}");
+    }
+}
+
+#[test]
+fn another_chain_parameter_on_an_existing_chain() {
+    let mut chain = Chain::new(&[("CAIRN_BLOCK_MAX_TRANSACTIONS", "3")]);
+    chain.run_until_end();
+    chain.variables.push(("CAIRN_BLOCK_MAX_TRANSACTIONS".to_owned(), "4".to_owned()));
+    let line = refused(&chain, &[]);
+    assert_names(&line, &["block.max_transactions = 3", "CAIRN_BLOCK_MAX_TRANSACTIONS", "4"]);
+    chain.variables.pop();
+    chain.run_until_end();
+}
+
+#[test]
+fn brokers_that_are_not_there() {
+    let directory = tempfile::tempdir().unwrap();
+    for subcommand in ["run", "verify"] {
+        let mut command = cairn(subcommand);
+        command.args(["--log-format", "json", "--brokers", "127.0.0.1:1"]);
+        if subcommand == "run" {
+            command.arg("--state-dir").arg(directory.path().join("state"));
+        }
+        let start = Instant::now();
+        let line = refusal(&mut command, directory.path());
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+        assert_names(&line, &["127.0.0.1:1"]);
+    }
+}
+
+#[test]
+fn topics_with_the_wrong_partitions_or_cleanup_policy() {
+    let chain = Chain::new(&[]);
+    create_topic(&chain.transactions, 2, &[]);
+    assert_names(&refused(&chain, &[]), &[&chain.transactions, "2 partitions"]);
+
+    let chain = Chain::new(&[]);
+    create_topic(&chain.blockchain, 1, &[("cleanup.policy", "delete")]);
+    assert_names(&refused(&chain, &[]), &[&chain.blockchain, "cleanup.policy=delete"]);
+
+    let chain = Chain::new(&[]);
+    create_topic(&chain.blockchain, 3, &[("cleanup.policy", "compact")]);
+    assert_names(&refused(&chain, &[]), &[&chain.blockchain, "3 partitions"]);
+
+    let chain = Chain::new(&[]);
+    let changelog = format!("{}-accounts-changelog", chain.application);
+    create_topic(&changelog, 1, &[("cleanup.policy", "delete")]);
+    assert_names(&refused(&chain, &[]), &[&changelog, "cleanup.policy=delete"]);
+}
+
+#[test]
+fn a_state_directory_that_another_process_uses() {
+    let chain = Chain::new(&[]);
+    let mut first = chain.start(&[]);
+    first.until_logged("running");
+    let line = refused(&chain, &[]);
+    assert_names(&line, &["in use by another process", chain.state().to_str().unwrap()]);
+    first.terminate();
+    assert!(first.wait().status.success());
+}
+
+/// Under the same application id: the group's offsets and the changelogs are the other chain's as well.
+#[test]
+fn state_of_another_genesis() {
+    let chain = Chain::new(&[("CAIRN_BLOCK_MAX_TRANSACTIONS", "2")]);
+    chain.run_until_end();
+    chain.produce(&transfer("alice", "bob", 1).repeat(4));
+    chain.run_until_end();
+    let before = chain.inspect(&chain.state());
+
+    let mut other = Chain::new(&[]);
+    other.application = chain.application.clone();
+    let line = refusal(&mut other.run_in(&chain.state(), &[]), chain.directory.path());
+    assert_names(&line, &["fingerprint"]);
+    // With a state directory of its own it finds the changelogs.
+    let line = refused(&other, &[]);
+    assert_names(&line, &["changelog", &chain.application, "application id"]);
+
+    // The state that was refused is as it was, and goes on.
+    assert_eq!(chain.inspect(&chain.state()), before);
+    chain.produce(&transfer("alice", "bob", 1).repeat(2));
+    chain.run_until_end();
+    assert_eq!(chain.verify()["height"], 3);
+}

@@ -1,0 +1,113 @@
+//! One instance ends, another one goes on: at once after SIGTERM, after the session timeout where it was killed.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+// Tests measure real time: what they wait for happens in another process.
+#![allow(clippy::disallowed_methods)]
+
+mod support;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use support::{Chain, Process, read, transfer};
+use test_cluster::Cluster;
+use topology::log::Log;
+use topology::log::kafka::{KafkaLog, Options};
+
+const THREE: &[(&str, &str)] = &[("CAIRN_BLOCK_MAX_TRANSACTIONS", "3"), ("CAIRN_BLOCK_MAX_AGE_MS", "60000")];
+
+fn member_count(chain: &Chain) -> usize {
+    let log = KafkaLog::new(Options::new(Cluster::shared().brokers())).unwrap();
+    log.group_member_count(&chain.application).unwrap()
+}
+
+fn height(chain: &Chain) -> usize {
+    read(&chain.blockchain, "read_committed").len() - 1
+}
+
+/// An instance with a state directory of its own and the first one's keys.
+fn second(chain: &Chain, state: &Path) -> Process {
+    let keys = chain.keys();
+    Process::start(&mut chain.run_in(state, &["--keys", keys.to_str().unwrap()]), chain.directory.path())
+}
+
+/// Produces a block's worth, and returns how long it took to be sealed.
+fn seal_three(chain: &Chain, by: &mut Process) -> Duration {
+    let (start, wanted) = (Instant::now(), height(chain) + 1);
+    chain.produce(&transfer("alice", "bob", 1).repeat(3));
+    by.until("the next block", |_| height(chain) == wanted);
+    start.elapsed()
+}
+
+#[test]
+fn sigterm_ends_with_0_and_leaves_the_group_so_that_another_instance_takes_over_at_once() {
+    let chain = Chain::new(THREE);
+    let mut first = chain.start(&[]);
+    first.until_logged("running");
+    seal_three(&chain, &mut first);
+    let mut other = second(&chain, &chain.directory.path().join("other"));
+    let start = Instant::now();
+    while member_count(&chain) < 2 {
+        assert!(start.elapsed() < Duration::from_secs(30), "the second never joined:\n{}", other.stderr());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    seal_three(&chain, &mut first);
+
+    let start = Instant::now();
+    first.terminate();
+    let finished = first.wait();
+    let ended = start.elapsed();
+    assert!(finished.status.success(), "{finished}");
+    assert_eq!(member_count(&chain), 1);
+    seal_three(&chain, &mut other);
+    let taken_over = start.elapsed();
+    println!("ended after {ended:?}, next block after {taken_over:?}");
+    // Well below the session timeout of 10 s.
+    assert!(taken_over < Duration::from_secs(6), "{taken_over:?}\n{}", other.stderr());
+
+    other.terminate();
+    let finished = other.wait();
+    assert!(finished.status.success(), "{finished}");
+    assert_eq!(member_count(&chain), 0);
+    assert_eq!(chain.verify()["compared_records"], 9);
+}
+
+#[test]
+fn after_sigterm_the_same_instance_starts_again_without_restoring() {
+    let chain = Chain::new(THREE);
+    let mut first = chain.start(&[]);
+    first.until_logged("running");
+    seal_three(&chain, &mut first);
+    // Two of three: held, and not lost.
+    chain.produce(&transfer("alice", "bob", 1).repeat(2));
+    std::thread::sleep(Duration::from_millis(500));
+    first.terminate();
+    assert!(first.wait().status.success());
+    assert_eq!(height(&chain), 1);
+
+    let mut again = chain.start(&[]);
+    again.until_logged("running");
+    chain.produce(&transfer("alice", "bob", 1));
+    again.until("block 2", |_| height(&chain) == 2);
+    again.terminate();
+    let finished = again.wait();
+    let restored = finished.logged("restored");
+    assert_eq!((restored[0]["records"].as_u64(), restored[0]["rebuilt"].as_u64()), (Some(0), Some(0)), "{finished}");
+    assert_eq!(chain.verify()["compared_records"], 6);
+}
+
+#[test]
+fn another_instance_takes_over_from_one_that_was_killed() {
+    let chain = Chain::new(THREE);
+    let mut first = chain.start(&[]);
+    first.until_logged("running");
+    seal_three(&chain, &mut first);
+    let mut other = second(&chain, &chain.directory.path().join("other"));
+    other.until_logged("running");
+    chain.produce(&transfer("alice", "bob", 1));
+    first.kill();
+    chain.produce(&transfer("alice", "bob", 1).repeat(2));
+    other.until("block 2", |_| height(&chain) == 2);
+    other.terminate();
+    assert!(other.wait().status.success());
+    assert_eq!(chain.verify()["compared_records"], 6);
+}

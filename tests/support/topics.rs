@@ -1,0 +1,61 @@
+//! Topics of the shared broker.
+
+use serde_json::Value;
+use test_cluster::Cluster;
+use topology::log::kafka::{KafkaLog, Options};
+use topology::log::{Log, TopicDescription, TopicSpec};
+
+/// A record as kcat prints it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) offset: i64,
+    pub(crate) key: String,
+    pub(crate) value: String,
+}
+
+impl Record {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.value).unwrap_or_else(|error| panic!("{error}: {}", self.value))
+    }
+}
+
+fn log() -> KafkaLog {
+    KafkaLog::new(Options::new(Cluster::shared().brokers())).unwrap()
+}
+
+pub(crate) fn create_topic(name: &str, partition_count: i32, config: &[(&str, &str)]) {
+    let config = config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let spec = TopicSpec { name: name.to_owned(), partition_count, replication_factor: Some(1), config };
+    log().create_topics(&[spec]).unwrap();
+}
+
+pub(crate) fn describe(name: &str) -> TopicDescription {
+    log().describe_topic(name).unwrap().unwrap_or_else(|| panic!("no topic {name}"))
+}
+
+/// All records of a topic's only partition whose values have no line breaks, up to its end.
+pub(crate) fn read(topic: &str, isolation: &str) -> Vec<Record> {
+    let isolation = format!("isolation.level={isolation}");
+    let arguments = [
+        "-C",
+        "-q",
+        "-e",
+        "-t",
+        topic,
+        "-o",
+        "beginning",
+        "-X",
+        &isolation,
+        "-X",
+        "check.crcs=true",
+        "-f",
+        "%o\t%k\t%s\n",
+    ];
+    let text = Cluster::shared().kcat(&arguments, b"");
+    let record = |line: &str| {
+        let mut parts = line.splitn(3, '\t').map(str::to_owned);
+        let mut part = || parts.next().unwrap_or_else(|| panic!("no record: {line}"));
+        Record { offset: part().parse().unwrap(), key: part(), value: part() }
+    };
+    text.lines().map(record).collect()
+}

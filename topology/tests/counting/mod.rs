@@ -1,0 +1,154 @@
+//! The topology that counts the records of each key, its input, and what it promises: outputs of a key are 1, 2, 3 ...
+//! without a gap or a double. Uses the crate's public side alone.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use topology::codec::{Bytes, I64};
+use topology::graph::{Builder, Store, Topic, Topology};
+use topology::log::{
+    Consumer, ConsumerOptions, Event, Isolation, Log, Producer, ProducerOptions, ProducerRecord, Start, TopicPartition,
+    TopicSpec,
+};
+use topology::processor::{Context, Processor, Record};
+use topology::store::KeyValueStore;
+
+/// An application and its topics.
+pub(crate) struct Topics {
+    pub(crate) application: String,
+    pub(crate) input: String,
+    pub(crate) output: String,
+}
+
+impl Topics {
+    pub(crate) fn new(application: String) -> Self {
+        let (input, output) = (format!("{application}-in"), format!("{application}-out"));
+        Self { application, input, output }
+    }
+}
+
+struct Count {
+    counts: KeyValueStore<Bytes, I64>,
+}
+
+impl Processor for Count {
+    type Key = Bytes;
+    type Value = Bytes;
+    type KeyOut = Bytes;
+    type ValueOut = I64;
+
+    fn process(
+        &mut self,
+        record: &Record<'_, Bytes, Bytes>,
+        context: &mut Context<'_, Bytes, I64>,
+    ) -> topology::Result<()> {
+        let Some(key) = record.key else { return Ok(()) };
+        let count = self.counts.get(&key)?.unwrap_or(0) + 1;
+        self.counts.put(&key, &count)?;
+        context.forward(record.with(Some(key), Some(count)))
+    }
+}
+
+pub(crate) fn topology(topics: &Topics) -> Topology {
+    let mut builder = Builder::new();
+    let mut counting = builder.sub_topology("counting");
+    let counts = counting.store(Store::rocksdb("counts", Bytes, I64));
+    let input = counting.source("input", Topic::new(&topics.input), Bytes, Bytes);
+    let counted = counting
+        .processor("count", &input)
+        .with_store(&counts)
+        .supply(move |wiring| Ok(Count { counts: wiring.store(&counts)? }));
+    counting.sink("output", &counted, Topic::new(&topics.output).partitions(1), Bytes, I64);
+    builder.build().unwrap()
+}
+
+/// Commits records of seven keys in one transaction.
+pub(crate) fn produce(log: &impl Log, topics: &Topics, count: usize) {
+    // Records here are of 1970; by default Kafka deletes what is older than a week.
+    let config = vec![("retention.ms".to_owned(), "-1".to_owned())];
+    let spec = |name: &String| TopicSpec {
+        name: name.clone(),
+        partition_count: 1,
+        replication_factor: Some(1),
+        config: config.clone(),
+    };
+    log.create_topics(&[spec(&topics.input), spec(&topics.output)]).unwrap();
+    let options = ProducerOptions {
+        transactional_id: format!("{}-input", topics.application),
+        transaction_timeout_ms: 10_000,
+        client_id: "test".into(),
+        track_topics: Vec::new(),
+    };
+    let mut producer = log.producer(&options).unwrap();
+    let timeout = Duration::from_secs(10);
+    producer.init_transactions(timeout).unwrap();
+    producer.begin().unwrap();
+    for index in 0..count {
+        let key = format!("key-{}", index % 7);
+        let record = ProducerRecord {
+            topic: &topics.input,
+            partition: Some(0),
+            timestamp_ms: 1_000 + index as i64,
+            key: Some(key.as_bytes()),
+            value: Some(b"x"),
+            headers: &[],
+        };
+        producer.send(&record).unwrap();
+    }
+    producer.flush(timeout).unwrap();
+    producer.commit(timeout).unwrap();
+}
+
+/// All committed records of a topic's only partition: offset, key, value. What an open transaction holds back is waited for.
+fn read(log: &impl Log, topic: &str) -> Vec<(i64, Vec<u8>, Vec<u8>)> {
+    let options = ConsumerOptions {
+        group: None,
+        isolation: Isolation::ReadCommitted,
+        client_id: "test".into(),
+        batch_records: 100,
+        prefetch_bytes: 1 << 20,
+    };
+    let partition = TopicPartition::new(topic, 0);
+    let high = log.watermarks(&partition, Isolation::ReadUncommitted).unwrap().high;
+    let mut consumer = log.consumer(&options).unwrap();
+    consumer.assign(&[(partition, Start::Beginning)]).unwrap();
+    let (mut found, mut ended) = (Vec::new(), false);
+    while !ended {
+        consumer
+            .poll(Duration::from_millis(100), &mut |event| match event {
+                Event::Records { records, .. } => found.extend(records.iter().map(|record| {
+                    let bytes = |part: Option<&[u8]>| part.unwrap_or_default().to_vec();
+                    (record.offset, bytes(record.key), bytes(record.value))
+                })),
+                Event::EndOfPartition { offset, .. } => ended = offset >= high,
+                _ => {}
+            })
+            .unwrap();
+    }
+    found
+}
+
+/// The offset of the last record of the input.
+pub(crate) fn last_offset(log: &impl Log, topics: &Topics) -> i64 {
+    read(log, &topics.input).last().unwrap().0
+}
+
+/// How many records of counts are committed in the changelog; its first record tells only its incarnation.
+pub(crate) fn changelog_count(log: &impl Log, topics: &Topics) -> u64 {
+    let records = read(log, &format!("{}-counts-changelog", topics.application));
+    records.len().saturating_sub(1) as u64
+}
+
+/// Every key's outputs are 1, 2, 3 ... without a gap or a double.
+pub(crate) fn assert_exact(log: &impl Log, topics: &Topics, records: usize) {
+    let mut counts: BTreeMap<Vec<u8>, i64> = BTreeMap::new();
+    let outputs = read(log, &topics.output);
+    for (_, key, count) in &outputs {
+        let seen = counts.entry(key.clone()).or_default();
+        *seen += 1;
+        let count = i64::from_be_bytes(count.as_slice().try_into().unwrap());
+        assert_eq!(count, *seen, "outputs of {}", String::from_utf8_lossy(key));
+    }
+    assert_eq!(outputs.len(), records);
+}
