@@ -39,7 +39,7 @@ fn killed_twenty_times_while_transactions_arrive_it_seals_each_offset_once_and_w
     let lines: Vec<String> =
         transfers.iter().map(|(from, to, amount)| transfer(&name(*from), &name(*to), *amount)).collect();
 
-    let chain = Chain::new(&[("CAIRN_BLOCK_MAX_TRANSACTIONS", "500")]);
+    let chain = Chain::new(&[("CAIRN_BLOCK_MAX_TRANSACTIONS", "100")]);
     chain.run_until_end();
     submit(&chain, &lines[..BEFORE], Duration::ZERO);
     chain.run_until_end();
@@ -91,7 +91,7 @@ fn kill_again_and_again(chain: &Chain, random: &mut ChaCha20Rng) -> Vec<Finished
     let mut killed = Vec::new();
     let start = Instant::now();
     for index in 0..KILLS {
-        let (behind, within_ms) = [("running", 3_000), ("", 400), ("assigned", 800)][index % 3];
+        let (behind, within_ms) = [("running", 3_000), ("", 400), ("assigned", 1_500)][index % 3];
         let wait_ms = random.next_u64() % within_ms;
         let mut process = chain.start(&[]);
         if !behind.is_empty() {
