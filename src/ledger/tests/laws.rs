@@ -83,11 +83,7 @@ fn any_chain() -> impl Strategy<Value = (World, Vec<Step>)> {
 impl World {
     /// Makes a block of a step, leaving out what slashed validators can no longer do.
     fn step(&mut self, (records, proposer, rounds): &Step) -> Block {
-        let entries = records.iter().map(|record| match record {
-            Some(transaction) => self.entry(transaction.clone()),
-            None => self.stub(),
-        });
-        let entries: Vec<Entry> = entries.collect();
+        let entries = self.entries(records);
         let mut active = self.active();
         let mut prior = Vec::new();
         for (round, slashed) in (0..).zip(rounds) {
@@ -100,6 +96,14 @@ impl World {
             }
         }
         self.seal_entries(entries, active[proposer % active.len()], &prior).clone()
+    }
+
+    fn entries<'a>(&mut self, records: impl IntoIterator<Item = &'a Option<Transaction>>) -> Vec<Entry> {
+        let entries = records.into_iter().map(|record| match record {
+            Some(transaction) => self.entry(transaction.clone()),
+            None => self.stub(),
+        });
+        entries.collect()
     }
 
     fn active(&self) -> Vec<usize> {
@@ -173,10 +177,8 @@ proptest! {
     }
 
     #[test]
-    fn execution_is_a_function_of_its_arguments((world, steps) in any_chain()) {
-        let mut world = world;
-        let entries: Vec<Entry> =
-            steps.iter().flat_map(|step| step.0.iter().flatten()).map(|transaction| world.entry(transaction.clone())).collect();
+    fn execution_is_a_function_of_its_arguments((mut world, steps) in any_chain()) {
+        let entries = world.entries(steps.iter().flat_map(|(records, ..)| records));
         let first = world.execute(&entries);
         // Receipts from an earlier execution do not matter.
         let second = world.clone().execute(&first.decide(entries.clone()));
