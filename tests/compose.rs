@@ -2,13 +2,17 @@
 //! configured there seals blocks, and the image holds the libraries that the program needs.
 
 #![allow(clippy::unwrap_used)]
+// Tests measure real time: what they wait for happens in another process.
+#![allow(clippy::disallowed_methods)]
+
+mod support;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
 use cairn::chain::genesis::PARAMETER_KEYS;
-
+use support::{Process, cairn};
 use test_cluster::{Cluster, unique};
 
 const CAIRN: &str = env!("CARGO_BIN_EXE_cairn");
@@ -34,7 +38,7 @@ fn service() -> (String, BTreeMap<String, String>) {
 fn the_variables_of_the_service_are_options_of_run() {
     let (lines, variables) = service();
     assert!(lines.contains(r#"command: ["run"]"#), "{lines}");
-    let help = Command::new(CAIRN).args(["run", "--help"]).output().unwrap();
+    let help = cairn("run").arg("--help").output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
     for name in variables.keys() {
         let words = name.trim_start_matches("CAIRN_").to_lowercase();
@@ -52,7 +56,7 @@ fn the_service_as_configured_seals_blocks_of_the_size_that_it_sets() {
     let (transactions, blockchain) = (unique("transactions"), unique("blockchain"));
     for (name, value) in [
         ("CAIRN_BROKERS", cluster.brokers().to_owned()),
-        ("CAIRN_STATE_DIR", directory.path().display().to_string()),
+        ("CAIRN_STATE_DIR", directory.path().join("state").display().to_string()),
         ("CAIRN_APPLICATION_ID", unique("compose")),
         ("CAIRN_TRANSACTIONS", transactions.clone()),
         ("CAIRN_BLOCKCHAIN", blockchain.clone()),
@@ -64,13 +68,10 @@ fn the_service_as_configured_seals_blocks_of_the_size_that_it_sets() {
     cluster.create_topic(&transactions, 1, &[]);
     let payments = "{\"from\":\"alice\",\"to\":\"bob\",\"amount\":3}\n".repeat(2 * block_size + 1);
     cluster.kcat(&["-P", "-t", &transactions], payments.as_bytes());
-    let run = Command::new(CAIRN).args(["run", "--until-end"]).envs(&variables).output().unwrap();
-    assert!(run.status.success(), "{}\n{}", run.status, String::from_utf8_lossy(&run.stderr));
-    let log = String::from_utf8(run.stderr).unwrap();
-    assert!(
-        log.lines().next().is_some_and(|line| line.starts_with('{')),
-        "no JSON, as CAIRN_LOG_FORMAT has it:\n{log}"
-    );
+    let run = Process::start(cairn("run").arg("--until-end").envs(&variables), directory.path()).wait();
+    assert!(run.status.success(), "{run}");
+    let is_json = run.stderr.lines().next().is_some_and(|line| line.starts_with('{'));
+    assert!(is_json, "no JSON, as CAIRN_LOG_FORMAT has it:\n{run}");
 
     let blocks = cluster.kcat(&["-C", "-t", &blockchain, "-e", "-q", "-X", "isolation.level=read_committed"], b"");
     let counts: Vec<usize> = blocks

@@ -204,6 +204,8 @@ fn a_trickle_of_records_still_closes_blocks_by_age() {
     assert!(run.wait().status.success());
     let blocks = chain.blocks();
     assert!(blocks[1..].iter().all(|block| block["header"]["cut"] == "age"), "{:?}", blocks.last());
-    assert!((8..=30).contains(&blocks.len()), "{} blocks", blocks.len());
+    // More than one beside the genesis: a record does not put off the end of the block it comes into.
+    assert!(blocks.len() > 2, "{} blocks", blocks.len());
+    assert!(blocks.iter().any(|block| block["transactions"].as_array().unwrap().len() > 1), "one record per block");
     assert_eq!(chain.verify()["compared_records"], 60);
 }

@@ -7,7 +7,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use support::{Chain, cairn, create_topic, refusal, transfer};
+use support::{Chain, Process, cairn, create_topic, refusal, transfer};
 
 fn refused(chain: &Chain, options: &[&str]) -> String {
     refusal(&mut chain.run(options), chain.directory.path())
@@ -33,16 +33,19 @@ fn another_chain_parameter_on_an_existing_chain() {
 #[test]
 fn brokers_that_are_not_there() {
     let directory = tempfile::tempdir().unwrap();
-    for subcommand in ["run", "verify"] {
+    let start = Instant::now();
+    let waiting = ["run", "verify"].map(|subcommand| {
         let mut command = cairn(subcommand);
         command.args(["--log-format", "json", "--brokers", "127.0.0.1:1"]);
         if subcommand == "run" {
             command.arg("--state-dir").arg(directory.path().join("state"));
         }
-        let start = Instant::now();
-        let line = refusal(&mut command, directory.path());
+        Process::start(&mut command, directory.path())
+    });
+    for process in waiting {
+        let finished = process.wait();
         assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
-        assert_names(&line, &["127.0.0.1:1"]);
+        assert_names(finished.refusal(), &["127.0.0.1:1"]);
     }
 }
 

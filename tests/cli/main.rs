@@ -11,6 +11,9 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+/// What starts the program: it ends after two minutes, and with the test.
+const BOUNDED: &str = "setpriv --pdeathsig KILL timeout --foreground --kill-after 60 120 setpriv --pdeathsig KILL";
+
 /// One use of the program: in a directory of its own, with an environment that says nothing.
 struct Cairn {
     directory: tempfile::TempDir,
@@ -31,7 +34,9 @@ impl Cairn {
 
     /// The program with these words, separated by spaces.
     fn command(&self, words: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cairn"));
+        let mut bounded = BOUNDED.split(' ');
+        let mut command = Command::new(bounded.next().unwrap());
+        command.args(bounded).arg(env!("CARGO_BIN_EXE_cairn"));
         command.current_dir(self.path()).args(words.split_whitespace()).stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
             let name_text = name.to_string_lossy();

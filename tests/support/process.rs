@@ -45,7 +45,9 @@ impl Process {
 
     /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
-        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        // The shell has its own: the program `kill` is not on every machine.
+        let pid = self.child.id().to_string();
+        let status = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &pid]).status().unwrap();
         assert!(status.success());
     }
 
@@ -97,6 +99,15 @@ impl Drop for Process {
 }
 
 impl Finished {
+    /// Its only line that is no log line: an error, and it failed.
+    pub(crate) fn refusal(&self) -> &str {
+        assert!(self.status.code().is_some_and(|code| code != 0), "{self}");
+        let said: Vec<&str> = self.stderr.lines().filter(|line| !line.starts_with('{')).collect();
+        let [line] = said[..] else { panic!("not one line: {self}") };
+        assert!(line.starts_with("error: "), "{line}");
+        line
+    }
+
     /// Its log lines with this message. A killed process may leave half a line, which is none.
     pub(crate) fn logged(&self, message: &str) -> Vec<Value> {
         let lines = self.stderr.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());

@@ -116,8 +116,8 @@ fn files_and_functions_stay_short() {
     let function = |body: usize| {
         format!("struct S;\nimpl S {{\n    fn long(&self)\n    {{\n{}    }}\n}}\n", "        ();\n".repeat(body))
     };
-    assert_eq!(lines(rules::function_length, "a.rs", &function(98)), [3]);
-    assert_eq!(lines(rules::function_length, "a.rs", &function(97)), CLEAN);
+    assert_eq!(lines(rules::function_length, "a.rs", &function(68)), [3]);
+    assert_eq!(lines(rules::function_length, "a.rs", &function(67)), CLEAN);
     assert_eq!(lines(rules::function_length, "a.rs", "trait T { fn f(&self); }\n// fn g() {"), CLEAN);
 }
 

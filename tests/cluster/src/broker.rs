@@ -16,6 +16,7 @@ const POLL_EVERY: Duration = Duration::from_millis(20);
 pub(crate) struct Broker {
     directory: PathBuf,
     port: u16,
+    secure_port: u16,
     serve: Mutex<Serve>,
 }
 
@@ -53,10 +54,10 @@ impl Broker {
     }
 
     fn spawn(properties: &[&str]) -> Broker {
-        let (port, controller_port) = free_ports();
+        let ports @ [port, _, secure_port] = free_ports();
         let directory = std::env::temp_dir().join(crate::unique("cairn-broker"));
         let mut command = Command::new(crate::file("serve"));
-        command.arg(&directory).arg(port.to_string()).arg(controller_port.to_string()).args(properties);
+        command.arg(&directory).args(ports.map(|port| port.to_string())).args(properties);
         // A process group of its own: Ctrl-C ends the tests, and that ends the broker, with its directory.
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
         let mut child = command.spawn().unwrap_or_else(|error| panic!("tests/cluster/serve: {error}"));
@@ -64,11 +65,16 @@ impl Broker {
             panic!("tests/cluster/serve has no pipes");
         };
         let serve = Serve { child, orders: Some(orders), answers: BufReader::new(answers), pid: None };
-        Broker { directory, port, serve: Mutex::new(serve) }
+        Broker { directory, port, secure_port, serve: Mutex::new(serve) }
     }
 
     pub(crate) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The address of its other listener, by the name that its certificate bears.
+    pub(crate) fn secure_address(&self) -> String {
+        format!("localhost:{}", self.secure_port)
     }
 
     pub(crate) fn pid(&self) -> Option<u32> {
@@ -140,15 +146,15 @@ impl Drop for Broker {
     }
 }
 
-/// Two neighbouring ports that nobody listens on, below the range that the kernel gives to outgoing connections: a
+/// Three neighbouring ports that nobody listens on, below the range that the kernel gives to outgoing connections: a
 /// client that retries while the broker is down could otherwise be given the broker's own port.
-fn free_ports() -> (u16, u16) {
+fn free_ports() -> [u16; 3] {
     for _ in 0..1000 {
-        let port = 10_000 + (crate::random() % 10_000) as u16 * 2;
-        let free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
-        if free(port) && free(port + 1) {
-            return (port, port + 1);
+        let port = 10_000 + (crate::random() % 6_666) as u16 * 3;
+        let ports = [port, port + 1, port + 2];
+        if ports.iter().all(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()) {
+            return ports;
         }
     }
-    panic!("no two free neighbouring ports between 10000 and 30000");
+    panic!("no three free neighbouring ports between 10000 and 30000");
 }

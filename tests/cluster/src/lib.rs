@@ -18,7 +18,7 @@ mod broker;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::Write;
 use std::net::{TcpStream, ToSocketAddrs};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
@@ -29,6 +29,28 @@ pub const BROKERS: &str = "CAIRN_TEST_BROKERS";
 
 /// Beside [`BROKERS`]: the process id of its only broker, for tests that measure it.
 pub const BROKER_PID: &str = "CAIRN_TEST_BROKER_PID";
+
+/// Beside [`BROKERS`]: where the cluster takes only those who encrypt and name themselves, `HOST:PORT[,..]`.
+pub const SECURE_BROKERS: &str = "CAIRN_TEST_SECURE_BROKERS";
+
+/// Beside [`SECURE_BROKERS`]: the file of the certificate to trust.
+pub const CA: &str = "CAIRN_TEST_CA";
+
+/// The listener with `security.protocol=SASL_SSL` and `sasl.mechanism=SCRAM-SHA-256`.
+#[derive(Clone, Debug)]
+pub struct Secure {
+    /// What a client takes as `bootstrap.servers`.
+    pub brokers: String,
+    /// What it takes as `ssl.ca.location`.
+    pub ca: PathBuf,
+}
+
+impl Secure {
+    /// The only user there is.
+    pub const USER: &'static str = "cairn";
+    /// Its password.
+    pub const PASSWORD: &'static str = "of-cairn";
+}
 
 /// A Kafka cluster that answers requests.
 #[derive(Debug)]
@@ -53,7 +75,7 @@ impl Cluster {
     }
 
     /// A broker of the caller's own with more broker settings, `name=value`, which win over those in `server.properties`
-    /// and may use its `@PORT@` and `@CONTROLLER_PORT@`.
+    /// and may use its `@PORT@`, `@CONTROLLER_PORT@` and `@SECURE_PORT@`.
     pub fn start_with(properties: &[&str]) -> Cluster {
         let broker = Broker::start(properties);
         Cluster { brokers: broker.address(), broker: Some(broker) }
@@ -72,6 +94,17 @@ impl Cluster {
     /// What a client takes as `bootstrap.servers`.
     pub fn brokers(&self) -> &str {
         &self.brokers
+    }
+
+    /// The same cluster, encrypted; `None` for one that was not started here and does not tell.
+    pub fn secure(&self) -> Option<Secure> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        match &self.broker {
+            Some(broker) => {
+                Some(Secure { brokers: broker.secure_address(), ca: broker::fetch().join("tls").join("ca.pem") })
+            }
+            None => Some(Secure { brokers: variable(SECURE_BROKERS)?, ca: variable(CA)?.into() }),
+        }
     }
 
     /// The broker's process; `None` for a cluster that was not started here and does not tell.
@@ -156,7 +189,7 @@ fn random() -> u64 {
 }
 
 /// A file of this crate.
-fn file(name: &str) -> std::path::PathBuf {
+fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 

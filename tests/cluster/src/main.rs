@@ -5,7 +5,7 @@
 
 use std::process::{Command, ExitCode};
 
-use test_cluster::{BROKER_PID, BROKERS, Cluster};
+use test_cluster::{BROKER_PID, BROKERS, CA, Cluster, SECURE_BROKERS};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
@@ -18,6 +18,9 @@ fn main() -> ExitCode {
     command.args(arguments).env(BROKERS, cluster.brokers());
     if let Some(pid) = cluster.broker_pid() {
         command.env(BROKER_PID, pid.to_string());
+    }
+    if let Some(secure) = cluster.secure() {
+        command.env(SECURE_BROKERS, secure.brokers).env(CA, secure.ca);
     }
     match command.status() {
         Ok(status) => match status.code() {
