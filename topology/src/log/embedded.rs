@@ -39,6 +39,8 @@ pub struct Options {
     /// Whether a commit also waits until it is on the disk (`fsync`), so that it survives the machine's end. Costs a
     /// few milliseconds per commit on most disks.
     pub fsync: bool,
+    /// Whether a directory without a log is an error, which makes nothing there: for those who only read.
+    pub must_exist: bool,
 }
 
 /// A durable log. Clones share it; the directory is free again when the last of them and of its consumers and producers
@@ -94,6 +96,9 @@ impl fmt::Debug for EmbeddedLog {
     }
 }
 
+/// RocksDB's first file: it names the others.
+const FIRST_FILE: &str = "db/CURRENT";
+
 struct RocksStorage {
     db: DB,
     fsync: bool,
@@ -103,6 +108,12 @@ struct RocksStorage {
 
 impl RocksStorage {
     fn open(dir: &Path, options: &Options) -> Result<(Self, Vec<local::Row>)> {
+        if options.must_exist && !dir.join(FIRST_FILE).is_file() {
+            return Err(Error::new(
+                Kind::Fatal,
+                format!("there is no embedded log in {}; nothing was made there. Check the path", dir.display()),
+            ));
+        }
         let lock = lock(dir)?;
         let families = [
             ColumnFamilyDescriptor::new(rocksdb::DEFAULT_COLUMN_FAMILY_NAME, row_options()),
@@ -319,6 +330,23 @@ mod tests {
         log.create_topics(&[topic]).unwrap();
         drop(log);
         assert!(open(dir.path()).unwrap().describe_topic("t").unwrap().is_some());
+    }
+
+    #[test]
+    fn a_log_that_must_exist_is_not_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options { must_exist: true, ..Options::default() };
+        let reopen = |dir: &Path| EmbeddedLog::open(dir, &options, Arc::new(|| 0));
+        for dir in [dir.path(), &dir.path().join("absent")] {
+            let before = fs::read_dir(dir).map_or(0, Iterator::count);
+            let error = reopen(dir).unwrap_err();
+            assert_eq!(error.kind(), Kind::Fatal);
+            assert!(error.to_string().contains(&dir.display().to_string()), "{error}");
+            assert_eq!(fs::read_dir(dir).map_or(0, Iterator::count), before);
+        }
+        assert!(!dir.path().join("absent").exists());
+        drop(open(dir.path()).unwrap());
+        reopen(dir.path()).unwrap();
     }
 
     #[test]
