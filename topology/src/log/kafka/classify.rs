@@ -240,6 +240,9 @@ mod tests {
             assert_eq!(kind(code as i32), Kind::Fatal, "{code:?}");
         }
         assert_eq!(kind(Code::UnknownTopicOrPartition as i32), Kind::NoSuchTopic);
+        for code in OUT_OF_RANGE {
+            assert_eq!(kind(*code as i32), Kind::OutOfRange, "{code:?}");
+        }
         assert_eq!(kind(31_999), Kind::Retry, "a code of a broker newer than this client");
         assert!(from_code("x", 31_999).to_string().contains("31999"));
     }
