@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use topology::clock::Clock;
 use topology::log::{
-    Consumer, ConsumerOptions, Event, Isolation, Log, Offset, Record, Start, TopicPartition, Watermarks,
+    Consumer, ConsumerOptions, Event, Isolation, Log, Offset, OutOfRange, Record, Start, TopicPartition, Watermarks,
 };
 use topology::{Class, Error, Result};
 
@@ -86,6 +86,7 @@ impl<'r, L: Log> Reader<'r, L> {
             client_id: self.client_id.to_owned(),
             batch_records: 1_000,
             prefetch_bytes: 16 << 20,
+            out_of_range: OutOfRange::Earliest,
         })?;
         consumer.assign(&wanted)?;
         let mut deadline_ms = self.clock.monotonic_ms().saturating_add(PATIENCE_MS);

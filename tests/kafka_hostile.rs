@@ -99,6 +99,7 @@ fn dead_letters(chain: &Chain) -> Vec<Letter> {
                 value: record.value.map(<[u8]>::to_vec),
                 headers: record
                     .headers
+                    .to_vec()
                     .iter()
                     .map(|header| (header.name.to_owned(), header.value.unwrap_or_default().to_vec()))
                     .collect(),

@@ -111,7 +111,7 @@ impl OpenBlock {
                 timestamp_ms: original.timestamp_ms,
                 key: original.key.as_deref(),
                 value: original.value.as_deref(),
-                headers: &headers,
+                headers: headers.as_slice().into(),
                 reason: &original.reason,
             });
         }
@@ -123,13 +123,17 @@ impl OpenBlock {
 
 impl Original {
     fn copy(record: &Record<'_, Bytes, Bytes>, reject: &Reject) -> Self {
-        let headers = record.headers.iter();
         Self {
             offset: record.offset,
             timestamp_ms: record.timestamp_ms,
             key: record.key.map(<[u8]>::to_vec),
             value: record.value.map(<[u8]>::to_vec),
-            headers: headers.map(|header| (header.name.to_owned(), header.value.map(<[u8]>::to_vec))).collect(),
+            headers: record
+                .headers
+                .to_vec()
+                .iter()
+                .map(|header| (header.name.to_owned(), header.value.map(<[u8]>::to_vec)))
+                .collect(),
             reason: format!("{}: {}", reject.code, reject.detail),
         }
     }

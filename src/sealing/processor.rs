@@ -19,6 +19,7 @@ use std::sync::{Arc, PoisonError};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use topology::codec::Bytes;
+use topology::log::Headers;
 use topology::processor::{Context, Port, Processor, Punctuation, Record, Schedule};
 use topology::store::{self, Direction, KeyValueStore};
 use topology::{Class, Error};
@@ -375,7 +376,8 @@ fn forward_block(
     let mut json = Vec::new();
     block.render(&mut json);
     let key = block.key();
-    let record = Record { offset, timestamp_ms, key: Some(key.as_bytes()), value: Some(&json[..]), headers: &[] };
+    let record =
+        Record { offset, timestamp_ms, key: Some(key.as_bytes()), value: Some(&json[..]), headers: Headers::NONE };
     context.forward(record)
 }
 
@@ -390,7 +392,8 @@ fn forward_report(
     let mut json = Vec::new();
     report.render(&mut json);
     let key = report.key();
-    let record = Record { offset, timestamp_ms, key: Some(key.as_bytes()), value: Some(&json[..]), headers: &[] };
+    let record =
+        Record { offset, timestamp_ms, key: Some(key.as_bytes()), value: Some(&json[..]), headers: Headers::NONE };
     context.forward_to(port, record)
 }
 

@@ -7,7 +7,7 @@ const FILE_LINES_MAX: usize = 600;
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// The one place where `unsafe` may stand: calls into librdkafka that its Rust wrapper does not offer.
-const UNSAFE: &str = "topology/src/log/kafka/native.rs";
+const UNSAFE: &str = "topology/src/log/kafka/native/";
 
 /// No tabs, nothing behind a line's end, one newline at the end of the file.
 pub(crate) fn whitespace(path: &str, text: &str) -> Vec<Breach> {
@@ -60,9 +60,9 @@ pub(crate) fn no_path_of_one_machine(_: &str, text: &str) -> Vec<Breach> {
     found
 }
 
-/// `unsafe` stands in one file, where each use is argued.
+/// `unsafe` stands in one directory, where each use is argued.
 pub(crate) fn unsafe_in_one_place(path: &str, text: &str) -> Vec<Breach> {
-    if path == UNSAFE {
+    if path.starts_with(UNSAFE) {
         return Vec::new();
     }
     let named = identifiers(text).into_iter().filter(|(_, name)| matches!(name.as_str(), "unsafe" | "unsafe_code"));

@@ -312,7 +312,7 @@ impl TestDriver {
                 timestamp_ms: record.timestamp_ms,
                 key: record.key.as_deref(),
                 value: record.value.as_deref(),
-                headers,
+                headers: headers.as_slice().into(),
             })
             .collect();
         task.process(&records)?;

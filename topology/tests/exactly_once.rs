@@ -16,8 +16,8 @@ use topology::codec::{Bytes, I64};
 use topology::graph::{Builder, Store, Topic, Topology};
 use topology::log::memory::MemoryLog;
 use topology::log::{
-    Consumer, ConsumerOptions, Event, Isolation, Log, Producer, ProducerOptions, ProducerRecord, Start, TopicPartition,
-    TopicSpec,
+    Consumer, ConsumerOptions, Event, Isolation, Log, OutOfRange, Producer, ProducerOptions, ProducerRecord, Start,
+    TopicPartition, TopicSpec,
 };
 use topology::processor::{Context, Processor, Record};
 use topology::store::KeyValueStore;
@@ -99,6 +99,7 @@ fn read(log: &impl Log, topic: &str) -> Vec<(Vec<u8>, i64)> {
         client_id: "test".into(),
         batch_records: 100,
         prefetch_bytes: 1 << 20,
+        out_of_range: OutOfRange::Earliest,
     };
     let mut consumer = log.consumer(&options).unwrap();
     consumer.assign(&[(TopicPartition::new(topic, 0), Start::Beginning)]).unwrap();

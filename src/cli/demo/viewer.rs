@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use topology::log::{Consumer, ConsumerOptions, Event, Isolation, Log, Start, TopicPartition};
+use topology::log::{Consumer, ConsumerOptions, Event, Isolation, Log, OutOfRange, Start, TopicPartition};
 
 use super::super::blocks;
 use super::super::error::{Error, Result};
@@ -22,6 +22,7 @@ pub(super) fn show<L: Log>(log: &L, topic: &str, count: u64, shell: &Shell, stop
         client_id: "cairn-demo-viewer".to_owned(),
         batch_records: 100,
         prefetch_bytes: 16 << 20,
+        out_of_range: OutOfRange::Earliest,
     })?;
     consumer.assign(&[(partition, Start::At(start))])?;
     if !shell.json {

@@ -194,7 +194,7 @@ fn transact<'c, P: Producer>(
 }
 
 fn line_in_header(record: &Record<'_>, name: &str) -> Option<u64> {
-    let header = record.headers.iter().find(|header| header.name == HEADER)?;
+    let header = record.headers.to_vec().into_iter().find(|header| header.name == HEADER)?;
     let text = std::str::from_utf8(header.value?).ok()?;
     text.strip_prefix(name)?.strip_prefix(':')?.parse().ok()
 }

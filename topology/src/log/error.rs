@@ -6,6 +6,7 @@ use crate::error::Class;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Nothing happened; the same call may go through later (no broker, coordinator moving, stable offset not known yet).
+    /// A record that could not be sent for such a reason is [`Kind::Abort`]: the rest of its transaction was.
     Retry,
     /// The open transaction cannot be committed; abort it, then rewind.
     Abort,
@@ -15,6 +16,9 @@ pub enum Kind {
     Fenced,
     /// The group no longer knows this member.
     NotMember,
+    /// A position lies outside the log: retention or truncation took what was to be read
+    /// ([`OutOfRange::Fail`](super::OutOfRange::Fail)). Find out what there is, and assign anew.
+    OutOfRange,
     /// A record is larger than the topic takes. It was not added.
     TooLarge,
     /// There is no such topic or partition.
@@ -28,7 +32,7 @@ impl Kind {
     pub fn class(self) -> Class {
         match self {
             Kind::Retry => Class::Retry,
-            Kind::Abort | Kind::Unknown | Kind::Fenced => Class::Rewind,
+            Kind::Abort | Kind::Unknown | Kind::Fenced | Kind::OutOfRange => Class::Rewind,
             Kind::NotMember => Class::Rejoin,
             Kind::TooLarge => Class::Input,
             Kind::NoSuchTopic | Kind::Fatal => Class::Stop,

@@ -74,7 +74,7 @@ impl fmt::Debug for MemoryLog {
 
 /// Batches by base offset.
 #[derive(Default)]
-struct MemoryStorage {
+pub(in crate::log) struct MemoryStorage {
     partitions: RwLock<FxHashMap<PartitionId, BTreeMap<Offset, Chunk>>>,
 }
 

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 pub use error::{Error, Kind};
 pub use local::Clock;
-pub use record::{Header, Offset, ProducerRecord, Record, TopicPartition};
+pub use record::{Header, Headers, Offset, ProducerRecord, Record, TopicPartition};
 
 /// A result of the log.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -48,7 +48,8 @@ pub trait Log: Clone + Send + Sync + 'static {
     /// Deletes topics. One that does not exist is no error.
     fn delete_topics(&self, topics: &[String]) -> Result<()>;
 
-    /// Deletes the records below `before` (exclusive).
+    /// Deletes the records below `before` (exclusive). The engine never does: it is here for operators, and for what
+    /// retention does unasked and a test cannot wait for.
     fn delete_records(&self, partition: &TopicPartition, before: Offset) -> Result<()>;
 
     /// First and end offset of a partition. The end is the high watermark with
@@ -108,7 +109,7 @@ pub trait Consumer: Send {
 /// ```text
 ///            init_transactions          begin            commit | abort
 ///   new ---------------------> ready ---------> open -----------------> ready
-///    any error of class rewind in commit: the outcome is unknown. Drop the producer and make a new one.
+///    after any error but `Abort`, drop the producer and make a new one; it settles what was left open.
 /// ```
 pub trait Producer: Send {
     /// See [`Log::Group`].
@@ -122,8 +123,16 @@ pub trait Producer: Send {
     fn begin(&mut self) -> Result<()>;
 
     /// Adds a record to the open transaction. `Ok` means accepted, not delivered. A record refused here is not part of the
-    /// transaction, and the transaction would commit without it: the caller must abort.
+    /// transaction, and the transaction would commit without it: the caller must abort. So it never fails with
+    /// [`Kind::Retry`], not even where a broker did not answer in time.
     fn send(&mut self, record: &ProducerRecord<'_>) -> Result<()>;
+
+    /// Adds records, in order, as [`Producer::send`] would one by one; after an error, nobody knows which of them were
+    /// added. Cheaper where the log can take consecutive records of one partition together: those without headers and
+    /// with [`ProducerRecord::NOW`] as their time.
+    fn send_batch(&mut self, records: &[ProducerRecord<'_>]) -> Result<()> {
+        records.iter().try_for_each(|record| self.send(record))
+    }
 
     /// Waits until every record is delivered; an error where one was not.
     fn flush(&mut self, timeout: Duration) -> Result<()>;
@@ -134,7 +143,9 @@ pub trait Producer: Send {
     /// Commits. `Ok`: committed. An error of kind [`Kind::Abort`] or [`Kind::Retry`]: not committed. Any other: unknown.
     fn commit(&mut self, timeout: Duration) -> Result<()>;
 
-    /// Aborts; none of the transaction's records will be visible to a committed read.
+    /// Aborts; none of the transaction's records will be visible to a committed read. Where the outcome of anything is in
+    /// doubt, a new producer's [`Producer::init_transactions`] does the same and is the surer way; this one spares those
+    /// who read the topics the wait for a transaction that nobody will go on with.
     fn abort(&mut self, timeout: Duration) -> Result<()>;
 
     /// Highest offset delivered to a tracked topic ([`ProducerOptions::track_topics`]) since the last `begin`. Valid
@@ -190,6 +201,16 @@ pub enum Isolation {
     ReadUncommitted,
 }
 
+/// What a consumer does where its position lies outside the log, because retention or truncation took what was to be
+/// read, or because the position never was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutOfRange {
+    /// It goes on at the first record there is.
+    Earliest,
+    /// [`Consumer::poll`] fails with [`Kind::OutOfRange`], again and again until the next [`Consumer::assign`].
+    Fail,
+}
+
 /// How to make a consumer.
 #[derive(Clone, Debug)]
 pub struct ConsumerOptions {
@@ -203,6 +224,8 @@ pub struct ConsumerOptions {
     pub batch_records: usize,
     /// Most bytes the client may prefetch.
     pub prefetch_bytes: usize,
+    /// Where a position lies outside the log.
+    pub out_of_range: OutOfRange,
 }
 
 /// How to be a member of a group.

@@ -36,6 +36,67 @@ pub struct Header<'a> {
     pub value: Option<&'a [u8]>,
 }
 
+/// Headers of a consumed record, in order. They are taken apart when asked for: most records have none that anybody
+/// reads, and to find that out costs a client more than all else that it does for a record.
+#[derive(Clone, Copy)]
+pub struct Headers<'a>(Source<'a>);
+
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    List(&'a [Header<'a>]),
+    Encoded(&'a dyn Encoded),
+}
+
+/// A record whose headers its log has not taken apart.
+pub(in crate::log) trait Encoded {
+    /// Appends the headers, in order; `false` where they cannot be read, whatever was appended then.
+    fn decode<'a>(&'a self, out: &mut Vec<Header<'a>>) -> bool;
+}
+
+impl<'a> Headers<'a> {
+    /// No headers.
+    pub const NONE: Self = Self(Source::List(&[]));
+
+    pub(in crate::log) fn encoded(record: &'a dyn Encoded) -> Self {
+        Self(Source::Encoded(record))
+    }
+
+    /// The headers, without an allocation where there are none. Empty where they cannot be read: what somebody wrote
+    /// into headers must not cost the record.
+    pub fn to_vec(self) -> Vec<Header<'a>> {
+        let mut headers = Vec::new();
+        match self.0 {
+            Source::List(list) => headers.extend_from_slice(list),
+            Source::Encoded(record) => {
+                if !record.decode(&mut headers) {
+                    headers.clear();
+                }
+            }
+        }
+        headers
+    }
+}
+
+impl<'a> From<&'a [Header<'a>]> for Headers<'a> {
+    fn from(list: &'a [Header<'a>]) -> Self {
+        Self(Source::List(list))
+    }
+}
+
+impl fmt::Debug for Headers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.to_vec().fmt(f)
+    }
+}
+
+impl PartialEq for Headers<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_vec() == other.to_vec()
+    }
+}
+
+impl Eq for Headers<'_> {}
+
 /// A consumed record, borrowed from the client's buffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
@@ -47,8 +108,8 @@ pub struct Record<'a> {
     pub key: Option<&'a [u8]>,
     /// The value; `None` is a tombstone.
     pub value: Option<&'a [u8]>,
-    /// The headers, in order.
-    pub headers: &'a [Header<'a>],
+    /// The headers.
+    pub headers: Headers<'a>,
 }
 
 /// A record to produce; the log copies what it borrows.
@@ -58,7 +119,7 @@ pub struct ProducerRecord<'a> {
     pub topic: &'a str,
     /// To which partition; `None`: by murmur2 of the key, where Java's producer would put it (without a key: any).
     pub partition: Option<i32>,
-    /// Event time, ms since 1970.
+    /// Event time, ms since 1970, or [`ProducerRecord::NOW`].
     pub timestamp_ms: i64,
     /// The key; `None` is not the same as empty.
     pub key: Option<&'a [u8]>,
@@ -66,4 +127,9 @@ pub struct ProducerRecord<'a> {
     pub value: Option<&'a [u8]>,
     /// The headers, in order.
     pub headers: &'a [Header<'a>],
+}
+
+impl ProducerRecord<'_> {
+    /// As a record's event time: the moment when the log takes the record, by the log's clock.
+    pub const NOW: i64 = i64::MIN;
 }

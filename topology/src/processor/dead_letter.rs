@@ -14,7 +14,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::log::{Header, Offset, TopicPartition};
+use crate::log::{Header, Headers, Offset, TopicPartition};
 
 use super::outputs::{Outputs, Target};
 
@@ -48,7 +48,7 @@ pub struct DeadLetter<'a> {
     /// Its value.
     pub value: Option<&'a [u8]>,
     /// Its headers.
-    pub headers: &'a [Header<'a>],
+    pub headers: Headers<'a>,
     /// Why, in one line.
     pub reason: &'a str,
 }
@@ -56,8 +56,8 @@ pub struct DeadLetter<'a> {
 impl DeadLetter<'_> {
     pub(super) fn write(&self, outputs: &mut Outputs, target: Target, from: &TopicPartition, max_bytes: usize) {
         let size_of = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
-        let headers_bytes: usize =
-            self.headers.iter().map(|header| header.name.len() + size_of(header.value) + 16).sum();
+        let mut headers = self.headers.to_vec();
+        let headers_bytes: usize = headers.iter().map(|header| header.name.len() + size_of(header.value) + 16).sum();
         let whole =
             size_of(self.key) + size_of(self.value) + headers_bytes + self.reason.len() + FRAME_BYTES <= max_bytes;
         let keep = |bytes: Option<&[u8]>| -> Option<usize> {
@@ -68,7 +68,9 @@ impl DeadLetter<'_> {
         let size = size_of(self.value).to_string();
         let sha256 = if whole { String::new() } else { hex(&Sha256::digest(self.value.unwrap_or_default())) };
         // Where the headers alone could overflow the limit, the record's own ones are dropped, not ours.
-        let mut headers = if whole || headers_bytes <= CUT_BYTES { self.headers.to_vec() } else { Vec::new() };
+        if !whole && headers_bytes > CUT_BYTES {
+            headers.clear();
+        }
         let reason: String = self.reason.chars().take(FRAME_BYTES / 8).collect();
         headers.extend([
             text(HEADER_TOPIC, &from.topic),

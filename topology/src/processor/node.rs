@@ -170,7 +170,7 @@ impl<K: Codec, V: Codec> Input<K, V> for SinkNode<K, V> {
                 record.timestamp_ms,
                 |arena| record.key.as_ref().is_some_and(|key| encode(&self.key, key, arena)),
                 |arena| record.value.as_ref().is_some_and(|value| encode(&self.value, value, arena)),
-                record.headers,
+                &record.headers.to_vec(),
             );
         }
         Ok(())

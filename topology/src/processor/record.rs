@@ -1,7 +1,7 @@
 //! Records as they flow along an edge.
 
 use crate::codec::Codec;
-use crate::log::{Header, Offset};
+use crate::log::{Headers, Offset};
 
 /// A record on an edge whose keys are `K` and values `V`. What it holds may borrow from the client's buffers.
 pub struct Record<'a, K: Codec, V: Codec> {
@@ -13,8 +13,8 @@ pub struct Record<'a, K: Codec, V: Codec> {
     pub key: Option<K::Item<'a>>,
     /// The value; `None` is a tombstone.
     pub value: Option<V::Item<'a>>,
-    /// Headers, in order.
-    pub headers: &'a [Header<'a>],
+    /// The headers.
+    pub headers: Headers<'a>,
 }
 
 impl<'a, K: Codec, V: Codec> Record<'a, K, V> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::replay::{Extent, Phase, Replay, Restored};
 use crate::clock::Clock;
 use crate::error::{Class, Error, Result};
-use crate::log::{Consumer, ConsumerOptions, Event, Isolation, Log, Start, TopicPartition};
+use crate::log::{Consumer, ConsumerOptions, Event, Isolation, Log, OutOfRange, Start, TopicPartition};
 use crate::store::Stores;
 
 /// What to restore, and how.
@@ -167,6 +167,7 @@ impl<C: Consumer> Reading<C> {
             client_id: plan.options.client_id.clone(),
             batch_records: plan.options.batch_records,
             prefetch_bytes: plan.options.prefetch_bytes,
+            out_of_range: OutOfRange::Earliest,
         })?;
         let from_beginning = |replay: &Replay| (replay.partition.clone(), Start::Beginning);
         consumer.assign(&replays.iter().map(from_beginning).collect::<Vec<_>>())?;

@@ -120,11 +120,12 @@ fn malformed(partition: &TopicPartition, offset: Offset) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::Headers;
     use proptest::prelude::*;
 
     fn read<'a>(key: Option<&'a [u8]>, value: Option<&'a [u8]>) -> Result<Entry<'a>> {
         let partition = TopicPartition::new("app-counts-changelog", 2);
-        decode(&partition, &Record { offset: 77, timestamp_ms: 0, key, value, headers: &[] })
+        decode(&partition, &Record { offset: 77, timestamp_ms: 0, key, value, headers: Headers::NONE })
     }
 
     proptest! {

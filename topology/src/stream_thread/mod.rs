@@ -37,7 +37,9 @@ pub use config::Config;
 use crate::clock::Clock;
 use crate::error::{Class, Error, Result};
 use crate::graph::Topology;
-use crate::log::{Consumer, ConsumerOptions, Event, GroupOptions, Isolation, Log, ProducerOptions, TopicPartition};
+use crate::log::{
+    Consumer, ConsumerOptions, Event, GroupOptions, Isolation, Log, OutOfRange, ProducerOptions, TopicPartition,
+};
 use crate::metrics::Metrics;
 use crate::restore::RestoreThread;
 use crate::store::{Shared, StateDirectory, Stores};
@@ -387,6 +389,7 @@ fn consumer_options(config: &Config) -> ConsumerOptions {
         client_id: client_id(config),
         batch_records: config.batch_records,
         prefetch_bytes: config.prefetch_bytes,
+        out_of_range: OutOfRange::Earliest,
     }
 }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use topology::codec::{Bytes, I64};
 use topology::graph::{Builder, Store, Topic, Topology};
 use topology::log::{
-    Consumer, ConsumerOptions, Event, Isolation, Log, Producer, ProducerOptions, ProducerRecord, Start, TopicPartition,
-    TopicSpec,
+    Consumer, ConsumerOptions, Event, Isolation, Log, OutOfRange, Producer, ProducerOptions, ProducerRecord, Start,
+    TopicPartition, TopicSpec,
 };
 use topology::processor::{Context, Processor, Record};
 use topology::store::KeyValueStore;
@@ -108,6 +108,7 @@ fn read(log: &impl Log, topic: &str) -> Vec<(i64, Vec<u8>, Vec<u8>)> {
         client_id: "test".into(),
         batch_records: 100,
         prefetch_bytes: 1 << 20,
+        out_of_range: OutOfRange::Earliest,
     };
     let partition = TopicPartition::new(topic, 0);
     let high = log.watermarks(&partition, Isolation::ReadUncommitted).unwrap().high;

@@ -34,7 +34,8 @@ fn every_part_of_a_record_arrives_as_it_was_sent() {
             let Event::Records { records, .. } = event else { return };
             for record in records {
                 let sent = &sent[count];
-                assert_eq!((record.key, record.value, record.headers), (sent.key, sent.value, sent.headers));
+                let headers = record.headers.to_vec();
+                assert_eq!((record.key, record.value, &headers[..]), (sent.key, sent.value, sent.headers));
                 // 0 is librdkafka's word for "now", so the first ms of 1970 becomes the second.
                 assert_eq!(record.timestamp_ms, if sent.timestamp_ms == 0 { 1 } else { sent.timestamp_ms });
                 assert_eq!(record.offset, count as i64);
@@ -75,7 +76,8 @@ fn headers_are_told_from_their_absence_whatever_stands_beside_them() {
                 let Event::Records { records, .. } = event else { return };
                 for record in records {
                     let sent = &sent[count];
-                    assert_eq!((record.key, record.value, record.headers), (sent.key, sent.value, sent.headers));
+                    let headers = record.headers.to_vec();
+                    assert_eq!((record.key, record.value, &headers[..]), (sent.key, sent.value, sent.headers));
                     count += 1;
                 }
             };
@@ -120,6 +122,76 @@ fn the_end_is_reported_behind_markers_and_aborted_records_and_at_the_last_stable
     until(&mut consumer, &mut seen, "the uncommitted end", |seen| seen.ends.iter().any(|end| end.1 == 7));
     assert_eq!(seen.values(), ["open"]);
     producer.commit(LONG).unwrap();
+}
+
+#[test]
+fn more_headers_than_the_client_reads_cost_the_headers_and_not_the_record() {
+    let log = log();
+    let topic = topic(&log, 1, &[]);
+    let headers = vec![Header { name: "", value: None }; 100_001];
+    let mut producer = producer(&log, &unique("id"));
+    producer.begin().unwrap();
+    for count in [1, headers.len(), 2] {
+        producer.send(&ProducerRecord { headers: &headers[..count], ..record(&topic, 0, b"k", b"v") }).unwrap();
+    }
+    producer.commit(LONG).unwrap();
+    let start = [(TopicPartition::new(&topic, 0), Start::Beginning)];
+    let mut consumer = reader(&log, Isolation::ReadCommitted, &start);
+    let (mut counts, start) = (Vec::new(), Instant::now());
+    while counts.len() < 3 {
+        assert!(start.elapsed() < LONG, "{counts:?}");
+        let handler = &mut |event: Event<'_>| {
+            let Event::Records { records, .. } = event else { return };
+            counts.extend(records.iter().map(|record| record.headers.to_vec().len()));
+        };
+        consumer.poll(SHORT, handler).unwrap();
+    }
+    assert_eq!(counts, [1, 0, 2]);
+}
+
+#[test]
+fn nothing_behind_an_unreadable_batch_is_handed_out() {
+    let mut options = Options::new(Cluster::shared().brokers());
+    options.properties = vec![("compression.type".to_owned(), "none".to_owned())];
+    let log = KafkaLog::new(options).unwrap();
+    let topic = topic(&log, 1, &[]);
+    let values = ["what can be read", "what a disk has spoilt", "what stands behind it"];
+    let mut producer = producer(&log, &unique("id"));
+    for value in values {
+        producer.begin().unwrap();
+        // Of today, or the marker behind the first record would begin a new file: it is of 1970.
+        let record = record(&topic, 0, b"k", value.as_bytes());
+        producer.send(&ProducerRecord { timestamp_ms: ProducerRecord::NOW, ..record }).unwrap();
+        producer.commit(LONG).unwrap();
+    }
+    spoil(&topic, values[1].as_bytes());
+
+    let start = [(TopicPartition::new(&topic, 0), Start::Beginning)];
+    let mut consumer = reader(&log, Isolation::ReadCommitted, &start);
+    let (mut seen, start) = (Seen::default(), Instant::now());
+    let mut errors = Vec::new();
+    while errors.len() < 2 {
+        assert!(start.elapsed() < LONG, "{seen:?}");
+        errors.extend(consumer.poll(SHORT, &mut |event| seen.take(event)).err());
+    }
+    assert!(errors.iter().all(|error| error.kind() == Kind::Fatal), "{errors:?}");
+    assert!(errors[0].to_string().contains("CRC"), "{}", errors[0]);
+    assert_eq!(seen.values(), values[..1]);
+    assert!(seen.ends.is_empty());
+}
+
+/// Changes a byte of what the broker has on its disk of a topic with one partition.
+fn spoil(topic: &str, value: &[u8]) {
+    use std::os::unix::fs::FileExt;
+    let described =
+        Cluster::shared().tool("org.apache.kafka.tools.LogDirsCommand", &["--describe", "--topic-list", topic]);
+    let (_, rest) = described.split_once("\"logDir\":\"").unwrap();
+    let (directory, _) = rest.split_once('"').unwrap();
+    let path = std::path::Path::new(directory).join(format!("{topic}-0/00000000000000000000.log"));
+    let bytes = std::fs::read(&path).unwrap();
+    let place = bytes.windows(value.len()).position(|window| window == value).unwrap();
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    file.write_all_at(&[!bytes[place]], place as u64).unwrap();
 }
 
 #[test]

@@ -94,6 +94,48 @@ fn figures_of_consuming() {
     }
 }
 
+/// Prints, and asserts nothing.
+#[test]
+#[ignore = "prints figures; run it alone"]
+fn figures_of_producing() {
+    const COUNT: usize = 2_000_000;
+    let log = log();
+    let topic = topic(&log, 1, &[]);
+    let mut producer = producer(&log, &unique("id"));
+    let keys: Vec<String> = (0..1_000).map(|number| format!("key-{number:07}")).collect();
+    let plain = record(&topic, 0, b"", &[b'x'; 100]);
+    let now = ProducerRecord { timestamp_ms: ProducerRecord::NOW, ..plain };
+    let records: Vec<_> = keys.iter().map(|key| ProducerRecord { key: Some(key.as_bytes()), ..now }).collect();
+    for round in 0..6 {
+        let together = round % 2 == 1;
+        let (process, thread, wall) = (cpu_seconds(PROCESS), cpu_seconds(THREAD), Instant::now());
+        for number in 0..COUNT / records.len() {
+            if number % 100 == 0 {
+                producer.begin().unwrap();
+            }
+            if together {
+                producer.send_batch(&records).unwrap();
+            } else {
+                records.iter().for_each(|record| producer.send(record).unwrap());
+            }
+            if number % 100 == 99 {
+                producer.commit(LONG).unwrap();
+            }
+        }
+        let wall = wall.elapsed().as_secs_f64();
+        let (process, thread) = (cpu_seconds(PROCESS) - process, cpu_seconds(THREAD) - thread);
+        let millions = COUNT as f64 / 1e6;
+        println!(
+            "{}: {:.2} M records/s, {:.3} CPU-s per M (this thread {:.3})",
+            if together { "in batches" } else { "one by one" },
+            millions / wall,
+            process / millions,
+            thread / millions,
+        );
+    }
+    log.delete_topics(&[topic]).unwrap();
+}
+
 /// User and system time of a process or thread, from Linux's accounting in ticks of 10 ms.
 fn cpu_seconds(stat: &str) -> f64 {
     let stat = std::fs::read_to_string(stat).unwrap();

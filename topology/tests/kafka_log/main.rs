@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use test_cluster::{Cluster, unique};
 use topology::log::kafka::{KafkaConsumer, KafkaLog, KafkaProducer, Options};
 use topology::log::{
-    Committed, Consumer, ConsumerOptions, Event, GroupOptions, Header, Isolation, Kind, Log, OffsetCommit, Producer,
-    ProducerOptions, ProducerRecord, Start, TopicPartition, TopicSpec,
+    Committed, Consumer, ConsumerOptions, Event, GroupOptions, Header, Isolation, Kind, Log, OffsetCommit, OutOfRange,
+    Producer, ProducerOptions, ProducerRecord, Start, TopicPartition, TopicSpec,
 };
 
 const LONG: Duration = Duration::from_secs(30);
@@ -81,6 +81,7 @@ fn consumer_options(isolation: Isolation) -> ConsumerOptions {
         client_id: "test-consumer".to_owned(),
         batch_records: 1_000,
         prefetch_bytes: 8 << 20,
+        out_of_range: OutOfRange::Earliest,
     }
 }
 

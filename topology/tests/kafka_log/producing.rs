@@ -138,6 +138,47 @@ fn keys_land_where_javas_producer_puts_them() {
 }
 
 #[test]
+fn a_record_that_cannot_be_sent_while_the_broker_is_silent_costs_the_transaction() {
+    let cluster = Cluster::start();
+    let mut options = Options::new(cluster.brokers());
+    options.request_timeout = Duration::from_secs(2);
+    let log = KafkaLog::new(options).unwrap();
+    let (known, new) = (topic(&log, 1, &[]), topic(&log, 1, &[]));
+    let mut producer = producer(&log, "id");
+    producer.begin().unwrap();
+    producer.send(&record(&known, 0, b"k", b"first")).unwrap();
+    producer.flush(LONG).unwrap();
+    cluster.pause();
+    producer.send(&record(&known, 0, b"k", b"second")).unwrap();
+    let error = producer.send(&record(&new, 0, b"k", b"third")).unwrap_err();
+    assert_eq!(error.kind(), Kind::Abort, "to send it again would commit what is around it in any case: {error}");
+    cluster.resume();
+    producer.abort(LONG).unwrap();
+    for topic in [&known, &new] {
+        assert!(read_all(&log, &TopicPartition::new(topic, 0)).records.is_empty());
+    }
+}
+
+#[test]
+fn a_limit_that_was_raised_is_found_out_after_a_refusal() {
+    let log = log();
+    let topic = topic(&log, 1, &[("max.message.bytes", "10000")]);
+    let large = record(&topic, 0, b"k", &[7; 20_000]);
+    let mut first = producer(&log, &unique("id"));
+    first.begin().unwrap();
+    assert_eq!(first.send(&large).unwrap_err().kind(), Kind::TooLarge);
+    first.abort(LONG).unwrap();
+    Cluster::shared().tool(
+        "kafka.admin.ConfigCommand",
+        &["--alter", "--entity-type", "topics", "--entity-name", &topic, "--add-config", "max.message.bytes=100000"],
+    );
+    let mut second = producer(&log, &unique("id"));
+    second.begin().unwrap();
+    second.send(&large).unwrap();
+    second.commit(LONG).unwrap();
+}
+
+#[test]
 fn a_record_larger_than_its_topic_takes_is_refused_when_sent() {
     let log = log();
     let topic = topic(&log, 1, &[("max.message.bytes", "10000")]);

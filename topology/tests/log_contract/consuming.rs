@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use topology::log::{Consumer, Event, Isolation, Log, Start, TopicPartition};
+use topology::Class;
+use topology::log::{Consumer, ConsumerOptions, Event, Isolation, Kind, Log, OutOfRange, Start, TopicPartition};
 
 use crate::harness::*;
 
@@ -78,6 +79,55 @@ pub(crate) fn a_position_beyond_the_end_starts_at_the_beginning<L: Log>(log: &L)
     reader.consumer.assign(&[(TopicPartition::new(&*topic, 0), Start::At(1_000))]).unwrap();
     reader.until_records(3).in_silence();
     assert_eq!(reader.values(), numbers(0..3));
+}
+
+fn exacting() -> ConsumerOptions {
+    ConsumerOptions { out_of_range: OutOfRange::Fail, ..consumer_options(Isolation::ReadCommitted) }
+}
+
+/// Polls until it fails, then again: what it says of a position outside the log.
+fn until_out_of_range<C: Consumer>(reader: &mut Reader<C>) {
+    for what in ["it fails", "it fails again"] {
+        let error = until(what, || {
+            let nothing = &mut |event: Event<'_>| panic!("{event:?} in place of an error");
+            reader.consumer.poll(SILENCE, nothing).err()
+        });
+        assert_eq!((error.kind(), error.class()), (Kind::OutOfRange, Class::Rewind), "{error}");
+    }
+}
+
+pub(crate) fn a_position_outside_the_log_is_an_error_where_that_is_asked_for<L: Log>(log: &L) {
+    let topic = topic(log, 1);
+    let partition = TopicPartition::new(&*topic, 0);
+    commit_numbers(log, &topic, 0..10);
+    let high = decided(log, &topic, 0);
+    log.delete_records(&partition, 6).unwrap();
+    let mut reader = reader_with(log, &exacting(), &topic, &[]);
+    for offset in [2, high + 1_000] {
+        reader.consumer.assign(&[(partition.clone(), Start::At(offset))]).unwrap();
+        until_out_of_range(&mut reader);
+    }
+    for (start, first) in [(Start::At(6), 6), (Start::At(8), 8), (Start::Beginning, 6), (Start::At(high), 10)] {
+        reader.records.clear();
+        reader.consumer.assign(&[(partition.clone(), start)]).unwrap();
+        reader.until_records(10 - first).in_silence();
+        assert_eq!(reader.values(), numbers(first..10), "{start:?}");
+    }
+}
+
+pub(crate) fn records_deleted_before_they_were_read_are_an_error_where_that_is_asked_for<L: Log>(log: &L) {
+    let topic = topic(log, 1);
+    let partition = TopicPartition::new(&*topic, 0);
+    commit_numbers(log, &topic, 0..10);
+    let mut reader = reader_with(log, &exacting(), &topic, &[0]);
+    reader.until_records(10).until_end(0, decided(log, &topic, 0));
+    reader.consumer.pause(std::slice::from_ref(&partition)).unwrap();
+    commit_numbers(log, &topic, 10..20);
+    let high = decided(log, &topic, 0);
+    log.delete_records(&partition, high - 1).unwrap();
+    reader.consumer.resume(std::slice::from_ref(&partition)).unwrap();
+    until_out_of_range(&mut reader);
+    assert_eq!(reader.values(), numbers(0..10));
 }
 
 pub(crate) fn an_assignment_replaces_the_one_before<L: Log>(log: &L) {

@@ -79,14 +79,19 @@ pub(crate) fn a_second_static_member_of_the_same_id_fences_the_first<L: Log>(log
     let refused = send_offsets::<L>(&mut producer, &topic, &membership).unwrap_err();
     assert_eq!(refused.kind(), Kind::NotMember, "{refused:?}");
     producer.abort(CALL).unwrap();
-    until("the first finds out", || {
+    let error = until("the first is told", || {
         former.poll();
         latter.poll();
-        (former.lost || former.consumer.assignment_lost() || former.error.is_some()).then_some(())
+        former.error.take()
     });
-    if let Some(error) = &former.error {
-        assert_eq!(error.kind(), Kind::NotMember, "{error:?}");
-    }
+    assert_eq!(error.kind(), Kind::NotMember, "{error:?}");
+    // Not a fight over the place: who was replaced stays out, and leaving does not throw the other one out.
+    assert_eq!(former.consumer.leave().unwrap_err().kind(), Kind::Fatal);
+    assert_eq!(former.consumer.subscribe(std::slice::from_ref(&topic)).unwrap_err().kind(), Kind::Fatal);
+    drop(former);
+    assert_eq!(log.group_member_count(&group).unwrap(), 1);
+    latter.poll();
+    assert_eq!((latter.error.is_some(), latter.assigned.len()), (false, 2));
     assert!(!latter.consumer.assignment_lost());
     send_offsets::<L>(&mut producer, &topic, &latter.consumer.group().unwrap()).unwrap();
     producer.commit(CALL).unwrap();

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use topology::log::{
-    Consumer, ConsumerOptions, Event, GroupOptions, Isolation, Log, Offset, Producer, ProducerOptions, ProducerRecord,
-    Start, TopicPartition, TopicSpec,
+    Consumer, ConsumerOptions, Event, GroupOptions, Isolation, Log, Offset, OutOfRange, Producer, ProducerOptions,
+    ProducerRecord, Start, TopicPartition, TopicSpec,
 };
 
 /// How long a claim may take to come true.
@@ -187,6 +187,7 @@ pub(crate) fn consumer_options(isolation: Isolation) -> ConsumerOptions {
         client_id: "contract".to_owned(),
         batch_records: 1000,
         prefetch_bytes: 16 << 20,
+        out_of_range: OutOfRange::Earliest,
     }
 }
 
@@ -226,6 +227,7 @@ impl<C: Consumer> Reader<C> {
                             value: record.value.map(<[u8]>::to_vec),
                             headers: record
                                 .headers
+                                .to_vec()
                                 .iter()
                                 .map(|header| (header.name.to_owned(), header.value.map(<[u8]>::to_vec)))
                                 .collect(),

@@ -27,9 +27,11 @@ macro_rules! contract {
                     a_poll_wakes_up_when_something_arrives
                     a_position_below_the_first_record_starts_at_the_first
                     a_position_beyond_the_end_starts_at_the_beginning
+                    a_position_outside_the_log_is_an_error_where_that_is_asked_for
                     an_assignment_replaces_the_one_before
                     deleted_records_are_gone_and_the_low_watermark_says_so
                     pausing_and_resuming_loses_nothing
+                    records_deleted_before_they_were_read_are_an_error_where_that_is_asked_for
                     reading_starts_at_the_given_offset
                     seeking_back_reads_again_and_seeking_on_skips
                 ]
@@ -57,6 +59,8 @@ macro_rules! contract {
                     the_one_that_stays_takes_over_after_a_leave
                 ]
                 records: [
+                    a_batch_arrives_as_its_records_would_one_by_one
+                    a_batch_with_a_record_that_is_too_large_is_refused
                     a_keyed_record_goes_where_the_java_client_puts_it
                     a_null_is_not_an_empty_key_or_value
                     a_record_that_is_too_large_is_refused_and_the_next_transaction_commits

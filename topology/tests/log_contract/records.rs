@@ -72,6 +72,73 @@ pub(crate) fn headers_and_timestamps_are_preserved<L: Log>(log: &L) {
     }
 }
 
+pub(crate) fn a_batch_arrives_as_its_records_would_one_by_one<L: Log>(log: &L) {
+    let (one, other) = (topic(log, 2), topic(log, 1));
+    let headers = [Header { name: "h", value: Some(b"1") }];
+    let texts: Vec<String> = (0..2_000).map(|index| index.to_string()).collect();
+    let empty: &[u8] = b"";
+    let mut records = Vec::new();
+    for (index, text) in texts.iter().enumerate() {
+        let keyed = ProducerRecord {
+            timestamp_ms: ProducerRecord::NOW,
+            key: Some(text.as_bytes()),
+            value: [None, Some(empty), Some(text.as_bytes())][index % 3],
+            ..value(&one, 0, text)
+        };
+        // Long runs of one partition, and what must not join them.
+        records.push(match index % 500 {
+            50 => ProducerRecord { headers: &headers, ..keyed },
+            60..=70 => ProducerRecord { timestamp_ms: THEN_MS, ..keyed },
+            100..=140 => ProducerRecord { partition: Some(1), ..keyed },
+            200..=220 => ProducerRecord { topic: &other, partition: None, ..keyed },
+            _ => keyed,
+        });
+    }
+    let mut producer = producer(log);
+    producer.begin().unwrap();
+    let before_ms = crate::local::wall_clock()();
+    producer.send_batch(&records).unwrap();
+    producer.send_batch(&[]).unwrap();
+    let after_ms = crate::local::wall_clock()();
+    producer.commit(CALL).unwrap();
+    for (topic, partition) in [(&one, 0), (&one, 1), (&other, 0)] {
+        let here = |record: &&ProducerRecord<'_>| record.topic == topic && record.partition.unwrap_or(0) == partition;
+        let expected: Vec<&ProducerRecord<'_>> = records.iter().filter(here).collect();
+        let mut reader = reader(log, topic, &[partition]);
+        reader.until_records(expected.len()).in_silence();
+        assert_eq!(reader.records.len(), expected.len());
+        for (read, sent) in reader.records.iter().zip(expected) {
+            assert_eq!((read.key.as_deref(), read.value.as_deref()), (sent.key, sent.value));
+            assert_eq!(read.headers.len(), sent.headers.len());
+            match sent.timestamp_ms {
+                ProducerRecord::NOW => assert!((before_ms..=after_ms).contains(&read.timestamp_ms)),
+                timestamp_ms => assert_eq!(read.timestamp_ms, timestamp_ms),
+            }
+        }
+    }
+}
+
+pub(crate) fn a_batch_with_a_record_that_is_too_large_is_refused<L: Log>(log: &L) {
+    let topic = topic_with(log, 1, &[("max.message.bytes", "10000")]);
+    let mut producer = producer(log);
+    let large = "x".repeat(20_000);
+    let now = |text| ProducerRecord { timestamp_ms: ProducerRecord::NOW, ..value(&topic, 0, text) };
+    producer.begin().unwrap();
+    let refused = producer
+        .send_batch(&[now("small"), now(&large), now("small")])
+        .and_then(|()| producer.flush(CALL))
+        .and_then(|()| producer.commit(CALL))
+        .unwrap_err();
+    assert!(matches!(refused.kind(), Kind::TooLarge | Kind::Abort), "{refused:?}");
+    producer.abort(CALL).unwrap();
+    producer.begin().unwrap();
+    producer.send_batch(&[now("after"), now("it")]).unwrap();
+    producer.commit(CALL).unwrap();
+    let mut reader = reader(log, &topic, &[0]);
+    reader.until_records(2).in_silence();
+    assert_eq!(reader.values(), ["after", "it"]);
+}
+
 pub(crate) fn a_keyed_record_goes_where_the_java_client_puts_it<L: Log>(log: &L) {
     // The hashes are those that Kafka's own tests expect of its murmur2.
     let hashes: [(&str, i32); 5] = [

@@ -2,7 +2,7 @@
 //!
 //! librdkafka delivers what one fetch brought of a partition in one piece, so runs are long where there is much to
 //! read, and no sorting is needed. One pass over the messages makes records and steps; a second one, after the handler
-//! has run, gives the messages back.
+//! has run, gives the messages back. Headers are taken apart by whoever asks for them.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 
 use super::classify;
 use super::native::{Batch, Code, Message};
-use crate::log::{Error, Event, Header, Kind, Offset, Record, Start, TopicPartition};
+use crate::log::{Error, Event, Headers, Kind, Offset, Record, Start, TopicPartition};
 
 const END_OF_PARTITION: Code = rdkafka::types::RDKafkaErrorCode::PartitionEOF as Code;
 
@@ -49,15 +49,14 @@ enum Step {
     },
 }
 
-/// Hands batches out. Keeps its memory from one batch to the next.
+/// Hands batches out.
 #[derive(Default)]
 pub(super) struct Delivery {
     /// (topic's address, partition) -> index of the assigned partition. Addresses hold for one assignment, during
     /// which librdkafka keeps its topics.
     known: FxHashMap<(usize, i32), Option<usize>>,
-    steps: Vec<Step>,
     /// Empty between batches.
-    records: Vec<Record<'static>>,
+    steps: Vec<Step>,
 }
 
 impl Delivery {
@@ -73,16 +72,8 @@ impl Delivery {
         assigned: &mut [Assigned],
         handler: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), Error> {
-        let mut records: Vec<Record<'_>> = std::mem::take(&mut self.records);
-        let mut headers = Vec::new();
-        let mut with_headers = Vec::new();
-        let result = self.sort_out(batch, assigned, &mut records, &mut headers, &mut with_headers);
-        for (index, range) in with_headers {
-            if let (Some(record), Some(headers)) = (records.get_mut(index), headers.get(range)) {
-                let record: &mut Record<'_> = record;
-                record.headers = headers;
-            }
-        }
+        let mut records = Vec::with_capacity(batch.len());
+        let result = self.sort_out(batch, assigned, &mut records);
         for step in self.steps.drain(..) {
             match step {
                 Step::Records { place, records: range } => {
@@ -100,20 +91,15 @@ impl Delivery {
                 }
             }
         }
-        // Collecting nothing in place: the borrows end and the allocation stays.
-        records.clear();
-        self.records = records.into_iter().map_while(|_| None).collect();
         result
     }
 
-    /// Makes records of messages, and steps of runs. Headers are attached afterwards, once their list stays in place.
+    /// Makes records of messages, and steps of runs.
     fn sort_out<'b>(
         &mut self,
         batch: &'b Batch,
         assigned: &[Assigned],
         records: &mut Vec<Record<'b>>,
-        headers: &mut Vec<Header<'b>>,
-        with_headers: &mut Vec<(usize, Range<usize>)>,
     ) -> Result<(), Error> {
         let mut result = Ok(());
         let mut run: Option<((usize, i32), Option<usize>, usize)> = None;
@@ -123,7 +109,7 @@ impl Delivery {
                 Some((current, place, _)) if current == key => place,
                 _ => {
                     self.end_run(&mut run, records.len());
-                    let place = self.place_of(key, &message, assigned);
+                    let place = self.place_of(key, message, assigned);
                     run = Some((key, place, records.len()));
                     place
                 }
@@ -133,28 +119,28 @@ impl Delivery {
                 match (code, place) {
                     (END_OF_PARTITION, None) => {}
                     (END_OF_PARTITION, Some(place)) => self.steps.push(Step::End { place, offset: message.offset() }),
-                    (code, _) => result = result.and(Err(unreadable(code, &message))),
+                    (code, _) => {
+                        let error = unreadable(code, message);
+                        let is_last = ends_reading(&error);
+                        result = result.and(Err(error));
+                        if is_last {
+                            // librdkafka goes on behind what it cannot read. Nothing there is handed out: it would be
+                            // taken for what comes next.
+                            break;
+                        }
+                    }
                 }
                 continue;
             }
             if place.is_none() {
                 continue;
             }
-            let start = headers.len();
-            if let Err(code) = message.headers(headers) {
-                // Nothing behind it is handed out; only another assignment goes on from here.
-                result = result.and(Err(unreadable(code, &message)));
-                break;
-            }
-            if headers.len() > start {
-                with_headers.push((records.len(), start..headers.len()));
-            }
             records.push(Record {
                 offset: message.offset(),
                 timestamp_ms: message.timestamp_ms(),
                 key: message.key(),
                 value: message.value(),
-                headers: &[],
+                headers: Headers::encoded(message),
             });
         }
         self.end_run(&mut run, records.len());
@@ -170,7 +156,7 @@ impl Delivery {
     }
 
     /// Where a message's partition is among the assigned ones, if it is.
-    fn place_of(&mut self, key: (usize, i32), message: &Message<'_>, assigned: &[Assigned]) -> Option<usize> {
+    fn place_of(&mut self, key: (usize, i32), message: &Message, assigned: &[Assigned]) -> Option<usize> {
         *self.known.entry(key).or_insert_with(|| {
             let (topic, partition) = (message.topic(), message.partition());
             assigned
@@ -180,7 +166,12 @@ impl Delivery {
     }
 }
 
-fn unreadable(code: Code, message: &Message<'_>) -> Error {
+/// Whether a partition cannot be read on, so that only another assignment goes on from there.
+pub(super) fn ends_reading(error: &Error) -> bool {
+    matches!(error.kind(), Kind::Fatal | Kind::OutOfRange)
+}
+
+fn unreadable(code: Code, message: &Message) -> Error {
     let kind = match classify::kind(code) {
         Kind::NotMember => Kind::Retry,
         kind => kind,

@@ -47,6 +47,12 @@ fn needs_a_human(code: i32) -> bool {
     .any(|&known| known as i32 == code)
 }
 
+/// A broker, or what stands in for it, refused who we are. While brokers restart, connections that break off in the midst
+/// of a login end the same way.
+pub(super) fn is_login(code: i32) -> bool {
+    is_any(code, &[Code::Authentication, Code::SaslAuthenticationFailed, Code::SSL])
+}
+
 fn is_any(code: i32, codes: &[Code]) -> bool {
     codes.iter().any(|&known| known as i32 == code)
 }
@@ -54,6 +60,8 @@ fn is_any(code: i32, codes: &[Code]) -> bool {
 const FENCED: &[Code] = &[Code::Fenced, Code::ProducerFenced, Code::InvalidProducerEpoch];
 const NOT_A_MEMBER: &[Code] =
     &[Code::IllegalGeneration, Code::UnknownMemberId, Code::RebalanceInProgress, Code::FencedInstanceId];
+/// With `auto.offset.reset=error`, and where the log was cut back behind what was read.
+const OUT_OF_RANGE: &[Code] = &[Code::AutoOffsetReset, Code::LogTruncation, Code::OffsetOutOfRange];
 const NO_SUCH_TOPIC: &[Code] = &[Code::UnknownTopic, Code::UnknownTopicOrPartition, Code::UnknownPartition];
 
 /// The kind of an error that no transaction call brought: an administrative call, or fetching. What may pass is the
@@ -61,6 +69,8 @@ const NO_SUCH_TOPIC: &[Code] = &[Code::UnknownTopic, Code::UnknownTopicOrPartiti
 pub(super) fn kind(code: i32) -> Kind {
     if is_any(code, NO_SUCH_TOPIC) {
         Kind::NoSuchTopic
+    } else if is_any(code, OUT_OF_RANGE) {
+        Kind::OutOfRange
     } else if needs_a_human(code) {
         Kind::Fatal
     } else if is_any(code, NOT_A_MEMBER) || code == Code::PollExceeded as i32 {
@@ -145,13 +155,17 @@ pub(super) fn transaction_error(call: Call, flags: Flags, text: &str) -> Error {
 }
 
 /// The kind of a record's failed delivery, or of a fatal state of the producer.
-pub(super) fn delivery_kind(code: Code) -> Kind {
-    match code {
-        Code::MessageSizeTooLarge | Code::MessageBatchTooLarge => Kind::TooLarge,
-        code if is_any(code as i32, FENCED) || code == Code::Fatal => Kind::Fenced,
-        code if is_any(code as i32, NO_SUCH_TOPIC) => Kind::NoSuchTopic,
-        code if needs_a_human(code as i32) => Kind::Fatal,
-        _ => Kind::Abort,
+pub(super) fn delivery_kind(code: i32) -> Kind {
+    if is_any(code, &[Code::MessageSizeTooLarge, Code::MessageBatchTooLarge]) {
+        Kind::TooLarge
+    } else if is_any(code, FENCED) || code == Code::Fatal as i32 {
+        Kind::Fenced
+    } else if is_any(code, NO_SUCH_TOPIC) {
+        Kind::NoSuchTopic
+    } else if needs_a_human(code) {
+        Kind::Fatal
+    } else {
+        Kind::Abort
     }
 }
 
@@ -226,15 +240,23 @@ mod tests {
             assert_eq!(kind(code as i32), Kind::Fatal, "{code:?}");
         }
         assert_eq!(kind(Code::UnknownTopicOrPartition as i32), Kind::NoSuchTopic);
+        for code in OUT_OF_RANGE {
+            assert_eq!(kind(*code as i32), Kind::OutOfRange, "{code:?}");
+        }
         assert_eq!(kind(31_999), Kind::Retry, "a code of a broker newer than this client");
         assert!(from_code("x", 31_999).to_string().contains("31999"));
     }
 
     #[test]
     fn a_record_that_is_too_large_is_told_from_one_that_was_not_delivered() {
-        assert_eq!(delivery_kind(Code::MessageSizeTooLarge), Kind::TooLarge);
-        assert_eq!(delivery_kind(Code::MessageTimedOut), Kind::Abort);
-        assert_eq!(delivery_kind(Code::InvalidProducerEpoch), Kind::Fenced);
-        assert_eq!(delivery_kind(Code::UnknownTopic), Kind::NoSuchTopic);
+        for (code, kind) in [
+            (Code::MessageSizeTooLarge, Kind::TooLarge),
+            (Code::MessageTimedOut, Kind::Abort),
+            (Code::InvalidProducerEpoch, Kind::Fenced),
+            (Code::UnknownTopic, Kind::NoSuchTopic),
+            (Code::TopicAuthorizationFailed, Kind::Fatal),
+        ] {
+            assert_eq!(delivery_kind(code as i32), kind, "{code:?}");
+        }
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
 use rdkafka::client::ClientContext;
@@ -16,9 +17,13 @@ use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::ProducerContext;
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
+use super::deadline::Deadline;
 use super::delivery::Deliveries;
-use super::native;
+use super::native::{self, Code};
 use crate::log::TopicPartition;
+
+/// How long a complaint is worth quoting. A client that keeps failing repeats itself within half that time.
+const QUOTED: Duration = Duration::from_secs(60);
 
 /// A rebalance that waits to be handed out.
 #[derive(Debug)]
@@ -31,8 +36,8 @@ pub(super) enum Rebalance {
 pub(super) struct Context {
     /// The client's name, for log lines.
     name: String,
-    /// What the client last complained of, for error messages.
-    last_error: Mutex<Option<String>>,
+    /// What the client last complained of, for error messages, and until when.
+    last_error: Mutex<Option<(String, Deadline)>>,
     /// How many log lines and errors were taken in.
     served: AtomicU64,
     rebalances: Mutex<VecDeque<Rebalance>>,
@@ -56,9 +61,10 @@ impl Context {
         }
     }
 
-    /// What the client last complained of.
+    /// What the client last complained of, if that is not long ago.
     pub(super) fn last_error(&self) -> Option<String> {
-        lock(&self.last_error).clone()
+        let last = lock(&self.last_error);
+        last.as_ref().filter(|(_, quoted_until)| !quoted_until.is_over()).map(|(text, _)| text.clone())
     }
 
     /// Grows with each log line and each error: whether a poll found one.
@@ -117,9 +123,8 @@ impl ClientContext for Context {
         } else {
             tracing::warn!(client = self.name.as_str(), "{reason}");
         }
-        let mut last = lock(&self.last_error);
-        if last.is_none() || !only_counts {
-            *last = Some(reason.to_owned());
+        if !only_counts || self.last_error().is_none() {
+            *lock(&self.last_error) = Some((reason.to_owned(), Deadline::after(QUOTED)));
         }
     }
 }
@@ -144,13 +149,14 @@ impl ProducerContext for Context {
     /// 0, or a tracked topic's number plus one: nothing is boxed per record.
     type DeliveryOpaque = usize;
 
+    /// Called where the wrapper polls by itself, in its own waits; all other reports are served by `native`.
     fn delivery(&self, result: &DeliveryResult<'_>, tag: usize) {
         match result {
             Ok(message) if tag > 0 => self.deliveries.delivered(tag - 1, message.partition(), message.offset()),
             Ok(_) => {}
             Err((error, message)) => {
                 let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
-                self.deliveries.failed(code, || format!("{}-{}", message.topic(), message.partition()));
+                self.deliveries.failed(code as Code, || (message.topic().to_owned(), message.partition()));
             }
         }
     }

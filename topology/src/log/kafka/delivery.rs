@@ -3,8 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use rdkafka::types::RDKafkaErrorCode;
-
+use super::native::Code;
 use crate::log::Offset;
 
 /// Partitions per block; blocks are made when first used.
@@ -17,9 +16,9 @@ const NONE: Offset = -1;
 /// A record that was not delivered.
 #[derive(Clone, Debug)]
 pub(super) struct Failure {
-    pub(super) code: RDKafkaErrorCode,
-    /// Topic and partition.
-    pub(super) place: String,
+    pub(super) code: Code,
+    pub(super) topic: String,
+    pub(super) partition: i32,
 }
 
 /// Delivery reports since the last [`Deliveries::clear`]. Reports of records take no lock unless they failed.
@@ -64,9 +63,11 @@ impl Deliveries {
     }
 
     /// A record was not delivered. Only the first failure is kept: the others follow from it.
-    pub(super) fn failed(&self, code: RDKafkaErrorCode, place: impl FnOnce() -> String) {
+    pub(super) fn failed(&self, code: Code, place: impl FnOnce() -> (String, i32)) {
         if !self.has_failed.swap(true, Ordering::Relaxed) {
-            *self.first_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(Failure { code, place: place() });
+            let (topic, partition) = place();
+            let failure = Failure { code, topic, partition };
+            *self.first_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
         }
     }
 
@@ -104,6 +105,8 @@ impl Topic {
 
 #[cfg(test)]
 mod tests {
+    use rdkafka::types::RDKafkaErrorCode;
+
     use super::*;
 
     #[test]
@@ -135,10 +138,11 @@ mod tests {
     fn the_first_failure_is_kept() {
         let deliveries = Deliveries::new(&[]);
         assert!(deliveries.failure().is_none());
-        deliveries.failed(RDKafkaErrorCode::MessageSizeTooLarge, || "a-0".to_owned());
-        deliveries.failed(RDKafkaErrorCode::PurgeQueue, || "b-0".to_owned());
+        let too_large = RDKafkaErrorCode::MessageSizeTooLarge as Code;
+        deliveries.failed(too_large, || ("a".to_owned(), 3));
+        deliveries.failed(RDKafkaErrorCode::PurgeQueue as Code, || ("b".to_owned(), 0));
         let failure = deliveries.failure().unwrap();
-        assert_eq!((failure.code, failure.place.as_str()), (RDKafkaErrorCode::MessageSizeTooLarge, "a-0"));
+        assert_eq!((failure.code, failure.topic.as_str(), failure.partition), (too_large, "a", 3));
         deliveries.clear();
         assert!(deliveries.failure().is_none());
     }

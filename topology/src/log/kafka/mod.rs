@@ -5,7 +5,7 @@
 //! classify   librdkafka's errors -> what the caller does next
 //! context    what librdkafka calls back: log lines, errors, rebalances, delivery reports
 //! delivery   which records arrived, and how far
-//! native     the only unsafe code: batch reads, cached topics
+//! native     the only unsafe code: batch reads, cached topics, delivery reports
 //! batch      a batch of messages -> events, by partition
 //! consumer, producer, admin
 //! ```

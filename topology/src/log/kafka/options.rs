@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 
-use crate::log::{ConsumerOptions, Error, Isolation, Kind, ProducerOptions, Result};
+use crate::log::{ConsumerOptions, Error, Isolation, Kind, OutOfRange, ProducerOptions, Result};
 
 /// How to reach a Kafka cluster.
 #[derive(Clone, Debug)]
@@ -70,11 +70,32 @@ const REFUSED: &[(&[&str], &str)] = &[
     (&["group.id"], "it is the application id"),
     (&["group.instance.id"], "it is derived from the instance's identity"),
     (&["client.id"], "it names the thread or the helper it belongs to"),
-    (&["transaction.timeout.ms", "session.timeout.ms", "heartbeat.interval.ms"], "it has an option of its own"),
+    (
+        &["transaction.timeout.ms", "session.timeout.ms", "heartbeat.interval.ms"],
+        "the engine sets it: how soon others take over depends on all three together",
+    ),
     (&["bootstrap.servers", "metadata.broker.list"], "the brokers have an option of their own"),
     (&["allow.auto.create.topics"], "topics are created, and checked, before anything uses them"),
     (&["log.queue", "log_level"], "log lines go where the program's go"),
 ];
+
+/// Properties with two names, and the name that is used here: given under both, a client would get one of the two values,
+/// now this, now that.
+const ALIASES: &[(&str, &str)] = &[
+    ("queue.buffering.max.ms", "linger.ms"),
+    ("compression.codec", "compression.type"),
+    ("delivery.timeout.ms", "message.timeout.ms"),
+    ("max.partition.fetch.bytes", "fetch.message.max.bytes"),
+    ("message.send.max.retries", "retries"),
+    ("max.in.flight", "max.in.flight.requests.per.connection"),
+    ("sasl.mechanisms", "sasl.mechanism"),
+    ("sasl.oauthbearer.client.credentials.client.id", "sasl.oauthbearer.client.id"),
+    ("sasl.oauthbearer.client.credentials.client.secret", "sasl.oauthbearer.client.secret"),
+];
+
+fn canonical(name: &str) -> &str {
+    ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, name)| name)
+}
 
 /// Batches are closed at this size, which every topic with Kafka's default `max.message.bytes` takes. The broker refuses
 /// whole batches, and librdkafka splits none.
@@ -120,7 +141,7 @@ fn common(options: &Options, client_id: &str, settings: &[(&str, String)]) -> Cl
         config.set(*name, value);
     }
     for (name, value) in &options.properties {
-        config.set(name, value);
+        config.set(canonical(name), value);
     }
     let debug = options.properties.iter().any(|(name, _)| name == "debug");
     config.set_log_level(if debug { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Info });
@@ -135,7 +156,7 @@ pub(super) fn consumer(options: &Options, consumer: &ConsumerOptions) -> ClientC
     let fetch_bytes = consumer.prefetch_bytes.clamp(1 << 20, 50 << 20);
     let mut settings = vec![
         ("isolation.level", isolation(consumer.isolation).to_owned()),
-        ("auto.offset.reset", "earliest".to_owned()),
+        ("auto.offset.reset", out_of_range(consumer.out_of_range).to_owned()),
         ("enable.auto.commit", "false".to_owned()),
         ("enable.auto.offset.store", "false".to_owned()),
         ("enable.partition.eof", "true".to_owned()),
@@ -190,7 +211,10 @@ pub(super) fn producer(options: &Options, producer: &ProducerOptions) -> ClientC
         ("queue.buffering.max.kbytes", (128 << 10).to_string()),
         ("retry.backoff.ms", "10".to_owned()),
     ];
-    common(options, &producer.client_id, &settings)
+    let mut config = common(options, &producer.client_id, &settings);
+    // A producer that has nothing to do polls nothing, and they would pile up.
+    config.set("statistics.interval.ms", "0");
+    config
 }
 
 /// Settings of a client that asks questions and consumes nothing.
@@ -200,14 +224,27 @@ pub(super) fn helper(options: &Options, group: &str, level: Isolation) -> Client
         ("isolation.level", isolation(level).to_owned()),
         ("enable.auto.commit", "false".to_owned()),
     ];
-    common(options, &options.client_id, &settings)
+    quiet(common(options, &options.client_id, &settings))
 }
 
-/// Settings of the admin client. Nobody polls it for log lines, and they would pile up; the helpers' say the same.
+/// Settings of the admin client.
 pub(super) fn admin(options: &Options) -> ClientConfig {
-    let mut config = common(options, &options.client_id, &[]);
-    config.set_log_level(RDKafkaLogLevel::Emerg);
+    quiet(common(options, &options.client_id, &[]))
+}
+
+/// For clients that nobody polls between two questions: their log lines and statistics would pile up. What goes wrong is
+/// in the error of the call that it goes wrong in.
+fn quiet(mut config: ClientConfig) -> ClientConfig {
+    config.set("statistics.interval.ms", "0");
+    config.remove("debug").set_log_level(RDKafkaLogLevel::Emerg);
     config
+}
+
+fn out_of_range(choice: OutOfRange) -> &'static str {
+    match choice {
+        OutOfRange::Earliest => "earliest",
+        OutOfRange::Fail => "error",
+    }
 }
 
 fn isolation(level: Isolation) -> &'static str {
@@ -252,13 +289,43 @@ mod tests {
         ] {
             check(&with(name, value)).unwrap();
         }
-        let options = with("linger.ms", "7");
-        let producer = ProducerOptions {
+        assert_eq!(producer(&with("linger.ms", "7"), &producer_options()).get("linger.ms"), Some("7"));
+    }
+
+    fn producer_options() -> ProducerOptions {
+        ProducerOptions {
             transactional_id: "t".to_owned(),
             transaction_timeout_ms: 10_000,
             client_id: "c".to_owned(),
             track_topics: Vec::new(),
-        };
-        assert_eq!(super::producer(&options, &producer).get("linger.ms"), Some("7"));
+        }
+    }
+
+    #[test]
+    fn a_property_under_its_other_name_wins_as_well_and_every_time() {
+        for (alias, value) in
+            [("queue.buffering.max.ms", "7"), ("compression.codec", "zstd"), ("delivery.timeout.ms", "4000")]
+        {
+            // A new configuration is applied in another order each time.
+            for _ in 0..20 {
+                let native = producer(&with(alias, value), &producer_options()).create_native_config().unwrap();
+                assert_eq!(native.get(canonical(alias)).unwrap(), value, "{alias}");
+            }
+        }
+        for (alias, name) in ALIASES {
+            let config = producer(&with(alias, "1"), &producer_options());
+            assert_eq!((config.get(name), config.get(alias)), (Some("1"), None));
+        }
+    }
+
+    #[test]
+    fn clients_that_nobody_polls_make_no_statistics_and_say_nothing() {
+        let mut options = with("statistics.interval.ms", "100");
+        options.properties.push(("debug".to_owned(), "all".to_owned()));
+        for config in [helper(&options, "g", Isolation::ReadCommitted), admin(&options)] {
+            assert_eq!((config.get("statistics.interval.ms"), config.get("debug")), (Some("0"), None));
+            assert!(matches!(config.log_level, RDKafkaLogLevel::Emerg));
+        }
+        assert_eq!(producer(&options, &producer_options()).get("statistics.interval.ms"), Some("0"));
     }
 }

@@ -30,6 +30,8 @@ pub struct Consumer {
     first: usize,
     member: Option<Member>,
     has_subscribed: bool,
+    /// Another process has its instance id, for good: joining again would only start a fight over the place.
+    is_fenced: bool,
 }
 
 /// The consumer's side of its membership.
@@ -60,7 +62,7 @@ enum Standing {
 
 impl Consumer {
     pub(crate) fn new(broker: Arc<Broker>, options: ConsumerOptions) -> Self {
-        Self { broker, options, fetches: Vec::new(), first: 0, member: None, has_subscribed: false }
+        Self { broker, options, fetches: Vec::new(), first: 0, member: None, has_subscribed: false, is_fenced: false }
     }
 
     fn instance_id(&self) -> Option<&str> {
@@ -124,18 +126,29 @@ impl Consumer {
         })
     }
 
+    /// Why this consumer can never be a member again, if so.
+    fn dead(&self) -> Result<()> {
+        match self.group_id() {
+            Some(group) if self.is_fenced => Err(Error::new(Kind::Fatal, fenced(group))),
+            _ => Ok(()),
+        }
+    }
+
     /// Shows the group a sign of life, and gives the event that comes of it.
     fn heartbeat(&mut self) -> Result<Option<Event<'static>>> {
         let now_ms = self.broker.now_ms();
-        let (instance_id, group) = (self.instance_id().map(str::to_owned), self.group_id().map(str::to_owned));
-        let (Some(member), Some(group)) = (&mut self.member, group) else {
+        let (Some(member), Some(group)) = (&mut self.member, &self.options.group) else {
             return Ok(None);
         };
-        let mut state = self.broker.lock()?;
-        let told = state.group_mut(&group).heartbeat(&member.membership, instance_id.as_deref(), now_ms);
-        drop(state);
+        let told = match self.broker.lock()?.groups.get_mut(&group.id) {
+            Some(known) => known.heartbeat(&member.membership, group.instance_id.as_deref(), now_ms),
+            None => Heartbeat::Unknown,
+        };
         match told {
-            Heartbeat::Fenced => member.standing = Standing::Fenced,
+            Heartbeat::Fenced => {
+                member.standing = Standing::Fenced;
+                self.is_fenced = true;
+            }
             Heartbeat::Unknown => member.standing = Standing::Lost,
             _ => {}
         }
@@ -162,10 +175,7 @@ impl Consumer {
                 self.member = Some(Member::new(membership, topics));
                 Ok(None)
             }
-            Heartbeat::Fenced => Err(Error::new(
-                Kind::NotMember,
-                format!("another process has joined the group '{group}' with the same instance id"),
-            )),
+            Heartbeat::Fenced => Err(Error::new(Kind::NotMember, fenced(&group.id))),
         }
     }
 
@@ -198,7 +208,7 @@ impl Consumer {
             let Some(fetch) = self.fetches.get_mut(index).filter(|fetch| !fetch.paused) else {
                 continue;
             };
-            fetch.fill(&*self.broker.storage, bytes)?;
+            fetch.fill(&*self.broker.storage, bytes, self.options.out_of_range)?;
             let handed = fetch.hand_over(room, handler)?;
             room = room.saturating_sub(handed);
             any |= handed > 0;
@@ -220,6 +230,12 @@ impl Consumer {
     }
 }
 
+fn fenced(group: &str) -> String {
+    format!(
+        "another process joined the group '{group}' under this member's instance id: run each with a state directory of its own"
+    )
+}
+
 impl Member {
     fn new(membership: Membership, topics: Vec<String>) -> Self {
         Self { membership, topics, assigned: Vec::new(), due: Due::Nothing, standing: Standing::Good }
@@ -230,6 +246,7 @@ impl log::Consumer for Consumer {
     type Group = Group;
 
     fn subscribe(&mut self, topics: &[String]) -> Result<()> {
+        self.dead()?;
         self.unsubscribe()?;
         let membership = self.join(topics)?;
         self.member = Some(Member::new(membership, topics.to_vec()));
@@ -319,6 +336,7 @@ impl log::Consumer for Consumer {
     }
 
     fn leave(&mut self) -> Result<()> {
+        self.dead()?;
         self.unsubscribe()
     }
 }

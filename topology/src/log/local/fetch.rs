@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::log::{Event, Offset, Record, Result, TopicPartition};
+use crate::log::{Error, Event, Headers, Kind, Offset, OutOfRange, Record, Result, TopicPartition};
 
 use super::batch::{Batch, Cursor};
 use super::partition::{Aborted, is_aborted};
@@ -60,11 +60,18 @@ impl Fetch {
         self.end_told = None;
     }
 
-    /// Reads ahead where nothing is left from before. A position that is not in the log, below or beyond, is reset to the
-    /// beginning, as `auto.offset.reset=earliest` does.
-    pub(crate) fn fill(&mut self, storage: &dyn Storage, bytes_max: usize) -> Result<()> {
-        if self.chunks.is_empty() && !(self.view.low..=self.view.end).contains(&self.position) {
-            self.seek(self.view.low);
+    /// Reads ahead where nothing is left from before.
+    pub(crate) fn fill(&mut self, storage: &dyn Storage, bytes_max: usize, out_of_range: OutOfRange) -> Result<()> {
+        let View { low, end, .. } = self.view;
+        if self.chunks.is_empty() && !(low..=end).contains(&self.position) {
+            match out_of_range {
+                OutOfRange::Earliest => self.seek(low),
+                OutOfRange::Fail => {
+                    let (partition, position) = (&self.partition, self.position);
+                    let message = format!("offset {position} of {partition} is not there: it has {low} to {end}");
+                    return Err(Error::new(Kind::OutOfRange, message));
+                }
+            }
         }
         while self.chunks.is_empty() && self.position < self.view.limit {
             let found = storage.read(self.id, self.position, self.view.limit, bytes_max)?;
@@ -94,8 +101,7 @@ impl Fetch {
             return Ok(0);
         }
         let mut records: Vec<Record<'_>> = Vec::with_capacity(count_max.min(1024));
-        let mut headers = Vec::new();
-        let mut headers_end = Vec::new();
+        let mut with_headers = Vec::new();
         let mut cursor = self.cursor;
         let mut used = 0;
         while let Some(chunk) = self.chunks.get(used) {
@@ -104,9 +110,10 @@ impl Fetch {
                 && let Some(raw) = batch.next(&mut cursor)?
             {
                 if raw.offset >= self.position {
+                    if raw.has_headers() {
+                        with_headers.push((records.len(), raw));
+                    }
                     records.push(raw.record());
-                    raw.push_headers(&mut headers)?;
-                    headers_end.push(headers.len());
                 }
             }
             if !batch.is_read(&cursor) {
@@ -115,11 +122,9 @@ impl Fetch {
             used += 1;
             cursor = Cursor::start();
         }
-        if !headers.is_empty() {
-            let mut start = 0;
-            for (record, end) in records.iter_mut().zip(headers_end) {
-                record.headers = headers.get(start..end).unwrap_or_default();
-                start = end;
+        for (index, raw) in &with_headers {
+            if let Some(record) = records.get_mut(*index) {
+                record.headers = Headers::encoded(raw);
             }
         }
         let handed = records.len();

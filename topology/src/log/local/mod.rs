@@ -4,7 +4,7 @@
 //! ```text
 //! partitioner, batch, group     pure
 //! storage, row, topic, partition    what is kept, and what the broker needs of a storage
-//! transaction, admin            changes of the broker's state, each one atomic write
+//! session, transaction, admin   changes of the broker's state, each one atomic write
 //! compaction                    key by key, in slices
 //! broker                        one lock, one condition, the clock
 //! producer, fetch, consumer     the traits of `log`
@@ -29,6 +29,7 @@ mod partition;
 mod partitioner;
 mod producer;
 mod row;
+mod session;
 mod storage;
 mod topic;
 mod transaction;

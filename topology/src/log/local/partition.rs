@@ -25,6 +25,9 @@ pub(crate) struct Partition {
     pub(crate) clean_bytes: u64,
     /// Bytes of batches from there on.
     pub(crate) dirty_bytes: u64,
+    /// Before this moment, ms since 1970, too little has come of age (`min.compaction.lag.ms`) to be worth a look. Not
+    /// stored: after a restart it is found out again.
+    pub(crate) young_until_ms: i64,
 }
 
 /// An aborted transaction's stretch of a partition: batches of this producer within it are no one's business.

@@ -13,8 +13,9 @@ use super::batch::{self, Builder};
 use super::broker::{Broker, no_such_topic};
 use super::consumer::Group;
 use super::partitioner;
+use super::session::Session;
 use super::storage::PartitionId;
-use super::transaction::{Append, Session, Step};
+use super::transaction::{Append, Step};
 
 /// Bytes collected over all partitions before they are written.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -263,8 +264,12 @@ impl log::Producer for Producer {
         let topic = self.topics.all.get_mut(index).ok_or_else(|| no_such_topic(record.topic))?;
         let (partition, size_bytes) = topic.check(record)?;
         self.open()?;
+        let timestamp_ms = match record.timestamp_ms {
+            ProducerRecord::NOW => self.broker.now_ms(),
+            timestamp_ms => timestamp_ms,
+        };
         let batch = self.batch(index, partition, size_bytes).ok_or_else(|| no_such_topic(record.topic))?;
-        batch.push(record);
+        batch.push(&ProducerRecord { timestamp_ms, ..*record });
         self.buffered_bytes += size_bytes;
         if self.buffered_bytes >= BUFFER_BYTES { self.write(Step::Append) } else { Ok(()) }
     }

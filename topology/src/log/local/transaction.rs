@@ -23,6 +23,7 @@ use super::broker::State;
 use super::group::Membership;
 use super::partition::{Aborted, Partition};
 use super::row;
+use super::session::Session;
 use super::storage::{Changes, PartitionId, Storage};
 
 /// Dirty bytes below which a partition is not worth compacting unasked.
@@ -50,31 +51,6 @@ struct Transaction {
 
 /// A transaction that a process left open when it ended: its producer id, and its first offset in each partition.
 pub(crate) type Abandoned = (i64, Vec<(PartitionId, Offset)>);
-
-/// A producer's claim to its transactional id.
-#[derive(Clone, Debug)]
-pub(crate) struct Session {
-    transactional_id: String,
-    producer_id: i64,
-    epoch: i64,
-    current_epoch: Arc<AtomicI64>,
-}
-
-impl Session {
-    /// Whether somebody took over, without asking the broker.
-    pub(crate) fn is_fenced(&self) -> bool {
-        self.current_epoch.load(Ordering::Acquire) != self.epoch
-    }
-
-    /// The error of a producer that was fenced.
-    pub(crate) fn fenced(&self) -> Error {
-        let id = &self.transactional_id;
-        Error::new(
-            Kind::Fenced,
-            format!("another producer has taken over the transactional id '{id}', or its transaction timed out"),
-        )
-    }
-}
 
 /// A batch on its way into a partition.
 pub(crate) struct Append<'a> {
@@ -116,12 +92,7 @@ impl State {
             return Err(Error::new(Kind::Fatal, "a transactional id was lost"));
         };
         producer.timeout_ms = i64::from(timeout_ms);
-        Ok(Session {
-            transactional_id: id.to_owned(),
-            producer_id: producer.producer_id,
-            epoch: producer.epoch.fetch_add(1, Ordering::AcqRel) + 1,
-            current_epoch: Arc::clone(&producer.epoch),
-        })
+        Ok(Session::begin(id, producer.producer_id, &producer.epoch))
     }
 
     /// Notes that a transaction is open: from now on it can time out.
@@ -196,7 +167,7 @@ impl State {
         let Some(open) = producer.open.take() else {
             return if batches.is_empty() { Ok(()) } else { Err(not_open()) };
         };
-        let outcome = self.write_open(storage, session.producer_id, &open, batches, step, delivered);
+        let outcome = self.write_open(storage, session.producer_id(), &open, batches, step, delivered);
         let kept = match outcome {
             Ok(kept) => kept,
             Err(error) => {
@@ -342,7 +313,7 @@ impl State {
     }
 
     fn session_mut(&mut self, session: &Session) -> Result<&mut Transactional> {
-        match self.producers.get_mut(&session.transactional_id) {
+        match self.producers.get_mut(session.transactional_id()) {
             Some(producer) if !session.is_fenced() => Ok(producer),
             _ => Err(session.fenced()),
         }

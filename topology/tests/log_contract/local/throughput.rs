@@ -68,7 +68,7 @@ fn throughput() {
 fn commit_latency() {
     for (name, fsync) in [("page cache", false), ("fsync", true)] {
         let dir = tempfile::tempdir().unwrap();
-        let options = topology::log::embedded::Options { fsync };
+        let options = topology::log::embedded::Options { fsync, ..Default::default() };
         let log = topology::log::embedded::EmbeddedLog::open(dir.path(), &options, super::wall_clock()).unwrap();
         let topic = topic(&log, 1);
         let mut producer = producer(&log);

@@ -5,6 +5,8 @@
 //! sent while the transaction's first partitions are still being registered wait for a retry; drained first, a
 //! commit takes 4 ms.
 
+mod topics;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,50 +16,40 @@ use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::producer::{BaseProducer, Producer as _};
 use rdkafka::types::RDKafkaErrorCode;
-use rustc_hash::FxHashMap;
 
 use super::admin::Admin;
 use super::classify::{self, Call, Flags};
 use super::context::Context;
 use super::deadline::Deadline;
 use super::delivery::Failure;
-use super::native::{self, Outgoing, Sender};
+use super::native::{self, Code, Outgoing, Sender};
 use super::options;
 use crate::log::{
     Error, Kind, Offset, OffsetCommit, Producer, ProducerOptions, ProducerRecord, Result, TopicPartition,
 };
+use topics::Topics;
 
-/// Delivery reports are fetched once per so many records.
-const RECORDS_PER_POLL: u32 = 64;
+/// Delivery reports are served once per so many records.
+const RECORDS_PER_SERVICE: usize = 64;
+/// Most records handed to librdkafka in one call, which holds a lock of its own meanwhile.
+const BATCH_RECORDS: usize = 256;
+/// What librdkafka says where its own queue is full.
+const QUEUE_FULL: Code = RDKafkaErrorCode::QueueFull as Code;
 /// How long an abort lets queued records arrive first.
 const ABORT_DRAIN: Duration = Duration::from_secs(1);
 /// One step of an abort, between which delivery reports are polled.
 const ABORT_STEP: Duration = Duration::from_millis(50);
-/// Most that a record batch adds to the keys, values and headers of its only record.
-const BATCH_OVERHEAD_BYTES: usize = 61 + 30;
-/// Most that a record adds to each header.
-const HEADER_OVERHEAD_BYTES: usize = 10;
 
 /// A transactional producer of a Kafka cluster.
 pub struct KafkaProducer {
     sender: Sender,
-    admin: Arc<Admin>,
-    topics: FxHashMap<String, Topic>,
+    topics: Topics,
     transaction_timeout: Duration,
     request_timeout: Duration,
     is_open: bool,
     /// A call has failed in this transaction; librdkafka may send nothing more of it.
     is_broken: bool,
-    sent_since_poll: u32,
-}
-
-/// What is known of a topic that was sent to.
-#[derive(Clone, Copy)]
-struct Topic {
-    handle: usize,
-    /// What the delivery reports bear: 0, or the tracked topic's number plus one.
-    tag: usize,
-    max_message_bytes: usize,
+    sent_since_service: usize,
 }
 
 impl KafkaProducer {
@@ -66,34 +58,20 @@ impl KafkaProducer {
         let producer: BaseProducer<Context> = options::producer(admin.options(), producer_options)
             .create_with_context(context)
             .map_err(|error| Error::new(Kind::Fatal, format!("cannot make a producer: {error}")))?;
+        let no_queue = || Error::new(Kind::Fatal, "cannot make a producer: it has no queue");
         Ok(Self {
-            sender: Sender::new(producer),
+            sender: Sender::new(producer).ok_or_else(no_queue)?,
             request_timeout: admin.options().request_timeout,
-            admin,
-            topics: FxHashMap::default(),
+            topics: Topics::new(admin),
             transaction_timeout: Duration::from_millis(producer_options.transaction_timeout_ms.into()),
             is_open: false,
             is_broken: false,
-            sent_since_poll: 0,
+            sent_since_service: 0,
         })
     }
 
     fn producer(&self) -> &BaseProducer<Context> {
         self.sender.producer()
-    }
-
-    /// Fetches the delivery reports that are there.
-    fn poll_reports(&self) {
-        loop {
-            let before = self.producer().in_flight_count();
-            if before == 0 {
-                return;
-            }
-            self.producer().poll(Duration::ZERO);
-            if self.producer().in_flight_count() >= before {
-                return;
-            }
-        }
     }
 
     /// Waits until nothing is on its way. Whether all of it arrived is another question.
@@ -103,19 +81,22 @@ impl KafkaProducer {
                 return false;
             }
             self.sender.flush_1ms();
-            self.poll_reports();
+            self.sender.serve(0);
         }
         true
     }
 
     /// The first record that was not delivered, or the state the producer cannot leave, as an error.
-    fn failure(&self) -> Option<Error> {
+    fn failure(&mut self) -> Option<Error> {
         if let Some((code, text)) = self.producer().client().fatal_error() {
             let flags = Flags { code: code as i32, fatal: true, requires_abort: false, retriable: false };
             return Some(classify::transaction_error(Call::Commit, flags, &text));
         }
-        let Failure { code, place } = self.producer().context().deliveries().failure()?;
-        Some(Error::new(classify::delivery_kind(code), format!("a record to {place} was not delivered: {code}")))
+        let Failure { code, topic, partition } = self.producer().context().deliveries().failure()?;
+        self.topics.forget(&topic);
+        let text = native::describe(code);
+        let message = format!("a record to {topic}-{partition} was not delivered: {text}");
+        Some(Error::new(classify::delivery_kind(code), message))
     }
 
     /// Makes a transaction call, again as long as librdkafka says that this is the way to go on.
@@ -129,7 +110,7 @@ impl KafkaProducer {
         let step = if call == Call::Abort { ABORT_STEP } else { Duration::MAX };
         loop {
             let result = make(self.producer(), deadline.remaining().min(step).max(Duration::from_millis(1)));
-            self.poll_reports();
+            self.sender.serve(0);
             let error = match result {
                 Ok(()) => return Ok(()),
                 Err(KafkaError::Transaction(error)) => error,
@@ -147,38 +128,48 @@ impl KafkaProducer {
         }
     }
 
-    /// The topic's handle and what the topic takes, looked up once.
-    fn topic(&mut self, name: &str) -> Result<Topic> {
-        if let Some(topic) = self.topics.get(name) {
-            return Ok(*topic);
+    /// Serves delivery reports now and then.
+    fn note_sent(&mut self, count: usize) {
+        self.sent_since_service += count;
+        if self.sent_since_service >= RECORDS_PER_SERVICE {
+            self.sent_since_service = 0;
+            self.sender.serve(0);
         }
-        let no_such_topic = || Error::new(Kind::NoSuchTopic, format!("there is no topic {name}"));
-        let description = self.admin.describe_topic(name)?.ok_or_else(no_such_topic)?;
-        let topic = Topic {
-            handle: self.sender.topic(name).ok_or_else(no_such_topic)?,
-            tag: self.producer().context().deliveries().tracked(name).map_or(0, |index| index + 1),
-            max_message_bytes: usize::try_from(description.max_message_bytes).unwrap_or(usize::MAX),
-        };
-        if topic.max_message_bytes < options::BATCH_BYTES {
-            let (limit, batch) = (topic.max_message_bytes, options::BATCH_BYTES);
-            tracing::warn!(
-                topic = name,
-                "takes batches of up to {limit} bytes, and they may grow to {batch}: set batch.size"
-            );
-        }
-        self.topics.insert(name.to_owned(), topic);
-        Ok(topic)
     }
 
-    fn refused(&self, record: &ProducerRecord<'_>, code: i32) -> Error {
-        let text = native::describe(code);
+    /// Sends records to this partition of one topic in one call. They have no headers, and the current time.
+    fn send_together(&mut self, partition: i32, records: &[ProducerRecord<'_>]) -> Result<()> {
+        let Some(first) = records.first() else { return Ok(()) };
+        let topic = self.topics.find(&mut self.sender, first.topic)?;
+        records.iter().try_for_each(|record| self.topics.check_size(topic, record))?;
+        self.note_sent(records.len());
+        let (mut rest, mut deadline) = (records, None);
+        while let Err((place, code)) = self.sender.send_batch(topic.handle, partition, topic.tag, rest) {
+            self.make_room(first.topic, code, &mut deadline)?;
+            rest = rest.get(place..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// Waits a moment for room where there is none. Any other refusal is an error, and so is a queue that stays full.
+    fn make_room(&mut self, topic: &str, code: Code, deadline: &mut Option<Deadline>) -> Result<()> {
+        let deadline = *deadline.get_or_insert_with(|| Deadline::after(self.transaction_timeout));
+        if code != QUEUE_FULL || deadline.is_over() {
+            return Err(self.refused(topic, code));
+        }
+        // Full batches are on their way; a flush would only add small ones.
+        self.sender.serve(1);
+        Ok(())
+    }
+
+    fn refused(&mut self, topic: &str, code: Code) -> Error {
         if let Some(failure) = self.failure() {
             return failure;
         }
         let kind = if code == RDKafkaErrorCode::State as i32 {
             // librdkafka takes nothing more once the transaction has to be aborted.
             if self.is_open { Kind::Abort } else { Kind::Fatal }
-        } else if code == RDKafkaErrorCode::QueueFull as i32 {
+        } else if code == QUEUE_FULL {
             Kind::Abort
         } else if code == RDKafkaErrorCode::MessageSizeTooLarge as i32 {
             Kind::TooLarge
@@ -188,15 +179,20 @@ impl KafkaProducer {
                 kind => kind,
             }
         };
-        Error::new(kind, format!("a record to {} was refused: {text}", record.topic))
+        Error::new(kind, format!("a record to {topic} was refused: {}", native::describe(code)))
     }
 }
 
-/// An upper bound of what a record takes in a batch of its own, uncompressed.
-fn batch_bytes(record: &ProducerRecord<'_>) -> usize {
-    let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
-    let headers = record.headers.iter().map(|header| header.name.len() + length(header.value) + HEADER_OVERHEAD_BYTES);
-    BATCH_OVERHEAD_BYTES + length(record.key) + length(record.value) + headers.sum::<usize>()
+/// How many of these records, from the first one on, librdkafka can take in one call.
+fn together(records: &[ProducerRecord<'_>]) -> usize {
+    let Some(first) = records.first() else { return 0 };
+    let fits = |record: &&ProducerRecord<'_>| {
+        record.timestamp_ms == ProducerRecord::NOW
+            && record.headers.is_empty()
+            && record.partition == first.partition
+            && record.topic == first.topic
+    };
+    records.iter().take(BATCH_RECORDS).take_while(fits).count()
 }
 
 /// Offsets as librdkafka takes them.
@@ -227,7 +223,7 @@ impl Producer for KafkaProducer {
     }
 
     fn begin(&mut self) -> Result<()> {
-        self.poll_reports();
+        self.sender.serve(0);
         self.producer().context().deliveries().clear();
         self.call(Call::Begin, self.request_timeout, |producer, _| producer.begin_transaction())?;
         self.is_open = true;
@@ -236,40 +232,46 @@ impl Producer for KafkaProducer {
     }
 
     fn send(&mut self, record: &ProducerRecord<'_>) -> Result<()> {
-        let topic = self.topic(record.topic)?;
-        let bytes = batch_bytes(record);
-        if bytes > topic.max_message_bytes {
-            let limit = topic.max_message_bytes;
-            let message = format!("a record of {bytes} bytes to {}: the topic takes {limit}", record.topic);
-            return Err(Error::new(Kind::TooLarge, message));
-        }
-        self.sent_since_poll += 1;
-        if self.sent_since_poll >= RECORDS_PER_POLL {
-            self.sent_since_poll = 0;
-            self.poll_reports();
-        }
+        let topic = self.topics.find(&mut self.sender, record.topic)?;
+        self.topics.check_size(topic, record)?;
+        self.note_sent(1);
         let outgoing = Outgoing {
             topic: topic.handle,
             partition: record.partition.unwrap_or(-1),
             // librdkafka takes 0 for "now"; the first ms of 1970 is moved to the second.
-            timestamp_ms: if record.timestamp_ms == 0 { 1 } else { record.timestamp_ms },
+            timestamp_ms: match record.timestamp_ms {
+                ProducerRecord::NOW => 0,
+                0 => 1,
+                timestamp_ms => timestamp_ms,
+            },
             key: record.key,
             value: record.value,
             headers: record.headers,
             tag: topic.tag,
         };
         let mut deadline = None;
-        loop {
-            let Err(code) = self.sender.send(&outgoing) else { return Ok(()) };
-            let is_full = code == RDKafkaErrorCode::QueueFull as i32;
-            let deadline = *deadline.get_or_insert_with(|| Deadline::after(self.transaction_timeout));
-            if !is_full || deadline.is_over() {
-                return Err(self.refused(record, code));
-            }
-            // Full batches are on their way; a flush would only add small ones.
-            self.producer().poll(Duration::from_millis(1));
-            self.poll_reports();
+        while let Err(code) = self.sender.send(&outgoing) {
+            self.make_room(record.topic, code, &mut deadline)?;
         }
+        Ok(())
+    }
+
+    fn send_batch(&mut self, records: &[ProducerRecord<'_>]) -> Result<()> {
+        let mut rest = records;
+        while let Some(first) = rest.first() {
+            let count = match (first.partition, together(rest)) {
+                (Some(partition), count @ 2..) if partition >= 0 => {
+                    self.send_together(partition, rest.get(..count).unwrap_or_default())?;
+                    count
+                }
+                _ => {
+                    self.send(first)?;
+                    1
+                }
+            };
+            rest = rest.get(count..).unwrap_or_default();
+        }
+        Ok(())
     }
 
     fn flush(&mut self, timeout: Duration) -> Result<()> {

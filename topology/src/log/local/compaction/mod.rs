@@ -14,6 +14,11 @@
 //!
 //! Work is cut into slices of about 1 MiB read, each written atomically, so that a crash between two slices leaves a
 //! log that is merely less compact. Unasked, it goes on in the producing thread after commits, a few slices at a time.
+//! Uses the broker's state and storage, and the log's types.
+
+mod slice;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, PoisonError};
 
@@ -21,20 +26,15 @@ use rustc_hash::FxHashMap;
 
 use crate::log::{Offset, Result};
 
-use super::batch::{Batch, Builder, Cursor, NO_HORIZON, RawRecord};
+use super::batch::{Batch, Cursor, NO_HORIZON, RawRecord};
 use super::broker::Broker;
 use super::partition::{Aborted, is_aborted};
 use super::row;
-use super::storage::{Changes, Chunk, PartitionId, Storage};
+use super::storage::{Changes, PartitionId, Storage};
+use slice::Slice;
 
 /// Bytes read, and rewritten at once.
 const SLICE_BYTES: usize = 1 << 20;
-
-/// A compacted batch is closed when it has this many bytes.
-const BATCH_BYTES: usize = 256 << 10;
-
-/// A batch of at least this many bytes from which nothing goes is left as it is.
-const WORTH_KEEPING_BYTES: usize = BATCH_BYTES / 4;
 
 /// Bytes of keys in the map at most; then the rest waits for the next time.
 const MAP_BYTES_MAX: usize = 64 << 20;
@@ -48,10 +48,15 @@ const PASSING_BYTES_MIN: usize = 4 << 20;
 /// The compaction of one partition, between two slices.
 pub(crate) struct Job {
     id: PartitionId,
+    /// Nobody asked for it: it is done only where there is something new to compact.
+    is_unasked: bool,
     now_ms: i64,
     delete_retention_ms: i64,
+    lag_ms: i64,
     /// Batches with a record later than this are too young.
     timestamp_ms_max: i64,
+    /// See [`Partition::young_until_ms`](super::partition::Partition::young_until_ms).
+    young_until_ms: i64,
     aborted: Arc<Vec<Aborted>>,
     latest: FxHashMap<Box<[u8]>, Offset>,
     map_bytes: usize,
@@ -88,7 +93,7 @@ impl Broker {
         };
         for id in ids {
             loop {
-                let mut job = Job::new(self, id)?;
+                let mut job = Job::new(self, id, false)?;
                 while job.step(self)? != Progress::Done {}
                 if !job.full {
                     break;
@@ -121,8 +126,12 @@ impl Broker {
                         return Ok(());
                     };
                     state.compactable.remove(&id);
+                    // The next commit names it again.
+                    if state.partition(id).is_ok_and(|(_, partition)| self.now_ms() < partition.young_until_ms) {
+                        continue;
+                    }
                     drop(state);
-                    going_on.insert(Job::new(self, id)?)
+                    going_on.insert(Job::new(self, id, true)?)
                 }
             };
             match job.step(self)? {
@@ -135,15 +144,18 @@ impl Broker {
 }
 
 impl Job {
-    fn new(broker: &Broker, id: PartitionId) -> Result<Self> {
+    fn new(broker: &Broker, id: PartitionId, is_unasked: bool) -> Result<Self> {
         let now_ms = broker.now_ms();
         let state = broker.lock()?;
         let (settings, partition) = state.partition(id)?;
         let lag_ms = settings.min_compaction_lag_ms;
         Ok(Self {
             id,
+            is_unasked,
             now_ms,
             delete_retention_ms: settings.delete_retention_ms,
+            lag_ms,
+            young_until_ms: 0,
             timestamp_ms_max: if lag_ms > 0 { now_ms.saturating_sub(lag_ms) } else { i64::MAX },
             aborted: Arc::clone(&partition.aborted),
             latest: FxHashMap::default(),
@@ -162,6 +174,9 @@ impl Job {
         if !self.rewriting {
             let bytes = self.map_slice(&*broker.storage)?;
             if self.scan >= self.map_end {
+                if self.is_unasked && self.dirty_bytes == 0 {
+                    return self.give_up(broker);
+                }
                 self.rewriting = true;
                 self.scan = match broker.lock()?.partition(self.id) {
                     Ok((_, partition)) => partition.low,
@@ -184,6 +199,10 @@ impl Job {
             let batch = Batch::parse(chunk)?;
             if batch.timestamp_ms_max > self.timestamp_ms_max {
                 self.map_end = batch.base;
+                // Half a lag more, or every look would find the one batch that has just come of age, and rewrite all that
+                // lies before it.
+                self.young_until_ms =
+                    batch.timestamp_ms_max.saturating_add(self.lag_ms).saturating_add(self.lag_ms / 2);
                 break;
             }
             bytes += batch.len();
@@ -265,6 +284,16 @@ impl Job {
         Ok(Progress::More(bytes))
     }
 
+    /// Leaves the partition as it is: there is nothing new, or it is all too young.
+    fn give_up(&self, broker: &Broker) -> Result<Progress> {
+        broker.with(|state| {
+            if let Ok(partition) = state.partition_mut(self.id) {
+                partition.young_until_ms = self.young_until_ms;
+            }
+            Ok(Progress::Done)
+        })
+    }
+
     fn finish(&mut self, broker: &Broker) -> Result<()> {
         broker.with(|state| {
             let Ok((_, partition)) = state.partition(self.id) else {
@@ -273,6 +302,7 @@ impl Job {
             let mut after = partition.clone();
             after.cleaned_to = after.cleaned_to.max(self.map_end);
             after.clean_bytes = self.clean_bytes;
+            after.young_until_ms = self.young_until_ms;
             after.dirty_bytes = after.dirty_bytes.saturating_sub(self.dirty_bytes);
             let gone = after.forget_aborted_below(self.map_end);
             let mut rows: Vec<_> = gone.iter().map(|aborted| (row::aborted_key(self.id, aborted.last), None)).collect();
@@ -287,76 +317,5 @@ impl Job {
         let latest = record.key.and_then(|key| self.latest.get(key)).is_none_or(|latest| *latest <= record.offset);
         let dead = batch.delete_horizon_ms != NO_HORIZON && self.now_ms >= batch.delete_horizon_ms;
         latest && !(dead && record.value.is_none())
-    }
-}
-
-/// What becomes of the batches that were read at once.
-#[derive(Default)]
-struct Slice {
-    removed: Vec<Offset>,
-    closed: Vec<(Offset, Vec<u8>)>,
-    open: Builder,
-    delete_horizon_ms: Option<i64>,
-    /// Bytes of what stays.
-    bytes: u64,
-    kept: Vec<bool>,
-}
-
-impl Slice {
-    /// Takes a batch in; gives its last offset.
-    fn take(&mut self, job: &Job, chunk: &Chunk) -> Result<Offset> {
-        let batch = Batch::parse(chunk)?;
-        if is_aborted(&job.aborted, batch.producer_id, batch.base) {
-            self.removed.push(batch.base);
-            return Ok(batch.last);
-        }
-        self.kept.clear();
-        let mut tombstone = false;
-        let mut cursor = Cursor::start();
-        while let Some(record) = batch.next(&mut cursor)? {
-            let keeps = job.keeps(&batch, &record);
-            tombstone |= keeps && record.value.is_none();
-            self.kept.push(keeps);
-        }
-        let new_tombstone = tombstone && batch.delete_horizon_ms == NO_HORIZON;
-        if batch.len() >= WORTH_KEEPING_BYTES && !new_tombstone && self.kept.iter().all(|keeps| *keeps) {
-            self.close();
-            self.bytes += batch.len() as u64;
-            return Ok(batch.last);
-        }
-        self.removed.push(batch.base);
-        let horizon_ms = match (tombstone, new_tombstone) {
-            (false, _) => None,
-            (true, false) => Some(batch.delete_horizon_ms),
-            (true, true) => Some(job.now_ms.saturating_add(job.delete_retention_ms)),
-        };
-        if self.open.has_tombstone() && self.delete_horizon_ms.zip(horizon_ms).is_some_and(|(one, other)| one != other)
-        {
-            self.close();
-        }
-        let mut cursor = Cursor::start();
-        let mut index = 0;
-        while let Some(record) = batch.next(&mut cursor)? {
-            if self.kept.get(index).copied().unwrap_or(true) {
-                if self.open.len() >= BATCH_BYTES || !self.open.reaches(record.offset) {
-                    self.close();
-                }
-                self.open.copy(&record);
-                self.delete_horizon_ms = self.delete_horizon_ms.or(horizon_ms);
-            }
-            index += 1;
-        }
-        Ok(batch.last)
-    }
-
-    fn close(&mut self) {
-        if self.open.count() > 0 {
-            let horizon_ms = if self.open.has_tombstone() { self.delete_horizon_ms } else { None };
-            let bytes = self.open.seal_compacted(horizon_ms.unwrap_or(NO_HORIZON)).to_vec();
-            self.bytes += bytes.len() as u64;
-            self.closed.push((self.open.first(), bytes));
-            self.open.clear();
-        }
-        self.delete_horizon_ms = None;
     }
 }

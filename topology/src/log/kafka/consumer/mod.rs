@@ -6,6 +6,11 @@
 //!                     `-- not empty --> wakes whoever waits on the own queue
 //! ```
 
+mod leave;
+mod positions;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -13,18 +18,15 @@ use std::time::Duration;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata};
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
-use rdkafka::{Offset as NativeOffset, TopicPartitionList};
 
-use super::batch::{Assigned, Delivery};
+use super::batch::{Assigned, Delivery, ends_reading};
 use super::classify;
 use super::context::{Context, Rebalance};
 use super::deadline::Deadline;
 use super::native::{self, Batch, Queue, Waker};
 use super::options::{self, Options};
 use crate::log::{Consumer, ConsumerOptions, Error, Event, Kind, Offset, Result, Start, TopicPartition};
-
-/// How long leaving the group may take; afterwards the session times out by itself.
-const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
+use positions::{list, no_such_topic};
 
 const FENCED_INSTANCE: &str =
     "another process joined the group under this member's instance id: run each with a state directory of its own";
@@ -49,6 +51,8 @@ pub struct KafkaConsumer {
     pending: Pending,
     /// A partition that cannot be read on: reported until the next assignment.
     failure: Option<Error>,
+    /// A broker has let this client in and had something to say.
+    was_connected: bool,
     brokers: String,
     request_timeout: Duration,
 }
@@ -76,6 +80,7 @@ impl KafkaConsumer {
             delivery: Delivery::default(),
             pending: Pending::Nothing,
             failure: None,
+            was_connected: false,
             brokers: options.brokers.clone(),
             request_timeout: options.request_timeout,
         })
@@ -114,9 +119,15 @@ impl KafkaConsumer {
         let Some(code) = classify::code_of(error) else {
             return Err(classify::error("consuming", error));
         };
+        let last_error = self.consumer.context().last_error();
         if code == RDKafkaErrorCode::AllBrokersDown as i32 {
-            let last = self.consumer.context().last_error().unwrap_or_default();
+            let last = last_error.unwrap_or_default();
             return Err(Error::new(Kind::Retry, format!("none of the brokers {} answers ({last})", self.brokers)));
+        }
+        let explained = || last_error.unwrap_or_else(|| native::describe(code));
+        if self.was_connected && classify::is_login(code) {
+            // The login was good: a broker that restarts, or a token that could not be renewed just now.
+            return Err(Error::new(Kind::Retry, format!("a broker refuses the login: {}", explained())));
         }
         let group_is_a_name_only = !self.has_group && code == RDKafkaErrorCode::GroupAuthorizationFailed as i32;
         if group_is_a_name_only {
@@ -127,8 +138,7 @@ impl KafkaConsumer {
                 Err(Error::new(Kind::NotMember, FENCED_INSTANCE))
             }
             Kind::Fatal | Kind::NoSuchTopic => {
-                let text = self.consumer.context().last_error().unwrap_or_else(|| native::describe(code));
-                Err(Error::new(classify::kind(code), format!("cannot consume: {text}")))
+                Err(Error::new(classify::kind(code), format!("cannot consume: {}", explained())))
             }
             _ => Ok(()),
         }
@@ -148,56 +158,41 @@ impl KafkaConsumer {
         if self.pending != Pending::Nothing {
             return false;
         }
-        match self.consumer.context().take_rebalance() {
-            None => false,
-            Some(Rebalance::Assigned(partitions)) => {
+        let Some(rebalance) = self.consumer.context().take_rebalance() else { return false };
+        self.was_connected = true;
+        match rebalance {
+            Rebalance::Assigned(partitions) => {
                 self.pending = Pending::Assign;
                 handler(Event::Assigned(partitions));
-                true
             }
-            Some(Rebalance::Revoked { partitions, lost }) => {
+            Rebalance::Revoked { partitions, lost } => {
                 self.pending = Pending::Revoke;
                 handler(Event::Revoked { partitions, lost });
-                true
             }
         }
+        true
     }
 
-    /// Moves partitions to where they are to go on. librdkafka refuses this while a partition is still being started,
-    /// so it is repeated.
     fn seek_all(&self, partitions: &[(TopicPartition, Start)]) -> Result<()> {
-        let deadline = Deadline::after(self.request_timeout);
-        let mut rest = list(partitions)?;
-        loop {
-            rest = self
-                .consumer
-                .seek_partitions(rest, deadline.remaining())
-                .map_err(|error| Error::new(Kind::Retry, format!("cannot seek: {error}")))?;
-            let failed: Vec<_> = native::entries(&rest).into_iter().filter(|entry| entry.error.is_some()).collect();
-            let Some(first) = failed.first() else { return Ok(()) };
-            if deadline.is_over() {
-                let text = native::describe(first.error.unwrap_or_default());
-                let message = format!("cannot seek {}-{}: {text}", first.topic, first.partition);
-                return Err(Error::new(Kind::Retry, message));
-            }
-            rest = TopicPartitionList::new();
-            for entry in &failed {
-                add(&mut rest, &entry.topic, entry.partition, NativeOffset::from_raw(entry.offset))?;
-            }
-            thread::sleep(Duration::from_millis(1));
-        }
+        positions::seek_all(&self.consumer, partitions, Deadline::after(self.request_timeout))
     }
 
-    /// Notes which of these partitions are paused now; gives those for which that is new.
-    fn set_paused(&mut self, partitions: &[TopicPartition], paused: bool) -> Vec<(TopicPartition, Start)> {
+    /// Those of these partitions that are assigned and paused, or not, with where they go on.
+    fn those_paused(&self, partitions: &[TopicPartition], paused: bool) -> Vec<(TopicPartition, Start)> {
         self.assigned
-            .iter_mut()
-            .filter(|assigned| assigned.paused != paused && partitions.contains(&assigned.partition))
-            .map(|assigned| {
-                assigned.paused = paused;
-                (assigned.partition.clone(), assigned.next)
-            })
+            .iter()
+            .filter(|assigned| assigned.paused == paused && partitions.contains(&assigned.partition))
+            .map(|assigned| (assigned.partition.clone(), assigned.next))
             .collect()
+    }
+
+    /// Notes that they are paused, or no longer. Only once librdkafka has taken it: after a failure it is tried again.
+    fn note_paused(&mut self, partitions: &[(TopicPartition, Start)], paused: bool) {
+        for assigned in &mut self.assigned {
+            if partitions.iter().any(|(partition, _)| *partition == assigned.partition) {
+                assigned.paused = paused;
+            }
+        }
     }
 
     /// Replaces the assignment, and sees to it that all of it is forwarded to the own queue.
@@ -218,34 +213,6 @@ impl KafkaConsumer {
         drop(self.consumer.assignment().map_err(failed)?);
         forward()
     }
-}
-
-fn no_such_topic(partition: &TopicPartition) -> Error {
-    Error::new(Kind::NoSuchTopic, format!("there is no partition {partition}"))
-}
-
-fn add(list: &mut TopicPartitionList, topic: &str, partition: i32, offset: NativeOffset) -> Result<()> {
-    if topic.contains('\0') || partition < 0 {
-        return Err(no_such_topic(&TopicPartition::new(topic, partition)));
-    }
-    list.add_partition_offset(topic, partition, offset)
-        .map_err(|error| Error::new(Kind::Fatal, format!("offset {offset:?} of {topic}-{partition}: {error}")))
-}
-
-/// A native list. It must not outlive the call it is made for: one that is alive keeps the consumer from closing.
-fn list(partitions: &[(TopicPartition, Start)]) -> Result<TopicPartitionList> {
-    let mut list = TopicPartitionList::with_capacity(partitions.len());
-    for (partition, start) in partitions {
-        let offset = match *start {
-            Start::Beginning => NativeOffset::Beginning,
-            Start::At(offset) if offset >= 0 => NativeOffset::Offset(offset),
-            Start::At(offset) => {
-                return Err(Error::new(Kind::Fatal, format!("{partition} has no offset {offset}")));
-            }
-        };
-        add(&mut list, &partition.topic, partition.partition, offset)?;
-    }
-    Ok(list)
 }
 
 impl Consumer for KafkaConsumer {
@@ -302,24 +269,28 @@ impl Consumer for KafkaConsumer {
     }
 
     fn pause(&mut self, partitions: &[TopicPartition]) -> Result<()> {
-        let changed = self.set_paused(partitions, true);
+        let changed = self.those_paused(partitions, false);
         if changed.is_empty() {
             return Ok(());
         }
-        self.consumer.pause(&list(&changed)?).map_err(|error| Error::new(Kind::Retry, format!("cannot pause: {error}")))
+        let result = self.consumer.pause(&list(&changed)?);
+        result.map_err(|error| Error::new(Kind::Retry, format!("cannot pause: {error}")))?;
+        self.note_paused(&changed, true);
+        Ok(())
     }
 
     fn resume(&mut self, partitions: &[TopicPartition]) -> Result<()> {
-        let changed = self.set_paused(partitions, false);
+        let changed = self.those_paused(partitions, true);
         if changed.is_empty() {
             return Ok(());
         }
         // librdkafka would go on at its own position, which is one too high behind an end of partition: out of
-        // range, and the partition would start over from its beginning.
+        // range, though nothing was lost.
         self.seek_all(&changed)?;
-        self.consumer
-            .resume(&list(&changed)?)
-            .map_err(|error| Error::new(Kind::Retry, format!("cannot resume: {error}")))
+        let result = self.consumer.resume(&list(&changed)?);
+        result.map_err(|error| Error::new(Kind::Retry, format!("cannot resume: {error}")))?;
+        self.note_paused(&changed, false);
+        Ok(())
     }
 
     fn poll(&mut self, timeout: Duration, handler: &mut dyn FnMut(Event<'_>)) -> Result<()> {
@@ -335,10 +306,11 @@ impl Consumer for KafkaConsumer {
             if self.pending == Pending::Nothing {
                 self.queue.read(deadline.remaining_ms(), &mut self.batch);
                 if self.batch.len() > 0 {
+                    self.was_connected = true;
                     let result = self.delivery.deliver(&self.batch, &mut self.assigned, handler);
                     self.batch.clear();
                     if let Err(error) = &result
-                        && error.kind() == Kind::Fatal
+                        && ends_reading(error)
                     {
                         self.failure = Some(error.clone());
                     }
@@ -367,38 +339,7 @@ impl Consumer for KafkaConsumer {
             return Ok(());
         }
         self.dead()?;
-        let deadline = Deadline::after(LEAVE_TIMEOUT);
-        // Closing a static member tells the group nothing (KIP-345); unsubscribing does, once nothing is assigned.
-        self.consumer.unsubscribe();
-        self.assigned.clear();
-        self.delivery.reset();
-        self.failure = None;
-        loop {
-            if std::mem::replace(&mut self.pending, Pending::Nothing) == Pending::Assign {
-                self.replace_assignment(&[])?;
-            }
-            self.consumer
-                .unassign()
-                .map_err(|error| Error::new(Kind::Retry, format!("cannot give partitions back: {error}")))?;
-            if !native::is_member(&self.consumer) {
-                break;
-            }
-            // Errors say nothing new here: whoever leaves does not care what is wrong with the rest.
-            let _ = self.serve_main_queue();
-            match self.consumer.context().take_rebalance() {
-                Some(Rebalance::Assigned(_)) => self.pending = Pending::Assign,
-                Some(Rebalance::Revoked { .. }) => {}
-                None => thread::sleep(Duration::from_millis(1)),
-            }
-            if deadline.is_over() {
-                let message = "the group's coordinator did not answer; the group notices when the session times out";
-                return Err(Error::new(Kind::Retry, message));
-            }
-        }
-        // What told this member to give its partitions up may still wait to be polled: it is no news to anybody.
-        let _ = self.serve_main_queue();
-        while self.consumer.context().take_rebalance().is_some() {}
-        Ok(())
+        self.leave_group()
     }
 }
 

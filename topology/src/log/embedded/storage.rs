@@ -1,100 +1,28 @@
-//! A durable log in one directory, for one process at a time, on RocksDB.
-//!
-//! ```text
-//! DIR/LOCK         held while the log is open
-//! DIR/db           RocksDB
-//!   column family default    rows: see `local::row`;  key "F" -> u8 format of the whole directory, 1
-//!   column family records    u32 topic id | u32 partition | i64 base offset  ->  batch, see `local::batch`
-//! ```
-//! Keys are big-endian, so that a partition's batches lie in offset order. Batches go to blob files (lz4), where no
-//! compaction of RocksDB rewrites them.
-//!
-//! **What survives what.** A commit is one atomic write to RocksDB's write-ahead log: the transaction's last records, its
-//! markers, its group offsets, and that it is no longer open. When `commit` returns, it has left this process: it
-//! survives the end of the process at any moment, `kill -9` included. It survives the end of the machine, too, with
-//! [`Options::fsync`]; without it, the last moments before a power failure may be lost, whole transactions at a time,
-//! the latest first. What was open when the process ended is aborted at the next open.
+//! What is on the disk.
 
 use std::fmt;
 use std::fs::{self, File, TryLockError};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, IteratorMode,
     Options as DbOptions, ReadOptions, WriteBatch, WriteOptions,
 };
 
-use super::local::{self, Batch, Broker, Changes, Chunk, Clock, Found, PartitionId, Storage};
-use super::{Error, Kind, Offset, Result};
+use super::Options;
+use crate::log::local::{self, Batch, Changes, Chunk, Found, PartitionId, Storage};
+use crate::log::{Error, Kind, Offset, Result};
 
-const FORMAT_KEY: &[u8] = b"F";
-const FORMAT: u8 = 1;
+pub(super) const FORMAT_KEY: &[u8] = b"F";
+pub(super) const FORMAT: u8 = 1;
 const RECORDS: &str = "records";
 const MIB: usize = 1 << 20;
 
-/// How to open an [`EmbeddedLog`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    /// Whether a commit also waits until it is on the disk (`fsync`), so that it survives the machine's end. Costs a
-    /// few milliseconds per commit on most disks.
-    pub fsync: bool,
-}
+/// RocksDB's first file: it names the others.
+const FIRST_FILE: &str = "db/CURRENT";
 
-/// A durable log. Clones share it; the directory is free again when the last of them and of its consumers and producers
-/// is gone.
-///
-/// ```
-/// use std::sync::Arc;
-/// use topology::log::embedded::{EmbeddedLog, Options};
-/// use topology::log::{Log, TopicSpec};
-///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let dir = tempfile::tempdir()?;
-/// # let dir = dir.path();
-/// let log = EmbeddedLog::open(dir, &Options::default(), Arc::new(|| 0))?;
-/// let name = "orders".to_owned();
-/// log.create_topics(&[TopicSpec { name, partition_count: 4, replication_factor: None, config: Vec::new() }])?;
-/// drop(log);
-///
-/// let log = EmbeddedLog::open(dir, &Options::default(), Arc::new(|| 0))?;
-/// assert!(log.describe_topic("orders")?.is_some());
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone)]
-pub struct EmbeddedLog {
-    broker: Arc<Broker>,
-    dir: PathBuf,
-}
-
-local::local_log!(EmbeddedLog);
-
-impl EmbeddedLog {
-    /// Opens the log in this directory, or makes a new one. The clock tells the time in ms since 1970.
-    ///
-    /// Fails with [`Kind::Fatal`] where another process has it open, or where its format is unknown.
-    pub fn open(dir: impl AsRef<Path>, options: &Options, clock: Clock) -> Result<Self> {
-        let dir = dir.as_ref();
-        let (storage, rows) = RocksStorage::open(dir, options)?;
-        let broker = Broker::restored(Box::new(storage), rows, clock)?;
-        Ok(Self { broker: Arc::new(broker), dir: dir.to_owned() })
-    }
-
-    /// Compacts a topic now, as far as can be: what can also happen unasked after a commit. A topic whose
-    /// `cleanup.policy` is not `compact` is left as it is.
-    pub fn compact(&self, topic: &str) -> Result<()> {
-        self.broker.compact(topic)
-    }
-}
-
-impl fmt::Debug for EmbeddedLog {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EmbeddedLog").field("dir", &self.dir).finish_non_exhaustive()
-    }
-}
-
-struct RocksStorage {
+/// Batches and rows in RocksDB, and the lock on the directory.
+pub(super) struct RocksStorage {
     db: DB,
     fsync: bool,
     /// Declared last: let go of when RocksDB is closed.
@@ -102,7 +30,14 @@ struct RocksStorage {
 }
 
 impl RocksStorage {
-    fn open(dir: &Path, options: &Options) -> Result<(Self, Vec<local::Row>)> {
+    /// The storage, and the rows in it.
+    pub(super) fn open(dir: &Path, options: &Options) -> Result<(Self, Vec<local::Row>)> {
+        if options.must_exist && !dir.join(FIRST_FILE).is_file() {
+            return Err(Error::new(
+                Kind::Fatal,
+                format!("there is no embedded log in {}; nothing was made there. Check the path", dir.display()),
+            ));
+        }
         let lock = lock(dir)?;
         let families = [
             ColumnFamilyDescriptor::new(rocksdb::DEFAULT_COLUMN_FAMILY_NAME, row_options()),
@@ -296,42 +231,5 @@ impl RocksStorage {
             Ok(found.filter(|batch| batch.last >= offset).map_or(offset, |batch| batch.base))
         };
         Ok((base(from)?, base(before)?))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::log::{Log, TopicSpec};
-
-    fn open(dir: &Path) -> Result<EmbeddedLog> {
-        EmbeddedLog::open(dir, &Options::default(), Arc::new(|| 0))
-    }
-
-    #[test]
-    fn a_second_open_is_refused_by_name_and_the_first_goes_on() {
-        let dir = tempfile::tempdir().unwrap();
-        let log = open(dir.path()).unwrap();
-        let error = open(dir.path()).unwrap_err();
-        assert_eq!(error.kind(), Kind::Fatal);
-        assert!(error.to_string().contains(&dir.path().display().to_string()), "{error}");
-        let topic = TopicSpec { name: "t".into(), partition_count: 1, replication_factor: None, config: Vec::new() };
-        log.create_topics(&[topic]).unwrap();
-        drop(log);
-        assert!(open(dir.path()).unwrap().describe_topic("t").unwrap().is_some());
-    }
-
-    #[test]
-    fn an_unknown_format_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        drop(open(dir.path()).unwrap());
-        {
-            let families = DB::list_cf(&DbOptions::default(), dir.path().join("db")).unwrap();
-            let db = DB::open_cf(&DbOptions::default(), dir.path().join("db"), families).unwrap();
-            db.put(FORMAT_KEY, [FORMAT + 1]).unwrap();
-        }
-        let error = open(dir.path()).unwrap_err();
-        assert_eq!(error.kind(), Kind::Fatal);
-        assert!(error.to_string().contains("format"), "{error}");
     }
 }

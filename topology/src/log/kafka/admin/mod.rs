@@ -1,0 +1,143 @@
+//! Administrative calls, made through helper clients that all clones of the log share. May use what the Kafka log is made
+//! of, and the log's traits.
+//!
+//! Helpers ask through consumer clients where they can: a producer's question about a topic could create it.
+
+mod groups;
+mod topics;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+
+use super::classify;
+use super::context::Context;
+use super::deadline::Deadline;
+use super::native;
+use super::options::{self, Options};
+use crate::log::{Error, Isolation, Kind, Result};
+
+/// Between two questions whether something has come to pass.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A client that asks questions and consumes nothing.
+type Helper = Arc<BaseConsumer<Context>>;
+
+/// The helper clients of one log.
+pub(super) struct Admin {
+    options: Options,
+    /// By group and isolation. A client's group cannot be changed, so each group asked about has one.
+    helpers: Mutex<HashMap<(String, bool), Helper>>,
+    client: Mutex<Option<Arc<AdminClient<Context>>>>,
+    /// What topics take, by name; see [`Admin::max_message_bytes`].
+    limits: Mutex<HashMap<String, usize>>,
+}
+
+impl Admin {
+    pub(super) fn new(options: Options) -> Self {
+        Self {
+            options,
+            helpers: Mutex::new(HashMap::new()),
+            client: Mutex::new(None),
+            limits: Mutex::new(HashMap::new()),
+        }
+    }
+
+    pub(super) fn options(&self) -> &Options {
+        &self.options
+    }
+
+    fn timeout(&self) -> Duration {
+        self.options.request_timeout
+    }
+
+    fn helper(&self, group: &str, isolation: Isolation) -> Result<Helper> {
+        let mut helpers = lock(&self.helpers);
+        // What they have to say piles up until somebody listens.
+        helpers.values().for_each(|helper| pump(helper));
+        let key = (group.to_owned(), isolation == Isolation::ReadCommitted);
+        if let Some(helper) = helpers.get(&key) {
+            return Ok(Arc::clone(helper));
+        }
+        let helper: BaseConsumer<Context> = options::helper(&self.options, group, isolation)
+            .create_with_context(Context::new(&self.options.client_id))
+            .map_err(|error| Error::new(Kind::Fatal, format!("cannot make a client: {error}")))?;
+        let helper = Arc::new(helper);
+        helpers.insert(key, Arc::clone(&helper));
+        Ok(helper)
+    }
+
+    /// The helper for questions that concern no group.
+    fn any_helper(&self) -> Result<Helper> {
+        self.helper(&self.options.client_id, Isolation::ReadUncommitted)
+    }
+
+    fn client(&self) -> Result<Arc<AdminClient<Context>>> {
+        let mut client = lock(&self.client);
+        if let Some(client) = &*client {
+            return Ok(Arc::clone(client));
+        }
+        let made: AdminClient<Context> = options::admin(&self.options)
+            .create_with_context(Context::new(&self.options.client_id))
+            .map_err(|error| Error::new(Kind::Fatal, format!("cannot make an admin client: {error}")))?;
+        let made = Arc::new(made);
+        *client = Some(Arc::clone(&made));
+        Ok(made)
+    }
+
+    fn request(&self, deadline: Deadline) -> AdminOptions {
+        let timeout = deadline.remaining().max(Duration::from_millis(1));
+        AdminOptions::new().request_timeout(Some(timeout)).operation_timeout(Some(timeout))
+    }
+
+    /// An error of a helper, with what it last complained of where no broker answered.
+    fn failed(&self, doing: &str, code: i32) -> Error {
+        let kind = classify::kind(code);
+        let text = native::describe(code);
+        if kind != Kind::Retry {
+            return Error::new(kind, format!("{doing}: {text}"));
+        }
+        let last = self.any_helper().ok().and_then(|helper| {
+            pump(&helper);
+            helper.context().last_error()
+        });
+        let last = last.map_or_else(String::new, |last| format!("; last error: {last}"));
+        let seconds = self.timeout().as_secs_f32();
+        let brokers = &self.options.brokers;
+        Error::new(kind, format!("{doing}: {text} (brokers {brokers}, waited up to {seconds} s{last})"))
+    }
+
+    fn failed_with(&self, doing: &str, error: &KafkaError) -> Error {
+        match classify::code_of(error) {
+            Some(code) => self.failed(doing, code),
+            None => classify::error(doing, error),
+        }
+    }
+}
+
+impl Drop for Admin {
+    fn drop(&mut self) {
+        let helpers = self.helpers.get_mut().unwrap_or_else(PoisonError::into_inner);
+        helpers.values().for_each(|helper| native::close(helper));
+    }
+}
+
+/// Serves a helper's queue: its log lines and complaints.
+fn pump(helper: &BaseConsumer<Context>) {
+    for _ in 0..10_000 {
+        let before = helper.context().served();
+        let _ = helper.poll(Duration::ZERO);
+        if helper.context().served() == before {
+            return;
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A poisoned lock only says that some thread panicked; these values are always whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,67 @@
+//! Positions in partitions, as librdkafka takes them.
+
+use std::thread;
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::{Offset as NativeOffset, TopicPartitionList};
+
+use super::super::context::Context;
+use super::super::deadline::Deadline;
+use super::super::native;
+use crate::log::{Error, Kind, Result, Start, TopicPartition};
+
+/// A native list. It must not outlive the call it is made for: one that is alive keeps the consumer from closing.
+pub(super) fn list(partitions: &[(TopicPartition, Start)]) -> Result<TopicPartitionList> {
+    let mut list = TopicPartitionList::with_capacity(partitions.len());
+    for (partition, start) in partitions {
+        let offset = match *start {
+            Start::Beginning => NativeOffset::Beginning,
+            Start::At(offset) if offset >= 0 => NativeOffset::Offset(offset),
+            Start::At(offset) => {
+                return Err(Error::new(Kind::Fatal, format!("{partition} has no offset {offset}")));
+            }
+        };
+        add(&mut list, &partition.topic, partition.partition, offset)?;
+    }
+    Ok(list)
+}
+
+/// Moves partitions to where they are to go on. librdkafka refuses this while a partition is still being started,
+/// so it is repeated.
+pub(super) fn seek_all(
+    consumer: &BaseConsumer<Context>,
+    partitions: &[(TopicPartition, Start)],
+    deadline: Deadline,
+) -> Result<()> {
+    let mut rest = list(partitions)?;
+    loop {
+        rest = consumer
+            .seek_partitions(rest, deadline.remaining())
+            .map_err(|error| Error::new(Kind::Retry, format!("cannot seek: {error}")))?;
+        let failed: Vec<_> = native::entries(&rest).into_iter().filter(|entry| entry.error.is_some()).collect();
+        let Some(first) = failed.first() else { return Ok(()) };
+        if deadline.is_over() {
+            let text = native::describe(first.error.unwrap_or_default());
+            let message = format!("cannot seek {}-{}: {text}", first.topic, first.partition);
+            return Err(Error::new(Kind::Retry, message));
+        }
+        rest = TopicPartitionList::new();
+        for entry in &failed {
+            add(&mut rest, &entry.topic, entry.partition, NativeOffset::from_raw(entry.offset))?;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+pub(super) fn no_such_topic(partition: &TopicPartition) -> Error {
+    Error::new(Kind::NoSuchTopic, format!("there is no partition {partition}"))
+}
+
+fn add(list: &mut TopicPartitionList, topic: &str, partition: i32, offset: NativeOffset) -> Result<()> {
+    if topic.contains('\0') || partition < 0 {
+        return Err(no_such_topic(&TopicPartition::new(topic, partition)));
+    }
+    list.add_partition_offset(topic, partition, offset)
+        .map_err(|error| Error::new(Kind::Fatal, format!("offset {offset:?} of {topic}-{partition}: {error}")))
+}

@@ -1,0 +1,43 @@
+use super::*;
+use crate::log::{Isolation, OutOfRange};
+
+/// A consumer of a cluster that is not there.
+fn consumer() -> KafkaConsumer {
+    let options = ConsumerOptions {
+        group: None,
+        isolation: Isolation::ReadCommitted,
+        client_id: "c".to_owned(),
+        batch_records: 10,
+        prefetch_bytes: 1 << 20,
+        out_of_range: OutOfRange::Earliest,
+    };
+    KafkaConsumer::new(&Options::new("127.0.0.1:1"), &options).unwrap()
+}
+
+#[test]
+fn a_refused_login_needs_a_human_only_where_none_has_ever_succeeded() {
+    let mut consumer = consumer();
+    for code in [RDKafkaErrorCode::Authentication, RDKafkaErrorCode::SaslAuthenticationFailed, RDKafkaErrorCode::SSL] {
+        for (was_connected, kind) in [(false, Kind::Fatal), (true, Kind::Retry)] {
+            consumer.was_connected = was_connected;
+            assert_eq!(consumer.judge(&KafkaError::Global(code)).unwrap_err().kind(), kind, "{code:?}");
+        }
+    }
+}
+
+#[test]
+fn a_partition_that_could_not_be_resumed_stays_paused_until_it_is() {
+    let mut consumer = consumer();
+    let partition = TopicPartition::new("t", 0);
+    let partitions = std::slice::from_ref(&partition);
+    consumer.assign(&[(partition.clone(), Start::At(5))]).unwrap();
+    consumer.pause(partitions).unwrap();
+    let patience = std::mem::replace(&mut consumer.request_timeout, Duration::ZERO);
+    for _ in 0..2 {
+        assert_eq!(consumer.resume(partitions).unwrap_err().kind(), Kind::Retry);
+        assert!(consumer.assigned.iter().all(|assigned| assigned.paused));
+    }
+    consumer.request_timeout = patience;
+    consumer.resume(partitions).unwrap();
+    assert!(consumer.assigned.iter().all(|assigned| !assigned.paused));
+}

@@ -1,0 +1,159 @@
+//! The one place with `unsafe`: what the log needs of librdkafka and the safe wrapper does not offer. May use the log's
+//! traits and this crate's side of librdkafka's callbacks (`context`).
+//!
+//! ```text
+//! queue      reading in batches from one queue that all assigned partitions feed (a third of the cost per record of
+//!            `BaseConsumer::poll`)
+//! message    messages read: keys and values borrowed from librdkafka's fetch buffers, headers taken apart when asked for
+//! sender     producing through cached topic handles, with no allocation per record, one by one or in batches; delivery
+//!            reports, without one either; a flush of one millisecond
+//! ```
+//! and leaving a group before closing, and values that the wrapper reads with a panic.
+//!
+//! Everything here keeps the client alive (an `Arc` or ownership) for as long as a handle made from it lives, and
+//! turns pointers into borrows no longer than the owner. Nothing outside this directory needs to know a pointer.
+#![allow(unsafe_code)]
+
+mod message;
+mod queue;
+mod sender;
+
+use std::ffi::{CStr, CString, c_char, c_void};
+use std::ptr;
+
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka_sys as sys;
+
+use super::context::Context;
+
+pub(super) use message::{Batch, Message};
+pub(super) use queue::{Queue, Waker};
+pub(super) use sender::{Outgoing, Sender};
+
+/// A code of librdkafka or of the protocol, as the number it is: a broker may send numbers no enum knows.
+pub(super) type Code = i32;
+
+const NO_ERROR: Code = 0;
+const INVALID_ARGUMENT: Code = sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__INVALID_ARG as Code;
+
+/// SAFETY: `data` is null, or points to `size` bytes that live for `'a`.
+unsafe fn bytes<'a>(data: *const c_void, size: usize) -> Option<&'a [u8]> {
+    // SAFETY: the caller's promise.
+    (!data.is_null()).then(|| unsafe { std::slice::from_raw_parts(data.cast::<u8>(), size) })
+}
+
+/// SAFETY: `text` is null or a string that ends with a zero byte.
+unsafe fn text(text: *const c_char) -> String {
+    if text.is_null() {
+        return String::new();
+    }
+    // SAFETY: the caller's promise.
+    unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+}
+
+/// Closes the consumer: leaves the assignment, and the group unless the member is static. Dropping the client later
+/// is quick then.
+pub(super) fn close(consumer: &BaseConsumer<Context>) {
+    let client = consumer.client().native_ptr();
+    // SAFETY: the client lives. Closing serves the last rebalance by itself. Nobody polls for log lines from here on,
+    // and librdkafka would print them.
+    unsafe {
+        sys::rd_kafka_set_log_level(client, 0);
+        sys::rd_kafka_consumer_close(client);
+    }
+}
+
+/// Whether the group's coordinator has given this consumer a member id that it has not handed back.
+pub(super) fn is_member(consumer: &BaseConsumer<Context>) -> bool {
+    let client = consumer.client().native_ptr();
+    // SAFETY: the client lives; the string is ours and freed with the library's own function.
+    unsafe {
+        let id = sys::rd_kafka_memberid(client);
+        if id.is_null() {
+            return false;
+        }
+        let member = *id != 0;
+        sys::rd_kafka_mem_free(client, id.cast());
+        member
+    }
+}
+
+/// How many members a group has, or the code of what went wrong.
+pub(super) fn group_member_count(
+    consumer: &BaseConsumer<Context>,
+    group: &str,
+    timeout_ms: i32,
+) -> Result<usize, Code> {
+    let name = CString::new(group).map_err(|_| INVALID_ARGUMENT)?;
+    let mut list: *const sys::rd_kafka_group_list = ptr::null();
+    // SAFETY: the client and the string outlive the call; the list is destroyed below, after the last use.
+    unsafe {
+        let code = sys::rd_kafka_list_groups(
+            consumer.client().native_ptr(),
+            name.as_ptr(),
+            ptr::addr_of_mut!(list).cast(),
+            timeout_ms,
+        ) as Code;
+        if code != NO_ERROR {
+            return Err(code);
+        }
+        if list.is_null() {
+            return Ok(0);
+        }
+        let mut result = Ok(0);
+        for index in 0..usize::try_from((*list).group_cnt).unwrap_or(0) {
+            let info = (*list).groups.add(index);
+            let code = ptr::addr_of!((*info).err).cast::<Code>().read();
+            if code != NO_ERROR {
+                result = Err(code);
+                break;
+            }
+            result = result.map(|count| count + usize::try_from((*info).member_cnt).unwrap_or(0));
+        }
+        sys::rd_kafka_group_list_destroy(list);
+        result
+    }
+}
+
+/// An entry of a [`TopicPartitionList`], copied.
+pub(super) struct Entry {
+    pub(super) topic: String,
+    pub(super) partition: i32,
+    pub(super) offset: i64,
+    /// What is not UTF-8 is replaced, not refused: anybody may have committed it.
+    pub(super) metadata: String,
+    pub(super) error: Option<Code>,
+}
+
+/// The entries of a list.
+pub(super) fn entries(list: &TopicPartitionList) -> Vec<Entry> {
+    let list = list.ptr();
+    // SAFETY: the list lives and nothing changes it meanwhile; `elems` holds `cnt` entries; strings are copied.
+    unsafe {
+        let count = usize::try_from((*list).cnt).unwrap_or(0);
+        (0..count)
+            .map(|index| {
+                let entry = (*list).elems.add(index);
+                let code = ptr::addr_of!((*entry).err).cast::<Code>().read();
+                Entry {
+                    topic: text((*entry).topic),
+                    partition: (*entry).partition,
+                    offset: (*entry).offset,
+                    metadata: bytes((*entry).metadata, (*entry).metadata_size)
+                        .map_or_else(String::new, |metadata| String::from_utf8_lossy(metadata).into_owned()),
+                    error: (code != NO_ERROR).then_some(code),
+                }
+            })
+            .collect()
+    }
+}
+
+/// librdkafka's words for a code.
+pub(super) fn describe(code: Code) -> String {
+    match sys::rd_kafka_resp_err_t::try_from(code) {
+        // SAFETY: a known code; the text is a constant of the library.
+        Ok(code) => unsafe { text(sys::rd_kafka_err2str(code)) },
+        Err(_) => format!("error code {code}"),
+    }
+}
