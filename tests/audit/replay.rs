@@ -9,6 +9,7 @@ use cairn::chain::{Content, Operation};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use topology::clock::SystemClock;
+use topology::log::Log;
 
 use crate::attack::{Skill, altered};
 use crate::chain::{BLOCKCHAIN, CHAIN, Topics, create};
