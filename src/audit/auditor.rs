@@ -13,10 +13,10 @@
 
 use rand::CryptoRng;
 
-use crate::chain::{Block, Coverage, Genesis, Hash, Header, Member, Parameters};
+use crate::chain::{Block, Coverage, Hash, Header, Member, Parameters};
 use crate::consensus::rounds::Start;
 use crate::consensus::seal::{self, Claims};
-use crate::consensus::{Roster, Stakes, draw, genesis_tip, verify as consensus};
+use crate::consensus::{self, Roster, Stakes, draw};
 use crate::ledger::cut::{self, Checked, Item};
 use crate::ledger::reexecute::{self, Verdict};
 use crate::ledger::state::{self, MemoryState, Supply, Tip};
@@ -157,7 +157,16 @@ impl<R: CryptoRng> Auditor<R> {
         self.chain.as_ref().map(|chain| &chain.state)
     }
 
-    /// Checks the next block. Seals are checked some blocks later, at the latest by [`Auditor::finish`].
+    /// Checks the next block as the topic holds it, and gives it back.
+    pub fn check_record(&mut self, offset: i64, key: Option<&[u8]>, value: Option<&[u8]>) -> Result<Block, Broken> {
+        let unreadable =
+            |error| broken(self.next_height(), Reason::Form, format!("offset {offset} of the topic: {error}"));
+        let block = Block::from_record(key, value).map_err(unreadable)?;
+        self.check(&block)?;
+        Ok(block)
+    }
+
+    /// Checks the next block. Seals are checked some blocks later, at the latest by [`Auditor::conclude`].
     pub fn check(&mut self, block: &Block) -> Result<(), Broken> {
         let (height, expected) = (block.header.height, self.next_height());
         if height != expected {
@@ -172,8 +181,23 @@ impl<R: CryptoRng> Auditor<R> {
         Ok(())
     }
 
-    /// Checks what is still open, and sums up. `None`: there was no block.
-    pub fn finish(&mut self) -> Result<Option<Summary>, Broken> {
+    /// Checks where the last block ends, given the record behind it. Without that record a cut by window or bytes stays open.
+    pub fn check_last_cut(&mut self, next: &Item) -> Result<(), Broken> {
+        self.chain.as_mut().map_or(Ok(()), |chain| chain.check_previous_cut(next))
+    }
+
+    /// Checks what is still open, and sums up. `found` is the breach that the walk ended with, if it did. Of two breaches the
+    /// lower is named, for a seal of a lower height may have been waiting to be checked. At one height the seal is named:
+    /// only where it holds did those who hold the keys break the rest. `None`: there was no block.
+    pub fn conclude(&mut self, found: Option<Broken>) -> Result<Option<Summary>, Broken> {
+        match (self.finish(), found) {
+            (Err(earlier), Some(found)) if earlier.height <= found.height => Err(earlier),
+            (_, Some(found)) => Err(found),
+            (finished, None) => finished,
+        }
+    }
+
+    fn finish(&mut self) -> Result<Option<Summary>, Broken> {
         let Some(chain) = &mut self.chain else { return Ok(None) };
         chain.check_seals()?;
         let supply = state::audit_supply(&chain.state);
@@ -200,14 +224,21 @@ impl Chain {
             return Err(broken(0, Reason::Anchor, detail));
         }
         let roster = Roster::new(&genesis.validators).map_err(|error| broken(0, Reason::Form, error))?;
-        let (state, tree, tip) = genesis_state(genesis, block)?;
+        let beginning = consensus::begin(genesis).map_err(|error| broken(0, Reason::Execution, error))?;
+        let (expected, found) = (beginning.block.header.state_root, block.header.state_root);
+        if expected != found {
+            let detail = format!("the genesis gives state root {expected}, block 0 says {found}");
+            return Err(broken(0, Reason::Execution, detail));
+        }
+        let mut state = MemoryState::new();
+        state.apply(beginning.changes);
         Ok(Self {
             genesis_hash,
             parameters: genesis.parameters.clone(),
             roster,
             state,
-            tree,
-            tip,
+            tree: beginning.tree,
+            tip: beginning.tip,
             header: block.header.clone(),
             coverage: Coverage::default(),
             record_count: 0,
@@ -221,7 +252,9 @@ impl Chain {
         block.header.check_follows(&self.header).map_err(|error| broken(height, Reason::Parent, error))?;
         self.coverage.extend(&block.header).map_err(|error| broken(height, Reason::Parent, error))?;
         self.check_rounds(block)?;
-        self.check_previous_cut(block)?;
+        if let Some(first) = block.entries.first() {
+            self.check_previous_cut(&Item::from(first))?;
+        }
         self.execute(block, randomness)?;
         self.header = block.header.clone();
         self.record_count += block.entries.len() as u64;
@@ -235,9 +268,9 @@ impl Chain {
         let height = block.header.height;
         let start = Start { chain_id: &self.tip.chain_id, height, seed: &self.tip.seed, roster: &self.roster };
         let claims = self.stakes(height).and_then(|stakes| {
-            consensus::claims(&start, stakes, block).map_err(|flaw| {
+            consensus::verify::claims(&start, stakes, block).map_err(|flaw| {
                 let reason = match flaw {
-                    consensus::Flaw::Rounds(_) => Reason::Rounds,
+                    consensus::verify::Flaw::Rounds(_) => Reason::Rounds,
                     _ => Reason::Seal,
                 };
                 broken(height, reason, flaw)
@@ -273,11 +306,10 @@ impl Chain {
         self.tree.commit(update).map_err(|error| broken(height, Reason::Execution, error))
     }
 
-    /// The first record of this block shows whether the rules ended the one before where it ends.
-    fn check_previous_cut(&mut self, block: &Block) -> Result<(), Broken> {
-        let (Some(unproved), Some(first)) = (self.unproved.take(), block.entries.first()) else { return Ok(()) };
-        let Unproved { parent_time_ms, header, items } = unproved;
-        cut::check(&self.parameters, parent_time_ms, &header, &items, Some(&Item::from(first)))
+    /// The record behind a block shows whether the rules ended it where it ends.
+    fn check_previous_cut(&mut self, next: &Item) -> Result<(), Broken> {
+        let Some(Unproved { parent_time_ms, header, items }) = self.unproved.take() else { return Ok(()) };
+        cut::check(&self.parameters, parent_time_ms, &header, &items, Some(next))
             .map(|_| ())
             .map_err(|error| broken(header.height, Reason::Cut, error))
     }
@@ -287,24 +319,6 @@ impl Chain {
         seal::verify_many(&claims)
             .map_err(|(index, flaw)| broken(heights.get(index).copied().unwrap_or_default(), Reason::Seal, flaw))
     }
-}
-
-fn genesis_state(genesis: &Genesis, block: &Block) -> Result<(MemoryState, Tree, Tip), Broken> {
-    let failed = |error: &dyn std::error::Error| broken(0, Reason::Execution, error);
-    let mut changes = state::genesis(genesis, block.header.seed);
-    let mut tree = Tree::new();
-    let update = tree.update(changes.to_tree()).map_err(|error| failed(&error))?;
-    if update.root() != block.header.state_root {
-        let detail =
-            format!("the genesis gives state root {}, block 0 says {}", update.root(), block.header.state_root);
-        return Err(broken(0, Reason::Execution, detail));
-    }
-    tree.commit(update).map_err(|error| failed(&error))?;
-    let tip = genesis_tip(block);
-    changes.put_tip(&tip);
-    let mut state = MemoryState::new();
-    state.apply(changes);
-    Ok((state, tree, tip))
 }
 
 fn difference_reason(difference: &reexecute::Difference) -> Reason {

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 
 use crate::chain::{Block, Content, Entry, Hash, Origin, parse};
+use crate::ledger::cut::Item;
+use crate::ledger::execute;
 
 use super::auditor::{Broken, Reason, broken};
 
@@ -22,14 +24,32 @@ pub struct Original {
     pub value: Option<Vec<u8>>,
 }
 
+impl Original {
+    /// The entry that the record becomes, before anybody has executed it.
+    fn entry(&self) -> Entry {
+        let origin = Origin { partition: PARTITION, offset: self.offset, timestamp_ms: self.timestamp_ms };
+        let original = Hash::of_nullable(self.value.as_deref());
+        match parse(self.value.as_deref()) {
+            Ok(transaction) => execute::undecided(origin, original, transaction),
+            Err(reject) => Entry {
+                origin,
+                original,
+                content: Content::Stub { reason: reject.code, key: self.key, value: original },
+            },
+        }
+    }
+}
+
 /// Walks over blocks and records side by side.
 #[derive(Debug, Default)]
 pub struct Comparison {
     /// Records that no block has been compared with yet, in order.
     waiting: VecDeque<Original>,
-    /// The topic's first offset when the comparison began: older records were deleted by retention.
+    /// The topic's first offset, as far as is known: older records were deleted by retention.
     first_offset: i64,
-    /// The first height all of whose records could be compared.
+    /// The last offset of the last block.
+    last_offset: Option<i64>,
+    /// The height from which on all records could be compared.
     from_height: Option<u64>,
     compared_count: u64,
 }
@@ -52,39 +72,65 @@ impl Comparison {
         self.waiting.len() >= block.entries.len() || self.waiting.back().is_some_and(|original| original.offset >= last)
     }
 
-    /// Compares a block. There must be enough for it ([`Comparison::has_enough_for`]), or no more records on the topic.
-    pub fn check(&mut self, block: &Block) -> Result<(), Broken> {
+    /// Compares a block. There must be enough for it ([`Comparison::has_enough_for`]), or no more records on the topic. `low`
+    /// asks for the topic's first offset now: a record that is missing may have been deleted while others were read.
+    pub fn check<E>(
+        &mut self,
+        block: &Block,
+        mut low: impl FnMut() -> Result<i64, E>,
+    ) -> Result<Result<(), Broken>, E> {
         let height = block.header.height;
-        let mut complete = true;
+        let mut is_complete = true;
         for entry in &block.entries {
-            let wrong = |detail: String| Err(broken(height, Reason::Transactions, detail));
+            let wrong = |detail: String| Ok(Err(broken(height, Reason::Transactions, detail)));
             let Origin { partition, offset, .. } = entry.origin;
             if partition != PARTITION {
                 return wrong(format!("partition {partition} offset {offset}: the topic's records are in {PARTITION}"));
             }
-            if offset < self.first_offset {
-                complete = false;
-                continue;
-            }
-            let original = self.waiting.pop_front();
-            match original {
+            match self.waiting.front() {
                 Some(original) if original.offset == offset => {
-                    compare(entry, &original).or_else(|what| wrong(format!("offset {offset}: {what}")))?;
+                    if let Err(what) = compare(entry, original) {
+                        return wrong(format!("offset {offset}: {what}"));
+                    }
+                    self.waiting.pop_front();
+                    self.compared_count += 1;
                 }
                 Some(original) if original.offset < offset => {
                     return wrong(format!("offset {} of the topic is in no block: it was dropped", original.offset));
                 }
-                _ => return wrong(format!("offset {offset} is in the block and not on the topic: it was invented")),
+                _ => {
+                    if self.is_there(offset, &mut low)? {
+                        return wrong(format!("offset {offset} is in the block and not on the topic: it was invented"));
+                    }
+                    is_complete = false;
+                }
             }
-            self.compared_count += 1;
+            self.last_offset = Some(offset);
         }
-        if complete && !block.entries.is_empty() {
+        if !is_complete {
+            self.from_height = None;
+        } else if !block.entries.is_empty() {
             self.from_height.get_or_insert(height);
         }
-        Ok(())
+        Ok(Ok(()))
     }
 
-    /// The first height that was compared in full.
+    /// The record behind the last block, if it has been pushed and it is certain that none between the two was deleted.
+    pub fn next_item<E>(&mut self, low: impl FnMut() -> Result<i64, E>) -> Result<Option<Item>, E> {
+        let (Some(next), Some(last_offset)) = (self.waiting.front(), self.last_offset) else { return Ok(None) };
+        let item = Item::from(&next.entry());
+        Ok(self.is_there(last_offset.saturating_add(1), low)?.then_some(item))
+    }
+
+    /// Whether the topic still has what it ever had at an offset.
+    fn is_there<E>(&mut self, offset: i64, mut low: impl FnMut() -> Result<i64, E>) -> Result<bool, E> {
+        if offset >= self.first_offset {
+            self.first_offset = self.first_offset.max(low()?);
+        }
+        Ok(offset >= self.first_offset)
+    }
+
+    /// The height from which on every block was compared in full.
     pub fn from_height(&self) -> Option<u64> {
         self.from_height
     }
@@ -94,8 +140,8 @@ impl Comparison {
         self.compared_count
     }
 
-    /// Records behind the last block: not sealed yet.
-    pub fn unsealed_count(&self) -> usize {
+    /// Records pushed and not compared: behind the last block, those that are not sealed yet.
+    pub fn waiting_count(&self) -> usize {
         self.waiting.len()
     }
 }

@@ -5,13 +5,13 @@ use std::path::Path;
 
 use rand::CryptoRng;
 use topology::clock::Clock;
-use topology::log::{Log, Start, TopicPartition};
+use topology::log::{Log, Start};
 use topology::store::StateDirectory;
 use topology::store::state_directory::InstanceId;
 use topology::{Error, Result};
 
 use super::auditor::{Anchor, Auditor, Broken, Reason, Summary, broken};
-use super::inspect;
+use super::{chain_partition, inspect};
 use crate::chain::Block;
 use crate::ledger::state::{MemoryState, Table};
 use crate::reader::Reader;
@@ -21,7 +21,7 @@ use crate::sealing::Tables;
 pub const APPLICATION_ID: &str = "replay";
 
 /// Replays a chain into an empty state directory, up to and with a height. The outer error: it could not be done. The inner
-/// one: the chain is broken, and this is why.
+/// one: the chain is broken, and this is why. `progress` is told every block that holds, from block 0 on.
 pub fn replay<L: Log>(
     log: &L,
     clock: &dyn Clock,
@@ -29,36 +29,34 @@ pub fn replay<L: Log>(
     root: &Path,
     to_height: Option<u64>,
     randomness: impl CryptoRng,
-    progress: &mut dyn FnMut(u64),
+    progress: &mut dyn FnMut(&Block),
 ) -> Result<std::result::Result<Summary, Broken>> {
     check_empty(root)?;
     let mut auditor = Auditor::new(Anchor::None, randomness);
     let mut found = None;
-    let blocks = TopicPartition::new(blockchain, 0);
-    Reader::new(log, clock, "cairn-replay").read(&[(blocks, Start::Beginning)], |_, records| {
+    let reader = Reader::new(log, clock, "cairn-replay");
+    let blocks = chain_partition(&reader, blockchain)?;
+    let read = reader.read(&[(blocks, Start::Beginning)], |_, records| {
         for record in records {
             if to_height.is_some_and(|height| auditor.next_height() > height) {
                 return Ok(ControlFlow::Break(()));
             }
-            let height = auditor.next_height();
-            let block = Block::from_record(record.key, record.value);
-            let checked = block
-                .map_err(|error| broken(height, Reason::Form, format!("offset {}: {error}", record.offset)))
-                .and_then(|block| auditor.check(&block));
-            if let Err(breach) = checked {
-                found = Some(breach);
-                return Ok(ControlFlow::Break(()));
+            match auditor.check_record(record.offset, record.key, record.value) {
+                Ok(block) => progress(&block),
+                Err(breach) => {
+                    found = Some(breach);
+                    return Ok(ControlFlow::Break(()));
+                }
             }
         }
-        progress(auditor.next_height());
         Ok(ControlFlow::Continue(()))
-    })?;
-    let summary = auditor.finish();
-    let summary = match (summary, found) {
-        (Err(breach), None) | (Ok(_), Some(breach)) => return Ok(Err(breach)),
-        (Err(earlier), Some(breach)) => return Ok(Err(if earlier.height <= breach.height { earlier } else { breach })),
-        (Ok(summary), None) => summary,
+    });
+    // A breach is told whatever else failed.
+    let summary = match auditor.conclude(found) {
+        Ok(summary) => summary,
+        Err(breach) => return Ok(Err(breach)),
     };
+    read?;
     let (Some(summary), Some(state)) = (summary, auditor.state()) else {
         return Ok(Err(broken(0, Reason::Height, "the topic holds no block")));
     };

@@ -34,9 +34,23 @@ pub fn ranges(entries: &[Entry]) -> Vec<Range> {
     ranges.into_values().collect()
 }
 
+/// Whether the offsets of each partition ascend, and if not, where. Between partitions any order goes.
+pub fn ascending(entries: &[Entry]) -> Result<(), String> {
+    let mut last = BTreeMap::new();
+    for Entry { origin, .. } in entries {
+        let (partition, offset) = (origin.partition, origin.offset);
+        if let Some(previous) = last.insert(partition, offset)
+            && previous >= offset
+        {
+            return Err(format!("partition {partition}: offset {offset} stands after offset {previous}"));
+        }
+    }
+    Ok(())
+}
+
 impl Block {
-    /// Whether the block's hash is its header's, and the header what the body says: roots, ranges, order of offsets
-    /// within a partition, extensions; for block 0 the genesis and what follows from it, for every other block a seal.
+    /// Whether the block's hash is its header's, and the header what the body says: roots, ranges, offsets that a log has,
+    /// ascending within a partition, extensions; for block 0 the genesis and what follows from it, for every other block a seal.
     pub fn check(&self) -> Result<()> {
         let header = &self.header;
         header.check()?;
@@ -57,19 +71,20 @@ impl Block {
         }
     }
 
-    /// Whether the entries come in ascending offsets by partition, and stubs name the hash of the value once.
+    /// Whether the entries stand at places that a log has, in ascending offsets by partition, and stubs name the hash of the
+    /// value once.
     fn check_entries(&self) -> Result<()> {
-        let mut last = BTreeMap::new();
         for Entry { origin, original, content } in &self.entries {
-            let previous = last.insert(origin.partition, origin.offset);
-            if previous.is_some_and(|previous| previous >= origin.offset) {
-                let detail = format!("partition {} goes back to offset {}", origin.partition, origin.offset);
+            if origin.partition < 0 || origin.offset < 0 {
+                let detail =
+                    format!("partition {} offset {}: no log has such a place", origin.partition, origin.offset);
                 return Err(self.wrong("transactions.offset", detail));
             }
             if let Content::Stub { value, .. } = content {
                 self.equal("transactions.stub.value", value, original)?;
             }
         }
+        ascending(&self.entries).map_err(|detail| self.wrong("transactions.offset", detail))?;
         let expected = ranges(&self.entries);
         if self.header.ranges != expected {
             let detail = format!("the header says {:?}, the entries {expected:?}", self.header.ranges);

@@ -4,7 +4,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use super::code::codes;
-use super::encoding::{to_canonical, write_canonical};
+use super::encoding::write_canonical;
 use super::hash::{Domain, Hash, hash};
 use super::hex_array;
 use super::validator::ValidatorId;
@@ -120,11 +120,5 @@ impl Header {
         let mut bytes = Vec::with_capacity(512);
         write_canonical(self, &mut bytes);
         hash(Domain::Header, &[&bytes])
-    }
-
-    /// The canonical bytes.
-    #[must_use]
-    pub fn to_canonical(&self) -> Vec<u8> {
-        to_canonical(self)
     }
 }

@@ -24,7 +24,7 @@ impl Transaction {
     #[must_use]
     pub fn signed(mut self, chain_id: &str, key: &SigningKey) -> Self {
         let public_key: [u8; 32] = VerificationKeyBytes::from(key).into();
-        let signature = key.sign(&self.signing_bytes_for(chain_id, &public_key)).to_bytes();
+        let signature = key.sign(&self.signing_bytes(chain_id, &public_key)).to_bytes();
         self.authorization = Some(Authorization { public_key, signature });
         self
     }
@@ -41,7 +41,7 @@ impl Transaction {
         if self.from.public_key().is_some_and(|expected| expected != public_key) {
             return Err(SignatureError::OtherKey);
         }
-        let message = self.signing_bytes_for(chain_id, &public_key);
+        let message = self.signing_bytes(chain_id, &public_key);
         Ok((VerificationKeyBytes::from(public_key), Signature::from_bytes(&signature), &message).into())
     }
 }
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn what_is_signed_is_laid_out_as_documented() {
         let transaction = transfer(1);
-        let bytes = transaction.signing_bytes_for("cairn", &[9; 32]);
+        let bytes = transaction.signing_bytes("cairn", &[9; 32]);
         let body = &crate::chain::to_canonical(&transaction)[..];
         let expected =
             [b"cairn/tx/1\0\0\0\0\0\0", &[5, 0, 0, 0][..], b"cairn", &[9; 32], &body[..body.len() - 1]].concat();

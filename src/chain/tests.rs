@@ -153,6 +153,9 @@ fn forged(alter: impl FnOnce(&mut Block)) -> Block {
 fn what_no_honest_proposer_makes_is_noticed_though_its_hashes_fit() {
     assert_eq!(breach(&forged(|block| block.entries.swap(0, 2))), "transactions.offset");
     assert_eq!(breach(&forged(|block| block.entries[2].origin.offset = 1)), "transactions.offset");
+    let below = |place: fn(&mut Origin)| forged(|block| place(&mut block.entries[0].origin));
+    assert_eq!(breach(&below(|origin| origin.offset = -1)), "transactions.offset");
+    assert_eq!(breach(&below(|origin| origin.partition = -1)), "transactions.offset");
     assert_eq!(breach(&forged(|block| drop(block.entries.remove(1)))), "header.ranges");
     assert_eq!(breach(&forged(|block| block.header.ranges[0].count = 2)), "header.ranges");
     assert_eq!(breach(&forged(|block| block.entries[1].original = Hash::ZERO)), "transactions.stub.value");
@@ -240,8 +243,9 @@ fn the_worked_example_of_the_page_is_what_the_code_makes() {
     let transaction = parse(Some(br#"{"from":"alice","to":"bob","amount":3}"#)).unwrap();
     documented(&format!("Its body hash is `{}`.", transaction.body_hash()));
     let signed = transaction.signed("cairn", &ed25519_zebra::SigningKey::from([1; 32]));
-    hex(&|| signed.signing_bytes("cairn"));
-    hex(&|| signed.authorization.unwrap().signature.to_vec());
+    let Authorization { public_key, signature } = signed.authorization.unwrap();
+    hex(&|| signed.signing_bytes("cairn", &public_key));
+    hex(&|| signature.to_vec());
 }
 
 #[test]

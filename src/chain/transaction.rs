@@ -92,17 +92,10 @@ impl Transaction {
         }
     }
 
-    /// What the sender signs: the tag of [`Domain::Transaction`], the chain id (u32 length, bytes), the public key,
-    /// the body. The public key is the one of the authorization, or zeros where there is none yet.
+    /// What the holder of a key signs: the tag of [`Domain::Transaction`], the chain id (u32 length, bytes), the public key,
+    /// the body.
     #[must_use]
-    pub fn signing_bytes(&self, chain_id: &str) -> Vec<u8> {
-        let public_key = self.authorization.map_or([0; 32], |authorization| authorization.public_key);
-        self.signing_bytes_for(chain_id, &public_key)
-    }
-
-    /// As [`Transaction::signing_bytes`], for a key about to sign.
-    #[must_use]
-    pub fn signing_bytes_for(&self, chain_id: &str, public_key: &[u8; 32]) -> Vec<u8> {
+    pub fn signing_bytes(&self, chain_id: &str, public_key: &[u8; 32]) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(256);
         bytes.extend_from_slice(Domain::Transaction.tag());
         write_canonical(chain_id, &mut bytes);

@@ -14,6 +14,8 @@ pub(crate) enum Exit {
     Failed,
     /// 2: wrong usage or settings; nothing was done.
     Usage,
+    /// 3: what was to be checked could not be looked at, and nothing is known of it.
+    Undone,
 }
 
 impl From<Exit> for ExitCode {
@@ -22,6 +24,7 @@ impl From<Exit> for ExitCode {
             Exit::Done => ExitCode::SUCCESS,
             Exit::Failed => ExitCode::from(1),
             Exit::Usage => ExitCode::from(2),
+            Exit::Undone => ExitCode::from(3),
         }
     }
 }
@@ -50,6 +53,14 @@ impl Error {
     /// Keeps what caused it, to be shown with `-v`.
     pub(crate) fn caused_by(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         self.source = Some(Box::new(source));
+        self
+    }
+
+    /// Of a check: what failed on the way says nothing about what was to be checked.
+    pub(crate) fn undone(mut self) -> Self {
+        if self.exit == Exit::Failed {
+            self.exit = Exit::Undone;
+        }
         self
     }
 

@@ -56,7 +56,8 @@ Every option is also a key of cairn.toml (`--application-id` is `application_id`
 Chain parameters (block.*, balances, signatures, fee, reward, ids.*) are set in the file or the
 environment (CAIRN_BLOCK_MAX_TRANSACTIONS=3) and count when a chain is created.
 
-Exit codes: 0 done, 1 failed or broken chain, 2 wrong usage or settings.";
+Exit codes: 0 done, 1 failed or broken chain, 2 wrong usage or settings, 3 could not be checked
+(verify and replay).";
 
 /// The command line.
 #[derive(Debug, Parser)]

@@ -1,16 +1,53 @@
-//! Progress of long commands, on stderr and only for a person.
+//! Progress of long commands, on stderr: a line that moves for a person, log lines for everybody else.
 
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
+use topology::clock::{Clock, SystemClock};
 
-/// Counts heights as they pass.
-pub(crate) fn heights(doing: &'static str) -> ProgressBar {
-    let shown = std::io::stderr().is_terminal();
-    let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+/// Between two log lines, in ms.
+const INTERVAL_MS: i64 = 10_000;
+
+/// Heights as they pass.
+pub(crate) struct Heights<'c> {
+    doing: &'static str,
+    clock: &'c SystemClock,
+    /// For a person.
+    bar: Option<ProgressBar>,
+    logged_ms: i64,
+}
+
+impl<'c> Heights<'c> {
+    pub(crate) fn new(doing: &'static str, clock: &'c SystemClock) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| bar(doing));
+        Self { doing, clock, bar, logged_ms: clock.monotonic_ms() }
+    }
+
+    /// This height has passed.
+    pub(crate) fn pass(&mut self, height: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_position(height);
+            return;
+        }
+        let now_ms = self.clock.monotonic_ms();
+        if now_ms.saturating_sub(self.logged_ms) >= INTERVAL_MS {
+            self.logged_ms = now_ms;
+            tracing::info!(height, "{}", self.doing);
+        }
+    }
+}
+
+impl Drop for Heights<'_> {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn bar(doing: &'static str) -> ProgressBar {
     let bar = ProgressBar::no_length();
-    bar.set_draw_target(target);
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} height {pos} ({per_sec})") {
         bar.set_style(style);
     }

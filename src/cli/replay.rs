@@ -5,17 +5,21 @@ use std::path::PathBuf;
 use clap::Args;
 use topology::log::Log;
 
+use super::arguments;
 use super::error::{Error, Exit, Result};
 use super::shell::Shell;
-use super::verify::tell_broken;
-use super::{arguments, progress};
+use super::verify::walk;
 use crate::audit::replay;
-use crate::config::{UsesLog, key_file};
+use crate::chain::Block;
+use crate::config::UsesLog;
 
 const EXAMPLES: &str = "\
 Examples:
   cairn replay --brokers localhost:9092 --state-dir ./replayed
-  cairn replay --brokers localhost:9092 --state-dir ./replayed --to-height 100 --json";
+  cairn replay --brokers localhost:9092 --state-dir ./replayed --to-height 100 --json
+
+Exit code 0: rebuilt. 1: the chain is broken; the first bad height and why. 3: could not be done: no
+broker, no such topic, a directory that is not empty.";
 
 /// Rebuild the state from the blockchain topic alone; prints height, block hash and state root
 #[derive(Debug, Args)]
@@ -37,6 +41,10 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn run(self, shell: &Shell) -> Result<Exit> {
+        self.rebuild(shell).map_err(Error::undone)
+    }
+
+    fn rebuild(self, shell: &Shell) -> Result<Exit> {
         let Some(root) = self.state_dir.clone() else {
             return Err(Error::usage("give --state-dir DIR: where should the state be rebuilt?"));
         };
@@ -55,22 +63,10 @@ impl UsesLog for Replay<'_> {
 
     fn with<L: Log>(self, log: L) -> Result<Exit> {
         let Self { arguments, shell, root } = self;
-        let bar = progress::heights("replaying");
         let (blockchain, to_height) = (arguments.blockchain.blockchain, arguments.to_height);
-        let rng = key_file::system_rng()?;
-        let replayed = replay::replay(&log, &shell.clock, &blockchain, &root, to_height, rng, &mut |height| {
-            bar.set_position(height);
-        });
-        bar.finish_and_clear();
-        match replayed? {
-            Ok(summary) => {
-                shell.print(&super::run::tell_tip(&summary.tip, shell))?;
-                Ok(Exit::Done)
-            }
-            Err(broken) => {
-                shell.print(&tell_broken(&broken, shell))?;
-                Ok(Exit::Failed)
-            }
-        }
+        let work = |rng, progress: &mut dyn FnMut(&Block)| {
+            replay::replay(&log, &shell.clock, &blockchain, &root, to_height, rng, progress)
+        };
+        walk(shell, "replaying", work, |summary| Ok(super::run::tell_tip(&summary.tip, shell)))
     }
 }

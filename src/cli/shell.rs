@@ -54,7 +54,8 @@ impl Shell {
         Ok(LogSettings::choose(brokers, log, properties)?)
     }
 
-    fn rank(&self, id: &str) -> Rank {
+    /// Where an option's value came from.
+    pub(crate) fn rank(&self, id: &str) -> Rank {
         match self.matches.value_source(id) {
             Some(ValueSource::CommandLine) => Rank::CommandLine,
             Some(ValueSource::EnvVariable) => Rank::Environment,

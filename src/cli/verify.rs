@@ -1,18 +1,20 @@
 //! `cairn verify`: does the chain follow from the transactions topic?
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
+use rand::rngs::StdRng;
 use topology::log::Log;
 
+use super::arguments;
 use super::error::{Error, Exit, Result};
 use super::output::{Paint, grouped};
+use super::progress::Heights;
 use super::shell::Shell;
-use super::{arguments, progress};
 use crate::audit::verify::{self, Options, Report};
 use crate::audit::{Anchor, Broken, Checkpoint, Summary};
-use crate::chain::{Genesis, Hash};
-use crate::config::{UsesLog, key_file};
+use crate::chain::{Block, Hash};
+use crate::config::{UsesLog, founding, key_file};
 use crate::consensus::LOCAL_COMMITTEE_TRUST;
 
 const EXAMPLES: &str = "\
@@ -20,8 +22,9 @@ Examples:
   cairn verify --brokers localhost:9092 --genesis genesis.toml
   cairn verify --brokers localhost:9092 --genesis-hash 5f1c... --checkpoint checkpoint.json
 
-Exit code 0: intact. 1: broken; the first bad height and why. Without --genesis, --genesis-hash or a
-checkpoint the chain is only checked against itself, and reported as `unanchored`.";
+Exit code 0: intact. 1: broken; the first bad height and why. 3: could not be checked: no broker, no
+such topic, a topic with other partitions. Without --genesis, --genesis-hash or a checkpoint the chain
+is only checked against itself, and reported as `unanchored`.";
 
 /// Check that the chain follows from the transactions: nothing dropped, reordered or invented
 #[derive(Debug, Args)]
@@ -49,21 +52,40 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn run(self, shell: &Shell) -> Result<Exit> {
-        let anchor = match (&self.genesis, self.genesis_hash) {
-            (Some(_), Some(_)) => return Err(Error::usage("give --genesis or --genesis-hash, not both")),
-            (Some(path), None) => Anchor::Genesis(read_genesis(path)?.hash()),
-            (None, Some(hash)) => Anchor::Genesis(hash),
-            (None, None) => Anchor::None,
-        };
+        self.check(shell).map_err(Error::undone)
+    }
+
+    fn check(self, shell: &Shell) -> Result<Exit> {
+        let anchor = self.anchor(shell)?;
         let checkpoint = self.checkpoint.as_deref().map(Checkpoint::read).transpose().map_err(Error::usage)?.flatten();
         shell.log(&self.log)?.open(Verify { arguments: self, shell, anchor, checkpoint })?
     }
-}
 
-fn read_genesis(path: &Path) -> Result<Genesis> {
-    let shown = path.display();
-    let text = std::fs::read_to_string(path).map_err(|error| Error::usage(format!("cannot read {shown}: {error}")))?;
-    Genesis::from_toml(&text).map_err(|error| Error::usage(format!("{shown}: {error}")))
+    /// What the chain must begin with. Of file and hash, the one from the stronger source counts.
+    fn anchor(&self, shell: &Shell) -> Result<Anchor> {
+        let of_file = |path| founding::read_file(path).map(|genesis| genesis.hash());
+        let hash = match (&self.genesis, self.genesis_hash) {
+            (None, None) => return Ok(Anchor::None),
+            (None, Some(hash)) => hash,
+            (Some(path), None) => of_file(path)?,
+            (Some(path), Some(hash)) => match shell.rank("genesis").cmp(&shell.rank("genesis_hash")) {
+                std::cmp::Ordering::Less => hash,
+                std::cmp::Ordering::Greater => of_file(path)?,
+                std::cmp::Ordering::Equal => {
+                    let found = of_file(path)?;
+                    if found != hash {
+                        return Err(Error::usage(format!(
+                            "the genesis in {} has the hash {found}, --genesis-hash says {hash}: which chain is meant? Leave one \
+                             of them out",
+                            path.display()
+                        )));
+                    }
+                    hash
+                }
+            },
+        };
+        Ok(Anchor::Genesis(hash))
+    }
 }
 
 struct Verify<'v> {
@@ -85,29 +107,39 @@ impl UsesLog for Verify<'_> {
             anchor,
             checkpoint,
         };
-        let bar = progress::heights("verifying");
-        let found = verify::verify(&log, &shell.clock, &options, key_file::system_rng()?, &mut |height| {
-            bar.set_position(height)
-        });
-        bar.finish_and_clear();
-        match found? {
-            Ok(report) => {
-                if let Some(path) = &arguments.checkpoint {
-                    Checkpoint::of(&report.summary.tip).write(path).map_err(Error::failed)?;
-                }
-                shell.print(&if shell.json {
-                    json(&report, anchored)
-                } else {
-                    text(&report, anchored, shell.paint)
-                })?;
-                Ok(Exit::Done)
+        let work = |rng, progress: &mut dyn FnMut(&Block)| verify::verify(&log, &shell.clock, &options, rng, progress);
+        walk(shell, "verifying", work, |report| {
+            if !report.has_transactions_topic {
+                tracing::warn!("there is no topic '{}': the chain was compared with nothing", options.transactions);
             }
-            Err(broken) => {
-                shell.print(&tell_broken(&broken, shell))?;
-                Ok(Exit::Failed)
+            if let Some(path) = &arguments.checkpoint {
+                Checkpoint::of(&report.summary.tip).write(path).map_err(Error::failed)?;
             }
-        }
+            Ok(if shell.json {
+                json(&report, anchored)
+            } else {
+                text(&report, &options.transactions, anchored, shell.paint)
+            })
+        })
     }
+}
+
+/// Walks over a chain and says what came of it: of an intact one what `tell` says, of a broken one where it breaks.
+pub(super) fn walk<T>(
+    shell: &Shell,
+    doing: &'static str,
+    work: impl FnOnce(StdRng, &mut dyn FnMut(&Block)) -> topology::Result<Result<T, Broken>>,
+    tell: impl FnOnce(T) -> Result<String>,
+) -> Result<Exit> {
+    let mut heights = Heights::new(doing, &shell.clock);
+    let found = work(key_file::system_rng()?, &mut |block| heights.pass(block.header.height));
+    drop(heights);
+    let (text, exit) = match found? {
+        Ok(intact) => (tell(intact)?, Exit::Done),
+        Err(broken) => (tell_broken(&broken, shell), Exit::Failed),
+    };
+    shell.print(&text)?;
+    Ok(exit)
 }
 
 fn json(report: &Report, anchored: bool) -> String {
@@ -121,7 +153,9 @@ fn json(report: &Report, anchored: bool) -> String {
         "genesis_hash": genesis_hash,
         "records": record_count,
         "compared_from_height": report.compared_from_height,
+        "transactions_topic": report.has_transactions_topic,
         "compared_records": report.compared_count,
+        "unsealed_records": report.unsealed_count,
         "minted": supply.minted.to_string(),
         "burnt": supply.burnt.to_string(),
         "anchored": anchored,
@@ -130,11 +164,13 @@ fn json(report: &Report, anchored: bool) -> String {
     .to_string()
 }
 
-fn text(report: &Report, anchored: bool, paint: Paint) -> String {
+fn text(report: &Report, transactions: &str, anchored: bool, paint: Paint) -> String {
     let Summary { tip, genesis_hash, record_count, .. } = &report.summary;
     let compared = match report.compared_from_height {
+        _ if !report.has_transactions_topic => format!("nothing: there is no topic '{transactions}'"),
         Some(height) => format!("{} records, from height {height} on", grouped(report.compared_count)),
-        None => "nothing: the transactions topic holds none of the chain's records".to_owned(),
+        None if *record_count == 0 => "nothing: no record is sealed yet".to_owned(),
+        None => format!("nothing: topic '{transactions}' does not hold the records of the last block"),
     };
     let mut text = format!(
         "{}\n\nheight      {}\nblock hash  {}\nstate root  {}\ngenesis     {genesis_hash}\nrecords     {}\ncompared    {compared}\n",
@@ -144,14 +180,17 @@ fn text(report: &Report, anchored: bool, paint: Paint) -> String {
         tip.state_root,
         grouped(*record_count),
     );
+    if report.has_transactions_topic {
+        text += &format!("unsealed    {} records behind the last block\n", grouped(report.unsealed_count));
+    }
     if !anchored {
         text += "\nunanchored: nobody said which chain this must be; pin it with --genesis-hash or --checkpoint\n";
     }
     text + "\n" + LOCAL_COMMITTEE_TRUST
 }
 
-/// A broken chain, for a person or a machine. Also what `replay` says of one.
-pub(crate) fn tell_broken(broken: &Broken, shell: &Shell) -> String {
+/// A broken chain, for a person or a machine.
+fn tell_broken(broken: &Broken, shell: &Shell) -> String {
     let Broken { height, reason, detail } = broken;
     if shell.json {
         let reason = reason.as_str();

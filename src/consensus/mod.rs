@@ -9,6 +9,7 @@
 //! draw, rounds           the stake-weighted draw; what became of each round of a height
 //! seal, evidence         checking seals (many at once) and proofs of offences
 //! validator, committee   who proposes, judges and signs; one round
+//! genesis                how a chain begins
 //! decision, sealer       what must be committed before anybody signs; from a stretch of the log to a sealed block
 //! report                 an offence, as the evidence topic holds it
 //! verify                 a block's rounds and seal together
@@ -20,6 +21,7 @@ pub mod decision;
 pub mod draw;
 pub mod error;
 pub mod evidence;
+pub mod genesis;
 pub mod keys;
 pub mod message;
 pub mod report;
@@ -34,6 +36,7 @@ pub mod verify;
 
 pub use decision::Decision;
 pub use error::{Error, SetupError};
+pub use genesis::{Beginning, begin};
 pub use keys::{KeyPair, KeySet};
 pub use report::Report;
 pub use roster::{Roster, Stakes};

@@ -2,8 +2,8 @@
 
 use cairn::audit::{Broken, Reason};
 use cairn::chain::check::{operations_root, ranges, transactions_root};
-use cairn::chain::{Block, Hash, Operation};
-use cairn::consensus::{KeySet, bls, draw, genesis_tip, message};
+use cairn::chain::{Block, Content, Cut, Entry, Hash, Operation, Receipt, Transaction};
+use cairn::consensus::{self, KeySet, bls, draw, message};
 use cairn::ledger::state::{self, MemoryState};
 use cairn::ledger::{Candidate, Tree, execute, signatures};
 use rand::SeedableRng;
@@ -26,7 +26,8 @@ pub(crate) enum Skill {
     ExecutesAndSeals,
 }
 
-use Skill::{Executes, ExecutesAndSeals, Seals};
+use Reason::{Execution, Form, Rounds, Seal, Transactions};
+use Skill::{Executes, ExecutesAndSeals, Hashes, Seals, Writes};
 
 /// The chain after an alteration from a height on.
 pub(crate) fn altered(chain: &Chain, from: usize, skill: Skill, alter: impl FnOnce(&mut Vec<Block>)) -> Vec<Block> {
@@ -36,7 +37,7 @@ pub(crate) fn altered(chain: &Chain, from: usize, skill: Skill, alter: impl FnOn
     let keys = KeySet::decode(&chain.keys).unwrap();
     let mut ledger = matches!(skill, Executes | ExecutesAndSeals).then(|| Ledger::new(&blocks[0]));
     for at in 1..blocks.len() {
-        if skill != Skill::Writes && at >= from {
+        if skill != Writes && at >= from {
             let parent = blocks[at - 1].hash;
             agree(&mut blocks[at], parent);
             if let Some(ledger) = &ledger {
@@ -82,15 +83,10 @@ struct Ledger {
 
 impl Ledger {
     fn new(block: &Block) -> Self {
-        let genesis = block.genesis.as_ref().unwrap();
-        let mut changes = state::genesis(genesis, block.header.seed);
-        let mut tree = Tree::new();
-        let update = tree.update(changes.to_tree()).unwrap();
-        tree.commit(update).unwrap();
-        changes.put_tip(&genesis_tip(block));
+        let beginning = consensus::begin(block.genesis.as_ref().unwrap()).unwrap();
         let mut state = MemoryState::new();
-        state.apply(changes);
-        Self { state, tree }
+        state.apply(beginning.changes);
+        Self { state, tree: beginning.tree }
     }
 
     fn execute(&self, block: &Block) -> cairn::ledger::Executed {
@@ -143,11 +139,57 @@ pub(crate) fn breach(blocks: &[Block]) -> Option<(u64, Reason)> {
     })
 }
 
-/// Alters the chain with each skill; each must be found, at this height and for this reason.
+/// What is named, by what the attacker can do.
+pub(crate) type Found = &'static [(Skill, Reason)];
+
+/// What a record says: who executes and seals has a chain in itself, but not that of the transactions topic.
+pub(crate) const CONTENT: Found =
+    &[(Writes, Form), (Hashes, Seal), (Executes, Seal), (Seals, Execution), (ExecutesAndSeals, Transactions)];
+/// What of a record executing it does not look at.
+pub(crate) const RECORD: Found = &[(Writes, Form), (Hashes, Seal), (ExecutesAndSeals, Transactions)];
+/// What executing gives.
+pub(crate) const OUTCOME: Found = &[(Writes, Form), (Hashes, Seal), (Seals, Execution)];
+/// Who was drawn, and what became of it.
+pub(crate) const ROUNDS: Found = &[(Writes, Form), (Hashes, Rounds), (Seals, Rounds)];
+
+/// Alters the chain from a height on with each skill; each must be found at that height and for this reason.
 #[track_caller]
-pub(crate) fn assert_found(from: usize, alter: impl Fn(&mut Vec<Block>), expected: &[(Skill, usize, Reason)]) {
-    for (skill, height, reason) in expected {
-        let found = breach(&altered(&CHAIN, from, *skill, &alter));
-        assert_eq!(found, Some((*height as u64, *reason)), "{skill:?}");
+pub(crate) fn assert_found(height: usize, alter: impl Fn(&mut Vec<Block>), expected: Found) {
+    for (skill, reason) in expected {
+        assert_found_elsewhere(height, &alter, *skill, (height, *reason));
     }
+}
+
+/// As [`assert_found`], for an alteration that another height betrays.
+#[track_caller]
+pub(crate) fn assert_found_elsewhere(
+    from: usize,
+    alter: impl Fn(&mut Vec<Block>),
+    skill: Skill,
+    (height, reason): (usize, Reason),
+) {
+    let found = breach(&altered(&CHAIN, from, skill, alter));
+    assert_eq!(found, Some((height as u64, reason)), "{skill:?}");
+}
+
+pub(crate) fn is_stub(entry: &Entry) -> bool {
+    matches!(entry.content, Content::Stub { .. })
+}
+
+/// What an entry asks for, and what became of it.
+pub(crate) fn parts(entry: &mut Entry) -> (&mut Transaction, &mut Receipt) {
+    match &mut entry.content {
+        Content::Transaction { transaction, receipt } => (transaction, receipt),
+        Content::Stub { .. } => panic!("a stub"),
+    }
+}
+
+/// A block that is full, in the midst of the chain.
+pub(crate) fn full() -> usize {
+    height_of(|block| block.header.height > 4 && block.header.cut == Cut::Transactions)
+}
+
+/// A block that ends by a recorded decision, so that nothing in it tells how many records it must have.
+pub(crate) fn aged() -> usize {
+    height_of(|block| block.header.height > 4 && block.header.cut == Cut::Age && block.entries.iter().any(is_stub))
 }

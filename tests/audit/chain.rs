@@ -170,8 +170,8 @@ pub(crate) struct Topics {
 impl Topics {
     pub(crate) fn new(blocks: &[Block], transactions: &[OwnedRecord]) -> Self {
         let topics = Self { log: MemoryLog::new(Arc::new(|| START_MS)), anchor: Anchor::None, checkpoint: None };
-        topics.create(BLOCKCHAIN, "compact");
-        topics.create(TRANSACTIONS, "delete");
+        create(&topics.log, BLOCKCHAIN, 1, "compact");
+        create(&topics.log, TRANSACTIONS, 1, "delete");
         let blocks: Vec<OwnedRecord> = blocks.iter().map(record).collect();
         topics.append(BLOCKCHAIN, &blocks);
         topics.append(TRANSACTIONS, transactions);
@@ -197,35 +197,17 @@ impl Topics {
         Self { checkpoint: Some(checkpoint), ..self }
     }
 
-    fn create(&self, topic: &str, cleanup_policy: &str) {
-        let spec = TopicSpec {
-            name: topic.to_owned(),
-            partition_count: 1,
-            replication_factor: None,
-            config: vec![("cleanup.policy".to_owned(), cleanup_policy.to_owned())],
-        };
-        self.log.create_topics(&[spec]).unwrap();
-    }
-
     /// Adds records in one transaction: an empty topic gives them offsets from 0.
     pub(crate) fn append(&self, topic: &str, records: &[OwnedRecord]) {
-        let options = ProducerOptions {
-            transactional_id: "publisher".to_owned(),
-            transaction_timeout_ms: 10_000,
-            client_id: "publisher".to_owned(),
-            track_topics: Vec::new(),
-        };
-        let mut producer = self.log.producer(&options).unwrap();
-        producer.init_transactions(SECOND).unwrap();
-        producer.begin().unwrap();
-        for OwnedRecord { timestamp_ms, key, value, .. } in records {
-            let (key, value, timestamp_ms) = (key.as_deref(), value.as_deref(), *timestamp_ms);
-            producer.send(&ProducerRecord { topic, partition: None, timestamp_ms, key, value, headers: &[] }).unwrap();
-        }
-        producer.commit(SECOND).unwrap();
+        append(&self.log, topic, records);
     }
 
     pub(crate) fn verify(&self) -> Result<Report, Broken> {
+        self.verify_on(&self.log).unwrap()
+    }
+
+    /// As they are on another log.
+    pub(crate) fn verify_on<L: Log>(&self, log: &L) -> topology::Result<Result<Report, Broken>> {
         let options = Options {
             blockchain: BLOCKCHAIN.to_owned(),
             transactions: TRANSACTIONS.to_owned(),
@@ -233,8 +215,49 @@ impl Topics {
             checkpoint: self.checkpoint.clone(),
         };
         let rng = ChaCha8Rng::seed_from_u64(1);
-        verify::verify(&self.log, &SystemClock::new(), &options, rng, &mut |_| {}).unwrap()
+        let mut next_height = 0;
+        verify::verify(log, &SystemClock::new(), &options, rng, &mut |block| {
+            assert_eq!(block.header.height, next_height, "every block is told, in order");
+            next_height += 1;
+        })
     }
+}
+
+/// Makes a topic.
+pub(crate) fn create(log: &MemoryLog, topic: &str, partition_count: i32, cleanup_policy: &str) {
+    let spec = TopicSpec {
+        name: topic.to_owned(),
+        partition_count,
+        replication_factor: None,
+        config: vec![("cleanup.policy".to_owned(), cleanup_policy.to_owned())],
+    };
+    log.create_topics(&[spec]).unwrap();
+}
+
+/// Adds records to a topic, in one transaction.
+pub(crate) fn append(log: &MemoryLog, topic: &str, records: &[OwnedRecord]) {
+    let mut producer = producer(log, "publisher");
+    producer.begin().unwrap();
+    records.iter().for_each(|record| send(&mut producer, topic, record));
+    producer.commit(SECOND).unwrap();
+}
+
+pub(crate) fn producer(log: &MemoryLog, transactional_id: &str) -> <MemoryLog as Log>::Producer {
+    let options = ProducerOptions {
+        transactional_id: transactional_id.to_owned(),
+        transaction_timeout_ms: 10_000,
+        client_id: transactional_id.to_owned(),
+        track_topics: Vec::new(),
+    };
+    let mut producer = log.producer(&options).unwrap();
+    producer.init_transactions(SECOND).unwrap();
+    producer
+}
+
+pub(crate) fn send(producer: &mut impl Producer, topic: &str, record: &OwnedRecord) {
+    let OwnedRecord { timestamp_ms, key, value, .. } = record;
+    let (key, value, timestamp_ms) = (key.as_deref(), value.as_deref(), *timestamp_ms);
+    producer.send(&ProducerRecord { topic, partition: None, timestamp_ms, key, value, headers: &[] }).unwrap();
 }
 
 /// A block as the topic holds it.

@@ -3,7 +3,10 @@
 //! ```text
 //! chain          a chain, made without a broker; its topics on a log in memory
 //! attack         alterations, by attackers who can do less and more
-//! alterations    every alteration of a block or its place: the height and the reason that are named
+//! alterations    other records in a block, and blocks that end elsewhere: the height and the reason that are named
+//! outcomes       other receipts and operations
+//! places         blocks in other places, or with other seals
+//! live           verifying while others write, delete and fail
 //! whole          intact chains, old transactions that are gone, cut tails, other chains
 //! replay         the state from the blockchain topic alone
 //! seed_systems   the two systems this one grew from, by configuration alone
@@ -15,6 +18,9 @@
 mod alterations;
 mod attack;
 mod chain;
+mod live;
+mod outcomes;
+mod places;
 mod replay;
 mod seed_systems;
 mod whole;

@@ -9,9 +9,10 @@ use cairn::chain::{Content, Operation};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use topology::clock::SystemClock;
+use topology::log::Log;
 
 use crate::attack::{Skill, altered};
-use crate::chain::{BLOCKCHAIN, CHAIN, Topics};
+use crate::chain::{BLOCKCHAIN, CHAIN, Topics, create};
 
 fn replay_to(topics: &Topics, root: &Path, to_height: Option<u64>) -> topology::Result<Result<Summary, Broken>> {
     let rng = ChaCha8Rng::seed_from_u64(3);
@@ -122,6 +123,17 @@ fn a_directory_that_is_not_empty_is_refused_and_left_as_it_is() {
     let refusal = replay_to(&topics, foreign.path(), None).unwrap_err().to_string();
     assert!(refusal.contains("empty directory"), "{refusal}");
     assert_eq!(std::fs::read_dir(foreign.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_topic_that_is_missing_or_has_other_partitions_is_no_chain_to_replay() {
+    let (directory, topics) = (tempfile::tempdir().unwrap(), Topics::of(&CHAIN));
+    topics.log.delete_topics(&[BLOCKCHAIN.to_owned()]).unwrap();
+    let refusal = replay_to(&topics, directory.path(), None).unwrap_err().to_string();
+    assert!(refusal.contains("there is no topic 'blockchain'"), "{refusal}");
+    create(&topics.log, BLOCKCHAIN, 2, "compact");
+    let refusal = replay_to(&topics, directory.path(), None).unwrap_err().to_string();
+    assert!(refusal.contains("has 2 partitions"), "{refusal}");
 }
 
 #[test]

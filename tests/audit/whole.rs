@@ -5,7 +5,7 @@ use cairn::chain::Hash;
 use cairn::consensus::validator::Fault;
 use topology::log::{Log, TopicPartition};
 
-use crate::chain::{CHAIN, Topics, run};
+use crate::chain::{BLOCKCHAIN, CHAIN, TRANSACTIONS, Topics, create, run};
 
 #[test]
 fn an_intact_chain_is_intact_and_all_records_are_compared() {
@@ -24,17 +24,45 @@ fn an_intact_chain_is_intact_and_all_records_are_compared() {
 }
 
 #[test]
-fn records_that_are_not_sealed_yet_break_nothing() {
+fn records_that_are_not_sealed_yet_break_nothing_and_are_counted() {
+    let count = CHAIN.transactions.len();
     let topics = Topics::of(&CHAIN);
-    topics.append(crate::chain::TRANSACTIONS, &CHAIN.transactions[..3]);
-    assert_eq!(topics.verify().unwrap().compared_count, CHAIN.transactions.len() as u64);
+    assert_eq!(topics.verify().unwrap().unsealed_count, 0);
+    topics.append(TRANSACTIONS, &CHAIN.transactions[..3]);
+    let report = topics.verify().unwrap();
+    assert_eq!((report.compared_count, report.unsealed_count), (count as u64, 3));
+    // More than the reading thread may be ahead, and more than one block's worth.
+    let sealed = CHAIN.blocks[3].entries.last().unwrap().origin.offset as usize + 1;
+    let report = Topics::new(&CHAIN.blocks[..4], &CHAIN.transactions).verify().unwrap();
+    assert_eq!((report.compared_count, report.unsealed_count), (sealed as u64, (count - sealed) as u64));
+    let report = Topics::new(&CHAIN.blocks[..1], &CHAIN.transactions).verify().unwrap();
+    assert_eq!((report.compared_from_height, report.unsealed_count), (None, count as u64));
+}
+
+#[test]
+fn a_topic_with_other_partitions_is_not_called_intact() {
+    for (topic, says) in [(TRANSACTIONS, "records in the others are in no block"), (BLOCKCHAIN, "a chain has one")] {
+        let topics = Topics::of(&CHAIN);
+        topics.log.delete_topics(&[topic.to_owned()]).unwrap();
+        create(&topics.log, topic, 2, "delete");
+        let error = topics.verify_on(&topics.log).unwrap_err().to_string();
+        assert!(error.contains("has 2 partitions") && error.contains(says), "{error}");
+    }
+}
+
+#[test]
+fn a_chain_whose_topic_is_missing_is_neither_intact_nor_broken() {
+    let topics = Topics::of(&CHAIN);
+    topics.log.delete_topics(&[BLOCKCHAIN.to_owned()]).unwrap();
+    let error = topics.verify_on(&topics.log).unwrap_err().to_string();
+    assert!(error.contains("there is no topic 'blockchain'"), "{error}");
 }
 
 #[test]
 fn where_the_oldest_transactions_are_gone_the_rest_is_compared_and_all_of_it_executed() {
     for first_left in [1, CHAIN.blocks[4].entries[0].origin.offset, CHAIN.blocks[6].entries[1].origin.offset] {
         let topics = Topics::of(&CHAIN);
-        topics.log.delete_records(&TopicPartition::new(crate::chain::TRANSACTIONS, 0), first_left).unwrap();
+        topics.log.delete_records(&TopicPartition::new(TRANSACTIONS, 0), first_left).unwrap();
         let whole =
             |block: &&cairn::chain::Block| block.entries.first().is_some_and(|entry| entry.origin.offset >= first_left);
         let report = topics.verify().unwrap();
@@ -48,13 +76,15 @@ fn where_the_oldest_transactions_are_gone_the_rest_is_compared_and_all_of_it_exe
 #[test]
 fn without_any_transactions_nothing_is_compared_and_the_chain_still_holds() {
     let topics = Topics::of(&CHAIN);
-    let partition = TopicPartition::new(crate::chain::TRANSACTIONS, 0);
+    let partition = TopicPartition::new(TRANSACTIONS, 0);
     topics.log.delete_records(&partition, CHAIN.transactions.len() as i64 + 1).unwrap();
     let report = topics.verify().unwrap();
     assert_eq!((report.compared_from_height, report.compared_count), (None, 0));
-    topics.log.delete_topics(&[crate::chain::TRANSACTIONS.to_owned()]).unwrap();
+    assert!(report.has_transactions_topic);
+    topics.log.delete_topics(&[TRANSACTIONS.to_owned()]).unwrap();
     let report = topics.verify().unwrap();
-    assert_eq!((report.compared_from_height, report.compared_count), (None, 0));
+    assert_eq!((report.compared_from_height, report.compared_count, report.unsealed_count), (None, 0, 0));
+    assert!(!report.has_transactions_topic);
     assert_eq!(report.summary.tip.height, CHAIN.blocks.len() as u64 - 1);
 }
 
@@ -129,6 +159,27 @@ fn a_comparison_asks_for_no_more_records_than_the_block_can_use() {
         comparison.push(Original { offset, timestamp_ms: 0, key: Hash::ZERO, value: None });
     }
     assert!(comparison.has_enough_for(&block), "a block that names the end of all offsets fills no memory");
+}
+
+#[test]
+fn from_which_height_on_all_was_compared_is_told_although_records_in_between_were_deleted() {
+    let original = |offset: usize| {
+        let record = &CHAIN.transactions[offset];
+        let key = Hash::of_nullable(record.key.as_deref());
+        Original { offset: offset as i64, timestamp_ms: record.timestamp_ms, key, value: record.value.clone() }
+    };
+    let last = |height: usize| CHAIN.blocks[height].entries.last().unwrap().origin.offset as usize;
+    let first_left = last(2);
+    let mut comparison = Comparison::new(0);
+    (0..=last(1)).chain(first_left..=last(3)).for_each(|offset| comparison.push(original(offset)));
+    let mut check = |height: usize, low: i64| {
+        let checked: Result<_, ()> = comparison.check(&CHAIN.blocks[height], || Ok(low));
+        checked.unwrap().map(|()| comparison.from_height()).map_err(|broken| broken.reason)
+    };
+    assert_eq!(check(1, 0), Ok(Some(1)));
+    assert_eq!(check(2, first_left as i64), Ok(None));
+    assert_eq!(check(3, first_left as i64), Ok(Some(3)));
+    assert_eq!(check(4, first_left as i64), Err(Reason::Transactions), "invented: nothing more was deleted");
 }
 
 #[test]

@@ -320,6 +320,8 @@ def genesis(value):
     limits = fields(block, ["max_transactions", "max_bytes", "max_age_ms", "window_ms"])
     (remember,) = fields(ids, ["remember_blocks"])
     parameters = u32(limits[0]) + u32(limits[1]) + u64(limits[2]) + u64(limits[3])
+    if (balances == "open") != ("overdraft_max" in value):
+        raise Breach("a genesis has overdraft_max if its balances are open, and only then")
     parameters += b"\0" if code(["strict", "open"])(balances) == b"\0" else b"\1" + amount(overdraft)
     parameters += code(SIGNATURES)(signatures) + amount(fee) + amount(reward) + u64(remember) + code(COMMITTEES)(committee)
 
@@ -415,6 +417,8 @@ class Chain:
         found = {}
         for value in entries:
             partition, offset = value["partition"], value["offset"]
+            if partition < 0 or offset < 0:
+                raise Breach(f"partition {partition}: offset {offset}: no log has such a place")
             last = found[partition][-1] if partition in found else self.covered.get(partition)
             if last is not None and offset <= last:
                 raise Breach(f"partition {partition}: offset {offset} comes after offset {last}")

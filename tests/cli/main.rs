@@ -6,6 +6,7 @@
 mod chain;
 mod settings;
 mod submitting;
+mod verifying;
 
 use std::io::Write;
 use std::path::Path;

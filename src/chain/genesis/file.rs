@@ -17,14 +17,15 @@ enum Mode {
     Open,
 }
 
-/// The shape. What is left out has its default.
+/// The shape. What a file leaves out has its default; block 0 leaves nothing out.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct File {
     chain_id: String,
     created_ms: i64,
     balances: Mode,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Of open balances alone, where it is what fits if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     overdraft_max: Option<Amount>,
     signatures: Signatures,
     fee: Amount,
@@ -112,12 +113,16 @@ impl From<Genesis> for File {
 }
 
 impl File {
-    fn into_genesis(self) -> Genesis {
-        let balances = match self.balances {
-            Mode::Strict => Balances::Strict,
-            Mode::Open => Balances::Open { overdraft_max: self.overdraft_max.unwrap_or(Amount::MAX) },
+    fn into_genesis(self) -> Result<Genesis> {
+        let balances = match (self.balances, self.overdraft_max) {
+            (Mode::Strict, None) => Balances::Strict,
+            (Mode::Strict, Some(_)) => {
+                let detail = "strict balances have no overdraft: leave it out, or write balances = \"open\"".to_owned();
+                return Err(Error::Genesis { field: "overdraft_max".to_owned(), detail });
+            }
+            (Mode::Open, overdraft_max) => Balances::Open { overdraft_max: overdraft_max.unwrap_or(Amount::MAX) },
         };
-        Genesis {
+        Ok(Genesis {
             chain_id: self.chain_id,
             created_ms: self.created_ms,
             accounts: self.accounts.into_iter().map(|row| (row.name, row.balance)).collect(),
@@ -134,7 +139,7 @@ impl File {
                 ids_remember_blocks: self.ids.remember_blocks,
                 committee: self.committee,
             },
-        }
+        })
     }
 }
 
@@ -146,7 +151,7 @@ impl Serialize for Genesis {
 
 impl<'de> Deserialize<'de> for Genesis {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        File::deserialize(deserializer).map(File::into_genesis)
+        File::deserialize(deserializer)?.into_genesis().map_err(serde::de::Error::custom)
     }
 }
 
@@ -156,7 +161,7 @@ impl Genesis {
     pub fn from_toml(text: &str) -> Result<Self> {
         let mut genesis = toml::from_str::<File>(text)
             .map_err(|error| Error::Genesis { field: "file".to_owned(), detail: error.to_string().trim().to_owned() })?
-            .into_genesis();
+            .into_genesis()?;
         genesis.accounts.sort();
         genesis.validators.sort_by(|one, other| one.id.cmp(&other.id));
         genesis.validate()?;

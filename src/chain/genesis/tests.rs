@@ -44,6 +44,17 @@ fn what_a_file_leaves_out_has_its_default_and_order_does_not_matter() {
 }
 
 #[test]
+fn strict_balances_have_no_overdraft() {
+    let genesis = genesis();
+    let file =
+        Genesis { parameters: Parameters { balances: Balances::Strict, ..genesis.parameters.clone() }, ..genesis }
+            .to_toml();
+    let both = file.replacen("balances = \"strict\"\n", "balances = \"strict\"\noverdraft_max = 7\n", 1);
+    assert_ne!(both, file);
+    assert_eq!(field_of(Genesis::from_toml(&both)), "overdraft_max");
+}
+
+#[test]
 fn a_wrong_genesis_names_the_key_to_change() {
     let refused = |alter: &dyn Fn(&mut Genesis)| {
         let mut genesis = genesis();

@@ -1,6 +1,7 @@
 //! JSON into blocks.
 
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use super::locate;
 use crate::chain::amount::Amount;
@@ -21,6 +22,9 @@ impl Block {
     /// ([`Block::check`](crate::chain::Block::check) does that).
     pub fn from_json(line: &[u8]) -> Result<Self> {
         let row: BlockRow = serde_json::from_slice(line).map_err(|error| locate::error(line, &error))?;
+        if let Some(genesis) = &row.genesis {
+            check_genesis(line, genesis)?;
+        }
         Ok(Self {
             header: row.header,
             hash: row.hash,
@@ -53,11 +57,33 @@ impl Block {
     }
 }
 
-impl Header {
-    /// The header of a JSON text.
-    pub fn from_json(json: &[u8]) -> Result<Self> {
-        serde_json::from_slice(json).map_err(|error| locate::error(json, &error))
+/// Whether a genesis stands there in full. Read as a file it may leave out what has a default; in block 0 it has one rendering.
+fn check_genesis(line: &[u8], genesis: &Genesis) -> Result<()> {
+    #[derive(Deserialize)]
+    struct Row {
+        genesis: Value,
     }
+    let found: Row = serde_json::from_slice(line).map_err(|error| locate::error(line, &error))?;
+    let refuse = |field: String, detail: String| Err(Error::Json { field, detail });
+    match serde_json::to_value(genesis) {
+        Ok(expected) if expected == found.genesis => Ok(()),
+        Ok(expected) => match missing("genesis", &expected, &found.genesis) {
+            Some(field) => refuse(field, "missing field".to_owned()),
+            None => refuse("genesis".to_owned(), "not as a genesis is rendered".to_owned()),
+        },
+        Err(error) => refuse("genesis".to_owned(), error.to_string()),
+    }
+}
+
+/// The path of the first field that is expected and not there.
+fn missing(path: &str, expected: &Value, found: &Value) -> Option<String> {
+    expected.as_object()?.iter().find_map(|(name, expected)| {
+        let path = format!("{path}.{name}");
+        match found.get(name) {
+            None => Some(path),
+            Some(found) => missing(&path, expected, found),
+        }
+    })
 }
 
 #[derive(Deserialize)]

@@ -4,7 +4,9 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::*;
-use crate::chain::{Block, Content, Entry, Error, Hash, Origin, RejectCode, arbitrary, check};
+use crate::chain::{
+    Balances, Block, Content, Entry, Error, Genesis, Hash, Origin, Parameters, RejectCode, arbitrary, check,
+};
 
 fn field_of(line: &str) -> String {
     match Block::from_json(line.as_bytes()) {
@@ -102,6 +104,31 @@ fn a_wrong_line_names_its_field() {
     assert_eq!(field_of("3"), "");
     assert_eq!(field_of(""), "");
     assert!(Block::from_json("[".repeat(100_000).as_bytes()).is_err());
+}
+
+#[test]
+fn a_genesis_in_a_block_leaves_nothing_out_and_does_not_contradict_itself() {
+    let open = crate::chain::tests::genesis();
+    let strict = Parameters { balances: Balances::Strict, ..open.parameters.clone() };
+    let strict = Genesis { parameters: strict, ..open.clone() };
+    let read = |line: &str| Block::from_json(line.as_bytes()).map(|_| ());
+    let field = |genesis: &Genesis, from: &str, to: &str| {
+        let line = genesis.block(Hash::ZERO).to_json();
+        assert_eq!(read(&line), Ok(()));
+        let other = line.replacen(from, to, 1);
+        assert_ne!(other, line);
+        field_of(&other)
+    };
+    assert_eq!(field(&open, "\"fee\":0,", ""), "genesis.fee");
+    assert_eq!(field(&open, "\"max_age_ms\":1000,", ""), "genesis.block.max_age_ms");
+    assert_eq!(field(&open, "\"overdraft_max\":9007199254740991,", ""), "genesis.overdraft_max");
+    assert_eq!(field(&open, "\"ids\":{\"remember_blocks\":10000},", ""), "genesis.ids");
+    assert_eq!(
+        field(&strict, "\"balances\":\"strict\",", "\"balances\":\"strict\",\"overdraft_max\":null,"),
+        "genesis"
+    );
+    let pair = "\"balances\":\"strict\",\"overdraft_max\":7,";
+    assert!(field(&strict, "\"balances\":\"strict\",", pair).starts_with("genesis"));
 }
 
 #[test]

@@ -1,10 +1,9 @@
 //! Blocks into JSON: bytes pushed into a buffer in one pass, no tree in between.
 
+use super::scalars::{Sink, Size, bytes, hash, hex, list, option, plain, signed, text, unsigned};
 use crate::chain::block::{Block, Content, Entry, Seal};
 use crate::chain::evidence::{Evidence, SignedHeader};
-use crate::chain::hash::Hash;
 use crate::chain::header::{Extension, Header, Range, Window};
-use crate::chain::hex_array;
 use crate::chain::operation::Operation;
 use crate::chain::receipt::{Outcome, Receipt};
 use crate::chain::transaction::{Kind, Transaction};
@@ -13,26 +12,6 @@ use crate::chain::transaction::{Kind, Transaction};
 /// 20 characters.
 pub const ENTRY_RECEIPT_SIZE_BYTES_MAX: usize =
     br#","receipt":{"outcome":"rejected","reason":"","from_balance":,"to_balance":}"#.len() + 18 + 2 * 20;
-
-/// Where a rendering goes: a buffer, or a count of its bytes.
-trait Sink {
-    fn put(&mut self, bytes: &[u8]);
-}
-
-impl Sink for Vec<u8> {
-    fn put(&mut self, bytes: &[u8]) {
-        self.extend_from_slice(bytes);
-    }
-}
-
-/// Counts what it is given.
-struct Size(usize);
-
-impl Sink for Size {
-    fn put(&mut self, bytes: &[u8]) {
-        self.0 += bytes.len();
-    }
-}
 
 /// What can be rendered as JSON.
 pub trait Rendering {
@@ -289,106 +268,4 @@ fn signed_header(out: &mut impl Sink, signed: &SignedHeader) {
     header(out, &signed.header);
     bytes(out, b",\"signature\":", &signed.signature);
     out.put(b"}");
-}
-
-fn list<S: Sink, T>(out: &mut S, items: &[T], write: impl Fn(&mut S, &T)) {
-    out.put(b"[");
-    for (index, item) in items.iter().enumerate() {
-        if index > 0 {
-            out.put(b",");
-        }
-        write(out, item);
-    }
-    out.put(b"]");
-}
-
-fn option<S: Sink, T>(out: &mut S, item: Option<&T>, write: impl Fn(&mut S, &T)) {
-    match item {
-        Some(item) => write(out, item),
-        None => out.put(b"null"),
-    }
-}
-
-fn hash(out: &mut impl Sink, before: &[u8], hash: &Hash) {
-    bytes(out, before, &hash.0);
-}
-
-fn bytes(out: &mut impl Sink, before: &[u8], bytes: &[u8]) {
-    out.put(before);
-    hex(out, bytes);
-}
-
-fn hex(out: &mut impl Sink, bytes: &[u8]) {
-    out.put(b"\"");
-    for chunk in bytes.chunks(32) {
-        let mut digits = [0; 64];
-        for (pair, byte) in digits.chunks_exact_mut(2).zip(chunk) {
-            pair.copy_from_slice(&hex_array::digits(*byte));
-        }
-        out.put(&digits[..chunk.len() * 2]);
-    }
-    out.put(b"\"");
-}
-
-fn signed(out: &mut impl Sink, before: &[u8], number: i64) {
-    if number < 0 {
-        out.put(before);
-        unsigned(out, b"-", number.unsigned_abs());
-    } else {
-        unsigned(out, before, number.unsigned_abs());
-    }
-}
-
-fn unsigned(out: &mut impl Sink, before: &[u8], mut number: u64) {
-    out.put(before);
-    let mut digits = [0; 20];
-    let mut start = digits.len();
-    loop {
-        start -= 1;
-        digits[start] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.put(&digits[start..]);
-}
-
-/// A text that needs no escapes: codes, and ids of validators.
-fn plain(out: &mut impl Sink, before: &[u8], text: &str) {
-    out.put(before);
-    out.put(b"\"");
-    out.put(text.as_bytes());
-    out.put(b"\"");
-}
-
-/// A text, with `"`, `\` and U+0000 to U+001F escaped and nothing else.
-fn text(out: &mut impl Sink, before: &[u8], text: &str) {
-    out.put(before);
-    out.put(b"\"");
-    let needs_escape = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
-    let mut rest = text.as_bytes();
-    while let Some(at) = rest.iter().position(needs_escape) {
-        out.put(&rest[..at]);
-        escape(out, rest[at]);
-        rest = &rest[at + 1..];
-    }
-    out.put(rest);
-    out.put(b"\"");
-}
-
-fn escape(out: &mut impl Sink, byte: u8) {
-    match byte {
-        b'"' => out.put(b"\\\""),
-        b'\\' => out.put(b"\\\\"),
-        b'\n' => out.put(b"\\n"),
-        b'\r' => out.put(b"\\r"),
-        b'\t' => out.put(b"\\t"),
-        0x08 => out.put(b"\\b"),
-        0x0c => out.put(b"\\f"),
-        control => {
-            out.put(b"\\u00");
-            out.put(&hex_array::digits(control));
-        }
-    }
 }

@@ -8,7 +8,6 @@
 mod traffic;
 mod viewer;
 
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +18,6 @@ use rand::rngs::StdRng;
 use topology::client::{Client, Config};
 use topology::clock::{Clock, SystemClock};
 use topology::log::embedded::{EmbeddedLog, Options};
-use topology::log::{Start, TopicPartition};
 
 use super::blocks::Tally;
 use super::error::{Error, Exit, Result};
@@ -28,7 +26,7 @@ use super::output::grouped;
 use super::run;
 use super::shell::Shell;
 use crate::audit::{Anchor, Broken, verify};
-use crate::chain::{Amount, Balances, Block, Genesis, Name};
+use crate::chain::{Amount, Balances, Block, Genesis, Hash, Name};
 use crate::config::founding::{self, Founding, Source};
 use crate::config::key_file;
 use crate::reader::Reader;
@@ -85,9 +83,12 @@ impl Arguments {
         let application = graph::application(&log, founding, topics, &malicious)?;
         self.watch(shell, &directory.path, &log, &application)?;
 
-        let (tally, tip) = add_up(&log, shell, &genesis)?;
-        let broken = verify(&log, shell, &genesis)?;
-        report(shell, &directory, &tally, tip.as_ref(), broken.as_ref())?;
+        let (mut tally, mut tip) = (Tally::new(&genesis), None);
+        let broken = verify(&log, shell, &genesis, &mut |block| {
+            tally.add(block);
+            tip = Some((block.hash, block.header.state_root));
+        })?;
+        report(shell, &directory, &tally, tip, broken.as_ref())?;
         Ok(if broken.is_none() { Exit::Done } else { Exit::Failed })
     }
 
@@ -156,31 +157,20 @@ fn funded(mut genesis: Genesis, shell: &Shell) -> Result<Genesis> {
     Ok(genesis)
 }
 
-/// All blocks of the chain, added up.
-fn add_up(log: &EmbeddedLog, shell: &Shell, genesis: &Genesis) -> Result<(Tally, Option<Block>)> {
-    let (mut tally, mut tip) = (Tally::new(genesis), None);
-    let from = [(TopicPartition::new(BLOCKCHAIN, 0), Start::Beginning)];
-    Reader::new(log, &shell.clock, "cairn-demo").read(&from, |_, records| {
-        for record in records {
-            let block = Block::from_record(record.key, record.value);
-            let block = block.map_err(|error| topology::Error::stop(error.to_string()))?;
-            tally.add(&block);
-            tip = Some(block);
-        }
-        Ok(ControlFlow::Continue(()))
-    })?;
-    Ok((tally, tip))
-}
-
-/// What is wrong with the chain, checked as `cairn verify` does.
-fn verify(log: &EmbeddedLog, shell: &Shell, genesis: &Genesis) -> Result<Option<Broken>> {
+/// What is wrong with the chain, checked as `cairn verify` does; `visit` is handed every block that holds.
+fn verify(
+    log: &EmbeddedLog,
+    shell: &Shell,
+    genesis: &Genesis,
+    visit: &mut dyn FnMut(&Block),
+) -> Result<Option<Broken>> {
     let options = verify::Options {
         blockchain: BLOCKCHAIN.to_owned(),
         transactions: TRANSACTIONS.to_owned(),
         anchor: Anchor::Genesis(genesis.hash()),
         checkpoint: None,
     };
-    let found = verify::verify(log, &shell.clock, &options, key_file::system_rng()?, &mut |_| {})?;
+    let found = verify::verify(log, &shell.clock, &options, key_file::system_rng()?, visit)?;
     Ok(found.err())
 }
 
@@ -188,15 +178,15 @@ fn report(
     shell: &Shell,
     directory: &Directory,
     tally: &Tally,
-    tip: Option<&Block>,
+    tip: Option<(Hash, Hash)>,
     broken: Option<&Broken>,
 ) -> Result<()> {
-    let Some(tip) = tip else { return Err(Error::failed("no block was sealed")) };
+    let Some((block_hash, state_root)) = tip else { return Err(Error::failed("no block was sealed")) };
     if shell.json {
         let report = serde_json::json!({
             "height": tally.height,
-            "block_hash": tip.hash,
-            "state_root": tip.header.state_root,
+            "block_hash": block_hash,
+            "state_root": state_root,
             "applied": tally.applied_count,
             "rejected": tally.rejected_count,
             "unreadable": tally.unreadable_count,
@@ -207,12 +197,11 @@ fn report(
     }
     let mut text = format!("\n{}\n", tally.table());
     text += &format!(
-        "{} blocks: {} transactions applied, {} rejected, {} unreadable\nstate root {}",
+        "{} blocks: {} transactions applied, {} rejected, {} unreadable\nstate root {state_root}",
         grouped(tally.height),
         grouped(tally.applied_count),
         grouped(tally.rejected_count),
         grouped(tally.unreadable_count),
-        tip.header.state_root
     );
     text += &match broken {
         None => format!("\nverify: {}", shell.paint.green("intact")),

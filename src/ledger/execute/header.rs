@@ -1,7 +1,5 @@
 //! The header, from what was executed.
 
-use std::collections::BTreeMap;
-
 use borsh::BorshSerialize;
 use borsh::io::{Result as WriteResult, Write};
 
@@ -48,21 +46,6 @@ pub(super) fn build(parts: &Parts<'_>) -> Header {
         seed: parts.tip.seed,
         extensions: extensions.to_vec(),
     }
-}
-
-/// The stretch of each partition, ascending. Within a partition offsets ascend; between partitions any order goes.
-pub(super) fn ranges(entries: &[Entry]) -> Result<Vec<Range>, String> {
-    let mut ranges: BTreeMap<i32, Range> = BTreeMap::new();
-    for origin in entries.iter().map(|entry| entry.origin) {
-        let (partition, offset) = (origin.partition, origin.offset);
-        let range = ranges.entry(partition).or_insert(Range { partition, first: offset, last: offset, count: 0 });
-        if range.count > 0 && offset <= range.last {
-            return Err(format!("partition {partition}: offset {offset} stands after offset {}", range.last));
-        }
-        range.last = offset;
-        range.count += 1;
-    }
-    Ok(ranges.into_values().collect())
 }
 
 /// An entry with the receipt it is given, encoded as [`Entry`] is.

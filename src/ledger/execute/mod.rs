@@ -19,7 +19,7 @@ mod operations;
 use crate::chain::{
     Content, Cut, Entry, Extension, Hash, Header, Operation, Outcome, Parameters, Receipt, ValidatorId,
 };
-use crate::chain::{Transaction, to_canonical};
+use crate::chain::{Transaction, check, to_canonical};
 
 use super::apply::{Request, Rules};
 use super::state::{self, Changes, Supply, Table, Tip, View};
@@ -120,7 +120,7 @@ pub fn execute<V: View + ?Sized>(
 ) -> Result<Executed, Error<V::Error>> {
     let tip = state::tip(view)?;
     let height = check_start(view, tree, parameters, candidate, &tip)?;
-    let ranges = header::ranges(candidate.entries).map_err(Error::candidate)?;
+    check::ascending(candidate.entries).map_err(Error::candidate)?;
 
     let mut committee = Committee::load(view)?;
     let proposer_account = operations::account_of(candidate.proposer).map_err(Error::candidate)?;
@@ -163,7 +163,7 @@ pub fn execute<V: View + ?Sized>(
         height,
         parameters,
         candidate,
-        ranges,
+        ranges: check::ranges(candidate.entries),
         receipts: &receipts,
         operations: &books.operations,
         state_root: update.root(),
