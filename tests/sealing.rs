@@ -278,19 +278,22 @@ fn lost_group_offsets_seal_nothing_a_second_time() {
 
 #[test]
 fn a_topic_that_was_made_anew_is_refused_and_not_sealed() {
-    let mut chain = Chain::new(three_per_block(), &[]);
-    for _ in 0..3 {
-        chain.transfer("alice", "bob", 1);
+    // The new topic has no record yet, fewer or as many as are sealed, or more: with other values, or equal ones sent later.
+    for (count, amount) in [(0, 1), (2, 1), (3, 1), (3, 9), (7, 1), (7, 9)] {
+        let mut chain = Chain::new(three_per_block(), &[]);
+        for _ in 0..3 {
+            chain.transfer("alice", "bob", 1);
+        }
+        chain.driver.commit().unwrap();
+        chain.driver.delete_topic("transactions");
+        let value = format!(r#"{{"from":"alice","to":"bob","amount":{amount}}}"#);
+        for n in 0..count {
+            chain.driver.append("transactions", None, Some(value.as_bytes()), START_MS + 60_000 + n);
+        }
+        let refused = chain.driver.lose_offsets().unwrap_err().to_string();
+        assert!(refused.contains("made anew"), "{count} records: {refused}");
+        assert_eq!(chain.blocks().len(), 2);
     }
-    chain.driver.commit().unwrap();
-    chain.driver.delete_topic("transactions");
-    chain.driver.lose_offsets().unwrap();
-    let send =
-        |chain: &mut Chain| chain.driver.pipe("transactions", None, Some(br#"{"from":"a","to":"b","amount":9}"#), 1);
-    send(&mut chain).unwrap();
-    send(&mut chain).unwrap();
-    let refused = send(&mut chain).unwrap_err().to_string();
-    assert!(refused.contains("made anew"), "{refused}");
 }
 
 #[test]

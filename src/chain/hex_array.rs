@@ -42,7 +42,7 @@ pub(super) fn decode_into(text: &[u8], bytes: &mut [u8], upper_case: bool) -> bo
 
 /// The two lower-case hex digits of a byte.
 #[must_use]
-pub(super) fn digits(byte: u8) -> [u8; 2] {
+pub(crate) fn digits(byte: u8) -> [u8; 2] {
     [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]
 }
 

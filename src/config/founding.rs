@@ -159,9 +159,8 @@ fn make(request: &Request<'_>) -> Result<Founding> {
 
 /// Keys of the validators that a chain has when nobody names others.
 pub fn default_keys(rng: &mut impl rand::CryptoRng) -> Result<KeySet> {
-    let ids: Result<Vec<ValidatorId>, _> = DEFAULT_VALIDATORS.iter().map(|(id, _)| ValidatorId::new(id)).collect();
-    let ids = ids.map_err(|error| Error::new(error.to_string()))?;
-    KeySet::generate(ids, rng).map_err(|error| Error::new(error.to_string()))
+    let committee = KeySet::default_committee(rng).map_err(|error| Error::new(error.to_string()))?;
+    Ok(committee.0)
 }
 
 /// The genesis of a chain when nobody gives another, with the validators of a key set.

@@ -95,11 +95,6 @@ impl<V: Validator> Committee<V> {
         Committee { seats }
     }
 
-    /// The validator of an id.
-    pub fn get_mut(&mut self, id: &ValidatorId) -> Option<&mut V> {
-        self.seats.iter_mut().flatten().find(|validator| validator.id() == id)
-    }
-
     /// Runs one round.
     pub fn run<E>(&mut self, turn: &Turn<'_>, bench: &mut Bench<'_, E>) -> Result<Outcome, Error<E>> {
         let mut proposals = match self.seats.get_mut(turn.place) {

@@ -80,7 +80,7 @@ fn turn(chain_id: &str, height: u64, round: u32, seed: &Hash) -> Vec<u8> {
     [&length(chain_id), chain_id.as_bytes(), &height.to_le_bytes(), &round.to_le_bytes(), seed.as_bytes()].concat()
 }
 
-/// A chain id has at most 128 bytes, so its length always fits.
+/// A chain id has at most 64 bytes, so its length always fits.
 fn length(chain_id: &str) -> [u8; 4] {
     u32::try_from(chain_id.len()).unwrap_or(u32::MAX).to_le_bytes()
 }

@@ -48,23 +48,12 @@ impl Rendering for Report {
             None => json.extend_from_slice(b"null"),
             Some(body) => {
                 json.extend_from_slice(b"{\"transactions\":");
-                list(json, &body.entries);
+                body.entries.render(json);
                 json.extend_from_slice(b",\"operations\":");
-                list(json, &body.operations);
+                body.operations.render(json);
                 json.push(b'}');
             }
         }
         json.push(b'}');
     }
-}
-
-fn list<T: Rendering>(json: &mut Vec<u8>, items: &[T]) {
-    json.push(b'[');
-    for (index, item) in items.iter().enumerate() {
-        if index > 0 {
-            json.push(b',');
-        }
-        item.render(json);
-    }
-    json.push(b']');
 }

@@ -101,12 +101,6 @@ impl Roster {
         self.keys.iter()
     }
 
-    /// The stakes the genesis gives.
-    #[must_use]
-    pub fn genesis_stakes(&self) -> Stakes {
-        Stakes { stakes: self.listed.iter().map(|member| member.stake).collect() }
-    }
-
     /// The stakes of a set as the state holds it. Errors: its ids and keys are not this roster's.
     pub fn stakes(&self, members: &[Member]) -> Result<Stakes, Error> {
         let same = |a: &Member, b: &Member| a.id == b.id && a.ed25519 == b.ed25519 && a.bls == b.bls;

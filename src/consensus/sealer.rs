@@ -133,11 +133,6 @@ impl<V: Validator> Sealer<V> {
         &self.roster
     }
 
-    /// A validator of the committee.
-    pub fn validator_mut(&mut self, id: &ValidatorId) -> Option<&mut V> {
-        self.committee.get_mut(id)
-    }
-
     /// Seals the block after the state's last one, or says what is missing.
     ///
     /// `view` is the state after the last block and `tree` its tree. `decisions` are the **committed** ones; those about other

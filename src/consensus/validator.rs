@@ -83,7 +83,8 @@ pub enum Share<'v> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "validator {validator} was asked to sign {asked} for height {height} round {round}, where it signed {signed} before; \
-     nothing was signed. Stop: committed data changed under the sealer, rebuild the state"
+     nothing was signed. The input, the decisions or the state are no longer what they were: find out which before you start \
+     again, for a new process does not remember what it signed"
 )]
 pub struct WouldEquivocate {
     /// Who.
@@ -185,11 +186,6 @@ impl LocalValidator {
     pub fn with_fault(mut self, fault: Option<Fault>) -> LocalValidator {
         self.fault = fault;
         self
-    }
-
-    /// Sets or removes the fault.
-    pub fn set_fault(&mut self, fault: Option<Fault>) {
-        self.fault = fault;
     }
 
     fn proposal(&self, turn: &Turn<'_>, header: Header, hash: Hash, body: Option<Body>) -> Proposal {

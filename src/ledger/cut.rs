@@ -70,6 +70,8 @@ pub struct Cutter {
     size_bytes_max: u64,
     window_ms: i64,
     time_ms: i64,
+    /// The first millisecond behind the open block's window; `None`: no time lies there.
+    window_end_ms: Option<i64>,
     count: u64,
     size_bytes: u64,
 }
@@ -83,6 +85,7 @@ impl Cutter {
             size_bytes_max: u64::from(parameters.block_max_bytes),
             window_ms: i64::try_from(parameters.block_window_ms).unwrap_or(i64::MAX),
             time_ms: parent_time_ms,
+            window_end_ms: None,
             count: 0,
             size_bytes: 0,
         }
@@ -94,7 +97,7 @@ impl Cutter {
             if self.count >= self.transactions_max {
                 return Verdict::CutBefore(Cut::Transactions);
             }
-            if self.window_ms > 0 && window_index(item.timestamp_ms, self.window_ms) > self.window_index() {
+            if self.window_end_ms.is_some_and(|end_ms| item.timestamp_ms >= end_ms) {
                 return Verdict::CutBefore(Cut::Window);
             }
             if self.size_bytes.saturating_add(item.size_bytes) > self.size_bytes_max {
@@ -102,6 +105,10 @@ impl Cutter {
             }
         }
         self.time_ms = self.time_ms.max(item.timestamp_ms);
+        if self.count == 0 {
+            // From here on stream time does not leave the window while the block is open.
+            self.window_end_ms = self.bounds().and_then(|(_, end_ms)| i64::try_from(end_ms).ok());
+        }
         self.count += 1;
         self.size_bytes = self.size_bytes.saturating_add(item.size_bytes);
         if self.count >= self.transactions_max { Verdict::CutAfter(Cut::Transactions) } else { Verdict::Keep }
@@ -109,6 +116,7 @@ impl Cutter {
 
     /// Ends the open block, for whatever reason, and starts the next.
     pub fn close(&mut self) -> Span {
+        self.window_end_ms = None;
         self.count = 0;
         self.size_bytes = 0;
         self.span()
@@ -120,35 +128,19 @@ impl Cutter {
         Span { window: self.window(), time_ms: self.time_ms }
     }
 
-    /// How many records the open block holds.
-    #[must_use]
-    pub fn count(&self) -> u64 {
-        self.count
-    }
-
-    /// What the records of the open block count for.
-    #[must_use]
-    pub fn size_bytes(&self) -> u64 {
-        self.size_bytes
-    }
-
-    /// Within a block stream time never leaves the window, so the window can be told from it at any time.
-    fn window_index(&self) -> i64 {
-        window_index(self.time_ms, self.window_ms)
-    }
-
+    /// At the very ends of time a window is cut short at what 64 bits can name.
     fn window(&self) -> Option<Window> {
+        self.bounds().map(|(start_ms, end_ms)| Window { start_ms: clamp(start_ms), end_ms: clamp(end_ms) })
+    }
+
+    /// The window that stream time lies in. Windows are counted from 1970, without gaps: window n covers n * length up to
+    /// (n + 1) * length, exclusive.
+    fn bounds(&self) -> Option<(i128, i128)> {
         (self.window_ms > 0).then(|| {
-            // At the very ends of time a window is cut short at what 64 bits can name.
-            let start = i128::from(self.window_index()) * i128::from(self.window_ms);
-            Window { start_ms: clamp(start), end_ms: clamp(start + i128::from(self.window_ms)) }
+            let start_ms = i128::from(self.time_ms.div_euclid(self.window_ms)) * i128::from(self.window_ms);
+            (start_ms, start_ms + i128::from(self.window_ms))
         })
     }
-}
-
-/// Windows are counted from 1970, without gaps: window n covers n * length up to (n + 1) * length, exclusive.
-fn window_index(time_ms: i64, window_ms: i64) -> i64 {
-    time_ms.div_euclid(window_ms)
 }
 
 fn clamp(time_ms: i128) -> i64 {

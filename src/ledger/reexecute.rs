@@ -96,12 +96,8 @@ fn form_difference(block: &Block) -> Option<Difference> {
     if block.genesis.is_some() {
         return Some(Difference::new("genesis", "only block 0 has one", "one"));
     }
-    if let Some(extension) = header.extensions.iter().find(|extension| extension.critical) {
-        let expected = "no critical extension is known: use a newer program";
-        return Some(Difference::new("header.extensions", expected, extension.id));
-    }
-    if header.extensions.windows(2).any(|two| two[0].id >= two[1].id) {
-        return Some(Difference::new("header.extensions", "ids ascend", "they do not"));
+    if let Err(error) = header.check() {
+        return Some(Difference::new("header", error, "otherwise"));
     }
     (header.hash() != block.hash).then(|| Difference::new("hash", header.hash(), block.hash))
 }

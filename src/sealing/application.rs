@@ -8,10 +8,13 @@ use topology::graph::{Builder, Output, Topic, Topology};
 use crate::chain::{Genesis, Hash};
 use crate::consensus::sealer::Sealer;
 
+use super::chain::Left;
 use super::processor::Seal;
 use super::view::Stores;
 
 const SUB_TOPOLOGY: &str = "seal";
+/// The largest record of the topics that hold blocks, and what was proposed as one: 8 MiB.
+const RECORD_SIZE_BYTES_MAX: &str = "8388608";
 
 /// Name of the task that seals, and of its state directory.
 pub fn task_name() -> String {
@@ -55,6 +58,7 @@ pub(super) struct Shared {
     pub(super) entropy: [u8; 32],
     pub(super) topic_tip: Option<TopicTip>,
     pub(super) status: Mutex<Status>,
+    pub(super) left: Mutex<Left>,
 }
 
 /// What the chain is doing.
@@ -71,8 +75,9 @@ impl Application {
     pub fn new(options: Options) -> Self {
         let Options { genesis, transactions, blockchain, sealer, entropy, topic_tip } = options;
         let genesis_hash = genesis.hash();
-        let (sealer, status) = (Mutex::new(sealer), Mutex::default());
-        let shared = Shared { genesis, genesis_hash, transactions, blockchain, sealer, entropy, topic_tip, status };
+        let (sealer, status, left) = (Mutex::new(sealer), Mutex::default(), Mutex::default());
+        let shared =
+            Shared { genesis, genesis_hash, transactions, blockchain, sealer, entropy, topic_tip, status, left };
         Self { shared: Arc::new(shared) }
     }
 
@@ -96,7 +101,8 @@ impl Application {
         for store in stores.all() {
             sealing.store(store.clone());
         }
-        let transactions = Topic::new(&shared.transactions).partitions(1);
+        // Compaction would take records out before they are sealed.
+        let transactions = Topic::new(&shared.transactions).partitions(1).config("cleanup.policy", "delete");
         let input = sealing.source("transactions", transactions, Bytes, Bytes);
         let evidence = Output::<Bytes, Bytes>::new("evidence");
         let mut sealer = sealing.processor("sealer", &input).with_output(&evidence);
@@ -114,20 +120,36 @@ impl Application {
         });
         sealing.sink("blocks", &blocks, blockchain_topic(&shared.blockchain), Bytes, Bytes);
         let offences = sealing.side_output(&evidence);
-        let evidence_topic = Topic::new(evidence_topic(&shared.blockchain)).partitions(1);
-        let evidence_topic = evidence_topic.config("cleanup.policy", "delete").config("retention.ms", "-1");
-        sealing.sink("offences", &offences, evidence_topic, Bytes, Bytes);
+        sealing.sink("offences", &offences, offences_topic(&shared.blockchain), Bytes, Bytes);
         builder.build()
     }
 }
 
-/// Blocks by height. Compacted, with a week in which an overwritten height can still be recovered.
+impl Shared {
+    pub(super) fn set_status(&self, change: impl FnOnce(&mut Status)) {
+        change(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// Blocks by height. Compacted, with a week in which an overwritten height can still be recovered. The lag counts from a record's
+/// timestamp, so that has to be when the log took the record: a block's own is stream time, which may lie years back, or
+/// further ahead than the log would take.
 fn blockchain_topic(name: &str) -> Topic {
     Topic::new(name)
         .partitions(1)
         .config("cleanup.policy", "compact")
         .config("min.compaction.lag.ms", "604800000")
-        .config("max.message.bytes", "8388608")
+        .config("message.timestamp.type", "LogAppendTime")
+        .config("max.message.bytes", RECORD_SIZE_BYTES_MAX)
+}
+
+/// Offences with their proof. Beside it lies what was refused, which may be as large as a block.
+fn offences_topic(blockchain: &str) -> Topic {
+    Topic::new(evidence_topic(blockchain))
+        .partitions(1)
+        .config("cleanup.policy", "delete")
+        .config("retention.ms", "-1")
+        .config("max.message.bytes", RECORD_SIZE_BYTES_MAX)
 }
 
 /// Where offences go, with their proof: never compacted, kept for ever.

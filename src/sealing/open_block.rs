@@ -9,12 +9,16 @@ use crate::chain::{Content, Cut, Entry, Genesis, Hash, Origin, Reject, parse};
 use crate::ledger::cut::{Cutter, Item, Verdict};
 use crate::ledger::{Signature, execute, signatures};
 
+/// Originals are kept whole, and count little against the size of a block: past this many bytes of them the block is cut.
+const ORIGINALS_SIZE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// The records since the last block, decoded, and where the rules are.
 pub(super) struct OpenBlock {
     cutter: Cutter,
     entries: Vec<Entry>,
     /// What cannot be read as a transaction, as it came: it goes to the dead letters with the block.
     originals: Vec<Original>,
+    originals_size_bytes: usize,
     /// When the first record came, wall clock, ms.
     since_ms: Option<i64>,
 }
@@ -54,7 +58,7 @@ impl Incoming {
 impl OpenBlock {
     /// Nothing is open yet; `cutter` stands behind the last block.
     pub(super) fn new(cutter: Cutter) -> Self {
-        Self { cutter, entries: Vec::new(), originals: Vec::new(), since_ms: None }
+        Self { cutter, entries: Vec::new(), originals: Vec::new(), originals_size_bytes: 0, since_ms: None }
     }
 
     /// Offers a record: it is taken unless the verdict is [`Verdict::CutBefore`].
@@ -70,7 +74,9 @@ impl OpenBlock {
         }
         self.since_ms.get_or_insert(now_ms);
         if let Some(reject) = incoming.reason {
-            self.originals.push(Original::copy(record, &reject));
+            let original = Original::copy(record, &reject);
+            self.originals_size_bytes += original.size_bytes();
+            self.originals.push(original);
         }
         self.entries.push(incoming.entry);
         (verdict, None)
@@ -89,6 +95,11 @@ impl OpenBlock {
     /// How long the first held record has waited, ms.
     pub(super) fn age_ms(&self, now_ms: i64) -> i64 {
         self.since_ms.map_or(0, |since| now_ms - since)
+    }
+
+    /// Whether what is held for the dead letters is more than one block may keep in memory and send in one transaction.
+    pub(super) fn is_heavy(&self) -> bool {
+        self.originals_size_bytes > ORIGINALS_SIZE_BYTES_MAX
     }
 
     /// The held entries, for the sealer.
@@ -115,6 +126,7 @@ impl OpenBlock {
                 reason: &original.reason,
             });
         }
+        self.originals_size_bytes = 0;
         self.entries.clear();
         self.since_ms = None;
         self.cutter.close();
@@ -136,6 +148,12 @@ impl Original {
                 .collect(),
             reason: format!("{}: {}", reject.code, reject.detail),
         }
+    }
+
+    fn size_bytes(&self) -> usize {
+        let bytes = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, Vec::len);
+        let headers = self.headers.iter().map(|(name, value)| name.len() + bytes(value));
+        bytes(&self.key) + bytes(&self.value) + headers.sum::<usize>()
     }
 }
 

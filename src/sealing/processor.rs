@@ -4,7 +4,7 @@
 //!           record             cut by a rule                     sealed
 //!   Open ──────────> Open ───────────────────> sealing ─────────────────────> Open
 //!    │                                          │    │ ▲
-//!    │ too old, or the input ends               │    │ └── on a timer
+//!    │ too old or too heavy, or the input ends  │    │ └── on a timer
 //!    │                       a round passes     │    └───────> Waiting: no quorum
 //!    └──────> Deciding <────────────────────────┘
 //!                │        the decision is written; input is suspended
@@ -19,23 +19,23 @@ use std::sync::{Arc, PoisonError};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use topology::codec::Bytes;
-use topology::log::Headers;
 use topology::processor::{Context, Port, Processor, Punctuation, Record, Schedule};
-use topology::store::{self, Direction, KeyValueStore};
+use topology::store::{self, KeyValueStore};
 use topology::{Class, Error};
 
-use crate::chain::{Cut, Rendering};
+use crate::chain::Cut;
 use crate::consensus::decision::Decision;
-use crate::consensus::report::Report;
-use crate::consensus::sealer::{self, Sealed, Step, Stretch};
-use crate::ledger::cut::{Cutter, Verdict};
-use crate::ledger::state::{self, Table, Tip, View};
-use crate::ledger::{self, Tree};
+use crate::consensus::sealer::{Sealed, Step, Stretch};
+use crate::ledger::cut::Verdict;
+use crate::ledger::state;
 
-use super::application::Shared;
-use super::covered::{Covered, Passing};
-use super::open_block::{DecidedCut, Incoming, OpenBlock};
+use super::application::{Shared, Status};
+use super::chain::{Chain, Phase, read_decisions};
+use super::covered::Covered;
+use super::forward::{forward_block, forward_report};
+use super::open_block::Incoming;
 use super::view::Tables;
+use super::{ledger_error, stop};
 
 /// Seals the records of one partition into blocks.
 pub(super) struct Seal {
@@ -46,29 +46,6 @@ pub(super) struct Seal {
     randomness: StdRng,
     /// `None` before `init`.
     chain: Option<Chain>,
-}
-
-/// Where the chain is, derived from the stores.
-struct Chain {
-    tip: Tip,
-    tree: Tree,
-    open: OpenBlock,
-    /// Committed decisions about the next height.
-    decided: Vec<Decision>,
-    phase: Phase,
-    covered: Option<Covered>,
-    /// How far input that is in blocks already is being passed over.
-    passing: Passing,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// Takes records.
-    Open,
-    /// The open block is cut, for this reason, and a decision about it was written and is not committed yet.
-    Deciding(Cut),
-    /// The open block is cut, and not enough stake signs it.
-    Waiting(Cut),
 }
 
 type Output<'c> = Context<'c, Bytes, Bytes>;
@@ -88,75 +65,6 @@ impl Seal {
         self.chain.as_mut().ok_or_else(|| Error::stop("the sealer was given records before it was initialised"))
     }
 
-    /// Continues the chain in the stores, or begins it.
-    fn open_chain(&mut self, context: &mut Output<'_>) -> topology::Result<Chain> {
-        let has_state = self.tables.get(Table::Tip, b"tip", &mut Vec::new())?;
-        let topic_tip = match &self.shared.topic_tip {
-            Some(read) => Some(read()?),
-            None => None,
-        };
-        let (tip, tree) = if has_state {
-            let tip = state::tip(&self.tables).map_err(ledger_error)?;
-            state::audit_supply(&self.tables).map_err(ledger_error)?;
-            (tip, state::build_tree(&self.tables).map_err(ledger_error)?)
-        } else {
-            self.begin_chain(context, topic_tip.flatten().is_some())?
-        };
-        if let Some(topic_tip) = topic_tip
-            && has_state
-            && topic_tip != Some((tip.height, tip.hash))
-        {
-            return Err(other_tip(&tip, topic_tip.map(|(height, hash)| format!("{height} ({hash})"))));
-        }
-        let cutter = Cutter::new(&self.shared.genesis.parameters, tip.time_ms);
-        let decided = self.read_decisions(tip.height + 1)?;
-        self.set_status(|status| status.height = Some(tip.height));
-        let covered = Covered::read(&self.tables, context.partition().partition)?;
-        let open = OpenBlock::new(cutter);
-        Ok(Chain { tip, tree, open, decided, phase: Phase::Open, covered, passing: Passing::default() })
-    }
-
-    /// Writes the state after genesis, and block 0.
-    fn begin_chain(&mut self, context: &mut Output<'_>, topic_has_blocks: bool) -> topology::Result<(Tip, Tree)> {
-        if topic_has_blocks {
-            return Err(Error::stop(
-                "the blockchain topic already holds a chain, but this application has no state of it: start with the \
-                 application id that made it, or write to another topic",
-            ));
-        }
-        let genesis = &self.shared.genesis;
-        let seed = genesis.block(crate::chain::Hash::ZERO).header.seed;
-        let mut changes = state::genesis(genesis, seed);
-        let mut tree = Tree::new();
-        let update = tree.update(changes.to_tree()).map_err(|error| stop(&error))?;
-        let block = genesis.block(update.root());
-        tree.commit(update).map_err(|error| stop(&error))?;
-        let tip = sealer::genesis_tip(&block);
-        changes.put_tip(&tip);
-        self.tables.write(&changes)?;
-        forward_block(context, &block, -1, genesis.created_ms)?;
-        tracing::info!(chain = genesis.chain_id, genesis = %self.shared.genesis_hash, "a new chain begins");
-        Ok((tip, tree))
-    }
-
-    fn read_decisions(&self, height: u64) -> topology::Result<Vec<Decision>> {
-        let mut found = Vec::new();
-        let mut unreadable = false;
-        self.decisions.prefix(&Decision::key_prefix(height), Direction::Forward, |_, value| {
-            match Decision::from_value(value) {
-                Some(decision) => found.push(decision),
-                None => unreadable = true,
-            }
-            std::ops::ControlFlow::Continue(())
-        })?;
-        match unreadable {
-            false => Ok(found),
-            true => Err(Error::stop(format!(
-                "the decisions store holds one about height {height} that this version cannot read: run the version that wrote it"
-            ))),
-        }
-    }
-
     /// Takes one record into the open block, sealing blocks that it ends. False: no more input for now.
     fn take(&mut self, record: &Record<'_, Bytes, Bytes>, context: &mut Output<'_>) -> topology::Result<bool> {
         let partition = context.partition().partition;
@@ -170,9 +78,15 @@ impl Seal {
             let chain = self.chain()?;
             let (verdict, rest) = chain.open.offer(incoming, record, now_ms);
             let cut = match verdict {
-                Verdict::Keep => {
-                    chain.decided_cut().filter(|cut| cut.through_offset <= record.offset).map(|cut| cut.cut)
-                }
+                Verdict::Keep => match chain.decided_cut() {
+                    Some(decided) => (decided.through_offset <= record.offset).then_some(decided.cut),
+                    // A function of the log, so whoever reads it again decides the same.
+                    None if chain.open.is_heavy() => {
+                        self.decide_cut(Cut::Age, context)?;
+                        return Ok(false);
+                    }
+                    None => None,
+                },
                 Verdict::CutBefore(cut) | Verdict::CutAfter(cut) => Some(cut),
             };
             if let Some(cut) = cut
@@ -205,13 +119,10 @@ impl Seal {
                 self.decide(decision, cut, context)?;
                 Ok(false)
             }
-            Step::Waiting { height, round, have, need } => {
-                if chain.phase != Phase::Waiting(cut) {
-                    tracing::warn!(height, round, "waiting for quorum ({have}/{need})");
-                }
+            Step::Waiting { have, need, .. } => {
                 chain.phase = Phase::Waiting(cut);
-                suspend(chain, context);
-                self.set_status(|status| status.waiting_for_quorum = Some((have, need)));
+                chain.suspend(context);
+                shared.set_status(|status| status.waiting_for_quorum = Some((have, need)));
                 Ok(false)
             }
         }
@@ -240,10 +151,10 @@ impl Seal {
         for report in &reports {
             forward_report(evidence, context, report, last_offset, block.header.time_ms)?;
         }
-        forward_block(context, &block, last_offset, block.header.time_ms)?;
+        forward_block(context, &block, last_offset)?;
         let (height, cut) = (block.header.height, block.header.cut);
         tracing::debug!(height, %cut, records = block.entries.len(), round = block.header.round, "sealed");
-        self.set_status(|status| *status = super::Status { height: Some(height), waiting_for_quorum: None });
+        self.shared.set_status(|status| *status = Status { height: Some(height), waiting_for_quorum: None });
         Ok(())
     }
 
@@ -254,7 +165,7 @@ impl Seal {
         self.decisions.put(&&decision.key()[..], &&decision.value()[..])?;
         let chain = self.chain()?;
         chain.phase = Phase::Deciding(cut);
-        suspend(chain, context);
+        chain.suspend(context);
         context.request_commit();
         Ok(())
     }
@@ -280,20 +191,13 @@ impl Seal {
         }
         Ok(())
     }
-
-    fn set_status(&self, change: impl FnOnce(&mut super::Status)) {
-        change(&mut self.shared.status.lock().unwrap_or_else(PoisonError::into_inner));
-    }
 }
 
-impl Chain {
-    fn decided_cut(&self) -> Option<DecidedCut> {
-        self.decided.iter().find_map(|decision| match decision {
-            Decision::Cut { cut, through_offset, .. } => {
-                Some(DecidedCut { cut: *cut, through_offset: *through_offset })
-            }
-            Decision::RoundPassed { .. } => None,
-        })
+impl Drop for Seal {
+    fn drop(&mut self) {
+        if let Some(chain) = self.chain.take() {
+            self.shared.left.lock().unwrap_or_else(PoisonError::into_inner).tree = Some(chain.tree);
+        }
     }
 }
 
@@ -304,8 +208,7 @@ impl Processor for Seal {
     type ValueOut = Bytes;
 
     fn init(&mut self, context: &mut Output<'_>) -> topology::Result<()> {
-        let chain = self.open_chain(context)?;
-        self.chain = Some(chain);
+        self.chain = Some(Chain::open(&self.shared, &self.tables, &self.decisions, context)?);
         let age_ms = i64::try_from(self.shared.genesis.parameters.block_max_age_ms).unwrap_or(i64::MAX);
         if age_ms > 0 {
             context.schedule(Schedule::WallClock { interval_ms: (age_ms / 10).clamp(5, 1_000) });
@@ -335,9 +238,14 @@ impl Processor for Seal {
     fn punctuate(&mut self, _punctuation: Punctuation, context: &mut Output<'_>) -> topology::Result<()> {
         let age_max_ms = i64::try_from(self.shared.genesis.parameters.block_max_age_ms).unwrap_or(i64::MAX);
         let now_ms = context.now_ms();
+        // A predecessor may have signed a block that the rules cut further on. Its signature counts whatever became of its
+        // transaction, so nothing is cut by age until all that it can have read was seen.
+        let has_read_all = context.next_offset() >= context.input_end();
         let chain = self.chain()?;
         match chain.phase {
-            Phase::Open if chain.open.age_ms(now_ms) >= age_max_ms => self.decide_cut(Cut::Age, context),
+            Phase::Open if chain.open.age_ms(now_ms) >= age_max_ms && has_read_all => {
+                self.decide_cut(Cut::Age, context)
+            }
             Phase::Waiting(cut) => self.resume(cut, context),
             Phase::Open | Phase::Deciding(_) => Ok(()),
         }
@@ -347,7 +255,7 @@ impl Processor for Seal {
         let chain = self.chain()?;
         let Phase::Deciding(cut) = chain.phase else { return Ok(()) };
         let height = chain.tip.height + 1;
-        let decided = self.read_decisions(height)?;
+        let decided = read_decisions(&self.decisions, height)?;
         let chain = self.chain()?;
         chain.decided = decided;
         chain.phase = Phase::Open;
@@ -356,64 +264,6 @@ impl Processor for Seal {
 
     fn end_of_input(&mut self, context: &mut Output<'_>) -> topology::Result<()> {
         self.decide_cut(Cut::End, context)
-    }
-}
-
-/// The records from the open block's last one on are delivered again when the block is sealed.
-fn suspend(chain: &Chain, context: &mut Output<'_>) {
-    if let Some(last) = chain.open.last_offset() {
-        context.suspend_from(last + 1);
-    }
-    context.hold_from(chain.open.first_offset());
-}
-
-fn forward_block(
-    context: &mut Output<'_>,
-    block: &crate::chain::Block,
-    offset: i64,
-    timestamp_ms: i64,
-) -> topology::Result<()> {
-    let mut json = Vec::new();
-    block.render(&mut json);
-    let key = block.key();
-    let record =
-        Record { offset, timestamp_ms, key: Some(key.as_bytes()), value: Some(&json[..]), headers: Headers::NONE };
-    context.forward(record)
-}
-
-fn forward_report(
-    port: &Port<Bytes, Bytes>,
-    context: &mut Output<'_>,
-    report: &Report,
-    offset: i64,
-    timestamp_ms: i64,
-) -> topology::Result<()> {
-    tracing::warn!(height = report.height, round = report.round, validator = %report.validator, amount = report.amount, "slashed");
-    let mut json = Vec::new();
-    report.render(&mut json);
-    let key = report.key();
-    let record =
-        Record { offset, timestamp_ms, key: Some(key.as_bytes()), value: Some(&json[..]), headers: Headers::NONE };
-    context.forward_to(port, record)
-}
-
-fn other_tip(tip: &Tip, topic: Option<String>) -> Error {
-    let topic = topic.unwrap_or_else(|| "nothing".to_owned());
-    let (height, hash) = (tip.height, tip.hash);
-    Error::stop(format!(
-        "the state ends at height {height} ({hash}), the blockchain topic at {topic}: somebody else wrote to the topic, or it \
-         was made anew. Run cairn verify to see which, then give the topic that belongs to this state"
-    ))
-}
-
-fn stop(error: &dyn std::error::Error) -> Error {
-    Error::stop(error.to_string())
-}
-
-fn ledger_error(error: ledger::Error<store::Error>) -> Error {
-    match error {
-        ledger::Error::View(error) => error.into(),
-        other => stop(&other),
     }
 }
 

@@ -117,6 +117,14 @@ impl View for Tables {
         })
     }
 
+    fn get_many(&self, table: Table, keys: &[&[u8]], found: &mut dyn FnMut(usize, &[u8])) -> store::Result<()> {
+        let store = self.store(table)?;
+        for (place, key) in keys.iter().enumerate() {
+            store.get_with(key, |value| value.into_iter().for_each(|value| found(place, value)))?;
+        }
+        Ok(())
+    }
+
     fn scan(&self, table: Table, visit: &mut dyn FnMut(&[u8], &[u8])) -> store::Result<()> {
         self.store(table)?.scan(Direction::Forward, |key, value| {
             visit(key, value);

@@ -273,12 +273,14 @@ impl TestDriver {
         let drive = &mut self.drives[index];
         let first_changelog = drive.topics.len() - spec.stores.len();
         let (next_offset, metadata) = drive.committed;
+        let input_end = self.topics.get(&drive.source).map_or(0, |records| self::next_offset(records));
         let options = TaskOptions {
             id: TaskId { sub_topology: spec.name.clone(), partition: 0 },
             sub_topology: index,
             runtime: RuntimeOptions {
                 partition: TopicPartition::new(drive.source.clone(), 0),
                 next_offset,
+                input_end,
                 stream_time_ms: metadata.stream_time_ms,
                 now_ms: self.now_ms,
                 topics: drive.topics.clone(),

@@ -67,6 +67,11 @@ fn a_wrong_genesis_names_the_key_to_change() {
     assert_eq!(refused(&|genesis| genesis.accounts[0].0 = "$system".parse().unwrap()), "accounts");
     assert_eq!(refused(&|genesis| genesis.accounts[0].1 = -1), "accounts");
     assert_eq!(refused(&|genesis| genesis.accounts[0].1 = i64::MAX), "accounts");
+    // Block 0 has to fit a record of 8 MiB.
+    let many = |count| (0..count).map(|n| (format!("{n:06}{}", "x".repeat(100)).parse().unwrap(), 0)).collect();
+    assert_eq!(refused(&|genesis| genesis.accounts = many(60_000)), "accounts");
+    let fits = Genesis { accounts: many(50_000), ..genesis() };
+    assert_eq!(fits.validate(), Ok(()));
     assert_eq!(refused(&|genesis| genesis.validators.clear()), "validators");
     assert_eq!(refused(&|genesis| genesis.validators[0].stake = 0), "validators");
     assert_eq!(refused(&|genesis| genesis.validators[0].stake = u64::MAX), "validators");

@@ -12,6 +12,8 @@ use crate::chain::{Error, Result};
 const VALIDATOR_COUNT_MAX: usize = 1024;
 /// Bounds of `block.max_bytes`: the upper one leaves room for header, seal and evidence in a record of 8 MiB.
 const BLOCK_BYTES: std::ops::RangeInclusive<u32> = 512..=7 * 1024 * 1024;
+/// The most bytes that block 0 may give its genesis, for the same reason.
+const GENESIS_SIZE_BYTES_MAX: usize = 7 * 1024 * 1024;
 /// Bounds of `block.max_transactions`.
 const BLOCK_TRANSACTIONS: std::ops::RangeInclusive<u32> = 1..=1_000_000;
 
@@ -28,7 +30,22 @@ impl Genesis {
         }
         self.parameters.validate()?;
         self.validate_accounts()?;
-        self.validate_validators()
+        self.validate_validators()?;
+        self.validate_size()
+    }
+
+    fn validate_size(&self) -> Result<()> {
+        let rendering = serde_json::to_string(self).map_err(|error| refuse("accounts", error))?;
+        if rendering.len() > GENESIS_SIZE_BYTES_MAX {
+            let (size_bytes, count) = (rendering.len(), self.accounts.len());
+            let detail = format_args!(
+                "with {count} of them block 0 takes {size_bytes} bytes; keep that within {GENESIS_SIZE_BYTES_MAX}, and give the \
+                 others their balances in transactions"
+            )
+            .to_string();
+            return Err(refuse("accounts", detail));
+        }
+        Ok(())
     }
 
     fn validate_accounts(&self) -> Result<()> {

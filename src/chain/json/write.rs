@@ -72,6 +72,12 @@ impl Rendering for Evidence {
     }
 }
 
+impl<T: Rendering> Rendering for [T] {
+    fn render(&self, json: &mut Vec<u8>) {
+        list(json, self, |json, item| item.render(json));
+    }
+}
+
 impl Entry {
     /// How many bytes the entry counts for against `block.max_bytes`: its rendering and the comma after it, with the
     /// receipt at its longest ([`ENTRY_RECEIPT_SIZE_BYTES_MAX`]). So it is known before the entry is executed, and the

@@ -1,6 +1,7 @@
 //! What the committee promises, against real keys and real signatures.
 
 mod evidence;
+mod quorum;
 mod rounds;
 mod seal;
 mod sealer;
@@ -33,7 +34,7 @@ impl Five {
         let listed: Vec<_> =
             keys.pairs().iter().zip(STAKES).map(|(pair, stake)| pair.genesis_validator(stake)).collect();
         let roster = Roster::new(&listed).unwrap();
-        let stakes = roster.genesis_stakes();
+        let stakes = Stakes::new(STAKES.to_vec()).unwrap();
         Five { keys, roster, stakes, seed: Hash::of(b"seed") }
     }
 

@@ -31,19 +31,20 @@ impl<'a> Accounts<'a> {
     ) -> Result<Self, Error<V::Error>> {
         // Sorting rather than hashing: names come from strangers, and nobody can make this slow. Stores read, and
         // changes are listed, in this order too. Sender and receiver of entry n stand at 2n and 2n + 1.
-        let mut named: Vec<(&'a Name, usize)> = Vec::with_capacity(2 * entries.len() + 1);
+        let mut named: Vec<(&'a [u8], usize)> = Vec::with_capacity(2 * entries.len() + 1);
         for (place, entry) in entries.iter().enumerate() {
             if let Content::Transaction { transaction, .. } = &entry.content {
-                named.extend([(&transaction.from, 2 * place), (&transaction.to, 2 * place + 1)]);
+                named.extend([(transaction.from.as_bytes(), 2 * place), (transaction.to.as_bytes(), 2 * place + 1)]);
             }
         }
-        named.push((proposer, 2 * entries.len()));
+        named.push((proposer.as_bytes(), 2 * entries.len()));
         named.sort_unstable();
 
         let mut slots: Vec<Slot<'a>> = Vec::with_capacity(named.len());
         let mut places = vec![0u32; 2 * entries.len() + 1];
-        for (name, mention) in named {
-            if slots.last().is_none_or(|last| last.name != name) {
+        for (bytes, mention) in named {
+            if slots.last().is_none_or(|last| last.name.as_bytes() != bytes) {
+                let name = mentioned(entries, mention).unwrap_or(proposer);
                 slots.push(Slot { name, owner: None, before: Account::default(), now: Account::default() });
             }
             places[mention] = u32::try_from(slots.len() - 1).unwrap_or(u32::MAX);
@@ -110,5 +111,14 @@ impl<'a> Accounts<'a> {
             let record = slot.now.to_record();
             changes.set(Table::Accounts, slot.name.as_bytes(), record.as_ref().map(<[u8; 16]>::as_slice));
         }
+    }
+}
+
+/// The name at a mention: sender and receiver of entry n are 2n and 2n + 1. `None`: no entry mentions it.
+fn mentioned(entries: &[Entry], mention: usize) -> Option<&Name> {
+    match &entries.get(mention / 2)?.content {
+        Content::Transaction { transaction, .. } if mention.is_multiple_of(2) => Some(&transaction.from),
+        Content::Transaction { transaction, .. } => Some(&transaction.to),
+        Content::Stub { .. } => None,
     }
 }

@@ -3,8 +3,8 @@
 //! ```text
 //! table        key                                        value                          in the state tree
 //! accounts     name                                       Account                        yes
-//! ids          sender length u8 | sender | id             RememberedId                   yes
-//! expiries     height u64, big-endian                     list of keys of `ids`          no: follows from ids
+//! ids          sender length u8 | sender | id             RememberedId                   no: follows from expiries
+//! expiries     height u64 | chunk u32, big-endian         list of ids                    yes
 //! validators   id                                         ValidatorRecord                yes
 //! chain        "parameters", "seed", "supply"             Parameters, Hash, Supply       yes
 //! tip          "tip"                                      Tip                            no: names the root itself
@@ -19,17 +19,17 @@ mod genesis;
 mod memory;
 mod records;
 
-pub use audit::{audit_supply, build_tree};
+pub use audit::{audit_ids, audit_supply, build_tree};
 pub use changes::Changes;
 pub use genesis::genesis;
 pub use memory::MemoryState;
 pub use records::{
-    Account, RememberedId, StateError, Supply, Tip, ValidatorRecord, expiry_key, id_key, parameters, seed, supply, tip,
-    validators,
+    Account, ListedId, RememberedId, StateError, Supply, Tip, ValidatorRecord, expiry_key, id_key, parameters, seed,
+    supply, tip, validators,
 };
-pub(in crate::ledger) use records::{SEED, SUPPLY, read};
+pub(in crate::ledger) use records::{LIST_SIZE_BYTES_MAX, SEED, SUPPLY, read};
 
-use super::tree::Change;
+use super::tree::{Change, short_hash};
 use crate::chain::hash::{Domain, Hash, hash};
 
 /// A table of the state. The byte is part of the path in the state tree.
@@ -40,7 +40,7 @@ pub enum Table {
     Accounts = 1,
     /// Ids of applied transactions, by sender and id.
     Ids = 2,
-    /// Which ids are forgotten at which height.
+    /// Which ids are forgotten at which height. The state root commits to ids through these lists.
     Expiries = 3,
     /// Validators, by id.
     Validators = 4,
@@ -72,22 +72,29 @@ impl Table {
     #[must_use]
     pub const fn in_tree(self) -> bool {
         match self {
-            Table::Accounts | Table::Ids | Table::Validators | Table::Chain => true,
-            Table::Expiries | Table::Tip => false,
+            Table::Accounts | Table::Expiries | Table::Validators | Table::Chain => true,
+            Table::Ids | Table::Tip => false,
         }
     }
 
     /// The path of one of its keys in the state tree.
     #[must_use]
     pub fn path(self, key: &[u8]) -> Hash {
-        hash(Domain::StateKey, &[&[self as u8], key])
+        let table = [self as u8];
+        let short = short_hash(&[Domain::StateKey.tag(), &table, key]);
+        short.unwrap_or_else(|| hash(Domain::StateKey, &[&table, key]))
     }
 
     /// A change to the table as a change to the state tree; `None` for a table that is not in it.
     #[must_use]
     pub fn tree_change(self, key: &[u8], value: Option<&[u8]>) -> Option<Change> {
-        self.in_tree().then(|| (self.path(key), value.map(Hash::of)))
+        self.in_tree().then(|| (self.path(key), value.map(value_hash)))
     }
+}
+
+/// SHA-256 of a value.
+fn value_hash(value: &[u8]) -> Hash {
+    short_hash(&[value]).unwrap_or_else(|| Hash::of(value))
 }
 
 /// Where the state is read from: stores, or memory.

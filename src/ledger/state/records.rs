@@ -3,7 +3,7 @@
 //! ```text
 //! Account           balance i64 | nonce u64
 //! RememberedId      height u64 | body hash 32
-//! list of id keys   u32 count | (u32 length | bytes) ..
+//! list of ids       u32 count | (u32 length | key of `ids` | body hash 32) ..
 //! ValidatorRecord   ed25519 32 | bls 96 | possession 48 | stake u64 | slashed_at_height ?u64 | missed u64
 //! Supply            genesis i128 | minted i128 | burnt i128
 //! Tip               chain_id str | height u64 | hash 32 | time_ms i64 | seed 32 | state_root 32
@@ -45,6 +45,14 @@ pub enum StateError {
         table: &'static str,
         /// The key, as text.
         key: String,
+    },
+    /// The table `ids` is not what the lists of ids say.
+    #[error("table `ids` holds {held} ids, the lists in `expiries` {listed}, and they are not the same")]
+    Ids {
+        /// How many ids the table holds.
+        held: u64,
+        /// How many are on the lists.
+        listed: u64,
     },
     /// Balances and stakes do not sum up to the supply on record.
     #[error("balances and stakes sum up to {found}, the supply on record is {recorded}")]
@@ -99,6 +107,14 @@ pub struct RememberedId {
     /// The hash of the transaction's body: tells a repetition from another transaction under the same id.
     pub body: Hash,
 }
+
+/// An id on the list of those that are forgotten at one height: its key in [`Table::Ids`], and the hash of the transaction's
+/// body. The height at which it was used follows from the list's.
+pub type ListedId = (Vec<u8>, Hash);
+
+/// The most bytes of a record of [`Table::Expiries`]: a log refuses records of more than about 1 MiB. A longer list is cut into
+/// chunks.
+pub(in crate::ledger) const LIST_SIZE_BYTES_MAX: usize = 512 * 1024;
 
 /// A validator.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -173,10 +189,13 @@ pub fn id_key(sender: &Name, id: &Id) -> Vec<u8> {
     key
 }
 
-/// The key of the list of ids that are forgotten at a height.
+/// The key of a chunk, counted from 0, of the list of ids that are forgotten at a height.
 #[must_use]
-pub fn expiry_key(height: u64) -> [u8; 8] {
-    height.to_be_bytes()
+pub fn expiry_key(height: u64, chunk: u32) -> [u8; 12] {
+    let mut key = [0; 12];
+    key[..8].copy_from_slice(&height.to_be_bytes());
+    key[8..].copy_from_slice(&chunk.to_be_bytes());
+    key
 }
 
 /// The record of a key, decoded.

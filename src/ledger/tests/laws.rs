@@ -47,7 +47,7 @@ fn any_transaction() -> impl Strategy<Value = Transaction> {
 }
 
 /// One block's worth: what is in it (`None`: a stub), who proposes, what became of earlier rounds.
-type Step = (Vec<Option<Transaction>>, usize, Vec<bool>);
+pub(super) type Step = (Vec<Option<Transaction>>, usize, Vec<bool>);
 
 fn any_steps() -> impl Strategy<Value = Vec<Step>> {
     let record = prop_oneof![12 => any_transaction().prop_map(Some), 1 => Just(None)];
@@ -71,7 +71,7 @@ fn any_parameters() -> impl Strategy<Value = Parameters> {
     )
 }
 
-fn any_chain() -> impl Strategy<Value = (World, Vec<Step>)> {
+pub(super) fn any_chain() -> impl Strategy<Value = (World, Vec<Step>)> {
     (any_parameters(), any_steps(), prop_oneof![Just(1000), Just(i64::MAX - 100)]).prop_map(
         |(parameters, steps, rich)| {
             let accounts = [(name("alice"), rich), (name("bob"), 300), (key(1).1, 500), (name("v1"), 100)];
@@ -82,7 +82,7 @@ fn any_chain() -> impl Strategy<Value = (World, Vec<Step>)> {
 
 impl World {
     /// Makes a block of a step, leaving out what slashed validators can no longer do.
-    fn step(&mut self, (records, proposer, rounds): &Step) -> Block {
+    pub(super) fn step(&mut self, (records, proposer, rounds): &Step) -> Block {
         let entries = self.entries(records);
         let mut active = self.active();
         let mut prior = Vec::new();
@@ -120,7 +120,7 @@ impl World {
     }
 }
 
-fn receipts(block: &Block) -> impl Iterator<Item = (&Transaction, &Receipt)> {
+pub(super) fn receipts(block: &Block) -> impl Iterator<Item = (&Transaction, &Receipt)> {
     block.entries.iter().filter_map(|entry| match &entry.content {
         Content::Transaction { transaction, receipt } => Some((transaction, receipt)),
         Content::Stub { .. } => None,
@@ -250,40 +250,6 @@ proptest! {
         }
         let differs = input_difference(&honest.entries, &block.entries).is_some();
         prop_assert_eq!(differs, matches!(alteration, 0 | 3 | 4));
-    }
-}
-
-/// Chains one of whose senders repeats itself.
-#[test]
-fn an_id_is_remembered_for_exactly_the_documented_number_of_blocks() {
-    for remember_blocks in 0..4u64 {
-        let parameters = Parameters { ids_remember_blocks: remember_blocks, ..open(1_000) };
-        let mut world = World::new(parameters, &[]);
-        let with_id = |units| Transaction { id: Some(Id::new("x").unwrap()), ..transfer("alice", "bob", units) };
-        let other_sender = Transaction { id: Some(Id::new("x").unwrap()), ..transfer("carol", "bob", 1) };
-        let first_height = world.height() + 1;
-        let block = world.seal(vec![with_id(1), other_sender]);
-        assert!(receipts(block).all(|(_, receipt)| receipt.is_applied()), "ids belong to their sender");
-        while world.height() < first_height + remember_blocks {
-            let block = world.seal(vec![with_id(1), with_id(2)]).clone();
-            let outcomes: Vec<Outcome> = receipts(&block).map(|(_, receipt)| receipt.outcome).collect();
-            let expected = [crate::chain::ReasonCode::Duplicate, crate::chain::ReasonCode::Conflict].map(rejected);
-            assert_eq!(outcomes, expected, "height {}, used at {first_height}", world.height());
-        }
-        assert_eq!(world.height(), first_height + remember_blocks);
-        assert_eq!(world.submit(with_id(2)).outcome, Outcome::Applied, "forgotten at height {}", world.height());
-        // Within one block the second use is a repetition, too.
-        let fresh = |units| Transaction { id: Some(Id::new("new").unwrap()), ..transfer("alice", "bob", units) };
-        let block = world.seal(vec![fresh(1), fresh(1), fresh(2)]).clone();
-        let expected = [crate::chain::ReasonCode::Duplicate, crate::chain::ReasonCode::Conflict].map(rejected);
-        let outcomes: Vec<Outcome> = receipts(&block).map(|(_, receipt)| receipt.outcome).collect();
-        assert_eq!(outcomes, [&[Outcome::Applied][..], &expected].concat());
-        // Once all are forgotten, nothing of them is left.
-        for _ in 0..=remember_blocks + 1 {
-            world.seal(vec![transfer("alice", "bob", 0)]);
-        }
-        assert_eq!(world.state.table(Table::Ids).count() + world.state.table(Table::Expiries).count(), 0);
-        world.check();
     }
 }
 

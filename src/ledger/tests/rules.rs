@@ -2,16 +2,12 @@
 
 use super::world::*;
 use crate::chain::{
-    Amount, Content, Cut, Entry, Id, Kind, Memo, Operation, Outcome, Parameters, ReasonCode, Receipt, Signatures,
-    Transaction, to_canonical,
+    Amount, Content, Id, Kind, Memo, Operation, Outcome, Parameters, ReasonCode, Receipt, Signatures, Transaction,
+    to_canonical,
 };
 use crate::ledger::execute::undecided;
 use crate::ledger::state::{self, Account, audit_supply};
-use crate::ledger::{Candidate, Error, Signature, Table, Tree, execute};
-
-fn with_id(transaction: Transaction, id: &str) -> Transaction {
-    Transaction { id: Some(Id::new(id).unwrap()), ..transaction }
-}
+use crate::ledger::{Error, Table};
 
 fn with_nonce(transaction: Transaction, nonce: u64) -> Transaction {
     Transaction { nonce: Some(nonce), ..transaction }
@@ -19,11 +15,6 @@ fn with_nonce(transaction: Transaction, nonce: u64) -> Transaction {
 
 fn receipt(outcome: Outcome, from_balance: i64, to_balance: i64) -> Receipt {
     Receipt { outcome, from_balance, to_balance }
-}
-
-/// A strict chain on which alice has 100.
-fn rich_alice() -> World {
-    World::new(strict(), &[(name("alice"), 100)])
 }
 
 #[test]
@@ -279,82 +270,6 @@ fn a_slash_burns_the_whole_stake_at_once_and_for_ever() {
     assert!(refused(1, &[slash(0, 0)]).contains("slashed at height 2"), "it is slashed once");
     assert!(refused(1, &[missed(0, 0)]).contains("slashed at height 2"), "it is not drawn any more");
     world.check();
-}
-
-#[test]
-fn every_round_before_has_exactly_one_operation() {
-    let mut world = rich_alice();
-    let entries = [world.entry(transfer("alice", "b", 0))];
-    let half = match slash(0, 1) {
-        Operation::Slash { round, validator, amount, evidence } => {
-            Operation::Slash { round, validator, amount: amount / 2, evidence }
-        }
-        other => other,
-    };
-    let unknown = Operation::Missed { round: 0, validator: "nobody".parse().unwrap() };
-    let paid = Operation::Reward { validator: validator(0), account: name("v1"), amount: amount(1), balance: 1 };
-    let twice = [slash(0, 1), slash(1, 1)];
-    for prior in [&[missed(1, 1)][..], &[missed(0, 1), missed(0, 2)], &[half], &[unknown], &[paid], &twice] {
-        let executed = world.try_execute(&entries, &validator(0), prior);
-        assert!(matches!(executed, Err(Error::Candidate(_))), "{prior:?}");
-    }
-    let candidate = Candidate {
-        entries: &entries,
-        signatures: &[Signature::Absent],
-        cut: Cut::End,
-        proposer: &validator(0),
-        round: 1,
-        prior: &[],
-        extensions: &[],
-    };
-    let executed = execute(&world.state, &world.tree, world.parameters(), &candidate);
-    assert!(matches!(executed, Err(Error::Candidate(_))));
-}
-
-#[test]
-fn no_block_is_made_of_arguments_that_do_not_belong_together() {
-    let mut world = rich_alice();
-    let entries = [world.entry(transfer("alice", "b", 0)), world.entry(transfer("alice", "b", 0))];
-    let mut backwards = entries.clone();
-    backwards.reverse();
-    let proposer = validator(0);
-    let run = |entries: &[Entry], signatures: &[Signature], parameters: &Parameters, tree: &Tree| {
-        let (cut, round, prior, extensions) = (Cut::End, 0, &[][..], &[][..]);
-        let candidate = Candidate { entries, signatures, cut, proposer: &proposer, round, prior, extensions };
-        execute(&world.state, tree, parameters, &candidate).map(drop)
-    };
-    let absent = [Signature::Absent; 2];
-    let (parameters, tree) = (world.parameters(), &world.tree);
-    assert!(run(&entries, &absent, parameters, tree).is_ok());
-    assert!(matches!(run(&entries, &absent[..1], parameters, tree), Err(Error::Candidate(_))));
-    assert!(matches!(run(&[], &[], parameters, tree), Err(Error::Candidate(_))));
-    assert!(matches!(run(&backwards, &absent, parameters, tree), Err(Error::Candidate(_))));
-    assert!(matches!(run(&entries, &absent, &open(1), tree), Err(Error::Candidate(_))));
-    assert!(matches!(run(&entries, &absent, parameters, &Tree::new()), Err(Error::OtherTree { .. })));
-    let system = crate::chain::ValidatorId::genesis();
-    assert!(matches!(world.try_execute(&entries, &system, &[]), Err(Error::Candidate(_))));
-}
-
-#[test]
-fn a_state_that_does_not_decode_is_an_error_and_names_the_key() {
-    let mut world = rich_alice();
-    let entries = [with_id(transfer("alice", "b", 0), "x")].map(|transaction| world.entry(transaction));
-    for (table, key) in [
-        (Table::Accounts, b"alice".to_vec()),
-        (Table::Ids, state::id_key(&name("alice"), &Id::new("x").unwrap())),
-        (Table::Expiries, state::expiry_key(1).to_vec()),
-        (Table::Validators, b"v3".to_vec()),
-        (Table::Chain, b"supply".to_vec()),
-        (Table::Tip, b"tip".to_vec()),
-    ] {
-        let mut broken = world.clone();
-        let mut changes = crate::ledger::Changes::new();
-        changes.put(table, &key, &[1, 2, 3]);
-        broken.state.apply(&changes);
-        let error = broken.try_execute(&entries, &validator(0), &[]).unwrap_err();
-        let named = key.escape_ascii().to_string();
-        assert!(matches!(error, Error::State(_)) && error.to_string().contains(&named), "{table:?}: {error}");
-    }
 }
 
 #[test]

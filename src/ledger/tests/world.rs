@@ -5,12 +5,12 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use crate::chain::{
-    Amount, Balances, Block, Content, Cut, Entry, Evidence, Genesis, GenesisValidator, Hash, Header, Name, Operation,
-    Origin, Outcome, Parameters, ReasonCode, Receipt, RefusalReason, RejectCode, Signatures, SignedHeader, Transaction,
-    ValidatorId,
+    Amount, Balances, Block, Content, Cut, Entry, Evidence, Genesis, GenesisValidator, Hash, Header, Id, Name,
+    Operation, Origin, Outcome, Parameters, ReasonCode, Receipt, RefusalReason, RejectCode, Signatures, SignedHeader,
+    Transaction, ValidatorId,
 };
 use crate::ledger::execute::undecided;
-use crate::ledger::state::{self, Account, Tip, View, audit_supply, build_tree};
+use crate::ledger::state::{self, Account, Tip, View, audit_ids, audit_supply, build_tree};
 use crate::ledger::{Candidate, Error, Executed, MemoryState, Table, Tree, execute, signatures};
 
 pub(super) const CHAIN_ID: &str = "test";
@@ -31,6 +31,10 @@ pub(super) fn name(text: &str) -> Name {
 
 pub(super) fn amount(units: u64) -> Amount {
     Amount::new(units).unwrap()
+}
+
+pub(super) fn with_id(transaction: Transaction, id: &str) -> Transaction {
+    Transaction { id: Some(Id::new(id).unwrap()), ..transaction }
 }
 
 pub(super) fn transfer(from: &str, to: &str, units: u64) -> Transaction {
@@ -67,6 +71,11 @@ pub(super) fn without_signatures(parameters: Parameters) -> Parameters {
 
 pub(super) fn rejected(reason: ReasonCode) -> Outcome {
     Outcome::Rejected(reason)
+}
+
+/// A strict chain on which alice has 100.
+pub(super) fn rich_alice() -> World {
+    World::new(strict(), &[(name("alice"), 100)])
 }
 
 impl World {
@@ -203,10 +212,11 @@ impl World {
         self.state.table(Table::Accounts).map(|(_, record)| Account::from_record(record).unwrap())
     }
 
-    /// What holds after every block, whatever the block: the supply law over the full sum, and a tree that is the one
-    /// of the tables.
+    /// What holds after every block, whatever the block: the supply law over the full sum, a tree that is the one of the
+    /// tables, and ids that are those of the lists.
     pub(super) fn check(&self) {
         audit_supply(&self.state).unwrap();
+        audit_ids(&self.state).unwrap();
         assert_eq!(build_tree(&self.state).unwrap().root(), self.tree.root());
         assert_eq!(state::tip(&self.state).unwrap().state_root, self.tree.root());
         let default = Account::default();

@@ -13,8 +13,9 @@
 //! of changes makes of the tree without touching it, hashing each changed node once; [`Tree::commit`] then takes the
 //! result in. A candidate block that is thrown away costs nothing to undo.
 
-mod node_hash;
+mod paths;
 mod proof;
+mod sha256;
 mod slots;
 mod update;
 
@@ -22,10 +23,11 @@ mod update;
 mod tests;
 
 pub use proof::{Proof, ProofError, Terminal};
+pub(in crate::ledger) use sha256::short_hash;
 pub use update::Update;
 
 use crate::chain::hash::{Domain, Hash};
-use node_hash::node_hash;
+use sha256::node_hash;
 
 /// The hash of a subtree without leaves, and so the root of an empty tree.
 pub const EMPTY: Hash = Hash([0; 32]);

@@ -10,6 +10,7 @@
 //! copies that lie one after the other. (Going down and up path by path waits for memory at each step.) A large batch
 //! is split at the top of the tree into blocks whose copies fit the processor's cache.
 
+use super::paths::{Below, Bottom, Part, Sorted, Visit, below, split, walk};
 use super::slots::{Slots, write};
 use super::{Change, EMPTY, Error, Leaf, Link, Node, Pair, Target, Tree, bit, branch_hash, leaf_hash};
 use crate::chain::hash::Hash;
@@ -57,18 +58,14 @@ enum Write {
     Whole,
 }
 
-pub(super) fn compute(tree: &Tree, mut changes: Vec<Change>) -> Result<Update, Error> {
-    if !changes.is_sorted_by(|one, other| one.0 < other.0) {
-        changes = sorted(&changes);
-    }
+pub(super) fn compute(tree: &Tree, changes: Vec<Change>) -> Result<Update, Error> {
+    let changes = Sorted::new(changes);
     // About one branch per change where changes are dense, and one per level below that for each of them.
     let sparse_levels = tree.len().max(1).ilog2().saturating_sub(changes.len().max(1).ilog2()) as usize;
     let branch_count = changes.len() * (sparse_levels + 2);
-    let prefixes: Vec<u64> = changes.iter().map(|change| prefix(&change.0)).collect();
     let mut pass = Pass {
         tree,
         changes: &changes,
-        prefixes: &prefixes,
         branches: Vec::with_capacity(branch_count),
         branch_slots: Slots::default(),
         leaves: Vec::with_capacity(changes.len()),
@@ -88,24 +85,6 @@ pub(super) fn compute(tree: &Tree, mut changes: Vec<Change>) -> Result<Update, E
         leaves: pass.leaves,
         leaf_slots: pass.leaf_slots,
     })
-}
-
-/// In the order of keys; of changes to one key, the last.
-fn sorted(changes: &[Change]) -> Vec<Change> {
-    // Sorting places rather than changes moves fewer bytes, and the first bits of the keys nearly always decide.
-    let mut order: Vec<(u64, usize)> = changes.iter().map(|change| prefix(&change.0)).zip(0..).collect();
-    order.sort_unstable_by(|one, other| {
-        one.0.cmp(&other.0).then_with(|| changes[one.1].0.cmp(&changes[other.1].0)).then(one.1.cmp(&other.1))
-    });
-    let mut sorted: Vec<Change> = Vec::with_capacity(changes.len());
-    for (_, place) in order {
-        let change = changes[place];
-        match sorted.last_mut() {
-            Some(last) if last.0 == change.0 => *last = change,
-            _ => sorted.push(change),
-        }
-    }
-    sorted
 }
 
 pub(super) fn commit(tree: &mut Tree, update: Update) -> Result<(), Error> {
@@ -128,41 +107,9 @@ pub(super) fn commit(tree: &mut Tree, update: Update) -> Result<(), Error> {
     Ok(())
 }
 
-/// Some of the changes: from one place to another in their sorted list.
-type Part = (u32, u32);
-
-/// A branch with changes below it.
-struct Visit {
-    slot: u32,
-    depth: u32,
-    part: Part,
-    links: [Link; 2],
-    children: [Below; 2],
-}
-
-/// What is known about a child of a visited branch.
-#[derive(Clone, Copy)]
-enum Below {
-    /// No changes below it.
-    Same,
-    /// It is a branch: the visit with this number.
-    Visit(u32),
-    /// The path ends there: the bottom with this number.
-    Bottom(u32),
-}
-
-/// Where a path ends: in a leaf, or in nothing.
-struct Bottom {
-    link: Link,
-    depth: u32,
-    part: Part,
-}
-
 struct Pass<'a> {
     tree: &'a Tree,
-    changes: &'a [Change],
-    /// The first 64 bits of each change's key, side by side: deeper than these the walk hardly ever gets.
-    prefixes: &'a [u64],
+    changes: &'a Sorted,
     branches: Vec<Branch>,
     branch_slots: Slots,
     leaves: Vec<(u32, Leaf)>,
@@ -171,7 +118,7 @@ struct Pass<'a> {
     visits: Vec<Visit>,
 }
 
-impl<'a> Pass<'a> {
+impl Pass<'_> {
     fn run(&mut self) -> Node {
         // Positions in the list are 32-bit: more changes than slots fit in no tree anyway.
         match u32::try_from(self.changes.len()) {
@@ -189,7 +136,7 @@ impl<'a> Pass<'a> {
         match node.link.target() {
             _ if count == 0 => node,
             Target::Branch(slot) if count > BLOCK_CHANGES_MAX => {
-                let middle = self.middle(part, depth);
+                let middle = self.changes.middle(part, depth);
                 let left = self.change(self.tree.child(slot, false), depth + 1, (part.0, middle));
                 let right = self.change(self.tree.child(slot, true), depth + 1, (middle, part.1));
                 let links = self.tree.links[slot];
@@ -208,7 +155,7 @@ impl<'a> Pass<'a> {
     fn change_block(&mut self, node: Node, depth: u32, part: Part) -> Node {
         let (mut visits, mut bottoms) = (std::mem::take(&mut self.visits), Vec::new());
         let root = below(node.link, depth, part, &mut visits, &mut bottoms);
-        self.walk(&mut visits, &mut bottoms);
+        walk(self.tree, self.changes, &mut visits, &mut bottoms);
         let bottoms = self.bottoms(&bottoms);
         let climbed = self.climb(&visits, &bottoms);
         visits.clear();
@@ -220,38 +167,16 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Visits every branch with changes below it, level by level. `visits` holds the root's, if it is a branch.
-    fn walk(&self, visits: &mut Vec<Visit>, bottoms: &mut Vec<Bottom>) {
-        let mut level = 0..visits.len();
-        while !level.is_empty() {
-            for visit in &mut visits[level.clone()] {
-                visit.links = self.tree.links[visit.slot as usize];
-            }
-            for number in level.clone() {
-                let Visit { depth, part: (start, end), links, .. } = visits[number];
-                let middle = self.middle((start, end), depth);
-                let mut children = [Below::Same; 2];
-                for (right, part) in [(0, (start, middle)), (1, (middle, end))] {
-                    if part.0 < part.1 {
-                        children[right] = below(links[right], depth + 1, part, visits, bottoms);
-                    }
-                }
-                visits[number].children = children;
-            }
-            level = level.end..visits.len();
-        }
-    }
-
     /// The subtrees at the ends of the paths.
     fn bottoms(&mut self, bottoms: &[Bottom]) -> Vec<Node> {
-        let tree = self.tree;
+        let (tree, changes) = (self.tree, self.changes);
         let leaf_of = |bottom: &Bottom| match bottom.link.target() {
             Target::Leaf(slot) => Some(tree.leaves[slot]),
             _ => None,
         };
         let leaves: Vec<Option<Leaf>> = bottoms.iter().map(leaf_of).collect();
         let subtree = |(bottom, leaf): (&Bottom, &Option<Leaf>)| {
-            let changes = self.part(bottom.part);
+            let changes = changes.part(bottom.part);
             match leaf {
                 Some(leaf) => self.change_leaf(bottom, leaf, changes),
                 None => self.build(None, bottom.depth as usize, changes),
@@ -326,34 +251,6 @@ impl<'a> Pass<'a> {
         self.leaves.push((slot, Leaf { key, value }));
         Node { hash: leaf_hash(&key, &value), link: Link::leaf(slot) }
     }
-
-    /// Where the changes that go right at this depth begin.
-    fn middle(&self, (start, end): Part, depth: u32) -> u32 {
-        let left = match 1u64.checked_shl(63 - depth.min(63)) {
-            Some(mask) if depth < 64 => {
-                self.prefixes[start as usize..end as usize].partition_point(|prefix| prefix & mask == 0)
-            }
-            _ => split(self.part((start, end)), depth as usize).0.len(),
-        };
-        start + left as u32
-    }
-
-    fn part(&self, (start, end): Part) -> &'a [Change] {
-        &self.changes[start as usize..end as usize]
-    }
-}
-
-/// Notes that there are changes below a link: a branch is to be visited, anything else is where the path ends.
-fn below(link: Link, depth: u32, part: Part, visits: &mut Vec<Visit>, bottoms: &mut Vec<Bottom>) -> Below {
-    // Fewer than 256 branches lie on the path of each change, and there are fewer than 2^31 slots: the numbers of both
-    // lists fit 32 bits.
-    if link.is_branch() {
-        visits.push(Visit { slot: link.0, depth, part, links: [Link::NOTHING; 2], children: [Below::Same; 2] });
-        Below::Visit(visits.len() as u32 - 1)
-    } else {
-        bottoms.push(Bottom { link, depth, part });
-        Below::Bottom(bottoms.len() as u32 - 1)
-    }
 }
 
 /// Gives a branch its new children, where there are any: what becomes of it, or `None` if that changes nothing.
@@ -383,13 +280,4 @@ fn settle(branch: &mut Branch, children: [Option<Node>; 2], slots: &mut Slots) -
     }
     let [left, right] = &branch.hashes;
     Some(Node { hash: branch_hash(left, right), link: Link::branch(branch.slot) })
-}
-
-/// Parts sorted changes into those that go left and those that go right at this depth.
-fn split(changes: &[Change], depth: usize) -> (&[Change], &[Change]) {
-    changes.split_at(changes.partition_point(|change| !bit(&change.0, depth)))
-}
-
-fn prefix(key: &Hash) -> u64 {
-    key.0.first_chunk().map_or(0, |first| u64::from_be_bytes(*first))
 }

@@ -89,6 +89,22 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
         self.runtime.partition()
     }
 
+    /// Next input offset to process. The end of the partition moves it over what is no record (markers of transactions).
+    pub fn next_offset(&self) -> Offset {
+        self.runtime.next_offset()
+    }
+
+    /// End of the committed input, the last stable offset, as it was when this task was taken over: everything that a
+    /// predecessor can have read lies below it.
+    pub fn input_end(&self) -> Offset {
+        self.runtime.input_end()
+    }
+
+    /// Whether input is suspended ([`Context::suspend_from`]).
+    pub fn is_suspended(&self) -> bool {
+        self.runtime.is_suspended()
+    }
+
     /// Asks for regular calls of [`Processor::punctuate`](super::Processor::punctuate).
     pub fn schedule(&mut self, schedule: Schedule) -> PunctuationId {
         self.runtime.schedule(self.node, schedule)

@@ -47,6 +47,9 @@ pub struct RuntimeOptions {
     pub partition: TopicPartition,
     /// Next offset to process.
     pub next_offset: Offset,
+    /// End of the committed input, the last stable offset, as it was when the task was taken over: everything that a
+    /// predecessor can have read lies below it.
+    pub input_end: Offset,
     /// Stream time as of it.
     pub stream_time_ms: Option<i64>,
     /// Wall-clock time, ms since 1970.
@@ -67,6 +70,7 @@ pub struct Runtime {
     pub(super) now_ms: i64,
     partition: TopicPartition,
     next_offset: Offset,
+    input_end: Offset,
     stores: Rc<RefCell<Stores>>,
     dead_letters: Target,
     dead_letter_max_bytes: usize,
@@ -99,6 +103,7 @@ impl Runtime {
             now_ms: options.now_ms,
             partition: options.partition,
             next_offset: options.next_offset,
+            input_end: options.input_end,
             stores,
             dead_letters: options.dead_letters,
             dead_letter_max_bytes: options.dead_letter_max_bytes,
@@ -129,6 +134,11 @@ impl Runtime {
     /// Next offset to process.
     pub fn next_offset(&self) -> Offset {
         self.next_offset
+    }
+
+    /// End of the committed input when the task was taken over.
+    pub fn input_end(&self) -> Offset {
+        self.input_end
     }
 
     /// All below `offset` went through the topology.

@@ -148,11 +148,13 @@ impl<L: Log> StreamThread<L> {
         let changelogs = (topics.len()..topics.len() + spec.stores.len()).map(Target).collect();
         topics.extend(spec.stores.iter().map(|store| changelog_topic(&self.config.application_id, &store.name)));
         let next_offset = first_offset(&self.log, partition, committed.as_ref())?;
+        let input_end = self.log.watermarks(partition, Isolation::ReadCommitted)?.high;
         let metadata = committed.as_ref().map(|committed| Metadata::decode(&committed.metadata)).transpose();
         let metadata = metadata.map_err(|error| Error::stop(error.to_string()))?.unwrap_or_default();
         let runtime = RuntimeOptions {
             partition: partition.clone(),
             next_offset,
+            input_end,
             stream_time_ms: metadata.stream_time_ms,
             now_ms: self.clock.now_ms(),
             topics: topics.clone(),

@@ -1,0 +1,43 @@
+//! What leaves the sealer: blocks, and offences with their proof.
+
+use topology::codec::Bytes;
+use topology::log::Headers;
+use topology::processor::{Context, Port, Record};
+
+use crate::chain::{Block, Rendering};
+use crate::consensus::report::Report;
+
+/// Sends a block on behalf of its last record, whose offset is given.
+pub(super) fn forward_block(
+    context: &mut Context<'_, Bytes, Bytes>,
+    block: &Block,
+    offset: i64,
+) -> topology::Result<()> {
+    let mut json = Vec::new();
+    block.render(&mut json);
+    let (key, timestamp_ms) = (block.key(), block.header.time_ms);
+    context.forward(Record {
+        offset,
+        timestamp_ms,
+        key: Some(key.as_bytes()),
+        value: Some(&json[..]),
+        headers: Headers::NONE,
+    })
+}
+
+/// Sends an offence together with the block that punishes it.
+pub(super) fn forward_report(
+    port: &Port<Bytes, Bytes>,
+    context: &mut Context<'_, Bytes, Bytes>,
+    report: &Report,
+    offset: i64,
+    timestamp_ms: i64,
+) -> topology::Result<()> {
+    tracing::warn!(height = report.height, round = report.round, validator = %report.validator, amount = report.amount, "slashed");
+    let mut json = Vec::new();
+    report.render(&mut json);
+    let key = report.key();
+    let record =
+        Record { offset, timestamp_ms, key: Some(key.as_bytes()), value: Some(&json[..]), headers: Headers::NONE };
+    context.forward_to(port, record)
+}

@@ -1,0 +1,7 @@
+//! The sealer's task without a log: what it is given, when it is committed and when it dies is up to the test.
+
+mod heavy;
+mod process;
+mod rewind;
+mod stalled;
+mod topics;

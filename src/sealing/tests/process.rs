@@ -1,0 +1,220 @@
+//! One process after the other over the same stores.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use topology::log::{self, TopicPartition};
+use topology::processor::{RuntimeOptions, Target};
+use topology::store::{Options as StoreOptions, Stores};
+use topology::task::{Metadata, Task, TaskId, TaskOptions};
+
+use crate::chain::{Block, Genesis, Hash, Parameters, ValidatorId};
+use crate::consensus::sealer::Sealer;
+use crate::consensus::{Fault, KeySet};
+use crate::sealing::{Application, Options, store_specs, task_name};
+
+pub(super) const START_MS: i64 = 1_700_000_000_000;
+
+/// A value of the transactions topic, with its timestamp.
+pub(super) type Value = (i64, Vec<u8>);
+
+/// The sealer of a chain: its current process, and what all processes have done so far.
+pub(super) struct World {
+    parameters: Parameters,
+    silent: Option<&'static str>,
+    /// The transactions topic. All of it is there; how much of it is delivered is up to the test.
+    pub(super) input: Vec<Value>,
+    application: Application,
+    task: Option<Task>,
+    now_ms: i64,
+    committed: (i64, String),
+    /// Next offset of each output topic.
+    ends: HashMap<usize, i64>,
+    pending: Vec<Block>,
+    /// Committed blocks.
+    pub(super) blocks: Vec<Block>,
+    /// Every header that was ever signed, by height and round, committed or not.
+    pub(super) signed: BTreeMap<(u64, u32), Hash>,
+    /// How many blocks were sealed and never committed.
+    pub(super) lost_count: usize,
+    /// Up to here the input was delivered to some process.
+    pub(super) seen_to: i64,
+}
+
+impl World {
+    /// Begins a chain; block 0 is committed.
+    pub(super) fn new(parameters: Parameters, silent: Option<&'static str>, input: Vec<Value>) -> Self {
+        let mut stores = Stores::in_memory(store_specs().unwrap(), [0; 32], &StoreOptions::default()).unwrap();
+        for store in 0..stores.specs().len() {
+            stores.begin_changelog(store, [0; 16]).unwrap();
+        }
+        let mut world = Self {
+            application: application(&parameters, silent),
+            parameters,
+            silent,
+            input,
+            task: None,
+            now_ms: START_MS,
+            committed: (0, String::new()),
+            ends: HashMap::new(),
+            pending: Vec::new(),
+            blocks: Vec::new(),
+            signed: BTreeMap::new(),
+            lost_count: 0,
+            seen_to: 0,
+        };
+        world.start(stores, 0).unwrap();
+        world.commit();
+        world
+    }
+
+    /// All that is not committed is void, and the input is taken again from the committed offset. `is_new` says whether
+    /// another process takes over, which remembers nothing, or the same one rewinds. The input ends at `input_end`.
+    pub(super) fn restart(&mut self, is_new: bool, input_end: i64) {
+        assert!(input_end >= self.seen_to, "the stable end never goes back");
+        self.try_restart(is_new, input_end, |_| ()).unwrap();
+    }
+
+    /// As [`World::restart`]; before, `alter` does something to the stores that was not the sealer's doing.
+    pub(super) fn try_restart(
+        &mut self,
+        is_new: bool,
+        input_end: i64,
+        alter: impl FnOnce(&mut Stores),
+    ) -> topology::Result<()> {
+        self.lost_count += std::mem::take(&mut self.pending).len();
+        let mut stores = self.task.take().and_then(Task::into_stores).unwrap();
+        alter(&mut stores);
+        if is_new {
+            self.application = application(&self.parameters, self.silent);
+        }
+        self.start(stores, input_end)
+    }
+
+    fn start(&mut self, stores: Stores, input_end: i64) -> topology::Result<()> {
+        let names = ["blockchain", "blockchain-evidence", "transactions-dead-letters"];
+        let stores_of = stores.specs().iter().map(|spec| spec.name.clone());
+        let topics: Vec<String> = names.into_iter().map(str::to_owned).chain(stores_of).collect();
+        let changelogs = (names.len()..topics.len()).map(Target).collect();
+        let metadata = Metadata::decode(&self.committed.1).unwrap_or_default();
+        let runtime = RuntimeOptions {
+            partition: TopicPartition::new("transactions", 0),
+            next_offset: self.committed.0,
+            input_end,
+            stream_time_ms: metadata.stream_time_ms,
+            now_ms: self.now_ms,
+            topics,
+            dead_letters: Target(2),
+            dead_letter_max_bytes: 1_000_000,
+        };
+        let id = TaskId { sub_topology: task_name().trim_end_matches("_0").to_owned(), partition: 0 };
+        let options = TaskOptions { id, sub_topology: 0, runtime, changelogs };
+        let topology = self.application.topology().unwrap();
+        self.task = Some(Task::new(&topology, options, Rc::new(RefCell::new(stores)))?);
+        self.drain();
+        Ok(())
+    }
+
+    pub(super) fn topology(&self) -> topology::graph::Topology {
+        self.application.topology().unwrap()
+    }
+
+    fn task(&mut self) -> &mut Task {
+        self.task.as_mut().unwrap()
+    }
+
+    /// Delivers the next records of the input, as many as are given and there.
+    pub(super) fn deliver(&mut self, count: usize) {
+        let next = self.task().next_offset() as usize;
+        if self.task().is_suspended() || next >= self.input.len() {
+            return;
+        }
+        let end = (next + count).min(self.input.len());
+        let records: Vec<log::Record<'_>> = (next..end)
+            .map(|offset| log::Record {
+                offset: offset as i64,
+                timestamp_ms: self.input[offset].0,
+                key: None,
+                value: Some(&self.input[offset].1),
+                headers: &[],
+            })
+            .collect();
+        self.task.as_mut().unwrap().process(&records).unwrap();
+        self.seen_to = self.seen_to.max(end as i64);
+        self.drain();
+    }
+
+    /// Lets time pass, and commits if the sealer asks for it.
+    pub(super) fn wait(&mut self, by_ms: i64) {
+        self.now_ms += by_ms;
+        let now_ms = self.now_ms;
+        self.task().advance_clock(now_ms).unwrap();
+        self.drain();
+        self.commit_if_asked();
+    }
+
+    pub(super) fn commit_if_asked(&mut self) {
+        while self.task().commit_requested() {
+            self.commit();
+        }
+    }
+
+    pub(super) fn commit(&mut self) {
+        let commit = self.task().prepare_commit().unwrap();
+        let delivered = self.drain();
+        self.committed = (commit.offset, commit.metadata);
+        self.blocks.append(&mut self.pending);
+        let (now_ms, offset) = (self.now_ms, commit.offset);
+        self.task().committed(offset, |target| delivered.get(&target.0).copied(), now_ms).unwrap();
+        self.drain();
+    }
+
+    /// Takes what the task wants produced; no turn may have two headers. Answers the last offset in each topic.
+    fn drain(&mut self) -> HashMap<usize, i64> {
+        let Self { task: Some(task), ends, pending, signed, .. } = self else { return HashMap::new() };
+        let specs = store_specs().unwrap();
+        let mut delivered = HashMap::new();
+        let take = |record: &log::ProducerRecord<'_>| {
+            if record.topic == "blockchain" {
+                let block = Block::from_record(record.key, record.value).unwrap();
+                let turn = (block.header.height, block.header.round);
+                let known = *signed.entry(turn).or_insert(block.hash);
+                assert_eq!(known, block.hash, "a second header for height {} round {}", turn.0, turn.1);
+                pending.push(block);
+            }
+            if let Some(store) = specs.iter().position(|spec| spec.name == record.topic) {
+                let end = ends.entry(store).or_insert(0);
+                delivered.insert(3 + store, *end);
+                *end += 1;
+            }
+            Ok(())
+        };
+        task.outputs().drain(take).unwrap();
+        delivered
+    }
+}
+
+fn application(parameters: &Parameters, silent: Option<&str>) -> Application {
+    let (keys, validators) = KeySet::default_committee(&mut StdRng::from_seed([7; 32])).unwrap();
+    let (chain_id, parameters) = ("cairn".to_owned(), parameters.clone());
+    let genesis = Genesis { chain_id, created_ms: 0, accounts: Vec::new(), validators, parameters };
+    let faults: Vec<_> = silent.map(|id| (ValidatorId::new(id).unwrap(), Fault::Silent)).into_iter().collect();
+    let sealer = Sealer::local(&genesis, keys, &faults).unwrap();
+    Application::new(Options {
+        genesis,
+        transactions: "transactions".into(),
+        blockchain: "blockchain".into(),
+        sealer,
+        entropy: [1; 32],
+        topic_tip: None,
+    })
+}
+
+/// Transfers, one per millisecond.
+pub(super) fn transfers(count: usize) -> Vec<Value> {
+    let value = |n| format!(r#"{{"from":"alice","to":"bob","amount":{n}}}"#).into_bytes();
+    (0..count).map(|n| (START_MS + n as i64, value(n))).collect()
+}

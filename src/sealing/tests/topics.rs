@@ -1,0 +1,26 @@
+//! What the graph asks of its topics.
+
+use std::sync::Arc;
+
+use topology::client::{Client, Config};
+use topology::log::memory::MemoryLog;
+use topology::log::{Log, TopicSpec};
+
+use super::process::World;
+use crate::chain::Parameters;
+
+#[test]
+fn a_compacted_transactions_topic_is_refused_because_it_loses_records_before_they_are_sealed() {
+    let refusal = |policy: &str| {
+        let log = MemoryLog::new(Arc::new(|| 0));
+        let config = vec![("cleanup.policy".to_owned(), policy.to_owned())];
+        let name = "transactions".to_owned();
+        log.create_topics(&[TopicSpec { name, partition_count: 1, replication_factor: None, config }]).unwrap();
+        let topology = World::new(Parameters::default(), None, Vec::new()).topology();
+        let client = Client::start(&topology, log, Config::new("cairn"));
+        client.map(|client| client.stop()).err().map(|error| error.to_string())
+    };
+    let refused = refusal("compact").unwrap();
+    assert!(refused.contains("'transactions'") && refused.contains("cleanup.policy=compact"), "{refused}");
+    assert_eq!(refusal("delete"), None);
+}
