@@ -108,7 +108,7 @@ fn another_instance_takes_over_from_one_that_was_killed() {
     first.until_logged("running");
     seal_three(&chain, &mut first);
     let mut other = second(&chain, &chain.directory.path().join("other"));
-    other.until_logged("running");
+    other.until_logged("standing by: another instance seals");
     chain.produce(&transfer("alice", "bob", 1));
     first.kill();
     chain.produce(&transfer("alice", "bob", 1).repeat(2));

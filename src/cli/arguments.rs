@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
+use super::graph::Topics;
+
 const COMMON: &str = "Common options";
 
 /// Taken by every command.
@@ -56,6 +58,24 @@ fn property(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
         _ => Err("write PROPERTY=VALUE".to_owned()),
+    }
+}
+
+/// A chain: on which log, from which topic, to which topic.
+#[derive(Debug, Args)]
+pub(crate) struct Chain {
+    #[command(flatten)]
+    pub(crate) log: Log,
+    #[command(flatten)]
+    pub(crate) transactions: Transactions,
+    #[command(flatten)]
+    pub(crate) blockchain: Blockchain,
+}
+
+impl Chain {
+    /// The names of its topics.
+    pub(crate) fn topics(&self) -> Topics {
+        Topics { transactions: self.transactions.transactions.clone(), blockchain: self.blockchain.blockchain.clone() }
     }
 }
 

@@ -6,7 +6,6 @@ use clap::Args;
 
 use super::error::{Error, Exit, Result};
 use super::shell::Shell;
-use crate::chain::genesis::DEFAULT_CHAIN_ID;
 use crate::chain::{Genesis, Parameters};
 use crate::config::{founding, key_file};
 
@@ -44,13 +43,12 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) fn run(self, shell: &Shell) -> Result<Exit> {
         let text = match &self.keys {
-            Some(path) => founding::default_genesis(&key_file::read(path)?, &shell.parameters)?.to_toml(),
+            Some(path) => founding::new_genesis(&key_file::read(path)?, &shell.parameters)?.to_toml(),
             None => {
                 tracing::warn!("no --keys: the file lists no validators yet; `cairn keys` makes some");
                 let mut parameters = Parameters::default();
                 shell.parameters.apply(&mut parameters)?;
-                let (accounts, validators) = (Vec::new(), Vec::new());
-                let chain_id = DEFAULT_CHAIN_ID.to_owned();
+                let (chain_id, accounts, validators) = (founding::new_chain_id()?, Vec::new(), Vec::new());
                 Genesis { chain_id, created_ms: 0, accounts, validators, parameters }.to_toml() + NO_VALIDATORS
             }
         };

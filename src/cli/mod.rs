@@ -57,7 +57,7 @@ Chain parameters (block.*, balances, signatures, fee, reward, ids.*) are set in 
 environment (CAIRN_BLOCK_MAX_TRANSACTIONS=3) and count when a chain is created.
 
 Exit codes: 0 done, 1 failed or broken chain, 2 wrong usage or settings, 3 could not be checked
-(verify and replay).";
+(verify and replay); 128 and the signal's number where a second signal ended it.";
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -112,8 +112,8 @@ impl Command {
 /// Runs the program: parses, dispatches, reports. `arguments` start with the program's name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let verbose = sources::asks_for_causes(&arguments);
-    match start(&arguments) {
+    let mut verbose = sources::asks_for_causes(&arguments);
+    match start(&arguments, &mut verbose) {
         Ok(exit) => exit.into(),
         Err(error) => {
             error.report(verbose);
@@ -122,7 +122,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn start(arguments: &[OsString]) -> Result<Exit> {
+/// `verbose` is set when it is known from wherever it may stand.
+fn start(arguments: &[OsString], verbose: &mut bool) -> Result<Exit> {
     let environment = Environment::of_process();
     let parsed = match sources::parse(arguments)? {
         sources::Parsed::Matches(parsed) => parsed,
@@ -134,6 +135,7 @@ fn start(arguments: &[OsString]) -> Result<Exit> {
     };
     let Cli { common, command } =
         Cli::from_arg_matches(&parsed.matches).map_err(|error| Error::usage(error.to_string()))?;
+    *verbose = common.verbose;
     logging::start(common.log_format, common.verbose, command.usual_log_lines())?;
     let shell = Shell::new(&common, parsed, environment)?;
     command.run(&shell)

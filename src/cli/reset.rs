@@ -11,6 +11,7 @@ use topology::store::{StateDirectory, state_directory::InstanceId};
 
 use super::arguments;
 use super::error::{Error, Exit, Result};
+use super::graph::Topics;
 use super::shell::Shell;
 use crate::config::{Directories, UsesLog};
 use crate::sealing::evidence_topic;
@@ -22,19 +23,16 @@ Examples:
 
 Deletes the application's changelog topics and the group's offsets; with --state-dir its stores on
 this machine, too. Topics of transactions, dead letters and blocks stay, unless --delete-blockchain
-is given: then blocks and evidence go as well, and the chain's keys are set aside. Refused while the
-group has members: a killed instance counts until its session ends (10 s).";
+is given: then blocks and evidence go as well, stores too, and the chain's keys are set aside; without
+--state-dir those in the directory that `run` has without one. Refused while the group has members: a
+killed instance counts until its session ends (10 s).";
 
 /// Forget an application's progress and state, so that it starts again from the beginning
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    log: arguments::Log,
-    #[command(flatten)]
-    transactions: arguments::Transactions,
-    #[command(flatten)]
-    blockchain: arguments::Blockchain,
+    chain: arguments::Chain,
 
     /// The application to reset
     #[arg(long, value_name = "ID", env = "CAIRN_APPLICATION_ID", hide_env = true)]
@@ -59,7 +57,7 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn run(self, shell: &Shell) -> Result<Exit> {
-        shell.log(&self.log)?.open(Reset { arguments: self, shell })?
+        shell.log(&self.chain.log)?.open(Reset { arguments: self, shell })?
     }
 }
 
@@ -71,6 +69,8 @@ struct Reset<'r> {
 /// What a reset will do.
 struct Plan {
     application_id: String,
+    /// Whether anything but perhaps offsets was found of it.
+    is_known: bool,
     topics: Vec<String>,
     /// The application's stores on this machine.
     stores: Option<PathBuf>,
@@ -83,7 +83,14 @@ impl UsesLog for Reset<'_> {
 
     fn with<L: Log>(self, log: L) -> Result<Exit> {
         let Self { arguments, shell } = self;
+        let blockchain = &arguments.chain.blockchain.blockchain;
         let plan = Plan::new(&arguments, shell, &log)?;
+        if !plan.is_known {
+            tracing::warn!(
+                "nothing of '{}' was found, neither changelog topics nor stores: is this its --application-id?",
+                plan.application_id
+            );
+        }
         let members = log.group_member_count(&plan.application_id)?;
         if members > 0 {
             return Err(Error::usage(format!(
@@ -108,11 +115,10 @@ impl UsesLog for Reset<'_> {
         }
         plan.carry_out(shell, &log)?;
         plan.tell(shell, "did")?;
-        if !arguments.delete_blockchain && log.describe_topic(&arguments.blockchain.blockchain)?.is_some() {
+        if plan.is_known && !arguments.delete_blockchain && log.describe_topic(blockchain)?.is_some() {
             tracing::warn!(
-                "topic '{0}' keeps its chain, and nothing else knows its state now: run into another --blockchain topic, or \
-                 reset with --delete-blockchain to begin '{0}' again",
-                arguments.blockchain.blockchain
+                "topic '{blockchain}' keeps its chain, and nothing else knows its state now: run into another \
+                 --blockchain topic, or reset with --delete-blockchain to begin '{blockchain}' again"
             );
         }
         Ok(Exit::Done)
@@ -124,23 +130,21 @@ impl Plan {
         let application_id = arguments.application_id.clone();
         let application_id =
             application_id.ok_or_else(|| Error::usage("give --application-id ID: which application?"))?;
-        let blockchain = &arguments.blockchain.blockchain;
-        let graph = super::topology::any_chain(arguments.transactions.transactions.clone(), blockchain.clone())?;
-        let mut topics = internal_topics(&graph, &application_id);
+        let Topics { transactions, blockchain } = arguments.chain.topics();
+        let graph = super::topology::any_chain(transactions, blockchain.clone())?;
+        let mut topics = existing(log, internal_topics(&graph, &application_id))?;
+        let has_changelogs = !topics.is_empty();
         if arguments.delete_blockchain {
-            topics.extend([blockchain.clone(), evidence_topic(blockchain)]);
+            topics.extend(existing(log, vec![blockchain.clone(), evidence_topic(&blockchain)])?);
         }
-        let mut existing = Vec::new();
-        for topic in topics {
-            if log.describe_topic(&topic)?.is_some() {
-                existing.push(topic);
-            }
-        }
-        let directories =
-            arguments.state_dir.as_deref().map(|dir| Directories::new(Some(dir), |_| None)).transpose()?;
+        let directories = match (arguments.state_dir.as_deref(), arguments.delete_blockchain) {
+            (None, false) => None,
+            // Keys of a chain that is gone would keep the next one from being begun: they are found where `run` has them.
+            (directory, _) => Some(Directories::new(directory, |name| std::env::var(name).ok())?),
+        };
         let stores = directories.as_ref().map(|all| all.application(&application_id)).transpose()?;
         let keys = match &directories {
-            Some(all) if arguments.delete_blockchain => Some(all.keys(blockchain)?),
+            Some(all) if arguments.delete_blockchain => Some(all.keys(&blockchain)?),
             _ => None,
         };
         let aside = |home: PathBuf| {
@@ -149,7 +153,8 @@ impl Plan {
             (home, aside)
         };
         let stores = stores.filter(|path| path.exists());
-        Ok(Self { application_id, topics: existing, stores, keys: keys.filter(|path| path.exists()).map(aside) })
+        let is_known = has_changelogs || stores.is_some();
+        Ok(Self { application_id, is_known, topics, stores, keys: keys.filter(|path| path.exists()).map(aside) })
     }
 
     fn lines(&self, verb: &str) -> Vec<String> {
@@ -190,6 +195,17 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// Those of the topics that are there.
+fn existing<L: Log>(log: &L, topics: Vec<String>) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for topic in topics {
+        if log.describe_topic(&topic)?.is_some() {
+            found.push(topic);
+        }
+    }
+    Ok(found)
 }
 
 /// Deletes an application's directory, locked so that nobody uses it meanwhile.

@@ -1,6 +1,6 @@
 //! `cairn run`: seals what arrives.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -10,9 +10,9 @@ use topology::log::Log;
 
 use super::arguments;
 use super::error::{Error, Exit, Result};
-use super::graph::{self, Malicious, Topics};
+use super::graph::{self, Malicious};
 use super::shell::Shell;
-use super::shutdown::Shutdown;
+use super::shutdown::{Shutdown, Supervisor};
 use crate::chain::Hash;
 use crate::config::founding::{self, Request, Source};
 use crate::config::{Directories, UsesLog};
@@ -34,18 +34,15 @@ chain begins: five validators, whose keys are made now and kept with the genesis
 STATE_DIR/@keys/TOPIC. Keep a copy of that directory: stores return from Kafka, keys do not. More
 instances share the work if they have the same keys: copy it, or name the key file with --keys.
 
-SIGTERM or Ctrl-C finishes the commit and leaves the group; a second one ends at once.";
+SIGTERM or Ctrl-C finishes the commit and leaves the group, with exit code 0; a second one, more than
+a second later, ends at once.";
 
 /// Seal transactions into blocks
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    log: arguments::Log,
-    #[command(flatten)]
-    transactions: arguments::Transactions,
-    #[command(flatten)]
-    blockchain: arguments::Blockchain,
+    chain: arguments::Chain,
     #[command(flatten)]
     engine: Engine,
 
@@ -62,8 +59,9 @@ pub(crate) struct Arguments {
     state_dir: Option<PathBuf>,
 
     /// Make a validator of this process misbehave, for tests: ID or ID=alter-amount|drop-transaction|equivocate|silent
-    #[arg(long, value_name = "VALIDATOR[=FAULT]", env = "CAIRN_MALICIOUS", value_delimiter = ',', hide = true, value_parser = graph::malicious)]
-    malicious: Vec<Option<Malicious>>,
+    // Not the demo's setting: what makes a demo worth watching must not burn the stake of a chain.
+    #[arg(long, alias = "malicious", value_name = "VALIDATOR[=FAULT]", env = "CAIRN_RUN_MALICIOUS", value_delimiter = ',', hide = true, value_parser = graph::malicious)]
+    run_malicious: Vec<Option<Malicious>>,
 }
 
 /// How the engine runs.
@@ -77,8 +75,8 @@ struct Engine {
     #[arg(long, value_name = "N", env = "CAIRN_THREADS", hide_env = true, default_value = "1")]
     threads: usize,
 
-    /// Time between commits, in milliseconds
-    #[arg(long, value_name = "MS", env = "CAIRN_COMMIT_INTERVAL_MS", hide_env = true, default_value = "100")]
+    /// Time between commits, in milliseconds: at most 5000, for a transaction ends after 10 s
+    #[arg(long, value_name = "MS", env = "CAIRN_COMMIT_INTERVAL_MS", hide_env = true, default_value = "100", value_parser = clap::value_parser!(u32).range(..=5_000))]
     commit_interval_ms: u32,
 
     /// Replicas of topics that are created [default: the cluster's]
@@ -92,10 +90,13 @@ struct Engine {
 
 impl Arguments {
     pub(crate) fn run(self, shell: &Shell) -> Result<Exit> {
+        let supervisor = Supervisor::new()?;
         let directories = Directories::new(self.state_dir.as_deref(), |name| std::env::var(name).ok())?;
-        let home = directories.keys(&self.blockchain.blockchain)?;
+        let home = directories.keys(&self.chain.blockchain.blockchain)?;
         directories.application(&self.engine.application_id)?;
-        shell.log(&self.log)?.open(Run { arguments: self, shell, directories, home })?
+        // Before anybody is asked and keys are made.
+        self.engine.config(&directories).check().map_err(|error| Error::usage(error.to_string()))?;
+        shell.log(&self.chain.log)?.open(Run { arguments: self, shell, directories, home, supervisor })?
     }
 }
 
@@ -104,37 +105,22 @@ struct Run<'r> {
     shell: &'r Shell,
     directories: Directories,
     home: PathBuf,
+    supervisor: Supervisor,
 }
 
 impl UsesLog for Run<'_> {
     type Output = Result<Exit>;
 
     fn with<L: Log>(self, log: L) -> Result<Exit> {
-        let Self { arguments, shell, directories, home } = self;
-        let blockchain = arguments.blockchain.blockchain.clone();
+        let Self { arguments, shell, directories, home, mut supervisor } = self;
+        let until_end = arguments.engine.until_end;
         let reader = Reader::new(&log, &shell.clock, "cairn-run");
-        let request = Request {
-            genesis: arguments.genesis.as_deref(),
-            keys: arguments.keys.as_deref(),
-            blockchain: &blockchain,
-            home: &home,
-            parameters: &shell.parameters,
-        };
-        let founding = founding::settle(founding::read_genesis(&reader, &blockchain)?, &request)?;
-        tell_source(founding.source, &home);
-
-        let topics =
-            Topics { transactions: arguments.transactions.transactions.clone(), blockchain: blockchain.clone() };
-        let malicious: Vec<Malicious> = arguments.malicious.iter().flatten().cloned().collect();
-        for Malicious { validator, fault } in &malicious {
-            tracing::warn!("{validator} misbehaves, as asked: {}", fault.as_str());
-        }
-        let application = graph::application(&log, founding, topics, &malicious)?;
-        let config = arguments.engine.config(&directories, &application);
-        let until_end = config.until_end;
-        let client = Client::start(&application.topology()?, log.clone(), config)?;
-        runtime()?.block_on(supervise(client, &application))?;
-        match report(shell, &reader, &blockchain, &home) {
+        // Ended in the middle of it, it is as if killed: key files appear whole, and creating topics can be repeated.
+        let begun = supervisor.interruptible(|| arguments.begin(shell, &log, &reader, &directories, &home));
+        let (application, client) = begun??;
+        supervisor.wait(async |shutdown| supervise(client, &application, shutdown).await)?;
+        let blockchain = &arguments.chain.blockchain.blockchain;
+        match supervisor.interruptible(|| report(shell, &reader, blockchain, &home))? {
             // All is committed; that the log is gone since then makes no failure of a run that was told to stop.
             Err(error) if !until_end => {
                 tracing::warn!("cannot read the last block: {error}");
@@ -145,13 +131,47 @@ impl UsesLog for Run<'_> {
     }
 }
 
+impl Arguments {
+    /// Everything up to the moment when the engine runs.
+    fn begin<L: Log>(
+        &self,
+        shell: &Shell,
+        log: &L,
+        reader: &Reader<'_, L>,
+        directories: &Directories,
+        home: &Path,
+    ) -> Result<(Application, Client)> {
+        let topics = self.chain.topics();
+        let request = Request {
+            genesis: self.genesis.as_deref(),
+            keys: self.keys.as_deref(),
+            blockchain: &topics.blockchain,
+            home,
+            parameters: &shell.parameters,
+        };
+        tracing::info!(topic = topics.blockchain, "reading the chain");
+        let founding = founding::settle(founding::read_genesis(reader, &topics.blockchain)?, &request)?;
+        tell_source(founding.source, &request);
+
+        let malicious: Vec<Malicious> = self.run_malicious.iter().flatten().cloned().collect();
+        for Malicious { validator, fault } in &malicious {
+            tracing::warn!("{validator} misbehaves, as asked: {}", fault.as_str());
+        }
+        let application = graph::application(log, founding, topics, &malicious)?;
+        let fingerprint = graph::fingerprint(application.genesis_hash());
+        let config = Config { fingerprint, ..self.engine.config(directories) };
+        let client = Client::start(&application.topology()?, log.clone(), config)?;
+        Ok((application, client))
+    }
+}
+
 impl Engine {
-    fn config(&self, directories: &Directories, application: &Application) -> Config {
+    /// The engine's settings but for the fingerprint, which is known when the chain is.
+    fn config(&self, directories: &Directories) -> Config {
         Config {
             state_directory: Some(directories.state().to_owned()),
             thread_count: self.threads,
             commit_interval_ms: self.commit_interval_ms,
-            fingerprint: graph::fingerprint(application.genesis_hash()),
             replication_factor: self.replication_factor,
             until_end: self.until_end,
             ..Config::new(&self.application_id)
@@ -159,39 +179,35 @@ impl Engine {
     }
 }
 
-fn tell_source(source: Source, home: &std::path::Path) {
-    let home = home.display();
-    match source {
-        Source::New => tracing::info!("a new chain: its genesis and keys are in {home}; keep a copy of the keys"),
-        Source::Kept => tracing::info!("the genesis is the one kept in {home}"),
-        Source::File => tracing::info!("the genesis is the file's"),
-        Source::Chain => tracing::info!("the genesis is that of the chain on the topic"),
+fn tell_source(source: Source, request: &Request<'_>) {
+    let home = request.home.display();
+    match (source, request.keys) {
+        (Source::New, None) => {
+            tracing::info!("a new chain: its genesis and keys are in {home}; keep a copy of the keys");
+        }
+        (Source::New, Some(keys)) => {
+            tracing::info!("a new chain: its genesis is in {home}, its keys in {}; keep a copy", keys.display());
+        }
+        (Source::Kept, _) => tracing::info!("the genesis is the one kept in {home}"),
+        (Source::File, _) => tracing::info!("the genesis is the file's"),
+        (Source::Chain, _) => tracing::info!("the genesis is that of the chain on the topic"),
     }
 }
 
-/// The async runtime: it waits for signals and states, all work is on threads of its own.
-pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    builder
-        .enable_all()
-        .build()
-        .map_err(|error| Error::failed(format!("cannot start the async runtime: {error}")).caused_by(error))
-}
-
 /// Waits for the end, telling of changes of state; asked by a signal, it ends the run cleanly.
-async fn supervise(client: Client, application: &Application) -> Result<()> {
-    supervise_until(client, application, std::future::pending()).await
+async fn supervise(client: Client, application: &Application, shutdown: &mut Shutdown) -> Result<()> {
+    supervise_until(client, application, shutdown, std::future::pending()).await
 }
 
 /// As [`supervise`]; it also ends the run when `enough` is there.
 pub(crate) async fn supervise_until(
     mut client: Client,
     application: &Application,
+    shutdown: &mut Shutdown,
     enough: impl Future<Output = ()>,
 ) -> Result<()> {
     let mut enough = std::pin::pin!(enough);
     let mut is_enough = false;
-    let mut shutdown = Shutdown::listen()?;
     let mut states = client.states();
     let mut watch = tokio::time::interval(Duration::from_secs(1));
     let mut waiting = None;
@@ -202,7 +218,10 @@ pub(crate) async fn supervise_until(
                 Ok(()) => tell_state(*states.borrow_and_update(), application),
                 Err(_) => states_end = true,
             },
-            () = shutdown.asked() => client.stop(),
+            name = shutdown.asked() => {
+                tracing::info!("{name}: finishing the commit and leaving the group; once more ends at once");
+                client.stop();
+            }
             () = &mut enough, if !is_enough => {
                 is_enough = true;
                 client.stop();
@@ -220,11 +239,13 @@ pub(crate) async fn supervise_until(
 }
 
 fn tell_state(state: State, application: &Application) {
-    let height = application.status().height.unwrap_or(0);
+    // `None` until the chain was taken over: another instance seals it.
+    let height = application.status().height;
     match state {
         State::Created => {}
         State::Rebalancing => tracing::info!("waiting for the group"),
         State::Restoring => tracing::info!("restoring stores"),
+        State::Running if height.is_none() => tracing::info!("standing by: another instance seals"),
         State::Running => tracing::info!(height, "running"),
         State::Stopping => tracing::info!("stopping"),
         State::Stopped => tracing::info!(height, "stopped"),
@@ -244,7 +265,7 @@ fn tell_quorum(application: &Application, told: &mut Option<(u64, u64)>) {
 }
 
 /// The tip, once all is committed.
-fn report<L: Log>(shell: &Shell, reader: &Reader<'_, L>, blockchain: &str, home: &std::path::Path) -> Result<Exit> {
+fn report<L: Log>(shell: &Shell, reader: &Reader<'_, L>, blockchain: &str, home: &Path) -> Result<Exit> {
     let Some(block) = graph::last_block(reader, blockchain)? else { return Ok(Exit::Done) };
     founding::note_founded(home)?;
     shell.print(&tell(block.header.height, &block.hash, &block.header.state_root, shell))?;

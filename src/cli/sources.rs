@@ -34,7 +34,7 @@ pub(crate) struct Matches {
 
 /// Parses the command line, with the environment and the settings file behind it.
 pub(crate) fn parse(arguments: &[OsString]) -> Result<Parsed> {
-    let plain = Cli::command();
+    let plain = without_empty_variables(Cli::command());
     let file = match read_file(&plain, arguments) {
         Ok(file) => file,
         // Help does not depend on a file that cannot be read.
@@ -110,7 +110,7 @@ fn file_on_command_line(arguments: &[OsString]) -> Option<PathBuf> {
 fn check_values(command: &Command, file: &File) -> Result<()> {
     for (key, value) in file.options() {
         let at = |what: &str| Error::usage(format!("{}:{}: {key}: {what}", file.path().display(), value.line));
-        let Some((command, argument)) = find(command, key) else { continue };
+        let Some(argument) = find(command, key) else { continue };
         let takes_many = matches!(argument.get_action(), clap::ArgAction::Append);
         if value.is_array && !takes_many {
             return Err(at("takes one value, not an array"));
@@ -134,17 +134,22 @@ fn check_values(command: &Command, file: &File) -> Result<()> {
             let what = format!("{} {}", first.trim_start_matches("error: "), options.unwrap_or_default());
             return Err(at(what.trim()));
         }
-        let _ = command;
     }
     Ok(())
 }
 
-/// The first option with this key, and its command.
-fn find<'c>(command: &'c Command, key: &str) -> Option<(&'c Command, &'c Arg)> {
-    let of = |command: &'c Command| {
-        command.get_arguments().find(|argument| argument.get_id() == key).map(|argument| (command, argument))
+/// The first option with this key.
+fn find<'c>(command: &'c Command, key: &str) -> Option<&'c Arg> {
+    every_argument(command).find(|argument| argument.get_id() == key)
+}
+
+/// A variable that is empty is taken for one that is not set: so a compose file can pass on what may not be there.
+fn without_empty_variables(command: Command) -> Command {
+    let reset = |argument: Arg| {
+        let value = argument.get_env().and_then(std::env::var_os);
+        if value.is_some_and(|value| value.is_empty()) { argument.env(Resettable::Reset) } else { argument }
     };
-    of(command).or_else(|| command.get_subcommands().find_map(of))
+    command.mut_args(reset).mut_subcommands(|command| command.mut_args(reset))
 }
 
 /// Puts the file's values where the defaults are, in every command that knows the option.

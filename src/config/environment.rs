@@ -22,9 +22,11 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Keeps the variables that concern this program.
+    /// Keeps the variables that concern this program. One that is empty is taken for one that is not set: so a compose file
+    /// can pass on what may not be there.
     pub fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self { variables: variables.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect() }
+        let ours = |(name, value): &(String, String)| name.starts_with(PREFIX) && !value.is_empty();
+        Self { variables: variables.into_iter().filter(ours).collect() }
     }
 
     /// The process's own. A variable that is not text is none of ours.
@@ -36,7 +38,7 @@ impl Environment {
 
     /// Properties of librdkafka by name.
     pub fn properties(&self) -> impl Iterator<Item = (String, &str)> {
-        self.variables.iter().filter_map(|(name, value)| {
+        self.variables.iter().filter(|(name, _)| !is_of_a_service(name)).filter_map(|(name, value)| {
             let property = name.strip_prefix(KAFKA_PREFIX)?;
             Some((property.to_lowercase().replace('_', "."), value.as_str()))
         })
@@ -48,19 +50,27 @@ impl Environment {
     }
 
     /// Variables that mean nothing to this program, each with the one that may have been meant. `options` are the
-    /// variables of options. What a cluster sets by itself for a service named `cairn` is left out.
+    /// variables of options. What a cluster sets by itself for its services is left out.
     pub fn unknown(&self, options: &[String]) -> Vec<(&str, Option<String>)> {
         let known: Vec<String> =
             options.iter().cloned().chain(PARAMETER_KEYS.into_iter().map(parameter_variable)).collect();
-        let of_a_service = |name: &str| name.contains("_SERVICE_") || name.contains("_PORT");
         self.variables
             .keys()
             .map(String::as_str)
-            .filter(|name| !name.starts_with(KAFKA_PREFIX) && !of_a_service(name))
+            .filter(|name| !name.starts_with(KAFKA_PREFIX) && !is_of_a_service(name))
             .filter(|name| !known.iter().any(|known| known == name))
             .map(|name| (name, nearest(name, known.iter().map(String::as_str)).map(str::to_owned)))
             .collect()
     }
+}
+
+/// Whether a cluster sets it by itself, for a service named `cairn` or `cairn-kafka`: `CAIRN_KAFKA_SERVICE_HOST`,
+/// `CAIRN_KAFKA_PORT_9092_TCP`. No option, parameter or property has such a name.
+fn is_of_a_service(name: &str) -> bool {
+    ["_SERVICE_HOST", "_SERVICE_PORT", "_PORT"].iter().any(|part| match name.split_once(part) {
+        Some((_, rest)) => rest.is_empty() || rest.starts_with('_'),
+        None => false,
+    })
 }
 
 /// The variable of a chain parameter: `block.max_bytes` is `CAIRN_BLOCK_MAX_BYTES`.
@@ -97,6 +107,7 @@ mod tests {
             ("CAIRN_SERVICE_HOST", "10.0.0.1"),
             ("CAIRN_PORT_9092_TCP", "tcp://10.0.0.1:9092"),
             ("CAIRN_KAFKA_ANYTHING", "1"),
+            ("CAIRN_RATE", ""),
             ("CAIRN_BROKERS", "a:1"),
         ]);
         assert_eq!(
@@ -106,5 +117,20 @@ mod tests {
                 ("CAIRN_BROKER", Some("CAIRN_BROKERS".to_owned())),
             ]
         );
+    }
+
+    #[test]
+    fn what_a_cluster_says_of_its_kafka_is_no_property() {
+        let found = environment(&[
+            ("CAIRN_KAFKA_SERVICE_HOST", "10.0.0.1"),
+            ("CAIRN_KAFKA_SERVICE_PORT", "9092"),
+            ("CAIRN_KAFKA_SERVICE_PORT_CLIENTS", "9092"),
+            ("CAIRN_KAFKA_PORT", "tcp://10.0.0.1:9092"),
+            ("CAIRN_KAFKA_PORT_9092_TCP_ADDR", "10.0.0.1"),
+            ("CAIRN_KAFKA_SASL_KERBEROS_SERVICE_NAME", "kafka"),
+            ("CAIRN_KAFKA_SSL_CA_LOCATION", ""),
+        ]);
+        assert_eq!(found.properties().collect::<Vec<_>>(), [("sasl.kerberos.service.name".to_owned(), "kafka")]);
+        assert_eq!(found.unknown(&[]), []);
     }
 }

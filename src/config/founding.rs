@@ -14,6 +14,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rand::Rng;
 use topology::log::Log;
 
 use super::{ChainParameters, Error, Result, key_file};
@@ -97,7 +98,10 @@ pub fn settle(on_topic: Option<Genesis>, request: &Request<'_>) -> Result<Foundi
     let Some((genesis, source)) = decide(file, on_topic, kept, founded, request)? else {
         return make(request);
     };
-    if let Some(conflict) = request.parameters.conflict_with(&genesis.parameters) {
+    if let Some(mut conflict) = request.parameters.conflict_with(&genesis.parameters) {
+        if source == Source::Kept {
+            conflict += &format!(" (no block was written yet: delete {} to make another genesis)", kept_path.display());
+        }
         return Err(Error::new(conflict));
     }
     let keys = read_keys(&genesis, request)?;
@@ -152,7 +156,7 @@ fn make(request: &Request<'_>) -> Result<Founding> {
             keys
         }
     };
-    let genesis = default_genesis(&keys, request.parameters)?;
+    let genesis = new_genesis(&keys, request.parameters)?;
     key_file::write_private(&request.home.join(GENESIS), genesis.to_toml().as_bytes())?;
     Ok(Founding { genesis, keys, source: Source::New })
 }
@@ -161,6 +165,19 @@ fn make(request: &Request<'_>) -> Result<Founding> {
 pub fn default_keys(rng: &mut impl rand::CryptoRng) -> Result<KeySet> {
     let committee = KeySet::default_committee(rng).map_err(|error| Error::new(error.to_string()))?;
     Ok(committee.0)
+}
+
+/// An id that no other chain has: it is part of all that is signed, so nothing that was signed for one chain holds on
+/// another, be it made later with the same keys and accounts.
+pub fn new_chain_id() -> Result<String> {
+    let mut bytes = [0; 4];
+    key_file::system_rng()?.fill_bytes(&mut bytes);
+    Ok(format!("{DEFAULT_CHAIN_ID}-{}", hex::encode(bytes)))
+}
+
+/// The genesis of a new chain: the default one, with an id of its own.
+pub fn new_genesis(keys: &KeySet, asked: &ChainParameters) -> Result<Genesis> {
+    Ok(Genesis { chain_id: new_chain_id()?, ..default_genesis(keys, asked)? })
 }
 
 /// The genesis of a chain when nobody gives another, with the validators of a key set.
@@ -264,6 +281,35 @@ mod tests {
     fn two_first_runs_never_make_the_same_keys() {
         let hash = || Case::new(&[]).settle(None, None, None).unwrap().genesis.hash();
         assert_ne!(hash(), hash());
+    }
+
+    #[test]
+    fn two_chains_of_the_same_keys_have_different_ids() {
+        let first = Case::new(&[]);
+        let one = first.settle(None, None, None).unwrap().genesis;
+        let other = Case::new(&[]).settle(None, None, Some(&first.home().join(KEYS))).unwrap().genesis;
+        assert_eq!(one.validators, other.validators);
+        assert_ne!(one.chain_id, other.chain_id);
+        let suffix = one.chain_id.strip_prefix("cairn-").unwrap();
+        assert!(suffix.len() == 8 && suffix.bytes().all(|byte| byte.is_ascii_hexdigit()), "{suffix}");
+    }
+
+    #[test]
+    fn a_genesis_that_no_block_was_written_with_may_be_made_again() {
+        let case = Case::new(&[]);
+        let first = case.settle(None, None, None).unwrap().genesis;
+        let case = case.asking(&[("CAIRN_BLOCK_MAX_TRANSACTIONS", "3")]);
+        let refusal = case.refusal(None, None);
+        let kept = case.home().join(GENESIS);
+        assert!(refusal.contains(&format!("delete {} to make another", kept.display())), "{refusal}");
+        // Which is good advice: the keys are used again.
+        fs::remove_file(kept).unwrap();
+        let second = case.settle(None, None, None).unwrap();
+        assert_eq!((second.source, second.genesis.parameters.block_max_transactions), (Source::New, 3));
+        assert_eq!(second.genesis.validators, first.validators);
+        // With a block, there is no way back.
+        let case = case.asking(&[("CAIRN_BLOCK_MAX_TRANSACTIONS", "4")]);
+        assert!(!case.refusal(Some(&second.genesis), None).contains("delete"));
     }
 
     #[test]

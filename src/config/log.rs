@@ -89,7 +89,7 @@ impl LogSettings {
         }
     }
 
-    /// Opens the log and does something with it. Of a cluster, nobody is contacted yet.
+    /// Opens the log and does something with it. Of a cluster, nobody is waited for yet.
     pub fn open<U: UsesLog>(&self, user: U) -> Result<U::Output, OpenError> {
         match self {
             Self::Kafka { brokers, properties } => {

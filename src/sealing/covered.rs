@@ -15,6 +15,7 @@
 
 use topology::Error;
 use topology::codec::Bytes;
+use topology::log::Headers;
 use topology::processor::Record;
 
 use crate::chain::{Entry, Hash, Origin};

@@ -75,6 +75,34 @@ fn a_chain_can_start_from_a_genesis_file_and_keys_that_were_made_before() {
 }
 
 #[test]
+fn every_new_chain_has_an_id_of_its_own() {
+    let cairn = with_transactions(1);
+    cairn.run("keys").done();
+    let line = |words: &str| {
+        let text = cairn.run(&format!("genesis {words}")).done().stdout;
+        text.lines().find(|line| line.starts_with("chain_id = \"cairn-")).unwrap().to_owned()
+    };
+    assert_ne!(line("--keys validators.keys"), line("--keys validators.keys"));
+    assert_ne!(line(""), line(""));
+    tip(&cairn, "", &[]);
+    let chain_id =
+        cairn.run("inspect --state-dir state --json").done().json()[0]["chain_id"].as_str().unwrap().to_owned();
+    assert_eq!(chain_id.len(), "cairn-".len() + 8, "{chain_id}");
+}
+
+#[test]
+fn a_validator_of_a_run_misbehaves_only_if_the_run_is_told() {
+    let cairn = with_transactions(1);
+    let words = format!("run {LOG} --until-end");
+    let of_the_demo = cairn.run_with(&words, &[("CAIRN_MALICIOUS", "validator-1=silent")]).done().stderr;
+    assert!(!of_the_demo.contains("misbehaves"), "{of_the_demo}");
+    for (flag, variable) in [(" --malicious validator-1=silent", ""), ("", "validator-1=silent")] {
+        let told = cairn.run_with(&format!("{words}{flag}"), &[("CAIRN_RUN_MALICIOUS", variable)]).done().stderr;
+        assert!(told.contains("validator-1 misbehaves, as asked: silent"), "{told}");
+    }
+}
+
+#[test]
 fn a_genesis_without_keys_is_a_template_that_says_what_is_missing() {
     let cairn = Cairn::new();
     let text = cairn.run("genesis").done().stdout;
@@ -134,6 +162,33 @@ fn a_reset_tells_asks_and_forgets_and_touches_blocks_only_when_told() {
     let again = tip(&cairn, "", &[]);
     assert_eq!(again["height"], first["height"], "the same transactions");
     assert_ne!(again["block_hash"], first["block_hash"], "another chain, with other keys");
+}
+
+#[test]
+fn a_reset_of_the_chain_finds_the_keys_where_a_run_without_state_dir_has_them() {
+    let cairn = with_transactions(2);
+    let run = "run --log embedded:log --until-end --json";
+    let first = cairn.run(run).done().json().remove(0);
+    let reset = "reset --log embedded:log --application-id cairn --yes --delete-blockchain --json";
+    let report = cairn.run(reset).done().json().remove(0);
+    assert!(
+        report["keys_moved_to"].as_str().unwrap().contains(".local/state/cairn/@keys/blockchain.until-"),
+        "{report}"
+    );
+    let again = cairn.run(run).done().json().remove(0);
+    assert_eq!(again["height"], first["height"], "the same transactions");
+    assert_ne!(again["block_hash"], first["block_hash"], "another chain, with other keys");
+}
+
+#[test]
+fn a_reset_of_an_application_that_nobody_knows_says_so() {
+    let cairn = with_transactions(2);
+    tip(&cairn, "", &[]);
+    let ran = cairn.run(&format!("reset {LOG} --application-id typo --yes")).done();
+    assert!(ran.stderr.contains("nothing of 'typo' was found"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("keeps its chain"), "{}", ran.stderr);
+    let known = cairn.run(&format!("reset {LOG} --application-id cairn --dry-run")).done();
+    assert!(!known.stderr.contains("was found"), "{}", known.stderr);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod chain;
 mod settings;
+mod signals;
 mod submitting;
 mod verifying;
 
@@ -156,4 +157,9 @@ fn what_caused_an_error_is_shown_with_verbose_and_only_then() {
     assert!(!quiet.stderr.contains("caused by"), "{}", quiet.stderr);
     let verbose = cairn.run("submit --check . -v");
     assert!(verbose.stderr.contains("\n  caused by: "), "{}", verbose.stderr);
+    let variable = cairn.run_with("submit --check .", &[("CAIRN_VERBOSE", "1")]);
+    assert!(variable.stderr.contains("\n  caused by: "), "{}", variable.stderr);
+    cairn.write("cairn.toml", "verbose = true\n");
+    let file = cairn.run("submit --check .");
+    assert!(file.stderr.contains("\n  caused by: "), "{}", file.stderr);
 }

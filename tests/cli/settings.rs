@@ -75,6 +75,31 @@ fn a_misspelt_variable_is_told_and_does_no_harm() {
 }
 
 #[test]
+fn a_variable_that_is_empty_is_one_that_is_not_set() {
+    let cairn = Cairn::new();
+    cairn.write("cairn.toml", "transactions = 'of-file'\n");
+    let empty = [("CAIRN_TRANSACTIONS", ""), ("CAIRN_CONFIG", ""), ("CAIRN_FORMAT", ""), ("CAIRN_FEE", "")];
+    assert_eq!(source_topic(&cairn, "", &empty), "of-file");
+    let one = [("CAIRN_BROKERS", ""), ("CAIRN_LOG", "embedded:log"), ("CAIRN_STATE_DIR", "")];
+    cairn.write("one.jsonl", "{\"from\":\"a\",\"to\":\"b\",\"amount\":1}\n");
+    cairn.run_with("submit one.jsonl", &one).done();
+    cairn.run_with("replay", &one).refused(2, &["give --state-dir DIR"]);
+}
+
+#[test]
+fn settings_that_nothing_can_run_with_are_refused_before_anything_is_made() {
+    let cairn = Cairn::new();
+    let run = "run --log embedded:log --state-dir state";
+    cairn.run(&format!("{run} --threads 2")).refused(2, &["2 stream threads", "start more processes"]);
+    cairn.run(&format!("{run} --application-id {}", "a".repeat(101))).refused(2, &["application id", "1 to 100"]);
+    let slow = cairn.run(&format!("{run} --commit-interval-ms 20000"));
+    assert_eq!((slow.code, slow.stderr.contains("--commit-interval-ms")), (2, true), "{}", slow.stderr);
+    let cluster = "run --brokers 127.0.0.1:1 --state-dir state -X security.protocol=SSL";
+    cairn.run(&format!("{cluster} -X ssl.ca.location=none.pem")).refused(2, &["ssl.ca.location"]);
+    assert!(!cairn.path().join("state").exists() && !cairn.path().join("log").exists());
+}
+
+#[test]
 fn log_lines_can_be_json_and_never_stand_on_stdout() {
     let cairn = Cairn::new();
     let ran = cairn.run_with("topology --log-format json", &[("CAIRN_TRANSACTION", "x")]).done();

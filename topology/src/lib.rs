@@ -33,3 +33,8 @@ pub mod task;
 pub mod test_driver;
 
 pub use error::{Class, Error, Result};
+
+// What the README shows compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

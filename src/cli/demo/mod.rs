@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::Args;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use tokio::sync::oneshot;
 use topology::client::{Client, Config};
 use topology::clock::{Clock, SystemClock};
 use topology::log::embedded::{EmbeddedLog, Options};
@@ -25,6 +26,7 @@ use super::graph::{self, Malicious, Topics};
 use super::output::grouped;
 use super::run;
 use super::shell::Shell;
+use super::shutdown::Supervisor;
 use crate::audit::{Anchor, Broken, verify};
 use crate::chain::{Amount, Balances, Block, Genesis, Hash, Name};
 use crate::config::founding::{self, Founding, Source};
@@ -73,23 +75,57 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn run(self, shell: &Shell) -> Result<Exit> {
-        let directory = Directory::open(self.dir.clone(), shell)?;
+        let mut supervisor = Supervisor::new()?;
+        let directory = self.directory(shell, &mut supervisor)?;
         let clock = SystemClock::new();
-        let log = EmbeddedLog::open(directory.path.join("log"), &Options::default(), Arc::new(move || clock.now_ms()))?;
-        let founding = self.founding(&log, shell)?;
+        let log = EmbeddedLog::open(directory.join("log"), &Options::default(), Arc::new(move || clock.now_ms()))?;
+        let begun = supervisor.interruptible(|| self.begin(shell, &directory, &log));
+        let (genesis, application, client) = begun??;
+        self.watch(shell, &log, &application, client, &mut supervisor)?;
+
+        // Asked to end before the chain was taken over, there is nothing to look at.
+        if supervisor.is_asked() && application.status().height.is_none() {
+            return Ok(Exit::Done);
+        }
+        let (mut tally, mut tip) = (Tally::new(&genesis), None);
+        let broken = supervisor.interruptible(|| {
+            verify(&log, shell, &genesis, &mut |block| {
+                tally.add(block);
+                tip = Some((block.hash, block.header.state_root));
+            })
+        })??;
+        report(shell, self.dir.as_deref(), &tally, tip, broken.as_ref())?;
+        Ok(if broken.is_none() { Exit::Done } else { Exit::Failed })
+    }
+
+    /// Where the demo lives: a directory that was named and is kept, or one that is removed at the end.
+    fn directory(&self, shell: &Shell, supervisor: &mut Supervisor) -> Result<PathBuf> {
+        if let Some(named) = &self.dir {
+            return Ok(named.clone());
+        }
+        let name = format!("cairn-demo-{}-{}", std::process::id(), shell.clock.now_ms());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path)
+            .map_err(|error| Error::failed(format!("cannot make {}: {error}", path.display())))?;
+        supervisor.remove_at_end(path.clone());
+        Ok(path)
+    }
+
+    /// Everything up to the moment when the engine runs.
+    fn begin(&self, shell: &Shell, directory: &Path, log: &EmbeddedLog) -> Result<(Genesis, Application, Client)> {
+        let founding = self.founding(log, shell)?;
         let genesis = founding.genesis.clone();
         let topics = Topics { transactions: TRANSACTIONS.to_owned(), blockchain: BLOCKCHAIN.to_owned() };
         let malicious: Vec<Malicious> = self.malicious.iter().flatten().cloned().collect();
-        let application = graph::application(&log, founding, topics, &malicious)?;
-        self.watch(shell, &directory.path, &log, &application)?;
-
-        let (mut tally, mut tip) = (Tally::new(&genesis), None);
-        let broken = verify(&log, shell, &genesis, &mut |block| {
-            tally.add(block);
-            tip = Some((block.hash, block.header.state_root));
-        })?;
-        report(shell, &directory, &tally, tip, broken.as_ref())?;
-        Ok(if broken.is_none() { Exit::Done } else { Exit::Failed })
+        let application = graph::application(log, founding, topics, &malicious)?;
+        let config = Config {
+            state_directory: Some(directory.join("state")),
+            commit_interval_ms: 50,
+            fingerprint: graph::fingerprint(application.genesis_hash()),
+            ..Config::new(APPLICATION_ID)
+        };
+        let client = Client::start(&application.topology()?, log.clone(), config)?;
+        Ok((genesis, application, client))
     }
 
     /// The chain in the directory, or a new one; keys come from the seed, so that a chain goes on with them.
@@ -110,28 +146,35 @@ impl Arguments {
     }
 
     /// Runs until enough blocks were shown, or Ctrl-C.
-    fn watch(&self, shell: &Shell, directory: &Path, log: &EmbeddedLog, application: &Application) -> Result<()> {
-        let config = Config {
-            state_directory: Some(directory.join("state")),
-            commit_interval_ms: 50,
-            fingerprint: graph::fingerprint(application.genesis_hash()),
-            ..Config::new(APPLICATION_ID)
-        };
-        let client = Client::start(&application.topology()?, log.clone(), config)?;
-        let stop = AtomicBool::new(false);
+    fn watch(
+        &self,
+        shell: &Shell,
+        log: &EmbeddedLog,
+        application: &Application,
+        client: Client,
+        supervisor: &mut Supervisor,
+    ) -> Result<()> {
+        let stop = &AtomicBool::new(false);
         std::thread::scope(|scope| {
-            let traffic = scope.spawn(|| traffic::send(log, TRANSACTIONS, self.rate, self.seed, &stop));
-            let (seen_in, seen) = tokio::sync::oneshot::channel();
-            let viewer = scope.spawn(|| {
-                let shown = viewer::show(log, BLOCKCHAIN, self.blocks, shell, &stop);
-                let _ = seen_in.send(());
-                shown
+            // Each is dropped with its thread, however that ends: without traffic there is nothing to wait for, either.
+            let (traffic_ends, traffic_ended) = oneshot::channel::<()>();
+            let (viewer_ends, viewer_ended) = oneshot::channel::<()>();
+            let traffic = scope.spawn(move || {
+                let _ends = traffic_ends;
+                traffic::send(log, TRANSACTIONS, self.rate, self.seed, stop)
             });
-            let ended = run::runtime().and_then(|runtime| {
-                runtime.block_on(run::supervise_until(client, application, async {
-                    let _ = seen.await;
-                }))
+            let viewer = scope.spawn(move || {
+                let _ends = viewer_ends;
+                viewer::show(log, BLOCKCHAIN, self.blocks, shell, stop)
             });
+            let enough = async {
+                tokio::select! {
+                    _ = traffic_ended => {}
+                    _ = viewer_ended => {}
+                }
+            };
+            let ended =
+                supervisor.wait(async |shutdown| run::supervise_until(client, application, shutdown, enough).await);
             stop.store(true, Ordering::SeqCst);
             let died = |_| Error::failed("a thread of the demo died");
             let (traffic, viewer) = (traffic.join().map_err(died), viewer.join().map_err(died));
@@ -176,7 +219,7 @@ fn verify(
 
 fn report(
     shell: &Shell,
-    directory: &Directory,
+    kept: Option<&Path>,
     tally: &Tally,
     tip: Option<(Hash, Hash)>,
     broken: Option<&Broken>,
@@ -207,41 +250,8 @@ fn report(
         None => format!("\nverify: {}", shell.paint.green("intact")),
         Some(broken) => format!("\nverify: {}", shell.paint.red(&format!("broken: {broken}"))),
     };
-    if let Some(kept) = directory.kept() {
+    if let Some(kept) = kept {
         text += &format!("\nkept in {}: cairn verify --log embedded:{}", kept.display(), kept.join("log").display());
     }
     shell.print(&text)
-}
-
-/// Where the demo lives: a directory that was named and is kept, or one that is removed at the end.
-struct Directory {
-    path: PathBuf,
-    is_temporary: bool,
-}
-
-impl Directory {
-    fn open(named: Option<PathBuf>, shell: &Shell) -> Result<Self> {
-        if let Some(path) = named {
-            return Ok(Self { path, is_temporary: false });
-        }
-        let name = format!("cairn-demo-{}-{}", std::process::id(), shell.clock.now_ms());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path)
-            .map_err(|error| Error::failed(format!("cannot make {}: {error}", path.display())))?;
-        Ok(Self { path, is_temporary: true })
-    }
-
-    fn kept(&self) -> Option<&Path> {
-        (!self.is_temporary).then_some(self.path.as_path())
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        if self.is_temporary
-            && let Err(error) = std::fs::remove_dir_all(&self.path)
-        {
-            tracing::warn!("cannot remove {}: {error}", self.path.display());
-        }
-    }
 }

@@ -18,7 +18,8 @@
 //!        again        and look for the header
 //! ```
 //! A transaction is there whole or not at all, so its first record tells of all. What is read begins where the topic ended
-//! when the submission began; with a name that was used before, at the topic's beginning.
+//! when the submission began; with a name that was used before, at the topic's beginning. So a name is known for as long as
+//! the topic keeps the records under it.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -113,7 +114,7 @@ impl<'d, L: Log> Delivery<'d, L> {
                 match (error.class(), line) {
                     (Class::Stop, _) => return Err(error.into()),
                     (Class::Input, Some(line)) => return Err(refused(line, &error)),
-                    _ if try_count >= TRY_COUNT_MAX => return Err(gave_up(self.delivered_line, error)),
+                    _ if try_count >= TRY_COUNT_MAX => return Err(gave_up(&self.name, self.delivered_line, error)),
                     _ => tracing::warn!(%error, "trying again"),
                 }
                 self.report.repeat_count = self.report.repeat_count.saturating_add(1);
@@ -225,8 +226,8 @@ fn refused(line: u64, error: &topology::Error) -> Error {
     Error::usage(format!("line {line}: {error}; what stands before it was sent"))
 }
 
-fn gave_up(line: u64, error: topology::Error) -> Error {
-    let what = format!("gave up behind line {line}: {error}; start again with the same --submission to continue there");
+fn gave_up(name: &str, line: u64, error: topology::Error) -> Error {
+    let what = format!("gave up behind line {line}: {error}; start again with --submission {name} to continue there");
     Error::failed(what).caused_by(error)
 }
 

@@ -41,7 +41,7 @@ it with exit code 2, unless --force sends such lines, too (they become stubs in 
 Lines go out in transactions of many lines. Within one run each line arrives exactly once, whatever
 happens to brokers and connections. A run that was killed and is started again sends all lines again,
 unless it has a --submission name: then it continues behind the last line that arrived under this
-name. The lines must be the same.";
+name, for as long as the topic keeps those records. The lines must be the same.";
 
 /// Send transactions, one per line, as JSON
 #[derive(Debug, Args)]
@@ -64,7 +64,7 @@ pub(crate) struct Arguments {
     #[arg(long, env = "CAIRN_FORCE", hide_env = true, value_parser = BoolishValueParser::new())]
     force: bool,
 
-    /// Name of this submission: a repeated run continues where the last one ended
+    /// Name of this submission: a repeated run continues where the last one ended, if the topic still has that
     #[arg(long, value_name = "NAME", env = "CAIRN_SUBMISSION", hide_env = true, value_parser = submission)]
     submission: Option<String>,
 }
@@ -85,7 +85,7 @@ impl Arguments {
         }
         let settings = shell.log(&self.log)?;
         // A pipe cannot be read twice; a file is checked before anything of it is sent.
-        if !self.force && self.regular_file().is_some() && check_lines(self.input()?)?.report(shell)? {
+        if !self.force && self.regular_file().is_some() && check_lines(self.input()?)?.report() {
             return Err(Error::usage("nothing was sent: mend these lines, or send them as they are with --force"));
         }
         settings.open(Submit { arguments: self, shell })?
@@ -98,7 +98,12 @@ impl Arguments {
                     .map_err(|error| Error::usage(format!("cannot read {}: {error}", path.display())))?;
                 Ok(Box::new(file))
             }
-            _ => Ok(Box::new(std::io::stdin())),
+            _ => {
+                if std::io::stdin().is_terminal() {
+                    tracing::info!("type transactions, one per line; Ctrl-D on an empty line ends");
+                }
+                Ok(Box::new(std::io::stdin()))
+            }
         }
     }
 
@@ -135,20 +140,20 @@ fn check_lines(input: Box<dyn Read + Send>) -> Result<Checked> {
 
 impl Checked {
     /// Tells bad lines on stderr; whether there are any.
-    fn report(&self, _shell: &Shell) -> Result<bool> {
+    fn report(&self) -> bool {
         for bad in &self.bad {
             eprintln!("{bad}");
         }
         if self.bad_count > self.bad.len() as u64 {
             eprintln!("... and {} more", grouped(self.bad_count - self.bad.len() as u64));
         }
-        Ok(self.bad_count > 0)
+        self.bad_count > 0
     }
 }
 
 fn check(shell: &Shell, input: Box<dyn Read + Send>) -> Result<Exit> {
     let checked = check_lines(input)?;
-    let is_bad = checked.report(shell)?;
+    let is_bad = checked.report();
     let (lines, bad) = (checked.line_count, checked.bad_count);
     if shell.json {
         shell.print(&serde_json::json!({ "lines": lines, "unreadable": bad }).to_string())?;

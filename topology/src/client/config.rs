@@ -60,7 +60,8 @@ impl Config {
         }
     }
 
-    pub(super) fn check(&self) -> Result<()> {
+    /// Refuses settings with which nothing can run, in one line that says what to do.
+    pub fn check(&self) -> Result<()> {
         let name = &self.application_id;
         if !store::is_plain_name(name, 100) {
             return Err(Error::stop(format!(

@@ -53,10 +53,13 @@ pub struct KafkaLog {
 }
 
 impl KafkaLog {
-    /// A log on this cluster. Checks the options; contacts nobody yet.
+    /// A log on this cluster. Checks the options, each alone and all together: a certificate that cannot be read, a name
+    /// without its password. Waits for nobody yet.
     pub fn new(options: Options) -> Result<Self> {
         options::check(&options)?;
-        Ok(Self { admin: Arc::new(Admin::new(options)) })
+        let admin = Admin::new(options);
+        admin.any_helper()?;
+        Ok(Self { admin: Arc::new(admin) })
     }
 }
 

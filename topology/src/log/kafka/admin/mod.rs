@@ -72,7 +72,7 @@ impl Admin {
     }
 
     /// The helper for questions that concern no group.
-    fn any_helper(&self) -> Result<Helper> {
+    pub(super) fn any_helper(&self) -> Result<Helper> {
         self.helper(&self.options.client_id, Isolation::ReadUncommitted)
     }
 
