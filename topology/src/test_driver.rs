@@ -279,6 +279,7 @@ impl TestDriver {
             runtime: RuntimeOptions {
                 partition: TopicPartition::new(drive.source.clone(), 0),
                 next_offset,
+                input_end: next_offset,
                 stream_time_ms: metadata.stream_time_ms,
                 now_ms: self.now_ms,
                 topics: drive.topics.clone(),

@@ -47,7 +47,9 @@ pub struct RuntimeOptions {
     pub partition: TopicPartition,
     /// Next offset to process.
     pub next_offset: Offset,
-    /// Stream time as of it.
+    /// The end of the committed input when the task was taken over.
+    pub input_end: Offset,
+    /// Stream time as of `next_offset`.
     pub stream_time_ms: Option<i64>,
     /// Wall-clock time, ms since 1970.
     pub now_ms: i64,
