@@ -8,16 +8,16 @@
 #![allow(clippy::disallowed_methods)]
 
 mod counting;
+#[allow(dead_code, reason = "each test uses some of the faults")]
 mod fault_log;
 
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use counting::{Topics, changelog_count, last_offset, produce};
-use fault_log::{Fault, FaultLog};
+use fault_log::{Fault, FaultLog, Script};
 use serde_json::{Value, json};
 use test_cluster::{Cluster, unique};
 use topology::client::{Client, Config};
@@ -155,12 +155,12 @@ fn a_child_in_its_role() {
 
 fn work(log: impl Log, role: &Value) -> Snapshot {
     let faults = role["faults"].as_array().unwrap().iter().map(|name| fault(name.as_str().unwrap()));
-    let script = Arc::new(Mutex::new(VecDeque::from_iter(faults)));
+    let script = Script::commits(faults);
     let topics = Topics::new(role["application"].as_str().unwrap().to_owned());
     let mut config = config(&topics, Path::new(role["state"].as_str().unwrap()));
     let until_offset = role["until_offset"].as_i64();
     config.until_end = until_offset.is_none();
-    let mut client = Client::start(&counting::topology(&topics), FaultLog::new(log.clone(), script), config).unwrap();
+    let mut client = Client::start(&counting::topology(&topics), FaultLog::new(log.clone(), &script), config).unwrap();
     if let Some(until_offset) = until_offset {
         let input = [TopicPartition::new(&topics.input, 0)];
         while committed(&log, &topics, &input).is_none_or(|offset| offset <= until_offset) {
@@ -253,7 +253,7 @@ fn on_kafka_a_commit_with_unknown_outcome_neither_loses_nor_doubles_anything() {
         let world = World::on_kafka();
         world.produce(100);
         let faults = [Fault::None, fault, Fault::None, Fault::None, fault];
-        let log = FaultLog::new(broker(), Arc::new(Mutex::new(VecDeque::from(faults))));
+        let log = FaultLog::new(broker(), &Script::commits(faults));
         let mut config = config(&world.topics, &world.state("state"));
         config.until_end = true;
         let mut client = Client::start(&counting::topology(&world.topics), log, config).unwrap();

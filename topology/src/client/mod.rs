@@ -1,18 +1,16 @@
 //! Running a topology: topics, state directory, stream thread, state, metrics, shutdown.
 //!
 //! ```text
-//! config   the settings an operator knows
 //! topics   created before anything runs; existing ones are checked
 //! thread   the OS thread around a stream thread
 //! ```
 //! May use all the crate but `test_driver`. The one part that may be used from async code: state and the end of the run can
 //! be awaited.
 
-mod config;
 mod thread;
 mod topics;
 
-pub use config::Config;
+pub use crate::stream_thread::Config;
 pub use thread::State;
 pub use topics::internal_topics;
 
@@ -28,6 +26,7 @@ use crate::log::Log;
 use crate::metrics::{Metrics, Snapshot};
 use crate::store::StateDirectory;
 use crate::store::state_directory::InstanceId;
+use crate::stream_thread::THREAD;
 
 /// A topology that runs. Dropping it stops it without waiting.
 pub struct Client {
@@ -44,7 +43,7 @@ impl Client {
     pub fn start<L: Log>(topology: &Topology, log: L, config: Config) -> Result<Self> {
         config.check()?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let instance = InstanceId::new(clock.now_ms(), config::random());
+        let instance = InstanceId::new(clock.now_ms(), random());
         let directory = match &config.state_directory {
             Some(root) => Some(Arc::new(StateDirectory::open(root, &config.application_id, instance.clone())?)),
             None => None,
@@ -58,6 +57,8 @@ impl Client {
         let (ended_in, ended) = oneshot::channel();
         let parts = thread::Parts {
             topology: topology.clone(),
+            instance_id: instance.as_str().to_owned(),
+            dead_letter_max_bytes,
             log,
             clock,
             metrics: Arc::clone(&metrics),
@@ -65,13 +66,11 @@ impl Client {
             stop: Arc::clone(&stop),
             states: states_in,
         };
-        let config = config.stream_thread(instance.as_str(), dead_letter_max_bytes);
-        let name = format!("stream-{}", config.thread);
         let body = move || {
             // The receiver may be gone: nobody waits for the end any more.
             let _ = ended_in.send(thread::run(config, parts));
         };
-        let spawned = std::thread::Builder::new().name(name).spawn(body);
+        let spawned = std::thread::Builder::new().name(format!("stream-{THREAD}")).spawn(body);
         spawned.map_err(|error| Error::stop(format!("cannot start a stream thread: {error}")).caused_by(error))?;
         Ok(Self { stop, states, metrics, ended: Some(ended) })
     }
@@ -105,6 +104,12 @@ impl Client {
         let Some(ended) = self.ended.take() else { return Ok(()) };
         ended.blocking_recv().unwrap_or_else(|_| Err(panicked()))
     }
+}
+
+/// Identity needs randomness that no two processes share; nothing that is processed depends on it.
+#[allow(clippy::disallowed_methods, reason = "the one place where the engine asks for randomness")]
+fn random() -> u64 {
+    rand::random()
 }
 
 fn panicked() -> Error {

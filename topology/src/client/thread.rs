@@ -12,7 +12,7 @@ use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::restore::RestoreThread;
 use crate::store::{Shared, StateDirectory};
-use crate::stream_thread::{self, StreamThread};
+use crate::stream_thread::{self, Config, StreamThread};
 
 /// How a client is.
 ///
@@ -54,6 +54,8 @@ impl From<stream_thread::State> for State {
 
 pub(super) struct Parts<L: Log> {
     pub(super) topology: Topology,
+    pub(super) instance_id: String,
+    pub(super) dead_letter_max_bytes: usize,
     pub(super) log: L,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) metrics: Arc<Metrics>,
@@ -63,26 +65,37 @@ pub(super) struct Parts<L: Log> {
 }
 
 /// Runs until it is told to stop, a bounded run ends, or nothing helps.
-pub(super) fn run<L: Log>(config: stream_thread::Config, parts: Parts<L>) -> Result<()> {
-    let (stop, states) = (Arc::clone(&parts.stop), parts.states.clone());
-    let result = run_to_end(config, parts, &stop, &states);
-    let end = if result.is_ok() { State::Stopped } else { State::Failed };
-    set(&states, end);
+pub(super) fn run<L: Log>(config: Config, parts: Parts<L>) -> Result<()> {
+    let mut end = End { states: parts.states.clone(), state: State::Failed };
+    let result = run_to_end(config, parts);
+    if result.is_ok() {
+        end.state = State::Stopped;
+    }
     result
 }
 
-fn run_to_end<L: Log>(
-    config: stream_thread::Config,
-    parts: Parts<L>,
-    stop: &AtomicBool,
-    states: &watch::Sender<State>,
-) -> Result<()> {
+/// Tells the last state, also where a processor's panic ends the thread.
+struct End {
+    states: watch::Sender<State>,
+    state: State,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        set(&self.states, self.state);
+    }
+}
+
+fn run_to_end<L: Log>(config: Config, parts: Parts<L>) -> Result<()> {
+    let Parts { stop, states, .. } = parts;
     let restorer = RestoreThread::start("restore", parts.log.clone(), Arc::clone(&parts.clock))?;
     let store_memory = Shared::new(config.store.clone());
     let mut thread = StreamThread::new(
         config,
         stream_thread::Parts {
             topology: parts.topology,
+            instance_id: parts.instance_id,
+            dead_letter_max_bytes: parts.dead_letter_max_bytes,
             log: parts.log,
             clock: parts.clock,
             metrics: parts.metrics,
@@ -93,23 +106,17 @@ fn run_to_end<L: Log>(
         },
     )?;
     loop {
-        set(states, thread.state().into());
+        set(&states, thread.state().into());
         if stop.load(Ordering::SeqCst) || thread.state() == stream_thread::State::Finished {
-            set(states, State::Stopping);
+            set(&states, State::Stopping);
             return thread.close();
         }
         if let Err(error) = thread.run_once() {
             tracing::error!(%error, "stopping");
-            abandon(thread);
+            // What is uncommitted stays so; the group is told, that others need not wait.
+            thread.abandon();
             return Err(error);
         }
-    }
-}
-
-/// After an error that nothing mends, what is uncommitted stays so; the group is told, that others need not wait.
-fn abandon<L: Log>(thread: StreamThread<L>) {
-    if let Err(error) = thread.abandon() {
-        tracing::warn!(%error, "could not leave the group");
     }
 }
 
@@ -125,7 +132,7 @@ fn set(states: &watch::Sender<State>, state: State) {
 }
 
 fn incarnation() -> [u8; 16] {
-    let (high, low) = (super::config::random(), super::config::random());
+    let (high, low) = (super::random(), super::random());
     let mut bytes = [0; 16];
     bytes[..8].copy_from_slice(&high.to_be_bytes());
     bytes[8..].copy_from_slice(&low.to_be_bytes());

@@ -1,6 +1,8 @@
 //! Topics are created before anything runs, and existing ones are checked: a topic that some broker made up by itself has the
 //! wrong partitions or cleanup policy, and is found out only when data is gone.
 
+use std::fmt::Display;
+
 use crate::error::{Error, Result};
 use crate::graph::{Topic, Topology};
 use crate::log::{Log, TopicDescription, TopicSpec};
@@ -18,19 +20,8 @@ pub fn internal_topics(topology: &Topology, application_id: &str) -> Vec<String>
 
 /// Checks and creates all topics. Returns how large a dead letter may be.
 pub(super) fn prepare<L: Log>(topology: &Topology, log: &L, config: &Config) -> Result<usize> {
-    let mut wanted: Vec<Topic> = Vec::new();
-    for source in topology.source_topics() {
-        wanted.push(one_partition(source));
-        let dead_letters = Topic::new(dead_letter_topic(source.name())).config("retention.ms", "-1");
-        wanted.push(dead_letters.partitions(1));
-    }
-    wanted.extend(topology.sink_topics().into_iter().cloned());
-    for changelog in internal_topics(topology, &config.application_id) {
-        wanted.push(Topic::new(changelog).partitions(1).config("cleanup.policy", "compact"));
-    }
-
     let mut missing = Vec::new();
-    for topic in &wanted {
+    for topic in &wanted(topology, &config.application_id)? {
         match log.describe_topic(topic.name())? {
             Some(found) => check(topic, &found)?,
             None if topic.may_create() => missing.push(spec(topic, config.replication_factor)),
@@ -42,6 +33,56 @@ pub(super) fn prepare<L: Log>(topology: &Topology, log: &L, config: &Config) -> 
     }
     log.create_topics(&missing)?;
     dead_letter_max_bytes(topology, log)
+}
+
+/// All topics, each once.
+fn wanted(topology: &Topology, application_id: &str) -> Result<Vec<Topic>> {
+    let mut wanted: Vec<Topic> = Vec::new();
+    for source in topology.source_topics() {
+        add(&mut wanted, one_partition(source))?;
+        let dead_letters = Topic::new(dead_letter_topic(source.name())).config("retention.ms", "-1");
+        add(&mut wanted, dead_letters.partitions(1))?;
+    }
+    for sink in topology.sink_topics() {
+        add(&mut wanted, sink.clone())?;
+    }
+    for changelog in internal_topics(topology, application_id) {
+        add(&mut wanted, Topic::new(changelog).partitions(1).config("cleanup.policy", "compact"))?;
+    }
+    Ok(wanted)
+}
+
+/// Adds a topic. One that is there already, as where one stage writes what the next one reads, must be what both ask for:
+/// Kafka refuses to create one topic twice.
+fn add(wanted: &mut Vec<Topic>, topic: Topic) -> Result<()> {
+    let Some(there) = wanted.iter_mut().find(|there| there.name() == topic.name()) else {
+        wanted.push(topic);
+        return Ok(());
+    };
+    let conflict = |what: &str, one: &dyn Display, other: &dyn Display| {
+        let name = topic.name();
+        Err(Error::stop(format!(
+            "topic '{name}' is asked for with {what} {one} and {other}: use the same, or two topics"
+        )))
+    };
+    let mut both = there.clone();
+    match (there.partition_count(), topic.partition_count()) {
+        (Some(one), Some(other)) if one != other => return conflict("partition count", &one, &other),
+        (None, Some(count)) => both = both.partitions(count),
+        _ => {}
+    }
+    for (name, value) in topic.settings() {
+        match there.settings().iter().find(|(at, _)| at == name) {
+            Some((_, other)) if other != value => return conflict(name, other, value),
+            Some(_) => {}
+            None => both = both.config(name, value),
+        }
+    }
+    if !topic.may_create() {
+        both = both.must_exist();
+    }
+    *there = both;
+    Ok(())
 }
 
 fn dead_letter_max_bytes<L: Log>(topology: &Topology, log: &L) -> Result<usize> {
@@ -116,5 +157,19 @@ mod tests {
         assert!(partitions.contains("'chain' has 3 partitions"), "{partitions}");
         let policy = check(&topic, &found(1, "delete")).unwrap_err().to_string();
         assert!(policy.contains("cleanup.policy=delete"), "{policy}");
+    }
+    #[test]
+    fn a_topic_between_two_stages_is_asked_for_once_with_what_both_want() {
+        let mut wanted = Vec::new();
+        add(&mut wanted, Topic::new("between").partitions(1)).unwrap();
+        add(&mut wanted, Topic::new("other")).unwrap();
+        add(&mut wanted, Topic::new("between").config("cleanup.policy", "compact").must_exist()).unwrap();
+        let between = Topic::new("between").partitions(1).config("cleanup.policy", "compact").must_exist();
+        assert_eq!(wanted, [between, Topic::new("other")]);
+        let partitions = add(&mut wanted, Topic::new("between").partitions(3)).unwrap_err().to_string();
+        assert!(partitions.contains("'between' is asked for with partition count 1 and 3"), "{partitions}");
+        let policy =
+            add(&mut wanted, Topic::new("between").config("cleanup.policy", "delete")).unwrap_err().to_string();
+        assert!(policy.contains("cleanup.policy compact and delete"), "{policy}");
     }
 }

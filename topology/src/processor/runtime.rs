@@ -50,7 +50,7 @@ pub struct RuntimeOptions {
     /// End of the committed input, the last stable offset, as it was when the task was taken over: everything that a
     /// predecessor can have read lies below it.
     pub input_end: Offset,
-    /// Stream time as of it.
+    /// Stream time as of `next_offset`.
     pub stream_time_ms: Option<i64>,
     /// Wall-clock time, ms since 1970.
     pub now_ms: i64,

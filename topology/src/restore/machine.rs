@@ -128,7 +128,7 @@ impl<L: Log> Restore<L> {
         }
         let progress = reading.progress();
         if !progress.done {
-            reading.check_patience(&self.plan.options, self.clock.monotonic_ms())?;
+            reading.check_patience(&self.log, &self.plan.options, self.clock.monotonic_ms())?;
         }
         Ok(progress)
     }
@@ -177,7 +177,7 @@ impl<C: Consumer> Reading<C> {
     fn poll(&mut self, stores: &mut Stores, timeout: Duration, clock: &dyn Clock) -> Result<()> {
         let Self { consumer, replays, .. } = self;
         let (mut outcome, mut advanced) = (Ok(()), false);
-        consumer.poll(timeout, &mut |event| {
+        let polled = consumer.poll(timeout, &mut |event| {
             let partition = match &event {
                 Event::Records { partition, .. } | Event::EndOfPartition { partition, .. } => *partition,
                 Event::Assigned(_) | Event::Revoked { .. } => return,
@@ -192,8 +192,14 @@ impl<C: Consumer> Reading<C> {
                 Event::EndOfPartition { offset, .. } => replay.take_end(stores, offset),
                 Event::Assigned(_) | Event::Revoked { .. } => Ok(()),
             };
-        })?;
+        });
+        // What the stores could not take is gone, whatever else is wrong.
         outcome?;
+        if polled.is_err() {
+            // While nobody answers, nobody is late.
+            self.progress_at_ms = clock.monotonic_ms();
+        }
+        polled?;
         for replay in replays {
             if let Phase::Seeking(offset) = replay.phase {
                 consumer.seek(&replay.partition, offset)?;
@@ -218,7 +224,7 @@ impl<C: Consumer> Reading<C> {
     }
 
     /// Says what is being waited for, now and then, and gives up when it should have come.
-    fn check_patience(&mut self, options: &Options, monotonic_ms: i64) -> Result<()> {
+    fn check_patience<L: Log>(&mut self, log: &L, options: &Options, monotonic_ms: i64) -> Result<()> {
         let waited_ms = monotonic_ms.saturating_sub(self.progress_at_ms);
         let waits_too_long = waited_ms > options.transaction_timeout_ms.saturating_add(options.margin_ms);
         let open = self.replays.iter().find_map(|replay| Some((replay, replay.open_at?)));
@@ -234,6 +240,12 @@ impl<C: Consumer> Reading<C> {
         };
         let Replay { partition, end, .. } = replay;
         if waits_too_long {
+            // A reader that is cut off sees the same end for ever. Only a log that answers can tell an open transaction.
+            let stable = log.watermarks(partition, Isolation::ReadCommitted);
+            if !stable.as_ref().is_ok_and(|stable| stable.high <= open_at) {
+                self.progress_at_ms = monotonic_ms;
+                return Ok(stable.map(|_| ())?);
+            }
             return Err(Error::stop(format!(
                 "changelog {partition} has had an open transaction at offset {open_at} (end {end}) for {waited_ms} ms, \
                  longer than its timeout: find the producer (kafka-transactions.sh describe-producers) and end it, then \

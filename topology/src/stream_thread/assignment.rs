@@ -8,10 +8,11 @@
 //! ```
 
 use crate::error::Result;
-use crate::log::{Consumer, Log, Start, TopicPartition};
+use crate::log::{Consumer, Log, Offset, Start, TopicPartition};
 use crate::store::Stores;
 use crate::task::{Task, TaskId};
 
+use super::commit::Then;
 use super::{StreamThread, close_stores};
 
 /// An assigned partition and its task.
@@ -26,12 +27,11 @@ pub(super) enum Phase {
     /// Waits to be taken over, with its stores if it had them open already.
     Pending(Pending),
     /// Its stores are with the restorer.
-    Restoring { committed: Option<crate::log::Committed> },
+    Restoring(Restoring),
     /// It processes.
     Running(Box<Running>),
 }
 
-#[derive(Default)]
 pub(super) struct Pending {
     pub(super) stores: Option<Box<Stores>>,
     /// Since when it waits, monotonic ms.
@@ -40,17 +40,42 @@ pub(super) struct Pending {
     pub(super) not_before_ms: i64,
 }
 
+#[derive(Clone, Copy)]
+pub(super) struct Restoring {
+    /// Where its task is to begin.
+    pub(super) beginning: Beginning,
+    /// How long it had waited before, ms.
+    pub(super) waited_ms: i64,
+}
+
+/// Where a task begins, as read when its predecessor was fenced.
+#[derive(Clone, Copy)]
+pub(super) struct Beginning {
+    pub(super) next_offset: Offset,
+    pub(super) stream_time_ms: Option<i64>,
+    /// The end of the committed input: whatever a predecessor can have read lies below it.
+    pub(super) input_end: Offset,
+}
+
 pub(super) struct Running {
     pub(super) task: Task,
     /// Which producer it uses.
     pub(super) slot: Option<usize>,
     /// Its output topics.
     pub(super) topics: Vec<String>,
-    /// The consumer delivers nothing for it, because it takes no input for now.
+    pub(super) has_stores: bool,
+    /// The consumer delivers nothing for it: it takes no input for now, or was not told yet where to begin.
     pub(super) paused: bool,
     /// The consumer delivered everything below this offset, records and the end of the partition; the task may have taken
     /// less.
-    pub(super) delivered_to: crate::log::Offset,
+    pub(super) delivered_to: Offset,
+}
+
+impl Running {
+    /// Whether the consumer is not where the task is. Until it was told to go back, what it delivers lies behind a gap.
+    pub(super) fn must_seek(&self) -> bool {
+        self.paused || self.task.next_offset() < self.delivered_to
+    }
 }
 
 impl Assigned {
@@ -79,11 +104,12 @@ impl<L: Log> StreamThread<L> {
         self.consumer.assign(&starts)?;
         self.consumer.pause(&partitions)?;
         let since_ms = self.clock.monotonic_ms();
+        let not_before_ms = since_ms + self.fencing.backoff_ms();
         let tasks = partitions.into_iter().filter_map(|partition| {
             let mut sub_topologies = self.topology.sub_topologies.iter().enumerate();
             let (sub_topology, spec) = sub_topologies.find(|(_, spec)| spec.source_topic() == partition.topic)?;
             let id = TaskId { sub_topology: spec.name.clone(), partition: partition.partition };
-            let pending = Pending { since_ms, ..Pending::default() };
+            let pending = Pending { stores: None, since_ms, not_before_ms };
             Some(Assigned { partition, sub_topology, id, phase: Phase::Pending(pending) })
         });
         let mut tasks: Vec<Assigned> = tasks.collect();
@@ -101,11 +127,12 @@ impl<L: Log> StreamThread<L> {
     /// The group takes everything away. What was processed is committed first, unless it is somebody else's already.
     pub(super) fn revoke(&mut self, lost: bool) -> Result<()> {
         tracing::info!(lost, "revoked");
-        if !lost && let Err(error) = self.commit() {
+        let committed = if lost { Ok(false) } else { self.commit(Then::Leave) };
+        self.release_all();
+        if let Err(error) = committed {
             tracing::warn!(%error, "the commit before giving partitions up failed; their next owner does the work again");
             self.discard_producers();
         }
-        self.release_all();
         Ok(self.consumer.assign(&[])?)
     }
 
@@ -114,9 +141,8 @@ impl<L: Log> StreamThread<L> {
         for task in self.assigned.take().into_iter().flatten() {
             self.release(task);
         }
-        let abandons_work = self.slots.values().any(super::Slot::is_open);
-        if abandons_work {
-            self.discard_producers();
+        for slot in self.slots.values_mut().filter(|slot| slot.is_open()) {
+            slot.give_up();
         }
     }
 
@@ -124,7 +150,7 @@ impl<L: Log> StreamThread<L> {
         let stores = match task.phase {
             Phase::Pending(pending) => pending.stores.map(|stores| *stores),
             Phase::Running(running) => running.task.into_stores(),
-            Phase::Restoring { .. } => {
+            Phase::Restoring(_) => {
                 if self.restorer.cancel(task.id.clone()).is_ok() {
                     self.returning.insert(task.id.clone());
                 }

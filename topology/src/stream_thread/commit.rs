@@ -14,9 +14,24 @@ use std::time::Duration;
 use crate::error::{Class, Error, Result};
 use crate::log::{Consumer, Log, OffsetCommit, TopicPartition};
 
+use super::StreamThread;
 use super::assignment::{Assigned, Running};
+use super::input::send_outputs;
+use super::producers::Slot;
 use super::recovery::void;
-use super::{StreamThread, send_outputs};
+
+/// A store knows when it was up to date last, and after half of `delete.retention.ms` (12 h by default) it must be rebuilt.
+/// So a task without input commits nothing but its position, this often: nobody else can have written in the meantime.
+const RENEW_MS: i64 = 60 * 60 * 1000;
+
+/// What comes after a commit.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    /// The next transaction.
+    GoOn,
+    /// Nothing: a transaction that was opened now would never be committed, and hold readers up.
+    Leave,
+}
 
 impl<L: Log> StreamThread<L> {
     /// Commits if there is something to commit and the interval has passed, too much is waiting, or a processor asked for it.
@@ -27,50 +42,58 @@ impl<L: Log> StreamThread<L> {
         let interval_passed = self.clock.monotonic_ms() >= self.commit_due_ms();
         let asked = self.running().any(|running| running.task.commit_requested());
         if interval_passed || asked || self.uncommitted_bytes() > self.config.uncommitted_max_bytes {
-            self.commit()?;
-            return Ok(true);
+            return self.commit(Then::GoOn);
         }
         Ok(false)
     }
 
     pub(super) fn wants_commit(&self) -> bool {
-        self.slots.values().any(super::Slot::is_open) || self.running().any(|running| running.task.needs_commit())
+        self.slots.keys().any(|key| self.slot_wants_commit(*key))
+    }
+
+    fn slot_wants_commit(&self, key: Option<usize>) -> bool {
+        let Some(slot) = self.slots.get(&key) else { return false };
+        let is_old = self.clock.monotonic_ms().saturating_sub(slot.committed_ms) >= RENEW_MS;
+        let wants = |task: &Running| task.task.needs_commit() || (is_old && task.has_stores);
+        slot.is_open() || self.running().any(|task| task.slot == key && wants(task))
     }
 
     pub(super) fn commit_due_ms(&self) -> i64 {
-        self.last_commit_ms.saturating_add(self.config.commit_interval_ms)
+        self.last_commit_ms.saturating_add(i64::from(self.config.commit_interval_ms))
     }
 
     fn uncommitted_bytes(&self) -> usize {
-        let sent: usize = self.slots.values().map(super::Slot::sent_bytes).sum();
+        let sent: usize = self.slots.values().map(Slot::sent_bytes).sum();
         sent + self.running().map(|running| running.task.uncommitted_bytes()).sum::<usize>()
     }
 
-    /// Commits what all tasks did since the last commit: one transaction for each producer that has something.
-    pub(super) fn commit(&mut self) -> Result<()> {
+    /// Commits what all tasks did since the last commit: one transaction for each producer that has something. Returns
+    /// whether any had.
+    pub(super) fn commit(&mut self, then: Then) -> Result<bool> {
         let keys: Vec<Option<usize>> = self.slots.keys().copied().collect();
+        let mut any = false;
         for key in keys {
-            self.commit_slot(key)?;
+            if self.slot_wants_commit(key) {
+                self.commit_slot(key, then)?;
+                any = true;
+            }
         }
         self.last_commit_ms = self.clock.monotonic_ms();
-        self.fencing.committed();
-        Ok(())
+        if any {
+            self.fencing.committed();
+        }
+        Ok(any)
     }
 
-    fn commit_slot(&mut self, key: Option<usize>) -> Result<()> {
+    fn commit_slot(&mut self, key: Option<usize>, then: Then) -> Result<()> {
         let timeout = Duration::from_millis(u64::from(self.config.request_timeout_ms));
-        let is_open = self.slots.get(&key).is_some_and(super::Slot::is_open);
-        let mine = |running: &Running| running.slot == key;
-        if !is_open && !self.running().any(|running| mine(running) && running.task.needs_commit()) {
-            return Ok(());
-        }
         if self.consumer.assignment_lost() {
             return Err(Error::new(Class::Rejoin, "the group took this member's partitions away before the commit"));
         }
         let now_ms = self.clock.now_ms();
         let Self { assigned, slots, consumer, metrics, clock, .. } = self;
-        let mut tasks: Vec<&mut Running> =
-            assigned.iter_mut().flatten().filter_map(Assigned::running_mut).filter(|running| mine(running)).collect();
+        let tasks = assigned.iter_mut().flatten().filter_map(Assigned::running_mut);
+        let mut tasks: Vec<&mut Running> = tasks.filter(|task| task.slot == key).collect();
 
         let mut offsets: Vec<OffsetCommit> = Vec::with_capacity(tasks.len());
         for running in &mut tasks {
@@ -82,20 +105,19 @@ impl<L: Log> StreamThread<L> {
         let slot = slots.get_mut(&key).ok_or_else(|| Error::stop("a task has no producer"))?;
         let began_ms = clock.monotonic_ms();
         slot.commit(&offsets, &group, timeout)?;
-        metrics.add_commit(clock.monotonic_ms() - began_ms);
+        slot.committed_ms = clock.monotonic_ms();
+        metrics.add_commit(slot.committed_ms - began_ms);
 
         for (running, commit) in tasks.iter_mut().zip(&offsets) {
-            let slot = slots.get(&key);
             let Running { task, topics, .. } = &mut **running;
-            let delivered = |topic: &str| {
-                let partition = TopicPartition::new(topic, commit.partition.partition);
-                slot.and_then(|slot| slot.delivered(&partition))
-            };
+            let delivered = |topic: &str| slot.delivered(&TopicPartition::new(topic, commit.partition.partition));
             task.committed(commit.offset, |target| delivered(&topics[target.0]), now_ms).map_err(void)?;
         }
         // What processors did on hearing of it belongs to the next transaction.
-        for running in tasks {
-            send_outputs(slots, running)?;
+        if then == Then::GoOn {
+            for running in tasks {
+                send_outputs(slots, running)?;
+            }
         }
         Ok(())
     }

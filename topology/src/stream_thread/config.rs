@@ -1,38 +1,153 @@
-//! Settings of a stream thread.
+//! Settings, and the names that follow from them.
 
+use std::path::PathBuf;
+
+use crate::error::{Error, Result};
+use crate::graph::Topology;
+use crate::log::{ConsumerOptions, GroupOptions, Isolation, OutOfRange, ProducerOptions};
+use crate::restore;
 use crate::store;
 
-/// What a stream thread is told. The defaults are those of [`client::Config`](crate::client::Config).
+/// How to run a topology. Names and defaults are those of Kafka Streams where there is a counterpart.
+///
+/// ```
+/// use topology::client::Config;
+///
+/// let config = Config { commit_interval_ms: 50, ..Config::new("payments") };
+/// assert!(config.check().is_ok());
+/// assert!(Config { commit_interval_ms: 10_000, ..config }.check().is_err(), "every transaction would time out");
+/// ```
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Consumer group, and prefix of internal topics.
+    /// Consumer group, and prefix of internal topics and transactional ids.
     pub application_id: String,
-    /// This instance's identity: sortable, unique, the same after a restart.
-    pub instance_id: String,
-    /// Which thread of the instance.
-    pub thread: usize,
-    /// Fingerprint of the application's state: stores written under another one are refused.
-    pub fingerprint: [u8; 32],
+    /// Where stores are kept. `None`: all stores in memory, restored whole at every start, and a new identity each time.
+    pub state_directory: Option<PathBuf>,
+    /// Stream threads.
+    pub thread_count: usize,
     /// Time between commits, ms.
-    pub commit_interval_ms: i64,
+    pub commit_interval_ms: u32,
     /// A commit is made sooner when this many bytes wait for it.
     pub uncommitted_max_bytes: usize,
-    /// Longest wait for input, ms.
-    pub poll_max_ms: i64,
-    /// The group gives this thread's partitions away after this long without a sign of life, ms.
+    /// The group gives a silent member's partitions away after this long, ms.
     pub session_timeout_ms: u32,
     /// The log aborts a transaction that is open for longer, ms.
     pub transaction_timeout_ms: u32,
     /// How long a call may block before its outcome counts as unknown, ms.
     pub request_timeout_ms: u32,
-    /// Most records handed over at once.
+    /// Most records taken from the log at once.
     pub batch_records: usize,
     /// Most bytes the consumer prefetches.
     pub prefetch_bytes: usize,
     /// Memory for stores.
     pub store: store::Options,
-    /// Largest dead letter; a longer one is cut.
-    pub dead_letter_max_bytes: usize,
-    /// Stop when everything that was there at the start is processed.
+    /// Identifies the data: stores written under another fingerprint are refused.
+    pub fingerprint: [u8; 32],
+    /// Replicas of topics that are created; `None`: the cluster's default.
+    pub replication_factor: Option<i32>,
+    /// Process what is there at the start, finish what is held, commit, stop.
     pub until_end: bool,
+}
+
+impl Config {
+    /// The defaults.
+    pub fn new(application_id: impl Into<String>) -> Self {
+        Self {
+            application_id: application_id.into(),
+            state_directory: None,
+            thread_count: 1,
+            commit_interval_ms: 100,
+            uncommitted_max_bytes: 64 << 20,
+            session_timeout_ms: 10_000,
+            transaction_timeout_ms: 10_000,
+            request_timeout_ms: 10_000,
+            batch_records: 1_000,
+            prefetch_bytes: 32 << 20,
+            store: store::Options::default(),
+            fingerprint: [0; 32],
+            replication_factor: None,
+            until_end: false,
+        }
+    }
+
+    /// Whether it can work at all. An error says in one line which setting cannot, and what can.
+    pub fn check(&self) -> Result<()> {
+        let name = &self.application_id;
+        if !store::is_plain_name(name, 100) {
+            return Err(Error::stop(format!(
+                "'{name}' cannot be an application id: use 1 to 100 of a-z A-Z 0-9 . _ -"
+            )));
+        }
+        if self.thread_count != 1 {
+            let count = self.thread_count;
+            return Err(Error::stop(format!(
+                "{count} stream threads: one per process is supported so far; start more processes"
+            )));
+        }
+        // A transaction is open for an interval, for a batch that takes long, and for the commit itself.
+        let (interval_ms, timeout_ms) = (self.commit_interval_ms, self.transaction_timeout_ms);
+        if interval_ms > timeout_ms / 2 {
+            let max_ms = timeout_ms / 2;
+            return Err(Error::stop(format!(
+                "a commit interval of {interval_ms} ms is too long: transactions time out after {timeout_ms} ms, so \
+                 give at most {max_ms}"
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// Each process has one stream thread so far; its number is part of names, so that more can come.
+pub(crate) const THREAD: usize = 1;
+
+/// Name of a store's changelog.
+pub fn changelog_topic(application_id: &str, store: &str) -> String {
+    format!("{application_id}-{store}-changelog")
+}
+
+/// Name of the topic for input that a source's task cannot process.
+pub fn dead_letter_topic(source_topic: &str) -> String {
+    format!("{source_topic}-dead-letters")
+}
+
+/// Name of the thread's own producer.
+pub(super) fn transactional_id(config: &Config, instance_id: &str) -> String {
+    format!("{}-{instance_id}-{THREAD}", config.application_id)
+}
+
+pub(super) fn consumer_options(config: &Config, instance_id: &str) -> ConsumerOptions {
+    ConsumerOptions {
+        group: Some(GroupOptions {
+            id: config.application_id.clone(),
+            instance_id: Some(format!("{instance_id}-{THREAD}")),
+            session_timeout_ms: config.session_timeout_ms,
+        }),
+        isolation: Isolation::ReadCommitted,
+        client_id: client_id(config),
+        batch_records: config.batch_records,
+        prefetch_bytes: config.prefetch_bytes,
+        // Input that is gone is an error: the take-over that follows looks what there is, and says what was lost.
+        out_of_range: OutOfRange::Fail,
+    }
+}
+
+pub(super) fn producer_options(config: &Config, topology: &Topology) -> ProducerOptions {
+    ProducerOptions {
+        transactional_id: String::new(),
+        transaction_timeout_ms: config.transaction_timeout_ms,
+        client_id: client_id(config),
+        track_topics: topology.store_names().map(|store| changelog_topic(&config.application_id, store)).collect(),
+    }
+}
+
+pub(super) fn restore_options(config: &Config) -> restore::Options {
+    restore::Options {
+        transaction_timeout_ms: i64::from(config.transaction_timeout_ms),
+        client_id: format!("{}-restore", config.application_id),
+        ..restore::Options::default()
+    }
+}
+
+fn client_id(config: &Config) -> String {
+    format!("{}-{THREAD}", config.application_id)
 }

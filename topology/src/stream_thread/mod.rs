@@ -2,7 +2,8 @@
 //! [`StreamThread::run_once`]; it belongs on an OS thread of its own, for its calls block.
 //!
 //! ```text
-//! config       its settings
+//! config       its settings, and the names that follow from them
+//! input        what the consumer brings, to the tasks
 //! assignment   what the group gave it, and how far each task has come to life
 //! take_over    fence, committed offsets, restore, run: in this order
 //! commit       the transaction
@@ -23,6 +24,7 @@
 mod assignment;
 mod commit;
 mod config;
+mod input;
 mod producers;
 mod recovery;
 mod take_over;
@@ -30,28 +32,24 @@ mod until_end;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
-pub use config::Config;
+pub(crate) use config::THREAD;
+pub use config::{Config, changelog_topic, dead_letter_topic};
 
 use crate::clock::Clock;
-use crate::error::{Class, Error, Result};
+use crate::error::{Class, Result};
 use crate::graph::Topology;
-use crate::log::{
-    Consumer, ConsumerOptions, Event, GroupOptions, Isolation, Log, OutOfRange, ProducerOptions, TopicPartition,
-};
+use crate::log::{Consumer, Log, TopicPartition};
 use crate::metrics::Metrics;
 use crate::restore::RestoreThread;
 use crate::store::{Shared, StateDirectory, Stores};
 use crate::task::TaskId;
 
 use assignment::{Assigned, Phase};
+use commit::Then;
 use producers::{Slot, Slots};
 use recovery::Fencing;
 use until_end::UntilEnd;
-
-/// How often it is said that there is no input, ms.
-const COMPLAIN_EVERY_MS: i64 = 5_000;
 
 /// How far a stream thread is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +68,7 @@ pub enum State {
 pub struct StreamThread<L: Log> {
     config: Config,
     topology: Topology,
+    dead_letter_max_bytes: usize,
     log: L,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
@@ -99,6 +98,10 @@ pub struct StreamThread<L: Log> {
 pub struct Parts<L: Log> {
     /// The graph.
     pub topology: Topology,
+    /// This instance's identity: sortable, unique, the same after a restart.
+    pub instance_id: String,
+    /// Largest dead letter, in bytes; a longer one is cut.
+    pub dead_letter_max_bytes: usize,
     /// The log.
     pub log: L,
     /// Time.
@@ -127,29 +130,30 @@ pub struct Turn {
 impl<L: Log> StreamThread<L> {
     /// Joins the group. Topics must exist.
     pub fn new(config: Config, parts: Parts<L>) -> Result<Self> {
-        let Parts { topology, log, clock, metrics, state_directory, store_memory, restorer, incarnations } = parts;
-        let consumer = log.consumer(&consumer_options(&config))?;
-        let until_end = config.until_end.then(|| UntilEnd::new(&topology, &log)).transpose()?;
-        let slots = make_slots(&config, &topology);
+        let consumer = parts.log.consumer(&config::consumer_options(&config, &parts.instance_id))?;
+        let until_end = config.until_end.then(|| UntilEnd::new(&parts.topology, &parts.log)).transpose()?;
+        let now_ms = parts.clock.monotonic_ms();
+        let slots = make_slots(config::transactional_id(&config, &parts.instance_id), &parts.topology, now_ms);
         Ok(Self {
-            last_commit_ms: clock.monotonic_ms(),
             config,
-            topology,
-            log,
-            clock,
-            metrics,
-            state_directory,
-            store_memory,
+            topology: parts.topology,
+            dead_letter_max_bytes: parts.dead_letter_max_bytes,
+            log: parts.log,
+            clock: parts.clock,
+            metrics: parts.metrics,
+            state_directory: parts.state_directory,
+            store_memory: parts.store_memory,
             consumer,
             slots,
-            restorer,
+            restorer: parts.restorer,
             returning: BTreeSet::new(),
             subscribed: false,
             changes: VecDeque::new(),
             assigned: None,
+            last_commit_ms: now_ms,
             fencing: Fencing::default(),
             until_end,
-            incarnations,
+            incarnations: parts.incarnations,
             complained_ms: None,
         })
     }
@@ -170,7 +174,7 @@ impl<L: Log> StreamThread<L> {
         self.advance_take_overs()?;
         self.advance_clocks()?;
         let committed = self.maybe_commit()?;
-        self.pause_suspended()?;
+        self.direct_consumer()?;
         Ok(Turn { record_count, committed })
     }
 
@@ -197,13 +201,14 @@ impl<L: Log> StreamThread<L> {
         }
     }
 
-    /// Commits, closes the stores and leaves the group.
+    /// Commits, closes the stores and leaves the group. An error is one that a human must act on; where only leaving failed,
+    /// all is committed, and the group finds out when the session times out.
     pub fn close(mut self) -> Result<()> {
-        let committed = self.commit();
+        let committed = self.commit(Then::Leave);
         if let Err(error) = &committed {
             tracing::warn!(%error, "the last commit failed; its work will be done again");
         }
-        self.abandon()?;
+        self.abandon();
         match committed {
             Err(error) if error.class() == Class::Stop => Err(error),
             _ => Ok(()),
@@ -211,117 +216,27 @@ impl<L: Log> StreamThread<L> {
     }
 
     /// Closes the stores and leaves the group; what is not committed is void.
-    pub fn abandon(mut self) -> Result<()> {
+    pub fn abandon(mut self) {
         self.release_all();
         self.discard_producers();
         for finished in self.restorer.shutdown() {
             close_stores(&finished.task, finished.stores);
         }
-        Ok(self.consumer.leave()?)
-    }
-
-    /// Polls, and processes what comes. Rebalances are noted only: they are answered after what was processed is safe.
-    fn poll(&mut self) -> Result<usize> {
-        let timeout = self.poll_timeout();
-        let now_ms = self.clock.now_ms();
-        let Self { consumer, assigned, slots, until_end, changes, .. } = self;
-        let until_end = until_end.as_ref();
-        let mut record_count = 0;
-        let mut failed = None;
-        let polled = consumer.poll(timeout, &mut |event| match event {
-            Event::Assigned(partitions) => changes.push_back(Change::Assigned(partitions)),
-            Event::Revoked { partitions: _, lost } => changes.push_back(Change::Revoked { lost }),
-            // After an error what follows would be processed over a gap.
-            _ if failed.is_some() => {}
-            Event::Records { partition, records } => {
-                let Some(task) = running(assigned, partition) else { return };
-                let wanted = match until_end {
-                    Some(until_end) => until_end.within(partition, records),
-                    None => records,
-                };
-                if let Some(last) = wanted.last() {
-                    task.delivered_to = last.offset + 1;
-                    task.task.set_now(now_ms);
-                    record_count += wanted.len();
-                    let done =
-                        task.task.process(wanted).map_err(recovery::void).and_then(|()| send_outputs(slots, task));
-                    failed = done.err();
-                }
-                // A record at the end or behind it shows that nothing before the end is still to come.
-                if let (Some(until_end), None, Some(first_left)) = (until_end, &failed, records.get(wanted.len())) {
-                    task.task.advance_to(until_end.cap(partition, first_left.offset));
-                }
-            }
-            Event::EndOfPartition { partition, offset } => {
-                if let Some(task) = running(assigned, partition) {
-                    let offset = until_end.map_or(offset, |until_end| until_end.cap(partition, offset));
-                    // The end is told once. A task that goes back behind it, or takes nothing now, must be told again.
-                    task.delivered_to = task.delivered_to.max(offset);
-                    task.task.advance_to(offset);
-                }
-            }
-        });
-        if let Some(error) = failed {
-            return Err(error);
+        if let Err(error) = self.consumer.leave() {
+            tracing::warn!(%error, "could not leave the group; it will find out by itself");
         }
-        match polled {
-            Ok(()) => {}
-            Err(error) if error.class() == Class::Retry => self.complain(&error),
-            Err(error) => return Err(error.into()),
-        }
-        self.metrics.add_records(record_count);
-        Ok(record_count)
-    }
-
-    /// Says that there is no input, now and then.
-    fn complain(&mut self, error: &crate::log::Error) {
-        let now_ms = self.clock.monotonic_ms();
-        if self.complained_ms.is_none_or(|said| now_ms - said >= COMPLAIN_EVERY_MS) {
-            self.complained_ms = Some(now_ms);
-            tracing::warn!(%error, "no input for now; trying again");
-        }
-    }
-
-    fn poll_timeout(&self) -> Duration {
-        let now_ms = self.clock.now_ms();
-        let until_punctuation =
-            self.running().filter_map(|task| task.task.next_wall_clock_ms()).map(|due| due - now_ms);
-        let until_commit = self.wants_commit().then(|| self.commit_due_ms() - self.clock.monotonic_ms());
-        let restoring = self.assigned.iter().flatten().any(|task| !matches!(task.phase, Phase::Running(_)));
-        let soon = restoring.then_some(10);
-        let wait_ms = until_punctuation.chain(until_commit).chain(soon).min().unwrap_or(self.config.poll_max_ms);
-        Duration::from_millis(u64::try_from(wait_ms.clamp(0, self.config.poll_max_ms)).unwrap_or(0))
     }
 
     fn advance_clocks(&mut self) -> Result<()> {
         let now_ms = self.clock.now_ms();
         let Self { assigned, slots, .. } = self;
-        for task in assigned.iter_mut().flatten().filter_map(Assigned::running_mut) {
-            task.task.advance_clock(now_ms).map_err(recovery::void)?;
-            send_outputs(slots, task)?;
+        for running in assigned.iter_mut().flatten().filter_map(Assigned::running_mut) {
+            running.task.advance_clock(now_ms).map_err(recovery::void)?;
+            input::send_outputs(slots, running)?;
+            // What was committed last is written down in time, whether more comes or not.
+            running.task.stores().borrow_mut().flush_if_due(now_ms)?;
         }
         self.advance_until_end()
-    }
-
-    /// Stops delivery to tasks that take no input for now, and begins it again where they stopped.
-    fn pause_suspended(&mut self) -> Result<()> {
-        let Self { assigned, consumer, .. } = self;
-        for task in assigned.iter_mut().flatten() {
-            let Phase::Running(running) = &mut task.phase else { continue };
-            let partitions = std::slice::from_ref(&task.partition);
-            if running.task.is_suspended() {
-                if !running.paused {
-                    consumer.pause(partitions)?;
-                    running.paused = true;
-                }
-            } else if running.paused || running.task.next_offset() < running.delivered_to {
-                running.delivered_to = running.task.next_offset();
-                consumer.seek(&task.partition, running.delivered_to)?;
-                consumer.resume(partitions)?;
-                running.paused = false;
-            }
-        }
-        Ok(())
     }
 
     /// Answers the group, one change after the other; one that cannot be answered now is answered in the next turn.
@@ -346,72 +261,18 @@ enum Change {
     Revoked { lost: bool },
 }
 
-fn running<'a>(
-    assigned: &'a mut Option<Vec<Assigned>>,
-    partition: &TopicPartition,
-) -> Option<&'a mut assignment::Running> {
-    assigned.iter_mut().flatten().find(|task| &task.partition == partition).and_then(Assigned::running_mut)
-}
-
-fn send_outputs<L: Log>(slots: &mut Slots<L>, running: &mut assignment::Running) -> Result<()> {
-    if running.task.outputs().is_empty() {
-        return Ok(());
-    }
-    let slot = slots.get_mut(&running.slot).ok_or_else(|| Error::stop("a task has no producer"))?;
-    slot.send(running.task.outputs())
-}
-
 fn close_stores(task: &TaskId, stores: Stores) {
     if let Err(error) = stores.close() {
         tracing::warn!(%task, %error, "closing the stores failed; they will be restored");
     }
 }
 
-fn make_slots<L: Log>(config: &Config, topology: &Topology) -> Slots<L> {
-    let own = format!("{}-{}-{}", config.application_id, config.instance_id, config.thread);
-    let mut slots = Slots::from([(None, Slot::new(own))]);
+fn make_slots<L: Log>(own: String, topology: &Topology, now_ms: i64) -> Slots<L> {
+    let mut slots = Slots::from([(None, Slot::new(own, now_ms))]);
     for (index, sub_topology) in topology.sub_topologies.iter().enumerate() {
         if let Some(transactional_id) = &sub_topology.single_writer {
-            slots.insert(Some(index), Slot::new(transactional_id.clone()));
+            slots.insert(Some(index), Slot::new(transactional_id.clone(), now_ms));
         }
     }
     slots
-}
-
-fn consumer_options(config: &Config) -> ConsumerOptions {
-    ConsumerOptions {
-        group: Some(GroupOptions {
-            id: config.application_id.clone(),
-            instance_id: Some(format!("{}-{}", config.instance_id, config.thread)),
-            session_timeout_ms: config.session_timeout_ms,
-        }),
-        isolation: Isolation::ReadCommitted,
-        client_id: client_id(config),
-        batch_records: config.batch_records,
-        prefetch_bytes: config.prefetch_bytes,
-        out_of_range: OutOfRange::Earliest,
-    }
-}
-
-fn producer_options(config: &Config, topology: &Topology) -> ProducerOptions {
-    ProducerOptions {
-        transactional_id: String::new(),
-        transaction_timeout_ms: config.transaction_timeout_ms,
-        client_id: client_id(config),
-        track_topics: topology.store_names().map(|store| changelog_topic(&config.application_id, store)).collect(),
-    }
-}
-
-fn client_id(config: &Config) -> String {
-    format!("{}-{}", config.application_id, config.thread)
-}
-
-/// Name of a store's changelog.
-pub fn changelog_topic(application_id: &str, store: &str) -> String {
-    format!("{application_id}-{store}-changelog")
-}
-
-/// Name of the topic for input that a source's task cannot process.
-pub fn dead_letter_topic(source_topic: &str) -> String {
-    format!("{source_topic}-dead-letters")
 }

@@ -7,26 +7,40 @@ use crate::error::{Class, Error, Result};
 use crate::log::{self, Log, Offset, OffsetCommit, Producer, ProducerOptions, TopicPartition};
 use crate::processor::Outputs;
 
+use super::recovery::void;
+
+/// How long an abort may take, with which a leaving thread spares others a wait.
+const ABORT_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// A transactional id with its producer.
 ///
 /// ```text
-///   absent ── prepare (init_transactions) ──> idle ── first send, or offsets ──> open
-///      ^                                       ^                                  │
-///      │                                       └──────────── commit ──────────────┤
-///      └──────────────── discard: an error of any kind ───────────────────────────┘
+///   absent ── prepare ──> idle ── first send ──> open ── commit is tried ──> undecided ── it happened ──> idle
+///      ^                                           │                             │
+///      └───────────── discard: any error ──────────┴─────────────────────────────┘
 /// ```
 /// After an error there is only one way on: a new producer with the same id, whose `init_transactions` aborts what was
-/// open, or finds it committed. Nobody guesses which.
+/// open, or finds it committed. Nobody guesses which. A thread that leaves makes no new one: it gives up.
 pub(super) struct Slot<L: Log> {
     transactional_id: String,
     producer: Option<L::Producer>,
-    open: bool,
+    transaction: Transaction,
     sent_bytes: usize,
+    /// When it last committed, monotonic ms; when it was made, before that.
+    pub(super) committed_ms: i64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Transaction {
+    None,
+    Open,
+    /// A commit was tried, and whether it happened is not known.
+    Undecided,
 }
 
 impl<L: Log> Slot<L> {
-    pub(super) fn new(transactional_id: String) -> Self {
-        Self { transactional_id, producer: None, open: false, sent_bytes: 0 }
+    pub(super) fn new(transactional_id: String, now_ms: i64) -> Self {
+        Self { transactional_id, producer: None, transaction: Transaction::None, sent_bytes: 0, committed_ms: now_ms }
     }
 
     /// Makes sure that there is an initialised producer: whoever had the id before is fenced.
@@ -41,11 +55,27 @@ impl<L: Log> Slot<L> {
         Ok(())
     }
 
+    /// Whether there is an initialised producer.
+    pub(super) fn is_prepared(&self) -> bool {
+        self.producer.is_some()
+    }
+
     /// Forgets the producer.
     pub(super) fn discard(&mut self) {
         self.producer = None;
-        self.open = false;
+        self.transaction = Transaction::None;
         self.sent_bytes = 0;
+    }
+
+    /// Forgets the producer for good. What is open is aborted, or all that read committed data would wait for it to time
+    /// out; not where a commit was tried, which may have happened.
+    pub(super) fn give_up(&mut self) {
+        if let (Transaction::Open, Some(producer)) = (self.transaction, &mut self.producer)
+            && let Err(error) = producer.abort(ABORT_TIMEOUT)
+        {
+            tracing::debug!(%error, "could not abort what is given up; it times out");
+        }
+        self.discard();
     }
 
     /// Bytes sent in the open transaction.
@@ -55,10 +85,11 @@ impl<L: Log> Slot<L> {
 
     /// Whether a transaction is open.
     pub(super) fn is_open(&self) -> bool {
-        self.open
+        self.transaction != Transaction::None
     }
 
-    /// Sends outputs, in a transaction that it opens if there is none.
+    /// Sends outputs, in a transaction that it opens if there is none. After an error some of them may be missing in the
+    /// transaction, so it must not be committed, whatever the error's class was.
     pub(super) fn send(&mut self, outputs: &mut Outputs) -> Result<()> {
         if outputs.is_empty() {
             return Ok(());
@@ -70,15 +101,15 @@ impl<L: Log> Slot<L> {
             producer.send(record).map_err(|error| match error.class() {
                 // The same record would be refused again after a rewind.
                 Class::Input => Error::stop(format!("{error}; raise the topic's max.message.bytes")).caused_by(error),
-                _ => error.into(),
+                _ => after_send(error),
             })
         })
     }
 
     fn begin(&mut self) -> Result<()> {
-        if !self.open {
-            self.producer.as_mut().ok_or_else(no_producer)?.begin()?;
-            self.open = true;
+        if !self.is_open() {
+            self.producer.as_mut().ok_or_else(no_producer)?.begin().map_err(after_send)?;
+            self.transaction = Transaction::Open;
         }
         Ok(())
     }
@@ -86,14 +117,15 @@ impl<L: Log> Slot<L> {
     /// Flushes, adds the offsets, commits. Any error: the outcome is unknown, or as good as.
     pub(super) fn commit(&mut self, offsets: &[OffsetCommit], group: &L::Group, timeout: Duration) -> Result<()> {
         self.begin()?;
-        let producer = self.producer.as_mut().ok_or_else(no_producer)?;
-        let steps = |producer: &mut L::Producer| -> log::Result<()> {
+        let Self { producer: Some(producer), transaction, .. } = self else { return Err(no_producer()) };
+        let mut steps = || -> log::Result<()> {
             producer.flush(timeout)?;
             producer.send_offsets(offsets, group)?;
+            *transaction = Transaction::Undecided;
             producer.commit(timeout)
         };
-        steps(producer).map_err(after_send)?;
-        self.open = false;
+        steps().map_err(after_send)?;
+        self.transaction = Transaction::None;
         self.sent_bytes = 0;
         Ok(())
     }
@@ -106,10 +138,7 @@ impl<L: Log> Slot<L> {
 
 /// Inside a transaction "try again" means "from the committed offsets".
 fn after_send(error: log::Error) -> Error {
-    match error.class() {
-        Class::Retry => Error::new(Class::Rewind, error.to_string()).caused_by(error),
-        _ => error.into(),
-    }
+    void(error.into())
 }
 
 fn no_producer() -> Error {

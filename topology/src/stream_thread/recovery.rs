@@ -15,7 +15,7 @@ use crate::log::{Consumer, Log};
 use super::StreamThread;
 use super::assignment::{Pending, Phase};
 
-/// Rewinds in a row.
+/// Failures with no commit between them.
 #[derive(Debug, Default)]
 pub(super) struct Fencing {
     in_a_row: u32,
@@ -23,8 +23,8 @@ pub(super) struct Fencing {
 
 /// After this many failures with no commit between them nothing more is tried.
 const IN_A_ROW_MAX: u32 = 10;
-/// Wait after the first failure; doubled with each further one.
-const BACKOFF_MS: i64 = 50;
+/// Wait after the first failure, before tasks are taken over again; doubled with each further one, up to 64 times this.
+const BACKOFF_MS: i64 = 100;
 
 impl Fencing {
     pub(super) fn committed(&mut self) {
@@ -36,8 +36,12 @@ impl Fencing {
         self.in_a_row
     }
 
-    fn backoff_ms(&self) -> i64 {
-        BACKOFF_MS << self.in_a_row.min(7)
+    /// How long to wait before the next attempt, ms.
+    pub(super) fn backoff_ms(&self) -> i64 {
+        match self.in_a_row {
+            0 => 0,
+            failures => BACKOFF_MS << (failures - 1).min(6),
+        }
     }
 }
 
@@ -97,6 +101,7 @@ impl<L: Log> StreamThread<L> {
         }
     }
 
+    /// Another member may get the tasks, so nothing stays open that would hold its readers up.
     fn rejoin(&mut self) {
         self.release_all();
         self.discard_producers();

@@ -14,18 +14,21 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::error::{Class, Error, Result};
-use crate::log::{Committed, Consumer, Isolation, Log, Offset, TopicPartition};
+use crate::log::{Committed, Isolation, Log, TopicPartition, Watermarks};
 use crate::processor::{RuntimeOptions, Target};
 use crate::restore;
 use crate::store::{Fingerprint, Shared, Spec, StateDirectory, Stores};
 use crate::task::{Metadata, Task, TaskId, TaskOptions};
 
-use super::assignment::{Assigned, Pending, Phase, Running};
-use super::{Config, StreamThread, changelog_topic, close_stores, dead_letter_topic, producer_options};
+use super::assignment::{Assigned, Beginning, Pending, Phase, Restoring, Running};
+use super::config::{changelog_topic, dead_letter_topic, producer_options, restore_options};
+use super::producers::Slot;
+use super::{StreamThread, close_stores};
 
 /// Between attempts at something that is not possible yet.
 const RETRY_MS: i64 = 250;
-/// A task that cannot be taken over for this long stops the thread: nothing is assigned but idle for ever.
+/// A task that cannot be taken over for this long, restoring not counted, stops the thread: nothing is assigned but idle for
+/// ever.
 const TAKE_OVER_MAX_MS: i64 = 5 * 60 * 1000;
 
 impl<L: Log> StreamThread<L> {
@@ -40,16 +43,7 @@ impl<L: Log> StreamThread<L> {
             }
             pending.not_before_ms = now_ms + RETRY_MS;
             let waited_ms = now_ms - pending.since_ms;
-            match self.begin_take_over(index) {
-                Ok(()) => {}
-                Err(error) if error.class() == Class::Retry && waited_ms < TAKE_OVER_MAX_MS => {
-                    tracing::warn!(%error, waited_ms, "cannot take the task over yet; trying again");
-                }
-                Err(error) if error.class() == Class::Retry => {
-                    return Err(Error::stop(format!("gave up taking a task over after {waited_ms} ms: {error}")));
-                }
-                Err(error) => return Err(error),
-            }
+            self.begin_take_over(index, waited_ms).or_else(|error| be_patient(error, waited_ms))?;
         }
         while let Some(finished) = self.restorer.try_finished() {
             self.start(finished)?;
@@ -57,31 +51,31 @@ impl<L: Log> StreamThread<L> {
         Ok(())
     }
 
-    fn begin_take_over(&mut self, index: usize) -> Result<()> {
+    fn begin_take_over(&mut self, index: usize, waited_ms: i64) -> Result<()> {
         let Some(task) = self.assigned.as_mut().and_then(|tasks| tasks.get_mut(index)) else { return Ok(()) };
         let timeout = Duration::from_millis(u64::from(self.config.request_timeout_ms));
         let options = producer_options(&self.config, &self.topology);
-        let own_slot =
-            self.topology.sub_topologies[task.sub_topology].single_writer.as_ref().map(|_| task.sub_topology);
+        let spec = &self.topology.sub_topologies[task.sub_topology];
+        let own_slot = spec.single_writer.as_ref().map(|_| task.sub_topology);
         if let Some(slot) = self.slots.get_mut(&own_slot) {
             slot.prepare(&self.log, &options, timeout)?;
         }
         let partitions = std::slice::from_ref(&task.partition);
         let committed = self.log.committed(&self.config.application_id, partitions)?.pop().flatten();
+        let beginning = beginning(&self.log, &task.partition, committed.as_ref())?;
 
         let Phase::Pending(pending) = &mut task.phase else { return Ok(()) };
-        let specs = &self.topology.sub_topologies[task.sub_topology].stores;
         let stores = match pending.stores.take() {
             Some(stores) => *stores,
             None => open_stores(
                 self.state_directory.as_deref(),
                 &self.store_memory,
                 &task.id,
-                specs,
+                &spec.stores,
                 self.config.fingerprint,
             )?,
         };
-        let changelogs = specs.iter().map(|spec| restore::Changelog {
+        let changelogs = spec.stores.iter().map(|spec| restore::Changelog {
             topic: changelog_topic(&self.config.application_id, &spec.name),
             new_incarnation: (self.incarnations)(),
         });
@@ -90,82 +84,102 @@ impl<L: Log> StreamThread<L> {
             changelogs: changelogs.collect(),
             options: restore_options(&self.config),
         };
-        task.phase = Phase::Restoring { committed };
+        task.phase = Phase::Restoring(Restoring { beginning, waited_ms });
         self.restorer.submit(task.id.clone(), stores, plan)
     }
 
-    /// A task's stores are back from the restorer.
+    /// A task's stores are back from the restorer. A task that cannot run yet keeps them, and waits to be taken over again.
     fn start(&mut self, finished: restore::Finished<TaskId>) -> Result<()> {
         let restore::Finished { task: id, stores, outcome } = finished;
         self.returning.remove(&id);
-        let waits = |task: &&mut Assigned| task.id == id && matches!(task.phase, Phase::Restoring { .. });
-        let Some(task) = self.assigned.iter_mut().flatten().find(waits) else {
+        let restoring = |task: &Assigned| match &task.phase {
+            Phase::Restoring(restoring) if task.id == id => Some(*restoring),
+            _ => None,
+        };
+        let mut tasks = self.assigned.iter().flatten().enumerate();
+        let Some((index, Restoring { beginning, waited_ms })) =
+            tasks.find_map(|(index, task)| Some((index, restoring(task)?)))
+        else {
             close_stores(&id, stores);
             return Ok(());
         };
         let now_ms = self.clock.monotonic_ms();
-        let again = |stores| Phase::Pending(Pending { since_ms: now_ms, not_before_ms: now_ms + RETRY_MS, stores });
-        let restored = match outcome {
-            restore::Outcome::Restored(restored) => restored,
-            restore::Outcome::Cancelled => {
-                task.phase = again(Some(Box::new(stores)));
-                return Ok(());
-            }
-            restore::Outcome::Failed(error) if error.class() == Class::Retry => {
-                tracing::warn!(task = %id, %error, "restoring did not finish; beginning again");
-                task.phase = again(Some(Box::new(stores)));
-                return Ok(());
-            }
-            restore::Outcome::Failed(error) => return Err(error),
+        let again = |stores: Option<Box<Stores>>| {
+            Phase::Pending(Pending { stores, since_ms: now_ms - waited_ms, not_before_ms: now_ms + RETRY_MS })
         };
-        let Phase::Restoring { committed } = std::mem::replace(&mut task.phase, again(None)) else { return Ok(()) };
-        self.metrics.add_restored(restored.iter().map(|store| store.records).sum());
-        tell_restored(&id, &restored);
-        let (partition, sub_topology) = (task.partition.clone(), task.sub_topology);
-        let running = self.make_task(&partition, sub_topology, id, committed, stores)?;
-        let next_offset = running.task.next_offset();
-        self.consumer.seek(&partition, next_offset)?;
-        self.consumer.resume(std::slice::from_ref(&partition))?;
-        tracing::info!(task = %running.task.id(), offset = next_offset, "running");
-        if let Some(task) = self.assigned.iter_mut().flatten().find(|task| task.partition == partition) {
-            task.phase = Phase::Running(Box::new(running));
+        let (phase, result) = match outcome {
+            restore::Outcome::Cancelled => (again(Some(Box::new(stores))), Ok(())),
+            restore::Outcome::Failed(error) => (again(Some(Box::new(stores))), Err(error)),
+            restore::Outcome::Restored(restored) => {
+                self.metrics.add_restored(restored.iter().map(|store| store.records).sum());
+                tell_restored(&id, &restored);
+                match self.make_task(index, beginning, stores) {
+                    Ok(running) => (Phase::Running(Box::new(running)), Ok(())),
+                    Err((error, stores)) => (again(stores), Err(error)),
+                }
+            }
+        };
+        if let Some(task) = self.assigned.iter_mut().flatten().nth(index) {
+            task.phase = phase;
         }
-        Ok(())
+        result.or_else(|error| be_patient(error, waited_ms))
     }
 
-    pub(super) fn make_task(
-        &mut self,
-        partition: &TopicPartition,
-        sub_topology: usize,
-        id: TaskId,
-        committed: Option<Committed>,
+    /// The consumer is told where it begins at the end of the turn. An error gives the stores back.
+    fn make_task(
+        &self,
+        index: usize,
+        beginning: Beginning,
         stores: Stores,
-    ) -> Result<Running> {
-        let spec = &self.topology.sub_topologies[sub_topology];
+    ) -> Result<Running, (Error, Option<Box<Stores>>)> {
+        let Some(Assigned { partition, sub_topology, id, .. }) = self.assigned.iter().flatten().nth(index) else {
+            return Err((Error::stop("a task that nobody assigned was restored"), Some(Box::new(stores))));
+        };
+        let spec = &self.topology.sub_topologies[*sub_topology];
+        let slot = spec.single_writer.as_ref().map(|_| *sub_topology);
+        if !self.slots.get(&slot).is_some_and(Slot::is_prepared) {
+            let message = "another task's failure took the producer while stores were restored";
+            return Err((Error::new(Class::Retry, message), Some(Box::new(stores))));
+        }
         let mut topics = spec.sink_topics();
         let dead_letters = Target(topics.len());
         topics.push(dead_letter_topic(&partition.topic));
         let changelogs = (topics.len()..topics.len() + spec.stores.len()).map(Target).collect();
         topics.extend(spec.stores.iter().map(|store| changelog_topic(&self.config.application_id, &store.name)));
-        let next_offset = first_offset(&self.log, partition, committed.as_ref())?;
-        let input_end = self.log.watermarks(partition, Isolation::ReadCommitted)?.high;
-        let metadata = committed.as_ref().map(|committed| Metadata::decode(&committed.metadata)).transpose();
-        let metadata = metadata.map_err(|error| Error::stop(error.to_string()))?.unwrap_or_default();
+        let Beginning { next_offset, stream_time_ms, input_end } = beginning;
         let runtime = RuntimeOptions {
             partition: partition.clone(),
             next_offset,
             input_end,
-            stream_time_ms: metadata.stream_time_ms,
+            stream_time_ms,
             now_ms: self.clock.now_ms(),
             topics: topics.clone(),
             dead_letters,
-            dead_letter_max_bytes: self.config.dead_letter_max_bytes,
+            dead_letter_max_bytes: self.dead_letter_max_bytes,
         };
-        let options = TaskOptions { id, sub_topology, runtime, changelogs };
-        let task = Task::new(&self.topology, options, Rc::new(RefCell::new(stores)))?;
-        let slot = spec.single_writer.as_ref().map(|_| sub_topology);
-        Ok(Running { task, slot, topics, paused: false, delivered_to: next_offset })
+        let options = TaskOptions { id: id.clone(), sub_topology: *sub_topology, runtime, changelogs };
+        let stores = Rc::new(RefCell::new(stores));
+        match Task::new(&self.topology, options, Rc::clone(&stores)) {
+            Ok(task) => {
+                tracing::info!(task = %id, offset = next_offset, "running");
+                let has_stores = !spec.stores.is_empty();
+                Ok(Running { task, slot, topics, has_stores, paused: true, delivered_to: next_offset })
+            }
+            Err(error) => Err((error, Rc::into_inner(stores).map(|stores| Box::new(stores.into_inner())))),
+        }
     }
+}
+
+/// What cannot be done yet is done later, within limits.
+fn be_patient(error: Error, waited_ms: i64) -> Result<()> {
+    if error.class() != Class::Retry {
+        return Err(error);
+    }
+    if waited_ms >= TAKE_OVER_MAX_MS {
+        return Err(Error::stop(format!("gave up taking a task over after {waited_ms} ms: {error}")));
+    }
+    tracing::warn!(%error, waited_ms, "cannot take the task over yet; trying again");
+    Ok(())
 }
 
 /// In the task's directory, or without one in memory.
@@ -192,25 +206,27 @@ fn tell_restored(task: &TaskId, restored: &[restore::Restored]) {
     tracing::info!(%task, records, continued, rebuilt, begun, "restored");
 }
 
-fn restore_options(config: &Config) -> restore::Options {
-    restore::Options {
-        transaction_timeout_ms: i64::from(config.transaction_timeout_ms),
-        client_id: format!("{}-restore", config.application_id),
-        ..restore::Options::default()
-    }
-}
-
-/// Where a task begins to read: at the committed offset, or at the first record there is. Input that was deleted before it was
-/// processed is said aloud; nobody can bring it back.
-fn first_offset<L: Log>(log: &L, partition: &TopicPartition, committed: Option<&Committed>) -> Result<Offset> {
-    let low = log.watermarks(partition, Isolation::ReadCommitted)?.low;
-    match committed {
-        Some(committed) if committed.offset < low => {
-            let lost = low - committed.offset;
-            tracing::error!(%partition, committed = committed.offset, low, lost, "input was deleted before it was processed");
-            Ok(low)
+/// Where a task begins: at the committed offset, or at the first record there is. Input that was deleted before it was
+/// processed is said aloud; nobody can bring it back. Input that ends before the committed offset is other input.
+fn beginning<L: Log>(log: &L, partition: &TopicPartition, committed: Option<&Committed>) -> Result<Beginning> {
+    let Watermarks { low, high: input_end } = log.watermarks(partition, Isolation::ReadCommitted)?;
+    let Some(Committed { offset, metadata }) = committed else {
+        return Ok(Beginning { next_offset: low, stream_time_ms: None, input_end });
+    };
+    let Metadata { stream_time_ms } = Metadata::decode(metadata).map_err(|error| Error::stop(error.to_string()))?;
+    if *offset > input_end {
+        let end = log.watermarks(partition, Isolation::ReadUncommitted)?.high;
+        if *offset > end {
+            return Err(Error::stop(format!(
+                "the committed offset {offset} of {partition} lies beyond the topic's end {end}: the topic was truncated, \
+                 or deleted and made anew, and what it holds now was never processed. Bring the records back, or reset \
+                 the application"
+            )));
         }
-        Some(committed) => Ok(committed.offset),
-        None => Ok(low),
     }
+    if *offset < low {
+        let lost = low - offset;
+        tracing::error!(%partition, committed = offset, low, lost, "input was deleted before it was processed");
+    }
+    Ok(Beginning { next_offset: low.max(*offset), stream_time_ms, input_end })
 }

@@ -8,9 +8,11 @@ use crate::error::{Error, Result};
 use crate::graph::Topology;
 use crate::log::{Isolation, Log, Offset, Record, TopicPartition};
 
+use super::StreamThread;
 use super::assignment::{Assigned, Phase};
+use super::commit::Then;
+use super::input::send_outputs;
 use super::recovery::void;
-use super::{StreamThread, send_outputs};
 
 /// How far a bounded run is.
 pub(super) struct UntilEnd {
@@ -60,14 +62,18 @@ impl UntilEnd {
 impl<L: Log> StreamThread<L> {
     /// Looks whether the current sub-topology is at its end, and if so makes it finish what it holds.
     pub(super) fn advance_until_end(&mut self) -> Result<()> {
-        let tasks_run = self
-            .assigned
-            .as_ref()
-            .is_some_and(|tasks| !tasks.is_empty() && tasks.iter().all(|task| matches!(task.phase, Phase::Running(_))));
-        if !tasks_run || self.until_end.as_ref().is_none_or(UntilEnd::is_finished) {
+        let (Some(tasks), Some(until_end)) = (&self.assigned, &mut self.until_end) else { return Ok(()) };
+        if until_end.is_finished() {
             return Ok(());
         }
+        // Nothing is assigned where somebody else has it, who may have come since the last look.
+        let is_idle = tasks.is_empty();
+        until_end.alone &= !is_idle;
+        let all_run = tasks.iter().all(|task| matches!(task.phase, Phase::Running(_)));
         self.check_alone()?;
+        if is_idle || !all_run {
+            return Ok(());
+        }
         let Self { until_end: Some(until_end), assigned, slots, log, .. } = self else { return Ok(()) };
         let Some((partition, end)) = until_end.ends.get_mut(until_end.current) else { return Ok(()) };
         let end = match *end {
@@ -86,7 +92,7 @@ impl<L: Log> StreamThread<L> {
             return send_outputs(slots, task);
         }
         if self.wants_commit() {
-            self.commit()?;
+            self.commit(Then::GoOn)?;
         } else if let Some(until_end) = &mut self.until_end {
             until_end.current += 1;
         }
@@ -99,7 +105,8 @@ impl<L: Log> StreamThread<L> {
         if members > 1 {
             let group = &self.config.application_id;
             return Err(Error::stop(format!(
-                "a run until the end needs the group '{group}' for itself, but it has {members} members: stop the others first"
+                "a run until the end needs the group '{group}' for itself, but it has {members} members: stop the others \
+                 first (a killed one counts until its session ends)"
             )));
         }
         until_end.alone = true;

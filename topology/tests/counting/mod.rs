@@ -28,8 +28,9 @@ impl Topics {
     }
 }
 
-struct Count {
-    counts: KeyValueStore<Bytes, I64>,
+/// Counts the records of each key in a store, and sends each count on.
+pub(crate) struct Count {
+    pub(crate) counts: KeyValueStore<Bytes, I64>,
 }
 
 impl Processor for Count {
@@ -63,16 +64,14 @@ pub(crate) fn topology(topics: &Topics) -> Topology {
     builder.build().unwrap()
 }
 
+/// A topic as the tests need it. Records here are of 1970; by default Kafka deletes what is older than a week.
+pub(crate) fn spec(name: &str) -> TopicSpec {
+    let config = vec![("retention.ms".to_owned(), "-1".to_owned())];
+    TopicSpec { name: name.to_owned(), partition_count: 1, replication_factor: Some(1), config }
+}
+
 /// Commits records of seven keys in one transaction.
 pub(crate) fn produce(log: &impl Log, topics: &Topics, count: usize) {
-    // Records here are of 1970; by default Kafka deletes what is older than a week.
-    let config = vec![("retention.ms".to_owned(), "-1".to_owned())];
-    let spec = |name: &String| TopicSpec {
-        name: name.clone(),
-        partition_count: 1,
-        replication_factor: Some(1),
-        config: config.clone(),
-    };
     log.create_topics(&[spec(&topics.input), spec(&topics.output)]).unwrap();
     let options = ProducerOptions {
         transactional_id: format!("{}-input", topics.application),
@@ -101,7 +100,7 @@ pub(crate) fn produce(log: &impl Log, topics: &Topics, count: usize) {
 }
 
 /// All committed records of a topic's only partition: offset, key, value. What an open transaction holds back is waited for.
-fn read(log: &impl Log, topic: &str) -> Vec<(i64, Vec<u8>, Vec<u8>)> {
+pub(crate) fn read(log: &impl Log, topic: &str) -> Vec<(i64, Vec<u8>, Vec<u8>)> {
     let options = ConsumerOptions {
         group: None,
         isolation: Isolation::ReadCommitted,

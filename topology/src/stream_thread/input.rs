@@ -1,0 +1,171 @@
+//! What the consumer brings, to the tasks: poll, process, pause.
+
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::error::{Class, Error, Result};
+use crate::log::{self, Consumer, Event, Log, Record, TopicPartition};
+
+use super::assignment::{Assigned, Phase, Running};
+use super::producers::{Slot, Slots};
+use super::recovery::void;
+use super::until_end::UntilEnd;
+use super::{Change, StreamThread};
+
+/// Longest wait for input, ms: what else there is to do is noticed this late.
+const POLL_MAX_MS: i64 = 100;
+/// How often it is said that there is no input, ms.
+const COMPLAIN_EVERY_MS: i64 = 5_000;
+/// So many records are processed before their outputs are sent and the clock is looked at.
+const CHUNK_RECORDS: usize = 128;
+
+/// Gives what one poll brings to the tasks. A batch whose records take long, or produce much, is left before its transaction
+/// times out or memory is short. The rest is read again after the commit, at the price of what was fetched already; so that
+/// is for batches that take far longer than a commit interval.
+struct Feeder<'t, L: Log> {
+    slots: &'t mut Slots<L>,
+    until_end: Option<&'t UntilEnd>,
+    clock: &'t dyn Clock,
+    /// Monotonic ms.
+    until_ms: i64,
+    uncommitted_max_bytes: usize,
+}
+
+impl<L: Log> StreamThread<L> {
+    /// Polls, and processes what comes. Rebalances are noted only: they are answered after what was processed is safe.
+    pub(super) fn poll(&mut self) -> Result<usize> {
+        let timeout = self.poll_timeout();
+        let now_ms = self.clock.now_ms();
+        let long_ms = i64::from(self.config.transaction_timeout_ms / 4);
+        let Self { consumer, assigned, slots, until_end, changes, clock, config, .. } = self;
+        let mut feeder = Feeder {
+            slots,
+            until_end: until_end.as_ref(),
+            clock: &**clock,
+            until_ms: clock.monotonic_ms().saturating_add(long_ms),
+            uncommitted_max_bytes: config.uncommitted_max_bytes,
+        };
+        let mut record_count = 0;
+        let mut failed = None;
+        let polled = consumer.poll(timeout, &mut |event| match event {
+            Event::Assigned(partitions) => changes.push_back(Change::Assigned(partitions)),
+            Event::Revoked { partitions: _, lost } => changes.push_back(Change::Revoked { lost }),
+            // After an error what follows would be processed over a gap.
+            _ if failed.is_some() => {}
+            Event::Records { partition, records } => {
+                let Some(running) = fed(assigned, partition) else { return };
+                running.task.set_now(now_ms);
+                match feeder.feed(running, partition, records) {
+                    Ok(count) => record_count += count,
+                    Err(error) => failed = Some(error),
+                }
+            }
+            Event::EndOfPartition { partition, offset } => {
+                let Some(running) = fed(assigned, partition) else { return };
+                let offset = feeder.until_end.map_or(offset, |until_end| until_end.cap(partition, offset));
+                // The end is told once. A task that goes back behind it, or takes nothing now, must be told again.
+                running.delivered_to = running.delivered_to.max(offset);
+                running.task.advance_to(offset);
+            }
+        });
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        match polled {
+            Ok(()) => {}
+            Err(error) if error.class() == Class::Retry => self.complain(&error),
+            Err(error) => return Err(error.into()),
+        }
+        self.metrics.add_records(record_count);
+        Ok(record_count)
+    }
+
+    /// Says that there is no input, now and then.
+    fn complain(&mut self, error: &log::Error) {
+        let now_ms = self.clock.monotonic_ms();
+        if self.complained_ms.is_none_or(|said| now_ms - said >= COMPLAIN_EVERY_MS) {
+            self.complained_ms = Some(now_ms);
+            tracing::warn!(%error, "no input for now; trying again");
+        }
+    }
+
+    fn poll_timeout(&self) -> Duration {
+        let now_ms = self.clock.now_ms();
+        let until_punctuation =
+            self.running().filter_map(|task| task.task.next_wall_clock_ms()).map(|due| due - now_ms);
+        let until_commit = self.wants_commit().then(|| self.commit_due_ms() - self.clock.monotonic_ms());
+        let restoring = self.assigned.iter().flatten().any(|task| !matches!(task.phase, Phase::Running(_)));
+        let soon = restoring.then_some(10);
+        let wait_ms = until_punctuation.chain(until_commit).chain(soon).min().unwrap_or(POLL_MAX_MS);
+        Duration::from_millis(u64::try_from(wait_ms.clamp(0, POLL_MAX_MS)).unwrap_or(0))
+    }
+
+    /// Stops delivery to tasks that take no input for now, and begins it where the others are.
+    pub(super) fn direct_consumer(&mut self) -> Result<()> {
+        let Self { assigned, consumer, .. } = self;
+        for task in assigned.iter_mut().flatten() {
+            let Phase::Running(running) = &mut task.phase else { continue };
+            let partitions = std::slice::from_ref(&task.partition);
+            if running.task.is_suspended() {
+                if !running.paused {
+                    consumer.pause(partitions)?;
+                    running.paused = true;
+                }
+            } else if running.must_seek() {
+                let next_offset = running.task.next_offset();
+                consumer.seek(&task.partition, next_offset)?;
+                // Noted when it is done, so that one that fails is made up for in the next turn.
+                running.delivered_to = next_offset;
+                consumer.resume(partitions)?;
+                running.paused = false;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<L: Log> Feeder<'_, L> {
+    /// Gives records to a task, and sends what comes of them. Returns how many it was given.
+    fn feed(&mut self, running: &mut Running, partition: &TopicPartition, records: &[Record<'_>]) -> Result<usize> {
+        let wanted = self.until_end.map_or(records, |until_end| until_end.within(partition, records));
+        if let Some(last) = wanted.last() {
+            running.delivered_to = last.offset + 1;
+        }
+        let mut count = 0;
+        for chunk in wanted.chunks(CHUNK_RECORDS) {
+            running.task.process(chunk).map_err(void)?;
+            send_outputs(self.slots, running)?;
+            count += chunk.len();
+            if running.task.is_suspended() || self.is_enough(running) {
+                break;
+            }
+        }
+        // A record at the end or behind it shows that nothing before the end is still to come.
+        if let (Some(until_end), Some(left)) = (self.until_end, records.get(count))
+            && count == wanted.len()
+        {
+            running.task.advance_to(until_end.cap(partition, left.offset));
+        }
+        Ok(count)
+    }
+
+    fn is_enough(&self, running: &Running) -> bool {
+        let sent_bytes = self.slots.get(&running.slot).map_or(0, Slot::sent_bytes);
+        let uncommitted_bytes = sent_bytes + running.task.uncommitted_bytes();
+        uncommitted_bytes > self.uncommitted_max_bytes || self.clock.monotonic_ms() >= self.until_ms
+    }
+}
+
+/// The task that takes what the consumer delivers from a partition now.
+fn fed<'a>(assigned: &'a mut Option<Vec<Assigned>>, partition: &TopicPartition) -> Option<&'a mut Running> {
+    let task = assigned.iter_mut().flatten().find(|task| &task.partition == partition)?;
+    task.running_mut().filter(|running| !running.must_seek())
+}
+
+pub(super) fn send_outputs<L: Log>(slots: &mut Slots<L>, running: &mut Running) -> Result<()> {
+    if running.task.outputs().is_empty() {
+        return Ok(());
+    }
+    let slot = slots.get_mut(&running.slot).ok_or_else(|| Error::stop("a task has no producer"))?;
+    slot.send(running.task.outputs())
+}

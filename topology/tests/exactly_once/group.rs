@@ -1,0 +1,60 @@
+//! Other members of the group.
+
+use std::sync::Arc;
+
+use topology::client::{Client, Config, State};
+use topology::clock::SystemClock;
+
+use crate::counting::{assert_exact, produce, read, topology};
+use crate::steps::{Instance, turn_until};
+use crate::{config, memory_log, run_until_end, topics, until};
+
+#[test]
+fn a_run_until_the_end_is_refused_beside_another_member() {
+    let log = memory_log();
+    produce(&log, &topics(), 10);
+    let topology = topology(&topics());
+    let first = Client::start(&topology, log.clone(), config(None)).unwrap();
+    until("the first runs", || *first.states().borrow() == State::Running);
+    let error = run_until_end(&topology, log, config(None)).unwrap_err();
+    assert!(error.to_string().contains("2 members: stop the others first"), "{error}");
+}
+
+#[test]
+fn a_run_until_the_end_is_refused_when_another_member_takes_its_partition_away() {
+    let log = memory_log();
+    produce(&log, &topics(), 100);
+    let clock = Arc::new(SystemClock::new());
+    let mut bounded = Instance::new(&log, clock.clone(), "b", Config { until_end: true, ..config(None) });
+    turn_until(&mut [&mut bounded], |turning| turning[0].metrics.snapshot().commit_count > 0);
+    // Its id sorts first, and so it gets the partition.
+    let mut other = Instance::new(&log, clock, "a", config(None));
+    let error = (0..1_000).find_map(|_| {
+        other.thread.run_once().unwrap();
+        bounded.thread.run_once().err()
+    });
+    let error = error.expect("it goes on for ever").to_string();
+    assert!(error.contains("2 members"), "{error}");
+}
+
+#[test]
+fn a_rival_that_comes_and_goes_neither_loses_nor_doubles_anything() {
+    let log = memory_log();
+    let clock = Arc::new(SystemClock::new());
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let outputs = || read(&log, &topics().output).len();
+    produce(&log, &topics(), 100);
+    let mut settled = Instance::new(&log, clock.clone(), "b", config(Some(here.path())));
+    turn_until(&mut [&mut settled], |_| outputs() >= 50);
+    let mut rival = Instance::new(&log, clock, "a", config(Some(there.path())));
+    produce(&log, &topics(), 100);
+    turn_until(&mut [&mut settled, &mut rival], |_| outputs() == 200);
+    let rivalled = rival.metrics.snapshot();
+    assert!(rivalled.record_count > 0, "its id sorts first, so it got the partition");
+    produce(&log, &topics(), 100);
+    rival.thread.run_once().unwrap();
+    rival.thread.close().unwrap();
+    turn_until(&mut [&mut settled], |_| outputs() == 300);
+    assert_exact(&log, &topics(), 300);
+    assert_eq!(settled.metrics.snapshot().rewind_count + rivalled.rewind_count, 0);
+}

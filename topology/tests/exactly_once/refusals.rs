@@ -1,0 +1,148 @@
+//! Calls that fail, each in each way.
+
+use topology::codec::{Bytes, I64};
+use topology::graph::{Builder, Topic, Topology};
+use topology::log::Kind;
+use topology::processor::{Context, Processor, Record};
+
+use crate::counting::{Topics, assert_exact, produce, read, topology};
+use crate::fault_log::{Call, FaultLog, Script};
+use crate::{config, memory_log, run_until_end, topics, wait};
+
+/// All that does not ask for a human.
+const PASSING: [Kind; 5] = [Kind::Retry, Kind::Abort, Kind::Unknown, Kind::Fenced, Kind::NotMember];
+
+#[test]
+fn outputs_are_never_lost_or_doubled_whichever_call_fails_and_however() {
+    for call in [Call::Init, Call::Begin, Call::Send, Call::Flush, Call::SendOffsets] {
+        for kind in PASSING {
+            let log = memory_log();
+            produce(&log, &topics(), 40);
+            // The first one, and one in the middle of a transaction.
+            let script = Script::default().refuse(call, 0, kind).refuse(call, 13, kind);
+            let metrics =
+                run_until_end(&topology(&topics()), FaultLog::new(log.clone(), &script), config(None)).unwrap();
+            assert!(script.refused_count() > 0);
+            assert_exact(&log, &topics(), 40);
+            let again = metrics.rewind_count + u64::from(call == Call::Init && kind == Kind::Retry);
+            assert!(again > 0, "{call:?} {kind:?}: {metrics:?}");
+        }
+    }
+}
+
+#[test]
+fn a_record_that_its_topic_does_not_take_stops_with_what_to_change() {
+    let log = memory_log();
+    produce(&log, &topics(), 10);
+    let script = Script::default().refuse(Call::Send, 3, Kind::TooLarge);
+    let error = run_until_end(&topology(&topics()), FaultLog::new(log.clone(), &script), config(None)).unwrap_err();
+    assert!(error.to_string().contains("max.message.bytes"), "{error}");
+    assert!(read(&log, &topics().output).is_empty());
+}
+
+/// Takes no input behind each tenth record before that is committed.
+#[derive(Default)]
+struct Pausing {
+    taken: usize,
+}
+
+impl Processor for Pausing {
+    type Key = Bytes;
+    type Value = Bytes;
+    type KeyOut = Bytes;
+    type ValueOut = I64;
+
+    fn process(
+        &mut self,
+        record: &Record<'_, Bytes, Bytes>,
+        context: &mut Context<'_, Bytes, I64>,
+    ) -> topology::Result<()> {
+        context.forward(record.with(record.key, Some(record.offset)))
+    }
+
+    fn process_batch(
+        &mut self,
+        records: &[Record<'_, Bytes, Bytes>],
+        context: &mut Context<'_, Bytes, I64>,
+    ) -> topology::Result<()> {
+        for record in records {
+            self.process(record, context)?;
+            self.taken += 1;
+            if self.taken.is_multiple_of(10) {
+                context.suspend_from(record.offset + 1);
+                context.request_commit();
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn committed(&mut self, context: &mut Context<'_, Bytes, I64>) -> topology::Result<()> {
+        context.resume();
+        Ok(())
+    }
+}
+
+fn pausing(topics: &Topics) -> Topology {
+    let mut builder = Builder::new();
+    let mut copying = builder.sub_topology("copying");
+    let input = copying.source("input", Topic::new(&topics.input), Bytes, Bytes);
+    let output = copying.processor("pausing", &input).supply(|_| Ok(Pausing::default()));
+    copying.sink("output", &output, Topic::new(&topics.output).partitions(1), Bytes, I64);
+    builder.build().unwrap()
+}
+
+#[test]
+fn a_failed_seek_after_a_suspension_skips_nothing() {
+    let log = memory_log();
+    produce(&log, &topics(), 100);
+    // The first two are at the start and behind the first suspension.
+    let script =
+        [1, 2, 4, 5].into_iter().fold(Script::default(), |script, at| script.refuse(Call::Seek, at, Kind::Retry));
+    let config = topology::client::Config { batch_records: 30, commit_interval_ms: 10_000, ..config(None) };
+    let config = topology::client::Config { transaction_timeout_ms: 20_000, ..config };
+    run_until_end(&pausing(&topics()), FaultLog::new(log.clone(), &script), config).unwrap();
+    assert_eq!(script.refused_count(), 4);
+    let taken: Vec<i64> =
+        read(&log, &topics().output).iter().map(|(_, _, at)| i64::from_be_bytes(at[..].try_into().unwrap())).collect();
+    assert_eq!(taken, (0..100).collect::<Vec<_>>());
+}
+
+#[test]
+fn where_only_leaving_the_group_fails_the_run_has_not_failed() {
+    let log = memory_log();
+    produce(&log, &topics(), 10);
+    let script = Script::default().refuse(Call::Leave, 0, Kind::Retry);
+    run_until_end(&topology(&topics()), FaultLog::new(log.clone(), &script), config(None)).unwrap();
+    assert_eq!(script.refused_count(), 1);
+    assert_exact(&log, &topics(), 10);
+}
+
+/// Panics at its first record.
+struct Panicking;
+
+impl Processor for Panicking {
+    type Key = Bytes;
+    type Value = Bytes;
+    type KeyOut = Bytes;
+    type ValueOut = Bytes;
+
+    fn process(&mut self, _: &Record<'_, Bytes, Bytes>, _: &mut Context<'_, Bytes, Bytes>) -> topology::Result<()> {
+        panic!("as the test wants it");
+    }
+}
+
+#[test]
+fn a_panic_in_a_processor_is_a_failure_that_whoever_watches_is_told() {
+    let log = memory_log();
+    produce(&log, &topics(), 1);
+    let mut builder = Builder::new();
+    let mut panicking = builder.sub_topology("panicking");
+    let input = panicking.source("input", Topic::new(topics().input), Bytes, Bytes);
+    panicking.processor("panicking", &input).supply(|_| Ok(Panicking));
+    let mut client = topology::client::Client::start(&builder.build().unwrap(), log, config(None)).unwrap();
+    let states = client.states();
+    let error = wait(&mut client).unwrap_err();
+    assert!(error.to_string().contains("panicked"), "{error}");
+    assert_eq!(*states.borrow(), topology::client::State::Failed);
+}

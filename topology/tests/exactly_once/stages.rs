@@ -1,0 +1,92 @@
+//! Graphs of more than one stage, and input that is not what it was.
+
+use std::time::Duration;
+
+use topology::codec::{Bytes, I64};
+use topology::graph::{Builder, Store, Topic, Topology};
+use topology::log::{
+    Consumer, ConsumerOptions, GroupOptions, Isolation, Log, OffsetCommit, Producer, ProducerOptions, TopicPartition,
+};
+
+use crate::counting::{Count, Topics, assert_exact, produce, read, topology};
+use crate::fault_log::{FaultLog, Script};
+use crate::{config, memory_log, run_until_end, topics};
+
+/// Counts, and counts the counts.
+fn two_stages(topics: &Topics) -> Topology {
+    let mut builder = Builder::new();
+    let mut first = builder.sub_topology("first");
+    let counts = first.store(Store::memory("counts", Bytes, I64));
+    let input = first.source("input", Topic::new(&topics.input), Bytes, Bytes);
+    let counted = first
+        .processor("count", &input)
+        .with_store(&counts)
+        .supply(move |wiring| Ok(Count { counts: wiring.store(&counts)? }));
+    first.sink("between", &counted, Topic::new("between"), Bytes, I64);
+    let mut second = builder.sub_topology("second");
+    let counts = second.store(Store::memory("counts-again", Bytes, I64));
+    let between = second.source("counted", Topic::new("between"), Bytes, Bytes);
+    let counted = second
+        .processor("count-again", &between)
+        .with_store(&counts)
+        .supply(move |wiring| Ok(Count { counts: wiring.store(&counts)? }));
+    second.sink("output", &counted, Topic::new(&topics.output).partitions(1), Bytes, I64);
+    builder.build().unwrap()
+}
+
+#[test]
+fn a_two_stage_graph_starts_from_nothing() {
+    let log = memory_log();
+    let faultless = FaultLog::new(log.clone(), &Script::default());
+    run_until_end(&two_stages(&topics()), faultless.clone(), config(None)).unwrap();
+    produce(&log, &topics(), 30);
+    run_until_end(&two_stages(&topics()), faultless, config(None)).unwrap();
+    assert_exact(&log, &topics(), 30);
+    assert_eq!(read(&log, "between").len(), 30);
+}
+
+/// Says that the group has processed the input up to here.
+fn commit_offset(log: &impl Log, offset: i64) {
+    let options = ConsumerOptions {
+        group: Some(GroupOptions { id: topics().application, instance_id: None, session_timeout_ms: 10_000 }),
+        isolation: Isolation::ReadCommitted,
+        client_id: "test".to_owned(),
+        batch_records: 1,
+        prefetch_bytes: 1 << 20,
+    };
+    let consumer = log.consumer(&options).unwrap();
+    let options = ProducerOptions {
+        transactional_id: "somebody".to_owned(),
+        transaction_timeout_ms: 10_000,
+        client_id: "test".to_owned(),
+        track_topics: Vec::new(),
+    };
+    let (mut producer, timeout) = (log.producer(&options).unwrap(), Duration::from_secs(10));
+    producer.init_transactions(timeout).unwrap();
+    producer.begin().unwrap();
+    let partition = TopicPartition::new(topics().input, 0);
+    let offsets = [OffsetCommit { partition, offset, metadata: String::new() }];
+    producer.send_offsets(&offsets, &consumer.group().unwrap()).unwrap();
+    producer.commit(timeout).unwrap();
+}
+
+#[test]
+fn input_that_ends_before_the_committed_offset_is_refused() {
+    let log = memory_log();
+    produce(&log, &topics(), 10);
+    // Up to its end, behind the transaction's marker, it may be committed.
+    commit_offset(&log, 11);
+    assert_eq!(run_until_end(&topology(&topics()), log.clone(), config(None)).unwrap().record_count, 0);
+    commit_offset(&log, 12);
+    let error = run_until_end(&topology(&topics()), log, config(None)).unwrap_err().to_string();
+    assert!(error.contains("the committed offset 12 of app-in-0 lies beyond the topic's end 11"), "{error}");
+}
+
+#[test]
+fn input_deleted_before_it_was_processed_is_passed_over() {
+    let log = memory_log();
+    produce(&log, &topics(), 10);
+    commit_offset(&log, 2);
+    log.delete_records(&TopicPartition::new(topics().input, 0), 5).unwrap();
+    assert_eq!(run_until_end(&topology(&topics()), log, config(None)).unwrap().record_count, 5);
+}

@@ -1,0 +1,284 @@
+//! The stream thread turn by turn, with a clock that is told the time. The log's clock is another one: hours may pass here
+//! in which its sessions and transactions do not time out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use topology::client::Config;
+use topology::clock::{Clock, ManualClock};
+use topology::codec::{Bytes, I64};
+use topology::graph::{Builder, Store, Topic, Topology};
+use topology::log::{Isolation, Kind, Log, Producer, ProducerOptions, ProducerRecord, TopicPartition, TopicSpec};
+use topology::metrics::Metrics;
+use topology::processor::{Context, Processor, Record};
+use topology::restore::{Changelog, Plan, Restore, RestoreThread};
+use topology::store::state_directory::InstanceId;
+use topology::store::{Medium, Options, Shared, Spec, StateDirectory, Stores};
+use topology::stream_thread::{Parts, State, StreamThread};
+
+use crate::counting::{Count, assert_exact, produce, read, spec, topology};
+use crate::fault_log::{Call, Fault, FaultLog, Script};
+use crate::{config, memory_log, topics};
+
+const HOUR_MS: i64 = 60 * 60 * 1000;
+
+/// A stream thread that takes its turns when it is told to.
+pub(crate) struct Instance<L: Log> {
+    pub(crate) thread: StreamThread<L>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+impl<L: Log> Instance<L> {
+    /// Of the topology that counts.
+    pub(crate) fn new(log: &L, clock: Arc<dyn Clock>, id: &str, config: Config) -> Self {
+        Self::of(&topology(&topics()), log, clock, id, config)
+    }
+
+    fn of(topology: &Topology, log: &L, clock: Arc<dyn Clock>, id: &str, config: Config) -> Self {
+        create_topics(log);
+        let directory = config
+            .state_directory
+            .as_ref()
+            .map(|root| Arc::new(StateDirectory::open(root, &config.application_id, InstanceId::new(0, 0)).unwrap()));
+        let metrics = Arc::new(Metrics::default());
+        let mut incarnation = 0;
+        let parts = Parts {
+            topology: topology.clone(),
+            instance_id: id.to_owned(),
+            dead_letter_max_bytes: 1_000_000,
+            log: log.clone(),
+            metrics: metrics.clone(),
+            state_directory: directory,
+            store_memory: Shared::new(config.store.clone()),
+            restorer: RestoreThread::start("restore", log.clone(), clock.clone()).unwrap(),
+            clock,
+            incarnations: Box::new(move || {
+                incarnation += 1;
+                [incarnation; 16]
+            }),
+        };
+        Self { thread: StreamThread::new(config, parts).unwrap(), metrics }
+    }
+}
+
+fn create_topics(log: &impl Log) {
+    let changelog = |store: &str| TopicSpec {
+        config: vec![("cleanup.policy".to_owned(), "compact".to_owned())],
+        ..spec(&format!("{}-{store}-changelog", topics().application))
+    };
+    let dead_letters = spec(&format!("{}-dead-letters", topics().input));
+    let other = [spec("other-in"), spec("other-in-dead-letters"), changelog("others")];
+    log.create_topics(&[spec(&topics().input), spec(&topics().output), dead_letters, changelog("counts")]).unwrap();
+    log.create_topics(&other).unwrap();
+}
+
+/// Lets them take turns until something has happened.
+pub(crate) fn turn_until<L: Log>(instances: &mut [&mut Instance<L>], done: impl Fn(&[&mut Instance<L>]) -> bool) {
+    let start = std::time::Instant::now();
+    while !done(instances) {
+        assert!(start.elapsed() < Duration::from_secs(60), "it never happens");
+        for instance in &mut *instances {
+            instance.thread.run_once().unwrap();
+        }
+    }
+}
+
+#[test]
+fn an_idle_store_keeps_its_position_fresh() {
+    let (log, directory) = (memory_log(), tempfile::tempdir().unwrap());
+    let clock = ManualClock::new(1_000_000_000);
+    produce(&log, &topics(), 100);
+    let start = || Instance::new(&log, Arc::new(clock.clone()), "a", config(Some(directory.path())));
+    let mut idle = start();
+    turn_until(&mut [&mut idle], |turning| turning[0].metrics.snapshot().record_count == 100);
+    let busy = idle.metrics.snapshot().commit_count;
+    // Longer than half of the changelog's delete.retention.ms, behind which a store must be rebuilt.
+    for _ in 0..4 * 13 {
+        clock.advance(HOUR_MS / 4);
+        idle.thread.run_once().unwrap();
+    }
+    let renewed = idle.metrics.snapshot().commit_count - busy;
+    assert!((12..=14).contains(&renewed), "once an hour, not {renewed} times in 13 hours");
+    idle.thread.close().unwrap();
+
+    let mut again = start();
+    turn_until(&mut [&mut again], |turning| turning[0].thread.state() == State::Running);
+    assert_eq!(again.metrics.snapshot().restored_record_count, 0);
+    produce(&log, &topics(), 10);
+    turn_until(&mut [&mut again], |turning| turning[0].metrics.snapshot().record_count == 10);
+    assert_exact(&log, &topics(), 110);
+}
+
+/// Copies, and takes 11 ms for each record.
+struct Slow {
+    clock: ManualClock,
+}
+
+impl Processor for Slow {
+    type Key = Bytes;
+    type Value = Bytes;
+    type KeyOut = Bytes;
+    type ValueOut = I64;
+
+    fn process(
+        &mut self,
+        record: &Record<'_, Bytes, Bytes>,
+        context: &mut Context<'_, Bytes, I64>,
+    ) -> topology::Result<()> {
+        self.clock.advance(11);
+        context.forward(record.with(record.key, Some(record.offset)))
+    }
+}
+
+fn slow(clock: &ManualClock) -> Topology {
+    let mut builder = Builder::new();
+    let mut copying = builder.sub_topology("copying");
+    let input = copying.source("input", Topic::new(topics().input), Bytes, Bytes);
+    let clock = clock.clone();
+    let output = copying.processor("slow", &input).supply(move |_| Ok(Slow { clock: clock.clone() }));
+    copying.sink("output", &output, Topic::new(topics().output).partitions(1), Bytes, I64);
+    builder.build().unwrap()
+}
+
+fn copied(log: &impl Log) -> Vec<i64> {
+    let offset = |value: &[u8]| i64::from_be_bytes(value.try_into().unwrap());
+    read(log, &topics().output).iter().map(|(_, _, value)| offset(value)).collect()
+}
+
+#[test]
+fn a_batch_that_takes_longer_than_a_transaction_may_is_committed_in_parts() {
+    let (log, clock) = (memory_log(), ManualClock::new(0));
+    produce(&log, &topics(), 1_000);
+    let config = Config { batch_records: 1_000, commit_interval_ms: 100, ..config(None) };
+    let timeout_ms = i64::from(config.transaction_timeout_ms);
+    let mut instance = Instance::of(&slow(&clock), &log, Arc::new(clock.clone()), "a", config);
+    while instance.metrics.snapshot().record_count < 1_000 {
+        let (before, commits) = (clock.monotonic_ms(), instance.metrics.snapshot().commit_count);
+        let turn = instance.thread.run_once().unwrap();
+        assert!(clock.monotonic_ms() - before < timeout_ms / 2, "{turn:?}");
+        assert_eq!(turn.committed, turn.record_count > 0, "{turn:?} after {commits} commits");
+    }
+    assert!(instance.metrics.snapshot().commit_count >= 4);
+    assert_eq!(copied(&log), (0..1_000).collect::<Vec<_>>());
+}
+
+/// Counts in two sub-topologies that have nothing in common, the second with a producer of its own.
+fn side_by_side() -> Topology {
+    let mut builder = Builder::new();
+    let mut one = builder.sub_topology("one");
+    let counts = one.store(Store::memory("counts", Bytes, I64));
+    let input = one.source("input", Topic::new(topics().input), Bytes, Bytes);
+    let counted = one
+        .processor("count", &input)
+        .with_store(&counts)
+        .supply(move |wiring| Ok(Count { counts: wiring.store(&counts)? }));
+    one.sink("output", &counted, Topic::new(topics().output).partitions(1), Bytes, I64);
+    let mut other = builder.sub_topology("other");
+    other.single_writer("other-writer");
+    let others = other.store(Store::memory("others", Bytes, I64));
+    let input = other.source("other-input", Topic::new("other-in"), Bytes, Bytes);
+    other
+        .processor("count-other", &input)
+        .with_store(&others)
+        .supply(move |wiring| Ok(Count { counts: wiring.store(&others)? }));
+    builder.build().unwrap()
+}
+
+/// Somebody's transaction with a record of a changelog, which keeps whoever restores from it waiting.
+fn open_transaction(log: &impl Log, topic: &str) -> impl Producer {
+    let options = ProducerOptions {
+        transactional_id: "somebody".to_owned(),
+        transaction_timeout_ms: 60_000,
+        client_id: "test".to_owned(),
+        track_topics: Vec::new(),
+    };
+    let mut somebody = log.producer(&options).unwrap();
+    let record =
+        ProducerRecord { topic, partition: Some(0), timestamp_ms: 0, key: Some(b"k"), value: None, headers: &[] };
+    somebody.init_transactions(Duration::from_secs(1)).unwrap();
+    somebody.begin().unwrap();
+    somebody.send(&record).unwrap();
+    somebody.flush(Duration::from_secs(1)).unwrap();
+    somebody
+}
+
+#[test]
+fn a_task_that_is_restored_while_another_fails_gets_a_producer_before_it_runs() {
+    let log = memory_log();
+    let clock = Arc::new(ManualClock::new(0));
+    produce(&log, &topics(), 50);
+    create_topics(&log);
+    let mut somebody = open_transaction(&log, "app-others-changelog");
+    let faults = FaultLog::new(log.clone(), &Script::commits([Fault::None, Fault::Abort]));
+    let mut instance = Instance::of(&side_by_side(), &faults, clock.clone(), "a", config(None));
+    // The backoff passes.
+    let outputs = || {
+        clock.advance(10);
+        read(&log, &topics().output).len()
+    };
+    turn_until(&mut [&mut instance], |_| outputs() == 50);
+    assert_eq!(instance.thread.state(), State::Restoring, "the other task waits for the open transaction");
+    assert_eq!(instance.metrics.snapshot().rewind_count, 1);
+    somebody.abort(Duration::from_secs(1)).unwrap();
+    let other = crate::counting::Topics { input: "other-in".to_owned(), ..topics() };
+    produce(&log, &other, 10);
+    turn_until(&mut [&mut instance], |turning| {
+        clock.advance(10);
+        turning[0].metrics.snapshot().record_count >= 60
+    });
+    turn_until(&mut [&mut instance], |turning| turning[0].thread.state() == State::Running);
+    assert_eq!(instance.metrics.snapshot().rewind_count, 1, "nothing had to be done again for want of a producer");
+    assert_exact(&log, &topics(), 50);
+}
+
+#[test]
+fn each_failure_in_a_row_waits_longer_before_tasks_are_taken_over_again() {
+    let log = memory_log();
+    let clock = Arc::new(ManualClock::new(0));
+    produce(&log, &topics(), 10);
+    let script = (0..5).fold(Script::default(), |script, _| script.refuse(Call::Flush, 0, Kind::Abort));
+    let mut instance = Instance::new(&FaultLog::new(log.clone(), &script), clock.clone(), "a", config(None));
+    let mut failed_ms = Vec::new();
+    while read(&log, &topics().output).is_empty() {
+        let before = script.refused_count();
+        instance.thread.run_once().unwrap();
+        if script.refused_count() > before {
+            failed_ms.push(clock.monotonic_ms());
+        }
+        clock.advance(10);
+    }
+    let waited_ms: Vec<i64> = failed_ms.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert_eq!(waited_ms.len(), 4);
+    for (waited_ms, backoff_ms) in waited_ms.into_iter().zip([100, 200, 400, 800]) {
+        assert!(waited_ms >= backoff_ms, "{waited_ms} ms instead of {backoff_ms}");
+    }
+}
+
+#[test]
+fn a_log_that_nobody_reaches_while_an_open_transaction_is_waited_for_is_no_reason_to_stop() {
+    let log = memory_log();
+    create_topics(&log);
+    let mut somebody = open_transaction(&log, "app-counts-changelog");
+    let script = Script::default();
+    let clock = Arc::new(ManualClock::new(0));
+    let changelog = Changelog { topic: "app-counts-changelog".to_owned(), new_incarnation: [1; 16] };
+    let plan = Plan { partition: 0, changelogs: vec![changelog], options: topology::restore::Options::default() };
+    let specs = vec![Spec::new("counts", Medium::Memory).unwrap()];
+    let mut stores = Stores::in_memory(specs, [0; 32], &Options::default()).unwrap();
+    let mut restore = Restore::new(FaultLog::new(log.clone(), &script), plan, clock.clone());
+    let mut step = || {
+        clock.advance(1_000);
+        restore.step(&mut stores, Duration::from_millis(1))
+    };
+    while !step().unwrap().waiting {}
+    script.set_unreachable(true);
+    for _ in 0..60 {
+        assert_eq!(step().unwrap_err().class(), topology::Class::Retry);
+    }
+    script.set_unreachable(false);
+    assert!(step().unwrap().waiting);
+    somebody.abort(Duration::from_secs(1)).unwrap();
+    while !step().unwrap().done {}
+    let stable = log.watermarks(&TopicPartition::new("app-counts-changelog", 0), Isolation::ReadCommitted).unwrap();
+    assert_eq!(stable.high, 2);
+}
