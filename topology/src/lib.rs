@@ -33,3 +33,7 @@ pub mod task;
 pub mod test_driver;
 
 pub use error::{Class, Error, Result};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -37,6 +37,7 @@ pub use config::Config;
 use crate::clock::Clock;
 use crate::error::{Class, Error, Result};
 use crate::graph::Topology;
+pub use crate::graph::{changelog_topic, dead_letter_topic};
 use crate::log::{Consumer, ConsumerOptions, Event, GroupOptions, Isolation, Log, ProducerOptions, TopicPartition};
 use crate::metrics::Metrics;
 use crate::restore::RestoreThread;
@@ -401,14 +402,4 @@ fn producer_options(config: &Config, topology: &Topology) -> ProducerOptions {
 
 fn client_id(config: &Config) -> String {
     format!("{}-{}", config.application_id, config.thread)
-}
-
-/// Name of a store's changelog.
-pub fn changelog_topic(application_id: &str, store: &str) -> String {
-    format!("{application_id}-{store}-changelog")
-}
-
-/// Name of the topic for input that a source's task cannot process.
-pub fn dead_letter_topic(source_topic: &str) -> String {
-    format!("{source_topic}-dead-letters")
 }

@@ -14,14 +14,15 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::error::{Class, Error, Result};
+use crate::graph::OutputTopics;
 use crate::log::{Committed, Consumer, Isolation, Log, Offset, TopicPartition};
-use crate::processor::{RuntimeOptions, Target};
+use crate::processor::RuntimeOptions;
 use crate::restore;
 use crate::store::{Fingerprint, Shared, Spec, StateDirectory, Stores};
 use crate::task::{Metadata, Task, TaskId, TaskOptions};
 
 use super::assignment::{Assigned, Pending, Phase, Running};
-use super::{Config, StreamThread, changelog_topic, close_stores, dead_letter_topic, producer_options};
+use super::{Config, StreamThread, changelog_topic, close_stores, producer_options};
 
 /// Between attempts at something that is not possible yet.
 const RETRY_MS: i64 = 250;
@@ -142,17 +143,14 @@ impl<L: Log> StreamThread<L> {
         stores: Stores,
     ) -> Result<Running> {
         let spec = &self.topology.sub_topologies[sub_topology];
-        let mut topics = spec.sink_topics();
-        let dead_letters = Target(topics.len());
-        topics.push(dead_letter_topic(&partition.topic));
-        let changelogs = (topics.len()..topics.len() + spec.stores.len()).map(Target).collect();
-        topics.extend(spec.stores.iter().map(|store| changelog_topic(&self.config.application_id, &store.name)));
+        let OutputTopics { names: topics, dead_letters, changelogs } = spec.outputs(&self.config.application_id);
         let next_offset = first_offset(&self.log, partition, committed.as_ref())?;
         let metadata = committed.as_ref().map(|committed| Metadata::decode(&committed.metadata)).transpose();
         let metadata = metadata.map_err(|error| Error::stop(error.to_string()))?.unwrap_or_default();
         let runtime = RuntimeOptions {
             partition: partition.clone(),
             next_offset,
+            input_end: self.log.watermarks(partition, Isolation::ReadCommitted)?.high,
             stream_time_ms: metadata.stream_time_ms,
             now_ms: self.clock.now_ms(),
             topics: topics.clone(),
