@@ -288,7 +288,7 @@ fn a_topic_that_was_made_anew_is_refused_and_not_sealed() {
         chain.driver.delete_topic("transactions");
         let value = format!(r#"{{"from":"alice","to":"bob","amount":{amount}}}"#);
         for n in 0..count {
-            chain.driver.append("transactions", None, Some(value.as_bytes()), START_MS + 60_000 + n);
+            chain.driver.append("transactions", None, Some(value.as_bytes()), START_MS + 60_000 + n).unwrap();
         }
         let refused = chain.driver.lose_offsets().unwrap_err().to_string();
         assert!(refused.contains("made anew"), "{count} records: {refused}");

@@ -15,7 +15,6 @@
 
 use topology::Error;
 use topology::codec::Bytes;
-use topology::log::Headers;
 use topology::processor::Record;
 
 use crate::chain::{Entry, Hash, Origin};
@@ -144,6 +143,8 @@ fn other_topic(covered: &Covered) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use topology::log::Headers;
+
     use super::*;
 
     #[test]

@@ -1,8 +1,10 @@
 //! Counts the records of each key: a RocksDB store with a changelog, key and count to an output topic, exactly once.
 //!
 //! ```text
-//! cargo run --release -p topology --example count -- --brokers localhost:9092 --in words --out counts --state-dir /tmp/counts
+//! cargo run --release --locked --example count -- --brokers localhost:9092 --in words --out totals --state-dir ./counts
 //! ```
+//! The input must exist, with one partition; the output is created.
+//!
 //! With `--until-end` it stops when everything that was there at the start is counted; with `--measure` it prints one JSON line
 //! about how fast that went (Linux only: CPU times come from /proc).
 
@@ -49,12 +51,12 @@ fn counting(arguments: &Arguments) -> topology::Result<Topology> {
         false => Store::rocksdb("counts", Bytes, I64),
     };
     let counts = counting.store(counts);
-    let input = counting.source("input", Topic::new(&arguments.input).must_exist(), Bytes, Bytes);
+    let words = counting.source("words", Topic::new(&arguments.input).must_exist(), Bytes, Bytes);
     let counted = counting
-        .processor("count", &input)
+        .processor("count", &words)
         .with_store(&counts)
         .supply(move |wiring| Ok(Count { counts: wiring.store(&counts)? }));
-    counting.sink("output", &counted, Topic::new(&arguments.output).partitions(1), Bytes, I64);
+    counting.sink("totals", &counted, Topic::new(&arguments.output).partitions(1), Bytes, I64);
     builder.build()
 }
 
@@ -75,9 +77,9 @@ impl Arguments {
         let mut parsed = Self {
             brokers: "localhost:9092".into(),
             application_id: "count".into(),
-            input: "IN".into(),
-            output: "OUT".into(),
-            state_directory: "count-state".into(),
+            input: "words".into(),
+            output: "totals".into(),
+            state_directory: "counts".into(),
             properties: Vec::new(),
             in_memory: false,
             until_end: false,

@@ -1,6 +1,6 @@
 //! How fast stores are: a count over random keys, and a restore of what it wrote.
 //!
-//! `cargo run --release -p topology --example store_speed [RECORDS] [KEYS] [rocksdb|memory] [BATCH_KIB]`
+//! `cargo run --release --example store_speed [RECORDS] [KEYS] [rocksdb|memory] [BATCH_KIB]`
 
 use std::cell::RefCell;
 use std::rc::Rc;

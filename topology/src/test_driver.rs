@@ -6,57 +6,61 @@
 //! asks for it.
 //!
 //! ```
-//! use topology::codec::Bytes;
-//! use topology::graph::{Builder, Topic};
+//! use topology::codec::{Bytes, I64};
+//! use topology::graph::{Builder, Store, Topic};
 //! use topology::test_driver::TestDriver;
-//!
+//! # use topology::processor::{Context, Processor, Record};
+//! # use topology::store::KeyValueStore;
+//! # struct Count { counts: KeyValueStore<Bytes, I64> }
+//! # impl Processor for Count {
+//! #     type Key = Bytes; type Value = Bytes; type KeyOut = Bytes; type ValueOut = I64;
+//! #     fn process(&mut self, record: &Record<'_, Bytes, Bytes>, context: &mut Context<'_, Bytes, I64>) -> topology::Result<()> {
+//! #         let Some(key) = record.key else { return Ok(()) };
+//! #         let count = self.counts.get(&key)?.unwrap_or(0) + 1;
+//! #         self.counts.put(&key, &count)?;
+//! #         context.forward(record.with(Some(key), Some(count)))
+//! #     }
+//! # }
 //! let mut builder = Builder::new();
-//! let mut copying = builder.sub_topology("copying");
-//! let input = copying.source("input", Topic::new("in"), Bytes, Bytes);
-//! copying.sink("output", &input, Topic::new("out"), Bytes, Bytes);
-//! let mut driver = TestDriver::new(&builder.build().unwrap(), "app", 0).unwrap();
+//! let mut counting = builder.sub_topology("counting");
+//! let counts = counting.store(Store::rocksdb("counts", Bytes, I64));
+//! let for_processor = counts.clone();
+//! let words = counting.source("words", Topic::new("words"), Bytes, Bytes);
+//! let counted = counting
+//!     .processor("count", &words)
+//!     .with_store(&counts)
+//!     .supply(move |wiring| Ok(Count { counts: wiring.store(&for_processor)? }));
+//! counting.sink("totals", &counted, Topic::new("totals"), Bytes, I64);
+//! let mut driver = TestDriver::new(&builder.build()?, "app", 0)?;
 //!
-//! driver.pipe("in", Some(b"key"), Some(b"value"), 7).unwrap();
-//! assert!(driver.read("out").is_empty()); // nothing is visible before the commit
-//! driver.commit().unwrap();
-//! assert_eq!(driver.read("out")[0].value.as_deref(), Some(&b"value"[..]));
+//! driver.pipe("words", Some(b"apple"), None, 7)?;
+//! assert!(driver.read("totals").is_empty()); // nothing is visible before the commit
+//! driver.commit()?;
+//! assert_eq!(driver.read("totals")[0].value.as_deref(), Some(&1_i64.to_be_bytes()[..]));
+//!
+//! driver.pipe("words", Some(b"apple"), None, 8)?;
+//! driver.abort()?; // the transaction failed: the record is processed again, from the committed state
+//! assert_eq!(driver.store(&counts)?.get(&&b"apple"[..])?, Some(2));
+//! # Ok::<(), topology::Error>(())
 //! ```
+
+mod record;
+#[cfg(test)]
+mod tests;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+pub use record::OwnedRecord;
+
 use crate::codec::Codec;
 use crate::error::{Error, Result};
-use crate::graph::{Store, Topology};
+use crate::graph::{OutputTopics, Store, Topology, changelog_topic};
 use crate::log::{Header, Offset, Record, TopicPartition};
-use crate::processor::{RuntimeOptions, Target};
+use crate::processor::{Outputs, RuntimeOptions};
 use crate::store::{KeyValueStore, Options, Stores};
-use crate::stream_thread::{changelog_topic, dead_letter_topic};
 use crate::task::{Metadata, Task, TaskId, TaskOptions};
-
-/// A record that the driver keeps.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OwnedRecord {
-    /// Its offset in its topic.
-    pub offset: Offset,
-    /// Event time, ms since 1970.
-    pub timestamp_ms: i64,
-    /// The key.
-    pub key: Option<Vec<u8>>,
-    /// The value.
-    pub value: Option<Vec<u8>>,
-    /// Names and values of headers.
-    pub headers: Vec<(String, Option<Vec<u8>>)>,
-}
-
-impl OwnedRecord {
-    /// The value of a header, as text.
-    pub fn header(&self, name: &str) -> Option<String> {
-        let (_, value) = self.headers.iter().find(|(at, _)| at == name)?;
-        value.as_deref().map(|value| String::from_utf8_lossy(value).into_owned())
-    }
-}
 
 /// Runs a topology, with one partition of everything.
 pub struct TestDriver {
@@ -72,12 +76,15 @@ pub struct TestDriver {
 /// A task and what it has going on.
 struct Drive {
     task: Option<Task>,
-    topics: Vec<String>,
+    outputs: OutputTopics,
     source: String,
     committed: (Offset, Metadata),
     /// Produced since the last commit.
     pending: Vec<(String, OwnedRecord)>,
 }
+
+/// Larger dead letters are cut: Kafka's own default for topics.
+const DEAD_LETTER_MAX_BYTES: usize = 1_048_588;
 
 impl TestDriver {
     /// Starts a topology at this wall-clock time.
@@ -95,14 +102,10 @@ impl TestDriver {
             for store in 0..spec.stores.len() {
                 stores.begin_changelog(store, [0; 16])?;
             }
-            let source = spec.source_topic().to_owned();
-            let mut topics = spec.sink_topics();
-            topics.push(dead_letter_topic(&source));
-            topics.extend(spec.stores.iter().map(|store| changelog_topic(application_id, &store.name)));
             driver.drives.push(Drive {
                 task: None,
-                topics,
-                source,
+                outputs: spec.outputs(application_id),
+                source: spec.source_topic().to_owned(),
                 committed: (0, Metadata::default()),
                 pending: Vec::new(),
             });
@@ -111,22 +114,32 @@ impl TestDriver {
         Ok(driver)
     }
 
-    /// A record arrives in a topic and is processed.
+    /// A record arrives in a topic and is processed. A topic that no source reads is an error.
     pub fn pipe(&mut self, topic: &str, key: Option<&[u8]>, value: Option<&[u8]>, timestamp_ms: i64) -> Result<()> {
-        self.append(topic, key, value, timestamp_ms);
+        self.append(topic, key, value, timestamp_ms)?;
         self.run()
     }
 
-    /// A record arrives and is not processed yet: several appended ones are processed in one batch by [`TestDriver::run`].
-    pub fn append(&mut self, topic: &str, key: Option<&[u8]>, value: Option<&[u8]>, timestamp_ms: i64) {
+    /// As [`TestDriver::pipe`], of a whole record, headers included. It gets the topic's next offset, whatever its own is.
+    pub fn pipe_record(&mut self, topic: &str, record: OwnedRecord) -> Result<()> {
+        self.append_record(topic, record)?;
+        self.run()
+    }
+
+    /// A record arrives and is not processed yet: several appended ones are processed in one batch by [`TestDriver::run`]. A
+    /// topic that no source reads is an error.
+    pub fn append(&mut self, topic: &str, key: Option<&[u8]>, value: Option<&[u8]>, timestamp_ms: i64) -> Result<()> {
+        let (key, value) = (key.map(<[u8]>::to_vec), value.map(<[u8]>::to_vec));
+        self.append_record(topic, OwnedRecord { offset: -1, timestamp_ms, key, value, headers: Vec::new() })
+    }
+
+    fn append_record(&mut self, topic: &str, record: OwnedRecord) -> Result<()> {
+        if !self.drives.iter().any(|drive| drive.source == topic) {
+            return Err(Error::stop(format!("no source of the topology reads topic '{topic}'")));
+        }
         let records = self.topics.entry(topic.to_owned()).or_default();
-        records.push(OwnedRecord {
-            offset: next_offset(records),
-            timestamp_ms,
-            key: key.map(<[u8]>::to_vec),
-            value: value.map(<[u8]>::to_vec),
-            headers: Vec::new(),
-        });
+        records.push(OwnedRecord { offset: next_offset(records), ..record });
+        Ok(())
     }
 
     /// Processes all input that has arrived, and commits if a processor asks for it.
@@ -160,9 +173,8 @@ impl TestDriver {
     pub fn commit(&mut self) -> Result<()> {
         let now_ms = self.now_ms;
         for drive in &mut self.drives {
-            let Some(task) = &mut drive.task else { continue };
-            let commit = task.prepare_commit()?;
-            drive.collect()?;
+            let Drive { task: Some(task), pending, .. } = drive else { continue };
+            let commit = task.prepare_commit(&mut |outputs| collect(outputs, pending))?;
             let mut delivered: BTreeMap<String, Offset> = BTreeMap::new();
             for (topic, mut record) in std::mem::take(&mut drive.pending) {
                 let records = self.topics.entry(topic.clone()).or_default();
@@ -172,10 +184,8 @@ impl TestDriver {
             }
             let metadata = Metadata::decode(&commit.metadata).map_err(|error| Error::stop(error.to_string()))?;
             drive.committed = (commit.offset, metadata);
-            let topics = &drive.topics;
-            if let Some(task) = &mut drive.task {
-                task.committed(commit.offset, |target| delivered.get(&topics[target.0]).copied(), now_ms)?;
-            }
+            let topics = &drive.outputs.names;
+            task.committed(commit.offset, |target| delivered.get(&topics[target.0]).copied(), now_ms)?;
             drive.collect()?;
         }
         self.run_quietly()
@@ -271,7 +281,6 @@ impl TestDriver {
     fn start(&mut self, index: usize, stores: Stores) -> Result<()> {
         let spec = &self.topology.sub_topologies[index];
         let drive = &mut self.drives[index];
-        let first_changelog = drive.topics.len() - spec.stores.len();
         let (next_offset, metadata) = drive.committed;
         let input_end = self.topics.get(&drive.source).map_or(0, |records| self::next_offset(records));
         let options = TaskOptions {
@@ -283,11 +292,11 @@ impl TestDriver {
                 input_end,
                 stream_time_ms: metadata.stream_time_ms,
                 now_ms: self.now_ms,
-                topics: drive.topics.clone(),
-                dead_letters: Target(first_changelog - 1),
-                dead_letter_max_bytes: 1_000_000,
+                topics: drive.outputs.names.clone(),
+                dead_letters: drive.outputs.dead_letters,
+                dead_letter_max_bytes: DEAD_LETTER_MAX_BYTES,
             },
-            changelogs: (0..spec.stores.len()).map(|store| Target(first_changelog + store)).collect(),
+            changelogs: drive.outputs.changelogs.clone(),
         };
         drive.task = Some(Task::new(&self.topology, options, Rc::new(RefCell::new(stores)))?);
         drive.collect()
@@ -302,21 +311,9 @@ impl TestDriver {
         if new.is_empty() || task.is_suspended() {
             return Ok(false);
         }
-        let headers: Vec<Vec<Header<'_>>> = new
-            .iter()
-            .map(|record| record.headers.iter().map(|(name, value)| Header { name, value: value.as_deref() }).collect())
-            .collect();
-        let records: Vec<Record<'_>> = new
-            .iter()
-            .zip(&headers)
-            .map(|(record, headers)| Record {
-                offset: record.offset,
-                timestamp_ms: record.timestamp_ms,
-                key: record.key.as_deref(),
-                value: record.value.as_deref(),
-                headers: headers.as_slice().into(),
-            })
-            .collect();
+        let headers: Vec<Vec<Header<'_>>> = new.iter().map(OwnedRecord::borrow_headers).collect();
+        let records: Vec<Record<'_>> =
+            new.iter().zip(&headers).map(|(record, headers)| record.borrow(headers)).collect();
         task.process(&records)?;
         drive.collect()?;
         Ok(true)
@@ -334,20 +331,15 @@ impl TestDriver {
 impl Drive {
     fn collect(&mut self) -> Result<()> {
         let Self { task: Some(task), pending, .. } = self else { return Ok(()) };
-        task.outputs().drain(|record| {
-            let headers =
-                record.headers.iter().map(|header| (header.name.to_owned(), header.value.map(<[u8]>::to_vec)));
-            let owned = OwnedRecord {
-                offset: -1,
-                timestamp_ms: record.timestamp_ms,
-                key: record.key.map(<[u8]>::to_vec),
-                value: record.value.map(<[u8]>::to_vec),
-                headers: headers.collect(),
-            };
-            pending.push((record.topic.to_owned(), owned));
-            Ok(())
-        })
+        collect(task.outputs(), pending)
     }
+}
+
+fn collect(outputs: &mut Outputs, pending: &mut Vec<(String, OwnedRecord)>) -> Result<()> {
+    outputs.drain(|record| {
+        pending.push((record.topic.to_owned(), OwnedRecord::copy(record)));
+        Ok(())
+    })
 }
 
 fn next_offset(records: &[OwnedRecord]) -> Offset {

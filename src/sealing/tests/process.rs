@@ -7,7 +7,7 @@ use std::rc::Rc;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use topology::log::{self, TopicPartition};
-use topology::processor::{RuntimeOptions, Target};
+use topology::processor::{Outputs, RuntimeOptions, Target};
 use topology::store::{Options as StoreOptions, Stores};
 use topology::task::{Metadata, Task, TaskId, TaskOptions};
 
@@ -139,7 +139,7 @@ impl World {
                 timestamp_ms: self.input[offset].0,
                 key: None,
                 value: Some(&self.input[offset].1),
-                headers: &[],
+                headers: log::Headers::NONE,
             })
             .collect();
         self.task.as_mut().unwrap().process(&records).unwrap();
@@ -163,8 +163,13 @@ impl World {
     }
 
     pub(super) fn commit(&mut self) {
-        let commit = self.task().prepare_commit().unwrap();
-        let delivered = self.drain();
+        let mut delivered = HashMap::new();
+        let Self { task: Some(task), ends, pending, signed, .. } = &mut *self else { return };
+        let mut send = |outputs: &mut Outputs| {
+            take(outputs, ends, pending, signed, &mut delivered);
+            Ok(())
+        };
+        let commit = task.prepare_commit(&mut send).unwrap();
         self.committed = (commit.offset, commit.metadata);
         self.blocks.append(&mut self.pending);
         let (now_ms, offset) = (self.now_ms, commit.offset);
@@ -172,29 +177,38 @@ impl World {
         self.drain();
     }
 
-    /// Takes what the task wants produced; no turn may have two headers. Answers the last offset in each topic.
-    fn drain(&mut self) -> HashMap<usize, i64> {
-        let Self { task: Some(task), ends, pending, signed, .. } = self else { return HashMap::new() };
-        let specs = store_specs().unwrap();
-        let mut delivered = HashMap::new();
-        let take = |record: &log::ProducerRecord<'_>| {
-            if record.topic == "blockchain" {
-                let block = Block::from_record(record.key, record.value).unwrap();
-                let turn = (block.header.height, block.header.round);
-                let known = *signed.entry(turn).or_insert(block.hash);
-                assert_eq!(known, block.hash, "a second header for height {} round {}", turn.0, turn.1);
-                pending.push(block);
-            }
-            if let Some(store) = specs.iter().position(|spec| spec.name == record.topic) {
-                let end = ends.entry(store).or_insert(0);
-                delivered.insert(3 + store, *end);
-                *end += 1;
-            }
-            Ok(())
-        };
-        task.outputs().drain(take).unwrap();
-        delivered
+    fn drain(&mut self) {
+        if let Self { task: Some(task), ends, pending, signed, .. } = self {
+            take(task.outputs(), ends, pending, signed, &mut HashMap::new());
+        }
     }
+}
+
+/// Takes what the task wants produced; no turn may have two headers. Notes the last offset in each topic.
+fn take(
+    outputs: &mut Outputs,
+    ends: &mut HashMap<usize, i64>,
+    pending: &mut Vec<Block>,
+    signed: &mut BTreeMap<(u64, u32), Hash>,
+    delivered: &mut HashMap<usize, i64>,
+) {
+    let specs = store_specs().unwrap();
+    let take = |record: &log::ProducerRecord<'_>| {
+        if record.topic == "blockchain" {
+            let block = Block::from_record(record.key, record.value).unwrap();
+            let turn = (block.header.height, block.header.round);
+            let known = *signed.entry(turn).or_insert(block.hash);
+            assert_eq!(known, block.hash, "a second header for height {} round {}", turn.0, turn.1);
+            pending.push(block);
+        }
+        if let Some(store) = specs.iter().position(|spec| spec.name == record.topic) {
+            let end = ends.entry(store).or_insert(0);
+            delivered.insert(3 + store, *end);
+            *end += 1;
+        }
+        Ok(())
+    };
+    outputs.drain(take).unwrap();
 }
 
 fn application(parameters: &Parameters, silent: Option<&str>) -> Application {

@@ -4,9 +4,8 @@
 use std::fmt::Display;
 
 use crate::error::{Error, Result};
-use crate::graph::{Topic, Topology};
+use crate::graph::{Topic, Topology, changelog_topic, dead_letter_topic};
 use crate::log::{Log, TopicDescription, TopicSpec};
-use crate::stream_thread::{changelog_topic, dead_letter_topic};
 
 use super::Config;
 

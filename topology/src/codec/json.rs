@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Codec, DecodeError};
+use super::{Codec, DecodeError, EncodeError};
 
 /// Any serde type, as JSON on one line.
 pub struct Json<T>(PhantomData<fn() -> T>);
@@ -43,12 +43,23 @@ impl<T: Serialize + DeserializeOwned + 'static> Codec for Json<T> {
         serde_json::from_slice(bytes).map_err(|error| DecodeError::new(format!("not the expected JSON: {error}")))
     }
 
-    fn encode(&self, item: &T, out: &mut Vec<u8>) {
-        let length = out.len();
-        // Only a type whose Serialize itself fails ends here; its record becomes JSON's null rather than half a value.
-        if serde_json::to_writer(&mut *out, item).is_err() {
-            out.truncate(length);
-            out.extend_from_slice(b"null");
-        }
+    fn encode(&self, item: &T, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        serde_json::to_writer(out, item).map_err(|error| EncodeError::new(format!("it cannot be JSON: {error}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn what_json_cannot_say_is_an_error_and_not_null() {
+        let with_a_list_as_key = BTreeMap::from([(vec![1], 2)]);
+        assert!(Json::new().encode(&with_a_list_as_key, &mut Vec::new()).is_err());
+        let mut bytes = Vec::new();
+        Json::new().encode(&vec![1, 2], &mut bytes).unwrap();
+        assert_eq!(bytes, b"[1,2]");
     }
 }

@@ -17,7 +17,7 @@ pub use primitive::{Bytes, I64, U64, Utf8};
 /// use topology::codec::{Codec, U64};
 ///
 /// let mut bytes = Vec::new();
-/// U64.encode(&7, &mut bytes);
+/// U64.encode(&7, &mut bytes).unwrap();
 /// assert_eq!(U64.decode(&bytes).unwrap(), 7);
 /// assert!(U64.decode(b"short").is_err());
 /// ```
@@ -28,8 +28,9 @@ pub trait Codec: Clone + Send + Sync + 'static {
     /// Decodes, or says in one line why these bytes are not an item.
     fn decode<'a>(&self, bytes: &'a [u8]) -> Result<Self::Item<'a>, DecodeError>;
 
-    /// Appends the item's bytes.
-    fn encode(&self, item: &Self::Item<'_>, out: &mut Vec<u8>);
+    /// Appends the item's bytes, or says in one line why the item has none; `out` may hold a part of them then, and the
+    /// caller throws it away.
+    fn encode(&self, item: &Self::Item<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError>;
 }
 
 /// Bytes that are not an item, and why.
@@ -41,6 +42,21 @@ pub struct DecodeError {
 }
 
 impl DecodeError {
+    /// A reason in one line.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into() }
+    }
+}
+
+/// An item that has no bytes, and why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct EncodeError {
+    /// One line.
+    pub reason: String,
+}
+
+impl EncodeError {
     /// A reason in one line.
     pub fn new(reason: impl Into<String>) -> Self {
         Self { reason: reason.into() }

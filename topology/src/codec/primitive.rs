@@ -1,6 +1,6 @@
 //! Codecs of plain types.
 
-use super::{Codec, DecodeError};
+use super::{Codec, DecodeError, EncodeError};
 
 /// Bytes as they are.
 #[derive(Clone, Copy, Debug, Default)]
@@ -13,8 +13,9 @@ impl Codec for Bytes {
         Ok(bytes)
     }
 
-    fn encode(&self, item: &&[u8], out: &mut Vec<u8>) {
+    fn encode(&self, item: &&[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
         out.extend_from_slice(item);
+        Ok(())
     }
 }
 
@@ -29,8 +30,9 @@ impl Codec for Utf8 {
         std::str::from_utf8(bytes).map_err(|error| DecodeError::new(format!("not UTF-8: {error}")))
     }
 
-    fn encode(&self, item: &&str, out: &mut Vec<u8>) {
+    fn encode(&self, item: &&str, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         out.extend_from_slice(item.as_bytes());
+        Ok(())
     }
 }
 
@@ -45,8 +47,9 @@ impl Codec for I64 {
         Ok(i64::from_be_bytes(eight(bytes)?))
     }
 
-    fn encode(&self, item: &i64, out: &mut Vec<u8>) {
+    fn encode(&self, item: &i64, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         out.extend_from_slice(&item.to_be_bytes());
+        Ok(())
     }
 }
 
@@ -61,8 +64,9 @@ impl Codec for U64 {
         Ok(u64::from_be_bytes(eight(bytes)?))
     }
 
-    fn encode(&self, item: &u64, out: &mut Vec<u8>) {
+    fn encode(&self, item: &u64, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         out.extend_from_slice(&item.to_be_bytes());
+        Ok(())
     }
 }
 

@@ -14,14 +14,16 @@ use super::topic::Topic;
 use super::{Kind, Node, OutputName, Parent, SubTopologySpec, Topology, check};
 
 /// Draws a graph. Mistakes are collected and reported together by [`Builder::build`].
-#[derive(Default)]
 pub struct Builder {
+    /// Unlike that of any other builder.
+    id: usize,
     sub_topologies: Vec<SubTopologySpec>,
     mistakes: Vec<String>,
 }
 
 /// A stream of records inside a sub-topology: the output of a source or a processor.
 pub struct Stream<K, V> {
+    builder: usize,
     sub_topology: usize,
     parent: Parent,
     types: PhantomData<fn() -> (K, V)>,
@@ -37,9 +39,13 @@ pub struct Output<K, V> {
 impl<K, V> Output<K, V> {
     /// A side output, to be given to a processor ([`ProcessorBuilder::with_output`]).
     pub fn new(name: impl Into<String>) -> Self {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), name: name.into(), types: PhantomData }
+        Self { id: next_id(), name: name.into(), types: PhantomData }
     }
+}
+
+fn next_id() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 impl<K, V> Clone for Output<K, V> {
@@ -82,6 +88,12 @@ impl<K: Codec, V: Codec> Store<K, V> {
     }
 }
 
+impl Default for Builder {
+    fn default() -> Self {
+        Self { id: next_id(), sub_topologies: Vec::new(), mistakes: Vec::new() }
+    }
+}
+
 impl Builder {
     /// An empty graph.
     pub fn new() -> Self {
@@ -106,7 +118,7 @@ impl Builder {
         for sub_topology in &mut self.sub_topologies {
             sub_topology.stores.sort_by(|a, b| a.name.cmp(&b.name));
         }
-        check::check(&self.sub_topologies, self.mistakes)?;
+        check::check(&mut self.sub_topologies, self.mistakes)?;
         let topology = Topology { sub_topologies: Arc::new(self.sub_topologies) };
         for index in 0..topology.sub_topologies.len() {
             instance::dry_run(&topology, index)?;
@@ -192,11 +204,16 @@ impl SubTopology<'_> {
     }
 
     fn stream<K, V>(&self, parent: Parent) -> Stream<K, V> {
-        Stream { sub_topology: self.index, parent, types: PhantomData }
+        Stream { builder: self.builder.id, sub_topology: self.index, parent, types: PhantomData }
     }
 
     fn parent_of<K, V>(&mut self, name: &str, input: &Stream<K, V>) -> Parent {
-        if input.sub_topology != self.index {
+        if input.builder != self.builder.id {
+            let to = self.spec().name.clone();
+            self.builder.mistakes.push(format!(
+                "node '{name}' of sub-topology '{to}' reads a stream of another builder: draw one graph with one builder"
+            ));
+        } else if input.sub_topology != self.index {
             let from = self.builder.sub_topologies[input.sub_topology].name.clone();
             let to = self.spec().name.clone();
             self.builder.mistakes.push(format!(
@@ -249,6 +266,7 @@ impl<K: Codec, V: Codec> ProcessorBuilder<'_, K, V> {
         let make = instance::make_processor(supplier, node, reads_source);
         let kind = Kind::Processor { stores: self.stores, outputs: self.outputs };
         spec.nodes.push(Node { name: self.name, kind, parent: Some(self.parent), make });
-        Stream { sub_topology: self.index, parent: Parent { node, port: 0 }, types: PhantomData }
+        let parent = Parent { node, port: 0 };
+        Stream { builder: self.builder.id, sub_topology: self.index, parent, types: PhantomData }
     }
 }

@@ -46,10 +46,11 @@ mod topic;
 
 pub use builder::{Builder, Output, ProcessorBuilder, Store, Stream, SubTopology};
 pub use instance::{Instance, Wiring};
-pub use topic::Topic;
+pub use topic::{Topic, changelog_topic, dead_letter_topic};
 
 use std::sync::Arc;
 
+use crate::processor::Target;
 use crate::store;
 
 /// A checked graph. Cheap to clone; every thread makes its tasks from it.
@@ -66,6 +67,15 @@ pub(crate) struct SubTopologySpec {
     pub(crate) nodes: Vec<Node>,
     /// Sorted by name.
     pub(crate) stores: Vec<store::Spec>,
+}
+
+/// The topics that a task produces to.
+pub(crate) struct OutputTopics {
+    /// A [`Target`] is an index into them.
+    pub(crate) names: Vec<String>,
+    pub(crate) dead_letters: Target,
+    /// For each store.
+    pub(crate) changelogs: Vec<Target>,
 }
 
 pub(crate) struct Node {
@@ -103,12 +113,12 @@ impl Topology {
         self.sub_topologies.iter().map(|sub| sub.name.as_str())
     }
 
-    /// Topics that sources read, each once.
+    /// Topics that sources read, each once, by name.
     pub fn source_topics(&self) -> Vec<&Topic> {
         self.topics(|kind| matches!(kind, Kind::Source { .. }))
     }
 
-    /// Topics that sinks write, each once.
+    /// Topics that sinks write, each once, by name.
     pub fn sink_topics(&self) -> Vec<&Topic> {
         self.topics(|kind| matches!(kind, Kind::Sink { .. }))
     }
@@ -128,6 +138,7 @@ impl Topology {
             })
             .collect();
         topics.sort_by(|a, b| a.name().cmp(b.name()));
+        // All nodes ask the same of a topic: `check` made it so.
         topics.dedup_by(|a, b| a.name() == b.name());
         topics
     }
@@ -143,7 +154,18 @@ impl SubTopologySpec {
         source.unwrap_or_default()
     }
 
-    /// The topics it writes, each once, in node order. A sink's [`Target`](crate::processor::Target) is an index into them.
+    /// All topics that its task produces to.
+    pub(crate) fn outputs(&self, application_id: &str) -> OutputTopics {
+        let mut names = self.sink_topics();
+        let dead_letters = Target(names.len());
+        names.push(dead_letter_topic(self.source_topic()));
+        let changelogs = (0..self.stores.len()).map(|store| Target(names.len() + store)).collect();
+        names.extend(self.stores.iter().map(|store| changelog_topic(application_id, &store.name)));
+        OutputTopics { names, dead_letters, changelogs }
+    }
+
+    /// The topics that its sinks write, each once, in node order. A sink's [`Target`] is an index into them, and into
+    /// [`OutputTopics::names`].
     pub(crate) fn sink_topics(&self) -> Vec<String> {
         let mut topics: Vec<String> = Vec::new();
         for node in &self.nodes {

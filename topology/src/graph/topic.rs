@@ -67,4 +67,35 @@ impl Topic {
     pub fn may_create(&self) -> bool {
         !self.must_exist
     }
+
+    /// Asks for what `other` asks for too. The error says where they, or the settings of one of them, contradict each other.
+    pub(super) fn join(&mut self, other: &Topic) -> Result<(), String> {
+        if let (Some(one), Some(two)) = (self.partition_count, other.partition_count)
+            && one != two
+        {
+            return Err(format!("{one} and {two} partitions"));
+        }
+        self.partition_count = self.partition_count.or(other.partition_count);
+        self.must_exist |= other.must_exist;
+        for (name, value) in &other.config {
+            match self.config.iter().find(|(at, _)| at == name) {
+                None => self.config.push((name.clone(), value.clone())),
+                Some((_, known)) if known == value => {}
+                Some((_, known)) => return Err(format!("{name}={known} and {name}={value}")),
+            }
+        }
+        Ok(())
+    }
 }
+
+/// Name of a store's changelog.
+pub fn changelog_topic(application_id: &str, store: &str) -> String {
+    format!("{application_id}-{store}-changelog")
+}
+
+/// Name of the topic for input that a source's task cannot process.
+pub fn dead_letter_topic(source_topic: &str) -> String {
+    format!("{source_topic}{DEAD_LETTERS}")
+}
+
+pub(super) const DEAD_LETTERS: &str = "-dead-letters";

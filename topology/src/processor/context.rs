@@ -7,7 +7,8 @@ use crate::log::{Offset, TopicPartition};
 use super::dead_letter::DeadLetter;
 use super::node::Edge;
 use super::record::Record;
-use super::runtime::{PunctuationId, Runtime, Schedule};
+use super::runtime::Runtime;
+use super::schedule::{PunctuationId, Schedule};
 
 /// A processor's view of its task, for the length of one call.
 pub struct Context<'c, K: Codec, V: Codec> {
@@ -33,6 +34,50 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
     }
 
     /// Sends a record to all that read a side output.
+    ///
+    /// ```
+    /// use topology::codec::{I64, Utf8};
+    /// use topology::graph::{Builder, Output, Topic};
+    /// use topology::processor::{Context, Port, Processor, Record};
+    /// # use topology::test_driver::TestDriver;
+    ///
+    /// struct Split {
+    ///     debts: Port<Utf8, I64>,
+    /// }
+    ///
+    /// impl Processor for Split {
+    ///     type Key = Utf8;
+    ///     type Value = I64;
+    ///     type KeyOut = Utf8;
+    ///     type ValueOut = I64;
+    ///
+    ///     fn process(&mut self, record: &Record<'_, Utf8, I64>, context: &mut Context<'_, Utf8, I64>) -> topology::Result<()> {
+    ///         let same = record.with(record.key, record.value);
+    ///         if record.value < Some(0) { context.forward_to(&self.debts, same) } else { context.forward(same) }
+    ///     }
+    /// }
+    ///
+    /// let mut builder = Builder::new();
+    /// let mut splitting = builder.sub_topology("splitting");
+    /// let balances = splitting.source("balances", Topic::new("balances"), Utf8, I64);
+    /// let debts = Output::new("debts");
+    /// let for_processor = debts.clone();
+    /// let assets = splitting
+    ///     .processor("split", &balances)
+    ///     .with_output(&debts)
+    ///     .supply(move |wiring| Ok(Split { debts: wiring.output(&for_processor)? }));
+    /// splitting.sink("assets", &assets, Topic::new("assets"), Utf8, I64);
+    /// let debts = splitting.side_output(&debts);
+    /// splitting.sink("debts", &debts, Topic::new("debts"), Utf8, I64);
+    /// # let mut driver = TestDriver::new(&builder.build()?, "app", 0)?;
+    /// # for (key, value) in [("alice", 5_i64), ("bob", -3)] {
+    /// #     driver.pipe("balances", Some(key.as_bytes()), Some(&value.to_be_bytes()), 0)?;
+    /// # }
+    /// # driver.commit()?;
+    /// # assert_eq!(driver.read("debts")[0].key.as_deref(), Some(&b"bob"[..]));
+    /// # assert_eq!((driver.read("debts").len(), driver.read("assets").len()), (1, 1));
+    /// # Ok::<(), topology::Error>(())
+    /// ```
     pub fn forward_to<K2: Codec, V2: Codec>(&mut self, port: &Port<K2, V2>, record: Record<'_, K2, V2>) -> Result<()> {
         forward(&port.children, std::slice::from_ref(&record), self.runtime)
     }
@@ -43,13 +88,111 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
     }
 
     /// Holds input from `offset` on: the committed offset stays there, and after a restart or a rewind processing begins
-    /// there again. Law: no held record has caused an output, a store write or a dead letter. `None` holds nothing.
+    /// there again. Law: no held record has caused an output, a store write or a dead letter, by any processor of the task.
+    /// `None` holds nothing.
+    ///
+    /// ```
+    /// # use topology::codec::{Bytes, I64};
+    /// # use topology::graph::{Builder, Topic};
+    /// # use topology::processor::{Context, Processor, Record};
+    /// # use topology::test_driver::TestDriver;
+    /// /// Adds values up, three at a time. A crash loses none, though there is no store: the first of them is held.
+    /// #[derive(Default)]
+    /// struct Threes {
+    ///     held: Vec<(i64, i64)>,
+    /// }
+    ///
+    /// impl Processor for Threes {
+    /// #    type Key = Bytes;
+    /// #    type Value = I64;
+    /// #    type KeyOut = Bytes;
+    /// #    type ValueOut = I64;
+    ///     fn process(&mut self, record: &Record<'_, Bytes, I64>, context: &mut Context<'_, Bytes, I64>) -> topology::Result<()> {
+    ///         self.held.push((record.offset, record.value.unwrap_or(0)));
+    ///         if self.held.len() == 3 {
+    ///             let sum: i64 = self.held.drain(..).map(|(_, value)| value).sum();
+    ///             context.forward(record.with(None, Some(sum)))?;
+    ///         }
+    ///         context.hold_from(self.held.first().map(|(offset, _)| *offset));
+    ///         Ok(())
+    ///     }
+    /// }
+    /// # let mut builder = Builder::new();
+    /// # let mut adding = builder.sub_topology("adding");
+    /// # let values = adding.source("values", Topic::new("values"), Bytes, I64);
+    /// # let sums = adding.processor("threes", &values).supply(|_| Ok(Threes::default()));
+    /// # adding.sink("sums", &sums, Topic::new("sums"), Bytes, I64);
+    /// # let mut driver = TestDriver::new(&builder.build()?, "app", 0)?;
+    /// # for value in 1_i64..=5 {
+    /// #     driver.pipe("values", None, Some(&value.to_be_bytes()), 0)?;
+    /// # }
+    /// # driver.commit()?;
+    /// # assert_eq!(driver.committed_offset("values"), Some(3));
+    /// # driver.abort()?;
+    /// # driver.pipe("values", None, Some(&6_i64.to_be_bytes()), 0)?;
+    /// # driver.commit()?;
+    /// # assert_eq!(driver.read("sums")[1].value.as_deref(), Some(&15_i64.to_be_bytes()[..]));
+    /// # Ok::<(), topology::Error>(())
+    /// ```
     pub fn hold_from(&mut self, offset: Option<Offset>) {
         self.runtime.hold(self.node, offset);
     }
 
     /// Takes no input from `offset` on, until [`Context::resume`]: what was handed over from there is delivered again then. For a
     /// processor that must wait (for a commit, say) without piling up records; it must be the only reader of its source.
+    ///
+    /// ```
+    /// # use topology::codec::Bytes;
+    /// # use topology::graph::{Builder, Store, Topic};
+    /// # use topology::processor::{Context, Processor, Record};
+    /// # use topology::store::KeyValueStore;
+    /// # use topology::test_driver::TestDriver;
+    /// /// Tells of an order only when it is beyond doubt that it was written down.
+    /// struct Confirm {
+    ///     orders: KeyValueStore<Bytes, Bytes>,
+    ///     confirm: Option<Vec<u8>>,
+    /// }
+    ///
+    /// impl Processor for Confirm {
+    /// #    type Key = Bytes;
+    /// #    type Value = Bytes;
+    /// #    type KeyOut = Bytes;
+    /// #    type ValueOut = Bytes;
+    ///     fn process(&mut self, record: &Record<'_, Bytes, Bytes>, context: &mut Context<'_, Bytes, Bytes>) -> topology::Result<()> {
+    ///         let (Some(key), Some(order)) = (record.key, record.value) else { return Ok(()) };
+    ///         self.orders.put(&key, &order)?;
+    ///         self.confirm = Some(key.to_vec());
+    ///         context.suspend_from(record.offset + 1);
+    ///         context.request_commit();
+    ///         Ok(())
+    ///     }
+    ///
+    ///     fn committed(&mut self, context: &mut Context<'_, Bytes, Bytes>) -> topology::Result<()> {
+    ///         if let Some(key) = self.confirm.take() {
+    ///             println!("the order {key:?} is in");
+    ///             context.resume();
+    ///         }
+    ///         Ok(())
+    ///     }
+    /// }
+    /// # let mut builder = Builder::new();
+    /// # let mut ordering = builder.sub_topology("ordering");
+    /// # let store = ordering.store(Store::memory("orders", Bytes, Bytes));
+    /// # let for_processor = store.clone();
+    /// # let orders = ordering.source("orders", Topic::new("orders"), Bytes, Bytes);
+    /// # ordering
+    /// #     .processor("confirm", &orders)
+    /// #     .with_store(&store)
+    /// #     .supply(move |wiring| Ok(Confirm { orders: wiring.store(&for_processor)?, confirm: None }));
+    /// # let mut driver = TestDriver::new(&builder.build()?, "app", 0)?;
+    /// # for key in [b"a", b"b", b"c"] {
+    /// #     driver.append("orders", Some(key), Some(b"1"), 0)?;
+    /// # }
+    /// # driver.run()?;
+    /// # assert_eq!(driver.committed_offset("orders"), Some(3));
+    /// # assert!(driver.store(&store)?.contains(&&b"c"[..])?);
+    /// # Ok::<(), topology::Error>(())
+    /// ```
     pub fn suspend_from(&mut self, offset: Offset) {
         self.runtime.suspend(offset);
     }
@@ -59,6 +202,11 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
         self.runtime.resume();
     }
 
+    /// Whether the task takes no input for now. Whoever processes a batch must leave the rest of it then.
+    pub fn is_suspended(&self) -> bool {
+        self.runtime.is_suspended()
+    }
+
     /// Names the input record on whose behalf the following outputs and store writes are made. Needed only where a
     /// processor holds input; otherwise it is the record being processed.
     pub fn caused_by(&mut self, offset: Offset) {
@@ -66,7 +214,8 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
     }
 
     /// Takes note of a record before it is processed: its offset is the cause of what follows, and stream time advances to
-    /// its timestamp. [`Processor::process_batch`](super::Processor::process_batch) does it by default.
+    /// its timestamp. [`Processor::process_batch`](super::Processor::process_batch) does it by default; without it stream time
+    /// advances when the whole batch is processed.
     pub fn observe(&mut self, offset: Offset, timestamp_ms: i64) {
         self.runtime.set_cause(offset);
         if self.reads_source {
@@ -89,20 +238,16 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
         self.runtime.partition()
     }
 
-    /// Next input offset to process. The end of the partition moves it over what is no record (markers of transactions).
+    /// Next input offset to process. It moves when a batch is processed, and over the log's own markers at the end of the
+    /// partition.
     pub fn next_offset(&self) -> Offset {
         self.runtime.next_offset()
     }
 
-    /// End of the committed input, the last stable offset, as it was when this task was taken over: everything that a
-    /// predecessor can have read lies below it.
+    /// The end of the committed input as it was when this task was taken over: all that a predecessor can have read lies below
+    /// it.
     pub fn input_end(&self) -> Offset {
         self.runtime.input_end()
-    }
-
-    /// Whether input is suspended ([`Context::suspend_from`]).
-    pub fn is_suspended(&self) -> bool {
-        self.runtime.is_suspended()
     }
 
     /// Asks for regular calls of [`Processor::punctuate`](super::Processor::punctuate).

@@ -8,13 +8,15 @@
 //! dead-letter.partition
 //! dead-letter.offset
 //! dead-letter.reason       one line
-//! dead-letter.size-bytes   only where the value was cut to its first 64 KiB: how long it was ...
+//! dead-letter.size-bytes   only where the record is larger than the topic takes: how long the value was ...
 //! dead-letter.sha256       ... and the SHA-256 of the whole value, hex
 //! ```
+//! Of such a record the first 64 KiB of key and value are kept, and its own headers if they are not longer than that; less
+//! where the topic takes less.
 
 use sha2::{Digest, Sha256};
 
-use crate::log::{Header, Headers, Offset, TopicPartition};
+use crate::log::{self, Header, Headers, Offset, TopicPartition};
 
 use super::outputs::{Outputs, Target};
 
@@ -31,9 +33,9 @@ pub const HEADER_SIZE_BYTES: &str = "dead-letter.size-bytes";
 /// Header: the whole value's SHA-256 in hex, where it was cut.
 pub const HEADER_SHA256: &str = "dead-letter.sha256";
 
-/// What remains of a value that is too long.
+/// What remains of a key or a value that is too long.
 const CUT_BYTES: usize = 64 * 1024;
-/// Room for the record's frame and the headers that are added.
+/// Room for the record's frame and the headers that are added, the reason among them.
 const FRAME_BYTES: usize = 4 * 1024;
 
 /// A record that cannot be processed, as it came, and why.
@@ -53,22 +55,21 @@ pub struct DeadLetter<'a> {
     pub reason: &'a str,
 }
 
-impl DeadLetter<'_> {
+impl<'b> DeadLetter<'b> {
     pub(super) fn write(&self, outputs: &mut Outputs, target: Target, from: &TopicPartition, max_bytes: usize) {
         let size_of = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
         let mut headers = self.headers.to_vec();
         let headers_bytes: usize = headers.iter().map(|header| header.name.len() + size_of(header.value) + 16).sum();
-        let whole =
-            size_of(self.key) + size_of(self.value) + headers_bytes + self.reason.len() + FRAME_BYTES <= max_bytes;
-        let keep = |bytes: Option<&[u8]>| -> Option<usize> {
-            bytes.map(|bytes| if whole { bytes.len() } else { bytes.len().min(CUT_BYTES) })
-        };
+        let whole = size_of(self.key) + size_of(self.value) + headers_bytes + FRAME_BYTES <= max_bytes;
+        // Key, value and headers must fit together.
+        let cut = if whole { usize::MAX } else { CUT_BYTES.min(max_bytes.saturating_sub(FRAME_BYTES) / 3) };
+        let keep = |bytes: &'b [u8]| &bytes[..bytes.len().min(cut)];
 
         let (partition, offset) = (from.partition.to_string(), self.offset.to_string());
         let size = size_of(self.value).to_string();
         let sha256 = if whole { String::new() } else { hex(&Sha256::digest(self.value.unwrap_or_default())) };
         // Where the headers alone could overflow the limit, the record's own ones are dropped, not ours.
-        if !whole && headers_bytes > CUT_BYTES {
+        if headers_bytes > cut {
             headers.clear();
         }
         let reason: String = self.reason.chars().take(FRAME_BYTES / 8).collect();
@@ -82,21 +83,53 @@ impl DeadLetter<'_> {
             headers.extend([text(HEADER_SIZE_BYTES, &size), text(HEADER_SHA256, &sha256)]);
         }
 
-        let copy = |bytes: Option<&[u8]>, arena: &mut Vec<u8>| match (bytes, keep(bytes)) {
-            (Some(bytes), Some(length)) => {
-                arena.extend_from_slice(&bytes[..length]);
-                true
-            }
-            _ => false,
+        outputs.push(target, None, self.timestamp_ms, self.key.map(keep), self.value.map(keep), &headers);
+    }
+}
+
+/// A dead letter that is kept.
+#[derive(Debug)]
+pub(super) struct OwnedDeadLetter {
+    pub(super) offset: Offset,
+    timestamp_ms: i64,
+    key: Option<Vec<u8>>,
+    value: Option<Vec<u8>>,
+    headers: Vec<(String, Option<Vec<u8>>)>,
+    reason: String,
+}
+
+impl OwnedDeadLetter {
+    pub(super) fn new(record: &log::Record<'_>, reason: String) -> Self {
+        let headers = record.headers.to_vec();
+        Self {
+            offset: record.offset,
+            timestamp_ms: record.timestamp_ms,
+            key: record.key.map(<[u8]>::to_vec),
+            value: record.value.map(<[u8]>::to_vec),
+            headers: headers.iter().map(|header| (header.name.to_owned(), header.value.map(<[u8]>::to_vec))).collect(),
+            reason,
+        }
+    }
+
+    /// What it takes in memory, about.
+    pub(super) fn size_bytes(&self) -> usize {
+        let length = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
+        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + length(value)).sum();
+        size_of::<Self>() + length(&self.key) + length(&self.value) + headers + self.reason.len()
+    }
+
+    pub(super) fn write(&self, outputs: &mut Outputs, target: Target, from: &TopicPartition, max_bytes: usize) {
+        let headers: Vec<Header<'_>> =
+            self.headers.iter().map(|(name, value)| Header { name, value: value.as_deref() }).collect();
+        let letter = DeadLetter {
+            offset: self.offset,
+            timestamp_ms: self.timestamp_ms,
+            key: self.key.as_deref(),
+            value: self.value.as_deref(),
+            headers: headers[..].into(),
+            reason: &self.reason,
         };
-        outputs.push(
-            target,
-            None,
-            self.timestamp_ms,
-            |arena| copy(self.key, arena),
-            |arena| copy(self.value, arena),
-            &headers,
-        );
+        letter.write(outputs, target, from, max_bytes);
     }
 }
 
@@ -110,4 +143,35 @@ fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_that_is_too_large_is_cut_so_that_its_topic_takes_it() {
+        let long = vec![b'x'; 500_000];
+        let headers = [Header { name: "own", value: Some(&long[..]) }];
+        let reason = "ü".repeat(10_000);
+        let from = TopicPartition::new("t".repeat(236), i32::MAX);
+        for max_bytes in [8 << 10, 100 << 10, 1 << 20] {
+            for (key, value) in [(None, None), (Some(&long[..]), None), (Some(&long[..]), Some(&long[..]))] {
+                let letter =
+                    DeadLetter { offset: 7, timestamp_ms: 1, key, value, headers: headers[..].into(), reason: &reason };
+                let mut outputs = Outputs::new(vec!["letters".into()]);
+                letter.write(&mut outputs, Target(0), &from, max_bytes);
+                // What a record costs beside its bytes: less than 70 for itself and 10 for each header.
+                assert!(outputs.size_bytes() + 170 <= max_bytes, "{} of {max_bytes}", outputs.size_bytes());
+                let mut kept = (0, 0);
+                let keep = |record: &crate::log::ProducerRecord<'_>| {
+                    kept = (record.key.map_or(0, <[u8]>::len), record.value.map_or(0, <[u8]>::len));
+                    Ok(())
+                };
+                outputs.drain(keep).unwrap();
+                let least = |bytes: Option<&[u8]>| bytes.map_or(0, |_| CUT_BYTES.min(max_bytes / 6));
+                assert!(kept.0 >= least(key) && kept.1 >= least(value), "{kept:?} of {max_bytes}");
+            }
+        }
+    }
 }

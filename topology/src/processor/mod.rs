@@ -3,7 +3,8 @@
 //! ```text
 //! record      what flows along an edge, typed by its codecs
 //! context     what a processor may do besides writing to its stores
-//! runtime     one task's side of all contexts: outputs, stream time, holds, punctuation
+//! runtime     one task's side of all contexts: outputs, stream time, holds
+//! schedule    when processors are punctuated
 //! outputs     records to produce, in one arena
 //! node        sources, processors and sinks as they run, connected by typed edges
 //! ```
@@ -15,6 +16,7 @@ mod node;
 mod outputs;
 mod record;
 mod runtime;
+mod schedule;
 mod stream_time;
 
 pub use context::{Context, Port};
@@ -24,7 +26,8 @@ pub use dead_letter::{
 pub use node::{Edge, Input, Lifecycle, ProcessorNode, SinkNode, Source, SourceNode};
 pub use outputs::{Outputs, Target};
 pub use record::Record;
-pub use runtime::{Punctuation, PunctuationId, Runtime, RuntimeOptions, Schedule};
+pub use runtime::{Runtime, RuntimeOptions};
+pub use schedule::{Punctuation, PunctuationId, Schedule, Schedules};
 pub use stream_time::StreamTime;
 
 use crate::codec::Codec;
@@ -78,14 +81,16 @@ pub trait Processor: 'static {
         Ok(())
     }
 
-    /// Processes one record.
+    /// Processes one record. An error that no retry mends stops the thread, whether it is the engine's or the input's fault:
+    /// what cannot be processed goes to the dead letters ([`Context::dead_letter`]).
     fn process(
         &mut self,
         record: &Record<'_, Self::Key, Self::Value>,
         context: &mut Context<'_, Self::KeyOut, Self::ValueOut>,
     ) -> Result<()>;
 
-    /// Processes a run of consecutive records. Where a run begins and ends means nothing: a result must not depend on it.
+    /// Processes a run of consecutive records. Where a run begins and ends means nothing: a result must not depend on it. Once
+    /// the task is suspended the rest of the run must be left alone: it is delivered again.
     fn process_batch(
         &mut self,
         records: &[Record<'_, Self::Key, Self::Value>],
@@ -94,6 +99,9 @@ pub trait Processor: 'static {
         for record in records {
             context.observe(record.offset, record.timestamp_ms);
             self.process(record, context)?;
+            if context.is_suspended() {
+                break;
+            }
         }
         Ok(())
     }

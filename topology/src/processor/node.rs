@@ -9,16 +9,16 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::codec::Codec;
-use crate::error::Result;
+use crate::codec::{Codec, EncodeError};
+use crate::error::{Error, Result};
 use crate::log;
 
 use super::Processor;
 use super::context::{Context, forward};
-use super::dead_letter::DeadLetter;
 use super::outputs::Target;
 use super::record::Record;
-use super::runtime::{Punctuation, Runtime};
+use super::runtime::Runtime;
+use super::schedule::Punctuation;
 
 /// A connection to a node that takes these records.
 pub type Edge<K, V> = Rc<RefCell<dyn Input<K, V>>>;
@@ -79,23 +79,37 @@ impl<K: Codec, V: Codec> Source for SourceNode<K, V> {
         for raw in records {
             match self.decode(raw) {
                 Ok(record) => decoded.push(record),
-                Err(reason) => {
-                    runtime.set_cause(raw.offset);
-                    runtime.dead_letter(&DeadLetter {
-                        offset: raw.offset,
-                        timestamp_ms: raw.timestamp_ms,
-                        key: raw.key,
-                        value: raw.value,
-                        headers: raw.headers,
-                        reason: &reason,
-                    });
-                }
+                Err(reason) => runtime.refuse(raw, reason),
             }
         }
-        if let Some(last) = decoded.last() {
-            // The cause of what a batch processor does, unless it says more precisely.
-            runtime.set_cause(last.offset);
-            forward(&self.children, &decoded, runtime)?;
+        // Several readers must see the same stream time at the same record, wherever the run was cut.
+        let length = if self.children.len() > 1 { 1 } else { decoded.len().max(1) };
+        for run in decoded.chunks(length) {
+            if runtime.is_suspended() {
+                break;
+            }
+            self.forward(run, runtime)?;
+        }
+        Ok(())
+    }
+}
+
+impl<K: Codec, V: Codec> SourceNode<K, V> {
+    fn forward(&self, run: &[Record<'_, K, V>], runtime: &mut Runtime) -> Result<()> {
+        let Some(last) = run.last() else { return Ok(()) };
+        // The cause of what a batch processor does, unless it says more precisely.
+        runtime.set_cause(last.offset);
+        let observed_count = runtime.stream_time.observed_count();
+        forward(&self.children, run, runtime)?;
+        // Readers that observe each record have done this already.
+        if runtime.stream_time.observed_count() - observed_count < run.len() as u64 {
+            let taken = match runtime.is_suspended() {
+                true => run.partition_point(|record| record.offset < runtime.next_offset()),
+                false => run.len(),
+            };
+            for record in &run[..taken] {
+                runtime.stream_time.observe(record.offset, record.timestamp_ms);
+            }
         }
         Ok(())
     }
@@ -164,20 +178,22 @@ impl<K: Codec, V: Codec> Input<K, V> for SinkNode<K, V> {
     fn process_batch(&mut self, records: &[Record<'_, K, V>], runtime: &mut Runtime) -> Result<()> {
         for record in records {
             runtime.note_effect();
-            runtime.outputs.push(
+            let encoded = runtime.outputs.encode(
                 self.target,
-                None,
                 record.timestamp_ms,
-                |arena| record.key.as_ref().is_some_and(|key| encode(&self.key, key, arena)),
-                |arena| record.value.as_ref().is_some_and(|value| encode(&self.value, value, arena)),
+                |arena| encode(&self.key, record.key.as_ref(), arena),
+                |arena| encode(&self.value, record.value.as_ref(), arena),
                 &record.headers.to_vec(),
             );
+            encoded.map_err(|error| {
+                let topic = runtime.outputs.topic(self.target);
+                Error::stop(format!("a record for topic '{topic}' cannot be encoded: {error}")).caused_by(error)
+            })?;
         }
         Ok(())
     }
 }
 
-fn encode<C: Codec>(codec: &C, item: &C::Item<'_>, arena: &mut Vec<u8>) -> bool {
-    codec.encode(item, arena);
-    true
+fn encode<C: Codec>(codec: &C, item: Option<&C::Item<'_>>, arena: &mut Vec<u8>) -> Result<bool, EncodeError> {
+    item.map(|item| codec.encode(item, arena)).transpose().map(|encoded| encoded.is_some())
 }

@@ -7,6 +7,9 @@ use crate::log::{Header, ProducerRecord};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target(pub usize);
 
+/// What stays allocated after a burst, per buffer.
+const KEPT_BYTES: usize = 4 << 20;
+
 /// What a task wants produced, in order.
 #[derive(Debug, Default)]
 pub struct Outputs {
@@ -41,18 +44,56 @@ impl Outputs {
         Self { topics, ..Self::default() }
     }
 
-    /// Adds a record. The writers append the bytes of key and value to the arena, and say whether there is one.
+    /// The name of a topic.
+    pub fn topic(&self, target: Target) -> &str {
+        &self.topics[target.0]
+    }
+
+    /// Adds a record whose bytes are at hand; without a partition it goes where its key belongs.
     pub fn push(
         &mut self,
         target: Target,
         partition: Option<i32>,
         timestamp_ms: i64,
-        write_key: impl FnOnce(&mut Vec<u8>) -> bool,
-        write_value: impl FnOnce(&mut Vec<u8>) -> bool,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
         headers: &[Header<'_>],
     ) {
-        let key = self.write(write_key);
-        let value = self.write(write_value);
+        let key = key.map(|key| self.copy(key));
+        let value = value.map(|value| self.copy(value));
+        self.add(target, partition, timestamp_ms, (key, value), headers);
+    }
+
+    /// Adds a record that goes where its key belongs. The writers append the bytes of key and value to the arena, and say
+    /// whether there is one; if one fails, nothing is added.
+    pub fn encode<E>(
+        &mut self,
+        target: Target,
+        timestamp_ms: i64,
+        write_key: impl FnOnce(&mut Vec<u8>) -> Result<bool, E>,
+        write_value: impl FnOnce(&mut Vec<u8>) -> Result<bool, E>,
+        headers: &[Header<'_>],
+    ) -> Result<(), E> {
+        let start = self.arena.len();
+        let written = self.write(write_key).and_then(|key| Ok((key, self.write(write_value)?)));
+        match written {
+            Ok(written) => self.add(target, None, timestamp_ms, written, headers),
+            Err(error) => {
+                self.arena.truncate(start);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn add(
+        &mut self,
+        target: Target,
+        partition: Option<i32>,
+        timestamp_ms: i64,
+        (key, value): (Option<Span>, Option<Span>),
+        headers: &[Header<'_>],
+    ) {
         let first_header = self.headers.len();
         for header in headers {
             let name = self.copy(header.name.as_bytes());
@@ -75,7 +116,7 @@ impl Outputs {
                 value: header.value.map(|span| self.bytes(span)),
             }));
             result = send(&ProducerRecord {
-                topic: &self.topics[entry.target.0],
+                topic: self.topic(entry.target),
                 partition: entry.partition,
                 timestamp_ms: entry.timestamp_ms,
                 key: entry.key.map(|span| self.bytes(span)),
@@ -90,11 +131,11 @@ impl Outputs {
         result
     }
 
-    /// Forgets all records.
+    /// Forgets all records, and gives back the memory of a burst.
     pub fn clear(&mut self) {
-        self.arena.clear();
-        self.records.clear();
-        self.headers.clear();
+        empty(&mut self.arena);
+        empty(&mut self.records);
+        empty(&mut self.headers);
     }
 
     /// Whether there is nothing to produce.
@@ -107,9 +148,9 @@ impl Outputs {
         self.arena.len()
     }
 
-    fn write(&mut self, writer: impl FnOnce(&mut Vec<u8>) -> bool) -> Option<Span> {
+    fn write<E>(&mut self, writer: impl FnOnce(&mut Vec<u8>) -> Result<bool, E>) -> Result<Option<Span>, E> {
         let start = self.arena.len();
-        writer(&mut self.arena).then_some((start, self.arena.len()))
+        Ok(writer(&mut self.arena)?.then_some((start, self.arena.len())))
     }
 
     fn copy(&mut self, bytes: &[u8]) -> Span {
@@ -123,6 +164,11 @@ impl Outputs {
     }
 }
 
+fn empty<T>(buffer: &mut Vec<T>) {
+    buffer.clear();
+    buffer.shrink_to(KEPT_BYTES / size_of::<T>());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,21 +177,9 @@ mod tests {
     fn records_come_out_as_they_went_in_and_null_is_not_empty() {
         let mut outputs = Outputs::new(vec!["a".into(), "b".into()]);
         let headers = [Header { name: "h", value: Some(b"v") }, Header { name: "n", value: None }];
-        let some = |bytes: &'static [u8]| {
-            move |arena: &mut Vec<u8>| {
-                arena.extend_from_slice(bytes);
-                true
-            }
-        };
-        outputs.push(Target(1), Some(3), 7, some(b"key"), |_| false, &headers);
-        outputs.push(Target(0), None, 8, |_| false, some(b""), &[]);
-        let mut seen = Vec::new();
-        outputs
-            .drain(|record| {
-                seen.push(format!("{record:?}"));
-                Ok(())
-            })
-            .unwrap();
+        outputs.push(Target(1), Some(3), 7, Some(b"key"), None, &headers);
+        outputs.encode(Target(0), 8, |_| Ok::<_, ()>(false), |_| Ok(true), &[]).unwrap();
+        let seen = drain(&mut outputs);
         let expected = [
             ProducerRecord {
                 topic: "b",
@@ -159,5 +193,41 @@ mod tests {
         ];
         assert_eq!(seen, expected.map(|record| format!("{record:?}")));
         assert!(outputs.is_empty());
+    }
+
+    fn drain(outputs: &mut Outputs) -> Vec<String> {
+        let mut seen = Vec::new();
+        let see = |record: &ProducerRecord<'_>| {
+            seen.push(format!("{record:?}"));
+            Ok(())
+        };
+        outputs.drain(see).unwrap();
+        seen
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_encoded_leaves_no_trace() {
+        let mut outputs = Outputs::new(vec!["a".into()]);
+        let write = |arena: &mut Vec<u8>| {
+            arena.extend_from_slice(b"half");
+            Ok(true)
+        };
+        let fail = |arena: &mut Vec<u8>| {
+            arena.extend_from_slice(b"half");
+            Err("no")
+        };
+        assert_eq!(outputs.encode(Target(0), 1, write, fail, &[]), Err("no"));
+        assert!(outputs.is_empty() && outputs.size_bytes() == 0);
+    }
+
+    #[test]
+    fn the_memory_of_a_burst_is_given_back() {
+        let mut outputs = Outputs::new(vec!["a".into()]);
+        let large = vec![0; 1 << 20];
+        for _ in 0..32 {
+            outputs.push(Target(0), None, 1, None, Some(&large), &[]);
+        }
+        assert_eq!(drain(&mut outputs).len(), 32);
+        assert!(outputs.arena.capacity() <= KEPT_BYTES, "{}", outputs.arena.capacity());
     }
 }

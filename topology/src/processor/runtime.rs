@@ -1,44 +1,17 @@
 //! One task's side of all its contexts.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::rc::Rc;
 
-use crate::error::{Class, Error, Result};
-use crate::log::{Offset, TopicPartition};
+use crate::error::{Error, Result};
+use crate::log::{self, Offset, TopicPartition};
 use crate::store::Stores;
 
-use super::dead_letter::DeadLetter;
+use super::dead_letter::{DeadLetter, OwnedDeadLetter};
 use super::outputs::{Outputs, Target};
+use super::schedule::{Punctuation, PunctuationId, Schedule, Schedules};
 use super::stream_time::StreamTime;
-
-/// When to punctuate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Schedule {
-    /// Each time stream time passes a multiple of this many ms; at most once for one record, however far it jumps. Driven by
-    /// the input alone, so a replay punctuates at the same records.
-    StreamTime {
-        /// Interval in ms, at least 1.
-        interval_ms: i64,
-    },
-    /// About every this many ms of wall-clock time, whether input comes or not.
-    WallClock {
-        /// Interval in ms, at least 1.
-        interval_ms: i64,
-    },
-}
-
-/// Names a schedule of a processor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PunctuationId(usize);
-
-/// A punctuation that is due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Punctuation {
-    /// Which schedule.
-    pub id: PunctuationId,
-    /// Stream time or wall-clock time, in ms, by the schedule's kind.
-    pub timestamp_ms: i64,
-}
 
 /// What a [`Runtime`] is made from.
 #[derive(Clone, Debug)]
@@ -70,25 +43,22 @@ pub struct Runtime {
     pub(super) now_ms: i64,
     partition: TopicPartition,
     next_offset: Offset,
+    /// The group's committed offset, or where reading began if there is none.
+    committed_offset: Offset,
     input_end: Offset,
     stores: Rc<RefCell<Stores>>,
     dead_letters: Target,
     dead_letter_max_bytes: usize,
+    /// What the source could not decode since the last commit. A letter goes out with the commit that covers its record: before
+    /// that a processor may hold the record, or have it delivered again.
+    source_letters: VecDeque<OwnedDeadLetter>,
     /// First held offset of each node that holds.
     holds: Vec<(usize, Offset)>,
-    scheduled: Vec<Scheduled>,
+    schedules: Schedules,
     cause: Offset,
     highest_cause: Offset,
     commit_requested: bool,
     suspended: bool,
-}
-
-#[derive(Debug)]
-struct Scheduled {
-    node: usize,
-    schedule: Schedule,
-    /// Wall clock only.
-    due_ms: i64,
 }
 
 /// Before any offset: caused by no input record.
@@ -103,12 +73,14 @@ impl Runtime {
             now_ms: options.now_ms,
             partition: options.partition,
             next_offset: options.next_offset,
+            committed_offset: options.next_offset,
             input_end: options.input_end,
             stores,
             dead_letters: options.dead_letters,
             dead_letter_max_bytes: options.dead_letter_max_bytes,
+            source_letters: VecDeque::new(),
             holds: Vec::new(),
-            scheduled: Vec::new(),
+            schedules: Schedules::default(),
             cause: NO_CAUSE,
             highest_cause: NO_CAUSE,
             commit_requested: false,
@@ -136,9 +108,14 @@ impl Runtime {
         self.next_offset
     }
 
-    /// End of the committed input when the task was taken over.
+    /// The end of the committed input when the task was taken over.
     pub fn input_end(&self) -> Offset {
         self.input_end
+    }
+
+    /// The group's committed offset, or where reading began if there is none.
+    pub fn committed_offset(&self) -> Offset {
+        self.committed_offset
     }
 
     /// All below `offset` went through the topology.
@@ -176,6 +153,8 @@ impl Runtime {
     pub(super) fn suspend(&mut self, from: Offset) {
         self.suspended = true;
         self.next_offset = from;
+        self.stream_time.forget_from(from);
+        self.source_letters.truncate(self.source_letters.partition_point(|letter| letter.offset < from));
     }
 
     pub(super) fn resume(&mut self) {
@@ -188,61 +167,38 @@ impl Runtime {
     }
 
     pub(super) fn schedule(&mut self, node: usize, schedule: Schedule) -> PunctuationId {
-        let due_ms = match schedule {
-            Schedule::WallClock { interval_ms } => self.now_ms.saturating_add(interval_ms.max(1)),
-            Schedule::StreamTime { .. } => 0,
-        };
-        self.scheduled.push(Scheduled { node, schedule, due_ms });
-        PunctuationId(self.scheduled.len() - 1)
+        self.schedules.add(node, schedule, self.now_ms)
     }
 
-    /// Whether stream time would pass a punctuation by moving to `timestamp_ms`.
+    /// When punctuations are due.
+    pub fn schedules(&self) -> &Schedules {
+        &self.schedules
+    }
+
+    /// Whether stream time would pass a punctuation by moving to `timestamp_ms`, or begin.
     pub fn crosses_stream_time(&self, timestamp_ms: i64) -> bool {
-        let Some(current) = self.stream_time.current_ms() else { return false };
-        timestamp_ms > current
-            && self.scheduled.iter().any(|scheduled| crosses(scheduled.schedule, current, timestamp_ms))
+        self.schedules.crosses(self.stream_time.current_ms(), timestamp_ms)
     }
 
     /// Punctuations due because stream time moved from `from_ms` to where it is now, with their nodes.
     pub fn due_by_stream_time(&self, from_ms: Option<i64>) -> Vec<(usize, Punctuation)> {
-        let (Some(from), Some(now)) = (from_ms, self.stream_time.current_ms()) else { return Vec::new() };
-        let due = |scheduled: &Scheduled| crosses(scheduled.schedule, from, now);
-        self.punctuations(due, now)
+        self.schedules.due_by_stream_time(from_ms, self.stream_time.current_ms())
     }
 
     /// Punctuations due by the wall clock, with their nodes; each is due again one interval from now.
     pub fn due_by_wall_clock(&mut self) -> Vec<(usize, Punctuation)> {
-        let now = self.now_ms;
-        let is_due =
-            |scheduled: &Scheduled| matches!(scheduled.schedule, Schedule::WallClock { .. }) && scheduled.due_ms <= now;
-        let due = self.punctuations(is_due, now);
-        for scheduled in self.scheduled.iter_mut() {
-            if let Schedule::WallClock { interval_ms } = scheduled.schedule
-                && scheduled.due_ms <= now
-            {
-                scheduled.due_ms = now.saturating_add(interval_ms.max(1));
-            }
-        }
-        due
-    }
-
-    /// When the next wall-clock punctuation is due, ms since 1970.
-    pub fn next_wall_clock_ms(&self) -> Option<i64> {
-        let wall_clock = |scheduled: &&Scheduled| matches!(scheduled.schedule, Schedule::WallClock { .. });
-        self.scheduled.iter().filter(wall_clock).map(|scheduled| scheduled.due_ms).min()
-    }
-
-    fn punctuations(&self, due: impl Fn(&Scheduled) -> bool, timestamp_ms: i64) -> Vec<(usize, Punctuation)> {
-        let all = self.scheduled.iter().enumerate();
-        all.filter(|(_, scheduled)| due(scheduled))
-            .map(|(index, scheduled)| (scheduled.node, Punctuation { id: PunctuationId(index), timestamp_ms }))
-            .collect()
+        self.schedules.due_by_wall_clock(self.now_ms)
     }
 
     /// Names the input record that causes what follows.
     pub fn set_cause(&mut self, offset: Offset) {
         self.cause = offset;
         self.stores.borrow_mut().set_cause(offset);
+    }
+
+    /// The input record that causes what is done now, -1 for none.
+    pub fn cause(&self) -> Offset {
+        self.cause
     }
 
     /// What follows is caused by no input record.
@@ -255,25 +211,30 @@ impl Runtime {
         self.highest_cause = self.highest_cause.max(self.cause);
     }
 
-    /// The law of held input: a held record has caused no output, no store write and no dead letter yet.
+    /// The law of held input: a held record has caused no output, no store write and no dead letter yet, and what was
+    /// committed is not held any more.
     pub fn check_holds(&self) -> Result<()> {
+        let (partition, committable, committed) = (&self.partition, self.committable_offset(), self.committed_offset);
+        if committable < committed {
+            return Err(Error::stop(format!(
+                "a processor holds {partition} from offset {committable} or takes input again from there, but offset \
+                 {committed} is committed already: hold a record when it comes, not after a commit"
+            )));
+        }
         let Some(held) = self.held_from() else { return Ok(()) };
         let highest = self.stores.borrow().cause().map_or(self.highest_cause, |cause| cause.max(self.highest_cause));
         if highest < held {
             return Ok(());
         }
-        let partition = &self.partition;
-        Err(Error::new(
-            Class::Stop,
-            format!(
-                "a processor holds {partition} from offset {held} but already acted on offset {highest}: after a \
-                 restart it would act twice. Hold before acting, or name what is acted for with Context::caused_by"
-            ),
-        ))
+        Err(Error::stop(format!(
+            "a processor holds {partition} from offset {held} but already acted on offset {highest}: after a restart it \
+             would act twice. Hold before acting, or name what is acted for with Context::caused_by"
+        )))
     }
 
     /// A commit was made.
     pub fn committed(&mut self, offset: Offset) {
+        self.committed_offset = offset;
         self.stream_time.committed(offset);
         self.highest_cause = NO_CAUSE;
         self.commit_requested = false;
@@ -288,18 +249,32 @@ impl Runtime {
         self.commit_requested
     }
 
+    /// A record that the source could not decode.
+    pub(super) fn refuse(&mut self, record: &log::Record<'_>, reason: String) {
+        self.source_letters.push_back(OwnedDeadLetter::new(record, reason));
+    }
+
+    /// Adds the dead letters of the source to the outputs that a commit now covers.
+    pub fn release_source_letters(&mut self) {
+        for letter in self.source_letters.drain(..self.covered_letters()) {
+            letter.write(&mut self.outputs, self.dead_letters, &self.partition, self.dead_letter_max_bytes);
+        }
+    }
+
+    fn covered_letters(&self) -> usize {
+        let committable = self.committable_offset();
+        self.source_letters.partition_point(|letter| letter.offset < committable)
+    }
+
+    /// Bytes kept here that a commit now lets go.
+    pub fn uncommitted_bytes(&self) -> usize {
+        let letters: usize = self.source_letters.range(..self.covered_letters()).map(OwnedDeadLetter::size_bytes).sum();
+        letters + self.stream_time.bytes_before(self.committable_offset())
+    }
+
     /// Adds a dead letter to the outputs.
     pub(super) fn dead_letter(&mut self, letter: &DeadLetter<'_>) {
         self.note_effect();
         letter.write(&mut self.outputs, self.dead_letters, &self.partition, self.dead_letter_max_bytes);
-    }
-}
-
-fn crosses(schedule: Schedule, from_ms: i64, to_ms: i64) -> bool {
-    match schedule {
-        Schedule::StreamTime { interval_ms } => {
-            from_ms.div_euclid(interval_ms.max(1)) < to_ms.div_euclid(interval_ms.max(1))
-        }
-        Schedule::WallClock { .. } => false,
     }
 }

@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use crate::log::Offset;
 
 /// Stream time of a task. It remembers its advances since the last commit, because a commit of an offset before held
-/// records must carry the stream time as of that offset.
+/// records must carry the stream time as of that offset. They count as bytes that wait for a commit, so there are never more
+/// than one commit and the held records account for.
 #[derive(Debug, Default)]
 pub struct StreamTime {
     current_ms: Option<i64>,
@@ -13,16 +14,22 @@ pub struct StreamTime {
     base_ms: Option<i64>,
     /// (offset of the record that advanced it, the new time), both rising.
     advances: VecDeque<(Offset, i64)>,
+    /// How many records were taken in.
+    observed_count: u64,
 }
+
+/// What stays allocated after a burst.
+const KEPT_ADVANCES: usize = 64 << 10;
 
 impl StreamTime {
     /// Continues from what a committed offset carried.
     pub fn resume(at_ms: Option<i64>) -> Self {
-        Self { current_ms: at_ms, base_ms: at_ms, advances: VecDeque::new() }
+        Self { current_ms: at_ms, base_ms: at_ms, ..Self::default() }
     }
 
     /// Takes a record's timestamp in; a negative one is none.
     pub fn observe(&mut self, offset: Offset, timestamp_ms: i64) {
+        self.observed_count += 1;
         if timestamp_ms >= 0 && self.current_ms.is_none_or(|current| timestamp_ms > current) {
             self.current_ms = Some(timestamp_ms);
             self.advances.push_back((offset, timestamp_ms));
@@ -34,21 +41,38 @@ impl StreamTime {
         self.current_ms
     }
 
+    pub(super) fn observed_count(&self) -> u64 {
+        self.observed_count
+    }
+
     /// What it was when all records below `offset` had been seen.
     pub fn before_ms(&self, offset: Offset) -> Option<i64> {
-        let seen = self.advances.partition_point(|(at, _)| *at < offset);
-        match seen {
+        match self.advances_before(offset) {
             0 => self.base_ms,
             n => self.advances.get(n - 1).map(|(_, time)| *time),
         }
     }
 
+    /// The records from `offset` on count as not seen: they will be delivered again.
+    pub fn forget_from(&mut self, offset: Offset) {
+        self.current_ms = self.before_ms(offset);
+        self.advances.truncate(self.advances_before(offset));
+    }
+
     /// `offset` was committed: nobody will ask for anything before it.
     pub fn committed(&mut self, offset: Offset) {
         self.base_ms = self.before_ms(offset);
-        while self.advances.front().is_some_and(|(at, _)| *at < offset) {
-            self.advances.pop_front();
-        }
+        self.advances.drain(..self.advances_before(offset));
+        self.advances.shrink_to(KEPT_ADVANCES);
+    }
+
+    /// What a commit of `offset` lets go, in bytes.
+    pub fn bytes_before(&self, offset: Offset) -> usize {
+        self.advances_before(offset) * size_of::<(Offset, i64)>()
+    }
+
+    fn advances_before(&self, offset: Offset) -> usize {
+        self.advances.partition_point(|(at, _)| *at < offset)
     }
 }
 
@@ -67,5 +91,29 @@ mod tests {
         time.committed(8);
         assert_eq!(time.before_ms(8), Some(110));
         assert_eq!(time.before_ms(9), Some(130));
+    }
+
+    #[test]
+    fn records_that_come_again_are_seen_again() {
+        let mut time = StreamTime::resume(None);
+        for (offset, timestamp) in [(5, 90), (6, 110), (7, 130)] {
+            time.observe(offset, timestamp);
+        }
+        time.forget_from(6);
+        assert_eq!(time.current_ms(), Some(90));
+        time.forget_from(5);
+        assert_eq!(time.current_ms(), None);
+    }
+
+    #[test]
+    fn a_commit_lets_go_of_what_it_counted_and_of_the_memory_of_a_burst() {
+        let mut time = StreamTime::resume(None);
+        for offset in 0..1_000_000 {
+            time.observe(offset, offset);
+        }
+        assert_eq!((time.bytes_before(0), time.bytes_before(1_000_000)), (0, 16_000_000));
+        time.committed(999_990);
+        assert_eq!(time.bytes_before(1_000_000), 160);
+        assert!(time.advances.capacity() <= 2 * KEPT_ADVANCES, "{}", time.advances.capacity());
     }
 }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use super::backend::{Bounds, Direction, prefix_end};
 use super::error::{Error, Kind, Result};
 use super::stores::Stores;
-use crate::codec::{Codec, DecodeError};
+use crate::codec::{Codec, DecodeError, EncodeError};
 
 /// A typed handle on one store of a task.
 ///
@@ -98,8 +98,8 @@ impl<K: Codec, V: Codec> KeyValueStore<K, V> {
     pub fn put(&self, key: &K::Item<'_>, value: &V::Item<'_>) -> Result<()> {
         let mut value_bytes = self.value_bytes.take();
         value_bytes.clear();
-        self.value_codec.encode(value, &mut value_bytes);
-        let done = self.with_key(key, |stores, key| stores.put(self.store, key, &value_bytes));
+        let encoded = self.value_codec.encode(value, &mut value_bytes).map_err(|error| self.unencodable(&error));
+        let done = encoded.and_then(|()| self.with_key(key, |stores, key| stores.put(self.store, key, &value_bytes)));
         self.value_bytes.set(value_bytes);
         done
     }
@@ -127,14 +127,14 @@ impl<K: Codec, V: Codec> KeyValueStore<K, V> {
         direction: Direction,
         visitor: impl FnMut(K::Item<'_>, V::Item<'_>) -> ControlFlow<()>,
     ) -> Result<()> {
-        let encode = |bound: Bound<&K::Item<'_>>| {
-            bound.map(|key| {
-                let mut bytes = Vec::new();
-                self.key_codec.encode(key, &mut bytes);
-                bytes
-            })
+        let encode = |bound: Bound<&K::Item<'_>>| -> Result<Bound<Vec<u8>>> {
+            let mut bytes = Vec::new();
+            if let Bound::Included(key) | Bound::Excluded(key) = bound {
+                self.key_codec.encode(key, &mut bytes).map_err(|error| self.unencodable(&error))?;
+            }
+            Ok(bound.map(|_| bytes))
         };
-        let (start, end) = (encode(start), encode(end));
+        let (start, end) = (encode(start)?, encode(end)?);
         let bounds = Bounds { start: start.as_ref().map(Vec::as_slice), end: end.as_ref().map(Vec::as_slice) };
         self.visit(bounds, direction, visitor)
     }
@@ -151,12 +151,12 @@ impl<K: Codec, V: Codec> KeyValueStore<K, V> {
         self.visit(Bounds { start: Bound::Included(prefix), end }, direction, visitor)
     }
 
-    fn with_key<R>(&self, key: &K::Item<'_>, act: impl FnOnce(&mut Stores, &[u8]) -> R) -> R {
+    fn with_key<R>(&self, key: &K::Item<'_>, act: impl FnOnce(&mut Stores, &[u8]) -> Result<R>) -> Result<R> {
         let mut key_bytes = self.key_bytes.take();
         key_bytes.clear();
-        self.key_codec.encode(key, &mut key_bytes);
+        let encoded = self.key_codec.encode(key, &mut key_bytes).map_err(|error| self.unencodable(&error));
         // Nobody else's code runs while the stores are borrowed, so this cannot meet another borrow.
-        let result = act(&mut self.stores.borrow_mut(), &key_bytes);
+        let result = encoded.and_then(|()| act(&mut self.stores.borrow_mut(), &key_bytes));
         self.key_bytes.set(key_bytes);
         result
     }
@@ -196,6 +196,11 @@ impl<K: Codec, V: Codec> KeyValueStore<K, V> {
                 Direction::Reverse => Bounds { end: Bound::Excluded(&last_key), ..bounds },
             };
         }
+    }
+
+    #[cold]
+    fn unencodable(&self, error: &EncodeError) -> Error {
+        Error::new(Kind::Invalid, format!("store {} was given an item that its codec cannot write: {error}", self.name))
     }
 
     #[cold]

@@ -33,6 +33,9 @@ pub(super) enum Then {
     Leave,
 }
 
+/// Time between commits of a position that only passed over the markers behind others' transactions, ms.
+const IDLE_COMMIT_INTERVAL_MS: i64 = 1_000;
+
 impl<L: Log> StreamThread<L> {
     /// Commits if there is something to commit and the interval has passed, too much is waiting, or a processor asked for it.
     pub(super) fn maybe_commit(&mut self) -> Result<bool> {
@@ -59,7 +62,9 @@ impl<L: Log> StreamThread<L> {
     }
 
     pub(super) fn commit_due_ms(&self) -> i64 {
-        self.last_commit_ms.saturating_add(i64::from(self.config.commit_interval_ms))
+        let is_idle = !self.slots.values().any(Slot::is_open) && self.running().all(|running| running.task.is_idle());
+        let at_least_ms = if is_idle { IDLE_COMMIT_INTERVAL_MS } else { 0 };
+        self.last_commit_ms.saturating_add(i64::from(self.config.commit_interval_ms).max(at_least_ms))
     }
 
     fn uncommitted_bytes(&self) -> usize {
@@ -97,8 +102,8 @@ impl<L: Log> StreamThread<L> {
 
         let mut offsets: Vec<OffsetCommit> = Vec::with_capacity(tasks.len());
         for running in &mut tasks {
-            offsets.push(running.task.prepare_commit().map_err(void)?);
-            send_outputs(slots, running)?;
+            let slot = slots.get_mut(&key).ok_or_else(|| Error::stop("a task has no producer"))?;
+            offsets.push(running.task.prepare_commit(&mut |outputs| slot.send(outputs)).map_err(void)?);
         }
         // Fresh, for a rebalance since the last commit changes it.
         let group = consumer.group().ok_or_else(|| Error::new(Class::Rejoin, "this member is in no group"))?;

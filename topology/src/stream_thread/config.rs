@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
-use crate::graph::Topology;
+use crate::graph::{Topology, changelog_topic};
 use crate::log::{ConsumerOptions, GroupOptions, Isolation, OutOfRange, ProducerOptions};
 use crate::restore;
 use crate::store;
@@ -99,16 +99,6 @@ impl Config {
 
 /// Each process has one stream thread so far; its number is part of names, so that more can come.
 pub(crate) const THREAD: usize = 1;
-
-/// Name of a store's changelog.
-pub fn changelog_topic(application_id: &str, store: &str) -> String {
-    format!("{application_id}-{store}-changelog")
-}
-
-/// Name of the topic for input that a source's task cannot process.
-pub fn dead_letter_topic(source_topic: &str) -> String {
-    format!("{source_topic}-dead-letters")
-}
 
 /// Name of the thread's own producer.
 pub(super) fn transactional_id(config: &Config, instance_id: &str) -> String {

@@ -33,8 +33,8 @@ mod until_end;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
+pub use config::Config;
 pub(crate) use config::THREAD;
-pub use config::{Config, changelog_topic, dead_letter_topic};
 
 use crate::clock::Clock;
 use crate::error::{Class, Result};

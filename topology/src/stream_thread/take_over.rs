@@ -14,14 +14,15 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::error::{Class, Error, Result};
+use crate::graph::{OutputTopics, changelog_topic};
 use crate::log::{Committed, Isolation, Log, TopicPartition, Watermarks};
-use crate::processor::{RuntimeOptions, Target};
+use crate::processor::RuntimeOptions;
 use crate::restore;
 use crate::store::{Fingerprint, Shared, Spec, StateDirectory, Stores};
 use crate::task::{Metadata, Task, TaskId, TaskOptions};
 
 use super::assignment::{Assigned, Beginning, Pending, Phase, Restoring, Running};
-use super::config::{changelog_topic, dead_letter_topic, producer_options, restore_options};
+use super::config::{producer_options, restore_options};
 use super::producers::Slot;
 use super::{StreamThread, close_stores};
 
@@ -141,11 +142,7 @@ impl<L: Log> StreamThread<L> {
             let message = "another task's failure took the producer while stores were restored";
             return Err((Error::new(Class::Retry, message), Some(Box::new(stores))));
         }
-        let mut topics = spec.sink_topics();
-        let dead_letters = Target(topics.len());
-        topics.push(dead_letter_topic(&partition.topic));
-        let changelogs = (topics.len()..topics.len() + spec.stores.len()).map(Target).collect();
-        topics.extend(spec.stores.iter().map(|store| changelog_topic(&self.config.application_id, &store.name)));
+        let OutputTopics { names: topics, dead_letters, changelogs } = spec.outputs(&self.config.application_id);
         let Beginning { next_offset, stream_time_ms, input_end } = beginning;
         let runtime = RuntimeOptions {
             partition: partition.clone(),

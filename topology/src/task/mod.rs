@@ -9,7 +9,8 @@
 //!      └──────── a new Task over the same stores (rewind) ───────┘ the commit failed, or nobody knows
 //! ```
 //! A task does nothing by itself: what it wants produced is in [`Task::outputs`], what it wrote is in the overlays of its
-//! stores, and only [`Task::committed`] moves it from there into the stores. May use `graph` and what that may use.
+//! stores, and only [`Task::committed`] moves it from there into the stores. While a commit is prepared the caller takes
+//! changelog records as they are made, so that they are never in memory all at once. May use `graph` and what that may use.
 
 mod id;
 mod metadata;
@@ -20,7 +21,7 @@ use std::rc::Rc;
 pub use id::TaskId;
 pub use metadata::{Metadata, MetadataError};
 
-use crate::error::Result;
+use crate::error::{Class, Error, Result};
 use crate::graph::{Instance, Topology};
 use crate::log::{self, Offset, OffsetCommit};
 use crate::processor::{Outputs, Punctuation, Runtime, RuntimeOptions, Target};
@@ -34,9 +35,12 @@ pub struct Task {
     stores: Rc<RefCell<Stores>>,
     /// For each store: the topic of its changelog.
     changelogs: Vec<Target>,
-    /// The group's committed offset, or where reading began if there is none.
-    committed_offset: Offset,
+    /// Whether records were processed since the last commit.
+    processed: bool,
 }
+
+/// While a commit is prepared, outputs are handed over when they are this many bytes.
+const CHUNK_BYTES: usize = 64 << 10;
 
 /// What a task is made from.
 pub struct TaskOptions {
@@ -56,14 +60,8 @@ impl Task {
         stores.borrow_mut().discard();
         let instance = topology.instantiate(options.sub_topology, &stores)?;
         let runtime = Runtime::new(options.runtime, Rc::clone(&stores));
-        let mut task = Self {
-            committed_offset: runtime.next_offset(),
-            id: options.id,
-            instance,
-            runtime,
-            stores,
-            changelogs: options.changelogs,
-        };
+        let mut task =
+            Self { id: options.id, instance, runtime, stores, changelogs: options.changelogs, processed: false };
         task.each_processor(|processor, runtime| processor.init(runtime))?;
         Ok(task)
     }
@@ -110,23 +108,35 @@ impl Task {
     /// How many records to process before stream-time punctuations are looked at: up to and with the first record that
     /// makes one due, so that they fall behind the same records however the input is cut into batches.
     fn until_punctuation(&self, records: &[log::Record<'_>]) -> Option<usize> {
-        let crossing = records.iter().position(|record| self.runtime.crosses_stream_time(record.timestamp_ms));
+        let crosses = |record: &log::Record<'_>| self.runtime.crosses_stream_time(record.timestamp_ms);
+        let crossing =
+            if self.runtime.schedules().any_by_stream_time() { records.iter().position(crosses) } else { None };
         crossing.map(|index| index + 1).or_else(|| (!records.is_empty()).then_some(records.len()))
     }
 
     fn process_run(&mut self, records: &[log::Record<'_>]) -> Result<()> {
         let Some(last) = records.last() else { return Ok(()) };
         let before_ms = self.runtime.stream_time().current_ms();
-        self.instance.source.process_batch(records, &mut self.runtime)?;
+        self.processed = true;
+        self.instance.source.process_batch(records, &mut self.runtime).map_err(|error| self.refused(error))?;
         if !self.runtime.is_suspended() {
             self.runtime.set_next_offset(last.offset + 1);
         }
-        let end = self.runtime.next_offset();
-        for record in records.iter().take_while(|record| record.offset < end) {
-            self.runtime.stream_time().observe(record.offset, record.timestamp_ms);
-        }
         let due = self.runtime.due_by_stream_time(before_ms);
         self.punctuate(due)
+    }
+
+    /// A processor may call its input wrong, but only a dead letter passes over it.
+    fn refused(&self, error: Error) -> Error {
+        if error.class() != Class::Input {
+            return error;
+        }
+        let (partition, offset) = (self.runtime.partition(), self.runtime.cause());
+        Error::stop(format!(
+            "a processor refused the record at offset {offset} of {partition}: {error}. To pass over such records let it \
+             put them into the dead letters"
+        ))
+        .caused_by(error)
     }
 
     /// Sets the wall-clock time that processors see; nothing is punctuated yet.
@@ -189,26 +199,34 @@ impl Task {
 
     /// When a wall-clock punctuation is due next, ms since 1970.
     pub fn next_wall_clock_ms(&self) -> Option<i64> {
-        self.runtime.next_wall_clock_ms()
+        self.runtime.schedules().next_wall_clock_ms()
     }
 
     /// Bytes that wait for the next commit.
     pub fn uncommitted_bytes(&self) -> usize {
-        self.stores.borrow().uncommitted_bytes()
+        self.stores.borrow().uncommitted_bytes() + self.runtime.uncommitted_bytes()
     }
 
     /// Whether there is anything to commit beside outputs already drained: store writes, or a position that moved.
     pub fn needs_commit(&self) -> bool {
-        self.stores.borrow().has_uncommitted() || self.committed_offset != self.runtime.committable_offset()
+        self.stores.borrow().has_uncommitted() || self.runtime.committed_offset() != self.runtime.committable_offset()
     }
 
-    /// Begins a commit: lets processors finish, adds the changelog records to the outputs, and returns the offset to commit
-    /// in the same transaction. It asserts the law of held input.
-    pub fn prepare_commit(&mut self) -> Result<OffsetCommit> {
+    /// Whether nothing was processed or written since the last commit. A position that moved all the same passed over the
+    /// log's own markers, and its commit is not urgent.
+    pub fn is_idle(&self) -> bool {
+        !self.processed && !self.stores.borrow().has_uncommitted()
+    }
+
+    /// Begins a commit: lets processors finish, adds dead letters and changelog records to the outputs, and returns the offset to
+    /// commit in the same transaction. `send` drains the outputs, each time that there are some; none are left at the end. It
+    /// asserts the law of held input.
+    pub fn prepare_commit(&mut self, send: &mut dyn FnMut(&mut Outputs) -> Result<()>) -> Result<OffsetCommit> {
         self.runtime.clear_cause();
         self.each_processor(|processor, runtime| processor.prepare_commit(runtime))?;
         self.runtime.check_holds()?;
-        self.write_changelogs()?;
+        self.runtime.release_source_letters();
+        self.write_changelogs(send)?;
         let offset = self.runtime.committable_offset();
         let stream_time_ms = self.runtime.stream_time().before_ms(offset);
         Ok(OffsetCommit {
@@ -218,15 +236,16 @@ impl Task {
         })
     }
 
-    fn write_changelogs(&mut self) -> Result<()> {
+    fn write_changelogs(&mut self, send: &mut dyn FnMut(&mut Outputs) -> Result<()>) -> Result<()> {
         let partition = Some(self.runtime.partition().partition);
         let now_ms = self.runtime.now_ms();
         let outputs = self.runtime.outputs();
         self.stores.borrow_mut().changelog_records(|record| {
             let target = self.changelogs[record.store];
-            outputs.push(target, partition, now_ms, copy(Some(record.key)), copy(record.value), &[]);
-            Ok(())
-        })
+            outputs.push(target, partition, now_ms, Some(record.key), record.value, &[]);
+            if outputs.size_bytes() < CHUNK_BYTES { Ok(()) } else { send(outputs) }
+        })?;
+        if outputs.is_empty() { Ok(()) } else { send(outputs) }
     }
 
     /// The transaction with this task's work was committed, with `offset` as the group's offset. `delivered` tells the highest
@@ -245,7 +264,7 @@ impl Task {
             stores.commit(&positions, now_ms)?;
             stores.flush_if_due(now_ms)?;
         }
-        self.committed_offset = offset;
+        self.processed = false;
         self.runtime.committed(offset);
         self.runtime.clear_cause();
         self.each_processor(|processor, runtime| processor.committed(runtime))
@@ -259,12 +278,5 @@ impl Task {
             call(&mut *processor.borrow_mut(), &mut self.runtime)?;
         }
         Ok(())
-    }
-}
-
-fn copy(bytes: Option<&[u8]>) -> impl FnOnce(&mut Vec<u8>) -> bool {
-    move |arena| {
-        arena.extend_from_slice(bytes.unwrap_or_default());
-        bytes.is_some()
     }
 }

@@ -6,7 +6,7 @@ use topology::client::{Client, Config};
 use topology::clock::ManualClock;
 use topology::codec::{Bytes, I64};
 use topology::graph::{Builder, Topic, Topology};
-use topology::log::Kind;
+use topology::log::{Headers, Kind};
 use topology::processor::{Context, Processor, Record};
 
 use crate::counting::{Topics, produce, read, topology};
@@ -32,7 +32,7 @@ impl Processor for Echo {
     }
 
     fn committed(&mut self, context: &mut Context<'_, Bytes, I64>) -> topology::Result<()> {
-        context.forward(Record { offset: -1, timestamp_ms: 0, key: None, value: Some(-1), headers: &[] })
+        context.forward(Record { offset: -1, timestamp_ms: 0, key: None, value: Some(-1), headers: Headers::NONE })
     }
 }
 

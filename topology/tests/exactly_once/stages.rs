@@ -5,7 +5,8 @@ use std::time::Duration;
 use topology::codec::{Bytes, I64};
 use topology::graph::{Builder, Store, Topic, Topology};
 use topology::log::{
-    Consumer, ConsumerOptions, GroupOptions, Isolation, Log, OffsetCommit, Producer, ProducerOptions, TopicPartition,
+    Consumer, ConsumerOptions, GroupOptions, Isolation, Log, OffsetCommit, OutOfRange, Producer, ProducerOptions,
+    TopicPartition,
 };
 
 use crate::counting::{Count, Topics, assert_exact, produce, read, topology};
@@ -53,6 +54,7 @@ fn commit_offset(log: &impl Log, offset: i64) {
         client_id: "test".to_owned(),
         batch_records: 1,
         prefetch_bytes: 1 << 20,
+        out_of_range: OutOfRange::Earliest,
     };
     let consumer = log.consumer(&options).unwrap();
     let options = ProducerOptions {

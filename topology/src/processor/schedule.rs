@@ -1,0 +1,147 @@
+//! Punctuations: regular calls of a processor, by stream time or by the wall clock.
+
+/// When to punctuate.
+///
+/// ```
+/// # use topology::codec::{Bytes, I64};
+/// # use topology::graph::{Builder, Topic};
+/// # use topology::log::Headers;
+/// # use topology::processor::{Context, Processor, Punctuation, Record, Schedule};
+/// # use topology::test_driver::TestDriver;
+/// /// Says when event time has reached another minute.
+/// struct Minutes;
+///
+/// impl Processor for Minutes {
+/// #    type Key = Bytes;
+/// #    type Value = Bytes;
+/// #    type KeyOut = Bytes;
+/// #    type ValueOut = I64;
+///     fn init(&mut self, context: &mut Context<'_, Bytes, I64>) -> topology::Result<()> {
+///         context.schedule(Schedule::StreamTime { interval_ms: 60_000 });
+///         Ok(())
+///     }
+///
+///     fn punctuate(&mut self, due: Punctuation, context: &mut Context<'_, Bytes, I64>) -> topology::Result<()> {
+///         let (timestamp_ms, minute) = (due.timestamp_ms, due.timestamp_ms / 60_000);
+///         context.forward(Record { offset: -1, timestamp_ms, key: None, value: Some(minute), headers: Headers::NONE })
+///     }
+/// #    fn process(&mut self, _: &Record<'_, Bytes, Bytes>, _: &mut Context<'_, Bytes, I64>) -> topology::Result<()> { Ok(()) }
+/// }
+/// # let mut builder = Builder::new();
+/// # let mut telling = builder.sub_topology("telling");
+/// # let words = telling.source("words", Topic::new("words"), Bytes, Bytes);
+/// # let minutes = telling.processor("tell", &words).supply(|_| Ok(Minutes));
+/// # telling.sink("minutes", &minutes, Topic::new("minutes"), Bytes, I64);
+/// # let mut driver = TestDriver::new(&builder.build()?, "app", 0)?;
+/// # for timestamp_ms in [1_000, 59_000, 60_000, 61_000] {
+/// #     driver.pipe("words", None, Some(b"word"), timestamp_ms)?;
+/// # }
+/// # driver.commit()?;
+/// # assert_eq!(driver.read("minutes").len(), 1);
+/// # Ok::<(), topology::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Schedule {
+    /// Each time stream time passes a multiple of this many ms; at most once for one record, however far it jumps. Driven by
+    /// the input alone, so a replay punctuates at the same records.
+    StreamTime {
+        /// Interval in ms, at least 1.
+        interval_ms: i64,
+    },
+    /// About every this many ms of wall-clock time, whether input comes or not.
+    WallClock {
+        /// Interval in ms, at least 1.
+        interval_ms: i64,
+    },
+}
+
+/// Names a schedule of a processor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PunctuationId(usize);
+
+/// A punctuation that is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Punctuation {
+    /// Which schedule.
+    pub id: PunctuationId,
+    /// Stream time or wall-clock time, in ms, by the schedule's kind.
+    pub timestamp_ms: i64,
+}
+
+/// The schedules of one task.
+#[derive(Debug, Default)]
+pub struct Schedules(Vec<Scheduled>);
+
+#[derive(Debug)]
+struct Scheduled {
+    node: usize,
+    schedule: Schedule,
+    /// Wall clock only.
+    due_ms: i64,
+}
+
+impl Schedules {
+    pub(super) fn add(&mut self, node: usize, schedule: Schedule, now_ms: i64) -> PunctuationId {
+        let due_ms = match schedule {
+            Schedule::WallClock { interval_ms } => now_ms.saturating_add(interval_ms.max(1)),
+            Schedule::StreamTime { .. } => 0,
+        };
+        self.0.push(Scheduled { node, schedule, due_ms });
+        PunctuationId(self.0.len() - 1)
+    }
+
+    /// Whether any is by stream time.
+    pub fn any_by_stream_time(&self) -> bool {
+        self.0.iter().any(|scheduled| matches!(scheduled.schedule, Schedule::StreamTime { .. }))
+    }
+
+    /// Whether stream time would pass a punctuation by moving to `to_ms`, or begin: what comes behind its beginning may pass
+    /// one.
+    pub fn crosses(&self, from_ms: Option<i64>, to_ms: i64) -> bool {
+        match from_ms {
+            None => to_ms >= 0 && self.any_by_stream_time(),
+            Some(from_ms) => to_ms > from_ms && self.0.iter().any(|scheduled| scheduled.crosses(from_ms, to_ms)),
+        }
+    }
+
+    /// What is due because stream time moved, with the nodes.
+    pub fn due_by_stream_time(&self, from_ms: Option<i64>, to_ms: Option<i64>) -> Vec<(usize, Punctuation)> {
+        let (Some(from_ms), Some(to_ms)) = (from_ms, to_ms) else { return Vec::new() };
+        self.due(|scheduled| scheduled.crosses(from_ms, to_ms), to_ms)
+    }
+
+    /// What is due by the wall clock, with the nodes; each is due again one interval from now.
+    pub fn due_by_wall_clock(&mut self, now_ms: i64) -> Vec<(usize, Punctuation)> {
+        let due = self.due(|scheduled| scheduled.again_ms(now_ms).is_some(), now_ms);
+        for scheduled in &mut self.0 {
+            scheduled.due_ms = scheduled.again_ms(now_ms).unwrap_or(scheduled.due_ms);
+        }
+        due
+    }
+
+    /// When the next one is due by the wall clock, ms since 1970.
+    pub fn next_wall_clock_ms(&self) -> Option<i64> {
+        let wall_clock = |scheduled: &&Scheduled| matches!(scheduled.schedule, Schedule::WallClock { .. });
+        self.0.iter().filter(wall_clock).map(|scheduled| scheduled.due_ms).min()
+    }
+
+    fn due(&self, is_due: impl Fn(&Scheduled) -> bool, timestamp_ms: i64) -> Vec<(usize, Punctuation)> {
+        let due = self.0.iter().enumerate().filter(|(_, scheduled)| is_due(scheduled));
+        due.map(|(index, scheduled)| (scheduled.node, Punctuation { id: PunctuationId(index), timestamp_ms })).collect()
+    }
+}
+
+impl Scheduled {
+    fn crosses(&self, from_ms: i64, to_ms: i64) -> bool {
+        let Schedule::StreamTime { interval_ms } = self.schedule else { return false };
+        from_ms.div_euclid(interval_ms.max(1)) < to_ms.div_euclid(interval_ms.max(1))
+    }
+
+    /// If it is due by the wall clock: when it is due again.
+    fn again_ms(&self, now_ms: i64) -> Option<i64> {
+        let Schedule::WallClock { interval_ms } = self.schedule else { return None };
+        let next_ms = now_ms.saturating_add(interval_ms.max(1));
+        // Later than one interval from now: the clock was set back.
+        (self.due_ms <= now_ms || self.due_ms > next_ms).then_some(next_ms)
+    }
+}

@@ -1,0 +1,159 @@
+//! What tasks promise, shown on the test driver.
+
+mod dead_letters;
+mod holding;
+mod stream_time;
+mod task;
+mod two_stages;
+
+use std::fmt::Debug;
+
+use super::{OwnedRecord, TestDriver};
+use crate::codec::{Bytes, I64};
+use crate::error::Result;
+use crate::graph::{Builder, Topic, Topology, Wiring};
+use crate::log::Headers;
+use crate::processor::{Context, Processor, Record};
+
+type Input<'r> = Record<'r, Bytes, I64>;
+type Output<'c> = Context<'c, Bytes, I64>;
+
+/// A processor of numbers that is only functions.
+struct Functions<P, C> {
+    process: P,
+    committed: C,
+}
+
+impl<P, C> Processor for Functions<P, C>
+where
+    P: FnMut(&Input<'_>, &mut Output<'_>) -> Result<()> + 'static,
+    C: FnMut(&mut Output<'_>) -> Result<()> + 'static,
+{
+    type Key = Bytes;
+    type Value = I64;
+    type KeyOut = Bytes;
+    type ValueOut = I64;
+
+    fn process(&mut self, record: &Input<'_>, context: &mut Output<'_>) -> Result<()> {
+        (self.process)(record, context)
+    }
+
+    fn committed(&mut self, context: &mut Output<'_>) -> Result<()> {
+        (self.committed)(context)
+    }
+}
+
+/// A processor made of one function.
+fn each<P>(process: P) -> impl Processor<Key = Bytes, Value = I64, KeyOut = Bytes, ValueOut = I64>
+where
+    P: FnMut(&Input<'_>, &mut Output<'_>) -> Result<()> + 'static,
+{
+    each_and_committed(process, |_| Ok(()))
+}
+
+/// A processor made of two functions; the second hears of commits.
+fn each_and_committed<P, C>(
+    process: P,
+    committed: C,
+) -> impl Processor<Key = Bytes, Value = I64, KeyOut = Bytes, ValueOut = I64>
+where
+    P: FnMut(&Input<'_>, &mut Output<'_>) -> Result<()> + 'static,
+    C: FnMut(&mut Output<'_>) -> Result<()> + 'static,
+{
+    Functions { process, committed }
+}
+
+/// `in` -> the processor -> `out`.
+fn through<P>(supplier: impl Fn(&Wiring<'_>) -> Result<P> + Send + Sync + 'static) -> Topology
+where
+    P: Processor<Key = Bytes, Value = I64, KeyOut = Bytes, ValueOut = I64>,
+{
+    let mut builder = Builder::new();
+    let mut sub = builder.sub_topology("sub");
+    let input = sub.source("input", Topic::new("in"), Bytes, I64);
+    let processed = sub.processor("processor", &input).supply(supplier);
+    sub.sink("output", &processed, Topic::new("out"), Bytes, I64);
+    builder.build().unwrap()
+}
+
+fn driver(topology: &Topology) -> TestDriver {
+    TestDriver::new(topology, "app", 0).unwrap()
+}
+
+/// Appends numbers; `None` stands for bytes that are no number.
+fn append(driver: &mut TestDriver, values: impl IntoIterator<Item = Option<i64>>) {
+    for value in values {
+        let bytes = value.map_or(b"no number".to_vec(), |value| value.to_be_bytes().to_vec());
+        driver.append("in", None, Some(&bytes), 0).unwrap();
+    }
+}
+
+/// The numbers in a topic.
+fn numbers(records: &[OwnedRecord]) -> Vec<i64> {
+    let number = |record: &OwnedRecord| i64::from_be_bytes(record.value.as_deref().unwrap().try_into().unwrap());
+    records.iter().map(number).collect()
+}
+
+fn error_of<T: Debug>(result: Result<T>) -> String {
+    result.unwrap_err().to_string()
+}
+
+#[test]
+fn a_record_for_a_topic_that_nobody_reads_is_refused() {
+    let mut driver = driver(&through(|_| Ok(each(|_, _| Ok(())))));
+    assert!(error_of(driver.pipe("typo", None, None, 0)).contains("'typo'"));
+    assert!(error_of(driver.append("out", None, None, 0)).contains("'out'"));
+}
+
+#[test]
+fn headers_go_in_and_come_out() {
+    let mut driver =
+        driver(&through(|_| Ok(each(|record, context| context.forward(record.with(record.key, record.value))))));
+    let headers = vec![("a".to_owned(), Some(b"1".to_vec())), ("b".to_owned(), None)];
+    let record =
+        OwnedRecord { offset: 77, timestamp_ms: 5, key: None, value: Some(vec![0; 8]), headers: headers.clone() };
+    driver.pipe_record("in", record).unwrap();
+    driver.commit().unwrap();
+    let [out] = driver.read("out") else { panic!("{:?}", driver.read("out")) };
+    assert_eq!((out.offset, out.timestamp_ms, &out.headers), (0, 5, &headers));
+}
+
+/// Says at its start how far the input reached then, and where it begins.
+struct Bounds;
+
+impl Processor for Bounds {
+    type Key = Bytes;
+    type Value = I64;
+    type KeyOut = Bytes;
+    type ValueOut = I64;
+
+    fn init(&mut self, context: &mut Output<'_>) -> Result<()> {
+        for value in [context.next_offset(), context.input_end()] {
+            context.forward(Record {
+                offset: -1,
+                timestamp_ms: 0,
+                key: None,
+                value: Some(value),
+                headers: Headers::NONE,
+            })?;
+        }
+        Ok(())
+    }
+
+    fn process(&mut self, _: &Input<'_>, _: &mut Output<'_>) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_task_knows_what_its_predecessor_can_have_read() {
+    let mut driver = driver(&through(|_| Ok(Bounds)));
+    append(&mut driver, [Some(1)]);
+    driver.run().unwrap();
+    driver.commit().unwrap();
+    append(&mut driver, [Some(2), Some(3)]);
+    driver.run().unwrap();
+    driver.abort().unwrap();
+    driver.commit().unwrap();
+    assert_eq!(numbers(driver.read("out")), [0, 0, 1, 3]);
+}

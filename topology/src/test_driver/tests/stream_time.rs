@@ -1,0 +1,116 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::processor::{Punctuation, PunctuationId, Schedule};
+
+/// Passes on what is not late, and says when stream time passes something.
+struct Watch {
+    schedules: Vec<(i64, Option<PunctuationId>)>,
+    lateness_max_ms: i64,
+}
+
+impl Watch {
+    fn new(intervals_ms: &[i64], lateness_max_ms: i64) -> Self {
+        Self { schedules: intervals_ms.iter().map(|interval| (*interval, None)).collect(), lateness_max_ms }
+    }
+}
+
+impl Processor for Watch {
+    type Key = Bytes;
+    type Value = I64;
+    type KeyOut = Bytes;
+    type ValueOut = I64;
+
+    fn init(&mut self, context: &mut Output<'_>) -> Result<()> {
+        for (interval_ms, id) in &mut self.schedules {
+            *id = Some(context.schedule(Schedule::StreamTime { interval_ms: *interval_ms }));
+        }
+        Ok(())
+    }
+
+    fn process(&mut self, record: &Input<'_>, context: &mut Output<'_>) -> Result<()> {
+        let now_ms = context.stream_time_ms().unwrap_or(-1);
+        if record.timestamp_ms + self.lateness_max_ms < now_ms {
+            return Ok(());
+        }
+        context.forward(record.with(None, Some(now_ms)))
+    }
+
+    fn punctuate(&mut self, due: Punctuation, context: &mut Output<'_>) -> Result<()> {
+        let (interval_ms, _) = self.schedules.iter().find(|(_, id)| *id == Some(due.id)).unwrap();
+        let value = Some(-1_000_000 * interval_ms - due.timestamp_ms);
+        context.forward(Record { offset: -1, timestamp_ms: due.timestamp_ms, key: None, value, headers: Headers::NONE })
+    }
+}
+
+/// One reader that does everything, or several that share a source.
+fn watching(readers: usize) -> Topology {
+    let mut builder = Builder::new();
+    let mut sub = builder.sub_topology("sub");
+    let input = sub.source("input", Topic::new("in"), Bytes, I64);
+    for reader in 0..readers {
+        let seen = sub
+            .processor(&format!("watch-{reader}"), &input)
+            .supply(move |_| Ok(Watch::new(&[1_000, 700], 500 * reader as i64)));
+        sub.sink(&format!("seen-{reader}"), &seen, Topic::new(format!("out-{reader}")), Bytes, I64);
+    }
+    builder.build().unwrap()
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Then {
+    GoOn,
+    Run,
+    Commit,
+    Abort,
+}
+
+fn then() -> impl Strategy<Value = Then> {
+    prop_oneof![3 => Just(Then::GoOn), 1 => Just(Then::Run), 1 => Just(Then::Commit), 1 => Just(Then::Abort)]
+}
+
+/// What is committed at the end, by topic, if after each record this happens.
+fn outcome(readers: usize, records: &[(i64, bool, Then)], cut: bool) -> Vec<Vec<(i64, Option<Vec<u8>>)>> {
+    let mut driver = driver(&watching(readers));
+    for (timestamp_ms, readable, then) in records {
+        let value: &[u8] = if *readable { &[0; 8] } else { b"bad" };
+        driver.append("in", None, Some(value), *timestamp_ms).unwrap();
+        match then {
+            _ if !cut => {}
+            Then::GoOn => {}
+            Then::Run => driver.run().unwrap(),
+            Then::Commit => driver.commit().unwrap(),
+            Then::Abort => driver.abort().unwrap(),
+        }
+    }
+    driver.run().unwrap();
+    driver.commit().unwrap();
+    let topics = (0..readers).map(|reader| format!("out-{reader}")).chain(["in-dead-letters".to_owned()]);
+    let of = |record: &OwnedRecord| (record.timestamp_ms, record.value.clone());
+    topics.map(|topic| driver.read(&topic).iter().map(of).collect()).collect()
+}
+
+proptest! {
+    #[test]
+    fn results_do_not_depend_on_where_input_is_cut_or_work_is_repeated(
+        readers in 1_usize..3,
+        records in prop::collection::vec((-1_i64..6_000, prop::bool::weighted(0.8), then()), 1..60),
+    ) {
+        prop_assert_eq!(outcome(readers, &records, true), outcome(readers, &records, false));
+    }
+}
+
+#[test]
+fn a_punctuation_falls_behind_the_record_that_passes_it_though_stream_time_began_in_the_same_batch() {
+    let records: Vec<_> = [0, 10_000, 10_001].map(|timestamp_ms| (timestamp_ms, true, Then::GoOn)).into();
+    let out = &outcome(1, &records, false)[0];
+    let values = out.iter().map(|(_, value)| i64::from_be_bytes(value.as_deref().unwrap().try_into().unwrap()));
+    assert_eq!(values.collect::<Vec<_>>(), [0, 10_000, -1_000_010_000, -700_010_000, 10_001]);
+}
+
+#[test]
+fn what_nobody_can_decode_does_not_move_stream_time() {
+    let out = outcome(1, &[(0, true, Then::GoOn), (9_000, false, Then::GoOn), (1, true, Then::GoOn)], false);
+    // Had it moved, the last record would be late.
+    assert_eq!((out[0].len(), out[1].len()), (2, 1));
+}
