@@ -57,12 +57,16 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn run(self, shell: &Shell) -> Result<Exit> {
-        shell.log(&self.chain.log)?.open(Reset { arguments: self, shell })?
+        let application_id = self.application_id.clone();
+        let application_id =
+            application_id.ok_or_else(|| Error::usage("give --application-id ID: which application?"))?;
+        shell.log(&self.chain.log)?.open(Reset { arguments: self, application_id, shell })?
     }
 }
 
 struct Reset<'r> {
     arguments: Arguments,
+    application_id: String,
     shell: &'r Shell,
 }
 
@@ -82,9 +86,9 @@ impl UsesLog for Reset<'_> {
     type Output = Result<Exit>;
 
     fn with<L: Log>(self, log: L) -> Result<Exit> {
-        let Self { arguments, shell } = self;
+        let Self { arguments, application_id, shell } = self;
         let blockchain = &arguments.chain.blockchain.blockchain;
-        let plan = Plan::new(&arguments, shell, &log)?;
+        let plan = Plan::new(&arguments, application_id, shell, &log)?;
         if !plan.is_known {
             tracing::warn!(
                 "nothing of '{}' was found, neither changelog topics nor stores: is this its --application-id?",
@@ -126,10 +130,7 @@ impl UsesLog for Reset<'_> {
 }
 
 impl Plan {
-    fn new<L: Log>(arguments: &Arguments, shell: &Shell, log: &L) -> Result<Self> {
-        let application_id = arguments.application_id.clone();
-        let application_id =
-            application_id.ok_or_else(|| Error::usage("give --application-id ID: which application?"))?;
+    fn new<L: Log>(arguments: &Arguments, application_id: String, shell: &Shell, log: &L) -> Result<Self> {
         let Topics { transactions, blockchain } = arguments.chain.topics();
         let graph = super::topology::any_chain(transactions, blockchain.clone())?;
         let mut topics = existing(log, internal_topics(&graph, &application_id))?;
