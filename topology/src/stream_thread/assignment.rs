@@ -99,10 +99,7 @@ impl<L: Log> StreamThread<L> {
     pub(super) fn assign(&mut self, partitions: Vec<TopicPartition>) -> Result<()> {
         tracing::info!(partitions = %join(&partitions), "assigned");
         self.release_all();
-        let starts: Vec<(TopicPartition, Start)> =
-            partitions.iter().map(|partition| (partition.clone(), Start::Beginning)).collect();
-        self.consumer.assign(&starts)?;
-        self.consumer.pause(&partitions)?;
+        self.hold_delivery(&partitions)?;
         let since_ms = self.clock.monotonic_ms();
         let not_before_ms = since_ms + self.fencing.backoff_ms();
         let tasks = partitions.into_iter().filter_map(|partition| {
@@ -122,6 +119,14 @@ impl<L: Log> StreamThread<L> {
         }
         self.assigned = Some(tasks);
         Ok(())
+    }
+
+    /// Makes the consumer deliver from these partitions, and nothing yet.
+    pub(super) fn hold_delivery(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+        let starts: Vec<(TopicPartition, Start)> =
+            partitions.iter().map(|partition| (partition.clone(), Start::Beginning)).collect();
+        self.consumer.assign(&starts)?;
+        Ok(self.consumer.pause(partitions)?)
     }
 
     /// The group takes everything away. What was processed is committed first, unless it is somebody else's already.

@@ -15,9 +15,9 @@ const ABORT_TIMEOUT: Duration = Duration::from_secs(1);
 /// A transactional id with its producer.
 ///
 /// ```text
-///   absent ── prepare ──> idle ── first send ──> open ── commit is tried ──> undecided ── it happened ──> idle
-///      ^                                           │                             │
-///      └───────────── discard: any error ──────────┴─────────────────────────────┘
+///   absent ── prepare ──> idle ── first send ──> open ── commit ──> idle
+///      ^                                          │         └── outcome unknown ──> undecided
+///      └─────────── discard: any error ───────────┴──────────────────────────────────┘
 /// ```
 /// After an error there is only one way on: a new producer with the same id, whose `init_transactions` aborts what was
 /// open, or finds it committed. Nobody guesses which. A thread that leaves makes no new one: it gives up.
@@ -34,7 +34,7 @@ pub(super) struct Slot<L: Log> {
 enum Transaction {
     None,
     Open,
-    /// A commit was tried, and whether it happened is not known.
+    /// A commit was tried, and nobody knows whether it happened.
     Undecided,
 }
 
@@ -68,7 +68,7 @@ impl<L: Log> Slot<L> {
     }
 
     /// Forgets the producer for good. What is open is aborted, or all that read committed data would wait for it to time
-    /// out; not where a commit was tried, which may have happened.
+    /// out; not where a commit may have happened.
     pub(super) fn give_up(&mut self) {
         if let (Transaction::Open, Some(producer)) = (self.transaction, &mut self.producer)
             && let Err(error) = producer.abort(ABORT_TIMEOUT)
@@ -117,14 +117,15 @@ impl<L: Log> Slot<L> {
     /// Flushes, adds the offsets, commits. Any error: the outcome is unknown, or as good as.
     pub(super) fn commit(&mut self, offsets: &[OffsetCommit], group: &L::Group, timeout: Duration) -> Result<()> {
         self.begin()?;
-        let Self { producer: Some(producer), transaction, .. } = self else { return Err(no_producer()) };
-        let mut steps = || -> log::Result<()> {
-            producer.flush(timeout)?;
-            producer.send_offsets(offsets, group)?;
-            *transaction = Transaction::Undecided;
-            producer.commit(timeout)
-        };
-        steps().map_err(after_send)?;
+        let producer = self.producer.as_mut().ok_or_else(no_producer)?;
+        producer.flush(timeout).map_err(after_send)?;
+        producer.send_offsets(offsets, group).map_err(after_send)?;
+        if let Err(error) = producer.commit(timeout) {
+            if !matches!(error.kind(), log::Kind::Abort | log::Kind::Retry) {
+                self.transaction = Transaction::Undecided;
+            }
+            return Err(after_send(error));
+        }
         self.transaction = Transaction::None;
         self.sent_bytes = 0;
         Ok(())

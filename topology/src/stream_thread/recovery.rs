@@ -79,25 +79,25 @@ impl<L: Log> StreamThread<L> {
         self.discard_producers();
         let since_ms = self.clock.monotonic_ms();
         let not_before_ms = since_ms + self.fencing.backoff_ms();
-        let mut paused = Vec::new();
         for task in self.assigned.iter_mut().flatten() {
             let pending = Phase::Pending(Pending { stores: None, since_ms, not_before_ms });
             match std::mem::replace(&mut task.phase, pending) {
                 Phase::Running(running) => {
-                    paused.push(task.partition.clone());
-                    task.phase = Phase::Pending(Pending {
-                        stores: running.task.into_stores().map(Box::new),
-                        since_ms,
-                        not_before_ms,
-                    });
+                    let stores = running.task.into_stores().map(Box::new);
+                    task.phase = Phase::Pending(Pending { stores, since_ms, not_before_ms });
                 }
                 // Its work is not part of what failed.
                 other => task.phase = other,
             }
         }
-        // What is delivered meanwhile is ignored: a task that comes back to life seeks.
-        if let Err(error) = self.consumer.pause(&paused) {
-            tracing::debug!(%error, "could not pause");
+        // A reader that cannot go on where it stands is put elsewhere; not while the group waits for another answer.
+        let partitions = self.assigned.iter().flatten().map(|task| task.partition.clone()).collect::<Vec<_>>();
+        if self.changes.is_empty()
+            && !partitions.is_empty()
+            && let Err(error) = self.hold_delivery(&partitions)
+        {
+            // What is delivered meanwhile is ignored: a task that comes back to life seeks.
+            tracing::debug!(%error, "could not stop the delivery of records");
         }
     }
 

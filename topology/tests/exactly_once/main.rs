@@ -144,12 +144,3 @@ fn failures_in_a_row_leave_the_group_and_join_again_before_giving_up() {
     assert_exact(&log, &topics(), 50);
     assert_eq!(metrics.rewind_count, 3);
 }
-
-#[test]
-fn a_commit_that_never_succeeds_stops_with_an_error_instead_of_turning_for_ever() {
-    let log = memory_log();
-    produce(&log, &topics(), 10);
-    let log = FaultLog::new(log, &Script::commits(std::iter::repeat_n(Fault::Abort, 100)));
-    let error = run_until_end(&topology(&topics()), log, config(None)).unwrap_err();
-    assert!(error.to_string().contains("failures in a row"), "{error}");
-}

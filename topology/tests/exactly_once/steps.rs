@@ -255,6 +255,22 @@ fn each_failure_in_a_row_waits_longer_before_tasks_are_taken_over_again() {
 }
 
 #[test]
+fn a_commit_that_never_succeeds_stops_with_an_error_instead_of_turning_for_ever() {
+    let log = memory_log();
+    let clock = Arc::new(ManualClock::new(0));
+    produce(&log, &topics(), 10);
+    let faults = FaultLog::new(log, &Script::commits(std::iter::repeat_n(Fault::Abort, 100)));
+    let mut instance = Instance::new(&faults, clock.clone(), "a", config(None));
+    let error = (0..10_000).find_map(|_| {
+        clock.advance(100);
+        instance.thread.run_once().err()
+    });
+    let error = error.expect("it turns for ever").to_string();
+    assert!(error.contains("gave up after 10 failures in a row"), "{error}");
+    assert_eq!(instance.metrics.snapshot().rewind_count, 11);
+}
+
+#[test]
 fn a_log_that_nobody_reaches_while_an_open_transaction_is_waited_for_is_no_reason_to_stop() {
     let log = memory_log();
     create_topics(&log);

@@ -37,6 +37,8 @@ const BATCH_RECORDS: usize = 256;
 const QUEUE_FULL: Code = RDKafkaErrorCode::QueueFull as Code;
 /// How long an abort lets queued records arrive first.
 const ABORT_DRAIN: Duration = Duration::from_secs(1);
+/// How long a new producer waits for its first connection before it goes on without.
+const FIRST_CONTACT: Duration = Duration::from_millis(500);
 /// One step of an abort, between which delivery reports are polled.
 const ABORT_STEP: Duration = Duration::from_millis(50);
 
@@ -219,7 +221,10 @@ impl Producer for KafkaProducer {
     type Group = ConsumerGroupMetadata;
 
     fn init_transactions(&mut self, timeout: Duration) -> Result<()> {
-        self.call(Call::Init, timeout, |producer, timeout| producer.init_transactions(timeout))
+        let deadline = Deadline::after(timeout);
+        // Asked before it has a connection, librdkafka looks again after half a second. Once it knows the cluster it has one.
+        let _ = self.producer().client().fetch_cluster_id(timeout.min(FIRST_CONTACT));
+        self.call(Call::Init, deadline.remaining(), |producer, timeout| producer.init_transactions(timeout))
     }
 
     fn begin(&mut self) -> Result<()> {
