@@ -153,8 +153,13 @@ impl Runtime {
     pub(super) fn suspend(&mut self, from: Offset) {
         self.suspended = true;
         self.next_offset = from;
-        self.stream_time.forget_from(from);
-        self.source_letters.truncate(self.source_letters.partition_point(|letter| letter.offset < from));
+    }
+
+    /// What is known of records from the next offset on is void: they will be delivered again.
+    pub fn forget_suspended(&mut self) {
+        let taken = self.source_letters.partition_point(|letter| letter.offset < self.next_offset);
+        self.source_letters.truncate(taken);
+        self.stream_time.forget_from(self.next_offset);
     }
 
     pub(super) fn resume(&mut self) {

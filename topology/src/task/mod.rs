@@ -95,6 +95,8 @@ impl Task {
     pub fn process(&mut self, records: &[log::Record<'_>]) -> Result<()> {
         let seen = records.partition_point(|record| record.offset < self.runtime.next_offset());
         let mut rest = &records[seen..];
+        // A processor may have suspended, and gone back, since the last record.
+        self.runtime.forget_suspended();
         while !self.runtime.is_suspended()
             && let Some(length) = self.until_punctuation(rest)
         {
@@ -119,8 +121,9 @@ impl Task {
         let before_ms = self.runtime.stream_time().current_ms();
         self.processed = true;
         self.instance.source.process_batch(records, &mut self.runtime).map_err(|error| self.refused(error))?;
-        if !self.runtime.is_suspended() {
-            self.runtime.set_next_offset(last.offset + 1);
+        match self.runtime.is_suspended() {
+            true => self.runtime.forget_suspended(),
+            false => self.runtime.set_next_offset(last.offset + 1),
         }
         let due = self.runtime.due_by_stream_time(before_ms);
         self.punctuate(due)

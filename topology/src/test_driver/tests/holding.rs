@@ -85,6 +85,21 @@ fn a_batch_ends_where_a_processor_suspends_and_what_is_behind_comes_once() {
 }
 
 #[test]
+fn who_suspends_and_resumes_in_one_go_has_taken_the_batch() {
+    let mut driver = driver(&through(|_| {
+        Ok(each(|record, context| {
+            context.suspend_from(record.offset);
+            context.resume();
+            context.forward(record.with(record.key, record.value))
+        }))
+    }));
+    append(&mut driver, [Some(1), None, Some(2)]);
+    driver.run().unwrap();
+    driver.commit().unwrap();
+    assert_eq!((numbers(driver.read("out")), driver.read("in-dead-letters").len()), (vec![1, 2], 1));
+}
+
+#[test]
 fn what_is_committed_cannot_be_held_any_more() {
     let mut driver = driver(&through(|_| {
         Ok(each(|record, context| {
