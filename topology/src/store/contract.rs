@@ -3,11 +3,14 @@
 mod bench;
 mod random;
 
+use std::cell::RefCell;
 use std::ops::{Bound, ControlFlow};
+use std::rc::Rc;
 
 use proptest::prelude::*;
 
-use super::{Bounds, Direction, Kind, Medium, Meta};
+use super::{Bounds, ChangelogRecord, Direction, KeyValueStore, Kind, Medium, Meta};
+use crate::codec::{U64, Utf8};
 use bench::{Bench, Entries, all, entries, get, range};
 
 fn uncommitted_writes_are_read_and_a_discard_takes_them_back(bench: &Bench) {
@@ -149,6 +152,51 @@ fn scans_between_large_commits_see_all_of_them(bench: &Bench) {
     }
 }
 
+fn an_update_changes_what_any_layer_holds(bench: &Bench) {
+    let mut stores = bench.open();
+    let key = |name: &str| name.as_bytes().to_vec();
+    for name in ["written", "behind", "uncommitted"] {
+        stores.put(0, &key(name), &1u64.to_be_bytes()).unwrap();
+    }
+    stores.commit(&[(0, 4)], 0).unwrap();
+    stores.flush().unwrap();
+    for name in ["behind", "uncommitted"] {
+        stores.put(0, &key(name), &2u64.to_be_bytes()).unwrap();
+    }
+    stores.commit(&[(0, 6)], 0).unwrap();
+    stores.put(0, &key("uncommitted"), &3u64.to_be_bytes()).unwrap();
+
+    let stores = Rc::new(RefCell::new(stores));
+    let numbers = KeyValueStore::new(Rc::clone(&stores), 0, Utf8, U64).unwrap();
+    let changes = || {
+        let mut changes = 0;
+        let count = |_: ChangelogRecord<'_>| {
+            changes += 1;
+            Ok::<_, ()>(())
+        };
+        stores.borrow_mut().changelog_records(count).unwrap();
+        changes
+    };
+    assert_eq!(numbers.update(&"none", |number: Option<u64>| number).unwrap(), None);
+    assert_eq!(changes(), 1, "none before and after: that is no write");
+    for (name, before) in [("none", None), ("written", Some(1)), ("behind", Some(2)), ("uncommitted", Some(3))] {
+        let mut seen = Some(99);
+        let change = |number: Option<u64>| {
+            seen = number;
+            assert_eq!(numbers.get(&name).unwrap(), number, "the stores may be used meanwhile");
+            Some(number.unwrap_or(0) + 10)
+        };
+        assert_eq!(numbers.update(&name, change).unwrap(), Some(before.unwrap_or(0) + 10));
+        assert_eq!((seen, numbers.get(&name).unwrap()), (before, Some(before.unwrap_or(0) + 10)), "{name}");
+    }
+    assert_eq!(changes(), 4);
+    stores.borrow_mut().commit(&[(0, 10)], 0).unwrap();
+    assert_eq!(numbers.update(&"behind", |number| number.filter(|_| false)).unwrap(), None);
+    assert!(!numbers.contains(&"behind").unwrap() && changes() == 1);
+    stores.borrow_mut().discard();
+    assert_eq!(numbers.get(&"behind").unwrap(), Some(12));
+}
+
 fn a_store_that_is_not_there_is_an_error(bench: &Bench) {
     let mut stores = bench.open();
     assert_eq!(stores.get(2, b"x", &mut Vec::new()).unwrap_err().kind(), Kind::Invalid);
@@ -205,6 +253,7 @@ macro_rules! contract {
             a_commit_that_makes_no_sense_is_refused_and_changes_nothing,
             bounds_cut_where_they_say_in_both_directions,
             scans_between_large_commits_see_all_of_them,
+            an_update_changes_what_any_layer_holds,
             wiping_empties_one_store_and_forgets_where_it_stood,
             a_store_that_is_not_there_is_an_error,
             what_was_closed_opens_as_it_was_where_the_medium_lasts,
