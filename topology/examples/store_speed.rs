@@ -1,6 +1,6 @@
 //! How fast stores are: a count over random keys, and a restore of what it wrote.
 //!
-//! `cargo run --release --example store_speed [RECORDS] [KEYS] [rocksdb|memory] [BATCH_KIB]`
+//! `cargo run --release --example store_speed [RECORDS] [KEYS] [rocksdb|memory] [BATCH_KIB] [WRITE_BEHIND_KIB]`
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use topology::log::memory::MemoryLog;
 use topology::log::{Log, Producer, ProducerOptions, ProducerRecord, TopicPartition, TopicSpec};
 use topology::restore::{Changelog, Options, Plan, Restore};
 use topology::store::state_directory::InstanceId;
-use topology::store::{KeyValueStore, Medium, Shared, Spec, StateDirectory, Stores};
+use topology::store::{self, KeyValueStore, Medium, Shared, Spec, StateDirectory, Stores};
 
 const TOPIC: &str = "app-counts-changelog";
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -26,6 +26,9 @@ fn main() -> topology::Result<()> {
     let (records, keys) = (number(1, 3_000_000), number(2, 100_000));
     let medium = if argument(3).as_deref() == Some("memory") { Medium::Memory } else { Medium::RocksDb };
     let batch_bytes = number(4, 16_384) as usize * 1_024;
+    let defaults = store::Options::default();
+    let write_behind_bytes = number(5, defaults.write_behind_bytes as u64 >> 10) as usize * 1_024;
+    let options = store::Options { write_behind_bytes, ..defaults };
 
     let clock = SystemClock::new();
     let log_clock = clock.clone();
@@ -37,10 +40,10 @@ fn main() -> topology::Result<()> {
     log.create_topics(&[TopicSpec { name: TOPIC.to_owned(), partition_count: 1, replication_factor: None, config }])?;
     let root = std::env::temp_dir().join(format!("store-speed-{}", std::process::id()));
 
-    let stores = count(&log, &clock, open(&root.join("first"), medium)?, records, keys)?;
+    let stores = count(&log, &clock, open(&root.join("first"), medium, &options)?, records, keys)?;
     println!("closing after {} ms", timed(&clock, || stores.close())?);
     for (name, medium) in [("whole", medium), ("nothing", medium)] {
-        let mut stores = open(&root.join("second"), medium)?;
+        let mut stores = open(&root.join("second"), medium, &options)?;
         let cpu_ms = cpu_ms();
         let mut restore = Restore::new(log.clone(), plan(batch_bytes), Arc::new(clock.clone()));
         let ms = timed(&clock, || {
@@ -60,9 +63,9 @@ fn plan(batch_bytes: usize) -> Plan {
     Plan { partition: 0, changelogs, options: Options { batch_bytes, ..Options::default() } }
 }
 
-fn open(root: &std::path::Path, medium: Medium) -> topology::Result<Stores> {
+fn open(root: &std::path::Path, medium: Medium, options: &store::Options) -> topology::Result<Stores> {
     let state = StateDirectory::open(root, "app", InstanceId::new(0, 0))?;
-    let shared = Shared::new(topology::store::Options::default());
+    let shared = Shared::new(options.clone());
     Ok(Stores::open(vec![Spec::new("counts", medium)?], state.lock_task("count_0")?, &shared, [0; 32])?)
 }
 
@@ -84,23 +87,22 @@ fn count(
     stores.begin_changelog(0, [1; 16])?;
     let stores = Rc::new(RefCell::new(stores));
     let counts = KeyValueStore::new(Rc::clone(&stores), 0, Utf8, I64)?;
-    let (mut process_ms, mut produce_ms, mut apply_ms) = (0, 0, 0);
+    let (mut process_us, mut produce_us, mut apply_us) = (0, 0, 0);
     let (mut random, mut done) = (1u64, 0);
     let (cpu_before, started) = (cpu_ms(), clock.monotonic_ms());
     while done < records {
-        process_ms += timed(clock, || {
+        process_us += busy(|| {
             let mut key = String::new();
             for _ in 0..RECORDS_PER_COMMIT {
                 random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 key.clear();
                 use std::fmt::Write;
                 let _ = write!(key, "account-{:012}", (random >> 33) % keys);
-                let count = counts.get(&key.as_str())?.unwrap_or(0) + 1;
-                counts.put(&key.as_str(), &count)?;
+                counts.update(&key.as_str(), |count| Some(count.unwrap_or(0) + 1))?;
             }
             Ok::<_, topology::Error>(())
         })?;
-        produce_ms += timed(clock, || {
+        produce_us += busy(|| {
             producer.begin()?;
             stores.borrow_mut().changelog_records(|record| {
                 let (key, value) = (Some(record.key), record.value);
@@ -116,7 +118,7 @@ fn count(
             producer.commit(TIMEOUT)
         })?;
         let position = producer.delivered(&TopicPartition::new(TOPIC, 0)).map_or(0, |offset| offset + 1);
-        apply_ms += timed(clock, || {
+        apply_us += busy(|| {
             stores.borrow_mut().commit(&[(0, position)], clock.now_ms())?;
             stores.borrow_mut().flush_if_due(clock.now_ms()).map(|_| ())
         })?;
@@ -124,9 +126,12 @@ fn count(
     }
     let ms = clock.monotonic_ms() - started;
     println!(
-        "count: {done} records, {} k/s, {} ms of CPU; get+put {process_ms} ms, changelog {produce_ms} ms, apply {apply_ms} ms",
+        "count: {done} records, {} k/s, {} ms of CPU; of that this thread: update {} ms, changelog {} ms, apply {} ms",
         done / (ms as u64).max(1),
-        cpu_ms() - cpu_before
+        cpu_ms() - cpu_before,
+        process_us / 1_000,
+        produce_us / 1_000,
+        apply_us / 1_000
     );
     drop(counts);
     Rc::into_inner(stores).map(RefCell::into_inner).ok_or_else(|| topology::Error::stop("the stores are still in use"))
@@ -136,6 +141,17 @@ fn timed<E>(clock: &SystemClock, act: impl FnOnce() -> Result<(), E>) -> Result<
     let started = clock.monotonic_ms();
     act()?;
     Ok((clock.monotonic_ms() - started) as u64)
+}
+
+/// How much CPU time of this thread it takes, in us, on Linux (0 elsewhere).
+fn busy<E>(act: impl FnOnce() -> Result<(), E>) -> Result<u64, E> {
+    let busy_us = || {
+        let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+        text.split_whitespace().next().and_then(|ns| ns.parse::<u64>().ok()).unwrap_or(0) / 1_000
+    };
+    let started_us = busy_us();
+    act()?;
+    Ok(busy_us() - started_us)
 }
 
 /// CPU time of this process so far, all threads, on Linux (0 elsewhere): /proc counts it in hundredths of a second.

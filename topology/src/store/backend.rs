@@ -11,6 +11,23 @@ use super::overlay::Overlay;
 ///
 /// Law: a batch given to [`Backend::apply`] is there as a whole or not at all, data and metas, for readers and after
 /// any crash; what [`Backend::flush`] returned for is there after any crash.
+///
+/// ```
+/// use topology::store::{Backend, Memory, Meta, Overlay, Writes};
+///
+/// let mut overlay = Overlay::default();
+/// overlay.set(17, b"apple", Some(b"3"))?; // 17: the key's hash
+/// overlay.sort();
+/// let meta = Meta { fingerprint: [0; 32], incarnation: [7; 16], position: 2, applied_at_ms: 1_000 };
+///
+/// let mut backend = Memory::new(1);
+/// backend.apply(&[Writes { store: 0, overlay: &overlay, meta }])?;
+///
+/// let mut value = Vec::new();
+/// assert!(backend.get(0, b"apple", &mut value)? && value == b"3");
+/// assert_eq!(backend.meta(0)?, Some(meta));
+/// # Ok::<(), topology::store::Error>(())
+/// ```
 pub trait Backend: Send {
     /// Puts the value of a key into `value` and returns true; false if there is none, and `value` is as it was or empty.
     fn get(&self, store: usize, key: &[u8], value: &mut Vec<u8>) -> Result<bool>;
@@ -39,14 +56,14 @@ pub trait Backend: Send {
 /// Shown a key and its value; breaks to end the scan.
 pub type Visitor<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
 
-/// What a commit changes in one store.
+/// What one or more commits change in one store.
 #[derive(Clone, Copy, Debug)]
 pub struct Writes<'a> {
     /// Which store.
     pub store: usize,
     /// Its writes, sorted.
     pub overlay: &'a Overlay,
-    /// Where it stands with them.
+    /// Where it stands with them, as of the last of these commits.
     pub meta: Meta,
 }
 

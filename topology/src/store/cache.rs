@@ -26,16 +26,18 @@ impl Cache {
         if self.generation_bytes == 0 {
             return None;
         }
-        if self.young.get(hash, key).is_none() {
-            let value = self.old.get(hash, key)?;
-            // One that finds no room is forgotten early, which is no harm.
-            let _ = self.young.set(hash, key, value);
-            if self.young.size_bytes() > self.generation_bytes {
-                self.grow_old();
-                return self.old.get(hash, key);
-            }
+        if let Some(number) = self.young.find(hash, key) {
+            return Some(self.young.value(number));
         }
-        self.young.get(hash, key)
+        let old = self.old.find(hash, key)?;
+        let Ok(young) = self.young.insert(hash, key, self.old.value(old)) else {
+            return Some(self.old.value(old)); // it found no room, and is forgotten early, which is no harm
+        };
+        if self.young.size_bytes() > self.generation_bytes {
+            self.grow_old();
+            return Some(self.old.value(young));
+        }
+        Some(self.young.value(young))
     }
 
     /// Notes a key's committed value, or that there is none.

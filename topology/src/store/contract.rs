@@ -1,65 +1,17 @@
 //! What every medium promises, asked of each of them.
 
-use std::collections::BTreeMap;
+mod bench;
+mod random;
+
+use std::cell::RefCell;
 use std::ops::{Bound, ControlFlow};
+use std::rc::Rc;
 
 use proptest::prelude::*;
-use tempfile::TempDir;
 
-use super::state_directory::InstanceId;
-use super::{Bounds, Direction, Kind, Medium, Meta, Options, Shared, Spec, StateDirectory, Stores};
-
-/// Two stores on the media under test, in a directory that can be opened again.
-struct Bench {
-    root: TempDir,
-    media: [Medium; 2],
-    shared: Shared,
-}
-
-impl Bench {
-    fn new(media: [Medium; 2]) -> Self {
-        let options = Options { read_cache_bytes: 3_000, memtable_bytes: 1 << 20, ..Options::default() };
-        Self { root: tempfile::tempdir().unwrap(), media, shared: Shared::new(options) }
-    }
-
-    fn open(&self) -> Stores {
-        let state = StateDirectory::open(self.root.path(), "app", InstanceId::new(0, 0)).unwrap();
-        let specs = vec![Spec::new("a", self.media[0]).unwrap(), Spec::new("b", self.media[1]).unwrap()];
-        let mut stores = Stores::open(specs, state.lock_task("t_0").unwrap(), &self.shared, [7; 32]).unwrap();
-        for store in 0..2 {
-            if stores.meta(store).is_none() {
-                stores.begin_changelog(store, [store as u8; 16]).unwrap();
-            }
-        }
-        stores
-    }
-}
-
-fn get(stores: &mut Stores, store: usize, key: &[u8]) -> Option<Vec<u8>> {
-    let mut value = b"left over".to_vec();
-    stores.get(store, key, &mut value).unwrap().then_some(value)
-}
-
-type Entries = Vec<(Vec<u8>, Vec<u8>)>;
-
-fn range(stores: &mut Stores, store: usize, bounds: Bounds<'_>, direction: Direction, count_max: usize) -> Entries {
-    let mut found = Vec::new();
-    stores
-        .range(store, bounds, direction, &mut |key, value| {
-            found.push((key.to_vec(), value.to_vec()));
-            if found.len() == count_max { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })
-        .unwrap();
-    found
-}
-
-fn all(stores: &mut Stores, store: usize) -> Entries {
-    range(stores, store, Bounds::ALL, Direction::Forward, usize::MAX)
-}
-
-fn entries(entries: &[(&str, &str)]) -> Entries {
-    entries.iter().map(|(key, value)| (key.as_bytes().to_vec(), value.as_bytes().to_vec())).collect()
-}
+use super::{Bounds, ChangelogRecord, Direction, KeyValueStore, Kind, Medium, Meta};
+use crate::codec::{U64, Utf8};
+use bench::{Bench, Entries, all, entries, get, range};
 
 fn uncommitted_writes_are_read_and_a_discard_takes_them_back(bench: &Bench) {
     let mut stores = bench.open();
@@ -169,6 +121,80 @@ fn wiping_empties_one_store_and_forgets_where_it_stood(bench: &Bench) {
     stores.put(0, b"z", b"3").unwrap();
     stores.commit(&[(0, 2)], 1).unwrap();
     assert_eq!((stores.meta(0).unwrap().incarnation, all(&mut stores, 0)), ([9; 16], entries(&[("z", "3")])));
+    stores.close().unwrap();
+    let expected = if bench.media[0] == Medium::RocksDb { entries(&[("z", "3")]) } else { vec![] };
+    assert_eq!(all(&mut bench.open(), 0), expected);
+}
+
+fn scans_between_large_commits_see_all_of_them(bench: &Bench) {
+    let mut stores = bench.open();
+    let mut model = std::collections::BTreeMap::new();
+    for round in 0..6u32 {
+        for at in 0..900u32 {
+            let key = (at * 7 + round * 500).to_be_bytes();
+            let value = (at % 5 != round % 5).then(|| round.to_be_bytes());
+            match value {
+                Some(value) => stores.put(0, &key, &value).unwrap(),
+                None => stores.delete(0, &key).unwrap(),
+            }
+            if at == 700 {
+                stores.commit(&[(0, 2 + i64::from(round))], 0).unwrap();
+            }
+            match value {
+                Some(value) => model.insert(key.to_vec(), value.to_vec()),
+                None => model.remove(&key[..]),
+            };
+        }
+        let mut expected: Entries = model.clone().into_iter().collect();
+        assert_eq!(all(&mut stores, 0), expected, "round {round}");
+        expected.reverse();
+        assert_eq!(range(&mut stores, 0, Bounds::ALL, Direction::Reverse, usize::MAX), expected, "round {round}");
+    }
+}
+
+fn an_update_changes_what_any_layer_holds(bench: &Bench) {
+    let mut stores = bench.open();
+    let key = |name: &str| name.as_bytes().to_vec();
+    for name in ["written", "behind", "uncommitted"] {
+        stores.put(0, &key(name), &1u64.to_be_bytes()).unwrap();
+    }
+    stores.commit(&[(0, 4)], 0).unwrap();
+    stores.flush().unwrap();
+    for name in ["behind", "uncommitted"] {
+        stores.put(0, &key(name), &2u64.to_be_bytes()).unwrap();
+    }
+    stores.commit(&[(0, 6)], 0).unwrap();
+    stores.put(0, &key("uncommitted"), &3u64.to_be_bytes()).unwrap();
+
+    let stores = Rc::new(RefCell::new(stores));
+    let numbers = KeyValueStore::new(Rc::clone(&stores), 0, Utf8, U64).unwrap();
+    let changes = || {
+        let mut changes = 0;
+        let count = |_: ChangelogRecord<'_>| {
+            changes += 1;
+            Ok::<_, ()>(())
+        };
+        stores.borrow_mut().changelog_records(count).unwrap();
+        changes
+    };
+    assert_eq!(numbers.update(&"none", |number: Option<u64>| number).unwrap(), None);
+    assert_eq!(changes(), 1, "none before and after: that is no write");
+    for (name, before) in [("none", None), ("written", Some(1)), ("behind", Some(2)), ("uncommitted", Some(3))] {
+        let mut seen = Some(99);
+        let change = |number: Option<u64>| {
+            seen = number;
+            assert_eq!(numbers.get(&name).unwrap(), number, "the stores may be used meanwhile");
+            Some(number.unwrap_or(0) + 10)
+        };
+        assert_eq!(numbers.update(&name, change).unwrap(), Some(before.unwrap_or(0) + 10));
+        assert_eq!((seen, numbers.get(&name).unwrap()), (before, Some(before.unwrap_or(0) + 10)), "{name}");
+    }
+    assert_eq!(changes(), 4);
+    stores.borrow_mut().commit(&[(0, 10)], 0).unwrap();
+    assert_eq!(numbers.update(&"behind", |number| number.filter(|_| false)).unwrap(), None);
+    assert!(!numbers.contains(&"behind").unwrap() && changes() == 1);
+    stores.borrow_mut().discard();
+    assert_eq!(numbers.get(&"behind").unwrap(), Some(12));
 }
 
 fn a_store_that_is_not_there_is_an_error(bench: &Bench) {
@@ -197,129 +223,37 @@ fn what_was_closed_opens_as_it_was_where_the_medium_lasts(bench: &Bench) {
     }
 }
 
-/// What a processor and its task may do, in any order.
-#[derive(Clone, Debug)]
-enum Step {
-    Put(usize, Vec<u8>, Vec<u8>),
-    Delete(usize, Vec<u8>),
-    Get(usize, Vec<u8>),
-    Range(usize, Vec<u8>, Vec<u8>, bool),
-    Commit,
-    Discard,
-    Reopen,
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let key = || prop::collection::vec(0u8..3, 0..4);
-    let value = prop::collection::vec(any::<u8>(), 0..40);
-    let step = prop_oneof![
-        8 => (0..2usize, key(), value).prop_map(|(store, key, value)| Step::Put(store, key, value)),
-        4 => (0..2usize, key()).prop_map(|(store, key)| Step::Delete(store, key)),
-        8 => (0..2usize, key()).prop_map(|(store, key)| Step::Get(store, key)),
-        3 => (0..2usize, key(), key(), any::<bool>()).prop_map(|(store, a, b, back)| Step::Range(store, a, b, back)),
-        2 => Just(Step::Commit),
-        1 => Just(Step::Discard),
-        1 => Just(Step::Reopen),
-    ];
-    prop::collection::vec(step, 0..150)
-}
-
-fn behaves_as_sorted_maps_do(bench: &Bench, steps: Vec<Step>) -> Result<(), TestCaseError> {
-    let mut stores = bench.open();
-    let mut position = 0;
-    let mut committed = [BTreeMap::<Vec<u8>, Vec<u8>>::new(), BTreeMap::new()];
-    let mut current = committed.clone();
-    for step in steps {
-        match step {
-            Step::Put(store, key, value) => {
-                stores.put(store, &key, &value).unwrap();
-                current[store].insert(key, value);
-            }
-            Step::Delete(store, key) => {
-                stores.delete(store, &key).unwrap();
-                current[store].remove(&key);
-            }
-            Step::Get(store, key) => prop_assert_eq!(get(&mut stores, store, &key), current[store].get(&key).cloned()),
-            Step::Range(store, start, end, back) => {
-                let direction = if back { Direction::Reverse } else { Direction::Forward };
-                let bounds = Bounds { start: Bound::Included(&start), end: Bound::Excluded(&end) };
-                let found = range(&mut stores, store, bounds, direction, usize::MAX);
-                let inside = current[store].iter().filter(|(key, _)| **key >= start && **key < end);
-                let mut expected: Entries = inside.map(|(key, value)| (key.clone(), value.clone())).collect();
-                if back {
-                    expected.reverse();
-                }
-                prop_assert_eq!(found, expected);
-            }
-            Step::Commit => {
-                let mut written = [committed[0].clone(), committed[1].clone()];
-                stores
-                    .changelog_records(|record| {
-                        position += 1;
-                        if let Some((1, key)) = record.key.split_first() {
-                            match record.value {
-                                Some(value) => written[record.store].insert(key.to_vec(), value[1..].to_vec()),
-                                None => written[record.store].remove(key),
-                            };
-                        }
-                        Ok::<_, ()>(())
-                    })
-                    .unwrap();
-                prop_assert_eq!(&written, &current, "the changelog tells all that changed");
-                stores.commit(&[(0, position), (1, position)], 0).unwrap();
-                committed = current.clone();
-            }
-            Step::Discard => {
-                stores.discard();
-                current = committed.clone();
-            }
-            Step::Reopen => {
-                stores.close().unwrap();
-                stores = bench.open();
-                for (store, medium) in bench.media.iter().enumerate() {
-                    if *medium == Medium::Memory {
-                        committed[store].clear();
-                    }
-                }
-                current = committed.clone();
-            }
-        }
-    }
-    for (store, current) in current.into_iter().enumerate() {
-        prop_assert_eq!(all(&mut stores, store), current.into_iter().collect::<Entries>());
-    }
-    Ok(())
-}
-
 macro_rules! contract {
-    ($medium:ident, $media:expr, $cases:expr, $($promise:ident),* $(,)?) => {
+    ($medium:ident, $media:expr, $behind:expr, $cases:expr, $($promise:ident),* $(,)?) => {
         mod $medium {
             use super::*;
 
             $(
                 #[test]
                 fn $promise() {
-                    super::$promise(&Bench::new($media));
+                    super::$promise(&Bench::new($media, $behind));
                 }
             )*
 
             proptest! {
                 #![proptest_config(ProptestConfig::with_cases($cases))]
                 #[test]
-                fn behaves_as_sorted_maps_do(steps in steps()) {
-                    super::behaves_as_sorted_maps_do(&Bench::new($media), steps)?;
+                fn behaves_as_sorted_maps_and_their_changelogs_do(steps in random::steps()) {
+                    random::behaves_as_sorted_maps_and_their_changelogs_do(Bench::new($media, $behind), steps)?;
                 }
             }
         }
     };
-    ($($medium:ident, $media:expr, $cases:expr;)*) => {
+    ($($medium:ident, $media:expr, $behind:expr, $cases:expr;)*) => {
         $(contract!(
-            $medium, $media, $cases,
+            $medium, $media, $behind, $cases,
             uncommitted_writes_are_read_and_a_discard_takes_them_back,
             a_commit_moves_data_and_positions_of_all_its_stores,
             an_idle_store_is_known_to_be_up_to_date_after_a_commit_of_the_other,
             a_commit_that_makes_no_sense_is_refused_and_changes_nothing,
             bounds_cut_where_they_say_in_both_directions,
+            scans_between_large_commits_see_all_of_them,
+            an_update_changes_what_any_layer_holds,
             wiping_empties_one_store_and_forgets_where_it_stood,
             a_store_that_is_not_there_is_an_error,
             what_was_closed_opens_as_it_was_where_the_medium_lasts,
@@ -327,9 +261,14 @@ macro_rules! contract {
     };
 }
 
+// Media, how much is written behind, and how many random sequences.
 contract! {
-    memory, [Medium::Memory, Medium::Memory], 128;
-    rocks, [Medium::RocksDb, Medium::RocksDb], 24;
-    mixed, [Medium::RocksDb, Medium::Memory], 24;
-    mixed_the_other_way, [Medium::Memory, Medium::RocksDb], 8;
+    memory, [Medium::Memory, Medium::Memory], 1 << 20, 128;
+    memory_soon_written, [Medium::Memory, Medium::Memory], 400, 64;
+    memory_written_at_each_commit, [Medium::Memory, Medium::Memory], 0, 64;
+    rocks, [Medium::RocksDb, Medium::RocksDb], 1 << 20, 24;
+    rocks_soon_written, [Medium::RocksDb, Medium::RocksDb], 400, 24;
+    rocks_written_at_each_commit, [Medium::RocksDb, Medium::RocksDb], 0, 8;
+    mixed, [Medium::RocksDb, Medium::Memory], 400, 24;
+    mixed_the_other_way, [Medium::Memory, Medium::RocksDb], 1 << 20, 8;
 }

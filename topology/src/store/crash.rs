@@ -11,8 +11,9 @@ const DIRECTORY: &str = "TOPOLOGY_CRASH_TEST_DIRECTORY";
 const KEYS: u32 = 200;
 
 fn open(root: &Path) -> Stores {
-    // So small that RocksDB flushes, by itself and when asked, many times a second.
-    let options = Options { memtable_bytes: 1 << 20, flush_bytes: 64 << 10, ..Options::default() };
+    // So small that RocksDB is written to and flushes, by itself and when asked, many times a second.
+    let (write_behind_bytes, flush_bytes) = (48 << 10, 128 << 10);
+    let options = Options { memtable_bytes: 1 << 20, write_behind_bytes, flush_bytes, ..Options::default() };
     let state = StateDirectory::open(root, "app", InstanceId::new(0, 0)).unwrap();
     let specs = vec![Spec::new("a", Medium::RocksDb).unwrap(), Spec::new("b", Medium::RocksDb).unwrap()];
     let task = state.lock_task("t_0").unwrap();

@@ -13,6 +13,8 @@ pub enum Kind {
     Foreign,
     /// Another process or task holds it.
     Locked,
+    /// There is no state where some was to be opened.
+    Missing,
     /// The disk is full.
     DiskFull,
     /// The disk or the file system refused.
@@ -28,7 +30,7 @@ impl Kind {
     /// committed is in the changelogs.
     pub fn class(self) -> Class {
         match self {
-            Kind::Corruption | Kind::UnknownFormat | Kind::Foreign | Kind::Locked => Class::Stop,
+            Kind::Corruption | Kind::UnknownFormat | Kind::Foreign | Kind::Locked | Kind::Missing => Class::Stop,
             Kind::DiskFull | Kind::Io | Kind::TooLarge | Kind::Invalid => Class::Stop,
         }
     }

@@ -1,5 +1,8 @@
 //! A store as a processor sees it: typed keys and values.
 
+#[cfg(test)]
+mod tests;
+
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::ops::{Bound, ControlFlow};
@@ -102,6 +105,63 @@ impl<K: Codec, V: Codec> KeyValueStore<K, V> {
         let done = encoded.and_then(|()| self.with_key(key, |stores, key| stores.put(self.store, key, &value_bytes)));
         self.value_bytes.set(value_bytes);
         done
+    }
+
+    /// Replaces a key's value by what `change` makes of it, and returns that; `None` is no value, before and after. It costs
+    /// less than a `get` and a `put`. `change` may use the stores, but what it writes under this key is overwritten.
+    ///
+    /// ```
+    /// # use std::{cell::RefCell, rc::Rc};
+    /// # use topology::store::{KeyValueStore, Medium, Options, Spec, Stores};
+    /// # use topology::codec::{U64, Utf8};
+    /// # let specs = vec![Spec::new("stock", Medium::Memory)?];
+    /// # let stores = Rc::new(RefCell::new(Stores::in_memory(specs, [0; 32], &Options::default())?));
+    /// let stock = KeyValueStore::new(stores, 0, Utf8, U64)?;
+    /// assert_eq!(stock.update(&"apples", |count| Some(count.unwrap_or(0) + 2))?, Some(2));
+    ///
+    /// // The last one sold leaves no entry.
+    /// let sell = |count: Option<u64>| count.map(|count| count.saturating_sub(1)).filter(|&left| left > 0);
+    /// assert_eq!((stock.update(&"apples", sell)?, stock.update(&"apples", sell)?), (Some(1), None));
+    /// assert!(!stock.contains(&"apples")?);
+    /// # Ok::<(), topology::store::Error>(())
+    /// ```
+    pub fn update<T>(&self, key: &K::Item<'_>, change: impl FnOnce(Option<T>) -> Option<T>) -> Result<Option<T>>
+    where
+        V: for<'a> Codec<Item<'a> = T>,
+    {
+        let (mut key_bytes, mut value_bytes) = (self.key_bytes.take(), self.value_bytes.take());
+        key_bytes.clear();
+        self.key_codec.encode(key, &mut key_bytes);
+        let changed = self.update_bytes(&key_bytes, &mut value_bytes, change);
+        self.key_bytes.set(key_bytes);
+        self.value_bytes.set(value_bytes);
+        changed
+    }
+
+    fn update_bytes<T>(
+        &self,
+        key: &[u8],
+        value: &mut Vec<u8>,
+        change: impl FnOnce(Option<T>) -> Option<T>,
+    ) -> Result<Option<T>>
+    where
+        V: for<'a> Codec<Item<'a> = T>,
+    {
+        let mut stores = self.stores.borrow_mut();
+        let hash = stores.hash(key);
+        let found = stores.get_hashed(self.store, hash, key, value)?;
+        // What follows is the caller's code, which may use the stores.
+        drop(stores);
+        let before = found.then(|| self.value_codec.decode(value)).transpose();
+        let after = change(before.map_err(|error| self.undecodable(&error))?);
+        value.clear();
+        if let Some(after) = &after {
+            self.value_codec.encode(after, value);
+        }
+        if found || after.is_some() {
+            self.stores.borrow_mut().set_hashed(self.store, hash, key, after.is_some().then_some(&value[..]))?;
+        }
+        Ok(after)
     }
 
     /// Deletes a key. One that has no value is no error.
@@ -247,138 +307,5 @@ impl Chunk {
 
     fn entries(&self) -> impl DoubleEndedIterator<Item = (&[u8], &[u8])> {
         self.places.iter().map(|&(start, middle, end)| (&self.bytes[start..middle], &self.bytes[middle..end]))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::codec::{Bytes, I64, Json, U64, Utf8};
-    use crate::store::{Medium, Options, Spec};
-
-    fn stores() -> Rc<RefCell<Stores>> {
-        let specs = vec![Spec::new("a", Medium::Memory).unwrap(), Spec::new("b", Medium::Memory).unwrap()];
-        Rc::new(RefCell::new(Stores::in_memory(specs, [0; 32], &Options::default()).unwrap()))
-    }
-
-    #[test]
-    fn a_count_reads_as_it_should() -> crate::Result<()> {
-        let counts = KeyValueStore::new(stores(), 0, Utf8, I64)?;
-        for key in ["a", "b", "a"] {
-            let count = counts.get(&key)?.unwrap_or(0) + 1;
-            counts.put(&key, &count)?;
-        }
-        assert_eq!((counts.get(&"a")?, counts.get(&"b")?, counts.get(&"c")?), (Some(2), Some(1), None));
-        counts.delete(&"a")?;
-        assert!(!counts.contains(&"a")? && counts.contains(&"b")?);
-        Ok(())
-    }
-
-    #[test]
-    fn borrowed_and_owned_values_are_both_at_hand() {
-        let texts = KeyValueStore::new(stores(), 0, U64, Utf8).unwrap();
-        texts.put(&1, &"one").unwrap();
-        assert_eq!(texts.get_with(&1, |text| text.map(str::len)).unwrap(), Some(3));
-        assert_eq!(texts.get_with(&2, |text| text.map(str::len)).unwrap(), None);
-        let lists = KeyValueStore::new(stores(), 1, Bytes, Json::<Vec<u32>>::new()).unwrap();
-        lists.put(&&b"k"[..], &vec![1, 2]).unwrap();
-        assert_eq!(lists.get(&&b"k"[..]).unwrap(), Some(vec![1, 2]));
-    }
-
-    #[test]
-    fn a_long_scan_sees_each_entry_once_in_both_directions_and_within_bounds() {
-        let store = KeyValueStore::new(stores(), 0, U64, Bytes).unwrap();
-        let value = vec![7; 300];
-        for key in 0..1_000 {
-            store.put(&key, &&value[..]).unwrap();
-        }
-        let seen = |start, end, direction| {
-            let mut keys = Vec::new();
-            store
-                .range(start, end, direction, |key, value| {
-                    assert_eq!(value.len(), 300);
-                    keys.push(key);
-                    ControlFlow::Continue(())
-                })
-                .unwrap();
-            keys
-        };
-        assert_eq!(seen(Bound::Unbounded, Bound::Unbounded, Direction::Forward), (0..1_000).collect::<Vec<_>>());
-        let reverse = seen(Bound::Excluded(&100), Bound::Included(&900), Direction::Reverse);
-        assert_eq!(reverse, (101..=900).rev().collect::<Vec<_>>());
-        let mut count = 0;
-        let until_500 = |key, _: &[u8]| {
-            count += 1;
-            if key == 500 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        };
-        store.scan(Direction::Forward, until_500).unwrap();
-        assert_eq!(count, 501);
-    }
-
-    #[test]
-    fn a_visitor_may_read_write_and_scan_the_same_task_s_stores() {
-        let stores = stores();
-        let source = KeyValueStore::new(Rc::clone(&stores), 0, U64, U64).unwrap();
-        let copy = KeyValueStore::new(stores, 1, U64, U64).unwrap();
-        for key in 0..5_000 {
-            source.put(&key, &(key * 2)).unwrap();
-        }
-        let visit = |key, value| {
-            copy.put(&key, &value).unwrap();
-            source.delete(&key).unwrap();
-            assert_eq!((copy.get(&key).unwrap(), source.get(&key).unwrap()), (Some(value), None));
-            copy.scan(Direction::Reverse, |last, _| {
-                assert_eq!(last, key);
-                ControlFlow::Break(())
-            })
-            .unwrap();
-            ControlFlow::Continue(())
-        };
-        source.scan(Direction::Forward, visit).unwrap();
-        let mut left = 0;
-        source
-            .scan(Direction::Forward, |_, _| {
-                left += 1;
-                ControlFlow::Continue(())
-            })
-            .unwrap();
-        assert_eq!((left, copy.get(&4_999).unwrap()), (0, Some(9_998)));
-    }
-
-    #[test]
-    fn a_prefix_takes_what_begins_with_it_also_at_the_end_of_all_keys() {
-        let store = KeyValueStore::new(stores(), 0, Bytes, U64).unwrap();
-        let keys: [&[u8]; 6] = [b"a", b"ab", b"b", b"\xff", b"\xff\xff", b"\xff\xff\x01"];
-        for (value, key) in (0..).zip(&keys) {
-            store.put(key, &value).unwrap();
-        }
-        let seen = |prefix: &[u8]| {
-            let mut values = Vec::new();
-            store
-                .prefix(prefix, Direction::Forward, |_, value| {
-                    values.push(value);
-                    ControlFlow::Continue(())
-                })
-                .unwrap();
-            values
-        };
-        assert_eq!(seen(b"a"), [0, 1]);
-        assert_eq!(seen(b"\xff"), [3, 4, 5]);
-        assert_eq!(seen(b"\xff\xff"), [4, 5]);
-        assert_eq!(seen(b""), [0, 1, 2, 3, 4, 5]);
-        assert_eq!(seen(b"c"), [0u64; 0]);
-    }
-
-    #[test]
-    fn bytes_that_the_codec_cannot_read_are_an_error_that_names_the_store() {
-        let stores = stores();
-        let written = KeyValueStore::new(Rc::clone(&stores), 0, Utf8, Utf8).unwrap();
-        written.put(&"k", &"not a number").unwrap();
-        let read = KeyValueStore::new(stores, 0, Utf8, U64).unwrap();
-        let error = read.get(&"k").unwrap_err();
-        assert_eq!(error.kind(), Kind::Corruption);
-        assert!(error.to_string().contains("store a holds bytes"), "{error}");
-        assert!(read.get_with(&"k", |_| ()).is_err());
-        assert!(read.scan(Direction::Forward, |_, _| ControlFlow::Continue(())).is_err());
     }
 }

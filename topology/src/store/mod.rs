@@ -4,12 +4,13 @@
 //! processors    KeyValueStore<K, V>      typed handles, one per store and processor
 //! task          Stores                   all stores of one task: reads look through the uncommitted writes
 //!                 Overlay                what is not committed yet; becomes changelog records
+//!                 Overlay                what is committed and waits to be written, with its position
 //!                 (read cache)           committed values kept ready
-//!                 Backend                what is committed, with its position in the changelog: memory | rocks
+//!                 Backend                committed state, with its position in the changelog: memory | rocks
 //! process       StateDirectory           who may use which directory
 //! ```
-//! A backend never holds uncommitted data: the overlay reaches it after the log's transaction has committed, in one
-//! batch with the changelog position. This module may use `error`, `codec` and `log`'s plain types. It knows no clock:
+//! A backend never holds uncommitted data: writes reach it after the log's transaction has committed, those of one commit
+//! or of several in one batch with the changelog positions. This module may use `error`, `codec` and `log`'s plain types. It knows no clock:
 //! times are arguments.
 
 mod backend;
@@ -28,10 +29,13 @@ mod order;
 mod overlay;
 mod rocks;
 mod routed;
+mod slot;
 mod spec;
+mod staging;
 pub mod state_directory;
 mod stores;
 mod table;
+mod write_behind;
 
 pub use backend::{Backend, Bounds, Direction, Visitor, Writes};
 pub use error::{Error, Kind, Result};

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::backend::Bounds;
-use super::table::Table;
+use super::table::{Table, empty};
 
 /// Entry numbers in key order. A scan between two writes must not sort everything again, so new entries go into a
 /// short list first, and that is merged into the long one when it is full.
@@ -19,23 +19,23 @@ const RECENT_MAX: usize = 512;
 impl Order {
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
-        self.sorted.clear();
-        self.recent.clear();
+        empty(&mut self.sorted);
+        empty(&mut self.recent);
+        empty(&mut self.scratch);
+    }
+
+    /// Whether [`Order::settle`] would have to sort more than a few new entries.
+    pub(super) fn needs_sort(&self, table: &Table) -> bool {
+        table.len() - self.sorted.len() > RECENT_MAX
     }
 
     /// Takes in entries that the table got since the last call.
     pub(super) fn settle(&mut self, table: &Table) {
-        let known = self.sorted.len() + self.recent.len();
-        if known == table.len() {
+        if self.needs_sort(table) {
+            self.take_all(table);
             return;
         }
-        // A table holds fewer than 2^32 entries.
-        let new = known as u32..table.len() as u32;
-        if new.len() + self.recent.len() > RECENT_MAX {
-            self.take_all(table, new);
-            return;
-        }
-        for number in new {
+        for number in self.unseen(table) {
             let key = table.key(number);
             let at = self.recent.partition_point(|&other| table.key(other) < key);
             self.recent.insert(at, number);
@@ -44,9 +44,8 @@ impl Order {
 
     /// All entries in key order.
     pub(super) fn all(&mut self, table: &Table) -> &[u32] {
-        let known = self.sorted.len() + self.recent.len();
         if self.sorted.len() != table.len() {
-            self.take_all(table, known as u32..table.len() as u32);
+            self.take_all(table);
         }
         &self.sorted
     }
@@ -65,23 +64,33 @@ impl Order {
         Merge { table, left: cut(&self.sorted), right: cut(&self.recent) }
     }
 
-    fn take_all(&mut self, table: &Table, new: Range<u32>) {
-        if self.sorted.is_empty() && self.recent.is_empty() {
-            self.sort_new(table, new);
+    /// The entries that the table got since they were last looked at.
+    fn unseen(&self, table: &Table) -> Range<u32> {
+        // A table holds fewer than 2^32 entries.
+        (self.sorted.len() + self.recent.len()) as u32..table.len() as u32
+    }
+
+    fn take_all(&mut self, table: &Table) {
+        let unseen = self.unseen(table);
+        if self.recent.len() + unseen.len() > self.sorted.len() / 8 {
+            self.sort_anew(table);
             return;
         }
         self.sorted.append(&mut self.recent);
-        self.sorted.extend(new);
+        self.sorted.extend(unseen);
         // The stable sort finds the runs that are in order already and merges them.
         self.sorted.sort_by(|&a, &b| table.key(a).cmp(table.key(b)));
     }
 
     /// Sorts by eight bytes of each key, those after what all keys have in common, and looks at whole keys on a tie only.
-    fn sort_new(&mut self, table: &Table, new: Range<u32>) {
-        let common = common_prefix_size(table, new.clone());
+    fn sort_anew(&mut self, table: &Table) {
+        let all = 0..table.len() as u32;
+        let common = common_prefix_size(table, all.clone());
         self.scratch.clear();
-        self.scratch.extend(new.map(|number| (eight_bytes(&table.key(number)[common..]), number)));
+        self.scratch.extend(all.map(|number| (eight_bytes(&table.key(number)[common..]), number)));
         self.scratch.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| table.key(a.1).cmp(table.key(b.1))));
+        self.recent.clear();
+        self.sorted.clear();
         self.sorted.extend(self.scratch.iter().map(|&(_, number)| number));
     }
 }

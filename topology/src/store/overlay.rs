@@ -1,12 +1,15 @@
-//! The writes of one store that are not committed yet.
+//! Writes of one store that its backend does not have yet.
+
+use std::cmp::Ordering;
 
 use super::backend::{Bounds, Direction};
 use super::error::Result;
 use super::order::Order;
 use super::table::Table;
 
-/// Uncommitted writes of one store: the last one of each key. They are read through, become one changelog record per
-/// key at the commit, and only then reach the committed state.
+/// Writes of one store: the last one of each key. A store has two of these. The upper one holds what is not committed: at
+/// the commit it becomes one changelog record per key. Then its writes move to the lower one, which holds what is committed
+/// and waits to be written to the backend. Reads look through both.
 #[derive(Debug, Default)]
 pub struct Overlay {
     table: Table,
@@ -47,6 +50,24 @@ impl Overlay {
         self.order.clear();
     }
 
+    /// Takes over all writes of a newer one, which is empty then.
+    pub(super) fn append(&mut self, newer: &mut Overlay) -> Result<()> {
+        if self.is_empty() {
+            std::mem::swap(self, newer);
+            return Ok(());
+        }
+        for (hash, key, value) in newer.unsorted() {
+            self.set(hash, key, value)?;
+        }
+        newer.clear();
+        Ok(())
+    }
+
+    /// Whether [`Overlay::within`] would have to sort more than a few new writes first.
+    pub(super) fn needs_sort(&self) -> bool {
+        self.order.needs_sort(&self.table)
+    }
+
     /// Puts the writes into key order, for [`Overlay::sorted`].
     pub fn sort(&mut self) {
         self.order.all(&self.table);
@@ -78,4 +99,27 @@ impl Overlay {
         let numbers = 0..self.table.len() as u32;
         numbers.map(|number| (self.table.hash(number), self.table.key(number), self.table.value(number)))
     }
+}
+
+/// Two lists of writes that go in the same direction, as one. Of a key that both have, the newer write counts.
+pub(super) fn merge<'a>(
+    newer: impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)>,
+    older: impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)>,
+    direction: Direction,
+) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> {
+    let (mut newer, mut older) = (newer.peekable(), older.peekable());
+    std::iter::from_fn(move || {
+        let order = match (newer.peek(), older.peek()) {
+            (Some((new, _)), Some((old, _))) => direction.compare(new, old),
+            (Some(_), None) => Ordering::Less,
+            (None, _) => Ordering::Greater,
+        };
+        if order.is_gt() {
+            return older.next();
+        }
+        if order.is_eq() {
+            older.next();
+        }
+        newer.next()
+    })
 }

@@ -9,6 +9,9 @@
 //!     rocksdb/          its stores on the disk
 //! ```
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Write};
@@ -18,10 +21,30 @@ use super::error::{Error, Kind, Result};
 use super::is_plain_name;
 
 /// The state of one application on this machine, locked for this process until dropped.
+///
+/// ```
+/// use topology::store::state_directory::InstanceId;
+/// use topology::store::{Kind, Medium, Options, Shared, Spec, StateDirectory, Stores};
+///
+/// # let root = tempfile::tempdir().unwrap();
+/// # let root = root.path();
+/// let state = StateDirectory::open(root, "counter", InstanceId::new(1_700_000_000_000, 7))?;
+/// let error = StateDirectory::open(root, "counter", InstanceId::new(1_700_000_000_000, 8)).unwrap_err();
+/// assert_eq!(error.kind(), Kind::Locked);
+///
+/// let specs = vec![Spec::new("counts", Medium::RocksDb)?];
+/// let shared = Shared::new(Options::default()); // one for all tasks of the process
+/// let stores = Stores::open(specs, state.lock_task("count_0")?, &shared, [0; 32])?;
+/// assert_eq!(state.tasks()?, ["count_0"]);
+/// stores.close()?;
+/// # Ok::<(), topology::store::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct StateDirectory {
     path: PathBuf,
     instance_id: InstanceId,
+    /// Whether directories of tasks may be made.
+    may_make: bool,
     _lock: File,
 }
 
@@ -31,12 +54,33 @@ impl StateDirectory {
     pub fn open(root: &Path, application_id: &str, new_instance_id: InstanceId) -> Result<Self> {
         let path = root.join(plain("application id", application_id)?);
         make_directory(&path)?;
-        let lock = lock(&path.join("LOCK"), |pid| {
+        let lock = lock_root(root, &path, true)?;
+        let instance_id = match read_instance_id(&path)? {
+            Some(instance_id) => instance_id,
+            None => make_instance_id(&path, new_instance_id)?,
+        };
+        Ok(Self { path, instance_id, may_make: true, _lock: lock })
+    }
+
+    /// Opens `<root>/<application_id>` and locks it, if an instance has used it; else it is an error of [`Kind::Missing`].
+    /// Nothing is made, by this and by what is done with the result: a mistyped name leaves no trace.
+    pub fn open_existing(root: &Path, application_id: &str) -> Result<Self> {
+        let path = root.join(plain("application id", application_id)?);
+        let missing = || {
             let root = root.display();
-            format!("state directory {root} is in use by another process{pid}: stop it or give another --state-dir")
-        })?;
-        let instance_id = read_or_make_instance_id(&path, new_instance_id)?;
-        Ok(Self { path, instance_id, _lock: lock })
+            Error::new(
+                Kind::Missing,
+                format!(
+                    "there is no state of application {application_id} in {root}: it never ran there; check both names"
+                ),
+            )
+        };
+        if !path.join("LOCK").exists() {
+            return Err(missing());
+        }
+        let lock = lock_root(root, &path, false)?;
+        let instance_id = read_instance_id(&path)?.ok_or_else(missing)?;
+        Ok(Self { path, instance_id, may_make: false, _lock: lock })
     }
 
     /// Where it is, the application's part included.
@@ -63,11 +107,17 @@ impl StateDirectory {
         Ok(tasks)
     }
 
-    /// Makes or opens a task's directory and locks it. It stays locked until the returned value is dropped.
+    /// Makes or opens a task's directory and locks it. It stays locked until the returned value is dropped. (After
+    /// [`StateDirectory::open_existing`] it only opens.)
     pub fn lock_task(&self, task: &str) -> Result<TaskDirectory> {
         let path = self.path.join(plain("task", task)?);
-        make_directory(&path)?;
-        let lock = lock(&path.join("LOCK"), |pid| {
+        if self.may_make {
+            make_directory(&path)?;
+        } else if !path.join("LOCK").exists() {
+            let message = format!("there is no state of task {task} in {}: check both names", self.path.display());
+            return Err(Error::new(Kind::Missing, message));
+        }
+        let lock = lock(&path.join("LOCK"), self.may_make, |pid| {
             format!("task {task} in {} is in use{pid}: its stores must be closed there first", self.path.display())
         })?;
         Ok(TaskDirectory { path, _lock: lock })
@@ -148,10 +198,17 @@ fn make_directory(path: &Path) -> Result<()> {
     fs::create_dir_all(path).map_err(|error| Error::io("make directory", path, &error))
 }
 
+fn lock_root(root: &Path, path: &Path, may_make: bool) -> Result<File> {
+    lock(&path.join("LOCK"), may_make, |pid| {
+        let root = root.display();
+        format!("state directory {root} is in use by another process{pid}: stop it or give another --state-dir")
+    })
+}
+
 /// Locks a file, and writes this process's number into it for whoever finds it locked. The system unlocks it when the
 /// process ends, however it ends.
-fn lock(path: &Path, in_use: impl FnOnce(&str) -> String) -> Result<File> {
-    let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+fn lock(path: &Path, may_make: bool, in_use: impl FnOnce(&str) -> String) -> Result<File> {
+    let open = OpenOptions::new().read(true).write(true).create(may_make).truncate(false).open(path);
     let mut file = open.map_err(|error| Error::io("open", path, &error))?;
     match file.try_lock() {
         Ok(()) => {}
@@ -168,23 +225,25 @@ fn lock(path: &Path, in_use: impl FnOnce(&str) -> String) -> Result<File> {
     Ok(file)
 }
 
-/// The id in the file; a new one is written under another name and renamed, so that the file is whole or not there.
-fn read_or_make_instance_id(directory: &Path, new: InstanceId) -> Result<InstanceId> {
+/// The id in the file, if there is one.
+fn read_instance_id(directory: &Path) -> Result<Option<InstanceId>> {
     let path = directory.join("instance");
-    match fs::read_to_string(&path) {
-        Ok(text) => InstanceId::parse(text.trim_end()).ok_or_else(|| {
-            let path = path.display();
-            Error::new(
-                Kind::Corruption,
-                format!("{path} does not hold an instance id: delete it, a new one will be made"),
-            )
-        }),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            write_whole(directory, &path, new.as_str()).map_err(|error| Error::io("write", &path, &error))?;
-            Ok(new)
-        }
-        Err(error) => Err(Error::io("read", &path, &error)),
-    }
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io("read", &path, &error)),
+    };
+    InstanceId::parse(text.trim_end()).map(Some).ok_or_else(|| {
+        let path = path.display();
+        Error::new(Kind::Corruption, format!("{path} does not hold an instance id: delete it, the next run makes one"))
+    })
+}
+
+/// Written under another name and renamed, so that the file is whole or not there.
+fn make_instance_id(directory: &Path, new: InstanceId) -> Result<InstanceId> {
+    let path = directory.join("instance");
+    write_whole(directory, &path, new.as_str()).map_err(|error| Error::io("write", &path, &error))?;
+    Ok(new)
 }
 
 fn write_whole(directory: &Path, path: &Path, text: &str) -> std::io::Result<()> {
@@ -195,75 +254,4 @@ fn write_whole(directory: &Path, path: &Path, text: &str) -> std::io::Result<()>
     fs::rename(&unfinished, path)?;
     // The rename itself must survive too.
     File::open(directory)?.sync_all()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn id(time: i64) -> InstanceId {
-        InstanceId::new(time, 0xABCD)
-    }
-
-    #[test]
-    fn the_instance_id_is_made_once_and_kept() {
-        let root = tempfile::tempdir().unwrap();
-        let first = StateDirectory::open(root.path(), "app", id(1)).unwrap().instance_id().clone();
-        let second = StateDirectory::open(root.path(), "app", id(2)).unwrap().instance_id().clone();
-        assert_eq!((first.clone(), second), (id(1), first));
-        assert_ne!(StateDirectory::open(root.path(), "other", id(3)).unwrap().instance_id(), &id(1));
-    }
-
-    #[test]
-    fn a_half_written_instance_id_is_never_taken_for_one() {
-        let root = tempfile::tempdir().unwrap();
-        drop(StateDirectory::open(root.path(), "app", id(1)).unwrap());
-        fs::write(root.path().join("app/instance.new"), "17000").unwrap(); // died while writing
-        assert_eq!(StateDirectory::open(root.path(), "app", id(2)).unwrap().instance_id(), &id(1));
-        fs::write(root.path().join("app/instance"), "17000").unwrap();
-        let error = StateDirectory::open(root.path(), "app", id(2)).unwrap_err();
-        assert_eq!(error.kind(), Kind::Corruption);
-        assert!(error.to_string().contains("delete it"), "{error}");
-    }
-
-    #[test]
-    fn a_second_user_is_refused_in_one_line_that_names_the_first() {
-        let root = tempfile::tempdir().unwrap();
-        let first = StateDirectory::open(root.path(), "app", id(1)).unwrap();
-        let error = StateDirectory::open(root.path(), "app", id(1)).unwrap_err();
-        assert_eq!(error.kind(), Kind::Locked);
-        let expected = format!(
-            "state directory {} is in use by another process (pid {}): stop it or give another --state-dir",
-            root.path().display(),
-            std::process::id()
-        );
-        assert_eq!(error.to_string(), expected);
-        drop(first);
-        StateDirectory::open(root.path(), "app", id(1)).unwrap();
-    }
-
-    #[test]
-    fn a_task_is_locked_as_long_as_it_is_held() {
-        let root = tempfile::tempdir().unwrap();
-        let state = StateDirectory::open(root.path(), "app", id(1)).unwrap();
-        let held = state.lock_task("count_0").unwrap();
-        assert_eq!(state.lock_task("count_0").unwrap_err().kind(), Kind::Locked);
-        assert_eq!(state.delete_task("count_0").unwrap_err().kind(), Kind::Locked);
-        state.lock_task("count_1").unwrap();
-        drop(held);
-        state.lock_task("count_0").unwrap();
-        assert_eq!(state.tasks().unwrap(), ["count_0", "count_1"]);
-        state.delete_task("count_0").unwrap();
-        assert_eq!(state.tasks().unwrap(), ["count_1"]);
-    }
-
-    #[test]
-    fn names_cannot_leave_the_directory() {
-        let root = tempfile::tempdir().unwrap();
-        for name in ["", ".", "..", "../up", "a/b", "a\0b", "a b"] {
-            assert_eq!(StateDirectory::open(root.path(), name, id(1)).unwrap_err().kind(), Kind::Invalid, "{name:?}");
-            let state = StateDirectory::open(root.path(), "app", id(1)).unwrap();
-            assert_eq!(state.lock_task(name).unwrap_err().kind(), Kind::Invalid, "{name:?}");
-        }
-    }
 }

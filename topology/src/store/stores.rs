@@ -1,22 +1,24 @@
-//! All stores of one task: uncommitted writes over committed state.
+//! All stores of one task: uncommitted writes over committed state. How that is written down is in `write_behind`, what a
+//! restore does with stores in `staging`.
 
 use std::hash::BuildHasher;
 use std::ops::ControlFlow;
 
 use hashbrown::DefaultHashBuilder;
 
-use super::backend::{Backend, Bounds, Direction, Visitor, Writes};
-use super::cache::Cache;
+use super::backend::{Backend, Bounds, Direction, Visitor};
 use super::changelog::{self, Origin};
 use super::error::{Error, Kind, Result};
 use super::flush_schedule::FlushSchedule;
 use super::memory::{Memory, no_such_store};
-use super::meta::{Fingerprint, Incarnation, Meta};
-use super::overlay::Overlay;
+use super::meta::{Fingerprint, Meta};
+use super::overlay::merge;
 use super::rocks::{Rocks, Shared};
 use super::routed::Routed;
+use super::slot::Slot;
 use super::spec::{Medium, Options, Spec};
 use super::state_directory::TaskDirectory;
+use super::write_behind::BEHIND_BYTES_MAX;
 use crate::log::Offset;
 
 /// All stores of one task. It can move between threads; one at a time uses it.
@@ -45,24 +47,18 @@ use crate::log::Offset;
 /// assert_eq!(stores.meta(0).unwrap().position, 2);
 /// ```
 pub struct Stores {
-    specs: Vec<Spec>,
-    slots: Vec<Slot>,
-    backend: Box<dyn Backend>,
+    pub(super) specs: Vec<Spec>,
+    pub(super) slots: Vec<Slot>,
+    pub(super) backend: Box<dyn Backend>,
     fingerprint: Fingerprint,
     hasher: DefaultHashBuilder,
-    flush: FlushSchedule,
+    pub(super) flush: FlushSchedule,
+    /// What is committed and not in the backend may take so much.
+    pub(super) behind_bytes_max: usize,
     causes: Causes,
     scratch: (Vec<u8>, Vec<u8>),
     /// Held, not read: the directory is locked as long as its stores are open.
     _directory: Option<TaskDirectory>,
-}
-
-struct Slot {
-    overlay: Overlay,
-    cache: Cache,
-    meta: Option<Meta>,
-    /// The changelog is empty; its first record will hold this.
-    new_changelog: Option<Incarnation>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -133,13 +129,20 @@ impl Stores {
         }
         let slot = |(store, spec): (usize, &Spec)| {
             let cache_bytes = if spec.medium == Medium::RocksDb { options.read_cache_bytes } else { 0 };
-            let (overlay, cache) = (Overlay::default(), Cache::new(cache_bytes));
-            Ok(Slot { overlay, cache, meta: backend.meta(store)?, new_changelog: None })
+            Ok(Slot::new(cache_bytes, backend.meta(store)?))
         };
-        let slots = specs.iter().enumerate().map(slot).collect::<Result<_>>()?;
-        let flush = FlushSchedule::new(options.flush_bytes, options.flush_interval_ms);
-        let (hasher, scratch) = (DefaultHashBuilder::default(), Default::default());
-        Ok(Self { specs, slots, backend, fingerprint, hasher, flush, causes: NO_CAUSE, scratch, _directory: directory })
+        Ok(Self {
+            slots: specs.iter().enumerate().map(slot).collect::<Result<_>>()?,
+            specs,
+            backend,
+            fingerprint,
+            hasher: DefaultHashBuilder::default(),
+            flush: FlushSchedule::new(options.flush_bytes, options.flush_interval_ms),
+            behind_bytes_max: options.write_behind_bytes.min(BEHIND_BYTES_MAX),
+            causes: NO_CAUSE,
+            scratch: Default::default(),
+            _directory: directory,
+        })
     }
 
     /// The stores, by number.
@@ -154,35 +157,41 @@ impl Stores {
 
     /// Puts a key's value into `value` and returns true; false if there is none. Uncommitted writes are seen.
     pub fn get(&mut self, store: usize, key: &[u8], value: &mut Vec<u8>) -> Result<bool> {
-        let slot = self.slots.get_mut(store).ok_or_else(|| no_such_store(store))?;
-        let hash = self.hasher.hash_one(key);
-        let known = match slot.overlay.get(hash, key) {
-            None => slot.cache.get(hash, key),
-            known => known,
-        };
-        if let Some(known) = known {
-            value.clear();
-            value.extend_from_slice(known.unwrap_or_default());
-            return Ok(known.is_some());
-        }
-        let found = self.backend.get(store, key, value)?;
-        slot.cache.set(hash, key, found.then_some(value));
-        Ok(found)
+        self.get_hashed(store, self.hash(key), key, value)
     }
 
     /// Sets a key's value; not committed yet.
     pub fn put(&mut self, store: usize, key: &[u8], value: &[u8]) -> Result<()> {
-        self.set(store, key, Some(value))
+        self.set_hashed(store, self.hash(key), key, Some(value))
     }
 
     /// Deletes a key; not committed yet. One that has no value is no error.
     pub fn delete(&mut self, store: usize, key: &[u8]) -> Result<()> {
-        self.set(store, key, None)
+        self.set_hashed(store, self.hash(key), key, None)
     }
 
-    fn set(&mut self, store: usize, key: &[u8], value: Option<&[u8]>) -> Result<()> {
+    /// What a caller who uses a key twice computes once.
+    #[inline]
+    pub(super) fn hash(&self, key: &[u8]) -> u64 {
+        self.hasher.hash_one(key)
+    }
+
+    #[inline]
+    pub(super) fn get_hashed(&mut self, store: usize, hash: u64, key: &[u8], value: &mut Vec<u8>) -> Result<bool> {
+        let slot = self.slots.get_mut(store).ok_or_else(|| no_such_store(store))?;
+        slot.get(&*self.backend, store, hash, key, value)
+    }
+
+    #[inline]
+    pub(super) fn set_hashed(&mut self, store: usize, hash: u64, key: &[u8], value: Option<&[u8]>) -> Result<()> {
         self.causes.highest = self.causes.highest.max(Some(self.causes.current));
-        self.stage(store, key, value)
+        self.stage_hashed(store, hash, key, value)
+    }
+
+    #[inline]
+    pub(super) fn stage_hashed(&mut self, store: usize, hash: u64, key: &[u8], value: Option<&[u8]>) -> Result<()> {
+        let slot = self.slots.get_mut(store).ok_or_else(|| no_such_store(store))?;
+        slot.overlay.set(hash, key, value)
     }
 
     /// Shows the visitor what lies within bounds, in this direction, until it breaks. Uncommitted writes are seen.
@@ -193,11 +202,17 @@ impl Stores {
         direction: Direction,
         visitor: Visitor<'_>,
     ) -> Result<()> {
-        let slot = self.slots.get_mut(store).ok_or_else(|| no_such_store(store))?;
+        let slot = self.slots.get(store).ok_or_else(|| no_such_store(store))?;
         if bounds.are_empty() {
             return Ok(());
         }
-        let mut written = slot.overlay.within(bounds, direction).peekable();
+        // A scan after each commit must not sort all that is behind each time.
+        if slot.behind.needs_sort() {
+            self.write_behind()?;
+        }
+        let Slot { overlay, behind, .. } = &mut self.slots[store];
+        let (uncommitted, committed) = (overlay.within(bounds, direction), behind.within(bounds, direction));
+        let mut written = merge(uncommitted, committed, direction).peekable();
         let mut flow = ControlFlow::Continue(());
         self.backend.range(store, bounds, direction, &mut |key, value| {
             // What was written and comes first, then what was written under this key, or else what is committed.
@@ -266,7 +281,7 @@ impl Stores {
         Ok(())
     }
 
-    /// Applies the uncommitted writes: call it when the log's transaction has committed, never before. `positions` names
+    /// Takes the uncommitted writes as committed: call it when the log's transaction has committed, never before. `positions` names
     /// every store that has writes, with its highest delivered changelog offset + 1; others may be named too.
     pub fn commit(&mut self, positions: &[(usize, Offset)], now_ms: i64) -> Result<()> {
         let mut metas = Vec::with_capacity(self.slots.len());
@@ -310,100 +325,5 @@ impl Stores {
     /// Where a store stands; `None` if nothing was ever applied.
     pub fn meta(&self, store: usize) -> Option<Meta> {
         self.slots.get(store)?.meta
-    }
-
-    /// Starts a flush if enough was applied, or long enough ago; returns whether it did. It does not wait for it.
-    pub fn flush_if_due(&mut self, now_ms: i64) -> Result<bool> {
-        let due = self.flush.is_due(now_ms);
-        if due {
-            self.backend.start_flush()?;
-            self.flush.note_flushed();
-        }
-        Ok(due)
-    }
-
-    /// What was applied since the last flush, in bytes: after a crash so much must be restored.
-    pub fn unflushed_bytes(&self) -> usize {
-        self.flush.unflushed_bytes()
-    }
-
-    /// Waits until everything committed so far is safe from a crash of the machine.
-    pub fn flush(&mut self) -> Result<()> {
-        self.backend.flush()
-    }
-
-    /// Drops uncommitted writes, writes down what is committed, and closes.
-    pub fn close(mut self) -> Result<()> {
-        self.backend.flush()
-    }
-
-    /// Says that a store's changelog is empty: `incarnation`, which must be random, goes ahead of its first records.
-    pub fn begin_changelog(&mut self, store: usize, incarnation: Incarnation) -> Result<()> {
-        let slot = self.slots.get_mut(store).ok_or_else(|| no_such_store(store))?;
-        if let Some(meta) = slot.meta {
-            let message = format!(
-                "store {}: its changelog was begun before, it has position {}",
-                self.specs[store].name, meta.position
-            );
-            return Err(Error::new(Kind::Invalid, message));
-        }
-        slot.new_changelog = Some(incarnation);
-        Ok(())
-    }
-
-    /// A write that is not a processor's: a restored record on its way.
-    pub(crate) fn stage(&mut self, store: usize, key: &[u8], value: Option<&[u8]>) -> Result<()> {
-        let slot = self.slots.get_mut(store).ok_or_else(|| no_such_store(store))?;
-        slot.overlay.set(self.hasher.hash_one(key), key, value)
-    }
-
-    /// Applies what is staged for these stores, which now stand here, in one step.
-    pub(crate) fn apply(&mut self, metas: &[(usize, Meta)], now_ms: i64) -> Result<()> {
-        for &(store, _) in metas {
-            self.slots.get_mut(store).ok_or_else(|| no_such_store(store))?.overlay.sort();
-        }
-        let writes = |&(store, meta): &(usize, Meta)| Writes { store, overlay: &self.slots[store].overlay, meta };
-        let writes: Vec<_> = metas.iter().map(writes).collect();
-        if writes.is_empty() {
-            return Ok(());
-        }
-        self.backend.apply(&writes)?;
-        for &(store, meta) in metas {
-            let slot = &mut self.slots[store];
-            self.flush.note_applied(slot.overlay.size_bytes() + Meta::SIZE_BYTES, now_ms);
-            slot.overlay.unsorted().for_each(|(hash, key, value)| slot.cache.set(hash, key, value));
-            slot.overlay.clear();
-            slot.meta = Some(meta);
-            slot.new_changelog = None;
-        }
-        Ok(())
-    }
-
-    /// Empties a store, its position included.
-    pub(crate) fn wipe(&mut self, store: usize) -> Result<()> {
-        let slot = self.slots.get_mut(store).ok_or_else(|| no_such_store(store))?;
-        slot.overlay.clear();
-        slot.cache.clear();
-        slot.meta = None;
-        slot.new_changelog = None;
-        // A new store is empty already, and wiping costs a flush. (Data may be there without a meta, if a wipe died.)
-        let mut is_empty = self.backend.meta(store)?.is_none();
-        self.backend.range(store, Bounds::ALL, Direction::Forward, &mut |_, _| {
-            is_empty = false;
-            ControlFlow::Break(())
-        })?;
-        if is_empty { Ok(()) } else { self.backend.wipe(store) }
-    }
-
-    /// Gives back the memory that staging took.
-    pub(crate) fn end_staging(&mut self, store: usize) {
-        if let Some(slot) = self.slots.get_mut(store).filter(|slot| slot.overlay.is_empty()) {
-            slot.overlay = Overlay::default();
-        }
-    }
-
-    /// The size of what is staged for a store, in bytes.
-    pub(crate) fn staged_bytes(&self, store: usize) -> usize {
-        self.slots.get(store).map_or(0, |slot| slot.overlay.size_bytes())
     }
 }

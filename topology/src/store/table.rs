@@ -30,6 +30,8 @@ struct Entry {
 /// The `value_size` of a deleted key. Arenas end below it, so no value has it.
 const DELETED: u32 = u32::MAX;
 const ARENA_BYTES_MAX: usize = (u32::MAX - 1) as usize;
+/// Not worth giving back.
+const KEPT_BYTES: usize = 64 << 10;
 
 impl Table {
     /// What an entry costs beside its bytes: the entry itself, and its share of the index.
@@ -43,18 +45,34 @@ impl Table {
 
     /// Sets a key's value, or marks it as deleted.
     pub(super) fn set(&mut self, hash: u64, key: &[u8], value: Option<&[u8]>) -> Result<()> {
-        let added = key.len().saturating_add(value.map_or(0, <[u8]>::len));
-        if added > ARENA_BYTES_MAX - self.arena.len() || self.entries.len() >= DELETED as usize {
-            return Err(Error::new(
-                Kind::TooLarge,
-                "a store took 4 GiB of writes without a commit: commit more often, or write smaller values",
-            ));
-        }
         match self.find(hash, key) {
-            Some(number) => self.replace(number, value),
-            None => self.insert(hash, key, value),
+            Some(number) => {
+                self.check_room(value.map_or(0, <[u8]>::len))?;
+                self.replace(number, value);
+            }
+            None => {
+                self.insert(hash, key, value)?;
+            }
         }
         Ok(())
+    }
+
+    /// Sets the value of a key that is not there yet, or marks it as deleted; returns the entry's number.
+    pub(super) fn insert(&mut self, hash: u64, key: &[u8], value: Option<&[u8]>) -> Result<u32> {
+        self.check_room(key.len().saturating_add(value.map_or(0, <[u8]>::len)))?;
+        // Every position fits 32 bits then.
+        let key_start = self.arena.len() as u32;
+        self.arena.extend_from_slice(key);
+        let value_start = self.arena.len() as u32;
+        let value_size = value.map_or(DELETED, |value| value.len() as u32);
+        self.arena.extend_from_slice(value.unwrap_or_default());
+        let value_room = self.arena.len() as u32 - value_start;
+        let number = self.entries.len() as u32;
+        let key_size = key.len() as u32;
+        self.entries.push(Entry { hash, key_start, key_size, value_start, value_size, value_room });
+        let entries = &self.entries;
+        self.index.insert_unique(hash, number, |&number| entries[number as usize].hash);
+        Ok(number)
     }
 
     /// How many keys it speaks of.
@@ -67,11 +85,15 @@ impl Table {
         self.arena.len() + self.entries.len() * Self::ENTRY_BYTES
     }
 
-    /// Forgets everything, and keeps the memory for what comes next.
+    /// Forgets everything. The memory is kept for what comes next, unless it is far more than was used.
     pub(super) fn clear(&mut self) {
-        self.arena.clear();
-        self.entries.clear();
+        empty(&mut self.arena);
+        let used = self.entries.len();
+        empty(&mut self.entries);
         self.index.clear();
+        if let Some(capacity) = smaller_capacity(used, self.index.capacity(), size_of::<u32>()) {
+            self.index.shrink_to(capacity, |_| 0); // it is empty: nothing is hashed
+        }
     }
 
     /// The key of an entry, numbered in the order of first appearance.
@@ -96,25 +118,21 @@ impl Table {
         self.entries[number as usize].hash
     }
 
+    /// The number of a key's entry.
     #[inline]
-    fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
+    pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
         let same = |&number: &u32| self.entries[number as usize].hash == hash && self.key(number) == key;
         self.index.find(hash, same).copied()
     }
 
-    fn insert(&mut self, hash: u64, key: &[u8], value: Option<&[u8]>) {
-        // Sizes were checked by `set`: every position fits 32 bits.
-        let key_start = self.arena.len() as u32;
-        self.arena.extend_from_slice(key);
-        let value_start = self.arena.len() as u32;
-        let value_size = value.map_or(DELETED, |value| value.len() as u32);
-        self.arena.extend_from_slice(value.unwrap_or_default());
-        let value_room = self.arena.len() as u32 - value_start;
-        let number = self.entries.len() as u32;
-        let key_size = key.len() as u32;
-        self.entries.push(Entry { hash, key_start, key_size, value_start, value_size, value_room });
-        let entries = &self.entries;
-        self.index.insert_unique(hash, number, |&number| entries[number as usize].hash);
+    fn check_room(&self, added_bytes: usize) -> Result<()> {
+        if added_bytes > ARENA_BYTES_MAX - self.arena.len() || self.entries.len() >= DELETED as usize {
+            return Err(Error::new(
+                Kind::TooLarge,
+                "a store took 4 GiB of writes without a commit: commit more often, or write smaller values",
+            ));
+        }
+        Ok(())
     }
 
     fn replace(&mut self, number: u32, value: Option<&[u8]>) {
@@ -133,6 +151,20 @@ impl Table {
             self.arena[entry.value_start as usize..][..value.len()].copy_from_slice(value);
         }
     }
+}
+
+/// Empties a list. Its memory is kept for what comes next, unless it is far more than was used.
+pub(super) fn empty<T>(list: &mut Vec<T>) {
+    let used = list.len();
+    list.clear();
+    if let Some(capacity) = smaller_capacity(used, list.capacity(), size_of::<T>()) {
+        list.shrink_to(capacity);
+    }
+}
+
+/// What a burst took is given back step by step: half of it each time that less than a quarter was used.
+fn smaller_capacity(used: usize, capacity: usize, item_bytes: usize) -> Option<usize> {
+    (used < capacity / 4 && capacity * item_bytes > KEPT_BYTES).then_some(capacity / 2)
 }
 
 #[cfg(test)]
@@ -173,6 +205,23 @@ mod tests {
         table.set(1, b"key", Some(b"short")).unwrap();
         assert_eq!(table.size_bytes(), size);
         assert_eq!(table.get(1, b"key"), Some(Some(&b"short"[..])));
+    }
+
+    #[test]
+    fn what_a_burst_took_is_given_back_and_a_steady_need_is_not() {
+        let mut table = Table::default();
+        let fill = |table: &mut Table, count: u64| {
+            for key in 0..count {
+                table.set(key, &key.to_be_bytes(), Some(&[0; 100])).unwrap();
+            }
+            table.clear();
+            [table.arena.capacity(), table.entries.capacity(), table.index.capacity()]
+        };
+        let burst = fill(&mut table, 100_000);
+        assert_eq!(fill(&mut table, 90_000), burst, "used again as much: nothing moves");
+        let after = (0..12).fold(burst, |_, _| fill(&mut table, 1_000));
+        assert!(after.iter().zip(burst).all(|(after, burst)| after * 4 < burst), "{after:?} after {burst:?}");
+        assert_eq!(fill(&mut table, 1_000), after, "and it comes to rest");
     }
 
     #[test]

@@ -30,7 +30,6 @@ pub struct Rocks {
     stores: Vec<(String, String)>,
     shared: Shared,
     write_options: WriteOptions,
-    batch_bytes: usize,
 }
 
 impl std::fmt::Debug for Rocks {
@@ -50,7 +49,7 @@ impl Rocks {
         let mut write_options = WriteOptions::default();
         write_options.disable_wal(true);
         write_options.set_memtable_insert_hint_per_batch(true); // see Shared::database
-        Ok(Self { database, path: path.to_owned(), stores, shared: shared.clone(), write_options, batch_bytes: 0 })
+        Ok(Self { database, path: path.to_owned(), stores, shared: shared.clone(), write_options })
     }
 
     fn family(&self, store: usize) -> Result<&ColumnFamily> {
@@ -141,7 +140,8 @@ impl Backend for Rocks {
 
     fn apply(&mut self, writes: &[Writes<'_>]) -> Result<()> {
         let metas = self.named_family(METAS)?;
-        let mut batch = WriteBatch::with_capacity_bytes(self.batch_bytes);
+        let size_bytes = writes.iter().map(|writes| writes.overlay.size_bytes() + 2 * Meta::SIZE_BYTES).sum();
+        let mut batch = WriteBatch::with_capacity_bytes(size_bytes);
         for Writes { store, overlay, meta } in writes {
             let family = self.family(*store)?;
             for (key, value) in overlay.sorted() {
@@ -152,10 +152,7 @@ impl Backend for Rocks {
             }
             batch.put_cf(metas, self.name(*store)?, meta.encode());
         }
-        let batch_bytes = batch.size_in_bytes();
-        self.write(batch)?;
-        self.batch_bytes = batch_bytes;
-        Ok(())
+        self.write(batch)
     }
 
     fn wipe(&mut self, store: usize) -> Result<()> {

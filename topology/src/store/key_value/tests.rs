@@ -1,0 +1,144 @@
+use super::*;
+use crate::codec::{Bytes, I64, Json, U64, Utf8};
+use crate::store::{Medium, Options, Spec};
+
+fn stores() -> Rc<RefCell<Stores>> {
+    let specs = vec![Spec::new("a", Medium::Memory).unwrap(), Spec::new("b", Medium::Memory).unwrap()];
+    Rc::new(RefCell::new(Stores::in_memory(specs, [0; 32], &Options::default()).unwrap()))
+}
+
+#[test]
+fn a_count_reads_as_it_should() -> crate::Result<()> {
+    let counts = KeyValueStore::new(stores(), 0, Utf8, I64)?;
+    for key in ["a", "b", "a"] {
+        let count = counts.get(&key)?.unwrap_or(0) + 1;
+        counts.put(&key, &count)?;
+    }
+    assert_eq!((counts.get(&"a")?, counts.get(&"b")?, counts.get(&"c")?), (Some(2), Some(1), None));
+    counts.delete(&"a")?;
+    assert!(!counts.contains(&"a")? && counts.contains(&"b")?);
+    Ok(())
+}
+
+#[test]
+fn borrowed_and_owned_values_are_both_at_hand() {
+    let texts = KeyValueStore::new(stores(), 0, U64, Utf8).unwrap();
+    texts.put(&1, &"one").unwrap();
+    assert_eq!(texts.get_with(&1, |text| text.map(str::len)).unwrap(), Some(3));
+    assert_eq!(texts.get_with(&2, |text| text.map(str::len)).unwrap(), None);
+    let lists = KeyValueStore::new(stores(), 1, Bytes, Json::<Vec<u32>>::new()).unwrap();
+    lists.put(&&b"k"[..], &vec![1, 2]).unwrap();
+    assert_eq!(lists.get(&&b"k"[..]).unwrap(), Some(vec![1, 2]));
+}
+
+#[test]
+fn a_long_scan_sees_each_entry_once_in_both_directions_and_within_bounds() {
+    let store = KeyValueStore::new(stores(), 0, U64, Bytes).unwrap();
+    let value = vec![7; 300];
+    for key in 0..1_000 {
+        store.put(&key, &&value[..]).unwrap();
+    }
+    let seen = |start, end, direction| {
+        let mut keys = Vec::new();
+        store
+            .range(start, end, direction, |key, value| {
+                assert_eq!(value.len(), 300);
+                keys.push(key);
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        keys
+    };
+    assert_eq!(seen(Bound::Unbounded, Bound::Unbounded, Direction::Forward), (0..1_000).collect::<Vec<_>>());
+    let reverse = seen(Bound::Excluded(&100), Bound::Included(&900), Direction::Reverse);
+    assert_eq!(reverse, (101..=900).rev().collect::<Vec<_>>());
+    let mut count = 0;
+    let until_500 = |key, _: &[u8]| {
+        count += 1;
+        if key == 500 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    store.scan(Direction::Forward, until_500).unwrap();
+    assert_eq!(count, 501);
+}
+
+#[test]
+fn a_visitor_may_read_write_and_scan_the_same_task_s_stores() {
+    let stores = stores();
+    let source = KeyValueStore::new(Rc::clone(&stores), 0, U64, U64).unwrap();
+    let copy = KeyValueStore::new(stores, 1, U64, U64).unwrap();
+    for key in 0..5_000 {
+        source.put(&key, &(key * 2)).unwrap();
+    }
+    let visit = |key, value| {
+        copy.put(&key, &value).unwrap();
+        source.delete(&key).unwrap();
+        assert_eq!((copy.get(&key).unwrap(), source.get(&key).unwrap()), (Some(value), None));
+        copy.scan(Direction::Reverse, |last, _| {
+            assert_eq!(last, key);
+            ControlFlow::Break(())
+        })
+        .unwrap();
+        ControlFlow::Continue(())
+    };
+    source.scan(Direction::Forward, visit).unwrap();
+    let mut left = 0;
+    source
+        .scan(Direction::Forward, |_, _| {
+            left += 1;
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!((left, copy.get(&4_999).unwrap()), (0, Some(9_998)));
+}
+
+#[test]
+fn a_prefix_takes_what_begins_with_it_also_at_the_end_of_all_keys() {
+    let store = KeyValueStore::new(stores(), 0, Bytes, U64).unwrap();
+    let keys: [&[u8]; 6] = [b"a", b"ab", b"b", b"\xff", b"\xff\xff", b"\xff\xff\x01"];
+    for (value, key) in (0..).zip(&keys) {
+        store.put(key, &value).unwrap();
+    }
+    let seen = |prefix: &[u8]| {
+        let mut values = Vec::new();
+        store
+            .prefix(prefix, Direction::Forward, |_, value| {
+                values.push(value);
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        values
+    };
+    assert_eq!(seen(b"a"), [0, 1]);
+    assert_eq!(seen(b"\xff"), [3, 4, 5]);
+    assert_eq!(seen(b"\xff\xff"), [4, 5]);
+    assert_eq!(seen(b""), [0, 1, 2, 3, 4, 5]);
+    assert_eq!(seen(b"c"), [0u64; 0]);
+}
+
+#[test]
+fn bytes_that_the_codec_cannot_read_are_an_error_that_names_the_store() {
+    let stores = stores();
+    let written = KeyValueStore::new(Rc::clone(&stores), 0, Utf8, Utf8).unwrap();
+    written.put(&"k", &"not a number").unwrap();
+    let read = KeyValueStore::new(stores, 0, Utf8, U64).unwrap();
+    let error = read.get(&"k").unwrap_err();
+    assert_eq!(error.kind(), Kind::Corruption);
+    assert!(error.to_string().contains("store a holds bytes"), "{error}");
+    assert!(read.get_with(&"k", |_| ()).is_err());
+    assert!(read.update(&"k", |_| -> Option<u64> { unreachable!("it was shown what cannot be read") }).is_err());
+    assert_eq!(written.get_with(&"k", |text| text.map(str::len)).unwrap(), Some(12), "and nothing was changed");
+    assert!(read.scan(Direction::Forward, |_, _| ControlFlow::Continue(())).is_err());
+}
+
+#[test]
+fn an_update_may_use_its_own_handle_meanwhile() {
+    let store = KeyValueStore::new(stores(), 0, Utf8, U64).unwrap();
+    let outer = store.update(&"outer", |before| {
+        assert_eq!(before, None);
+        assert_eq!(store.update(&"inner", |before: Option<u64>| Some(before.unwrap_or(6) + 1)).unwrap(), Some(7));
+        store.put(&"outer", &99).unwrap();
+        Some(1)
+    });
+    assert_eq!(outer.unwrap(), Some(1));
+    assert_eq!((store.get(&"outer").unwrap(), store.get(&"inner").unwrap()), (Some(1), Some(7)));
+}

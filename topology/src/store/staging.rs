@@ -1,0 +1,56 @@
+//! What a restore does with stores: it empties them, stages what it reads, and applies that
+//! ([`Stores::apply`](super::Stores)).
+
+use std::ops::ControlFlow;
+
+use super::backend::{Bounds, Direction};
+use super::error::{Error, Kind, Result};
+use super::memory::no_such_store;
+use super::meta::Incarnation;
+use super::stores::Stores;
+
+impl Stores {
+    /// Says that a store's changelog is empty: `incarnation`, which must be random, goes ahead of its first records.
+    pub fn begin_changelog(&mut self, store: usize, incarnation: Incarnation) -> Result<()> {
+        let slot = self.slots.get_mut(store).ok_or_else(|| no_such_store(store))?;
+        if let Some(meta) = slot.meta {
+            let message = format!(
+                "store {}: its changelog was begun before, it has position {}",
+                self.specs[store].name, meta.position
+            );
+            return Err(Error::new(Kind::Invalid, message));
+        }
+        slot.new_changelog = Some(incarnation);
+        Ok(())
+    }
+
+    /// A write that is not a processor's: a restored record on its way.
+    pub(crate) fn stage(&mut self, store: usize, key: &[u8], value: Option<&[u8]>) -> Result<()> {
+        let hash = self.hash(key);
+        self.stage_hashed(store, hash, key, value)
+    }
+
+    /// Empties a store, its position included.
+    pub(crate) fn wipe(&mut self, store: usize) -> Result<()> {
+        self.slots.get_mut(store).ok_or_else(|| no_such_store(store))?.clear();
+        // A new store is empty already, and wiping costs a flush. (Data may be there without a meta, if a wipe died.)
+        let mut is_empty = self.backend.meta(store)?.is_none();
+        self.backend.range(store, Bounds::ALL, Direction::Forward, &mut |_, _| {
+            is_empty = false;
+            ControlFlow::Break(())
+        })?;
+        if is_empty { Ok(()) } else { self.backend.wipe(store) }
+    }
+
+    /// Gives back the memory that staging took.
+    pub(crate) fn end_staging(&mut self, store: usize) {
+        if let Some(slot) = self.slots.get_mut(store) {
+            slot.give_back();
+        }
+    }
+
+    /// The size of what is staged for a store, in bytes.
+    pub(crate) fn staged_bytes(&self, store: usize) -> usize {
+        self.slots.get(store).map_or(0, |slot| slot.overlay.size_bytes())
+    }
+}
