@@ -131,8 +131,8 @@ impl<K: Codec, V: Codec> KeyValueStore<K, V> {
     {
         let (mut key_bytes, mut value_bytes) = (self.key_bytes.take(), self.value_bytes.take());
         key_bytes.clear();
-        self.key_codec.encode(key, &mut key_bytes);
-        let changed = self.update_bytes(&key_bytes, &mut value_bytes, change);
+        let encoded = self.key_codec.encode(key, &mut key_bytes).map_err(|error| self.unencodable(&error));
+        let changed = encoded.and_then(|()| self.update_bytes(&key_bytes, &mut value_bytes, change));
         self.key_bytes.set(key_bytes);
         self.value_bytes.set(value_bytes);
         changed
@@ -156,7 +156,7 @@ impl<K: Codec, V: Codec> KeyValueStore<K, V> {
         let after = change(before.map_err(|error| self.undecodable(&error))?);
         value.clear();
         if let Some(after) = &after {
-            self.value_codec.encode(after, value);
+            self.value_codec.encode(after, value).map_err(|error| self.unencodable(&error))?;
         }
         if found || after.is_some() {
             self.stores.borrow_mut().set_hashed(self.store, hash, key, after.is_some().then_some(&value[..]))?;

@@ -45,9 +45,8 @@ impl Processor for Count {
         context: &mut Context<'_, Bytes, I64>,
     ) -> topology::Result<()> {
         let Some(key) = record.key else { return Ok(()) };
-        let count = self.counts.get(&key)?.unwrap_or(0) + 1;
-        self.counts.put(&key, &count)?;
-        context.forward(record.with(Some(key), Some(count)))
+        let count = self.counts.update(&key, |count| Some(count.unwrap_or(0) + 1))?;
+        context.forward(record.with(Some(key), count))
     }
 }
 
