@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 
-use topology::store::state_directory::InstanceId;
 use topology::store::{Options, Shared, StateDirectory, Stores};
 use topology::{Error, Result};
 
@@ -43,7 +42,7 @@ pub fn applications(root: &Path) -> Result<Vec<String>> {
 /// Reads the state of an application. Refused while an instance runs on it. It may be behind the topics by what was not flushed:
 /// the next run restores that from the changelogs.
 pub fn inspect(root: &Path, application_id: &str) -> Result<Inspection> {
-    let directory = StateDirectory::open(root, application_id, InstanceId::new(0, 0))?;
+    let directory = StateDirectory::open_existing(root, application_id)?;
     let tables = open(&directory, [0; 32])?;
     if !tables.get(Table::Tip, b"tip", &mut Vec::new())? {
         return Err(Error::stop(format!(

@@ -7,7 +7,7 @@ use clap::builder::BoolishValueParser;
 use topology::client::internal_topics;
 use topology::clock::Clock;
 use topology::log::Log;
-use topology::store::{StateDirectory, state_directory::InstanceId};
+use topology::store::StateDirectory;
 
 use super::arguments;
 use super::error::{Error, Exit, Result};
@@ -117,7 +117,7 @@ impl UsesLog for Reset<'_> {
                 return Err(Error::usage("nothing was done"));
             }
         }
-        plan.carry_out(shell, &log)?;
+        plan.carry_out(&log)?;
         plan.tell(shell, "did")?;
         if plan.is_known && !arguments.delete_blockchain && log.describe_topic(blockchain)?.is_some() {
             tracing::warn!(
@@ -182,10 +182,10 @@ impl Plan {
         shell.print(&report.to_string())
     }
 
-    fn carry_out<L: Log>(&self, shell: &Shell, log: &L) -> Result<()> {
+    fn carry_out<L: Log>(&self, log: &L) -> Result<()> {
         // The stores first: they are locked while an instance runs, and the group may have missed one that just started.
         if let Some(path) = &self.stores {
-            delete_stores(path, shell)?;
+            delete_stores(path)?;
         }
         log.delete_group(&self.application_id)?;
         log.delete_topics(&self.topics)?;
@@ -210,12 +210,11 @@ fn existing<L: Log>(log: &L, topics: Vec<String>) -> Result<Vec<String>> {
 }
 
 /// Deletes an application's directory, locked so that nobody uses it meanwhile.
-fn delete_stores(path: &Path, shell: &Shell) -> Result<()> {
+fn delete_stores(path: &Path) -> Result<()> {
     let (Some(root), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
         return Err(Error::failed(format!("{} is no application's directory", path.display())));
     };
-    let locked =
-        StateDirectory::open(root, name, InstanceId::new(shell.clock.now_ms(), 0)).map_err(::topology::Error::from)?;
+    let locked = StateDirectory::open_existing(root, name).map_err(::topology::Error::from)?;
     let deleted = std::fs::remove_dir_all(path);
     drop(locked);
     deleted.map_err(|error| Error::failed(format!("cannot delete {}: {error}", path.display())))

@@ -110,6 +110,7 @@ struct Run<'r> {
 
 impl UsesLog for Run<'_> {
     type Output = Result<Exit>;
+    const MAKES_LOG: bool = true;
 
     fn with<L: Log>(self, log: L) -> Result<Exit> {
         let Self { arguments, shell, directories, home, mut supervisor } = self;

@@ -56,6 +56,9 @@ pub trait UsesLog {
     /// What comes of it.
     type Output;
 
+    /// Whether an embedded log that is not there is made: not for who only reads, lest a mistyped name look like an empty log.
+    const MAKES_LOG: bool = false;
+
     /// Does it.
     fn with<L: Log>(self, log: L) -> Self::Output;
 }
@@ -101,8 +104,8 @@ impl LogSettings {
             }
             Self::Embedded { directory } => {
                 let clock = SystemClock::new();
-                let log =
-                    EmbeddedLog::open(directory, &embedded::Options::default(), Arc::new(move || clock.now_ms()))?;
+                let options = embedded::Options { must_exist: !U::MAKES_LOG, ..embedded::Options::default() };
+                let log = EmbeddedLog::open(directory, &options, Arc::new(move || clock.now_ms()))?;
                 Ok(user.with(log))
             }
         }

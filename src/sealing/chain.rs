@@ -9,7 +9,7 @@ use topology::store::{Direction, KeyValueStore};
 
 use crate::chain::{Cut, Hash};
 use crate::consensus::decision::Decision;
-use crate::consensus::sealer;
+use crate::consensus::{self, Beginning};
 use crate::ledger::cut::Cutter;
 use crate::ledger::state::{self, Table, Tip, View};
 use crate::ledger::{self, Tree};
@@ -139,14 +139,7 @@ fn begin(
         ));
     }
     let genesis = &shared.genesis;
-    let seed = genesis.block(Hash::ZERO).header.seed;
-    let mut changes = state::genesis(genesis, seed);
-    let mut tree = Tree::new();
-    let update = tree.update(changes.to_tree()).map_err(|error| stop(&error))?;
-    let block = genesis.block(update.root());
-    tree.commit(update).map_err(|error| stop(&error))?;
-    let tip = sealer::genesis_tip(&block);
-    changes.put_tip(&tip);
+    let Beginning { block, tip, changes, tree } = consensus::begin(genesis).map_err(|error| stop(&error))?;
     tables.write(&changes)?;
     forward_block(context, &block, -1)?;
     tracing::info!(chain = genesis.chain_id, genesis = %shared.genesis_hash, "a new chain begins");

@@ -170,6 +170,7 @@ struct Submit<'s> {
 
 impl UsesLog for Submit<'_> {
     type Output = Result<Exit>;
+    const MAKES_LOG: bool = true;
 
     fn with<L: Log>(self, log: L) -> Result<Exit> {
         let Self { arguments, shell } = self;
