@@ -79,8 +79,8 @@ impl Arguments {
         let directory = self.directory(shell, &mut supervisor)?;
         let clock = SystemClock::new();
         let log = EmbeddedLog::open(directory.join("log"), &Options::default(), Arc::new(move || clock.now_ms()))?;
-        let begun = supervisor.interruptible(|| self.begin(shell, &directory, &log));
-        let (genesis, application, client) = begun??;
+        // It waits for nobody, and makes directories: cut off, it could make one behind their removal. A signal waits.
+        let (genesis, application, client) = self.begin(shell, &directory, &log)?;
         self.watch(shell, &log, &application, client, &mut supervisor)?;
 
         // Asked to end before the chain was taken over, there is nothing to look at.
