@@ -104,6 +104,9 @@ impl<L: Log> StreamThread<L> {
             close_stores(&id, stores);
             return Ok(());
         };
+        if let (Some(until_end), Some(task)) = (&mut self.until_end, self.assigned.iter().flatten().nth(index)) {
+            until_end.reach(&task.partition, beginning.input_end);
+        }
         let now_ms = self.clock.monotonic_ms();
         let again = |stores: Option<Box<Stores>>| {
             Phase::Pending(Pending { stores, since_ms: now_ms - waited_ms, not_before_ms: now_ms + RETRY_MS })

@@ -1,8 +1,8 @@
 //! A bounded run: process what was there at the start, finish what is held, commit, stop.
 //!
-//! The end is taken once, at the start, for topics fed from outside; for a topic that an earlier sub-topology feeds it is
-//! taken when that one is done. Records at or behind the end are left alone, so the result does not depend on when the run
-//! happened to look.
+//! The end is taken at the start, for topics fed from outside, and moves on only to where the input ended when the task was
+//! taken over; for a topic that an earlier sub-topology feeds it is taken when that one is done. Records at or behind the end
+//! are left alone, so the result does not depend on when the run happened to look.
 
 use crate::error::{Error, Result};
 use crate::graph::Topology;
@@ -52,6 +52,13 @@ impl UntilEnd {
     /// How far a position may move: what lies behind the end was not processed, and must not be committed as if it were.
     pub(super) fn cap(&self, partition: &TopicPartition, offset: Offset) -> Offset {
         self.end_of(partition).map_or(offset, |end| offset.min(end))
+    }
+
+    /// A task is taken over whose committed input reached this far by then. A predecessor may have read as far after the end was
+    /// taken here, and what it signed or sent must not be cut differently now: so the run does not end before that.
+    pub(super) fn reach(&mut self, partition: &TopicPartition, input_end: Offset) {
+        let ends = self.ends.iter_mut().filter(|(at, _)| at == partition).filter_map(|(_, end)| end.as_mut());
+        ends.for_each(|end| *end = (*end).max(input_end));
     }
 
     fn end_of(&self, partition: &TopicPartition) -> Option<Offset> {

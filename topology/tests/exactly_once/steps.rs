@@ -298,3 +298,20 @@ fn a_log_that_nobody_reaches_while_an_open_transaction_is_waited_for_is_no_reaso
     let stable = log.watermarks(&TopicPartition::new("app-counts-changelog", 0), Isolation::ReadCommitted).unwrap();
     assert_eq!(stable.high, 2);
 }
+
+#[test]
+fn a_bounded_run_ends_no_earlier_than_what_a_predecessor_can_have_read() {
+    let log = memory_log();
+    let clock = Arc::new(ManualClock::new(1_000_000_000));
+    produce(&log, &topics(), 100);
+    let mut bounded = Instance::new(&log, clock.clone(), "a", Config { until_end: true, ..config(None) });
+    // The end is known here, and whoever had the task may still read on.
+    produce(&log, &topics(), 10);
+    let finished = |turning: &[&mut Instance<_>]| {
+        clock.advance(50);
+        turning[0].thread.state() == State::Finished
+    };
+    turn_until(&mut [&mut bounded], finished);
+    bounded.thread.close().unwrap();
+    assert_exact(&log, &topics(), 110);
+}
