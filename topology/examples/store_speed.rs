@@ -87,7 +87,7 @@ fn count(
     stores.begin_changelog(0, [1; 16])?;
     let stores = Rc::new(RefCell::new(stores));
     let counts = KeyValueStore::new(Rc::clone(&stores), 0, Utf8, I64)?;
-    let (mut process_us, mut produce_us, mut apply_us) = (0, 0, 0);
+    let (mut process_us, mut produce_us, mut apply_us, mut longest_us) = (0, 0, 0, 0);
     let (mut random, mut done) = (1u64, 0);
     let (cpu_before, started) = (cpu_ms(), clock.monotonic_ms());
     while done < records {
@@ -118,20 +118,23 @@ fn count(
             producer.commit(TIMEOUT)
         })?;
         let position = producer.delivered(&TopicPartition::new(TOPIC, 0)).map_or(0, |offset| offset + 1);
-        apply_us += busy(|| {
+        let one_apply_us = busy(|| {
             stores.borrow_mut().commit(&[(0, position)], clock.now_ms())?;
             stores.borrow_mut().flush_if_due(clock.now_ms()).map(|_| ())
         })?;
+        apply_us += one_apply_us;
+        longest_us = longest_us.max(one_apply_us);
         done += RECORDS_PER_COMMIT;
     }
     let ms = clock.monotonic_ms() - started;
     println!(
-        "count: {done} records, {} k/s, {} ms of CPU; of that this thread: update {} ms, changelog {} ms, apply {} ms",
+        "count: {done} records, {} k/s, {} ms of CPU; of that this thread: update {} ms, changelog {} ms, apply {} ms (longest {} ms)",
         done / (ms as u64).max(1),
         cpu_ms() - cpu_before,
         process_us / 1_000,
         produce_us / 1_000,
-        apply_us / 1_000
+        apply_us / 1_000,
+        longest_us / 1_000
     );
     drop(counts);
     Rc::into_inner(stores).map(RefCell::into_inner).ok_or_else(|| topology::Error::stop("the stores are still in use"))

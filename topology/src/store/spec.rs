@@ -63,7 +63,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             block_cache_bytes: 64 << 20,
-            memtable_bytes: 64 << 20,
+            memtable_bytes: 32 << 20,
             read_cache_bytes: 32 << 20,
             write_behind_bytes: 16 << 20,
             flush_bytes: 64 << 20,
