@@ -192,6 +192,17 @@ fn a_reset_of_an_application_that_nobody_knows_says_so() {
 }
 
 #[test]
+fn a_command_that_needs_a_log_makes_none_where_there_is_none() {
+    let cairn = Cairn::new();
+    for words in ["verify", "replay --state-dir state", "reset --application-id cairn --dry-run"] {
+        let ran = cairn.run(&format!("{words} --log embedded:typo"));
+        assert_ne!(ran.code, 0, "{words}");
+        assert!(ran.stderr.contains("there is no embedded log in typo"), "{words}: {}", ran.stderr);
+        assert!(!cairn.path().join("typo").exists() && !cairn.path().join("state").exists(), "{words}");
+    }
+}
+
+#[test]
 fn the_demo_shows_blocks_a_cheat_being_caught_and_an_intact_chain() {
     let cairn = Cairn::new();
     let mut lines = cairn.run("demo --blocks 3 --rate 300 --json --dir demo").done().json();
