@@ -57,7 +57,7 @@ pub use record::OwnedRecord;
 use crate::codec::Codec;
 use crate::error::{Error, Result};
 use crate::graph::{OutputTopics, Store, Topology, changelog_topic};
-use crate::log::{Header, Offset, Record, TopicPartition};
+use crate::log::{Header, Offset, ProducerRecord, Record, TopicPartition};
 use crate::processor::{Outputs, RuntimeOptions};
 use crate::store::{KeyValueStore, Options, Stores};
 use crate::task::{Metadata, Task, TaskId, TaskOptions};
@@ -179,6 +179,9 @@ impl TestDriver {
             for (topic, mut record) in std::mem::take(&mut drive.pending) {
                 let records = self.topics.entry(topic.clone()).or_default();
                 record.offset = next_offset(records);
+                if record.timestamp_ms == ProducerRecord::NOW {
+                    record.timestamp_ms = now_ms;
+                }
                 delivered.insert(topic, record.offset);
                 records.push(record);
             }
@@ -336,8 +339,8 @@ impl Drive {
 }
 
 fn collect(outputs: &mut Outputs, pending: &mut Vec<(String, OwnedRecord)>) -> Result<()> {
-    outputs.drain(|record| {
-        pending.push((record.topic.to_owned(), OwnedRecord::copy(record)));
+    outputs.drain(|records| {
+        pending.extend(records.iter().map(|record| (record.topic.to_owned(), OwnedRecord::copy(record))));
         Ok(())
     })
 }

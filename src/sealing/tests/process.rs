@@ -193,18 +193,20 @@ fn take(
     delivered: &mut HashMap<usize, i64>,
 ) {
     let specs = store_specs().unwrap();
-    let take = |record: &log::ProducerRecord<'_>| {
-        if record.topic == "blockchain" {
-            let block = Block::from_record(record.key, record.value).unwrap();
-            let turn = (block.header.height, block.header.round);
-            let known = *signed.entry(turn).or_insert(block.hash);
-            assert_eq!(known, block.hash, "a second header for height {} round {}", turn.0, turn.1);
-            pending.push(block);
-        }
-        if let Some(store) = specs.iter().position(|spec| spec.name == record.topic) {
-            let end = ends.entry(store).or_insert(0);
-            delivered.insert(3 + store, *end);
-            *end += 1;
+    let take = |records: &[log::ProducerRecord<'_>]| {
+        for record in records {
+            if record.topic == "blockchain" {
+                let block = Block::from_record(record.key, record.value).unwrap();
+                let turn = (block.header.height, block.header.round);
+                let known = *signed.entry(turn).or_insert(block.hash);
+                assert_eq!(known, block.hash, "a second header for height {} round {}", turn.0, turn.1);
+                pending.push(block);
+            }
+            if let Some(store) = specs.iter().position(|spec| spec.name == record.topic) {
+                let end = ends.entry(store).or_insert(0);
+                delivered.insert(3 + store, *end);
+                *end += 1;
+            }
         }
         Ok(())
     };

@@ -164,8 +164,8 @@ mod tests {
                 // What a record costs beside its bytes: less than 70 for itself and 10 for each header.
                 assert!(outputs.size_bytes() + 170 <= max_bytes, "{} of {max_bytes}", outputs.size_bytes());
                 let mut kept = (0, 0);
-                let keep = |record: &crate::log::ProducerRecord<'_>| {
-                    kept = (record.key.map_or(0, <[u8]>::len), record.value.map_or(0, <[u8]>::len));
+                let keep = |records: &[crate::log::ProducerRecord<'_>]| {
+                    kept = (records[0].key.map_or(0, <[u8]>::len), records[0].value.map_or(0, <[u8]>::len));
                     Ok(())
                 };
                 outputs.drain(keep).unwrap();

@@ -104,31 +104,32 @@ impl Outputs {
         self.records.push(Entry { target, partition, timestamp_ms, key, value, headers });
     }
 
-    /// Hands every record to `send`, in order, and forgets them all. Stops at the first error (all are forgotten then too:
-    /// the transaction they belong to is lost).
-    pub fn drain(&mut self, mut send: impl FnMut(&ProducerRecord<'_>) -> Result<()>) -> Result<()> {
-        let mut result = Ok(());
-        let mut headers = Vec::new();
-        for entry in &self.records {
-            headers.clear();
-            headers.extend(self.headers[entry.headers.0..entry.headers.1].iter().map(|header| Header {
-                name: std::str::from_utf8(self.bytes(header.name)).unwrap_or_default(),
-                value: header.value.map(|span| self.bytes(span)),
-            }));
-            result = send(&ProducerRecord {
-                topic: self.topic(entry.target),
-                partition: entry.partition,
-                timestamp_ms: entry.timestamp_ms,
-                key: entry.key.map(|span| self.bytes(span)),
-                value: entry.value.map(|span| self.bytes(span)),
-                headers: &headers,
-            });
-            if result.is_err() {
-                break;
-            }
-        }
+    /// Hands all records to `send`, in order, and forgets them, whatever comes of it: after an error the transaction they belong
+    /// to is lost.
+    pub fn drain(&mut self, send: impl FnOnce(&[ProducerRecord<'_>]) -> Result<()>) -> Result<()> {
+        let result = send(&self.borrow(&self.borrow_headers()));
         self.clear();
         result
+    }
+
+    fn borrow<'a>(&'a self, headers: &'a [Header<'a>]) -> Vec<ProducerRecord<'a>> {
+        let records = self.records.iter().map(|entry| ProducerRecord {
+            topic: self.topic(entry.target),
+            partition: entry.partition,
+            timestamp_ms: entry.timestamp_ms,
+            key: entry.key.map(|span| self.bytes(span)),
+            value: entry.value.map(|span| self.bytes(span)),
+            headers: &headers[entry.headers.0..entry.headers.1],
+        });
+        records.collect()
+    }
+
+    fn borrow_headers(&self) -> Vec<Header<'_>> {
+        let headers = self.headers.iter().map(|header| Header {
+            name: std::str::from_utf8(self.bytes(header.name)).unwrap_or_default(),
+            value: header.value.map(|span| self.bytes(span)),
+        });
+        headers.collect()
     }
 
     /// Forgets all records, and gives back the memory of a burst.
@@ -197,8 +198,8 @@ mod tests {
 
     fn drain(outputs: &mut Outputs) -> Vec<String> {
         let mut seen = Vec::new();
-        let see = |record: &ProducerRecord<'_>| {
-            seen.push(format!("{record:?}"));
+        let see = |records: &[ProducerRecord<'_>]| {
+            seen.extend(records.iter().map(|record| format!("{record:?}")));
             Ok(())
         };
         outputs.drain(see).unwrap();

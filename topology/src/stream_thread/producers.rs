@@ -97,8 +97,8 @@ impl<L: Log> Slot<L> {
         self.begin()?;
         self.sent_bytes += outputs.size_bytes();
         let Self { producer: Some(producer), .. } = self else { return Err(no_producer()) };
-        outputs.drain(|record| {
-            producer.send(record).map_err(|error| match error.class() {
+        outputs.drain(|records| {
+            producer.send_batch(records).map_err(|error| match error.class() {
                 // The same record would be refused again after a rewind.
                 Class::Input => Error::stop(format!("{error}; raise the topic's max.message.bytes")).caused_by(error),
                 _ => after_send(error),

@@ -23,7 +23,7 @@ pub use metadata::{Metadata, MetadataError};
 
 use crate::error::{Class, Error, Result};
 use crate::graph::{Instance, Topology};
-use crate::log::{self, Offset, OffsetCommit};
+use crate::log::{self, Offset, OffsetCommit, ProducerRecord};
 use crate::processor::{Outputs, Punctuation, Runtime, RuntimeOptions, Target};
 use crate::store::Stores;
 
@@ -241,11 +241,10 @@ impl Task {
 
     fn write_changelogs(&mut self, send: &mut dyn FnMut(&mut Outputs) -> Result<()>) -> Result<()> {
         let partition = Some(self.runtime.partition().partition);
-        let now_ms = self.runtime.now_ms();
         let outputs = self.runtime.outputs();
         self.stores.borrow_mut().changelog_records(|record| {
             let target = self.changelogs[record.store];
-            outputs.push(target, partition, now_ms, Some(record.key), record.value, &[]);
+            outputs.push(target, partition, ProducerRecord::NOW, Some(record.key), record.value, &[]);
             if outputs.size_bytes() < CHUNK_BYTES { Ok(()) } else { send(outputs) }
         })?;
         if outputs.is_empty() { Ok(()) } else { send(outputs) }

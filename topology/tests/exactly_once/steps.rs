@@ -315,3 +315,25 @@ fn a_bounded_run_ends_no_earlier_than_what_a_predecessor_can_have_read() {
     bounded.thread.close().unwrap();
     assert_exact(&log, &topics(), 110);
 }
+
+#[test]
+fn input_that_retention_takes_from_a_running_task_is_skipped_and_nothing_else_is() {
+    let log = memory_log();
+    let clock = Arc::new(ManualClock::new(1_000_000_000));
+    produce(&log, &topics(), 100);
+    let mut instance = Instance::new(&log, clock.clone(), "a", config(None));
+    let counted = |count| {
+        let clock = clock.clone();
+        move |turning: &[&mut Instance<_>]| {
+            clock.advance(50);
+            turning[0].metrics.snapshot().record_count == count
+        }
+    };
+    turn_until(&mut [&mut instance], counted(100));
+    produce(&log, &topics(), 50);
+    // Each batch is followed by the marker of its transaction: the first one's lies at offset 100.
+    log.delete_records(&TopicPartition::new(topics().input, 0), 121).unwrap();
+    turn_until(&mut [&mut instance], counted(130));
+    instance.thread.close().unwrap();
+    assert_eq!(read(&log, &topics().output).len(), 130);
+}

@@ -35,8 +35,8 @@ fn changelog_records_are_handed_over_in_bounded_pieces() {
     let (mut pieces, mut count) = (Vec::new(), 0);
     let mut send = |outputs: &mut crate::processor::Outputs| {
         pieces.push(outputs.size_bytes());
-        outputs.drain(|_| {
-            count += 1;
+        outputs.drain(|records| {
+            count += records.len();
             Ok(())
         })
     };
