@@ -57,7 +57,7 @@ impl Environment {
         self.variables
             .keys()
             .map(String::as_str)
-            .filter(|name| !name.starts_with(KAFKA_PREFIX) && !is_of_a_service(name))
+            .filter(|name| !name.starts_with(KAFKA_PREFIX) && !is_of_a_service(name) && !is_of_a_script(name))
             .filter(|name| !known.iter().any(|known| known == name))
             .map(|name| (name, nearest(name, known.iter().map(String::as_str)).map(str::to_owned)))
             .collect()
@@ -71,6 +71,11 @@ fn is_of_a_service(name: &str) -> bool {
         Some((_, rest)) => rest.is_empty() || rest.starts_with('_'),
         None => false,
     })
+}
+
+/// Whether it is a setting of the scripts that build and test, who may have exported it for good.
+fn is_of_a_script(name: &str) -> bool {
+    name == "CAIRN_CACHE" || name.starts_with("CAIRN_TEST_")
 }
 
 /// The variable of a chain parameter: `block.max_bytes` is `CAIRN_BLOCK_MAX_BYTES`.

@@ -50,6 +50,7 @@ const ENGINE: &[&str] = &[
     "codec",
     "clock",
     "metrics",
+    "file_lock",
     "log",
     "store",
     "processor",
@@ -63,7 +64,8 @@ const ENGINE: &[&str] = &[
 ];
 
 /// Modules that may use less than all above them, because they are useful on their own.
-const NARROW: &[(&str, &[&str])] = &[("codec", &[]), ("clock", &["error"]), ("metrics", &[]), ("log", &["error"])];
+const NARROW: &[(&str, &[&str])] =
+    &[("codec", &[]), ("clock", &["error"]), ("metrics", &[]), ("file_lock", &[]), ("log", &["error", "file_lock"])];
 
 /// Lower layers of the engine use upper ones, never the other way.
 pub(crate) fn engine_layers(path: &str, text: &str) -> Vec<Breach> {

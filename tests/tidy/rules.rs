@@ -3,7 +3,7 @@
 use crate::Breach;
 use crate::tokens::{functions, identifiers, macro_calls};
 
-const FILE_LINES_MAX: usize = 600;
+const FILE_LINES_MAX: usize = 400;
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// The one place where `unsafe` may stand: calls into librdkafka that its Rust wrapper does not offer.

@@ -111,8 +111,8 @@ fn unsafe_stands_in_one_directory() {
 
 #[test]
 fn files_and_functions_stay_short() {
-    assert_eq!(lines(rules::file_length, "a.rs", &"x\n".repeat(601)), [601]);
-    assert_eq!(lines(rules::file_length, "a.rs", &"x\n".repeat(600)), CLEAN);
+    assert_eq!(lines(rules::file_length, "a.rs", &"x\n".repeat(401)), [401]);
+    assert_eq!(lines(rules::file_length, "a.rs", &"x\n".repeat(400)), CLEAN);
 
     let function = |body: usize| {
         format!("struct S;\nimpl S {{\n    fn long(&self)\n    {{\n{}    }}\n}}\n", "        ();\n".repeat(body))

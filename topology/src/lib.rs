@@ -7,6 +7,7 @@
 //! error, codec   what the caller does next; items as bytes
 //! clock          time, as an argument
 //! metrics        counters
+//! file_lock      one process at a time
 //! log            consumer, transactional producer, admin: memory | embedded | kafka
 //! store          key-value stores: overlay over memory or RocksDB; state directory
 //! processor      the user's code and what it is given
@@ -83,6 +84,7 @@ pub mod client;
 pub mod clock;
 pub mod codec;
 pub mod error;
+mod file_lock;
 pub mod graph;
 pub mod log;
 pub mod metrics;

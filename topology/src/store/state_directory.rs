@@ -13,12 +13,13 @@
 mod tests;
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::error::{Error, Kind, Result};
 use super::is_plain_name;
+use crate::file_lock::FileLock;
 
 /// The state of one application on this machine, locked for this process until dropped.
 ///
@@ -45,7 +46,7 @@ pub struct StateDirectory {
     instance_id: InstanceId,
     /// Whether directories of tasks may be made.
     may_make: bool,
-    _lock: File,
+    _lock: FileLock,
 }
 
 impl StateDirectory {
@@ -134,7 +135,7 @@ impl StateDirectory {
 #[derive(Debug)]
 pub struct TaskDirectory {
     path: PathBuf,
-    _lock: File,
+    _lock: FileLock,
 }
 
 impl TaskDirectory {
@@ -198,7 +199,7 @@ fn make_directory(path: &Path) -> Result<()> {
     fs::create_dir_all(path).map_err(|error| Error::io("make directory", path, &error))
 }
 
-fn lock_root(root: &Path, path: &Path, may_make: bool) -> Result<File> {
+fn lock_root(root: &Path, path: &Path, may_make: bool) -> Result<FileLock> {
     lock(&path.join("LOCK"), may_make, |pid| {
         let root = root.display();
         format!("state directory {root} is in use by another process{pid}: stop it or give another --state-dir")
@@ -207,22 +208,21 @@ fn lock_root(root: &Path, path: &Path, may_make: bool) -> Result<File> {
 
 /// Locks a file, and writes this process's number into it for whoever finds it locked. The system unlocks it when the
 /// process ends, however it ends.
-fn lock(path: &Path, may_make: bool, in_use: impl FnOnce(&str) -> String) -> Result<File> {
+fn lock(path: &Path, may_make: bool, in_use: impl FnOnce(&str) -> String) -> Result<FileLock> {
     let open = OpenOptions::new().read(true).write(true).create(may_make).truncate(false).open(path);
-    let mut file = open.map_err(|error| Error::io("open", path, &error))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
+    let file = open.map_err(|error| Error::io("open", path, &error))?;
+    let lock = match FileLock::try_new(file).map_err(|error| Error::io("lock", path, &error))? {
+        Ok(lock) => lock,
+        Err(file) => {
             let mut text = String::new();
             let _ = file.take(20).read_to_string(&mut text);
             let pid = text.trim().parse::<u32>().map_or(String::new(), |pid| format!(" (pid {pid})"));
             return Err(Error::new(Kind::Locked, in_use(&pid)));
         }
-        Err(TryLockError::Error(error)) => return Err(Error::io("lock", path, &error)),
-    }
-    let note = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+    };
+    let note = lock.file().set_len(0).and_then(|()| writeln!(lock.file(), "{}", std::process::id()));
     note.map_err(|error| Error::io("write to", path, &error))?;
-    Ok(file)
+    Ok(lock)
 }
 
 /// The id in the file, if there is one.

@@ -1,7 +1,7 @@
 //! What is on the disk.
 
 use std::fmt;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::path::Path;
 
 use rocksdb::{
@@ -10,6 +10,7 @@ use rocksdb::{
 };
 
 use super::Options;
+use crate::file_lock::FileLock;
 use crate::log::local::{self, Batch, Changes, Chunk, Found, PartitionId, Storage};
 use crate::log::{Error, Kind, Offset, Result};
 
@@ -26,7 +27,7 @@ pub(super) struct RocksStorage {
     db: DB,
     fsync: bool,
     /// Declared last: let go of when RocksDB is closed.
-    _lock: File,
+    _lock: FileLock,
 }
 
 impl RocksStorage {
@@ -62,19 +63,15 @@ impl RocksStorage {
 }
 
 /// Takes the directory for this process.
-fn lock(dir: &Path) -> Result<File> {
+fn lock(dir: &Path) -> Result<FileLock> {
     fs::create_dir_all(dir).map_err(|error| cannot(dir, &error))?;
     let path = dir.join("LOCK");
     let file = File::options().create(true).truncate(false).write(true).open(&path);
     let file = file.map_err(|error| cannot(dir, &error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::new(
-            Kind::Fatal,
-            format!("the embedded log in {} is open already; one process at a time can have it", dir.display()),
-        )),
-        Err(TryLockError::Error(error)) => Err(cannot(dir, &error)),
-    }
+    FileLock::try_new(file).map_err(|error| cannot(dir, &error))?.map_err(|_| {
+        let dir = dir.display();
+        Error::new(Kind::Fatal, format!("the embedded log in {dir} is open already; one process at a time can have it"))
+    })
 }
 
 fn check_format(db: &DB, dir: &Path) -> Result<()> {
