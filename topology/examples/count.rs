@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use topology::client::{Client, Config};
+use topology::client::{Client, Config, State};
 use topology::codec::{Bytes, I64};
 use topology::graph::{Builder, Store, Topic, Topology};
 use topology::log::kafka::{self, KafkaLog};
@@ -109,7 +109,9 @@ impl Arguments {
 }
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::INFO).init();
+    // rust-rdkafka calls it an error that a consumer which is dropped was closed before.
+    let lines = "info,rdkafka::consumer::base_consumer=off";
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(lines).init();
     let result = Arguments::parse().and_then(|arguments| run(&arguments).map_err(|error| error.to_string()));
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -143,8 +145,9 @@ fn run(arguments: &Arguments) -> topology::Result<()> {
 
 /// From the first record to the commit that covers the last one; "steady" begins at a fifth.
 fn measure(client: &Client, total: u64) -> String {
+    let has_ended = || matches!(*client.states().borrow(), State::Stopped | State::Failed);
     let until = |reached: &dyn Fn() -> bool| {
-        while !reached() {
+        while !reached() && !has_ended() {
             std::thread::sleep(Duration::from_millis(1));
         }
         Sample::now(client)
@@ -153,10 +156,7 @@ fn measure(client: &Client, total: u64) -> String {
     let fifth = until(&|| client.metrics().record_count >= total / 5);
     until(&|| client.metrics().record_count >= total);
     let commits = client.metrics().commit_count;
-    let last = until(&|| {
-        client.metrics().commit_count > commits
-            || matches!(*client.states().borrow(), topology::client::State::Stopped | topology::client::State::Failed)
-    });
+    let last = until(&|| client.metrics().commit_count > commits);
     let rate = |from: &Sample| (last.records - from.records) as f64 / (last.at - from.at).as_secs_f64();
     let cpu = |from: &Sample| (last.cpu_s - from.cpu_s) * 1e6 / (last.records - from.records).max(1) as f64;
     format!(

@@ -97,7 +97,11 @@ impl KafkaProducer {
         let Failure { code, topic, partition } = self.producer().context().deliveries().failure()?;
         self.topics.forget(&topic);
         let text = native::describe(code);
-        let message = format!("a record to {topic}-{partition} was not delivered: {text}");
+        // A record that was purged is the victim of what went wrong before, not its cause.
+        let is_purged = [RDKafkaErrorCode::PurgeQueue as i32, RDKafkaErrorCode::PurgeInflight as i32].contains(&code);
+        let cause = self.producer().context().last_error().filter(|_| is_purged);
+        let cause = cause.map_or_else(String::new, |cause| format!(" ({cause})"));
+        let message = format!("a record to {topic}-{partition} was not delivered: {text}{cause}");
         Some(Error::new(classify::delivery_kind(code), message))
     }
 
