@@ -285,8 +285,9 @@ fn tell(shell: &Shell, report: &delivery::Report, took_ms: i64) -> Result<()> {
         });
         return shell.print(&line.to_string());
     }
+    let noun = if report.record_count == 1 { "record" } else { "records" };
     let mut text = format!(
-        "sent {} records, {} bytes in {seconds:.1} s ({}/s)",
+        "sent {} {noun}, {} bytes in {seconds:.1} s ({}/s)",
         grouped(report.record_count),
         grouped(report.size_bytes),
         grouped(rate)
