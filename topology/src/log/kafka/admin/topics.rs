@@ -157,12 +157,23 @@ impl Admin {
         let result = block_on(self.client()?.delete_records(&list, &self.request(deadline)))
             .map_err(|error| self.failed_with(&doing(), &error))?;
         match native::entries(&result).into_iter().find_map(|entry| entry.error) {
-            None => Ok(()),
+            None => self.until_begins(deadline, partition, before),
             Some(code) if code == Code::OffsetOutOfRange as i32 => {
                 Err(Error::new(Kind::Fatal, format!("{}: the partition ends before", doing())))
             }
             Some(code) => Err(self.failed(&doing(), code)),
         }
+    }
+
+    /// Waits until a partition is seen to begin there, or later.
+    fn until_begins(&self, deadline: Deadline, partition: &TopicPartition, first: Offset) -> Result<()> {
+        while self.watermarks(partition, Isolation::ReadUncommitted)?.low < first {
+            if deadline.is_over() {
+                return Err(Error::new(Kind::Retry, format!("{partition} has yet to begin at {first}")));
+            }
+            thread::sleep(PAUSE);
+        }
+        Ok(())
     }
 
     fn must_exist(&self, partition: &TopicPartition, deadline: Deadline) -> Result<()> {
