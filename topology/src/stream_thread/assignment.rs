@@ -63,7 +63,6 @@ pub(super) struct Running {
     pub(super) slot: Option<usize>,
     /// Its output topics.
     pub(super) topics: Vec<String>,
-    pub(super) has_stores: bool,
     /// The consumer delivers nothing for it: it takes no input for now, or was not told yet where to begin.
     pub(super) paused: bool,
     /// The consumer delivered everything below this offset, records and the end of the partition; the task may have taken

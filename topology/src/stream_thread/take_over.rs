@@ -162,8 +162,7 @@ impl<L: Log> StreamThread<L> {
         match Task::new(&self.topology, options, Rc::clone(&stores)) {
             Ok(task) => {
                 tracing::info!(task = %id, offset = next_offset, "running");
-                let has_stores = !spec.stores.is_empty();
-                Ok(Running { task, slot, topics, has_stores, paused: true, delivered_to: next_offset })
+                Ok(Running { task, slot, topics, paused: true, delivered_to: next_offset })
             }
             Err(error) => Err((error, Rc::into_inner(stores).map(|stores| Box::new(stores.into_inner())))),
         }

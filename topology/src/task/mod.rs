@@ -76,6 +76,11 @@ impl Task {
         &self.stores
     }
 
+    /// Whether it has any stores.
+    pub fn has_stores(&self) -> bool {
+        !self.changelogs.is_empty()
+    }
+
     /// Takes it apart; what it had not committed is void.
     pub fn into_stores(self) -> Option<Stores> {
         let Self { instance, runtime, stores, .. } = self;
