@@ -18,6 +18,9 @@ use topology::{Class, Error, Result};
 const PATIENCE_MS: i64 = 30_000;
 const POLL: Duration = Duration::from_millis(100);
 
+/// What it means that a topic of blocks has several partitions.
+pub const NO_CHAIN: &str = "a chain has one: give the topic of a chain";
+
 /// A stretch of a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extent {
@@ -51,7 +54,7 @@ impl<'r, L: Log> Reader<'r, L> {
 
     /// The first record that is still there, handed to `visit`. `None`: no topic, or no record.
     pub fn first<T>(&self, topic: &str, mut visit: impl FnMut(&Record<'_>) -> T) -> Result<Option<T>> {
-        let Some(partition) = self.only_partition(topic)? else { return Ok(None) };
+        let Some(partition) = self.only_partition(topic, NO_CHAIN)? else { return Ok(None) };
         let mut found = None;
         self.read(&[(partition, Start::Beginning)], |_, records| {
             found = records.first().map(&mut visit);
@@ -62,7 +65,7 @@ impl<'r, L: Log> Reader<'r, L> {
 
     /// The last committed record, handed to `visit`. `None`: no topic, or no record.
     pub fn last<T>(&self, topic: &str, mut visit: impl FnMut(&Record<'_>) -> T) -> Result<Option<T>> {
-        let Some(partition) = self.only_partition(topic)? else { return Ok(None) };
+        let Some(partition) = self.only_partition(topic, NO_CHAIN)? else { return Ok(None) };
         let Watermarks { low, high } = self.log.watermarks(&partition, Isolation::ReadUncommitted)?;
         let mut distance = 16;
         loop {
@@ -162,15 +165,15 @@ impl<'r, L: Log> Reader<'r, L> {
         }
     }
 
-    /// The topic's one partition; `None` if there is no topic. Errors where it has others.
-    pub fn only_partition(&self, topic: &str) -> Result<Option<TopicPartition>> {
+    /// The topic's one partition; `None` if there is no topic. An error where it has others, which ends with `otherwise`: what
+    /// that means, and what to do.
+    pub fn only_partition(&self, topic: &str, otherwise: &str) -> Result<Option<TopicPartition>> {
         match self.log.describe_topic(topic)? {
             None => Ok(None),
             Some(found) if found.partition_count == 1 => Ok(Some(TopicPartition::new(topic, 0))),
-            Some(found) => Err(Error::stop(format!(
-                "topic '{topic}' has {} partitions, a chain has one: give the topic of a chain",
-                found.partition_count
-            ))),
+            Some(found) => {
+                Err(Error::stop(format!("topic '{topic}' has {} partitions, {otherwise}", found.partition_count)))
+            }
         }
     }
 }

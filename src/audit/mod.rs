@@ -20,7 +20,7 @@ pub mod verify;
 use topology::log::{Log, TopicPartition};
 use topology::{Error, Result};
 
-use crate::reader::Reader;
+use crate::reader::{NO_CHAIN, Reader};
 
 pub use auditor::{Anchor, Auditor, Broken, Reason, Summary};
 pub use checkpoint::Checkpoint;
@@ -29,5 +29,5 @@ pub use comparison::{Comparison, Original};
 /// The partition of a blockchain topic, which must be there.
 fn chain_partition<L: Log>(reader: &Reader<'_, L>, topic: &str) -> Result<TopicPartition> {
     let missing = || Error::stop(format!("there is no topic '{topic}': give the topic of a chain as --blockchain"));
-    reader.only_partition(topic)?.ok_or_else(missing)
+    reader.only_partition(topic, NO_CHAIN)?.ok_or_else(missing)
 }

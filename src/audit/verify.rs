@@ -6,13 +6,13 @@ use std::thread::ScopedJoinHandle;
 
 use rand::CryptoRng;
 use topology::clock::Clock;
-use topology::log::{Isolation, Log, Offset, Record, Start, TopicPartition};
+use topology::log::{Isolation, Log, Offset, Record, Start};
 use topology::{Error, Result};
 
 use super::auditor::{Anchor, Auditor, Broken, Reason, Summary, broken};
 use super::chain_partition;
 use super::checkpoint::Checkpoint;
-use super::comparison::{Comparison, Original, PARTITION};
+use super::comparison::{Comparison, Original};
 use crate::chain::{Block, Hash};
 use crate::reader::{Extent, Reader};
 
@@ -58,7 +58,8 @@ pub fn verify<L: Log>(
 ) -> Result<std::result::Result<Report, Broken>> {
     let reader = Reader::new(log, clock, "cairn-verify");
     let blocks = chain_partition(&reader, &options.blockchain)?;
-    let transactions = transactions_partition(log, &options.transactions)?;
+    let split = "a chain seals one: records in the others are in no block";
+    let transactions = reader.only_partition(&options.transactions, split)?;
     // In this order: whatever a block holds was committed to the transactions topic before the block was written, so the stable
     // end that is asked for afterwards lies behind it. What open transactions of others hold back cannot be in a block.
     let blocks = reader.extent(&blocks, Start::Beginning, Isolation::ReadUncommitted)?;
@@ -79,18 +80,6 @@ pub fn verify<L: Log>(
         let read = reader.read_to(&[blocks], |_, records| walk.records(records, progress));
         walk.finish(read)
     })
-}
-
-/// The partition that a chain is made from; `None` where there is no topic.
-fn transactions_partition<L: Log>(log: &L, topic: &str) -> Result<Option<TopicPartition>> {
-    match log.describe_topic(topic)? {
-        None => Ok(None),
-        Some(found) if found.partition_count == 1 => Ok(Some(TopicPartition::new(topic, PARTITION))),
-        Some(found) => Err(Error::stop(format!(
-            "topic '{topic}' has {} partitions, a chain seals one: records in the others are in no block",
-            found.partition_count
-        ))),
-    }
 }
 
 fn read_originals<L: Log>(
