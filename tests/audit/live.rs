@@ -10,7 +10,7 @@ use cairn::chain::Block;
 use topology::log::memory::MemoryLog;
 use topology::log::{
     self, Committed, Consumer, ConsumerOptions, Event, Isolation, Kind, Log, Offset, Producer, ProducerOptions, Start,
-    TopicDescription, TopicPartition, TopicSpec, Watermarks,
+    TopicDescription, TopicIdentity, TopicPartition, TopicSpec, Watermarks,
 };
 
 use crate::attack::Skill::{ExecutesAndSeals, Writes};
@@ -71,6 +71,10 @@ impl Log for Busy {
 
     fn describe_topic(&self, topic: &str) -> log::Result<Option<TopicDescription>> {
         self.log.describe_topic(topic)
+    }
+
+    fn identify_topics(&self, topics: &[String], timeout: Duration) -> log::Result<Vec<Option<TopicIdentity>>> {
+        self.log.identify_topics(topics, timeout)
     }
 
     fn create_topics(&self, topics: &[TopicSpec]) -> log::Result<()> {

@@ -138,9 +138,11 @@ fn check(topic: &Topic, found: &TopicDescription) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::TopicId;
 
     fn found(partition_count: i32, cleanup_policy: &str) -> TopicDescription {
         TopicDescription {
+            id: TopicId::from_bytes([1; 16]),
             partition_count,
             cleanup_policy: cleanup_policy.into(),
             delete_retention_ms: 86_400_000,

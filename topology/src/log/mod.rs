@@ -10,6 +10,7 @@
 
 pub mod embedded;
 mod error;
+mod identity;
 pub mod kafka;
 pub mod local;
 pub mod memory;
@@ -18,6 +19,7 @@ mod record;
 use std::time::Duration;
 
 pub use error::{Error, Kind};
+pub use identity::{TopicId, TopicIdentity};
 pub use local::Clock;
 pub use record::{Header, Headers, Offset, ProducerRecord, Record, TopicPartition};
 
@@ -41,6 +43,11 @@ pub trait Log: Clone + Send + Sync + 'static {
 
     /// What a topic looks like, or `None` where there is no such topic. Never creates it.
     fn describe_topic(&self, topic: &str) -> Result<Option<TopicDescription>>;
+
+    /// Which topics have these names now, in the order asked; `None` where there is none. One question to one broker, which
+    /// may be behind: one `None` does not prove that a topic is gone. Another id does prove that it was made anew. Meant to
+    /// be asked again and again; where no broker answers within `timeout` it fails with [`Kind::Retry`].
+    fn identify_topics(&self, topics: &[String], timeout: Duration) -> Result<Vec<Option<TopicIdentity>>>;
 
     /// Creates topics. One that exists already is left as it is and is no error.
     fn create_topics(&self, topics: &[TopicSpec]) -> Result<()>;
@@ -297,6 +304,8 @@ pub struct TopicSpec {
 /// What a topic looks like.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicDescription {
+    /// Which topic it is, of all that ever had this name.
+    pub id: TopicId,
     /// How many partitions.
     pub partition_count: i32,
     /// `cleanup.policy`: `delete`, `compact` or `compact,delete`.

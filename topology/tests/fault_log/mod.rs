@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use topology::log::{
     Committed, Consumer, ConsumerOptions, Error, Event, Isolation, Kind, Log, Offset, OffsetCommit, Producer,
-    ProducerOptions, ProducerRecord, Result, Start, TopicDescription, TopicPartition, TopicSpec, Watermarks,
+    ProducerOptions, ProducerRecord, Result, Start, TopicDescription, TopicIdentity, TopicPartition, TopicSpec,
+    Watermarks,
 };
 
 /// What happens at the next commit.
@@ -52,6 +53,11 @@ struct Faults {
     refusals: Vec<(Call, usize, Kind)>,
     refused_count: usize,
     is_unreachable: bool,
+    /// Topics that so many answers to come do not show.
+    hidden: Vec<(String, usize)>,
+    reads_by_name: bool,
+    /// So many runs of records are delivered twice.
+    repeats: usize,
     /// One producer's transaction; meant for tests that use one.
     is_open: bool,
 }
@@ -78,6 +84,42 @@ impl Script {
     /// From now on nobody can be read or asked, or everybody again.
     pub(crate) fn set_unreachable(&self, is_unreachable: bool) {
         self.faults.lock().unwrap().is_unreachable = is_unreachable;
+    }
+
+    /// So many answers to come show no topic of this name, as those of a broker do that is behind.
+    pub(crate) fn hide(&self, topic: &str, answers: usize) {
+        self.faults.lock().unwrap().hidden.push((topic.to_owned(), answers));
+    }
+
+    /// From now on consumers read topics by their names, as Kafka's do: where one was made anew they go on in the new one,
+    /// at the same offset, and tell nobody.
+    pub(crate) fn read_by_name(&self) {
+        self.faults.lock().unwrap().reads_by_name = true;
+    }
+
+    /// The next run of records is delivered a second time.
+    pub(crate) fn repeat(&self) {
+        self.faults.lock().unwrap().repeats += 1;
+    }
+
+    fn is_hidden(&self, topic: &str) -> bool {
+        let Faults { hidden, .. } = &mut *self.faults.lock().unwrap();
+        let Some((_, answers)) = hidden.iter_mut().find(|(name, answers)| name == topic && *answers > 0) else {
+            return false;
+        };
+        *answers -= 1;
+        true
+    }
+
+    fn reads_by_name(&self) -> bool {
+        self.faults.lock().unwrap().reads_by_name
+    }
+
+    fn must_repeat(&self) -> bool {
+        let Faults { repeats, .. } = &mut *self.faults.lock().unwrap();
+        let repeat = *repeats > 0;
+        *repeats = repeats.saturating_sub(1);
+        repeat
     }
 
     /// Whether the producer made last left a transaction that it opened.
@@ -131,6 +173,36 @@ pub(crate) struct FaultProducer<P> {
 pub(crate) struct FaultConsumer<C> {
     inner: C,
     script: Script,
+    /// What is assigned, where it goes on, and whether it is paused.
+    positions: Vec<(TopicPartition, Start, bool)>,
+    /// A rebalance that nobody is told of: Kafka's groups have none where a topic is made anew.
+    hushes: bool,
+}
+
+fn note(
+    positions: &mut [(TopicPartition, Start, bool)],
+    partition: &TopicPartition,
+    change: impl FnOnce(&mut Start, &mut bool),
+) {
+    if let Some((_, position, paused)) = positions.iter_mut().find(|(at, ..)| at == partition) {
+        change(position, paused);
+    }
+}
+
+impl<C: Consumer> FaultConsumer<C> {
+    fn note(&mut self, partition: &TopicPartition, change: impl FnOnce(&mut Start, &mut bool)) {
+        note(&mut self.positions, partition, change);
+    }
+
+    /// Takes the topics that have the names now; where one has none, that is tried again with the next poll.
+    fn go_on_by_name(&mut self) {
+        let starts: Vec<_> = self.positions.iter().map(|(partition, start, _)| (partition.clone(), *start)).collect();
+        if self.inner.assign(&starts).is_ok() {
+            self.hushes = false;
+            let paused = self.positions.iter().filter(|(.., paused)| *paused).map(|(partition, ..)| partition.clone());
+            self.inner.pause(&paused.collect::<Vec<_>>()).unwrap();
+        }
+    }
 }
 
 impl<L: Log> Log for FaultLog<L> {
@@ -139,7 +211,12 @@ impl<L: Log> Log for FaultLog<L> {
     type Producer = FaultProducer<L::Producer>;
 
     fn consumer(&self, options: &ConsumerOptions) -> Result<Self::Consumer> {
-        Ok(FaultConsumer { inner: self.inner.consumer(options)?, script: self.script.clone() })
+        Ok(FaultConsumer {
+            inner: self.inner.consumer(options)?,
+            script: self.script.clone(),
+            positions: Vec::new(),
+            hushes: false,
+        })
     }
 
     fn producer(&self, options: &ProducerOptions) -> Result<Self::Producer> {
@@ -148,6 +225,17 @@ impl<L: Log> Log for FaultLog<L> {
 
     fn describe_topic(&self, topic: &str) -> Result<Option<TopicDescription>> {
         self.inner.describe_topic(topic)
+    }
+
+    fn identify_topics(&self, topics: &[String], timeout: Duration) -> Result<Vec<Option<TopicIdentity>>> {
+        self.script.reach()?;
+        let mut found = self.inner.identify_topics(topics, timeout)?;
+        for (topic, found) in topics.iter().zip(&mut found) {
+            if self.script.is_hidden(topic) {
+                *found = None;
+            }
+        }
+        Ok(found)
     }
 
     /// As Kafka does, it creates no topic that is named twice.
@@ -257,25 +345,75 @@ impl<C: Consumer> Consumer for FaultConsumer<C> {
     }
 
     fn assign(&mut self, partitions: &[(TopicPartition, Start)]) -> Result<()> {
-        self.inner.assign(partitions)
+        self.inner.assign(partitions)?;
+        self.positions = partitions.iter().map(|(partition, start)| (partition.clone(), *start, false)).collect();
+        Ok(())
     }
 
     fn seek(&mut self, partition: &TopicPartition, offset: Offset) -> Result<()> {
         self.script.check(Call::Seek)?;
-        self.inner.seek(partition, offset)
+        self.inner.seek(partition, offset)?;
+        self.note(partition, |position, _| *position = Start::At(offset));
+        Ok(())
     }
 
     fn pause(&mut self, partitions: &[TopicPartition]) -> Result<()> {
-        self.inner.pause(partitions)
+        self.inner.pause(partitions)?;
+        partitions.iter().for_each(|partition| self.note(partition, |_, paused| *paused = true));
+        Ok(())
     }
 
     fn resume(&mut self, partitions: &[TopicPartition]) -> Result<()> {
-        self.inner.resume(partitions)
+        self.inner.resume(partitions)?;
+        partitions.iter().for_each(|partition| self.note(partition, |_, paused| *paused = false));
+        Ok(())
     }
 
     fn poll(&mut self, timeout: Duration, handler: &mut dyn FnMut(Event<'_>)) -> Result<()> {
         self.script.reach()?;
-        self.inner.poll(timeout, handler)
+        let Self { inner, script, positions, hushes } = self;
+        let (mut given_back, mut regained) = (false, false);
+        let polled = inner.poll(timeout, &mut |event| {
+            match &event {
+                Event::Revoked { lost: false, .. } if script.reads_by_name() && !positions.is_empty() => {
+                    (*hushes, given_back) = (true, true);
+                    return;
+                }
+                Event::Assigned(_) if *hushes => {
+                    regained = true;
+                    return;
+                }
+                _ => {}
+            }
+            let next = match &event {
+                Event::Records { partition, records } => records.last().map(|last| (*partition, last.offset + 1)),
+                Event::EndOfPartition { partition, offset } => Some((*partition, *offset)),
+                _ => None,
+            };
+            if let Some((partition, offset)) = next {
+                note(positions, partition, |position, _| *position = Start::At(offset));
+            }
+            match event {
+                Event::Records { partition, records } if script.must_repeat() => {
+                    handler(Event::Records { partition, records });
+                    handler(Event::Records { partition, records });
+                }
+                event => handler(event),
+            }
+        });
+        if given_back {
+            self.inner.assign(&[])?;
+        }
+        if regained {
+            self.go_on_by_name();
+        }
+        match polled {
+            Err(error) if error.kind() == Kind::NoSuchTopic && self.script.reads_by_name() => {
+                self.go_on_by_name();
+                Ok(())
+            }
+            polled => polled,
+        }
     }
 
     fn group(&self) -> Option<C::Group> {

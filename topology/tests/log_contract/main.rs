@@ -74,6 +74,8 @@ macro_rules! contract {
                     a_deleted_topic_is_gone_and_deleting_it_again_is_no_error
                     asking_for_a_missing_partition_says_so
                     creating_a_topic_twice_is_no_error_and_changes_nothing
+                    topics_are_identified_in_the_order_asked_and_made_by_nobody
+                    a_topic_keeps_its_id_and_one_made_anew_has_another
                 ]
                 transactions: [
                     a_new_producer_aborts_what_a_dead_one_left_open

@@ -1,6 +1,6 @@
 //! Topics are created, described and deleted.
 
-use topology::log::{Isolation, Kind, Log, TopicPartition};
+use topology::log::{Isolation, Kind, Log, TopicIdentity, TopicPartition};
 
 use crate::harness::*;
 
@@ -48,4 +48,42 @@ pub(crate) fn asking_for_a_missing_partition_says_so<L: Log>(log: &L) {
         let refused = log.watermarks(&partition, Isolation::ReadCommitted).unwrap_err();
         assert_eq!(refused.kind(), Kind::NoSuchTopic, "{refused:?}");
     }
+}
+
+/// Which topic has this name now.
+fn identity<L: Log>(log: &L, name: &str) -> Option<TopicIdentity> {
+    log.identify_topics(&[name.to_owned()], CALL).unwrap()[0]
+}
+
+pub(crate) fn a_topic_keeps_its_id_and_one_made_anew_has_another<L: Log>(log: &L) {
+    let name = topic(log, 2);
+    let first = log.describe_topic(&name).unwrap().unwrap().id;
+    commit(&mut producer(log), &name, 1, &["a"]);
+    for _ in 0..3 {
+        assert_eq!(identity(log, &name), Some(TopicIdentity { id: first, partition_count: 2 }));
+        assert_eq!(log.describe_topic(&name).unwrap().unwrap().id, first);
+    }
+    assert_ne!(log.describe_topic(&topic(log, 2)).unwrap().unwrap().id, first, "another topic");
+
+    log.delete_topics(std::slice::from_ref(&name)).unwrap();
+    until("it is gone", || identity(log, &name).is_none().then_some(()));
+    let again = until("it can be made anew", || {
+        log.create_topics(&[topic_spec(&name, 2, &[])]).ok()?;
+        identity(log, &name)
+    });
+    assert_ne!(again.id, first, "the name is the same, the topic is not");
+    assert_eq!(log.describe_topic(&name).unwrap().unwrap().id, again.id);
+}
+
+pub(crate) fn topics_are_identified_in_the_order_asked_and_made_by_nobody<L: Log>(log: &L) {
+    let (one, three, missing) = (topic(log, 1), topic(log, 3), unique("missing"));
+    let asked = [&three, &missing, &one, &three].map(Clone::clone);
+    for _ in 0..2 {
+        let found = log.identify_topics(&asked, CALL).unwrap();
+        let counts: Vec<Option<i32>> = found.iter().map(|found| Some(found.as_ref()?.partition_count)).collect();
+        assert_eq!(counts, [Some(3), None, Some(1), Some(3)]);
+        assert_eq!(found[0], found[3]);
+    }
+    assert!(log.identify_topics(&["no topic's name".to_owned()], CALL).unwrap()[0].is_none());
+    assert!(log.identify_topics(&[], CALL).unwrap().is_empty());
 }

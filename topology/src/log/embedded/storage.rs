@@ -15,7 +15,7 @@ use crate::log::local::{self, Batch, Changes, Chunk, Found, PartitionId, Storage
 use crate::log::{Error, Kind, Offset, Result};
 
 pub(super) const FORMAT_KEY: &[u8] = b"F";
-pub(super) const FORMAT: u8 = 1;
+pub(super) const FORMAT: u8 = 2;
 const RECORDS: &str = "records";
 const MIB: usize = 1 << 20;
 

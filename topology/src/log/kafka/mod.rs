@@ -24,6 +24,7 @@ mod options;
 mod producer;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rdkafka::consumer::ConsumerGroupMetadata;
 
@@ -32,8 +33,8 @@ pub use self::consumer::KafkaConsumer;
 pub use self::options::Options;
 pub use self::producer::KafkaProducer;
 use super::{
-    Committed, ConsumerOptions, Isolation, Log, Offset, ProducerOptions, Result, TopicDescription, TopicPartition,
-    TopicSpec, Watermarks,
+    Committed, ConsumerOptions, Isolation, Log, Offset, ProducerOptions, Result, TopicDescription, TopicIdentity,
+    TopicPartition, TopicSpec, Watermarks,
 };
 
 /// A Kafka cluster as a log. Clones share their helper clients.
@@ -78,6 +79,10 @@ impl Log for KafkaLog {
 
     fn describe_topic(&self, topic: &str) -> Result<Option<TopicDescription>> {
         self.admin.describe_topic(topic)
+    }
+
+    fn identify_topics(&self, topics: &[String], timeout: Duration) -> Result<Vec<Option<TopicIdentity>>> {
+        self.admin.identify_topics(topics, timeout)
     }
 
     fn create_topics(&self, topics: &[TopicSpec]) -> Result<()> {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::log::{
-    Committed, Error, Isolation, Kind, Offset, Result, TopicDescription, TopicPartition, TopicSpec, Watermarks,
+    Committed, Error, Isolation, Kind, Offset, Result, TopicDescription, TopicId, TopicIdentity, TopicPartition,
+    TopicSpec, Watermarks,
 };
 
 use super::broker::{Broker, Deadline, State};
@@ -21,6 +22,12 @@ impl Broker {
         Ok(state.topic_ids.get(name).and_then(|id| state.topics.get(id)).map(Topic::describe))
     }
 
+    pub(crate) fn identify_topics(&self, names: &[String]) -> Result<Vec<Option<TopicIdentity>>> {
+        let state = self.lock()?;
+        let of = |name: &String| state.topic_ids.get(name).and_then(|id| state.topics.get(id)).map(Topic::identity);
+        Ok(names.iter().map(of).collect())
+    }
+
     pub(crate) fn create_topics(&self, specs: &[TopicSpec]) -> Result<()> {
         self.with(|state| {
             let mut made: BTreeMap<&str, Topic> = BTreeMap::new();
@@ -28,7 +35,7 @@ impl Broker {
             for spec in specs {
                 let partition_count = topic::check(spec)?;
                 if !state.topic_ids.contains_key(&spec.name) && !made.contains_key(spec.name.as_str()) {
-                    let topic = Topic::new(next_id, spec.name.clone(), partition_count, spec.config.clone())?;
+                    let topic = Topic::new(next_id, new_id(), spec.name.clone(), partition_count, spec.config.clone())?;
                     next_id += 1;
                     made.insert(&spec.name, topic);
                 }
@@ -170,4 +177,10 @@ impl Broker {
             Ok(())
         })
     }
+}
+
+/// An id that no other topic has, in this log or another: a log that lost its directory begins to count anew.
+#[allow(clippy::disallowed_methods, reason = "a name for what is made; nothing that is processed depends on it")]
+fn new_id() -> TopicId {
+    TopicId::from_bytes(rand::random())
 }

@@ -161,9 +161,9 @@ impl State {
                 Row::Ids { next_topic_id, next_producer_id } => {
                     (self.next_topic_id, self.next_producer_id) = (next_topic_id, next_producer_id);
                 }
-                Row::Topic { name, id, partition_count, config } => {
+                Row::Topic { name, id, topic_id, partition_count, config } => {
                     self.topic_ids.insert(name.clone(), id);
-                    self.topics.insert(id, Topic::new(id, name, partition_count, config)?);
+                    self.topics.insert(id, Topic::new(id, topic_id, name, partition_count, config)?);
                 }
                 Row::Open { producer_id, partitions } => open.push((producer_id, partitions)),
                 Row::Committed { group, topic, partition, committed } => {

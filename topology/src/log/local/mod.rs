@@ -63,6 +63,14 @@ macro_rules! local_log {
                 self.broker.describe_topic(topic)
             }
 
+            fn identify_topics(
+                &self,
+                topics: &[String],
+                _timeout: std::time::Duration,
+            ) -> $crate::log::Result<Vec<Option<$crate::log::TopicIdentity>>> {
+                self.broker.identify_topics(topics)
+            }
+
             fn create_topics(&self, topics: &[$crate::log::TopicSpec]) -> $crate::log::Result<()> {
                 self.broker.create_topics(topics)
             }

@@ -3,7 +3,7 @@
 //! ```text
 //! key                                               value
 //! I                                                 u32 next topic id | i64 next producer id
-//! T name                                            u32 id | u32 partitions | u32 count | (str name | str value)*
+//! T name                                            u32 id | [16] topic id | u32 partitions | u32 count | (str name | str value)*
 //! P u32 topic | u32 partition                       i64 low | i64 end | i64 cleaned to | u64 clean | u64 dirty bytes
 //! A u32 topic | u32 partition | i64 last            i64 producer id | i64 first
 //! O i64 producer id                                 (u32 topic | u32 partition | i64 first)*
@@ -13,7 +13,7 @@
 //! In keys integers are big-endian, so that rows sort as they are read; in values little-endian. `str` is a u32 length
 //! and that many bytes of UTF-8. Retired first letters are not given out again.
 
-use crate::log::{Committed, Error, Kind, Offset, Result};
+use crate::log::{Committed, Error, Kind, Offset, Result, TopicId};
 
 use super::partition::{Aborted, Partition};
 use super::storage::{PartitionId, RowChange};
@@ -23,7 +23,7 @@ use super::topic::Topic;
 #[derive(Debug, PartialEq)]
 pub(crate) enum Row {
     Ids { next_topic_id: u32, next_producer_id: i64 },
-    Topic { name: String, id: u32, partition_count: u32, config: Vec<(String, String)> },
+    Topic { name: String, id: u32, topic_id: TopicId, partition_count: u32, config: Vec<(String, String)> },
     Partition { id: PartitionId, partition: Partition },
     Aborted { id: PartitionId, aborted: Aborted },
     Open { producer_id: i64, partitions: Vec<(PartitionId, Offset)> },
@@ -38,6 +38,7 @@ pub(crate) fn ids(next_topic_id: u32, next_producer_id: i64) -> RowChange {
 
 pub(crate) fn topic(topic: &Topic) -> RowChange {
     let mut value = topic.id.to_le_bytes().to_vec();
+    value.extend_from_slice(topic.topic_id.as_bytes());
     value.extend_from_slice(&(topic.partitions.len() as u32).to_le_bytes());
     value.extend_from_slice(&(topic.config.len() as u32).to_le_bytes());
     for (name, setting) in &topic.config {
@@ -119,9 +120,10 @@ fn row(key: &[u8], value: &[u8]) -> Option<Row> {
         b'I' => Row::Ids { next_topic_id: value.u32()?, next_producer_id: value.i64()? },
         b'T' => {
             let name = String::from_utf8(std::mem::take(&mut key.0).to_vec()).ok()?;
-            let (id, partition_count, count) = (value.u32()?, value.u32()?, value.u32()?);
+            let (id, topic_id) = (value.u32()?, TopicId::from_bytes(value.array()?));
+            let (partition_count, count) = (value.u32()?, value.u32()?);
             let config = (0..count).map(|_| Some((value.str()?, value.str()?))).collect::<Option<_>>()?;
-            Row::Topic { name, id, partition_count, config }
+            Row::Topic { name, id, topic_id, partition_count, config }
         }
         b'P' => Row::Partition {
             id: key.partition()?,
@@ -217,8 +219,9 @@ mod tests {
         assert_eq!(read_back(ids(4, 5)), Row::Ids { next_topic_id: 4, next_producer_id: 5 });
         let config = vec![("cleanup.policy".to_owned(), "compact".to_owned())];
         let name = "orders".to_owned();
-        let made = Topic::new(7, name.clone(), 2, config.clone()).unwrap();
-        assert_eq!(read_back(topic(&made)), Row::Topic { name, id: 7, partition_count: 2, config });
+        let topic_id = TopicId::from_bytes([8; 16]);
+        let made = Topic::new(7, topic_id, name.clone(), 2, config.clone()).unwrap();
+        assert_eq!(read_back(topic(&made)), Row::Topic { name, id: 7, topic_id, partition_count: 2, config });
         let state =
             Partition { low: 1, end: 8, cleaned_to: 3, clean_bytes: 40, dirty_bytes: 50, ..Partition::default() };
         assert_eq!(read_back(partition(id, &state)), Row::Partition { id, partition: state });

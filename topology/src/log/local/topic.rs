@@ -1,13 +1,15 @@
 //! Topics and their settings.
 
-use crate::log::{Error, Kind, Result, TopicDescription, TopicSpec};
+use crate::log::{Error, Kind, Result, TopicDescription, TopicId, TopicIdentity, TopicSpec};
 
 use super::partition::Partition;
 
 /// A topic as the broker knows it.
 #[derive(Debug)]
 pub(crate) struct Topic {
+    /// Its number in this log, part of the keys of its records.
     pub(crate) id: u32,
+    pub(crate) topic_id: TopicId,
     pub(crate) name: String,
     pub(crate) settings: Settings,
     /// As given at creation.
@@ -81,14 +83,25 @@ impl Settings {
 }
 
 impl Topic {
-    pub(crate) fn new(id: u32, name: String, partition_count: u32, config: Vec<(String, String)>) -> Result<Self> {
+    pub(crate) fn new(
+        id: u32,
+        topic_id: TopicId,
+        name: String,
+        partition_count: u32,
+        config: Vec<(String, String)>,
+    ) -> Result<Self> {
         let settings = Settings::parse(&config)?;
         let partitions = (0..partition_count).map(|_| Partition::default()).collect();
-        Ok(Self { id, name, settings, config, partitions })
+        Ok(Self { id, topic_id, name, settings, config, partitions })
+    }
+
+    pub(crate) fn identity(&self) -> TopicIdentity {
+        TopicIdentity { id: self.topic_id, partition_count: self.partitions.len() as i32 }
     }
 
     pub(crate) fn describe(&self) -> TopicDescription {
         TopicDescription {
+            id: self.topic_id,
             partition_count: self.partitions.len() as i32,
             cleanup_policy: self.settings.cleanup_policy().to_owned(),
             delete_retention_ms: self.settings.delete_retention_ms,

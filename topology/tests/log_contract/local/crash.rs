@@ -155,11 +155,12 @@ fn what_was_open_at_the_end_is_aborted_at_the_next_open() {
 #[test]
 fn everything_is_there_after_a_reopen() {
     let dir = tempfile::tempdir().unwrap();
-    let (kept, deleted);
+    let (kept, deleted, id);
     {
         let log = open(dir.path());
         kept = topic_with(&log, 2, &[("cleanup.policy", "compact"), ("max.message.bytes", "5000")]);
         deleted = topic(&log, 1);
+        id = log.describe_topic(&kept).unwrap().unwrap().id;
         let mut producer = producer(&log);
         producer.begin().unwrap();
         for (key, text) in [("k", "1"), ("l", "2"), ("k", "3")] {
@@ -174,7 +175,7 @@ fn everything_is_there_after_a_reopen() {
     }
     let log = open(dir.path());
     let described = log.describe_topic(&kept).unwrap().unwrap();
-    assert_eq!((described.partition_count, described.max_message_bytes), (2, 5000));
+    assert_eq!((described.id, described.partition_count, described.max_message_bytes), (id, 2, 5000));
     assert_eq!(described.cleanup_policy, "compact");
     assert_eq!(log.describe_topic(&deleted).unwrap(), None);
     let watermarks = log.watermarks(&TopicPartition::new(&*kept, 1), Isolation::ReadCommitted).unwrap();

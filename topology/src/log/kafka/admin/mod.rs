@@ -4,6 +4,7 @@
 //! Helpers ask through consumer clients where they can: a producer's question about a topic could create it.
 
 mod groups;
+mod identity;
 mod topics;
 
 use std::collections::HashMap;
@@ -135,6 +136,12 @@ fn pump(helper: &BaseConsumer<Context>) {
             return;
         }
     }
+}
+
+/// Whether Kafka could have a topic of this name (it would be asked in vain about others).
+fn is_a_name(topic: &str) -> bool {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=249).contains(&topic.len()) && topic.bytes().all(legal) && topic != "." && topic != ".."
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

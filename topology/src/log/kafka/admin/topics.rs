@@ -12,43 +12,14 @@ use rdkafka::types::RDKafkaErrorCode as Code;
 use super::super::classify;
 use super::super::deadline::Deadline;
 use super::super::native;
-use super::{Admin, PAUSE, lock, pump};
+use super::{Admin, PAUSE, is_a_name, lock, pump};
 use crate::log::{Error, Isolation, Kind, Offset, Result, TopicDescription, TopicPartition, TopicSpec, Watermarks};
 
 impl Admin {
-    /// How many partitions a topic has, once all have a leader; `None` where there is no such topic.
-    fn partition_count(&self, topic: &str, deadline: Deadline) -> Result<Option<i32>> {
-        let doing = || format!("cannot describe topic {topic}");
-        let helper = self.any_helper()?;
-        loop {
-            pump(&helper);
-            let metadata = helper
-                .fetch_metadata(Some(topic), deadline.remaining().max(Duration::from_millis(1)))
-                .map_err(|error| self.failed_with(&doing(), &error))?;
-            let Some(found) = metadata.topics().first() else { return Ok(None) };
-            let code = found.error().map_or(0, |code| code as i32);
-            if code == Code::UnknownTopicOrPartition as i32 {
-                return Ok(None);
-            }
-            let settled = found.partitions().iter().all(|partition| partition.leader() >= 0);
-            if code == 0 && settled && !found.partitions().is_empty() {
-                return Ok(i32::try_from(found.partitions().len()).ok());
-            }
-            if deadline.is_over() || classify::kind(code) != Kind::Retry {
-                let code = if code == 0 { Code::LeaderNotAvailable as i32 } else { code };
-                return Err(self.failed(&doing(), code));
-            }
-            thread::sleep(PAUSE);
-        }
-    }
-
     pub(in super::super) fn describe_topic(&self, topic: &str) -> Result<Option<TopicDescription>> {
         let doing = || format!("cannot describe topic {topic}");
-        if !is_a_name(topic) {
-            return Ok(None);
-        }
         let deadline = Deadline::after(self.timeout());
-        let Some(partition_count) = self.partition_count(topic, deadline)? else { return Ok(None) };
+        let Some(identity) = self.settled_identity(topic, deadline)? else { return Ok(None) };
         let resource = [ResourceSpecifier::Topic(topic)];
         let described = block_on(self.client()?.describe_configs(&resource, &self.request(deadline)))
             .map_err(|error| self.failed_with(&doing(), &error))?;
@@ -59,7 +30,8 @@ impl Admin {
             None => return Err(Error::new(Kind::Retry, format!("{}: the broker sent no settings", doing()))),
         };
         Ok(Some(TopicDescription {
-            partition_count,
+            id: identity.id,
+            partition_count: identity.partition_count,
             cleanup_policy: cleanup_policy(setting(&config, "cleanup.policy")?),
             delete_retention_ms: number(&config, "delete.retention.ms")?,
             max_message_bytes: number(&config, "max.message.bytes")?,
@@ -137,7 +109,7 @@ impl Admin {
 
     /// Waits until a topic is to be seen, or no longer.
     fn until(&self, deadline: Deadline, topic: &str, exists: bool) -> Result<()> {
-        while self.partition_count(topic, deadline)?.is_some() != exists {
+        while self.settled_identity(topic, deadline)?.is_some() != exists {
             if deadline.is_over() {
                 let wish = if exists { "appear" } else { "go" };
                 return Err(Error::new(Kind::Retry, format!("topic {topic} has yet to {wish}")));
@@ -177,9 +149,8 @@ impl Admin {
     }
 
     fn must_exist(&self, partition: &TopicPartition, deadline: Deadline) -> Result<()> {
-        let count = if is_a_name(&partition.topic) { self.partition_count(&partition.topic, deadline)? } else { None };
-        match count {
-            Some(count) if (0..count).contains(&partition.partition) => Ok(()),
+        match self.settled_identity(&partition.topic, deadline)? {
+            Some(found) if (0..found.partition_count).contains(&partition.partition) => Ok(()),
             _ => Err(Error::new(Kind::NoSuchTopic, format!("there is no partition {partition}"))),
         }
     }
@@ -208,12 +179,6 @@ impl Admin {
             thread::sleep(PAUSE);
         }
     }
-}
-
-/// Whether Kafka could have a topic of this name (it would be asked in vain about others).
-fn is_a_name(topic: &str) -> bool {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    (1..=249).contains(&topic.len()) && topic.bytes().all(legal) && topic != "." && topic != ".."
 }
 
 fn setting<'a>(config: &'a ConfigResource, name: &str) -> Result<&'a str> {

@@ -7,6 +7,8 @@
 //! message    messages read: keys and values borrowed from librdkafka's fetch buffers, headers taken apart when asked for
 //! sender     producing through cached topic handles, with no allocation per record, one by one or in batches; delivery
 //!            reports, without one either; a flush of one millisecond
+//! topics     which topics there are, with their ids
+//! codes      error codes as the numbers they are
 //! ```
 //! and leaving a group before closing, and values that the wrapper reads with a panic.
 //!
@@ -14,9 +16,11 @@
 //! turns pointers into borrows no longer than the owner. Nothing outside this directory needs to know a pointer.
 #![allow(unsafe_code)]
 
+mod codes;
 mod message;
 mod queue;
 mod sender;
+mod topics;
 
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr;
@@ -30,6 +34,7 @@ use super::context::Context;
 pub(super) use message::{Batch, Message};
 pub(super) use queue::{Queue, Waker};
 pub(super) use sender::{Outgoing, Sender};
+pub(super) use topics::{Described, describe_topics};
 
 /// A code of librdkafka or of the protocol, as the number it is: a broker may send numbers no enum knows.
 pub(super) type Code = i32;
