@@ -57,6 +57,7 @@ const ENGINE: &[&str] = &[
     "graph",
     "task",
     "restore",
+    "watch",
     "stream_thread",
     "client",
     "test_driver",

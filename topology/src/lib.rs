@@ -14,6 +14,7 @@
 //! graph          sources -> processors (+ stores) -> sinks; checked, printable
 //! task           one sub-topology x one partition
 //! restore        changelogs back into stores
+//! watch          whether topics are the ones that a run knew at its start
 //! stream_thread  poll -> process -> commit
 //! client         threads, state, shutdown
 //! test_driver    all of it without a broker
@@ -94,6 +95,7 @@ pub mod store;
 pub mod stream_thread;
 pub mod task;
 pub mod test_driver;
+pub mod watch;
 
 pub use error::{Class, Error, Result};
 

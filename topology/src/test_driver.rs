@@ -298,6 +298,7 @@ impl TestDriver {
                 topics: drive.outputs.names.clone(),
                 dead_letters: drive.outputs.dead_letters,
                 dead_letter_max_bytes: DEAD_LETTER_MAX_BYTES,
+                vouch: Rc::new(()),
             },
             changelogs: drive.outputs.changelogs.clone(),
         };

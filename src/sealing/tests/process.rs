@@ -109,6 +109,7 @@ impl World {
             topics,
             dead_letters: Target(2),
             dead_letter_max_bytes: 1_000_000,
+            vouch: Rc::new(()),
         };
         let id = TaskId { sub_topology: task_name().trim_end_matches("_0").to_owned(), partition: 0 };
         let options = TaskOptions { id, sub_topology: 0, runtime, changelogs };

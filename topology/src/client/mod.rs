@@ -48,7 +48,7 @@ impl Client {
             Some(root) => Some(Arc::new(StateDirectory::open(root, &config.application_id, instance.clone())?)),
             None => None,
         };
-        let dead_letter_max_bytes = topics::prepare(topology, &log, &config)?;
+        let topics::Prepared { dead_letter_max_bytes, known } = topics::prepare(topology, &log, &config)?;
         let instance = directory.as_ref().map_or(instance, |directory| directory.instance_id().clone());
 
         let stop = Arc::new(AtomicBool::new(false));
@@ -59,6 +59,7 @@ impl Client {
             topology: topology.clone(),
             instance_id: instance.as_str().to_owned(),
             dead_letter_max_bytes,
+            known,
             log,
             clock,
             metrics: Arc::clone(&metrics),

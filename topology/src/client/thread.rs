@@ -13,6 +13,7 @@ use crate::metrics::Metrics;
 use crate::restore::RestoreThread;
 use crate::store::{Shared, StateDirectory};
 use crate::stream_thread::{self, Config, StreamThread};
+use crate::watch::{Known, Options, Watch};
 
 /// How a client is.
 ///
@@ -56,6 +57,7 @@ pub(super) struct Parts<L: Log> {
     pub(super) topology: Topology,
     pub(super) instance_id: String,
     pub(super) dead_letter_max_bytes: usize,
+    pub(super) known: Known,
     pub(super) log: L,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) metrics: Arc<Metrics>,
@@ -89,6 +91,7 @@ impl Drop for End {
 fn run_to_end<L: Log>(config: Config, parts: Parts<L>) -> Result<()> {
     let Parts { stop, states, .. } = parts;
     let restorer = RestoreThread::start("restore", parts.log.clone(), Arc::clone(&parts.clock))?;
+    let watch = Watch::start(parts.log.clone(), Arc::clone(&parts.clock), parts.known, Options::default())?;
     let store_memory = Shared::new(config.store.clone());
     let mut thread = StreamThread::new(
         config,
@@ -102,6 +105,7 @@ fn run_to_end<L: Log>(config: Config, parts: Parts<L>) -> Result<()> {
             state_directory: parts.directory,
             store_memory,
             restorer,
+            watch,
             incarnations: Box::new(incarnation),
         },
     )?;

@@ -3,9 +3,10 @@
 
 use std::fmt::Display;
 
-use crate::error::{Error, Result};
+use crate::error::{Class, Error, Result};
 use crate::graph::{Topic, Topology, changelog_topic, dead_letter_topic};
-use crate::log::{Log, TopicDescription, TopicSpec};
+use crate::log::{Log, TopicDescription, TopicIdentity, TopicSpec};
+use crate::watch::Known;
 
 use super::Config;
 
@@ -17,12 +18,25 @@ pub fn internal_topics(topology: &Topology, application_id: &str) -> Vec<String>
     topology.store_names().map(|store| changelog_topic(application_id, store)).collect()
 }
 
-/// Checks and creates all topics. Returns how large a dead letter may be.
-pub(super) fn prepare<L: Log>(topology: &Topology, log: &L, config: &Config) -> Result<usize> {
+/// What is known when all topics are there.
+pub(super) struct Prepared {
+    /// How large a dead letter may be.
+    pub(super) dead_letter_max_bytes: usize,
+    /// The topics, as they are now.
+    pub(super) known: Known,
+}
+
+/// Checks and creates all topics.
+pub(super) fn prepare<L: Log>(topology: &Topology, log: &L, config: &Config) -> Result<Prepared> {
     let mut missing = Vec::new();
+    let mut known = Known::new();
     for topic in &wanted(topology, &config.application_id)? {
         match log.describe_topic(topic.name())? {
-            Some(found) => check(topic, &found)?,
+            Some(found) => {
+                check(topic, &found)?;
+                let identity = TopicIdentity { id: found.id, partition_count: found.partition_count };
+                known.add(topic.name(), identity);
+            }
             None if topic.may_create() => missing.push(spec(topic, config.replication_factor)),
             None => return Err(Error::stop(format!("there is no topic '{}': create it first", topic.name()))),
         }
@@ -31,7 +45,16 @@ pub(super) fn prepare<L: Log>(topology: &Topology, log: &L, config: &Config) -> 
         tracing::info!(topic = topic.name, partitions = topic.partition_count, "creating topic");
     }
     log.create_topics(&missing)?;
-    dead_letter_max_bytes(topology, log)
+    for topic in &missing {
+        // Another instance may have made it meanwhile, from another plan.
+        let found = log.describe_topic(&topic.name)?;
+        let found = found.ok_or_else(|| {
+            let message = format!("topic '{}' was made and is not to be seen yet", topic.name);
+            Error::new(Class::Retry, message)
+        })?;
+        known.add(&topic.name, TopicIdentity { id: found.id, partition_count: found.partition_count });
+    }
+    Ok(Prepared { dead_letter_max_bytes: dead_letter_max_bytes(topology, log)?, known })
 }
 
 /// All topics, each once.

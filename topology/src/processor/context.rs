@@ -250,6 +250,16 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
         self.runtime.input_end()
     }
 
+    /// Waits until it is certain that all records handed to this task so far are of the topic that was there when the run
+    /// began: a check that began after they were read has found that topic still there. To be called before anything is
+    /// done that no rewind takes back, such as signing; a commit is never made without. It costs a question to the log, a
+    /// millisecond or so, and nothing where it was answered since the last records were handed over.
+    ///
+    /// An error is to be handed on: the topic is another one, or it could not be found out in time.
+    pub fn vouch_for_input(&mut self) -> Result<()> {
+        self.runtime.vouch()
+    }
+
     /// Asks for regular calls of [`Processor::punctuate`](super::Processor::punctuate).
     pub fn schedule(&mut self, schedule: Schedule) -> PunctuationId {
         self.runtime.schedule(self.node, schedule)

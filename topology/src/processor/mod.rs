@@ -6,6 +6,7 @@
 //! runtime     one task's side of all contexts: outputs, stream time, holds
 //! schedule    when processors are punctuated
 //! outputs     records to produce, in one arena
+//! vouch       that input is of the topic it is taken for
 //! node        sources, processors and sinks as they run, connected by typed edges
 //! ```
 //! May use `codec`, `error`, `log` (record types) and `store`. Pure: time comes in through [`Runtime`].
@@ -18,6 +19,7 @@ mod record;
 mod runtime;
 mod schedule;
 mod stream_time;
+mod vouch;
 
 pub use context::{Context, Port};
 pub use dead_letter::{
@@ -29,6 +31,7 @@ pub use record::Record;
 pub use runtime::{Runtime, RuntimeOptions};
 pub use schedule::{Punctuation, PunctuationId, Schedule, Schedules};
 pub use stream_time::StreamTime;
+pub use vouch::Vouch;
 
 use crate::codec::Codec;
 use crate::error::Result;

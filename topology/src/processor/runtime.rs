@@ -12,6 +12,7 @@ use super::dead_letter::{DeadLetter, OwnedDeadLetter};
 use super::outputs::{Outputs, Target};
 use super::schedule::{Punctuation, PunctuationId, Schedule, Schedules};
 use super::stream_time::StreamTime;
+use super::vouch::Vouch;
 
 /// What a [`Runtime`] is made from.
 #[derive(Clone, Debug)]
@@ -33,6 +34,8 @@ pub struct RuntimeOptions {
     pub dead_letters: Target,
     /// Larger dead letters are cut.
     pub dead_letter_max_bytes: usize,
+    /// Knows whether the input is of the topic it is taken for.
+    pub vouch: Rc<dyn Vouch>,
 }
 
 /// Outputs, stream time, holds and punctuations of one task.
@@ -59,6 +62,7 @@ pub struct Runtime {
     highest_cause: Offset,
     commit_requested: bool,
     suspended: bool,
+    vouch: Rc<dyn Vouch>,
 }
 
 /// Before any offset: caused by no input record.
@@ -85,6 +89,7 @@ impl Runtime {
             highest_cause: NO_CAUSE,
             commit_requested: false,
             suspended: false,
+            vouch: options.vouch,
         }
     }
 
@@ -243,6 +248,10 @@ impl Runtime {
         self.stream_time.committed(offset);
         self.highest_cause = NO_CAUSE;
         self.commit_requested = false;
+    }
+
+    pub(super) fn vouch(&self) -> Result<()> {
+        self.vouch.vouch()
     }
 
     pub(super) fn request_commit(&mut self) {

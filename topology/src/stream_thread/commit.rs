@@ -3,10 +3,12 @@
 //! ```text
 //!                      die here, or fail: only work is lost; rewind
 //! prepare_commit ──> send changelog records ──> flush ──> send offsets ──> commit
-//!                                                                            │  die here: stores are behind, restore
+//!      └── has a check of the topics begin; it must have passed before ───────┘  │  die here: stores are behind, restore
 //!                                                                            v
 //!                                                     Task::committed: overlays + positions ──> stores
 //! ```
+//! The check vouches for all input of the transaction: it is of the topics that were there when the run began. It costs no
+//! time, for its answer comes while the records are flushed.
 //! An outcome that is not known is treated as a failure: the rewind reads back what really happened.
 
 use std::time::Duration;
@@ -95,8 +97,9 @@ impl<L: Log> StreamThread<L> {
         if self.consumer.assignment_lost() {
             return Err(Error::new(Class::Rejoin, "the group took this member's partitions away before the commit"));
         }
+        self.watch.ask();
         let now_ms = self.clock.now_ms();
-        let Self { assigned, slots, consumer, metrics, clock, .. } = self;
+        let Self { assigned, slots, consumer, metrics, clock, watch, .. } = self;
         let tasks = assigned.iter_mut().flatten().filter_map(Assigned::running_mut);
         let mut tasks: Vec<&mut Running> = tasks.filter(|task| task.slot == key).collect();
 
@@ -109,7 +112,7 @@ impl<L: Log> StreamThread<L> {
         let group = consumer.group().ok_or_else(|| Error::new(Class::Rejoin, "this member is in no group"))?;
         let slot = slots.get_mut(&key).ok_or_else(|| Error::stop("a task has no producer"))?;
         let began_ms = clock.monotonic_ms();
-        slot.commit(&offsets, &group, timeout)?;
+        slot.commit(&offsets, &group, timeout, &**watch)?;
         slot.committed_ms = clock.monotonic_ms();
         metrics.add_commit(slot.committed_ms - began_ms);
 

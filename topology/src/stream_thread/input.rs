@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::error::{Class, Error, Result};
-use crate::log::{self, Consumer, Event, Log, Record, TopicPartition};
+use crate::log::{self, Consumer, Event, Log, Offset, Record, TopicPartition};
 
 use super::assignment::{Assigned, Phase, Running};
 use super::producers::{Slot, Slots};
@@ -37,7 +37,7 @@ impl<L: Log> StreamThread<L> {
         let timeout = self.poll_timeout();
         let now_ms = self.clock.now_ms();
         let long_ms = i64::from(self.config.transaction_timeout_ms / 4);
-        let Self { consumer, assigned, slots, until_end, changes, clock, config, .. } = self;
+        let Self { consumer, assigned, slots, until_end, changes, clock, config, watch, .. } = self;
         let mut feeder = Feeder {
             slots,
             until_end: until_end.as_ref(),
@@ -53,7 +53,14 @@ impl<L: Log> StreamThread<L> {
             // After an error what follows would be processed over a gap.
             _ if failed.is_some() => {}
             Event::Records { partition, records } => {
+                watch.input_read();
                 let Some(running) = fed(assigned, partition) else { return };
+                if let Some(first) = records.first()
+                    && let Err(error) = goes_on(running, partition, first.offset)
+                {
+                    failed = Some(error);
+                    return;
+                }
                 running.task.set_now(now_ms);
                 match feeder.feed(running, partition, records) {
                     Ok(count) => record_count += count,
@@ -61,7 +68,12 @@ impl<L: Log> StreamThread<L> {
                 }
             }
             Event::EndOfPartition { partition, offset } => {
+                watch.input_read();
                 let Some(running) = fed(assigned, partition) else { return };
+                if let Err(error) = goes_on(running, partition, offset) {
+                    failed = Some(error);
+                    return;
+                }
                 let offset = feeder.until_end.map_or(offset, |until_end| until_end.cap(partition, offset));
                 // The end is told once. A task that goes back behind it, or takes nothing now, must be told again.
                 running.delivered_to = running.delivered_to.max(offset);
@@ -160,6 +172,19 @@ impl<L: Log> Feeder<'_, L> {
 fn fed<'a>(assigned: &'a mut Option<Vec<Assigned>>, partition: &TopicPartition) -> Option<&'a mut Running> {
     let task = assigned.iter_mut().flatten().find(|task| &task.partition == partition)?;
     task.running_mut().filter(|running| !running.must_seek())
+}
+
+/// Input never goes back by itself. Where it does, the topic lost what was read already, or is another one: the take-over
+/// that follows looks what there is.
+fn goes_on(running: &Running, partition: &TopicPartition, offset: Offset) -> Result<()> {
+    let delivered_to = running.delivered_to;
+    if offset >= delivered_to {
+        return Ok(());
+    }
+    Err(Error::new(
+        Class::Rewind,
+        format!("{partition} went back to offset {offset}, though everything below {delivered_to} was there already"),
+    ))
 }
 
 pub(super) fn send_outputs<L: Log>(slots: &mut Slots<L>, running: &mut Running) -> Result<()> {

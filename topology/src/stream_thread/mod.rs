@@ -31,6 +31,7 @@ mod take_over;
 mod until_end;
 
 use std::collections::{BTreeSet, VecDeque};
+use std::rc::Rc;
 use std::sync::Arc;
 
 pub use config::Config;
@@ -44,6 +45,7 @@ use crate::metrics::Metrics;
 use crate::restore::RestoreThread;
 use crate::store::{Shared, StateDirectory, Stores};
 use crate::task::TaskId;
+use crate::watch::Watch;
 
 use assignment::{Assigned, Phase};
 use commit::Then;
@@ -77,6 +79,7 @@ pub struct StreamThread<L: Log> {
     consumer: L::Consumer,
     slots: Slots<L>,
     restorer: RestoreThread<TaskId>,
+    watch: Rc<Watch>,
     /// Tasks given up while the restorer had their stores; they come back from it.
     returning: BTreeSet<TaskId>,
     /// Whether the group was asked for partitions.
@@ -114,6 +117,8 @@ pub struct Parts<L: Log> {
     pub store_memory: Shared,
     /// Brings stores up to their changelogs.
     pub restorer: RestoreThread<TaskId>,
+    /// Watches over the topics.
+    pub watch: Watch,
     /// Makes a random id for a new changelog.
     pub incarnations: Box<dyn FnMut() -> [u8; 16] + Send>,
 }
@@ -146,6 +151,7 @@ impl<L: Log> StreamThread<L> {
             consumer,
             slots,
             restorer: parts.restorer,
+            watch: Rc::new(parts.watch),
             returning: BTreeSet::new(),
             subscribed: false,
             changes: VecDeque::new(),
@@ -168,6 +174,7 @@ impl<L: Log> StreamThread<L> {
     }
 
     fn turn(&mut self) -> Result<Turn> {
+        self.watch.check()?;
         self.subscribe()?;
         let record_count = self.poll()?;
         self.apply_changes()?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::error::{Class, Error, Result};
 use crate::log::{self, Log, Offset, OffsetCommit, Producer, ProducerOptions, TopicPartition};
-use crate::processor::Outputs;
+use crate::processor::{Outputs, Vouch};
 
 use super::recovery::void;
 
@@ -114,12 +114,19 @@ impl<L: Log> Slot<L> {
         Ok(())
     }
 
-    /// Flushes, adds the offsets, commits. Any error: the outcome is unknown, or as good as.
-    pub(super) fn commit(&mut self, offsets: &[OffsetCommit], group: &L::Group, timeout: Duration) -> Result<()> {
+    /// Flushes, adds the offsets, commits what is vouched for. Any error: the outcome is unknown, or as good as.
+    pub(super) fn commit(
+        &mut self,
+        offsets: &[OffsetCommit],
+        group: &L::Group,
+        timeout: Duration,
+        vouch: &dyn Vouch,
+    ) -> Result<()> {
         self.begin()?;
         let producer = self.producer.as_mut().ok_or_else(no_producer)?;
         producer.flush(timeout).map_err(after_send)?;
         producer.send_offsets(offsets, group).map_err(after_send)?;
+        vouch.vouch()?;
         if let Err(error) = producer.commit(timeout) {
             if !matches!(error.kind(), log::Kind::Abort | log::Kind::Retry) {
                 self.transaction = Transaction::Undecided;

@@ -16,7 +16,7 @@ use std::time::Duration;
 use crate::error::{Class, Error, Result};
 use crate::graph::{OutputTopics, changelog_topic};
 use crate::log::{Committed, Isolation, Log, TopicPartition, Watermarks};
-use crate::processor::RuntimeOptions;
+use crate::processor::{RuntimeOptions, Vouch};
 use crate::restore;
 use crate::store::{Fingerprint, Shared, Spec, StateDirectory, Stores};
 use crate::task::{Metadata, Task, TaskId, TaskOptions};
@@ -28,6 +28,8 @@ use super::{StreamThread, close_stores};
 
 /// Between attempts at something that is not possible yet.
 const RETRY_MS: i64 = 250;
+/// How long a take-over waits for an answer about the topics; the next attempt comes soon.
+const VOUCH_TIMEOUT: Duration = Duration::from_secs(1);
 /// A task that cannot be taken over for this long, restoring not counted, stops the thread: nothing is assigned but idle for
 /// ever.
 const TAKE_OVER_MAX_MS: i64 = 5 * 60 * 1000;
@@ -54,6 +56,7 @@ impl<L: Log> StreamThread<L> {
 
     fn begin_take_over(&mut self, index: usize, waited_ms: i64) -> Result<()> {
         let Some(task) = self.assigned.as_mut().and_then(|tasks| tasks.get_mut(index)) else { return Ok(()) };
+        self.watch.vouch_within(VOUCH_TIMEOUT).map_err(not_yet)?;
         let timeout = Duration::from_millis(u64::from(self.config.request_timeout_ms));
         let options = producer_options(&self.config, &self.topology);
         let spec = &self.topology.sub_topologies[task.sub_topology];
@@ -156,6 +159,7 @@ impl<L: Log> StreamThread<L> {
             topics: topics.clone(),
             dead_letters,
             dead_letter_max_bytes: self.dead_letter_max_bytes,
+            vouch: Rc::clone(&self.watch) as Rc<dyn Vouch>,
         };
         let options = TaskOptions { id: id.clone(), sub_topology: *sub_topology, runtime, changelogs };
         let stores = Rc::new(RefCell::new(stores));
@@ -166,6 +170,14 @@ impl<L: Log> StreamThread<L> {
             }
             Err(error) => Err((error, Rc::into_inner(stores).map(|stores| Box::new(stores.into_inner())))),
         }
+    }
+}
+
+/// Nothing was done yet that would be void.
+fn not_yet(error: Error) -> Error {
+    match error.class() {
+        Class::Rewind => Error::new(Class::Retry, error.to_string()).caused_by(error),
+        _ => error,
     }
 }
 

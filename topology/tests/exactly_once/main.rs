@@ -5,6 +5,7 @@
 //! refusals   calls that fail
 //! leaving    what is left behind for others
 //! group      other members
+//! identity   topics that are not the ones they were
 //! stages     graphs of more than one stage; input that is not what it was
 //! steps      turn by turn, with a clock that is told the time
 //! ```
@@ -19,6 +20,7 @@ mod counting;
 #[allow(dead_code, reason = "each test uses some of the faults")]
 mod fault_log;
 mod group;
+mod identity;
 mod leaving;
 mod refusals;
 mod stages;

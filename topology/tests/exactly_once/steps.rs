@@ -15,6 +15,7 @@ use topology::restore::{Changelog, Plan, Restore, RestoreThread};
 use topology::store::state_directory::InstanceId;
 use topology::store::{Medium, Options, Shared, Spec, StateDirectory, Stores};
 use topology::stream_thread::{Parts, State, StreamThread};
+use topology::watch::{self, Known, Watch};
 
 use crate::counting::{Count, assert_exact, produce, read, spec, topology};
 use crate::fault_log::{Call, Fault, FaultLog, Script};
@@ -35,7 +36,20 @@ impl<L: Log> Instance<L> {
     }
 
     fn of(topology: &Topology, log: &L, clock: Arc<dyn Clock>, id: &str, config: Config) -> Self {
-        create_topics(log);
+        Self::watched(topology, log, clock, id, config, watch::Options::default())
+    }
+
+    /// Whose topics are watched like this.
+    pub(crate) fn watched(
+        topology: &Topology,
+        log: &L,
+        clock: Arc<dyn Clock>,
+        id: &str,
+        config: Config,
+        watched: watch::Options,
+    ) -> Self {
+        let names = create_topics(log);
+        let known = Known::look_up(log, &names, Duration::from_secs(10)).unwrap();
         let directory = config
             .state_directory
             .as_ref()
@@ -51,6 +65,7 @@ impl<L: Log> Instance<L> {
             state_directory: directory,
             store_memory: Shared::new(config.store.clone()),
             restorer: RestoreThread::start("restore", log.clone(), clock.clone()).unwrap(),
+            watch: Watch::start(log.clone(), clock.clone(), known, watched).unwrap(),
             clock,
             incarnations: Box::new(move || {
                 incarnation += 1;
@@ -61,15 +76,18 @@ impl<L: Log> Instance<L> {
     }
 }
 
-fn create_topics(log: &impl Log) {
+/// All topics of the topologies here. Returns their names.
+fn create_topics(log: &impl Log) -> Vec<String> {
     let changelog = |store: &str| TopicSpec {
         config: vec![("cleanup.policy".to_owned(), "compact".to_owned())],
         ..spec(&format!("{}-{store}-changelog", topics().application))
     };
     let dead_letters = spec(&format!("{}-dead-letters", topics().input));
     let other = [spec("other-in"), spec("other-in-dead-letters"), changelog("others")];
-    log.create_topics(&[spec(&topics().input), spec(&topics().output), dead_letters, changelog("counts")]).unwrap();
+    let own = [spec(&topics().input), spec(&topics().output), dead_letters, changelog("counts")];
+    log.create_topics(&own).unwrap();
     log.create_topics(&other).unwrap();
+    own.into_iter().chain(other).map(|topic| topic.name).collect()
 }
 
 /// Lets them take turns until something has happened.

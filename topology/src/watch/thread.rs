@@ -1,0 +1,257 @@
+//! Asks the log on a thread of its own, and tells who must know.
+//!
+//! ```text
+//!   stream thread                        this thread                      the log
+//!   read records
+//!   ask ──────── wanted: check n+1 ────> check n+1 begins ──────────────> ids now
+//!   flush, send offsets                                                      │
+//!   vouch <───── passed: n+1 ─────────── the same as at the start <──────────┘
+//!   commit, sign
+//! ```
+//! **Why this is enough.** No id comes again. So where the topic of a name has the id known at the start, it had it all the
+//! time since, and what was read under that name before the check *began* was read from it. A check that began before the
+//! records were read proves nothing of them. It takes a broker's answer to be at least as new as the records: see the
+//! decision record on topic identity for what remains.
+
+use std::cell::Cell;
+use std::fmt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::error::{Class, Error, Result};
+use crate::log::Log;
+use crate::processor::Vouch;
+
+use super::Known;
+use super::judgement::{Judge, Verdict};
+
+/// How closely topics are watched.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Between two checks that nobody asked for.
+    pub interval: Duration,
+    /// How long a topic may not be to be seen before it counts as gone, ms.
+    pub gone_after_ms: i64,
+    /// How long one question to the log may take.
+    pub request_timeout: Duration,
+    /// How long [`Watch::vouch`] waits for an answer.
+    pub vouch_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(1),
+            gone_after_ms: 10_000,
+            request_timeout: Duration::from_secs(2),
+            vouch_timeout: Duration::from_secs(4),
+        }
+    }
+}
+
+/// How soon it is asked again where a topic is not to be seen, or no answer came.
+const AGAIN: Duration = Duration::from_millis(250);
+/// How often it is said that no check passes, ms.
+const COMPLAIN_EVERY_MS: i64 = 5_000;
+
+/// The watch over the topics of a run, as its stream thread sees it. Dropping it ends the thread, when the question that
+/// is under way has been answered or has timed out.
+pub struct Watch {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+    vouch_timeout: Duration,
+    /// The check that vouches for all that was read so far; `None` where one is yet to begin.
+    check: Cell<Option<u64>>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+/// Checks are numbered from 1, in the order in which they begin.
+#[derive(Default)]
+struct State {
+    /// Somebody waits for this check.
+    wanted: u64,
+    /// The last check that began.
+    begun: u64,
+    /// The last check that found the topics to be those known.
+    passed: u64,
+    /// Why the last check passed not.
+    complaint: String,
+    /// The topics are others.
+    others: Option<String>,
+    /// The handle is gone, or the thread is.
+    is_over: bool,
+}
+
+impl Watch {
+    /// Starts to watch.
+    pub fn start<L: Log>(log: L, clock: Arc<dyn Clock>, known: Known, options: Options) -> Result<Self> {
+        let shared = Arc::new(Shared { state: Mutex::new(State::default()), changed: Condvar::new() });
+        let judge = Judge::new(known, options.gone_after_ms);
+        let watcher = Watcher { log, clock, judge, options, shared: Arc::clone(&shared), complained_ms: None };
+        let thread = std::thread::Builder::new().name("topics".to_owned()).spawn(move || watcher.run());
+        let thread =
+            thread.map_err(|error| Error::stop("cannot start a thread that watches topics").caused_by(error))?;
+        Ok(Self { shared, thread: Some(thread), vouch_timeout: options.vouch_timeout, check: Cell::new(None) })
+    }
+
+    /// Whether nothing is known to have changed: an error of class stop, once a check has found another topic.
+    pub fn check(&self) -> Result<()> {
+        self.shared.lock().judged()
+    }
+
+    /// Records were read, or the end of a partition: what vouched for the ones before does not vouch for these.
+    pub fn input_read(&self) {
+        self.check.set(None);
+    }
+
+    /// Has a check begin that vouches for what was read so far, unless one did. It does not wait.
+    pub fn ask(&self) {
+        if self.check.get().is_none() {
+            let mut state = self.shared.lock();
+            let next = state.begun + 1;
+            state.wanted = next;
+            self.check.set(Some(next));
+            self.shared.changed.notify_all();
+        }
+    }
+
+    /// As [`Vouch::vouch`], with another patience.
+    pub fn vouch_within(&self, timeout: Duration) -> Result<()> {
+        self.ask();
+        let check = self.check.get().unwrap_or(u64::MAX);
+        let waits = |state: &mut State| state.passed < check && state.others.is_none() && !state.is_over;
+        let waited = self.shared.changed.wait_timeout_while(self.shared.lock(), timeout, waits);
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.judged()?;
+        if state.passed >= check {
+            return Ok(());
+        }
+        let complaint = &state.complaint;
+        let message = format!("whether the topics are the ones known could not be found out in time: {complaint}");
+        Err(Error::new(Class::Rewind, message))
+    }
+}
+
+impl Vouch for Watch {
+    fn vouch(&self) -> Result<()> {
+        self.vouch_within(self.vouch_timeout)
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").field("check", &self.check).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.shared.end();
+        if let Some(thread) = self.thread.take() {
+            // A panic was reported where it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A poisoned lock only says that some thread panicked; the state is always whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn end(&self) {
+        self.lock().is_over = true;
+        self.changed.notify_all();
+    }
+}
+
+impl State {
+    fn judged(&self) -> Result<()> {
+        match &self.others {
+            Some(message) => Err(Error::stop(message.clone())),
+            None if self.is_over => {
+                Err(Error::stop("the thread that watches topics has died: see the log above, and start again"))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+struct Watcher<L: Log> {
+    log: L,
+    clock: Arc<dyn Clock>,
+    judge: Judge,
+    options: Options,
+    shared: Arc<Shared>,
+    complained_ms: Option<i64>,
+}
+
+/// Tells those who wait, also where the thread ends by a panic.
+struct End(Arc<Shared>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+impl<L: Log> Watcher<L> {
+    fn run(mut self) {
+        let _end = End(Arc::clone(&self.shared));
+        let mut pause = Duration::ZERO;
+        while let Some(check) = self.next(pause) {
+            let found = self.log.identify_topics(self.judge.names(), self.options.request_timeout);
+            let now_ms = self.clock.monotonic_ms();
+            let verdict = match found {
+                Ok(found) => self.judge.judge(&found, now_ms),
+                Err(error) => Verdict::NotSeen(error.to_string()),
+            };
+            pause = match &verdict {
+                Verdict::Same => self.options.interval,
+                _ => AGAIN.min(self.options.interval),
+            };
+            if let Verdict::NotSeen(complaint) = &verdict {
+                self.complain(complaint, now_ms);
+            }
+            if self.tell(check, verdict) {
+                return;
+            }
+        }
+    }
+
+    /// Waits until the next check is due, and begins it; `None` at the end.
+    fn next(&self, pause: Duration) -> Option<u64> {
+        let idle = |state: &mut State| state.wanted <= state.begun && !state.is_over;
+        let waited = self.shared.changed.wait_timeout_while(self.shared.lock(), pause, idle);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.begun += 1;
+        (!state.is_over).then_some(state.begun)
+    }
+
+    /// Whether the topics are others.
+    fn tell(&self, check: u64, verdict: Verdict) -> bool {
+        let mut state = self.shared.lock();
+        match verdict {
+            Verdict::Same => state.passed = check,
+            // Whoever waits for this check is served by the next one that passes.
+            Verdict::NotSeen(complaint) => state.complaint = complaint,
+            Verdict::Others(error) => state.others = Some(error.to_string()),
+        }
+        self.shared.changed.notify_all();
+        state.others.is_some()
+    }
+
+    fn complain(&mut self, complaint: &str, now_ms: i64) {
+        if self.complained_ms.is_none_or(|said| now_ms.saturating_sub(said) >= COMPLAIN_EVERY_MS) {
+            self.complained_ms = Some(now_ms);
+            tracing::warn!("whether the topics are the ones known could not be found out: {complaint}; trying again");
+        }
+    }
+}
