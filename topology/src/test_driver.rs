@@ -49,7 +49,7 @@ mod record;
 mod tests;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 pub use record::OwnedRecord;
@@ -58,7 +58,7 @@ use crate::codec::Codec;
 use crate::error::{Error, Result};
 use crate::graph::{OutputTopics, Store, Topology, changelog_topic};
 use crate::log::{Header, Offset, ProducerRecord, Record, TopicPartition};
-use crate::processor::{Outputs, RuntimeOptions};
+use crate::processor::{InputRange, Outputs, RuntimeOptions, Vouch};
 use crate::store::{KeyValueStore, Options, Stores};
 use crate::task::{Metadata, Task, TaskId, TaskOptions};
 
@@ -71,6 +71,28 @@ pub struct TestDriver {
     topics: BTreeMap<String, Vec<OwnedRecord>>,
     /// Everything that was produced and then aborted.
     aborted: Vec<(String, OwnedRecord)>,
+    replaced: Rc<Replaced>,
+}
+
+/// Topics that were deleted since the processes began that know them.
+#[derive(Debug, Default)]
+struct Replaced(RefCell<BTreeSet<String>>);
+
+/// Vouches for one input.
+#[derive(Debug)]
+struct Voucher {
+    topic: String,
+    replaced: Rc<Replaced>,
+}
+
+impl Vouch for Voucher {
+    fn vouch(&self) -> Result<()> {
+        let topic = &self.topic;
+        match self.replaced.0.borrow().contains(topic) {
+            true => Err(Error::stop(format!("topic '{topic}' was deleted and made anew while this run used it"))),
+            false => Ok(()),
+        }
+    }
 }
 
 /// A task and what it has going on.
@@ -87,7 +109,7 @@ struct Drive {
 const DEAD_LETTER_MAX_BYTES: usize = 1_048_588;
 
 impl TestDriver {
-    /// Starts a topology at this wall-clock time.
+    /// Starts a topology at this wall-clock time. What processors ask to be committed at their start is committed.
     pub fn new(topology: &Topology, application_id: &str, now_ms: i64) -> Result<Self> {
         let mut driver = Self {
             topology: topology.clone(),
@@ -96,6 +118,7 @@ impl TestDriver {
             drives: Vec::new(),
             topics: BTreeMap::new(),
             aborted: Vec::new(),
+            replaced: Rc::default(),
         };
         for (index, spec) in topology.sub_topologies.iter().enumerate() {
             let mut stores = Stores::in_memory(spec.stores.clone(), [0; 32], &Options::default())?;
@@ -111,6 +134,7 @@ impl TestDriver {
             });
             driver.start(index, stores)?;
         }
+        driver.run()?;
         Ok(driver)
     }
 
@@ -169,9 +193,13 @@ impl TestDriver {
         self.run()
     }
 
-    /// Commits: outputs become visible, stores take their writes.
+    /// Commits: outputs become visible, stores take their writes. An error where the input was exchanged since the start
+    /// ([`TestDriver::delete_topic`]).
     pub fn commit(&mut self) -> Result<()> {
         let now_ms = self.now_ms;
+        for drive in &self.drives {
+            self.voucher(&drive.source).vouch()?;
+        }
         for drive in &mut self.drives {
             let Drive { task: Some(task), pending, .. } = drive else { continue };
             let commit = task.prepare_commit(&mut |outputs| collect(outputs, pending))?;
@@ -195,8 +223,9 @@ impl TestDriver {
     }
 
     /// What happens after a transaction failed, or a process died: everything since the last commit is void, processors are
-    /// made anew, and input is delivered again from the committed offset.
+    /// made anew, and input is delivered again from the committed offset. The topics are taken for what they are now.
     pub fn abort(&mut self) -> Result<()> {
+        self.replaced.0.borrow_mut().clear();
         for index in 0..self.drives.len() {
             let drive = &mut self.drives[index];
             self.aborted.append(&mut drive.pending);
@@ -216,9 +245,27 @@ impl TestDriver {
         self.abort()
     }
 
-    /// Somebody deletes a topic; its offsets begin anew.
+    /// Somebody moves the group's offset, as Kafka's tools do; the processes have ended before. What is not committed is void.
+    pub fn move_offset(&mut self, topic: &str, offset: Offset) -> Result<()> {
+        for drive in self.drives.iter_mut().filter(|drive| drive.source == topic) {
+            drive.committed = (offset, Metadata::default());
+        }
+        self.abort()
+    }
+
+    /// Somebody deletes a topic; its offsets begin anew. From now on nobody vouches for it, and nothing is committed that was
+    /// read from it, until [`TestDriver::abort`] has others begin who know no better.
     pub fn delete_topic(&mut self, topic: &str) {
         self.topics.remove(topic);
+        self.replaced.0.borrow_mut().insert(topic.to_owned());
+    }
+
+    /// Retention deletes the records of a topic below this offset; the last record of all stays.
+    pub fn delete_records(&mut self, topic: &str, before: Offset) {
+        if let Some(records) = self.topics.get_mut(topic) {
+            let kept = records.partition_point(|record| record.offset < before).min(records.len().saturating_sub(1));
+            records.drain(..kept);
+        }
     }
 
     /// Says that no more input comes, and commits, until nothing is held any more.
@@ -234,7 +281,7 @@ impl TestDriver {
                     task.end_of_input()?;
                     done = false;
                 }
-                done &= !task.needs_commit();
+                done &= !task.wants_commit();
                 drive.collect()?;
                 done &= drive.pending.is_empty();
             }
@@ -281,24 +328,30 @@ impl TestDriver {
         Err(Error::stop(format!("there is no store '{}'", store.name())))
     }
 
+    fn voucher(&self, topic: &str) -> Voucher {
+        Voucher { topic: topic.to_owned(), replaced: Rc::clone(&self.replaced) }
+    }
+
     fn start(&mut self, index: usize, stores: Stores) -> Result<()> {
         let spec = &self.topology.sub_topologies[index];
+        let vouch = Rc::new(self.voucher(&self.drives[index].source));
         let drive = &mut self.drives[index];
-        let (next_offset, metadata) = drive.committed;
-        let input_end = self.topics.get(&drive.source).map_or(0, |records| self::next_offset(records));
+        let (committed_offset, metadata) = drive.committed;
+        let records = self.topics.get(&drive.source).map_or(&[][..], Vec::as_slice);
+        let (first, end) = (records.first().map_or(0, |record| record.offset), self::next_offset(records));
         let options = TaskOptions {
             id: TaskId { sub_topology: spec.name.clone(), partition: 0 },
             sub_topology: index,
             runtime: RuntimeOptions {
                 partition: TopicPartition::new(drive.source.clone(), 0),
-                next_offset,
-                input_end,
+                committed_offset: Some(committed_offset),
+                input: InputRange { first, stable_end: end, end },
                 stream_time_ms: metadata.stream_time_ms,
                 now_ms: self.now_ms,
                 topics: drive.outputs.names.clone(),
                 dead_letters: drive.outputs.dead_letters,
                 dead_letter_max_bytes: DEAD_LETTER_MAX_BYTES,
-                vouch: Rc::new(()),
+                vouch,
             },
             changelogs: drive.outputs.changelogs.clone(),
         };

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use topology::log::{self, TopicPartition};
-use topology::processor::{Outputs, RuntimeOptions, Target};
+use topology::processor::{InputRange, Outputs, RuntimeOptions, Target};
 use topology::store::{Options as StoreOptions, Stores};
 use topology::task::{Metadata, Task, TaskId, TaskOptions};
 
@@ -102,8 +102,8 @@ impl World {
         let metadata = Metadata::decode(&self.committed.1).unwrap_or_default();
         let runtime = RuntimeOptions {
             partition: TopicPartition::new("transactions", 0),
-            next_offset: self.committed.0,
-            input_end,
+            committed_offset: Some(self.committed.0),
+            input: InputRange { first: 0, stable_end: input_end, end: input_end },
             stream_time_ms: metadata.stream_time_ms,
             now_ms: self.now_ms,
             topics,

@@ -139,7 +139,8 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
     }
 
     /// Takes no input from `offset` on, until [`Context::resume`]: what was handed over from there is delivered again then. For a
-    /// processor that must wait (for a commit, say) without piling up records; it must be the only reader of its source.
+    /// processor that must wait (for a commit, say) without piling up records; it must be the only reader of its source. Law: no
+    /// record from `offset` on has caused an output, a store write or a dead letter.
     ///
     /// ```
     /// # use topology::codec::Bytes;
@@ -247,7 +248,68 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
     /// The end of the committed input as it was when this task was taken over: all that a predecessor can have read lies below
     /// it.
     pub fn input_end(&self) -> Offset {
-        self.runtime.input_end()
+        self.runtime.input().stable_end
+    }
+
+    /// The first offset that the input had when this task was taken over: what lay below was deleted.
+    pub fn first_offset(&self) -> Offset {
+        self.runtime.input().first
+    }
+
+    /// Has input begin at `offset`, before or behind the group's committed offset: for a processor whose state tells how far
+    /// input was taken, and is to be believed rather than an offset that Kafka forgets and any tool moves. To be called in
+    /// [`Processor::init`](super::Processor::init). Where records at `offset` and behind were deleted, input begins at the
+    /// first there is, with an error line that says how many are lost. An offset above the end of the input is an error of
+    /// class stop: the topic was truncated, or made anew.
+    ///
+    /// Stream time begins anew, unless `offset` is the committed one.
+    ///
+    /// ```
+    /// # use topology::codec::{Bytes, I64};
+    /// # use topology::graph::{Builder, Store, Topic};
+    /// # use topology::processor::{Context, Processor, Record};
+    /// # use topology::store::KeyValueStore;
+    /// # use topology::test_driver::TestDriver;
+    /// /// Numbers records; the number of the next one is its state, and its place in the input.
+    /// struct Numbered {
+    ///     next: KeyValueStore<Bytes, I64>,
+    /// }
+    ///
+    /// impl Processor for Numbered {
+    /// #    type Key = Bytes;
+    /// #    type Value = Bytes;
+    /// #    type KeyOut = Bytes;
+    /// #    type ValueOut = I64;
+    ///     fn init(&mut self, context: &mut Context<'_, Bytes, I64>) -> topology::Result<()> {
+    ///         context.begin_at(self.next.get(&&b""[..])?.unwrap_or(0))
+    ///     }
+    ///
+    ///     fn process(&mut self, record: &Record<'_, Bytes, Bytes>, context: &mut Context<'_, Bytes, I64>) -> topology::Result<()> {
+    ///         self.next.put(&&b""[..], &(record.offset + 1))?;
+    ///         context.forward(record.with(record.key, Some(record.offset)))
+    ///     }
+    /// }
+    /// # let mut builder = Builder::new();
+    /// # let mut numbering = builder.sub_topology("numbering");
+    /// # let next = numbering.store(Store::memory("next", Bytes, I64));
+    /// # let input = numbering.source("input", Topic::new("in"), Bytes, Bytes);
+    /// # let numbered = numbering
+    /// #     .processor("number", &input)
+    /// #     .with_store(&next)
+    /// #     .supply(move |wiring| Ok(Numbered { next: wiring.store(&next)? }));
+    /// # numbering.sink("output", &numbered, Topic::new("out"), Bytes, I64);
+    /// # let mut driver = TestDriver::new(&builder.build()?, "app", 0)?;
+    /// # driver.pipe("in", None, Some(b"a"), 0)?;
+    /// # driver.pipe("in", None, Some(b"b"), 0)?;
+    /// # driver.commit()?;
+    /// # driver.lose_offsets()?;
+    /// # driver.pipe("in", None, Some(b"c"), 0)?;
+    /// # driver.commit()?;
+    /// # assert_eq!(driver.read("out").len(), 3);
+    /// # Ok::<(), topology::Error>(())
+    /// ```
+    pub fn begin_at(&mut self, offset: Offset) -> Result<()> {
+        self.runtime.begin_at(offset)
     }
 
     /// Waits until it is certain that all records handed to this task so far are of the topic that was there when the run
@@ -265,7 +327,8 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
         self.runtime.schedule(self.node, schedule)
     }
 
-    /// Asks for a commit as soon as possible instead of at the end of the interval.
+    /// Asks for a commit as soon as possible instead of at the end of the interval. There is one even if nothing else is to
+    /// be committed, so that [`Processor::committed`](super::Processor::committed) is called.
     pub fn request_commit(&mut self) {
         self.runtime.request_commit();
     }

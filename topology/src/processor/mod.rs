@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! record      what flows along an edge, typed by its codecs
+//! beginning   where a task's input begins
 //! context     what a processor may do besides writing to its stores
 //! runtime     one task's side of all contexts: outputs, stream time, holds
 //! schedule    when processors are punctuated
@@ -11,6 +12,7 @@
 //! ```
 //! May use `codec`, `error`, `log` (record types) and `store`. Pure: time comes in through [`Runtime`].
 
+mod beginning;
 mod context;
 mod dead_letter;
 mod node;
@@ -21,6 +23,7 @@ mod schedule;
 mod stream_time;
 mod vouch;
 
+pub use beginning::InputRange;
 pub use context::{Context, Port};
 pub use dead_letter::{
     DeadLetter, HEADER_OFFSET, HEADER_PARTITION, HEADER_REASON, HEADER_SHA256, HEADER_SIZE_BYTES, HEADER_TOPIC,
@@ -78,8 +81,76 @@ pub trait Processor: 'static {
     /// Codec of the values forwarded.
     type ValueOut: Codec;
 
-    /// Called once, after the stores are restored and before the first record. The place to schedule punctuations and to
-    /// read back what is needed from stores.
+    /// Called once, after the stores are restored and before the first record. The place to schedule punctuations, to read
+    /// back what is needed from stores, and to say where input begins ([`Context::begin_at`]). It may write to stores and
+    /// forward, too. What must be committed before the first record is taken is done so: suspend the input, and go on in
+    /// [`Processor::committed`], as often as it takes.
+    ///
+    /// ```
+    /// # use topology::codec::{Bytes, I64};
+    /// # use topology::graph::{Builder, Store, Topic};
+    /// # use topology::log::Headers;
+    /// # use topology::processor::{Context, Processor, Record};
+    /// # use topology::store::KeyValueStore;
+    /// # use topology::test_driver::TestDriver;
+    /// /// Opens each of its books before it takes the first record, with a commit behind each.
+    /// struct Books {
+    ///     open: KeyValueStore<I64, Bytes>,
+    /// }
+    ///
+    /// impl Books {
+    ///     /// Whether one was left to open.
+    ///     fn open_next(&mut self, context: &mut Context<'_, Bytes, I64>) -> topology::Result<bool> {
+    ///         for book in 1..=3 {
+    ///             if !self.open.contains(&book)? {
+    ///                 self.open.put(&book, &&b"open"[..])?;
+    ///                 context.request_commit();
+    ///                 return Ok(true);
+    ///             }
+    ///         }
+    ///         Ok(false)
+    ///     }
+    /// }
+    ///
+    /// impl Processor for Books {
+    /// #    type Key = Bytes;
+    /// #    type Value = Bytes;
+    /// #    type KeyOut = Bytes;
+    /// #    type ValueOut = I64;
+    ///     fn init(&mut self, context: &mut Context<'_, Bytes, I64>) -> topology::Result<()> {
+    ///         if self.open_next(context)? {
+    ///             context.suspend_from(context.next_offset());
+    ///         }
+    ///         Ok(())
+    ///     }
+    ///
+    ///     fn committed(&mut self, context: &mut Context<'_, Bytes, I64>) -> topology::Result<()> {
+    ///         if context.is_suspended() && !self.open_next(context)? {
+    ///             context.resume();
+    ///         }
+    ///         Ok(())
+    ///     }
+    /// #    fn process(&mut self, record: &Record<'_, Bytes, Bytes>, context: &mut Context<'_, Bytes, I64>) -> topology::Result<()> {
+    /// #        assert!(self.open.contains(&3)?);
+    /// #        context.forward(record.with(record.key, Some(record.offset)))
+    /// #    }
+    /// }
+    /// # let mut builder = Builder::new();
+    /// # let mut keeping = builder.sub_topology("keeping");
+    /// # let open = keeping.store(Store::memory("open", I64, Bytes));
+    /// # let entries = keeping.source("entries", Topic::new("entries"), Bytes, Bytes);
+    /// # let books = keeping
+    /// #     .processor("books", &entries)
+    /// #     .with_store(&open)
+    /// #     .supply(move |wiring| Ok(Books { open: wiring.store(&open)? }));
+    /// # keeping.sink("out", &books, Topic::new("out"), Bytes, I64);
+    /// # let mut driver = TestDriver::new(&builder.build()?, "app", 0)?;
+    /// # driver.pipe("entries", None, Some(b"1"), 0)?;
+    /// # driver.commit()?;
+    /// # assert_eq!(driver.read_changelog("open").len(), 4);
+    /// # assert_eq!(driver.read("out").len(), 1);
+    /// # Ok::<(), topology::Error>(())
+    /// ```
     fn init(&mut self, _context: &mut Context<'_, Self::KeyOut, Self::ValueOut>) -> Result<()> {
         Ok(())
     }
@@ -93,7 +164,8 @@ pub trait Processor: 'static {
     ) -> Result<()>;
 
     /// Processes a run of consecutive records. Where a run begins and ends means nothing: a result must not depend on it. Once
-    /// the task is suspended the rest of the run must be left alone: it is delivered again.
+    /// the task is suspended the rest of the run must be left alone: it is delivered again. Whatever is done without
+    /// [`Context::observe`] or [`Context::caused_by`] before it counts as caused by the last record of the run.
     fn process_batch(
         &mut self,
         records: &[Record<'_, Self::Key, Self::Value>],

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::log::{self, Offset, TopicPartition};
 use crate::store::Stores;
 
+use super::beginning::{Beginning, InputRange};
 use super::dead_letter::{DeadLetter, OwnedDeadLetter};
 use super::outputs::{Outputs, Target};
 use super::schedule::{Punctuation, PunctuationId, Schedule, Schedules};
@@ -19,12 +20,11 @@ use super::vouch::Vouch;
 pub struct RuntimeOptions {
     /// The task's input.
     pub partition: TopicPartition,
-    /// Next offset to process.
-    pub next_offset: Offset,
-    /// End of the committed input, the last stable offset, as it was when the task was taken over: everything that a
-    /// predecessor can have read lies below it.
-    pub input_end: Offset,
-    /// Stream time as of `next_offset`.
+    /// The group's committed offset.
+    pub committed_offset: Option<Offset>,
+    /// The input as it was when the task was taken over.
+    pub input: InputRange,
+    /// Stream time as of the committed offset.
     pub stream_time_ms: Option<i64>,
     /// Wall-clock time, ms since 1970.
     pub now_ms: i64,
@@ -48,7 +48,7 @@ pub struct Runtime {
     next_offset: Offset,
     /// The group's committed offset, or where reading began if there is none.
     committed_offset: Offset,
-    input_end: Offset,
+    beginning: Beginning,
     stores: Rc<RefCell<Stores>>,
     dead_letters: Target,
     dead_letter_max_bytes: usize,
@@ -71,14 +71,15 @@ const NO_CAUSE: Offset = -1;
 impl Runtime {
     /// The runtime of a task that starts or rewinds.
     pub fn new(options: RuntimeOptions, stores: Rc<RefCell<Stores>>) -> Self {
+        let beginning = Beginning::new(options.committed_offset, options.input);
         Self {
             outputs: Outputs::new(options.topics),
             stream_time: StreamTime::resume(options.stream_time_ms),
             now_ms: options.now_ms,
             partition: options.partition,
-            next_offset: options.next_offset,
-            committed_offset: options.next_offset,
-            input_end: options.input_end,
+            next_offset: beginning.next_offset(),
+            committed_offset: beginning.next_offset(),
+            beginning,
             stores,
             dead_letters: options.dead_letters,
             dead_letter_max_bytes: options.dead_letter_max_bytes,
@@ -113,12 +114,29 @@ impl Runtime {
         self.next_offset
     }
 
-    /// The end of the committed input when the task was taken over.
-    pub fn input_end(&self) -> Offset {
-        self.input_end
+    /// The input as it was when the task was taken over.
+    pub fn input(&self) -> InputRange {
+        self.beginning.range()
     }
 
-    /// The group's committed offset, or where reading began if there is none.
+    /// A processor has input begin there, whatever was committed.
+    pub(super) fn begin_at(&mut self, offset: Offset) -> Result<()> {
+        self.beginning.choose(&self.partition, offset)?;
+        self.next_offset = self.beginning.next_offset();
+        self.committed_offset = self.next_offset;
+        if !self.beginning.is_as_committed() {
+            self.stream_time = StreamTime::resume(None);
+        }
+        Ok(())
+    }
+
+    /// The processors have been initialised, and input begins. An error: there is other input than the group's offset
+    /// speaks of.
+    pub fn begin(&mut self) -> Result<()> {
+        self.beginning.settle(&self.partition)
+    }
+
+    /// The group's committed offset, or where reading began.
     pub fn committed_offset(&self) -> Offset {
         self.committed_offset
     }
@@ -221,9 +239,9 @@ impl Runtime {
         self.highest_cause = self.highest_cause.max(self.cause);
     }
 
-    /// The law of held input: a held record has caused no output, no store write and no dead letter yet, and what was
-    /// committed is not held any more.
-    pub fn check_holds(&self) -> Result<()> {
+    /// The law of held and suspended input: what will be delivered again, because a commit does not cover it, has caused no
+    /// output, no store write and no dead letter yet. And what was committed is not held any more.
+    pub fn check_untaken(&self) -> Result<()> {
         let (partition, committable, committed) = (&self.partition, self.committable_offset(), self.committed_offset);
         if committable < committed {
             return Err(Error::stop(format!(
@@ -231,14 +249,17 @@ impl Runtime {
                  {committed} is committed already: hold a record when it comes, not after a commit"
             )));
         }
-        let Some(held) = self.held_from() else { return Ok(()) };
         let highest = self.stores.borrow().cause().map_or(self.highest_cause, |cause| cause.max(self.highest_cause));
-        if highest < held {
+        if highest < committable {
             return Ok(());
         }
+        let (does, verb) = match self.held_from() {
+            Some(_) => ("holds", "Hold"),
+            None => ("takes no input of", "Suspend"),
+        };
         Err(Error::stop(format!(
-            "a processor holds {partition} from offset {held} but already acted on offset {highest}: after a restart it \
-             would act twice. Hold before acting, or name what is acted for with Context::caused_by"
+            "a processor {does} {partition} from offset {committable} but already acted on offset {highest}: it would act \
+             twice, as that is delivered again. {verb} before acting, or name what is acted for with Context::caused_by"
         )))
     }
 

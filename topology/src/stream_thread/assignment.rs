@@ -9,6 +9,7 @@
 
 use crate::error::Result;
 use crate::log::{Consumer, Log, Offset, Start, TopicPartition};
+use crate::processor::InputRange;
 use crate::store::Stores;
 use crate::task::{Task, TaskId};
 
@@ -48,13 +49,12 @@ pub(super) struct Restoring {
     pub(super) waited_ms: i64,
 }
 
-/// Where a task begins, as read when its predecessor was fenced.
+/// What tells where a task begins, as read when its predecessor was fenced.
 #[derive(Clone, Copy)]
 pub(super) struct Beginning {
-    pub(super) next_offset: Offset,
+    pub(super) committed_offset: Option<Offset>,
     pub(super) stream_time_ms: Option<i64>,
-    /// The end of the committed input: whatever a predecessor can have read lies below it.
-    pub(super) input_end: Offset,
+    pub(super) input: InputRange,
 }
 
 pub(super) struct Running {

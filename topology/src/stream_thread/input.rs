@@ -108,7 +108,8 @@ impl<L: Log> StreamThread<L> {
         let until_commit = self.wants_commit().then(|| self.commit_due_ms() - self.clock.monotonic_ms());
         let restoring = self.assigned.iter().flatten().any(|task| !matches!(task.phase, Phase::Running(_)));
         let soon = restoring.then_some(10);
-        let wait_ms = until_punctuation.chain(until_commit).chain(soon).min().unwrap_or(POLL_MAX_MS);
+        let asked = self.running().any(|task| task.task.commit_requested()).then_some(0);
+        let wait_ms = until_punctuation.chain(until_commit).chain(soon).chain(asked).min().unwrap_or(POLL_MAX_MS);
         Duration::from_millis(u64::try_from(wait_ms.clamp(0, POLL_MAX_MS)).unwrap_or(0))
     }
 

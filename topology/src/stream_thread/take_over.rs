@@ -5,7 +5,7 @@
 //! 2  committed offsets          stable ones: a pending transaction that holds some is waited for
 //! 3  high watermark             of the changelogs, uncommitted data included  ┐ by the
 //! 4  restore                    committed data, up to that watermark          ┘ restorer
-//! 5  run                        read from the committed offset
+//! 5  run                        read from the committed offset, or from where the restored state says
 //! ```
 //! Any other order can restore old state against newer offsets.
 
@@ -16,7 +16,7 @@ use std::time::Duration;
 use crate::error::{Class, Error, Result};
 use crate::graph::{OutputTopics, changelog_topic};
 use crate::log::{Committed, Isolation, Log, TopicPartition, Watermarks};
-use crate::processor::{RuntimeOptions, Vouch};
+use crate::processor::{InputRange, RuntimeOptions, Vouch};
 use crate::restore;
 use crate::store::{Fingerprint, Shared, Spec, StateDirectory, Stores};
 use crate::task::{Metadata, Task, TaskId, TaskOptions};
@@ -108,7 +108,7 @@ impl<L: Log> StreamThread<L> {
             return Ok(());
         };
         if let (Some(until_end), Some(task)) = (&mut self.until_end, self.assigned.iter().flatten().nth(index)) {
-            until_end.reach(&task.partition, beginning.input_end);
+            until_end.reach(&task.partition, beginning.input.stable_end);
         }
         let now_ms = self.clock.monotonic_ms();
         let again = |stores: Option<Box<Stores>>| {
@@ -149,11 +149,11 @@ impl<L: Log> StreamThread<L> {
             return Err((Error::new(Class::Retry, message), Some(Box::new(stores))));
         }
         let OutputTopics { names: topics, dead_letters, changelogs } = spec.outputs(&self.config.application_id);
-        let Beginning { next_offset, stream_time_ms, input_end } = beginning;
+        let Beginning { committed_offset, stream_time_ms, input } = beginning;
         let runtime = RuntimeOptions {
             partition: partition.clone(),
-            next_offset,
-            input_end,
+            committed_offset,
+            input,
             stream_time_ms,
             now_ms: self.clock.now_ms(),
             topics: topics.clone(),
@@ -165,8 +165,9 @@ impl<L: Log> StreamThread<L> {
         let stores = Rc::new(RefCell::new(stores));
         match Task::new(&self.topology, options, Rc::clone(&stores)) {
             Ok(task) => {
-                tracing::info!(task = %id, offset = next_offset, "running");
-                Ok(Running { task, slot, topics, paused: true, delivered_to: next_offset })
+                let delivered_to = task.next_offset();
+                tracing::info!(task = %id, offset = delivered_to, "running");
+                Ok(Running { task, slot, topics, paused: true, delivered_to })
             }
             Err(error) => Err((error, Rc::into_inner(stores).map(|stores| Box::new(stores.into_inner())))),
         }
@@ -217,27 +218,15 @@ fn tell_restored(task: &TaskId, restored: &[restore::Restored]) {
     tracing::info!(%task, records, continued, rebuilt, begun, "restored");
 }
 
-/// Where a task begins: at the committed offset, or at the first record there is. Input that was deleted before it was
-/// processed is said aloud; nobody can bring it back. Input that ends before the committed offset is other input.
+/// What tells where a task begins; its processors have a say in it.
 fn beginning<L: Log>(log: &L, partition: &TopicPartition, committed: Option<&Committed>) -> Result<Beginning> {
-    let Watermarks { low, high: input_end } = log.watermarks(partition, Isolation::ReadCommitted)?;
-    let Some(Committed { offset, metadata }) = committed else {
-        return Ok(Beginning { next_offset: low, stream_time_ms: None, input_end });
-    };
-    let Metadata { stream_time_ms } = Metadata::decode(metadata).map_err(|error| Error::stop(error.to_string()))?;
-    if *offset > input_end {
-        let end = log.watermarks(partition, Isolation::ReadUncommitted)?.high;
-        if *offset > end {
-            return Err(Error::stop(format!(
-                "the committed offset {offset} of {partition} lies beyond the topic's end {end}: the topic was truncated, \
-                 or deleted and made anew, and what it holds now was never processed. Bring the records back, or reset \
-                 the application"
-            )));
-        }
-    }
-    if *offset < low {
-        let lost = low - offset;
-        tracing::error!(%partition, committed = offset, low, lost, "input was deleted before it was processed");
-    }
-    Ok(Beginning { next_offset: low.max(*offset), stream_time_ms, input_end })
+    let Watermarks { low: first, high: stable_end } = log.watermarks(partition, Isolation::ReadCommitted)?;
+    let end = log.watermarks(partition, Isolation::ReadUncommitted)?.high.max(stable_end);
+    let metadata = committed.map_or(Ok(Metadata::default()), |committed| Metadata::decode(&committed.metadata));
+    let Metadata { stream_time_ms } = metadata.map_err(|error| Error::stop(error.to_string()))?;
+    Ok(Beginning {
+        committed_offset: committed.map(|committed| committed.offset),
+        stream_time_ms,
+        input: InputRange { first, stable_end, end },
+    })
 }

@@ -63,6 +63,7 @@ impl Task {
         let mut task =
             Self { id: options.id, instance, runtime, stores, changelogs: options.changelogs, processed: false };
         task.each_processor(|processor, runtime| processor.init(runtime))?;
+        task.runtime.begin()?;
         Ok(task)
     }
 
@@ -215,9 +216,12 @@ impl Task {
         self.stores.borrow().uncommitted_bytes() + self.runtime.uncommitted_bytes()
     }
 
-    /// Whether there is anything to commit beside outputs already drained: store writes, or a position that moved.
-    pub fn needs_commit(&self) -> bool {
-        self.stores.borrow().has_uncommitted() || self.runtime.committed_offset() != self.runtime.committable_offset()
+    /// Whether there is a commit to make, sooner or later, beside that of outputs already drained: of store writes, of a
+    /// position that moved, or because a processor asked for one. Whoever runs tasks asks this and nothing else.
+    pub fn wants_commit(&self) -> bool {
+        self.commit_requested()
+            || self.stores.borrow().has_uncommitted()
+            || self.runtime.committed_offset() != self.runtime.committable_offset()
     }
 
     /// Whether nothing was processed or written since the last commit. A position that moved all the same passed over the
@@ -228,11 +232,11 @@ impl Task {
 
     /// Begins a commit: lets processors finish, adds dead letters and changelog records to the outputs, and returns the offset to
     /// commit in the same transaction. `send` drains the outputs, each time that there are some; none are left at the end. It
-    /// asserts the law of held input.
+    /// asserts the law of held and suspended input.
     pub fn prepare_commit(&mut self, send: &mut dyn FnMut(&mut Outputs) -> Result<()>) -> Result<OffsetCommit> {
         self.runtime.clear_cause();
         self.each_processor(|processor, runtime| processor.prepare_commit(runtime))?;
-        self.runtime.check_holds()?;
+        self.runtime.check_untaken()?;
         self.runtime.release_source_letters();
         self.write_changelogs(send)?;
         let offset = self.runtime.committable_offset();

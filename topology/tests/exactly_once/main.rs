@@ -4,6 +4,7 @@
 //! main       commits and restarts
 //! refusals   calls that fail
 //! leaving    what is left behind for others
+//! beginning  what is done before the first record, and where that is
 //! group      other members
 //! identity   topics that are not the ones they were
 //! stages     graphs of more than one stage; input that is not what it was
@@ -14,6 +15,7 @@
 // Tests measure real time: what they wait for happens on another thread.
 #![allow(clippy::disallowed_methods)]
 
+mod beginning;
 #[path = "../counting/mod.rs"]
 mod counting;
 #[path = "../fault_log/mod.rs"]

@@ -66,6 +66,7 @@ impl Processor for Pausing {
         context: &mut Context<'_, Bytes, I64>,
     ) -> topology::Result<()> {
         for record in records {
+            context.observe(record.offset, record.timestamp_ms);
             self.process(record, context)?;
             self.taken += 1;
             if self.taken.is_multiple_of(10) {

@@ -47,7 +47,7 @@ fn a_two_stage_graph_starts_from_nothing() {
 }
 
 /// Says that the group has processed the input up to here.
-fn commit_offset(log: &impl Log, offset: i64) {
+pub(crate) fn commit_offset(log: &impl Log, offset: i64) {
     let options = ConsumerOptions {
         group: Some(GroupOptions { id: topics().application, instance_id: None, session_timeout_ms: 10_000 }),
         isolation: Isolation::ReadCommitted,

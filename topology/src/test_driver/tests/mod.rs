@@ -1,8 +1,10 @@
 //! What tasks promise, shown on the test driver.
 
+mod beginning;
 mod dead_letters;
 mod holding;
 mod stream_time;
+mod suspension;
 mod task;
 mod two_stages;
 

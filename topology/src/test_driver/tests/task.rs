@@ -53,7 +53,7 @@ fn a_position_that_passed_over_markers_alone_is_to_be_committed_but_not_soon() {
     driver.run().unwrap();
     let state = |driver: &mut TestDriver| {
         let task = driver.drives[0].task.as_mut().unwrap();
-        (task.needs_commit(), task.is_idle())
+        (task.wants_commit(), task.is_idle())
     };
     assert_eq!(state(&mut driver), (true, false));
     driver.commit().unwrap();

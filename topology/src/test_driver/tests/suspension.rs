@@ -1,0 +1,121 @@
+//! Input that is not taken before something else is committed.
+
+use super::*;
+use crate::graph::Store;
+use crate::store::KeyValueStore;
+
+/// Writes three steps, a commit behind each, before it takes the first record.
+struct Founding {
+    steps: KeyValueStore<I64, I64>,
+}
+
+impl Founding {
+    fn step(&mut self, context: &mut Output<'_>) -> Result<bool> {
+        for step in 0..3 {
+            if self.steps.get(&step)?.is_none() {
+                self.steps.put(&step, &1)?;
+                let value = Some(-1 - step);
+                context.forward(Record { offset: -1, timestamp_ms: 0, key: None, value, headers: Headers::NONE })?;
+                context.request_commit();
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl Processor for Founding {
+    type Key = Bytes;
+    type Value = I64;
+    type KeyOut = Bytes;
+    type ValueOut = I64;
+
+    fn init(&mut self, context: &mut Output<'_>) -> Result<()> {
+        if self.step(context)? {
+            context.suspend_from(context.next_offset());
+        }
+        Ok(())
+    }
+
+    fn process(&mut self, record: &Input<'_>, context: &mut Output<'_>) -> Result<()> {
+        assert!(self.steps.get(&2)?.is_some(), "taken too soon");
+        context.forward(record.with(record.key, record.value))
+    }
+
+    fn committed(&mut self, context: &mut Output<'_>) -> Result<()> {
+        if context.is_suspended() && !self.step(context)? {
+            context.resume();
+        }
+        Ok(())
+    }
+}
+
+fn founding() -> Topology {
+    let mut builder = Builder::new();
+    let mut sub = builder.sub_topology("sub");
+    let steps = sub.store(Store::memory("steps", I64, I64));
+    let input = sub.source("input", Topic::new("in"), Bytes, I64);
+    let founding = sub
+        .processor("founding", &input)
+        .with_store(&steps)
+        .supply(move |wiring| Ok(Founding { steps: wiring.store(&steps)? }));
+    sub.sink("output", &founding, Topic::new("out"), Bytes, I64);
+    builder.build().unwrap()
+}
+
+#[test]
+fn what_a_processor_founds_at_its_start_is_committed_step_by_step_before_the_first_record() {
+    let mut driver = driver(&founding());
+    assert_eq!(numbers(driver.read("out")), [-1, -2, -3], "without any input");
+    append(&mut driver, [Some(1), Some(2)]);
+    driver.run().unwrap();
+    driver.abort().unwrap();
+    driver.commit().unwrap();
+    assert_eq!(numbers(driver.read("out")), [-1, -2, -3, 1, 2]);
+}
+
+#[test]
+fn acting_on_a_record_and_suspending_before_it_is_refused_at_the_commit() {
+    let mut driver = driver(&through(|_| {
+        Ok(each(|record, context| {
+            context.forward(record.with(record.key, record.value))?;
+            if record.value == Some(2) {
+                context.suspend_from(record.offset);
+            }
+            Ok(())
+        }))
+    }));
+    append(&mut driver, [Some(1)]);
+    driver.run().unwrap();
+    driver.commit().unwrap();
+    append(&mut driver, [Some(2)]);
+    driver.run().unwrap();
+    let error = error_of(driver.commit());
+    assert!(error.contains("takes no input of in-0 from offset 1 but already acted on offset 1"), "{error}");
+}
+
+#[test]
+fn acting_for_an_earlier_record_and_suspending_is_no_breach() {
+    let mut driver = driver(&through(|_| {
+        let mut last: Option<i64> = None;
+        Ok(each_and_committed(
+            move |record, context| {
+                if let Some(earlier) = last.replace(record.offset).filter(|earlier| *earlier < record.offset) {
+                    context.caused_by(earlier);
+                    context.forward(record.with(record.key, Some(earlier)))?;
+                    context.suspend_from(record.offset);
+                    context.request_commit();
+                }
+                Ok(())
+            },
+            |context| {
+                context.resume();
+                Ok(())
+            },
+        ))
+    }));
+    append(&mut driver, [Some(1), Some(2), Some(3)]);
+    driver.run().unwrap();
+    driver.commit().unwrap();
+    assert_eq!(numbers(driver.read("out")), [0, 1]);
+}
