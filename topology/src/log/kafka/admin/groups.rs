@@ -33,6 +33,8 @@ impl Admin {
             }
             list.add_partition(&partition.topic, partition.partition);
         }
+        // librdkafka takes a partition of which the answer says nothing for one without a committed offset.
+        native::expect_answers(&mut list);
         let list = helper.committed_offsets(list, self.timeout()).map_err(|error| match classify::code_of(&error) {
             Some(code) if code == Code::OperationTimedOut as i32 => {
                 let text = "a transaction with offsets of the group may still be open";
@@ -41,15 +43,20 @@ impl Admin {
             }
             _ => self.failed_with(&doing(), &error),
         })?;
-        native::entries(&list)
-            .into_iter()
-            .map(|entry| match entry.error {
-                Some(code) if code == Code::UnknownTopicOrPartition as i32 => Ok(None),
-                Some(code) => Err(self.failed(&doing(), code)),
-                None if entry.offset < 0 => Ok(None),
-                None => Ok(Some(Committed { offset: entry.offset, metadata: entry.metadata })),
-            })
-            .collect()
+        let told = |entry| committed_of(entry).map_err(|code| self.untold(&doing(), code));
+        native::entries(&list).into_iter().map(told).collect()
+    }
+
+    fn untold(&self, doing: &str, code: i32) -> Error {
+        if code == native::UNANSWERED {
+            return Error::new(Kind::Retry, format!("{doing}: the answer says nothing of them"));
+        }
+        let error = self.failed(doing, code);
+        match error.kind() {
+            // No broker says so because nothing was committed: it is behind, or the topic is gone, which others find out.
+            Kind::NoSuchTopic => Error::new(Kind::Retry, error.to_string()),
+            _ => error,
+        }
     }
 
     pub(in super::super) fn group_member_count(&self, group: &str) -> Result<usize> {
@@ -92,5 +99,45 @@ impl Admin {
             }
             thread::sleep(PAUSE);
         }
+    }
+}
+
+/// What a broker told of a partition. Only an answer without an error says that nothing was committed: whoever took an error
+/// for that would begin from the first record there is.
+fn committed_of(entry: native::Entry) -> std::result::Result<Option<Committed>, i32> {
+    match entry.error {
+        Some(code) => Err(code),
+        None if entry.offset < 0 => Ok(None),
+        None => Ok(Some(Committed { offset: entry.offset, metadata: entry.metadata })),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(offset: i64, error: Option<i32>) -> native::Entry {
+        native::Entry { topic: "t".to_owned(), partition: 0, offset, metadata: "m".to_owned(), error }
+    }
+
+    #[test]
+    fn an_error_is_never_taken_for_nothing_committed() {
+        for code in (-200..150).filter(|code| *code != 0) {
+            for offset in [-1001, -1, 0, 7] {
+                assert_eq!(committed_of(entry(offset, Some(code))), Err(code));
+            }
+        }
+        assert_eq!(committed_of(entry(-1001, None)), Ok(None));
+        let committed = Committed { offset: 7, metadata: "m".to_owned() };
+        assert_eq!(committed_of(entry(7, None)), Ok(Some(committed)));
+    }
+
+    #[test]
+    fn a_partition_that_the_answer_leaves_out_is_an_error() {
+        let mut list = TopicPartitionList::new();
+        list.add_partition("t", 0);
+        native::expect_answers(&mut list);
+        let told: Vec<_> = native::entries(&list).into_iter().map(committed_of).collect();
+        assert_eq!(told, [Err(native::UNANSWERED)]);
     }
 }

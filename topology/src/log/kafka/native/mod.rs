@@ -131,6 +131,20 @@ pub(super) struct Entry {
     pub(super) error: Option<Code>,
 }
 
+/// The code of an entry that no answer has touched ([`expect_answers`]).
+pub(super) const UNANSWERED: Code = sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__NOENT as Code;
+
+/// Marks all entries as unanswered. A call that fills the list in replaces the mark of those it has an answer for.
+pub(super) fn expect_answers(list: &mut TopicPartitionList) {
+    let list = list.ptr();
+    // SAFETY: the list lives and nothing else uses it meanwhile; `elems` holds `cnt` entries; the field is an int in C.
+    unsafe {
+        for index in 0..usize::try_from((*list).cnt).unwrap_or(0) {
+            ptr::addr_of_mut!((*(*list).elems.add(index)).err).cast::<Code>().write(UNANSWERED);
+        }
+    }
+}
+
 /// The entries of a list.
 pub(super) fn entries(list: &TopicPartitionList) -> Vec<Entry> {
     let list = list.ptr();
