@@ -2,8 +2,9 @@
 //! wrong partitions or cleanup policy, and is found out only when data is gone.
 
 use std::fmt::Display;
+use std::time::Duration;
 
-use crate::error::{Class, Error, Result};
+use crate::error::{Error, Result};
 use crate::graph::{Topic, Topology, changelog_topic, dead_letter_topic};
 use crate::log::{Log, TopicDescription, TopicIdentity, TopicSpec};
 use crate::watch::Known;
@@ -12,6 +13,11 @@ use super::Config;
 
 /// Kafka's own default of `max.message.bytes`, for a topic that does not tell.
 const MESSAGE_MAX_BYTES: i64 = 1_048_588;
+
+/// So often a topic is looked for that should be there, and with this pause: three seconds, in which a broker that is behind
+/// has caught up, and somebody who got a name wrong is not yet impatient.
+const LOOK_COUNT: usize = 12;
+const LOOK_PAUSE: Duration = Duration::from_millis(250);
 
 /// The topics that belong to an application alone: its changelogs.
 pub fn internal_topics(topology: &Topology, application_id: &str) -> Vec<String> {
@@ -30,31 +36,48 @@ pub(super) struct Prepared {
 pub(super) fn prepare<L: Log>(topology: &Topology, log: &L, config: &Config) -> Result<Prepared> {
     let mut missing = Vec::new();
     let mut known = Known::new();
-    for topic in &wanted(topology, &config.application_id)? {
+    let wanted = wanted(topology, &config.application_id)?;
+    for topic in &wanted {
         match log.describe_topic(topic.name())? {
-            Some(found) => {
-                check(topic, &found)?;
-                let identity = TopicIdentity { id: found.id, partition_count: found.partition_count };
-                known.add(topic.name(), identity);
-            }
+            Some(found) => know(&mut known, topic, &found)?,
             None if topic.may_create() => missing.push(spec(topic, config.replication_factor)),
-            None => return Err(Error::stop(format!("there is no topic '{}': create it first", topic.name()))),
+            None => match look_again(log, topic)? {
+                Some(found) => know(&mut known, topic, &found)?,
+                None => return Err(Error::stop(format!("there is no topic '{}': create it first", topic.name()))),
+            },
         }
     }
     for topic in &missing {
         tracing::info!(topic = topic.name, partitions = topic.partition_count, "creating topic");
     }
     log.create_topics(&missing)?;
-    for topic in &missing {
-        // Another instance may have made it meanwhile, from another plan.
-        let found = log.describe_topic(&topic.name)?;
-        let found = found.ok_or_else(|| {
-            let message = format!("topic '{}' was made and is not to be seen yet", topic.name);
-            Error::new(Class::Retry, message)
-        })?;
-        known.add(&topic.name, TopicIdentity { id: found.id, partition_count: found.partition_count });
+    for topic in wanted.iter().filter(|topic| missing.iter().any(|missing| missing.name == topic.name())) {
+        // Somebody else may have made it meanwhile, from another plan; and it may have been there all the time, unknown to a
+        // broker that was behind.
+        let name = topic.name();
+        let found = look_again(log, topic)?
+            .ok_or_else(|| Error::stop(format!("topic '{name}' was made and is not to be seen: start again")))?;
+        know(&mut known, topic, &found)?;
     }
     Ok(Prepared { dead_letter_max_bytes: dead_letter_max_bytes(topology, log)?, known })
+}
+
+/// Notes a topic that is fit.
+fn know(known: &mut Known, topic: &Topic, found: &TopicDescription) -> Result<()> {
+    check(topic, found)?;
+    known.add(topic.name(), TopicIdentity { id: found.id, partition_count: found.partition_count });
+    Ok(())
+}
+
+/// Asks several times for a topic that should be there: a broker that is behind does not know it yet.
+fn look_again<L: Log>(log: &L, topic: &Topic) -> Result<Option<TopicDescription>> {
+    for _ in 1..LOOK_COUNT {
+        if let Some(found) = log.describe_topic(topic.name())? {
+            return Ok(Some(found));
+        }
+        std::thread::sleep(LOOK_PAUSE);
+    }
+    Ok(log.describe_topic(topic.name())?)
 }
 
 /// All topics, each once.

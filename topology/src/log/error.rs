@@ -63,6 +63,15 @@ impl Error {
     pub fn class(&self) -> Class {
         self.kind.class()
     }
+
+    /// As an error of the engine, where the topic was there before. Then "there is no such topic" is what a broker says, too,
+    /// that is behind or has just started, and to be asked again. Whether a topic is gone shows in several answers.
+    pub fn may_pass(self) -> crate::error::Error {
+        match self.kind {
+            Kind::NoSuchTopic => crate::error::Error::new(Class::Retry, self.message.clone()).caused_by(self),
+            _ => self.into(),
+        }
+    }
 }
 
 impl From<Error> for crate::error::Error {

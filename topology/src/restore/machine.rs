@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::replay::{Extent, Phase, Replay, Restored};
 use crate::clock::Clock;
 use crate::error::{Class, Error, Result};
-use crate::log::{Consumer, ConsumerOptions, Event, Isolation, Log, OutOfRange, Start, TopicPartition};
+use crate::log::{self, Consumer, ConsumerOptions, Event, Isolation, Log, OutOfRange, Start, TopicPartition};
 use crate::store::Stores;
 
 /// What to restore, and how.
@@ -151,12 +151,14 @@ impl<C: Consumer> Reading<C> {
         for (store, changelog) in plan.changelogs.iter().enumerate() {
             let topic = &changelog.topic;
             let Some(description) = log.describe_topic(topic)? else {
-                return Err(Error::stop(format!(
-                    "changelog topic {topic} is missing: create it, or start again to have it made"
-                )));
+                let message = format!(
+                    "changelog topic {topic} is not to be seen: if it was deleted, start again to have it made, and rebuilt \
+                     what can be"
+                );
+                return Err(Error::new(Class::Retry, message));
             };
             let partition = TopicPartition::new(topic, plan.partition);
-            let watermarks = log.watermarks(&partition, Isolation::ReadUncommitted)?;
+            let watermarks = log.watermarks(&partition, Isolation::ReadUncommitted).map_err(log::Error::may_pass)?;
             let delete_retention_ms = description.delete_retention_ms;
             let extent = Extent { low: watermarks.low, end: watermarks.high, delete_retention_ms, now_ms };
             replays.push(Replay::new(store, partition, changelog, &extent));
@@ -171,7 +173,8 @@ impl<C: Consumer> Reading<C> {
         })?;
         // Known already: a new client that is to find the beginning by itself takes half a second for it.
         let from_beginning = |replay: &Replay| (replay.partition.clone(), Start::At(replay.position));
-        consumer.assign(&replays.iter().map(from_beginning).collect::<Vec<_>>())?;
+        let starts: Vec<_> = replays.iter().map(from_beginning).collect();
+        consumer.assign(&starts).map_err(log::Error::may_pass)?;
         Ok(Self { consumer, replays, progress_at_ms: clock.monotonic_ms(), said_at_ms: None })
     }
 
@@ -200,10 +203,10 @@ impl<C: Consumer> Reading<C> {
             // While nobody answers, nobody is late.
             self.progress_at_ms = clock.monotonic_ms();
         }
-        polled?;
+        polled.map_err(log::Error::may_pass)?;
         for replay in replays {
             if let Phase::Seeking(offset) = replay.phase {
-                consumer.seek(&replay.partition, offset)?;
+                consumer.seek(&replay.partition, offset).map_err(log::Error::may_pass)?;
                 replay.phase = Phase::Reading;
                 advanced = true;
             }

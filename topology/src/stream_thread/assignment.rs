@@ -8,7 +8,7 @@
 //! ```
 
 use crate::error::Result;
-use crate::log::{Consumer, Log, Offset, Start, TopicPartition};
+use crate::log::{self, Consumer, Log, Offset, Start, TopicPartition};
 use crate::processor::InputRange;
 use crate::store::Stores;
 use crate::task::{Task, TaskId};
@@ -124,8 +124,8 @@ impl<L: Log> StreamThread<L> {
     pub(super) fn hold_delivery(&mut self, partitions: &[TopicPartition]) -> Result<()> {
         let starts: Vec<(TopicPartition, Start)> =
             partitions.iter().map(|partition| (partition.clone(), Start::Beginning)).collect();
-        self.consumer.assign(&starts)?;
-        Ok(self.consumer.pause(partitions)?)
+        self.consumer.assign(&starts).map_err(log::Error::may_pass)?;
+        self.consumer.pause(partitions).map_err(log::Error::may_pass)
     }
 
     /// The group takes everything away. What was processed is committed first, unless it is somebody else's already.
@@ -137,7 +137,7 @@ impl<L: Log> StreamThread<L> {
             tracing::warn!(%error, "the commit before giving partitions up failed; their next owner does the work again");
             self.discard_producers();
         }
-        Ok(self.consumer.assign(&[])?)
+        self.consumer.assign(&[]).map_err(log::Error::may_pass)
     }
 
     /// Closes all tasks; what they have not committed is void.

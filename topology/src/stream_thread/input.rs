@@ -14,6 +14,8 @@ use super::{Change, StreamThread};
 
 /// Longest wait for input, ms: what else there is to do is noticed this late.
 const POLL_MAX_MS: i64 = 100;
+/// Wait after a poll that failed.
+const REFUSED_PAUSE: Duration = Duration::from_millis(10);
 /// How often it is said that there is no input, ms.
 const COMPLAIN_EVERY_MS: i64 = 5_000;
 /// So many records are processed before their outputs are sent and the clock is looked at.
@@ -85,15 +87,18 @@ impl<L: Log> StreamThread<L> {
         }
         match polled {
             Ok(()) => {}
-            Err(error) if error.class() == Class::Retry => self.complain(&error),
-            Err(error) => return Err(error.into()),
+            Err(error) => match error.may_pass() {
+                error if error.class() == Class::Retry => self.complain(&error),
+                error => return Err(error),
+            },
         }
         self.metrics.add_records(record_count);
         Ok(record_count)
     }
 
-    /// Says that there is no input, now and then.
-    fn complain(&mut self, error: &log::Error) {
+    /// Says that there is no input, now and then. It may be refused at once, so a moment passes before it is tried again.
+    fn complain(&mut self, error: &Error) {
+        std::thread::sleep(REFUSED_PAUSE);
         let now_ms = self.clock.monotonic_ms();
         if self.complained_ms.is_none_or(|said| now_ms - said >= COMPLAIN_EVERY_MS) {
             self.complained_ms = Some(now_ms);
@@ -121,15 +126,15 @@ impl<L: Log> StreamThread<L> {
             let partitions = std::slice::from_ref(&task.partition);
             if running.task.is_suspended() {
                 if !running.paused {
-                    consumer.pause(partitions)?;
+                    consumer.pause(partitions).map_err(log::Error::may_pass)?;
                     running.paused = true;
                 }
             } else if running.must_seek() {
                 let next_offset = running.task.next_offset();
-                consumer.seek(&task.partition, next_offset)?;
+                consumer.seek(&task.partition, next_offset).map_err(log::Error::may_pass)?;
                 // Noted when it is done, so that one that fails is made up for in the next turn.
                 running.delivered_to = next_offset;
-                consumer.resume(partitions)?;
+                consumer.resume(partitions).map_err(log::Error::may_pass)?;
                 running.paused = false;
             }
         }

@@ -40,7 +40,7 @@ pub(crate) use config::THREAD;
 use crate::clock::Clock;
 use crate::error::{Class, Result};
 use crate::graph::Topology;
-use crate::log::{Consumer, Log, TopicPartition};
+use crate::log::{self, Consumer, Log, TopicPartition};
 use crate::metrics::Metrics;
 use crate::restore::RestoreThread;
 use crate::store::{Shared, StateDirectory, Stores};
@@ -136,7 +136,7 @@ impl<L: Log> StreamThread<L> {
     /// Joins the group. Topics must exist.
     pub fn new(config: Config, parts: Parts<L>) -> Result<Self> {
         let consumer = parts.log.consumer(&config::consumer_options(&config, &parts.instance_id))?;
-        let until_end = config.until_end.then(|| UntilEnd::new(&parts.topology, &parts.log)).transpose()?;
+        let until_end = config.until_end.then(|| take_ends(&parts.topology, &parts.log)).transpose()?;
         let now_ms = parts.clock.monotonic_ms();
         let slots = make_slots(config::transactional_id(&config, &parts.instance_id), &parts.topology, now_ms);
         Ok(Self {
@@ -190,7 +190,7 @@ impl<L: Log> StreamThread<L> {
         if !self.subscribed {
             let topics: Vec<String> =
                 self.topology.source_topics().iter().map(|topic| topic.name().to_owned()).collect();
-            self.consumer.subscribe(&topics)?;
+            self.consumer.subscribe(&topics).map_err(log::Error::may_pass)?;
             self.subscribed = true;
         }
         Ok(())
@@ -260,6 +260,21 @@ impl<L: Log> StreamThread<L> {
         }
         Ok(())
     }
+}
+
+/// Where a bounded run ends. A log that cannot tell now is asked again, for a while.
+fn take_ends<L: Log>(topology: &Topology, log: &L) -> Result<UntilEnd> {
+    const TRY_COUNT_MAX: u32 = 40;
+    for _ in 1..TRY_COUNT_MAX {
+        match UntilEnd::new(topology, log) {
+            Err(error) if error.class() == Class::Retry => {
+                tracing::warn!(%error, "cannot find out where the input ends; trying again");
+                std::thread::sleep(take_over::RETRY_PAUSE);
+            }
+            taken => return taken,
+        }
+    }
+    UntilEnd::new(topology, log)
 }
 
 /// What the group changed.

@@ -50,7 +50,7 @@ impl<L: Log> Slot<L> {
         }
         let transactional_id = self.transactional_id.clone();
         let mut producer = log.producer(&ProducerOptions { transactional_id, ..options.clone() })?;
-        producer.init_transactions(timeout)?;
+        producer.init_transactions(timeout).map_err(log::Error::may_pass)?;
         self.producer = Some(producer);
         Ok(())
     }
@@ -146,7 +146,7 @@ impl<L: Log> Slot<L> {
 
 /// Inside a transaction "try again" means "from the committed offsets".
 fn after_send(error: log::Error) -> Error {
-    void(error.into())
+    void(error.may_pass())
 }
 
 fn no_producer() -> Error {

@@ -9,6 +9,8 @@
 //! A timed-out transaction and a rival look the same (fenced). So a new producer is made only while the group still says
 //! that the tasks are this thread's: the next turn polls first, and a loss of the partitions ends the attempt there.
 
+use std::time::Duration;
+
 use crate::error::{Class, Error, Result};
 use crate::log::{Consumer, Log};
 
@@ -25,6 +27,9 @@ pub(super) struct Fencing {
 const IN_A_ROW_MAX: u32 = 10;
 /// Wait after the first failure, before tasks are taken over again; doubled with each further one, up to 64 times this.
 const BACKOFF_MS: i64 = 100;
+
+/// Wait before a turn in which nothing happened is tried again.
+const RETRY_PAUSE: Duration = Duration::from_millis(10);
 
 impl Fencing {
     pub(super) fn committed(&mut self) {
@@ -51,6 +56,7 @@ impl<L: Log> StreamThread<L> {
         match error.class() {
             Class::Retry => {
                 tracing::warn!(%error, "trying again");
+                std::thread::sleep(RETRY_PAUSE);
                 Ok(())
             }
             Class::Stop | Class::Input => Err(error),

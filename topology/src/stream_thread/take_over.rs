@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crate::error::{Class, Error, Result};
 use crate::graph::{OutputTopics, changelog_topic};
-use crate::log::{Committed, Isolation, Log, TopicPartition, Watermarks};
+use crate::log::{self, Committed, Isolation, Log, TopicPartition, Watermarks};
 use crate::processor::{InputRange, RuntimeOptions, Vouch};
 use crate::restore;
 use crate::store::{Fingerprint, Shared, Spec, StateDirectory, Stores};
@@ -28,6 +28,8 @@ use super::{StreamThread, close_stores};
 
 /// Between attempts at something that is not possible yet.
 const RETRY_MS: i64 = 250;
+/// The same, for those who wait.
+pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(RETRY_MS as u64);
 /// How long a take-over waits for an answer about the topics; the next attempt comes soon.
 const VOUCH_TIMEOUT: Duration = Duration::from_secs(1);
 /// A task that cannot be taken over for this long, restoring not counted, stops the thread: nothing is assigned but idle for
@@ -65,7 +67,8 @@ impl<L: Log> StreamThread<L> {
             slot.prepare(&self.log, &options, timeout)?;
         }
         let partitions = std::slice::from_ref(&task.partition);
-        let committed = self.log.committed(&self.config.application_id, partitions)?.pop().flatten();
+        let committed = self.log.committed(&self.config.application_id, partitions).map_err(log::Error::may_pass)?;
+        let committed = committed.into_iter().next().flatten();
         let beginning = beginning(&self.log, &task.partition, committed.as_ref())?;
 
         let Phase::Pending(pending) = &mut task.phase else { return Ok(()) };
@@ -220,8 +223,9 @@ fn tell_restored(task: &TaskId, restored: &[restore::Restored]) {
 
 /// What tells where a task begins; its processors have a say in it.
 fn beginning<L: Log>(log: &L, partition: &TopicPartition, committed: Option<&Committed>) -> Result<Beginning> {
-    let Watermarks { low: first, high: stable_end } = log.watermarks(partition, Isolation::ReadCommitted)?;
-    let end = log.watermarks(partition, Isolation::ReadUncommitted)?.high.max(stable_end);
+    let watermarks = |isolation| log.watermarks(partition, isolation).map_err(log::Error::may_pass);
+    let Watermarks { low: first, high: stable_end } = watermarks(Isolation::ReadCommitted)?;
+    let end = watermarks(Isolation::ReadUncommitted)?.high.max(stable_end);
     let metadata = committed.map_or(Ok(Metadata::default()), |committed| Metadata::decode(&committed.metadata));
     let Metadata { stream_time_ms } = metadata.map_err(|error| Error::stop(error.to_string()))?;
     Ok(Beginning {

@@ -6,7 +6,7 @@
 
 use crate::error::{Error, Result};
 use crate::graph::Topology;
-use crate::log::{Isolation, Log, Offset, Record, TopicPartition};
+use crate::log::{self, Isolation, Log, Offset, Record, TopicPartition};
 
 use super::StreamThread;
 use super::assignment::{Assigned, Phase};
@@ -30,7 +30,7 @@ impl UntilEnd {
         for spec in topology.sub_topologies.iter() {
             let partition = TopicPartition::new(spec.source_topic(), 0);
             let is_fed = fed.contains(&partition.topic);
-            let end = if is_fed { None } else { Some(log.watermarks(&partition, Isolation::ReadCommitted)?.high) };
+            let end = if is_fed { None } else { Some(end_now(log, &partition)?) };
             ends.push((partition, end));
             fed.extend(spec.sink_topics());
         }
@@ -66,6 +66,10 @@ impl UntilEnd {
     }
 }
 
+fn end_now<L: Log>(log: &L, partition: &TopicPartition) -> Result<Offset> {
+    Ok(log.watermarks(partition, Isolation::ReadCommitted).map_err(log::Error::may_pass)?.high)
+}
+
 impl<L: Log> StreamThread<L> {
     /// Looks whether the current sub-topology is at its end, and if so makes it finish what it holds.
     pub(super) fn advance_until_end(&mut self) -> Result<()> {
@@ -85,7 +89,7 @@ impl<L: Log> StreamThread<L> {
         let Some((partition, end)) = until_end.ends.get_mut(until_end.current) else { return Ok(()) };
         let end = match *end {
             Some(end) => end,
-            None => *end.insert(log.watermarks(partition, Isolation::ReadCommitted)?.high),
+            None => *end.insert(end_now(log, partition)?),
         };
         let mut tasks = assigned.iter_mut().flatten();
         let task = tasks.find(|task| task.partition == *partition).and_then(Assigned::running_mut);

@@ -9,8 +9,8 @@ use crate::counting::{Topics, assert_exact, produce, read, topology};
 use crate::fault_log::{Call, FaultLog, Script};
 use crate::{config, memory_log, run_until_end, topics, wait};
 
-/// All that does not ask for a human.
-const PASSING: [Kind; 5] = [Kind::Retry, Kind::Abort, Kind::Unknown, Kind::Fenced, Kind::NotMember];
+/// All that does not ask for a human. A broker that is behind says of a topic that is there that there is none.
+const PASSING: [Kind; 6] = [Kind::Retry, Kind::Abort, Kind::Unknown, Kind::Fenced, Kind::NotMember, Kind::NoSuchTopic];
 
 #[test]
 fn outputs_are_never_lost_or_doubled_whichever_call_fails_and_however() {
@@ -24,10 +24,64 @@ fn outputs_are_never_lost_or_doubled_whichever_call_fails_and_however() {
                 run_until_end(&topology(&topics()), FaultLog::new(log.clone(), &script), config(None)).unwrap();
             assert!(script.refused_count() > 0);
             assert_exact(&log, &topics(), 40);
-            let again = metrics.rewind_count + u64::from(call == Call::Init && kind == Kind::Retry);
+            let passes = matches!(kind, Kind::Retry | Kind::NoSuchTopic);
+            let again = metrics.rewind_count + u64::from(call == Call::Init && passes);
             assert!(again > 0, "{call:?} {kind:?}: {metrics:?}");
         }
     }
+}
+
+#[test]
+fn a_broker_that_does_not_know_a_topic_yet_stops_nobody() {
+    for call in [Call::Poll, Call::Assign, Call::Seek, Call::Subscribe, Call::Watermarks, Call::Committed] {
+        for kind in [Kind::Retry, Kind::NoSuchTopic] {
+            for after in 0..3 {
+                let log = memory_log();
+                produce(&log, &topics(), 40);
+                let script = Script::default().refuse(call, after, kind);
+                run_until_end(&topology(&topics()), FaultLog::new(log.clone(), &script), config(None)).unwrap();
+                assert!(script.refused_count() > 0 || after > 0, "{call:?}");
+                assert_exact(&log, &topics(), 40);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_topic_that_is_not_to_be_seen_when_a_client_starts_is_looked_for_again() {
+    for topic in ["app-in", "app-out", "app-counts-changelog"] {
+        for answers in [1, 3] {
+            let log = memory_log();
+            produce(&log, &topics(), 40);
+            let script = Script::default();
+            script.hide(topic, answers);
+            let faulty = FaultLog::new(log.clone(), &script);
+            run_until_end(&topology(&topics()), faulty, config(None)).unwrap();
+            assert_exact(&log, &topics(), 40);
+        }
+    }
+}
+
+/// Copies an input that somebody else makes.
+fn copying() -> Topology {
+    let mut builder = Builder::new();
+    let mut copying = builder.sub_topology("copying");
+    let input = copying.source("input", Topic::new(topics().input).must_exist(), Bytes, Bytes);
+    let output = copying.processor("pausing", &input).supply(|_| Ok(Pausing::default()));
+    copying.sink("output", &output, Topic::new(topics().output).partitions(1), Bytes, I64);
+    builder.build().unwrap()
+}
+
+#[test]
+fn an_input_that_must_exist_is_missed_only_after_several_looks() {
+    let log = memory_log();
+    produce(&log, &topics(), 40);
+    let script = Script::default();
+    script.hide(&topics().input, 3);
+    run_until_end(&copying(), FaultLog::new(log.clone(), &script), config(None)).unwrap();
+    assert_eq!(read(&log, &topics().output).len(), 40);
+    let error = run_until_end(&copying(), memory_log(), config(None)).unwrap_err();
+    assert!(error.to_string().contains("there is no topic 'app-in': create it first"), "{error}");
 }
 
 #[test]

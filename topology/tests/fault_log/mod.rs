@@ -37,6 +37,11 @@ pub(crate) enum Call {
     SendOffsets,
     Seek,
     Leave,
+    Poll,
+    Assign,
+    Subscribe,
+    Watermarks,
+    Committed,
 }
 
 /// The faults to come. Clones share them.
@@ -224,6 +229,9 @@ impl<L: Log> Log for FaultLog<L> {
     }
 
     fn describe_topic(&self, topic: &str) -> Result<Option<TopicDescription>> {
+        if self.script.is_hidden(topic) {
+            return Ok(None);
+        }
         self.inner.describe_topic(topic)
     }
 
@@ -258,10 +266,12 @@ impl<L: Log> Log for FaultLog<L> {
 
     fn watermarks(&self, partition: &TopicPartition, isolation: Isolation) -> Result<Watermarks> {
         self.script.reach()?;
+        self.script.check(Call::Watermarks)?;
         self.inner.watermarks(partition, isolation)
     }
 
     fn committed(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<Option<Committed>>> {
+        self.script.check(Call::Committed)?;
         self.inner.committed(group, partitions)
     }
 
@@ -341,10 +351,12 @@ impl<C: Consumer> Consumer for FaultConsumer<C> {
     type Group = C::Group;
 
     fn subscribe(&mut self, topics: &[String]) -> Result<()> {
+        self.script.check(Call::Subscribe)?;
         self.inner.subscribe(topics)
     }
 
     fn assign(&mut self, partitions: &[(TopicPartition, Start)]) -> Result<()> {
+        self.script.check(Call::Assign)?;
         self.inner.assign(partitions)?;
         self.positions = partitions.iter().map(|(partition, start)| (partition.clone(), *start, false)).collect();
         Ok(())
@@ -371,6 +383,7 @@ impl<C: Consumer> Consumer for FaultConsumer<C> {
 
     fn poll(&mut self, timeout: Duration, handler: &mut dyn FnMut(Event<'_>)) -> Result<()> {
         self.script.reach()?;
+        self.script.check(Call::Poll)?;
         let Self { inner, script, positions, hushes } = self;
         let (mut given_back, mut regained) = (false, false);
         let polled = inner.poll(timeout, &mut |event| {
