@@ -152,8 +152,7 @@ impl<C: Consumer> Reading<C> {
             let topic = &changelog.topic;
             let Some(description) = log.describe_topic(topic)? else {
                 let message = format!(
-                    "changelog topic {topic} is not to be seen: if it was deleted, start again to have it made, and rebuilt \
-                     what can be"
+                    "changelog topic {topic} is not to be seen: if it was deleted, start again to have it made"
                 );
                 return Err(Error::new(Class::Retry, message));
             };
