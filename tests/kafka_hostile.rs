@@ -68,7 +68,7 @@ fn send(topic: &str, values: &[Option<&[u8]>]) {
             timestamp_ms: 1_700_000_000_000,
             key: Some(b"\xffkey"),
             value: *value,
-            headers: &[Header { name: "trace", value: Some(b"\x00\xff") }],
+            headers: &[Header { name: b"trace", value: Some(b"\x00\xff") }],
         };
         producer.send(&record).unwrap();
     }
@@ -101,7 +101,9 @@ fn dead_letters(chain: &Chain) -> Vec<Letter> {
                     .headers
                     .to_vec()
                     .iter()
-                    .map(|header| (header.name.to_owned(), header.value.unwrap_or_default().to_vec()))
+                    .map(|header| {
+                        (String::from_utf8_lossy(header.name).into_owned(), header.value.unwrap_or_default().to_vec())
+                    })
                     .collect(),
             }
         }));

@@ -143,12 +143,14 @@ fn blockchain_topic(name: &str) -> Topic {
         .config("max.message.bytes", RECORD_SIZE_BYTES_MAX)
 }
 
-/// Offences with their proof. Beside it lies what was refused, which may be as large as a block.
+/// Offences with their proof. Beside it lies what was refused, which may be as large as a block. A record's own time is that
+/// of the records it speaks of, which may be one that the log would not take.
 fn offences_topic(blockchain: &str) -> Topic {
     Topic::new(evidence_topic(blockchain))
         .partitions(1)
         .config("cleanup.policy", "delete")
         .config("retention.ms", "-1")
+        .config("message.timestamp.type", "LogAppendTime")
         .config("max.message.bytes", RECORD_SIZE_BYTES_MAX)
 }
 

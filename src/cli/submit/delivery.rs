@@ -184,7 +184,7 @@ fn transact<'c, P: Producer>(
     lines: impl Iterator<Item = (u64, Option<&'c [u8]>, &'c [u8])>,
 ) -> Result<(), Failure> {
     producer.begin()?;
-    let with_header = [Header { name: HEADER, value: Some(header) }];
+    let with_header = [Header { name: HEADER.as_bytes(), value: Some(header) }];
     let mut headers: &[Header<'_>] = &with_header;
     for (number, key, value) in lines {
         let record = ProducerRecord { topic, partition: None, timestamp_ms, key, value: Some(value), headers };
@@ -195,7 +195,7 @@ fn transact<'c, P: Producer>(
 }
 
 fn line_in_header(record: &Record<'_>, name: &str) -> Option<u64> {
-    let header = record.headers.to_vec().into_iter().find(|header| header.name == HEADER)?;
+    let header = record.headers.to_vec().into_iter().find(|header| header.name == HEADER.as_bytes())?;
     let text = std::str::from_utf8(header.value?).ok()?;
     text.strip_prefix(name)?.strip_prefix(':')?.parse().ok()
 }

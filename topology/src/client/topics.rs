@@ -86,15 +86,21 @@ fn wanted(topology: &Topology, application_id: &str) -> Result<Vec<Topic>> {
     for source in topology.source_topics() {
         add(&mut wanted, one_partition(source))?;
         let dead_letters = Topic::new(dead_letter_topic(source.name())).config("retention.ms", "-1");
-        add(&mut wanted, dead_letters.partitions(1))?;
+        add(&mut wanted, appended(dead_letters.partitions(1)))?;
     }
     for sink in topology.sink_topics() {
         add(&mut wanted, sink.clone())?;
     }
     for changelog in internal_topics(topology, application_id) {
-        add(&mut wanted, Topic::new(changelog).partitions(1).config("cleanup.policy", "compact"))?;
+        add(&mut wanted, appended(Topic::new(changelog).partitions(1).config("cleanup.policy", "compact")))?;
     }
     Ok(wanted)
+}
+
+/// A topic whose records get the log's time. With their own, they would be refused wherever clocks differ by more than the topic
+/// takes: an hour ahead, by default.
+fn appended(topic: Topic) -> Topic {
+    topic.config("message.timestamp.type", "LogAppendTime")
 }
 
 /// Adds a topic. One that is there already, as where one stage writes what the next one reads, must be what both ask for:
@@ -169,7 +175,17 @@ fn check(topic: &Topic, found: &TopicDescription) -> Result<()> {
              delete it and let it be created"
         )));
     }
-    if let Some(wanted) = topic.cleanup_policy()
+    if let Some(wanted) = topic.setting("message.timestamp.type")
+        && wanted != found.timestamp_type
+    {
+        let kind = &found.timestamp_type;
+        return Err(Error::stop(format!(
+            "topic '{name}' has message.timestamp.type={kind}, {wanted} needed: else it would refuse records whose time is too \
+             far from the broker's. Change it (kafka-configs.sh --alter --topic {name} --add-config \
+             message.timestamp.type={wanted}), and start again"
+        )));
+    }
+    if let Some(wanted) = topic.setting("cleanup.policy")
         && wanted != found.cleanup_policy
     {
         let policy = &found.cleanup_policy;
@@ -191,17 +207,20 @@ mod tests {
             id: TopicId::from_bytes([1; 16]),
             partition_count,
             cleanup_policy: cleanup_policy.into(),
+            timestamp_type: "CreateTime".into(),
             delete_retention_ms: 86_400_000,
             max_message_bytes: 1_048_588,
         }
     }
 
     #[test]
-    fn an_existing_topic_with_other_partitions_or_policy_is_refused_by_name() {
+    fn an_existing_topic_with_other_partitions_policy_or_time_is_refused_by_name() {
         let topic = Topic::new("chain").partitions(1).config("cleanup.policy", "compact");
         assert!(check(&topic, &found(1, "compact")).is_ok());
         let partitions = check(&topic, &found(3, "compact")).unwrap_err().to_string();
         assert!(partitions.contains("'chain' has 3 partitions"), "{partitions}");
+        let time = check(&appended(topic.clone()), &found(1, "compact")).unwrap_err().to_string();
+        assert!(time.contains("'chain' has message.timestamp.type=CreateTime, LogAppendTime needed"), "{time}");
         let policy = check(&topic, &found(1, "delete")).unwrap_err().to_string();
         assert!(policy.contains("cleanup.policy=delete"), "{policy}");
     }

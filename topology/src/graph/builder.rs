@@ -173,7 +173,7 @@ impl SubTopology<'_> {
     /// Writes a stream to a topic, with keys partitioned as Java's clients do.
     pub fn sink<K: Codec, V: Codec>(&mut self, name: &str, input: &Stream<K, V>, topic: Topic, key: K, value: V) {
         let parent = self.parent_of(name, input);
-        let make = instance::make_sink(key, value, topic.name().to_owned());
+        let make = instance::make_sink(key, value, &topic);
         self.add(Node { name: name.to_owned(), kind: Kind::Sink { topic }, parent: Some(parent), make });
     }
 

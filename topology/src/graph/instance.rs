@@ -10,7 +10,7 @@ use crate::processor::{Edge, Lifecycle, Port, Processor, ProcessorNode, SinkNode
 use crate::store::{KeyValueStore, Options, Stores};
 
 use super::builder::{Output, Store};
-use super::{Kind, SubTopologySpec, Topology};
+use super::{Kind, SubTopologySpec, Topic, Topology};
 
 /// The nodes of one task.
 pub struct Instance {
@@ -133,11 +133,15 @@ pub(super) fn make_source<K: Codec, V: Codec>(key: K, value: V) -> Make {
     })
 }
 
-pub(super) fn make_sink<K: Codec, V: Codec>(key: K, value: V, topic: String) -> Make {
+pub(super) fn make_sink<K: Codec, V: Codec>(key: K, value: V, topic: &Topic) -> Make {
+    // By number: a partition that somebody adds must not get what belongs into the only one.
+    let partition = (topic.partition_count() == Some(1)).then_some(0);
+    let topic = topic.name().to_owned();
     Box::new(move |wiring| {
         let target = wiring.sink_topics.iter().position(|name| *name == topic);
         let target = Target(target.ok_or_else(|| Error::stop(format!("no sink topic '{topic}'")))?);
-        let edge: Edge<K, V> = Rc::new(RefCell::new(SinkNode { key: key.clone(), value: value.clone(), target }));
+        let sink = SinkNode { key: key.clone(), value: value.clone(), target, partition };
+        let edge: Edge<K, V> = Rc::new(RefCell::new(sink));
         Ok(Made::Sink { edge: Box::new(edge) })
     })
 }

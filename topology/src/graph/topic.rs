@@ -29,7 +29,8 @@ impl Topic {
         self
     }
 
-    /// A topic setting under Kafka's name, for when it is created. `cleanup.policy` is also checked where it exists.
+    /// A topic setting under Kafka's name, for when it is created. `cleanup.policy` and `message.timestamp.type` are also
+    /// checked where it exists.
     #[must_use]
     pub fn config(mut self, name: &str, value: impl Into<String>) -> Self {
         self.config.push((name.to_owned(), value.into()));
@@ -58,9 +59,9 @@ impl Topic {
         &self.config
     }
 
-    /// The `cleanup.policy` asked for.
-    pub fn cleanup_policy(&self) -> Option<&str> {
-        self.config.iter().find(|(name, _)| name == "cleanup.policy").map(|(_, value)| value.as_str())
+    /// What was asked for of a setting.
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        self.config.iter().find(|(at, _)| at == name).map(|(_, value)| value.as_str())
     }
 
     /// Whether it may be created.

@@ -310,6 +310,9 @@ pub struct TopicDescription {
     pub partition_count: i32,
     /// `cleanup.policy`: `delete`, `compact` or `compact,delete`.
     pub cleanup_policy: String,
+    /// `message.timestamp.type`: `CreateTime`, where a record keeps its producer's time and is refused if that is too far from
+    /// the log's, or `LogAppendTime`, where it gets the log's.
+    pub timestamp_type: String,
     /// `delete.retention.ms`: how long a tombstone stays readable, in ms.
     pub delete_retention_ms: i64,
     /// `max.message.bytes`: the largest batch the topic takes.

@@ -30,8 +30,8 @@ impl fmt::Display for TopicPartition {
 /// A header of a record; a value may be absent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header<'a> {
-    /// Its name; not unique in a record.
-    pub name: &'a str,
+    /// Its name; not unique in a record, and not always UTF-8: any producer may write what it likes.
+    pub name: &'a [u8],
     /// Its value.
     pub value: Option<&'a [u8]>,
 }

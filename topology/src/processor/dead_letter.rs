@@ -1,12 +1,13 @@
 //! Dead letters: input that could not be processed, kept with its reason.
 //!
-//! The record in the dead-letter topic has the original's key, value, headers and timestamp, and in addition these
-//! headers (values are text):
+//! The record in the dead-letter topic has the original's key, value and headers, and in addition these headers (values are
+//! text). Its timestamp is when it was put there: the original's may be one that the topic would not take.
 //!
 //! ```text
 //! dead-letter.topic        where it came from
 //! dead-letter.partition
 //! dead-letter.offset
+//! dead-letter.timestamp-ms its timestamp there, ms since 1970; -1 where it has none
 //! dead-letter.reason       one line
 //! dead-letter.size-bytes   only where the record is larger than the topic takes: how long the value was ...
 //! dead-letter.sha256       ... and the SHA-256 of the whole value, hex
@@ -14,9 +15,11 @@
 //! Of such a record the first 64 KiB of key and value are kept, and its own headers if they are not longer than that; less
 //! where the topic takes less.
 
+use std::collections::VecDeque;
+
 use sha2::{Digest, Sha256};
 
-use crate::log::{self, Header, Headers, Offset, TopicPartition};
+use crate::log::{self, Header, Headers, Offset, ProducerRecord, TopicPartition};
 
 use super::outputs::{Outputs, Target};
 
@@ -26,6 +29,8 @@ pub const HEADER_TOPIC: &str = "dead-letter.topic";
 pub const HEADER_PARTITION: &str = "dead-letter.partition";
 /// Header: its offset there.
 pub const HEADER_OFFSET: &str = "dead-letter.offset";
+/// Header: its timestamp there, ms since 1970; -1 where it has none.
+pub const HEADER_TIMESTAMP_MS: &str = "dead-letter.timestamp-ms";
 /// Header: why it is here.
 pub const HEADER_REASON: &str = "dead-letter.reason";
 /// Header: the whole value's length, where it was cut.
@@ -66,6 +71,7 @@ impl<'b> DeadLetter<'b> {
         let keep = |bytes: &'b [u8]| &bytes[..bytes.len().min(cut)];
 
         let (partition, offset) = (from.partition.to_string(), self.offset.to_string());
+        let timestamp_ms = self.timestamp_ms.to_string();
         let size = size_of(self.value).to_string();
         let sha256 = if whole { String::new() } else { hex(&Sha256::digest(self.value.unwrap_or_default())) };
         // Where the headers alone could overflow the limit, the record's own ones are dropped, not ours.
@@ -77,13 +83,56 @@ impl<'b> DeadLetter<'b> {
             text(HEADER_TOPIC, &from.topic),
             text(HEADER_PARTITION, &partition),
             text(HEADER_OFFSET, &offset),
+            text(HEADER_TIMESTAMP_MS, &timestamp_ms),
             text(HEADER_REASON, &reason),
         ]);
         if !whole {
             headers.extend([text(HEADER_SIZE_BYTES, &size), text(HEADER_SHA256, &sha256)]);
         }
 
-        outputs.push(target, None, self.timestamp_ms, self.key.map(keep), self.value.map(keep), &headers);
+        let (key, value) = (self.key.map(keep), self.value.map(keep));
+        // The topic has one partition.
+        outputs.push(target, Some(0), ProducerRecord::NOW, key, value, &headers);
+    }
+}
+
+/// Dead letters that are kept, in the order of their offsets. What those before an offset take in memory is known without
+/// counting them: it is asked for after each few records, and there may be a million.
+#[derive(Debug, Default)]
+pub(super) struct KeptLetters {
+    /// Each with the bytes of all that were kept up to and with it.
+    letters: VecDeque<(OwnedDeadLetter, u64)>,
+    /// Bytes of all that were let go.
+    gone_bytes: u64,
+}
+
+impl KeptLetters {
+    pub(super) fn push(&mut self, letter: OwnedDeadLetter) {
+        let before_bytes = self.letters.back().map_or(self.gone_bytes, |(_, bytes)| *bytes);
+        let bytes = before_bytes + letter.size_bytes() as u64;
+        self.letters.push_back((letter, bytes));
+    }
+
+    /// Forgets those from `offset` on.
+    pub(super) fn forget_from(&mut self, offset: Offset) {
+        self.letters.truncate(self.count_before(offset));
+    }
+
+    /// Takes out those before `offset`.
+    pub(super) fn take_before(&mut self, offset: Offset) -> impl Iterator<Item = OwnedDeadLetter> {
+        let count = self.count_before(offset);
+        self.gone_bytes += self.bytes_before(offset);
+        self.letters.drain(..count).map(|(letter, _)| letter)
+    }
+
+    /// What those before `offset` take in memory, about.
+    pub(super) fn bytes_before(&self, offset: Offset) -> u64 {
+        let last = self.count_before(offset).checked_sub(1).and_then(|last| self.letters.get(last));
+        last.map_or(0, |(_, bytes)| bytes - self.gone_bytes)
+    }
+
+    fn count_before(&self, offset: Offset) -> usize {
+        self.letters.partition_point(|(letter, _)| letter.offset < offset)
     }
 }
 
@@ -94,7 +143,7 @@ pub(super) struct OwnedDeadLetter {
     timestamp_ms: i64,
     key: Option<Vec<u8>>,
     value: Option<Vec<u8>>,
-    headers: Vec<(String, Option<Vec<u8>>)>,
+    headers: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     reason: String,
 }
 
@@ -134,7 +183,7 @@ impl OwnedDeadLetter {
 }
 
 fn text<'a>(name: &'a str, value: &'a str) -> Header<'a> {
-    Header { name, value: Some(value.as_bytes()) }
+    Header { name: name.as_bytes(), value: Some(value.as_bytes()) }
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -150,9 +199,46 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_flood_of_letters_takes_is_known_without_counting_them() {
+        let mut kept = KeptLetters::default();
+        let record = |offset| log::Record { offset, timestamp_ms: 0, key: None, value: None, headers: Headers::NONE };
+        let size = OwnedDeadLetter::new(&record(0), String::new()).size_bytes() as u64;
+        // Asked at each of a million, as the engine asks: counted one by one it would be 500,000,000,000 steps.
+        for offset in 0..1_000_000_i64 {
+            kept.push(OwnedDeadLetter::new(&record(offset), String::new()));
+            assert_eq!(kept.bytes_before(offset), offset as u64 * size);
+        }
+        kept.forget_from(900_000);
+        assert_eq!(kept.take_before(400_000).count(), 400_000);
+        assert_eq!(kept.bytes_before(1_000_000), 500_000 * size);
+        kept.push(OwnedDeadLetter::new(&record(900_000), String::new()));
+        assert_eq!(kept.bytes_before(1_000_000), 500_001 * size);
+        assert_eq!(kept.take_before(1_000_000).map(|letter| letter.offset).last(), Some(900_000));
+        assert_eq!(kept.bytes_before(1_000_000), 0);
+    }
+
+    #[test]
+    fn headers_of_any_bytes_are_kept_byte_for_byte() {
+        let headers = [
+            Header { name: b"\xfe\xff", value: Some(b"1") },
+            Header { name: b"\xff", value: None },
+            Header { name: b"", value: Some(b"\xff") },
+        ];
+        let record = log::Record { offset: 7, timestamp_ms: 1, key: None, value: None, headers: headers[..].into() };
+        let mut outputs = Outputs::new(vec!["letters".into()]);
+        let letter = OwnedDeadLetter::new(&record, "no reason".to_owned());
+        letter.write(&mut outputs, Target(0), &TopicPartition::new("t", 0), 1 << 20);
+        let keep = |records: &[crate::log::ProducerRecord<'_>]| {
+            assert_eq!(records[0].headers[..3], headers);
+            Ok(())
+        };
+        outputs.drain(keep).unwrap();
+    }
+
+    #[test]
     fn a_record_that_is_too_large_is_cut_so_that_its_topic_takes_it() {
         let long = vec![b'x'; 500_000];
-        let headers = [Header { name: "own", value: Some(&long[..]) }];
+        let headers = [Header { name: b"own", value: Some(&long[..]) }];
         let reason = "ü".repeat(10_000);
         let from = TopicPartition::new("t".repeat(236), i32::MAX);
         for max_bytes in [8 << 10, 100 << 10, 1 << 20] {

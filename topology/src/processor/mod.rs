@@ -26,7 +26,8 @@ mod vouch;
 pub use beginning::InputRange;
 pub use context::{Context, Port};
 pub use dead_letter::{
-    DeadLetter, HEADER_OFFSET, HEADER_PARTITION, HEADER_REASON, HEADER_SHA256, HEADER_SIZE_BYTES, HEADER_TOPIC,
+    DeadLetter, HEADER_OFFSET, HEADER_PARTITION, HEADER_REASON, HEADER_SHA256, HEADER_SIZE_BYTES, HEADER_TIMESTAMP_MS,
+    HEADER_TOPIC,
 };
 pub use node::{Edge, Input, Lifecycle, ProcessorNode, SinkNode, Source, SourceNode};
 pub use outputs::{Outputs, Target};

@@ -172,6 +172,8 @@ pub struct SinkNode<K: Codec, V: Codec> {
     pub value: V,
     /// The topic.
     pub target: Target,
+    /// Its partition; `None` where a record goes where its key belongs.
+    pub partition: Option<i32>,
 }
 
 impl<K: Codec, V: Codec> Input<K, V> for SinkNode<K, V> {
@@ -179,7 +181,7 @@ impl<K: Codec, V: Codec> Input<K, V> for SinkNode<K, V> {
         for record in records {
             runtime.note_effect();
             let encoded = runtime.outputs.encode(
-                self.target,
+                (self.target, self.partition),
                 record.timestamp_ms,
                 |arena| encode(&self.key, record.key.as_ref(), arena),
                 |arena| encode(&self.value, record.value.as_ref(), arena),

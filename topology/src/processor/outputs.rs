@@ -64,11 +64,11 @@ impl Outputs {
         self.add(target, partition, timestamp_ms, (key, value), headers);
     }
 
-    /// Adds a record that goes where its key belongs. The writers append the bytes of key and value to the arena, and say
+    /// As [`Outputs::push`], of a record whose bytes are yet to be made. The writers append the bytes of key and value to the arena, and say
     /// whether there is one; if one fails, nothing is added.
     pub fn encode<E>(
         &mut self,
-        target: Target,
+        (target, partition): (Target, Option<i32>),
         timestamp_ms: i64,
         write_key: impl FnOnce(&mut Vec<u8>) -> Result<bool, E>,
         write_value: impl FnOnce(&mut Vec<u8>) -> Result<bool, E>,
@@ -77,7 +77,7 @@ impl Outputs {
         let start = self.arena.len();
         let written = self.write(write_key).and_then(|key| Ok((key, self.write(write_value)?)));
         match written {
-            Ok(written) => self.add(target, None, timestamp_ms, written, headers),
+            Ok(written) => self.add(target, partition, timestamp_ms, written, headers),
             Err(error) => {
                 self.arena.truncate(start);
                 return Err(error);
@@ -96,7 +96,7 @@ impl Outputs {
     ) {
         let first_header = self.headers.len();
         for header in headers {
-            let name = self.copy(header.name.as_bytes());
+            let name = self.copy(header.name);
             let value = header.value.map(|value| self.copy(value));
             self.headers.push(HeaderEntry { name, value });
         }
@@ -125,10 +125,10 @@ impl Outputs {
     }
 
     fn borrow_headers(&self) -> Vec<Header<'_>> {
-        let headers = self.headers.iter().map(|header| Header {
-            name: std::str::from_utf8(self.bytes(header.name)).unwrap_or_default(),
-            value: header.value.map(|span| self.bytes(span)),
-        });
+        let headers = self
+            .headers
+            .iter()
+            .map(|header| Header { name: self.bytes(header.name), value: header.value.map(|span| self.bytes(span)) });
         headers.collect()
     }
 
@@ -177,9 +177,9 @@ mod tests {
     #[test]
     fn records_come_out_as_they_went_in_and_null_is_not_empty() {
         let mut outputs = Outputs::new(vec!["a".into(), "b".into()]);
-        let headers = [Header { name: "h", value: Some(b"v") }, Header { name: "n", value: None }];
+        let headers = [Header { name: b"h", value: Some(b"v") }, Header { name: b"\xff\x00", value: None }];
         outputs.push(Target(1), Some(3), 7, Some(b"key"), None, &headers);
-        outputs.encode(Target(0), 8, |_| Ok::<_, ()>(false), |_| Ok(true), &[]).unwrap();
+        outputs.encode((Target(0), None), 8, |_| Ok::<_, ()>(false), |_| Ok(true), &[]).unwrap();
         let seen = drain(&mut outputs);
         let expected = [
             ProducerRecord {
@@ -217,7 +217,7 @@ mod tests {
             arena.extend_from_slice(b"half");
             Err("no")
         };
-        assert_eq!(outputs.encode(Target(0), 1, write, fail, &[]), Err("no"));
+        assert_eq!(outputs.encode((Target(0), None), 1, write, fail, &[]), Err("no"));
         assert!(outputs.is_empty() && outputs.size_bytes() == 0);
     }
 

@@ -1,7 +1,6 @@
 //! One task's side of all its contexts.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 use crate::error::{Error, Result};
@@ -9,7 +8,7 @@ use crate::log::{self, Offset, TopicPartition};
 use crate::store::Stores;
 
 use super::beginning::{Beginning, InputRange};
-use super::dead_letter::{DeadLetter, OwnedDeadLetter};
+use super::dead_letter::{DeadLetter, KeptLetters, OwnedDeadLetter};
 use super::outputs::{Outputs, Target};
 use super::schedule::{Punctuation, PunctuationId, Schedule, Schedules};
 use super::stream_time::StreamTime;
@@ -54,7 +53,7 @@ pub struct Runtime {
     dead_letter_max_bytes: usize,
     /// What the source could not decode since the last commit. A letter goes out with the commit that covers its record: before
     /// that a processor may hold the record, or have it delivered again.
-    source_letters: VecDeque<OwnedDeadLetter>,
+    source_letters: KeptLetters,
     /// First held offset of each node that holds.
     holds: Vec<(usize, Offset)>,
     schedules: Schedules,
@@ -83,7 +82,7 @@ impl Runtime {
             stores,
             dead_letters: options.dead_letters,
             dead_letter_max_bytes: options.dead_letter_max_bytes,
-            source_letters: VecDeque::new(),
+            source_letters: KeptLetters::default(),
             holds: Vec::new(),
             schedules: Schedules::default(),
             cause: NO_CAUSE,
@@ -180,8 +179,7 @@ impl Runtime {
 
     /// What is known of records from the next offset on is void: they will be delivered again.
     pub fn forget_suspended(&mut self) {
-        let taken = self.source_letters.partition_point(|letter| letter.offset < self.next_offset);
-        self.source_letters.truncate(taken);
+        self.source_letters.forget_from(self.next_offset);
         self.stream_time.forget_from(self.next_offset);
     }
 
@@ -286,25 +284,21 @@ impl Runtime {
 
     /// A record that the source could not decode.
     pub(super) fn refuse(&mut self, record: &log::Record<'_>, reason: String) {
-        self.source_letters.push_back(OwnedDeadLetter::new(record, reason));
+        self.source_letters.push(OwnedDeadLetter::new(record, reason));
     }
 
     /// Adds the dead letters of the source to the outputs that a commit now covers.
     pub fn release_source_letters(&mut self) {
-        for letter in self.source_letters.drain(..self.covered_letters()) {
+        for letter in self.source_letters.take_before(self.committable_offset()) {
             letter.write(&mut self.outputs, self.dead_letters, &self.partition, self.dead_letter_max_bytes);
         }
     }
 
-    fn covered_letters(&self) -> usize {
-        let committable = self.committable_offset();
-        self.source_letters.partition_point(|letter| letter.offset < committable)
-    }
-
     /// Bytes kept here that a commit now lets go.
     pub fn uncommitted_bytes(&self) -> usize {
-        let letters: usize = self.source_letters.range(..self.covered_letters()).map(OwnedDeadLetter::size_bytes).sum();
-        letters + self.stream_time.bytes_before(self.committable_offset())
+        let committable = self.committable_offset();
+        let letters = usize::try_from(self.source_letters.bytes_before(committable)).unwrap_or(usize::MAX);
+        letters.saturating_add(self.stream_time.bytes_before(committable))
     }
 
     /// Adds a dead letter to the outputs.

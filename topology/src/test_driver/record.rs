@@ -13,7 +13,7 @@ pub struct OwnedRecord {
     pub key: Option<Vec<u8>>,
     /// The value.
     pub value: Option<Vec<u8>>,
-    /// Names and values of headers.
+    /// Names and values of headers. What is not UTF-8 in a name is replaced.
     pub headers: Vec<(String, Option<Vec<u8>>)>,
 }
 
@@ -31,12 +31,14 @@ impl OwnedRecord {
             timestamp_ms: record.timestamp_ms,
             key: record.key.map(<[u8]>::to_vec),
             value: record.value.map(<[u8]>::to_vec),
-            headers: headers.map(|header| (header.name.to_owned(), header.value.map(<[u8]>::to_vec))).collect(),
+            headers: headers
+                .map(|header| (String::from_utf8_lossy(header.name).into_owned(), header.value.map(<[u8]>::to_vec)))
+                .collect(),
         }
     }
 
     pub(super) fn borrow_headers(&self) -> Vec<Header<'_>> {
-        self.headers.iter().map(|(name, value)| Header { name, value: value.as_deref() }).collect()
+        self.headers.iter().map(|(name, value)| Header { name: name.as_bytes(), value: value.as_deref() }).collect()
     }
 
     /// As it is consumed, with what [`OwnedRecord::borrow_headers`] gave.

@@ -7,9 +7,9 @@ fn every_part_of_a_record_arrives_as_it_was_sent() {
     let log = log();
     let topic = topic(&log, 1, &[]);
     let headers = [
-        Header { name: "a", value: Some(b"1") },
-        Header { name: "a", value: None },
-        Header { name: "", value: Some(b"") },
+        Header { name: b"a", value: Some(b"1") },
+        Header { name: b"a", value: None },
+        Header { name: b"", value: Some(b"") },
     ];
     let plain = record(&topic, 0, b"key", b"value");
     let sent = [
@@ -54,7 +54,7 @@ fn headers_are_told_from_their_absence_whatever_stands_beside_them() {
         let log = KafkaLog::new(options).unwrap();
         let topic = topic(&log, 1, &[]);
         let bytes = [0_u8; 300];
-        let headers = [Header { name: "h", value: Some(b"") }, Header { name: "i", value: Some(&bytes[..200]) }];
+        let headers = [Header { name: b"h", value: Some(b"") }, Header { name: b"i", value: Some(&bytes[..200]) }];
         let sent: Vec<ProducerRecord<'_>> = (0..600_usize)
             .map(|number| ProducerRecord {
                 key: (number % 5 > 0).then_some(&bytes[..number % 7]),
@@ -128,7 +128,7 @@ fn the_end_is_reported_behind_markers_and_aborted_records_and_at_the_last_stable
 fn more_headers_than_the_client_reads_cost_the_headers_and_not_the_record() {
     let log = log();
     let topic = topic(&log, 1, &[]);
-    let headers = vec![Header { name: "", value: None }; 100_001];
+    let headers = vec![Header { name: b"", value: None }; 100_001];
     let mut producer = producer(&log, &unique("id"));
     producer.begin().unwrap();
     for count in [1, headers.len(), 2] {

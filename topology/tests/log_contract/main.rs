@@ -66,6 +66,7 @@ macro_rules! contract {
                     a_record_that_is_too_large_is_refused_and_the_next_transaction_commits
                     delivered_offsets_of_tracked_topics_are_told
                     headers_and_timestamps_are_preserved
+                    a_topic_that_stamps_its_records_takes_any_time_of_theirs
                     records_come_in_order_with_their_offsets
                     sending_to_a_topic_that_does_not_exist_fails_and_creates_nothing
                 ]

@@ -48,10 +48,10 @@ pub(crate) fn headers_and_timestamps_are_preserved<L: Log>(log: &L) {
     let topic = topic(log, 1);
     let mut producer = producer(log);
     let headers = [
-        Header { name: "trace", value: Some(b"1") },
-        Header { name: "none", value: None },
-        Header { name: "trace", value: Some(b"") },
-        Header { name: "bytes", value: Some(&[0, 255]) },
+        Header { name: b"trace", value: Some(b"1") },
+        Header { name: b"none", value: None },
+        Header { name: b"trace", value: Some(b"") },
+        Header { name: b"\xfe\xff", value: Some(&[0, 255]) },
     ];
     producer.begin().unwrap();
     for (count, timestamp_ms) in [(4, THEN_MS + 5), (0, THEN_MS), (2, THEN_MS + 1)] {
@@ -72,9 +72,29 @@ pub(crate) fn headers_and_timestamps_are_preserved<L: Log>(log: &L) {
     }
 }
 
+pub(crate) fn a_topic_that_stamps_its_records_takes_any_time_of_theirs<L: Log>(log: &L) {
+    let topic = topic_with(log, 1, &[("message.timestamp.type", "LogAppendTime")]);
+    assert_eq!(log.describe_topic(&topic).unwrap().unwrap().timestamp_type, "LogAppendTime");
+    let mut producer = producer(log);
+    producer.begin().unwrap();
+    // Years ago and years ahead; a topic that keeps such times refuses them.
+    let (past, future) = (1, 32_503_680_000_000);
+    for timestamp_ms in [past, future, ProducerRecord::NOW] {
+        let mut record = value(&topic, 0, "x");
+        record.timestamp_ms = timestamp_ms;
+        producer.send(&record).unwrap();
+    }
+    producer.commit(CALL).unwrap();
+    let mut reader = reader(log, &topic, &[0]);
+    reader.until_records(3);
+    for record in &reader.records {
+        assert!(record.timestamp_ms > past && record.timestamp_ms < future, "{}", record.timestamp_ms);
+    }
+}
+
 pub(crate) fn a_batch_arrives_as_its_records_would_one_by_one<L: Log>(log: &L) {
     let (one, other) = (topic(log, 2), topic(log, 1));
-    let headers = [Header { name: "h", value: Some(b"1") }];
+    let headers = [Header { name: b"h", value: Some(b"1") }];
     let texts: Vec<String> = (0..2_000).map(|index| index.to_string()).collect();
     let empty: &[u8] = b"";
     let mut records = Vec::new();

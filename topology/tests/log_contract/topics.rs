@@ -10,6 +10,7 @@ pub(crate) fn a_created_topic_is_described_as_it_was_asked_for<L: Log>(log: &L) 
     let described = log.describe_topic(&compacted).unwrap().unwrap();
     assert_eq!(described.partition_count, 3);
     assert_eq!(described.cleanup_policy, "compact");
+    assert_eq!(described.timestamp_type, "CreateTime");
     assert_eq!(described.delete_retention_ms, 123_456);
     assert_eq!(described.max_message_bytes, 2_000_000);
     let plain = topic(log, 1);

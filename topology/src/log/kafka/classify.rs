@@ -154,6 +154,19 @@ pub(super) fn transaction_error(call: Call, flags: Flags, text: &str) -> Error {
     Error::new(kind, format!("cannot {}: {text}{hint}", call.name()))
 }
 
+/// What to do about an error that does not say it.
+pub(super) fn hint(code: i32) -> &'static str {
+    if code == Code::InvalidTimestamp as i32 {
+        ": the record's time is too far from the broker's clock for this topic; set message.timestamp.type=LogAppendTime, or \
+         message.timestamp.after.max.ms and message.timestamp.before.max.ms"
+    } else if is_any(code, &[Code::BadCompression, Code::BadMessage]) {
+        ": if a batch there is larger than 133 MB unpacked, set the client property receive.message.max.bytes to four times \
+         its size; else it is damaged"
+    } else {
+        ""
+    }
+}
+
 /// The kind of a record's failed delivery, or of a fatal state of the producer.
 pub(super) fn delivery_kind(code: i32) -> Kind {
     if is_any(code, &[Code::MessageSizeTooLarge, Code::MessageBatchTooLarge]) {
@@ -162,7 +175,7 @@ pub(super) fn delivery_kind(code: i32) -> Kind {
         Kind::Fenced
     } else if is_any(code, NO_SUCH_TOPIC) {
         Kind::NoSuchTopic
-    } else if needs_a_human(code) {
+    } else if needs_a_human(code) || code == Code::InvalidTimestamp as i32 {
         Kind::Fatal
     } else {
         Kind::Abort
@@ -255,6 +268,7 @@ mod tests {
             (Code::InvalidProducerEpoch, Kind::Fenced),
             (Code::UnknownTopic, Kind::NoSuchTopic),
             (Code::TopicAuthorizationFailed, Kind::Fatal),
+            (Code::InvalidTimestamp, Kind::Fatal),
         ] {
             assert_eq!(delivery_kind(code as i32), kind, "{code:?}");
         }

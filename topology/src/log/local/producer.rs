@@ -55,6 +55,7 @@ struct KnownTopic {
     id: u32,
     size_bytes_max: usize,
     compact: bool,
+    append_time: bool,
     next_partition: usize,
     /// Per partition, the batch being filled.
     filling: Vec<Option<usize>>,
@@ -186,6 +187,7 @@ impl Topics {
             id: topic.id,
             size_bytes_max: usize::try_from(topic.settings.max_message_bytes).unwrap_or(0),
             compact: topic.settings.compact,
+            append_time: topic.settings.append_time,
             next_partition: 0,
             filling: vec![None; topic.partitions.len()],
         });
@@ -263,10 +265,11 @@ impl log::Producer for Producer {
         let index = self.topics.find(&self.broker, record.topic)?;
         let topic = self.topics.all.get_mut(index).ok_or_else(|| no_such_topic(record.topic))?;
         let (partition, size_bytes) = topic.check(record)?;
+        let append_time = topic.append_time;
         self.open()?;
         let timestamp_ms = match record.timestamp_ms {
-            ProducerRecord::NOW => self.broker.now_ms(),
-            timestamp_ms => timestamp_ms,
+            timestamp_ms if timestamp_ms != ProducerRecord::NOW && !append_time => timestamp_ms,
+            _ => self.broker.now_ms(),
         };
         let batch = self.batch(index, partition, size_bytes).ok_or_else(|| no_such_topic(record.topic))?;
         batch.push(&ProducerRecord { timestamp_ms, ..*record });

@@ -24,6 +24,8 @@ pub(crate) struct Settings {
     pub(crate) compact: bool,
     /// `cleanup.policy` has `delete`.
     pub(crate) delete: bool,
+    /// `message.timestamp.type` is `LogAppendTime`.
+    pub(crate) append_time: bool,
     /// `delete.retention.ms`
     pub(crate) delete_retention_ms: i64,
     /// `max.message.bytes`
@@ -39,6 +41,7 @@ impl Settings {
         let mut settings = Self {
             compact: false,
             delete: true,
+            append_time: false,
             delete_retention_ms: 86_400_000,
             max_message_bytes: 1_048_588,
             min_compaction_lag_ms: 0,
@@ -60,6 +63,11 @@ impl Settings {
                         }
                     }
                 }
+                "message.timestamp.type" => match value.trim() {
+                    "CreateTime" => settings.append_time = false,
+                    "LogAppendTime" => settings.append_time = true,
+                    _ => return Err(refused()),
+                },
                 "delete.retention.ms" => settings.delete_retention_ms = number(0..=i64::MAX)?,
                 "max.message.bytes" => settings.max_message_bytes = number(0..=i64::from(i32::MAX))?,
                 "min.compaction.lag.ms" => settings.min_compaction_lag_ms = number(0..=i64::MAX)?,
@@ -71,6 +79,10 @@ impl Settings {
             }
         }
         Ok(settings)
+    }
+
+    fn timestamp_type(&self) -> &'static str {
+        if self.append_time { "LogAppendTime" } else { "CreateTime" }
     }
 
     fn cleanup_policy(&self) -> &'static str {
@@ -104,6 +116,7 @@ impl Topic {
             id: self.topic_id,
             partition_count: self.partitions.len() as i32,
             cleanup_policy: self.settings.cleanup_policy().to_owned(),
+            timestamp_type: self.settings.timestamp_type().to_owned(),
             delete_retention_ms: self.settings.delete_retention_ms,
             max_message_bytes: self.settings.max_message_bytes,
         }
@@ -148,9 +161,12 @@ mod tests {
 
     #[test]
     fn a_value_that_cannot_be_is_refused_by_name() {
-        for (name, value) in
-            [("cleanup.policy", "shrink"), ("max.message.bytes", "-1"), ("min.cleanable.dirty.ratio", "NaN")]
-        {
+        for (name, value) in [
+            ("cleanup.policy", "shrink"),
+            ("message.timestamp.type", "Soon"),
+            ("max.message.bytes", "-1"),
+            ("min.cleanable.dirty.ratio", "NaN"),
+        ] {
             let error = settings(name, value).unwrap_err();
             assert_eq!(error.kind(), Kind::Fatal);
             assert!(error.to_string().contains(name), "{error}");

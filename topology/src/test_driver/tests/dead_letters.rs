@@ -4,7 +4,7 @@ use super::*;
 use crate::codec::Json;
 use crate::error::{Class, Error};
 use crate::graph::Store;
-use crate::processor::{DeadLetter, HEADER_OFFSET, HEADER_PARTITION, HEADER_REASON, HEADER_TOPIC};
+use crate::processor::{DeadLetter, HEADER_OFFSET, HEADER_PARTITION, HEADER_REASON, HEADER_TIMESTAMP_MS, HEADER_TOPIC};
 use crate::store::KeyValueStore;
 
 fn copying() -> Topology {
@@ -30,13 +30,18 @@ fn what_cannot_be_decoded_becomes_a_dead_letter_with_its_origin_and_does_not_sto
     driver.commit().unwrap();
     assert_eq!(numbers(driver.read("out")), [1, 2]);
     let [letter] = driver.read("in-dead-letters") else { panic!("{:?}", driver.read("in-dead-letters")) };
-    assert_eq!((&letter.key, &letter.value, letter.timestamp_ms), (&bad.key, &bad.value, 9));
+    assert_eq!(
+        (&letter.key, &letter.value, letter.timestamp_ms),
+        (&bad.key, &bad.value, 0),
+        "now, by the driver's clock"
+    );
     assert_eq!(letter.headers[..1], headers);
     let header = |name| letter.header(name).unwrap();
     assert_eq!(
         (header(HEADER_TOPIC), header(HEADER_PARTITION), header(HEADER_OFFSET)),
         ("in".into(), "0".into(), "1".into())
     );
+    assert_eq!(header(HEADER_TIMESTAMP_MS), "9");
     assert!(header(HEADER_REASON).contains("value: 3 bytes"), "{}", header(HEADER_REASON));
     assert_eq!(driver.committed_offset("in"), Some(3));
 }

@@ -47,6 +47,38 @@ fn changelog_records_are_handed_over_in_bounded_pieces() {
 }
 
 #[test]
+fn what_goes_to_a_topic_of_one_partition_is_sent_to_that_one_by_number() {
+    for (count, partition) in [(Some(1), Some(0)), (Some(3), None), (None, None)] {
+        let mut builder = Builder::new();
+        let mut sub = builder.sub_topology("sub");
+        let input = sub.source("input", Topic::new("in"), Bytes, I64);
+        let copied = sub
+            .processor("copy", &input)
+            .supply(|_| Ok(each(|record, context| context.forward(record.with(record.key, record.value)))));
+        let out = Topic::new("out");
+        let out = count.map_or(out.clone(), |count| out.partitions(count));
+        sub.sink("output", &copied, out, Bytes, I64);
+        let mut driver = driver(&builder.build().unwrap());
+        let record = crate::log::Record {
+            offset: 0,
+            timestamp_ms: 0,
+            key: Some(b"k"),
+            value: Some(&[0; 8]),
+            headers: Headers::NONE,
+        };
+        let task = driver.drives[0].task.as_mut().unwrap();
+        task.process(&[record]).unwrap();
+        let mut partitions = Vec::new();
+        let note = |records: &[crate::log::ProducerRecord<'_>]| {
+            partitions.extend(records.iter().map(|record| record.partition));
+            Ok(())
+        };
+        task.outputs().drain(note).unwrap();
+        assert_eq!(partitions, [partition]);
+    }
+}
+
+#[test]
 fn a_position_that_passed_over_markers_alone_is_to_be_committed_but_not_soon() {
     let mut driver = driver(&keeping());
     append(&mut driver, [Some(1)]);

@@ -33,6 +33,7 @@ impl Admin {
             id: identity.id,
             partition_count: identity.partition_count,
             cleanup_policy: cleanup_policy(setting(&config, "cleanup.policy")?),
+            timestamp_type: setting(&config, "message.timestamp.type")?.to_owned(),
             delete_retention_ms: number(&config, "delete.retention.ms")?,
             max_message_bytes: number(&config, "max.message.bytes")?,
         }))

@@ -198,9 +198,7 @@ impl Encoded for Message {
                 if code as Code != NO_ERROR || name.is_null() {
                     break;
                 }
-                // A name that is not UTF-8 cannot be borrowed as text; it is shown as the replacement character.
-                let name = CStr::from_ptr(name).to_str().unwrap_or("\u{fffd}");
-                headers.push(Header { name, value: bytes(value, size) });
+                headers.push(Header { name: CStr::from_ptr(name).to_bytes(), value: bytes(value, size) });
             }
         }
         true

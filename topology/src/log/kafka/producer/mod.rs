@@ -101,7 +101,8 @@ impl KafkaProducer {
         let is_purged = [RDKafkaErrorCode::PurgeQueue as i32, RDKafkaErrorCode::PurgeInflight as i32].contains(&code);
         let cause = self.producer().context().last_error().filter(|_| is_purged);
         let cause = cause.map_or_else(String::new, |cause| format!(" ({cause})"));
-        let message = format!("a record to {topic}-{partition} was not delivered: {text}{cause}");
+        let hint = classify::hint(code);
+        let message = format!("a record to {topic}-{partition} was not delivered: {text}{hint}{cause}");
         Some(Error::new(classify::delivery_kind(code), message))
     }
 

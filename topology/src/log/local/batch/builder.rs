@@ -45,7 +45,7 @@ impl Builder {
         for header in record.headers {
             out.extend_from_slice(&(header.name.len() as u32).to_le_bytes());
             out.extend_from_slice(&length(header.value).to_le_bytes());
-            out.extend_from_slice(header.name.as_bytes());
+            out.extend_from_slice(header.name);
             out.extend_from_slice(header.value.unwrap_or_default());
         }
     }

@@ -180,7 +180,7 @@ fn header<'a>(input: &mut &'a [u8]) -> Option<Header<'a>> {
     let (name, rest) = input.split_at_checked(name_length as usize)?;
     *input = rest;
     let value = take_optional(input, value_length)?;
-    Some(Header { name: std::str::from_utf8(name).ok()?, value })
+    Some(Header { name, value })
 }
 
 fn take<const N: usize>(input: &mut &[u8]) -> Option<[u8; N]> {
@@ -209,11 +209,12 @@ mod tests {
 
     use super::*;
 
-    type Fields = (i64, Option<Vec<u8>>, Option<Vec<u8>>, Vec<(String, Option<Vec<u8>>)>);
+    type Fields = (i64, Option<Vec<u8>>, Option<Vec<u8>>, Vec<(Vec<u8>, Option<Vec<u8>>)>);
 
     fn fields() -> impl Strategy<Value = Vec<Fields>> {
         let bytes = || proptest::option::of(proptest::collection::vec(any::<u8>(), 0..20));
-        let headers = proptest::collection::vec(("[a-z]{0,5}", bytes()), 0..3);
+        let names = proptest::collection::vec(any::<u8>(), 0..5);
+        let headers = proptest::collection::vec((names, bytes()), 0..3);
         proptest::collection::vec((any::<i64>(), bytes(), bytes(), headers), 1..20)
     }
 
