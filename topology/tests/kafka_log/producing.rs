@@ -24,6 +24,23 @@ fn a_producer_that_was_replaced_is_fenced_and_leaves_nothing_visible() {
 }
 
 #[test]
+fn batches_are_no_larger_than_the_topics_take_that_were_described_before() {
+    let log = log();
+    let small = topic(&log, 1, &[("max.message.bytes", "20000")]);
+    let large = topic(&log, 1, &[]);
+    log.describe_topic(&small).unwrap().unwrap();
+    let value = vec![b'x'; 1_000];
+    let mut producer = producer(&log, &unique("id"));
+    producer.begin().unwrap();
+    for _ in 0..500 {
+        producer.send(&record(&small, 0, b"k", &value)).unwrap();
+        producer.send(&record(&large, 0, b"k", &value)).unwrap();
+    }
+    producer.commit(LONG).unwrap();
+    assert_eq!(read_all(&log, &TopicPartition::new(&small, 0)).records.len(), 500);
+}
+
+#[test]
 fn a_zombie_that_produces_first_learns_of_it_at_the_commit() {
     let log = log();
     let topic = topic(&log, 1, &[]);

@@ -177,5 +177,6 @@ fn unreadable(code: Code, message: &Message) -> Error {
         kind => kind,
     };
     let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
-    Error::new(kind, format!("cannot read {topic}-{partition} at offset {offset}: {}", message.error_text()))
+    let hint = classify::hint(code);
+    Error::new(kind, format!("cannot read {topic}-{partition} at offset {offset}: {}{hint}", message.error_text()))
 }

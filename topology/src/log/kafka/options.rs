@@ -101,6 +101,10 @@ fn canonical(name: &str) -> &str {
 /// whole batches, and librdkafka splits none.
 pub(super) const BATCH_BYTES: usize = 1_000_000;
 
+/// The largest answer, and the largest batch unpacked. librdkafka does not know how large a batch will be: it tries sizes, each
+/// three times the one before, and gives up above this limit. So only a third of it is certain to be unpacked: 133 MB.
+const RECEIVED_BYTES_MAX: usize = 400_000_000;
+
 /// Refuses properties that would break a promise, and those librdkafka does not know or take.
 pub(super) fn check(options: &Options) -> Result<()> {
     for (name, value) in &options.properties {
@@ -167,6 +171,7 @@ pub(super) fn consumer(options: &Options, consumer: &ConsumerOptions) -> ClientC
         ("queued.max.messages.kbytes", kilobytes.to_string()),
         ("queued.min.messages", messages.to_string()),
         ("fetch.max.bytes", fetch_bytes.to_string()),
+        ("receive.message.max.bytes", RECEIVED_BYTES_MAX.to_string()),
     ];
     match &consumer.group {
         Some(group) => {
@@ -190,8 +195,14 @@ pub(super) fn consumer(options: &Options, consumer: &ConsumerOptions) -> ClientC
     common(options, &consumer.client_id, &settings)
 }
 
+/// How large batches become: as the user says, or else as `wanted`.
+pub(super) fn batch_bytes(options: &Options, wanted: usize) -> usize {
+    let given = options.properties.iter().rev().find(|(name, _)| canonical(name) == "batch.size");
+    given.and_then(|(_, value)| value.trim().parse().ok()).unwrap_or(wanted)
+}
+
 /// A transactional producer's settings.
-pub(super) fn producer(options: &Options, producer: &ProducerOptions) -> ClientConfig {
+pub(super) fn producer(options: &Options, producer: &ProducerOptions, batch_bytes: usize) -> ClientConfig {
     let timeout_ms = producer.transaction_timeout_ms;
     let settings = [
         ("transactional.id", producer.transactional_id.clone()),
@@ -207,7 +218,7 @@ pub(super) fn producer(options: &Options, producer: &ProducerOptions) -> ClientC
         ("linger.ms", 100.min(timeout_ms / 10).to_string()),
         // What a topic takes is checked per topic; this only has to be above the largest block.
         ("message.max.bytes", (16 << 20).to_string()),
-        ("batch.size", BATCH_BYTES.to_string()),
+        ("batch.size", batch_bytes.to_string()),
         ("queue.buffering.max.kbytes", (128 << 10).to_string()),
         ("retry.backoff.ms", "10".to_owned()),
     ];
@@ -289,7 +300,7 @@ mod tests {
         ] {
             check(&with(name, value)).unwrap();
         }
-        assert_eq!(producer(&with("linger.ms", "7"), &producer_options()).get("linger.ms"), Some("7"));
+        assert_eq!(producer(&with("linger.ms", "7"), &producer_options(), BATCH_BYTES).get("linger.ms"), Some("7"));
     }
 
     fn producer_options() -> ProducerOptions {
@@ -308,12 +319,13 @@ mod tests {
         {
             // A new configuration is applied in another order each time.
             for _ in 0..20 {
-                let native = producer(&with(alias, value), &producer_options()).create_native_config().unwrap();
+                let native =
+                    producer(&with(alias, value), &producer_options(), BATCH_BYTES).create_native_config().unwrap();
                 assert_eq!(native.get(canonical(alias)).unwrap(), value, "{alias}");
             }
         }
         for (alias, name) in ALIASES {
-            let config = producer(&with(alias, "1"), &producer_options());
+            let config = producer(&with(alias, "1"), &producer_options(), BATCH_BYTES);
             assert_eq!((config.get(name), config.get(alias)), (Some("1"), None));
         }
     }
@@ -326,6 +338,6 @@ mod tests {
             assert_eq!((config.get("statistics.interval.ms"), config.get("debug")), (Some("0"), None));
             assert!(matches!(config.log_level, RDKafkaLogLevel::Emerg));
         }
-        assert_eq!(producer(&options, &producer_options()).get("statistics.interval.ms"), Some("0"));
+        assert_eq!(producer(&options, &producer_options(), BATCH_BYTES).get("statistics.interval.ms"), Some("0"));
     }
 }

@@ -8,6 +8,7 @@ mod identity;
 mod topics;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub(super) struct Admin {
     client: Mutex<Option<Arc<AdminClient<Context>>>>,
     /// What topics take, by name; see [`Admin::max_message_bytes`].
     limits: Mutex<HashMap<String, usize>>,
+    /// How large the batches of producers to come may be.
+    batch_bytes: AtomicUsize,
 }
 
 impl Admin {
@@ -45,7 +48,19 @@ impl Admin {
             helpers: Mutex::new(HashMap::new()),
             client: Mutex::new(None),
             limits: Mutex::new(HashMap::new()),
+            batch_bytes: AtomicUsize::new(options::BATCH_BYTES),
         }
+    }
+
+    /// How large a producer's batches may be: as large as each topic takes that was described so far. A client's batches are as
+    /// large for all topics, and a broker refuses whole ones.
+    pub(super) fn batch_bytes(&self) -> usize {
+        self.batch_bytes.load(Ordering::Relaxed)
+    }
+
+    /// A topic takes no larger batches than these. It counts for producers made from now on.
+    pub(super) fn limit_batches(&self, bytes: usize) {
+        self.batch_bytes.fetch_min(bytes, Ordering::Relaxed);
     }
 
     pub(super) fn options(&self) -> &Options {

@@ -29,13 +29,15 @@ impl Admin {
             Some(Err(code)) => return Err(self.failed(&doing(), code as i32)),
             None => return Err(Error::new(Kind::Retry, format!("{}: the broker sent no settings", doing()))),
         };
+        let max_message_bytes = number(&config, "max.message.bytes")?;
+        self.limit_batches(usize::try_from(max_message_bytes).unwrap_or(usize::MAX).max(1));
         Ok(Some(TopicDescription {
             id: identity.id,
             partition_count: identity.partition_count,
             cleanup_policy: cleanup_policy(setting(&config, "cleanup.policy")?),
             timestamp_type: setting(&config, "message.timestamp.type")?.to_owned(),
             delete_retention_ms: number(&config, "delete.retention.ms")?,
-            max_message_bytes: number(&config, "max.message.bytes")?,
+            max_message_bytes,
         }))
     }
 

@@ -2,7 +2,7 @@
 //! value that the bindings' enum knows. A broker sends the codes of its own version, and a library that is linked in
 //! place of the bundled one has codes of its own; an enum with such a value would be undefined behaviour.
 
-use std::ffi::{c_char, c_int};
+use std::ffi::{c_char, c_int, c_void};
 
 use rdkafka_sys as sys;
 
@@ -16,5 +16,30 @@ unsafe extern "C" {
         error_size: usize,
     ) -> Code;
     pub(super) fn rd_kafka_event_error(event: *mut sys::rd_kafka_event_t) -> Code;
+    pub(super) fn rd_kafka_message_headers(
+        message: *const sys::rd_kafka_message_t,
+        headers: *mut *mut sys::rd_kafka_headers_t,
+    ) -> Code;
+    pub(super) fn rd_kafka_header_get_all(
+        headers: *const sys::rd_kafka_headers_t,
+        index: usize,
+        name: *mut *const c_char,
+        value: *mut *const c_void,
+        size: *mut usize,
+    ) -> Code;
+    pub(super) fn rd_kafka_header_add(
+        headers: *mut sys::rd_kafka_headers_t,
+        name: *const c_char,
+        name_size: isize,
+        value: *const c_void,
+        value_size: isize,
+    ) -> Code;
+    pub(super) fn rd_kafka_list_groups(
+        client: *mut sys::rd_kafka_t,
+        group: *const c_char,
+        list: *mut *const sys::rd_kafka_group_list,
+        timeout_ms: c_int,
+    ) -> Code;
+    pub(super) fn rd_kafka_producev(client: *mut sys::rd_kafka_t, ...) -> Code;
     pub(super) fn rd_kafka_error_code(error: *const sys::rd_kafka_error_t) -> Code;
 }

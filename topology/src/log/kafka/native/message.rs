@@ -1,6 +1,6 @@
 //! Messages as librdkafka hands them out.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::CStr;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
@@ -8,12 +8,9 @@ use rdkafka::consumer::BaseConsumer;
 use rdkafka_sys as sys;
 
 use super::super::context::Context;
-use super::{Code, NO_ERROR, bytes, describe, text};
+use super::{Code, NO_ERROR, bytes, codes, describe, text};
 use crate::log::Header;
 use crate::log::record::Encoded;
-
-/// The librdkafka whose memory layout [`Message::bears_no_headers`] knows: 2.12.1.
-const KNOWN_VERSION: c_int = 0x020c_01ff;
 
 /// Consumed messages, owned until [`Batch::clear`] or drop.
 pub(crate) struct Batch {
@@ -148,39 +145,13 @@ impl Message {
         // SAFETY: the message lives; the kind of timestamp is not asked for.
         unsafe { sys::rd_kafka_message_timestamp(self.raw(), ptr::null_mut()) }
     }
-
-    /// Whether there are certainly no headers. librdkafka parses a header list even to find it empty, which allocates
-    /// and costs more than everything else that reading a record does (150 of 250 ns).
-    ///
-    /// ```text
-    ///   record of format 2, as the broker sent it, in librdkafka's fetch buffer:
-    ///   .. | key | length of value | value | number of headers (varint) | headers
-    ///                              ^ payload, len              ^ 0: none
-    /// ```
-    fn bears_no_headers(&self) -> bool {
-        // SAFETY: the message lives; asking for the version asks a constant of the library that runs. Only records of
-        // format 2 have a leader epoch, and only there is it 0 or more. Their payload points into the buffer drawn above
-        // (an empty one does not: excluded), so that a readable byte follows it; brokers refuse records that lack it.
-        // True of one version of librdkafka, which is checked.
-        unsafe {
-            let (payload, length) = ((*self.raw()).payload.cast::<u8>(), (*self.raw()).len);
-            length > 0
-                && !payload.is_null()
-                && sys::rd_kafka_version() == KNOWN_VERSION
-                && sys::rd_kafka_message_leader_epoch(self.raw()) >= 0
-                && *payload.add(length) == 0
-        }
-    }
 }
 
 impl Encoded for Message {
     fn decode<'a>(&'a self, headers: &mut Vec<Header<'a>>) -> bool {
-        if self.bears_no_headers() {
-            return true;
-        }
         let mut native = ptr::null_mut();
         // SAFETY: the message lives. The headers are parsed into the message, and live as long as it does.
-        let code = unsafe { sys::rd_kafka_message_headers(self.raw(), &mut native) } as Code;
+        let code = unsafe { codes::rd_kafka_message_headers(self.raw(), &mut native) };
         if code == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__NOENT as Code {
             return true;
         }
@@ -194,8 +165,8 @@ impl Encoded for Message {
             let (mut name, mut value, mut size) = (ptr::null(), ptr::null(), 0_usize);
             // SAFETY: `native` is this message's header list; the three results are written before they are read.
             unsafe {
-                let code = sys::rd_kafka_header_get_all(native, index, &mut name, &mut value, &mut size);
-                if code as Code != NO_ERROR || name.is_null() {
+                let code = codes::rd_kafka_header_get_all(native, index, &mut name, &mut value, &mut size);
+                if code != NO_ERROR || name.is_null() {
                     break;
                 }
                 headers.push(Header { name: CStr::from_ptr(name).to_bytes(), value: bytes(value, size) });

@@ -94,12 +94,7 @@ pub(super) fn group_member_count(
     let mut list: *const sys::rd_kafka_group_list = ptr::null();
     // SAFETY: the client and the string outlive the call; the list is destroyed below, after the last use.
     unsafe {
-        let code = sys::rd_kafka_list_groups(
-            consumer.client().native_ptr(),
-            name.as_ptr(),
-            ptr::addr_of_mut!(list).cast(),
-            timeout_ms,
-        ) as Code;
+        let code = codes::rd_kafka_list_groups(consumer.client().native_ptr(), name.as_ptr(), &mut list, timeout_ms);
         if code != NO_ERROR {
             return Err(code);
         }

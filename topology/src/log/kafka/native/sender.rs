@@ -10,7 +10,7 @@ use rdkafka::producer::{BaseProducer, Producer};
 use rdkafka_sys as sys;
 
 use super::super::context::Context;
-use super::{Code, INVALID_ARGUMENT, NO_ERROR, text};
+use super::{Code, INVALID_ARGUMENT, NO_ERROR, codes, text};
 use crate::log::{Header, ProducerRecord};
 
 /// A producer, its topic handles and its queue of events.
@@ -72,7 +72,7 @@ impl Sender {
         // SAFETY: a list of (kind, argument) pairs as `rd_kafka_producev` reads them, each of the C type that its kind
         // names. Key and value are copied before it returns. The headers become the record's on success only.
         unsafe {
-            let code = sys::rd_kafka_producev(
+            let code = codes::rd_kafka_producev(
                 self.producer.client().native_ptr(),
                 sys::rd_kafka_vtype_t::RD_KAFKA_VTYPE_RKT,
                 topic,
@@ -93,7 +93,7 @@ impl Sender {
                 sys::rd_kafka_vtype_t::RD_KAFKA_VTYPE_HEADERS,
                 headers,
                 sys::rd_kafka_vtype_t::RD_KAFKA_VTYPE_END,
-            ) as Code;
+            );
             if code == NO_ERROR {
                 return Ok(());
             }
@@ -249,13 +249,13 @@ fn native_headers(headers: &[Header<'_>]) -> Result<*mut sys::rd_kafka_headers_t
         let native = sys::rd_kafka_headers_new(headers.len());
         for header in headers {
             let (value, size) = parts(header.value);
-            let code = sys::rd_kafka_header_add(
+            let code = codes::rd_kafka_header_add(
                 native,
                 header.name.as_ptr().cast(),
                 header.name.len() as isize,
                 value,
                 size as isize,
-            ) as Code;
+            );
             if code != NO_ERROR {
                 sys::rd_kafka_headers_destroy(native);
                 return Err(code);

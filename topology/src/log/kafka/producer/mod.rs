@@ -57,14 +57,15 @@ pub struct KafkaProducer {
 impl KafkaProducer {
     pub(super) fn new(admin: Arc<Admin>, producer_options: &ProducerOptions) -> Result<Self> {
         let context = Context::tracking(&producer_options.client_id, &producer_options.track_topics);
-        let producer: BaseProducer<Context> = options::producer(admin.options(), producer_options)
+        let batch_bytes = options::batch_bytes(admin.options(), admin.batch_bytes());
+        let producer: BaseProducer<Context> = options::producer(admin.options(), producer_options, batch_bytes)
             .create_with_context(context)
             .map_err(|error| Error::new(Kind::Fatal, format!("cannot make a producer: {error}")))?;
         let no_queue = || Error::new(Kind::Fatal, "cannot make a producer: it has no queue");
         Ok(Self {
             sender: Sender::new(producer).ok_or_else(no_queue)?,
             request_timeout: admin.options().request_timeout,
-            topics: Topics::new(admin),
+            topics: Topics::new(admin, batch_bytes),
             transaction_timeout: Duration::from_millis(producer_options.transaction_timeout_ms.into()),
             is_open: false,
             is_broken: false,

@@ -6,7 +6,6 @@ use rdkafka::producer::Producer as _;
 
 use super::super::admin::Admin;
 use super::super::native::Sender;
-use super::super::options;
 use crate::log::{Error, Kind, ProducerRecord, Result};
 
 /// Most that a record batch adds to the keys, values and headers of its only record.
@@ -17,6 +16,8 @@ const HEADER_OVERHEAD_BYTES: usize = 10;
 /// The topics that were sent to.
 pub(super) struct Topics {
     admin: Arc<Admin>,
+    /// How large the producer's batches may become.
+    batch_bytes: usize,
     all: Vec<(String, Topic)>,
     /// The place of the one that was sent to last.
     last: usize,
@@ -32,8 +33,8 @@ pub(super) struct Topic {
 }
 
 impl Topics {
-    pub(super) fn new(admin: Arc<Admin>) -> Self {
-        Self { admin, all: Vec::new(), last: 0 }
+    pub(super) fn new(admin: Arc<Admin>, batch_bytes: usize) -> Self {
+        Self { admin, batch_bytes, all: Vec::new(), last: 0 }
     }
 
     /// The topic of this name, looked up once.
@@ -64,8 +65,8 @@ impl Topics {
             handle: sender.topic(name).ok_or_else(no_such_topic)?,
             tag: sender.producer().context().deliveries().tracked(name).map_or(0, |index| index + 1),
         };
-        if topic.max_message_bytes < options::BATCH_BYTES {
-            let (limit, batch) = (topic.max_message_bytes, options::BATCH_BYTES);
+        if topic.max_message_bytes < self.batch_bytes {
+            let (limit, batch) = (topic.max_message_bytes, self.batch_bytes);
             tracing::warn!(
                 topic = name,
                 "takes batches of up to {limit} bytes, and they may grow to {batch}: set batch.size"
