@@ -5,8 +5,11 @@ use crate::error::Class;
 /// What kind of failure it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Bytes on the disk or in a changelog are damaged.
+    /// Bytes in a changelog are damaged, or a file that only a human may delete.
     Corruption,
+    /// A task's stores on the disk are damaged. When they are opened next they are set aside, and rebuilt from the
+    /// changelogs.
+    Damaged,
     /// Written in a format that this version does not know.
     UnknownFormat,
     /// The state belongs to another application.
@@ -26,10 +29,11 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What the caller must do next. None of these mends itself by trying again, and none loses data: what was
-    /// committed is in the changelogs.
+    /// What the caller must do next. None of these loses data: what was committed is in the changelogs. Stores that are
+    /// damaged are to be opened anew; nothing else mends itself by trying again.
     pub fn class(self) -> Class {
         match self {
+            Kind::Damaged => Class::Rewind,
             Kind::Corruption | Kind::UnknownFormat | Kind::Foreign | Kind::Locked | Kind::Missing => Class::Stop,
             Kind::DiskFull | Kind::Io | Kind::TooLarge | Kind::Invalid => Class::Stop,
         }

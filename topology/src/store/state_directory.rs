@@ -7,6 +7,7 @@
 //!   <task>/             one per task
 //!     LOCK              locked by whoever has the task's stores open
 //!     rocksdb/          its stores on the disk
+//!     rocksdb.damaged/  stores that were set aside, if any were: nothing reads them
 //! ```
 
 #[cfg(test)]
@@ -56,9 +57,16 @@ impl StateDirectory {
         let path = root.join(plain("application id", application_id)?);
         make_directory(&path)?;
         let lock = lock_root(root, &path, true)?;
-        let instance_id = match read_instance_id(&path)? {
-            Some(instance_id) => instance_id,
-            None => make_instance_id(&path, new_instance_id)?,
+        let instance_id = match read_instance_id(&path) {
+            Ok(Some(instance_id)) => instance_id,
+            Ok(None) => make_instance_id(&path, new_instance_id)?,
+            Err(error) if error.kind() == Kind::Corruption => {
+                let path = path.join("instance");
+                fs::rename(&path, path.with_extension("damaged")).map_err(|error| Error::io("move", &path, &error))?;
+                tracing::warn!("set aside, and a new instance id is made: {error}");
+                make_instance_id(path.parent().unwrap_or(&path), new_instance_id)?
+            }
+            Err(error) => return Err(error),
         };
         Ok(Self { path, instance_id, may_make: true, _lock: lock })
     }
@@ -121,7 +129,7 @@ impl StateDirectory {
         let lock = lock(&path.join("LOCK"), self.may_make, |pid| {
             format!("task {task} in {} is in use{pid}: its stores must be closed there first", self.path.display())
         })?;
-        Ok(TaskDirectory { path, _lock: lock })
+        Ok(TaskDirectory { path, may_make: self.may_make, _lock: lock })
     }
 
     /// Deletes a task's directory with all its state, which returns from the changelogs when the task runs again.
@@ -135,6 +143,7 @@ impl StateDirectory {
 #[derive(Debug)]
 pub struct TaskDirectory {
     path: PathBuf,
+    may_make: bool,
     _lock: FileLock,
 }
 
@@ -142,6 +151,16 @@ impl TaskDirectory {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether it may be changed; not after [`StateDirectory::open_existing`].
+    pub(crate) fn may_make(&self) -> bool {
+        self.may_make
+    }
+
+    /// Whether a call has found its stores damaged.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.path.join("rocksdb.damage").exists()
     }
 }
 

@@ -57,8 +57,8 @@ pub struct Stores {
     pub(super) behind_bytes_max: usize,
     causes: Causes,
     scratch: (Vec<u8>, Vec<u8>),
-    /// Held, not read: the directory is locked as long as its stores are open.
-    _directory: Option<TaskDirectory>,
+    /// Locked as long as its stores are open.
+    directory: Option<TaskDirectory>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -90,7 +90,8 @@ impl std::fmt::Debug for Stores {
 
 impl Stores {
     /// Opens a task's stores. `specs` must be sorted by name; `fingerprint` is the application's. Nothing but
-    /// [`Stores::close`] flushes for sure, and nothing is lost by not calling it.
+    /// [`Stores::close`] flushes for sure, and nothing is lost by not calling it. Stores on the disk that are damaged are set
+    /// aside and opened empty, with a line in the log that says so: restoring rebuilds them.
     pub fn open(specs: Vec<Spec>, directory: TaskDirectory, shared: &Shared, fingerprint: Fingerprint) -> Result<Self> {
         let names = |medium| specs.iter().filter(move |spec| spec.medium == medium).map(|spec| spec.name.clone());
         let on_disk: Vec<_> = names(Medium::RocksDb).collect();
@@ -98,7 +99,10 @@ impl Stores {
         let backend: Box<dyn Backend> = if on_disk.is_empty() {
             Box::new(Memory::new(in_memory))
         } else {
-            let rocks = Rocks::open(&directory.path().join("rocksdb"), &on_disk, shared)?;
+            let path = directory.path().join("rocksdb");
+            // Who only looks changes nothing.
+            let open = if directory.may_make() { Rocks::open_or_set_aside } else { Rocks::open };
+            let rocks = open(&path, &on_disk, shared)?;
             if in_memory == 0 {
                 Box::new(rocks)
             } else {
@@ -141,8 +145,13 @@ impl Stores {
             behind_bytes_max: options.write_behind_bytes.min(BEHIND_BYTES_MAX),
             causes: NO_CAUSE,
             scratch: Default::default(),
-            _directory: directory,
+            directory,
         })
+    }
+
+    /// Whether a call has found the files damaged ([`Kind::Damaged`]): to go on, close these stores and open them anew.
+    pub fn is_damaged(&self) -> bool {
+        self.directory.as_ref().is_some_and(TaskDirectory::is_damaged)
     }
 
     /// The stores, by number.

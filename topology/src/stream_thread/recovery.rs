@@ -89,9 +89,11 @@ impl<L: Log> StreamThread<L> {
             let pending = Phase::Pending(Pending { stores: None, since_ms, not_before_ms });
             match std::mem::replace(&mut task.phase, pending) {
                 Phase::Running(running) => {
-                    let stores = running.task.into_stores().map(Box::new);
+                    let stores = running.task.into_stores().filter(|stores| !stores.is_damaged()).map(Box::new);
                     task.phase = Phase::Pending(Pending { stores, since_ms, not_before_ms });
                 }
+                // To be opened anew, and rebuilt.
+                Phase::Pending(Pending { stores: Some(stores), .. }) if stores.is_damaged() => {}
                 // Its work is not part of what failed.
                 other => task.phase = other,
             }

@@ -8,6 +8,7 @@
 //! The write-ahead log is off, since the changelog is one. A batch is atomic over column families, and so is a flush:
 //! whatever the last flush left is a state that a commit made.
 
+mod damage;
 mod options;
 
 use std::ops::{Bound, ControlFlow};
@@ -39,6 +40,25 @@ impl std::fmt::Debug for Rocks {
 }
 
 impl Rocks {
+    /// As [`Rocks::open`]. What is damaged is moved to `<path>.damaged`, in place of what may be there, and the stores are
+    /// opened empty.
+    pub fn open_or_set_aside(path: &Path, names: &[String], shared: &Shared) -> Result<Self> {
+        if damage::is_noted(path) {
+            damage::set_aside(path, "a read or a write has found it")?;
+        }
+        let opened = Self::open(path, names, shared).and_then(|rocks| {
+            (0..names.len()).try_for_each(|store| rocks.meta(store).map(|_| ()))?;
+            Ok(rocks)
+        });
+        match opened {
+            Err(error) if matches!(error.kind(), Kind::Damaged | Kind::Corruption) => {
+                damage::set_aside(path, &error.to_string())?;
+                Self::open(path, names, shared)
+            }
+            opened => opened,
+        }
+    }
+
     /// Opens the stores of these names in the directory `path`, which is made if need be. Stores that are there under
     /// other names stay as they are, unused.
     pub fn open(path: &Path, names: &[String], shared: &Shared) -> Result<Self> {
@@ -59,8 +79,17 @@ impl Rocks {
 
     fn named_family(&self, family: &str) -> Result<&ColumnFamily> {
         self.database.cf_handle(family).ok_or_else(|| {
-            Error::new(Kind::Corruption, format!("{}: column family {family} is gone", self.path.display()))
+            Error::new(Kind::Damaged, format!("{}: column family {family} is gone", self.path.display()))
         })
+    }
+
+    /// A failure of what is open. Where it is one of the bytes on the disk, a note is left for the next one who opens it.
+    fn failed(&self, what: &str, error: &rocksdb::Error) -> Error {
+        let error = failure(what, &self.path, error);
+        if error.kind() == Kind::Damaged {
+            damage::note(&self.path);
+        }
+        error
     }
 
     fn name(&self, store: usize) -> Result<&str> {
@@ -68,7 +97,7 @@ impl Rocks {
     }
 
     fn write(&self, batch: WriteBatch) -> Result<()> {
-        self.database.write_opt(batch, &self.write_options).map_err(|error| failure("write to", &self.path, &error))
+        self.database.write_opt(batch, &self.write_options).map_err(|error| self.failed("write to", &error))
     }
 
     /// Flushes all column families as one, as a flush of some would tear data and positions apart.
@@ -79,7 +108,7 @@ impl Rocks {
         }
         let mut options = FlushOptions::default();
         options.set_wait(wait);
-        self.database.flush_cfs_opt(&families, &options).map_err(|error| failure("flush", &self.path, &error))
+        self.database.flush_cfs_opt(&families, &options).map_err(|error| self.failed("flush", &error))
     }
 
     fn read_options(bounds: Bounds<'_>) -> ReadOptions {
@@ -102,7 +131,7 @@ impl Rocks {
 impl Backend for Rocks {
     fn get(&self, store: usize, key: &[u8], value: &mut Vec<u8>) -> Result<bool> {
         let found = self.database.get_pinned_cf(self.family(store)?, key);
-        let found = found.map_err(|error| failure("read from", &self.path, &error))?;
+        let found = found.map_err(|error| self.failed("read from", &error))?;
         if let Some(found) = &found {
             value.clear();
             value.extend_from_slice(found);
@@ -128,13 +157,13 @@ impl Backend for Rocks {
                 Direction::Reverse => entries.prev(),
             }
         }
-        entries.status().map_err(|error| failure("scan", &self.path, &error))
+        entries.status().map_err(|error| self.failed("scan", &error))
     }
 
     fn meta(&self, store: usize) -> Result<Option<Meta>> {
         let name = self.name(store)?;
         let found = self.database.get_pinned_cf(self.named_family(METAS)?, name);
-        let found = found.map_err(|error| failure("read from", &self.path, &error))?;
+        let found = found.map_err(|error| self.failed("read from", &error))?;
         found.map(|bytes| Meta::decode(name, &bytes)).transpose()
     }
 
@@ -162,9 +191,9 @@ impl Backend for Rocks {
         batch.delete_cf(self.named_family(METAS)?, &name);
         self.write(batch)?;
         self.flush_all(true)?;
-        self.database.drop_cf(&family).map_err(|error| failure("empty", &self.path, &error))?;
+        self.database.drop_cf(&family).map_err(|error| self.failed("empty", &error))?;
         let options = self.shared.store();
-        self.database.create_cf(&family, &options).map_err(|error| failure("empty", &self.path, &error))
+        self.database.create_cf(&family, &options).map_err(|error| self.failed("empty", &error))
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -196,7 +225,12 @@ fn failure(what: &str, path: &Path, error: &rocksdb::Error) -> Error {
     }
     match error.kind() {
         rocksdb::ErrorKind::Corruption => Error::new(
-            Kind::Corruption,
+            Kind::Damaged,
+            format!("cannot {what} {path}: {text}; delete this directory, its state returns from the changelogs"),
+        ),
+        // A file that another one names.
+        rocksdb::ErrorKind::IOError if text.contains("No such file") => Error::new(
+            Kind::Damaged,
             format!("cannot {what} {path}: {text}; delete this directory, its state returns from the changelogs"),
         ),
         rocksdb::ErrorKind::IOError if text.contains("lock hold by current process") || text.contains("/LOCK") => {
