@@ -1,12 +1,14 @@
 //! The OS thread around a stream thread.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::graph::Topology;
 use crate::log::Log;
 use crate::metrics::Metrics;
@@ -115,13 +117,27 @@ fn run_to_end<L: Log>(config: Config, parts: Parts<L>) -> Result<()> {
             set(&states, State::Stopping);
             return thread.close();
         }
-        if let Err(error) = thread.run_once() {
+        // Nothing of the thread is used after a panic but what gives up what it has.
+        let turned =
+            catch_unwind(AssertUnwindSafe(|| thread.run_once())).unwrap_or_else(|panic| Err(panicked(&*panic)));
+        if let Err(error) = turned {
             tracing::error!(%error, "stopping");
             // What is uncommitted stays so; the group is told, that others need not wait.
-            thread.abandon();
+            if catch_unwind(AssertUnwindSafe(|| thread.abandon())).is_err() {
+                tracing::warn!("giving up what the thread had panicked as well; others wait until sessions time out");
+            }
             return Err(error);
         }
     }
+}
+
+/// What a processor, or the engine, says where it gives itself up.
+fn panicked(panic: &(dyn Any + Send)) -> Error {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    Error::stop(format!(
+        "the stream thread panicked: {}. Nothing uncommitted was kept; see the log above",
+        text.unwrap_or("it said nothing")
+    ))
 }
 
 fn set(states: &watch::Sender<State>, state: State) {

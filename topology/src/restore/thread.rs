@@ -96,9 +96,13 @@ impl<T: PartialEq + Send + 'static> RestoreThread<T> {
         self.order(Order::Cancel(task))
     }
 
-    /// The next task that is finished, if there is one.
-    pub fn try_finished(&self) -> Option<Finished<T>> {
-        self.finished.try_recv().ok()
+    /// The next task that is finished, if there is one. An error: the thread has died, and all stores it had with it.
+    pub fn try_finished(&self) -> Result<Option<Finished<T>>> {
+        match self.finished.try_recv() {
+            Ok(finished) => Ok(Some(finished)),
+            Err(TryRecvError::Empty) => Ok(None),
+            Err(TryRecvError::Disconnected) => Err(dead()),
+        }
     }
 
     /// The next task that is finished, waiting for it up to `timeout`.
@@ -116,10 +120,12 @@ impl<T: PartialEq + Send + 'static> RestoreThread<T> {
     }
 
     fn order(&self, order: Order<T>) -> Result<()> {
-        self.orders
-            .send(order)
-            .map_err(|_| Error::stop("the restore thread has died: see the log above, and start again"))
+        self.orders.send(order).map_err(|_| dead())
     }
+}
+
+fn dead() -> Error {
+    Error::stop("the restore thread has died: see the log above, and start again")
 }
 
 struct Worker<T, L: Log> {

@@ -50,7 +50,7 @@ impl<L: Log> StreamThread<L> {
             let waited_ms = now_ms - pending.since_ms;
             self.begin_take_over(index, waited_ms).or_else(|error| be_patient(error, waited_ms))?;
         }
-        while let Some(finished) = self.restorer.try_finished() {
+        while let Some(finished) = self.restorer.try_finished()? {
             self.start(finished)?;
         }
         Ok(())

@@ -5,6 +5,7 @@
 //! refusals   calls that fail
 //! leaving    what is left behind for others
 //! beginning  what is done before the first record, and where that is
+//! damage     stores whose files are not what they were
 //! group      other members
 //! identity   topics that are not the ones they were
 //! stages     graphs of more than one stage; input that is not what it was
@@ -18,6 +19,7 @@
 mod beginning;
 #[path = "../counting/mod.rs"]
 mod counting;
+mod damage;
 #[path = "../fault_log/mod.rs"]
 #[allow(dead_code, reason = "each test uses some of the faults")]
 mod fault_log;

@@ -2,7 +2,7 @@
 
 use topology::codec::{Bytes, I64};
 use topology::graph::{Builder, Topic, Topology};
-use topology::log::Kind;
+use topology::log::{Kind, Log};
 use topology::processor::{Context, Processor, Record};
 
 use crate::counting::{Topics, assert_exact, produce, read, topology};
@@ -173,7 +173,7 @@ fn where_only_leaving_the_group_fails_the_run_has_not_failed() {
     assert_exact(&log, &topics(), 10);
 }
 
-/// Panics at its first record.
+/// Panics behind some outputs.
 struct Panicking;
 
 impl Processor for Panicking {
@@ -182,22 +182,46 @@ impl Processor for Panicking {
     type KeyOut = Bytes;
     type ValueOut = Bytes;
 
-    fn process(&mut self, _: &Record<'_, Bytes, Bytes>, _: &mut Context<'_, Bytes, Bytes>) -> topology::Result<()> {
-        panic!("as the test wants it");
+    fn process(
+        &mut self,
+        record: &Record<'_, Bytes, Bytes>,
+        context: &mut Context<'_, Bytes, Bytes>,
+    ) -> topology::Result<()> {
+        assert!(record.offset < 150, "as the test wants it");
+        context.forward(record.with(record.key, record.value))
     }
 }
 
 #[test]
-fn a_panic_in_a_processor_is_a_failure_that_whoever_watches_is_told() {
+fn a_panic_in_a_processor_is_told_and_leaves_neither_a_transaction_open_nor_a_member_in_the_group() {
     let log = memory_log();
-    produce(&log, &topics(), 1);
+    produce(&log, &topics(), 200);
     let mut builder = Builder::new();
     let mut panicking = builder.sub_topology("panicking");
     let input = panicking.source("input", Topic::new(topics().input), Bytes, Bytes);
-    panicking.processor("panicking", &input).supply(|_| Ok(Panicking));
-    let mut client = topology::client::Client::start(&builder.build().unwrap(), log, config(None)).unwrap();
+    let output = panicking.processor("panicking", &input).supply(|_| Ok(Panicking));
+    panicking.sink("output", &output, Topic::new(topics().output).partitions(1), Bytes, Bytes);
+    let script = Script::default();
+    let config = topology::client::Config { batch_records: 200, commit_interval_ms: 5_000, ..config(None) };
+    let faulty = FaultLog::new(log.clone(), &script);
+    let mut client = topology::client::Client::start(&builder.build().unwrap(), faulty, config).unwrap();
     let states = client.states();
     let error = wait(&mut client).unwrap_err();
-    assert!(error.to_string().contains("panicked"), "{error}");
+    assert!(error.to_string().contains("panicked: as the test wants it"), "{error}");
+    assert_eq!(script.begun_count(), 1, "something was sent");
+    assert!(!script.has_open_transaction());
+    assert_eq!(log.group_member_count(&topics().application).unwrap(), 0);
     assert_eq!(*states.borrow(), topology::client::State::Failed);
+}
+
+#[test]
+fn a_restore_thread_that_dies_ends_the_client() {
+    let log = memory_log();
+    produce(&log, &topics(), 10);
+    let script = Script::default();
+    script.panic_for("app-restore");
+    let mut client =
+        topology::client::Client::start(&topology(&topics()), FaultLog::new(log, &script), config(None)).unwrap();
+    let error = wait(&mut client).unwrap_err();
+    assert!(error.to_string().contains("the restore thread has died"), "{error}");
 }

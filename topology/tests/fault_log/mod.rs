@@ -61,10 +61,13 @@ struct Faults {
     /// Topics that so many answers to come do not show.
     hidden: Vec<(String, usize)>,
     reads_by_name: bool,
+    /// Clients of this name panic when they are made.
+    panics: Option<String>,
     /// So many runs of records are delivered twice.
     repeats: usize,
     /// One producer's transaction; meant for tests that use one.
     is_open: bool,
+    begun_count: usize,
 }
 
 impl Script {
@@ -102,6 +105,11 @@ impl Script {
         self.faults.lock().unwrap().reads_by_name = true;
     }
 
+    /// A consumer of this name panics when it is made, and its thread with it.
+    pub(crate) fn panic_for(&self, client_id: &str) {
+        self.faults.lock().unwrap().panics = Some(client_id.to_owned());
+    }
+
     /// The next run of records is delivered a second time.
     pub(crate) fn repeat(&self) {
         self.faults.lock().unwrap().repeats += 1;
@@ -132,8 +140,15 @@ impl Script {
         self.faults.lock().unwrap().is_open
     }
 
+    /// How many transactions were opened.
+    pub(crate) fn begun_count(&self) -> usize {
+        self.faults.lock().unwrap().begun_count
+    }
+
     fn set_open(&self, is_open: bool) {
-        self.faults.lock().unwrap().is_open = is_open;
+        let faults = &mut *self.faults.lock().unwrap();
+        faults.is_open = is_open;
+        faults.begun_count += usize::from(is_open);
     }
 
     fn next_commit(&self) -> Fault {
@@ -216,6 +231,8 @@ impl<L: Log> Log for FaultLog<L> {
     type Producer = FaultProducer<L::Producer>;
 
     fn consumer(&self, options: &ConsumerOptions) -> Result<Self::Consumer> {
+        let panics = self.script.faults.lock().unwrap().panics.clone();
+        assert!(panics.as_ref() != Some(&options.client_id), "as the test wants it");
         Ok(FaultConsumer {
             inner: self.inner.consumer(options)?,
             script: self.script.clone(),
