@@ -8,6 +8,7 @@
 //! take_over    fence, committed offsets, restore, run: in this order
 //! commit       the transaction
 //! recovery     rewind and rejoin
+//! cleanup      what tasks left behind that run elsewhere
 //! producers    one transactional producer of its own, one for each single writer
 //! until_end    when a bounded run is done
 //! ```
@@ -22,6 +23,7 @@
 //! May use all the crate but `client` and `test_driver`.
 
 mod assignment;
+mod cleanup;
 mod commit;
 mod config;
 mod input;
@@ -48,6 +50,7 @@ use crate::task::TaskId;
 use crate::watch::Watch;
 
 use assignment::{Assigned, Phase};
+use cleanup::Cleanup;
 use commit::Then;
 use producers::{Slot, Slots};
 use recovery::Fencing;
@@ -95,6 +98,7 @@ pub struct StreamThread<L: Log> {
     incarnations: Box<dyn FnMut() -> [u8; 16] + Send>,
     /// When it was last said that there is no input, monotonic ms.
     complained_ms: Option<i64>,
+    cleanup: Cleanup,
 }
 
 /// What a stream thread is made from, besides its settings.
@@ -161,6 +165,7 @@ impl<L: Log> StreamThread<L> {
             until_end,
             incarnations: parts.incarnations,
             complained_ms: None,
+            cleanup: Cleanup::new(now_ms),
         })
     }
 
@@ -181,6 +186,7 @@ impl<L: Log> StreamThread<L> {
         self.advance_take_overs()?;
         self.advance_clocks()?;
         let committed = self.maybe_commit()?;
+        self.clean_up();
         self.direct_consumer()?;
         Ok(Turn { record_count, committed })
     }

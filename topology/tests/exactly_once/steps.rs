@@ -355,3 +355,31 @@ fn input_that_retention_takes_from_a_running_task_is_skipped_and_nothing_else_is
     instance.thread.close().unwrap();
     assert_eq!(read(&log, &topics().output).len(), 130);
 }
+
+#[test]
+fn the_state_of_a_task_that_runs_elsewhere_is_deleted_after_ten_minutes_and_never_while_it_is_in_use() {
+    let (log, root) = (memory_log(), tempfile::tempdir().unwrap());
+    let clock = ManualClock::new(0);
+    produce(&log, &topics(), 10);
+    let state = root.path().join(topics().application);
+    let make = |task: &str| std::fs::create_dir_all(state.join(task).join("rocksdb")).unwrap();
+    make("counting_7");
+    make("counting_8");
+    let mut instance = Instance::new(&log, Arc::new(clock.clone()), "a", config(Some(root.path())));
+    turn_until(&mut [&mut instance], |turning| turning[0].metrics.snapshot().record_count == 10);
+    // As a restore does that was cancelled and has not given its stores back yet.
+    let lock = std::fs::File::create(state.join("counting_8").join("LOCK")).unwrap();
+    lock.lock().unwrap();
+    let mut pass = |minutes: i64| {
+        for _ in 0..minutes {
+            clock.advance(60_000);
+            instance.thread.run_once().unwrap();
+        }
+        ["counting_0", "counting_7", "counting_8"].map(|task| state.join(task).exists())
+    };
+    assert_eq!(pass(9), [true, true, true]);
+    assert_eq!(pass(2), [true, false, true]);
+    lock.unlock().unwrap();
+    assert_eq!(pass(2), [true, false, false]);
+    assert_eq!(pass(20), [true, false, false], "its own stays");
+}
