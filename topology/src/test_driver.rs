@@ -44,14 +44,16 @@
 //! # Ok::<(), topology::Error>(())
 //! ```
 
+mod mishaps;
 mod record;
 #[cfg(test)]
 mod tests;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use mishaps::Replaced;
 pub use record::OwnedRecord;
 
 use crate::codec::Codec;
@@ -72,27 +74,6 @@ pub struct TestDriver {
     /// Everything that was produced and then aborted.
     aborted: Vec<(String, OwnedRecord)>,
     replaced: Rc<Replaced>,
-}
-
-/// Topics that were deleted since the processes began that know them.
-#[derive(Debug, Default)]
-struct Replaced(RefCell<BTreeSet<String>>);
-
-/// Vouches for one input.
-#[derive(Debug)]
-struct Voucher {
-    topic: String,
-    replaced: Rc<Replaced>,
-}
-
-impl Vouch for Voucher {
-    fn vouch(&self) -> Result<()> {
-        let topic = &self.topic;
-        match self.replaced.0.borrow().contains(topic) {
-            true => Err(Error::stop(format!("topic '{topic}' was deleted and made anew while this run used it"))),
-            false => Ok(()),
-        }
-    }
 }
 
 /// A task and what it has going on.
@@ -225,7 +206,7 @@ impl TestDriver {
     /// What happens after a transaction failed, or a process died: everything since the last commit is void, processors are
     /// made anew, and input is delivered again from the committed offset. The topics are taken for what they are now.
     pub fn abort(&mut self) -> Result<()> {
-        self.replaced.0.borrow_mut().clear();
+        self.replaced.forget();
         for index in 0..self.drives.len() {
             let drive = &mut self.drives[index];
             self.aborted.append(&mut drive.pending);
@@ -234,38 +215,6 @@ impl TestDriver {
             self.start(index, stores)?;
         }
         self.run()
-    }
-
-    /// The group's offsets are lost, as Kafka forgets them after a week without members: input is delivered from the beginning.
-    /// What is not committed is void.
-    pub fn lose_offsets(&mut self) -> Result<()> {
-        for drive in &mut self.drives {
-            drive.committed = (0, Metadata::default());
-        }
-        self.abort()
-    }
-
-    /// Somebody moves the group's offset, as Kafka's tools do; the processes have ended before. What is not committed is void.
-    pub fn move_offset(&mut self, topic: &str, offset: Offset) -> Result<()> {
-        for drive in self.drives.iter_mut().filter(|drive| drive.source == topic) {
-            drive.committed = (offset, Metadata::default());
-        }
-        self.abort()
-    }
-
-    /// Somebody deletes a topic; its offsets begin anew. From now on nobody vouches for it, and nothing is committed that was
-    /// read from it, until [`TestDriver::abort`] has others begin who know no better.
-    pub fn delete_topic(&mut self, topic: &str) {
-        self.topics.remove(topic);
-        self.replaced.0.borrow_mut().insert(topic.to_owned());
-    }
-
-    /// Retention deletes the records of a topic below this offset; the last record of all stays.
-    pub fn delete_records(&mut self, topic: &str, before: Offset) {
-        if let Some(records) = self.topics.get_mut(topic) {
-            let kept = records.partition_point(|record| record.offset < before).min(records.len().saturating_sub(1));
-            records.drain(..kept);
-        }
     }
 
     /// Says that no more input comes, and commits, until nothing is held any more.
@@ -326,10 +275,6 @@ impl TestDriver {
             }
         }
         Err(Error::stop(format!("there is no store '{}'", store.name())))
-    }
-
-    fn voucher(&self, topic: &str) -> Voucher {
-        Voucher { topic: topic.to_owned(), replaced: Rc::clone(&self.replaced) }
     }
 
     fn start(&mut self, index: usize, stores: Stores) -> Result<()> {

@@ -114,3 +114,22 @@ fn a_broker_that_stops_answering_leaves_a_commit_unknown_and_dropping_does_not_h
     drop((consumer, producer, log));
     assert!(start.elapsed() < Duration::from_secs(12), "dropping took {:?}", start.elapsed());
 }
+
+#[test]
+fn topics_are_identified_fast_enough_for_a_commit_to_wait_for_it() {
+    let log = log();
+    let topics: Vec<String> = (0..10).map(|_| topic(&log, 1, &[])).collect();
+    log.identify_topics(&topics, LONG).unwrap();
+    let mut times: Vec<Duration> = (0..200)
+        .map(|_| {
+            let start = Instant::now();
+            assert!(log.identify_topics(&topics, LONG).unwrap().iter().all(Option::is_some));
+            start.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    let (median, high) = (times[100], times[197]);
+    println!("median {median:?}, 99 of 100 below {high:?}");
+    // Far above what it takes; a wait for a timer of the client would be 100 ms or more.
+    assert!(median < Duration::from_millis(50), "{median:?}");
+}

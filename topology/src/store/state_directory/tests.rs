@@ -20,9 +20,12 @@ fn a_half_written_instance_id_is_never_taken_for_one() {
     fs::write(root.path().join("app/instance.new"), "17000").unwrap(); // died while writing
     assert_eq!(StateDirectory::open(root.path(), "app", id(2)).unwrap().instance_id(), &id(1));
     fs::write(root.path().join("app/instance"), "17000").unwrap();
-    let error = StateDirectory::open(root.path(), "app", id(2)).unwrap_err();
+    let error = StateDirectory::open_existing(root.path(), "app").unwrap_err();
     assert_eq!(error.kind(), Kind::Corruption);
     assert!(error.to_string().contains("delete it"), "{error}");
+    assert_eq!(StateDirectory::open(root.path(), "app", id(2)).unwrap().instance_id(), &id(2));
+    assert_eq!(fs::read_to_string(root.path().join("app/instance.damaged")).unwrap(), "17000");
+    assert_eq!(StateDirectory::open(root.path(), "app", id(3)).unwrap().instance_id(), &id(2));
 }
 
 #[test]

@@ -1,0 +1,144 @@
+//! A consumer whose calls fail at chosen points, and that reads topics by their names if it is told to.
+
+use std::time::Duration;
+
+use topology::log::{Consumer, Event, Kind, Offset, Result, Start, TopicPartition};
+
+use super::{Call, Script};
+
+pub(crate) struct FaultConsumer<C> {
+    inner: C,
+    script: Script,
+    /// What is assigned, where it goes on, and whether it is paused.
+    positions: Vec<(TopicPartition, Start, bool)>,
+    /// A rebalance that nobody is told of: Kafka's groups have none where a topic is made anew.
+    hushes: bool,
+}
+
+impl<C> FaultConsumer<C> {
+    pub(super) fn new(inner: C, script: Script) -> Self {
+        Self { inner, script, positions: Vec::new(), hushes: false }
+    }
+}
+
+fn note(
+    positions: &mut [(TopicPartition, Start, bool)],
+    partition: &TopicPartition,
+    change: impl FnOnce(&mut Start, &mut bool),
+) {
+    if let Some((_, position, paused)) = positions.iter_mut().find(|(at, ..)| at == partition) {
+        change(position, paused);
+    }
+}
+
+impl<C: Consumer> FaultConsumer<C> {
+    fn note(&mut self, partition: &TopicPartition, change: impl FnOnce(&mut Start, &mut bool)) {
+        note(&mut self.positions, partition, change);
+    }
+
+    /// Takes the topics that have the names now; where one has none, that is tried again with the next poll.
+    fn go_on_by_name(&mut self) {
+        let starts: Vec<_> = self.positions.iter().map(|(partition, start, _)| (partition.clone(), *start)).collect();
+        if self.inner.assign(&starts).is_ok() {
+            self.hushes = false;
+            let paused = self.positions.iter().filter(|(.., paused)| *paused).map(|(partition, ..)| partition.clone());
+            self.inner.pause(&paused.collect::<Vec<_>>()).unwrap();
+        }
+    }
+}
+
+impl<C: Consumer> Consumer for FaultConsumer<C> {
+    type Group = C::Group;
+
+    fn subscribe(&mut self, topics: &[String]) -> Result<()> {
+        self.script.check(Call::Subscribe)?;
+        self.inner.subscribe(topics)
+    }
+
+    fn assign(&mut self, partitions: &[(TopicPartition, Start)]) -> Result<()> {
+        self.script.check(Call::Assign)?;
+        self.inner.assign(partitions)?;
+        self.positions = partitions.iter().map(|(partition, start)| (partition.clone(), *start, false)).collect();
+        Ok(())
+    }
+
+    fn seek(&mut self, partition: &TopicPartition, offset: Offset) -> Result<()> {
+        self.script.check(Call::Seek)?;
+        self.inner.seek(partition, offset)?;
+        self.note(partition, |position, _| *position = Start::At(offset));
+        Ok(())
+    }
+
+    fn pause(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+        self.inner.pause(partitions)?;
+        partitions.iter().for_each(|partition| self.note(partition, |_, paused| *paused = true));
+        Ok(())
+    }
+
+    fn resume(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+        self.inner.resume(partitions)?;
+        partitions.iter().for_each(|partition| self.note(partition, |_, paused| *paused = false));
+        Ok(())
+    }
+
+    fn poll(&mut self, timeout: Duration, handler: &mut dyn FnMut(Event<'_>)) -> Result<()> {
+        self.script.reach()?;
+        self.script.check(Call::Poll)?;
+        let Self { inner, script, positions, hushes } = self;
+        let (mut given_back, mut regained) = (false, false);
+        let polled = inner.poll(timeout, &mut |event| {
+            match &event {
+                Event::Revoked { lost: false, .. } if script.reads_by_name() && !positions.is_empty() => {
+                    (*hushes, given_back) = (true, true);
+                    return;
+                }
+                Event::Assigned(_) if *hushes => {
+                    regained = true;
+                    return;
+                }
+                _ => {}
+            }
+            let next = match &event {
+                Event::Records { partition, records } => records.last().map(|last| (*partition, last.offset + 1)),
+                Event::EndOfPartition { partition, offset } => Some((*partition, *offset)),
+                _ => None,
+            };
+            if let Some((partition, offset)) = next {
+                note(positions, partition, |position, _| *position = Start::At(offset));
+            }
+            match event {
+                Event::Records { partition, records } if script.must_repeat() => {
+                    handler(Event::Records { partition, records });
+                    handler(Event::Records { partition, records });
+                }
+                event => handler(event),
+            }
+        });
+        if given_back {
+            self.inner.assign(&[])?;
+        }
+        if regained {
+            self.go_on_by_name();
+        }
+        match polled {
+            Err(error) if error.kind() == Kind::NoSuchTopic && self.script.reads_by_name() => {
+                self.go_on_by_name();
+                Ok(())
+            }
+            polled => polled,
+        }
+    }
+
+    fn group(&self) -> Option<C::Group> {
+        self.inner.group()
+    }
+
+    fn assignment_lost(&self) -> bool {
+        self.inner.assignment_lost()
+    }
+
+    fn leave(&mut self) -> Result<()> {
+        self.script.check(Call::Leave)?;
+        self.inner.leave()
+    }
+}

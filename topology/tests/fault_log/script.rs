@@ -1,0 +1,175 @@
+//! Which faults are to come.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use topology::log::{Error, Kind, Result};
+
+/// What happens at the next commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Nothing: it commits.
+    None,
+    /// It commits, but the answer is lost.
+    CommittedUnknown,
+    /// It does not commit, and the answer is lost.
+    LostUnknown,
+    /// It must be aborted.
+    Abort,
+    /// The process stops before the commit: what was sent stays in an open transaction.
+    DieBefore,
+    /// The process stops after the commit, before anything else.
+    DieAfter,
+}
+
+/// A call that can be refused before it does anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    Init,
+    Begin,
+    Send,
+    Flush,
+    SendOffsets,
+    Seek,
+    Leave,
+    Poll,
+    Assign,
+    Subscribe,
+    Watermarks,
+    Committed,
+}
+
+/// The faults to come. Clones share them.
+#[derive(Clone, Default)]
+pub(crate) struct Script {
+    faults: Arc<Mutex<Faults>>,
+}
+
+#[derive(Default)]
+struct Faults {
+    /// One per commit; none when it is empty.
+    commits: VecDeque<Fault>,
+    /// Which call, how many of its kind come before, and how it fails.
+    refusals: Vec<(Call, usize, Kind)>,
+    refused_count: usize,
+    is_unreachable: bool,
+    /// Topics that so many answers to come do not show.
+    hidden: Vec<(String, usize)>,
+    reads_by_name: bool,
+    /// Clients of this name panic when they are made.
+    panics: Option<String>,
+    /// So many runs of records are delivered twice.
+    repeats: usize,
+    /// One producer's transaction; meant for tests that use one.
+    is_open: bool,
+    begun_count: usize,
+}
+
+impl Script {
+    /// These happen at the commits to come.
+    pub(crate) fn commits(faults: impl IntoIterator<Item = Fault>) -> Self {
+        let script = Self::default();
+        script.faults.lock().unwrap().commits.extend(faults);
+        script
+    }
+
+    /// One more call fails: the one after so many others.
+    pub(crate) fn refuse(self, call: Call, after: usize, kind: Kind) -> Self {
+        self.faults.lock().unwrap().refusals.push((call, after, kind));
+        self
+    }
+
+    /// How many calls were refused.
+    pub(crate) fn refused_count(&self) -> usize {
+        self.faults.lock().unwrap().refused_count
+    }
+
+    /// From now on nobody can be read or asked, or everybody again.
+    pub(crate) fn set_unreachable(&self, is_unreachable: bool) {
+        self.faults.lock().unwrap().is_unreachable = is_unreachable;
+    }
+
+    /// So many answers to come show no topic of this name, as those of a broker do that is behind.
+    pub(crate) fn hide(&self, topic: &str, answers: usize) {
+        self.faults.lock().unwrap().hidden.push((topic.to_owned(), answers));
+    }
+
+    /// From now on consumers read topics by their names, as Kafka's do: where one was made anew they go on in the new one,
+    /// at the same offset, and tell nobody.
+    pub(crate) fn read_by_name(&self) {
+        self.faults.lock().unwrap().reads_by_name = true;
+    }
+
+    /// Panics, if a client of this name is to.
+    pub(super) fn may_panic(&self, client_id: &str) {
+        let panics = self.faults.lock().unwrap().panics.clone();
+        assert!(panics.as_deref() != Some(client_id), "as the test wants it");
+    }
+
+    /// A consumer of this name panics when it is made, and its thread with it.
+    pub(crate) fn panic_for(&self, client_id: &str) {
+        self.faults.lock().unwrap().panics = Some(client_id.to_owned());
+    }
+
+    /// The next run of records is delivered a second time.
+    pub(crate) fn repeat(&self) {
+        self.faults.lock().unwrap().repeats += 1;
+    }
+
+    pub(super) fn is_hidden(&self, topic: &str) -> bool {
+        let Faults { hidden, .. } = &mut *self.faults.lock().unwrap();
+        let Some((_, answers)) = hidden.iter_mut().find(|(name, answers)| name == topic && *answers > 0) else {
+            return false;
+        };
+        *answers -= 1;
+        true
+    }
+
+    pub(super) fn reads_by_name(&self) -> bool {
+        self.faults.lock().unwrap().reads_by_name
+    }
+
+    pub(super) fn must_repeat(&self) -> bool {
+        let Faults { repeats, .. } = &mut *self.faults.lock().unwrap();
+        let repeat = *repeats > 0;
+        *repeats = repeats.saturating_sub(1);
+        repeat
+    }
+
+    /// Whether the producer made last left a transaction that it opened.
+    pub(crate) fn has_open_transaction(&self) -> bool {
+        self.faults.lock().unwrap().is_open
+    }
+
+    /// How many transactions were opened.
+    pub(crate) fn begun_count(&self) -> usize {
+        self.faults.lock().unwrap().begun_count
+    }
+
+    pub(super) fn set_open(&self, is_open: bool) {
+        let faults = &mut *self.faults.lock().unwrap();
+        faults.is_open = is_open;
+        faults.begun_count += usize::from(is_open);
+    }
+
+    pub(super) fn next_commit(&self) -> Fault {
+        self.faults.lock().unwrap().commits.pop_front().unwrap_or(Fault::None)
+    }
+
+    pub(super) fn check(&self, call: Call) -> Result<()> {
+        let Faults { refusals, refused_count, .. } = &mut *self.faults.lock().unwrap();
+        let due = refusals.iter().position(|(at, after, _)| *at == call && *after == 0);
+        refusals.iter_mut().filter(|(at, ..)| *at == call).for_each(|(_, after, _)| *after = after.saturating_sub(1));
+        let Some(due) = due else { return Ok(()) };
+        let (_, _, kind) = refusals.swap_remove(due);
+        *refused_count += 1;
+        Err(Error::new(kind, format!("{call:?} is refused as {kind:?}")))
+    }
+
+    pub(super) fn reach(&self) -> Result<()> {
+        match self.faults.lock().unwrap().is_unreachable {
+            true => Err(Error::new(Kind::Retry, "none of the brokers answers")),
+            false => Ok(()),
+        }
+    }
+}
