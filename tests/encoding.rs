@@ -45,7 +45,7 @@ fn genesis() -> Genesis {
 
 /// Transactions with every combination of optional fields, names of all scripts, all codes.
 fn contents() -> Vec<Content> {
-    let names = ["alice", "Åse \"quoted\" \\ back", "名前", "😀", "$system", "x", " ", "\u{2028}"];
+    let names = ["alice", "Åse \"quoted\" \\ back", "名前", "😀", "$system", "x", " ", "\u{3000}"];
     let name = |index: usize| match names.get(index % (names.len() + 1)) {
         Some(name) => name.parse().unwrap(),
         None => Name::keyed(&[index as u8; 32]),
@@ -63,7 +63,7 @@ fn contents() -> Vec<Content> {
         transaction.id = given(1).then(|| format!("id-{mask}-é").parse().unwrap());
         transaction.nonce = given(2).then_some(u64::MAX);
         transaction.valid_until_height = given(3).then_some(mask as u64);
-        transaction.memo = given(4).then(|| "tab\t nul\0 bell\u{7} esc\u{1b} é \u{7f}".parse().unwrap());
+        transaction.memo = given(4).then(|| "tab\t nul\0 bell\u{7} esc\u{1b} é \u{7f}\u{2028}".parse().unwrap());
         transaction.authorization = given(5).then_some(Authorization { public_key: [7; 32], signature: [9; 64] });
         if given(6) {
             transaction.kind = Kind::ALL[mask % Kind::ALL.len()];

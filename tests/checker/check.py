@@ -28,7 +28,8 @@ STUBS = [
     None, "null_value", "too_large", "not_utf8", "not_json", "not_an_object", "nested_too_deep", "lone_surrogate",
     "duplicate_field", "missing_field", "wrong_type", "amount_not_a_number", "amount_negative", "amount_not_an_integer",
     "amount_too_large", "name_empty", "name_too_long", "name_control_character", "name_bad_key", "bad_id", "bad_memo",
-    "bad_integer", "bad_authorization", "unknown_version", "unknown_kind", "bad_asset",
+    "bad_integer", "bad_authorization", "unknown_version", "unknown_kind", "bad_asset", "name_not_normalized",
+    "name_forbidden_character", "compressed_frame",
 ]
 REJECTIONS = [
     None, "insufficient_funds", "duplicate", "conflict", "bad_nonce", "bad_signature", "signature_required", "expired",

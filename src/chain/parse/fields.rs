@@ -156,7 +156,9 @@ impl<'a> Fields<'a> {
             let code = match error {
                 TextError::Empty => RejectCode::NameEmpty,
                 TextError::TooLong { .. } => RejectCode::NameTooLong,
-                TextError::ControlCharacter => RejectCode::NameControlCharacter,
+                TextError::ControlCharacter { .. } => RejectCode::NameControlCharacter,
+                TextError::ForbiddenCharacter { .. } => RejectCode::NameForbiddenCharacter,
+                TextError::NotNormalized { .. } => RejectCode::NameNotNormalized,
                 TextError::BadKey => RejectCode::NameBadKey,
             };
             field.reject(code, error)

@@ -1,11 +1,12 @@
 //! Values of the transactions topic, as people send them, into transactions.
 //!
-//! `scan` finds the fields and checks the JSON, `fields` judges them. A value breaks the first rule that it breaks in
-//! this order: null, size, UTF-8; then JSON, depth and surrogates as met from left to right; an object; no field
+//! `frame` takes off what a schema registry puts before the JSON, `scan` finds the fields and checks the JSON, `fields`
+//! judges them. A value breaks the first rule that it breaks in this order: null, size, compression, UTF-8; then JSON, depth and surrogates as met from left to right; an object; no field
 //! twice; no field missing; then `version`, `kind`, `asset`, `from`, `to`, `amount`, `fee`, `id`, `nonce`,
 //! `valid_until_height`, `memo`, `signature`, `public_key`.
 
 mod fields;
+mod frame;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -39,11 +40,7 @@ pub fn parse(value: Option<&[u8]>) -> Result<Transaction, Reject> {
         let detail = format!("{} bytes, at most {VALUE_SIZE_BYTES_MAX} are allowed", value.len());
         return Err(reject(RejectCode::TooLarge, detail));
     }
-    // No JSON text starts with a zero byte, so a frame cannot be mistaken for one.
-    let json = match value {
-        [0, _, _, _, _, json @ ..] => json,
-        json => json,
-    };
+    let json = frame::strip(value)?;
     let text = std::str::from_utf8(json).map_err(|error| {
         let at = error.valid_up_to() + (value.len() - json.len());
         reject(RejectCode::NotUtf8, format!("not UTF-8 at byte {at}"))
@@ -93,7 +90,7 @@ codes! {
         NameControlCharacter = 17 => "name_control_character",
         /// A name starts with `ed25519:` but is no keyed account.
         NameBadKey = 18 => "name_bad_key",
-        /// The id is empty, too long or contains a control character.
+        /// The id is empty, too long, not normalized, or contains a control character or a forbidden one.
         BadId = 19 => "bad_id",
         /// The memo is too long.
         BadMemo = 20 => "bad_memo",
@@ -107,6 +104,12 @@ codes! {
         UnknownKind = 24 => "unknown_kind",
         /// `asset` is not an integer from 0 to 2^32 - 1.
         BadAsset = 25 => "bad_asset",
+        /// A name is not in Unicode normalization form C.
+        NameNotNormalized = 26 => "name_not_normalized",
+        /// A name contains a character that is invisible, unassigned or for private use.
+        NameForbiddenCharacter = 27 => "name_forbidden_character",
+        /// The value is compressed.
+        CompressedFrame = 28 => "compressed_frame",
     }
 }
 

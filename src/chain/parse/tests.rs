@@ -1,5 +1,8 @@
 //! What people and machines really send, and what hostile ones do.
 
+mod frames;
+mod measure;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -37,8 +40,10 @@ fn what_the_two_seed_systems_send_is_taken() {
         r#"{"from":"alice","to":"bob","amount":3,"From":"x","FROM":"y","":1,"":2,"x":"\ud83d\ude00"}"#,
     ] {
         assert_eq!(parse(Some(value.as_bytes())), Ok(simple()), "{value}");
-        let framed = [&[0, 0, 0, 1, 44][..], value.as_bytes()].concat();
-        assert_eq!(parse(Some(&framed)), Ok(simple()), "framed {value}");
+        for frame in [&frames::CONFLUENT[..], &frames::GLUE] {
+            let framed = [frame, value.as_bytes()].concat();
+            assert_eq!(parse(Some(&framed)), Ok(simple()), "framed {value}");
+        }
     }
 }
 
@@ -222,6 +227,27 @@ fn names_and_other_texts_keep_their_bounds() {
 }
 
 #[test]
+fn names_and_ids_that_would_pass_for_others_are_refused_and_memos_are_not() {
+    let from = |name: &str| format!(r#"{{"from":"{name}","to":"bob","amount":3}}"#);
+    for forbidden in
+        ["a\u{200b}", r"a\u200b", "\u{202e}a", r"\udb40\udc41", "\u{fe0f}", "\u{e000}", r"\u0378", "\u{2028}"]
+    {
+        assert_eq!(code(from(forbidden)), RejectCode::NameForbiddenCharacter, "{forbidden:?}");
+        assert_eq!(code(with(&format!("\"id\":\"{forbidden}\""))), RejectCode::BadId, "{forbidden:?}");
+    }
+    for decomposed in ["zoe\u{301}", r"zoe\u0301", "\u{1112}\u{1161}", "\u{212b}", r"q\u0307\u0323"] {
+        assert_eq!(code(from(decomposed)), RejectCode::NameNotNormalized, "{decomposed:?}");
+        assert_eq!(code(with(&format!("\"id\":\"{decomposed}\""))), RejectCode::BadId, "{decomposed:?}");
+        assert!(parse(Some(with(&format!("\"memo\":\"{decomposed}\"")).as_bytes())).is_ok(), "{decomposed:?}");
+    }
+    assert_eq!(code(from(r"e\u0301\u200d\n")), RejectCode::NameForbiddenCharacter);
+    assert_eq!(code(from(r"e\u0301\n\u200d")), RejectCode::NameControlCharacter);
+    assert_eq!(code(from("ed25519:e\u{301}")), RejectCode::NameNotNormalized);
+    let detail = parse(Some(from("zoë\u{200d}").as_bytes())).unwrap_err().detail;
+    assert_eq!(detail, "`from`: it contains U+200D at byte 4, a format character: remove it");
+}
+
+#[test]
 fn a_field_given_twice_is_refused_under_whichever_names() {
     for field in [
         "\"from\":\"alice\"",
@@ -250,7 +276,7 @@ fn codes_keep_their_bytes_and_texts() {
          8=duplicate_field 9=missing_field 10=wrong_type 11=amount_not_a_number 12=amount_negative \
          13=amount_not_an_integer 14=amount_too_large 15=name_empty 16=name_too_long 17=name_control_character \
          18=name_bad_key 19=bad_id 20=bad_memo 21=bad_integer 22=bad_authorization 23=unknown_version \
-         24=unknown_kind 25=bad_asset"
+         24=unknown_kind 25=bad_asset 26=name_not_normalized 27=name_forbidden_character 28=compressed_frame"
     );
     for code in RejectCode::ALL {
         assert_eq!(code.as_str().parse(), Ok(*code));
@@ -295,6 +321,17 @@ proptest! {
     #[test]
     fn any_bytes_have_an_answer(value in prop::collection::vec(any::<u8>(), 0..300)) {
         let _ = parse(Some(&value));
+    }
+
+    #[test]
+    fn an_escaped_name_has_the_verdict_of_the_name(name in any::<String>()) {
+        let escaped: String = name.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+        let value = format!(r#"{{"from":"alice","to":"{escaped}","amount":3}}"#);
+        let verdict = parse(Some(value.as_bytes())).map(|transaction| transaction.to);
+        prop_assert_eq!(verdict.is_ok(), Name::new(&name).is_ok());
+        if let (Err(reject), Err(error)) = (verdict, Name::new(&name)) {
+            prop_assert_eq!(reject.detail, format!("`to`: {error}"));
+        }
     }
 
     #[test]

@@ -1,10 +1,18 @@
 //! Names of accounts, ids and memos of transactions: text within bounds.
+//!
+//! `characters` decides which characters stand in a name or an id. It alone uses tables of Unicode.
+
+mod characters;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::encoding::invalid;
 use super::hex_array;
+
+pub use characters::{Forbidden, UNICODE_VERSION};
 
 /// Why a text is no [`Name`], [`Id`] or [`Memo`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,9 +28,39 @@ pub enum TextError {
         /// How many are allowed.
         size_bytes_max: usize,
     },
-    /// A character of the Unicode class Cc: U+0000 to U+001F, U+007F to U+009F.
-    #[error("it contains a control character")]
-    ControlCharacter,
+    /// A character of the Unicode category Cc: U+0000 to U+001F, U+007F to U+009F.
+    #[error("it contains the control character U+{:04X} at byte {position_bytes}: remove it", u32::from(*.character))]
+    ControlCharacter {
+        /// The first one.
+        character: char,
+        /// Where it stands, in bytes of UTF-8 from the beginning of the text.
+        position_bytes: usize,
+    },
+    /// A character that cannot be seen, or that means nothing or different things to different readers.
+    #[error("it contains U+{:04X} at byte {position_bytes}, {reason}: remove it", u32::from(*.character))]
+    ForbiddenCharacter {
+        /// The first one.
+        character: char,
+        /// Where it stands, in bytes of UTF-8 from the beginning of the text.
+        position_bytes: usize,
+        /// Why it is forbidden.
+        reason: Forbidden,
+    },
+    /// Not in Unicode normalization form C: a text that looks the same is written with other characters.
+    #[error(
+        "it is not in Unicode normalization form C, which has U+{:04X} at byte {position_bytes} where this has \
+         U+{:04X}: normalize it to NFC",
+        u32::from(*.expected),
+        u32::from(*.found)
+    )]
+    NotNormalized {
+        /// The first character that is not as in form C.
+        found: char,
+        /// What form C has in its place.
+        expected: char,
+        /// Where it stands, in bytes of UTF-8 from the beginning of the text.
+        position_bytes: usize,
+    },
     /// `ed25519:` is not followed by exactly 64 lower-case hex digits.
     #[error("`ed25519:` must be followed by exactly 64 lower-case hex digits")]
     BadKey,
@@ -35,11 +73,7 @@ fn check(text: &str, size_bytes_max: usize) -> Result<(), TextError> {
     if text.len() > size_bytes_max {
         return Err(TextError::TooLong { size_bytes: text.len(), size_bytes_max });
     }
-    let plain = text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
-    if !plain && text.chars().any(char::is_control) {
-        return Err(TextError::ControlCharacter);
-    }
-    Ok(())
+    characters::check(text)
 }
 
 /// Gives a text newtype its conversions; decoding goes through `new`, so that no value out of bounds exists.
@@ -52,7 +86,7 @@ macro_rules! text {
                 &self.0
             }
 
-            /// The text's UTF-8, by which it is ordered, compared and hashed. There is no Unicode normalization.
+            /// The text's UTF-8, by which it is ordered, compared and hashed, exactly as it was given.
             #[must_use]
             pub fn as_bytes(&self) -> &[u8] {
                 self.0.as_bytes()
@@ -116,9 +150,10 @@ macro_rules! text {
     };
 }
 
-/// The name of an account: 1 to 128 bytes of UTF-8 without control characters.
+/// The name of an account: 1 to 128 bytes of UTF-8 in Unicode normalization form C, without control characters and
+/// without those that are [`Forbidden`].
 ///
-/// A name that starts with `$` belongs to the system; rules for transfers refuse it. A name `ed25519:<64 hex>` is a
+/// Text is checked, never changed: the sender of a name that is not normalized is told so. A name that starts with `$` belongs to the system; rules for transfers refuse it. A name `ed25519:<64 hex>` is a
 /// keyed account: only that key's signature moves its balance.
 ///
 /// ```
@@ -127,6 +162,7 @@ macro_rules! text {
 /// assert!(!alice.is_system() && alice.public_key().is_none());
 /// assert_eq!(Name::keyed(&[0xab; 32]).public_key(), Some([0xab; 32]));
 /// assert!("ed25519:abc".parse::<Name>().is_err());
+/// assert!("zoe\u{301}".parse::<Name>().is_err(), "an e and an accent: form C has an é");
 /// # Ok::<(), cairn::chain::TextError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -170,7 +206,7 @@ impl Name {
 
 text!(Name, "a name");
 
-/// The id a sender gives to a transaction: 1 to 128 bytes of UTF-8 without control characters.
+/// The id a sender gives to a transaction: 1 to 128 bytes of UTF-8 with the characters of a [`Name`], in form C too.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id(Box<str>);
 
@@ -186,7 +222,7 @@ impl Id {
 
 text!(Id, "an id");
 
-/// What a sender wants to be kept with a transaction: 0 to 256 bytes of UTF-8, any characters.
+/// What a sender wants to be kept with a transaction: 0 to 256 bytes of UTF-8, any characters, normalized or not.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Memo(Box<str>);
 
