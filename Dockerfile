@@ -19,13 +19,14 @@ FROM debian:bookworm-slim
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates libssl3 libstdc++6 zlib1g \
     && rm -rf /var/lib/apt/lists/*
-# A fixed number, so that a volume's files keep their owner. The state directory exists in the image for the same
-# reason: Docker gives a new named volume the owner of what it covers.
+# A fixed number, so that a volume's files keep their owner. The directory of state and keys exists in the image for the
+# same reason: Docker gives a new named volume the owner of what it covers.
 RUN useradd --system --uid 10001 --user-group --home-dir /var/lib/cairn --create-home --shell /usr/sbin/nologin cairn
 COPY --from=build /out/cairn /usr/local/bin/cairn
 USER cairn
 WORKDIR /var/lib/cairn
-ENV CAIRN_STATE_DIR=/var/lib/cairn/state
+# Stores, and what nothing brings back: keys and genesis, in data/cairn/<chain id>. Both are on the volume.
+ENV CAIRN_STATE_DIR=/var/lib/cairn/state XDG_DATA_HOME=/var/lib/cairn/data
 VOLUME /var/lib/cairn
 # No shell in between: SIGTERM must reach the program, which then finishes its commit and leaves the group.
 ENTRYPOINT ["cairn"]

@@ -48,6 +48,21 @@ fn the_variables_of_the_service_are_options_of_run() {
     }
 }
 
+/// Stores return from Kafka; keys, and the note that the chain exists, must outlast the container.
+#[test]
+fn state_and_keys_are_on_the_volume_of_the_service_and_of_the_image() {
+    let (lines, _) = service();
+    let volume = lines.split("cairn-state:").nth(1).unwrap().lines().next().unwrap().to_owned();
+    for name in ["CAIRN_STATE_DIR", "XDG_DATA_HOME"] {
+        let of_service = lines.split(&format!("{name}: ")).nth(1).unwrap().lines().next().unwrap();
+        assert!(of_service.starts_with(&format!("{volume}/")), "{name} = {of_service} is not on {volume}");
+        let dockerfile = file("Dockerfile");
+        let of_image = dockerfile.split(&format!("{name}=")).nth(1).unwrap().split_whitespace().next().unwrap();
+        assert_eq!(of_image, of_service);
+        assert!(dockerfile.contains(&format!("\nVOLUME {volume}\n")));
+    }
+}
+
 #[test]
 fn the_service_as_configured_seals_blocks_of_the_size_that_it_sets() {
     let cluster = Cluster::shared();
@@ -68,7 +83,10 @@ fn the_service_as_configured_seals_blocks_of_the_size_that_it_sets() {
     cluster.create_topic(&transactions, 1, &[]);
     let payments = "{\"from\":\"alice\",\"to\":\"bob\",\"amount\":3}\n".repeat(2 * block_size + 1);
     cluster.kcat(&["-P", "-t", &transactions], payments.as_bytes());
-    let run = Process::start(cairn("run").arg("--until-end").envs(&variables), directory.path()).wait();
+    let data = directory.path().join("data");
+    let mut run = cairn("run");
+    run.arg("--until-end").envs(&variables).env("XDG_DATA_HOME", &data);
+    let run = Process::start(&mut run, directory.path()).wait();
     assert!(run.status.success(), "{run}");
     let is_json = run.stderr.lines().next().is_some_and(|line| line.starts_with('{'));
     assert!(is_json, "no JSON, as CAIRN_LOG_FORMAT has it:\n{run}");

@@ -7,22 +7,30 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use cairn::chain::{
-    Amount, Authorization, Balances, Block, Content, Cut, DEFAULT_VALIDATORS, Entry, Evidence, Extension, Genesis,
-    GenesisValidator, Hash, Header, Kind, Name, Operation, Origin, Outcome, Parameters, ReasonCode, Receipt,
-    RefusalReason, RejectCode, Rendering, Seal, Signatures, SignedHeader, Transaction, Window, check,
+    Amount, Author, Authorization, Balances, Block, Content, Cut, DEFAULT_VALIDATORS, Entry, Evidence, Extension,
+    Frontier, Genesis, GenesisValidator, Hash, Header, Kind, Name, Operation, Origin, Outcome, Parameters, Parent,
+    ReasonCode, Receipt, RefusalReason, RejectCode, Rendering, Seal, Signatures, SignedHeader, StakeAuthor, StakeSeal,
+    Transaction, Window, check,
 };
 
-/// What the checker says to these lines, and whether it found them intact.
-fn checked(lines: &str, dense: bool) -> (bool, String) {
+/// The code with which the checker exits, and what it says to these lines.
+fn exited(arguments: &[&str], lines: &str) -> (Option<i32>, String) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/checker/check.py");
     let mut command = Command::new("python3");
-    command.arg(script).args(dense.then_some("--dense"));
+    command.arg(script).args(arguments);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
     let mut child = command.spawn().unwrap_or_else(|error| panic!("the checker needs python3: {error}"));
     // The checker stops reading at the first breach, which closes the pipe.
     let _ = child.stdin.take().unwrap().write_all(lines.as_bytes());
     let output = child.wait_with_output().unwrap();
-    (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    (output.status.code(), String::from_utf8(output.stdout).unwrap())
+}
+
+/// What the checker says to these lines, and whether it found them intact.
+fn checked(lines: &str, dense: bool) -> (bool, String) {
+    let arguments: &[&str] = if dense { &["--dense"] } else { &[] };
+    let (code, report) = exited(arguments, lines);
+    (code == Some(0), report)
 }
 
 fn genesis() -> Genesis {
@@ -53,7 +61,10 @@ fn contents() -> Vec<Content> {
     let amounts = [0, 1, 9_007_199_254_740_991];
     let mut contents: Vec<_> = RejectCode::ALL
         .iter()
-        .map(|reason| Content::Stub { reason: *reason, key: Hash::of_nullable(None), value: Hash::of(b"") })
+        .map(|reason| Content::Stub {
+            reason: *reason,
+            key: (*reason as u8).is_multiple_of(2).then(|| Hash::of(b"key")),
+        })
         .collect();
     for mask in 0..128_usize {
         let given = |bit: usize| mask & (1 << bit) != 0;
@@ -61,11 +72,14 @@ fn contents() -> Vec<Content> {
             Transaction::transfer(name(mask), name(mask / 2), Amount::new(amounts[mask % 3]).unwrap());
         transaction.fee = given(0).then_some(Amount::MAX);
         transaction.id = given(1).then(|| format!("id-{mask}-é").parse().unwrap());
-        transaction.nonce = given(2).then_some(u64::MAX);
-        transaction.valid_until_height = given(3).then_some(mask as u64);
+        transaction.nonce = given(2).then_some(Transaction::INTEGER_MAX);
+        transaction.valid_until = given(3).then_some(mask as u64);
         transaction.memo = given(4).then(|| "tab\t nul\0 bell\u{7} esc\u{1b} é \u{7f}\u{2028}".parse().unwrap());
         transaction.authorization = given(5).then_some(Authorization { public_key: [7; 32], signature: [9; 64] });
         if given(6) {
+            transaction.validator = Some("validator-9".parse().unwrap());
+            transaction.timeout_ms = Some(Transaction::INTEGER_MAX);
+            transaction.reference = Some(Hash::of(b"reference"));
             transaction.kind = Kind::ALL[mask % Kind::ALL.len()];
             transaction.asset = mask as u32 % 3 * 0x7fff_ffff;
         }
@@ -79,12 +93,16 @@ fn contents() -> Vec<Content> {
 
 fn seal() -> Seal {
     let signers = [0, 1, 3, 4].into_iter().collect();
-    Seal { scheme: Seal::ED25519_BLS, signature: [1; 64], reveal: [2; 48], attestation: [3; 48], signers }
+    Seal::Stake(StakeSeal { signature: [1; 64], reveal: [2; 48], attestation: [3; 48], signers })
 }
 
 fn operations(header: &Header) -> Vec<Operation> {
     let id = |id: &str| id.parse().unwrap();
-    let signed = |round| SignedHeader { header: Header { round, ..header.clone() }, signature: [round as u8; 64] };
+    let signed = |round: u32| {
+        let author = StakeAuthor { proposer: id("validator-2"), round, seed: Hash::of(b"seed") };
+        let header = Header { author: Author::Stake(author), ..header.clone() };
+        SignedHeader { header, signature: [round as u8; 64] }
+    };
     let equivocation = Evidence::Equivocation { first: signed(1), second: signed(2) };
     let refusal = |reason| {
         let signers = [1, 2, 3, 11].into_iter().collect();
@@ -108,6 +126,7 @@ fn operations(header: &Header) -> Vec<Operation> {
 /// A chain of block 0 and as many blocks as it takes, each of a size of its own, over two partitions.
 fn chain() -> Vec<Block> {
     let mut blocks = vec![genesis().block(Hash::of(b"state"))];
+    let mut history = Frontier::default();
     let (mut contents, mut offsets) = (contents().into_iter(), [0_i64, 40]);
     loop {
         let parent = &blocks[blocks.len() - 1];
@@ -129,17 +148,23 @@ fn chain() -> Vec<Block> {
         }
         let operations = if height % 3 == 1 { operations(&parent.header) } else { Vec::new() };
         let extension = |id| Extension { id, critical: false, value: vec![id as u8; usize::from(id % 5)] };
+        history = Parent::of(&parent.header, parent.hash, &history).next_history();
         let header = Header {
             height,
-            parent: parent.hash,
+            active_height: parent.header.active_height + u64::from(entries.iter().any(Entry::is_applied)),
             time_ms: i64::MIN,
+            parent: parent.hash,
+            history: history.root(),
             window: (height % 2 == 0).then_some(Window { start_ms: -1000, end_ms: 0 }),
             cut: Cut::ALL[1 + height as usize % 5],
             ranges: check::ranges(&entries),
             transactions_root: check::transactions_root(&entries),
             operations_root: check::operations_root(&operations),
-            proposer: DEFAULT_VALIDATORS[height as usize % 5].0.parse().unwrap(),
-            round: height as u32,
+            author: Author::Stake(StakeAuthor {
+                proposer: DEFAULT_VALIDATORS[height as usize % 5].0.parse().unwrap(),
+                round: height as u32,
+                seed: Hash::of(&height.to_le_bytes()),
+            }),
             extensions: (0..height as u16 % 4).map(extension).collect(),
             ..parent.header.clone()
         };
@@ -154,9 +179,12 @@ fn lines(blocks: &[Block]) -> String {
 #[test]
 fn a_checker_written_from_the_documentation_computes_the_same_hashes() {
     let blocks = chain();
+    let mut history = Frontier::default();
     for pair in blocks.windows(2) {
+        let parent = Parent::of(&pair[0].header, pair[0].hash, &history);
         assert_eq!(pair[1].check(), Ok(()));
-        assert_eq!(pair[1].header.check_follows(&pair[0].header), Ok(()));
+        assert_eq!(pair[1].check_follows(&parent), Ok(()));
+        history = parent.next_history();
     }
     assert!(blocks.len() > 15 && blocks.iter().map(|block| block.entries.len()).sum::<usize>() > 150);
     let (intact, report) = checked(&lines(&blocks), true);
@@ -180,8 +208,8 @@ fn altered(blocks: &[Block], height: usize, alter: impl Fn(String) -> String) ->
 fn the_checker_names_the_height_and_the_reason_of_the_first_breach() {
     let blocks = chain();
     let cases: &[(usize, &str, &str, &str)] = &[
-        (0, "\"balance\":-7", "\"balance\":-6", "height 0: parent (the genesis hash) is "),
-        (0, "\"stake\":2000", "\"stake\":2001", "height 0: parent (the genesis hash) is "),
+        (0, "\"balance\":-7", "\"balance\":-6", "height 0: genesis hash is "),
+        (0, "\"stake\":2000", "\"stake\":2001", "height 0: genesis hash is "),
         (9, "\"from_balance\":-1", "\"from_balance\":-2", "height 9: transactions root is "),
         (9, "\"amount\":1,", "\"amount\":2,", "height 9: transactions root is "),
         (4, "\"round\":4294967295", "\"round\":0", "height 4: operations root is "),
@@ -189,16 +217,22 @@ fn the_checker_names_the_height_and_the_reason_of_the_first_breach() {
         (5, "\"height\":5", "\"height\":6", "height 6: height 6 follows height 4"),
         (6, "\"offset\":10", "\"offset\":9", "height 6: transactions root is "),
         (7, "\"amount\":", "\"color\":1,\"amount\":", "height 7: unknown field color"),
-        (
-            8,
-            "\"time_ms\":-9223372036854775808",
-            "\"time_ms\":-9223372036854775808.0",
-            "height unknown (after height 7)",
-        ),
+        (8, "\"time_ms\":-9223372036854775808", "\"time_ms\":-9223372036854775808.0", "height 8: header.time_ms: "),
     ];
     for (height, from, to, expected) in cases {
         let report = altered(&blocks, *height, |line| line.replacen(from, to, 1));
         assert!(report.starts_with(expected), "{from} -> {to}: {report}");
+    }
+    // Another line with the same meaning is another line.
+    for (from, to) in [
+        ("{\"header\"", "{ \"header\""),
+        ("\"version\":1,\"hash_algorithm\":1", "\"hash_algorithm\":1,\"version\":1"),
+        ("\"from\":\"", "\"asset\":0,\"from\":\""),
+        ("\"reason\":\"null_value\"", "\"reason\":\"null_valu\\u0065\""),
+    ] {
+        let height = blocks.iter().position(|block| block.to_json().contains(from)).unwrap();
+        let report = altered(&blocks, height, |line| line.replacen(from, to, 1));
+        assert!(report.starts_with(&format!("height {height}: ")), "{from} -> {to}: {report}");
     }
     // A block left out, one given twice, and one that goes back in a partition though all its hashes fit.
     let without = [&blocks[..5], &blocks[6..]].concat();
@@ -213,11 +247,51 @@ fn the_checker_names_the_height_and_the_reason_of_the_first_breach() {
         blocks[2].hash = blocks[2].header.hash();
         checked(&lines(&blocks), false)
     };
+    // What no hash shows: a header that forgets a block, or counts one that is not active.
+    let forged = |alter: fn(&mut Header)| {
+        let mut blocks = blocks[..3].to_vec();
+        alter(&mut blocks[2].header);
+        blocks[2].hash = blocks[2].header.hash();
+        checked(&lines(&blocks), false)
+    };
+    for (alter, expected) in [
+        ((|header| header.history = Hash::ZERO) as fn(&mut Header), "height 2: history is "),
+        (|header| header.active_height += 1, "height 2: active_height is "),
+        (|header| header.genesis = Hash::ZERO, "height 2: genesis is "),
+    ] {
+        let (intact, report) = forged(alter);
+        assert!(!intact && report.starts_with(expected), "{report}");
+    }
     let back = moved(|origin| origin.offset = 1);
     assert_eq!(back, (false, "height 2: partition 0: offset 1 comes after offset 1\n".to_owned()));
     for below in [moved(|origin| origin.offset = -1), moved(|origin| origin.partition = -1)] {
         assert!(!below.0 && below.1.contains("no log has such a place"), "{below:?}");
     }
+}
+
+#[test]
+fn the_checker_tells_what_is_newer_foreign_or_pruned_from_what_is_broken() {
+    let blocks = chain();
+    let (before, line) = (lines(&blocks[..2]), lines(&blocks[2..3]));
+    for (from, to, found) in [
+        ("\"version\":1,", "\"version\":2,", "header.version is 2, known is 1"),
+        ("\"kind\":\"stake\",\"proposer\"", "\"kind\":\"work\",\"proposer\"", "an author of the kind work"),
+        ("\"seal\":{\"kind\":\"stake\"", "\"seal\":{\"kind\":\"work\"", "a seal of the kind work"),
+        ("\"critical\":false", "\"critical\":true", "the critical extension 0"),
+    ] {
+        let (code, report) = exited(&[], &[before.clone(), line.replacen(from, to, 1)].concat());
+        assert_eq!((code, report), (Some(3), format!("height 2: made by a newer program: {found}\n")));
+    }
+    let (code, report) = exited(&[], &[before.as_str(), "note\t{}\n", "007\t{}\n", line.as_str()].concat());
+    assert!(code == Some(0) && report.ends_with("foreign: 2 records, whose keys are no heights\n"), "{report}");
+    let (kept, _) = line.split_once(",\"transactions\":").unwrap();
+    let (code, report) = exited(&[], &[before.as_str(), kept, "}\n"].concat());
+    assert!(code == Some(0) && report.contains("pruned: 1 blocks"), "{report}");
+    let (code, report) = exited(&["--execute"], &[kept, "}\n"].concat());
+    assert_eq!(
+        (code, report.as_str()),
+        (Some(3), "height 2: the body of the block was pruned: it cannot be executed\n")
+    );
 }
 
 #[test]
@@ -249,7 +323,7 @@ fn the_checker_finds_the_worked_example_intact() {
     let page = include_str!("../docs/encoding.md");
     let example: String = page
         .lines()
-        .filter(|line| line.starts_with("{\"header\":{\"height\":"))
+        .filter(|line| line.starts_with("{\"header\":{\"version\":"))
         .flat_map(|line| [line, "\n"])
         .collect();
     assert_eq!(example.lines().count(), 2);
@@ -260,4 +334,16 @@ fn the_checker_finds_the_worked_example_intact() {
     }
     let (intact, report) = checked(&example, true);
     assert!(intact, "{report}");
+}
+
+#[test]
+fn everything_that_the_worked_example_shows_is_what_the_checker_computes() {
+    let (code, report) = exited(&["--self-test", concat!(env!("CARGO_MANIFEST_DIR"), "/docs/encoding.md")], "");
+    assert_eq!(code, Some(0), "{report}");
+    // What it is shown counts: with another byte in the page it says so.
+    let page = include_str!("../docs/encoding.md").replacen("are 304, ", "are 305, ", 1);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), page).unwrap();
+    let (code, report) = exited(&["--self-test", file.path().to_str().unwrap()], "");
+    assert_eq!((code, report.as_str()), (Some(1), "the page does not show are 304, 174 and 346 bytes\n"));
 }

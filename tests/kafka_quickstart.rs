@@ -5,10 +5,7 @@
 
 mod support;
 
-use std::io::Write;
-use std::process::{Command, Stdio};
-
-use support::{Chain, Record, describe, read, transfer};
+use support::{Chain, check_with_the_stranger, describe, read, transfer};
 
 /// Blocks of three, and no age that could cut one earlier on a slow machine.
 const THREE: &[(&str, &str)] = &[("CAIRN_BLOCK_MAX_TRANSACTIONS", "3"), ("CAIRN_BLOCK_MAX_AGE_MS", "60000")];
@@ -42,7 +39,7 @@ fn six_lines_typed_with_kcat_become_two_blocks_on_a_compacted_topic_that_a_stran
     let report = chain.verify();
     assert_eq!((report["height"].as_u64(), report["compared_records"].as_u64()), (Some(2), Some(6)), "{report}");
     assert_eq!(report["state_root"], blocks[2]["header"]["state_root"]);
-    check_with_the_stranger(&records);
+    check_with_the_stranger(&records, &["--dense", "--execute"]);
 
     let state = chain.inspect(&chain.state());
     let balances: Vec<(&str, i64)> = state["accounts"]
@@ -52,19 +49,6 @@ fn six_lines_typed_with_kcat_become_two_blocks_on_a_compacted_topic_that_a_stran
         .map(|account| (account["name"].as_str().unwrap(), account["balance"].as_i64().unwrap()))
         .collect();
     assert_eq!(balances, [("alice", -18), ("bob", 18)]);
-}
-
-/// `tests/checker/check.py` knows the encoding from its description alone.
-fn check_with_the_stranger(records: &[Record]) {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/checker/check.py");
-    let mut command = Command::new("python3");
-    command.args([script, "--dense"]).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let lines: String = records.iter().map(|record| format!("{}\t{}\n", record.key, record.value)).collect();
-    // Closed early, the pipe fails; then the checker says why.
-    let _ = child.stdin.take().unwrap().write_all(lines.as_bytes());
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
 #[test]

@@ -7,7 +7,10 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use support::{Chain, Process, cairn, create_topic, refusal, transfer};
+use support::{Chain, Process, cairn, create_topic, read, refusal, transfer};
+use test_cluster::Cluster;
+use topology::log::Log;
+use topology::log::kafka::{KafkaLog, Options};
 
 fn refused(chain: &Chain, options: &[&str]) -> String {
     refusal(&mut chain.run(options), chain.directory.path())
@@ -92,7 +95,7 @@ fn state_of_another_genesis() {
     let mut other = Chain::new(&[]);
     other.application = chain.application.clone();
     let line = refusal(&mut other.run_in(&chain.state(), &[]), chain.directory.path());
-    assert_names(&line, &["fingerprint"]);
+    assert_names(&line, &["had a chain", &chain.blockchain, &other.blockchain]);
     // With a state directory of its own it finds the changelogs.
     let line = refused(&other, &[]);
     assert_names(&line, &["changelog", &chain.application, "application id"]);
@@ -102,4 +105,26 @@ fn state_of_another_genesis() {
     chain.produce(&transfer("alice", "bob", 1).repeat(2));
     chain.run_until_end();
     assert_eq!(chain.verify()["height"], 3);
+}
+
+/// As when brokers come back without their disks, after a first run that was ended by force.
+#[test]
+fn a_chain_whose_topics_are_gone() {
+    let chain = Chain::new(&[]);
+    let mut first = chain.start(&[]);
+    first.until_logged("running");
+    chain.produce(&transfer("alice", "bob", 1));
+    first.until("a sealed block", |_| read(&chain.blockchain, "read_committed").len() == 2);
+    drop(first.kill());
+
+    let log = KafkaLog::new(Options::new(Cluster::shared().brokers())).unwrap();
+    log.delete_topics(&[chain.blockchain.clone(), chain.transactions.clone()]).unwrap();
+    let line = refused(&chain, &[]);
+    assert_names(&line, &["had a chain", &chain.blockchain, "are these the right brokers and topic?"]);
+    // What is left of it says so alone, the chain's directory or the application's.
+    std::fs::rename(chain.state(), chain.directory.path().join("aside")).unwrap();
+    assert_names(&refused(&chain, &[]), &["had a chain"]);
+    std::fs::rename(chain.directory.path().join("aside"), chain.state()).unwrap();
+    std::fs::remove_dir_all(chain.data()).unwrap();
+    assert_names(&refused(&chain, &[]), &["had a chain"]);
 }

@@ -55,7 +55,7 @@ fn a_chain_is_made_over_tls_with_properties_of_the_command_line_and_verified_wit
     submit.args(["--transactions", &chain.transactions]).arg(payments);
     let mut run = secured("run", &secure, Secure::PASSWORD, Some(&secure.ca));
     run.args(["--until-end", "--application-id", &chain.application, "--transactions", &chain.transactions]);
-    run.args(["--blockchain", &chain.blockchain, "--state-dir"]).arg(chain.state());
+    run.args(["--blockchain", &chain.blockchain, "--state-dir"]).arg(chain.state()).env("XDG_DATA_HOME", chain.data());
     for mut command in [submit, run] {
         let finished = Process::start(&mut command, directory).wait();
         assert!(finished.status.success(), "{finished}");

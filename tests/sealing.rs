@@ -4,10 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use cairn::chain::{Block, Content, Cut, Genesis, Operation, Outcome, Parameters, RejectCode, ValidatorId};
-use cairn::consensus::keys::KeySet;
-use cairn::consensus::sealer::Sealer;
-use cairn::consensus::validator::Fault;
+use cairn::chain::{Block, Content, Cut, Genesis, Operation, Outcome, Parameters, Read, RejectCode, ValidatorId};
+use cairn::consensus::{Fault, KeySet, Sealer};
 use cairn::sealing::{Application, Options};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -36,7 +34,8 @@ impl Chain {
             blockchain: "blockchain".into(),
             sealer,
             entropy: [1; 32],
-            topic_tip: None,
+            topic: None,
+            notary: None,
         });
         let driver = TestDriver::new(&application.topology().unwrap(), "cairn", START_MS).unwrap();
         Self { driver, application, next_ms: START_MS }
@@ -54,8 +53,14 @@ impl Chain {
     /// The committed blocks. Every one must be readable, and no height may be there twice.
     fn blocks(&self) -> Vec<Block> {
         let records = self.driver.read("blockchain").iter();
-        let blocks: Vec<Block> =
-            records.map(|record| Block::from_record(record.key.as_deref(), record.value.as_deref()).unwrap()).collect();
+        let blocks: Vec<Block> = records
+            .map(|record| {
+                Block::from_record(record.key.as_deref(), record.value.as_deref())
+                    .and_then(Read::block)
+                    .unwrap()
+                    .unwrap()
+            })
+            .collect();
         for (height, block) in blocks.iter().enumerate() {
             assert_eq!(block.header.height, height as u64);
             block.check().unwrap();
@@ -168,7 +173,7 @@ fn each_cheat_loses_its_whole_stake_exactly_once_and_the_chain_goes_on() {
         let missed = blocks.iter().flat_map(|block| &block.operations);
         let missed = missed.filter(|operation| matches!(operation, Operation::Missed { .. })).count();
         assert_eq!(missed > 0, fault == Fault::Silent, "{fault:?}: {missed} missed");
-        let last = blocks.last().unwrap().header.proposer.as_str().to_owned();
+        let last = blocks.last().unwrap().header.proposer().unwrap().as_str().to_owned();
         assert!(!(is_offence && last == "validator-1"));
     }
 }
@@ -306,7 +311,7 @@ fn the_graph_is_what_it_is() {
         "Sub-topology: seal (single writer: cairn-GENESIS-seal)
   Source: transactions (topic: transactions)
     --> sealer
-  Processor: sealer (stores: accounts, ids, expiries, validators, chain, tip, decisions)
+  Processor: sealer (stores: accounts, ids, expiries, validators, chain, coverage, tip, decisions)
     --> blocks, offences [evidence]
     <-- transactions
   Sink: blocks (topic: blockchain)
@@ -315,6 +320,7 @@ fn the_graph_is_what_it_is() {
     <-- sealer
   Store: accounts (rocksdb, changelog)
   Store: chain (rocksdb, changelog)
+  Store: coverage (rocksdb, changelog)
   Store: decisions (rocksdb, changelog)
   Store: expiries (rocksdb, changelog)
   Store: ids (rocksdb, changelog)

@@ -1,4 +1,4 @@
-//! A height known to be good, kept in a file: `{"chain_id":..,"height":..,"block_hash":..,"state_root":..}`.
+//! A height known to be good, kept in a file: `{"genesis_hash":..,"height":..,"block_hash":..,"state_root":..}`.
 
 use std::fs;
 use std::io::Write;
@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 use crate::chain::{Block, Hash};
 use crate::ledger::state::Tip;
 
-use super::auditor::{Broken, Reason, broken};
+use super::breach::{Broken, Reason};
 
 /// A block that was seen and believed once: the chain must contain it, so its tail cannot be cut below it unseen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Checkpoint {
-    /// The chain.
-    pub chain_id: String,
+    /// The chain: its genesis hash.
+    pub genesis_hash: Hash,
     /// The height.
     pub height: u64,
     /// The block's hash.
@@ -28,7 +28,7 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// Of a tip.
     pub fn of(tip: &Tip) -> Self {
-        Self { chain_id: tip.chain_id.clone(), height: tip.height, block_hash: tip.hash, state_root: tip.state_root }
+        Self { genesis_hash: tip.genesis, height: tip.height, block_hash: tip.hash, state_root: tip.state_root }
     }
 
     /// Reads the file; `None` where there is none yet. Errors in one line.
@@ -53,13 +53,18 @@ impl Checkpoint {
         fs::rename(&temporary, path).map_err(failed)
     }
 
-    /// Whether the chain's block at the checkpoint's height is the checkpoint's.
+    /// Whether a block is of the checkpoint's chain, and at the checkpoint's height is the checkpoint's.
     pub fn check(&self, block: &Block) -> Result<(), Broken> {
+        let (genesis, pinned) = (block.header.genesis, self.genesis_hash);
+        if genesis != pinned {
+            let detail = format!("this chain's genesis is {genesis}, the checkpoint is of the chain of {pinned}");
+            return Err(Broken::new(block.header.height, Reason::Checkpoint, detail));
+        }
         if block.header.height != self.height || block.hash == self.block_hash {
             return Ok(());
         }
         let detail = format!("the chain has block {}, the checkpoint {}", block.hash, self.block_hash);
-        Err(broken(self.height, Reason::Checkpoint, detail))
+        Err(Broken::new(self.height, Reason::Checkpoint, detail))
     }
 
     /// Whether the chain reaches the checkpoint.
@@ -71,9 +76,9 @@ impl Checkpoint {
                     "the chain ends at height {height}, the checkpoint is at {}: its tail was cut",
                     self.height
                 );
-                Err(broken(height + 1, Reason::Checkpoint, detail))
+                Err(Broken::new(height + 1, Reason::Checkpoint, detail))
             }
-            None => Err(broken(
+            None => Err(Broken::new(
                 0,
                 Reason::Checkpoint,
                 "the topic holds no block, the checkpoint says that there was a chain",

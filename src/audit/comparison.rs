@@ -2,49 +2,23 @@
 
 use std::collections::VecDeque;
 
-use crate::chain::{Block, Content, Entry, Hash, Origin, parse};
+use crate::chain::{Block, Content, Entry, Origin};
 use crate::ledger::cut::Item;
-use crate::ledger::execute;
 
-use super::auditor::{Broken, Reason, broken};
+use super::breach::{Broken, Reason};
 
 /// The partition that is sealed, and so compared.
 pub(super) const PARTITION: i32 = 0;
 
-/// A record of the transactions topic, as much of it as is compared.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Original {
-    /// Its offset.
-    pub offset: i64,
-    /// Its timestamp, ms since 1970.
-    pub timestamp_ms: i64,
-    /// SHA-256 of its key; zeros without one.
-    pub key: Hash,
-    /// Its value.
-    pub value: Option<Vec<u8>>,
-}
-
-impl Original {
-    /// The entry that the record becomes, before anybody has executed it.
-    fn entry(&self) -> Entry {
-        let origin = Origin { partition: PARTITION, offset: self.offset, timestamp_ms: self.timestamp_ms };
-        let original = Hash::of_nullable(self.value.as_deref());
-        match parse(self.value.as_deref()) {
-            Ok(transaction) => execute::undecided(origin, original, transaction),
-            Err(reject) => Entry {
-                origin,
-                original,
-                content: Content::Stub { reason: reject.code, key: self.key, value: original },
-            },
-        }
-    }
-}
-
 /// Walks over blocks and records side by side.
 #[derive(Debug, Default)]
 pub struct Comparison {
-    /// Records that no block has been compared with yet, in order.
-    waiting: VecDeque<Original>,
+    /// The entries of records, in the batches in which they came.
+    batches: VecDeque<Vec<Entry>>,
+    /// How many entries of the first batch blocks have been compared with.
+    compared_of_first: usize,
+    /// Entries that no block has been compared with yet.
+    waiting_count: usize,
     /// The topic's first offset, as far as is known: older records were deleted by retention.
     first_offset: i64,
     /// The last offset of the last block.
@@ -60,16 +34,38 @@ impl Comparison {
         Self { first_offset, ..Self::default() }
     }
 
-    /// The next record of the topic.
-    pub fn push(&mut self, original: Original) {
-        self.waiting.push_back(original);
+    /// The next records of the topic, as the entries that they become before anybody has executed them
+    /// ([`Entry::of_record`]).
+    pub fn push(&mut self, entries: Vec<Entry>) {
+        if !entries.is_empty() {
+            self.waiting_count += entries.len();
+            self.batches.push_back(entries);
+        }
+    }
+
+    /// The first entry that no block has been compared with.
+    pub(super) fn front(&self) -> Option<&Entry> {
+        self.batches.front()?.get(self.compared_of_first)
+    }
+
+    /// A block has been compared with the first entry. It stays where it is until all of its batch were.
+    fn pass_front(&mut self) {
+        let Some(first) = self.batches.front() else { return };
+        self.waiting_count = self.waiting_count.saturating_sub(1);
+        self.compared_count += 1;
+        self.compared_of_first += 1;
+        if self.compared_of_first >= first.len() {
+            self.batches.pop_front();
+            self.compared_of_first = 0;
+        }
     }
 
     /// Whether a block can be compared with what has been pushed. As many records as the block has are always enough, so
     /// a block that names an offset far ahead does not fill the memory.
     pub fn has_enough_for(&self, block: &Block) -> bool {
         let last = block.entries.last().map_or(-1, |entry| entry.origin.offset);
-        self.waiting.len() >= block.entries.len() || self.waiting.back().is_some_and(|original| original.offset >= last)
+        let newest = self.batches.back().and_then(|batch| batch.last());
+        self.waiting_count >= block.entries.len() || newest.is_some_and(|original| original.origin.offset >= last)
     }
 
     /// Compares a block. There must be enough for it ([`Comparison::has_enough_for`]), or no more records on the topic. `low`
@@ -82,21 +78,21 @@ impl Comparison {
         let height = block.header.height;
         let mut is_complete = true;
         for entry in &block.entries {
-            let wrong = |detail: String| Ok(Err(broken(height, Reason::Transactions, detail)));
+            let wrong = |detail: String| Ok(Err(Broken::new(height, Reason::Transactions, detail)));
             let Origin { partition, offset, .. } = entry.origin;
             if partition != PARTITION {
                 return wrong(format!("partition {partition} offset {offset}: the topic's records are in {PARTITION}"));
             }
-            match self.waiting.front() {
-                Some(original) if original.offset == offset => {
+            match self.front() {
+                Some(original) if original.origin.offset == offset => {
                     if let Err(what) = compare(entry, original) {
                         return wrong(format!("offset {offset}: {what}"));
                     }
-                    self.waiting.pop_front();
-                    self.compared_count += 1;
+                    self.pass_front();
                 }
-                Some(original) if original.offset < offset => {
-                    return wrong(format!("offset {} of the topic is in no block: it was dropped", original.offset));
+                Some(original) if original.origin.offset < offset => {
+                    let dropped = original.origin.offset;
+                    return wrong(format!("offset {dropped} of the topic is in no block: it was dropped"));
                 }
                 _ => {
                     if self.is_there(offset, &mut low)? {
@@ -117,8 +113,8 @@ impl Comparison {
 
     /// The record behind the last block, if it has been pushed and it is certain that none between the two was deleted.
     pub fn next_item<E>(&mut self, low: impl FnMut() -> Result<i64, E>) -> Result<Option<Item>, E> {
-        let (Some(next), Some(last_offset)) = (self.waiting.front(), self.last_offset) else { return Ok(None) };
-        let item = Item::from(&next.entry());
+        let (Some(next), Some(last_offset)) = (self.front(), self.last_offset) else { return Ok(None) };
+        let item = Item::from(next);
         Ok(self.is_there(last_offset.saturating_add(1), low)?.then_some(item))
     }
 
@@ -142,29 +138,32 @@ impl Comparison {
 
     /// Records pushed and not compared: behind the last block, those that are not sealed yet.
     pub fn waiting_count(&self) -> usize {
-        self.waiting.len()
+        self.waiting_count
     }
 }
 
-/// What differs, if anything.
-fn compare(entry: &Entry, original: &Original) -> Result<(), String> {
-    if entry.origin.timestamp_ms != original.timestamp_ms {
-        let (found, expected) = (entry.origin.timestamp_ms, original.timestamp_ms);
+/// What differs, if anything. Receipts aside: those are what executing gives.
+fn compare(entry: &Entry, original: &Entry) -> Result<(), String> {
+    if entry.origin.timestamp_ms != original.origin.timestamp_ms {
+        let (found, expected) = (entry.origin.timestamp_ms, original.origin.timestamp_ms);
         return Err(format!("the block says timestamp {found}, the topic {expected}"));
     }
-    let value = original.value.as_deref();
-    if entry.original != Hash::of_nullable(value) {
+    if entry.original != original.original {
         return Err("the block has the hash of another value than the topic's".to_owned());
     }
-    match (&entry.content, parse(value)) {
-        (Content::Transaction { transaction, .. }, Ok(expected)) if *transaction == expected => Ok(()),
-        (Content::Transaction { .. }, Ok(_)) => Err("the block holds another transaction than the topic".to_owned()),
-        (Content::Transaction { .. }, Err(reject)) => {
-            Err(format!("the block holds a transaction, the topic something unreadable ({})", reject.code))
+    match (&entry.content, &original.content) {
+        (Content::Transaction { transaction, .. }, Content::Transaction { transaction: expected, .. }) => {
+            let same = transaction == expected;
+            if same { Ok(()) } else { Err("the block holds another transaction than the topic".to_owned()) }
         }
-        (Content::Stub { .. }, Ok(_)) => Err("the block calls a transaction unreadable".to_owned()),
-        (Content::Stub { reason, key, value: hash }, Err(reject)) => {
-            let same = *reason == reject.code && *key == original.key && *hash == entry.original;
+        (Content::Transaction { .. }, Content::Stub { reason, .. }) => {
+            Err(format!("the block holds a transaction, the topic something unreadable ({reason})"))
+        }
+        (Content::Stub { .. }, Content::Transaction { .. }) => {
+            Err("the block calls a transaction unreadable".to_owned())
+        }
+        (found, expected) => {
+            let same = found == expected;
             if same { Ok(()) } else { Err("the block's stub is not what the topic's record gives".to_owned()) }
         }
     }

@@ -8,7 +8,8 @@ use topology::store::{Options, Shared, StateDirectory, Stores};
 use topology::{Error, Result};
 
 use crate::chain::{Name, ValidatorId};
-use crate::ledger::state::{self, Account, Supply, Table, Tip, ValidatorRecord, View};
+use crate::ledger::state::{Account, Supply, Table, Tip, ValidatorRecord, View};
+use crate::ledger::{self, Replica};
 use crate::sealing::{self, Tables, task_name};
 
 /// The chain's state at its last block.
@@ -23,6 +24,11 @@ pub struct Inspection {
     /// Accounts that are not empty, by name.
     pub accounts: Vec<(Name, Account)>,
 }
+
+/// A state that is not one that the rules could have produced: what contradicts what, in one line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unsound(String);
 
 /// The applications with a chain's state in a state directory.
 pub fn applications(root: &Path) -> Result<Vec<String>> {
@@ -39,29 +45,36 @@ pub fn applications(root: &Path) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// Reads the state of an application. Refused while an instance runs on it. It may be behind the topics by what was not flushed:
-/// the next run restores that from the changelogs.
-pub fn inspect(root: &Path, application_id: &str) -> Result<Inspection> {
+/// Reads the state of an application, and vouches for it: the state tree built from the tables has the root that the last block
+/// names, balances and stakes add up to the supply, and the ids are those that the tree commits to. The inner error: that is not
+/// so. Refused while an instance runs on it. The state may be behind the topics by what was not flushed: the next run restores that
+/// from the changelogs.
+pub fn inspect(root: &Path, application_id: &str) -> Result<std::result::Result<Inspection, Unsound>> {
     let directory = StateDirectory::open_existing(root, application_id)?;
     let tables = open(&directory, [0; 32])?;
-    if !tables.get(Table::Tip, b"tip", &mut Vec::new())? {
-        return Err(Error::stop(format!(
-            "the state of '{application_id}' in {} holds no block yet: it was never flushed, or never ran",
-            root.display()
-        )));
-    }
-    let fail = |error: &dyn std::error::Error| Error::stop(error.to_string());
+    let replica = match Replica::load(&tables) {
+        Ok(Some(replica)) => replica,
+        Ok(None) => {
+            return Err(Error::stop(format!(
+                "the state of '{application_id}' in {} holds no block yet: it was never flushed, or never ran",
+                root.display()
+            )));
+        }
+        Err(error) if error.needs_rebuild() => return Ok(Err(Unsound(error.to_string()))),
+        Err(ledger::Error::View(error)) => return Err(error.into()),
+        Err(error) => return Err(Error::stop(error.to_string())),
+    };
     let mut accounts = Vec::new();
     tables.scan(Table::Accounts, &mut |key, value| {
         let name = std::str::from_utf8(key).ok().and_then(|name| Name::new(name).ok());
-        accounts.extend(name.zip(Account::from_record(value)));
+        accounts.extend(name.zip(Account::from_record(key, value).ok()));
     })?;
-    Ok(Inspection {
-        tip: state::tip(&tables).map_err(|error| fail(&error))?,
-        supply: state::audit_supply(&tables).map_err(|error| fail(&error))?,
-        validators: state::validators(&tables).map_err(|error| fail(&error))?,
+    Ok(Ok(Inspection {
+        tip: replica.tip().clone(),
+        supply: *replica.supply(),
+        validators: replica.validators().to_vec(),
         accounts,
-    })
+    }))
 }
 
 /// The chain's tables in a state directory.

@@ -1,30 +1,41 @@
 //! Checking a chain from its topics, and rebuilding its state from them.
 //!
 //! ```text
-//! auditor      the chain against itself: hashes, seals, rounds, evidence, re-execution     pure
-//! comparison   the chain against the transactions it says it holds                         pure
-//! checkpoint   a height known to be good, in a file
 //! verify       both topics, read side by side
 //! replay       blocks into the stores of a state directory
 //! inspect      what a state directory holds
+//!
+//! walk         the blocks of a topic, each checked against those before (consensus::follow)
+//! originals    the records of the transactions topic, as entries
+//! comparison   blocks against those entries                                                        pure
+//! checkpoint   a height known to be good, in a file
+//! breach       what is wrong with a chain
+//! reading      a topic on a thread of its own
+//! ahead        the queue from that thread, bounded in bytes
 //! ```
-//! The auditor needs the blocks alone, in order, one at a time; its memory is that of the chain's state, not of its length.
+//! Blocks are needed in order, one at a time; memory is that of the chain's state and of what is read ahead, not of its length.
+//! May use the layers below (chain, ledger, consensus), the stores of `sealing`, `reader`, and the engine.
 
-mod auditor;
+mod ahead;
+mod breach;
 mod checkpoint;
 mod comparison;
 pub mod inspect;
+mod originals;
+mod reading;
 pub mod replay;
 pub mod verify;
+mod walk;
 
 use topology::log::{Log, TopicPartition};
 use topology::{Error, Result};
 
 use crate::reader::{NO_CHAIN, Reader};
 
-pub use auditor::{Anchor, Auditor, Broken, Reason, Summary};
+pub use crate::consensus::follow::{Anchor, Summary};
+pub use breach::{Broken, Reason};
 pub use checkpoint::Checkpoint;
-pub use comparison::{Comparison, Original};
+pub use comparison::Comparison;
 
 /// The partition of a blockchain topic, which must be there.
 fn chain_partition<L: Log>(reader: &Reader<'_, L>, topic: &str) -> Result<TopicPartition> {

@@ -1,17 +1,17 @@
 //! The state from the blockchain topic alone: block 0 holds the genesis, and every block is checked and executed again.
 
-use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rand::CryptoRng;
 use topology::clock::Clock;
-use topology::log::{Log, Start};
+use topology::log::{Isolation, Log, Start};
 use topology::store::StateDirectory;
 use topology::store::state_directory::InstanceId;
 use topology::{Error, Result};
 
-use super::auditor::{Anchor, Auditor, Broken, Reason, Summary, broken};
-use super::{chain_partition, inspect};
+use super::breach::{Broken, Halt, Reason};
+use super::walk::{Route, Walk};
+use super::{Anchor, Summary, chain_partition, inspect};
 use crate::chain::Block;
 use crate::ledger::state::{MemoryState, Table};
 use crate::reader::Reader;
@@ -20,54 +20,70 @@ use crate::sealing::Tables;
 /// The application id of a replayed state: no run continues it, for a run's state belongs to its changelogs.
 pub const APPLICATION_ID: &str = "replay";
 
-/// Replays a chain into an empty state directory, up to and with a height. The outer error: it could not be done. The inner
-/// one: the chain is broken, and this is why. `progress` is told every block that holds, from block 0 on.
+/// The reader's name in the brokers' logs.
+const CLIENT_ID: &str = "cairn-replay";
+
+/// What to replay, and where to.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The blockchain topic.
+    pub blockchain: String,
+    /// The state directory, which must be empty or missing.
+    pub state_directory: PathBuf,
+    /// The last height; `None`: the tip.
+    pub to_height: Option<u64>,
+    /// What the chain must begin with.
+    pub anchor: Anchor,
+}
+
+/// What was rebuilt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// What the blocks add up to.
+    pub summary: Summary,
+    /// Records met on the topic that are not the chain's: their key is no height.
+    pub foreign_count: u64,
+}
+
+/// Replays a chain into a state directory. The outer error: it could not be done. The inner one: the chain is broken, and this is
+/// why. `progress` is told every block that holds, from block 0 on.
 pub fn replay<L: Log>(
     log: &L,
     clock: &dyn Clock,
-    blockchain: &str,
-    root: &Path,
-    to_height: Option<u64>,
-    randomness: impl CryptoRng,
+    options: &Options,
+    randomness: impl CryptoRng + Send,
     progress: &mut dyn FnMut(&Block),
-) -> Result<std::result::Result<Summary, Broken>> {
-    check_empty(root)?;
-    let mut auditor = Auditor::new(Anchor::None, randomness);
-    let mut found = None;
-    let reader = Reader::new(log, clock, "cairn-replay");
-    let blocks = chain_partition(&reader, blockchain)?;
-    let read = reader.read(&[(blocks, Start::Beginning)], |_, records| {
-        for record in records {
-            if to_height.is_some_and(|height| auditor.next_height() > height) {
-                return Ok(ControlFlow::Break(()));
-            }
-            match auditor.check_record(record.offset, record.key, record.value) {
-                Ok(block) => progress(&block),
-                Err(breach) => {
-                    found = Some(breach);
-                    return Ok(ControlFlow::Break(()));
-                }
-            }
+) -> Result<std::result::Result<Report, Broken>> {
+    check_empty(&options.state_directory)?;
+    let reader = Reader::new(log, clock, CLIENT_ID);
+    let partition = chain_partition(&reader, &options.blockchain)?;
+    let blocks = reader.extent(&partition, Start::Beginning, Isolation::ReadUncommitted)?;
+    let walked = std::thread::scope(|scope| {
+        let (client_id, anchor, to_height) = (CLIENT_ID, options.anchor, options.to_height);
+        let mut walk =
+            Walk::start(scope, (log, clock), Route { client_id, extent: blocks, anchor, to_height, randomness })?;
+        while let Some(block) = walk.next() {
+            progress(&block);
         }
-        Ok(ControlFlow::Continue(()))
+        let mut walked = walk.end()?;
+        let Some(summary) = walked.conclude(Ok(()))? else {
+            return Err(Broken::new(0, Reason::Height, "the topic holds no block").into());
+        };
+        let report = Report { summary, foreign_count: walked.foreign_count() };
+        Ok((report, walked.into_parts()))
     });
-    // A breach is told whatever else failed.
-    let summary = match auditor.conclude(found) {
-        Ok(summary) => summary,
-        Err(breach) => return Ok(Err(breach)),
+    let (report, state) = match walked {
+        Ok((report, Some((state, _)))) => (report, state),
+        Ok((_, None)) => return Err(Error::stop("there is a last block and no state after it")),
+        Err(Halt::Broken(broken)) => return Ok(Err(broken)),
+        Err(Halt::Undone(error)) => return Err(error),
     };
-    read?;
-    let (Some(summary), Some(state)) = (summary, auditor.state()) else {
-        return Ok(Err(broken(0, Reason::Height, "the topic holds no block")));
-    };
-    if to_height.is_some_and(|height| summary.tip.height < height) {
-        return Err(Error::stop(format!(
-            "the chain ends at height {}: replay to that one or less",
-            summary.tip.height
-        )));
+    let tip = &report.summary.tip;
+    if options.to_height.is_some_and(|height| tip.height < height) {
+        return Err(Error::stop(format!("the chain ends at height {}: replay to that one or less", tip.height)));
     }
-    write(root, state, &summary, clock.now_ms())?;
-    Ok(Ok(summary))
+    write(&options.state_directory, &state, &report.summary, clock.now_ms())?;
+    Ok(Ok(report))
 }
 
 /// A state of a run must not be taken for a replayed one, nor the other way round.
@@ -86,7 +102,7 @@ fn check_empty(root: &Path) -> Result<()> {
 /// Puts the whole state into the stores, in one commit.
 fn write(root: &Path, state: &MemoryState, summary: &Summary, now_ms: i64) -> Result<()> {
     let directory = StateDirectory::open(root, APPLICATION_ID, InstanceId::new(now_ms, 0))?;
-    let tables: Tables = inspect::open(&directory, summary.genesis_hash.0)?;
+    let tables: Tables = inspect::open(&directory, summary.tip.genesis.0)?;
     for table in Table::ALL {
         for (key, value) in state.table(table) {
             tables.put(table, key, value)?;

@@ -1,20 +1,21 @@
-//! Both topics, read side by side: the transactions on a thread of their own that runs a bounded stretch ahead.
-
-use std::ops::ControlFlow;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::ScopedJoinHandle;
+//! Both topics, read side by side: each on a thread of its own that runs a bounded stretch ahead, and the chain followed on a third.
 
 use rand::CryptoRng;
 use topology::clock::Clock;
-use topology::log::{Isolation, Log, Offset, Record, Start};
+use topology::log::{Isolation, Log, Offset, Start, TopicPartition};
 use topology::{Error, Result};
 
-use super::auditor::{Anchor, Auditor, Broken, Reason, Summary, broken};
-use super::chain_partition;
+use super::breach::{Broken, Halt, Reason};
 use super::checkpoint::Checkpoint;
-use super::comparison::{Comparison, Original};
-use crate::chain::{Block, Hash};
+use super::comparison::Comparison;
+use super::reading::Reading;
+use super::walk::{Route, Walk, Walked};
+use super::{Anchor, Summary, chain_partition, originals};
+use crate::chain::{Block, Entry, Read};
 use crate::reader::{Extent, Reader};
+
+/// The reader's name in the brokers' logs.
+const CLIENT_ID: &str = "cairn-verify";
 
 /// What to verify.
 #[derive(Clone, Debug)]
@@ -34,6 +35,8 @@ pub struct Options {
 pub struct Report {
     /// What the intact chain adds up to.
     pub summary: Summary,
+    /// Records on the blockchain topic that are not the chain's: their key is no height.
+    pub foreign_count: u64,
     /// Whether there is a transactions topic. Without one nothing is compared.
     pub has_transactions_topic: bool,
     /// From which height on all blocks could be compared with the transactions topic; `None`: the last one could not.
@@ -44,19 +47,42 @@ pub struct Report {
     pub unsealed_count: u64,
 }
 
-/// Batches of records that the reading thread may be ahead.
-const AHEAD_BATCHES: usize = 16;
-
 /// Verifies a chain as it is now; what is written meanwhile is not looked at. The outer error: it could not be done. The inner
 /// one: it was, and this is wrong. `progress` is told every block that holds, from block 0 on.
 pub fn verify<L: Log>(
     log: &L,
     clock: &dyn Clock,
     options: &Options,
-    randomness: impl CryptoRng,
+    randomness: impl CryptoRng + Send,
     progress: &mut dyn FnMut(&Block),
 ) -> Result<std::result::Result<Report, Broken>> {
-    let reader = Reader::new(log, clock, "cairn-verify");
+    let (blocks, transactions) = extents(log, clock, options)?;
+    let verified = std::thread::scope(|scope| {
+        let input = match transactions {
+            Some(extent) => Some(Input {
+                comparison: Comparison::new(extent.first),
+                low: Low { log, partition: extent.partition.clone() },
+                originals: originals::read(scope, (log, clock), CLIENT_ID, extent)?,
+                unsealed_count: 0,
+            }),
+            None => None,
+        };
+        let (client_id, extent, anchor) = (CLIENT_ID, blocks, options.anchor);
+        let route = Route { client_id, extent, anchor, to_height: None, randomness };
+        let walk = Walk::start(scope, (log, clock), route)?;
+        let chain_time_ms = || last_time_ms(log, clock, &options.blockchain);
+        run(walk, input, options.checkpoint.as_ref(), &chain_time_ms, progress)
+    });
+    match verified {
+        Ok(report) => Ok(Ok(report)),
+        Err(Halt::Broken(broken)) => Ok(Err(broken)),
+        Err(Halt::Undone(error)) => Err(error),
+    }
+}
+
+/// What there is now of both topics; `None`: there is no transactions topic.
+fn extents<L: Log>(log: &L, clock: &dyn Clock, options: &Options) -> Result<(Extent, Option<Extent>)> {
+    let reader = Reader::new(log, clock, CLIENT_ID);
     let blocks = chain_partition(&reader, &options.blockchain)?;
     let split = "a chain seals one: records in the others are in no block";
     let transactions = reader.only_partition(&options.transactions, split)?;
@@ -67,148 +93,136 @@ pub fn verify<L: Log>(
         Some(partition) => Some(reader.extent(partition, Start::Beginning, Isolation::ReadCommitted)?),
         None => None,
     };
-    std::thread::scope(|scope| {
-        let input = transactions.map(|extent| {
-            let (sender, originals) = sync_channel(AHEAD_BATCHES);
-            let (comparison, partition) = (Comparison::new(extent.first), extent.partition.clone());
-            let reading = scope.spawn(move || read_originals(log, clock, extent, &sender));
-            let low = move || -> Result<Offset> { Ok(log.watermarks(&partition, Isolation::ReadCommitted)?.low) };
-            Input { comparison, originals, reading: Some(reading), low }
-        });
-        let auditor = Auditor::new(options.anchor, randomness);
-        let mut walk = Walk { auditor, input, checkpoint: options.checkpoint.as_ref(), found: None };
-        let read = reader.read_to(&[blocks], |_, records| walk.records(records, progress));
-        walk.finish(read)
-    })
+    Ok((blocks, transactions))
 }
 
-fn read_originals<L: Log>(
-    log: &L,
-    clock: &dyn Clock,
-    extent: Extent,
-    sender: &SyncSender<Vec<Original>>,
-) -> Result<()> {
-    Reader::new(log, clock, "cairn-verify").read_to(&[extent], |_, records| {
-        let originals = records.iter().map(|record| Original {
-            offset: record.offset,
-            timestamp_ms: record.timestamp_ms,
-            key: Hash::of_nullable(record.key),
-            value: record.value.map(<[u8]>::to_vec),
-        });
-        let sent = sender.send(originals.collect());
-        Ok(if sent.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
-    })
+/// The time of the topic's last block; `None`: it does not end with one.
+fn last_time_ms<L: Log>(log: &L, clock: &dyn Clock, blockchain: &str) -> Result<Option<i64>> {
+    let last = Reader::new(log, clock, CLIENT_ID)
+        .last(blockchain, |record| Block::from_record(record.key, record.value).and_then(Read::block).ok().flatten())?;
+    Ok(last.map(|block| block.header.time_ms))
+}
+
+/// Asks for a topic's first offset now.
+struct Low<'v, L> {
+    log: &'v L,
+    partition: TopicPartition,
+}
+
+impl<L: Log> Low<'_, L> {
+    fn ask(&self) -> Result<Offset> {
+        Ok(self.log.watermarks(&self.partition, Isolation::ReadCommitted)?.low)
+    }
 }
 
 /// The transactions topic, as the chain's input.
-struct Input<'s, F> {
+struct Input<'v, 's, L> {
     comparison: Comparison,
-    originals: Receiver<Vec<Original>>,
-    /// The thread that reads them, until it has ended.
-    reading: Option<ScopedJoinHandle<'s, Result<()>>>,
-    /// Asks for the topic's first offset now.
-    low: F,
+    originals: Reading<'s, Vec<Entry>>,
+    low: Low<'v, L>,
+    /// Records behind the last block.
+    unsealed_count: u64,
 }
 
-impl<F: Fn() -> Result<Offset>> Input<'_, F> {
-    /// The next records; `None`: there are no more. Errors where they could not be read.
-    fn next(&mut self) -> Result<Option<Vec<Original>>> {
-        if let Ok(batch) = self.originals.recv() {
-            return Ok(Some(batch));
-        }
-        match self.reading.take().map(ScopedJoinHandle::join) {
-            None | Some(Ok(Ok(()))) => Ok(None),
-            Some(Ok(Err(error))) => Err(error),
-            Some(Err(_)) => Err(Error::stop("the thread that read the transactions panicked")),
-        }
-    }
-
-    fn check(&mut self, block: &Block) -> Result<std::result::Result<(), Broken>> {
+impl<L: Log> Input<'_, '_, L> {
+    /// Compares the next block with the next records.
+    fn check(&mut self, block: &Block) -> std::result::Result<(), Halt> {
         while !self.comparison.has_enough_for(block)
-            && let Some(batch) = self.next()?
+            && let Some(entries) = self.originals.next()?
         {
-            batch.into_iter().for_each(|original| self.comparison.push(original));
+            self.comparison.push(entries);
         }
-        self.comparison.check(block, &self.low)
-    }
-}
-
-struct Walk<'w, R, F> {
-    auditor: Auditor<R>,
-    input: Option<Input<'w, F>>,
-    checkpoint: Option<&'w Checkpoint>,
-    /// The breach that ended the walk.
-    found: Option<Broken>,
-}
-
-impl<R: CryptoRng, F: Fn() -> Result<Offset>> Walk<'_, R, F> {
-    fn records(&mut self, records: &[Record<'_>], progress: &mut dyn FnMut(&Block)) -> Result<ControlFlow<()>> {
-        for record in records {
-            match self.record(record)? {
-                Ok(block) => progress(&block),
-                Err(breach) => {
-                    self.found = Some(breach);
-                    return Ok(ControlFlow::Break(()));
-                }
-            }
-        }
-        Ok(ControlFlow::Continue(()))
+        Ok(self.comparison.check(block, || self.low.ask())??)
     }
 
-    /// Checks a record of the blockchain topic. The outer error: there is no telling.
-    fn record(&mut self, record: &Record<'_>) -> Result<std::result::Result<Block, Broken>> {
-        let block = match self.auditor.check_record(record.offset, record.key, record.value) {
-            Ok(block) => block,
-            Err(breach) => return Ok(Err(breach)),
+    /// What a difference between the first block and the first record means. Where that record is younger than the whole chain,
+    /// it cannot be what was sealed: the topic was deleted and made anew, or is another chain's, and there is nothing to compare
+    /// with. Nothing is known to be wrong with the chain then.
+    fn judge(&self, halt: Halt, chain_time_ms: impl FnOnce() -> Result<Option<i64>>) -> Halt {
+        let (Halt::Broken(Broken { reason: Reason::Transactions, .. }), 0) = (&halt, self.comparison.compared_count())
+        else {
+            return halt;
         };
-        if let Some(Err(breach)) = self.checkpoint.map(|checkpoint| checkpoint.check(&block)) {
-            return Ok(Err(breach));
+        let Some(record) = self.comparison.front().map(|entry| entry.origin) else { return halt };
+        match chain_time_ms() {
+            Ok(Some(time_ms)) if record.timestamp_ms > time_ms => Halt::Undone(Error::stop(format!(
+                "the transactions topic is not the one that this chain was made from: its record at offset {} is younger than the \
+                 whole chain, so it was deleted and made anew, or is another chain's. Give the topic of this chain as \
+                 --transactions, or the name of one that is not there to check the chain alone",
+                record.offset
+            ))),
+            Ok(_) => halt,
+            Err(error) => Halt::Undone(error),
         }
-        let compared = match &mut self.input {
-            Some(input) => input.check(&block)?,
-            None => Ok(()),
-        };
-        Ok(compared.map(|()| block))
-    }
-
-    /// What the walk comes to. `read`: whether the blocks could be read up to their end. A breach is told whatever else failed.
-    fn finish(mut self, read: Result<()>) -> Result<std::result::Result<Report, Broken>> {
-        let tip_height = self.auditor.tip().map(|tip| tip.height);
-        let unsealed_count = read.and_then(|()| self.look_behind());
-        let summary = match self.auditor.conclude(self.found) {
-            Ok(summary) => summary,
-            Err(breach) => return Ok(Err(breach)),
-        };
-        let unsealed_count = unsealed_count?;
-        if let Some(Err(breach)) = self.checkpoint.map(|checkpoint| checkpoint.check_reached(tip_height)) {
-            return Ok(Err(breach));
-        }
-        let Some(summary) = summary else { return Ok(Err(broken(0, Reason::Height, "the topic holds no block"))) };
-        let comparison = self.input.as_ref().map(|input| &input.comparison);
-        Ok(Ok(Report {
-            summary,
-            has_transactions_topic: comparison.is_some(),
-            compared_from_height: comparison.and_then(Comparison::from_height),
-            compared_count: comparison.map_or(0, Comparison::compared_count),
-            unsealed_count,
-        }))
     }
 
     /// Looks at the records behind the last block: the first proves where that block ends, and all are counted.
-    fn look_behind(&mut self) -> Result<u64> {
-        let Some(input) = self.input.as_mut().filter(|_| self.found.is_none()) else { return Ok(0) };
-        if input.comparison.waiting_count() == 0
-            && let Some(batch) = input.next()?
+    fn look_behind<R: CryptoRng>(&mut self, walked: &mut Walked<R>) -> std::result::Result<(), Halt> {
+        if self.comparison.waiting_count() == 0
+            && let Some(entries) = self.originals.next()?
         {
-            batch.into_iter().for_each(|original| input.comparison.push(original));
+            self.comparison.push(entries);
         }
-        if let Some(next) = input.comparison.next_item(&input.low)? {
-            self.found = self.auditor.check_last_cut(&next).err();
+        if let Some(next) = self.comparison.next_item(|| self.low.ask())? {
+            walked.check_last_cut(&next)?;
         }
-        let mut count = input.comparison.waiting_count() as u64;
-        while let Some(batch) = input.next()? {
-            count += batch.len() as u64;
+        self.unsealed_count = self.comparison.waiting_count() as u64;
+        while let Some(entries) = self.originals.next()? {
+            self.unsealed_count += entries.len() as u64;
         }
-        Ok(count)
+        Ok(())
     }
+}
+
+/// Takes all blocks, up to the last one or the first that is wrong, and sums up.
+fn run<L: Log, R: CryptoRng + Send>(
+    mut walk: Walk<'_, R>,
+    mut input: Option<Input<'_, '_, L>>,
+    checkpoint: Option<&Checkpoint>,
+    chain_time_ms: &dyn Fn() -> Result<Option<i64>>,
+    progress: &mut dyn FnMut(&Block),
+) -> std::result::Result<Report, Halt> {
+    let mut ended = compare(&mut walk, input.as_mut(), checkpoint, progress);
+    if let Some(input) = &input {
+        ended = ended.map_err(|halt| input.judge(halt, chain_time_ms));
+    }
+    let mut walked = walk.end()?;
+    if let (Ok(()), true, Some(input)) = (&ended, walked.holds(), &mut input) {
+        ended = input.look_behind(&mut walked);
+    }
+    let summary = walked.conclude(ended)?;
+    if let Some(checkpoint) = checkpoint {
+        checkpoint.check_reached(summary.as_ref().map(|summary| summary.tip.height))?;
+    }
+    let Some(summary) = summary else {
+        return Err(Broken::new(0, Reason::Height, "the topic holds no block").into());
+    };
+    let comparison = input.as_ref().map(|input| &input.comparison);
+    Ok(Report {
+        summary,
+        foreign_count: walked.foreign_count(),
+        has_transactions_topic: comparison.is_some(),
+        compared_from_height: comparison.and_then(Comparison::from_height),
+        compared_count: comparison.map_or(0, Comparison::compared_count),
+        unsealed_count: input.as_ref().map_or(0, |input| input.unsealed_count),
+    })
+}
+
+/// The blocks that hold, compared with the checkpoint and with the input.
+fn compare<L: Log, R>(
+    walk: &mut Walk<'_, R>,
+    mut input: Option<&mut Input<'_, '_, L>>,
+    checkpoint: Option<&Checkpoint>,
+    progress: &mut dyn FnMut(&Block),
+) -> std::result::Result<(), Halt> {
+    while let Some(block) = walk.next() {
+        if let Some(checkpoint) = checkpoint {
+            checkpoint.check(&block)?;
+        }
+        if let Some(input) = &mut input {
+            input.check(&block)?;
+        }
+        progress(&block);
+    }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Strategies for values of the chain, for property tests.
 
-use proptest::array::uniform32;
+use proptest::array::{uniform8, uniform32};
 use proptest::collection::{btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -32,7 +32,7 @@ pub(crate) fn name() -> impl Strategy<Value = Name> {
 }
 
 pub(crate) fn validator() -> impl Strategy<Value = ValidatorId> {
-    prop_oneof!["[a-z0-9._-]{1,64}".prop_filter_map("id", |text| text.parse().ok()), Just(ValidatorId::genesis())]
+    "[a-z0-9._-]{1,64}".prop_filter_map("id", |text| text.parse().ok())
 }
 
 pub(crate) fn bitmap() -> impl Strategy<Value = Bitmap> {
@@ -48,14 +48,18 @@ prop_compose! {
         kind in code(Kind::ALL), asset in prop_oneof![Just(0), any::<u32>()], from in name(), to in name(),
         amount in amount(), fee in option::of(amount()),
         id in option::of("[a-z\"é]{1,40}".prop_filter_map("id", |text| Id::new(&text).ok())),
-        numbers in (option::of(any::<u64>()), option::of(any::<u64>())),
+        numbers in (option::of(amount()), option::of(amount()), option::of(amount())),
         memo in option::of(any::<String>().prop_filter_map("memo", |text| Memo::new(&text).ok())),
+        (validator, reference) in (option::of(validator()), option::of(hash())),
         authorization in option::of((bytes(), bytes())),
     ) -> Transaction {
-        let (nonce, valid_until_height) = numbers;
+        let [nonce, valid_until, timeout_ms] = <[_; 3]>::from(numbers).map(|number| number.map(Amount::get));
         let authorization = authorization.map(|(public_key, signature)| Authorization { public_key, signature });
         let version = Transaction::VERSION;
-        Transaction { version, kind, asset, from, to, amount, fee, id, nonce, valid_until_height, memo, authorization }
+        Transaction {
+            version, kind, asset, from, to, amount, fee, id, nonce, valid_until, memo, validator, timeout_ms, reference,
+            authorization,
+        }
     }
 }
 
@@ -71,7 +75,7 @@ pub(crate) fn receipt() -> impl Strategy<Value = Receipt> {
 pub(crate) fn entry() -> impl Strategy<Value = Entry> {
     let content = prop_oneof![
         3 => (transaction(), receipt()).prop_map(|(transaction, receipt)| Content::Transaction { transaction, receipt }),
-        1 => (code(RejectCode::ALL), hash(), hash()).prop_map(|(reason, key, value)| Content::Stub { reason, key, value }),
+        1 => (code(RejectCode::ALL), option::of(hash())).prop_map(|(reason, key)| Content::Stub { reason, key }),
     ];
     (any::<i32>(), any::<i64>(), any::<i64>(), hash(), content).prop_map(
         |(partition, offset, timestamp_ms, original, content)| Entry {
@@ -82,23 +86,32 @@ pub(crate) fn entry() -> impl Strategy<Value = Entry> {
     )
 }
 
+fn author() -> impl Strategy<Value = Author> {
+    let stake = (validator(), any::<u32>(), hash());
+    prop_oneof![
+        1 => Just(Author::Genesis),
+        4 => stake.prop_map(|(proposer, round, seed)| Author::Stake(StakeAuthor { proposer, round, seed })),
+    ]
+}
+
 prop_compose! {
     pub(crate) fn header()(
-        version in any::<u16>(), hash_algorithm in any::<u8>(), chain_id in "\\PC{0,20}", height in any::<u64>(),
-        hashes in [hash(), hash(), hash(), hash(), hash(), hash(), hash()], time_ms in any::<i64>(),
+        heights in (any::<u64>(), any::<u64>()), time_ms in any::<i64>(),
+        hashes in uniform8(hash()),
         window in option::of((any::<i64>(), any::<i64>()).prop_map(|(start_ms, end_ms)| Window { start_ms, end_ms })),
         cut in code(Cut::ALL),
         ranges in vec((any::<i32>(), any::<i64>(), any::<i64>(), any::<u64>()), 0..3),
-        (proposer, round) in (validator(), any::<u32>()),
+        author in author(),
         extensions in vec((any::<u16>(), any::<bool>(), vec(any::<u8>(), 0..40)), 0..3),
     ) -> Header {
         let range = |(partition, first, last, count)| Range { partition, first, last, count };
         let extension = |(id, critical, value)| Extension { id, critical, value };
-        let [parent, transactions_root, operations_root, state_root, validators, parameters, seed] = hashes;
+        let [genesis, parent, history, transactions_root, operations_root, state_root, validators, parameters] = hashes;
         Header {
-            version, hash_algorithm, chain_id, height, parent, time_ms, window, cut,
+            version: Header::VERSION, hash_algorithm: Header::SHA_256, genesis, height: heights.0, active_height: heights.1,
+            time_ms, parent, history, window, cut,
             ranges: ranges.into_iter().map(range).collect(),
-            transactions_root, operations_root, state_root, validators, parameters, proposer, round, seed,
+            transactions_root, operations_root, state_root, validators, parameters, author,
             extensions: extensions.into_iter().map(extension).collect(),
         }
     }
@@ -135,13 +148,14 @@ prop_compose! {
     pub(crate) fn parameters()(
         block in (any::<u32>(), any::<u32>(), any::<u64>(), any::<u64>()),
         balances in option::of(amount()), signatures in code(Signatures::ALL), fee in amount(), reward in amount(),
-        ids_remember_blocks in any::<u64>(),
+        ids_remember_blocks in any::<u64>(), versions in vec((any::<u16>(), any::<u64>()), 0..3),
     ) -> Parameters {
         let (block_max_transactions, block_max_bytes, block_max_age_ms, block_window_ms) = block;
+        let scheduled = |(version, from_height)| ScheduledVersion { version, from_height };
         Parameters {
-            block_max_transactions, block_max_bytes, block_max_age_ms, block_window_ms,
+            versions: versions.into_iter().map(scheduled).collect(), block_max_transactions, block_max_bytes, block_max_age_ms, block_window_ms,
             balances: balances.map_or(Balances::Strict, |overdraft_max| Balances::Open { overdraft_max }),
-            signatures, fee, reward, ids_remember_blocks, committee: Committee::Local,
+            signatures, fee, reward, ids_remember_blocks, consensus: Consensus::Stake { committee: Committee::Local },
         }
     }
 }
@@ -160,11 +174,14 @@ pub(crate) fn genesis() -> impl Strategy<Value = Genesis> {
     )
 }
 
+pub(crate) fn seal() -> impl Strategy<Value = Seal> {
+    (bytes(), bytes(), bytes(), bitmap()).prop_map(|(signature, reveal, attestation, signers)| {
+        Seal::Stake(StakeSeal { signature, reveal, attestation, signers })
+    })
+}
+
 pub(crate) fn block() -> impl Strategy<Value = Block> {
-    let seal = (any::<u8>(), bytes(), bytes(), bytes(), bitmap()).prop_map(
-        |(scheme, signature, reveal, attestation, signers)| Seal { scheme, signature, reveal, attestation, signers },
-    );
-    (header(), option::of(seal), vec(entry(), 0..4), vec(operation(), 0..3), option::of(genesis())).prop_map(
+    (header(), option::of(seal()), vec(entry(), 0..4), vec(operation(), 0..3), option::of(genesis())).prop_map(
         |(header, seal, entries, operations, genesis)| Block {
             hash: header.hash(),
             header,

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::block::{Block, Content, Entry};
+use super::block::Block;
+use super::entry::{Entry, TIMESTAMP_MS_MAX};
+use super::frontier::Frontier;
 use super::hash::Hash;
-use super::header::{Cut, Header, Range};
+use super::header::{Author, Cut, Header, Range};
+use super::json::Pruned;
 use super::operation::Operation;
 use super::{Error, Result, merkle};
 
@@ -48,8 +51,37 @@ pub fn ascending(entries: &[Entry]) -> Result<(), String> {
     Ok(())
 }
 
+/// What a block must follow: the block before, and the blocks before that one.
+#[derive(Clone, Copy, Debug)]
+pub struct Parent<'a> {
+    /// The chain: its genesis hash.
+    pub genesis: Hash,
+    /// The height of the block before.
+    pub height: u64,
+    /// Its hash.
+    pub hash: Hash,
+    /// Its active height.
+    pub active_height: u64,
+    /// The frontier over the hashes of the blocks before it, whose root its header carries.
+    pub history: &'a Frontier,
+}
+
+impl<'a> Parent<'a> {
+    /// As the block's own header says it.
+    #[must_use]
+    pub fn of(header: &Header, hash: Hash, history: &'a Frontier) -> Self {
+        Self { genesis: header.genesis, height: header.height, hash, active_height: header.active_height, history }
+    }
+
+    /// The frontier over the hashes of all blocks up to this one: its root is what the next header carries.
+    #[must_use]
+    pub fn next_history(&self) -> Frontier {
+        self.history.with(merkle::leaf(self.hash.as_bytes()))
+    }
+}
+
 impl Block {
-    /// Whether the block's hash is its header's, and the header what the body says: roots, ranges, offsets that a log has,
+    /// Whether the block's hash is its header's, and the header what the body says: roots, ranges, places that a log has,
     /// ascending within a partition, extensions; for block 0 the genesis and what follows from it, for every other block a seal.
     pub fn check(&self) -> Result<()> {
         let header = &self.header;
@@ -62,7 +94,7 @@ impl Block {
             (Some(genesis), None, 0) => {
                 genesis.validate()?;
                 let expected = genesis.block(header.state_root);
-                self.equal("header.parent", &header.parent, &expected.header.parent)?;
+                self.equal("header.genesis", &header.genesis, &expected.header.genesis)?;
                 self.equal("header", &self.hash, &expected.hash)
             }
             (None, Some(_), 1..) => Ok(()),
@@ -71,24 +103,107 @@ impl Block {
         }
     }
 
-    /// Whether the entries stand at places that a log has, in ascending offsets by partition, and stubs name the hash of the
-    /// value once.
+    /// Whether the block may stand right after its parent: its header ([`Header::check_follows`]), and whether it counts as
+    /// active exactly if a transaction in it was applied.
+    pub fn check_follows(&self, parent: &Parent<'_>) -> Result<()> {
+        self.header.check_follows(parent)?;
+        let expected = parent.active_height.saturating_add(u64::from(self.is_active()));
+        if self.header.active_height != expected {
+            let detail = format!("{}, its transactions make it {expected}", self.header.active_height);
+            return Err(self.wrong("header.active_height", detail));
+        }
+        Ok(())
+    }
+
+    /// Whether the entries stand at places and times that a log has, in ascending offsets by partition.
     fn check_entries(&self) -> Result<()> {
-        for Entry { origin, original, content } in &self.entries {
+        for Entry { origin, .. } in &self.entries {
             if origin.partition < 0 || origin.offset < 0 {
                 let detail =
                     format!("partition {} offset {}: no log has such a place", origin.partition, origin.offset);
                 return Err(self.wrong("transactions.offset", detail));
             }
-            if let Content::Stub { value, .. } = content {
-                self.equal("transactions.stub.value", value, original)?;
+            if origin.timestamp_ms.unsigned_abs() > TIMESTAMP_MS_MAX.unsigned_abs() {
+                let detail = format!("{}: at most {TIMESTAMP_MS_MAX} from 1970", origin.timestamp_ms);
+                return Err(self.wrong("transactions.timestamp_ms", detail));
             }
         }
         ascending(&self.entries).map_err(|detail| self.wrong("transactions.offset", detail))?;
         let expected = ranges(&self.entries);
-        if self.header.ranges != expected {
-            let detail = format!("the header says {:?}, the entries {expected:?}", self.header.ranges);
-            return Err(self.wrong("header.ranges", detail));
+        let found = &self.header.ranges;
+        if *found == expected {
+            return Ok(());
+        }
+        let same = found.iter().zip(&expected).take_while(|(found, expected)| found == expected).count();
+        let show = |range: Option<&Range>| range.map_or_else(|| "nothing".to_owned(), |range| format!("{range:?}"));
+        let (found, expected) = (show(found.get(same)), show(expected.get(same)));
+        let detail = format!("number {same}: the header says {found}, the entries {expected}");
+        Err(self.wrong("header.ranges", detail))
+    }
+
+    fn equal(&self, field: &'static str, found: &Hash, expected: &Hash) -> Result<()> {
+        self.header.equal(field, found, expected)
+    }
+
+    fn wrong(&self, field: &'static str, detail: impl Into<String>) -> Error {
+        self.header.wrong(field, detail)
+    }
+}
+
+impl Pruned {
+    /// Whether the hash is the header's, of a header that this program can judge. What the body was, nothing here can tell. Whether
+    /// it stands in its place: [`Header::check_follows`].
+    pub fn check(&self) -> Result<()> {
+        self.header.check()?;
+        if self.header.height == 0 {
+            return Err(self.header.wrong("transactions", "block 0 is never pruned"));
+        }
+        self.header.equal("hash", &self.hash, &self.header.hash())
+    }
+}
+
+impl Header {
+    /// Whether this program can judge the header at all: version, hash algorithm, extensions. What only a newer program knows is
+    /// [`Error::Newer`].
+    pub fn check(&self) -> Result<()> {
+        if self.version > Self::VERSION {
+            return Err(Error::newer_version(self.height, u64::from(self.version)));
+        }
+        if self.version == 0 {
+            return Err(self.wrong("header.version", "0: versions count from 1"));
+        }
+        if self.hash_algorithm != Self::SHA_256 {
+            let known = format!("{} (SHA-256)", Self::SHA_256);
+            return Err(self.newer("header.hash_algorithm", self.hash_algorithm.to_string(), known));
+        }
+        if (self.cut == Cut::Genesis) != (self.height == 0) {
+            return Err(self.wrong("header.cut", format!("{} at height {}", self.cut, self.height)));
+        }
+        if (self.author == Author::Genesis) != (self.height == 0) {
+            return Err(self.wrong("header.author", "block 0 has the genesis as its author, and no other block has"));
+        }
+        if self.extensions.windows(2).any(|pair| pair[0].id >= pair[1].id) {
+            return Err(self.wrong("header.extensions", "not in ascending order of ids"));
+        }
+        // No extension is known yet.
+        if let Some(critical) = self.extensions.iter().find(|extension| extension.critical) {
+            return Err(self.newer("header.extensions", format!("critical {}", critical.id), "none".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Whether the header may stand right after a block: chain, height, parent and history are what follows from it, the active
+    /// height is the same or one more.
+    pub fn check_follows(&self, parent: &Parent<'_>) -> Result<()> {
+        if Some(self.height) != parent.height.checked_add(1) {
+            return Err(self.wrong("header.height", format!("it follows height {}", parent.height)));
+        }
+        self.equal("header.genesis", &self.genesis, &parent.genesis)?;
+        self.equal("header.parent", &self.parent, &parent.hash)?;
+        self.equal("header.history", &self.history, &parent.next_history().root())?;
+        if !matches!(self.active_height.checked_sub(parent.active_height), Some(0 | 1)) {
+            let detail = format!("{} follows {}", self.active_height, parent.active_height);
+            return Err(self.wrong("header.active_height", detail));
         }
         Ok(())
     }
@@ -97,80 +212,14 @@ impl Block {
         if found == expected {
             return Ok(());
         }
-        Err(self.wrong(field, format!("it says {found}, the rest of the block gives {expected}")))
+        Err(self.wrong(field, format!("it says {found}, the rest of the chain gives {expected}")))
     }
 
     fn wrong(&self, field: &'static str, detail: impl Into<String>) -> Error {
-        Error::Block { height: self.header.height, field, detail: detail.into() }
-    }
-}
-
-impl Header {
-    /// Whether this program can judge the header at all: version, hash algorithm, extensions.
-    pub fn check(&self) -> Result<()> {
-        let wrong = |field, detail: String| Err(Error::Block { height: self.height, field, detail });
-        if self.version != Self::VERSION {
-            return wrong("header.version", format!("{}, this program knows {}", self.version, Self::VERSION));
-        }
-        if self.hash_algorithm != Self::SHA_256 {
-            let detail = format!("{}, this program knows {} (SHA-256)", self.hash_algorithm, Self::SHA_256);
-            return wrong("header.hash_algorithm", detail);
-        }
-        if (self.cut == Cut::Genesis) != (self.height == 0) {
-            return wrong("header.cut", format!("{} at height {}", self.cut, self.height));
-        }
-        if self.extensions.windows(2).any(|pair| pair[0].id >= pair[1].id) {
-            return wrong("header.extensions", "not in ascending order of ids".to_owned());
-        }
-        // No extension is known yet.
-        if let Some(critical) = self.extensions.iter().find(|extension| extension.critical) {
-            let detail = format!("critical extension {} is not known to this program", critical.id);
-            return wrong("header.extensions", detail);
-        }
-        Ok(())
+        Error::Block { height: self.height, field, detail: detail.into() }
     }
 
-    /// Whether the header may stand right after another one.
-    pub fn check_follows(&self, parent: &Header) -> Result<()> {
-        let wrong = |field, detail: String| Err(Error::Block { height: self.height, field, detail });
-        if Some(self.height) != parent.height.checked_add(1) {
-            return wrong("header.height", format!("it follows height {}", parent.height));
-        }
-        let expected = parent.hash();
-        if self.parent != expected {
-            let detail = format!("it says {}, block {} has the hash {expected}", self.parent, parent.height);
-            return wrong("header.parent", detail);
-        }
-        if self.chain_id != parent.chain_id {
-            return wrong("header.chain_id", format!("`{}` follows `{}`", self.chain_id, parent.chain_id));
-        }
-        Ok(())
-    }
-}
-
-/// Which offsets of each partition blocks have covered so far: each block must go on after the one before.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Coverage {
-    last: BTreeMap<i32, i64>,
-}
-
-impl Coverage {
-    /// The last offset covered of a partition.
-    #[must_use]
-    pub fn last(&self, partition: i32) -> Option<i64> {
-        self.last.get(&partition).copied()
-    }
-
-    /// Takes in the next block's ranges; refuses, and changes nothing, if one goes back.
-    pub fn extend(&mut self, header: &Header) -> Result<()> {
-        for range in &header.ranges {
-            if let Some(last) = self.last(range.partition).filter(|last| range.first <= *last) {
-                let partition = range.partition;
-                let detail = format!("partition {partition} goes back to {}, {last} was covered before", range.first);
-                return Err(Error::Block { height: header.height, field: "header.ranges", detail });
-            }
-        }
-        self.last.extend(header.ranges.iter().map(|range| (range.partition, range.last)));
-        Ok(())
+    fn newer(&self, field: &'static str, found: String, known: String) -> Error {
+        Error::Newer { height: self.height, field, found, known }
     }
 }

@@ -27,6 +27,14 @@ where
     Ok(())
 }
 
+/// The value of the bytes with one of them altered, if they are of one.
+fn altered<T: BorshSerialize + BorshDeserialize>(value: &T, at: Index, flip: u8) -> Option<T> {
+    let mut bytes = to_canonical(value);
+    let at = at.index(bytes.len());
+    bytes[at] ^= flip;
+    from_canonical(&bytes).ok()
+}
+
 proptest! {
     #[test]
     fn entries_have_one_encoding(value in arbitrary::entry(), at: Index, flip in 1_u8..) {
@@ -49,6 +57,36 @@ proptest! {
     }
 
     #[test]
+    fn seals_have_one_encoding(value in arbitrary::seal(), at: Index, flip in 1_u8..) {
+        has_one_encoding(&value, at, flip)?;
+    }
+
+    #[test]
+    fn one_byte_changed_is_another_hash(
+        header in arbitrary::header(), entry in arbitrary::entry(), genesis in arbitrary::genesis(), at: Index, flip in 1_u8..,
+    ) {
+        if let Some(other) = altered(&header, at, flip) {
+            prop_assert_ne!(other.hash(), header.hash());
+        }
+        if let Some(other) = altered(&entry, at, flip) {
+            prop_assert_ne!(merkle::leaves([&other]), merkle::leaves([&entry]));
+        }
+        if let Some(other) = altered(&genesis, at, flip) {
+            prop_assert_ne!(other.hash(), genesis.hash());
+            prop_assert_eq!(other.parameters == genesis.parameters, other.parameters.hash() == genesis.parameters.hash());
+        }
+        if let Content::Transaction { transaction, .. } = &entry.content
+            && let Some(other) = altered(transaction, at, flip)
+        {
+            let same = Transaction { authorization: transaction.authorization, ..other.clone() } == *transaction;
+            prop_assert_eq!(same, other.body_hash() == transaction.body_hash());
+            let (one, two) = (header.genesis, header.parent);
+            prop_assert_eq!(same, other.signing_bytes(&one, &[0; 32]) == transaction.signing_bytes(&one, &[0; 32]));
+            prop_assert_ne!(other.signing_bytes(&two, &[0; 32]), transaction.signing_bytes(&one, &[0; 32]));
+        }
+    }
+
+    #[test]
     fn any_bytes_decode_or_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         let _ = from_canonical::<Entry>(&bytes);
         let _ = from_canonical::<Header>(&bytes);
@@ -59,6 +97,10 @@ proptest! {
     }
 }
 
+fn transfer() -> Transaction {
+    Transaction::transfer("a".parse().unwrap(), "b".parse().unwrap(), Amount::ZERO)
+}
+
 #[test]
 fn a_value_out_of_bounds_does_not_decode() {
     let too_much = Amount::MAX.get() + 1;
@@ -67,10 +109,17 @@ fn a_value_out_of_bounds_does_not_decode() {
     assert!(from_canonical::<Name>(&to_canonical("a\nb")).is_err());
     assert!(from_canonical::<Name>(&to_canonical("ed25519:00")).is_err());
     assert!(from_canonical::<Memo>(&to_canonical(&"x".repeat(257)[..])).is_err());
-    assert!(from_canonical::<ValidatorId>(&to_canonical("$other")).is_err());
+    assert!(from_canonical::<ValidatorId>(&to_canonical("$genesis")).is_err());
     assert!(from_canonical::<Bitmap>(&to_canonical(&vec![1_u8, 0])).is_err());
     assert!(from_canonical::<RejectCode>(&[0]).is_err());
-    assert!(from_canonical::<Kind>(&[5]).is_err());
+    assert!(from_canonical::<Kind>(&[9]).is_err());
+    assert!(from_canonical::<Author>(&[2]).is_err());
+    assert!(from_canonical::<Seal>(&[&[2][..], &[0; 164]].concat()).is_err());
+    assert!(from_canonical::<Consensus>(&[2, 0]).is_err());
+    let receipt = to_canonical(&Receipt::UNDECIDED);
+    assert!(from_canonical::<Receipt>(&[&[2], &receipt[1..]].concat()).is_err());
+    let transaction = Transaction { nonce: Some(too_much), ..transfer() };
+    assert!(from_canonical::<Transaction>(&to_canonical(&transaction)).is_err());
     // A length that claims four gigabytes is refused without asking for them.
     assert!(from_canonical::<Name>(&[0xff; 8]).is_err());
 }

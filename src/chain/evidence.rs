@@ -22,7 +22,6 @@ codes! {
 
 /// A header and its proposer's signature.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct SignedHeader {
     /// The header.
     pub header: Header,
@@ -32,10 +31,9 @@ pub struct SignedHeader {
 }
 
 /// Proof that a validator offended. It needs nothing but the validators' keys and stakes to be checked.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 #[borsh(use_discriminant = true)]
 #[expect(clippy::large_enum_variant, reason = "evidence is rare, and boxed where it is kept")]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 #[repr(u8)]
 pub enum Evidence {
     /// Two headers by one proposer for one height and round.
@@ -52,7 +50,6 @@ pub enum Evidence {
         /// Why.
         reason: RefusalReason,
         /// BLS over [`Domain::Refusal`]'s message of the header's hash and the reason, aggregated.
-        #[serde(with = "hex_array")]
         signature: [u8; 48],
         /// Who refused, by their places in the validator set.
         signers: Bitmap,

@@ -1,7 +1,7 @@
 //! The header of a block. Its hash is the block's hash; it commits to everything in the block but the seal.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::code::codes;
 use super::encoding::write_canonical;
@@ -28,8 +28,7 @@ codes! {
 }
 
 /// The event-time window of a block: `start_ms <= time < end_ms`, in milliseconds since 1970 UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize, Deserialize)]
 pub struct Window {
     /// The first millisecond.
     pub start_ms: i64,
@@ -39,8 +38,7 @@ pub struct Window {
 
 /// The stretch of one origin partition that a block covers. Offsets between `first` and `last` without an entry are
 /// offsets at which the log holds no record (transaction markers, for instance).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize, Deserialize)]
 pub struct Range {
     /// The partition.
     pub partition: i32,
@@ -53,8 +51,7 @@ pub struct Range {
 }
 
 /// Something a later version adds to the header.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize, Deserialize)]
 pub struct Extension {
     /// What it is.
     pub id: u16,
@@ -65,24 +62,61 @@ pub struct Extension {
     pub value: Vec<u8>,
 }
 
-/// The header. The order of the fields is the order of the canonical encoding (`docs/encoding.md` draws it).
+/// Who made a block, in the manner of the chain's consensus.
+///
+/// ```text
+/// code u8 | body        0 genesis: nothing        1 stake: StakeAuthor        2 work: reserved
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
+#[borsh(use_discriminant = true)]
+#[repr(u8)]
+pub enum Author {
+    /// Block 0 follows from the genesis; no validator proposes it.
+    Genesis = 0,
+    /// The validator drawn by stake.
+    Stake(StakeAuthor) = 1,
+}
+
+impl Author {
+    /// The kinds of author that this program knows, as in JSON.
+    pub const KINDS: [&str; 2] = ["genesis", "stake"];
+}
+
+/// The turn in which a block was proposed.
+///
+/// ```text
+/// proposer str | round u32 | seed 32
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
+pub struct StakeAuthor {
+    /// Who proposed the block.
+    pub proposer: ValidatorId,
+    /// The round: how many proposers drawn before it failed.
+    pub round: u32,
+    /// The seed from which the proposer was drawn.
+    pub seed: Hash,
+}
+
+/// The header. The order of the fields is the order of the canonical encoding and of the JSON (`docs/encoding.md` draws both).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Header {
-    /// The layout and the rules: [`Header::VERSION`].
+    /// The layout and the rules, as the chain's schedule of versions has it for this height.
     pub version: u16,
     /// The hash used throughout: [`Header::SHA_256`].
     pub hash_algorithm: u8,
-    /// The chain's id, from the genesis.
-    pub chain_id: String,
+    /// The hash of the genesis: the chain's identity.
+    pub genesis: Hash,
     /// 0 for genesis, then one more for each block.
     pub height: u64,
-    /// The hash of the block before; for block 0 the hash of the genesis.
-    pub parent: Hash,
+    /// How many blocks, up to and with this one, have at least one applied transaction.
+    pub active_height: u64,
     /// Stream time at the cut, in milliseconds since 1970 UTC. Never the wall clock.
     pub time_ms: i64,
+    /// The hash of the block before; zeros in block 0.
+    pub parent: Hash,
+    /// The Merkle root over the hashes of all blocks before, from block 0.
+    pub history: Hash,
     /// The event-time window the block lies in.
-    #[serde(deserialize_with = "serde::Deserialize::deserialize")] // null is a value; left out is not
     pub window: Option<Window>,
     /// Why the block ends where it ends.
     pub cut: Cut,
@@ -98,18 +132,14 @@ pub struct Header {
     pub validators: Hash,
     /// The hash of the chain parameters in force.
     pub parameters: Hash,
-    /// Who proposed the block.
-    pub proposer: ValidatorId,
-    /// The round: how many proposers drawn before it failed.
-    pub round: u32,
-    /// The seed from which the proposer was drawn.
-    pub seed: Hash,
+    /// Who made the block.
+    pub author: Author,
     /// Extensions, by id, ascending, each id once.
     pub extensions: Vec<Extension>,
 }
 
 impl Header {
-    /// The only version there is.
+    /// The newest version that this program knows.
     pub const VERSION: u16 = 1;
     /// SHA-256, the only hash algorithm there is.
     pub const SHA_256: u8 = 1;
@@ -120,5 +150,41 @@ impl Header {
         let mut bytes = Vec::with_capacity(512);
         write_canonical(self, &mut bytes);
         hash(Domain::Header, &[&bytes])
+    }
+
+    /// The turn in which the block was proposed; `None` for block 0, which no validator proposes.
+    #[must_use]
+    pub fn stake(&self) -> Option<&StakeAuthor> {
+        match &self.author {
+            Author::Genesis => None,
+            Author::Stake(author) => Some(author),
+        }
+    }
+
+    /// As [`Header::stake`], to be altered.
+    #[must_use]
+    pub fn stake_mut(&mut self) -> Option<&mut StakeAuthor> {
+        match &mut self.author {
+            Author::Genesis => None,
+            Author::Stake(author) => Some(author),
+        }
+    }
+
+    /// Who proposed the block; `None` for block 0.
+    #[must_use]
+    pub fn proposer(&self) -> Option<&ValidatorId> {
+        self.stake().map(|author| &author.proposer)
+    }
+
+    /// The round in which it was proposed; 0 for block 0.
+    #[must_use]
+    pub fn round(&self) -> u32 {
+        self.stake().map_or(0, |author| author.round)
+    }
+
+    /// The seed from which its proposer was drawn; `None` for block 0.
+    #[must_use]
+    pub fn seed(&self) -> Option<Hash> {
+        self.stake().map(|author| author.seed)
     }
 }

@@ -22,22 +22,37 @@ pub fn decode_any_case<const N: usize>(text: &str) -> Option<[u8; N]> {
 
 /// Fills `bytes` from hex digits; false if the text has another length or another character.
 pub(super) fn decode_into(text: &[u8], bytes: &mut [u8], upper_case: bool) -> bool {
-    let nibble = |digit: u8| match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' if upper_case => Some(digit - b'A' + 10),
-        _ => None,
-    };
     if text.len() != bytes.len() * 2 {
         return false;
     }
-    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-        match (nibble(pair[0]), nibble(pair[1])) {
-            (Some(high), Some(low)) => *byte = (high << 4) | low,
-            _ => return false,
-        }
+    // Digits of hashes are random, so a branch for each would be guessed wrongly half of the time.
+    let values = if upper_case { &ANY_CASE } else { &LOWER_CASE };
+    let mut all = 0;
+    for (byte, pair) in bytes.iter_mut().zip(text.as_chunks::<2>().0) {
+        let [high, low] = pair.map(|digit| values[usize::from(digit)]);
+        all |= high | low;
+        *byte = (high << 4) | (low & 15);
     }
-    true
+    all & NO_DIGIT == 0
+}
+
+/// Of a character that is no digit; no digit's value has these bits.
+const NO_DIGIT: u8 = 0xf0;
+const LOWER_CASE: [u8; 256] = values(false);
+const ANY_CASE: [u8; 256] = values(true);
+
+/// The value of each character as a digit.
+const fn values(upper_case: bool) -> [u8; 256] {
+    let mut values = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < DIGITS.len() {
+        values[DIGITS[value] as usize] = value as u8;
+        if upper_case {
+            values[DIGITS[value].to_ascii_uppercase() as usize] = value as u8;
+        }
+        value += 1;
+    }
+    values
 }
 
 /// The two lower-case hex digits of a byte.

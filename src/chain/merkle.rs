@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::encoding::write_canonical;
 use super::hash::Hash;
+use super::sha256::two_messages;
 
 /// The hash of a leaf.
 #[must_use]
@@ -20,23 +21,39 @@ pub fn leaf(bytes: &[u8]) -> Hash {
     Hash(Sha256::new().chain_update([0]).chain_update(bytes).finalize().into())
 }
 
-fn node(left: &Hash, right: &Hash) -> Hash {
+/// The hash of an inner node.
+pub(super) fn node(left: &Hash, right: &Hash) -> Hash {
+    Hash::of(&node_bytes(left, right))
+}
+
+fn node_bytes(left: &Hash, right: &Hash) -> [u8; 65] {
     let mut bytes = [1; 65];
     bytes[1..33].copy_from_slice(&left.0);
     bytes[33..].copy_from_slice(&right.0);
-    Hash::of(&bytes)
+    bytes
 }
 
 /// The hashes of leaves whose bytes are the canonical bytes of the items.
-pub fn leaves<'a, T: BorshSerialize + 'a>(items: impl IntoIterator<Item = &'a T>) -> Vec<Hash> {
-    let mut bytes = Vec::with_capacity(512);
-    let leaf_of = |item| {
+pub fn leaves<T: BorshSerialize>(items: impl IntoIterator<Item = T>) -> Vec<Hash> {
+    let mut items = items.into_iter();
+    let mut hashes = Vec::with_capacity(items.size_hint().0);
+    let mut buffers = [Vec::with_capacity(512), Vec::with_capacity(512)];
+    let write = |item: &T, bytes: &mut Vec<u8>| {
         bytes.clear();
         bytes.push(0);
-        write_canonical(item, &mut bytes);
-        Hash::of(&bytes)
+        write_canonical(item, bytes);
     };
-    items.into_iter().map(leaf_of).collect()
+    while let Some(one) = items.next() {
+        write(&one, &mut buffers[0]);
+        match items.next() {
+            Some(two) => {
+                write(&two, &mut buffers[1]);
+                hashes.extend(two_messages(buffers.each_ref().map(Vec::as_slice)));
+            }
+            None => hashes.push(Hash::of(&buffers[0])),
+        }
+    }
+    hashes
 }
 
 /// The root over hashes of leaves.
@@ -54,7 +71,16 @@ pub fn root(mut level: Vec<Hash>) -> Hash {
 /// Replaces the nodes of a level with those of the level above.
 fn pair_up(level: &mut Vec<Hash>) {
     let count = level.len();
-    for above in 0..count / 2 {
+    let mut above = 0;
+    while above + 2 <= count / 2 {
+        let below = 2 * above;
+        let (one, two) =
+            (node_bytes(&level[below], &level[below + 1]), node_bytes(&level[below + 2], &level[below + 3]));
+        let nodes = two_messages([&one, &two]);
+        level[above..above + 2].copy_from_slice(&nodes);
+        above += 2;
+    }
+    if above < count / 2 {
         level[above] = node(&level[2 * above], &level[2 * above + 1]);
     }
     if count % 2 == 1 {

@@ -1,7 +1,6 @@
 //! Everything besides transactions that changes state.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use serde::Deserialize;
 
 use super::amount::Amount;
 use super::evidence::Evidence;
@@ -11,9 +10,8 @@ use super::validator::ValidatorId;
 /// An operation: executed after the transactions of its block, in the order of the list.
 ///
 /// Bytes 5 to 9 are reserved: stake, unstake, release of stake, key of an account, change of a parameter.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 #[borsh(use_discriminant = true)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 #[repr(u8)]
 pub enum Operation {
     /// The fees of the block's transactions go to its proposer.

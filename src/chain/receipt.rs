@@ -3,6 +3,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use super::code::codes;
+use super::encoding::invalid;
 
 codes! {
     /// Why the rules rejected a transaction that could be read. Texts and bytes are stable; a retired one is never
@@ -20,7 +21,7 @@ codes! {
         BadSignature = 5 => "bad_signature",
         /// The policy, or the keyed sender, asks for a signature and there is none.
         SignatureRequired = 6 => "signature_required",
-        /// The height is past `valid_until_height`.
+        /// The active height is past `valid_until`.
         Expired = 7 => "expired",
         /// A name of the system.
         ReservedName = 8 => "reserved_name",
@@ -30,15 +31,19 @@ codes! {
         TooLarge = 10 => "too_large",
         /// An asset that this version of the rules does not know.
         UnknownAsset = 11 => "unknown_asset",
-        /// The receiver's balance would pass the largest 64-bit integer.
+        /// The receiver's balance would pass 2^53 - 1.
         BalanceOverflow = 12 => "balance_overflow",
         /// The agreed fee is below the chain's.
         FeeTooLow = 13 => "fee_too_low",
-        /// A signed transaction has neither a nonce nor an id with a near enough `valid_until_height`, so anybody could
-        /// play it again.
+        /// A signed transaction has neither a nonce nor an id with a near enough `valid_until`, so anybody could play
+        /// it again.
         Replayable = 14 => "replayable",
-        /// `valid_until_height` lies further ahead than ids are remembered.
+        /// `valid_until` lies further ahead than ids are remembered.
         ValidityTooLong = 15 => "validity_too_long",
+        /// The amount is 0.
+        ZeroAmount = 16 => "zero_amount",
+        /// A field that this kind of transaction does not have.
+        UnexpectedField = 17 => "unexpected_field",
     }
 }
 
@@ -54,9 +59,9 @@ pub enum Outcome {
 /// What became of a transaction, and both balances after it.
 ///
 /// ```text
-/// outcome u8 (0 = applied, else the byte of the reason) | from_balance i64 | to_balance i64
+/// format u8 (1) | outcome u8 (0 = applied, else the byte of the reason) | from_balance i64 | to_balance i64
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receipt {
     /// Applied, or rejected and why.
     pub outcome: Outcome,
@@ -67,10 +72,38 @@ pub struct Receipt {
 }
 
 impl Receipt {
+    /// The format of a receipt: its first byte.
+    pub const FORMAT: u8 = 1;
+    /// The receipt of a transaction that nobody has executed yet. It says nothing.
+    pub const UNDECIDED: Receipt = Receipt { outcome: Outcome::Applied, from_balance: 0, to_balance: 0 };
+
     /// Whether the transaction took effect.
     #[must_use]
     pub fn is_applied(&self) -> bool {
         self.outcome == Outcome::Applied
+    }
+}
+
+impl BorshSerialize for Receipt {
+    fn serialize<W: borsh::io::Write>(&self, writer: &mut W) -> borsh::io::Result<()> {
+        Self::FORMAT.serialize(writer)?;
+        self.outcome.serialize(writer)?;
+        self.from_balance.serialize(writer)?;
+        self.to_balance.serialize(writer)
+    }
+}
+
+impl BorshDeserialize for Receipt {
+    fn deserialize_reader<R: borsh::io::Read>(reader: &mut R) -> borsh::io::Result<Self> {
+        let format = u8::deserialize_reader(reader)?;
+        if format != Self::FORMAT {
+            return Err(invalid(format_args!("receipt format {format}; this program knows {}", Self::FORMAT)));
+        }
+        Ok(Self {
+            outcome: Outcome::deserialize_reader(reader)?,
+            from_balance: i64::deserialize_reader(reader)?,
+            to_balance: i64::deserialize_reader(reader)?,
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 
 use ed25519_zebra::{Signature, SigningKey, VerificationKeyBytes, batch};
 
+use super::hash::Hash;
 use super::transaction::{Authorization, Transaction};
 
 /// Why a transaction's authorization does not authorize it.
@@ -20,28 +21,28 @@ pub enum SignatureError {
 }
 
 impl Transaction {
-    /// Signs the transaction for a chain.
+    /// Signs the transaction for the chain of a genesis.
     #[must_use]
-    pub fn signed(mut self, chain_id: &str, key: &SigningKey) -> Self {
+    pub fn signed(mut self, genesis: &Hash, key: &SigningKey) -> Self {
         let public_key: [u8; 32] = VerificationKeyBytes::from(key).into();
-        let signature = key.sign(&self.signing_bytes(chain_id, &public_key)).to_bytes();
+        let signature = key.sign(&self.signing_bytes(genesis, &public_key)).to_bytes();
         self.authorization = Some(Authorization { public_key, signature });
         self
     }
 
     /// Whether the transaction carries a signature that is valid on this chain and, where the sender is a keyed
     /// account, made with that account's key. Whether a signature is *needed* is not asked here.
-    pub fn verify_signature(&self, chain_id: &str) -> Result<(), SignatureError> {
-        let item = self.signature_item(chain_id)?;
+    pub fn verify_signature(&self, genesis: &Hash) -> Result<(), SignatureError> {
+        let item = self.signature_item(genesis)?;
         item.verify_single().map_err(|_| SignatureError::Invalid)
     }
 
-    fn signature_item(&self, chain_id: &str) -> Result<batch::Item, SignatureError> {
+    fn signature_item(&self, genesis: &Hash) -> Result<batch::Item, SignatureError> {
         let Authorization { public_key, signature } = self.authorization.ok_or(SignatureError::Missing)?;
         if self.from.public_key().is_some_and(|expected| expected != public_key) {
             return Err(SignatureError::OtherKey);
         }
-        let message = self.signing_bytes(chain_id, &public_key);
+        let message = self.signing_bytes(genesis, &public_key);
         Ok((VerificationKeyBytes::from(public_key), Signature::from_bytes(&signature), &message).into())
     }
 }
@@ -52,10 +53,10 @@ impl Transaction {
 /// verified one by one.
 pub fn verify_signatures<'a>(
     transactions: impl IntoIterator<Item = &'a Transaction>,
-    chain_id: &str,
+    genesis: &Hash,
     randomness: &mut impl rand::CryptoRng,
 ) -> Vec<Result<(), SignatureError>> {
-    let items: Vec<_> = transactions.into_iter().map(|transaction| transaction.signature_item(chain_id)).collect();
+    let items: Vec<_> = transactions.into_iter().map(|transaction| transaction.signature_item(genesis)).collect();
     let mut verifier = batch::Verifier::new();
     items.iter().flatten().for_each(|item| verifier.queue(item.clone()));
     let all_valid = verifier.verify(randomness).is_ok();
@@ -73,6 +74,8 @@ mod tests {
     use super::*;
     use crate::chain::{Amount, Name};
 
+    const CHAIN: Hash = Hash([1; 32]);
+
     fn key(seed: u8) -> SigningKey {
         SigningKey::from([seed; 32])
     }
@@ -84,29 +87,29 @@ mod tests {
 
     #[test]
     fn a_signature_holds_for_one_chain_one_body_and_one_key() {
-        let signed = transfer(1).signed("cairn", &key(1));
-        assert_eq!(signed.verify_signature("cairn"), Ok(()));
-        assert_eq!(signed.verify_signature("other"), Err(SignatureError::Invalid));
+        let signed = transfer(1).signed(&CHAIN, &key(1));
+        assert_eq!(signed.verify_signature(&CHAIN), Ok(()));
+        assert_eq!(signed.verify_signature(&Hash([2; 32])), Err(SignatureError::Invalid));
         let altered = Transaction { amount: Amount::new(2).unwrap(), ..signed.clone() };
-        assert_eq!(altered.verify_signature("cairn"), Err(SignatureError::Invalid));
+        assert_eq!(altered.verify_signature(&CHAIN), Err(SignatureError::Invalid));
         let unsigned = Transaction { authorization: None, ..signed };
-        assert_eq!(unsigned.verify_signature("cairn"), Err(SignatureError::Missing));
-        assert_eq!(transfer(1).signed("cairn", &key(2)).verify_signature("cairn"), Err(SignatureError::OtherKey));
+        assert_eq!(unsigned.verify_signature(&CHAIN), Err(SignatureError::Missing));
+        assert_eq!(transfer(1).signed(&CHAIN, &key(2)).verify_signature(&CHAIN), Err(SignatureError::OtherKey));
     }
 
     #[test]
     fn a_batch_answers_as_one_by_one_does_also_where_it_fails() {
         let mut randomness = ChaCha20Rng::seed_from_u64(7);
-        let mut transactions: Vec<_> = (1..20).map(|seed| transfer(seed).signed("cairn", &key(seed))).collect();
+        let mut transactions: Vec<_> = (1..20).map(|seed| transfer(seed).signed(&CHAIN, &key(seed))).collect();
         let one_by_one = |transactions: &[Transaction]| -> Vec<_> {
-            transactions.iter().map(|transaction| transaction.verify_signature("cairn")).collect()
+            transactions.iter().map(|transaction| transaction.verify_signature(&CHAIN)).collect()
         };
-        assert_eq!(verify_signatures(&transactions, "cairn", &mut randomness), one_by_one(&transactions));
+        assert_eq!(verify_signatures(&transactions, &CHAIN, &mut randomness), one_by_one(&transactions));
         transactions[3].nonce = Some(1);
         transactions[5].authorization = None;
         transactions[9].authorization.as_mut().unwrap().signature = [0xff; 64];
         transactions[11].authorization.as_mut().unwrap().public_key = [0; 32];
-        let answers = verify_signatures(&transactions, "cairn", &mut randomness);
+        let answers = verify_signatures(&transactions, &CHAIN, &mut randomness);
         assert_eq!(answers, one_by_one(&transactions));
         assert_eq!(answers.iter().filter(|answer| answer.is_err()).count(), 4);
     }
@@ -114,10 +117,9 @@ mod tests {
     #[test]
     fn what_is_signed_is_laid_out_as_documented() {
         let transaction = transfer(1);
-        let bytes = transaction.signing_bytes("cairn", &[9; 32]);
+        let bytes = transaction.signing_bytes(&CHAIN, &[9; 32]);
         let body = &crate::chain::to_canonical(&transaction)[..];
-        let expected =
-            [b"cairn/tx/1\0\0\0\0\0\0", &[5, 0, 0, 0][..], b"cairn", &[9; 32], &body[..body.len() - 1]].concat();
+        let expected = [b"cairn/tx/1\0\0\0\0\0\0", &[1; 32][..], &[9; 32], &body[..body.len() - 1]].concat();
         assert_eq!(bytes, expected);
     }
 }

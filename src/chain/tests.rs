@@ -25,7 +25,7 @@ fn entries() -> Vec<Entry> {
     let transaction = parse(Some(value)).unwrap();
     let receipt = Receipt { outcome: Outcome::Applied, from_balance: -3, to_balance: 3 };
     let garbage = b"not a transaction";
-    let memo = br#"{"from":"bob","to":"carol","amount":50,"id":"b-1","memo":"rent","valid_until_height":9}"#;
+    let memo = br#"{"from":"bob","to":"carol","amount":50,"id":"b-1","memo":"rent","valid_until":9}"#;
     let rejected =
         Receipt { outcome: Outcome::Rejected(ReasonCode::InsufficientFunds), from_balance: 3, to_balance: 100 };
     let entry = |offset, value: &[u8], content| Entry {
@@ -35,31 +35,31 @@ fn entries() -> Vec<Entry> {
     };
     vec![
         entry(0, value, Content::Transaction { transaction, receipt }),
-        entry(1, garbage, Content::Stub { reason: RejectCode::NotJson, key: Hash::ZERO, value: Hash::of(garbage) }),
+        entry(1, garbage, Content::Stub { reason: RejectCode::NotJson, key: None }),
         entry(2, memo, Content::Transaction { transaction: parse(Some(memo)).unwrap(), receipt: rejected }),
     ]
-}
-
-pub(crate) fn header() -> Header {
-    block().header
 }
 
 /// Block 1 of the worked example. Its state root and seal are made up: nothing here executes or signs.
 pub(crate) fn block() -> Block {
     let genesis = genesis().block(Hash::of(b"state after genesis"));
+    let history = Frontier::default();
+    let history = Parent::of(&genesis.header, genesis.hash, &history).next_history().root();
     let entries = entries();
     let operations = vec![
         Operation::Missed { round: 0, validator: "validator-2".parse().unwrap() },
         Operation::Reward {
             validator: "validator-1".parse().unwrap(),
-            account: "dave".parse().unwrap(),
+            account: "$validator-1".parse().unwrap(),
             amount: Amount::new(1).unwrap(),
             balance: 1,
         },
     ];
     let header = Header {
         height: 1,
+        active_height: 1,
         parent: genesis.hash,
+        history,
         time_ms: 1_700_000_000_000,
         window: Some(Window { start_ms: 1_700_000_000_000, end_ms: 1_700_000_001_000 }),
         cut: Cut::Transactions,
@@ -67,19 +67,20 @@ pub(crate) fn block() -> Block {
         transactions_root: check::transactions_root(&entries),
         operations_root: check::operations_root(&operations),
         state_root: Hash::of(b"state after block 1"),
-        proposer: "validator-1".parse().unwrap(),
-        round: 1,
-        seed: Hash::of(b"a seed"),
+        author: Author::Stake(StakeAuthor {
+            proposer: "validator-1".parse().unwrap(),
+            round: 1,
+            seed: Hash::of(b"a seed"),
+        }),
         extensions: vec![Extension { id: 7, critical: false, value: vec![0xca, 0xfe] }],
         ..genesis.header
     };
-    let seal = Seal {
-        scheme: Seal::ED25519_BLS,
+    let seal = Seal::Stake(StakeSeal {
         signature: [0x51; 64],
         reveal: [0x52; 48],
         attestation: [0x53; 48],
         signers: [0, 2].into_iter().collect(),
-    };
+    });
     Block { hash: header.hash(), header, seal: Some(seal), entries, operations, genesis: None }
 }
 
@@ -103,7 +104,7 @@ fn an_honest_block_agrees_with_itself_and_with_its_parent() {
     let genesis = genesis().block(Hash::of(b"state after genesis"));
     assert_eq!(genesis.check(), Ok(()));
     assert_eq!(block().check(), Ok(()));
-    assert_eq!(block().header.check_follows(&genesis.header), Ok(()));
+    assert_eq!(block().check_follows(&Parent::of(&genesis.header, genesis.hash, &Frontier::default())), Ok(()));
 }
 
 /// The Java seed system hashed the sum of the amounts: transactions could be swapped or altered in pairs.
@@ -129,7 +130,7 @@ fn every_part_of_a_block_is_covered() {
     assert_eq!(breach(&altered(|block| drop(block.entries.pop()))), "header.transactions_root");
     assert_eq!(breach(&altered(|block| drop(block.operations.pop()))), "header.operations_root");
     assert_eq!(breach(&altered(|block| block.header.state_root = Hash::ZERO)), "hash");
-    assert_eq!(breach(&altered(|block| block.header.round += 1)), "hash");
+    assert_eq!(breach(&altered(|block| block.header.stake_mut().unwrap().round += 1)), "hash");
     assert_eq!(breach(&altered(|block| block.seal = None)), "seal");
     assert_eq!(breach(&altered(|block| block.genesis = Some(genesis()))), "seal");
     let receipt = altered(|block| {
@@ -158,10 +159,12 @@ fn what_no_honest_proposer_makes_is_noticed_though_its_hashes_fit() {
     assert_eq!(breach(&below(|origin| origin.partition = -1)), "transactions.offset");
     assert_eq!(breach(&forged(|block| drop(block.entries.remove(1)))), "header.ranges");
     assert_eq!(breach(&forged(|block| block.header.ranges[0].count = 2)), "header.ranges");
-    assert_eq!(breach(&forged(|block| block.entries[1].original = Hash::ZERO)), "transactions.stub.value");
-    assert_eq!(breach(&forged(|block| block.header.version = 2)), "header.version");
-    assert_eq!(breach(&forged(|block| block.header.hash_algorithm = 2)), "header.hash_algorithm");
-    assert_eq!(breach(&forged(|block| block.header.extensions[0].critical = true)), "header.extensions");
+    let far = |timestamp_ms| forged(|block| block.entries[0].origin.timestamp_ms = timestamp_ms);
+    assert_eq!(breach(&far(TIMESTAMP_MS_MAX + 1)), "transactions.timestamp_ms");
+    assert_eq!(breach(&far(i64::MIN)), "transactions.timestamp_ms");
+    assert_eq!(far(-TIMESTAMP_MS_MAX).check(), Ok(()));
+    assert_eq!(breach(&forged(|block| block.header.version = 0)), "header.version");
+    assert_eq!(breach(&forged(|block| block.header.author = Author::Genesis)), "header.author");
     assert_eq!(
         breach(&forged(|block| block.header.extensions.push(block.header.extensions[0].clone()))),
         "header.extensions"
@@ -169,91 +172,168 @@ fn what_no_honest_proposer_makes_is_noticed_though_its_hashes_fit() {
     assert_eq!(breach(&forged(|block| block.header.cut = Cut::Genesis)), "header.cut");
     let mut zero = genesis().block(Hash::ZERO);
     zero.genesis.as_mut().unwrap().accounts[0].1 = 101;
-    assert_eq!(breach(&zero), "header.parent");
-    zero.header.parent = zero.genesis.as_ref().unwrap().hash();
+    assert_eq!(breach(&zero), "header.genesis");
+    zero.header.genesis = zero.genesis.as_ref().unwrap().hash();
     zero.hash = zero.header.hash();
-    assert_eq!(breach(&zero), "header");
+    assert_eq!(zero.check(), Ok(()), "it is block 0 of another chain");
+    for alter in [
+        |header: &mut Header| header.parent = Hash::of(b"a parent"),
+        |header: &mut Header| header.history = Hash::ZERO,
+        |header: &mut Header| header.active_height = 1,
+        |header: &mut Header| header.time_ms += 1,
+        |header: &mut Header| header.extensions.push(Extension { id: 1, critical: false, value: Vec::new() }),
+    ] {
+        let mut altered = zero.clone();
+        alter(&mut altered.header);
+        altered.hash = altered.header.hash();
+        assert_eq!(breach(&altered), "header");
+    }
 }
 
 #[test]
-fn blocks_follow_each_other_in_height_hash_chain_and_offsets() {
-    let (first, mut second) = (block(), block());
-    second.header.height = 2;
-    second.header.parent = first.hash;
-    assert_eq!(second.header.check_follows(&first.header), Ok(()));
-    let breach = |header: Header| match header.check_follows(&first.header) {
-        Err(Error::Block { field, .. }) => field,
+fn what_a_newer_program_made_is_not_called_broken() {
+    let newer = |alter: fn(&mut Block)| match forged(alter).check() {
+        Err(Error::Newer { height: 1, field, .. }) => field,
         other => panic!("{other:?}"),
     };
-    assert_eq!(breach(Header { height: 3, ..second.header.clone() }), "header.height");
-    assert_eq!(breach(Header { parent: Hash::ZERO, ..second.header.clone() }), "header.parent");
-    assert_eq!(breach(Header { chain_id: "other".to_owned(), ..second.header.clone() }), "header.chain_id");
-
-    let mut coverage = Coverage::default();
-    assert_eq!(coverage.extend(&first.header), Ok(()));
-    assert_eq!(coverage.last(0), Some(2));
-    assert!(coverage.extend(&second.header).is_err());
-    assert_eq!(coverage.last(0), Some(2));
-    second.header.ranges[0] = Range { partition: 0, first: 4, last: 5, count: 2 };
-    assert_eq!(coverage.extend(&second.header), Ok(()));
-    assert_eq!((coverage.last(0), coverage.last(1)), (Some(5), None));
+    assert_eq!(newer(|block| block.header.version = 2), "header.version");
+    assert_eq!(newer(|block| block.header.hash_algorithm = 2), "header.hash_algorithm");
+    assert_eq!(newer(|block| block.header.extensions[0].critical = true), "header.extensions");
 }
+
+#[test]
+fn blocks_follow_each_other_in_height_hash_chain_history_and_offsets() {
+    let (first, mut second) = (block(), block());
+    let before = Frontier::default().with(merkle::leaf(first.header.parent.as_bytes()));
+    let parent = Parent::of(&first.header, first.hash, &before);
+    second.header.height = 2;
+    second.header.parent = first.hash;
+    second.header.active_height = 2;
+    second.header.history =
+        merkle::root(vec![merkle::leaf(first.header.parent.as_bytes()), merkle::leaf(first.hash.as_bytes())]);
+    assert_eq!(second.check_follows(&parent), Ok(()));
+    let breach = |alter: &dyn Fn(&mut Block)| {
+        let mut block = second.clone();
+        alter(&mut block);
+        match block.check_follows(&parent) {
+            Err(Error::Block { field, .. }) => field,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(breach(&|block| block.header.height = 3), "header.height");
+    assert_eq!(breach(&|block| block.header.parent = Hash::ZERO), "header.parent");
+    assert_eq!(breach(&|block| block.header.genesis = Hash::ZERO), "header.genesis");
+    assert_eq!(breach(&|block| block.header.history = first.header.history), "header.history");
+    for active_height in [0, 1, 3] {
+        assert_eq!(breach(&|block| block.header.active_height = active_height), "header.active_height");
+    }
+    let idle = |block: &mut Block| block.entries.retain(|entry| !entry.is_applied());
+    assert_eq!(breach(&idle), "header.active_height");
+    let mut quiet = second.clone();
+    idle(&mut quiet);
+    quiet.header.active_height = 1;
+    assert_eq!(quiet.check_follows(&parent), Ok(()));
+}
+
+const REFERENCE: &str = "\"reference\":\"00000000000000000000000000000000000000000000000000000000000000aA\"";
 
 #[test]
 fn the_body_hash_leaves_out_the_signature_and_nothing_else() {
     let transaction = parse(Some(br#"{"from":"bob","to":"carol","amount":50,"id":"b-1"}"#)).unwrap();
-    let signed = transaction.clone().signed("cairn", &ed25519_zebra::SigningKey::from([3; 32]));
+    let signed = transaction.clone().signed(&genesis().hash(), &ed25519_zebra::SigningKey::from([3; 32]));
     assert_eq!(signed.body_hash(), transaction.body_hash());
-    for field in
-        ["\"fee\":0", "\"nonce\":1", "\"memo\":\"\"", "\"valid_until_height\":0", "\"asset\":1", "\"kind\":\"key\""]
-    {
+    for field in [
+        "\"fee\":0",
+        "\"nonce\":1",
+        "\"memo\":\"\"",
+        "\"valid_until\":0",
+        "\"asset\":1",
+        "\"kind\":\"key\"",
+        "\"validator\":\"v\"",
+        "\"timeout_ms\":0",
+        REFERENCE,
+    ] {
         let other = format!(r#"{{"from":"bob","to":"carol","amount":50,"id":"b-1",{field}}}"#);
         assert_ne!(parse(Some(other.as_bytes())).unwrap().body_hash(), transaction.body_hash(), "{field}");
     }
 }
-/// A line of the page that is nothing but this text.
-fn documented(line: &str) {
-    let page = include_str!("../../docs/encoding.md");
-    assert!(page.lines().any(|documented| documented == line), "docs/encoding.md does not have the line\n{line}");
+
+#[test]
+fn every_record_becomes_one_entry_and_its_timestamp_one_that_every_reader_of_json_can_hold() {
+    let value = br#"{"from":"alice","to":"bob","amount":3}"#;
+    let (entry, reject) = Entry::of_record(2, 7, i64::MAX, Some(b"key"), Some(value));
+    assert_eq!(reject, None);
+    assert_eq!(entry.origin, Origin { partition: 2, offset: 7, timestamp_ms: (1 << 53) - 1 });
+    assert_eq!(entry.original, Hash::of(value));
+    let transaction = parse(Some(value)).unwrap();
+    assert_eq!(entry.content, Content::Transaction { transaction, receipt: Receipt::UNDECIDED });
+
+    let keys = [(None, None), (Some(&b""[..]), Some(Hash::of(b""))), (Some(b"key"), Some(Hash::of(b"key")))];
+    for (key, hashed) in keys {
+        let (entry, reject) = Entry::of_record(0, 0, i64::MIN, key, None);
+        assert_eq!(reject.unwrap().code, RejectCode::NullValue);
+        assert_eq!(entry.origin.timestamp_ms, 1 - (1 << 53));
+        assert_eq!(entry.original, Hash::ZERO);
+        assert_eq!(entry.content, Content::Stub { reason: RejectCode::NullValue, key: hashed });
+    }
+}
+
+const PAGE: &str = include_str!("../../docs/encoding.md");
+
+/// What the worked example shows, line by line, in the order of the page.
+fn example() -> Vec<String> {
+    let (genesis, block) = (genesis(), block());
+    let first = genesis.block(Hash::of(b"state after genesis"));
+    let hex = |bytes: &[u8]| hex_array::encode(bytes);
+    let mut lines = vec![
+        first.to_json(),
+        block.to_json(),
+        hex(&to_canonical(&genesis.parameters)),
+        genesis.parameters.hash().to_string(),
+        hex(&to_canonical(&genesis.members())),
+        validators_hash(&genesis.members()).to_string(),
+        hex(&to_canonical(&genesis)),
+        genesis.hash().to_string(),
+        hex(&to_canonical(&first.header)),
+        first.hash.to_string(),
+    ];
+    for (leaf, entry) in merkle::leaves(&block.entries).iter().zip(&block.entries) {
+        lines.extend([hex(&to_canonical(entry)), leaf.to_string()]);
+    }
+    let transaction = parse(Some(br#"{"from":"alice","to":"bob","amount":3}"#)).unwrap();
+    lines.push(format!("Its body hash is `{}`.", transaction.body_hash()));
+    for (leaf, operation) in merkle::leaves(&block.operations).iter().zip(&block.operations) {
+        lines.extend([hex(&to_canonical(operation)), leaf.to_string()]);
+    }
+    lines.extend([hex(&to_canonical(&block.header)), block.hash.to_string()]);
+    let signed = transaction.signed(&genesis.hash(), &ed25519_zebra::SigningKey::from([1; 32]));
+    let Authorization { public_key, signature } = signed.authorization.unwrap();
+    lines.extend([hex(&signed.signing_bytes(&genesis.hash(), &public_key)), hex(&signature)]);
+    lines
 }
 
 #[test]
 fn the_worked_example_of_the_page_is_what_the_code_makes() {
-    let hex = |value: &dyn Fn() -> Vec<u8>| documented(&hex_array::encode(&value()));
-    let (genesis, block) = (genesis(), block());
-    let first = genesis.block(Hash::of(b"state after genesis"));
-    documented(&first.to_json());
-    documented(&block.to_json());
-    hex(&|| to_canonical(&genesis.parameters));
-    hex(&|| to_canonical(&genesis.members()));
-    hex(&|| to_canonical(&genesis));
-    hex(&|| to_canonical(&first.header));
-    hex(&|| to_canonical(&block.header));
-    let hashes =
-        [genesis.parameters.hash(), validators_hash(&genesis.members()), genesis.hash(), first.hash, block.hash];
-    hashes.iter().for_each(|hash| documented(&hash.to_string()));
-    for (leaf, entry) in merkle::leaves(&block.entries).iter().zip(&block.entries) {
-        hex(&|| to_canonical(entry));
-        documented(&leaf.to_string());
-    }
-    for (leaf, operation) in merkle::leaves(&block.operations).iter().zip(&block.operations) {
-        hex(&|| to_canonical(operation));
-        documented(&leaf.to_string());
-    }
-    let transaction = parse(Some(br#"{"from":"alice","to":"bob","amount":3}"#)).unwrap();
-    documented(&format!("Its body hash is `{}`.", transaction.body_hash()));
-    let signed = transaction.signed("cairn", &ed25519_zebra::SigningKey::from([1; 32]));
-    let Authorization { public_key, signature } = signed.authorization.unwrap();
-    hex(&|| signed.signing_bytes("cairn", &public_key));
-    hex(&|| signature.to_vec());
+    let missing: Vec<_> = example().into_iter().filter(|line| !PAGE.lines().any(|shown| shown == line)).collect();
+    assert!(missing.is_empty(), "docs/encoding.md does not have these lines, in this order:\n{}", missing.join("\n"));
+}
+
+#[test]
+fn the_entry_that_the_page_takes_apart_is_the_first_one() {
+    let (_, apart) = PAGE.split_once("taken apart:\n\n```text\n").unwrap();
+    let (apart, _) = apart.split_once("```").unwrap();
+    let is_hex = |word: &&str| {
+        word.len().is_multiple_of(2) && word.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let words: String = apart.lines().flat_map(|line| line.split_whitespace().take_while(is_hex)).collect();
+    assert_eq!(words, hex_array::encode(&to_canonical(&block().entries[0])));
 }
 
 #[test]
 fn the_page_lists_every_code_with_its_byte() {
-    let page = include_str!("../../docs/encoding.md");
     let list = |codes: Vec<(u8, &str)>| {
         let list: Vec<_> = codes.iter().map(|(byte, text)| format!("{byte} `{text}`")).collect();
-        assert!(page.contains(&list.join(", ")), "{list:?}");
+        assert!(PAGE.contains(&list.join(", ")), "docs/encoding.md does not have the list\n{}", list.join(", "));
     };
     list(RejectCode::ALL.iter().map(|code| (*code as u8, code.as_str())).collect());
     list(ReasonCode::ALL.iter().map(|code| (*code as u8, code.as_str())).collect());

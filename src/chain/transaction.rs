@@ -7,6 +7,7 @@ use super::code::codes;
 use super::encoding::{invalid, write_canonical};
 use super::hash::{Domain, Hash, hash};
 use super::name::{Id, Memo, Name};
+use super::validator::ValidatorId;
 
 codes! {
     /// What a transaction does. All but [`Kind::Transfer`] are reserved: the rules reject them as `unknown_kind`.
@@ -17,10 +18,18 @@ codes! {
         Stake = 1 => "stake",
         /// Reserved: takes from a validator's stake.
         Unstake = 2 => "unstake",
+        /// Reserved: lends an account's weight to a validator.
+        Delegate = 3 => "delegate",
         /// Reserved: gives an account a key.
-        Key = 3 => "key",
+        Key = 4 => "key",
         /// Reserved: changes a chain parameter.
-        Parameter = 4 => "parameter",
+        Parameter = 5 => "parameter",
+        /// Reserved: holds an amount back for a while.
+        Pending = 6 => "pending",
+        /// Reserved: carries out what a pending transaction holds back.
+        Post = 7 => "post",
+        /// Reserved: releases what a pending transaction holds back.
+        Void = 8 => "void",
     }
 }
 
@@ -37,7 +46,7 @@ pub struct Authorization {
 ///
 /// ```text
 /// body:  version u8 | kind u8 | asset u32 | from str | to str | amount u64 | fee ?u64 | id ?str | nonce ?u64
-///        | valid_until_height ?u64 | memo ?str
+///        | valid_until ?u64 | memo ?str | validator ?str | timeout_ms ?u64 | reference ?32
 /// whole: body | authorization ?(public_key 32 | signature 64)
 /// integers little-endian; str = u32 length | UTF-8; ?x = 0x00, or 0x01 | x
 /// ```
@@ -59,12 +68,18 @@ pub struct Transaction {
     pub fee: Option<Amount>,
     /// The sender's own id of the transaction: given twice, the second is rejected.
     pub id: Option<Id>,
-    /// The place of the transaction among those of its sender.
+    /// The place of the transaction among those of its sender, at most [`Transaction::INTEGER_MAX`].
     pub nonce: Option<u64>,
-    /// The last height at which the transaction may be applied.
-    pub valid_until_height: Option<u64>,
+    /// The last active height at which the transaction may be applied, at most [`Transaction::INTEGER_MAX`].
+    pub valid_until: Option<u64>,
     /// A text kept with the transaction.
     pub memo: Option<Memo>,
+    /// Reserved for other kinds: the validator concerned.
+    pub validator: Option<ValidatorId>,
+    /// Reserved for other kinds: how long an amount is held back, in milliseconds, at most [`Transaction::INTEGER_MAX`].
+    pub timeout_ms: Option<u64>,
+    /// Reserved for other kinds: the transaction referred to.
+    pub reference: Option<Hash>,
     /// The sender's signature.
     pub authorization: Option<Authorization>,
 }
@@ -72,6 +87,8 @@ pub struct Transaction {
 impl Transaction {
     /// The only version there is.
     pub const VERSION: u8 = 1;
+    /// The largest nonce, `valid_until` and `timeout_ms`: 2^53 - 1, so that every JSON reader can hold them exactly.
+    pub const INTEGER_MAX: u64 = Amount::MAX.get();
 
     /// A transfer with none of the optional fields.
     #[must_use]
@@ -86,19 +103,21 @@ impl Transaction {
             fee: None,
             id: None,
             nonce: None,
-            valid_until_height: None,
+            valid_until: None,
             memo: None,
+            validator: None,
+            timeout_ms: None,
+            reference: None,
             authorization: None,
         }
     }
 
-    /// What the holder of a key signs: the tag of [`Domain::Transaction`], the chain id (u32 length, bytes), the public key,
-    /// the body.
+    /// What the holder of a key signs: the tag of [`Domain::Transaction`], the genesis hash, the public key, the body.
     #[must_use]
-    pub fn signing_bytes(&self, chain_id: &str, public_key: &[u8; 32]) -> Vec<u8> {
+    pub fn signing_bytes(&self, genesis: &Hash, public_key: &[u8; 32]) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(256);
         bytes.extend_from_slice(Domain::Transaction.tag());
-        write_canonical(chain_id, &mut bytes);
+        bytes.extend_from_slice(genesis.as_bytes());
         bytes.extend_from_slice(public_key);
         self.write_body(&mut bytes);
         bytes
@@ -123,8 +142,11 @@ impl Transaction {
         write_canonical(&self.fee, bytes);
         write_canonical(&self.id, bytes);
         write_canonical(&self.nonce, bytes);
-        write_canonical(&self.valid_until_height, bytes);
+        write_canonical(&self.valid_until, bytes);
         write_canonical(&self.memo, bytes);
+        write_canonical(&self.validator, bytes);
+        write_canonical(&self.timeout_ms, bytes);
+        write_canonical(&self.reference, bytes);
     }
 }
 
@@ -143,10 +165,21 @@ impl BorshDeserialize for Transaction {
             amount: Amount::deserialize_reader(reader)?,
             fee: Option::deserialize_reader(reader)?,
             id: Option::deserialize_reader(reader)?,
-            nonce: Option::deserialize_reader(reader)?,
-            valid_until_height: Option::deserialize_reader(reader)?,
+            nonce: integer(reader)?,
+            valid_until: integer(reader)?,
             memo: Option::deserialize_reader(reader)?,
+            validator: Option::deserialize_reader(reader)?,
+            timeout_ms: integer(reader)?,
+            reference: Option::deserialize_reader(reader)?,
             authorization: Option::deserialize_reader(reader)?,
         })
     }
+}
+
+fn integer<R: borsh::io::Read>(reader: &mut R) -> borsh::io::Result<Option<u64>> {
+    let integer = Option::<u64>::deserialize_reader(reader)?;
+    if integer.is_some_and(|integer| integer > Transaction::INTEGER_MAX) {
+        return Err(invalid("an integer of a transaction is at most 9007199254740991"));
+    }
+    Ok(integer)
 }

@@ -23,7 +23,6 @@ pub struct ParseValidatorIdError;
 impl ValidatorId {
     /// The longest id, in bytes.
     pub const SIZE_BYTES_MAX: usize = 64;
-    const GENESIS: &str = "$genesis";
 
     /// The id, if the text is one.
     pub fn new(text: &str) -> Result<Self, ParseValidatorIdError> {
@@ -34,20 +33,10 @@ impl ValidatorId {
         Ok(Self(text.into()))
     }
 
-    /// The proposer of block 0, which no validator proposes. No validator can have this id.
-    #[must_use]
-    pub fn genesis() -> Self {
-        Self(Self::GENESIS.into())
-    }
-
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-
-    fn decode(text: &str) -> Result<Self, ParseValidatorIdError> {
-        if text == Self::GENESIS { Ok(Self::genesis()) } else { Self::new(text) }
     }
 }
 
@@ -79,7 +68,7 @@ impl BorshSerialize for ValidatorId {
 
 impl BorshDeserialize for ValidatorId {
     fn deserialize_reader<R: borsh::io::Read>(reader: &mut R) -> borsh::io::Result<Self> {
-        Self::decode(&String::deserialize_reader(reader)?).map_err(invalid)
+        Self::new(&String::deserialize_reader(reader)?).map_err(invalid)
     }
 }
 
@@ -92,7 +81,7 @@ impl Serialize for ValidatorId {
 impl<'de> Deserialize<'de> for ValidatorId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = <std::borrow::Cow<'_, str> as serde::Deserialize>::deserialize(deserializer)?;
-        Self::decode(&text).map_err(de::Error::custom)
+        Self::new(&text).map_err(de::Error::custom)
     }
 }
 

@@ -18,7 +18,7 @@ pub(crate) fn text(block: &Block, paint: Paint) -> String {
         header.cut.to_string(),
         block.entries.len(),
         rejected(block),
-        header.proposer.to_string(),
+        proposer(block),
         paint.dim(&hash)
     );
     for operation in &block.operations {
@@ -60,11 +60,16 @@ pub(crate) fn json(block: &Block) -> String {
         "cut": header.cut.to_string(),
         "transactions": block.entries.len(),
         "rejected": rejected(block),
-        "proposer": header.proposer.to_string(),
-        "round": header.round,
+        "proposer": proposer(block),
+        "round": header.round(),
         "slashed": slashed,
     })
     .to_string()
+}
+
+/// Who proposed a block; no validator proposes block 0.
+fn proposer(block: &Block) -> &str {
+    block.header.proposer().map_or("-", ValidatorId::as_str)
 }
 
 fn offence(evidence: &Evidence) -> String {
@@ -121,7 +126,7 @@ impl Tally {
             };
             *count = count.saturating_add(1);
         }
-        if let Some(proposer) = self.validators.get_mut(&block.header.proposer) {
+        if let Some(proposer) = block.header.proposer().and_then(|id| self.validators.get_mut(id)) {
             proposer.block_count = proposer.block_count.saturating_add(1);
         }
         for operation in &block.operations {

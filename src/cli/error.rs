@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::process::ExitCode;
 
-use crate::config;
+use crate::{chain, config};
 
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub(crate) enum Exit {
     Failed,
     /// 2: wrong usage or settings; nothing was done.
     Usage,
-    /// 3: what was to be checked could not be looked at, and nothing is known of it.
+    /// 3: what was to be checked or gone on with could not be judged, and nothing is known to be wrong.
     Undone,
 }
 
@@ -104,10 +104,33 @@ impl From<config::log::OpenError> for Error {
     }
 }
 
+impl From<config::topic::Error> for Error {
+    fn from(error: config::topic::Error) -> Self {
+        match error {
+            config::topic::Error::Log(error) => error.into(),
+            config::topic::Error::Broken(_) => Self::failed(error.to_string()),
+            config::topic::Error::Unknown { .. } => Self { exit: Exit::Undone, ..Self::failed(error.to_string()) },
+        }
+    }
+}
+
 impl From<topology::Error> for Error {
     fn from(error: topology::Error) -> Self {
-        Self::failed(error.to_string()).caused_by(error)
+        // What a newer program made cannot be judged by this one, whichever command met it.
+        let exit = if is_newer(&error) { Exit::Undone } else { Exit::Failed };
+        Self { exit, ..Self::failed(error.to_string()) }.caused_by(error)
     }
+}
+
+fn is_newer(error: &topology::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if matches!(error.downcast_ref(), Some(chain::Error::Newer { .. })) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 impl From<topology::log::Error> for Error {

@@ -7,7 +7,7 @@ use clap::Args;
 use super::error::{Error, Exit, Result};
 use super::shell::Shell;
 use crate::chain::{Genesis, Parameters};
-use crate::config::{founding, key_file};
+use crate::config::{genesis, key_file};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -43,12 +43,19 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) fn run(self, shell: &Shell) -> Result<Exit> {
         let text = match &self.keys {
-            Some(path) => founding::new_genesis(&key_file::read(path)?, &shell.parameters)?.to_toml(),
+            Some(path) => {
+                let keys = key_file::read(path)?;
+                let genesis = genesis::default(genesis::new_chain_id()?, &keys, &shell.parameters)?;
+                if let Some(warning) = genesis::warn_of_a_third(&genesis) {
+                    tracing::warn!("{warning}");
+                }
+                genesis.to_toml()
+            }
             None => {
                 tracing::warn!("no --keys: the file lists no validators yet; `cairn keys` makes some");
                 let mut parameters = Parameters::default();
                 shell.parameters.apply(&mut parameters)?;
-                let (chain_id, accounts, validators) = (founding::new_chain_id()?, Vec::new(), Vec::new());
+                let (chain_id, accounts, validators) = (genesis::new_chain_id()?, Vec::new(), Vec::new());
                 Genesis { chain_id, created_ms: 0, accounts, validators, parameters }.to_toml() + NO_VALIDATORS
             }
         };

@@ -1,17 +1,18 @@
 //! The application from its genesis and keys.
 
-use rand::Rng;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use topology::clock::SystemClock;
+use topology::graph::Topology;
 use topology::log::Log;
 
 use super::error::{Error, Result};
-use crate::chain::{Block, Hash, ValidatorId};
-use crate::config::founding::Founding;
-use crate::config::key_file;
-use crate::consensus::sealer::Sealer;
-use crate::consensus::validator::Fault;
+use crate::chain::{Block, DEFAULT_CHAIN_ID, Genesis, Hash, ValidatorId};
+use crate::config::founding::{Founding, Notes};
+use crate::config::{ChainParameters, genesis, key_file, keys, topic};
+use crate::consensus::{Fault, Sealer};
 use crate::reader::Reader;
-use crate::sealing::{Application, Options, TopicTip};
+use crate::sealing::{Application, BlockchainTopic, Notary, Options};
 
 /// The names of the topics an application reads and writes.
 #[derive(Clone, Debug)]
@@ -60,31 +61,69 @@ pub(crate) fn application<L: Log>(
 ) -> Result<Application> {
     let mut entropy = [0; 32];
     key_file::system_rng()?.fill_bytes(&mut entropy);
-    let Founding { genesis, keys, .. } = founding;
+    let Founding { genesis, keys, notes, .. } = founding;
     let faults: Vec<(ValidatorId, Fault)> = malicious.iter().map(|one| (one.validator.clone(), one.fault)).collect();
     let sealer = Sealer::local(&genesis, keys, &faults).map_err(|error| Error::usage(error.to_string()))?;
-    let topic_tip = Some(topic_tip(log.clone(), topics.blockchain.clone()));
+    let topic = OnLog { log: log.clone(), clock: SystemClock::new(), blockchain: topics.blockchain.clone() };
+    let topic = Some(Box::new(topic) as Box<dyn BlockchainTopic>);
+    let notary = notes.map(|notes| Box::new(InNotes(notes)) as Box<dyn Notary>);
     let Topics { transactions, blockchain } = topics;
-    Ok(Application::new(Options { genesis, transactions, blockchain, sealer, entropy, topic_tip }))
+    Ok(Application::new(Options { genesis, transactions, blockchain, sealer, entropy, topic, notary }))
 }
 
-fn topic_tip<L: Log>(log: L, blockchain: String) -> TopicTip {
-    let clock = SystemClock::new();
-    Box::new(move || {
-        let tip = last_block(&Reader::new(&log, &clock, "cairn-tip"), &blockchain)?;
-        Ok(tip.map(|block| (block.header.height, block.hash)))
-    })
+/// Keeps what the sealer has noted in the notes of a run.
+struct InNotes(Notes);
+
+impl Notary for InNotes {
+    fn founding(&self) -> topology::Result<()> {
+        self.0.founding().map_err(|error| topology::Error::stop(error.to_string()))
+    }
+
+    fn founded(&self) -> topology::Result<()> {
+        self.0.founded().map_err(|error| topology::Error::stop(error.to_string()))
+    }
 }
 
-/// The last block of a blockchain topic; `None` where there is none.
-pub(crate) fn last_block<L: Log>(reader: &Reader<'_, L>, blockchain: &str) -> topology::Result<Option<Block>> {
-    let last = reader.last(blockchain, |record| Block::from_record(record.key, record.value))?;
-    last.transpose().map_err(|error| {
-        topology::Error::stop(format!(
-            "topic '{blockchain}' does not end with a block ({error}): give the topic of a chain, or find out who else \
-             writes to it"
-        ))
-    })
+/// The blockchain topic on a log.
+struct OnLog<L> {
+    log: L,
+    clock: SystemClock,
+    blockchain: String,
+}
+
+impl<L: Log> OnLog<L> {
+    fn reader(&self) -> Reader<'_, L> {
+        Reader::new(&self.log, &self.clock, "cairn-tip")
+    }
+}
+
+impl<L: Log> BlockchainTopic for OnLog<L> {
+    fn last_block(&self) -> topology::Result<Option<Block>> {
+        Ok(topic::last_block(&self.reader(), &self.blockchain)?)
+    }
+
+    fn blocks(&self, visit: &mut dyn FnMut(Block) -> bool) -> topology::Result<()> {
+        Ok(topic::blocks(&self.reader(), &self.blockchain, visit)?)
+    }
+}
+
+/// The graph of a genesis, which nobody runs: nobody needs the validators' keys for it.
+pub(crate) fn without_keys(genesis: Genesis, topics: Topics) -> Result<Topology> {
+    let sealer = Sealer::new(&genesis, std::iter::empty()).map_err(|error| Error::usage(error.to_string()))?;
+    let Topics { transactions, blockchain } = topics;
+    let options = Options { genesis, transactions, blockchain, sealer, entropy: [0; 32], topic: None, notary: None };
+    Ok(Application::new(options).topology()?)
+}
+
+/// The graph with these topics, whatever the chain.
+pub(crate) fn any_chain(topics: Topics) -> Result<Topology> {
+    without_keys(placeholder()?, topics)
+}
+
+/// A genesis of which only the shape matters.
+pub(crate) fn placeholder() -> Result<Genesis> {
+    let keys = keys::default(&mut StdRng::from_seed([0; 32]))?;
+    Ok(genesis::default(DEFAULT_CHAIN_ID.to_owned(), &keys, &ChainParameters::default())?)
 }
 
 /// A graph's fingerprint: stores of another chain are refused.

@@ -7,14 +7,15 @@ use clap::Args;
 use super::error::{Error, Exit, Result};
 use super::output::{Align, Table, grouped};
 use super::shell::Shell;
-use crate::audit::inspect::{self, Inspection};
+use crate::audit::inspect::{self, Inspection, Unsound};
 
 const EXAMPLES: &str = "\
 Examples:
   cairn inspect --state-dir /var/lib/cairn/state
   cairn inspect --state-dir /var/lib/cairn/state --json
 
-The instance must be stopped: its stores are locked while it runs.";
+The instance must be stopped: its stores are locked while it runs. The state root is computed anew from
+all tables, supply and ids are audited. Exit code 0: they agree. 1: they do not, and nothing is shown.";
 
 /// Show tip, balances and validators held in a stopped instance's state
 #[derive(Debug, Args)]
@@ -38,9 +39,12 @@ impl Arguments {
             Some(application_id) => application_id,
             None => only_application(root)?,
         };
-        let inspection = inspect::inspect(root, &application_id)?;
-        shell.print(&if shell.json { json(&inspection) } else { text(&inspection) })?;
-        Ok(Exit::Done)
+        let (text, exit) = match inspect::inspect(root, &application_id)? {
+            Ok(inspection) => (if shell.json { json(&inspection) } else { text(&inspection) }, Exit::Done),
+            Err(unsound) => (tell_unsound(&unsound, &application_id, root, shell), Exit::Failed),
+        };
+        shell.print(&text)?;
+        Ok(exit)
     }
 }
 
@@ -57,6 +61,20 @@ fn only_application(root: &Path) -> Result<String> {
             )))
         }
     }
+}
+
+/// A state that does not hold, for a person or a machine.
+fn tell_unsound(unsound: &Unsound, application_id: &str, root: &Path, shell: &Shell) -> String {
+    let detail = unsound.to_string();
+    if shell.json {
+        return serde_json::json!({ "result": "unsound", "detail": detail }).to_string();
+    }
+    format!(
+        "{}: the state of '{application_id}' in {} contradicts itself: {detail}; delete that directory while nothing runs on it, and \
+         the next run restores it from the changelogs",
+        shell.paint.red("unsound"),
+        root.display()
+    )
 }
 
 fn json(inspection: &Inspection) -> String {
@@ -76,7 +94,8 @@ fn json(inspection: &Inspection) -> String {
         })
         .collect();
     serde_json::json!({
-        "chain_id": tip.chain_id,
+        "result": "sound",
+        "genesis_hash": tip.genesis,
         "height": tip.height,
         "block_hash": tip.hash,
         "state_root": tip.state_root,
@@ -92,8 +111,9 @@ fn json(inspection: &Inspection) -> String {
 fn text(inspection: &Inspection) -> String {
     let Inspection { tip, supply, validators, accounts } = inspection;
     let mut text = format!(
-        "chain       {}\nheight      {}\nblock hash  {}\nstate root  {}\nsupply      {} (minted {}, burnt {})\n\n",
-        tip.chain_id,
+        "genesis     {}\nheight      {}\nblock hash  {}\nstate root  {} (computed from the tables)\nsupply      {} (minted {}, \
+         burnt {})\n\n",
+        tip.genesis,
         tip.height,
         tip.hash,
         tip.state_root,

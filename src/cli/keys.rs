@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 
 use super::error::{Error, Exit, Result};
 use super::shell::Shell;
 use crate::chain::ValidatorId;
-use crate::config::{founding, key_file};
+use crate::config::account::{self, Account};
+use crate::config::{genesis, key_file, keys};
 use crate::consensus::KeySet;
 
 const EXAMPLES: &str = "\
@@ -15,10 +17,13 @@ Examples:
   cairn keys                                     keys of five validators in validators.keys
   cairn keys --validator north --validator south --output committee.keys
   cairn keys --validator north --json            the public parts as JSON
+  cairn keys --account --output alice.key        the key of an account; prints the account's name
+  cairn keys --show alice.key                    prints it again
 
-What is printed is public and belongs in the genesis file; what is in the file is secret.";
+What is printed is public: what the genesis lists of validators, or the account that others send to.
+What is in the file is secret. Sign with it: cairn submit --sign-with alice.key.";
 
-/// Make a key file (mode 0600) and print what the genesis lists of it
+/// Make a key file (mode 0600) of validators or of an account, and print what is public of it
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -26,7 +31,15 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ID", env = "CAIRN_VALIDATOR", hide_env = true, value_delimiter = ',', value_parser = id)]
     validator: Vec<ValidatorId>,
 
-    /// File to write [default: validators.keys]
+    /// Make the key of an account instead
+    #[arg(long, env = "CAIRN_ACCOUNT", hide_env = true, value_parser = BoolishValueParser::new())]
+    account: bool,
+
+    /// Print what is public of a key file that is there; make none
+    #[arg(long, value_name = "FILE", env = "CAIRN_SHOW", hide_env = true)]
+    show: Option<PathBuf>,
+
+    /// File to write [default: validators.keys, or account.key]
     #[arg(short, long, value_name = "FILE", env = "CAIRN_OUTPUT", hide_env = true)]
     output: Option<PathBuf>,
 }
@@ -37,26 +50,59 @@ fn id(text: &str) -> Result<ValidatorId, String> {
 
 impl Arguments {
     pub(crate) fn run(self, shell: &Shell) -> Result<Exit> {
+        if self.account && !self.validator.is_empty() {
+            return Err(Error::usage(
+                "--account makes the key of an account, --validator those of validators: leave one out",
+            ));
+        }
+        match &self.show {
+            Some(path) if account::is_in(path)? => tell_account(shell, &Account::read(path, None)?),
+            Some(path) => tell_validators(shell, &key_file::read(path)?),
+            None if self.account => self.make_account(shell),
+            None => self.make_validators(shell),
+        }?;
+        Ok(Exit::Done)
+    }
+
+    fn make_account(&self, shell: &Shell) -> Result<()> {
+        let path = self.output.clone().unwrap_or_else(|| PathBuf::from("account.key"));
+        let account = Account::generate(&mut key_file::system_rng()?);
+        account.write_new(&path)?;
+        tracing::info!("the key of the account is in {}; keep a copy: nothing brings it back", path.display());
+        tell_account(shell, &account)
+    }
+
+    fn make_validators(self, shell: &Shell) -> Result<()> {
         let path = self.output.unwrap_or_else(|| PathBuf::from("validators.keys"));
         let mut rng = key_file::system_rng()?;
         let keys = if self.validator.is_empty() {
-            founding::default_keys(&mut rng)?
+            keys::default(&mut rng)?
         } else {
             KeySet::generate(self.validator, &mut rng).map_err(|error| Error::usage(error.to_string()))?
         };
         key_file::write_new(&path, &keys)?;
         tracing::info!("keys of {} validators are in {}", keys.pairs().len(), path.display());
-        let mut text = String::new();
-        for validator in founding::genesis_validators(&keys) {
-            if shell.json {
-                let line = serde_json::to_string(&validator).map_err(|error| Error::failed(error.to_string()))?;
-                text += &format!("{line}\n");
-            } else {
-                let table = toml::to_string(&validator).map_err(|error| Error::failed(error.to_string()))?;
-                text += &format!("[[validators]]\n{table}\n");
-            }
-        }
-        shell.print(text.trim_end())?;
-        Ok(Exit::Done)
+        tell_validators(shell, &keys)
     }
+}
+
+fn tell_account(shell: &Shell, account: &Account) -> Result<()> {
+    if shell.json {
+        return shell.print(&serde_json::json!({ "account": account.name().as_str() }).to_string());
+    }
+    shell.print(account.name().as_str())
+}
+
+fn tell_validators(shell: &Shell, keys: &KeySet) -> Result<()> {
+    let mut text = String::new();
+    for validator in genesis::validators(keys) {
+        if shell.json {
+            let line = serde_json::to_string(&validator).map_err(|error| Error::failed(error.to_string()))?;
+            text += &format!("{line}\n");
+        } else {
+            let table = toml::to_string(&validator).map_err(|error| Error::failed(error.to_string()))?;
+            text += &format!("[[validators]]\n{table}\n");
+        }
+    }
+    shell.print(text.trim_end())
 }

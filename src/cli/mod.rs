@@ -6,11 +6,15 @@
 //! shell        what every command is given: settings, output, time
 //! error        what went wrong, and the process's exit code
 //! output       tables, colours, lines of JSON
+//! progress     of long commands
 //! logging      log lines to stderr
 //! shutdown     SIGTERM and SIGINT
 //! graph        the application from its genesis and keys
+//! supervise    waiting for the end of an application that runs
+//! report       what several commands say of a chain
+//! pin          which chain a check is about
 //! blocks       a block as a line for people or machines, and what blocks add up to
-//! demo run submit verify replay inspect topology reset genesis keys    one command each: its options, and `run`
+//! demo run submit verify replay inspect topology reset genesis keys    one command each: its options, and `run`; none uses another
 //! ```
 //! Results go to stdout, everything else to stderr. May use all of the crate; nothing else of the crate uses this.
 
@@ -24,14 +28,17 @@ mod inspect;
 mod keys;
 mod logging;
 mod output;
+mod pin;
 mod progress;
 mod replay;
+mod report;
 mod reset;
 mod run;
 mod shell;
 mod shutdown;
 mod sources;
 mod submit;
+mod supervise;
 mod topology;
 mod verify;
 
@@ -57,7 +64,7 @@ Chain parameters (block.*, balances, signatures, fee, reward, ids.*) are set in 
 environment (CAIRN_BLOCK_MAX_TRANSACTIONS=3) and count when a chain is created.
 
 Exit codes: 0 done, 1 failed or broken chain, 2 wrong usage or settings, 3 could not be checked
-(verify and replay); 128 and the signal's number where a second signal ended it.";
+(verify and replay) or made by a newer program; 128 and the signal's number where a second signal ended it.";
 
 /// The command line.
 #[derive(Debug, Parser)]

@@ -20,7 +20,12 @@ pub(crate) struct Heights<'c> {
 
 impl<'c> Heights<'c> {
     pub(crate) fn new(doing: &'static str, clock: &'c SystemClock) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| bar(doing));
+        Self::up_to(doing, clock, None)
+    }
+
+    /// Where it is known how many there are.
+    pub(crate) fn up_to(doing: &'static str, clock: &'c SystemClock, last: Option<u64>) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| bar(doing, last));
         Self { doing, clock, bar, logged_ms: clock.monotonic_ms() }
     }
 
@@ -46,9 +51,14 @@ impl Drop for Heights<'_> {
     }
 }
 
-fn bar(doing: &'static str) -> ProgressBar {
-    let bar = ProgressBar::no_length();
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} height {pos} ({per_sec})") {
+fn bar(doing: &'static str, last: Option<u64>) -> ProgressBar {
+    let (bar, template) = match last {
+        Some(last) => {
+            (ProgressBar::new(last), "{spinner} {msg} [{bar:30}] height {pos} of {len} ({per_sec}, {eta} left)")
+        }
+        None => (ProgressBar::no_length(), "{spinner} {msg} height {pos} ({per_sec})"),
+    };
+    if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
     bar.set_message(doing);

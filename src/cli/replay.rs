@@ -7,19 +7,22 @@ use topology::log::Log;
 
 use super::arguments;
 use super::error::{Error, Exit, Result};
+use super::pin::Pin;
+use super::report::{foreign, tell_tip, walk};
 use super::shell::Shell;
-use super::verify::walk;
-use crate::audit::replay;
+use crate::audit::Anchor;
+use crate::audit::replay::{self, Options, Report};
 use crate::chain::Block;
 use crate::config::UsesLog;
 
 const EXAMPLES: &str = "\
 Examples:
-  cairn replay --brokers localhost:9092 --state-dir ./replayed
+  cairn replay --brokers localhost:9092 --state-dir ./replayed --genesis-hash 5f1c...
   cairn replay --brokers localhost:9092 --state-dir ./replayed --to-height 100 --json
 
 Exit code 0: rebuilt. 1: the chain is broken; the first bad height and why. 3: could not be done: no
-broker, no such topic, a directory that is not empty.";
+broker, no such topic, a directory that is not empty, blocks without their bodies or of a newer
+program. Without --genesis or --genesis-hash any chain will do, and the state is `unanchored`.";
 
 /// Rebuild the state from the blockchain topic alone; prints height, block hash and state root
 #[derive(Debug, Args)]
@@ -29,6 +32,8 @@ pub(crate) struct Arguments {
     pub(crate) log: arguments::Log,
     #[command(flatten)]
     pub(crate) blockchain: arguments::Blockchain,
+    #[command(flatten)]
+    pub(crate) pin: Pin,
 
     /// Where the state is rebuilt
     #[arg(long, value_name = "DIR", env = "CAIRN_STATE_DIR", hide_env = true)]
@@ -45,28 +50,49 @@ impl Arguments {
     }
 
     fn rebuild(self, shell: &Shell) -> Result<Exit> {
-        let Some(root) = self.state_dir.clone() else {
+        let Some(state_directory) = self.state_dir else {
             return Err(Error::usage("give --state-dir DIR: where should the state be rebuilt?"));
         };
-        shell.log(&self.log)?.open(Replay { arguments: self, shell, root })?
+        let anchor = self.pin.anchor(shell)?;
+        let (blockchain, to_height) = (self.blockchain.blockchain, self.to_height);
+        let options = Options { blockchain, state_directory, to_height, anchor };
+        shell.log(&self.log)?.open(Replay { options, shell })?
     }
 }
 
 struct Replay<'r> {
-    arguments: Arguments,
+    options: Options,
     shell: &'r Shell,
-    root: PathBuf,
 }
 
 impl UsesLog for Replay<'_> {
     type Output = Result<Exit>;
 
     fn with<L: Log>(self, log: L) -> Result<Exit> {
-        let Self { arguments, shell, root } = self;
-        let (blockchain, to_height) = (arguments.blockchain.blockchain, arguments.to_height);
-        let work = |rng, progress: &mut dyn FnMut(&Block)| {
-            replay::replay(&log, &shell.clock, &blockchain, &root, to_height, rng, progress)
-        };
-        walk(shell, "replaying", work, |summary| Ok(super::run::tell_tip(&summary.tip, shell)))
+        let Self { options, shell } = self;
+        let work = |rng, progress: &mut dyn FnMut(&Block)| replay::replay(&log, &shell.clock, &options, rng, progress);
+        walk(shell, "replaying", work, |report| Ok(tell(&report, options.anchor != Anchor::None, shell)))
     }
+}
+
+fn tell(report: &Report, anchored: bool, shell: &Shell) -> String {
+    let Report { summary, foreign_count } = report;
+    let tip = &summary.tip;
+    if shell.json {
+        return serde_json::json!({
+            "height": tip.height,
+            "block_hash": tip.hash,
+            "state_root": tip.state_root,
+            "genesis_hash": tip.genesis,
+            "records": summary.record_count,
+            "foreign_records": foreign_count,
+            "anchored": anchored,
+        })
+        .to_string();
+    }
+    let mut text = format!("{}\ngenesis     {}\n{}", tell_tip(tip, shell), tip.genesis, foreign(*foreign_count));
+    if !anchored {
+        text += "\nunanchored: nobody said which chain this must be; pin it with --genesis-hash\n";
+    }
+    text
 }

@@ -1,5 +1,6 @@
 //! `cairn reset`: forgets an application's progress and state.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -7,13 +8,15 @@ use clap::builder::BoolishValueParser;
 use topology::client::internal_topics;
 use topology::clock::Clock;
 use topology::log::Log;
-use topology::store::StateDirectory;
+use topology::store::{Kind, StateDirectory};
 
 use super::arguments;
 use super::error::{Error, Exit, Result};
-use super::graph::Topics;
+use super::graph::{self, Topics};
 use super::shell::Shell;
-use crate::config::{Directories, UsesLog};
+use crate::config::note::{Note, Place};
+use crate::config::{Directories, LogSettings, UsesLog, topic};
+use crate::reader::Reader;
 use crate::sealing::evidence_topic;
 
 const EXAMPLES: &str = "\
@@ -23,8 +26,8 @@ Examples:
 
 Deletes the application's changelog topics and the group's offsets; with --state-dir its stores on
 this machine, too. Topics of transactions, dead letters and blocks stay, unless --delete-blockchain
-is given: then blocks and evidence go as well, stores too, and the chain's keys are set aside; without
---state-dir those in the directory that `run` has without one. Refused while the group has members: a
+is given: then blocks and evidence go as well, stores too (without --state-dir those that `run` has
+without one), and the chain's directory of keys is set aside, renamed to CHAIN_ID.until-TIME. Refused while the group has members: a
 killed instance counts until its session ends (10 s).";
 
 /// Forget an application's progress and state, so that it starts again from the beginning
@@ -60,7 +63,8 @@ impl Arguments {
         let application_id = self.application_id.clone();
         let application_id =
             application_id.ok_or_else(|| Error::usage("give --application-id ID: which application?"))?;
-        shell.log(&self.chain.log)?.open(Reset { arguments: self, application_id, shell })?
+        let settings = shell.log(&self.chain.log)?;
+        settings.open(Reset { arguments: self, application_id, shell, settings: &settings })?
     }
 }
 
@@ -68,6 +72,7 @@ struct Reset<'r> {
     arguments: Arguments,
     application_id: String,
     shell: &'r Shell,
+    settings: &'r LogSettings,
 }
 
 /// What a reset will do.
@@ -78,17 +83,17 @@ struct Plan {
     topics: Vec<String>,
     /// The application's stores on this machine.
     stores: Option<PathBuf>,
-    /// The chain's keys, and where they are set aside.
-    keys: Option<(PathBuf, PathBuf)>,
+    /// The directory of the chain's keys, and where it is set aside. Several, if more than one chain is noted to be there.
+    keys: Vec<(PathBuf, PathBuf)>,
 }
 
 impl UsesLog for Reset<'_> {
     type Output = Result<Exit>;
 
     fn with<L: Log>(self, log: L) -> Result<Exit> {
-        let Self { arguments, application_id, shell } = self;
+        let Self { arguments, application_id, shell, settings } = self;
         let blockchain = &arguments.chain.blockchain.blockchain;
-        let plan = Plan::new(&arguments, application_id, shell, &log)?;
+        let plan = Plan::new(&arguments, application_id, shell, settings, &log)?;
         if !plan.is_known {
             tracing::warn!(
                 "nothing of '{}' was found, neither changelog topics nor stores: is this its --application-id?",
@@ -121,8 +126,8 @@ impl UsesLog for Reset<'_> {
         plan.tell(shell, "did")?;
         if plan.is_known && !arguments.delete_blockchain && log.describe_topic(blockchain)?.is_some() {
             tracing::warn!(
-                "topic '{blockchain}' keeps its chain, and nothing else knows its state now: run into another \
-                 --blockchain topic, or reset with --delete-blockchain to begin '{blockchain}' again"
+                "topic '{blockchain}' keeps its chain: the next run on it rebuilds the state from its blocks. Reset with \
+                 --delete-blockchain to begin another chain there"
             );
         }
         Ok(Exit::Done)
@@ -130,9 +135,15 @@ impl UsesLog for Reset<'_> {
 }
 
 impl Plan {
-    fn new<L: Log>(arguments: &Arguments, application_id: String, shell: &Shell, log: &L) -> Result<Self> {
-        let Topics { transactions, blockchain } = arguments.chain.topics();
-        let graph = super::topology::any_chain(transactions, blockchain.clone())?;
+    fn new<L: Log>(
+        arguments: &Arguments,
+        application_id: String,
+        shell: &Shell,
+        settings: &LogSettings,
+        log: &L,
+    ) -> Result<Self> {
+        let Topics { blockchain, .. } = arguments.chain.topics();
+        let graph = graph::any_chain(arguments.chain.topics())?;
         let mut topics = existing(log, internal_topics(&graph, &application_id))?;
         let has_changelogs = !topics.is_empty();
         if arguments.delete_blockchain {
@@ -145,17 +156,20 @@ impl Plan {
         };
         let stores = directories.as_ref().map(|all| all.application(&application_id)).transpose()?;
         let keys = match &directories {
-            Some(all) if arguments.delete_blockchain => Some(all.keys(&blockchain)?),
-            _ => None,
+            Some(all) if arguments.delete_blockchain => {
+                chains(all, &application_id, &settings.place(&blockchain), shell, log)?
+            }
+            _ => BTreeSet::new(),
         };
         let aside = |home: PathBuf| {
-            let name = format!("{blockchain}.until-{}", shell.clock.now_ms());
+            let mut name = home.file_name().unwrap_or_default().to_owned();
+            name.push(format!(".until-{}", shell.clock.now_ms()));
             let aside = home.with_file_name(name);
             (home, aside)
         };
         let stores = stores.filter(|path| path.exists());
         let is_known = has_changelogs || stores.is_some();
-        Ok(Self { application_id, is_known, topics, stores, keys: keys.filter(|path| path.exists()).map(aside) })
+        Ok(Self { application_id, is_known, topics, stores, keys: keys.into_iter().map(aside).collect() })
     }
 
     fn lines(&self, verb: &str) -> Vec<String> {
@@ -177,7 +191,7 @@ impl Plan {
             "group": self.application_id,
             "topics": self.topics,
             "stores": self.stores,
-            "keys_moved_to": self.keys.as_ref().map(|(_, to)| to),
+            "keys_moved_to": self.keys.iter().map(|(_, to)| to).collect::<Vec<_>>(),
         });
         shell.print(&report.to_string())
     }
@@ -189,13 +203,36 @@ impl Plan {
         }
         log.delete_group(&self.application_id)?;
         log.delete_topics(&self.topics)?;
-        if let Some((from, to)) = &self.keys {
+        for (from, to) in &self.keys {
             std::fs::rename(from, to).map_err(|error| {
                 Error::failed(format!("cannot move {} to {}: {error}", from.display(), to.display()))
             })?;
         }
         Ok(())
     }
+}
+
+/// The directories of the chain on a topic, or that was on it: of block 0 if there is one, else as is noted.
+fn chains<L: Log>(
+    directories: &Directories,
+    application_id: &str,
+    place: &Place,
+    shell: &Shell,
+    log: &L,
+) -> Result<BTreeSet<PathBuf>> {
+    let Some(data) = directories.data() else { return Ok(BTreeSet::new()) };
+    let on_topic = topic::genesis(&Reader::new(log, &shell.clock, "cairn-reset"), place.topic());
+    let on_topic = on_topic.unwrap_or_else(|error| {
+        tracing::warn!("{error}");
+        None
+    });
+    let noted = Note::of_application(&directories.application(application_id)?)?;
+    let noted = noted.filter(|note| note.place.topic() == place.topic()).map(|note| note.chain_id);
+    let ids = on_topic.map(|genesis| genesis.chain_id).into_iter().chain(noted);
+    let mut found: BTreeSet<PathBuf> = ids.map(|id| directories.chain(&id)).collect::<Result<_, _>>()?;
+    found.extend(Note::at(data, place)?.into_iter().map(|(directory, _)| directory));
+    found.retain(|directory| directory.exists());
+    Ok(found)
 }
 
 /// Those of the topics that are there.
@@ -214,7 +251,11 @@ fn delete_stores(path: &Path) -> Result<()> {
     let (Some(root), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
         return Err(Error::failed(format!("{} is no application's directory", path.display())));
     };
-    let locked = StateDirectory::open_existing(root, name).map_err(::topology::Error::from)?;
+    let locked = match StateDirectory::open_existing(root, name) {
+        // A run that ended before its engine started has left no more than the note of its chain.
+        Err(error) if error.kind() == Kind::Missing => None,
+        opened => Some(opened.map_err(::topology::Error::from)?),
+    };
     let deleted = std::fs::remove_dir_all(path);
     drop(locked);
     deleted.map_err(|error| Error::failed(format!("cannot delete {}: {error}", path.display())))

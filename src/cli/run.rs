@@ -1,22 +1,23 @@
 //! `cairn run`: seals what arrives.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::BoolishValueParser;
-use topology::client::{Client, Config, State};
+use topology::client::{Client, Config};
 use topology::log::Log;
 
 use super::arguments;
 use super::error::{Error, Exit, Result};
 use super::graph::{self, Malicious};
+use super::report;
 use super::shell::Shell;
-use super::shutdown::{Shutdown, Supervisor};
-use crate::chain::Hash;
-use crate::config::founding::{self, Request, Source};
-use crate::config::{Directories, UsesLog};
-use crate::ledger::state::Tip;
+use super::shutdown::Supervisor;
+use super::supervise;
+use crate::chain::DEFAULT_CHAIN_ID;
+use crate::config::founding::{self, Founding, Request, Source};
+use crate::config::note::Place;
+use crate::config::{Directories, LogSettings, UsesLog, genesis, topic};
 use crate::reader::Reader;
 use crate::sealing::Application;
 
@@ -29,13 +30,15 @@ Examples:
 
 Secrets belong in the environment: CAIRN_KAFKA_SASL_PASSWORD is -X sasl.password.
 
-Without --genesis, block 0 of the blockchain topic says what the chain is. Without a block 0, a new
-chain begins: five validators, whose keys are made now and kept with the genesis in
-STATE_DIR/@keys/TOPIC. Keep a copy of that directory: stores return from Kafka, keys do not. More
-instances share the work if they have the same keys: copy it, or name the key file with --keys.
+Without --genesis, block 0 of the blockchain topic says what the chain is. Without a block 0, a
+new chain begins: five validators, whose keys are made now and kept with the genesis in a
+directory named after the chain, $XDG_DATA_HOME/cairn/CHAIN_ID (else
+~/.local/share/cairn/CHAIN_ID). Keep a copy of it: stores return from Kafka, keys do not. More
+instances stand by if they have the same keys: copy the directory, or name the key file with
+--keys.
 
-SIGTERM or Ctrl-C finishes the commit and leaves the group, with exit code 0; a second one, more than
-a second later, ends at once.";
+SIGTERM or Ctrl-C finishes the commit and leaves the group, with exit code 0; a second one, more
+than a second later, ends at once.";
 
 /// Seal transactions into blocks
 #[derive(Debug, Args)]
@@ -50,11 +53,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE", env = "CAIRN_GENESIS", hide_env = true)]
     genesis: Option<PathBuf>,
 
-    /// Key file of the validators (see `cairn keys`) [default: STATE_DIR/@keys/TOPIC/validators.keys]
+    /// Key file of the validators (see `cairn keys`) [default: validators.keys in the chain's data directory]
     #[arg(long, value_name = "FILE", env = "CAIRN_KEYS", hide_env = true)]
     keys: Option<PathBuf>,
 
-    /// Where stores and keys are kept [default: $XDG_STATE_HOME/cairn, ~/.local/state/cairn]
+    /// Where stores are kept [default: $XDG_STATE_HOME/cairn, ~/.local/state/cairn]
     #[arg(long, value_name = "DIR", env = "CAIRN_STATE_DIR", hide_env = true)]
     state_dir: Option<PathBuf>,
 
@@ -71,7 +74,7 @@ struct Engine {
     #[arg(long, value_name = "ID", env = "CAIRN_APPLICATION_ID", hide_env = true, default_value = "cairn")]
     application_id: String,
 
-    /// Stream threads
+    /// Stream threads: 1, for the input has one partition. More processes stand by
     #[arg(long, value_name = "N", env = "CAIRN_THREADS", hide_env = true, default_value = "1")]
     threads: usize,
 
@@ -92,11 +95,14 @@ impl Arguments {
     pub(crate) fn run(self, shell: &Shell) -> Result<Exit> {
         let supervisor = Supervisor::new()?;
         let directories = Directories::new(self.state_dir.as_deref(), |name| std::env::var(name).ok())?;
-        let home = directories.keys(&self.chain.blockchain.blockchain)?;
         directories.application(&self.engine.application_id)?;
+        if self.keys.is_none() {
+            directories.chain(DEFAULT_CHAIN_ID)?;
+        }
         // Before anybody is asked and keys are made.
         self.engine.config(&directories).check().map_err(|error| Error::usage(error.to_string()))?;
-        shell.log(&self.chain.log)?.open(Run { arguments: self, shell, directories, home, supervisor })?
+        let settings = shell.log(&self.chain.log)?;
+        settings.open(Run { arguments: self, shell, directories, settings: &settings, supervisor })?
     }
 }
 
@@ -104,7 +110,7 @@ struct Run<'r> {
     arguments: Arguments,
     shell: &'r Shell,
     directories: Directories,
-    home: PathBuf,
+    settings: &'r LogSettings,
     supervisor: Supervisor,
 }
 
@@ -113,15 +119,17 @@ impl UsesLog for Run<'_> {
     const MAKES_LOG: bool = true;
 
     fn with<L: Log>(self, log: L) -> Result<Exit> {
-        let Self { arguments, shell, directories, home, mut supervisor } = self;
+        let Self { arguments, shell, directories, settings, mut supervisor } = self;
+        let place = settings.place(&arguments.chain.blockchain.blockchain);
         let until_end = arguments.engine.until_end;
         let reader = Reader::new(&log, &shell.clock, "cairn-run");
         // Ended in the middle of it, it is as if killed: key files appear whole, and creating topics can be repeated.
-        let begun = supervisor.interruptible(|| arguments.begin(shell, &log, &reader, &directories, &home));
+        let begun = supervisor.interruptible(|| arguments.begin(shell, &log, &reader, &directories, &place));
         let (application, client) = begun??;
-        supervisor.wait(async |shutdown| supervise(client, &application, shutdown).await)?;
+        supervisor
+            .wait(async |shutdown| supervise::until(client, &application, shutdown, std::future::pending()).await)?;
         let blockchain = &arguments.chain.blockchain.blockchain;
-        match supervisor.interruptible(|| report(shell, &reader, blockchain, &home))? {
+        match supervisor.interruptible(|| tell_tip(shell, &reader, blockchain))? {
             // All is committed; that the log is gone since then makes no failure of a run that was told to stop.
             Err(error) if !until_end => {
                 tracing::warn!("cannot read the last block: {error}");
@@ -140,19 +148,26 @@ impl Arguments {
         log: &L,
         reader: &Reader<'_, L>,
         directories: &Directories,
-        home: &Path,
+        place: &Place,
     ) -> Result<(Application, Client)> {
         let topics = self.chain.topics();
         let request = Request {
             genesis: self.genesis.as_deref(),
             keys: self.keys.as_deref(),
-            blockchain: &topics.blockchain,
-            home,
+            directories,
+            application_id: &self.engine.application_id,
+            place,
             parameters: &shell.parameters,
         };
         tracing::info!(topic = topics.blockchain, "reading the chain");
-        let founding = founding::settle(founding::read_genesis(reader, &topics.blockchain)?, &request)?;
-        tell_source(founding.source, &request);
+        let on_topic = topic::genesis(reader, &topics.blockchain)?;
+        // A chain that a newer program goes on with is left alone, before anything is made or noted.
+        topic::last_block(reader, &topics.blockchain)?;
+        let founding = founding::settle(on_topic, &request)?;
+        tell_source(&founding, &request);
+        if let Some(warning) = genesis::warn_of_a_third(&founding.genesis) {
+            tracing::warn!("{warning}");
+        }
 
         let malicious: Vec<Malicious> = self.run_malicious.iter().flatten().cloned().collect();
         for Malicious { validator, fault } in &malicious {
@@ -180,9 +195,10 @@ impl Engine {
     }
 }
 
-fn tell_source(source: Source, request: &Request<'_>) {
-    let home = request.home.display();
-    match (source, request.keys) {
+fn tell_source(founding: &Founding, request: &Request<'_>) {
+    let home = request.directories.chain(&founding.genesis.chain_id).unwrap_or_default();
+    let home = home.display();
+    match (founding.source, request.keys) {
         (Source::New, None) => {
             tracing::info!("a new chain: its genesis and keys are in {home}; keep a copy of the keys");
         }
@@ -195,93 +211,9 @@ fn tell_source(source: Source, request: &Request<'_>) {
     }
 }
 
-/// Waits for the end, telling of changes of state; asked by a signal, it ends the run cleanly.
-async fn supervise(client: Client, application: &Application, shutdown: &mut Shutdown) -> Result<()> {
-    supervise_until(client, application, shutdown, std::future::pending()).await
-}
-
-/// As [`supervise`]; it also ends the run when `enough` is there.
-pub(crate) async fn supervise_until(
-    mut client: Client,
-    application: &Application,
-    shutdown: &mut Shutdown,
-    enough: impl Future<Output = ()>,
-) -> Result<()> {
-    let mut enough = std::pin::pin!(enough);
-    let mut is_enough = false;
-    let mut states = client.states();
-    let mut watch = tokio::time::interval(Duration::from_secs(1));
-    let mut waiting = None;
-    let mut states_end = false;
-    loop {
-        tokio::select! {
-            changed = states.changed(), if !states_end => match changed {
-                Ok(()) => tell_state(*states.borrow_and_update(), application),
-                Err(_) => states_end = true,
-            },
-            name = shutdown.asked() => {
-                tracing::info!("{name}: finishing the commit and leaving the group; once more ends at once");
-                client.stop();
-            }
-            () = &mut enough, if !is_enough => {
-                is_enough = true;
-                client.stop();
-            }
-            _ = watch.tick() => tell_quorum(application, &mut waiting),
-            ended = client.ended() => {
-                // The last change may have come together with the end.
-                if states.has_changed().unwrap_or(true) {
-                    tell_state(*states.borrow_and_update(), application);
-                }
-                return Ok(ended?);
-            }
-        }
-    }
-}
-
-fn tell_state(state: State, application: &Application) {
-    // `None` until the chain was taken over: another instance seals it.
-    let height = application.status().height;
-    match state {
-        State::Created => {}
-        State::Rebalancing => tracing::info!("waiting for the group"),
-        State::Restoring => tracing::info!("restoring stores"),
-        State::Running if height.is_none() => tracing::info!("standing by: another instance seals"),
-        State::Running => tracing::info!(height, "running"),
-        State::Stopping => tracing::info!("stopping"),
-        State::Stopped => tracing::info!(height, "stopped"),
-        State::Failed => tracing::error!(height, "failed"),
-    }
-}
-
-fn tell_quorum(application: &Application, told: &mut Option<(u64, u64)>) {
-    let now = application.status().waiting_for_quorum;
-    if now != *told {
-        match now {
-            Some((have, need)) => tracing::warn!("waiting for quorum ({have}/{need})"),
-            None => tracing::info!("there is a quorum again"),
-        }
-        *told = now;
-    }
-}
-
 /// The tip, once all is committed.
-fn report<L: Log>(shell: &Shell, reader: &Reader<'_, L>, blockchain: &str, home: &Path) -> Result<Exit> {
-    let Some(block) = graph::last_block(reader, blockchain)? else { return Ok(Exit::Done) };
-    founding::note_founded(home)?;
-    shell.print(&tell(block.header.height, &block.hash, &block.header.state_root, shell))?;
+fn tell_tip<L: Log>(shell: &Shell, reader: &Reader<'_, L>, blockchain: &str) -> Result<Exit> {
+    let Some(block) = topic::last_block(reader, blockchain)? else { return Ok(Exit::Done) };
+    shell.print(&report::tell_block(&block, shell))?;
     Ok(Exit::Done)
-}
-
-/// A tip, for a person or a machine.
-pub(crate) fn tell_tip(tip: &Tip, shell: &Shell) -> String {
-    tell(tip.height, &tip.hash, &tip.state_root, shell)
-}
-
-fn tell(height: u64, hash: &Hash, root: &Hash, shell: &Shell) -> String {
-    if shell.json {
-        serde_json::json!({ "height": height, "block_hash": hash, "state_root": root }).to_string()
-    } else {
-        format!("height      {height}\nblock hash  {hash}\nstate root  {root}")
-    }
 }

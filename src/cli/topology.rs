@@ -3,16 +3,12 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 
 use super::arguments;
-use super::error::{Error, Exit, Result};
+use super::error::{Exit, Result};
+use super::graph::{self, Topics};
 use super::shell::Shell;
-use crate::chain::Genesis;
-use crate::config::{ChainParameters, founding};
-use crate::consensus::sealer::Sealer;
-use crate::sealing::{Application, Options};
+use crate::config::genesis;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -47,13 +43,13 @@ enum Format {
 
 impl Arguments {
     pub(crate) fn run(self, shell: &Shell) -> Result<Exit> {
-        let (transactions, blockchain) = (self.transactions.transactions, self.blockchain.blockchain);
+        let topics = Topics { transactions: self.transactions.transactions, blockchain: self.blockchain.blockchain };
         let (graph, hash) = match &self.genesis {
-            Some(path) => (build(founding::read_file(path)?, transactions, blockchain)?, None),
+            Some(path) => (graph::without_keys(genesis::read_file(path)?, topics)?, None),
             None => {
-                let genesis = placeholder()?;
+                let genesis = graph::placeholder()?;
                 let hash = genesis.hash().to_string();
-                (build(genesis, transactions, blockchain)?, Some(hash))
+                (graph::without_keys(genesis, topics)?, Some(hash))
             }
         };
         let text = match self.format {
@@ -69,22 +65,4 @@ impl Arguments {
         }
         Ok(Exit::Done)
     }
-}
-
-/// The graph of a genesis, which nobody runs: nobody needs the validators' keys for it.
-fn build(genesis: Genesis, transactions: String, blockchain: String) -> Result<::topology::graph::Topology> {
-    let sealer = Sealer::new(&genesis, std::iter::empty()).map_err(|error| Error::usage(error.to_string()))?;
-    let options = Options { genesis, transactions, blockchain, sealer, entropy: [0; 32], topic_tip: None };
-    Ok(Application::new(options).topology()?)
-}
-
-/// The graph with these topics, whatever the chain.
-pub(super) fn any_chain(transactions: String, blockchain: String) -> Result<::topology::graph::Topology> {
-    build(placeholder()?, transactions, blockchain)
-}
-
-/// A genesis of which only the shape matters.
-fn placeholder() -> Result<Genesis> {
-    let keys = founding::default_keys(&mut StdRng::from_seed([0; 32]))?;
-    Ok(founding::default_genesis(&keys, &ChainParameters::default())?)
 }

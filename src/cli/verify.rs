@@ -3,18 +3,18 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use rand::rngs::StdRng;
 use topology::log::Log;
 
 use super::arguments;
 use super::error::{Error, Exit, Result};
 use super::output::{Paint, grouped};
-use super::progress::Heights;
+use super::pin::Pin;
+use super::report::walk;
 use super::shell::Shell;
 use crate::audit::verify::{self, Options, Report};
-use crate::audit::{Anchor, Broken, Checkpoint, Summary};
-use crate::chain::{Block, Hash};
-use crate::config::{UsesLog, founding, key_file};
+use crate::audit::{Anchor, Checkpoint, Summary};
+use crate::chain::Block;
+use crate::config::UsesLog;
 use crate::consensus::LOCAL_COMMITTEE_TRUST;
 
 const EXAMPLES: &str = "\
@@ -23,8 +23,9 @@ Examples:
   cairn verify --brokers localhost:9092 --genesis-hash 5f1c... --checkpoint checkpoint.json
 
 Exit code 0: intact. 1: broken; the first bad height and why. 3: could not be checked: no broker, no
-such topic, a topic with other partitions. Without --genesis, --genesis-hash or a checkpoint the chain
-is only checked against itself, and reported as `unanchored`.";
+such topic, a topic with other partitions, blocks without their bodies or of a newer program. The
+first line also says what was not asked: a chain that nobody pinned by --genesis, --genesis-hash or a
+checkpoint is `unanchored`; without a transactions topic it was `compared with nothing`.";
 
 /// Check that the chain follows from the transactions: nothing dropped, reordered or invented
 #[derive(Debug, Args)]
@@ -36,14 +37,8 @@ pub(crate) struct Arguments {
     pub(crate) transactions: arguments::Transactions,
     #[command(flatten)]
     pub(crate) blockchain: arguments::Blockchain,
-
-    /// Genesis file the chain must begin with
-    #[arg(long, value_name = "FILE", env = "CAIRN_GENESIS", hide_env = true)]
-    pub(crate) genesis: Option<PathBuf>,
-
-    /// Hash of the genesis the chain must begin with
-    #[arg(long, value_name = "HASH", env = "CAIRN_GENESIS_HASH", hide_env = true)]
-    pub(crate) genesis_hash: Option<Hash>,
+    #[command(flatten)]
+    pub(crate) pin: Pin,
 
     /// File with a height known to be good; the chain must contain it, and it moves on when the chain is intact
     #[arg(long, value_name = "FILE", env = "CAIRN_CHECKPOINT", hide_env = true)]
@@ -56,35 +51,9 @@ impl Arguments {
     }
 
     fn check(self, shell: &Shell) -> Result<Exit> {
-        let anchor = self.anchor(shell)?;
+        let anchor = self.pin.anchor(shell)?;
         let checkpoint = self.checkpoint.as_deref().map(Checkpoint::read).transpose().map_err(Error::usage)?.flatten();
         shell.log(&self.log)?.open(Verify { arguments: self, shell, anchor, checkpoint })?
-    }
-
-    /// What the chain must begin with. Of file and hash, the one from the stronger source counts.
-    fn anchor(&self, shell: &Shell) -> Result<Anchor> {
-        let of_file = |path| founding::read_file(path).map(|genesis| genesis.hash());
-        let hash = match (&self.genesis, self.genesis_hash) {
-            (None, None) => return Ok(Anchor::None),
-            (None, Some(hash)) => hash,
-            (Some(path), None) => of_file(path)?,
-            (Some(path), Some(hash)) => match shell.rank("genesis").cmp(&shell.rank("genesis_hash")) {
-                std::cmp::Ordering::Less => hash,
-                std::cmp::Ordering::Greater => of_file(path)?,
-                std::cmp::Ordering::Equal => {
-                    let found = of_file(path)?;
-                    if found != hash {
-                        return Err(Error::usage(format!(
-                            "the genesis in {} has the hash {found}, --genesis-hash says {hash}: which chain is meant? Leave one \
-                             of them out",
-                            path.display()
-                        )));
-                    }
-                    hash
-                }
-            },
-        };
-        Ok(Anchor::Genesis(hash))
     }
 }
 
@@ -124,38 +93,20 @@ impl UsesLog for Verify<'_> {
     }
 }
 
-/// Walks over a chain and says what came of it: of an intact one what `tell` says, of a broken one where it breaks.
-pub(super) fn walk<T>(
-    shell: &Shell,
-    doing: &'static str,
-    work: impl FnOnce(StdRng, &mut dyn FnMut(&Block)) -> topology::Result<Result<T, Broken>>,
-    tell: impl FnOnce(T) -> Result<String>,
-) -> Result<Exit> {
-    let mut heights = Heights::new(doing, &shell.clock);
-    let found = work(key_file::system_rng()?, &mut |block| heights.pass(block.header.height));
-    drop(heights);
-    let (text, exit) = match found? {
-        Ok(intact) => (tell(intact)?, Exit::Done),
-        Err(broken) => (tell_broken(&broken, shell), Exit::Failed),
-    };
-    shell.print(&text)?;
-    Ok(exit)
-}
-
 fn json(report: &Report, anchored: bool) -> String {
-    let Summary { tip, genesis_hash, record_count, supply } = &report.summary;
+    let Summary { tip, record_count, supply, .. } = &report.summary;
     serde_json::json!({
         "result": "intact",
         "height": tip.height,
         "block_hash": tip.hash,
         "state_root": tip.state_root,
-        "chain_id": tip.chain_id,
-        "genesis_hash": genesis_hash,
+        "genesis_hash": tip.genesis,
         "records": record_count,
         "compared_from_height": report.compared_from_height,
         "transactions_topic": report.has_transactions_topic,
         "compared_records": report.compared_count,
         "unsealed_records": report.unsealed_count,
+        "foreign_records": report.foreign_count,
         "minted": supply.minted.to_string(),
         "burnt": supply.burnt.to_string(),
         "anchored": anchored,
@@ -165,37 +116,46 @@ fn json(report: &Report, anchored: bool) -> String {
 }
 
 fn text(report: &Report, transactions: &str, anchored: bool, paint: Paint) -> String {
-    let Summary { tip, genesis_hash, record_count, .. } = &report.summary;
-    let compared = match report.compared_from_height {
-        _ if !report.has_transactions_topic => format!("nothing: there is no topic '{transactions}'"),
-        Some(height) => format!("{} records, from height {height} on", grouped(report.compared_count)),
-        None if *record_count == 0 => "nothing: no record is sealed yet".to_owned(),
-        None => format!("nothing: topic '{transactions}' does not hold the records of the last block"),
-    };
+    let Summary { tip, record_count, .. } = &report.summary;
+    let (verdict, compared) = (verdict(report, transactions, anchored), compared(report, transactions));
     let mut text = format!(
-        "{}\n\nheight      {}\nblock hash  {}\nstate root  {}\ngenesis     {genesis_hash}\nrecords     {}\ncompared    {compared}\n",
+        "{}{verdict}\n\nheight      {}\nblock hash  {}\nstate root  {}\ngenesis     {}\nrecords     {}\ncompared    {}\n",
         paint.green("intact"),
         tip.height,
         tip.hash,
         tip.state_root,
+        tip.genesis,
         grouped(*record_count),
+        compared.unwrap_or_else(|nothing| format!("nothing: {nothing}")),
     );
     if report.has_transactions_topic {
         text += &format!("unsealed    {} records behind the last block\n", grouped(report.unsealed_count));
     }
+    text += &super::report::foreign(report.foreign_count);
     if !anchored {
         text += "\nunanchored: nobody said which chain this must be; pin it with --genesis-hash or --checkpoint\n";
     }
     text + "\n" + LOCAL_COMMITTEE_TRUST
 }
 
-/// A broken chain, for a person or a machine.
-fn tell_broken(broken: &Broken, shell: &Shell) -> String {
-    let Broken { height, reason, detail } = broken;
-    if shell.json {
-        let reason = reason.as_str();
-        return serde_json::json!({ "result": "broken", "height": height, "reason": reason, "detail": detail })
-            .to_string();
+/// What the word `intact` leaves open, to stand right behind it.
+fn verdict(report: &Report, transactions: &str, anchored: bool) -> String {
+    let mut open = Vec::new();
+    if let Err(nothing) = compared(report, transactions) {
+        open.push(format!("compared with nothing: {nothing}"));
     }
-    format!("{} at height {height}: {reason}: {detail}", shell.paint.red("broken"))
+    if !anchored {
+        open.push("unanchored".to_owned());
+    }
+    if open.is_empty() { String::new() } else { format!(", {}", open.join("; ")) }
+}
+
+/// How much was compared with the transactions topic, or why nothing was.
+fn compared(report: &Report, transactions: &str) -> Result<String, String> {
+    match report.compared_from_height {
+        _ if !report.has_transactions_topic => Err(format!("there is no topic '{transactions}'")),
+        Some(height) => Ok(format!("{} records, from height {height} on", grouped(report.compared_count))),
+        None if report.summary.record_count == 0 => Err("no record is sealed yet".to_owned()),
+        None => Err(format!("topic '{transactions}' does not hold the records of the last block")),
+    }
 }

@@ -1,14 +1,14 @@
-//! Key files, for their owner's eyes: mode 0600, never written over.
+//! Key files: read with an eye on who else can read them, never written over.
 
-use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Read, Write};
+use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 use zeroize::Zeroizing;
 
-use super::{Error, Result};
+use super::{Error, Result, private_file};
 use crate::consensus::KeySet;
 
 /// A key file larger than this, in bytes, is none.
@@ -21,11 +21,16 @@ pub fn system_rng() -> Result<StdRng> {
 
 /// Writes a new key file with mode 0600. One that exists is left alone.
 pub fn write_new(path: &Path, keys: &KeySet) -> Result<()> {
-    write_private(path, keys.encode().as_bytes())
+    private_file::write_new(path, keys.encode().as_bytes())
 }
 
-/// Reads a key file.
+/// Reads a key file of validators.
 pub fn read(path: &Path) -> Result<KeySet> {
+    KeySet::decode(&read_text(path)?).map_err(|error| Error::new(format!("{}: {error}", path.display())))
+}
+
+/// The text of a key file of whichever kind. The buffer is wiped when dropped.
+pub fn read_text(path: &Path) -> Result<Zeroizing<String>> {
     let failed = |error: std::io::Error| Error::new(format!("cannot read the key file {}: {error}", path.display()));
     let mut file = fs::File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
@@ -37,43 +42,7 @@ pub fn read(path: &Path) -> Result<KeySet> {
     let mut text =
         Zeroizing::new(String::with_capacity(usize::try_from(metadata.len()).unwrap_or(0).saturating_add(1)));
     file.read_to_string(&mut text).map_err(failed)?;
-    KeySet::decode(&text).map_err(|error| Error::new(format!("{}: {error}", path.display())))
-}
-
-/// Writes a new file that only its owner can read. It is there whole or not at all.
-pub fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
-    let failed = |error: std::io::Error| match error.kind() {
-        ErrorKind::AlreadyExists => {
-            Error::new(format!("{} exists already and is not written over: name another file", path.display()))
-        }
-        _ => Error::new(format!("cannot write {}: {error}", path.display())),
-    };
-    // Linked into place when complete: a link, unlike a rename, does not replace what is there.
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let unfinished = path.with_file_name(name);
-    match fs::remove_file(&unfinished) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
-        _ => {}
-    }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&unfinished).map_err(failed)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    let placed = written.and_then(|()| fs::hard_link(&unfinished, path));
-    let removed = fs::remove_file(&unfinished);
-    placed.and(removed).map_err(failed)
-}
-
-/// Makes a directory that only its owner can enter.
-pub fn make_private_directory(path: &Path) -> Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(|error| Error::new(format!("cannot make the directory {}: {error}", path.display())))
+    Ok(text)
 }
 
 fn warn_if_others_can_read(path: &Path, metadata: &fs::Metadata) {
@@ -98,18 +67,13 @@ mod tests {
     }
 
     #[test]
-    fn a_key_file_is_private_and_reads_back_and_is_never_written_over() {
+    fn a_key_file_is_private_and_reads_back() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("validators.keys");
         write_new(&path, &keys()).unwrap();
         #[cfg(unix)]
         assert_eq!(std::os::unix::fs::PermissionsExt::mode(&path.metadata().unwrap().permissions()) & 0o777, 0o600);
         assert_eq!(read(&path).unwrap().encode(), keys().encode());
-
-        let again = write_private(&path, b"other").unwrap_err().to_string();
-        assert!(again.contains("exists already"), "{again}");
-        assert_eq!(read(&path).unwrap().encode(), keys().encode(), "still the first");
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left behind");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use topology::log::embedded::EmbeddedLog;
 use topology::log::kafka::KafkaLog;
 use topology::log::{self, Log, embedded, kafka};
 
+use super::note::Place;
 use super::{Environment, Error, File, Result};
 
 const EMBEDDED: &str = "embedded:";
@@ -89,6 +90,19 @@ impl LogSettings {
         match text.strip_prefix(EMBEDDED) {
             Some(directory) if !directory.is_empty() => Ok(Self::Embedded { directory: directory.into() }),
             _ => Err(Error::new(format!("--log {text}: write embedded:DIR, with the log's directory"))),
+        }
+    }
+
+    /// Where a topic is: what notes of a chain tell its log by.
+    pub fn place(&self, topic: &str) -> Place {
+        match self {
+            Self::Kafka { brokers, .. } => Place::new(brokers.split(',').map(str::to_lowercase), topic),
+            Self::Embedded { directory } => {
+                // One that was never opened has no other name than this one.
+                let absolute = directory.canonicalize().or_else(|_| std::path::absolute(directory));
+                let directory = absolute.unwrap_or_else(|_| directory.clone());
+                Place::new([format!("{EMBEDDED}{}", directory.display())], topic)
+            }
         }
     }
 

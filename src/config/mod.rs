@@ -6,25 +6,36 @@
 //! -X sasl.mechanism=PLAIN   CAIRN_KAFKA_SASL_MECHANISM  [kafka] sasl.mechanism = "PLAIN"
 //! (none)                    CAIRN_BLOCK_MAX_BYTES       [block] max_bytes = 65536
 //!
-//! error         what is wrong with a setting, and what to write instead
-//! file          cairn.toml: its keys, their values, their lines
-//! environment   the variables that are no options: properties of Kafka, chain parameters
-//! parameters    chain parameters, as far as somebody asks for them
-//! log           which log, opened in one place
-//! directories   where state is kept
-//! key_file      key files, for their owner's eyes
-//! founding      which genesis a run has
+//! error          what is wrong with a setting, and what to write instead
+//! file           cairn.toml: its keys, their values, their lines
+//! environment    the variables that are no options: properties of Kafka, chain parameters
+//! parameters     chain parameters, as far as somebody asks for them
+//! log            which log, opened in one place
+//! directories    where state, keys and genesis are kept
+//! private_file   files that only their owner can read, on the disk when a call returns
+//! key_file       key files, read and written
+//! account        the key of an account, and what is signed with it
+//! topic          what the blockchain topic begins and ends with
+//! genesis, keys  what a chain starts from, and its validators' keys: read or made
+//! note           what is written down of a chain apart from its log
+//! founding       which genesis a run has
 //! ```
-//! May use `chain`, `consensus` and the engine's log; nothing here knows of commands.
+//! May use `chain`, `consensus`, `reader` and the engine's log; nothing here knows of commands.
 
+pub mod account;
 pub mod directories;
 pub mod environment;
 mod error;
 pub mod file;
 pub mod founding;
+pub mod genesis;
 pub mod key_file;
+pub mod keys;
 pub mod log;
+pub mod note;
 pub mod parameters;
+mod private_file;
+pub mod topic;
 
 pub use directories::Directories;
 pub use environment::Environment;

@@ -73,7 +73,7 @@ impl ChainParameters {
                 let has = parameters.get(key).unwrap_or_else(|| "not set".to_owned());
                 format!(
                     "the chain exists with {key} = {has}, and {} asks for {}: parameters are fixed when a chain is created; \
-                     remove the setting, or start another chain on another --blockchain topic",
+                     remove the setting, or start another chain on another --blockchain topic, with another --application-id",
                     asked.source, asked.text
                 )
             })

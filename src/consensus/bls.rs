@@ -13,6 +13,7 @@ use std::fmt;
 
 use blst::min_sig;
 use blst::{BLST_ERROR, Pairing, blst_fp12, blst_p1_affine, blst_p2_affine};
+use borsh::{BorshDeserialize, BorshSerialize};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -56,6 +57,8 @@ impl SecretKey {
 
     /// Signs `message`. One message has exactly one signature under a key.
     pub fn sign(&self, message: &[u8]) -> Signature {
+        #[cfg(test)]
+        count::sign();
         Signature(self.0.sign(message, SIGNATURE_DST, &[]))
     }
 
@@ -65,7 +68,7 @@ impl SecretKey {
     }
 
     /// The key whose signature on a message is the sum of the keys' signatures on it: their scalars added modulo the
-    /// group's order. So whoever holds several keys hashes a message to the curve, and multiplies, once for all of them.
+    /// group's order. So the holder of several keys hashes a message to the curve, and multiplies, once for all of them.
     /// `None`: no keys, or they cancel out.
     pub fn sum<'k>(keys: impl IntoIterator<Item = &'k SecretKey>) -> Option<SecretKey> {
         let mut sum = Zeroizing::new([0u64; 4]);
@@ -190,6 +193,19 @@ impl Signature {
     }
 }
 
+impl BorshSerialize for Signature {
+    fn serialize<W: borsh::io::Write>(&self, writer: &mut W) -> borsh::io::Result<()> {
+        BorshSerialize::serialize(&self.to_bytes(), writer)
+    }
+}
+
+impl BorshDeserialize for Signature {
+    fn deserialize_reader<R: borsh::io::Read>(reader: &mut R) -> borsh::io::Result<Signature> {
+        let outside = || borsh::io::Error::new(borsh::io::ErrorKind::InvalidData, "no point of the group");
+        Signature::from_bytes(&<[u8; SIGNATURE_SIZE_BYTES]>::deserialize_reader(reader)?).ok_or_else(outside)
+    }
+}
+
 impl fmt::Debug for Signature {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Signature({})", hex::encode(self.to_bytes()))
@@ -216,8 +232,8 @@ impl Claim {
 
 /// Whether every claim holds, in one multi-pairing.
 ///
-/// Each claim is weighted by a 128-bit coefficient `c` drawn from the SHA-256 of *all* claims, so nobody who writes the claims
-/// can choose them so that errors cancel; no random source is needed and the answer is the same everywhere. With `H` for
+/// Each claim is weighted by a 128-bit coefficient `c` drawn from the SHA-256 of *all* claims, so an author of claims
+/// cannot choose them so that errors cancel; no random source is needed and the answer is the same everywhere. With `H` for
 /// hashing to the curve:
 ///
 /// ```text
@@ -227,6 +243,8 @@ impl Claim {
 /// One pairing for each *distinct* key: a committee that signs many heights costs little more than hashing the messages.
 /// True for no claims.
 pub fn verify_all<'c, I: IntoIterator<Item = &'c Claim, IntoIter: Clone>>(claims: I) -> bool {
+    #[cfg(test)]
+    count::verify();
     let claims = claims.into_iter();
     let commitment = commit_to(claims.clone());
     let (mut signatures, mut coefficients) = (Vec::new(), Vec::new());
@@ -274,6 +292,8 @@ fn weighted_hash(message: &[u8], coefficient: &[u8; 16]) -> Option<min_sig::Sign
 }
 
 fn verify_one(key: &PublicKey, message: &[u8], signature: &Signature, dst: &[u8]) -> bool {
+    #[cfg(test)]
+    count::verify();
     let (key, signature) = points(key, signature);
     let mut pairing = Pairing::new(true, dst);
     if pairing.aggregate(&key, false, &signature, false, message, &[]) != BLST_ERROR::BLST_SUCCESS {
@@ -311,5 +331,7 @@ fn coefficient(commitment: &[u8; 32], index: usize) -> [u8; 16] {
     coefficient
 }
 
+#[cfg(test)]
+pub(super) mod count;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! Decisions: what a block depends on that is not a function of the log.
 //!
-//! A decision is committed to the `decisions` store **before anybody signs** anything that depends on it. After a crash or
-//! an aborted transaction the same committed decisions lead to the same header, so nobody ever signs two headers for one
+//! A decision is committed to the `decisions` store **before any validator signs** anything that depends on it. After a crash or
+//! an aborted transaction the same committed decisions lead to the same header, so no validator ever signs two headers for one
 //! turn. Once the block is sealed, its height's decisions are deleted in the same transaction.
 //!
 //! ```text

@@ -1,8 +1,8 @@
 //! What can go wrong in sealing. None of these means that something was signed that should not have been.
 
-use super::validator::WouldEquivocate;
+use super::stake::validator::WouldEquivocate;
 use super::{keys, roster};
-use crate::chain::{Cut, ValidatorId};
+use crate::chain::{Cut, Hash, ValidatorId};
 use crate::ledger;
 
 /// Why a sealer could not be set up.
@@ -15,7 +15,7 @@ pub enum SetupError {
     /// The keys do not belong to the genesis.
     #[error(transparent)]
     Keys(#[from] keys::Error),
-    /// Nobody of this id is in the genesis.
+    /// No validator of this id is in the genesis.
     #[error("validator {0} is not in the genesis; name one that is")]
     Stranger(ValidatorId),
     /// One validator given twice.
@@ -34,12 +34,14 @@ pub enum Error<E> {
     #[error(transparent)]
     Roster(#[from] roster::Error),
     /// The state is another chain's: stop.
-    #[error("the state is of chain `{state}`, the sealer of `{sealer}`; give the state directory of this chain")]
+    #[error(
+        "the state is of the chain of genesis {state}, the sealer of {sealer}; give the state directory of this chain"
+    )]
     OtherChain {
-        /// The state's.
-        state: String,
-        /// The sealer's.
-        sealer: String,
+        /// The genesis hash of the state.
+        state: Hash,
+        /// The genesis hash of the sealer.
+        sealer: Hash,
     },
     /// A cut that is a decision, without the decision: the caller must commit it first.
     #[error("height {height} is cut by `{cut}` without a committed decision; commit the decision, then seal")]
@@ -49,12 +51,9 @@ pub enum Error<E> {
         /// The cut.
         cut: Cut,
     },
-    /// An honest validator was asked for a second header or vote in one turn: stop.
+    /// A validator was asked for a second header or vote in one turn: stop.
     #[error(transparent)]
     WouldEquivocate(#[from] WouldEquivocate),
-    /// A quorum without a signature: a defect of a validator's implementation; stop.
-    #[error("a quorum was reached but nobody signed")]
-    NobodySigned,
     /// No round or no height is left to count.
     #[error("height {0} has no rounds left")]
     RoundsExhausted(u64),

@@ -4,15 +4,15 @@
 
 use super::Signature;
 use super::state::{Account, RememberedId};
-use crate::chain::{Balances, Kind, Parameters, ReasonCode, Signatures, Transaction};
+use crate::chain::{Amount, Balances, Kind, Parameters, ReasonCode, Signatures, Transaction};
 
 /// What is the same for all transactions of a block.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules<'a> {
     /// The chain parameters.
     pub parameters: &'a Parameters,
-    /// The height of the block.
-    pub height: u64,
+    /// By what ids and validity are counted in the block: one more than the blocks before it with an applied transaction.
+    pub active_height: u64,
 }
 
 /// A transaction, and what the state says about its sender.
@@ -45,7 +45,7 @@ impl Rules<'_> {
     pub fn apply(&self, request: &Request<'_>, from: Account, to: Option<Account>) -> Result<Transfer, ReasonCode> {
         self.form(request)?;
         self.signature(request)?;
-        if request.transaction.valid_until_height.is_some_and(|last| last < self.height) {
+        if request.transaction.valid_until.is_some_and(|last| last < self.active_height) {
             return Err(ReasonCode::Expired);
         }
         if let Some(remembered) = request.remembered {
@@ -65,11 +65,20 @@ impl Rules<'_> {
         if transaction.kind != Kind::Transfer {
             return Err(ReasonCode::UnknownKind);
         }
+        if transaction.validator.is_some() || transaction.timeout_ms.is_some() || transaction.reference.is_some() {
+            return Err(ReasonCode::UnexpectedField);
+        }
         if transaction.asset != 0 {
             return Err(ReasonCode::UnknownAsset);
         }
-        if transaction.from.is_system() || transaction.to.is_system() {
+        // Of the system's accounts only the earnings of validators have an owner. None of them is paid by a transaction, so
+        // that nobody can fill one up to where it takes no more.
+        let is_earnings = transaction.from.is_system() && request.owner.is_some();
+        if transaction.to.is_system() || (transaction.from.is_system() && !is_earnings) {
             return Err(ReasonCode::ReservedName);
+        }
+        if transaction.amount == Amount::ZERO {
+            return Err(ReasonCode::ZeroAmount);
         }
         if request.too_large {
             return Err(ReasonCode::TooLarge);
@@ -101,11 +110,11 @@ impl Rules<'_> {
         if request.owner.is_none() || transaction.nonce.is_some() {
             return Ok(());
         }
-        let (Some(_), Some(last)) = (&transaction.id, transaction.valid_until_height) else {
+        let (Some(_), Some(last)) = (&transaction.id, transaction.valid_until) else {
             return Err(ReasonCode::Replayable);
         };
-        // Applied now, the id is remembered through this height: the transaction must not outlive it.
-        if last > self.height.saturating_add(self.parameters.ids_remember_blocks) {
+        // Applied now, the id is remembered through this active height: the transaction must not outlive it.
+        if last > self.active_height.saturating_add(self.parameters.ids_remember_blocks) {
             return Err(ReasonCode::ValidityTooLong);
         }
         Ok(())
@@ -113,7 +122,8 @@ impl Rules<'_> {
 
     fn transfer(&self, transaction: &Transaction, from: Account, to: Option<Account>) -> Result<Transfer, ReasonCode> {
         let lowest = match self.parameters.balances {
-            Balances::Strict => 0,
+            // An account that has used a nonce lasts as long as the chain. It pays for that with a unit that stays in it.
+            Balances::Strict => i64::from(from.nonce > 0),
             Balances::Open { overdraft_max } => -overdraft_max.signed(),
         };
         // Two amounts of at most 2^53 - 1: no overflow. The debit is covered in full before anything is credited, also
@@ -123,8 +133,9 @@ impl Rules<'_> {
         let balance = after_debit.ok_or(ReasonCode::InsufficientFunds)?;
         let from = Account { balance, ..from };
         let credited = to.unwrap_or(from);
-        let balance = credited.balance.checked_add(transaction.amount.signed()).ok_or(ReasonCode::BalanceOverflow)?;
-        let credited = Account { balance, ..credited };
+        let after_credit = credited.balance.checked_add(transaction.amount.signed());
+        let balance = after_credit.filter(|balance| *balance <= Account::BALANCE_MAX);
+        let credited = Account { balance: balance.ok_or(ReasonCode::BalanceOverflow)?, ..credited };
         Ok(Transfer { from: if to.is_some() { from } else { credited }, to: credited })
     }
 }
@@ -133,7 +144,7 @@ impl Rules<'_> {
 fn next_nonce(transaction: &Transaction, nonce: u64) -> Result<u64, ReasonCode> {
     match transaction.nonce {
         None => Ok(nonce),
-        Some(given) if given == nonce => nonce.checked_add(1).ok_or(ReasonCode::BadNonce),
+        Some(given) if given == nonce && nonce < Account::NONCE_MAX => Ok(nonce + 1),
         Some(_) => Err(ReasonCode::BadNonce),
     }
 }

@@ -3,15 +3,17 @@
 //! ```text
 //! before a record   window         it takes stream time past the end of the block's window
 //!                   bytes          it takes the block over block.max_bytes
-//! after a record    transactions   the block now holds block.max_transactions
+//! after a record    transactions   it is a transaction, and the block now holds block.max_transactions of them
 //! by decision       age, end       recorded before anybody signs; the rules only see to it that they did not cut earlier
 //! ```
 //!
 //! Stream time is the largest timestamp of any record so far. A block's window is the one that stream time lies in once
 //! its first record is there, so a late record joins the open block. A record that alone is over `block.max_bytes` makes
-//! a block of its own.
+//! a block of its own. Records that are no transactions count by their bytes alone: as many as one likes to send must not be
+//! able to end blocks at the price of a few bytes each.
 
-use crate::chain::{Cut, Entry, Header, Parameters, Window};
+use crate::chain::json::ENTRY_RECEIPT_SIZE_BYTES_MAX;
+use crate::chain::{Content, Cut, Entry, Header, Parameters, TIMESTAMP_MS_MAX, Window};
 
 /// What the rules look at in a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,11 +22,21 @@ pub struct Item {
     pub timestamp_ms: i64,
     /// What it counts for against `block.max_bytes`: [`Entry::rendered_size_bytes`].
     pub size_bytes: u64,
+    /// Whether it counts against `block.max_transactions`: it could be read as a transaction.
+    pub is_transaction: bool,
+}
+
+impl Item {
+    /// As of an entry, but counting for no bytes: where it is known that their bound is not reached.
+    fn without_size(entry: &Entry) -> Self {
+        let is_transaction = matches!(entry.content, Content::Transaction { .. });
+        Self { timestamp_ms: entry.origin.timestamp_ms, size_bytes: 0, is_transaction }
+    }
 }
 
 impl From<&Entry> for Item {
     fn from(entry: &Entry) -> Self {
-        Self { timestamp_ms: entry.origin.timestamp_ms, size_bytes: entry.rendered_size_bytes() as u64 }
+        Self { size_bytes: entry.rendered_size_bytes() as u64, ..Self::without_size(entry) }
     }
 }
 
@@ -57,7 +69,7 @@ pub struct Span {
 ///
 /// let parameters = Parameters { block_max_transactions: 2, ..Parameters::default() };
 /// let mut cutter = Cutter::new(&parameters, 0);
-/// let at = |timestamp_ms| Item { timestamp_ms, size_bytes: 300 };
+/// let at = |timestamp_ms| Item { timestamp_ms, size_bytes: 300, is_transaction: true };
 /// assert_eq!(cutter.offer(&at(10)), Verdict::Keep);
 /// assert_eq!(cutter.offer(&at(20)), Verdict::CutAfter(Cut::Transactions));
 /// assert_eq!(cutter.close().time_ms, 20);
@@ -72,7 +84,9 @@ pub struct Cutter {
     time_ms: i64,
     /// The first millisecond behind the open block's window; `None`: no time lies there.
     window_end_ms: Option<i64>,
-    count: u64,
+    /// Whether the open block holds no record yet.
+    is_empty: bool,
+    transaction_count: u64,
     size_bytes: u64,
 }
 
@@ -86,15 +100,16 @@ impl Cutter {
             window_ms: i64::try_from(parameters.block_window_ms).unwrap_or(i64::MAX),
             time_ms: parent_time_ms,
             window_end_ms: None,
-            count: 0,
+            is_empty: true,
+            transaction_count: 0,
             size_bytes: 0,
         }
     }
 
     /// Judges the next record.
     pub fn offer(&mut self, item: &Item) -> Verdict {
-        if self.count > 0 {
-            if self.count >= self.transactions_max {
+        if !self.is_empty {
+            if self.transaction_count >= self.transactions_max {
                 return Verdict::CutBefore(Cut::Transactions);
             }
             if self.window_end_ms.is_some_and(|end_ms| item.timestamp_ms >= end_ms) {
@@ -105,19 +120,22 @@ impl Cutter {
             }
         }
         self.time_ms = self.time_ms.max(item.timestamp_ms);
-        if self.count == 0 {
+        if self.is_empty {
             // From here on stream time does not leave the window while the block is open.
             self.window_end_ms = self.bounds().and_then(|(_, end_ms)| i64::try_from(end_ms).ok());
         }
-        self.count += 1;
+        self.is_empty = false;
+        self.transaction_count += u64::from(item.is_transaction);
         self.size_bytes = self.size_bytes.saturating_add(item.size_bytes);
-        if self.count >= self.transactions_max { Verdict::CutAfter(Cut::Transactions) } else { Verdict::Keep }
+        let is_full = self.transaction_count >= self.transactions_max;
+        if is_full { Verdict::CutAfter(Cut::Transactions) } else { Verdict::Keep }
     }
 
     /// Ends the open block, for whatever reason, and starts the next.
     pub fn close(&mut self) -> Span {
         self.window_end_ms = None;
-        self.count = 0;
+        self.is_empty = true;
+        self.transaction_count = 0;
         self.size_bytes = 0;
         self.span()
     }
@@ -128,7 +146,7 @@ impl Cutter {
         Span { window: self.window(), time_ms: self.time_ms }
     }
 
-    /// At the very ends of time a window is cut short at what 64 bits can name.
+    /// At the very ends of time a window is cut short at what every JSON reader can name, as timestamps are.
     fn window(&self) -> Option<Window> {
         self.bounds().map(|(start_ms, end_ms)| Window { start_ms: clamp(start_ms), end_ms: clamp(end_ms) })
     }
@@ -144,7 +162,26 @@ impl Cutter {
 }
 
 fn clamp(time_ms: i128) -> i64 {
-    i64::try_from(time_ms).unwrap_or(if time_ms < 0 { i64::MIN } else { i64::MAX })
+    let max = TIMESTAMP_MS_MAX;
+    i64::try_from(time_ms).unwrap_or(if time_ms < 0 { -max } else { max }).clamp(-max, max)
+}
+
+/// What the rules look at in a block's records. Counting bytes takes time: it is spared where the block is known to be rendered in
+/// so few, the longest receipts added, that their bound is not reached.
+pub(super) fn items(
+    parameters: &Parameters,
+    cut: Cut,
+    entries: &[Entry],
+    rendered_size_bytes: Option<u64>,
+) -> Vec<Item> {
+    // `size_bytes` counts the longest receipt, of which a rendered one has some.
+    let counted_max = rendered_size_bytes.map(|size_bytes| {
+        size_bytes.saturating_add((entries.len() as u64).saturating_mul(ENTRY_RECEIPT_SIZE_BYTES_MAX as u64))
+    });
+    let is_far = counted_max.is_some_and(|counted| counted <= u64::from(parameters.block_max_bytes));
+    // A cut by bytes is judged again when the next record is there.
+    let of = if is_far && cut != Cut::Bytes { Item::without_size } else { |entry: &Entry| Item::from(entry) };
+    entries.iter().map(of).collect()
 }
 
 /// The span of a block with these timestamps, however it was cut.

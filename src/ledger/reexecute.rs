@@ -5,10 +5,22 @@
 
 use std::fmt::{self, Debug, Display};
 
-use super::cut::{self, Checked, Item};
-use super::state::{self, View};
-use super::{Candidate, Error, Executed, Signature, Tree, execute};
-use crate::chain::{Block, Content, Entry, Header, Operation, Parameters, Receipt};
+use super::cut::{self, Checked};
+use super::execute::{self, Candidate, Executed, Roots, Stretches};
+use super::state::View;
+use super::{Error, Replica, Signature};
+use crate::chain::{self, Block, Content, Entry, Header, Operation, Receipt, StakeAuthor};
+
+/// What the caller knows of a block already, so that it is not worked out twice. The default is: nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Known {
+    /// [`Block::check`] accepted this very block: its hash, its roots and its ranges are those of its header and body. Then entries and
+    /// header are not hashed again.
+    pub is_checked: bool,
+    /// How many bytes the whole block takes as JSON, such as its record in the log. Where that is well below `block.max_bytes`,
+    /// the entries' bytes are not counted again.
+    pub rendered_size_bytes: Option<u64>,
+}
 
 /// The first place at which a block is not what it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,59 +59,73 @@ pub enum Verdict {
     Differs(Difference),
 }
 
-/// Re-executes a block on the state of its parent. `signatures` has one answer for each entry, as for
-/// [`execute`](super::execute()). Errors are about the state and the arguments; what is wrong with the block is a
-/// [`Verdict::Differs`].
-pub fn reexecute<V: View + ?Sized>(
+/// Re-executes a block on the chain that it is said to go on ([`Replica::reexecute`]).
+pub(super) fn reexecute<V: View + ?Sized>(
+    replica: &Replica,
     view: &V,
-    tree: &Tree,
-    parameters: &Parameters,
     block: &Block,
     signatures: &[Signature],
+    known: Known,
 ) -> Result<Verdict, Error<V::Error>> {
-    let tip = state::tip(view)?;
-    if let Some(difference) = form_difference(block) {
-        return Ok(Verdict::Differs(difference));
-    }
+    let header = &block.header;
+    let StakeAuthor { proposer, round, .. } = match form(block) {
+        Ok(author) => author,
+        Err(Form::Newer(error)) => return Err(Error::Newer(error)),
+        Err(Form::Differs(difference)) => return Ok(Verdict::Differs(difference)),
+    };
     // The fees and the reward are computed; what comes before them is given.
     let is_prior = |operation: &&Operation| matches!(operation, Operation::Missed { .. } | Operation::Slash { .. });
     let prior = block.operations.iter().take_while(is_prior).count();
     let candidate = Candidate {
         entries: &block.entries,
         signatures,
-        cut: block.header.cut,
-        proposer: &block.header.proposer,
-        round: block.header.round,
+        cut: header.cut,
+        proposer,
+        round: *round,
         prior: &block.operations[..prior],
-        extensions: &block.header.extensions,
+        extensions: &header.extensions,
     };
-    let executed = match execute(view, tree, parameters, &candidate) {
+    // Right for this body, which is compared below with the one that execution gives.
+    let roots = Roots { transactions: header.transactions_root, operations: header.operations_root };
+    let executed = match execute::execute(replica, view, &candidate, known.is_checked.then_some(roots)) {
         Ok(executed) => executed,
         Err(Error::Candidate(detail)) if signatures.len() == block.entries.len() => {
-            return Ok(Verdict::Differs(Difference::new("", format!("there is no such block: {detail}"), "otherwise")));
+            let field = if Stretches::new(replica, &block.entries).is_err() { "header.ranges" } else { "" };
+            return Ok(Verdict::Differs(Difference::new(
+                field,
+                format!("there is no such block: {detail}"),
+                "otherwise",
+            )));
         }
         Err(error) => return Err(error),
     };
     if let Some(difference) = body_difference(&executed, block) {
         return Ok(Verdict::Differs(difference));
     }
-    let items: Vec<Item> = block.entries.iter().map(Item::from).collect();
-    Ok(match cut::check(parameters, tip.time_ms, &block.header, &items, None) {
+    let items = cut::items(replica.parameters(), header.cut, &block.entries, known.rendered_size_bytes);
+    Ok(match cut::check(replica.parameters(), replica.tip().time_ms, header, &items, None) {
         Ok(cut) => Verdict::Same { executed: Box::new(executed), cut },
-        Err(error) => Verdict::Differs(Difference::new("header.cut", error, block.header.cut)),
+        Err(error) => Verdict::Differs(Difference::new("header.cut", error, header.cut)),
     })
 }
 
-/// What is wrong with a block whatever the state is.
-fn form_difference(block: &Block) -> Option<Difference> {
-    let header = &block.header;
+/// What keeps a block from being executed at all.
+enum Form {
+    Newer(chain::Error),
+    Differs(Difference),
+}
+
+/// Who proposed the block; or what is wrong with it whatever the state is.
+fn form(block: &Block) -> Result<&StakeAuthor, Form> {
     if block.genesis.is_some() {
-        return Some(Difference::new("genesis", "only block 0 has one", "one"));
+        return Err(Form::Differs(Difference::new("genesis", "only block 0 has one", "one")));
     }
-    if let Err(error) = header.check() {
-        return Some(Difference::new("header", error, "otherwise"));
-    }
-    (header.hash() != block.hash).then(|| Difference::new("hash", header.hash(), block.hash))
+    block.header.check().map_err(|error| match error {
+        newer @ chain::Error::Newer { .. } => Form::Newer(newer),
+        error => Form::Differs(Difference::new("header", error, "otherwise")),
+    })?;
+    let stranger = || Form::Differs(Difference::new("header.author", "a validator drawn by stake", "otherwise"));
+    block.header.stake().ok_or_else(stranger)
 }
 
 fn body_difference(executed: &Executed, block: &Block) -> Option<Difference> {
@@ -117,7 +143,11 @@ fn body_difference(executed: &Executed, block: &Block) -> Option<Difference> {
             return Some(Difference::new(format!("operations.{index}"), show(&expected), show(&found)));
         }
     }
-    header_difference(&executed.header, &block.header)
+    if let Some(difference) = header_difference(&executed.header, &block.header) {
+        return Some(difference);
+    }
+    // The headers are equal, and the hash of one was computed.
+    (executed.hash != block.hash).then(|| Difference::new("hash", executed.hash, block.hash))
 }
 
 /// The first field in which a header is not the expected one.
@@ -131,8 +161,8 @@ pub fn header_difference(expected: &Header, found: &Header) -> Option<Difference
             })+
         };
     }
-    compare!(version, hash_algorithm, chain_id, height, parent, seed, round, proposer, cut, window, time_ms, ranges);
-    compare!(transactions_root, operations_root, validators, parameters, state_root, extensions);
+    compare!(version, hash_algorithm, genesis, height, parent, history, author, cut, window, time_ms, ranges);
+    compare!(active_height, transactions_root, operations_root, validators, parameters, state_root, extensions);
     None
 }
 

@@ -3,7 +3,7 @@
 use rand::CryptoRng;
 
 use crate::chain::signature::{SignatureError, verify_signatures};
-use crate::chain::{Content, Entry, Signatures};
+use crate::chain::{Content, Entry, Hash, Signatures};
 
 /// What a transaction's signature is worth. Whether it was needed, and whether its key is the sender's, is judged when
 /// the transaction is applied.
@@ -24,7 +24,7 @@ pub enum Signature {
 pub fn verify(
     entries: &[Entry],
     policy: Signatures,
-    chain_id: &str,
+    genesis: &Hash,
     randomness: &mut impl CryptoRng,
 ) -> Vec<Signature> {
     let mut answers = vec![Signature::Absent; entries.len()];
@@ -42,7 +42,7 @@ pub fn verify(
     if signed.is_empty() {
         return answers;
     }
-    for (place, answer) in places.into_iter().zip(verify_signatures(signed, chain_id, randomness)) {
+    for (place, answer) in places.into_iter().zip(verify_signatures(signed, genesis, randomness)) {
         answers[place] = match answer {
             Ok(()) => Signature::Valid,
             Err(SignatureError::Missing) => Signature::Absent,

@@ -6,10 +6,13 @@ use topology::codec::Bytes;
 use topology::graph::{Builder, Output, Topic, Topology};
 
 use crate::chain::{Genesis, Hash};
-use crate::consensus::sealer::Sealer;
+use crate::consensus::Sealer;
+use crate::ledger::Replica;
 
-use super::chain::Left;
+use super::notary::Notary;
 use super::processor::Seal;
+use super::rebuild::Progress;
+use super::topic::BlockchainTopic;
 use super::view::Stores;
 
 const SUB_TOPOLOGY: &str = "seal";
@@ -34,13 +37,11 @@ pub struct Options {
     /// Randomness that whoever signs transactions cannot foresee: signatures are checked in batches with it. No result depends
     /// on it.
     pub entropy: [u8; 32],
-    /// Reads the last block of the blockchain topic; without it nobody checks that the topic belongs to the state.
-    pub topic_tip: Option<TopicTip>,
+    /// The blockchain topic, whose last block is the authority on the state. Without it the state is believed.
+    pub topic: Option<Box<dyn BlockchainTopic>>,
+    /// Keeps on disk that the chain exists. Without it a chain that was lost may be founded again.
+    pub notary: Option<Box<dyn Notary>>,
 }
-
-/// Reads height and hash of the last block of the blockchain topic; `None` where it is empty. Called when the task was taken
-/// over, so that nobody else can add to the topic any more.
-pub type TopicTip = Box<dyn Fn() -> topology::Result<Option<(u64, Hash)>> + Send + Sync>;
 
 /// A chain being sealed.
 pub struct Application {
@@ -56,9 +57,12 @@ pub(super) struct Shared {
     /// Remembers what each validator signed, so that a defect cannot make an honest one sign twice.
     pub(super) sealer: Mutex<Sealer>,
     pub(super) entropy: [u8; 32],
-    pub(super) topic_tip: Option<TopicTip>,
+    pub(super) topic: Option<Box<dyn BlockchainTopic>>,
+    notary: Option<Box<dyn Notary>>,
     pub(super) status: Mutex<Status>,
-    pub(super) left: Mutex<Left>,
+    /// What a processor leaves to its successor after a rewind in the same process, so that not all of the state is read and
+    /// audited again. It is still the state's if no block was lost.
+    pub(super) left: Mutex<Option<Replica>>,
 }
 
 /// What the chain is doing.
@@ -68,16 +72,18 @@ pub struct Status {
     pub height: Option<u64>,
     /// Stake that signs and stake that is needed, while a block waits for a quorum.
     pub waiting_for_quorum: Option<(u64, u64)>,
+    /// How far the state is rebuilt from the blockchain topic, while it is.
+    pub rebuilding: Option<Progress>,
 }
 
 impl Application {
     /// A chain to be sealed.
     pub fn new(options: Options) -> Self {
-        let Options { genesis, transactions, blockchain, sealer, entropy, topic_tip } = options;
+        let Options { genesis, transactions, blockchain, sealer, entropy, topic, notary } = options;
         let genesis_hash = genesis.hash();
         let (sealer, status, left) = (Mutex::new(sealer), Mutex::default(), Mutex::default());
         let shared =
-            Shared { genesis, genesis_hash, transactions, blockchain, sealer, entropy, topic_tip, status, left };
+            Shared { genesis, genesis_hash, transactions, blockchain, sealer, entropy, topic, notary, status, left };
         Self { shared: Arc::new(shared) }
     }
 
@@ -128,6 +134,16 @@ impl Application {
 impl Shared {
     pub(super) fn set_status(&self, change: impl FnOnce(&mut Status)) {
         change(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Before block 0 is sent.
+    pub(super) fn note_founding(&self) -> topology::Result<()> {
+        self.notary.as_ref().map_or(Ok(()), |notary| notary.founding())
+    }
+
+    /// Before anything is signed.
+    pub(super) fn note_founded(&self) -> topology::Result<()> {
+        self.notary.as_ref().map_or(Ok(()), |notary| notary.founded())
     }
 }
 

@@ -1,41 +1,52 @@
-//! Where the chain is: derived from the stores when a task starts or rewinds, or begun.
+//! Where the chain is when a task starts or rewinds: continued from the stores, rebuilt from the topic, or founded.
+//!
+//! The topic's last block is the authority. All that the sealer is about to build on is recomputed from that block and its
+//! seal, and must be what the state says, root of the tree included:
+//!
+//! ```text
+//! state            topic                            what is done
+//! none             empty                            the chain is founded
+//! none             a chain                          the state is rebuilt from the topic
+//! sound            its last block is the state's    sealing goes on
+//! sound            it ends elsewhere, not below     the state is rebuilt from the topic: it was forged, or is old
+//! any              empty, or it ends below          refused: the topic lost blocks that validators signed
+//! unsound          a chain                          the state is rebuilt from the topic
+//! ```
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use topology::Error;
 use topology::codec::Bytes;
 use topology::processor::Context;
-use topology::store::{Direction, KeyValueStore};
+use topology::store::{self, Direction, KeyValueStore};
 
-use crate::chain::{Cut, Hash};
+use crate::chain::{Block, Cut};
 use crate::consensus::decision::Decision;
-use crate::consensus::{self, Beginning};
-use crate::ledger::cut::Cutter;
-use crate::ledger::state::{self, Table, Tip, View};
-use crate::ledger::{self, Tree};
+use crate::consensus::{self, Beginning as Founded, follow};
+use crate::ledger::{self, Cutter, Replica};
 
 use super::application::Shared;
-use super::covered::{Covered, Passing};
 use super::forward::forward_block;
+use super::input::{self, Beginning};
 use super::open_block::{DecidedCut, OpenBlock};
+use super::rebuild::Rebuild;
 use super::view::Tables;
 use super::{ledger_error, stop};
 
 /// Where the chain is.
 pub(super) struct Chain {
-    pub(super) tip: Tip,
-    pub(super) tree: Tree,
+    pub(super) replica: Replica,
     pub(super) open: OpenBlock,
     /// Committed decisions about the next height.
     pub(super) decided: Vec<Decision>,
     pub(super) phase: Phase,
-    pub(super) covered: Option<Covered>,
-    /// How far input that is in blocks already is being passed over.
-    pub(super) passing: Passing,
+    pub(super) input: Beginning,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
+    /// Block 0 was sent and is not committed yet.
+    Founding,
     /// Takes records.
     Open,
     /// The open block is cut, for this reason, and a decision about it was written and is not committed yet.
@@ -44,46 +55,58 @@ pub(super) enum Phase {
     Waiting(Cut),
 }
 
-/// What a processor leaves to its successor after a rewind in the same process, so that not all of the state is read again.
-#[derive(Default)]
-pub(super) struct Left {
-    /// The state tree as it was. It is still the one of the stores if its root is theirs, that is if no block was lost.
-    pub(super) tree: Option<Tree>,
-    /// Whether this process has audited the state. From then on the rules keep what the audit asks for.
-    is_audited: bool,
+/// What a task starts with.
+pub(super) enum Opened {
+    /// A chain.
+    Chain(Box<Chain>),
+    /// A state that has to be rebuilt first; and where its input will go on.
+    Rebuild(Box<Rebuild>, Beginning),
+}
+
+/// Continues the chain, begins to rebuild its state, or founds it.
+pub(super) fn open(
+    shared: &Arc<Shared>,
+    tables: &Tables,
+    decisions: &KeyValueStore<Bytes, Bytes>,
+    context: &mut Context<'_, Bytes, Bytes>,
+) -> topology::Result<Opened> {
+    let left = shared.left.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let loaded = match left {
+        Some(replica) => replica.reload(tables),
+        None => Replica::load(tables),
+    };
+    let (state, topic) = match &shared.topic {
+        // Without a topic to ask, the state is all there is.
+        None => (loaded.map_err(ledger_error)?, None),
+        Some(topic) => {
+            let last = topic.last_block()?;
+            match judge(shared, loaded, last.as_ref())? {
+                Judgement::Sound(replica) => (replica.map(|replica| *replica), last),
+                Judgement::Rebuild(why) => return rebuild(shared, &why, last.as_ref(), context),
+            }
+        }
+    };
+    match state {
+        Some(replica) => {
+            // Block 0 is committed, or there would be no state: nothing is signed before that is on disk.
+            shared.note_founded()?;
+            let covered = replica.covered(context.partition().partition).copied();
+            debug_assert!(topic.as_ref().and_then(input::last_of).is_none_or(|last| covered == Some(last)));
+            let beginning = Beginning::set(covered.as_ref(), context)?;
+            let decided = inherited_decisions(decisions, &replica, context)?;
+            Ok(Opened::Chain(Box::new(Chain::behind(shared, replica, decided, beginning))))
+        }
+        None => found(shared, tables, decisions, context).map(|chain| Opened::Chain(Box::new(chain))),
+    }
 }
 
 impl Chain {
-    /// Continues the chain in the stores, or begins it.
-    pub(super) fn open(
-        shared: &Shared,
-        tables: &Tables,
-        decisions: &KeyValueStore<Bytes, Bytes>,
-        context: &mut Context<'_, Bytes, Bytes>,
-    ) -> topology::Result<Self> {
-        let has_state = tables.get(Table::Tip, b"tip", &mut Vec::new())?;
-        let topic_tip = match &shared.topic_tip {
-            Some(read) => Some(read()?),
-            None => None,
-        };
-        let (tip, tree) = match has_state {
-            true => read_state(shared, tables)?,
-            false => begin(shared, tables, context, topic_tip.flatten().is_some())?,
-        };
-        if let Some(topic_tip) = topic_tip
-            && has_state
-            && topic_tip != Some((tip.height, tip.hash))
-        {
-            return Err(other_tip(&tip, topic_tip));
-        }
-        let covered = Covered::read(tables, context.partition().partition)?;
-        if let Some(covered) = &covered {
-            covered.check_end(context.input_end())?;
-        }
-        let decided = read_decisions(decisions, tip.height + 1)?;
+    /// The chain behind a replica's tip, open for records.
+    pub(super) fn behind(shared: &Shared, replica: Replica, decided: Vec<Decision>, input: Beginning) -> Self {
+        let tip = replica.tip();
         shared.set_status(|status| status.height = Some(tip.height));
-        let open = OpenBlock::new(Cutter::new(&shared.genesis.parameters, tip.time_ms));
-        Ok(Self { tip, tree, open, decided, phase: Phase::Open, covered, passing: Passing::default() })
+        let open = OpenBlock::new(Cutter::new(replica.parameters(), tip.time_ms));
+        Self { replica, open, decided, phase: Phase::Open, input }
     }
 
     /// The decision about where the open block ends, if there is one.
@@ -105,71 +128,152 @@ impl Chain {
     }
 }
 
-/// The state in the stores and its tree.
-fn read_state(shared: &Shared, tables: &Tables) -> topology::Result<(Tip, Tree)> {
-    let tip = state::tip(tables).map_err(ledger_error)?;
-    let mut left = shared.left.lock().unwrap_or_else(PoisonError::into_inner);
-    if !left.is_audited {
-        state::audit_supply(tables).map_err(ledger_error)?;
-        state::audit_ids(tables).map_err(ledger_error)?;
-        left.is_audited = true;
-    }
-    if let Some(tree) = left.tree.take().filter(|tree| tree.root() == tip.state_root) {
-        return Ok((tip, tree));
-    }
-    let tree = state::build_tree(tables).map_err(ledger_error)?;
-    if tree.root() != tip.state_root {
-        let (tree, state) = (tree.root(), tip.state_root);
-        return Err(ledger_error(ledger::Error::OtherTree { tree, state }));
-    }
-    Ok((tip, tree))
+enum Judgement {
+    /// What the stores hold is what the topic ends with; `None`: both hold nothing.
+    Sound(Option<Box<Replica>>),
+    /// Why the state is not to be used.
+    Rebuild(String),
 }
 
-/// Writes the state after genesis, and block 0.
-fn begin(
+/// Whether the state in the stores may be built on.
+fn judge(
+    shared: &Shared,
+    loaded: Result<Option<Replica>, ledger::Error<store::Error>>,
+    last: Option<&Block>,
+) -> topology::Result<Judgement> {
+    let state = match loaded {
+        Ok(state) => state,
+        Err(error) if error.needs_rebuild() => {
+            return match last {
+                Some(_) => Ok(Judgement::Rebuild(error.to_string())),
+                None => Err(Error::stop(format!(
+                    "the stores hold something else than a chain's state ({error}), and the blockchain topic holds no block to \
+                     rebuild it from: are these the right brokers and topic? To begin a chain, reset the application first"
+                ))),
+            };
+        }
+        Err(error) => return Err(ledger_error(error)),
+    };
+    let (replica, last) = match (state, last) {
+        (None, None) => return Ok(Judgement::Sound(None)),
+        (None, Some(_)) => return Ok(Judgement::Rebuild("this application has no state of the chain yet".to_owned())),
+        (Some(replica), None) => return Err(ends_below(&replica, "holds no block")),
+        (Some(replica), Some(last)) => (replica, last),
+    };
+    let height = last.header.height;
+    if height < replica.tip().height {
+        return Err(ends_below(&replica, &format!("ends with height {height}")));
+    }
+    Ok(match follow::check_tip(&replica, &shared.genesis, last) {
+        Ok(()) => Judgement::Sound(Some(Box::new(replica))),
+        Err(mismatch) => Judgement::Rebuild(mismatch.to_string()),
+    })
+}
+
+fn rebuild(
+    shared: &Arc<Shared>,
+    why: &str,
+    last: Option<&Block>,
+    context: &mut Context<'_, Bytes, Bytes>,
+) -> topology::Result<Opened> {
+    let Some(last) = last else { return Err(Error::stop("there is no block to rebuild the state from")) };
+    tracing::warn!(height = last.header.height, "rebuilding the state from the blockchain topic: {why}");
+    shared.note_founded()?;
+    let beginning = Beginning::set(input::last_of(last).as_ref(), context)?;
+    context.suspend_from(context.next_offset());
+    let rebuild = Rebuild::start(shared, last)?;
+    // Before anybody asks: no height and no rebuilding is what an instance says that stands by.
+    shared.set_status(|status| status.rebuilding = Some(rebuild.progress()));
+    Ok(Opened::Rebuild(Box::new(rebuild), beginning))
+}
+
+/// Writes the state after genesis into stores that are empty, and block 0. Input waits until they are committed, and that is on
+/// disk.
+fn found(
     shared: &Shared,
     tables: &Tables,
+    decisions: &KeyValueStore<Bytes, Bytes>,
     context: &mut Context<'_, Bytes, Bytes>,
-    topic_has_blocks: bool,
-) -> topology::Result<(Tip, Tree)> {
-    if topic_has_blocks {
-        return Err(Error::stop(
-            "the blockchain topic already holds a chain, but this application has no state of it: start with the \
-             application id that made it, or write to another topic",
-        ));
-    }
+) -> topology::Result<Chain> {
     let genesis = &shared.genesis;
-    let Beginning { block, tip, changes, tree } = consensus::begin(genesis).map_err(|error| stop(&error))?;
+    shared.note_founding()?;
+    let beginning = Beginning::set(None, context)?;
+    context.suspend_from(context.next_offset());
+    let Founded { block, replica, changes } = consensus::begin(genesis).map_err(|error| stop(&error))?;
+    // No record causes it.
+    context.caused_by(-1);
     tables.write(&changes)?;
+    // What a changelog brought about a chain that is not there decides nothing about this one.
+    clear(decisions)?;
     forward_block(context, &block, -1)?;
+    context.request_commit();
     tracing::info!(chain = genesis.chain_id, genesis = %shared.genesis_hash, "a new chain begins");
-    Ok((tip, tree))
+    let chain = Chain::behind(shared, replica, Vec::new(), beginning);
+    Ok(Chain { phase: Phase::Founding, ..chain })
+}
+
+fn clear(decisions: &KeyValueStore<Bytes, Bytes>) -> topology::Result<()> {
+    let mut keys = Vec::new();
+    decisions.scan(Direction::Forward, |key, _| {
+        keys.push(key.to_vec());
+        std::ops::ControlFlow::Continue(())
+    })?;
+    keys.iter().try_for_each(|key| decisions.delete(&&key[..]))?;
+    Ok(())
+}
+
+/// The committed decisions of predecessors about the height behind the replica's. They came from a changelog, and unlike the state
+/// there is no block to compare them with; so one that no predecessor can have made is refused: it would cut a block as the rules
+/// do not, or hold input back for ever.
+pub(super) fn inherited_decisions(
+    decisions: &KeyValueStore<Bytes, Bytes>,
+    replica: &Replica,
+    context: &Context<'_, Bytes, Bytes>,
+) -> topology::Result<Vec<Decision>> {
+    let height = replica.tip().height + 1;
+    let decided = read_decisions(decisions, height)?;
+    let covered = replica.covered(context.partition().partition).map_or(-1, |covered| covered.offset);
+    // A decision is about records that were held when it was committed.
+    let open = covered.saturating_add(1)..context.input_end();
+    for decision in &decided {
+        if let Decision::Cut { cut, through_offset, .. } = decision
+            && !(matches!(cut, Cut::Age | Cut::End) && open.contains(through_offset))
+        {
+            return Err(Error::stop(format!(
+                "the decisions store has block {height} end with offset {through_offset} by {cut}, which no run can have \
+                 decided: something else writes to its changelog. Find it, then run cairn reset for this application: the next \
+                 run rebuilds the state from the blockchain topic"
+            )));
+        }
+    }
+    Ok(decided)
 }
 
 /// The committed decisions about a height.
 pub(super) fn read_decisions(decisions: &KeyValueStore<Bytes, Bytes>, height: u64) -> topology::Result<Vec<Decision>> {
     let mut found = Vec::new();
     let mut unreadable = false;
-    decisions.prefix(&Decision::key_prefix(height), Direction::Forward, |_, value| {
+    decisions.prefix(&Decision::key_prefix(height), Direction::Forward, |key, value| {
         match Decision::from_value(value) {
-            Some(decision) => found.push(decision),
-            None => unreadable = true,
+            Some(decision) if decision.key() == *key => found.push(decision),
+            Some(_) | None => unreadable = true,
         }
         std::ops::ControlFlow::Continue(())
     })?;
     match unreadable {
         false => Ok(found),
         true => Err(Error::stop(format!(
-            "the decisions store holds one about height {height} that this version cannot read: run the version that wrote it"
+            "the decisions store holds one about height {height} that this version cannot read: run the version that \
+             wrote it. If none did, something else writes to its changelog: find it, then run cairn reset for this application"
         ))),
     }
 }
 
-fn other_tip(tip: &Tip, topic: Option<(u64, Hash)>) -> Error {
-    let topic = topic.map_or_else(|| "nothing".to_owned(), |(height, hash)| format!("{height} ({hash})"));
-    let (height, hash) = (tip.height, tip.hash);
+fn ends_below(replica: &Replica, topic: &str) -> Error {
+    let (height, hash) = (replica.tip().height, replica.tip().hash);
     Error::stop(format!(
-        "the state ends at height {height} ({hash}), the blockchain topic at {topic}: somebody else wrote to the topic, or it \
-         was made anew. Run cairn verify to see which, then give the topic that belongs to this state"
+        "the state ends at height {height} ({hash}), the blockchain topic {topic}: it lost blocks that validators have signed, \
+         was made anew, or a height was written to it again. Are these the right brokers and topic? Run cairn verify, bring the \
+         blocks back or give the topic that belongs to this state"
     ))
 }

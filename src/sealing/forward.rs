@@ -5,7 +5,7 @@ use topology::log::Headers;
 use topology::processor::{Context, Port, Record};
 
 use crate::chain::{Block, Rendering};
-use crate::consensus::report::Report;
+use crate::consensus::Report;
 
 /// Sends a block on behalf of its last record, whose offset is given.
 pub(super) fn forward_block(

@@ -13,26 +13,35 @@
 //! ```text
 //! application   what is sealed, and the graph for it
 //! processor     records -> open block -> sealed block
-//! chain         where the chain is, from the stores
+//! chain         where the chain is: continued from the stores, rebuilt, or founded
+//! rebuild       the state from the blockchain topic alone
+//! input         where the input goes on
 //! open_block    the input that is held
-//! covered       how far the input is in blocks
 //! forward       blocks and offences, as they leave
 //! view          the ledger's tables over stores
+//! topic         the blockchain topic, as it is read here          (a trait: the commands bring the log)
+//! notary        that a chain exists, on disk                      (a trait: the commands bring the disk)
 //! ```
 
 mod application;
 mod chain;
-mod covered;
 mod forward;
+mod input;
+mod notary;
 mod open_block;
 mod processor;
+mod rebuild;
 #[cfg(test)]
 mod tests;
+mod topic;
 mod view;
 
 use topology::{Error, store};
 
-pub use application::{Application, Options, Status, TopicTip, evidence_topic, task_name};
+pub use application::{Application, Options, Status, evidence_topic, task_name};
+pub use notary::Notary;
+pub use rebuild::Progress;
+pub use topic::BlockchainTopic;
 pub use view::{Stores, Tables, store_specs};
 
 fn stop(error: &dyn std::error::Error) -> Error {

@@ -5,9 +5,9 @@ use topology::codec::Bytes;
 use topology::log::Header;
 use topology::processor::{DeadLetter, Record};
 
-use crate::chain::{Content, Cut, Entry, Genesis, Hash, Origin, Reject, parse};
+use crate::chain::{Cut, Entry, Hash, Reject, Signatures};
 use crate::ledger::cut::{Cutter, Item, Verdict};
-use crate::ledger::{Signature, execute, signatures};
+use crate::ledger::{Signature, signatures};
 
 /// Originals are kept whole, and count little against the size of a block: past this many bytes of them the block is cut.
 const ORIGINALS_SIZE_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -42,16 +42,8 @@ pub(super) struct Incoming {
 impl Incoming {
     /// Reads a record of the transactions topic. Whatever it holds, it becomes an entry.
     pub(super) fn read(record: &Record<'_, Bytes, Bytes>, partition: i32) -> Self {
-        let origin = Origin { partition, offset: record.offset, timestamp_ms: record.timestamp_ms };
-        let original = Hash::of_nullable(record.value);
-        match parse(record.value) {
-            Ok(transaction) => Self { entry: execute::undecided(origin, original, transaction), reason: None },
-            Err(reject) => {
-                let content =
-                    Content::Stub { reason: reject.code, key: Hash::of_nullable(record.key), value: original };
-                Self { entry: Entry { origin, original, content }, reason: Some(reject) }
-            }
-        }
+        let (entry, reason) = Entry::of_record(partition, record.offset, record.timestamp_ms, record.key, record.value);
+        Self { entry, reason }
     }
 }
 
@@ -108,8 +100,13 @@ impl OpenBlock {
     }
 
     /// What the held signatures are worth.
-    pub(super) fn check_signatures(&self, genesis: &Genesis, randomness: &mut impl CryptoRng) -> Vec<Signature> {
-        signatures::verify(&self.entries, genesis.parameters.signatures, &genesis.chain_id, randomness)
+    pub(super) fn check_signatures(
+        &self,
+        policy: Signatures,
+        genesis: &Hash,
+        randomness: &mut impl CryptoRng,
+    ) -> Vec<Signature> {
+        signatures::verify(&self.entries, policy, genesis, randomness)
     }
 
     /// The block is sealed: hands over its dead letters and begins the next.

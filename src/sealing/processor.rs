@@ -1,6 +1,9 @@
 //! Records into blocks.
 //!
 //! ```text
+//!   Founding: block 0 is sent ──── committed, and noted on disk ────> Open
+//!   Rebuilding: the state is rebuilt from the topic ── committed ───> Open
+//!
 //!           record             cut by a rule                     sealed
 //!   Open ──────────> Open ───────────────────> sealing ─────────────────────> Open
 //!    │                                          │    │ ▲
@@ -24,18 +27,20 @@ use topology::store::{self, KeyValueStore};
 use topology::{Class, Error};
 
 use crate::chain::Cut;
-use crate::consensus::decision::Decision;
-use crate::consensus::sealer::{Sealed, Step, Stretch};
+use crate::consensus::{self, Decision, Sealed, Step, Stretch};
 use crate::ledger::cut::Verdict;
-use crate::ledger::state;
 
 use super::application::{Shared, Status};
-use super::chain::{Chain, Phase, read_decisions};
-use super::covered::Covered;
+use super::chain::{self, Chain, Opened, Phase, read_decisions};
 use super::forward::{forward_block, forward_report};
+use super::input::Beginning;
 use super::open_block::Incoming;
+use super::rebuild::{Look, Rebuild};
 use super::view::Tables;
 use super::{ledger_error, stop};
+
+/// Between looks at a state that is being rebuilt, ms.
+const REBUILD_LOOK_INTERVAL_MS: i64 = 100;
 
 /// Seals the records of one partition into blocks.
 pub(super) struct Seal {
@@ -44,8 +49,15 @@ pub(super) struct Seal {
     decisions: KeyValueStore<Bytes, Bytes>,
     evidence: Port<Bytes, Bytes>,
     randomness: StdRng,
-    /// `None` before `init`.
-    chain: Option<Chain>,
+    stage: Stage,
+}
+
+enum Stage {
+    /// `init` was not called.
+    Created,
+    /// Takes no records yet.
+    Rebuilding(Box<Rebuild>, Beginning),
+    Sealing(Box<Chain>),
 }
 
 type Output<'c> = Context<'c, Bytes, Bytes>;
@@ -58,11 +70,16 @@ impl Seal {
         evidence: Port<Bytes, Bytes>,
     ) -> topology::Result<Self> {
         let randomness = StdRng::from_seed(shared.entropy);
-        Ok(Self { shared, tables, decisions, evidence, randomness, chain: None })
+        Ok(Self { shared, tables, decisions, evidence, randomness, stage: Stage::Created })
     }
 
     fn chain(&mut self) -> topology::Result<&mut Chain> {
-        self.chain.as_mut().ok_or_else(|| Error::stop("the sealer was given records before it was initialised"))
+        match &mut self.stage {
+            Stage::Sealing(chain) => Ok(chain),
+            Stage::Created | Stage::Rebuilding(..) => {
+                Err(Error::stop("the sealer was given records before it had a chain"))
+            }
+        }
     }
 
     /// Takes one record into the open block, sealing blocks that it ends. False: no more input for now.
@@ -70,7 +87,7 @@ impl Seal {
         let partition = context.partition().partition;
         let now_ms = context.now_ms();
         let chain = self.chain()?;
-        if chain.passing.passes(chain.covered.as_ref(), record)? {
+        if chain.input.passes(record)? {
             return Ok(true);
         }
         let mut incoming = Incoming::read(record, partition);
@@ -103,12 +120,15 @@ impl Seal {
 
     /// Seals the open block. False: not yet; input is suspended behind it.
     fn seal(&mut self, cut: Cut, context: &mut Output<'_>) -> topology::Result<bool> {
-        let Self { chain: Some(chain), tables, shared, randomness, .. } = self else { return Ok(false) };
-        let signatures = chain.open.check_signatures(&shared.genesis, randomness);
+        // Nothing of a topic that was deleted and made anew is signed.
+        context.vouch_for_input()?;
+        let Self { stage: Stage::Sealing(chain), tables, shared, randomness, .. } = self else { return Ok(false) };
+        let policy = chain.replica.parameters().signatures;
+        let signatures = chain.open.check_signatures(policy, &shared.genesis_hash, randomness);
         let step = {
             let mut sealer = shared.sealer.lock().unwrap_or_else(PoisonError::into_inner);
             let stretch = Stretch { entries: chain.open.entries_mut(), signatures: &signatures, cut };
-            sealer.seal(tables, &chain.tree, stretch, &chain.decided).map_err(sealer_error)?
+            sealer.seal(tables, &chain.replica, stretch, &chain.decided).map_err(sealer_error)?
         };
         match step {
             Step::Sealed(sealed) => {
@@ -130,20 +150,14 @@ impl Seal {
 
     /// A block is sealed: state, block, evidence, dead letters and the end of its decisions, all in one transaction.
     fn finish(&mut self, sealed: Sealed, context: &mut Output<'_>) -> topology::Result<()> {
-        let Sealed { block, changes, update, reports } = sealed;
+        let Sealed { block, executed, next_seed, reports } = sealed;
         let last_offset = block.entries.last().map_or(-1, |entry| entry.origin.offset);
         context.caused_by(last_offset);
-        self.tables.write(&changes)?;
-        let Self { chain: Some(chain), decisions, evidence, tables, .. } = self else { return Ok(()) };
+        let Self { stage: Stage::Sealing(chain), decisions, evidence, tables, .. } = self else { return Ok(()) };
+        let changes = chain.replica.advance(executed, next_seed).map_err(|error| stop(&error))?;
+        tables.write(&changes)?;
         for decision in chain.decided.drain(..) {
             decisions.delete(&&decision.key()[..])?;
-        }
-        chain.tree.commit(update).map_err(|error| stop(&error))?;
-        chain.tip = state::tip(tables).map_err(ledger_error)?;
-        if let Some(last) = block.entries.last() {
-            let covered = Covered::of(last);
-            covered.write(tables, last.origin.partition)?;
-            chain.covered = Some(covered);
         }
         chain.open.close(|letter| context.dead_letter(letter));
         chain.phase = Phase::Open;
@@ -153,8 +167,8 @@ impl Seal {
         }
         forward_block(context, &block, last_offset)?;
         let (height, cut) = (block.header.height, block.header.cut);
-        tracing::debug!(height, %cut, records = block.entries.len(), round = block.header.round, "sealed");
-        self.shared.set_status(|status| *status = Status { height: Some(height), waiting_for_quorum: None });
+        tracing::debug!(height, %cut, records = block.entries.len(), round = block.header.round(), "sealed");
+        self.shared.set_status(|status| *status = Status { height: Some(height), ..Status::default() });
         Ok(())
     }
 
@@ -180,8 +194,43 @@ impl Seal {
             // After a restart: the records that it names are still on their way.
             return Ok(());
         }
-        let height = chain.tip.height + 1;
+        let height = chain.replica.tip().height + 1;
         self.decide(Decision::Cut { height, cut, through_offset }, cut, context)
+    }
+
+    /// Looks how far a state is rebuilt, and writes what there is to write. At its end input is taken.
+    fn look_at_rebuild(&mut self, context: &mut Output<'_>) -> topology::Result<()> {
+        let Stage::Rebuilding(rebuild, beginning) = &mut self.stage else { return Ok(()) };
+        let progress = rebuild.progress();
+        self.shared.set_status(|status| status.rebuilding = Some(progress));
+        match rebuild.look(&self.tables)? {
+            Look::Reading => Ok(()),
+            Look::Write(changes) => {
+                // No record causes it.
+                context.caused_by(-1);
+                self.tables.write(&changes)?;
+                context.request_commit();
+                Ok(())
+            }
+            Look::Done(replica) => {
+                let beginning = *beginning;
+                let height = replica.tip().height;
+                let decided = chain::inherited_decisions(&self.decisions, &replica, context)?;
+                self.stage = Stage::Sealing(Box::new(Chain::behind(&self.shared, *replica, decided, beginning)));
+                self.shared.set_status(|status| status.rebuilding = None);
+                tracing::info!(height, "the state is rebuilt");
+                context.resume();
+                Ok(())
+            }
+        }
+    }
+
+    /// Block 0 is committed: once that is on disk, input is taken.
+    fn founded(&mut self, context: &mut Output<'_>) -> topology::Result<()> {
+        self.shared.note_founded()?;
+        self.chain()?.phase = Phase::Open;
+        context.resume();
+        Ok(())
     }
 
     /// Tries again to seal what could not be sealed; takes input again if that works.
@@ -195,8 +244,8 @@ impl Seal {
 
 impl Drop for Seal {
     fn drop(&mut self) {
-        if let Some(chain) = self.chain.take() {
-            self.shared.left.lock().unwrap_or_else(PoisonError::into_inner).tree = Some(chain.tree);
+        if let Stage::Sealing(chain) = std::mem::replace(&mut self.stage, Stage::Created) {
+            *self.shared.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(chain.replica);
         }
     }
 }
@@ -208,11 +257,17 @@ impl Processor for Seal {
     type ValueOut = Bytes;
 
     fn init(&mut self, context: &mut Output<'_>) -> topology::Result<()> {
-        self.chain = Some(Chain::open(&self.shared, &self.tables, &self.decisions, context)?);
+        let opened = chain::open(&self.shared, &self.tables, &self.decisions, context)?;
         let age_ms = i64::try_from(self.shared.genesis.parameters.block_max_age_ms).unwrap_or(i64::MAX);
-        if age_ms > 0 {
-            context.schedule(Schedule::WallClock { interval_ms: (age_ms / 10).clamp(5, 1_000) });
-        }
+        let mut interval_ms = (age_ms / 10).clamp(5, 1_000);
+        self.stage = match opened {
+            Opened::Chain(chain) => Stage::Sealing(chain),
+            Opened::Rebuild(rebuild, beginning) => {
+                interval_ms = interval_ms.min(REBUILD_LOOK_INTERVAL_MS);
+                Stage::Rebuilding(rebuild, beginning)
+            }
+        };
+        context.schedule(Schedule::WallClock { interval_ms });
         Ok(())
     }
 
@@ -236,6 +291,9 @@ impl Processor for Seal {
     }
 
     fn punctuate(&mut self, _punctuation: Punctuation, context: &mut Output<'_>) -> topology::Result<()> {
+        if let Stage::Rebuilding(..) = self.stage {
+            return self.look_at_rebuild(context);
+        }
         let age_max_ms = i64::try_from(self.shared.genesis.parameters.block_max_age_ms).unwrap_or(i64::MAX);
         let now_ms = context.now_ms();
         // A predecessor may have signed a block that the rules cut further on. Its signature counts whatever became of its
@@ -247,14 +305,21 @@ impl Processor for Seal {
                 self.decide_cut(Cut::Age, context)
             }
             Phase::Waiting(cut) => self.resume(cut, context),
-            Phase::Open | Phase::Deciding(_) => Ok(()),
+            Phase::Founding | Phase::Open | Phase::Deciding(_) => Ok(()),
         }
     }
 
     fn committed(&mut self, context: &mut Output<'_>) -> topology::Result<()> {
+        if let Stage::Rebuilding(..) = self.stage {
+            return self.look_at_rebuild(context);
+        }
         let chain = self.chain()?;
-        let Phase::Deciding(cut) = chain.phase else { return Ok(()) };
-        let height = chain.tip.height + 1;
+        let cut = match chain.phase {
+            Phase::Founding => return self.founded(context),
+            Phase::Deciding(cut) => cut,
+            Phase::Open | Phase::Waiting(_) => return Ok(()),
+        };
+        let height = chain.replica.tip().height + 1;
         let decided = read_decisions(&self.decisions, height)?;
         let chain = self.chain()?;
         chain.decided = decided;
@@ -267,9 +332,9 @@ impl Processor for Seal {
     }
 }
 
-fn sealer_error(error: crate::consensus::Error<store::Error>) -> Error {
+fn sealer_error(error: consensus::Error<store::Error>) -> Error {
     match error {
-        crate::consensus::Error::Ledger(error) => ledger_error(error),
+        consensus::Error::Ledger(error) => ledger_error(error),
         other => Error::new(Class::Stop, other.to_string()),
     }
 }

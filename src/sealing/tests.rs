@@ -2,6 +2,7 @@
 
 mod heavy;
 mod process;
+mod rebuilt;
 mod rewind;
 mod stalled;
 mod topics;

@@ -4,7 +4,7 @@
 //! Where an outsider made everything agree, the seal is named; where the holders of the keys did it, what they broke.
 
 use cairn::audit::Reason::{Cut as CutReason, Form, Seal, Transactions};
-use cairn::chain::{Amount, Block, Content, Cut, Hash, RejectCode};
+use cairn::chain::{Amount, Block, Content, Cut, Entry, Hash, RejectCode};
 use topology::log::{Log, TopicPartition};
 
 use crate::attack::Skill::{Executes, ExecutesAndSeals, Hashes, Seals, Writes};
@@ -29,14 +29,18 @@ fn an_altered_amount() {
 
 #[test]
 fn two_swapped_amounts_between_the_same_two_accounts() {
-    let height = full();
+    let accounts = |entry: &Entry| match &entry.content {
+        Content::Transaction { transaction, .. } => Some((transaction.from.clone(), transaction.to.clone())),
+        Content::Stub { .. } => None,
+    };
+    let is_pair = |pair: &[Entry]| accounts(&pair[0]).is_some() && accounts(&pair[0]) == accounts(&pair[1]);
+    let height = height_of(|block| block.header.height > 4 && block.entries.windows(2).any(is_pair));
+    let place = CHAIN.blocks[height].entries.windows(2).position(is_pair).unwrap();
     assert_found(
         height,
         |blocks| {
-            let (one, two) = blocks[height].entries.split_at_mut(1);
-            let (one, two) = (parts(&mut one[0]).0, parts(&mut two[0]).0);
-            assert_eq!((&one.from, &one.to), (&two.from, &two.to));
-            std::mem::swap(&mut one.amount, &mut two.amount);
+            let (one, two) = blocks[height].entries.split_at_mut(place + 1);
+            std::mem::swap(&mut parts(&mut one[place]).0.amount, &mut parts(&mut two[0]).0.amount);
         },
         CONTENT,
     );
@@ -144,13 +148,13 @@ fn records_below_the_first_offset_there_can_be() {
         blocks[1].entries.splice(0..0, records);
         blocks[1].entries.truncate(5);
     };
-    assert_found(1, invented, &[(Hashes, Form), (Seals, Form), (ExecutesAndSeals, Form)]);
+    assert_found(1, invented, &[(Hashes, Form), (Seals, Form)]);
     let elsewhere = |blocks: &mut Vec<Block>| {
         let mut entry = entry(blocks, 0);
         entry.origin.partition = -1;
         blocks[1].entries[0] = entry;
     };
-    assert_found(1, elsewhere, &[(Hashes, Form), (ExecutesAndSeals, Form)]);
+    assert_found(1, elsewhere, &[(Hashes, Form), (Seals, Form)]);
 }
 
 #[test]
@@ -167,21 +171,15 @@ fn a_removed_stub() {
 #[test]
 fn an_altered_stub() {
     let height = aged();
-    let stub = |blocks: &mut Vec<Block>, alter: &dyn Fn(&mut RejectCode, &mut Hash, &mut Hash, &mut Hash)| {
+    let stub = |blocks: &mut Vec<Block>, alter: &dyn Fn(&mut RejectCode, &mut Option<Hash>, &mut Hash)| {
         let entry = blocks[height].entries.iter_mut().find(|entry| is_stub(entry)).unwrap();
-        let Content::Stub { reason, key, value } = &mut entry.content else { panic!() };
-        alter(reason, key, value, &mut entry.original);
+        let Content::Stub { reason, key } = &mut entry.content else { panic!() };
+        alter(reason, key, &mut entry.original);
     };
-    assert_found(height, |blocks| stub(blocks, &|reason, _, _, _| *reason = RejectCode::NullValue), RECORD);
-    assert_found(height, |blocks| stub(blocks, &|_, key, _, _| key.0[0] ^= 1), RECORD);
-    let both = |_: &mut RejectCode, _: &mut Hash, value: &mut Hash, original: &mut Hash| {
-        value.0[0] ^= 1;
-        *original = *value;
-    };
-    assert_found(height, |blocks| stub(blocks, &both), RECORD);
-    // The two must be one.
-    let one = |_: &mut RejectCode, _: &mut Hash, value: &mut Hash, _: &mut Hash| value.0[0] ^= 1;
-    assert_found(height, |blocks| stub(blocks, &one), &[(Hashes, Form), (Seals, Form)]);
+    assert_found(height, |blocks| stub(blocks, &|reason, _, _| *reason = RejectCode::NullValue), RECORD);
+    assert_found(height, |blocks| stub(blocks, &|_, key, _| key.as_mut().unwrap().0[0] ^= 1), RECORD);
+    assert_found(height, |blocks| stub(blocks, &|_, key, _| *key = None), RECORD);
+    assert_found(height, |blocks| stub(blocks, &|_, _, original| original.0[0] ^= 1), RECORD);
 }
 
 #[test]
@@ -189,8 +187,7 @@ fn a_transaction_called_unreadable() {
     let height = aged();
     let called = |blocks: &mut Vec<Block>| {
         let entry = &mut blocks[height].entries[0];
-        let value = entry.original;
-        entry.content = Content::Stub { reason: RejectCode::NullValue, key: Hash::of(b"key"), value };
+        entry.content = Content::Stub { reason: RejectCode::NullValue, key: Some(Hash::of(b"key")) };
     };
     assert_found(height, called, &[(Writes, Form), (Hashes, Seal), (Executes, Seal), (ExecutesAndSeals, Transactions)]);
 }

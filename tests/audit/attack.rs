@@ -2,10 +2,10 @@
 
 use cairn::audit::{Broken, Reason};
 use cairn::chain::check::{operations_root, ranges, transactions_root};
-use cairn::chain::{Block, Content, Cut, Entry, Hash, Operation, Receipt, Transaction};
-use cairn::consensus::{self, KeySet, bls, draw, message};
-use cairn::ledger::state::{self, MemoryState};
-use cairn::ledger::{Candidate, Tree, execute, signatures};
+use cairn::chain::{Block, Content, Cut, Entry, Hash, Operation, Receipt, Transaction, merkle};
+use cairn::consensus::stake::signing;
+use cairn::consensus::{self, KeySet, bls, scheme};
+use cairn::ledger::{Candidate, MemoryState, Replica, signatures};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -38,8 +38,9 @@ pub(crate) fn altered(chain: &Chain, from: usize, skill: Skill, alter: impl FnOn
     let mut ledger = matches!(skill, Executes | ExecutesAndSeals).then(|| Ledger::new(&blocks[0]));
     for at in 1..blocks.len() {
         if skill != Writes && at >= from {
-            let parent = blocks[at - 1].hash;
-            agree(&mut blocks[at], parent);
+            let hashes: Vec<Hash> = blocks[..at].iter().map(|block| block.hash).collect();
+            let active_height = blocks[at - 1].header.active_height;
+            agree(&mut blocks[at], &hashes, active_height);
             if let Some(ledger) = &ledger {
                 ledger.decide(&mut blocks[at]);
             }
@@ -55,9 +56,12 @@ pub(crate) fn altered(chain: &Chain, from: usize, skill: Skill, alter: impl FnOn
 }
 
 /// Makes the header say what the body is.
-fn agree(block: &mut Block, parent: Hash) {
+fn agree(block: &mut Block, hashes: &[Hash], active_height: u64) {
+    let is_active = block.is_active();
     let header = &mut block.header;
-    header.parent = parent;
+    header.parent = hashes[hashes.len() - 1];
+    header.history = merkle::root(hashes.iter().map(|hash| merkle::leaf(hash.as_bytes())).collect());
+    header.active_height = active_height + u64::from(is_active);
     header.ranges = ranges(&block.entries);
     header.transactions_root = transactions_root(&block.entries);
     header.operations_root = operations_root(&block.operations);
@@ -66,10 +70,10 @@ fn agree(block: &mut Block, parent: Hash) {
 
 /// Signs as the proposer, and as everybody who signed before. The reveal is of the turn alone and stays.
 pub(crate) fn seal(block: &mut Block, keys: &KeySet) {
-    let pair = keys.pairs().iter().find(|pair| *pair.id() == block.header.proposer).unwrap();
-    let seal = block.seal.as_mut().unwrap();
-    seal.signature = pair.sign_ed25519(&message::proposal(&block.hash));
-    let message = message::attestation(&block.hash);
+    let pair = keys.pairs().iter().find(|pair| Some(pair.id()) == block.header.proposer()).unwrap();
+    let seal = block.seal.as_mut().unwrap().stake_mut().unwrap();
+    seal.signature = pair.sign_ed25519(&signing::proposal(&block.hash));
+    let message = signing::attestation(&block.hash);
     let shares: Vec<bls::Signature> =
         seal.signers.places().map(|place| keys.pairs()[place].sign_bls(&message)).collect();
     seal.attestation = bls::Signature::aggregate(&shares).unwrap().to_bytes();
@@ -78,7 +82,7 @@ pub(crate) fn seal(block: &mut Block, keys: &KeySet) {
 /// The state of a chain, block after block.
 struct Ledger {
     state: MemoryState,
-    tree: Tree,
+    replica: Replica,
 }
 
 impl Ledger {
@@ -86,25 +90,24 @@ impl Ledger {
         let beginning = consensus::begin(block.genesis.as_ref().unwrap()).unwrap();
         let mut state = MemoryState::new();
         state.apply(beginning.changes);
-        Self { state, tree: beginning.tree }
+        Self { state, replica: beginning.replica }
     }
 
     fn execute(&self, block: &Block) -> cairn::ledger::Executed {
-        let parameters = state::parameters(&self.state).unwrap();
-        let (policy, chain_id) = (parameters.signatures, &block.header.chain_id);
-        let signatures = signatures::verify(&block.entries, policy, chain_id, &mut ChaCha8Rng::seed_from_u64(2));
+        let (policy, genesis) = (self.replica.parameters().signatures, &block.header.genesis);
+        let signatures = signatures::verify(&block.entries, policy, genesis, &mut ChaCha8Rng::seed_from_u64(2));
         let is_prior = |operation: &&Operation| matches!(operation, Operation::Missed { .. } | Operation::Slash { .. });
         let prior = block.operations.iter().take_while(is_prior).count();
         let candidate = Candidate {
             entries: &block.entries,
             signatures: &signatures,
             cut: block.header.cut,
-            proposer: &block.header.proposer,
-            round: block.header.round,
+            proposer: block.header.proposer().unwrap(),
+            round: block.header.round(),
             prior: &block.operations[..prior],
             extensions: &block.header.extensions,
         };
-        execute(&self.state, &self.tree, &parameters, &candidate).unwrap()
+        self.replica.execute(&self.state, &candidate).unwrap()
     }
 
     /// Makes the block what execution gives.
@@ -116,12 +119,10 @@ impl Ledger {
     }
 
     fn apply(&mut self, block: &Block) {
-        let (executed, header) = (self.execute(block), &block.header);
-        let reveal = &block.seal.as_ref().unwrap().reveal;
-        let seed = draw::next_seed(&header.chain_id, header.height + 1, &header.seed, reveal);
-        let (changes, update) = executed.into_changes(seed);
+        let executed = self.execute(block);
+        let seed = scheme::next_seed(&self.replica.tip().seed, block).unwrap();
+        let changes = self.replica.advance(executed, seed).unwrap();
         self.state.apply(changes);
-        self.tree.commit(update).unwrap();
     }
 }
 

@@ -9,9 +9,7 @@ use cairn::chain::{
     Amount, Balances, Block, Content, Cut, Genesis, Name, Operation, Outcome, Parameters, ReasonCode, Rendering,
     ValidatorId,
 };
-use cairn::consensus::keys::KeySet;
-use cairn::consensus::sealer::Sealer;
-use cairn::consensus::validator::Fault;
+use cairn::consensus::{Fault, KeySet, Sealer};
 use cairn::sealing::{Application, Options as SealingOptions};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -61,7 +59,8 @@ impl Run {
             transactions: TRANSACTIONS.into(),
             blockchain: BLOCKCHAIN.into(),
             entropy: [1; 32],
-            topic_tip: None,
+            topic: None,
+            notary: None,
         });
         let driver = TestDriver::new(&application.topology().unwrap(), "cairn", START_MS).unwrap();
         Self { driver, genesis, keys: text, next_ms: START_MS }
@@ -86,7 +85,8 @@ impl Run {
         let records = self.driver.read(BLOCKCHAIN).iter();
         let blocks: Vec<Block> = records
             .map(|record| {
-                let block = Block::from_record(record.key.as_deref(), record.value.as_deref()).unwrap();
+                let read = Block::from_record(record.key.as_deref(), record.value.as_deref()).unwrap();
+                let block = read.block().unwrap().expect("no foreign record");
                 assert_eq!(block.to_json().as_bytes(), record.value.as_deref().unwrap());
                 block
             })
@@ -135,6 +135,8 @@ pub(crate) fn run(key_seed: u64, faults: &[(&str, Fault)]) -> Run {
         }
         run.driver.commit().unwrap();
     }
+    // In a block of its own, which nothing but the end can cut.
+    run.next_window();
     run.transfer("alice", "bob", 1);
     run.driver.end_of_input().unwrap();
     run
@@ -169,11 +171,16 @@ pub(crate) struct Topics {
 
 impl Topics {
     pub(crate) fn new(blocks: &[Block], transactions: &[OwnedRecord]) -> Self {
+        let records: Vec<OwnedRecord> = blocks.iter().map(record).collect();
+        Self::of_records(&records, transactions)
+    }
+
+    /// With these records on the blockchain topic, whatever they are.
+    pub(crate) fn of_records(blocks: &[OwnedRecord], transactions: &[OwnedRecord]) -> Self {
         let topics = Self { log: MemoryLog::new(Arc::new(|| START_MS)), anchor: Anchor::None, checkpoint: None };
         create(&topics.log, BLOCKCHAIN, 1, "compact");
         create(&topics.log, TRANSACTIONS, 1, "delete");
-        let blocks: Vec<OwnedRecord> = blocks.iter().map(record).collect();
-        topics.append(BLOCKCHAIN, &blocks);
+        topics.append(BLOCKCHAIN, blocks);
         topics.append(TRANSACTIONS, transactions);
         topics
     }
@@ -189,7 +196,7 @@ impl Topics {
     pub(crate) fn with_checkpoint(self, block: &Block) -> Self {
         let header = &block.header;
         let checkpoint = Checkpoint {
-            chain_id: header.chain_id.clone(),
+            genesis_hash: header.genesis,
             height: header.height,
             block_hash: block.hash,
             state_root: header.state_root,

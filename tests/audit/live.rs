@@ -285,7 +285,9 @@ fn a_breach_is_told_although_the_input_cannot_be_read_to_its_end() {
 fn a_breach_is_told_although_the_chain_cannot_be_read_to_its_end() {
     // Seals are checked many at once: this one's turn has not come when reading ends.
     let height = 2;
-    let blocks = altered(&CHAIN, height, Writes, |blocks| blocks[height].seal.as_mut().unwrap().signature[5] ^= 1);
+    let blocks = altered(&CHAIN, height, Writes, |blocks| {
+        blocks[height].seal.as_mut().unwrap().stake_mut().unwrap().signature[5] ^= 1
+    });
     let topics = Topics::new(&blocks, &CHAIN.transactions);
     let broken = topics.verify_on(&torn_after(&topics, BLOCKCHAIN, 1)).unwrap().unwrap_err();
     assert_eq!((broken.height, broken.reason), (height as u64, Reason::Seal));

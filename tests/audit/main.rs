@@ -5,11 +5,15 @@
 //! attack         alterations, by attackers who can do less and more
 //! alterations    other records in a block, and blocks that end elsewhere: the height and the reason that are named
 //! outcomes       other receipts and operations
+//! fields         whatever else may stand in any field of a block, and other renderings of the same
+//! json           lines of JSON with their fields in order
+//! records        records of the blockchain topic that are no blocks of this program
 //! places         blocks in other places, or with other seals
 //! live           verifying while others write, delete and fail
 //! whole          intact chains, old transactions that are gone, cut tails, other chains
 //! replay         the state from the blockchain topic alone
 //! seed_systems   the two systems this one grew from, by configuration alone
+//! stranger       a second implementation, written from the pages alone
 //! ```
 //! Uses the public interface of the crate and of its engine.
 
@@ -18,9 +22,13 @@
 mod alterations;
 mod attack;
 mod chain;
+mod fields;
+mod json;
 mod live;
 mod outcomes;
 mod places;
+mod records;
 mod replay;
 mod seed_systems;
+mod stranger;
 mod whole;

@@ -28,7 +28,7 @@ fn an_unsaid_or_altered_slash() {
     assert_found(height, |blocks| drop(blocks[height].operations.remove(round)), ROUNDS);
     let without_its_round = |blocks: &mut Vec<Block>| {
         blocks[height].operations.remove(round);
-        blocks[height].header.round -= 1;
+        blocks[height].header.stake_mut().unwrap().round -= 1;
     };
     assert_found(height, without_its_round, ROUNDS);
     let called_missed = |blocks: &mut Vec<Block>| {

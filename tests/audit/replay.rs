@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use cairn::audit::inspect::{self, Inspection};
-use cairn::audit::replay::{self, APPLICATION_ID};
-use cairn::audit::{Broken, Reason, Summary};
-use cairn::chain::{Content, Operation};
+use cairn::audit::replay::{self, APPLICATION_ID, Options, Report};
+use cairn::audit::{Anchor, Broken, Reason};
+use cairn::chain::{Content, Hash, Operation};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use topology::clock::SystemClock;
@@ -14,9 +14,20 @@ use topology::log::Log;
 use crate::attack::{Skill, altered};
 use crate::chain::{BLOCKCHAIN, CHAIN, Topics, create};
 
-fn replay_to(topics: &Topics, root: &Path, to_height: Option<u64>) -> topology::Result<Result<Summary, Broken>> {
+pub(crate) fn replay_to(
+    topics: &Topics,
+    root: &Path,
+    to_height: Option<u64>,
+) -> topology::Result<Result<Report, Broken>> {
+    let (blockchain, state_directory) = (BLOCKCHAIN.to_owned(), root.to_owned());
+    let options = Options { blockchain, state_directory, to_height, anchor: topics.anchor };
     let rng = ChaCha8Rng::seed_from_u64(3);
-    replay::replay(&topics.log, &SystemClock::new(), BLOCKCHAIN, root, to_height, rng, &mut |_| {})
+    replay::replay(&topics.log, &SystemClock::new(), &options, rng, &mut |_| {})
+}
+
+/// What replaying all of the topic into an empty directory comes to.
+pub(crate) fn replay_on(topics: &Topics) -> topology::Result<Result<Report, Broken>> {
+    replay_to(topics, tempfile::tempdir().unwrap().path(), None)
 }
 
 /// The balance of an account after a block, as the receipts and operations up to there say.
@@ -53,14 +64,15 @@ fn assert_state(inspection: &Inspection, height: u64) {
 #[test]
 fn a_replayed_chain_has_the_height_hash_and_state_root_of_the_run_and_its_balances() {
     let (directory, topics) = (tempfile::tempdir().unwrap(), Topics::of(&CHAIN));
-    let summary = replay_to(&topics, directory.path(), None).unwrap().unwrap();
+    let Report { summary, foreign_count } = replay_to(&topics, directory.path(), None).unwrap().unwrap();
+    assert_eq!(foreign_count, 0);
     let last = CHAIN.blocks.last().unwrap();
     assert_eq!((summary.tip.height, summary.tip.hash), (last.header.height, last.hash));
     assert_eq!(summary.tip.state_root, last.header.state_root);
     assert_eq!(summary.record_count, CHAIN.transactions.len() as u64);
 
     assert_eq!(inspect::applications(directory.path()).unwrap(), [APPLICATION_ID]);
-    let inspection = inspect::inspect(directory.path(), APPLICATION_ID).unwrap();
+    let inspection = inspect::inspect(directory.path(), APPLICATION_ID).unwrap().unwrap();
     assert_state(&inspection, last.header.height);
     assert_eq!((&inspection.tip, &inspection.supply), (&summary.tip, &summary.supply));
     let slashed = inspection.validators.iter().filter(|(_, record)| record.slashed_at_height.is_some());
@@ -74,9 +86,9 @@ fn replayed_to_a_lower_height_the_state_is_that_blocks() {
     let topics = Topics::of(&CHAIN);
     for height in [0, 1, 9] {
         let directory = tempfile::tempdir().unwrap();
-        let summary = replay_to(&topics, directory.path(), Some(height)).unwrap().unwrap();
+        let summary = replay_to(&topics, directory.path(), Some(height)).unwrap().unwrap().summary;
         assert_eq!(summary.tip.height, height);
-        assert_state(&inspect::inspect(directory.path(), APPLICATION_ID).unwrap(), height);
+        assert_state(&inspect::inspect(directory.path(), APPLICATION_ID).unwrap().unwrap(), height);
     }
 }
 
@@ -93,7 +105,9 @@ fn the_end_of_the_chain_is_not_passed() {
 fn a_broken_chain_is_named_by_its_height_and_leaves_no_state() {
     let height = 6;
     let execution = |blocks: &mut Vec<cairn::chain::Block>| drop(blocks[height].operations.pop());
-    let seal = |blocks: &mut Vec<cairn::chain::Block>| blocks[height].seal.as_mut().unwrap().signature[0] ^= 1;
+    let seal = |blocks: &mut Vec<cairn::chain::Block>| {
+        blocks[height].seal.as_mut().unwrap().stake_mut().unwrap().signature[0] ^= 1
+    };
     let missing = |blocks: &mut Vec<cairn::chain::Block>| drop(blocks.remove(height));
     for (blocks, reason) in [
         (altered(&CHAIN, height, Skill::Seals, execution), Reason::Execution),
@@ -105,9 +119,19 @@ fn a_broken_chain_is_named_by_its_height_and_leaves_no_state() {
         assert_eq!((broken.height, broken.reason), (height as u64, reason), "{}", broken.detail);
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
         // What comes before the breach can still be had.
-        let summary = replay_to(&topics, directory.path(), Some(height as u64 - 1)).unwrap().unwrap();
+        let summary = replay_to(&topics, directory.path(), Some(height as u64 - 1)).unwrap().unwrap().summary;
         assert_eq!(summary.tip.hash, CHAIN.blocks[height - 1].hash);
     }
+}
+
+#[test]
+fn another_chain_than_the_pinned_one_leaves_no_state() {
+    let directory = tempfile::tempdir().unwrap();
+    let pinned = |hash| Topics::of(&CHAIN).anchored(Anchor::Genesis(hash));
+    let broken = replay_to(&pinned(Hash::of(b"another")), directory.path(), None).unwrap().unwrap_err();
+    assert_eq!((broken.height, broken.reason), (0, Reason::Anchor));
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    replay_to(&pinned(CHAIN.genesis.hash()), directory.path(), None).unwrap().unwrap();
 }
 
 #[test]
@@ -116,7 +140,7 @@ fn a_directory_that_is_not_empty_is_refused_and_left_as_it_is() {
     let replayed = tempfile::tempdir().unwrap();
     replay_to(&topics, replayed.path(), Some(4)).unwrap().unwrap();
     replay_to(&topics, replayed.path(), None).unwrap_err();
-    assert_state(&inspect::inspect(replayed.path(), APPLICATION_ID).unwrap(), 4);
+    assert_state(&inspect::inspect(replayed.path(), APPLICATION_ID).unwrap().unwrap(), 4);
 
     let foreign = tempfile::tempdir().unwrap();
     std::fs::write(foreign.path().join("letters.txt"), "mine").unwrap();

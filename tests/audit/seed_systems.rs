@@ -4,10 +4,9 @@
 use std::collections::BTreeSet;
 
 use cairn::audit::Reason;
-use cairn::chain::{Block, Content, Cut, Operation, Outcome, ReasonCode};
-use cairn::config::founding::{default_genesis, default_keys};
-use cairn::config::{ChainParameters, Environment, File};
-use cairn::consensus::validator::Fault;
+use cairn::chain::{Block, Content, Cut, Operation, Outcome, Read, ReasonCode};
+use cairn::config::{ChainParameters, Environment, File, genesis, keys};
+use cairn::consensus::Fault;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -18,8 +17,8 @@ use crate::chain::{Chain, Run, TRANSACTIONS, Topics};
 fn configured(variables: &[(&str, &str)], faults: &[(&str, Fault)]) -> Run {
     let pairs = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let asked = ChainParameters::collect(&File::default(), &Environment::new(pairs)).unwrap();
-    let keys = default_keys(&mut ChaCha8Rng::seed_from_u64(11)).unwrap();
-    let genesis = default_genesis(&keys, &asked).unwrap();
+    let keys = keys::default(&mut ChaCha8Rng::seed_from_u64(11)).unwrap();
+    let genesis = genesis::default("cairn".to_owned(), &keys, &asked).unwrap();
     Run::with_genesis(genesis, keys, faults)
 }
 
@@ -73,7 +72,7 @@ fn stake_a_block_per_three_transactions_and_a_fee_of_seven_to_its_validator() {
         let [Operation::Fee { validator, amount, .. }] = &block.operations[..] else {
             panic!("{:?}", block.operations)
         };
-        assert_eq!((validator, amount.get()), (&block.header.proposer, 21));
+        assert_eq!((validator, amount.get()), (block.header.proposer().unwrap(), 21));
     }
     assert_eq!(balances(&chain.blocks[4]), (-(24 + 12 * 7), 24));
     assert_eq!(Topics::of(&chain).verify().unwrap().compared_count, 12);
@@ -90,7 +89,7 @@ fn stake_a_cheat_loses_all_of_it_once_and_is_still_out_after_a_restart() {
     let chain = run.chain();
     let [(height, "validator-1", 2000)] = slashes(&chain)[..] else { panic!("{:?}", slashes(&chain)) };
     assert!(height <= 20, "before the restart");
-    assert!(chain.blocks.iter().all(|block| block.header.proposer.as_str() != "validator-1"));
+    assert!(chain.blocks.iter().all(|block| block.header.proposer().is_none_or(|id| id.as_str() != "validator-1")));
     assert_eq!(Topics::of(&chain).verify().unwrap().summary.supply.burnt, 2000);
 }
 
@@ -123,7 +122,8 @@ fn stake_swapped_amounts_of_one_sum_are_found_whoever_swaps_them() {
 fn stake_somebody_is_always_drawn_and_everybody_sometimes() {
     let chain = staked(80, &[]).chain();
     assert_eq!(chain.blocks.len(), 81);
-    let proposers: BTreeSet<&str> = chain.blocks[1..].iter().map(|block| block.header.proposer.as_str()).collect();
+    let proposers: BTreeSet<&str> =
+        chain.blocks[1..].iter().map(|block| block.header.proposer().unwrap().as_str()).collect();
     assert_eq!(proposers.len(), 5, "{proposers:?}");
 }
 
@@ -181,7 +181,7 @@ fn work_a_block_per_three_transactions_and_a_reward_of_one() {
     for (at, block) in chain.blocks.iter().enumerate().skip(1) {
         assert_eq!((block.entries.len(), block.header.parent), (3, chain.blocks[at - 1].hash));
         let [Operation::Reward { validator, amount, .. }] = &block.operations[..] else { panic!() };
-        assert_eq!((validator, amount.get()), (&block.header.proposer, 1));
+        assert_eq!((validator, amount.get()), (block.header.proposer().unwrap(), 1));
     }
     assert_eq!(balances(&chain.blocks[3]), (-27, 27));
     assert_eq!(Topics::of(&chain).verify().unwrap().summary.supply.minted, 3);
@@ -219,7 +219,8 @@ fn work_a_crash_loses_nothing_repeats_nothing_and_forks_nothing() {
     let blocks = run.driver.aborted().iter().filter(|(topic, _)| topic == crate::chain::BLOCKCHAIN);
     let mut aborted_count = 0;
     for (_, record) in blocks {
-        let block = Block::from_record(record.key.as_deref(), record.value.as_deref()).unwrap();
+        let block =
+            Block::from_record(record.key.as_deref(), record.value.as_deref()).and_then(Read::block).unwrap().unwrap();
         assert_eq!(chain.blocks[block.header.height as usize], block);
         aborted_count += 1;
     }

@@ -1,8 +1,8 @@
 //! Chains as a whole: intact, compared with what is left of the transactions, cut, replaced.
 
-use cairn::audit::{Anchor, Checkpoint, Comparison, Original, Reason};
-use cairn::chain::Hash;
-use cairn::consensus::validator::Fault;
+use cairn::audit::{Anchor, Checkpoint, Comparison, Reason};
+use cairn::chain::Entry;
+use cairn::consensus::Fault;
 use topology::log::{Log, TopicPartition};
 
 use crate::chain::{BLOCKCHAIN, CHAIN, TRANSACTIONS, Topics, create, run};
@@ -17,7 +17,7 @@ fn an_intact_chain_is_intact_and_all_records_are_compared() {
         assert_eq!(report.summary.record_count, count);
         assert_eq!((report.summary.tip.height, report.summary.tip.hash), (last.header.height, last.hash));
         assert_eq!(report.summary.tip.state_root, last.header.state_root);
-        assert_eq!(report.summary.genesis_hash, CHAIN.genesis.hash());
+        assert_eq!(report.summary.tip.genesis, CHAIN.genesis.hash());
         assert_eq!(report.summary.supply.minted, i128::from(last.header.height), "a reward of 1 per block");
         assert_eq!(report.summary.supply.burnt, 2000, "the stake of the validator that cheated");
     }
@@ -117,7 +117,7 @@ fn another_valid_chain_is_found_by_whoever_pinned_something() {
     assert_eq!((broken.height, broken.reason), (0, Reason::Anchor));
     for height in [0, 7] {
         let broken = Topics::of(&other).with_checkpoint(&CHAIN.blocks[height]).verify().unwrap_err();
-        assert_eq!((broken.height, broken.reason), (height as u64, Reason::Checkpoint));
+        assert_eq!((broken.height, broken.reason), (0, Reason::Checkpoint), "a checkpoint names the genesis");
     }
 }
 
@@ -150,13 +150,33 @@ fn a_valid_chain_over_other_transactions_is_not_this_input() {
 }
 
 #[test]
+fn a_transactions_topic_that_is_younger_than_the_whole_chain_says_nothing_about_it() {
+    // Deleted and made anew: other records stand at the same offsets, and all of them came later.
+    let tip_ms = CHAIN.blocks.last().unwrap().header.time_ms;
+    let made_anew = |by_ms: i64| {
+        let mut transactions = CHAIN.transactions.clone();
+        for (place, record) in transactions.iter_mut().enumerate() {
+            record.timestamp_ms = tip_ms + by_ms + place as i64;
+            record.value = Some(br#"{"from":"mallory","to":"bob","amount":1}"#.to_vec());
+        }
+        let topics = Topics::new(&CHAIN.blocks, &transactions);
+        topics.verify_on(&topics.log)
+    };
+    let refusal = made_anew(1).unwrap_err().to_string();
+    assert!(refusal.contains("younger than the whole chain"), "{refusal}");
+    // As old as the chain, it may be what the chain should have been made from.
+    let broken = made_anew(0).unwrap().unwrap_err();
+    assert_eq!((broken.height, broken.reason), (1, Reason::Transactions));
+}
+
+#[test]
 fn a_comparison_asks_for_no_more_records_than_the_block_can_use() {
     let mut comparison = Comparison::new(0);
     let mut block = CHAIN.blocks[1].clone();
     block.entries.last_mut().unwrap().origin.offset = i64::MAX;
     for offset in 0..block.entries.len() as i64 {
         assert!(!comparison.has_enough_for(&block), "{offset}");
-        comparison.push(Original { offset, timestamp_ms: 0, key: Hash::ZERO, value: None });
+        comparison.push(vec![Entry::of_record(0, offset, 0, None, None).0]);
     }
     assert!(comparison.has_enough_for(&block), "a block that names the end of all offsets fills no memory");
 }
@@ -165,13 +185,12 @@ fn a_comparison_asks_for_no_more_records_than_the_block_can_use() {
 fn from_which_height_on_all_was_compared_is_told_although_records_in_between_were_deleted() {
     let original = |offset: usize| {
         let record = &CHAIN.transactions[offset];
-        let key = Hash::of_nullable(record.key.as_deref());
-        Original { offset: offset as i64, timestamp_ms: record.timestamp_ms, key, value: record.value.clone() }
+        Entry::of_record(0, offset as i64, record.timestamp_ms, record.key.as_deref(), record.value.as_deref()).0
     };
     let last = |height: usize| CHAIN.blocks[height].entries.last().unwrap().origin.offset as usize;
     let first_left = last(2);
     let mut comparison = Comparison::new(0);
-    (0..=last(1)).chain(first_left..=last(3)).for_each(|offset| comparison.push(original(offset)));
+    comparison.push((0..=last(1)).chain(first_left..=last(3)).map(original).collect());
     let mut check = |height: usize, low: i64| {
         let checked: Result<_, ()> = comparison.check(&CHAIN.blocks[height], || Ok(low));
         checked.unwrap().map(|()| comparison.from_height()).map_err(|broken| broken.reason)

@@ -46,21 +46,6 @@ fn an_existing_chain_refuses_other_parameters_and_takes_the_same() {
 }
 
 #[test]
-fn keys_are_private_kept_apart_from_stores_and_a_chain_without_its_keys_is_refused() {
-    let cairn = with_transactions(3);
-    let first = tip(&cairn, "", &[]);
-    let home = cairn.path().join("state/@keys/blockchain");
-    let mode = |path| std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(path).unwrap().permissions()) & 0o777;
-    assert_eq!((mode(home.join("validators.keys")), mode(home.clone())), (0o600, 0o700));
-
-    // Stores come back without the disk they were on; keys have to be brought along.
-    let words = "run --log embedded:log --until-end --json --state-dir elsewhere";
-    cairn.run(words).refused(2, &["--keys FILE", "elsewhere/@keys/blockchain/validators.keys"]);
-    let moved = cairn.run(&format!("{words} --keys state/@keys/blockchain/validators.keys")).done();
-    assert_eq!(moved.json()[0], first);
-}
-
-#[test]
 fn a_chain_can_start_from_a_genesis_file_and_keys_that_were_made_before() {
     let cairn = with_transactions(2);
     cairn.run("keys --validator north,south --output my.keys").done();
@@ -84,10 +69,17 @@ fn every_new_chain_has_an_id_of_its_own() {
     };
     assert_ne!(line("--keys validators.keys"), line("--keys validators.keys"));
     assert_ne!(line(""), line(""));
-    tip(&cairn, "", &[]);
-    let chain_id =
-        cairn.run("inspect --state-dir state --json").done().json()[0]["chain_id"].as_str().unwrap().to_owned();
-    assert_eq!(chain_id.len(), "cairn-".len() + 8, "{chain_id}");
+}
+
+#[test]
+fn whoever_holds_a_third_of_the_stake_is_told_of() {
+    let cairn = with_transactions(1);
+    let warned = |words: &str| cairn.run(words).done().stderr.contains("a third or more");
+    cairn.run("keys --validator north,south --output two.keys").done();
+    assert!(warned("genesis --keys two.keys --output two.toml"));
+    assert!(warned(&format!("run {LOG} --until-end --genesis two.toml --keys two.keys")));
+    cairn.run("keys --output five.keys").done();
+    assert!(!warned("genesis --keys five.keys --output five.toml"));
 }
 
 #[test]
@@ -154,9 +146,9 @@ fn a_reset_tells_asks_and_forgets_and_touches_blocks_only_when_told() {
     assert_eq!(tip(&cairn, "", &[]), first, "neither did anything");
 
     cairn.run(&format!("{reset} --yes")).done();
-    assert!(!cairn.path().join("state/cairn").exists() && cairn.path().join("state/@keys/blockchain").exists());
-    // The chain is still there, and is not begun again over itself.
-    assert_eq!(cairn.run(&format!("run {LOG} --until-end")).code, 1);
+    assert!(!cairn.path().join("state/cairn").exists() && cairn.home().join("validators.keys").exists());
+    // The chain is still there, and is not begun again over itself: its state returns from its blocks.
+    assert_eq!(tip(&cairn, "", &[]), first);
 
     cairn.run(&format!("{reset} --yes --delete-blockchain")).done();
     let again = tip(&cairn, "", &[]);
@@ -165,16 +157,16 @@ fn a_reset_tells_asks_and_forgets_and_touches_blocks_only_when_told() {
 }
 
 #[test]
-fn a_reset_of_the_chain_finds_the_keys_where_a_run_without_state_dir_has_them() {
+fn a_reset_of_the_chain_sets_its_keys_aside_and_another_can_begin() {
     let cairn = with_transactions(2);
     let run = "run --log embedded:log --until-end --json";
     let first = cairn.run(run).done().json().remove(0);
+    let home = cairn.home();
     let reset = "reset --log embedded:log --application-id cairn --yes --delete-blockchain --json";
     let report = cairn.run(reset).done().json().remove(0);
-    assert!(
-        report["keys_moved_to"].as_str().unwrap().contains(".local/state/cairn/@keys/blockchain.until-"),
-        "{report}"
-    );
+    let aside = report["keys_moved_to"][0].as_str().unwrap().to_owned();
+    assert!(aside.starts_with(&format!("{}.until-", home.display())), "{report}");
+    assert!(std::path::Path::new(&aside).join("validators.keys").exists() && !home.exists());
     let again = cairn.run(run).done().json().remove(0);
     assert_eq!(again["height"], first["height"], "the same transactions");
     assert_ne!(again["block_hash"], first["block_hash"], "another chain, with other keys");

@@ -4,13 +4,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop where it stands")]
 
 mod chain;
+mod founding;
 mod settings;
 mod signals;
+mod signing;
 mod submitting;
 mod verifying;
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// What starts the program: it ends after two minutes, and with the test.
@@ -34,6 +36,14 @@ impl Cairn {
         std::fs::write(self.path().join(name), text).unwrap();
     }
 
+    /// The directory with keys and genesis of the one chain that was begun here.
+    fn home(&self) -> PathBuf {
+        let data = self.path().join(".local/share/cairn");
+        let homes: Vec<_> = std::fs::read_dir(data).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let [home] = &homes[..] else { panic!("not one chain: {homes:?}") };
+        home.clone()
+    }
+
     /// The program with these words, separated by spaces.
     fn command(&self, words: &str) -> Command {
         let mut bounded = BOUNDED.split(' ');
@@ -42,7 +52,8 @@ impl Cairn {
         command.current_dir(self.path()).args(words.split_whitespace()).stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
             let name_text = name.to_string_lossy();
-            if name_text.starts_with("CAIRN_") || matches!(&*name_text, "RUST_LOG" | "XDG_STATE_HOME") {
+            if name_text.starts_with("CAIRN_") || matches!(&*name_text, "RUST_LOG" | "XDG_STATE_HOME" | "XDG_DATA_HOME")
+            {
                 command.env_remove(&name);
             }
         }

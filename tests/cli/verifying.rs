@@ -1,5 +1,14 @@
 //! `verify` and `replay`: what they say, and the three ways in which they end.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use cairn::audit::replay::APPLICATION_ID;
+use cairn::ledger::View;
+use cairn::ledger::state::{Account, Table};
+use topology::store::state_directory::InstanceId;
+use topology::store::{Options, Shared, StateDirectory, Stores};
+
 use crate::Cairn;
 
 const LOG: &str = "--log embedded:log";
@@ -26,8 +35,93 @@ fn an_intact_chain_ends_with_0_and_tells_what_is_not_sealed() {
     let report = cairn.run(&format!("verify {LOG} --json")).done().json().remove(0);
     assert_eq!((&report["result"], &report["transactions_topic"]), (&"intact".into(), &true.into()));
     assert_eq!((&report["compared_records"], &report["unsealed_records"]), (&3.into(), &1.into()));
+    assert_eq!((&report["foreign_records"], &report["anchored"]), (&0.into(), &false.into()));
     let text = cairn.run(&format!("verify {LOG}")).done().stdout;
     assert!(text.contains("\nunsealed    1 records behind the last block\n"), "{text}");
+}
+
+#[test]
+fn the_first_line_says_what_intact_leaves_open() {
+    let (cairn, hash) = chain();
+    let first =
+        |words: &str| cairn.run(&format!("verify {LOG} {words}")).done().stdout.lines().next().unwrap().to_owned();
+    assert_eq!(first(""), "intact, unanchored");
+    assert_eq!(first(&format!("--genesis-hash {hash}")), "intact");
+    // A checkpoint is made at the first verification, and pins the next.
+    assert_eq!(first("--checkpoint checkpoint.json"), "intact, unanchored");
+    assert_eq!(first("--checkpoint checkpoint.json"), "intact");
+    let nothing = "intact, compared with nothing: there is no topic 'payments'";
+    assert_eq!(first("--transactions payments"), format!("{nothing}; unanchored"));
+    assert_eq!(first(&format!("--transactions payments --genesis-hash {hash}")), nothing);
+
+    let empty = Cairn::new();
+    empty.run(&format!("run {LOG} --state-dir state --until-end")).done();
+    let line = empty.run(&format!("verify {LOG}")).done().stdout.lines().next().unwrap().to_owned();
+    assert_eq!(line, "intact, compared with nothing: no record is sealed yet; unanchored");
+}
+
+#[test]
+fn a_replay_can_be_pinned_and_says_when_it_is_not() {
+    let (cairn, hash) = chain();
+    let report = |words: &str| cairn.run(&format!("replay {LOG} --json {words}")).done().json().remove(0);
+    let free = report("--state-dir free");
+    assert_eq!((&free["anchored"], &free["genesis_hash"]), (&false.into(), &hash.as_str().into()));
+    assert_eq!((&free["foreign_records"], &free["records"]), (&0.into(), &3.into()));
+    assert_eq!(report(&format!("--state-dir pinned --genesis-hash {hash}"))["anchored"], true);
+
+    let text = |words: &str| cairn.run(&format!("replay {LOG} {words}")).done().stdout;
+    assert!(text("--state-dir free-too").contains("\nunanchored: "));
+    let own = cairn.home().join("genesis.toml");
+    assert!(!text(&format!("--state-dir pinned-too --genesis {}", own.display())).contains("unanchored"));
+
+    let other = if hash.starts_with('0') { "1" } else { "0" }.repeat(64);
+    let ran = cairn.run(&format!("replay {LOG} --state-dir other --genesis-hash {other}"));
+    assert_eq!(ran.code, 1, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.starts_with("broken at height 0: anchor: "), "{}", ran.stdout);
+    assert!(!cairn.path().join("other").exists());
+}
+
+#[test]
+fn a_state_is_shown_only_if_its_tables_give_its_root() {
+    let (cairn, hash) = chain();
+    cairn.run(&format!("replay {LOG} --state-dir replayed")).done();
+    let text = cairn.run("inspect --state-dir replayed").done().stdout;
+    assert!(text.contains("(computed from the tables)"), "{text}");
+    let inspect = |directory: &str| cairn.run(&format!("inspect --state-dir {directory} --json"));
+    let sound = inspect("replayed").done().json().remove(0);
+    assert_eq!((&sound["result"], &sound["genesis_hash"]), (&"sound".into(), &hash.as_str().into()));
+
+    // The same tables, but for a unit that alice has and bob has not: the sum is what it was.
+    let genesis: cairn::chain::Hash = hash.parse().unwrap();
+    let tables = |directory: &StateDirectory| {
+        let lock = directory.lock_task(&cairn::sealing::task_name()).unwrap();
+        let specs = cairn::sealing::store_specs().unwrap();
+        let stores = Stores::open(specs, lock, &Shared::new(Options::default()), genesis.0).unwrap();
+        cairn::sealing::Tables::over(&Rc::new(RefCell::new(stores))).unwrap()
+    };
+    let root = |name: &str| cairn.path().join(name);
+    let replayed = tables(&StateDirectory::open_existing(&root("replayed"), APPLICATION_ID).unwrap());
+    let tampered = tables(&StateDirectory::open(&root("tampered"), APPLICATION_ID, InstanceId::new(1, 2)).unwrap());
+    for table in Table::ALL {
+        let mut copy = |key: &[u8], value: &[u8]| {
+            let mut value = value.to_vec();
+            if let (Table::Accounts, b"alice" | b"bob") = (table, key) {
+                let balance = Account::from_record(key, &value).unwrap().balance + if key == b"bob" { -1 } else { 1 };
+                value[1..9].copy_from_slice(&balance.to_le_bytes());
+            }
+            tampered.put(table, key, &value).unwrap();
+        };
+        replayed.scan(table, &mut copy).unwrap();
+    }
+    tampered.commit_detached(1).unwrap();
+    drop((replayed, tampered));
+    inspect("replayed").done();
+    let unsound = inspect("tampered");
+    assert_eq!(unsound.code, 1, "{}{}", unsound.stdout, unsound.stderr);
+    assert_eq!(unsound.json()[0]["result"], "unsound");
+    let text = cairn.run("inspect --state-dir tampered");
+    assert_eq!(text.code, 1, "{}", text.stderr);
+    assert!(text.stdout.starts_with("unsound: ") && text.stdout.contains("root"), "{}", text.stdout);
 }
 
 #[test]
@@ -67,7 +161,8 @@ fn what_cannot_be_looked_at_ends_with_3_and_is_neither_intact_nor_broken() {
 #[test]
 fn of_a_genesis_file_and_a_genesis_hash_the_one_from_the_stronger_source_counts() {
     let (cairn, hash) = chain();
-    let own = "state/@keys/blockchain/genesis.toml";
+    let own = cairn.home().join("genesis.toml");
+    let own = own.to_str().unwrap();
     cairn.run("keys --output other.keys").done();
     cairn.run("genesis --keys other.keys --output other.toml").done();
     let verify = |words: &str, variables: &[(&str, &str)]| cairn.run_with(&format!("verify {LOG} {words}"), variables);

@@ -4,6 +4,7 @@
 #![allow(dead_code, unused_imports, unreachable_pub, reason = "each test file uses its own part")]
 
 mod process;
+mod stranger;
 mod topics;
 
 use std::path::{Path, PathBuf};
@@ -13,10 +14,13 @@ use serde_json::Value;
 use test_cluster::{Cluster, unique};
 
 pub(crate) use process::{Finished, Process};
-pub(crate) use topics::{Record, create_topic, describe, read};
+pub(crate) use stranger::check_with_the_stranger;
+pub(crate) use topics::{Record, create_topic, delete_topics, describe, read, read_of};
 
 /// A chain of its own: topics, application and state directory that no other test has.
 pub(crate) struct Chain {
+    /// Where its topics are: the broker that all tests share, but for those that need one of their own.
+    pub(crate) cluster: &'static Cluster,
     pub(crate) application: String,
     pub(crate) transactions: String,
     pub(crate) blockchain: String,
@@ -30,6 +34,7 @@ impl Chain {
     pub(crate) fn new(parameters: &[(&str, &str)]) -> Self {
         let pairs = [("CAIRN_BLOCK_WINDOW_MS", "0")].into_iter().chain(parameters.iter().copied());
         Self {
+            cluster: Cluster::shared(),
             application: unique("app"),
             transactions: unique("transactions"),
             blockchain: unique("blockchain"),
@@ -42,8 +47,16 @@ impl Chain {
         self.directory.path().join("state")
     }
 
+    /// Where the directories of chains are: keys and genesis.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// The key file that the first run has made.
     pub(crate) fn keys(&self) -> PathBuf {
-        self.state().join("@keys").join(&self.blockchain).join("validators.keys")
+        let homes: Vec<_> = std::fs::read_dir(self.data().join("cairn")).unwrap().map(|entry| entry.unwrap()).collect();
+        let [home] = &homes[..] else { panic!("not one chain: {homes:?}") };
+        home.path().join("validators.keys")
     }
 
     pub(crate) fn dead_letters(&self) -> String {
@@ -53,10 +66,10 @@ impl Chain {
     /// `cairn run` in this state directory.
     pub(crate) fn run_in(&self, state: &Path, options: &[&str]) -> Command {
         let mut command = cairn("run");
-        command.args(["--log-format", "json", "--brokers", Cluster::shared().brokers()]);
+        command.args(["--log-format", "json", "--brokers", self.cluster.brokers()]);
         command.args(["--application-id", &self.application, "--transactions", &self.transactions]);
         command.args(["--blockchain", &self.blockchain, "--state-dir"]).arg(state).args(options);
-        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command.envs(self.variables.iter().map(|(name, value)| (name, value))).env("XDG_DATA_HOME", self.data());
         command
     }
 
@@ -88,17 +101,22 @@ impl Chain {
     pub(crate) fn replay(&self) -> Value {
         let empty = tempfile::tempdir().unwrap();
         let mut command = cairn("replay");
-        command.args(["--json", "--brokers", Cluster::shared().brokers(), "--blockchain", &self.blockchain]);
+        command.args(["--json", "--brokers", self.cluster.brokers(), "--blockchain", &self.blockchain]);
         command.arg("--state-dir").arg(empty.path());
         json(&mut command, self.directory.path())
     }
 
+    /// `cairn verify`, compared with a transactions topic.
+    pub(crate) fn verify_with(&self, transactions: &str) -> Command {
+        let mut command = cairn("verify");
+        command.args(["--json", "--brokers", self.cluster.brokers(), "--blockchain", &self.blockchain]);
+        command.args(["--transactions", transactions]);
+        command
+    }
+
     /// What `cairn verify` finds; it must find the chain intact.
     pub(crate) fn verify(&self) -> Value {
-        let mut command = cairn("verify");
-        command.args(["--json", "--brokers", Cluster::shared().brokers(), "--blockchain", &self.blockchain]);
-        command.args(["--transactions", &self.transactions]);
-        let report = json(&mut command, self.directory.path());
+        let report = json(&mut self.verify_with(&self.transactions), self.directory.path());
         assert_eq!(report["result"], "intact", "{report}");
         report
     }
@@ -108,19 +126,25 @@ impl Chain {
         let file = self.directory.path().join("lines");
         std::fs::write(&file, lines).unwrap();
         let mut command = cairn("submit");
-        command.args(["--brokers", Cluster::shared().brokers(), "--transactions", &self.transactions]).arg(&file);
+        command.args(["--brokers", self.cluster.brokers(), "--transactions", &self.transactions]).arg(&file);
         let finished = Process::start(&mut command, self.directory.path()).wait();
         assert!(finished.status.success(), "{finished}");
     }
 
+    /// The changelog topics of its stores.
+    pub(crate) fn changelogs(&self) -> Vec<String> {
+        let stores = ["accounts", "chain", "coverage", "decisions", "expiries", "ids", "tip", "validators"];
+        stores.map(|store| format!("{}-{store}-changelog", self.application)).to_vec()
+    }
+
     /// Sends lines as they are, by kcat.
     pub(crate) fn produce(&self, lines: &str) {
-        Cluster::shared().kcat(&["-P", "-t", &self.transactions], lines.as_bytes());
+        self.cluster.kcat(&["-P", "-t", &self.transactions], lines.as_bytes());
     }
 
     /// The blocks on the topic, oldest first.
     pub(crate) fn blocks(&self) -> Vec<Value> {
-        read(&self.blockchain, "read_committed").iter().map(Record::json).collect()
+        read_of(self.cluster, &self.blockchain, "read_committed").iter().map(Record::json).collect()
     }
 }
 

@@ -33,8 +33,19 @@ pub(crate) fn describe(name: &str) -> TopicDescription {
     log().describe_topic(name).unwrap().unwrap_or_else(|| panic!("no topic {name}"))
 }
 
+/// Deletes topics, which all must be there.
+pub(crate) fn delete_topics(names: &[String]) {
+    names.iter().for_each(|name| drop(describe(name)));
+    log().delete_topics(names).unwrap();
+}
+
 /// All records of a topic's only partition whose values have no line breaks, up to its end.
 pub(crate) fn read(topic: &str, isolation: &str) -> Vec<Record> {
+    read_of(Cluster::shared(), topic, isolation)
+}
+
+/// The same of a topic elsewhere.
+pub(crate) fn read_of(cluster: &Cluster, topic: &str, isolation: &str) -> Vec<Record> {
     let isolation = format!("isolation.level={isolation}");
     let arguments = [
         "-C",
@@ -51,7 +62,7 @@ pub(crate) fn read(topic: &str, isolation: &str) -> Vec<Record> {
         "-f",
         "%o\t%k\t%s\n",
     ];
-    let text = Cluster::shared().kcat(&arguments, b"");
+    let text = cluster.kcat(&arguments, b"");
     let record = |line: &str| {
         let mut parts = line.splitn(3, '\t').map(str::to_owned);
         let mut part = || parts.next().unwrap_or_else(|| panic!("no record: {line}"));

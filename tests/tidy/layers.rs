@@ -117,6 +117,28 @@ pub(crate) fn engine_knows_no_ledger(path: &str, text: &str) -> Vec<Breach> {
     found
 }
 
+/// A command is its options and what it does with them. What several need has a place of its own beside them, which knows
+/// none of them; so a command can be read, and removed, alone.
+pub(crate) fn commands_keep_to_themselves(path: &str, text: &str) -> Vec<Breach> {
+    const COMMANDS: &[&str] =
+        &["demo", "genesis", "inspect", "keys", "replay", "reset", "run", "submit", "topology", "verify"];
+
+    // The list of commands names them all.
+    if !path.starts_with("src/cli/") || path == "src/cli/mod.rs" {
+        return Vec::new();
+    }
+    let home = module_path(path, "src/");
+    let mut found = Vec::new();
+    for code_path in paths(text) {
+        let Some(target) = from_the_root(&home, &code_path) else { continue };
+        let [first, command, ..] = &target[..] else { continue };
+        if first == "cli" && COMMANDS.contains(&command.as_str()) && home.get(1) != Some(command) {
+            found.push(Breach::new(code_path.line, format!("only the list of commands may use `cli::{command}`")));
+        }
+    }
+    found
+}
+
 /// `BlockHash2_of` -> block, hash2, of
 fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
@@ -145,12 +167,18 @@ fn module_path(path: &str, source: &str) -> Vec<String> {
 /// The module right below the crate that a path leads into: `crate::log::Offset` and, two levels down, `super::super::log`.
 /// `None` for paths that lead elsewhere, and for items that the crate's root itself exports.
 fn used_module(home: &[String], code_path: &CodePath) -> Option<String> {
+    let first = from_the_root(home, code_path)?.into_iter().next()?;
+    first.starts_with(|character: char| character.is_lowercase()).then_some(first)
+}
+
+/// A path as it would be written from the crate's root, without `crate`. `None` for paths that do not begin with `crate` or
+/// `super`, and for those that stay in an inline module.
+fn from_the_root(home: &[String], code_path: &CodePath) -> Option<Vec<String>> {
     let supers = code_path.segments.iter().take_while(|segment| *segment == "super").count();
-    let next = match code_path.segments.first()?.as_str() {
-        "crate" => code_path.segments.get(1)?,
-        // Inline modules are levels of their own.
-        "super" if supers == home.len() + code_path.depth => code_path.segments.get(supers)?,
-        _ => return None,
-    };
-    next.starts_with(|character: char| character.is_lowercase()).then(|| next.clone())
+    if code_path.segments.first()? == "crate" {
+        return Some(code_path.segments[1..].to_vec());
+    }
+    // Inline modules are levels of their own.
+    let left = (home.len() + code_path.depth).checked_sub(supers).filter(|left| supers > 0 && *left <= home.len())?;
+    Some(home[..left].iter().chain(&code_path.segments[supers..]).cloned().collect())
 }

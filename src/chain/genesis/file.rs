@@ -4,7 +4,10 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Balances, Committee, DEFAULT_CHAIN_ID, Genesis, GenesisValidator, Parameters, Signatures};
+use super::{
+    Balances, Committee, Consensus, ConsensusKind, DEFAULT_CHAIN_ID, Genesis, GenesisValidator, Parameters,
+    ScheduledVersion, Signatures,
+};
 use crate::chain::amount::Amount;
 use crate::chain::name::Name;
 use crate::chain::{Error, Result, hex_array};
@@ -23,6 +26,7 @@ enum Mode {
 struct File {
     chain_id: String,
     created_ms: i64,
+    versions: Vec<ScheduledVersion>,
     balances: Mode,
     /// Of open balances alone, where it is what fits if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -30,6 +34,7 @@ struct File {
     signatures: Signatures,
     fee: Amount,
     reward: Amount,
+    consensus: ConsensusKind,
     committee: Committee,
     block: BlockTable,
     ids: IdsTable,
@@ -93,12 +98,14 @@ impl From<Genesis> for File {
         Self {
             chain_id: genesis.chain_id,
             created_ms: genesis.created_ms,
+            versions: parameters.versions,
             balances,
             overdraft_max,
             signatures: parameters.signatures,
             fee: parameters.fee,
             reward: parameters.reward,
-            committee: parameters.committee,
+            consensus: parameters.consensus.kind(),
+            committee: parameters.consensus.committee(),
             block: BlockTable {
                 max_transactions: parameters.block_max_transactions,
                 max_bytes: parameters.block_max_bytes,
@@ -128,6 +135,7 @@ impl File {
             accounts: self.accounts.into_iter().map(|row| (row.name, row.balance)).collect(),
             validators: self.validators,
             parameters: Parameters {
+                versions: self.versions,
                 block_max_transactions: self.block.max_transactions,
                 block_max_bytes: self.block.max_bytes,
                 block_max_age_ms: self.block.max_age_ms,
@@ -137,10 +145,24 @@ impl File {
                 fee: self.fee,
                 reward: self.reward,
                 ids_remember_blocks: self.ids.remember_blocks,
-                committee: self.committee,
+                consensus: match self.consensus {
+                    ConsensusKind::Stake => Consensus::Stake { committee: self.committee },
+                },
             },
         })
     }
+}
+
+/// What is wrong with a file, with the line it is about, unless that line is too long to be read.
+fn detail(error: &toml::de::Error) -> String {
+    const SHOWN_COUNT: usize = 1000;
+    let text = error.to_string();
+    if text.chars().count() <= SHOWN_COUNT {
+        return text.trim().to_owned();
+    }
+    let place: String = text.lines().next().unwrap_or_default().chars().take(SHOWN_COUNT).collect();
+    let message: String = error.message().chars().take(SHOWN_COUNT).collect();
+    format!("{place}: {message}")
 }
 
 impl Serialize for Genesis {
@@ -160,7 +182,7 @@ impl Genesis {
     /// its default, but for the validators, without whose keys there is no chain.
     pub fn from_toml(text: &str) -> Result<Self> {
         let mut genesis = toml::from_str::<File>(text)
-            .map_err(|error| Error::Genesis { field: "file".to_owned(), detail: error.to_string().trim().to_owned() })?
+            .map_err(|error| Error::Genesis { field: "file".to_owned(), detail: detail(&error) })?
             .into_genesis()?;
         genesis.accounts.sort();
         genesis.validators.sort_by(|one, other| one.id.cmp(&other.id));
@@ -176,6 +198,13 @@ impl Genesis {
             Balances::Strict => "balances = \"strict\"\n".to_owned(),
             Balances::Open { overdraft_max } => format!("balances = \"open\"\noverdraft_max = {overdraft_max}\n"),
         };
+        let versions: Vec<_> = parameters
+            .versions
+            .iter()
+            .map(|ScheduledVersion { version, from_height }| {
+                format!("{{ version = {version}, from_height = {from_height} }}")
+            })
+            .collect();
         let mut file = format!(
             include_str!("template.toml"),
             chain_id = self.chain_id,
@@ -184,7 +213,9 @@ impl Genesis {
             signatures = parameters.signatures,
             fee = parameters.fee,
             reward = parameters.reward,
-            committee = parameters.committee,
+            versions = versions.join(", "),
+            consensus = parameters.consensus.kind(),
+            committee = parameters.consensus.committee(),
             max_transactions = parameters.block_max_transactions,
             max_bytes = parameters.block_max_bytes,
             max_age_ms = parameters.block_max_age_ms,

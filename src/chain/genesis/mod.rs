@@ -12,13 +12,15 @@ use serde::{Deserialize, Serialize};
 use super::block::Block;
 use super::encoding::to_canonical;
 use super::hash::{Domain, Hash, hash};
-use super::header::{Cut, Header};
+use super::header::{Author, Cut, Header};
 use super::hex_array;
 use super::merkle;
 use super::name::Name;
 use super::validator::{Member, ValidatorId, validators_hash};
 
-pub use parameters::{Balances, Committee, PARAMETER_KEYS, Parameters, Signatures};
+pub use parameters::{
+    Balances, Committee, Consensus, ConsensusKind, PARAMETER_KEYS, Parameters, ScheduledVersion, Signatures,
+};
 
 /// A validator the chain starts with.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -58,7 +60,8 @@ pub const DEFAULT_VALIDATORS: [(&str, u64); 5] =
 /// What a chain starts from. Accounts are ordered by name, validators by id; each appears once.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Genesis {
-    /// The chain's id: 1 to 64 characters of `a-z 0-9 . _ -`, as a validator's.
+    /// The chain's name for people: 1 to 64 characters of `a-z 0-9 . _ -`, as a validator's id. What tells chains apart is
+    /// [`Genesis::hash`].
     pub chain_id: String,
     /// When the chain was made, in milliseconds since 1970 UTC; 0 unless somebody wants it otherwise.
     pub created_ms: i64,
@@ -90,17 +93,29 @@ impl Genesis {
         self.accounts.iter().map(|(_, balance)| i128::from(*balance)).sum()
     }
 
-    /// Block 0. Its parent is the genesis hash, its seed `hash(Seed, genesis hash)`; nobody proposes or seals it.
+    /// The validator with the most stake and its share in percent, rounded down, if that is a third or more: then the chain
+    /// stands still whenever this one fails.
+    #[must_use]
+    pub fn holder_of_a_third(&self) -> Option<(&ValidatorId, u8)> {
+        let total: u128 = self.validators.iter().map(|validator| u128::from(validator.stake)).sum();
+        let largest = self.validators.iter().max_by_key(|validator| validator.stake)?;
+        let stake = u128::from(largest.stake);
+        let percent = (stake * 100).checked_div(total).and_then(|percent| u8::try_from(percent).ok())?;
+        (stake * 3 >= total).then_some((&largest.id, percent))
+    }
+
+    /// Block 0. It follows from the genesis and the state root: nobody proposes or seals it.
     #[must_use]
     pub fn block(&self, state_root: Hash) -> Block {
-        let genesis_hash = self.hash();
         let header = Header {
-            version: Header::VERSION,
+            version: self.parameters.version_at(0),
             hash_algorithm: Header::SHA_256,
-            chain_id: self.chain_id.clone(),
+            genesis: self.hash(),
             height: 0,
-            parent: genesis_hash,
+            active_height: 0,
             time_ms: self.created_ms,
+            parent: Hash::ZERO,
+            history: merkle::root(Vec::new()),
             window: None,
             cut: Cut::Genesis,
             ranges: Vec::new(),
@@ -109,9 +124,7 @@ impl Genesis {
             state_root,
             validators: validators_hash(&self.members()),
             parameters: self.parameters.hash(),
-            proposer: ValidatorId::genesis(),
-            round: 0,
-            seed: hash(Domain::Seed, &[&genesis_hash.0]),
+            author: Author::Genesis,
             extensions: Vec::new(),
         };
         Block {

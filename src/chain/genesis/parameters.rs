@@ -1,11 +1,13 @@
 //! The parameters of a chain.
 
 use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
 
 use crate::chain::amount::Amount;
 use crate::chain::code::codes;
 use crate::chain::encoding::to_canonical;
 use crate::chain::hash::{Domain, Hash, hash};
+use crate::chain::header::Header;
 use crate::chain::{Error, Result};
 
 /// Which balances may fall below zero.
@@ -42,10 +44,63 @@ codes! {
     }
 }
 
+codes! {
+    /// How a chain agrees on its blocks, without what belongs to it.
+    pub enum ConsensusKind {
+        /// Validators, drawn and weighed by stake.
+        Stake = 1 => "stake",
+    }
+}
+
+/// How a chain agrees on its blocks.
+///
+/// ```text
+/// code u8 | body        1 stake: committee code        2 work: reserved
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[borsh(use_discriminant = true)]
+#[repr(u8)]
+pub enum Consensus {
+    /// Validators, drawn and weighed by stake.
+    Stake {
+        /// Who holds their keys.
+        committee: Committee,
+    } = 1,
+}
+
+impl Consensus {
+    /// Its kind, as a genesis file names it.
+    #[must_use]
+    pub fn kind(self) -> ConsensusKind {
+        match self {
+            Self::Stake { .. } => ConsensusKind::Stake,
+        }
+    }
+
+    /// Who holds the validators' keys.
+    #[must_use]
+    pub fn committee(self) -> Committee {
+        let Self::Stake { committee } = self;
+        committee
+    }
+}
+
+/// From which height on a version of the layout and the rules is in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScheduledVersion {
+    /// The version.
+    pub version: u16,
+    /// The first height at which headers carry it.
+    pub from_height: u64,
+}
+
 /// The parameters of a chain. The order of the fields is the order of the canonical encoding.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Parameters {
-    /// The most entries a block holds.
+    /// Which version is in force from which height on: ascending, the first from height 0.
+    pub versions: Vec<ScheduledVersion>,
+    /// The most transactions a block holds; records that are none do not count.
     pub block_max_transactions: u32,
     /// The most bytes the entries of a block take as rendered in JSON.
     pub block_max_bytes: u32,
@@ -61,10 +116,10 @@ pub struct Parameters {
     pub fee: Amount,
     /// What the proposer of a block is given, in minor units, minted.
     pub reward: Amount,
-    /// For how many blocks the ids of transactions are remembered.
+    /// For how many active heights the ids of transactions are remembered.
     pub ids_remember_blocks: u64,
-    /// Who holds the validators' keys.
-    pub committee: Committee,
+    /// How the chain agrees on its blocks.
+    pub consensus: Consensus,
 }
 
 impl Default for Parameters {
@@ -72,6 +127,7 @@ impl Default for Parameters {
     /// overdraft of at most 2^53 - 1; signatures for keyed accounts; neither fee nor reward.
     fn default() -> Self {
         Self {
+            versions: vec![ScheduledVersion { version: Header::VERSION, from_height: 0 }],
             block_max_transactions: 10_000,
             block_max_bytes: 900 * 1024,
             block_max_age_ms: 1_000,
@@ -81,7 +137,7 @@ impl Default for Parameters {
             fee: Amount::ZERO,
             reward: Amount::ZERO,
             ids_remember_blocks: 10_000,
-            committee: Committee::Local,
+            consensus: Consensus::Stake { committee: Committee::Local },
         }
     }
 }
@@ -94,8 +150,8 @@ impl Parameters {
     }
 }
 
-/// The names of the parameters in files, in the environment (`CAIRN_` and upper case, `_` for `.`) and in errors.
-pub const PARAMETER_KEYS: [&str; 11] = [
+/// The names of the parameters that are one value, in files, in the environment (`CAIRN_` and upper case, `_` for `.`) and in errors.
+pub const PARAMETER_KEYS: [&str; 12] = [
     "block.max_transactions",
     "block.max_bytes",
     "block.max_age_ms",
@@ -106,10 +162,33 @@ pub const PARAMETER_KEYS: [&str; 11] = [
     "fee",
     "reward",
     "ids.remember_blocks",
+    "consensus",
     "committee",
 ];
 
 impl Parameters {
+    /// The version that the header of a height carries. (Every height has one: a schedule begins at height 0.)
+    #[must_use]
+    pub fn version_at(&self, height: u64) -> u16 {
+        let reached = self.versions.iter().rev().find(|scheduled| scheduled.from_height <= height);
+        reached.map_or(Header::VERSION, |scheduled| scheduled.version)
+    }
+
+    /// Whether a header carries the version that the schedule has for its height, and whether this program knows it.
+    pub fn check_version(&self, header: &Header) -> Result<()> {
+        let scheduled = self.version_at(header.height);
+        for version in [header.version, scheduled] {
+            if version > Header::VERSION {
+                return Err(Error::newer_version(header.height, u64::from(version)));
+            }
+        }
+        if header.version == scheduled {
+            return Ok(());
+        }
+        let detail = format!("{}, the chain's schedule has {scheduled} for this height", header.version);
+        Err(Error::Block { height: header.height, field: "header.version", detail })
+    }
+
     /// The value of a parameter by its name, as it is written; none if there is no such parameter, or if it has no
     /// meaning here (`overdraft_max` under strict balances).
     #[must_use]
@@ -126,7 +205,8 @@ impl Parameters {
             ("fee", _) => self.fee.to_string(),
             ("reward", _) => self.reward.to_string(),
             ("ids.remember_blocks", _) => self.ids_remember_blocks.to_string(),
-            ("committee", _) => self.committee.to_string(),
+            ("consensus", _) => self.consensus.kind().to_string(),
+            ("committee", _) => self.consensus.committee().to_string(),
             _ => return None,
         })
     }
@@ -154,7 +234,12 @@ impl Parameters {
             "fee" => self.fee = amount(key, text)?,
             "reward" => self.reward = amount(key, text)?,
             "ids.remember_blocks" => self.ids_remember_blocks = integer(key, text)?,
-            "committee" => self.committee = text.parse().map_err(|error| refuse(key, &error))?,
+            "consensus" => match text.parse().map_err(|error| refuse(key, &error))? {
+                ConsensusKind::Stake => self.consensus = Consensus::Stake { committee: self.consensus.committee() },
+            },
+            "committee" => {
+                self.consensus = Consensus::Stake { committee: text.parse().map_err(|error| refuse(key, &error))? };
+            }
             _ => return Err(refuse(key, &format_args!("no such parameter; there are {}", PARAMETER_KEYS.join(", ")))),
         }
         Ok(())

@@ -38,6 +38,7 @@ fn what_a_file_leaves_out_has_its_default_and_order_does_not_matter() {
     let genesis = Genesis::from_toml(&file).unwrap();
     assert_eq!(genesis.chain_id, DEFAULT_CHAIN_ID);
     assert_eq!(genesis.parameters, Parameters { block_max_transactions: 3, ..Parameters::default() });
+    assert_eq!(genesis.parameters.versions, versions(&[(1, 0)]));
     assert_eq!(genesis.accounts.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["a \"b\"", "zoe"]);
     assert_eq!(genesis.validators.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
     assert_eq!(Genesis::from_toml(&genesis.to_toml()).unwrap().hash(), genesis.hash());
@@ -76,6 +77,12 @@ fn a_wrong_genesis_names_the_key_to_change() {
     assert_eq!(refused(&|genesis| genesis.validators[0].stake = 0), "validators");
     assert_eq!(refused(&|genesis| genesis.validators[0].stake = u64::MAX), "validators");
     assert_eq!(refused(&|genesis| genesis.validators.push(genesis.validators[0].clone())), "validators");
+    type Schedule = &'static [(u16, u64)];
+    let schedules: [Schedule; 6] =
+        [&[], &[(1, 1)], &[(0, 0)], &[(1, 0), (1, 5)], &[(1, 0), (2, 0)], &[(1, 0), (2, 1 << 53)]];
+    for schedule in schedules {
+        assert_eq!(refused(&|genesis| genesis.parameters.versions = versions(schedule)), "versions", "{schedule:?}");
+    }
     assert_eq!(refused(&|genesis| genesis.parameters.block_max_transactions = 0), "block.max_transactions");
     assert_eq!(refused(&|genesis| genesis.parameters.block_max_bytes = u32::MAX), "block.max_bytes");
     assert_eq!(refused(&|genesis| genesis.parameters.block_max_age_ms = 0), "block.max_age_ms");
@@ -89,6 +96,57 @@ fn a_wrong_genesis_names_the_key_to_change() {
     assert_eq!(field_of(Genesis::from_toml("chain_id = 3")), "file");
     assert_eq!(field_of(Genesis::from_toml("block.max_transaction = 3")), "file");
     assert_eq!(field_of(Genesis::from_toml("")), "validators");
+}
+
+fn versions(schedule: &[(u16, u64)]) -> Vec<ScheduledVersion> {
+    let scheduled =
+        |(version, from_height): &(u16, u64)| ScheduledVersion { version: *version, from_height: *from_height };
+    schedule.iter().map(scheduled).collect()
+}
+
+#[test]
+fn a_schedule_says_which_version_a_header_has_and_what_only_a_newer_program_knows() {
+    let mut genesis = genesis();
+    genesis.parameters.versions = versions(&[(1, 0), (2, 10), (7, 12)]);
+    assert_eq!(genesis.validate(), Ok(()), "versions to come need not be known yet");
+    assert_eq!(Genesis::from_toml(&genesis.to_toml()).unwrap(), genesis);
+    let parameters = &genesis.parameters;
+    let at = [0, 9, 10, 11, 12, u64::MAX].map(|height| parameters.version_at(height));
+    assert_eq!(at, [1, 1, 2, 2, 7, 7]);
+    let check =
+        |height, version| parameters.check_version(&Header { height, version, ..crate::chain::tests::block().header });
+    assert_eq!(check(9, 1), Ok(()));
+    assert!(matches!(check(9, 0), Err(Error::Block { height: 9, field: "header.version", .. })));
+    // A header that says less than the schedule hides nothing: from this height on the rules are not known here.
+    for (height, version) in [(10, 1), (10, 2), (9, 2), (12, 7)] {
+        let error = check(height, version).unwrap_err();
+        assert!(matches!(error, Error::Newer { height: of, .. } if of == height), "{error}");
+    }
+    genesis.parameters.versions = versions(&[(2, 0)]);
+    for error in [genesis.validate(), Genesis::from_toml(&genesis.to_toml()).map(drop)] {
+        assert!(matches!(error, Err(Error::Newer { height: 0, .. })), "{error:?}");
+    }
+}
+
+#[test]
+fn whoever_holds_a_third_is_named_with_the_share() {
+    let with = |stakes: &[u64]| {
+        let mut genesis = genesis();
+        let one = genesis.validators[0].clone();
+        let named = |(place, stake): (usize, &u64)| GenesisValidator {
+            id: format!("v{place}").parse().unwrap(),
+            stake: *stake,
+            ..one.clone()
+        };
+        genesis.validators = stakes.iter().enumerate().map(named).collect();
+        genesis.holder_of_a_third().map(|(id, percent)| (id.to_string(), percent))
+    };
+    assert_eq!(with(&[1]), Some(("v0".to_owned(), 100)));
+    assert_eq!(with(&[100, 101, 101]), Some(("v2".to_owned(), 33)));
+    assert_eq!(with(&[1, 2, 6]), Some(("v2".to_owned(), 66)));
+    assert_eq!(with(&[33, 33, 33, 1]), None);
+    assert_eq!(with(&[u64::MAX, u64::MAX, u64::MAX]), Some(("v2".to_owned(), 33)));
+    assert_eq!(with(&[]), None);
 }
 
 #[test]
@@ -120,7 +178,8 @@ proptest! {
 
     #[test]
     fn parameters_survive_their_text(parameters in arbitrary::parameters()) {
-        let mut copy = Parameters::default();
+        // The schedule of versions is no one value, and has no key.
+        let mut copy = Parameters { versions: parameters.versions.clone(), ..Parameters::default() };
         for key in PARAMETER_KEYS {
             if let Some(text) = parameters.get(key) {
                 copy.set(key, &text).unwrap();

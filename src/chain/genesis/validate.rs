@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
-use super::{Balances, Genesis, Parameters};
+use super::{Balances, Genesis, Parameters, ScheduledVersion};
 use crate::chain::amount::Amount;
+use crate::chain::header::Header;
 use crate::chain::validator::ValidatorId;
-use crate::chain::{Error, Result};
+use crate::chain::{Error, Result, TIMESTAMP_MS_MAX};
 
 /// The most validators a chain may have.
 const VALIDATOR_COUNT_MAX: usize = 1024;
@@ -27,6 +28,11 @@ impl Genesis {
     pub fn validate(&self) -> Result<()> {
         if ValidatorId::new(&self.chain_id).is_err() {
             return Err(refuse("chain_id", "write 1 to 64 characters of a-z 0-9 . _ -"));
+        }
+        if !(-TIMESTAMP_MS_MAX..=TIMESTAMP_MS_MAX).contains(&self.created_ms) {
+            let created_ms = self.created_ms;
+            let detail = format_args!("{created_ms} is out of bounds; write 0 to {TIMESTAMP_MS_MAX}").to_string();
+            return Err(refuse("created_ms", detail));
         }
         self.parameters.validate()?;
         self.validate_accounts()?;
@@ -112,6 +118,7 @@ impl Genesis {
 impl Parameters {
     /// Whether every parameter is within its bounds.
     pub fn validate(&self) -> Result<()> {
+        self.validate_versions()?;
         let bounds = |key, value: u64, low: u64, high: u64| {
             if (low..=high).contains(&value) {
                 Ok(())
@@ -127,5 +134,25 @@ impl Parameters {
         bounds("block.max_age_ms", self.block_max_age_ms, 1, 86_400_000)?;
         bounds("block.window_ms", self.block_window_ms, 0, 3_155_760_000_000)?;
         bounds("ids.remember_blocks", self.ids_remember_blocks, 0, Amount::MAX.get())
+    }
+
+    /// Whether the schedule covers every height, in order. Versions that this program does not know may follow later.
+    fn validate_versions(&self) -> Result<()> {
+        let field = "versions";
+        if self.versions.first().is_none_or(|first| first.from_height != 0) {
+            return Err(refuse(field, "the first one must be from height 0: write from_height = 0"));
+        }
+        if self.versions.iter().any(|scheduled| scheduled.version == 0 || scheduled.from_height > Amount::MAX.get()) {
+            return Err(refuse(field, format_args!("versions count from 1, heights to {}", Amount::MAX)));
+        }
+        let ascend =
+            |pair: &[ScheduledVersion]| pair[0].version < pair[1].version && pair[0].from_height < pair[1].from_height;
+        if !self.versions.windows(2).all(ascend) {
+            return Err(refuse(field, "list them in ascending order, of versions and of heights"));
+        }
+        match self.version_at(0) {
+            ..=Header::VERSION => Ok(()),
+            newer => Err(Error::newer_version(0, u64::from(newer))),
+        }
     }
 }

@@ -1,217 +1,169 @@
-//! JSON into blocks.
+//! JSON into blocks: the fields of a line into values, in whatever order and with whatever else they come. That the line is the
+//! one rendering of those values is seen afterwards, by rendering them again; so nothing here looks for fields too many.
 
-use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde::{Deserialize, Deserializer, de};
 
-use super::locate;
 use crate::chain::amount::Amount;
-use crate::chain::block::{Block, Content, Entry, Origin, Seal};
+use crate::chain::entry::{Content, Entry, Origin};
+use crate::chain::evidence::{Evidence, RefusalReason, SignedHeader};
 use crate::chain::genesis::Genesis;
 use crate::chain::hash::Hash;
-use crate::chain::header::Header;
+use crate::chain::header::{Author, Header, StakeAuthor};
 use crate::chain::hex_array;
 use crate::chain::name::{Id, Memo, Name};
 use crate::chain::operation::Operation;
 use crate::chain::parse::RejectCode;
 use crate::chain::receipt::{Outcome, ReasonCode, Receipt};
+use crate::chain::seal::{Seal, StakeSeal};
 use crate::chain::transaction::{Authorization, Kind, Transaction};
-use crate::chain::{Error, Result};
+use crate::chain::validator::{Bitmap, ValidatorId};
 
-impl Block {
-    /// The block of a line of JSON, as it stands: hashes are read, not checked
-    /// ([`Block::check`](crate::chain::Block::check) does that).
-    pub fn from_json(line: &[u8]) -> Result<Self> {
-        let row: BlockRow = serde_json::from_slice(line).map_err(|error| locate::error(line, &error))?;
-        if let Some(genesis) = &row.genesis {
-            check_genesis(line, genesis)?;
-        }
-        Ok(Self {
-            header: row.header,
-            hash: row.hash,
-            seal: row.seal,
-            entries: row.transactions,
-            operations: row.operations,
-            genesis: row.genesis,
-        })
-    }
+/// A line of the blockchain topic.
+#[derive(Deserialize)]
+pub(super) struct BlockRow {
+    pub(super) header: Header,
+    pub(super) hash: Hash,
+    pub(super) seal: Option<Seal>,
+    pub(super) transactions: Option<Vec<Entry>>,
+    pub(super) operations: Option<Vec<Operation>>,
+    pub(super) genesis: Option<Genesis>,
+}
 
-    /// As [`Block::from_json`], for a record of the topic: its key must be the height in decimal.
-    pub fn from_record(key: Option<&[u8]>, value: Option<&[u8]>) -> Result<Self> {
-        let refuse = |detail: String| Error::Json { field: String::new(), detail };
-        let value = value.ok_or_else(|| refuse("the record has no value: the block was deleted".to_owned()))?;
-        let block = Self::from_json(value)?;
-        let expected = block.key();
-        match key {
-            Some(key) if key == expected.as_bytes() => Ok(block),
-            Some(key) => {
-                Err(refuse(format!("the record's key is {}, its height {expected}", String::from_utf8_lossy(key))))
+/// What a row lacks, as a reader of JSON says it.
+type Lacks = &'static str;
+
+macro_rules! from_row {
+    ($row:ident, $value:ident) => {
+        impl<'de> Deserialize<'de> for $value {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $row::deserialize(deserializer)?.value().map_err(de::Error::custom)
             }
-            None => Err(refuse(format!("the record has no key, but its height is {expected}"))),
         }
-    }
-
-    /// The key of the block's record: its height in decimal.
-    #[must_use]
-    pub fn key(&self) -> String {
-        self.header.height.to_string()
-    }
+    };
 }
 
-/// Whether a genesis stands there in full. Read as a file it may leave out what has a default; in block 0 it has one rendering.
-fn check_genesis(line: &[u8], genesis: &Genesis) -> Result<()> {
-    #[derive(Deserialize)]
-    struct Row {
-        genesis: Value,
-    }
-    let found: Row = serde_json::from_slice(line).map_err(|error| locate::error(line, &error))?;
-    let refuse = |field: String, detail: String| Err(Error::Json { field, detail });
-    match serde_json::to_value(genesis) {
-        Ok(expected) if expected == found.genesis => Ok(()),
-        Ok(expected) => match missing("genesis", &expected, &found.genesis) {
-            Some(field) => refuse(field, "missing field".to_owned()),
-            None => refuse("genesis".to_owned(), "not as a genesis is rendered".to_owned()),
-        },
-        Err(error) => refuse("genesis".to_owned(), error.to_string()),
-    }
-}
+from_row!(AuthorRow, Author);
+from_row!(SealRow, Seal);
+from_row!(EntryRow, Entry);
+from_row!(OperationRow, Operation);
+from_row!(EvidenceRow, Evidence);
 
-/// The path of the first field that is expected and not there.
-fn missing(path: &str, expected: &Value, found: &Value) -> Option<String> {
-    expected.as_object()?.iter().find_map(|(name, expected)| {
-        let path = format!("{path}.{name}");
-        match found.get(name) {
-            None => Some(path),
-            Some(found) => missing(&path, expected, found),
-        }
-    })
+#[derive(Deserialize)]
+struct AuthorRow {
+    kind: AuthorKind,
+    proposer: Option<ValidatorId>,
+    round: Option<u32>,
+    seed: Option<Hash>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct BlockRow {
-    header: Header,
-    hash: Hash,
-    #[serde(deserialize_with = "Deserialize::deserialize")] // null is a value; left out is not
-    seal: Option<Seal>,
-    transactions: Vec<Entry>,
-    operations: Vec<Operation>,
-    #[serde(default, deserialize_with = "present")]
-    genesis: Option<Genesis>,
+#[serde(rename_all = "snake_case")]
+enum AuthorKind {
+    Genesis,
+    Stake,
+}
+
+impl AuthorRow {
+    fn value(self) -> Result<Author, Lacks> {
+        Ok(match self.kind {
+            AuthorKind::Genesis => Author::Genesis,
+            AuthorKind::Stake => Author::Stake(StakeAuthor {
+                proposer: self.proposer.ok_or("missing field `proposer`")?,
+                round: self.round.ok_or("missing field `round`")?,
+                seed: self.seed.ok_or("missing field `seed`")?,
+            }),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct SealRow {
+    kind: SealKind,
+    #[serde(default, deserialize_with = "hex")]
+    signature: Option<[u8; 64]>,
+    #[serde(default, deserialize_with = "hex")]
+    reveal: Option<[u8; 48]>,
+    #[serde(default, deserialize_with = "hex")]
+    attestation: Option<[u8; 48]>,
+    signers: Option<Bitmap>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum SealKind {
+    Stake,
+}
+
+impl SealRow {
+    fn value(self) -> Result<Seal, Lacks> {
+        let SealKind::Stake = self.kind;
+        Ok(Seal::Stake(StakeSeal {
+            signature: self.signature.ok_or("missing field `signature`")?,
+            reveal: self.reveal.ok_or("missing field `reveal`")?,
+            attestation: self.attestation.ok_or("missing field `attestation`")?,
+            signers: self.signers.ok_or("missing field `signers`")?,
+        }))
+    }
 }
 
 /// An entry as it is rendered: one flat object.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct EntryRow {
     partition: i32,
     offset: i64,
     timestamp_ms: i64,
     original: Hash,
-    #[serde(default, deserialize_with = "present")]
     stub: Option<StubRow>,
-    #[serde(default, deserialize_with = "present")]
-    version: Option<u8>,
-    #[serde(default, deserialize_with = "present")]
     kind: Option<Kind>,
-    #[serde(default, deserialize_with = "present")]
     asset: Option<u32>,
-    #[serde(default, deserialize_with = "present")]
     from: Option<Name>,
-    #[serde(default, deserialize_with = "present")]
     to: Option<Name>,
-    #[serde(default, deserialize_with = "present")]
     amount: Option<Amount>,
-    #[serde(default, deserialize_with = "present")]
     fee: Option<Amount>,
-    #[serde(default, deserialize_with = "present")]
     id: Option<Id>,
-    #[serde(default, deserialize_with = "present")]
-    nonce: Option<u64>,
-    #[serde(default, deserialize_with = "present")]
-    valid_until_height: Option<u64>,
-    #[serde(default, deserialize_with = "present")]
+    nonce: Option<Amount>,
+    valid_until: Option<Amount>,
     memo: Option<Memo>,
-    #[serde(default, deserialize_with = "present_hex")]
+    validator: Option<ValidatorId>,
+    timeout_ms: Option<Amount>,
+    reference: Option<Hash>,
+    #[serde(default, deserialize_with = "hex")]
     public_key: Option<[u8; 32]>,
-    #[serde(default, deserialize_with = "present_hex")]
+    #[serde(default, deserialize_with = "hex")]
     signature: Option<[u8; 64]>,
-    #[serde(default, deserialize_with = "present")]
     receipt: Option<ReceiptRow>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct StubRow {
     reason: RejectCode,
-    key: Hash,
-    value: Hash,
+    key: Option<Hash>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct ReceiptRow {
     outcome: OutcomeRow,
-    #[serde(default, deserialize_with = "present")]
     reason: Option<ReasonCode>,
     from_balance: i64,
     to_balance: i64,
 }
 
-#[derive(Deserialize, PartialEq)]
+#[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum OutcomeRow {
     Applied,
     Rejected,
 }
 
-/// A field that may be left out, but not be null.
-fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
-}
-
-fn present_hex<'de, const N: usize, D: Deserializer<'de>>(deserializer: D) -> Result<Option<[u8; N]>, D::Error> {
-    hex_array::deserialize(deserializer).map(Some)
-}
-
-impl<'de> Deserialize<'de> for Entry {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let row = EntryRow::deserialize(deserializer)?;
-        let origin = Origin { partition: row.partition, offset: row.offset, timestamp_ms: row.timestamp_ms };
-        let original = row.original;
-        let content = row.content().map_err(serde::de::Error::custom)?;
-        Ok(Self { origin, original, content })
-    }
-}
-
 impl EntryRow {
-    /// Whether any field of a transaction is given.
-    fn is_transaction(&self) -> bool {
-        self.version.is_some()
-            || self.kind.is_some()
-            || self.asset.is_some()
-            || self.from.is_some()
-            || self.to.is_some()
-            || self.amount.is_some()
-            || self.fee.is_some()
-            || self.id.is_some()
-            || self.nonce.is_some()
-            || self.valid_until_height.is_some()
-            || self.memo.is_some()
-            || self.public_key.is_some()
-            || self.signature.is_some()
-            || self.receipt.is_some()
+    fn value(self) -> Result<Entry, Lacks> {
+        let origin = Origin { partition: self.partition, offset: self.offset, timestamp_ms: self.timestamp_ms };
+        Ok(Entry { origin, original: self.original, content: self.content()? })
     }
 
-    fn content(self) -> Result<Content, &'static str> {
-        let is_transaction = self.is_transaction();
-        if let Some(stub) = self.stub {
-            if is_transaction {
-                return Err("an entry is a transaction or a stub, not both");
-            }
-            return Ok(Content::Stub { reason: stub.reason, key: stub.key, value: stub.value });
-        }
-        if self.version.is_some_and(|version| version != Transaction::VERSION) {
-            return Err("unknown version of a transaction");
+    fn content(self) -> Result<Content, Lacks> {
+        if let Some(StubRow { reason, key }) = self.stub {
+            return Ok(Content::Stub { reason, key });
         }
         let authorization = match (self.public_key, self.signature) {
             (Some(public_key), Some(signature)) => Some(Authorization { public_key, signature }),
@@ -227,24 +179,108 @@ impl EntryRow {
             amount: self.amount.ok_or("missing field `amount`")?,
             fee: self.fee,
             id: self.id,
-            nonce: self.nonce,
-            valid_until_height: self.valid_until_height,
+            nonce: self.nonce.map(Amount::get),
+            valid_until: self.valid_until.map(Amount::get),
             memo: self.memo,
+            validator: self.validator,
+            timeout_ms: self.timeout_ms.map(Amount::get),
+            reference: self.reference,
             authorization,
         };
-        let receipt = self.receipt.ok_or("missing field `receipt`")?.receipt()?;
+        let receipt = self.receipt.ok_or("missing field `receipt`")?.value()?;
         Ok(Content::Transaction { transaction, receipt })
     }
 }
 
 impl ReceiptRow {
-    fn receipt(self) -> Result<Receipt, &'static str> {
+    fn value(self) -> Result<Receipt, Lacks> {
         let outcome = match (self.outcome, self.reason) {
-            (OutcomeRow::Applied, None) => Outcome::Applied,
+            (OutcomeRow::Applied, _) => Outcome::Applied,
             (OutcomeRow::Rejected, Some(reason)) => Outcome::Rejected(reason),
-            (OutcomeRow::Applied, Some(_)) => return Err("an applied transaction has no `reason`"),
             (OutcomeRow::Rejected, None) => return Err("a rejected transaction has a `reason`"),
         };
         Ok(Receipt { outcome, from_balance: self.from_balance, to_balance: self.to_balance })
     }
+}
+
+#[derive(Deserialize)]
+struct OperationRow {
+    kind: OperationKind,
+    round: Option<u32>,
+    validator: ValidatorId,
+    account: Option<Name>,
+    amount: Option<u64>,
+    balance: Option<i64>,
+    evidence: Option<Box<Evidence>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum OperationKind {
+    Fee,
+    Reward,
+    Missed,
+    Slash,
+}
+
+impl OperationRow {
+    fn value(self) -> Result<Operation, Lacks> {
+        let Self { kind, round, validator, account, amount, balance, evidence } = self;
+        let account = account.ok_or("missing field `account`");
+        let amount = amount.ok_or("missing field `amount`");
+        let units = || amount.and_then(|amount| Amount::new(amount).ok_or("`amount` is at most 9007199254740991"));
+        let balance = balance.ok_or("missing field `balance`");
+        let round = round.ok_or("missing field `round`");
+        Ok(match kind {
+            OperationKind::Fee => Operation::Fee { validator, account: account?, amount: units()?, balance: balance? },
+            OperationKind::Reward => {
+                Operation::Reward { validator, account: account?, amount: units()?, balance: balance? }
+            }
+            OperationKind::Missed => Operation::Missed { round: round?, validator },
+            OperationKind::Slash => {
+                let evidence = evidence.ok_or("missing field `evidence`")?;
+                Operation::Slash { round: round?, validator, amount: amount?, evidence }
+            }
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct EvidenceRow {
+    kind: EvidenceKind,
+    first: Option<Box<SignedHeader>>,
+    second: Option<Box<SignedHeader>>,
+    header: Option<Box<SignedHeader>>,
+    reason: Option<RefusalReason>,
+    #[serde(default, deserialize_with = "hex")]
+    signature: Option<[u8; 48]>,
+    signers: Option<Bitmap>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum EvidenceKind {
+    Equivocation,
+    Refusal,
+}
+
+impl EvidenceRow {
+    fn value(self) -> Result<Evidence, Lacks> {
+        Ok(match self.kind {
+            EvidenceKind::Equivocation => Evidence::Equivocation {
+                first: *self.first.ok_or("missing field `first`")?,
+                second: *self.second.ok_or("missing field `second`")?,
+            },
+            EvidenceKind::Refusal => Evidence::Refusal {
+                header: *self.header.ok_or("missing field `header`")?,
+                reason: self.reason.ok_or("missing field `reason`")?,
+                signature: self.signature.ok_or("missing field `signature`")?,
+                signers: self.signers.ok_or("missing field `signers`")?,
+            },
+        })
+    }
+}
+
+fn hex<'de, const N: usize, D: Deserializer<'de>>(deserializer: D) -> Result<Option<[u8; N]>, D::Error> {
+    hex_array::deserialize(deserializer).map(Some)
 }

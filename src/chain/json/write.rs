@@ -1,11 +1,15 @@
 //! Blocks into JSON: bytes pushed into a buffer in one pass, no tree in between.
 
+use super::record::Pruned;
 use super::scalars::{Sink, Size, bytes, hash, hex, list, option, plain, signed, text, unsigned};
-use crate::chain::block::{Block, Content, Entry, Seal};
+use crate::chain::block::Block;
+use crate::chain::entry::{Content, Entry};
 use crate::chain::evidence::{Evidence, SignedHeader};
-use crate::chain::header::{Extension, Header, Range, Window};
+use crate::chain::hash::Hash;
+use crate::chain::header::{Author, Extension, Header, Range, Window};
 use crate::chain::operation::Operation;
 use crate::chain::receipt::{Outcome, Receipt};
+use crate::chain::seal::Seal;
 use crate::chain::transaction::{Kind, Transaction};
 
 /// The most bytes a receipt takes in an entry: its fixed text, the longest reason (18 bytes), and two balances of up to
@@ -29,22 +33,13 @@ pub trait Rendering {
 impl Rendering for Block {
     fn render(&self, json: &mut Vec<u8>) {
         json.reserve(2048 + 512 * self.entries.len());
-        json.put(b"{\"header\":");
-        header(json, &self.header);
-        json.put(b",\"hash\":");
-        hex(json, &self.hash.0);
-        json.put(b",\"seal\":");
-        option(json, self.seal.as_ref(), seal);
-        json.put(b",\"transactions\":");
-        list(json, &self.entries, entry);
-        json.put(b",\"operations\":");
-        list(json, &self.operations, operation);
-        if let Some(genesis) = &self.genesis {
-            json.put(b",\"genesis\":");
-            // Once in a chain's life. Writing to memory does not fail, and a genesis has no map with other keys than text.
-            json.put(serde_json::to_string(genesis).unwrap_or_default().as_bytes());
-        }
-        json.put(b"}");
+        block(json, self);
+    }
+}
+
+impl Rendering for Pruned {
+    fn render(&self, json: &mut Vec<u8>) {
+        pruned(json, self);
     }
 }
 
@@ -94,13 +89,42 @@ impl Entry {
     }
 }
 
+pub(super) fn block(out: &mut impl Sink, block: &Block) {
+    head(out, &block.header, &block.hash, block.seal.as_ref());
+    out.put(b",\"transactions\":");
+    list(out, &block.entries, entry);
+    out.put(b",\"operations\":");
+    list(out, &block.operations, operation);
+    if let Some(genesis) = &block.genesis {
+        out.put(b",\"genesis\":");
+        // Once in a chain's life. Writing to memory does not fail, and a genesis has no map with other keys than text.
+        out.put(serde_json::to_string(genesis).unwrap_or_default().as_bytes());
+    }
+    out.put(b"}");
+}
+
+pub(super) fn pruned(out: &mut impl Sink, pruned: &Pruned) {
+    head(out, &pruned.header, &pruned.hash, Some(&pruned.seal));
+    out.put(b"}");
+}
+
+fn head(out: &mut impl Sink, header_: &Header, hash_: &Hash, seal_: Option<&Seal>) {
+    out.put(b"{\"header\":");
+    header(out, header_);
+    hash(out, b",\"hash\":", hash_);
+    out.put(b",\"seal\":");
+    option(out, seal_, seal);
+}
+
 fn header(out: &mut impl Sink, header: &Header) {
-    unsigned(out, b"{\"height\":", header.height);
-    hash(out, b",\"parent\":", &header.parent);
-    unsigned(out, b",\"version\":", u64::from(header.version));
+    unsigned(out, b"{\"version\":", u64::from(header.version));
     unsigned(out, b",\"hash_algorithm\":", u64::from(header.hash_algorithm));
-    text(out, b",\"chain_id\":", &header.chain_id);
+    hash(out, b",\"genesis\":", &header.genesis);
+    unsigned(out, b",\"height\":", header.height);
+    unsigned(out, b",\"active_height\":", header.active_height);
     signed(out, b",\"time_ms\":", header.time_ms);
+    hash(out, b",\"parent\":", &header.parent);
+    hash(out, b",\"history\":", &header.history);
     out.put(b",\"window\":");
     option(out, header.window.as_ref(), window);
     plain(out, b",\"cut\":", header.cut.as_str());
@@ -111,11 +135,22 @@ fn header(out: &mut impl Sink, header: &Header) {
     hash(out, b",\"state_root\":", &header.state_root);
     hash(out, b",\"validators\":", &header.validators);
     hash(out, b",\"parameters\":", &header.parameters);
-    plain(out, b",\"proposer\":", header.proposer.as_str());
-    unsigned(out, b",\"round\":", u64::from(header.round));
-    hash(out, b",\"seed\":", &header.seed);
+    out.put(b",\"author\":");
+    author(out, &header.author);
     out.put(b",\"extensions\":");
     list(out, &header.extensions, extension);
+    out.put(b"}");
+}
+
+fn author(out: &mut impl Sink, author: &Author) {
+    match author {
+        Author::Genesis => out.put(b"{\"kind\":\"genesis\""),
+        Author::Stake(author) => {
+            plain(out, b"{\"kind\":\"stake\",\"proposer\":", author.proposer.as_str());
+            unsigned(out, b",\"round\":", u64::from(author.round));
+            hash(out, b",\"seed\":", &author.seed);
+        }
+    }
     out.put(b"}");
 }
 
@@ -141,8 +176,8 @@ fn extension(out: &mut impl Sink, extension: &Extension) {
 }
 
 fn seal(out: &mut impl Sink, seal: &Seal) {
-    unsigned(out, b"{\"scheme\":", u64::from(seal.scheme));
-    bytes(out, b",\"signature\":", &seal.signature);
+    let Seal::Stake(seal) = seal;
+    bytes(out, b"{\"kind\":\"stake\",\"signature\":", &seal.signature);
     bytes(out, b",\"reveal\":", &seal.reveal);
     bytes(out, b",\"attestation\":", &seal.attestation);
     bytes(out, b",\"signers\":", seal.signers.as_bytes());
@@ -164,21 +199,18 @@ fn entry_without_receipt(out: &mut impl Sink, entry: &Entry) {
     hash(out, b",\"original\":", &entry.original);
     match &entry.content {
         Content::Transaction { transaction: value, .. } => transaction(out, value),
-        Content::Stub { reason, key, value } => {
+        Content::Stub { reason, key } => {
             plain(out, b",\"stub\":{\"reason\":", reason.as_str());
-            hash(out, b",\"key\":", key);
-            hash(out, b",\"value\":", value);
+            out.put(b",\"key\":");
+            option(out, key.as_ref(), |out, key| hash(out, b"", key));
             out.put(b"}");
         }
     }
 }
 
-/// The transaction's fields, inside the object of its entry. What has its usual value (version 1, transfer, asset 0)
+/// The transaction's fields, inside the object of its entry. What has its usual value (transfer, asset 0)
 /// or is absent is left out.
 fn transaction(out: &mut impl Sink, transaction: &Transaction) {
-    if transaction.version != Transaction::VERSION {
-        unsigned(out, b",\"version\":", u64::from(transaction.version));
-    }
     if transaction.kind != Kind::Transfer {
         plain(out, b",\"kind\":", transaction.kind.as_str());
     }
@@ -197,11 +229,20 @@ fn transaction(out: &mut impl Sink, transaction: &Transaction) {
     if let Some(nonce) = transaction.nonce {
         unsigned(out, b",\"nonce\":", nonce);
     }
-    if let Some(height) = transaction.valid_until_height {
-        unsigned(out, b",\"valid_until_height\":", height);
+    if let Some(height) = transaction.valid_until {
+        unsigned(out, b",\"valid_until\":", height);
     }
     if let Some(memo) = &transaction.memo {
         text(out, b",\"memo\":", memo.as_str());
+    }
+    if let Some(validator) = &transaction.validator {
+        plain(out, b",\"validator\":", validator.as_str());
+    }
+    if let Some(timeout_ms) = transaction.timeout_ms {
+        unsigned(out, b",\"timeout_ms\":", timeout_ms);
+    }
+    if let Some(reference) = &transaction.reference {
+        hash(out, b",\"reference\":", reference);
     }
     if let Some(authorization) = &transaction.authorization {
         bytes(out, b",\"public_key\":", &authorization.public_key);

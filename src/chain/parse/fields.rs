@@ -3,9 +3,11 @@
 use super::scan::{Raw, Token};
 use super::{Reject, RejectCode};
 use crate::chain::amount::Amount;
+use crate::chain::hash::Hash;
 use crate::chain::hex_array;
 use crate::chain::name::{Id, Memo, Name, TextError};
 use crate::chain::transaction::{Authorization, Kind, Transaction};
+use crate::chain::validator::ValidatorId;
 
 /// A field that means something; every other is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,8 +19,11 @@ pub(super) enum Field {
     Fee,
     Id,
     Nonce,
-    ValidUntilHeight,
+    ValidUntil,
     Memo,
+    Validator,
+    TimeoutMs,
+    Reference,
     PublicKey,
     Signature,
     Version,
@@ -37,8 +42,11 @@ impl Field {
             "fee" => Field::Fee,
             "id" => Field::Id,
             "nonce" => Field::Nonce,
-            "valid_until_height" => Field::ValidUntilHeight,
+            "valid_until" => Field::ValidUntil,
             "memo" => Field::Memo,
+            "validator" => Field::Validator,
+            "timeout_ms" => Field::TimeoutMs,
+            "reference" => Field::Reference,
             "public_key" => Field::PublicKey,
             "signature" => Field::Signature,
             "version" => Field::Version,
@@ -56,8 +64,11 @@ impl Field {
             Field::Fee => "fee",
             Field::Id => "id",
             Field::Nonce => "nonce",
-            Field::ValidUntilHeight => "valid_until_height",
+            Field::ValidUntil => "valid_until",
             Field::Memo => "memo",
+            Field::Validator => "validator",
+            Field::TimeoutMs => "timeout_ms",
+            Field::Reference => "reference",
             Field::PublicKey => "public_key",
             Field::Signature => "signature",
             Field::Version => "version",
@@ -117,9 +128,12 @@ impl<'a> Fields<'a> {
             amount,
             fee: self.optional(Field::Fee).map(|value| self.amount(Field::Fee, value)).transpose()?,
             id: self.text(Field::Id, RejectCode::BadId, Id::new)?,
-            nonce: self.integer(Field::Nonce, RejectCode::BadInteger, Amount::MAX.get())?,
-            valid_until_height: self.integer(Field::ValidUntilHeight, RejectCode::BadInteger, Amount::MAX.get())?,
+            nonce: self.integer(Field::Nonce, RejectCode::BadInteger, Transaction::INTEGER_MAX)?,
+            valid_until: self.integer(Field::ValidUntil, RejectCode::BadInteger, Transaction::INTEGER_MAX)?,
             memo: self.text(Field::Memo, RejectCode::BadMemo, Memo::new)?,
+            validator: self.text(Field::Validator, RejectCode::BadValidator, ValidatorId::new)?,
+            timeout_ms: self.integer(Field::TimeoutMs, RejectCode::BadInteger, Transaction::INTEGER_MAX)?,
+            reference: self.hex(Field::Reference, RejectCode::BadReference)?.map(Hash),
             authorization: self.authorization(&from)?,
             from,
             to,
@@ -195,11 +209,11 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn text<T>(
+    fn text<T, E: std::fmt::Display>(
         &self,
         field: Field,
         code: RejectCode,
-        new: impl Fn(&str) -> std::result::Result<T, TextError>,
+        new: impl Fn(&str) -> std::result::Result<T, E>,
     ) -> Result<Option<T>> {
         match self.optional(field) {
             None => Ok(None),
@@ -209,8 +223,8 @@ impl<'a> Fields<'a> {
     }
 
     fn authorization(&self, from: &Name) -> Result<Option<Authorization>> {
-        let signature = self.key_bytes::<64>(Field::Signature)?;
-        let public_key = self.key_bytes::<32>(Field::PublicKey)?;
+        let signature = self.hex::<64>(Field::Signature, RejectCode::BadAuthorization)?;
+        let public_key = self.hex::<32>(Field::PublicKey, RejectCode::BadAuthorization)?;
         match (signature, public_key.or_else(|| from.public_key())) {
             (Some(signature), Some(public_key)) => Ok(Some(Authorization { public_key, signature })),
             (Some(_), None) => Err(Field::PublicKey.reject(RejectCode::BadAuthorization, "missing beside `signature`")),
@@ -221,13 +235,13 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn key_bytes<const N: usize>(&self, field: Field) -> Result<Option<[u8; N]>> {
+    fn hex<const N: usize>(&self, field: Field, code: RejectCode) -> Result<Option<[u8; N]>> {
         let bytes = match self.optional(field) {
             None => return Ok(None),
             Some(Token::Text(raw)) => hex_array::decode_any_case(&raw.resolve()),
             Some(_) => return Err(field.reject(RejectCode::WrongType, "a string of hex digits is expected")),
         };
-        let refuse = || field.reject(RejectCode::BadAuthorization, format_args!("{} hex digits are expected", N * 2));
+        let refuse = || field.reject(code, format_args!("{} hex digits are expected", N * 2));
         bytes.ok_or_else(refuse).map(Some)
     }
 }

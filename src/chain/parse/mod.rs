@@ -1,9 +1,9 @@
 //! Values of the transactions topic, as people send them, into transactions.
 //!
 //! `frame` takes off what a schema registry puts before the JSON, `scan` finds the fields and checks the JSON, `fields`
-//! judges them. A value breaks the first rule that it breaks in this order: null, size, compression, UTF-8; then JSON, depth and surrogates as met from left to right; an object; no field
-//! twice; no field missing; then `version`, `kind`, `asset`, `from`, `to`, `amount`, `fee`, `id`, `nonce`,
-//! `valid_until_height`, `memo`, `signature`, `public_key`.
+//! judges them. A value breaks the first rule that it breaks in this order: null, size, compression, UTF-8; then JSON, depth
+//! and surrogates as met from left to right; an object; no field twice; no field missing; then `version`, `kind`, `asset`, `from`, `to`, `amount`, `fee`, `id`, `nonce`,
+//! `valid_until`, `memo`, `validator`, `timeout_ms`, `reference`, `signature`, `public_key`.
 
 mod fields;
 mod frame;
@@ -94,7 +94,7 @@ codes! {
         BadId = 19 => "bad_id",
         /// The memo is too long.
         BadMemo = 20 => "bad_memo",
-        /// `nonce` or `valid_until_height` is not an integer from 0 to 2^53 - 1.
+        /// `nonce`, `valid_until` or `timeout_ms` is not an integer from 0 to 2^53 - 1.
         BadInteger = 21 => "bad_integer",
         /// `public_key` or `signature` is not hex of its length, or one of the two is missing.
         BadAuthorization = 22 => "bad_authorization",
@@ -104,12 +104,16 @@ codes! {
         UnknownKind = 24 => "unknown_kind",
         /// `asset` is not an integer from 0 to 2^32 - 1.
         BadAsset = 25 => "bad_asset",
-        /// A name is not in Unicode normalization form C.
+        /// A name is not in Unicode's normalization form C.
         NameNotNormalized = 26 => "name_not_normalized",
-        /// A name contains a character that is invisible, unassigned or for private use.
+        /// A name contains a character that cannot be seen, that changes how others are shown, or that Unicode has not assigned.
         NameForbiddenCharacter = 27 => "name_forbidden_character",
-        /// The value is compressed.
+        /// A schema registry's frame says that the value is compressed.
         CompressedFrame = 28 => "compressed_frame",
+        /// `validator` is not the id of a validator.
+        BadValidator = 29 => "bad_validator",
+        /// `reference` is not 64 hex digits.
+        BadReference = 30 => "bad_reference",
     }
 }
 

@@ -52,7 +52,7 @@ fn optional_fields_are_read() {
     let (key, signature) = ("aB".repeat(32), "0c".repeat(64));
     let value = format!(
         r#"{{"from":"älice \"q\"","to":"b\\ob","amount":9007199254740991,"fee":1,"id":"x-1","nonce":0,"memo":"a\nb\u0000",
-        "valid_until_height":12,"public_key":"{key}","signature":"{signature}","version":1,"kind":"stake","asset":4294967295}}"#
+        "valid_until":12,"validator":"v-1","timeout_ms":5,"reference":"{key}","public_key":"{key}","signature":"{signature}","version":1,"kind":"stake","asset":4294967295}}"#
     );
     let transaction = parse(Some(value.as_bytes())).unwrap();
     assert_eq!(transaction.from.as_str(), "älice \"q\"");
@@ -62,7 +62,9 @@ fn optional_fields_are_read() {
     assert_eq!(transaction.id.unwrap().as_str(), "x-1");
     assert_eq!(transaction.nonce, Some(0));
     assert_eq!(transaction.memo.unwrap().as_str(), "a\nb\0");
-    assert_eq!(transaction.valid_until_height, Some(12));
+    assert_eq!(transaction.valid_until, Some(12));
+    assert_eq!(transaction.validator.unwrap().as_str(), "v-1");
+    assert_eq!((transaction.timeout_ms, transaction.reference), (Some(5), Some(crate::chain::Hash([0xab; 32]))));
     assert_eq!(transaction.authorization.unwrap().public_key, [0xab; 32]);
     assert_eq!(transaction.authorization.unwrap().signature, [0x0c; 64]);
     assert_eq!((transaction.kind, transaction.asset), (crate::chain::Kind::Stake, u32::MAX));
@@ -207,9 +209,17 @@ fn names_and_other_texts_keep_their_bounds() {
     assert_eq!(code(with("\"id\":7")), RejectCode::WrongType);
     assert_eq!(code(with(&format!("\"memo\":\"{}\"", "x".repeat(257)))), RejectCode::BadMemo);
     assert!(parse(Some(with(&format!("\"memo\":\"{}\"", "x".repeat(256))).as_bytes())).is_ok());
+    for bad in ["\"\"", "\"A\"", "\"$validator\""] {
+        assert_eq!(code(with(&format!("\"validator\":{bad}"))), RejectCode::BadValidator, "{bad}");
+    }
+    assert_eq!(code(with("\"validator\":7")), RejectCode::WrongType);
+    assert_eq!(code(with("\"reference\":7")), RejectCode::WrongType);
+    assert_eq!(code(with(&format!("\"reference\":\"{}\"", "ab".repeat(31)))), RejectCode::BadReference);
+    assert_eq!(code(with(&format!("\"reference\":\"{}\"", "xy".repeat(32)))), RejectCode::BadReference);
     for bad in ["-1", "1.0", "\"1\"", "9007199254740992", "1e2"] {
+        assert_eq!(code(with(&format!("\"timeout_ms\":{bad}"))), RejectCode::BadInteger, "{bad}");
         assert_eq!(code(with(&format!("\"nonce\":{bad}"))), RejectCode::BadInteger, "{bad}");
-        assert_eq!(code(with(&format!("\"valid_until_height\":{bad}"))), RejectCode::BadInteger, "{bad}");
+        assert_eq!(code(with(&format!("\"valid_until\":{bad}"))), RejectCode::BadInteger, "{bad}");
         assert_eq!(code(with(&format!("\"asset\":{bad}"))), RejectCode::BadAsset, "{bad}");
         assert_eq!(code(with(&format!("\"version\":{bad}"))), RejectCode::UnknownVersion, "{bad}");
         assert_eq!(code(with(&format!("\"kind\":{bad}"))), RejectCode::UnknownKind, "{bad}");
@@ -276,7 +286,8 @@ fn codes_keep_their_bytes_and_texts() {
          8=duplicate_field 9=missing_field 10=wrong_type 11=amount_not_a_number 12=amount_negative \
          13=amount_not_an_integer 14=amount_too_large 15=name_empty 16=name_too_long 17=name_control_character \
          18=name_bad_key 19=bad_id 20=bad_memo 21=bad_integer 22=bad_authorization 23=unknown_version \
-         24=unknown_kind 25=bad_asset 26=name_not_normalized 27=name_forbidden_character 28=compressed_frame"
+         24=unknown_kind 25=bad_asset 26=name_not_normalized 27=name_forbidden_character 28=compressed_frame \
+         29=bad_validator 30=bad_reference"
     );
     for code in RejectCode::ALL {
         assert_eq!(code.as_str().parse(), Ok(*code));

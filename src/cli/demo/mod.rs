@@ -24,13 +24,13 @@ use super::blocks::Tally;
 use super::error::{Error, Exit, Result};
 use super::graph::{self, Malicious, Topics};
 use super::output::grouped;
-use super::run;
 use super::shell::Shell;
 use super::shutdown::Supervisor;
+use super::supervise;
 use crate::audit::{Anchor, Broken, verify};
-use crate::chain::{Amount, Balances, Block, Genesis, Hash, Name};
-use crate::config::founding::{self, Founding, Source};
-use crate::config::key_file;
+use crate::chain::{Amount, Balances, Block, DEFAULT_CHAIN_ID, Genesis, Hash, Name};
+use crate::config::founding::{Founding, Source};
+use crate::config::{genesis, key_file, keys, topic};
 use crate::reader::Reader;
 use crate::sealing::Application;
 
@@ -130,11 +130,11 @@ impl Arguments {
 
     /// The chain in the directory, or a new one; keys come from the seed, so that a chain goes on with them.
     fn founding(&self, log: &EmbeddedLog, shell: &Shell) -> Result<Founding> {
-        let keys = founding::default_keys(&mut StdRng::seed_from_u64(self.seed))?;
-        let on_topic = founding::read_genesis(&Reader::new(log, &shell.clock, "cairn-demo"), BLOCKCHAIN)?;
+        let keys = keys::default(&mut StdRng::seed_from_u64(self.seed))?;
+        let on_topic = topic::genesis(&Reader::new(log, &shell.clock, "cairn-demo"), BLOCKCHAIN)?;
         let Some(genesis) = on_topic else {
-            let genesis = funded(founding::default_genesis(&keys, &shell.parameters)?, shell)?;
-            return Ok(Founding { genesis, keys, source: Source::New });
+            let genesis = funded(genesis::default(DEFAULT_CHAIN_ID.to_owned(), &keys, &shell.parameters)?, shell)?;
+            return Ok(Founding { genesis, keys, source: Source::New, notes: None });
         };
         if let Some(conflict) = shell.parameters.conflict_with(&genesis.parameters) {
             return Err(Error::usage(conflict));
@@ -142,7 +142,7 @@ impl Arguments {
         keys.check_against(&genesis.validators).map_err(|_| {
             Error::usage("the chain in --dir was made with another --seed: give that one, or another directory")
         })?;
-        Ok(Founding { genesis, keys, source: Source::Chain })
+        Ok(Founding { genesis, keys, source: Source::Chain, notes: None })
     }
 
     /// Runs until enough blocks were shown, or Ctrl-C.
@@ -173,8 +173,7 @@ impl Arguments {
                     _ = viewer_ended => {}
                 }
             };
-            let ended =
-                supervisor.wait(async |shutdown| run::supervise_until(client, application, shutdown, enough).await);
+            let ended = supervisor.wait(async |shutdown| supervise::until(client, application, shutdown, enough).await);
             stop.store(true, Ordering::SeqCst);
             let died = |_| Error::failed("a thread of the demo died");
             let (traffic, viewer) = (traffic.join().map_err(died), viewer.join().map_err(died));

@@ -8,7 +8,7 @@ use topology::log::{Consumer, ConsumerOptions, Event, Isolation, Log, OutOfRange
 use super::super::blocks;
 use super::super::error::{Error, Result};
 use super::super::shell::Shell;
-use crate::chain::Block;
+use crate::chain::{Block, Read};
 
 const POLL: Duration = Duration::from_millis(50);
 
@@ -33,11 +33,15 @@ pub(super) fn show<L: Log>(log: &L, topic: &str, count: u64, shell: &Shell, stop
         let mut found = Vec::new();
         consumer.poll(POLL, &mut |event| {
             if let Event::Records { records, .. } = event {
-                found.extend(records.iter().map(|record| Block::from_record(record.key, record.value)));
+                found.extend(
+                    records.iter().map(|record| Block::from_record(record.key, record.value).and_then(Read::block)),
+                );
             }
         })?;
         for block in found {
-            let block = block.map_err(|error| Error::failed(format!("topic '{topic}': {error}")))?;
+            let Some(block) = block.map_err(|error| Error::failed(format!("topic '{topic}': {error}")))? else {
+                continue;
+            };
             // Block 0 is where it starts, nobody sealed it.
             let is_new = block.header.height > 0 && (count == 0 || shown < count);
             if is_new {

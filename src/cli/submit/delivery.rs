@@ -255,7 +255,7 @@ mod tests {
     }
 
     fn send(delivery: &mut Delivery<'_, MemoryLog>, text: &str) {
-        let mut lines = Lines::new(text.as_bytes());
+        let mut lines = Lines::new(text.as_bytes(), None);
         while let Some(chunk) = lines.next().unwrap() {
             delivery.send(&chunk).unwrap();
         }
@@ -325,7 +325,7 @@ mod tests {
         send(&mut delivery, &text(1..=10));
         drop(producer(&log, "one").unwrap());
         let all = text(1..=20);
-        let mut lines = Lines::new(all.as_bytes());
+        let mut lines = Lines::new(all.as_bytes(), None);
         delivery.send(&lines.next().unwrap().unwrap()).unwrap();
         assert_eq!(delivery.report().repeat_count, 1);
         assert_eq!(values(&log, &clock), expected(1..=20));

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::Read;
 
 use super::super::error::{Error, Result};
+use super::signing::Signer;
 use crate::chain::{Name, parse};
 
 /// A chunk is closed when it has so many bytes, or when there is no more input at the moment.
@@ -12,11 +13,13 @@ const CHUNK_BYTES: usize = 256 << 10;
 /// A line longer than this is not read to its end: no topic takes it.
 const LINE_BYTES_MAX: usize = 1 << 20;
 
-/// Lines that stand together in the input. Line breaks are not part of them, empty lines are left out.
+/// Lines that stand together in the input, as they are to be sent. Line breaks are not part of them, empty lines are left out.
 #[derive(Default)]
 pub(super) struct Chunk {
     bytes: Vec<u8>,
     lines: Vec<Line>,
+    /// Bytes of input it takes up, line breaks not counted.
+    pub(super) input_size_bytes: u64,
     /// Those that are no transactions, in order.
     pub(super) bad: Vec<Bad>,
 }
@@ -48,11 +51,6 @@ impl Chunk {
         self.lines.len()
     }
 
-    /// Bytes of input it takes up, line breaks not counted.
-    pub(super) fn size_bytes(&self) -> u64 {
-        self.lines.iter().map(|line| (line.end - line.start) as u64).sum()
-    }
-
     /// Number, sender if the line is a transaction, and the line.
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (u64, Option<&[u8]>, &[u8])> {
         self.lines.iter().map(|line| {
@@ -69,34 +67,42 @@ impl Chunk {
         Some(bad)
     }
 
-    fn add(&mut self, number: u64, start: usize, end: usize) {
-        let line = self.bytes.get(start..end).unwrap_or_default();
-        if line.iter().all(u8::is_ascii_whitespace) {
-            return;
-        }
-        let sender = match parse(Some(line)) {
-            Ok(transaction) => Some(transaction.from),
-            Err(reject) => {
-                self.bad.push(Bad { line: number, reason: reject.to_string() });
-                None
-            }
-        };
-        self.lines.push(Line { number, start, end, sender });
+    /// A line that is sent as it stands: the part of the input from `start` on.
+    fn add(&mut self, number: u64, start: usize, line: &[u8]) {
+        let sender = parse(Some(line)).map(|transaction| transaction.from).map_err(|reject| reject.to_string());
+        self.push(number, start..start + line.len(), sender);
+    }
+
+    /// A line that is signed: one of its own.
+    fn add_signed(&mut self, number: u64, line: &[u8], signer: &Signer) {
+        let start = self.bytes.len();
+        let sender = signer.sign(number, line).map(|signed| {
+            self.bytes.extend_from_slice(&signed.value);
+            signed.sender
+        });
+        self.push(number, start..self.bytes.len(), sender);
+    }
+
+    fn push(&mut self, number: u64, place: std::ops::Range<usize>, sender: Result<Name, String>) {
+        let sender = sender.map_err(|reason| self.bad.push(Bad { line: number, reason })).ok();
+        self.lines.push(Line { number, start: place.start, end: place.end, sender });
     }
 }
 
 /// Reads lines.
-pub(super) struct Lines<R> {
+pub(super) struct Lines<'s, R> {
     input: R,
+    signer: Option<&'s Signer>,
     /// The beginning of a line whose end was not read yet.
     rest: Vec<u8>,
     line_count: u64,
     ended: bool,
 }
 
-impl<R: Read> Lines<R> {
-    pub(super) fn new(input: R) -> Self {
-        Self { input, rest: Vec::new(), line_count: 0, ended: false }
+impl<'s, R: Read> Lines<'s, R> {
+    /// The lines of an input; with a signer they are signed.
+    pub(super) fn new(input: R, signer: Option<&'s Signer>) -> Self {
+        Self { input, signer, rest: Vec::new(), line_count: 0, ended: false }
     }
 
     /// The lines that are there: waits for the first, then takes what comes at once. `None` at the end.
@@ -134,16 +140,25 @@ impl<R: Read> Lines<R> {
     }
 
     fn split(&mut self, bytes: Vec<u8>) -> Chunk {
-        let mut chunk = Chunk { bytes, ..Chunk::default() };
+        let mut chunk = Chunk::default();
         let mut start = 0;
-        while start < chunk.bytes.len() {
-            let rest = chunk.bytes.get(start..).unwrap_or_default();
+        while start < bytes.len() {
+            let rest = bytes.get(start..).unwrap_or_default();
             let length = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
             let line = rest.get(..length).unwrap_or_default();
-            let without_return = line.strip_suffix(b"\r").unwrap_or(line).len();
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
             self.line_count = self.line_count.saturating_add(1);
-            chunk.add(self.line_count, start, start + without_return);
+            if !line.iter().all(u8::is_ascii_whitespace) {
+                chunk.input_size_bytes += line.len() as u64;
+                match self.signer {
+                    Some(signer) => chunk.add_signed(self.line_count, line, signer),
+                    None => chunk.add(self.line_count, start, line),
+                }
+            }
             start += length + 1;
+        }
+        if self.signer.is_none() {
+            chunk.bytes = bytes;
         }
         chunk
     }
@@ -166,7 +181,7 @@ mod tests {
     const GOOD: &str = r#"{"from":"alice","to":"bob","amount":3}"#;
 
     fn all(input: &[u8]) -> (Vec<(u64, String)>, Vec<u64>) {
-        let (mut lines, mut found, mut bad) = (Lines::new(input), Vec::new(), Vec::new());
+        let (mut lines, mut found, mut bad) = (Lines::new(input, None), Vec::new(), Vec::new());
         while let Some(chunk) = lines.next().unwrap() {
             found.extend(chunk.iter().map(|(number, _, line)| (number, String::from_utf8_lossy(line).into_owned())));
             bad.extend(chunk.bad.iter().map(|bad| bad.line));
@@ -200,7 +215,7 @@ mod tests {
     fn lines_are_the_same_however_the_input_arrives() {
         let text = format!("{GOOD}\n\n{GOOD}\nx\n{GOOD}");
         for step in 1..text.len() {
-            let (mut lines, mut numbers) = (Lines::new(Slowly(text.as_bytes(), step)), Vec::new());
+            let (mut lines, mut numbers) = (Lines::new(Slowly(text.as_bytes(), step), None), Vec::new());
             while let Some(chunk) = lines.next().unwrap() {
                 assert!(chunk.len() > 0);
                 numbers.extend(chunk.iter().map(|(number, sender, line)| (number, sender.is_some(), line.len())));
@@ -213,7 +228,7 @@ mod tests {
     #[test]
     fn what_follows_a_bad_line_is_cut_off() {
         let text = format!("{GOOD}\nbad\n{GOOD}\n");
-        let mut chunk = Lines::new(text.as_bytes()).next().unwrap().unwrap();
+        let mut chunk = Lines::new(text.as_bytes(), None).next().unwrap().unwrap();
         let bad = chunk.cut_before_bad().unwrap();
         assert!(bad.to_string().starts_with("line 2: not_json"), "{bad}");
         assert_eq!(
@@ -226,7 +241,7 @@ mod tests {
     #[test]
     fn a_line_without_end_is_refused_and_not_gathered() {
         let endless = vec![b'x'; 8 << 20];
-        let error = Lines::new(endless.as_slice()).next().err().unwrap();
+        let error = Lines::new(endless.as_slice(), None).next().err().unwrap();
         assert!(error.to_string().contains("more than 1048576 bytes"), "{error}");
     }
 }

@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! lines       input into chunks of whole lines, checked as they are read
+//! signing     lines signed as they are read
 //! delivery    chunks into the topic, each in one transaction, whatever happens to the producer
 //! ```
 
 mod delivery;
 mod lines;
+mod signing;
 
 use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
@@ -23,9 +25,13 @@ use super::arguments;
 use super::error::{Error, Exit, Result};
 use super::output::grouped;
 use super::shell::Shell;
+use crate::chain::Name;
+use crate::config::account::Account;
 use crate::config::{UsesLog, key_file};
+use crate::reader::Reader;
 use delivery::Delivery;
 use lines::{Bad, Chunk, Lines};
+use signing::Signer;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -33,6 +39,8 @@ Examples:
   cairn submit --brokers localhost:9092 payments.jsonl
   cairn submit --check payments.jsonl                         check the lines, send nothing
   cairn submit --brokers localhost:9092 --submission may-31 payments.jsonl
+  cairn submit --brokers localhost:9092 --sign-with alice.key payments.jsonl
+  cairn submit --brokers localhost:9092 --sign-with validators.keys --from '$validator-1' payout.jsonl
 
 Each line is one transaction; empty lines are skipped; the record's key is the sender. A file is
 checked whole before anything is sent, a pipe as it comes: the first line that is no transaction ends
@@ -41,7 +49,13 @@ it with exit code 2, unless --force sends such lines, too (they become stubs in 
 Lines go out in transactions of many lines. Within one run each line arrives exactly once, whatever
 happens to brokers and connections. A run that was killed and is started again sends all lines again,
 unless it has a --submission name: then it continues behind the last line that arrived under this
-name, for as long as the topic keeps those records. The lines must be the same.";
+name, for as long as the topic keeps those records. The lines must be the same.
+
+With --sign-with each line is signed for the chain on --blockchain, and its `from` may be left out. A
+line without a `nonce` gets an id, made of the --submission name, the line's number and what it says,
+and a `valid_until`. So the same lines submitted again are not paid again, for as long as the chain
+remembers ids (ids.remember_blocks); to pay them again, give another --submission name. With the same
+--valid-until, too, they are never paid again.";
 
 /// Send transactions, one per line, as JSON
 #[derive(Debug, Args)]
@@ -51,6 +65,8 @@ pub(crate) struct Arguments {
     log: arguments::Log,
     #[command(flatten)]
     transactions: arguments::Transactions,
+    #[command(flatten)]
+    blockchain: arguments::Blockchain,
 
     /// File to read [default: -, which is stdin]
     #[arg(value_name = "FILE")]
@@ -67,6 +83,22 @@ pub(crate) struct Arguments {
     /// Name of this submission: a repeated run continues where the last one ended, if the topic still has that
     #[arg(long, value_name = "NAME", env = "CAIRN_SUBMISSION", hide_env = true, value_parser = submission)]
     submission: Option<String>,
+
+    /// Sign each line with this key file: of an account (see `cairn keys --account`), or of validators
+    #[arg(long, value_name = "KEY_FILE", env = "CAIRN_SIGN_WITH", hide_env = true)]
+    sign_with: Option<PathBuf>,
+
+    /// The account that signs, where the key file speaks for several: '$validator-1' for what validator-1 has earned
+    #[arg(long, value_name = "NAME", env = "CAIRN_FROM", hide_env = true, value_parser = name)]
+    from: Option<Name>,
+
+    /// Last active height at which signed lines may be applied [default: as long as the chain remembers ids]
+    #[arg(long, value_name = "HEIGHT", env = "CAIRN_VALID_UNTIL", hide_env = true)]
+    valid_until: Option<u64>,
+}
+
+fn name(text: &str) -> Result<Name, String> {
+    Name::new(text).map_err(|error| error.to_string())
 }
 
 fn submission(text: &str) -> Result<String, String> {
@@ -80,15 +112,32 @@ fn submission(text: &str) -> Result<String, String> {
 
 impl Arguments {
     pub(crate) fn run(self, shell: &Shell) -> Result<Exit> {
+        let signer = self.signer()?;
         if self.check {
-            return check(shell, self.input()?);
+            return check(shell, self.input()?, signer.as_ref());
         }
         let settings = shell.log(&self.log)?;
         // A pipe cannot be read twice; a file is checked before anything of it is sent.
-        if !self.force && self.regular_file().is_some() && check_lines(self.input()?)?.report() {
-            return Err(Error::usage("nothing was sent: mend these lines, or send them as they are with --force"));
+        if !self.force && self.regular_file().is_some() && check_lines(self.input()?, signer.as_ref())?.report() {
+            let how = if signer.is_some() { "" } else { ", or send them as they are with --force" };
+            return Err(Error::usage(format!("nothing was sent: mend these lines{how}")));
         }
-        settings.open(Submit { arguments: self, shell })?
+        settings.open(Submit { arguments: self, shell, signer })?
+    }
+
+    fn signer(&self) -> Result<Option<Signer>> {
+        let Some(path) = &self.sign_with else {
+            return match (&self.from, self.valid_until) {
+                (None, None) => Ok(None),
+                _ => Err(Error::usage("--from and --valid-until are for signed lines: give --sign-with KEY_FILE, too")),
+            };
+        };
+        if self.force {
+            return Err(Error::usage(
+                "--force sends lines that are no transactions, which --sign-with cannot sign: leave one out",
+            ));
+        }
+        Ok(Some(Signer::new(Account::read(path, self.from.as_ref())?, self.submission.as_deref())))
     }
 
     fn input(&self) -> Result<Box<dyn Read + Send>> {
@@ -126,9 +175,9 @@ struct Checked {
 /// How many bad lines are told one by one.
 const TOLD_MAX: usize = 10;
 
-fn check_lines(input: Box<dyn Read + Send>) -> Result<Checked> {
+fn check_lines(input: Box<dyn Read + Send>, signer: Option<&Signer>) -> Result<Checked> {
     let mut checked = Checked::default();
-    let mut lines = Lines::new(input);
+    let mut lines = Lines::new(input, signer);
     while let Some(chunk) = lines.next()? {
         checked.line_count += chunk.len() as u64;
         checked.bad_count += chunk.bad.len() as u64;
@@ -151,8 +200,8 @@ impl Checked {
     }
 }
 
-fn check(shell: &Shell, input: Box<dyn Read + Send>) -> Result<Exit> {
-    let checked = check_lines(input)?;
+fn check(shell: &Shell, input: Box<dyn Read + Send>, signer: Option<&Signer>) -> Result<Exit> {
+    let checked = check_lines(input, signer)?;
     let is_bad = checked.report();
     let (lines, bad) = (checked.line_count, checked.bad_count);
     if shell.json {
@@ -166,6 +215,7 @@ fn check(shell: &Shell, input: Box<dyn Read + Send>) -> Result<Exit> {
 struct Submit<'s> {
     arguments: Arguments,
     shell: &'s Shell,
+    signer: Option<Signer>,
 }
 
 impl UsesLog for Submit<'_> {
@@ -173,8 +223,12 @@ impl UsesLog for Submit<'_> {
     const MAKES_LOG: bool = true;
 
     fn with<L: Log>(self, log: L) -> Result<Exit> {
-        let Self { arguments, shell } = self;
+        let Self { arguments, shell, mut signer } = self;
         let topic = &arguments.transactions.transactions;
+        if let Some(signer) = &mut signer {
+            let reader = Reader::new(&log, &shell.clock, "cairn-submit");
+            signer.sign_for(signing::Chain::read(&reader, &arguments.blockchain.blockchain, arguments.valid_until)?);
+        }
         create_if_missing(&log, topic)?;
         let start_ms = shell.clock.monotonic_ms();
         let bar = progress_bar(arguments.regular_file());
@@ -185,18 +239,20 @@ impl UsesLog for Submit<'_> {
         if delivery.skipped_line_count() > 0 {
             tracing::info!("continuing behind line {}", delivery.skipped_line_count());
         }
-        let bad = pump(arguments.input()?, arguments.force, &mut delivery, &bar);
+        let bad = pump(arguments.input()?, signer.as_ref(), arguments.force, &mut delivery, &bar);
         bar.finish_and_clear();
         let bad = bad?;
         let report = delivery.report();
         let took_ms = shell.clock.monotonic_ms().saturating_sub(start_ms).max(1);
-        tell(shell, &report, took_ms)?;
+        tell(shell, &report, signer.as_ref(), took_ms)?;
         match bad {
             Some(bad) => {
                 eprintln!("{bad}");
                 Err(Error::usage(format!(
-                    "line {} is no transaction, and was not sent, nor was anything after it; --force sends such lines too",
-                    bad.line
+                    "line {} {}, and was not sent, nor was anything after it{}",
+                    bad.line,
+                    if signer.is_some() { "cannot be signed" } else { "is no transaction" },
+                    if signer.is_some() { "" } else { "; --force sends such lines too" }
                 )))
             }
             None => Ok(Exit::Done),
@@ -207,6 +263,7 @@ impl UsesLog for Submit<'_> {
 /// Sends all chunks; stops at the first bad line unless forced, and gives it back.
 fn pump<L: Log>(
     input: Box<dyn Read + Send>,
+    signer: Option<&Signer>,
     force: bool,
     delivery: &mut Delivery<'_, L>,
     bar: &ProgressBar,
@@ -215,7 +272,7 @@ fn pump<L: Log>(
     let (chunks_in, chunks) = std::sync::mpsc::sync_channel::<Result<Chunk>>(1);
     std::thread::scope(|scope| {
         scope.spawn(move || {
-            let mut lines = Lines::new(input);
+            let mut lines = Lines::new(input, signer);
             // The receiver is gone once a chunk could not be sent, or a line was bad.
             while let Some(chunk) = lines.next().transpose() {
                 if chunks_in.send(chunk).is_err() {
@@ -229,7 +286,7 @@ fn pump<L: Log>(
             let mut chunk = chunk?;
             let bad = if force { None } else { chunk.cut_before_bad() };
             delivery.send(&chunk)?;
-            bar.inc(chunk.size_bytes());
+            bar.inc(chunk.input_size_bytes);
             if bad.is_some() {
                 return Ok(bad);
             }
@@ -269,7 +326,7 @@ fn progress_bar(size_bytes: Option<u64>) -> ProgressBar {
     bar
 }
 
-fn tell(shell: &Shell, report: &delivery::Report, took_ms: i64) -> Result<()> {
+fn tell(shell: &Shell, report: &delivery::Report, signer: Option<&Signer>, took_ms: i64) -> Result<()> {
     let seconds = took_ms as f64 / 1_000.0;
     let rate = (report.record_count as f64 / seconds).round() as i64;
     if shell.json {
@@ -282,6 +339,8 @@ fn tell(shell: &Shell, report: &delivery::Report, took_ms: i64) -> Result<()> {
             "submission": report.submission,
             "seconds": seconds,
             "records_per_second": rate,
+            "account": signer.map(|signer| signer.name().as_str()),
+            "valid_until": signer.and_then(Signer::valid_until),
         });
         return shell.print(&line.to_string());
     }
@@ -297,6 +356,12 @@ fn tell(shell: &Shell, report: &delivery::Report, took_ms: i64) -> Result<()> {
     }
     if report.skipped_line_count > 0 {
         text += &format!("; {} lines had arrived before", grouped(report.skipped_line_count));
+    }
+    if let Some(signer) = signer {
+        text += &format!("\nsigned as {}", signer.name());
+        if let Some(height) = signer.valid_until() {
+            text += &format!(", valid until active height {}", grouped(i128::from(height)));
+        }
     }
     shell.print(&text)
 }

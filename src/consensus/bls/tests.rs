@@ -37,10 +37,10 @@ fn bytes_that_are_no_point_of_the_group_are_not_read() {
     assert_eq!(Signature::from_bytes(&[0; 48]), None);
     let mut infinity = [0; 48];
     infinity[0] = 0xc0;
-    assert_eq!(Signature::from_bytes(&infinity), None, "the identity is nobody's signature");
+    assert_eq!(Signature::from_bytes(&infinity), None, "no key signs with the identity");
     let mut infinity = [0; 96];
     infinity[0] = 0xc0;
-    assert_eq!(PublicKey::from_bytes(&infinity), None, "the identity is nobody's key");
+    assert_eq!(PublicKey::from_bytes(&infinity), None, "the identity is no key");
     assert_eq!(PublicKey::from_bytes(&[0xff; 96]), None);
     // On the curve but outside the subgroup: x = 4 is the first such abscissa in the compressed encoding of G1.
     let outside = (0u8..=255).map(|x| {

@@ -3,48 +3,63 @@
 use borsh::BorshSerialize;
 use borsh::io::{Result as WriteResult, Write};
 
-use crate::chain::encoding::write_canonical;
-use crate::chain::{Content, Entry, Hash, Header, Operation, Parameters, Range, Receipt, merkle};
-use crate::ledger::cut;
+use crate::chain::{Author, Content, Entry, Hash, Header, Operation, Range, Receipt, StakeAuthor, merkle};
 use crate::ledger::execute::Candidate;
-use crate::ledger::state::Tip;
+use crate::ledger::{Replica, cut};
 
-/// What a header is built from.
+/// What a header is built from, apart from the replica that the block goes on.
 pub(super) struct Parts<'a> {
-    pub(super) tip: &'a Tip,
-    pub(super) height: u64,
-    pub(super) parameters: &'a Parameters,
     pub(super) candidate: &'a Candidate<'a>,
+    pub(super) height: u64,
+    pub(super) active_height: u64,
+    pub(super) history: Hash,
     pub(super) ranges: Vec<Range>,
-    pub(super) receipts: &'a [Option<Receipt>],
-    pub(super) operations: &'a [Operation],
+    pub(super) roots: Roots,
     pub(super) state_root: Hash,
     pub(super) validators: Hash,
 }
 
-pub(super) fn build(parts: &Parts<'_>) -> Header {
+pub(super) fn build(replica: &Replica, parts: Parts<'_>) -> Header {
     let Candidate { entries, cut, proposer, round, extensions, .. } = *parts.candidate;
+    let tip = replica.tip();
     let timestamps_ms = entries.iter().map(|entry| entry.origin.timestamp_ms);
-    let span = cut::span(parts.parameters, parts.tip.time_ms, timestamps_ms);
+    let span = cut::span(replica.parameters(), tip.time_ms, timestamps_ms);
     Header {
-        version: Header::VERSION,
+        version: replica.parameters().version_at(parts.height),
         hash_algorithm: Header::SHA_256,
-        chain_id: parts.tip.chain_id.clone(),
+        genesis: tip.genesis,
         height: parts.height,
-        parent: parts.tip.hash,
+        active_height: parts.active_height,
         time_ms: span.time_ms,
+        parent: tip.hash,
+        history: parts.history,
         window: span.window,
         cut,
-        ranges: parts.ranges.clone(),
-        transactions_root: transactions_root(entries, parts.receipts),
-        operations_root: merkle::root(merkle::leaves(parts.operations)),
+        ranges: parts.ranges,
+        transactions_root: parts.roots.transactions,
+        operations_root: parts.roots.operations,
         state_root: parts.state_root,
         validators: parts.validators,
-        parameters: parts.parameters.hash(),
-        proposer: proposer.clone(),
-        round,
-        seed: parts.tip.seed,
+        parameters: replica.parameters_hash(),
+        author: Author::Stake(StakeAuthor { proposer: proposer.clone(), round, seed: tip.seed }),
         extensions: extensions.to_vec(),
+    }
+}
+
+/// The Merkle roots of a block's body.
+#[derive(Clone, Copy)]
+pub(in crate::ledger) struct Roots {
+    pub(in crate::ledger) transactions: Hash,
+    pub(in crate::ledger) operations: Hash,
+}
+
+impl Roots {
+    pub(super) fn of(entries: &[Entry], receipts: &[Option<Receipt>], operations: &[Operation]) -> Self {
+        let decided = entries.iter().zip(receipts).map(|(entry, receipt)| Decided { entry, receipt });
+        Self {
+            transactions: merkle::root(merkle::leaves(decided)),
+            operations: merkle::root(merkle::leaves(operations)),
+        }
     }
 }
 
@@ -65,14 +80,4 @@ impl BorshSerialize for Decided<'_> {
         transaction.serialize(writer)?;
         receipt.serialize(writer)
     }
-}
-
-fn transactions_root(entries: &[Entry], receipts: &[Option<Receipt>]) -> Hash {
-    let mut bytes = Vec::with_capacity(512);
-    let leaf = |(entry, receipt)| {
-        bytes.clear();
-        write_canonical(&Decided { entry, receipt }, &mut bytes);
-        merkle::leaf(&bytes)
-    };
-    merkle::root(entries.iter().zip(receipts).map(leaf).collect())
 }

@@ -8,30 +8,34 @@
 //! 5. changes -> state tree -> roots -> header
 //! ```
 //!
-//! Execution is a function of its arguments. It changes neither the state nor the tree: whoever has had the block
-//! sealed writes the changes and commits the tree's update.
+//! Execution is a function of its arguments. It changes neither the state nor the replica: whoever has had the block
+//! sealed lets the replica advance and writes the changes.
 
 mod accounts;
+mod coverage;
 mod header;
 mod ids;
 mod operations;
 
 use crate::chain::{
-    Content, Cut, Entry, Extension, Hash, Header, Operation, Outcome, Parameters, Receipt, ValidatorId,
+    Content, Cut, Entry, Extension, Hash, Header, Operation, Origin, Outcome, Receipt, Transaction, ValidatorId,
 };
-use crate::chain::{Transaction, check, to_canonical};
 
 use super::apply::{Request, Rules};
-use super::state::{self, Changes, Supply, Table, Tip, View};
-use super::{Error, Signature, Tree, tree};
+use super::replica::Replica;
+use super::state::{self, Changes, Covered, Supply, Table, View, to_record};
+use super::validators::{Validators, earnings_account};
+use super::{Error, Signature, tree};
 use accounts::Accounts;
+pub(super) use coverage::Stretches;
+pub(super) use header::Roots;
 use ids::Ids;
-use operations::Committee;
+use operations::{Books, Committee};
 
 /// More bytes than the largest transaction takes in a block. (A test renders it.)
 pub(super) const TRANSACTION_SIZE_BYTES_MAX: u64 = 4096;
 
-/// A block to be: everything about it that does not follow from the state.
+/// A block to be: everything about it that does not follow from the chain so far.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate<'a> {
     /// The records, in order. What receipts they have does not matter.
@@ -51,7 +55,7 @@ pub struct Candidate<'a> {
     pub extensions: &'a [Extension],
 }
 
-/// What executing a candidate gives.
+/// What executing a candidate gives. Nothing has changed yet: see [`Replica::advance`].
 #[derive(Clone, Debug)]
 pub struct Executed {
     /// The header.
@@ -62,12 +66,23 @@ pub struct Executed {
     pub receipts: Vec<Option<Receipt>>,
     /// All operations of the block.
     pub operations: Vec<Operation>,
-    /// What the block makes of the supply.
-    pub supply: Supply,
-    /// What changes, but for the tip: see [`Executed::into_changes`].
-    pub changes: Changes,
-    /// What the changes make of the state tree.
-    pub update: tree::Update,
+    changes: Changes,
+    update: tree::Update,
+    supply: Supply,
+    validators: Option<Validators>,
+    covered: Vec<(i32, Covered)>,
+}
+
+/// What a replica takes of an execution.
+pub(super) struct Parts {
+    pub(super) header: Header,
+    pub(super) hash: Hash,
+    pub(super) changes: Changes,
+    pub(super) update: tree::Update,
+    pub(super) supply: Supply,
+    /// `None`: as they were.
+    pub(super) validators: Option<Validators>,
+    pub(super) covered: Vec<(i32, Covered)>,
 }
 
 impl Executed {
@@ -82,54 +97,42 @@ impl Executed {
         entries
     }
 
-    /// The state's last block once this one is sealed; `next_seed` follows from the seal's reveal.
+    /// What changes in the state, but for the tip.
     #[must_use]
-    pub fn tip(&self, next_seed: Hash) -> Tip {
-        Tip {
-            chain_id: self.header.chain_id.clone(),
-            height: self.header.height,
-            hash: self.hash,
-            time_ms: self.header.time_ms,
-            seed: next_seed,
-            state_root: self.header.state_root,
-        }
+    pub fn changes(&self) -> &Changes {
+        &self.changes
     }
 
-    /// What is to be written and committed once the block is sealed, the tip included.
-    #[must_use]
-    pub fn into_changes(mut self, next_seed: Hash) -> (Changes, tree::Update) {
-        let tip = self.tip(next_seed);
-        self.changes.put_tip(&tip);
-        (self.changes, self.update)
+    pub(super) fn into_parts(self) -> Parts {
+        let Self { header, hash, changes, update, supply, validators, covered, .. } = self;
+        Parts { header, hash, changes, update, supply, validators, covered }
     }
 }
 
 /// An entry for a transaction that nobody has executed yet: its receipt says nothing.
 #[must_use]
-pub fn undecided(origin: crate::chain::Origin, original: Hash, transaction: Transaction) -> Entry {
-    let receipt = Receipt { outcome: Outcome::Applied, from_balance: 0, to_balance: 0 };
-    Entry { origin, original, content: Content::Transaction { transaction, receipt } }
+pub fn undecided(origin: Origin, original: Hash, transaction: Transaction) -> Entry {
+    Entry { origin, original, content: Content::Transaction { transaction, receipt: Receipt::UNDECIDED } }
 }
 
-/// Executes a candidate on a state and the tree of that state.
-pub fn execute<V: View + ?Sized>(
+/// Executes a candidate on a state. `roots`, where the caller knows them already, are those of the body that comes of it.
+pub(super) fn execute<V: View + ?Sized>(
+    replica: &Replica,
     view: &V,
-    tree: &Tree,
-    parameters: &Parameters,
     candidate: &Candidate<'_>,
+    roots: Option<Roots>,
 ) -> Result<Executed, Error<V::Error>> {
-    let tip = state::tip(view)?;
-    let height = check_start(view, tree, parameters, candidate, &tip)?;
-    check::ascending(candidate.entries).map_err(Error::candidate)?;
+    let height = check_start(replica, candidate)?;
+    let stretches = Stretches::new(replica, candidate.entries).map_err(Error::candidate)?;
+    let (parameters, active_height) = (replica.parameters(), replica.next_active_height());
 
-    let mut committee = Committee::load(view)?;
-    let proposer_account = operations::account_of(candidate.proposer).map_err(Error::candidate)?;
-    let mut accounts = Accounts::load(view, candidate.entries, &proposer_account, |name| {
-        committee.owner(name, parameters.signatures)
-    })?;
-    let mut ids = Ids::load(view, candidate.entries, height)?;
+    let validators = replica.validator_set();
+    let earnings = earnings_account(candidate.proposer)
+        .map_err(|error| Error::candidate(format!("{} proposes no block: {error}", candidate.proposer)))?;
+    let mut accounts = Accounts::load(view, candidate.entries, &earnings, |name| validators.owner(name))?;
+    let mut ids = Ids::load(view, candidate.entries, active_height)?;
 
-    let rules = Rules { parameters, height };
+    let rules = Rules { parameters, active_height };
     let mut applied = 0u64;
     let mut receipts = Vec::with_capacity(candidate.entries.len());
     for (place, entry) in candidate.entries.iter().enumerate() {
@@ -143,50 +146,49 @@ pub fn execute<V: View + ?Sized>(
         receipts.push(Some(receipt));
     }
 
-    let fees = i128::from(applied) * i128::from(parameters.fee.get());
-    let mut books = operations::Books { height, parameters, fees, minted: 0, burnt: 0, operations: Vec::new() };
+    let (fees, is_active) = (i128::from(applied) * i128::from(parameters.fee.get()), applied > 0);
+    let mut books = Books { height, parameters, fees, is_active, minted: 0, burnt: 0, operations: Vec::new() };
+    let mut committee = Committee::new(validators);
     books.prior(&mut committee, candidate).map_err(Error::candidate)?;
-    books.pay(candidate.proposer, &proposer_account, accounts.proposer());
+    books.pay(candidate.proposer, &earnings, accounts.earnings());
 
-    let supply = check_supply_law(view, &accounts, &committee, &books)?;
+    let supply = check_supply_law(replica.supply(), &accounts, &committee, &books)?;
     let mut changes = Changes::new();
     accounts.write_changes(&mut changes);
-    ids.write_changes(height, parameters.ids_remember_blocks, &mut changes);
+    ids.write_changes(active_height, parameters.ids_remember_blocks, &mut changes);
     committee.write_changes(&mut changes);
-    changes.put(Table::Chain, state::SEED, &to_canonical(&tip.seed));
-    if books.minted != 0 || books.burnt != 0 {
-        changes.put(Table::Chain, state::SUPPLY, &to_canonical(&supply));
+    if supply != *replica.supply() {
+        changes.put(Table::Chain, state::SUPPLY, &to_record(&supply));
     }
-    let update = tree.update(changes.to_tree())?;
-    let header = header::build(&header::Parts {
-        tip: &tip,
-        height,
-        parameters,
+    stretches.write_changes(&mut changes);
+    let update = replica.tree().update(changes.to_tree())?;
+    let changed_validators = committee.into_changed();
+    let parts = header::Parts {
         candidate,
-        ranges: check::ranges(candidate.entries),
-        receipts: &receipts,
-        operations: &books.operations,
+        height,
+        active_height: if is_active { active_height } else { replica.tip().active_height },
+        history: replica.next_history(),
+        ranges: stretches.ranges,
+        roots: roots.unwrap_or_else(|| Roots::of(candidate.entries, &receipts, &books.operations)),
         state_root: update.root(),
-        validators: committee.hash(),
-    });
-    let operations = books.operations;
-    Ok(Executed { hash: header.hash(), header, receipts, operations, supply, changes, update })
+        validators: changed_validators.as_ref().unwrap_or(validators).hash(),
+    };
+    let header = header::build(replica, parts);
+    Ok(Executed {
+        hash: header.hash(),
+        header,
+        receipts,
+        operations: books.operations,
+        changes,
+        update,
+        supply,
+        validators: changed_validators,
+        covered: stretches.covered,
+    })
 }
 
-/// Checks that the arguments belong together; answers the block's height.
-fn check_start<V: View + ?Sized>(
-    view: &V,
-    tree: &Tree,
-    parameters: &Parameters,
-    candidate: &Candidate<'_>,
-    tip: &Tip,
-) -> Result<u64, Error<V::Error>> {
-    if tree.root() != tip.state_root {
-        return Err(Error::OtherTree { tree: tree.root(), state: tip.state_root });
-    }
-    if state::parameters(view)? != *parameters {
-        return Err(Error::candidate("the parameters given are not those of the state"));
-    }
+/// Checks that there can be such a block; answers its height.
+fn check_start<E>(replica: &Replica, candidate: &Candidate<'_>) -> Result<u64, Error<E>> {
     let (entries, signatures) = (candidate.entries.len(), candidate.signatures.len());
     if entries != signatures {
         return Err(Error::candidate(format!(
@@ -196,7 +198,12 @@ fn check_start<V: View + ?Sized>(
     if entries == 0 {
         return Err(Error::candidate("it holds no records"));
     }
-    tip.height.checked_add(1).ok_or_else(|| Error::candidate("no height comes after the last one"))
+    let height = replica.next_height().ok_or_else(|| Error::candidate("no height comes after the last one"))?;
+    let version = replica.parameters().version_at(height);
+    if version > Header::VERSION {
+        return Err(Error::Newer(crate::chain::Error::newer_version(height, u64::from(version))));
+    }
+    Ok(height)
 }
 
 fn apply(
@@ -216,7 +223,7 @@ fn apply(
     let outcome = match rules.apply(&request, from, to) {
         Ok(transfer) => {
             accounts.set(place, transfer);
-            ids.remember(place, rules.height, transaction);
+            ids.remember(place, rules.active_height, transaction);
             Outcome::Applied
         }
         Err(reason) => Outcome::Rejected(reason),
@@ -226,18 +233,17 @@ fn apply(
 }
 
 /// What the block makes of the supply, once it is certain that nothing else came into being or was lost.
-fn check_supply_law<V: View + ?Sized>(
-    view: &V,
+fn check_supply_law<E>(
+    before: &Supply,
     accounts: &Accounts<'_>,
-    committee: &Committee,
-    books: &operations::Books<'_>,
-) -> Result<Supply, Error<V::Error>> {
+    committee: &Committee<'_>,
+    books: &Books<'_>,
+) -> Result<Supply, Error<E>> {
     let change = accounts.change() + committee.change();
     let booked = books.minted - books.burnt;
     if change != booked {
         return Err(Error::SupplyLaw { change, booked });
     }
-    let before = state::supply(view)?;
     Ok(Supply {
         genesis: before.genesis,
         minted: before.minted.saturating_add(books.minted),

@@ -127,7 +127,7 @@ mod tests {
         #[test]
         fn changes_are_a_map_in_which_the_last_write_wins(
             writes in proptest::collection::vec(
-                (0..6usize, proptest::collection::vec(0..3u8, 0..3), prop::option::of(any::<u16>())),
+                (0..Table::ALL.len(), proptest::collection::vec(0..3u8, 0..3), prop::option::of(any::<u16>())),
                 0..40,
             ),
         ) {

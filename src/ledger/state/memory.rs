@@ -1,18 +1,28 @@
 //! The state in memory: for verifying, replaying and testing.
 
 use std::borrow::Borrow;
-use std::collections::HashMap;
 use std::convert::Infallible;
+use std::hash::{BuildHasher, RandomState};
+
+use hashbrown::HashTable;
 
 use super::{Changes, Table, View};
 
 /// All tables in memory.
 ///
 /// Keys come from strangers, so the tables are hashed with the standard library's keyed hash; whatever is listed is
-/// sorted first, so that nothing ever depends on it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// sorted first, so that nothing ever depends on it. Keys and values lie in the table itself where they are short, as those of
+/// accounts are: then a look-up waits for memory once.
+#[derive(Clone, Debug, Default)]
 pub struct MemoryState {
-    tables: [HashMap<Vec<u8>, Vec<u8>>; Table::ALL.len()],
+    hasher: RandomState,
+    tables: [HashTable<Entry>; Table::ALL.len()],
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    key: Bytes<30>,
+    value: Bytes<22>,
 }
 
 impl MemoryState {
@@ -24,27 +34,43 @@ impl MemoryState {
 
     /// Takes changes in.
     pub fn apply(&mut self, changes: impl Borrow<Changes>) {
-        for (table, key, value) in changes.borrow().iter() {
+        let changes = changes.borrow();
+        // As in `get_many`: hashing apart from looking up.
+        let hashes: Vec<u64> = changes.iter().map(|(_, key, _)| self.hasher.hash_one(key)).collect();
+        for ((table, key, value), hash) in changes.iter().zip(hashes) {
             let entries = &mut self.tables[place(table)];
-            match (value, entries.get_mut(key)) {
-                (Some(value), Some(old)) => {
-                    old.clear();
-                    old.extend_from_slice(value);
+            match (value, entries.find_entry(hash, |entry| entry.key.get() == key)) {
+                (Some(value), Ok(mut found)) => found.get_mut().value.set(value),
+                (Some(value), Err(_)) => {
+                    let entry = Entry { key: Bytes::new(key), value: Bytes::new(value) };
+                    entries.insert_unique(hash, entry, |entry| self.hasher.hash_one(entry.key.get()));
                 }
-                (Some(value), None) => drop(entries.insert(key.to_vec(), value.to_vec())),
-                (None, _) => drop(entries.remove(key)),
+                (None, Ok(found)) => drop(found.remove()),
+                (None, Err(_)) => {}
             }
         }
     }
 
     /// The entries of a table, by key.
     pub fn table(&self, table: Table) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let mut entries: Vec<(&[u8], &[u8])> =
-            self.tables[place(table)].iter().map(|(key, value)| (key.as_slice(), value.as_slice())).collect();
+        let entries = self.tables[place(table)].iter();
+        let mut entries: Vec<(&[u8], &[u8])> = entries.map(|entry| (entry.key.get(), entry.value.get())).collect();
         entries.sort_unstable();
         entries.into_iter()
     }
+
+    fn find(&self, table: Table, hash: u64, key: &[u8]) -> Option<&[u8]> {
+        self.tables[place(table)].find(hash, |entry| entry.key.get() == key).map(|entry| entry.value.get())
+    }
 }
+
+impl PartialEq for MemoryState {
+    fn eq(&self, other: &Self) -> bool {
+        Table::ALL.into_iter().all(|table| self.table(table).eq(other.table(table)))
+    }
+}
+
+impl Eq for MemoryState {}
 
 /// The bytes of the tables count from 1 without gaps (a test says so).
 fn place(table: Table) -> usize {
@@ -56,7 +82,7 @@ impl View for MemoryState {
 
     fn get(&self, table: Table, key: &[u8], value: &mut Vec<u8>) -> Result<bool, Infallible> {
         value.clear();
-        let found = self.tables[place(table)].get(key);
+        let found = self.find(table, self.hasher.hash_one(key), key);
         if let Some(found) = found {
             value.extend_from_slice(found);
         }
@@ -69,9 +95,10 @@ impl View for MemoryState {
     }
 
     fn get_many(&self, table: Table, keys: &[&[u8]], found: &mut dyn FnMut(usize, &[u8])) -> Result<(), Infallible> {
-        let entries = &self.tables[place(table)];
-        for (place, key) in keys.iter().enumerate() {
-            if let Some(value) = entries.get(*key) {
+        // Hashing apart from looking up, so that the processor waits for many entries at a time.
+        let hashes: Vec<u64> = keys.iter().map(|key| self.hasher.hash_one(key)).collect();
+        for (place, (key, hash)) in keys.iter().zip(hashes).enumerate() {
+            if let Some(value) = self.find(table, hash, key) {
                 found(place, value);
             }
         }
@@ -79,13 +106,85 @@ impl View for MemoryState {
     }
 }
 
+/// Bytes in place if they are at most `SIZE`, otherwise on the heap.
+#[derive(Clone, Debug)]
+enum Bytes<const SIZE: usize> {
+    Here { length: u8, bytes: [u8; SIZE] },
+    Heap(Box<[u8]>),
+}
+
+impl<const SIZE: usize> Bytes<SIZE> {
+    fn new(bytes: &[u8]) -> Self {
+        let mut here = [0; SIZE];
+        match (here.get_mut(..bytes.len()), u8::try_from(bytes.len())) {
+            (Some(place), Ok(length)) => {
+                place.copy_from_slice(bytes);
+                Bytes::Here { length, bytes: here }
+            }
+            _ => Bytes::Heap(bytes.into()),
+        }
+    }
+
+    fn set(&mut self, bytes: &[u8]) {
+        *self = Self::new(bytes);
+    }
+
+    fn get(&self) -> &[u8] {
+        match self {
+            Bytes::Here { length, bytes } => &bytes[..usize::from(*length)],
+            Bytes::Heap(bytes) => bytes,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
     fn each_table_has_a_place_of_its_own() {
         let places: Vec<usize> = Table::ALL.into_iter().map(place).collect();
         assert_eq!(places, (0..Table::ALL.len()).collect::<Vec<_>>());
+    }
+
+    fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
+        (0..3u8, prop_oneof![0..4usize, 20..24usize, 29..32usize, 300..302usize])
+            .prop_map(|(byte, length)| vec![byte; length])
+    }
+
+    proptest! {
+        #[test]
+        fn the_state_is_a_map_by_table_and_key_and_short_bytes_are_like_long_ones(
+            writes in proptest::collection::vec((0..Table::ALL.len(), any_bytes(), prop::option::of(any_bytes())), 0..60),
+        ) {
+            let (mut state, mut model) = (MemoryState::new(), BTreeMap::new());
+            for (table, key, value) in &writes {
+                let table = Table::ALL[*table];
+                let mut changes = Changes::new();
+                changes.set(table, key, value.as_deref());
+                state.apply(&changes);
+                match value {
+                    Some(value) => drop(model.insert((table, key.clone()), value.clone())),
+                    None => drop(model.remove(&(table, key.clone()))),
+                }
+            }
+            for table in Table::ALL {
+                let of_table = |((_, key), value): (&(Table, Vec<u8>), &Vec<u8>)| (key.clone(), value.clone());
+                let expected: Vec<_> = model.iter().filter(|((of, _), _)| *of == table).map(of_table).collect();
+                let listed: Vec<_> = state.table(table).map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
+                prop_assert_eq!(&listed, &expected);
+                let mut keys: Vec<&[u8]> = writes.iter().map(|(_, key, _)| key.as_slice()).collect();
+                keys.sort_unstable();
+                keys.dedup();
+                let mut found = Vec::new();
+                state.get_many(table, &keys, &mut |place, value| found.push((keys[place].to_vec(), value.to_vec()))).unwrap();
+                prop_assert_eq!(&found, &expected);
+            }
+            prop_assert_eq!(&state, &state.clone());
+        }
     }
 }

@@ -4,33 +4,39 @@
 //! table        key                                        value                          in the state tree
 //! accounts     name                                       Account                        yes
 //! ids          sender length u8 | sender | id             RememberedId                   no: follows from expiries
-//! expiries     height u64 | chunk u32, big-endian         list of ids                    yes
+//! expiries     active height u64 | chunk u32, big-endian  list of ids                    yes
 //! validators   id                                         ValidatorRecord                yes
-//! chain        "parameters", "seed", "supply"             Parameters, Hash, Supply       yes
+//! chain        "parameters", "supply"                     Parameters, Supply             yes
+//! coverage     partition i32, big-endian                  Covered                        yes
 //! tip          "tip"                                      Tip                            no: names the root itself
 //! ```
 //!
-//! Values are canonical encodings. An entry of a table in the tree is the leaf
-//! `path = H(StateKey, table byte || key)`, `value = SHA-256(value bytes)`.
+//! [`records`] draws the values. An entry of a table in the tree is the leaf `path = H(StateKey, table byte || key)`,
+//! `value = SHA-256(value bytes)`.
 
 mod audit;
 mod changes;
 mod genesis;
+mod list;
 mod memory;
+mod reading;
 mod records;
 
-pub use audit::{audit_ids, audit_supply, build_tree};
+pub use audit::{Audited, audit};
 pub use changes::Changes;
 pub use genesis::genesis;
+pub(in crate::ledger) use list::{ListWriter, visit_chunk};
 pub use memory::MemoryState;
+pub(in crate::ledger) use reading::SUPPLY;
+pub use reading::{account, coverage, parameters, supply, tip, validators};
 pub use records::{
-    Account, ListedId, RememberedId, StateError, Supply, Tip, ValidatorRecord, expiry_key, id_key, parameters, seed,
-    supply, tip, validators,
+    Account, Covered, RememberedId, StateError, Supply, Tip, ValidatorRecord, coverage_key, expiry_key, id_key,
 };
-pub(in crate::ledger) use records::{LIST_SIZE_BYTES_MAX, SEED, SUPPLY, read};
+pub(in crate::ledger) use records::{from_record, to_record, write_id_key};
 
-use super::tree::{Change, short_hash};
-use crate::chain::hash::{Domain, Hash, hash};
+use super::tree::Change;
+use crate::chain::hash::{Domain, Hash, TAG_SIZE_BYTES, hash};
+use crate::chain::sha256::two_messages;
 
 /// A table of the state. The byte is part of the path in the state tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,20 +46,22 @@ pub enum Table {
     Accounts = 1,
     /// Ids of applied transactions, by sender and id.
     Ids = 2,
-    /// Which ids are forgotten at which height. The state root commits to ids through these lists.
+    /// Which ids are forgotten at which active height. The state root commits to ids through these lists.
     Expiries = 3,
     /// Validators, by id.
     Validators = 4,
-    /// Parameters, seed, supply.
+    /// Parameters, supply.
     Chain = 5,
+    /// How far each partition of the transactions topic is in blocks.
+    Coverage = 6,
     /// The last block.
-    Tip = 6,
+    Tip = 7,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Table; 6] =
-        [Table::Accounts, Table::Ids, Table::Expiries, Table::Validators, Table::Chain, Table::Tip];
+    pub const ALL: [Table; 7] =
+        [Table::Accounts, Table::Ids, Table::Expiries, Table::Validators, Table::Chain, Table::Coverage, Table::Tip];
 
     /// The table's name, for a store of its own.
     #[must_use]
@@ -64,6 +72,7 @@ impl Table {
             Table::Expiries => "expiries",
             Table::Validators => "validators",
             Table::Chain => "chain",
+            Table::Coverage => "coverage",
             Table::Tip => "tip",
         }
     }
@@ -72,7 +81,7 @@ impl Table {
     #[must_use]
     pub const fn in_tree(self) -> bool {
         match self {
-            Table::Accounts | Table::Expiries | Table::Validators | Table::Chain => true,
+            Table::Accounts | Table::Expiries | Table::Validators | Table::Chain | Table::Coverage => true,
             Table::Ids | Table::Tip => false,
         }
     }
@@ -80,21 +89,36 @@ impl Table {
     /// The path of one of its keys in the state tree.
     #[must_use]
     pub fn path(self, key: &[u8]) -> Hash {
-        let table = [self as u8];
-        let short = short_hash(&[Domain::StateKey.tag(), &table, key]);
-        short.unwrap_or_else(|| hash(Domain::StateKey, &[&table, key]))
+        hash(Domain::StateKey, &[&[self as u8], key])
+    }
+
+    /// An entry of the table as the state tree holds it: the path of its key, and the hash of its value.
+    #[must_use]
+    pub fn leaf(self, key: &[u8], value: &[u8]) -> (Hash, Hash) {
+        // Longer than any key of a table that is in the tree.
+        const SIZE_BYTES_MAX: usize = TAG_SIZE_BYTES + 1 + 143;
+        let mut message = [0; SIZE_BYTES_MAX];
+        let Some(message) = message.get_mut(..TAG_SIZE_BYTES + 1 + key.len()) else {
+            return (self.path(key), Hash::of(value));
+        };
+        message[..TAG_SIZE_BYTES].copy_from_slice(Domain::StateKey.tag());
+        message[TAG_SIZE_BYTES] = self as u8;
+        message[TAG_SIZE_BYTES + 1..].copy_from_slice(key);
+        let [path, value] = two_messages([message, value]);
+        (path, value)
     }
 
     /// A change to the table as a change to the state tree; `None` for a table that is not in it.
     #[must_use]
     pub fn tree_change(self, key: &[u8], value: Option<&[u8]>) -> Option<Change> {
-        self.in_tree().then(|| (self.path(key), value.map(value_hash)))
+        self.in_tree().then(|| match value {
+            Some(value) => {
+                let (path, value) = self.leaf(key, value);
+                (path, Some(value))
+            }
+            None => (self.path(key), None),
+        })
     }
-}
-
-/// SHA-256 of a value.
-fn value_hash(value: &[u8]) -> Hash {
-    short_hash(&[value]).unwrap_or_else(|| Hash::of(value))
 }
 
 /// Where the state is read from: stores, or memory.

@@ -3,11 +3,19 @@
 use proptest::prelude::*;
 
 use super::world::{World, transfer};
-use crate::chain::{Cut, Header, Parameters, Window};
+use crate::chain::{Cut, Header, Parameters, TIMESTAMP_MS_MAX, Window};
 use crate::ledger::cut::{Checked, CutError, Cutter, Item, Span, Verdict, check};
 
 fn at(timestamp_ms: i64, size_bytes: u64) -> Item {
-    Item { timestamp_ms, size_bytes }
+    Item { timestamp_ms, size_bytes, is_transaction: true }
+}
+
+fn stub_at(timestamp_ms: i64, size_bytes: u64) -> Item {
+    Item { timestamp_ms, size_bytes, is_transaction: false }
+}
+
+fn transaction_count(items: &[Item]) -> usize {
+    items.iter().filter(|item| item.is_transaction).count()
 }
 
 fn parameters(transactions: u32, bytes: u32, window_ms: u64) -> Parameters {
@@ -53,7 +61,7 @@ fn cut_all(parameters: &Parameters, items: &[Item], batches: &[usize], restarts:
                 assert!(!matches!(cutter.offer(item), Verdict::CutBefore(_)));
             }
             next += 1;
-            if next - start >= parameters.block_max_transactions as usize {
+            if transaction_count(&items[start..next]) >= parameters.block_max_transactions as usize {
                 close(&mut cutter, next, Cut::Transactions, &mut start, &mut parent_time_ms);
             }
         }
@@ -62,10 +70,13 @@ fn cut_all(parameters: &Parameters, items: &[Item], batches: &[usize], restarts:
 }
 
 fn any_items() -> impl Strategy<Value = Vec<Item>> {
-    let timestamp =
-        prop_oneof![20 => -50..500i64, 1 => Just(-1), 1 => Just(i64::MIN), 1 => Just(i64::MAX), 1 => any::<i64>()];
+    let (min, max) = (-TIMESTAMP_MS_MAX, TIMESTAMP_MS_MAX);
+    let timestamp = prop_oneof![20 => -50..500i64, 1 => Just(-1), 1 => Just(min), 1 => Just(max), 1 => min..=max];
     let size = prop_oneof![10 => 1..60u64, 1 => 90..300u64, 1 => Just(u64::MAX)];
-    proptest::collection::vec((timestamp, size).prop_map(|(timestamp, size)| at(timestamp, size)), 1..60)
+    let item = (timestamp, size, prop::bool::weighted(0.7));
+    let item =
+        item.prop_map(|(timestamp_ms, size_bytes, is_transaction)| Item { timestamp_ms, size_bytes, is_transaction });
+    proptest::collection::vec(item, 1..60)
 }
 
 fn any_parameters() -> impl Strategy<Value = Parameters> {
@@ -103,10 +114,11 @@ proptest! {
             let block = &items[stretch.start..stretch.end];
             let size = block.iter().fold(0u64, |size, item| size.saturating_add(item.size_bytes));
             prop_assert!(block.len() == 1 || size <= u64::from(parameters.block_max_bytes));
-            prop_assert!(block.len() <= parameters.block_max_transactions as usize);
+            prop_assert!(transaction_count(block) <= parameters.block_max_transactions as usize);
             if let Some(Window { start_ms, end_ms }) = stretch.span.window {
                 let time_ms = stretch.span.time_ms;
-                prop_assert!(start_ms <= time_ms && (time_ms < end_ms || end_ms == i64::MAX));
+                prop_assert!(start_ms <= time_ms && (time_ms < end_ms || end_ms == TIMESTAMP_MS_MAX));
+                prop_assert!(start_ms >= -TIMESTAMP_MS_MAX && end_ms <= TIMESTAMP_MS_MAX, "numbers that JSON can hold");
                 prop_assert!(block.iter().all(|item| item.timestamp_ms <= time_ms));
             }
             next = stretch.end;
@@ -192,6 +204,19 @@ fn a_record_that_overflows_is_cut_before_and_one_that_fits_nowhere_stands_alone(
     cutter.close();
     assert_eq!(cutter.offer(&at(0, 1000)), Verdict::Keep);
     assert_eq!(cutter.offer(&at(0, 1)), Verdict::CutBefore(Cut::Bytes));
+}
+
+#[test]
+fn records_that_are_no_transactions_end_a_block_by_their_bytes_alone() {
+    let mut cutter = Cutter::new(&parameters(2, 100, 0), 0);
+    for _ in 0..100 {
+        assert_eq!(cutter.offer(&stub_at(0, 1)), Verdict::Keep);
+    }
+    assert_eq!(cutter.offer(&stub_at(0, 1)), Verdict::CutBefore(Cut::Bytes));
+    cutter.close();
+    assert_eq!(cutter.offer(&at(0, 1)), Verdict::Keep);
+    assert_eq!(cutter.offer(&stub_at(0, 1)), Verdict::Keep);
+    assert_eq!(cutter.offer(&at(0, 1)), Verdict::CutAfter(Cut::Transactions));
 }
 
 #[test]

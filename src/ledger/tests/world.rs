@@ -1,26 +1,28 @@
-//! A chain in memory: a genesis, a state with its tree, and the blocks made so far.
+//! A chain in memory: a genesis, a replica with its state, and the blocks made so far.
 
 use ed25519_zebra::{SigningKey, VerificationKeyBytes};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use crate::chain::{
-    Amount, Balances, Block, Content, Cut, Entry, Evidence, Genesis, GenesisValidator, Hash, Header, Id, Name,
+    Amount, Author, Balances, Block, Content, Cut, Entry, Evidence, Genesis, GenesisValidator, Hash, Header, Id, Name,
     Operation, Origin, Outcome, Parameters, ReasonCode, Receipt, RefusalReason, RejectCode, Signatures, SignedHeader,
-    Transaction, ValidatorId,
+    StakeAuthor, Transaction, ValidatorId,
 };
 use crate::ledger::execute::undecided;
-use crate::ledger::state::{self, Account, Tip, View, audit_ids, audit_supply, build_tree};
-use crate::ledger::{Candidate, Error, Executed, MemoryState, Table, Tree, execute, signatures};
+use crate::ledger::state::{self, Account, audit};
+use crate::ledger::{Begun, Candidate, Error, Executed, MemoryState, Replica, Table, signatures};
 
-pub(super) const CHAIN_ID: &str = "test";
+/// Stands for the genesis hash where transactions are signed: worlds with other accounts and parameters take the same
+/// signatures.
+pub(super) const CHAIN: Hash = Hash([9; 32]);
 pub(super) const STAKES: [u64; 5] = [2000, 1500, 1000, 500, 1];
 
 #[derive(Clone, Debug)]
 pub(super) struct World {
     pub(super) genesis: Genesis,
     pub(super) state: MemoryState,
-    pub(super) tree: Tree,
+    pub(super) replica: Replica,
     pub(super) blocks: Vec<Block>,
     next_offset: i64,
 }
@@ -35,6 +37,10 @@ pub(super) fn amount(units: u64) -> Amount {
 
 pub(super) fn with_id(transaction: Transaction, id: &str) -> Transaction {
     Transaction { id: Some(Id::new(id).unwrap()), ..transaction }
+}
+
+pub(super) fn with_nonce(transaction: Transaction, nonce: u64) -> Transaction {
+    Transaction { nonce: Some(nonce), ..transaction }
 }
 
 pub(super) fn transfer(from: &str, to: &str, units: u64) -> Transaction {
@@ -90,25 +96,14 @@ impl World {
         let mut accounts = accounts.to_vec();
         accounts.sort();
         let validators = STAKES.iter().enumerate().map(member).collect();
-        Self::start(Genesis { chain_id: CHAIN_ID.to_owned(), created_ms: 0, accounts, validators, parameters })
+        Self::start(Genesis { chain_id: "test".to_owned(), created_ms: 0, accounts, validators, parameters })
     }
 
     fn start(genesis: Genesis) -> Self {
-        let mut changes = state::genesis(&genesis, genesis.hash());
-        let mut tree = Tree::new();
-        let update = tree.update(changes.to_tree()).unwrap();
-        changes.put_tip(&Tip {
-            chain_id: genesis.chain_id.clone(),
-            height: 0,
-            hash: genesis.hash(),
-            time_ms: genesis.created_ms,
-            seed: genesis.hash(),
-            state_root: update.root(),
-        });
-        tree.commit(update).unwrap();
+        let Begun { replica, changes, .. } = Replica::begin(&genesis, genesis.hash()).unwrap();
         let mut state = MemoryState::new();
         state.apply(&changes);
-        Self { genesis, state, tree, blocks: Vec::new(), next_offset: 0 }
+        Self { genesis, state, replica, blocks: Vec::new(), next_offset: 0 }
     }
 
     /// The same chain before its first block.
@@ -132,8 +127,8 @@ impl World {
     }
 
     pub(super) fn stub(&mut self) -> Entry {
-        let mut entry = self.entry(transfer("a", "b", 0));
-        entry.content = Content::Stub { reason: RejectCode::NotJson, key: Hash::ZERO, value: entry.original };
+        let mut entry = self.entry(transfer("a", "b", 1));
+        entry.content = Content::Stub { reason: RejectCode::NotJson, key: None };
         entry
     }
 
@@ -145,7 +140,7 @@ impl World {
     ) -> Result<Executed, Error<std::convert::Infallible>> {
         let mut randomness = ChaCha20Rng::seed_from_u64(1);
         let policy = self.parameters().signatures;
-        let signatures = signatures::verify(entries, policy, CHAIN_ID, &mut randomness);
+        let signatures = signatures::verify(entries, policy, &CHAIN, &mut randomness);
         let candidate = Candidate {
             entries,
             signatures: &signatures,
@@ -155,7 +150,7 @@ impl World {
             prior,
             extensions: &[],
         };
-        execute(&self.state, &self.tree, self.parameters(), &candidate)
+        self.replica.execute(&self.state, &candidate)
     }
 
     pub(super) fn execute(&self, entries: &[Entry]) -> Executed {
@@ -180,8 +175,7 @@ impl World {
 
     pub(super) fn commit(&mut self, executed: Executed) {
         let next_seed = next_seed(&executed);
-        let (changes, update) = executed.into_changes(next_seed);
-        self.tree.commit(update).unwrap();
+        let changes = self.replica.advance(executed, next_seed).unwrap();
         self.state.apply(&changes);
     }
 
@@ -199,9 +193,7 @@ impl World {
     }
 
     pub(super) fn account(&self, name: &Name) -> Account {
-        let mut value = Vec::new();
-        self.state.get(Table::Accounts, name.as_bytes(), &mut value).unwrap();
-        Account::from_record(&value).unwrap_or_default()
+        state::account(&self.state, name).unwrap()
     }
 
     pub(super) fn balance(&self, text: &str) -> i64 {
@@ -209,16 +201,28 @@ impl World {
     }
 
     pub(super) fn accounts(&self) -> impl Iterator<Item = Account> {
-        self.state.table(Table::Accounts).map(|(_, record)| Account::from_record(record).unwrap())
+        self.state.table(Table::Accounts).map(|(name, record)| Account::from_record(name, record).unwrap())
+    }
+
+    /// How many entries a table has.
+    pub(super) fn count(&self, table: Table) -> usize {
+        self.state.table(table).count()
     }
 
     /// What holds after every block, whatever the block: the supply law over the full sum, a tree that is the one of the
-    /// tables, and ids that are those of the lists.
+    /// tables, ids that are those of the lists, and a replica that is the one of its state.
     pub(super) fn check(&self) {
-        audit_supply(&self.state).unwrap();
-        audit_ids(&self.state).unwrap();
-        assert_eq!(build_tree(&self.state).unwrap().root(), self.tree.root());
-        assert_eq!(state::tip(&self.state).unwrap().state_root, self.tree.root());
+        let audited = audit(&self.state).unwrap().unwrap();
+        assert_eq!(audited.supply, *self.replica.supply());
+        let loaded = Replica::load(&self.state).unwrap().unwrap();
+        assert_eq!(loaded.tip(), self.replica.tip());
+        assert_eq!(loaded.tree().root(), self.replica.tree().root());
+        assert_eq!(loaded.parameters(), self.replica.parameters());
+        assert_eq!(loaded.validators(), self.replica.validators());
+        assert_eq!(loaded.members(), self.replica.members());
+        assert_eq!(loaded.supply(), self.replica.supply());
+        assert_eq!(loaded.next_history(), self.replica.next_history());
+        assert!(loaded.coverage().eq(self.replica.coverage()));
         let default = Account::default();
         assert!(self.accounts().all(|account| account != default), "an account with nothing in it is kept");
     }
@@ -233,10 +237,12 @@ pub(super) fn slash(round: u32, place: usize) -> Operation {
     let header = Header {
         version: 1,
         hash_algorithm: 1,
-        chain_id: CHAIN_ID.to_owned(),
+        genesis: CHAIN,
         height: 1,
-        parent: Hash::ZERO,
+        active_height: 1,
         time_ms: 0,
+        parent: Hash::ZERO,
+        history: Hash::ZERO,
         window: None,
         cut: Cut::End,
         ranges: Vec::new(),
@@ -245,9 +251,7 @@ pub(super) fn slash(round: u32, place: usize) -> Operation {
         state_root: Hash::ZERO,
         validators: Hash::ZERO,
         parameters: Hash::ZERO,
-        proposer: validator(place),
-        round,
-        seed: Hash::ZERO,
+        author: Author::Stake(StakeAuthor { proposer: validator(place), round, seed: Hash::ZERO }),
         extensions: Vec::new(),
     };
     let evidence = Evidence::Refusal {

@@ -15,7 +15,6 @@
 
 mod paths;
 mod proof;
-mod sha256;
 mod slots;
 mod update;
 
@@ -23,11 +22,10 @@ mod update;
 mod tests;
 
 pub use proof::{Proof, ProofError, Terminal};
-pub(in crate::ledger) use sha256::short_hash;
 pub use update::Update;
 
 use crate::chain::hash::{Domain, Hash};
-use sha256::node_hash;
+use crate::chain::sha256;
 
 /// The hash of a subtree without leaves, and so the root of an empty tree.
 pub const EMPTY: Hash = Hash([0; 32]);
@@ -229,9 +227,9 @@ fn bit(key: &Hash, depth: usize) -> bool {
 }
 
 fn leaf_hash(key: &Hash, value: &Hash) -> Hash {
-    node_hash(Domain::StateLeaf, key, value)
+    sha256::node(Domain::StateLeaf, [key, value])
 }
 
 fn branch_hash(left: &Hash, right: &Hash) -> Hash {
-    node_hash(Domain::StateNode, left, right)
+    sha256::node(Domain::StateNode, [left, right])
 }

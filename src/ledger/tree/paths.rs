@@ -1,13 +1,20 @@
 //! Changes in the order of their keys, and the way from a node down to where their paths end.
 
-use super::{Change, Link, Tree, bit};
-use crate::chain::hash::Hash;
+use std::hint::black_box;
+use std::ops::Range;
+
+use super::update::Branch;
+use super::{Change, EMPTY, Link, Target, Tree, bit, leaf_hash};
+use crate::chain::hash::{Domain, Hash};
+use crate::chain::sha256::two_nodes;
 
 /// Changes in the order of their keys, each key once.
 pub(super) struct Sorted {
     changes: Vec<Change>,
     /// The first 64 bits of each change's key, side by side: deeper than these the walk hardly ever gets.
     prefixes: Vec<u64>,
+    /// The hash of the leaf that each change makes; of no meaning where it deletes.
+    leaf_hashes: Vec<Hash>,
 }
 
 /// Some of the changes: from one place to another in their sorted list.
@@ -20,7 +27,20 @@ impl Sorted {
             changes = sorted(&changes);
         }
         let prefixes = changes.iter().map(|change| prefix(&change.0)).collect();
-        Self { changes, prefixes }
+        let leaf_hashes = leaf_hashes(&changes);
+        Self { changes, prefixes, leaf_hashes }
+    }
+
+    pub(super) fn at(&self, place: u32) -> Change {
+        self.changes[place as usize]
+    }
+
+    pub(super) fn is_present(&self, place: u32) -> bool {
+        self.changes[place as usize].1.is_some()
+    }
+
+    pub(super) fn leaf_hash(&self, place: u32) -> Hash {
+        self.leaf_hashes[place as usize]
     }
 
     pub(super) fn len(&self) -> usize {
@@ -31,13 +51,21 @@ impl Sorted {
         &self.changes[start as usize..end as usize]
     }
 
+    /// Whether a change goes right at this depth.
+    fn goes_right(&self, place: u32, depth: u32) -> bool {
+        match 63u32.checked_sub(depth) {
+            Some(shift) => self.prefixes[place as usize] >> shift & 1 == 1,
+            None => bit(&self.changes[place as usize].0, depth as usize),
+        }
+    }
+
     /// Where the changes that go right at this depth begin.
     pub(super) fn middle(&self, (start, end): Part, depth: u32) -> u32 {
-        let left = match 1u64.checked_shl(63 - depth.min(63)) {
-            Some(mask) if depth < 64 => {
-                self.prefixes[start as usize..end as usize].partition_point(|prefix| prefix & mask == 0)
+        let left = match 63u32.checked_sub(depth) {
+            Some(shift) => {
+                self.prefixes[start as usize..end as usize].partition_point(|prefix| prefix >> shift & 1 == 0)
             }
-            _ => split(self.part((start, end)), depth as usize).0.len(),
+            None => self.part((start, end)).partition_point(|change| !bit(&change.0, depth as usize)),
         };
         start + left as u32
     }
@@ -64,29 +92,23 @@ fn prefix(key: &Hash) -> u64 {
     key.0.first_chunk().map_or(0, |first| u64::from_be_bytes(*first))
 }
 
-/// Parts sorted changes into those that go left and those that go right at this depth.
-pub(super) fn split(changes: &[Change], depth: usize) -> (&[Change], &[Change]) {
-    changes.split_at(changes.partition_point(|change| !bit(&change.0, depth)))
+/// Each changed entry ends as one leaf, wherever that comes to hang: so all are hashed here, two at a time.
+fn leaf_hashes(changes: &[Change]) -> Vec<Hash> {
+    let mut hashes = Vec::with_capacity(changes.len());
+    let (pairs, last) = changes.as_chunks::<2>();
+    for [(one, one_value), (two, two_value)] in pairs {
+        let values = [one_value.unwrap_or(EMPTY), two_value.unwrap_or(EMPTY)];
+        hashes.extend(two_nodes(Domain::StateLeaf, [[one, &values[0]], [two, &values[1]]]));
+    }
+    hashes.extend(last.iter().map(|(key, value)| leaf_hash(key, &value.unwrap_or(EMPTY))));
+    hashes
 }
 
 /// A branch with changes below it.
 pub(super) struct Visit {
-    pub(super) slot: u32,
-    depth: u32,
+    slot: u32,
     part: Part,
-    pub(super) links: [Link; 2],
-    pub(super) children: [Below; 2],
-}
-
-/// What is known about a child of a visited branch.
-#[derive(Clone, Copy)]
-pub(super) enum Below {
-    /// No changes below it.
-    Same,
-    /// It is a branch: the visit with this number.
-    Visit(u32),
-    /// The path ends there: the bottom with this number.
-    Bottom(u32),
+    pub(super) parent: Parent,
 }
 
 /// Where a path ends: in a leaf, or in nothing.
@@ -94,39 +116,83 @@ pub(super) struct Bottom {
     pub(super) link: Link,
     pub(super) depth: u32,
     pub(super) part: Part,
+    pub(super) parent: Parent,
 }
 
-/// Visits every branch with changes below it, level by level. `visits` holds the first, if there is one.
-pub(super) fn walk(tree: &Tree, changes: &Sorted, visits: &mut Vec<Visit>, bottoms: &mut Vec<Bottom>) {
-    let mut level = 0..visits.len();
-    while !level.is_empty() {
-        for visit in &mut visits[level.clone()] {
-            visit.links = tree.links[visit.slot as usize];
-        }
-        for number in level.clone() {
-            let Visit { depth, part: (start, end), links, .. } = visits[number];
-            let middle = changes.middle((start, end), depth);
-            let mut children = [Below::Same; 2];
-            for (right, part) in [(0, (start, middle)), (1, (middle, end))] {
-                if part.0 < part.1 {
-                    children[right] = below(links[right], depth + 1, part, visits, bottoms);
-                }
-            }
-            visits[number].children = children;
-        }
-        level = level.end..visits.len();
+/// Of which visited branch something is a child, and on which side.
+#[derive(Clone, Copy)]
+pub(super) struct Parent(u32);
+
+impl Parent {
+    /// Of none: it is where the walk began.
+    pub(super) const NONE: Parent = Parent(u32::MAX);
+
+    fn new(number: usize, right: usize) -> Self {
+        // Fewer than 256 branches lie on the path of each of the few changes of a walk.
+        Parent((number << 1 | right) as u32)
+    }
+
+    /// The number of the visit, and the side: 0 left, 1 right.
+    pub(super) fn get(self) -> Option<(usize, usize)> {
+        (self.0 != u32::MAX).then_some(((self.0 >> 1) as usize, (self.0 & 1) as usize))
     }
 }
 
-/// Notes that there are changes below a link: a branch is to be visited, anything else is where the path ends.
-pub(super) fn below(link: Link, depth: u32, part: Part, visits: &mut Vec<Visit>, bottoms: &mut Vec<Bottom>) -> Below {
-    // Fewer than 256 branches lie on the path of each change, and there are fewer than 2^31 slots: the numbers of both
-    // lists fit 32 bits.
-    if link.is_branch() {
-        visits.push(Visit { slot: link.0, depth, part, links: [Link::NOTHING; 2], children: [Below::Same; 2] });
-        Below::Visit(visits.len() as u32 - 1)
-    } else {
-        bottoms.push(Bottom { link, depth, part });
-        Below::Bottom(bottoms.len() as u32 - 1)
+/// A walk: every branch with changes below it, level by level, and where the paths end.
+#[derive(Default)]
+pub(super) struct Walk {
+    pub(super) visits: Vec<Visit>,
+    /// Which visits each level has.
+    pub(super) levels: Vec<Range<usize>>,
+    pub(super) bottoms: Vec<Bottom>,
+}
+
+impl Walk {
+    /// Walks from a node down, and appends a copy of each branch visited. What was there from a walk before is forgotten, but
+    /// for its memory.
+    pub(super) fn run(&mut self, tree: &Tree, changes: &Sorted, from: (Link, u32, Part), branches: &mut Vec<Branch>) {
+        self.visits.clear();
+        self.levels.clear();
+        self.bottoms.clear();
+        let (link, mut depth, part) = from;
+        self.reach(link, depth, part, Parent::NONE);
+        let mut level = 0..self.visits.len();
+        while !level.is_empty() {
+            // Loads that do not depend on each other, so that the processor waits for many at a time.
+            let first = branches.len();
+            branches.extend(self.visits[level.clone()].iter().map(|visit| Branch::of(tree, visit.slot)));
+            depth += 1;
+            for (number, branch) in level.clone().zip(&branches[first..]) {
+                let part = self.visits[number].part;
+                if part.1 - part.0 == 1 {
+                    // Nearly always, below the first levels: and no guessing which way it goes.
+                    let right = usize::from(changes.goes_right(part.0, depth - 1));
+                    self.reach(branch.links[right], depth, part, Parent::new(number, right));
+                    continue;
+                }
+                let middle = changes.middle(part, depth - 1);
+                for (right, part) in [(0, (part.0, middle)), (1, (middle, part.1))] {
+                    if part.0 < part.1 {
+                        self.reach(branch.links[right], depth, part, Parent::new(number, right));
+                    }
+                }
+            }
+            let next = level.end..self.visits.len();
+            self.levels.push(std::mem::replace(&mut level, next));
+        }
+        let leaf = |bottom: &Bottom| match bottom.link.target() {
+            Target::Leaf(slot) => tree.leaves[slot].key.0[0],
+            _ => 0,
+        };
+        black_box(self.bottoms.iter().fold(0, |touched, bottom| touched ^ leaf(bottom)));
+    }
+
+    /// Notes that there are changes below a link: a branch is to be visited, anything else is where the path ends.
+    fn reach(&mut self, link: Link, depth: u32, part: Part, parent: Parent) {
+        if link.is_branch() {
+            self.visits.push(Visit { slot: link.0, part, parent });
+        } else {
+            self.bottoms.push(Bottom { link, depth, part, parent });
+        }
     }
 }

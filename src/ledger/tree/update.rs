@@ -7,16 +7,23 @@
 //! ```
 //!
 //! The walk hashes nothing, so that the processor can fetch many nodes of the arena at a time; hashing then works on
-//! copies that lie one after the other. (Going down and up path by path waits for memory at each step.) A large batch
-//! is split at the top of the tree into blocks whose copies fit the processor's cache.
+//! copies that lie one after the other. (Going down and up path by path waits for memory at each step.) No node of a level
+//! depends on another, so a level is hashed two nodes at a time. A large batch is split at the top of the tree into blocks
+//! whose copies fit the processor's cache.
 
-use super::paths::{Below, Bottom, Part, Sorted, Visit, below, split, walk};
+use std::hint::black_box;
+
+use super::paths::{Bottom, Parent, Part, Sorted, Walk};
 use super::slots::{Slots, write};
 use super::{Change, EMPTY, Error, Leaf, Link, Node, Pair, Target, Tree, bit, branch_hash, leaf_hash};
-use crate::chain::hash::Hash;
+use crate::chain::hash::{Domain, Hash};
+use crate::chain::sha256::two_nodes;
 
 /// The most changes that are worked on at a time: about a thousand branches, or 100 KB.
 const BLOCK_CHANGES_MAX: u32 = 128;
+
+/// How many branches are written at a time.
+const COMMIT_BRANCHES_AT_ONCE: usize = 64;
 
 /// What a batch of changes makes of a tree: the new root, and the nodes to be written when it is committed.
 #[derive(Clone, Debug)]
@@ -39,10 +46,10 @@ impl Update {
 
 /// A branch to be written.
 #[derive(Clone, Copy, Debug)]
-struct Branch {
+pub(super) struct Branch {
     /// Not aligned as in the arena: these are worked on one after the other, and should be as few bytes as possible.
     hashes: [Hash; 2],
-    links: [Link; 2],
+    pub(super) links: [Link; 2],
     slot: u32,
     write: Write,
 }
@@ -70,7 +77,8 @@ pub(super) fn compute(tree: &Tree, changes: Vec<Change>) -> Result<Update, Error
         branch_slots: Slots::default(),
         leaves: Vec::with_capacity(changes.len()),
         leaf_slots: Slots::default(),
-        visits: Vec::new(),
+        walk: Walk::default(),
+        stale: Vec::new(),
     };
     let root = pass.run();
     if pass.branch_slots.overflowed || pass.leaf_slots.overflowed {
@@ -91,10 +99,15 @@ pub(super) fn commit(tree: &mut Tree, update: Update) -> Result<(), Error> {
     if update.base_version != tree.version || update.base_root != tree.root.hash {
         return Err(Error::Stale { update: update.base_root, tree: tree.root.hash });
     }
-    for branch in update.branches.into_iter().filter(|branch| branch.write != Write::Nothing) {
-        write(&mut tree.hashes, branch.slot, Pair(branch.hashes));
-        if branch.write == Write::Whole {
-            write(&mut tree.links, branch.slot, branch.links);
+    for branches in update.branches.chunks(COMMIT_BRANCHES_AT_ONCE) {
+        // A place is loaded before it is written: many loads wait at a time, stores hardly do.
+        let place = |branch: &Branch| tree.hashes.get(branch.slot as usize).map_or(0, |pair| pair.0[0].0[0]);
+        black_box(branches.iter().fold(0, |touched, branch| touched ^ place(branch)));
+        for branch in branches.iter().filter(|branch| branch.write != Write::Nothing) {
+            write(&mut tree.hashes, branch.slot, Pair(branch.hashes));
+            if branch.write == Write::Whole {
+                write(&mut tree.links, branch.slot, branch.links);
+            }
         }
     }
     for (slot, leaf) in update.leaves {
@@ -114,8 +127,9 @@ struct Pass<'a> {
     branch_slots: Slots,
     leaves: Vec<(u32, Leaf)>,
     leaf_slots: Slots,
-    /// Kept from block to block for its memory.
-    visits: Vec<Visit>,
+    // Kept from block to block for their memory.
+    walk: Walk,
+    stale: Vec<usize>,
 }
 
 impl Pass<'_> {
@@ -139,13 +153,19 @@ impl Pass<'_> {
                 let middle = self.changes.middle(part, depth);
                 let left = self.change(self.tree.child(slot, false), depth + 1, (part.0, middle));
                 let right = self.change(self.tree.child(slot, true), depth + 1, (middle, part.1));
-                let links = self.tree.links[slot];
-                let branch =
-                    Branch { hashes: self.tree.hashes[slot].0, links, slot: node.link.0, write: Write::Nothing };
+                let mut branch = Branch::of(self.tree, slot as u32);
+                branch.set(0, left);
+                branch.set(1, right);
+                let new = match branch.only_leaf() {
+                    Some(leaf) => {
+                        self.branch_slots.freed.push(branch.slot);
+                        branch.write = Write::Nothing;
+                        leaf
+                    }
+                    None => Node { hash: branch_hash(&left.hash, &right.hash), ..node },
+                };
                 self.branches.push(branch);
-                let place = self.branches.len() - 1;
-                let new = settle(&mut self.branches[place], [Some(left), Some(right)], &mut self.branch_slots);
-                new.unwrap_or(node)
+                new
             }
             _ => self.change_block(node, depth, part),
         }
@@ -153,131 +173,135 @@ impl Pass<'_> {
 
     /// As [`Pass::change`], all of it as one block.
     fn change_block(&mut self, node: Node, depth: u32, part: Part) -> Node {
-        let (mut visits, mut bottoms) = (std::mem::take(&mut self.visits), Vec::new());
-        let root = below(node.link, depth, part, &mut visits, &mut bottoms);
-        walk(self.tree, self.changes, &mut visits, &mut bottoms);
-        let bottoms = self.bottoms(&bottoms);
-        let climbed = self.climb(&visits, &bottoms);
-        visits.clear();
-        self.visits = visits;
-        match root {
-            Below::Same => node,
-            Below::Visit(number) => climbed[number as usize].unwrap_or(node),
-            Below::Bottom(number) => bottoms[number as usize],
+        let mut walk = std::mem::take(&mut self.walk);
+        let (tree, first) = (self.tree, self.branches.len());
+        walk.run(tree, self.changes, (node.link, depth, part), &mut self.branches);
+        let mut root = node;
+        for bottom in &walk.bottoms {
+            let new = match bottom.link.target() {
+                Target::Leaf(slot) => self.change_leaf(bottom, &tree.leaves[slot]),
+                _ => self.build(None, bottom.depth as usize, bottom.part),
+            };
+            hand_up(&mut self.branches[first..], &mut root, bottom.parent, new);
+        }
+        self.climb(&walk, first, &mut root);
+        self.walk = walk;
+        root
+    }
+
+    /// From the last level to the first: each branch has its new children, and gets its new hash.
+    fn climb(&mut self, walk: &Walk, first: usize, root: &mut Node) {
+        // New branches, if any were built, stand behind those visited.
+        let branches = &mut self.branches[first..];
+        for level in walk.levels.iter().rev() {
+            self.stale.clear();
+            for number in level.clone() {
+                let branch = &mut branches[number];
+                match branch.only_leaf() {
+                    // A subtree with one leaf is that leaf.
+                    Some(leaf) => {
+                        self.branch_slots.freed.push(branch.slot);
+                        branch.write = Write::Nothing;
+                        hand_up(branches, root, walk.visits[number].parent, leaf);
+                    }
+                    None => self.stale.push(number),
+                }
+            }
+            let (pairs, last) = self.stale.as_chunks::<2>();
+            for &[one, two] in pairs {
+                let hashes = two_nodes(Domain::StateNode, [one, two].map(|number| branches[number].hashes.each_ref()));
+                for (number, hash) in [one, two].into_iter().zip(hashes) {
+                    let new = Node { hash, link: Link::branch(branches[number].slot) };
+                    hand_up(branches, root, walk.visits[number].parent, new);
+                }
+            }
+            for &number in last {
+                let Branch { hashes: [left, right], slot, .. } = &branches[number];
+                let new = Node { hash: branch_hash(left, right), link: Link::branch(*slot) };
+                hand_up(branches, root, walk.visits[number].parent, new);
+            }
         }
     }
 
-    /// The subtrees at the ends of the paths.
-    fn bottoms(&mut self, bottoms: &[Bottom]) -> Vec<Node> {
-        let (tree, changes) = (self.tree, self.changes);
-        let leaf_of = |bottom: &Bottom| match bottom.link.target() {
-            Target::Leaf(slot) => Some(tree.leaves[slot]),
-            _ => None,
-        };
-        let leaves: Vec<Option<Leaf>> = bottoms.iter().map(leaf_of).collect();
-        let subtree = |(bottom, leaf): (&Bottom, &Option<Leaf>)| {
-            let changes = changes.part(bottom.part);
-            match leaf {
-                Some(leaf) => self.change_leaf(bottom, leaf, changes),
-                None => self.build(None, bottom.depth as usize, changes),
-            }
-        };
-        bottoms.iter().zip(&leaves).map(subtree).collect()
-    }
-
-    /// The visited branches with their new children; `None` for one that did not change.
-    fn climb(&mut self, visits: &[Visit], bottoms: &[Node]) -> Vec<Option<Node>> {
-        let tree = self.tree;
-        let first = self.branches.len();
-        self.branches.extend(visits.iter().map(|visit| {
-            let hashes = tree.hashes[visit.slot as usize].0;
-            Branch { hashes, links: visit.links, slot: visit.slot, write: Write::Nothing }
-        }));
-        let mut climbed: Vec<Option<Node>> = vec![None; visits.len()];
-        for number in (0..visits.len()).rev() {
-            let children = visits[number].children.map(|below| match below {
-                Below::Same => None,
-                Below::Visit(number) => climbed[number as usize],
-                Below::Bottom(number) => Some(bottoms[number as usize]),
-            });
-            climbed[number] = settle(&mut self.branches[first + number], children, &mut self.branch_slots);
+    fn change_leaf(&mut self, bottom: &Bottom, leaf: &Leaf) -> Node {
+        let (slot, depth, part) = (bottom.link.0 & !Link::LEAF, bottom.depth as usize, bottom.part);
+        let (changes, key) = (self.changes.part(part), leaf.key);
+        // By far the most frequent change: the entry keeps its place and gets a new value.
+        if let [(changed, Some(value))] = changes
+            && *changed == key
+        {
+            self.leaves.push((slot, Leaf { key, value: *value }));
+            return Node { hash: self.changes.leaf_hash(part.0), link: bottom.link };
         }
-        climbed
-    }
-
-    fn change_leaf(&mut self, bottom: &Bottom, leaf: &Leaf, changes: &[Change]) -> Node {
-        let (depth, key) = (bottom.depth as usize, leaf.key);
-        let slot = bottom.link.0 & !Link::LEAF;
-        match changes.binary_search_by_key(&key, |change| change.0) {
-            Err(_) => {
-                let existing = Node { hash: leaf_hash(&key, &leaf.value), link: bottom.link };
-                self.build(Some((existing, key)), depth, changes)
-            }
-            // By far the most frequent change: the entry keeps its place and gets a new value.
-            Ok(at) if changes.len() == 1 && changes[at].1.is_some() => {
-                let value = changes[at].1.unwrap_or(EMPTY);
-                self.leaves.push((slot, Leaf { key, value }));
-                Node { hash: leaf_hash(&key, &value), link: bottom.link }
-            }
-            Ok(_) => {
-                self.leaf_slots.freed.push(slot);
-                self.build(None, depth, changes)
-            }
+        if changes.binary_search_by_key(&key, |change| change.0).is_ok() {
+            self.leaf_slots.freed.push(slot);
+            return self.build(None, depth, part);
         }
+        let existing = Node { hash: leaf_hash(&key, &leaf.value), link: bottom.link };
+        self.build(Some((existing, key)), depth, part)
     }
 
     /// A subtree made of changes, and of at most one leaf that was there before and is not among them. Recursion is
     /// bounded by the 256 bits of a key.
-    fn build(&mut self, existing: Option<(Node, Hash)>, depth: usize, changes: &[Change]) -> Node {
-        let mut present = changes.iter().filter_map(|(key, value)| value.map(|value| (*key, value)));
+    fn build(&mut self, existing: Option<(Node, Hash)>, depth: usize, part: Part) -> Node {
+        let changes = self.changes;
+        let mut present = (part.0..part.1).filter(|place| changes.is_present(*place));
         match (existing, present.next(), present.next()) {
             (None, None, _) => return Node::default(),
             (Some((leaf, _)), None, _) => return leaf,
-            (None, Some((key, value)), None) => return self.new_leaf(key, value),
+            (None, Some(place), None) => return self.new_leaf(place),
             _ => {}
         }
-        let (low, high) = split(changes, depth);
+        let middle = changes.middle(part, depth as u32);
         let goes_right = existing.is_some_and(|(_, key)| bit(&key, depth));
-        let left = self.build(existing.filter(|_| !goes_right), depth + 1, low);
-        let right = self.build(existing.filter(|_| goes_right), depth + 1, high);
+        let left = self.build(existing.filter(|_| !goes_right), depth + 1, (part.0, middle));
+        let right = self.build(existing.filter(|_| goes_right), depth + 1, (middle, part.1));
         let slot = self.branch_slots.take(&self.tree.free_branches, self.tree.links.len());
         let (hashes, links) = ([left.hash, right.hash], [left.link, right.link]);
         self.branches.push(Branch { hashes, links, slot, write: Write::Whole });
         Node { hash: branch_hash(&left.hash, &right.hash), link: Link::branch(slot) }
     }
 
-    fn new_leaf(&mut self, key: Hash, value: Hash) -> Node {
+    fn new_leaf(&mut self, place: u32) -> Node {
         let slot = self.leaf_slots.take(&self.tree.free_leaves, self.tree.leaves.len());
-        self.leaves.push((slot, Leaf { key, value }));
-        Node { hash: leaf_hash(&key, &value), link: Link::leaf(slot) }
+        let (key, value) = self.changes.at(place);
+        self.leaves.push((slot, Leaf { key, value: value.unwrap_or(EMPTY) }));
+        Node { hash: self.changes.leaf_hash(place), link: Link::leaf(slot) }
     }
 }
 
-/// Gives a branch its new children, where there are any: what becomes of it, or `None` if that changes nothing.
-fn settle(branch: &mut Branch, children: [Option<Node>; 2], slots: &mut Slots) -> Option<Node> {
-    for (right, new) in children.into_iter().enumerate() {
-        let old = Node { hash: branch.hashes[right], link: branch.links[right] };
-        if let Some(new) = new.filter(|new| *new != old) {
-            (branch.hashes[right], branch.links[right]) = (new.hash, new.link);
-            let moved = new.link != old.link || branch.write == Write::Whole;
-            branch.write = if moved { Write::Whole } else { Write::Hashes };
+/// Gives a node to the branch that it is a child of; or it is the new root of what was walked.
+fn hand_up(branches: &mut [Branch], root: &mut Node, parent: Parent, new: Node) {
+    match parent.get() {
+        Some((number, right)) => branches[number].set(right, new),
+        None => *root = new,
+    }
+}
+
+impl Branch {
+    /// As the tree has it.
+    pub(super) fn of(tree: &Tree, slot: u32) -> Self {
+        let (hashes, links) = (tree.hashes[slot as usize].0, tree.links[slot as usize]);
+        Self { hashes, links, slot, write: Write::Nothing }
+    }
+
+    fn set(&mut self, right: usize, new: Node) {
+        if self.links[right] != new.link {
+            self.links[right] = new.link;
+            self.write = Write::Whole;
+        } else if self.write == Write::Nothing {
+            self.write = Write::Hashes;
         }
+        self.hashes[right] = new.hash;
     }
-    if branch.write == Write::Nothing {
-        return None;
+
+    /// Its child, if that is a leaf and the only one.
+    fn only_leaf(&self) -> Option<Node> {
+        let right = match self.links {
+            [Link::NOTHING, right] if !right.is_branch() => 1,
+            [left, Link::NOTHING] if !left.is_branch() => 0,
+            _ => return None,
+        };
+        Some(Node { hash: self.hashes[right], link: self.links[right] })
     }
-    // A subtree with one leaf is that leaf.
-    let child = |right: usize| Some(Node { hash: branch.hashes[right], link: branch.links[right] });
-    let remaining = match branch.links {
-        [Link::NOTHING, right] if !right.is_branch() => child(1),
-        [left, Link::NOTHING] if !left.is_branch() => child(0),
-        _ => None,
-    };
-    if remaining.is_some() {
-        branch.write = Write::Nothing;
-        slots.freed.push(branch.slot);
-        return remaining;
-    }
-    let [left, right] = &branch.hashes;
-    Some(Node { hash: branch_hash(left, right), link: Link::branch(branch.slot) })
 }

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -11,12 +12,53 @@ use topology::processor::{InputRange, Outputs, RuntimeOptions, Target};
 use topology::store::{Options as StoreOptions, Stores};
 use topology::task::{Metadata, Task, TaskId, TaskOptions};
 
-use crate::chain::{Block, Genesis, Hash, Parameters, ValidatorId};
-use crate::consensus::sealer::Sealer;
-use crate::consensus::{Fault, KeySet};
-use crate::sealing::{Application, Options, store_specs, task_name};
+use crate::chain::{Block, Genesis, Hash, Parameters, Read, ValidatorId};
+use crate::consensus::{Fault, KeySet, Sealer};
+use crate::sealing::{Application, BlockchainTopic, Notary, Options, Status, store_specs, task_name};
 
 pub(super) const START_MS: i64 = 1_700_000_000_000;
+
+/// Committed blocks, which somebody else may alter.
+#[derive(Clone, Default)]
+pub(super) struct Topic(pub(super) Arc<Mutex<Vec<Block>>>);
+
+impl BlockchainTopic for Topic {
+    fn last_block(&self) -> topology::Result<Option<Block>> {
+        Ok(self.0.lock().unwrap().last().cloned())
+    }
+
+    fn blocks(&self, visit: &mut dyn FnMut(Block) -> bool) -> topology::Result<()> {
+        let blocks = self.0.lock().unwrap().clone();
+        blocks.into_iter().all(visit);
+        Ok(())
+    }
+}
+
+/// What happened, in order.
+#[derive(Clone, Default)]
+pub(super) struct Events(Arc<Mutex<Vec<String>>>);
+
+impl Events {
+    pub(super) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+
+    fn note(&self, event: impl Into<String>) {
+        self.0.lock().unwrap().push(event.into());
+    }
+}
+
+impl Notary for Events {
+    fn founding(&self) -> topology::Result<()> {
+        self.note("founding");
+        Ok(())
+    }
+
+    fn founded(&self) -> topology::Result<()> {
+        self.note("founded");
+        Ok(())
+    }
+}
 
 /// A value of the transactions topic, with its timestamp.
 pub(super) type Value = (i64, Vec<u8>);
@@ -30,7 +72,12 @@ pub(super) struct World {
     application: Application,
     task: Option<Task>,
     now_ms: i64,
-    committed: (i64, String),
+    /// The group's committed offset, and what is beside it.
+    pub(super) committed: (i64, String),
+    /// The blockchain topic, as somebody reads it from outside of the task.
+    pub(super) topic: Topic,
+    /// What was noted and what was signed, in that order.
+    pub(super) events: Events,
     /// Next offset of each output topic.
     ends: HashMap<usize, i64>,
     pending: Vec<Block>,
@@ -47,12 +94,26 @@ pub(super) struct World {
 impl World {
     /// Begins a chain; block 0 is committed.
     pub(super) fn new(parameters: Parameters, silent: Option<&'static str>, input: Vec<Value>) -> Self {
+        Self::try_new(parameters, silent, input, |_| ()).unwrap()
+    }
+
+    /// As [`World::new`]; before, `alter` does something to the stores.
+    pub(super) fn try_new(
+        parameters: Parameters,
+        silent: Option<&'static str>,
+        input: Vec<Value>,
+        alter: impl FnOnce(&mut Stores),
+    ) -> topology::Result<Self> {
         let mut stores = Stores::in_memory(store_specs().unwrap(), [0; 32], &StoreOptions::default()).unwrap();
         for store in 0..stores.specs().len() {
             stores.begin_changelog(store, [0; 16]).unwrap();
         }
+        alter(&mut stores);
+        let (topic, events) = (Topic::default(), Events::default());
         let mut world = Self {
-            application: application(&parameters, silent),
+            application: application(&parameters, silent, &topic, &events),
+            topic,
+            events,
             parameters,
             silent,
             input,
@@ -66,9 +127,9 @@ impl World {
             lost_count: 0,
             seen_to: 0,
         };
-        world.start(stores, 0).unwrap();
+        world.start(stores, 0)?;
         world.commit();
-        world
+        Ok(world)
     }
 
     /// All that is not committed is void, and the input is taken again from the committed offset. `is_new` says whether
@@ -89,7 +150,7 @@ impl World {
         let mut stores = self.task.take().and_then(Task::into_stores).unwrap();
         alter(&mut stores);
         if is_new {
-            self.application = application(&self.parameters, self.silent);
+            self.application = application(&self.parameters, self.silent, &self.topic, &self.events);
         }
         self.start(stores, input_end)
     }
@@ -119,6 +180,18 @@ impl World {
         Ok(())
     }
 
+    pub(super) fn status(&self) -> Status {
+        self.application.status()
+    }
+
+    /// Waits until a new process has its chain: until a state that has to be rebuilt is.
+    pub(super) fn wait_for_chain(&mut self) {
+        while self.status().height.is_none() || self.status().rebuilding.is_some() {
+            self.wait(100);
+            std::thread::yield_now();
+        }
+    }
+
     pub(super) fn topology(&self) -> topology::graph::Topology {
         self.application.topology().unwrap()
     }
@@ -129,9 +202,13 @@ impl World {
 
     /// Delivers the next records of the input, as many as are given and there.
     pub(super) fn deliver(&mut self, count: usize) {
+        self.try_deliver(count).unwrap();
+    }
+
+    pub(super) fn try_deliver(&mut self, count: usize) -> topology::Result<()> {
         let next = self.task().next_offset() as usize;
         if self.task().is_suspended() || next >= self.input.len() {
-            return;
+            return Ok(());
         }
         let end = (next + count).min(self.input.len());
         let records: Vec<log::Record<'_>> = (next..end)
@@ -143,18 +220,24 @@ impl World {
                 headers: log::Headers::NONE,
             })
             .collect();
-        self.task.as_mut().unwrap().process(&records).unwrap();
+        self.task.as_mut().unwrap().process(&records)?;
         self.seen_to = self.seen_to.max(end as i64);
         self.drain();
+        Ok(())
     }
 
     /// Lets time pass, and commits if the sealer asks for it.
     pub(super) fn wait(&mut self, by_ms: i64) {
+        self.try_wait(by_ms).unwrap();
+    }
+
+    pub(super) fn try_wait(&mut self, by_ms: i64) -> topology::Result<()> {
         self.now_ms += by_ms;
         let now_ms = self.now_ms;
-        self.task().advance_clock(now_ms).unwrap();
+        self.task().advance_clock(now_ms)?;
         self.drain();
         self.commit_if_asked();
+        Ok(())
     }
 
     pub(super) fn commit_if_asked(&mut self) {
@@ -165,13 +248,14 @@ impl World {
 
     pub(super) fn commit(&mut self) {
         let mut delivered = HashMap::new();
-        let Self { task: Some(task), ends, pending, signed, .. } = &mut *self else { return };
+        let Self { task: Some(task), ends, pending, signed, events, .. } = &mut *self else { return };
         let mut send = |outputs: &mut Outputs| {
-            take(outputs, ends, pending, signed, &mut delivered);
+            take(outputs, ends, pending, signed, events, &mut delivered);
             Ok(())
         };
         let commit = task.prepare_commit(&mut send).unwrap();
         self.committed = (commit.offset, commit.metadata);
+        self.topic.0.lock().unwrap().extend(self.pending.iter().cloned());
         self.blocks.append(&mut self.pending);
         let (now_ms, offset) = (self.now_ms, commit.offset);
         self.task().committed(offset, |target| delivered.get(&target.0).copied(), now_ms).unwrap();
@@ -179,8 +263,8 @@ impl World {
     }
 
     fn drain(&mut self) {
-        if let Self { task: Some(task), ends, pending, signed, .. } = self {
-            take(task.outputs(), ends, pending, signed, &mut HashMap::new());
+        if let Self { task: Some(task), ends, pending, signed, events, .. } = self {
+            take(task.outputs(), ends, pending, signed, events, &mut HashMap::new());
         }
     }
 }
@@ -191,16 +275,18 @@ fn take(
     ends: &mut HashMap<usize, i64>,
     pending: &mut Vec<Block>,
     signed: &mut BTreeMap<(u64, u32), Hash>,
+    events: &Events,
     delivered: &mut HashMap<usize, i64>,
 ) {
     let specs = store_specs().unwrap();
     let take = |records: &[log::ProducerRecord<'_>]| {
         for record in records {
             if record.topic == "blockchain" {
-                let block = Block::from_record(record.key, record.value).unwrap();
-                let turn = (block.header.height, block.header.round);
+                let block = Block::from_record(record.key, record.value).and_then(Read::block).unwrap().unwrap();
+                let turn = (block.header.height, block.header.round());
                 let known = *signed.entry(turn).or_insert(block.hash);
                 assert_eq!(known, block.hash, "a second header for height {} round {}", turn.0, turn.1);
+                events.note(format!("block {}", block.header.height));
                 pending.push(block);
             }
             if let Some(store) = specs.iter().position(|spec| spec.name == record.topic) {
@@ -214,7 +300,7 @@ fn take(
     outputs.drain(take).unwrap();
 }
 
-fn application(parameters: &Parameters, silent: Option<&str>) -> Application {
+fn application(parameters: &Parameters, silent: Option<&str>, topic: &Topic, events: &Events) -> Application {
     let (keys, validators) = KeySet::default_committee(&mut StdRng::from_seed([7; 32])).unwrap();
     let (chain_id, parameters) = ("cairn".to_owned(), parameters.clone());
     let genesis = Genesis { chain_id, created_ms: 0, accounts: Vec::new(), validators, parameters };
@@ -226,7 +312,8 @@ fn application(parameters: &Parameters, silent: Option<&str>) -> Application {
         blockchain: "blockchain".into(),
         sealer,
         entropy: [1; 32],
-        topic_tip: None,
+        topic: Some(Box::new(topic.clone())),
+        notary: Some(Box::new(events.clone())),
     })
 }
 

@@ -85,7 +85,7 @@ fn no_turn_ever_gets_a_second_header_whatever_dies_or_stalls() {
         assert_eq!(offsets, (0..60).collect::<Vec<_>>(), "seed {seed}: each record is in exactly one block");
         lost += world.lost_count;
         by_age += cuts(&world).iter().filter(|(cut, _)| *cut == Cut::Age).count();
-        passed += world.blocks.iter().filter(|block| block.header.round > 0).count();
+        passed += world.blocks.iter().filter(|block| block.header.round() > 0).count();
     }
     assert!(lost > 20 && by_age > 20 && passed > 20, "{lost} lost, {by_age} by age, {passed} in later rounds");
 }

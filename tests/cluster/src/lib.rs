@@ -135,6 +135,12 @@ impl Cluster {
         self.own().run();
     }
 
+    /// Takes away all that the broker had, after [`Cluster::stop`] or [`Cluster::kill`]: the next start is that of a new one, at
+    /// the same address and with the same cluster id.
+    pub fn empty(&self) {
+        self.own().order("empty");
+    }
+
     /// Stops the broker's process where it stands: connections stay open, nothing answers, until [`Cluster::resume`].
     pub fn pause(&self) {
         self.own().order("pause");
@@ -163,19 +169,32 @@ impl Cluster {
     /// Runs one of Kafka's own command line tools by its main class, with `--bootstrap-server` set, and returns what it
     /// printed. Takes two seconds: it starts a JVM. Panics where the tool fails.
     pub fn tool(&self, main_class: &str, arguments: &[&str]) -> String {
-        let home = broker::fetch();
-        let java = std::env::var("JAVA_HOME").map_or_else(|_| "java".into(), |home| format!("{home}/bin/java"));
+        let [java, options @ ..] = &java(main_class)[..] else { panic!("nothing to run") };
         let mut command = Command::new(java);
-        command.args(["-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp"]);
-        command.arg(format!("{}/lib/*", home.display())).arg(main_class);
+        command.args(options);
         command.args(["--bootstrap-server", &self.brokers]).args(arguments);
         output(&mut command, b"")
+    }
+
+    /// The same tool as a line of shell that hands on the arguments of the script it stands in: for a script under the tool's own
+    /// name.
+    pub fn tool_line(&self, main_class: &str) -> String {
+        let words: Vec<String> = java(main_class).iter().map(|word| format!("'{word}'")).collect();
+        format!("exec {} \"$@\"", words.join(" "))
     }
 
     /// Runs kcat with `-b` set, gives it `input` and returns what it printed. Panics where it fails.
     pub fn kcat(&self, arguments: &[&str], input: &[u8]) -> String {
         output(Command::new("kcat").args(["-b", &self.brokers]).args(arguments), input)
     }
+}
+
+/// What starts one of Kafka's classes.
+fn java(main_class: &str) -> Vec<String> {
+    let program = std::env::var("JAVA_HOME").map_or_else(|_| "java".into(), |home| format!("{home}/bin/java"));
+    let libraries = format!("{}/lib/*", broker::fetch().display());
+    let options = ["-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", &libraries, main_class];
+    std::iter::once(program).chain(options.map(str::to_owned)).collect()
 }
 
 /// A name that no other test and no other run has: for topics, groups, application ids.

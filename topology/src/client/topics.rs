@@ -4,7 +4,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use crate::error::{Error, Result};
+use crate::error::{Class, Error, Result};
 use crate::graph::{Topic, Topology, changelog_topic, dead_letter_topic};
 use crate::log::{Log, TopicDescription, TopicIdentity, TopicSpec};
 use crate::watch::Known;
@@ -72,10 +72,11 @@ fn know(known: &mut Known, topic: &Topic, found: &TopicDescription) -> Result<()
 /// Asks several times for a topic that should be there: a broker that is behind does not know it yet.
 fn look_again<L: Log>(log: &L, topic: &Topic) -> Result<Option<TopicDescription>> {
     for _ in 1..LOOK_COUNT {
-        if let Some(found) = log.describe_topic(topic.name())? {
-            return Ok(Some(found));
+        match log.describe_topic(topic.name()) {
+            Ok(Some(found)) => return Ok(Some(found)),
+            Err(error) if error.class() != Class::Retry => return Err(error.into()),
+            Ok(None) | Err(_) => std::thread::sleep(LOOK_PAUSE),
         }
-        std::thread::sleep(LOOK_PAUSE);
     }
     Ok(log.describe_topic(topic.name())?)
 }
@@ -175,6 +176,15 @@ fn check(topic: &Topic, found: &TopicDescription) -> Result<()> {
              delete it and let it be created"
         )));
     }
+    if let Some(wanted) = topic.setting("cleanup.policy")
+        && wanted != found.cleanup_policy
+    {
+        let policy = &found.cleanup_policy;
+        return Err(Error::stop(format!(
+            "topic '{name}' has cleanup.policy={policy}, {wanted} needed: data would be lost or pile up; change it, or \
+             delete the topic and let it be created"
+        )));
+    }
     if let Some(wanted) = topic.setting("message.timestamp.type")
         && wanted != found.timestamp_type
     {
@@ -183,15 +193,6 @@ fn check(topic: &Topic, found: &TopicDescription) -> Result<()> {
             "topic '{name}' has message.timestamp.type={kind}, {wanted} needed: else it would refuse records whose time is too \
              far from the broker's. Change it (kafka-configs.sh --alter --topic {name} --add-config \
              message.timestamp.type={wanted}), and start again"
-        )));
-    }
-    if let Some(wanted) = topic.setting("cleanup.policy")
-        && wanted != found.cleanup_policy
-    {
-        let policy = &found.cleanup_policy;
-        return Err(Error::stop(format!(
-            "topic '{name}' has cleanup.policy={policy}, {wanted} needed: data would be lost or pile up; change it, or \
-             delete the topic and let it be created"
         )));
     }
     Ok(())
@@ -224,6 +225,7 @@ mod tests {
         let policy = check(&topic, &found(1, "delete")).unwrap_err().to_string();
         assert!(policy.contains("cleanup.policy=delete"), "{policy}");
     }
+
     #[test]
     fn a_topic_between_two_stages_is_asked_for_once_with_what_both_want() {
         let mut wanted = Vec::new();

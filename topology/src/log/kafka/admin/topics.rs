@@ -186,7 +186,12 @@ impl Admin {
 
 fn setting<'a>(config: &'a ConfigResource, name: &str) -> Result<&'a str> {
     let value = config.entries.iter().find(|entry| entry.name == name).and_then(|entry| entry.value.as_deref());
-    value.ok_or_else(|| Error::new(Kind::Fatal, format!("the broker does not tell the topic setting {name}")))
+    value.ok_or_else(|| {
+        Error::new(
+            Kind::Retry,
+            format!("the broker does not tell the topic setting {name}: the topic is being made or deleted"),
+        )
+    })
 }
 
 fn number(config: &ConfigResource, name: &str) -> Result<i64> {

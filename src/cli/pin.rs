@@ -1,0 +1,52 @@
+//! Which chain a check is about: the genesis that it must begin with.
+
+use std::cmp::Ordering;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::error::{Error, Result};
+use super::shell::Shell;
+use crate::audit::Anchor;
+use crate::chain::Hash;
+use crate::config::genesis;
+
+/// What the chain must begin with.
+#[derive(Debug, Args)]
+pub(crate) struct Pin {
+    /// Genesis file the chain must begin with
+    #[arg(long, value_name = "FILE", env = "CAIRN_GENESIS", hide_env = true)]
+    pub(crate) genesis: Option<PathBuf>,
+
+    /// Hash of the genesis the chain must begin with
+    #[arg(long, value_name = "HASH", env = "CAIRN_GENESIS_HASH", hide_env = true)]
+    pub(crate) genesis_hash: Option<Hash>,
+}
+
+impl Pin {
+    /// Of file and hash, the one from the stronger source counts; side by side they must agree.
+    pub(crate) fn anchor(&self, shell: &Shell) -> Result<Anchor> {
+        let of_file = |path| genesis::read_file(path).map(|genesis| genesis.hash());
+        let hash = match (&self.genesis, self.genesis_hash) {
+            (None, None) => return Ok(Anchor::None),
+            (None, Some(hash)) => hash,
+            (Some(path), None) => of_file(path)?,
+            (Some(path), Some(hash)) => match shell.rank("genesis").cmp(&shell.rank("genesis_hash")) {
+                Ordering::Less => hash,
+                Ordering::Greater => of_file(path)?,
+                Ordering::Equal => {
+                    let found = of_file(path)?;
+                    if found != hash {
+                        return Err(Error::usage(format!(
+                            "the genesis in {} has the hash {found}, --genesis-hash says {hash}: which chain is meant? Leave one \
+                             of them out",
+                            path.display()
+                        )));
+                    }
+                    hash
+                }
+            },
+        };
+        Ok(Anchor::Genesis(hash))
+    }
+}

@@ -1,0 +1,92 @@
+//! Waiting for the end of an application that runs, and telling of it meanwhile.
+
+use std::time::Duration;
+
+use topology::client::{Client, State};
+use topology::clock::SystemClock;
+
+use super::error::Result;
+use super::progress::Heights;
+use super::shutdown::Shutdown;
+use crate::sealing::{Application, Progress, Status};
+
+/// Waits for the end, telling of changes of state. Asked by a signal, or when `enough` is there, it ends the run cleanly.
+pub(crate) async fn until(
+    mut client: Client,
+    application: &Application,
+    shutdown: &mut Shutdown,
+    enough: impl Future<Output = ()>,
+) -> Result<()> {
+    let mut enough = std::pin::pin!(enough);
+    let mut is_enough = false;
+    let mut states = client.states();
+    let mut watch = tokio::time::interval(Duration::from_secs(1));
+    let (mut waiting, clock, mut rebuilding) = (None, SystemClock::new(), None);
+    let mut states_end = false;
+    loop {
+        tokio::select! {
+            changed = states.changed(), if !states_end => match changed {
+                Ok(()) => tell_state(*states.borrow_and_update(), application),
+                Err(_) => states_end = true,
+            },
+            name = shutdown.asked() => {
+                tracing::info!("{name}: finishing the commit and leaving the group; once more ends at once");
+                client.stop();
+            }
+            () = &mut enough, if !is_enough => {
+                is_enough = true;
+                client.stop();
+            }
+            _ = watch.tick() => {
+                tell_quorum(application, &mut waiting);
+                tell_rebuilding(application, &mut rebuilding, &clock);
+            }
+            ended = client.ended() => {
+                // The last change may have come together with the end.
+                if states.has_changed().unwrap_or(true) {
+                    tell_state(*states.borrow_and_update(), application);
+                }
+                return Ok(ended?);
+            }
+        }
+    }
+}
+
+fn tell_state(state: State, application: &Application) {
+    // `None` until the chain was taken over: another instance seals it.
+    let Status { height, rebuilding, .. } = application.status();
+    match state {
+        State::Running if rebuilding.is_some() => tracing::info!("rebuilding the state from the blockchain topic"),
+        State::Created => {}
+        State::Rebalancing => tracing::info!("waiting for the group"),
+        State::Restoring => tracing::info!("restoring stores"),
+        State::Running if height.is_none() => tracing::info!("standing by: another instance seals"),
+        State::Running => tracing::info!(height, "running"),
+        State::Stopping => tracing::info!("stopping"),
+        State::Stopped => tracing::info!(height, "stopped"),
+        State::Failed => tracing::error!(height, "failed"),
+    }
+}
+
+/// A bar for a person, log lines for everybody else; gone once the state is rebuilt.
+fn tell_rebuilding<'c>(application: &Application, heights: &mut Option<Heights<'c>>, clock: &'c SystemClock) {
+    match application.status().rebuilding {
+        Some(Progress { height, target_height }) => {
+            let heights =
+                heights.get_or_insert_with(|| Heights::up_to("rebuilding the state", clock, Some(target_height)));
+            heights.pass(height);
+        }
+        None => *heights = None,
+    }
+}
+
+fn tell_quorum(application: &Application, told: &mut Option<(u64, u64)>) {
+    let now = application.status().waiting_for_quorum;
+    if now != *told {
+        match now {
+            Some((have, need)) => tracing::warn!("waiting for quorum ({have}/{need})"),
+            None => tracing::info!("there is a quorum again"),
+        }
+        *told = now;
+    }
+}

@@ -1,0 +1,115 @@
+//! The blockchain topic, for those who begin or continue a chain: what it begins and ends with, and all of its blocks.
+//!
+//! Foreign records, whose key is no height, are passed over. A record under a height that is not that height's block is an error,
+//! whatever else the topic holds.
+
+use std::ops::ControlFlow;
+
+use topology::log::{Log, Record, Start};
+
+use crate::chain::{self, Block, Genesis, Read};
+use crate::reader::{NO_CHAIN, Reader};
+
+/// Why the topic does not give what was asked of it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The log: what to do depends on its own error.
+    #[error(transparent)]
+    Log(#[from] topology::Error),
+    /// A block that this program cannot judge: a newer one made it, or its body was taken away. Nothing is known to be wrong.
+    #[error("topic '{topic}': {error}")]
+    Unknown {
+        /// The topic.
+        topic: String,
+        /// What kind of block it is, and what to do.
+        error: chain::Error,
+    },
+    /// There is something else than a chain's block.
+    #[error("{0}")]
+    Broken(String),
+}
+
+/// The genesis in block 0 of a blockchain topic; `None` where there is no chain yet.
+pub fn genesis<L: Log>(reader: &Reader<'_, L>, blockchain: &str) -> Result<Option<Genesis>, Error> {
+    let broken = |what: String| Error::Broken(format!("topic '{blockchain}' does not begin with block 0: {what}"));
+    match reader.first(blockchain, block)? {
+        None => Ok(None),
+        Some(Err(error)) => Err(unknown(blockchain, error).unwrap_or_else(|error| broken(error.to_string()))),
+        Some(Ok(Block { genesis: Some(genesis), header, .. })) if header.height == 0 => Ok(Some(genesis)),
+        Some(Ok(block)) => Err(broken(format!("its first record is block {}", block.header.height))),
+    }
+}
+
+/// The last block of a blockchain topic, which agrees with itself; `None` where there is none.
+pub fn last_block<L: Log>(reader: &Reader<'_, L>, blockchain: &str) -> Result<Option<Block>, Error> {
+    let last = reader.last(blockchain, checked)?;
+    last.transpose().map_err(|error| other_than_blocks(blockchain, error))
+}
+
+/// Hands over all blocks of a blockchain topic, each of which agrees with itself, in the order of the topic, until `visit`
+/// answers false.
+pub fn blocks<L: Log>(
+    reader: &Reader<'_, L>,
+    blockchain: &str,
+    visit: &mut dyn FnMut(Block) -> bool,
+) -> Result<(), Error> {
+    let Some(partition) = reader.only_partition(blockchain, NO_CHAIN)? else { return Ok(()) };
+    let mut found = Ok(());
+    reader.read(&[(partition, Start::Beginning)], |_, records| {
+        for block in records.iter().filter_map(checked) {
+            let goes_on = match block {
+                Ok(block) => visit(block),
+                Err(error) => {
+                    found = Err(other_than_blocks(blockchain, error));
+                    false
+                }
+            };
+            if !goes_on {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    found
+}
+
+fn other_than_blocks(blockchain: &str, error: chain::Error) -> Error {
+    unknown(blockchain, error).unwrap_or_else(|error| {
+        Error::Broken(format!(
+            "topic '{blockchain}' holds something else than the chain's blocks ({error}): run cairn verify, find out who else \
+             writes to it, and see \"Recovery\" in the operations manual"
+        ))
+    })
+}
+
+/// The block in a record, which agrees with itself.
+fn checked(record: &Record<'_>) -> Option<chain::Result<Block>> {
+    Some(block(record)?.and_then(|block| block.check().map(|()| block)))
+}
+
+/// The block in a record; `None` for a record that is none of the chain's.
+fn block(record: &Record<'_>) -> Option<chain::Result<Block>> {
+    Block::from_record(record.key, record.value).and_then(Read::block).transpose()
+}
+
+/// What cannot be judged; else the error is given back.
+fn unknown(topic: &str, error: chain::Error) -> Result<Error, chain::Error> {
+    match error {
+        chain::Error::Newer { .. } | chain::Error::Pruned { .. } => {
+            Ok(Error::Unknown { topic: topic.to_owned(), error })
+        }
+        other => Err(other),
+    }
+}
+
+impl From<Error> for topology::Error {
+    fn from(error: Error) -> Self {
+        let message = error.to_string();
+        match error {
+            Error::Log(error) => error,
+            // The cause is kept: by it a caller tells what nothing is known of from what is broken.
+            Error::Unknown { error, .. } => Self::stop(message).caused_by(error),
+            Error::Broken(_) => Self::stop(message),
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! From a stretch of the log to a sealed block.
+//!
+//! ```text
+//!   seal(state, stretch, committed decisions)
+//!        │
+//!        ▼  execute the stretch for this round, then drive the committee's machine
+//!        │             silent, not decided yet
+//!   ┌─ round r ──────────────────────────────────► NeedDecision(RoundPassed { h, r })   commit it, then call again
+//!   │    │   silent, decided        ─► Missed ─┐
+//!   │    │   cheated                ─► Slash  ─┤   evidence goes out with the block
+//!   │    │                                     │
+//!   └────┼─────────── r + 1 ◄──────────────────┘
+//!        │   neither enough attest nor refuse ───► Waiting { have, need }               keep the input, call again
+//!        ▼
+//!     Sealed: block, what to advance the replica by, reports
+//! ```
+//!
+//! **Law**: what is signed is a function of committed state, committed decisions and input. The same call with the same
+//! committed data signs the same bytes; so a crash or an aborted transaction at any point is followed by a retry, never by a
+//! second header for one turn.
+
+use super::super::decision::{Decision, Passed};
+use super::super::keys::{self, KeySet};
+use super::super::roster::{Roster, Stakes};
+use super::super::{Error, SetupError};
+use super::committee::{Electorate, Outcome};
+use super::draw;
+use super::drive::Drive;
+use super::fault::Fault;
+use super::party::{LocalParty, Own, Party};
+use super::report::Report;
+use super::rounds::Start;
+use super::turn::{Body, Turn};
+use super::validator::LocalValidator;
+use crate::chain::{Bitmap, Block, Cut, Entry, Evidence, Genesis, Hash, Operation, Seal, StakeSeal, ValidatorId};
+use crate::ledger::{Candidate, Executed, Replica, Signature, View};
+
+/// A stretch of the log that is to be the next block.
+#[derive(Debug)]
+pub struct Stretch<'s> {
+    /// Its records, undecided, in order. Taken when the block is sealed, untouched otherwise.
+    pub entries: &'s mut Vec<Entry>,
+    /// What their signatures are worth, one for each.
+    pub signatures: &'s [Signature],
+    /// Why it ends.
+    pub cut: Cut,
+}
+
+/// What a call comes to.
+#[derive(Debug)]
+pub enum Step {
+    /// A sealed block.
+    Sealed(Box<Sealed>),
+    /// This decision must be committed before any validator signs. Write it, and call again once the write is committed.
+    NeedDecision(Decision),
+    /// Not enough stake signs, one way or the other. Keep the input and call again later.
+    Waiting {
+        /// The height that waits.
+        height: u64,
+        /// Its round.
+        round: u32,
+        /// The stake that signs.
+        have: u64,
+        /// The stake that is needed.
+        need: u64,
+    },
+}
+
+/// A sealed block and what follows from it. All of it belongs into one transaction, with the deletion of the height's
+/// decisions.
+#[derive(Debug)]
+pub struct Sealed {
+    /// The block.
+    pub block: Block,
+    /// What executing it gave: [`Replica::advance`] takes it in, together with the seed, and answers what changes in the state.
+    pub executed: Executed,
+    /// The seed of the height after.
+    pub next_seed: Hash,
+    /// Offences that this block punishes, for the evidence topic.
+    pub reports: Vec<Report>,
+}
+
+/// Seals blocks, one height after the other. Holds keys and what they signed, nothing of the chain's state.
+#[derive(Debug)]
+pub struct Sealer<P = LocalParty> {
+    genesis: Hash,
+    roster: Roster,
+    parties: Vec<P>,
+    /// By place: whose party has the validator's keys. A validator without a party is silent.
+    seats: Vec<Option<usize>>,
+}
+
+impl Sealer<LocalParty> {
+    /// A committee of one process: `keys` must hold those of every validator in the genesis. `faults` are injected.
+    pub fn local(
+        genesis: &Genesis,
+        keys: KeySet,
+        faults: &[(ValidatorId, Fault)],
+    ) -> Result<Sealer<LocalParty>, SetupError> {
+        keys.check_against(&genesis.validators)?;
+        let listed = |id: &ValidatorId| genesis.validators.iter().any(|validator| validator.id == *id);
+        if let Some((stranger, _)) = faults.iter().find(|(id, _)| !listed(id)) {
+            return Err(SetupError::Stranger(stranger.clone()));
+        }
+        let validators = keys.into_pairs().into_iter().filter(|pair| listed(pair.id())).map(|pair| {
+            let fault = faults.iter().find(|(id, _)| id == pair.id()).map(|(_, fault)| *fault);
+            LocalValidator::new(pair).with_fault(fault)
+        });
+        Sealer::new(genesis, [LocalParty::new(validators.collect())])
+    }
+}
+
+impl<P: Party> Sealer<P> {
+    /// A committee of `parties`; a validator that the genesis lists and that no party has is silent.
+    pub fn new(genesis: &Genesis, parties: impl IntoIterator<Item = P>) -> Result<Sealer<P>, SetupError> {
+        let roster = Roster::new(&genesis.validators)?;
+        let parties: Vec<P> = parties.into_iter().collect();
+        let mut seats: Vec<Option<usize>> = roster.iter().map(|_| None).collect();
+        for (number, party) in parties.iter().enumerate() {
+            for own in party.validators() {
+                let seat = roster.place(&own.id).and_then(|place| Some((seats.get_mut(place)?, roster.keys(place)?)));
+                let Some((seat, keys)) = seat else { return Err(SetupError::Stranger(own.id)) };
+                // What a party signs is not checked again in this process, so its keys are checked once.
+                if *keys != own {
+                    return Err(keys::Error::Foreign(own.id).into());
+                }
+                if seat.replace(number).is_some() {
+                    return Err(SetupError::Twice(own.id));
+                }
+            }
+        }
+        Ok(Sealer { genesis: genesis.hash(), roster, parties, seats })
+    }
+
+    /// The validators' keys.
+    #[must_use]
+    pub fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// Seals the block after the replica's last one, or says what is missing.
+    ///
+    /// `view` is the state after that block. `decisions` are the **committed** ones; those about other heights are ignored.
+    /// Errors leave everything as it was.
+    pub fn seal<V: View + ?Sized>(
+        &mut self,
+        view: &V,
+        replica: &Replica,
+        stretch: Stretch<'_>,
+        decisions: &[Decision],
+    ) -> Result<Step, Error<V::Error>> {
+        let height = self.check(replica, stretch.cut, decisions)?;
+        let stakes = self.roster.stakes(replica.members())?;
+        let mut past = Past { height, stakes, operations: Vec::new(), reports: Vec::new() };
+        for round in 0..=u32::MAX {
+            let start = Start { genesis: &self.genesis, height, seed: &replica.tip().seed, roster: &self.roster };
+            let due =
+                start.due(round, &past.stakes).and_then(|place| Some((place, self.roster.keys(place)?.id.clone())));
+            let Some((place, proposer)) = due else {
+                return Ok(Step::Waiting { height, round, have: 0, need: past.stakes.quorum() });
+            };
+            let passed = Decision::RoundPassed { height, round, why: Passed::Silence };
+            if decisions.contains(&passed) {
+                past.operations.push(Operation::Missed { round, validator: proposer });
+                continue;
+            }
+            let turn = Turn { genesis: self.genesis, height, round, seed: replica.tip().seed, proposer };
+            match self.run(view, replica, &stretch, &past, place, &turn)? {
+                Outcome::Sealed((seal, executed)) => {
+                    let entries = std::mem::take(stretch.entries);
+                    return Ok(Step::Sealed(Box::new(sealed(executed, entries, &turn, *seal, past.reports))));
+                }
+                Outcome::Slash(evidence, witness) => past.slash(round, place, turn.proposer, evidence, witness),
+                Outcome::Missed => return Ok(Step::NeedDecision(passed)),
+                Outcome::NoQuorum { have, need } => return Ok(Step::Waiting { height, round, have, need }),
+            }
+        }
+        Err(Error::RoundsExhausted(height))
+    }
+
+    /// One round: executes the stretch for it, and drives the committee's machine. With the seal comes what was executed. Where
+    /// nothing can come from the drawn validator, nothing is executed.
+    fn run<V: View + ?Sized>(
+        &mut self,
+        view: &V,
+        replica: &Replica,
+        stretch: &Stretch<'_>,
+        past: &Past,
+        place: usize,
+        turn: &Turn,
+    ) -> Result<Outcome<(Box<StakeSeal>, Executed)>, Error<V::Error>> {
+        let present = self.present();
+        let electorate = Electorate { roster: &self.roster, stakes: &past.stakes, present: &present };
+        if !present.contains(place) {
+            return Ok(electorate.without_proposal());
+        }
+        let execute = |entries: &[Entry], signatures: &[Signature]| {
+            let (cut, proposer, round, prior) = (stretch.cut, &turn.proposer, turn.round, past.operations.as_slice());
+            let candidate = Candidate { entries, signatures, cut, proposer, round, prior, extensions: &[] };
+            replica.execute(view, &candidate).map_err(Error::Ledger)
+        };
+        let executed = execute(stretch.entries, stretch.signatures)?;
+        let (roster, input, signatures) = (&self.roster, stretch.entries.as_slice(), stretch.signatures);
+        let own = Own { roster, stakes: &past.stakes, input, signatures, executed: &executed };
+        let drive = Drive { parties: &mut self.parties, seats: &self.seats, electorate, place, own };
+        let outcome = drive.run(turn, &execute)?;
+        Ok(outcome.map(|seal| (seal, executed)))
+    }
+
+    /// The places of the validators that take part.
+    fn present(&self) -> Bitmap {
+        let takes_part = |(place, seat): (usize, &Option<usize>)| {
+            let party = self.parties.get((*seat)?)?;
+            party.is_present(&self.roster.keys(place)?.id).then_some(u16::try_from(place).ok()?)
+        };
+        self.seats.iter().enumerate().filter_map(takes_part).collect()
+    }
+
+    /// Whether the call can be for the next block; its height.
+    fn check<E>(&self, replica: &Replica, cut: Cut, decisions: &[Decision]) -> Result<u64, Error<E>> {
+        let tip = replica.tip();
+        if tip.genesis != self.genesis {
+            return Err(Error::OtherChain { state: tip.genesis, sealer: self.genesis });
+        }
+        let height = replica.next_height().ok_or(Error::RoundsExhausted(tip.height))?;
+        let is_decided = decisions.iter().any(|decision| match decision {
+            Decision::Cut { height: of, cut: decided, .. } => *of == height && *decided == cut,
+            Decision::RoundPassed { .. } => false,
+        });
+        match cut {
+            Cut::Age | Cut::End if !is_decided => Err(Error::CutNotCommitted { height, cut }),
+            Cut::Genesis => Err(Error::CutNotCommitted { height, cut }),
+            _ => Ok(height),
+        }
+    }
+}
+
+/// What became of the rounds of a height so far.
+struct Past {
+    height: u64,
+    /// What is left of the stakes.
+    stakes: Stakes,
+    /// One for each round.
+    operations: Vec<Operation>,
+    reports: Vec<Report>,
+}
+
+impl Past {
+    fn slash(
+        &mut self,
+        round: u32,
+        place: usize,
+        validator: ValidatorId,
+        evidence: Box<Evidence>,
+        witness: Option<Body>,
+    ) {
+        let (height, amount) = (self.height, self.stakes.take(place));
+        let operation = Operation::Slash { round, validator: validator.clone(), amount, evidence: evidence.clone() };
+        self.operations.push(operation);
+        self.reports.push(Report { height, round, validator, amount, evidence, witness });
+    }
+}
+
+fn sealed(executed: Executed, entries: Vec<Entry>, turn: &Turn, seal: StakeSeal, reports: Vec<Report>) -> Sealed {
+    let entries = executed.decide(entries);
+    let next_seed = draw::next_seed(&turn.genesis, turn.height.saturating_add(1), &turn.seed, &seal.reveal);
+    let block = Block {
+        hash: executed.hash,
+        header: executed.header.clone(),
+        seal: Some(Seal::Stake(seal)),
+        entries,
+        operations: executed.operations.clone(),
+        genesis: None,
+    };
+    Sealed { block, executed, next_seed, reports }
+}

@@ -1,0 +1,15 @@
+//! The blockchain topic, as the sealer reads it: its last block is the authority on the state, and its blocks rebuild one.
+
+use crate::chain::Block;
+
+/// The blockchain topic, read from outside of the task. Called when the task was taken over, so that no other process can add to
+/// the topic any more.
+pub trait BlockchainTopic: Send + Sync {
+    /// The last block; `None` where there is none. Errors (stop) where the topic does not end with a block that agrees with
+    /// itself: its hash, its roots and its rendering are those of what it holds.
+    fn last_block(&self) -> topology::Result<Option<Block>>;
+
+    /// Hands over all blocks, in the order of the topic, until `visit` answers false. Errors where a record under a height is
+    /// not that block.
+    fn blocks(&self, visit: &mut dyn FnMut(Block) -> bool) -> topology::Result<()>;
+}
