@@ -1,0 +1,143 @@
+//! A measurement, not run by default: how long `cairn verify` and `cairn replay` take, on how much CPU time and memory.
+//!
+//! ```sh
+//! cargo test --release --test speed -- --ignored --nocapture
+//! MEASURE_ACCOUNTS=1000000 MEASURE_TRANSFERS=2000000 cargo test --release --test speed -- --ignored --nocapture
+//! ```
+//!
+//! `submit` and `run` make a chain of unsigned transfers between accounts drawn at random, blocks of 1,000, on an embedded log
+//! in a temporary directory; then `verify` and `replay` walk over it, in turn. Settings are of the environment:
+//!
+//! | Variable | Means | Default |
+//! |---|---|---|
+//! | `MEASURE_TRANSFERS` | how many transfers | 1,000,000 |
+//! | `MEASURE_ACCOUNTS` | between how many accounts | 100,000 |
+//! | `MEASURE_PADDING_BYTES` | of how many bytes a field is that the program does not know, in each value | 0: no such field |
+//! | `MEASURE_ROUNDS` | how often each command runs; medians are printed | 5 |
+//! | `MEASURE_PROGRAM` | another build of `cairn` than this tree's | |
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop where it stands")]
+
+use std::fmt::Write as _;
+use std::io::{BufWriter, Write as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use topology::clock::{Clock, SystemClock};
+
+/// Ticks of `/proc/<pid>/stat` per second: the kernel's `USER_HZ`, the same on every Linux that Rust runs on.
+const TICKS_PER_SECOND: f64 = 100.0;
+/// Between two looks at a running command. Its end is what is waited for, so a wall time is this much too long at most.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// A setting, or its default.
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+}
+
+/// What a command took.
+struct Taken {
+    wall_s: f64,
+    cpu_s: f64,
+    resident_max_mib: f64,
+}
+
+/// Runs a command of the program in a directory; it must succeed.
+fn run(directory: &Path, words: &str, variables: &[(&str, &str)]) -> Taken {
+    let program = std::env::var_os("MEASURE_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_cairn").into());
+    let mut command = Command::new(program);
+    command.current_dir(directory).args(words.split_whitespace()).stdin(Stdio::null()).stdout(Stdio::null());
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CAIRN_")) {
+        command.env_remove(name);
+    }
+    command.envs(variables.iter().copied()).env("HOME", directory).env("RUST_LOG", "warn");
+    let clock = SystemClock::new();
+    let mut child = command.spawn().unwrap();
+    let about = |file: &str| std::fs::read_to_string(format!("/proc/{}/{file}", child.id())).unwrap();
+    let mut resident_max_kib = 0;
+    // What has ended stays in /proc until somebody waits for it, with its times and without its memory.
+    let wall_s = loop {
+        let status = about("status");
+        let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        if let Some(kib) = field("VmHWM:").and_then(|text| text.strip_suffix(" kB")) {
+            resident_max_kib = kib.parse::<u64>().unwrap();
+        }
+        if field("State:").is_some_and(|state| state.starts_with('Z')) {
+            break clock.monotonic_ms() as f64 / 1e3;
+        }
+        std::thread::sleep(PAUSE);
+    };
+    // `pid (name) state ...`: the times are the twelfth and thirteenth field behind the name.
+    let stat = about("stat");
+    let behind_name = stat.rsplit(") ").next().unwrap();
+    let ticks: u64 = behind_name.split(' ').skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
+    let status = child.wait().unwrap();
+    assert!(status.success(), "cairn {words}: {status}");
+    Taken { wall_s, cpu_s: ticks as f64 / TICKS_PER_SECOND, resident_max_mib: resident_max_kib as f64 / 1024.0 }
+}
+
+/// Transfers as lines of JSON, between accounts drawn by a generator with a fixed seed.
+fn write_transfers(path: &Path, transfers: u64, accounts: u64, padding_bytes: usize) {
+    let mut state = 7_u64;
+    let mut drawn = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % accounts
+    };
+    let padding =
+        if padding_bytes == 0 { String::new() } else { format!(r#","padding":"{}""#, "x".repeat(padding_bytes)) };
+    let mut out = BufWriter::new(std::fs::File::create(path).unwrap());
+    for _ in 0..transfers {
+        let (from, to) = (drawn(), drawn());
+        writeln!(out, r#"{{"from":"account-{from:07}","to":"account-{to:07}","amount":3{padding}}}"#).unwrap();
+    }
+    out.flush().unwrap();
+}
+
+/// The median of what some runs took, by what of it.
+fn median(all: &[Taken], what: impl Fn(&Taken) -> f64) -> f64 {
+    let mut values: Vec<f64> = all.iter().map(what).collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn verifying_and_replaying_a_chain_of_transfers() {
+    let transfers = setting("MEASURE_TRANSFERS", 1_000_000);
+    let accounts = setting("MEASURE_ACCOUNTS", 100_000);
+    let padding_bytes = setting("MEASURE_PADDING_BYTES", 0) as usize;
+    let rounds = setting("MEASURE_ROUNDS", 5).max(1);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    write_transfers(&path.join("transfers.jsonl"), transfers, accounts, padding_bytes);
+    run(path, "submit --log embedded:log transfers.jsonl", &[]);
+    std::fs::remove_file(path.join("transfers.jsonl")).unwrap();
+    let full_blocks = [
+        ("CAIRN_BLOCK_MAX_TRANSACTIONS", "1000"),
+        ("CAIRN_BLOCK_WINDOW_MS", "0"),
+        ("CAIRN_BLOCK_MAX_AGE_MS", "600000"),
+        ("CAIRN_BLOCK_MAX_BYTES", "1000000"),
+    ];
+    let sealing = run(path, "run --log embedded:log --state-dir state --until-end", &full_blocks);
+    let mut table =
+        format!("{transfers} transfers, {accounts} accounts, {padding_bytes} bytes of padding, {rounds} rounds\n");
+    table += "command   s (wall)  transfers/s  CPU-s per million  peak MiB\n";
+    let mut row = |command: &str, taken: &[Taken]| {
+        let (wall_s, cpu_s) = (median(taken, |one| one.wall_s), median(taken, |one| one.cpu_s));
+        let per_million = cpu_s * 1e6 / transfers as f64;
+        let mib = median(taken, |one| one.resident_max_mib);
+        let speed = transfers as f64 / wall_s;
+        writeln!(table, "{command:<8}  {wall_s:>8.2}  {speed:>11.0}  {per_million:>17.2}  {mib:>8.0}").unwrap();
+    };
+    row("run", &[sealing]);
+    let (mut verifying, mut replaying) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        verifying.push(run(path, "verify --log embedded:log", &[]));
+        replaying.push(run(path, "replay --log embedded:log --state-dir replayed", &[]));
+        std::fs::remove_dir_all(path.join("replayed")).unwrap();
+    }
+    row("verify", &verifying);
+    row("replay", &replaying);
+    println!("{table}");
+}
