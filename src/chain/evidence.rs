@@ -1,13 +1,11 @@
 //! Proof of an offence.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use serde::Deserialize;
 
 use super::code::codes;
 use super::encoding::to_canonical;
 use super::hash::{Domain, Hash, hash};
 use super::header::Header;
-use super::hex_array;
 use super::validator::Bitmap;
 
 codes! {
@@ -21,12 +19,11 @@ codes! {
 }
 
 /// A header and its proposer's signature.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct SignedHeader {
     /// The header.
     pub header: Header,
     /// Ed25519 by the proposer over [`Domain::Proposal`]'s message of the header's hash.
-    #[serde(with = "hex_array")]
     pub signature: [u8; 64],
 }
 

@@ -1,12 +1,10 @@
 //! The header of a block. Its hash is the block's hash; it commits to everything in the block but the seal.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use serde::Deserialize;
 
 use super::code::codes;
 use super::encoding::write_canonical;
 use super::hash::{Domain, Hash, hash};
-use super::hex_array;
 use super::validator::ValidatorId;
 
 codes! {
@@ -28,7 +26,7 @@ codes! {
 }
 
 /// The event-time window of a block: `start_ms <= time < end_ms`, in milliseconds since 1970 UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
 pub struct Window {
     /// The first millisecond.
     pub start_ms: i64,
@@ -38,7 +36,7 @@ pub struct Window {
 
 /// The stretch of one origin partition that a block covers. Offsets between `first` and `last` without an entry are
 /// offsets at which the log holds no record (transaction markers, for instance).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
 pub struct Range {
     /// The partition.
     pub partition: i32,
@@ -51,14 +49,13 @@ pub struct Range {
 }
 
 /// Something a later version adds to the header.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
 pub struct Extension {
     /// What it is.
     pub id: u16,
     /// Whether a program that does not know it must refuse the block.
     pub critical: bool,
     /// Its value.
-    #[serde(with = "hex_array::variable")]
     pub value: Vec<u8>,
 }
 
@@ -98,7 +95,7 @@ pub struct StakeAuthor {
 }
 
 /// The header. The order of the fields is the order of the canonical encoding and of the JSON (`docs/encoding.md` draws both).
-#[derive(Clone, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
 pub struct Header {
     /// The layout and the rules, as the chain's schedule of versions has it for this height.
     pub version: u16,

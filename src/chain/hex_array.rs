@@ -90,24 +90,3 @@ pub fn deserialize<'de, const N: usize, D: Deserializer<'de>>(deserializer: D) -
 
     deserializer.deserialize_str(Visitor)
 }
-
-/// Bytes of any length as lower-case hex, for `#[serde(with = "hex_array::variable")]`.
-pub mod variable {
-    use serde::{Deserializer, Serializer, de};
-
-    /// Writes the bytes as a string of hex digits.
-    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        super::serialize(bytes, serializer)
-    }
-
-    /// Reads the bytes from a string of lower-case hex digits.
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-        let text = <std::borrow::Cow<'_, str> as serde::Deserialize>::deserialize(deserializer)?;
-        let mut bytes = vec![0; text.len() / 2];
-        if super::decode_into(text.as_bytes(), &mut bytes, false) {
-            Ok(bytes)
-        } else {
-            Err(de::Error::invalid_value(de::Unexpected::Str(&text), &"an even number of lower-case hex digits"))
-        }
-    }
-}

@@ -178,16 +178,3 @@ impl BorshDeserialize for Bitmap {
         Self::from_bytes(Vec::deserialize_reader(reader)?).ok_or_else(|| invalid(TRAILING))
     }
 }
-
-impl Serialize for Bitmap {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        hex_array::serialize(&self.0, serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Bitmap {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let bytes = hex_array::variable::deserialize(deserializer)?;
-        Self::from_bytes(bytes).ok_or_else(|| de::Error::custom(TRAILING))
-    }
-}

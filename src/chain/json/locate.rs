@@ -1,46 +1,40 @@
 //! Which field of a JSON text an error is about: the text is read again, up to where the error was noticed.
 
-use super::scalars::Difference;
+use super::cursor::{Fault, Wrong};
 use crate::chain::Error;
 
-/// The error, with the path of the field it is about.
+/// The error for a fault, with the path of the field it is about.
 #[cold]
-pub(super) fn error(json: &[u8], error: &serde_json::Error) -> Error {
-    let text = error.to_string();
-    let detail = shown(text.split(" at line ").next().unwrap_or_default());
-    // The bracket that closes right there, or before a comma there, still belongs to the value that the error is about.
-    let before = |end: usize, bytes: &[u8]| {
-        let last = end.checked_sub(1).and_then(|last| json.get(last));
-        if last.is_some_and(|byte| bytes.contains(byte)) { end - 1 } else { end }
+pub(super) fn error(line: &[u8], fault: &Fault) -> Error {
+    let found = line.get(fault.at..).unwrap_or_default();
+    let reached = match found.first() {
+        // What differs at a comma is what comes behind it; at a bracket that closes, what it closes.
+        Some(b',') => 2,
+        Some(b'}' | b']') => 0,
+        _ => 1,
     };
-    let end = before(before(offset(json, error.line(), error.column()), b","), b"}]");
-    let mut steps = steps(json, end);
-    // A field that is missing is noticed at the end of its object, after another field.
-    let missing = detail.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
-    if let (Some(missing), Some(Step::Field(name))) = (missing, steps.last_mut()) {
-        missing.clone_into(name);
-    }
+    let mut steps = steps(line, fault.at.saturating_add(reached).min(line.len()));
+    let detail = match &fault.wrong {
+        Wrong::Value(detail) => shown(detail),
+        Wrong::Differs(wanted) => {
+            // Where an object ends too early, the field that is missing is told.
+            let missing = wanted.strip_prefix(",\"").and_then(|field| field.split('"').next());
+            if let (Some(b'}'), Some(missing), Some(Step::Field(name))) = (found.first(), missing, steps.last_mut()) {
+                missing.clone_into(name);
+            }
+            let show = |bytes: &[u8]| match bytes.get(..SHOWN_SIZE_BYTES).unwrap_or(bytes) {
+                [] => "nothing".to_owned(),
+                bytes => format!("`{}`", bytes.escape_ascii()),
+            };
+            format!(
+                "not the one rendering of the block: from byte {} on it has {}, the rendering {}",
+                fault.at,
+                show(found),
+                show(wanted.as_bytes())
+            )
+        }
+    };
     Error::Json { field: path(&steps), detail }
-}
-
-/// The error for a line that is JSON of a block, but not the one rendering of it.
-#[cold]
-pub(super) fn difference(json: &[u8], difference: &Difference) -> Error {
-    let show = |bytes: &[u8]| match bytes.get(..SHOWN_SIZE_BYTES).unwrap_or(bytes) {
-        [] => "nothing".to_owned(),
-        bytes => format!("`{}`", bytes.escape_ascii()),
-    };
-    let found = json.get(difference.at..).unwrap_or_default();
-    // What differs at a comma is what comes behind it.
-    let shown = if found.first() == Some(&b',') { 2 } else { 1 };
-    let end = difference.at.saturating_add(shown).min(json.len());
-    let detail = format!(
-        "not the one rendering of the block: from byte {} on it has {}, the rendering {}",
-        difference.at,
-        show(found),
-        show(&difference.expected)
-    );
-    Error::Json { field: path(&steps(json, end)), detail }
 }
 
 /// How much of a difference is shown.
@@ -70,12 +64,6 @@ fn path(steps: &[Step]) -> String {
         Step::Place(place) => place.to_string(),
     });
     names.filter(|name| !name.is_empty()).collect::<Vec<_>>().join(".")
-}
-
-/// The offset of a line (from 1) and a column (in bytes).
-fn offset(json: &[u8], line: usize, column: usize) -> usize {
-    let before: usize = json.split(|byte| *byte == b'\n').take(line.saturating_sub(1)).map(|line| line.len() + 1).sum();
-    (before + column).min(json.len())
 }
 
 /// One level of the way down to a field.

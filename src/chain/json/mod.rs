@@ -1,11 +1,16 @@
 //! Blocks as one line of JSON, and back.
 //!
 //! The line is a rendering: hashes are over the canonical encoding, and reading a line gives back the same struct and
-//! so the same hashes. A block has one rendering, byte for byte, and no other line is taken for it. `write` pushes bytes into a
-//! buffer in one pass, in a fixed order of fields, by means of `scalars`; `read` gets values out of a line; `record` tells what a
-//! record of the topic is, and compares the line with the rendering of what was read; `locate` finds the path of the field that
-//! an error is about.
+//! so the same hashes. A block has one rendering, byte for byte, and no other line is taken for it.
+//!
+//! ```text
+//! write    pushes a block's bytes into a buffer, in a fixed order of fields, by means of `scalars`
+//! read     takes the same fields in the same order from a line, by means of `cursor`, and nothing else
+//! record   what a record of the topic is
+//! locate   the path of the field that an error is about
+//! ```
 
+mod cursor;
 mod locate;
 mod read;
 mod record;

@@ -12,9 +12,8 @@
 use serde::de::{self, IgnoredAny, MapAccess, SeqAccess};
 use serde::{Deserialize, Deserializer};
 
-use super::read::BlockRow;
-use super::scalars::Compare;
-use super::{locate, write};
+use super::cursor::Cursor;
+use super::{locate, read};
 use crate::chain::block::Block;
 use crate::chain::hash::Hash;
 use crate::chain::header::{Author, Header};
@@ -54,10 +53,10 @@ impl Read {
         }
     }
 
-    fn height(&self) -> Option<u64> {
+    fn header(&self) -> Option<&Header> {
         match self {
-            Self::Block(block) => Some(block.header.height),
-            Self::Pruned(pruned) => Some(pruned.header.height),
+            Self::Block(block) => Some(&block.header),
+            Self::Pruned(pruned) => Some(&pruned.header),
             Self::Foreign => None,
         }
     }
@@ -82,8 +81,8 @@ impl Block {
             Error::Newer { field, found, known, .. } => Error::Newer { height, field, found, known },
             other => overwritten(other.to_string()),
         })?;
-        match read.height() {
-            Some(found) if found != height => Err(overwritten(format!("it holds block {found}"))),
+        match read.header() {
+            Some(found) if found.height != height => Err(overwritten(format!("it holds block {}", found.height))),
             _ => Ok(read),
         }
     }
@@ -97,32 +96,17 @@ fn height_of(key: &[u8]) -> Option<u64> {
 
 /// The block, or the pruned block, whose one rendering the line is.
 fn read(line: &[u8]) -> Result<Read> {
-    // A strict reading that succeeds knows the version too, so the lenient one is for those that fail.
-    let row: BlockRow =
-        serde_json::from_slice(line).map_err(|error| newer(line).unwrap_or_else(|| locate::error(line, &error)))?;
-    if row.header.version > Header::VERSION {
-        return Err(Error::newer_version(row.header.height, row.header.version.into()));
-    }
-    let mut compare = Compare::new(line);
-    let missing = |field: &str| Error::Json { field: field.to_owned(), detail: "missing field".to_owned() };
-    let read = match (row.transactions, row.operations, row.seal) {
-        (Some(entries), Some(operations), seal) => {
-            let BlockRow { header, hash, genesis, .. } = row;
-            let block = Block { header, hash, seal, entries, operations, genesis };
-            write::block(&mut compare, &block);
-            Read::Block(Box::new(block))
-        }
-        (None, None, Some(seal)) => {
-            let pruned = Pruned { header: row.header, hash: row.hash, seal };
-            write::pruned(&mut compare, &pruned);
-            Read::Pruned(Box::new(pruned))
-        }
-        (None, _, _) => return Err(missing("transactions")),
-        (_, None, _) => return Err(missing("operations")),
+    let read = match std::str::from_utf8(line) {
+        Ok(text) => read::line(text),
+        Err(error) => Err(Cursor::wrong(error.valid_up_to(), "not UTF-8")),
     };
-    match compare.finish() {
-        None => Ok(read),
-        Some(difference) => Err(locate::difference(line, &difference)),
+    // A strict reading that succeeds knows the version too, so the lenient one is for those that fail.
+    let read = read.map_err(|fault| newer(line).unwrap_or_else(|| locate::error(line, &fault)))?;
+    match read.header() {
+        Some(header) if header.version > Header::VERSION => {
+            Err(Error::newer_version(header.height, header.version.into()))
+        }
+        _ => Ok(read),
     }
 }
 

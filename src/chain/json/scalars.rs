@@ -23,55 +23,6 @@ impl Sink for Size {
     }
 }
 
-/// Compares what it is given with a line, up to the first difference.
-pub(super) struct Compare<'l> {
-    line: &'l [u8],
-    /// How much of the line is compared; with a difference, where it lies.
-    at: usize,
-    /// What the rendering has there, as far as it was given.
-    expected: Option<Vec<u8>>,
-}
-
-/// Where a line is not what it should be.
-pub(super) struct Difference {
-    /// The offset of the first byte that differs.
-    pub(super) at: usize,
-    /// What the rendering has there; empty where it has ended.
-    pub(super) expected: Vec<u8>,
-}
-
-impl<'l> Compare<'l> {
-    pub(super) fn new(line: &'l [u8]) -> Self {
-        Self { line, at: 0, expected: None }
-    }
-
-    /// The first difference between the line and what was given.
-    pub(super) fn finish(self) -> Option<Difference> {
-        let Self { line, at, expected } = self;
-        (expected.is_some() || at < line.len()).then(|| Difference { at, expected: expected.unwrap_or_default() })
-    }
-
-    #[cold]
-    fn differ(&mut self, bytes: &[u8]) {
-        let rest = self.line.get(self.at..).unwrap_or_default();
-        let same = rest.iter().zip(bytes).take_while(|(found, expected)| found == expected).count();
-        self.at += same;
-        self.expected = bytes.get(same..).map(<[u8]>::to_vec);
-    }
-}
-
-impl Sink for Compare<'_> {
-    fn put(&mut self, bytes: &[u8]) {
-        if self.expected.is_some() {
-            return;
-        }
-        match self.line.get(self.at..self.at + bytes.len()) {
-            Some(found) if found == bytes => self.at += bytes.len(),
-            _ => self.differ(bytes),
-        }
-    }
-}
-
 pub(super) fn list<S: Sink, T>(out: &mut S, items: &[T], write: impl Fn(&mut S, &T)) {
     out.put(b"[");
     for (index, item) in items.iter().enumerate() {
@@ -147,15 +98,19 @@ pub(super) fn plain(out: &mut impl Sink, before: &[u8], text: &str) {
 pub(super) fn text(out: &mut impl Sink, before: &[u8], text: &str) {
     out.put(before);
     out.put(b"\"");
+    escaped(out, text.as_bytes());
+    out.put(b"\"");
+}
+
+/// What stands between the quotes of a text.
+pub(super) fn escaped(out: &mut impl Sink, mut rest: &[u8]) {
     let needs_escape = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
-    let mut rest = text.as_bytes();
     while let Some(at) = rest.iter().position(needs_escape) {
         out.put(&rest[..at]);
         escape(out, rest[at]);
         rest = &rest[at + 1..];
     }
     out.put(rest);
-    out.put(b"\"");
 }
 
 fn escape(out: &mut impl Sink, byte: u8) {

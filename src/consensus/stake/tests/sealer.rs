@@ -141,8 +141,7 @@ fn evidence_holds_from_the_data_of_the_topic_alone_and_only_there() {
         // The copy in the evidence topic says the same, and holds what was refused.
         let report = &chain.reports[0];
         let json: serde_json::Value = serde_json::from_str(&report.to_json()).unwrap();
-        let copied: Evidence = serde_json::from_str(&json["evidence"].to_string()).unwrap();
-        assert_eq!(copied, evidence);
+        assert!(report.to_json().contains(&format!("\"evidence\":{}", evidence.to_json())), "rendered as in the block");
         assert_eq!(report.key(), evidence.hash().to_string());
         assert_eq!((&json["validator"], &json["amount"]), (&"validator-2".into(), &1800.into()));
         match (&*report.evidence, &report.witness) {
