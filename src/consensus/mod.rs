@@ -27,7 +27,7 @@ pub mod stake;
 
 pub use decision::Decision;
 pub use error::{Error, SetupError};
-pub use genesis::{Beginning, begin};
+pub use genesis::begin;
 pub use keys::{KeyPair, KeySet};
 pub use roster::{Roster, Stakes};
 pub use scheme::Scheme;

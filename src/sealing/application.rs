@@ -34,7 +34,7 @@ pub struct Options {
     pub blockchain: String,
     /// The committee.
     pub sealer: Sealer,
-    /// Randomness that whoever signs transactions cannot foresee: signatures are checked in batches with it. No result depends
+    /// Randomness that a signer of transactions cannot foresee: signatures are checked in batches with it. No result depends
     /// on it.
     pub entropy: [u8; 32],
     /// The blockchain topic, whose last block is the authority on the state. Without it the state is believed.
@@ -48,7 +48,7 @@ pub struct Application {
     pub(super) shared: Arc<Shared>,
 }
 
-/// What processors share with their successors after a rewind, and with whoever watches.
+/// What processors share with their successors after a rewind, and with those who watch.
 pub(super) struct Shared {
     pub(super) genesis: Genesis,
     pub(super) genesis_hash: Hash,

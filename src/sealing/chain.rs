@@ -13,6 +13,7 @@
 //! unsound          a chain                          the state is rebuilt from the topic
 //! ```
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError};
 
 use topology::Error;
@@ -20,18 +21,22 @@ use topology::codec::Bytes;
 use topology::processor::Context;
 use topology::store::{self, Direction, KeyValueStore};
 
-use crate::chain::{Block, Cut};
+use crate::chain::{Block, Cut, Genesis};
 use crate::consensus::decision::Decision;
-use crate::consensus::{self, Beginning as Founded, follow};
-use crate::ledger::{self, Cutter, Replica};
+use crate::consensus::{self, follow};
+use crate::ledger::{self, Begun, Cutter, Replica};
 
 use super::application::Shared;
 use super::forward::forward_block;
-use super::input::{self, Beginning};
+use super::input::{self, InputStart};
 use super::open_block::{DecidedCut, OpenBlock};
 use super::rebuild::Rebuild;
 use super::view::Tables;
 use super::{ledger_error, stop};
+
+/// The most rounds that pass at one height. Each passes because a validator drawn by stake is silent while more than two thirds of
+/// the stake take part: that this happens so often in a row has a probability below 3^-64.
+const ROUNDS_PASSED_MAX: usize = 64;
 
 /// Where the chain is.
 pub(super) struct Chain {
@@ -40,7 +45,7 @@ pub(super) struct Chain {
     /// Committed decisions about the next height.
     pub(super) decided: Vec<Decision>,
     pub(super) phase: Phase,
-    pub(super) input: Beginning,
+    pub(super) input: InputStart,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +65,7 @@ pub(super) enum Opened {
     /// A chain.
     Chain(Box<Chain>),
     /// A state that has to be rebuilt first; and where its input will go on.
-    Rebuild(Box<Rebuild>, Beginning),
+    Rebuild(Box<Rebuild>, InputStart),
 }
 
 /// Continues the chain, begins to rebuild its state, or founds it.
@@ -71,38 +76,33 @@ pub(super) fn open(
     context: &mut Context<'_, Bytes, Bytes>,
 ) -> topology::Result<Opened> {
     let left = shared.left.lock().unwrap_or_else(PoisonError::into_inner).take();
+    // What the topic ends with costs less to ask for than the state to load.
+    let last = shared.topic.as_ref().map_or(Ok(None), |topic| topic.last_block())?;
     let loaded = match left {
         Some(replica) => replica.reload(tables),
         None => Replica::load(tables),
     };
-    let (state, topic) = match &shared.topic {
+    let judgement = match &shared.topic {
+        Some(_) => judge(&shared.genesis, loaded, last)?,
         // Without a topic to ask, the state is all there is.
-        None => (loaded.map_err(ledger_error)?, None),
-        Some(topic) => {
-            let last = topic.last_block()?;
-            match judge(shared, loaded, last.as_ref())? {
-                Judgement::Sound(replica) => (replica.map(|replica| *replica), last),
-                Judgement::Rebuild(why) => return rebuild(shared, &why, last.as_ref(), context),
-            }
-        }
+        None => loaded.map_err(ledger_error)?.map_or(Judgement::Found, |replica| Judgement::GoOn(Box::new(replica))),
     };
-    match state {
-        Some(replica) => {
+    match judgement {
+        Judgement::Found => found(shared, tables, decisions, context).map(|chain| Opened::Chain(Box::new(chain))),
+        Judgement::GoOn(replica) => {
             // Block 0 is committed, or there would be no state: nothing is signed before that is on disk.
             shared.note_founded()?;
-            let covered = replica.covered(context.partition().partition).copied();
-            debug_assert!(topic.as_ref().and_then(input::last_of).is_none_or(|last| covered == Some(last)));
-            let beginning = Beginning::set(covered.as_ref(), context)?;
+            let input = InputStart::set(replica.covered(context.partition().partition), context)?;
             let decided = inherited_decisions(decisions, &replica, context)?;
-            Ok(Opened::Chain(Box::new(Chain::behind(shared, replica, decided, beginning))))
+            Ok(Opened::Chain(Box::new(Chain::behind(shared, *replica, decided, input))))
         }
-        None => found(shared, tables, decisions, context).map(|chain| Opened::Chain(Box::new(chain))),
+        Judgement::Rebuild { why, last } => rebuild(shared, &why, &last, context),
     }
 }
 
 impl Chain {
     /// The chain behind a replica's tip, open for records.
-    pub(super) fn behind(shared: &Shared, replica: Replica, decided: Vec<Decision>, input: Beginning) -> Self {
+    pub(super) fn behind(shared: &Shared, replica: Replica, decided: Vec<Decision>, input: InputStart) -> Self {
         let tip = replica.tip();
         shared.set_status(|status| status.height = Some(tip.height));
         let open = OpenBlock::new(Cutter::new(replica.parameters(), tip.time_ms));
@@ -128,63 +128,70 @@ impl Chain {
     }
 }
 
+/// What is to be done with what the stores and the topic hold.
 enum Judgement {
-    /// What the stores hold is what the topic ends with; `None`: both hold nothing.
-    Sound(Option<Box<Replica>>),
-    /// Why the state is not to be used.
-    Rebuild(String),
+    /// Both hold nothing: a chain begins.
+    Found,
+    /// The stores hold what the topic's last block leads to.
+    GoOn(Box<Replica>),
+    /// The stores hold something else.
+    Rebuild {
+        why: String,
+        /// What the topic ends with.
+        last: Box<Block>,
+    },
 }
 
 /// Whether the state in the stores may be built on.
 fn judge(
-    shared: &Shared,
+    genesis: &Genesis,
     loaded: Result<Option<Replica>, ledger::Error<store::Error>>,
-    last: Option<&Block>,
+    last: Option<Block>,
 ) -> topology::Result<Judgement> {
-    let state = match loaded {
-        Ok(state) => state,
-        Err(error) if error.needs_rebuild() => {
-            return match last {
-                Some(_) => Ok(Judgement::Rebuild(error.to_string())),
-                None => Err(Error::stop(format!(
-                    "the stores hold something else than a chain's state ({error}), and the blockchain topic holds no block to \
-                     rebuild it from: are these the right brokers and topic? To begin a chain, reset the application first"
-                ))),
-            };
-        }
-        Err(error) => return Err(ledger_error(error)),
+    let Some(last) = last else {
+        return match loaded {
+            Ok(None) => Ok(Judgement::Found),
+            Ok(Some(replica)) => Err(ends_below(&replica, "holds no block")),
+            Err(error) if error.needs_rebuild() => Err(Error::stop(format!(
+                "the stores hold something else than a chain's state ({error}), and the blockchain topic holds no block to \
+                 rebuild it from: are these the right brokers and topic? To begin a chain, reset the application first"
+            ))),
+            Err(error) => Err(ledger_error(error)),
+        };
     };
-    let (replica, last) = match (state, last) {
-        (None, None) => return Ok(Judgement::Sound(None)),
-        (None, Some(_)) => return Ok(Judgement::Rebuild("this application has no state of the chain yet".to_owned())),
-        (Some(replica), None) => return Err(ends_below(&replica, "holds no block")),
-        (Some(replica), Some(last)) => (replica, last),
+    let rebuild = |why: String| Ok(Judgement::Rebuild { why, last: Box::new(last.clone()) });
+    let replica = match loaded {
+        Ok(Some(replica)) => replica,
+        Ok(None) => return rebuild("this application has no state of the chain yet".to_owned()),
+        Err(error) if error.needs_rebuild() => return rebuild(error.to_string()),
+        Err(error) => return Err(ledger_error(error)),
     };
     let height = last.header.height;
     if height < replica.tip().height {
         return Err(ends_below(&replica, &format!("ends with height {height}")));
     }
-    Ok(match follow::check_tip(&replica, &shared.genesis, last) {
-        Ok(()) => Judgement::Sound(Some(Box::new(replica))),
-        Err(mismatch) => Judgement::Rebuild(mismatch.to_string()),
-    })
+    match follow::check_tip(&replica, genesis, &last) {
+        Ok(()) => Ok(Judgement::GoOn(Box::new(replica))),
+        // Another state would not make this block a better one.
+        Err(mismatch) if mismatch.is_of_the_topic() => Err(stop(&mismatch)),
+        Err(mismatch) => rebuild(mismatch.to_string()),
+    }
 }
 
 fn rebuild(
     shared: &Arc<Shared>,
     why: &str,
-    last: Option<&Block>,
+    last: &Block,
     context: &mut Context<'_, Bytes, Bytes>,
 ) -> topology::Result<Opened> {
-    let Some(last) = last else { return Err(Error::stop("there is no block to rebuild the state from")) };
     tracing::warn!(height = last.header.height, "rebuilding the state from the blockchain topic: {why}");
     shared.note_founded()?;
-    let beginning = Beginning::set(input::last_of(last).as_ref(), context)?;
+    let input = InputStart::set(input::last_of(last).as_ref(), context)?;
     context.suspend_from(context.next_offset());
     let rebuild = Rebuild::start(shared, last)?;
     // Before anybody asks: no height and no rebuilding is what an instance says that stands by.
     shared.set_status(|status| status.rebuilding = Some(rebuild.progress()));
-    Ok(Opened::Rebuild(Box::new(rebuild), beginning))
+    Ok(Opened::Rebuild(Box::new(rebuild), input))
 }
 
 /// Writes the state after genesis into stores that are empty, and block 0. Input waits until they are committed, and that is on
@@ -197,9 +204,9 @@ fn found(
 ) -> topology::Result<Chain> {
     let genesis = &shared.genesis;
     shared.note_founding()?;
-    let beginning = Beginning::set(None, context)?;
+    let input = InputStart::set(None, context)?;
     context.suspend_from(context.next_offset());
-    let Founded { block, replica, changes } = consensus::begin(genesis).map_err(|error| stop(&error))?;
+    let Begun { block, replica, changes } = consensus::begin(genesis).map_err(|error| stop(&error))?;
     // No record causes it.
     context.caused_by(-1);
     tables.write(&changes)?;
@@ -208,7 +215,7 @@ fn found(
     forward_block(context, &block, -1)?;
     context.request_commit();
     tracing::info!(chain = genesis.chain_id, genesis = %shared.genesis_hash, "a new chain begins");
-    let chain = Chain::behind(shared, replica, Vec::new(), beginning);
+    let chain = Chain::behind(shared, replica, Vec::new(), input);
     Ok(Chain { phase: Phase::Founding, ..chain })
 }
 
@@ -216,7 +223,7 @@ fn clear(decisions: &KeyValueStore<Bytes, Bytes>) -> topology::Result<()> {
     let mut keys = Vec::new();
     decisions.scan(Direction::Forward, |key, _| {
         keys.push(key.to_vec());
-        std::ops::ControlFlow::Continue(())
+        ControlFlow::Continue(())
     })?;
     keys.iter().try_for_each(|key| decisions.delete(&&key[..]))?;
     Ok(())
@@ -249,7 +256,8 @@ pub(super) fn inherited_decisions(
     Ok(decided)
 }
 
-/// The committed decisions about a height.
+/// The committed decisions about a height. Rounds pass one after the other, so that nothing but a forger leaves one out; and where
+/// more passed than ever will, a forger keeps the height from being sealed.
 pub(super) fn read_decisions(decisions: &KeyValueStore<Bytes, Bytes>, height: u64) -> topology::Result<Vec<Decision>> {
     let mut found = Vec::new();
     let mut unreadable = false;
@@ -258,15 +266,27 @@ pub(super) fn read_decisions(decisions: &KeyValueStore<Bytes, Bytes>, height: u6
             Some(decision) if decision.key() == *key => found.push(decision),
             Some(_) | None => unreadable = true,
         }
-        std::ops::ControlFlow::Continue(())
+        // One more than there can be is enough to tell.
+        if found.len() > ROUNDS_PASSED_MAX + 1 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
-    match unreadable {
-        false => Ok(found),
-        true => Err(Error::stop(format!(
+    if unreadable {
+        return Err(Error::stop(format!(
             "the decisions store holds one about height {height} that this version cannot read: run the version that \
              wrote it. If none did, something else writes to its changelog: find it, then run cairn reset for this application"
-        ))),
+        )));
     }
+    let rounds = found.iter().filter_map(|decision| match decision {
+        Decision::RoundPassed { round, .. } => Some(*round as usize),
+        Decision::Cut { .. } => None,
+    });
+    if rounds.clone().count() > ROUNDS_PASSED_MAX || rounds.enumerate().any(|(place, round)| place != round) {
+        return Err(Error::stop(format!(
+            "the decisions store has rounds of height {height} pass that no run can have let pass: something else writes to its \
+             changelog. Find it, then run cairn reset for this application: the next run rebuilds the state from the \
+             blockchain topic"
+        )));
+    }
+    Ok(found)
 }
 
 fn ends_below(replica: &Replica, topic: &str) -> Error {

@@ -20,14 +20,14 @@ use crate::ledger::state::Covered;
 
 /// Where the input goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Beginning {
+pub(super) struct InputStart {
     /// The record that must come first: it is in a block already. `None` once it came, or where none must.
     expected: Option<Covered>,
     /// Where the group's offset would have begun. `None` once it was told that this was not where input begins.
     group_offset: Option<i64>,
 }
 
-impl Beginning {
+impl InputStart {
     /// Sets where the task's input begins. `covered` is the last record of the partition that is in a block.
     pub(super) fn set(covered: Option<&Covered>, context: &mut Context<'_, Bytes, Bytes>) -> topology::Result<Self> {
         let (first, group_offset) = (context.first_offset(), context.next_offset());
@@ -107,10 +107,10 @@ mod tests {
     #[test]
     fn the_covered_record_must_come_first_and_as_it_was() {
         let covered = Covered { offset: 3, timestamp_ms: 5, original: Hash::of(b"pay") };
-        let beginning = Beginning { expected: Some(covered), group_offset: Some(4) };
-        assert!({ beginning }.passes(&record(3, 5, b"pay")).unwrap());
+        let start = InputStart { expected: Some(covered), group_offset: Some(4) };
+        assert!({ start }.passes(&record(3, 5, b"pay")).unwrap());
         for other in [record(3, 6, b"pay"), record(3, 5, b"bay"), record(4, 5, b"pay"), record(2, 5, b"pay")] {
-            let refusal = { beginning }.passes(&other).unwrap_err().to_string();
+            let refusal = { start }.passes(&other).unwrap_err().to_string();
             assert!(refusal.contains("made anew"), "{refusal}");
         }
     }
@@ -118,8 +118,8 @@ mod tests {
     #[test]
     fn behind_the_covered_record_nothing_is_passed_over() {
         let covered = Covered { offset: 3, timestamp_ms: 5, original: Hash::of(b"pay") };
-        let mut beginning = Beginning { expected: Some(covered), group_offset: Some(9) };
-        assert!(beginning.passes(&record(3, 5, b"pay")).unwrap());
-        assert!(!beginning.passes(&record(4, 5, b"pay")).unwrap());
+        let mut start = InputStart { expected: Some(covered), group_offset: Some(9) };
+        assert!(start.passes(&record(3, 5, b"pay")).unwrap());
+        assert!(!start.passes(&record(4, 5, b"pay")).unwrap());
     }
 }

@@ -33,7 +33,7 @@ use crate::ledger::cut::Verdict;
 use super::application::{Shared, Status};
 use super::chain::{self, Chain, Opened, Phase, read_decisions};
 use super::forward::{forward_block, forward_report};
-use super::input::Beginning;
+use super::input::InputStart;
 use super::open_block::Incoming;
 use super::rebuild::{Look, Rebuild};
 use super::view::Tables;
@@ -56,7 +56,7 @@ enum Stage {
     /// `init` was not called.
     Created,
     /// Takes no records yet.
-    Rebuilding(Box<Rebuild>, Beginning),
+    Rebuilding(Box<Rebuild>, InputStart),
     Sealing(Box<Chain>),
 }
 
@@ -97,7 +97,7 @@ impl Seal {
             let cut = match verdict {
                 Verdict::Keep => match chain.decided_cut() {
                     Some(decided) => (decided.through_offset <= record.offset).then_some(decided.cut),
-                    // A function of the log, so whoever reads it again decides the same.
+                    // A function of the log, so a sealer that reads it again decides the same.
                     None if chain.open.is_heavy() => {
                         self.decide_cut(Cut::Age, context)?;
                         return Ok(false);
@@ -172,7 +172,7 @@ impl Seal {
         Ok(())
     }
 
-    /// Writes a decision; nobody signs before it is committed.
+    /// Writes a decision; no validator signs before it is committed.
     fn decide(&mut self, decision: Decision, cut: Cut, context: &mut Output<'_>) -> topology::Result<()> {
         // No record causes it: it must survive even though all input of the block is still held.
         context.caused_by(-1);
@@ -200,7 +200,7 @@ impl Seal {
 
     /// Looks how far a state is rebuilt, and writes what there is to write. At its end input is taken.
     fn look_at_rebuild(&mut self, context: &mut Output<'_>) -> topology::Result<()> {
-        let Stage::Rebuilding(rebuild, beginning) = &mut self.stage else { return Ok(()) };
+        let Stage::Rebuilding(rebuild, input) = &mut self.stage else { return Ok(()) };
         let progress = rebuild.progress();
         self.shared.set_status(|status| status.rebuilding = Some(progress));
         match rebuild.look(&self.tables)? {
@@ -213,10 +213,10 @@ impl Seal {
                 Ok(())
             }
             Look::Done(replica) => {
-                let beginning = *beginning;
+                let input = *input;
                 let height = replica.tip().height;
                 let decided = chain::inherited_decisions(&self.decisions, &replica, context)?;
-                self.stage = Stage::Sealing(Box::new(Chain::behind(&self.shared, *replica, decided, beginning)));
+                self.stage = Stage::Sealing(Box::new(Chain::behind(&self.shared, *replica, decided, input)));
                 self.shared.set_status(|status| status.rebuilding = None);
                 tracing::info!(height, "the state is rebuilt");
                 context.resume();
@@ -247,6 +247,8 @@ impl Drop for Seal {
         if let Stage::Sealing(chain) = std::mem::replace(&mut self.stage, Stage::Created) {
             *self.shared.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(chain.replica);
         }
+        // The task may go to another instance, which seals on.
+        self.shared.set_status(|status| *status = Status::default());
     }
 }
 
@@ -262,9 +264,9 @@ impl Processor for Seal {
         let mut interval_ms = (age_ms / 10).clamp(5, 1_000);
         self.stage = match opened {
             Opened::Chain(chain) => Stage::Sealing(chain),
-            Opened::Rebuild(rebuild, beginning) => {
+            Opened::Rebuild(rebuild, input) => {
                 interval_ms = interval_ms.min(REBUILD_LOOK_INTERVAL_MS);
-                Stage::Rebuilding(rebuild, beginning)
+                Stage::Rebuilding(rebuild, input)
             }
         };
         context.schedule(Schedule::WallClock { interval_ms });
@@ -291,8 +293,9 @@ impl Processor for Seal {
     }
 
     fn punctuate(&mut self, _punctuation: Punctuation, context: &mut Output<'_>) -> topology::Result<()> {
-        if let Stage::Rebuilding(..) = self.stage {
-            return self.look_at_rebuild(context);
+        if let Stage::Rebuilding(rebuild, _) = &self.stage {
+            // What is written is looked at when it is committed, and not before.
+            return if rebuild.is_reading() { self.look_at_rebuild(context) } else { Ok(()) };
         }
         let age_max_ms = i64::try_from(self.shared.genesis.parameters.block_max_age_ms).unwrap_or(i64::MAX);
         let now_ms = context.now_ms();
@@ -328,7 +331,11 @@ impl Processor for Seal {
     }
 
     fn end_of_input(&mut self, context: &mut Output<'_>) -> topology::Result<()> {
-        self.decide_cut(Cut::End, context)
+        match self.stage {
+            Stage::Sealing(_) => self.decide_cut(Cut::End, context),
+            // The input goes on once the state is rebuilt.
+            Stage::Created | Stage::Rebuilding(..) => Ok(()),
+        }
     }
 }
 

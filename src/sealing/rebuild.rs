@@ -7,15 +7,17 @@
 //!      │                    so a state that is being written is none, and a crash begins the rebuilding anew
 //!   done                    the replica behind the last block
 //! ```
-//! The stream thread never waits for any of it: it looks in from time to time.
+//! While the blocks are read the stream thread only looks in from time to time. It compares what they lead to with its stores
+//! once, which takes as long as reading the stores, and writes the difference.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use topology::Error;
+use topology::{Class, Error};
 
 use crate::chain::Block;
 use crate::consensus::follow::{self, Anchor, Follower};
@@ -28,7 +30,14 @@ use super::view::Tables;
 
 /// What a commit of a rebuilt state carries at most, bytes of keys and values: with framing, well below what a transaction and
 /// the uncommitted overlay may hold.
-const CHUNK_SIZE_BYTES: usize = 8 * 1024 * 1024;
+/// In tests a state has few bytes, and is to be written in several commits all the same.
+const CHUNK_SIZE_BYTES: usize = if cfg!(test) { 64 } else { 8 * 1024 * 1024 };
+
+/// So often in a row the topic may fail to give a single block more. A reader waits half a minute before it fails.
+const FAILURE_COUNT_MAX: u32 = 10;
+
+/// Before the topic is asked again.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// A state being rebuilt.
 pub(super) struct Rebuild {
@@ -106,6 +115,11 @@ impl Rebuild {
         Progress { height: self.height.load(Ordering::Relaxed), target_height: self.target_height }
     }
 
+    /// Whether there is nothing to write yet.
+    pub(super) fn is_reading(&self) -> bool {
+        matches!(self.stage, Stage::Reading(_))
+    }
+
     /// Looks how far it is. What was answered before must be committed.
     pub(super) fn look(&mut self, tables: &Tables) -> topology::Result<Look> {
         if let Stage::Reading(thread) = &mut self.stage {
@@ -159,17 +173,35 @@ impl Drop for Rebuild {
     }
 }
 
-/// Follows the chain from block 0 to the topic's end.
+/// Follows the chain from block 0 to the topic's end. Where the log cannot answer for a while, it is asked again: what was followed
+/// stays, and blocks that come again are passed over.
 fn read(shared: &Shared, height: &AtomicU64, is_cancelled: &AtomicBool) -> topology::Result<Rebuilt> {
     let Some(topic) = &shared.topic else { return Err(Error::stop("there is no topic to rebuild the state from")) };
     let randomness = StdRng::from_seed(shared.entropy);
     let mut follower = Follower::new(MemoryState::new(), Anchor::Genesis(shared.genesis_hash), randomness);
-    let mut found = None;
-    topic.blocks(&mut |block| {
-        found = follower.follow(&block).err();
-        height.store(block.header.height, Ordering::Relaxed);
-        found.is_none() && !is_cancelled.load(Ordering::Relaxed)
-    })?;
+    let (mut found, mut followed_count, mut failure_count) = (None, 0_u64, 0);
+    loop {
+        let (mut count, before) = (0, followed_count);
+        let read = topic.blocks(&mut |block| {
+            count += 1;
+            if count > followed_count {
+                // The topic's reader has seen that the block agrees with itself.
+                found = follower.extend(&block, None).err();
+                followed_count = count;
+                height.store(block.header.height, Ordering::Relaxed);
+            }
+            found.is_none() && !is_cancelled.load(Ordering::Relaxed)
+        });
+        failure_count = if followed_count > before { 0 } else { failure_count + 1 };
+        match read {
+            Ok(()) => break,
+            Err(error) if error.class() == Class::Retry && failure_count < FAILURE_COUNT_MAX => {
+                tracing::warn!(%error, height = height.load(Ordering::Relaxed), "cannot read the blockchain topic on; trying again");
+                std::thread::sleep(RETRY_PAUSE);
+            }
+            Err(error) => return Err(error),
+        }
+    }
     if is_cancelled.load(Ordering::Relaxed) {
         return Err(Error::stop("the task was taken away while its state was rebuilt"));
     }

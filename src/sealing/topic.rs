@@ -9,7 +9,7 @@ pub trait BlockchainTopic: Send + Sync {
     /// itself: its hash, its roots and its rendering are those of what it holds.
     fn last_block(&self) -> topology::Result<Option<Block>>;
 
-    /// Hands over all blocks, in the order of the topic, until `visit` answers false. Errors where a record under a height is
-    /// not that block.
+    /// Hands over all blocks, in the order of the topic, until `visit` answers false; each agrees with itself
+    /// ([`Block::check`]). Errors where a record under a height is not that block.
     fn blocks(&self, visit: &mut dyn FnMut(Block) -> bool) -> topology::Result<()>;
 }

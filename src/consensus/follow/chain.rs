@@ -4,11 +4,11 @@ use rand::CryptoRng;
 
 use super::{Anchor, Broken, Error, Reason, Seals, State, Summary};
 use crate::chain::{Block, Header};
+use crate::consensus;
 use crate::consensus::scheme::{self, Before, Flaw, Scheme};
-use crate::consensus::{self, Beginning};
 use crate::ledger::cut::{self, Checked, Item};
 use crate::ledger::reexecute::{Difference, Known, Verdict};
-use crate::ledger::{Error as LedgerError, Replica, signatures};
+use crate::ledger::{Begun, Error as LedgerError, Replica, signatures};
 
 /// Seals whose signatures are checked together.
 const SEALS_AT_ONCE: usize = 64;
@@ -44,7 +44,7 @@ impl Chain {
         }
         let scheme = Scheme::of(genesis).map_err(|error| Broken::new(0, Reason::Form, error))?;
         let begun = consensus::begin(genesis).map_err(|error| Broken::new(0, Reason::Execution, error))?;
-        let Beginning { block: expected, replica, changes } = begun;
+        let Begun { block: expected, replica, changes } = begun;
         if expected.hash != block.hash {
             let (expected, found) = (expected.header.state_root, block.header.state_root);
             let detail = format!("the genesis gives state root {expected}, block 0 says {found}");

@@ -72,6 +72,14 @@ pub enum TipMismatch {
     },
 }
 
+impl TipMismatch {
+    /// Whether it is the topic's block that is at fault, and not the state.
+    #[must_use]
+    pub fn is_of_the_topic(&self) -> bool {
+        matches!(self, Self::Form { .. } | Self::Seal { .. })
+    }
+}
+
 /// Checks that a replica, loaded from a state of the chain of this genesis, is what the last block on the topic left behind:
 /// computes everything that the replica says of its tip from the block, and checks the block's rounds and seal against the
 /// stakes before it.

@@ -6,7 +6,7 @@ use crate::ledger::MemoryState;
 
 #[test]
 fn a_chain_begins_where_its_genesis_and_nothing_else_puts_it() {
-    let Beginning { block, replica, changes } = begin(&genesis()).unwrap();
+    let Begun { block, replica, changes } = begin(&genesis()).unwrap();
     block.check().unwrap();
     let (tip, hash) = (replica.tip(), genesis().hash());
     assert_eq!((tip.genesis, tip.height, tip.hash), (hash, 0, block.header.hash()));

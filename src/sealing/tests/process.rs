@@ -29,6 +29,9 @@ impl BlockchainTopic for Topic {
 
     fn blocks(&self, visit: &mut dyn FnMut(Block) -> bool) -> topology::Result<()> {
         let blocks = self.0.lock().unwrap().clone();
+        if let Some(error) = blocks.iter().find_map(|block| block.check().err()) {
+            return Err(topology::Error::stop(error.to_string()));
+        }
         blocks.into_iter().all(visit);
         Ok(())
     }
@@ -232,12 +235,36 @@ impl World {
     }
 
     pub(super) fn try_wait(&mut self, by_ms: i64) -> topology::Result<()> {
+        self.advance_clock(by_ms)?;
+        self.commit_if_asked();
+        Ok(())
+    }
+
+    /// Lets time pass twice, as a commit that takes long lets it, and then commits once if the sealer asks for it. Returns
+    /// whether it did.
+    pub(super) fn step(&mut self) -> bool {
+        (0..2).for_each(|_| self.advance_clock(100).unwrap());
+        let is_asked = self.task().commit_requested();
+        if is_asked {
+            self.commit();
+        }
+        is_asked
+    }
+
+    fn advance_clock(&mut self, by_ms: i64) -> topology::Result<()> {
         self.now_ms += by_ms;
         let now_ms = self.now_ms;
         self.task().advance_clock(now_ms)?;
         self.drain();
-        self.commit_if_asked();
         Ok(())
+    }
+
+    /// What a store holds under a key.
+    pub(super) fn stored(&self, store: &str, key: &[u8]) -> Option<Vec<u8>> {
+        let mut stores = self.task.as_ref().unwrap().stores().borrow_mut();
+        let place = stores.specs().iter().position(|spec| spec.name == store).unwrap();
+        let mut value = Vec::new();
+        stores.get(place, key, &mut value).unwrap().then_some(value)
     }
 
     pub(super) fn commit_if_asked(&mut self) {

@@ -17,11 +17,9 @@ use crate::consensus::stake::party::{Own, Party, Reply, Request};
 use crate::consensus::stake::signing;
 use crate::consensus::stake::turn::{Proposal, Turn, Vote};
 use crate::consensus::stake::validator::LocalValidator;
-use crate::consensus::{
-    Beginning, Decision, Error, Fault, KeyPair, KeySet, Report, Sealed, Sealer, Step, Stretch, begin,
-};
+use crate::consensus::{Decision, Error, Fault, KeyPair, KeySet, Report, Sealed, Sealer, Step, Stretch, begin};
 use crate::ledger::state::{ValidatorRecord, validators};
-use crate::ledger::{MemoryState, Replica, Signature};
+use crate::ledger::{Begun, MemoryState, Replica, Signature};
 
 pub(in crate::consensus) const REWARD: u64 = 10;
 
@@ -143,7 +141,7 @@ impl Chain {
 
     fn of(genesis: Genesis, keys: KeySet, faults: &[(&str, Fault)]) -> Chain {
         genesis.validate().unwrap();
-        let Beginning { block, replica, changes } = begin(&genesis).unwrap();
+        let Begun { block, replica, changes } = begin(&genesis).unwrap();
         let mut state = MemoryState::new();
         State::apply(&mut state, &changes).unwrap();
         let faults: Vec<_> = faults.iter().map(|(id, fault)| (id.parse().unwrap(), *fault)).collect();
