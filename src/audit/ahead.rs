@@ -4,7 +4,7 @@
 //!   reading thread ──push──> [ at most so many bytes ] ──next──> the thread that executes
 //! ```
 //! An item larger than the bound passes when nothing else is there, so nothing is too large. Either side ends the queue by being
-//! dropped: the reader then finds it empty, the writer is told that nobody takes any more.
+//! dropped: the reader then finds it empty, the writer is told that no more is taken.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -38,7 +38,7 @@ struct State<T> {
 }
 
 impl<T> Front<T> {
-    /// Waits until there is room for an item of so many bytes. False: nobody takes any more.
+    /// Waits until there is room for an item of so many bytes. False: no more is taken.
     #[must_use]
     pub(super) fn push(&self, item: T, size_bytes: usize) -> bool {
         let mut state = self.0.lock();
@@ -75,14 +75,14 @@ impl<T> Back<T> {
         }
     }
 
-    /// Takes no more than what is there already: from now on the front is told that nobody takes any more.
+    /// Takes no more than what is there already: from now on the front is told that no more is taken.
     pub(super) fn close(&self) {
         self.0.end();
     }
 }
 
 impl<T> Shared<T> {
-    /// Nothing panics while the lock is held, so the state is whole whoever held it last.
+    /// Nothing panics while the lock is held, so the state is whole whichever thread held it last.
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -106,7 +106,7 @@ impl<T> Drop for Front<T> {
 impl<T> Drop for Back<T> {
     fn drop(&mut self) {
         self.0.end();
-        // What nobody will take need not wait for the other side to end.
+        // What will not be taken need not wait for the other side to end.
         self.0.lock().items.clear();
     }
 }
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_waits_for_room_is_told_that_the_other_side_is_gone() {
+    fn a_writer_that_waits_for_room_is_told_that_the_other_side_is_gone() {
         let (front, back) = queue(10);
         assert!(front.push((), 10));
         std::thread::scope(|scope| {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::chain::{Block, Hash};
 use crate::ledger::state::Tip;
 
-use super::breach::{Broken, Reason};
+use crate::consensus::follow::{Broken, Reason};
 
 /// A block that was seen and believed once: the chain must contain it, so its tail cannot be cut below it unseen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
-use crate::chain::{Block, Content, Entry, Origin};
+use crate::chain::{Block, Content, Entry, Origin, RecordDifference};
 use crate::ledger::cut::Item;
 
-use super::breach::{Broken, Reason};
+use crate::consensus::follow::{Broken, Reason};
 
 /// The partition that is sealed, and so compared.
 pub(super) const PARTITION: i32 = 0;
@@ -142,29 +142,28 @@ impl Comparison {
     }
 }
 
-/// What differs, if anything. Receipts aside: those are what executing gives.
+/// What differs, if anything.
 fn compare(entry: &Entry, original: &Entry) -> Result<(), String> {
-    if entry.origin.timestamp_ms != original.origin.timestamp_ms {
-        let (found, expected) = (entry.origin.timestamp_ms, original.origin.timestamp_ms);
-        return Err(format!("the block says timestamp {found}, the topic {expected}"));
-    }
-    if entry.original != original.original {
-        return Err("the block has the hash of another value than the topic's".to_owned());
-    }
-    match (&entry.content, &original.content) {
-        (Content::Transaction { transaction, .. }, Content::Transaction { transaction: expected, .. }) => {
-            let same = transaction == expected;
-            if same { Ok(()) } else { Err("the block holds another transaction than the topic".to_owned()) }
+    match entry.record_difference(original) {
+        None => Ok(()),
+        Some(RecordDifference::Place | RecordDifference::Time) => {
+            let (found, expected) = (entry.origin.timestamp_ms, original.origin.timestamp_ms);
+            Err(format!("the block says timestamp {found}, the topic {expected}"))
         }
-        (Content::Transaction { .. }, Content::Stub { reason, .. }) => {
-            Err(format!("the block holds a transaction, the topic something unreadable ({reason})"))
-        }
-        (Content::Stub { .. }, Content::Transaction { .. }) => {
-            Err("the block calls a transaction unreadable".to_owned())
-        }
-        (found, expected) => {
-            let same = found == expected;
-            if same { Ok(()) } else { Err("the block's stub is not what the topic's record gives".to_owned()) }
-        }
+        Some(RecordDifference::Value) => Err("the block has the hash of another value than the topic's".to_owned()),
+        Some(RecordDifference::Content) => Err(match (&entry.content, &original.content) {
+            (Content::Transaction { .. }, Content::Transaction { .. }) => {
+                "the block holds another transaction than the topic".to_owned()
+            }
+            (Content::Transaction { .. }, Content::Stub { reason, .. }) => {
+                format!("the block holds a transaction, the topic something unreadable ({reason})")
+            }
+            (Content::Stub { .. }, Content::Transaction { .. }) => {
+                "the block calls a transaction unreadable".to_owned()
+            }
+            (Content::Stub { .. }, Content::Stub { .. }) => {
+                "the block's stub is not what the topic's record gives".to_owned()
+            }
+        }),
     }
 }

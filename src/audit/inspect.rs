@@ -1,4 +1,4 @@
-//! What a state directory holds, while nobody runs on it.
+//! What a state directory holds, while no run uses it.
 
 use std::cell::RefCell;
 use std::path::Path;

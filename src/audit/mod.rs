@@ -32,8 +32,7 @@ use topology::{Error, Result};
 
 use crate::reader::{NO_CHAIN, Reader};
 
-pub use crate::consensus::follow::{Anchor, Summary};
-pub use breach::{Broken, Reason};
+pub use crate::consensus::follow::{Anchor, Broken, Reason, Summary};
 pub use checkpoint::Checkpoint;
 pub use comparison::Comparison;
 

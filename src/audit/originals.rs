@@ -41,7 +41,8 @@ fn size_bytes(entry: &Entry) -> usize {
         Content::Transaction { transaction, .. } => {
             let id = transaction.id.as_ref().map_or(0, |id: &Id| id.as_bytes().len());
             let memo = transaction.memo.as_ref().map_or(0, |memo: &Memo| memo.as_bytes().len());
-            transaction.from.as_bytes().len() + transaction.to.as_bytes().len() + id + memo
+            let validator = transaction.validator.as_ref().map_or(0, |id| id.as_str().len());
+            transaction.from.as_bytes().len() + transaction.to.as_bytes().len() + id + memo + validator
         }
     };
     size_of::<Entry>() + texts

@@ -33,7 +33,7 @@ pub(super) struct Reading<'s, T> {
 
 impl<'s, T: Send + 's> Reading<'s, T> {
     /// Reads a stretch of a partition. `make` makes of each batch of records what is handed over, and pushes it; it breaks off
-    /// when nobody takes any more.
+    /// when no more is taken.
     pub(super) fn start<L: Log>(
         scope: &'s Scope<'s, '_>,
         (log, clock): (&'s L, &'s dyn Clock),

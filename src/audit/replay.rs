@@ -9,10 +9,11 @@ use topology::store::StateDirectory;
 use topology::store::state_directory::InstanceId;
 use topology::{Error, Result};
 
-use super::breach::{Broken, Halt, Reason};
+use super::breach::Halt;
 use super::walk::{Route, Walk};
 use super::{Anchor, Summary, chain_partition, inspect};
 use crate::chain::Block;
+use crate::consensus::follow::{Broken, Reason};
 use crate::ledger::state::{MemoryState, Table};
 use crate::reader::Reader;
 use crate::sealing::Tables;

@@ -5,13 +5,14 @@ use topology::clock::Clock;
 use topology::log::{Isolation, Log, Offset, Start, TopicPartition};
 use topology::{Error, Result};
 
-use super::breach::{Broken, Halt, Reason};
+use super::breach::Halt;
 use super::checkpoint::Checkpoint;
 use super::comparison::Comparison;
 use super::reading::Reading;
 use super::walk::{Route, Walk, Walked};
 use super::{Anchor, Summary, chain_partition, originals};
 use crate::chain::{Block, Entry, Read};
+use crate::consensus::follow::{Broken, Reason};
 use crate::reader::{Extent, Reader};
 
 /// The reader's name in the brokers' logs.

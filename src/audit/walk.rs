@@ -18,10 +18,11 @@ use topology::clock::Clock;
 use topology::log::{Log, Offset};
 
 use super::ahead::{self, Back, Front};
-use super::breach::{Broken, Halt, Reason};
+use super::breach::Halt;
 use super::reading::{Purpose, Reading, spawn};
 use crate::chain::{self, Block, Read};
 use crate::consensus::follow::{self, Anchor, Follower, Seals, Summary};
+use crate::consensus::follow::{Broken, Reason};
 use crate::ledger::cut::Item;
 use crate::ledger::{MemoryState, Replica};
 use crate::reader::Extent;
@@ -81,7 +82,8 @@ impl<'s, R: CryptoRng + Send + 's> Walk<'s, R> {
             for record in records {
                 let size_bytes = record.value.map_or(0, <[u8]>::len);
                 let found = Found { offset: record.offset, size_bytes, read: read(record.key, record.value) };
-                if !front.push(found, size_bytes) {
+                // Records without a value take room, too.
+                if !front.push(found, size_of::<Found>() + size_bytes) {
                     return ControlFlow::Break(());
                 }
             }
@@ -253,12 +255,12 @@ fn read(key: Option<&[u8]>, value: Option<&[u8]>) -> chain::Result<Read> {
 }
 
 fn check(seals: &Seals) -> Result<(), Halt> {
-    seals.check().map_err(|broken| Halt::Broken(broken.into()))
+    seals.check().map_err(Halt::Broken)
 }
 
 fn halt(error: follow::Error<Infallible>) -> Halt {
     match error {
-        follow::Error::Broken(broken) => Halt::Broken(broken.into()),
+        follow::Error::Broken(broken) => Halt::Broken(broken),
         follow::Error::Newer(error) => Halt::Undone(Error::stop(error.to_string())),
         follow::Error::State(error) => Halt::Undone(Error::stop(error.to_string())),
     }

@@ -1,9 +1,9 @@
 //! Whether a block agrees with itself and with the one before. State and seals are not looked at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
 
 use super::block::Block;
-use super::entry::{Entry, TIMESTAMP_MS_MAX};
+use super::entry::{Entry, Origin, TIMESTAMP_MS_MAX};
 use super::frontier::Frontier;
 use super::hash::Hash;
 use super::header::{Author, Cut, Header, Range};
@@ -23,37 +23,53 @@ pub fn operations_root(operations: &[Operation]) -> Hash {
     merkle::root(merkle::leaves(operations))
 }
 
-/// The ranges of a header, from the entries of its block.
-#[must_use]
-pub fn ranges(entries: &[Entry]) -> Vec<Range> {
-    let mut ranges = BTreeMap::new();
-    for Entry { origin, .. } in entries {
-        let (partition, offset) = (origin.partition, origin.offset);
-        let new = Range { partition, first: offset, last: offset, count: 0 };
-        let range: &mut Range = ranges.entry(partition).or_insert(new);
-        range.last = offset;
-        range.count += 1;
-    }
-    ranges.into_values().collect()
-}
-
-/// Whether the offsets of each partition ascend, and if not, where. Between partitions any order goes.
-pub fn ascending(entries: &[Entry]) -> Result<(), String> {
-    let mut last = BTreeMap::new();
-    for Entry { origin, .. } in entries {
-        let (partition, offset) = (origin.partition, origin.offset);
-        if let Some(previous) = last.insert(partition, offset)
-            && previous >= offset
-        {
-            return Err(format!("partition {partition}: offset {offset} stands after offset {previous}"));
+/// The stretches of the log that entries cover: by partition, as a header lists them, each with its last entry. Refuses places and
+/// times that no log has, and offsets that do not ascend within a partition; between partitions any order goes.
+pub fn stretches(entries: &[Entry]) -> Result<Vec<(Range, &Entry)>, Misplaced> {
+    let mut stretches: BTreeMap<i32, (Range, &Entry)> = BTreeMap::new();
+    for entry in entries {
+        let Origin { partition, offset, timestamp_ms } = entry.origin;
+        let misplaced = |field, detail| Err(Misplaced { field, detail });
+        if partition < 0 || offset < 0 {
+            let detail = format!("partition {partition} offset {offset}: no log has such a place");
+            return misplaced("transactions.offset", detail);
+        }
+        if timestamp_ms.unsigned_abs() > TIMESTAMP_MS_MAX.unsigned_abs() {
+            let detail = format!("timestamp {timestamp_ms}: at most {TIMESTAMP_MS_MAX} from 1970");
+            return misplaced("transactions.timestamp_ms", detail);
+        }
+        match stretches.entry(partition) {
+            btree_map::Entry::Vacant(new) => {
+                new.insert((Range { partition, first: offset, last: offset, count: 1 }, entry));
+            }
+            btree_map::Entry::Occupied(known) => {
+                let (range, last) = known.into_mut();
+                if offset <= range.last {
+                    let detail = format!("partition {partition}: offset {offset} stands after offset {}", range.last);
+                    return misplaced("transactions.offset", detail);
+                }
+                range.last = offset;
+                range.count += 1;
+                *last = entry;
+            }
         }
     }
-    Ok(())
+    Ok(stretches.into_values().collect())
+}
+
+/// Entries that do not stand as records of a log do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{detail}")]
+pub struct Misplaced {
+    /// The path of the field.
+    pub field: &'static str,
+    /// What stands where.
+    pub detail: String,
 }
 
 /// What a block must follow: the block before, and the blocks before that one.
 #[derive(Clone, Copy, Debug)]
-pub struct Parent<'a> {
+pub struct Parent {
     /// The chain: its genesis hash.
     pub genesis: Hash,
     /// The height of the block before.
@@ -62,21 +78,18 @@ pub struct Parent<'a> {
     pub hash: Hash,
     /// Its active height.
     pub active_height: u64,
-    /// The frontier over the hashes of the blocks before it, whose root its header carries.
-    pub history: &'a Frontier,
+    /// The root over the hashes of all blocks up to this one, which the next header carries.
+    pub next_history: Hash,
 }
 
-impl<'a> Parent<'a> {
-    /// As the block's own header says it.
+impl Parent {
+    /// As the block's own header says it. `history` is the frontier over the hashes of the blocks before it, whose root that header
+    /// carries.
     #[must_use]
-    pub fn of(header: &Header, hash: Hash, history: &'a Frontier) -> Self {
-        Self { genesis: header.genesis, height: header.height, hash, active_height: header.active_height, history }
-    }
-
-    /// The frontier over the hashes of all blocks up to this one: its root is what the next header carries.
-    #[must_use]
-    pub fn next_history(&self) -> Frontier {
-        self.history.with(merkle::leaf(self.hash.as_bytes()))
+    pub fn of(header: &Header, hash: Hash, history: &Frontier) -> Self {
+        let Header { genesis, height, active_height, .. } = *header;
+        let next_history = history.with(merkle::leaf(hash.as_bytes())).root();
+        Self { genesis, height, hash, active_height, next_history }
     }
 }
 
@@ -105,7 +118,7 @@ impl Block {
 
     /// Whether the block may stand right after its parent: its header ([`Header::check_follows`]), and whether it counts as
     /// active exactly if a transaction in it was applied.
-    pub fn check_follows(&self, parent: &Parent<'_>) -> Result<()> {
+    pub fn check_follows(&self, parent: &Parent) -> Result<()> {
         self.header.check_follows(parent)?;
         let expected = parent.active_height.saturating_add(u64::from(self.is_active()));
         if self.header.active_height != expected {
@@ -117,26 +130,11 @@ impl Block {
 
     /// Whether the entries stand at places and times that a log has, in ascending offsets by partition.
     fn check_entries(&self) -> Result<()> {
-        for Entry { origin, .. } in &self.entries {
-            if origin.partition < 0 || origin.offset < 0 {
-                let detail =
-                    format!("partition {} offset {}: no log has such a place", origin.partition, origin.offset);
-                return Err(self.wrong("transactions.offset", detail));
-            }
-            if origin.timestamp_ms.unsigned_abs() > TIMESTAMP_MS_MAX.unsigned_abs() {
-                let detail = format!("{}: at most {TIMESTAMP_MS_MAX} from 1970", origin.timestamp_ms);
-                return Err(self.wrong("transactions.timestamp_ms", detail));
-            }
-        }
-        ascending(&self.entries).map_err(|detail| self.wrong("transactions.offset", detail))?;
-        let expected = ranges(&self.entries);
-        let found = &self.header.ranges;
-        if *found == expected {
-            return Ok(());
-        }
-        let same = found.iter().zip(&expected).take_while(|(found, expected)| found == expected).count();
+        let stretches = stretches(&self.entries).map_err(|Misplaced { field, detail }| self.wrong(field, detail))?;
+        let (found, expected) = (self.header.ranges.iter(), stretches.iter().map(|(range, _)| range));
+        let Some((same, found, expected)) = first_difference(found, expected) else { return Ok(()) };
         let show = |range: Option<&Range>| range.map_or_else(|| "nothing".to_owned(), |range| format!("{range:?}"));
-        let (found, expected) = (show(found.get(same)), show(expected.get(same)));
+        let (found, expected) = (show(found), show(expected));
         let detail = format!("number {same}: the header says {found}, the entries {expected}");
         Err(self.wrong("header.ranges", detail))
     }
@@ -194,13 +192,13 @@ impl Header {
 
     /// Whether the header may stand right after a block: chain, height, parent and history are what follows from it, the active
     /// height is the same or one more.
-    pub fn check_follows(&self, parent: &Parent<'_>) -> Result<()> {
+    pub fn check_follows(&self, parent: &Parent) -> Result<()> {
         if Some(self.height) != parent.height.checked_add(1) {
             return Err(self.wrong("header.height", format!("it follows height {}", parent.height)));
         }
         self.equal("header.genesis", &self.genesis, &parent.genesis)?;
         self.equal("header.parent", &self.parent, &parent.hash)?;
-        self.equal("header.history", &self.history, &parent.next_history().root())?;
+        self.equal("header.history", &self.history, &parent.next_history)?;
         if !matches!(self.active_height.checked_sub(parent.active_height), Some(0 | 1)) {
             let detail = format!("{} follows {}", self.active_height, parent.active_height);
             return Err(self.wrong("header.active_height", detail));
@@ -222,4 +220,16 @@ impl Header {
     fn newer(&self, field: &'static str, found: String, known: String) -> Error {
         Error::Newer { height: self.height, field, found, known }
     }
+}
+
+/// The first place at which two lists differ, with what stands there; `None` where they are the same.
+fn first_difference<'a, T: PartialEq>(
+    one: impl Iterator<Item = &'a T>,
+    other: impl Iterator<Item = &'a T>,
+) -> Option<(usize, Option<&'a T>, Option<&'a T>)> {
+    let (mut one, mut other) = (one.fuse(), other.fuse());
+    (0..).map(|place| (place, one.next(), other.next())).find_map(|(place, one, other)| match (one, other) {
+        (None, None) => Some(None),
+        (one, other) => (one != other).then_some(Some((place, one, other))),
+    })?
 }

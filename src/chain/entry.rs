@@ -42,6 +42,19 @@ pub struct Entry {
     pub content: Content,
 }
 
+/// In what an entry differs from what a record becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordDifference {
+    /// Partition or offset.
+    Place,
+    /// The timestamp.
+    Time,
+    /// The hash of the value.
+    Value,
+    /// What the value says.
+    Content,
+}
+
 /// What a record says.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 #[borsh(use_discriminant = true)]
@@ -68,7 +81,7 @@ pub enum Content {
 }
 
 impl Entry {
-    /// The entry that a record becomes, before anybody has executed it (its receipt is [`Receipt::UNDECIDED`]); for a stub also
+    /// The entry that a record becomes, before it is executed (its receipt is [`Receipt::UNDECIDED`]); for a stub also
     /// what exactly was found. Every record becomes an entry, and the same record always the same one.
     #[must_use]
     pub fn of_record(
@@ -90,6 +103,27 @@ impl Entry {
                 let content = Content::Stub { reason: reject.code, key: key.map(Hash::of) };
                 (Self { origin, original, content }, Some(reject))
             }
+        }
+    }
+
+    /// In what this is not the entry that a record becomes ([`Entry::of_record`]), the first if there are several. Receipts aside:
+    /// those are what executing gives.
+    #[must_use]
+    pub fn record_difference(&self, record: &Entry) -> Option<RecordDifference> {
+        let same = match (&self.content, &record.content) {
+            (Content::Transaction { transaction, .. }, Content::Transaction { transaction: other, .. }) => {
+                transaction == other
+            }
+            (content, other) => content == other,
+        };
+        if (self.origin.partition, self.origin.offset) != (record.origin.partition, record.origin.offset) {
+            Some(RecordDifference::Place)
+        } else if self.origin.timestamp_ms != record.origin.timestamp_ms {
+            Some(RecordDifference::Time)
+        } else if self.original != record.original {
+            Some(RecordDifference::Value)
+        } else {
+            (!same).then_some(RecordDifference::Content)
         }
     }
 

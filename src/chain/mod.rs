@@ -49,7 +49,7 @@ pub use amount::Amount;
 pub use block::Block;
 pub use check::Parent;
 pub use encoding::{from_canonical, to_canonical};
-pub use entry::{Content, Entry, Origin, TIMESTAMP_MS_MAX};
+pub use entry::{Content, Entry, Origin, RecordDifference, TIMESTAMP_MS_MAX};
 pub use error::{Error, Result};
 pub use evidence::{Evidence, RefusalReason, SignedHeader};
 pub use frontier::Frontier;

@@ -74,7 +74,7 @@ pub struct Receipt {
 impl Receipt {
     /// The format of a receipt: its first byte.
     pub const FORMAT: u8 = 1;
-    /// The receipt of a transaction that nobody has executed yet. It says nothing.
+    /// The receipt of a transaction that was not executed yet. It says nothing.
     pub const UNDECIDED: Receipt = Receipt { outcome: Outcome::Applied, from_balance: 0, to_balance: 0 };
 
     /// Whether the transaction took effect.

@@ -49,7 +49,7 @@ impl Transaction {
 
 /// [`Transaction::verify_signature`] for many transactions at once, at about half the cost of one by one; the answers
 /// are the same, in the order given. The randomness weighs the signatures against each other: it must not be
-/// foreseeable by whoever made them, and it does not change the answers. Where a batch fails, its transactions are
+/// foreseeable by their makers, and it does not change the answers. Where a batch fails, its transactions are
 /// verified one by one.
 pub fn verify_signatures<'a>(
     transactions: impl IntoIterator<Item = &'a Transaction>,

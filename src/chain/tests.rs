@@ -20,6 +20,18 @@ pub(crate) fn genesis() -> Genesis {
     }
 }
 
+/// The ranges of a header whose block has these entries, wherever they stand.
+pub(crate) fn ranges(entries: &[Entry]) -> Vec<Range> {
+    let mut ranges = std::collections::BTreeMap::new();
+    for Entry { origin: Origin { partition, offset, .. }, .. } in entries {
+        let new = Range { partition: *partition, first: *offset, last: *offset, count: 0 };
+        let range: &mut Range = ranges.entry(*partition).or_insert(new);
+        range.last = *offset;
+        range.count += 1;
+    }
+    ranges.into_values().collect()
+}
+
 fn entries() -> Vec<Entry> {
     let value = br#"{"from":"alice","to":"bob","amount":3}"#;
     let transaction = parse(Some(value)).unwrap();
@@ -44,7 +56,7 @@ fn entries() -> Vec<Entry> {
 pub(crate) fn block() -> Block {
     let genesis = genesis().block(Hash::of(b"state after genesis"));
     let history = Frontier::default();
-    let history = Parent::of(&genesis.header, genesis.hash, &history).next_history().root();
+    let history = Parent::of(&genesis.header, genesis.hash, &history).next_history;
     let entries = entries();
     let operations = vec![
         Operation::Missed { round: 0, validator: "validator-2".parse().unwrap() },
@@ -63,7 +75,7 @@ pub(crate) fn block() -> Block {
         time_ms: 1_700_000_000_000,
         window: Some(Window { start_ms: 1_700_000_000_000, end_ms: 1_700_000_001_000 }),
         cut: Cut::Transactions,
-        ranges: check::ranges(&entries),
+        ranges: ranges(&entries),
         transactions_root: check::transactions_root(&entries),
         operations_root: check::operations_root(&operations),
         state_root: Hash::of(b"state after block 1"),

@@ -124,7 +124,7 @@ impl Transaction {
     }
 
     /// The hash of the body, that is of everything but the authorization. Two transactions of one sender with one id
-    /// are the same if their bodies hash alike, whoever signed them when.
+    /// are the same if their bodies hash alike, whichever key signed them, and when.
     #[must_use]
     pub fn body_hash(&self) -> Hash {
         let mut bytes = Vec::with_capacity(128);

@@ -9,7 +9,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::encoding::{invalid, to_canonical};
 use super::hash::{Domain, Hash, hash};
-use super::hex_array;
 
 /// The id of a validator: 1 to 64 characters of `a-z 0-9 . _ -`. Validators are ordered by the bytes of their ids.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -27,7 +27,7 @@ pub const SIGNATURE_DST: &[u8] = b"BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_POP_";
 /// Domain separation of proofs of possession: no signature can pass for one, and no proof for a signature.
 pub const POSSESSION_DST: &[u8] = b"BLS_POP_BLS12381G1_XMD:SHA-256_SSWU_RO_POP_";
 
-/// Bits of the random coefficients in [`verify_all`]: a batch with a bad signature passes with probability 2^-128.
+/// Bits of the random coefficients in [`verify_all`]: a batch with a bad signature passes with probability 2^-127.
 const COEFFICIENT_BITS: usize = 128;
 
 /// A secret key. Wiped from memory when dropped, never printed.

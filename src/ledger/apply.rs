@@ -72,7 +72,7 @@ impl Rules<'_> {
             return Err(ReasonCode::UnknownAsset);
         }
         // Of the system's accounts only the earnings of validators have an owner. None of them is paid by a transaction, so
-        // that nobody can fill one up to where it takes no more.
+        // a stranger cannot fill one up to where it takes no more.
         let is_earnings = transaction.from.is_system() && request.owner.is_some();
         if transaction.to.is_system() || (transaction.from.is_system() && !is_earnings) {
             return Err(ReasonCode::ReservedName);
@@ -96,7 +96,7 @@ impl Rules<'_> {
             (Signature::Invalid, _, _) => Err(ReasonCode::BadSignature),
             (Signature::Valid, Some(owner), Some(given)) if given.public_key == owner => Ok(()),
             (Signature::Valid, Some(_), _) => Err(ReasonCode::BadSignature),
-            // No key owns the account, so a signature is nobody's in particular.
+            // No key owns the account, so a signature proves nothing about it.
             (Signature::Valid, None, _) if policy == Signatures::Required => Err(ReasonCode::BadSignature),
             (Signature::Absent, Some(_), _) => Err(ReasonCode::SignatureRequired),
             (Signature::Absent, None, _) if policy == Signatures::Required => Err(ReasonCode::SignatureRequired),

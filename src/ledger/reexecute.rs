@@ -1,6 +1,6 @@
 //! Is a block exactly what executing its records gives? Otherwise: the first difference.
 //!
-//! Whoever attests, verifies or replays asks this. Seals, and whether the right validator proposed, are the
+//! Validators ask this before they attest, `verify` and `replay` of every block. Seals, and whether the right validator proposed, are the
 //! consensus' to check.
 
 use std::fmt::{self, Debug, Display};
@@ -9,7 +9,7 @@ use super::cut::{self, Checked};
 use super::execute::{self, Candidate, Executed, Roots, Stretches};
 use super::state::View;
 use super::{Error, Replica, Signature};
-use crate::chain::{self, Block, Content, Entry, Header, Operation, Receipt, StakeAuthor};
+use crate::chain::{self, Block, Content, Entry, Header, Operation, Receipt, RecordDifference, StakeAuthor};
 
 /// What the caller knows of a block already, so that it is not worked out twice. The default is: nothing.
 #[derive(Clone, Copy, Debug, Default)]
@@ -151,8 +151,7 @@ fn body_difference(executed: &Executed, block: &Block) -> Option<Difference> {
 }
 
 /// The first field in which a header is not the expected one.
-#[must_use]
-pub fn header_difference(expected: &Header, found: &Header) -> Option<Difference> {
+fn header_difference(expected: &Header, found: &Header) -> Option<Difference> {
     macro_rules! compare {
         ($($field:ident),+) => {
             $(if expected.$field != found.$field {
@@ -178,20 +177,17 @@ pub fn input_difference(input: &[Entry], block: &[Entry]) -> Option<Difference> 
             (Some(expected), None) => return Some(Difference::new(field(""), show(&expected.origin), "nothing")),
             (None, None) => return None,
         };
-        if expected.origin != found.origin {
-            return Some(Difference::new(field(".origin"), show(&expected.origin), show(&found.origin)));
-        }
-        if expected.original != found.original {
-            return Some(Difference::new(field(".original"), expected.original, found.original));
-        }
-        let same = match (&expected.content, &found.content) {
-            (Content::Transaction { transaction, .. }, Content::Transaction { transaction: found, .. }) => {
-                transaction == found
+        match found.record_difference(expected) {
+            None => {}
+            Some(RecordDifference::Place | RecordDifference::Time) => {
+                return Some(Difference::new(field(".origin"), show(&expected.origin), show(&found.origin)));
             }
-            (expected, found) => expected == found,
-        };
-        if !same {
-            return Some(Difference::new(field(""), show(&expected.content), show(&found.content)));
+            Some(RecordDifference::Value) => {
+                return Some(Difference::new(field(".original"), expected.original, found.original));
+            }
+            Some(RecordDifference::Content) => {
+                return Some(Difference::new(field(""), show(&expected.content), show(&found.content)));
+            }
         }
     }
     None

@@ -172,9 +172,9 @@ impl Replica {
 
     /// The last block as the parent of the next ([`Block::check_follows`]).
     #[must_use]
-    pub fn parent(&self) -> Parent<'_> {
-        let Tip { genesis, height, hash, active_height, history, .. } = &self.tip;
-        Parent { genesis: *genesis, height: *height, hash: *hash, active_height: *active_height, history }
+    pub fn parent(&self) -> Parent {
+        let Tip { genesis, height, hash, active_height, .. } = self.tip;
+        Parent { genesis, height, hash, active_height, next_history: self.next_history() }
     }
 
     /// The chain parameters in force.

@@ -1,4 +1,4 @@
-//! Signature checks. They read no state, so they can be done ahead of execution, in batches, by whoever has time.
+//! Signature checks. They read no state, so they can be done ahead of execution, in batches, by a thread that has time.
 
 use rand::CryptoRng;
 
@@ -20,7 +20,7 @@ pub enum Signature {
 /// Checks the signatures of entries: one answer for each entry, in their order ([`Signature::Absent`] for stubs).
 ///
 /// Entries may be split over threads at will: the answers do not depend on it, nor on the randomness, which only must
-/// not be foreseeable by whoever signed.
+/// not be foreseeable by those who signed.
 pub fn verify(
     entries: &[Entry],
     policy: Signatures,

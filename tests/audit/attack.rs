@@ -1,7 +1,7 @@
 //! What an attacker makes of a chain, by what it can do.
 
 use cairn::audit::{Broken, Reason};
-use cairn::chain::check::{operations_root, ranges, transactions_root};
+use cairn::chain::check::{operations_root, transactions_root};
 use cairn::chain::{Block, Content, Cut, Entry, Hash, Operation, Receipt, Transaction, merkle};
 use cairn::consensus::stake::signing;
 use cairn::consensus::{self, KeySet, bls, scheme};
@@ -10,6 +10,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::chain::{CHAIN, Chain, Topics};
+use crate::ranges::ranges;
 
 /// What an attacker does about the blocks from the altered one on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

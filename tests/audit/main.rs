@@ -9,6 +9,7 @@
 //! json           lines of JSON with their fields in order
 //! records        records of the blockchain topic that are no blocks of this program
 //! places         blocks in other places, or with other seals
+//! ranges         what a header says of the places of its entries
 //! live           verifying while others write, delete and fail
 //! whole          intact chains, old transactions that are gone, cut tails, other chains
 //! replay         the state from the blockchain topic alone
@@ -27,6 +28,8 @@ mod json;
 mod live;
 mod outcomes;
 mod places;
+#[path = "../support/ranges.rs"]
+mod ranges;
 mod records;
 mod replay;
 mod seed_systems;

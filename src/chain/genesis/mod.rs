@@ -49,10 +49,10 @@ impl GenesisValidator {
     }
 }
 
-/// The id of a chain when nobody gives another.
+/// The id of a chain where no other is given.
 pub const DEFAULT_CHAIN_ID: &str = "cairn";
 
-/// The validators of a chain when nobody gives others, with their stakes in minor units: none holds a third, so that
+/// The validators of a chain where no others are given, with their stakes in minor units: none holds a third, so that
 /// any one can fail and the rest still have a quorum.
 pub const DEFAULT_VALIDATORS: [(&str, u64); 5] =
     [("validator-1", 2000), ("validator-2", 1800), ("validator-3", 1600), ("validator-4", 1400), ("validator-5", 1200)];
@@ -104,7 +104,7 @@ impl Genesis {
         (stake * 3 >= total).then_some((&largest.id, percent))
     }
 
-    /// Block 0. It follows from the genesis and the state root: nobody proposes or seals it.
+    /// Block 0. It follows from the genesis and the state root: no validator proposes or seals it.
     #[must_use]
     pub fn block(&self, state_root: Hash) -> Block {
         let header = Header {

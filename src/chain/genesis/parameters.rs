@@ -211,8 +211,8 @@ impl Parameters {
         })
     }
 
-    /// Sets a parameter by its name, from its text. `overdraft_max` sets `balances` to open. Bounds that span
-    /// parameters are checked by [`Genesis::validate`](super::Genesis::validate).
+    /// Sets a parameter by its name, from its text. `overdraft_max` sets `balances` to open. Bounds are
+    /// checked by [`Parameters::validate`].
     ///
     /// ```
     /// use cairn::chain::Parameters;

@@ -24,14 +24,15 @@ fn refuse(field: impl Into<String>, detail: impl Display) -> Error {
 
 impl Genesis {
     /// Whether a chain can start from this genesis; if not, which key is wrong and what to write instead. The proofs
-    /// of possession are not looked at here: whoever knows BLS does that.
+    /// of possession are not looked at here: the consensus does that, which knows BLS.
     pub fn validate(&self) -> Result<()> {
         if ValidatorId::new(&self.chain_id).is_err() {
             return Err(refuse("chain_id", "write 1 to 64 characters of a-z 0-9 . _ -"));
         }
         if !(-TIMESTAMP_MS_MAX..=TIMESTAMP_MS_MAX).contains(&self.created_ms) {
             let created_ms = self.created_ms;
-            let detail = format_args!("{created_ms} is out of bounds; write 0 to {TIMESTAMP_MS_MAX}").to_string();
+            let detail = format_args!("{created_ms} is out of bounds; write -{TIMESTAMP_MS_MAX} to {TIMESTAMP_MS_MAX}")
+                .to_string();
             return Err(refuse("created_ms", detail));
         }
         self.parameters.validate()?;
@@ -130,7 +131,7 @@ impl Parameters {
         bounds("block.max_transactions", self.block_max_transactions.into(), low.into(), high.into())?;
         let (low, high) = (*BLOCK_BYTES.start(), *BLOCK_BYTES.end());
         bounds("block.max_bytes", self.block_max_bytes.into(), low.into(), high.into())?;
-        // A day and a hundred years: longer is a mistake, and keeps sums of times within 64 bits.
+        // A day and a hundred years: more is a mistake, and up to there sums of times stay within 64 bits.
         bounds("block.max_age_ms", self.block_max_age_ms, 1, 86_400_000)?;
         bounds("block.window_ms", self.block_window_ms, 0, 3_155_760_000_000)?;
         bounds("ids.remember_blocks", self.ids_remember_blocks, 0, Amount::MAX.get())

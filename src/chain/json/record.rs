@@ -1,7 +1,7 @@
 //! Records of the blockchain topic: what each one is.
 //!
 //! ```text
-//! key is no height         ─► Foreign              somebody else's record: it stops nobody
+//! key is no height         ─► Foreign              another program's record: readers pass over it
 //! key is a height
 //!   ├ made by a newer program ─► Error::Newer      seen before anything strict is asked of the value
 //!   ├ that height's block     ─► Block

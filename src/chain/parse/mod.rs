@@ -2,8 +2,8 @@
 //!
 //! `frame` takes off what a schema registry puts before the JSON, `scan` finds the fields and checks the JSON, `fields`
 //! judges them. A value breaks the first rule that it breaks in this order: null, size, compression, UTF-8; then JSON, depth
-//! and surrogates as met from left to right; an object; no field twice; no field missing; then `version`, `kind`, `asset`, `from`, `to`, `amount`, `fee`, `id`, `nonce`,
-//! `valid_until`, `memo`, `validator`, `timeout_ms`, `reference`, `signature`, `public_key`.
+//! and surrogates as met from left to right; an object; no field twice; no field missing; then `version`, `kind`, `asset`, `from`, `to`,
+//! `amount`, `fee`, `id`, `nonce`, `valid_until`, `memo`, `validator`, `timeout_ms`, `reference`, `signature`, `public_key`.
 
 mod fields;
 mod frame;

@@ -24,11 +24,13 @@ impl Broken {
     }
 }
 
-/// What kind of breach.
+/// What kind of breach. Three kinds are found by those who read topics, and not by a follower: what a follower is given is a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// A height is missing, out of its place, or there twice.
     Height,
+    /// The record of a height is not that height's block.
+    Overwritten,
     /// The block does not agree with itself.
     Form,
     /// The chain is not the one that was pinned.
@@ -43,6 +45,10 @@ pub enum Reason {
     Execution,
     /// The block ends where it should not.
     Cut,
+    /// The block does not hold what the transactions topic holds.
+    Transactions,
+    /// The chain is not one with the checkpoint.
+    Checkpoint,
 }
 
 impl Reason {
@@ -51,6 +57,7 @@ impl Reason {
     pub const fn as_str(self) -> &'static str {
         match self {
             Reason::Height => "height",
+            Reason::Overwritten => "overwritten",
             Reason::Form => "form",
             Reason::Anchor => "anchor",
             Reason::Parent => "parent",
@@ -58,6 +65,8 @@ impl Reason {
             Reason::Seal => "seal",
             Reason::Execution => "execution",
             Reason::Cut => "cut",
+            Reason::Transactions => "transactions",
+            Reason::Checkpoint => "checkpoint",
         }
     }
 }

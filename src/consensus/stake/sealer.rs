@@ -132,12 +132,6 @@ impl<P: Party> Sealer<P> {
         Ok(Sealer { genesis: genesis.hash(), roster, parties, seats })
     }
 
-    /// The validators' keys.
-    #[must_use]
-    pub fn roster(&self) -> &Roster {
-        &self.roster
-    }
-
     /// Seals the block after the replica's last one, or says what is missing.
     ///
     /// `view` is the state after that block. `decisions` are the **committed** ones; those about other heights are ignored.

@@ -56,7 +56,7 @@ impl<'a> Accounts<'a> {
         earnings: &'a Name,
         owner: impl Fn(&Name) -> Option<[u8; 32]>,
     ) -> Result<Self, Error<V::Error>> {
-        // Sorting rather than hashing: names come from strangers, and nobody can make this slow. Stores read, and
+        // Sorting rather than hashing: names come from strangers, and no choice of names makes this slow. Stores read, and
         // changes are listed, in this order too. Sender and receiver of entry n stand at 2n and 2n + 1.
         let mut named: Vec<Named<'a>> = Vec::with_capacity(2 * entries.len() + 1);
         for (place, entry) in entries.iter().enumerate() {

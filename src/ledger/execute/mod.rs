@@ -8,8 +8,8 @@
 //! 5. changes -> state tree -> roots -> header
 //! ```
 //!
-//! Execution is a function of its arguments. It changes neither the state nor the replica: whoever has had the block
-//! sealed lets the replica advance and writes the changes.
+//! Execution is a function of its arguments. It changes neither the state nor the replica: a sealer whose
+//! block is sealed lets the replica advance and writes the changes.
 
 mod accounts;
 mod coverage;
@@ -18,7 +18,7 @@ mod ids;
 mod operations;
 
 use crate::chain::{
-    Content, Cut, Entry, Extension, Hash, Header, Operation, Origin, Outcome, Receipt, Transaction, ValidatorId,
+    Content, Cut, Entry, Extension, Hash, Header, Operation, Outcome, Receipt, Transaction, ValidatorId,
 };
 
 use super::apply::{Request, Rules};
@@ -107,12 +107,6 @@ impl Executed {
         let Self { header, hash, changes, update, supply, validators, covered, .. } = self;
         Parts { header, hash, changes, update, supply, validators, covered }
     }
-}
-
-/// An entry for a transaction that nobody has executed yet: its receipt says nothing.
-#[must_use]
-pub fn undecided(origin: Origin, original: Hash, transaction: Transaction) -> Entry {
-    Entry { origin, original, content: Content::Transaction { transaction, receipt: Receipt::UNDECIDED } }
 }
 
 /// Executes a candidate on a state. `roots`, where the caller knows them already, are those of the body that comes of it.

@@ -21,7 +21,7 @@ pub struct Audited {
 }
 
 /// Audits a state; `None` where it is empty. Root, supply and ids are all compared in full: a state that passes is the one that
-/// the tip's block left, whoever could write to the stores meanwhile.
+/// the tip's block left, even where a forger could write to the stores meanwhile.
 pub fn audit<V: View + ?Sized>(view: &V) -> Result<Option<Audited>, Error<V::Error>> {
     let Some(tip) = tip(view)? else {
         return if is_empty(view)? { Ok(None) } else { Err(StateError::missing(Table::Tip, b"tip").into()) };

@@ -5,7 +5,6 @@ use crate::chain::{
     Amount, Content, Id, Kind, Memo, Outcome, Parameters, ReasonCode, Receipt, Signatures, Transaction,
 };
 use crate::ledger::Table;
-use crate::ledger::execute::undecided;
 use crate::ledger::state::Account;
 
 fn receipt(outcome: Outcome, from_balance: i64, to_balance: i64) -> Receipt {
@@ -289,7 +288,7 @@ fn the_roots_are_those_of_the_rendered_entries() {
     let block = world.seal_entries(entries, 0, &[]).clone();
     assert_eq!(block.header.transactions_root, crate::chain::check::transactions_root(&block.entries));
     assert_eq!(block.header.operations_root, crate::chain::check::operations_root(&block.operations));
-    assert_eq!(block.header.ranges, crate::chain::check::ranges(&block.entries));
+    assert_eq!(block.header.ranges, crate::chain::tests::ranges(&block.entries));
     assert!(matches!(block.entries[1].content, Content::Stub { .. }));
 }
 

@@ -9,7 +9,6 @@ use crate::chain::{
     Operation, Origin, Outcome, Parameters, ReasonCode, Receipt, RefusalReason, RejectCode, Signatures, SignedHeader,
     StakeAuthor, Transaction, ValidatorId,
 };
-use crate::ledger::execute::undecided;
 use crate::ledger::state::{self, Account, audit};
 use crate::ledger::{Begun, Candidate, Error, Executed, MemoryState, Replica, Table, signatures};
 
@@ -265,4 +264,9 @@ pub(super) fn slash(round: u32, place: usize) -> Operation {
 
 pub(super) fn missed(round: u32, place: usize) -> Operation {
     Operation::Missed { round, validator: validator(place) }
+}
+
+/// An entry for a transaction that was not executed yet: its receipt says nothing.
+pub(super) fn undecided(origin: Origin, original: Hash, transaction: Transaction) -> Entry {
+    Entry { origin, original, content: Content::Transaction { transaction, receipt: Receipt::UNDECIDED } }
 }

@@ -9,7 +9,8 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::*;
-use crate::chain::check::{operations_root, ranges, transactions_root};
+use crate::chain::check::{operations_root, transactions_root};
+use crate::chain::tests::ranges;
 use crate::chain::{Entry, Header, Rendering};
 use crate::consensus::bls;
 use crate::consensus::stake::signing;
