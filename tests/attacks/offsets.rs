@@ -63,13 +63,13 @@ fn wherever_the_groups_offset_is_each_record_is_in_exactly_one_block() {
     // Each a function of where the input ends. Of another cluster: a topic that was much longer, and a time of its own.
     type Moved = Option<(fn(i64) -> i64, &'static str)>;
     let moves: [(Moved, &str); 7] = [
-        (Some((|_| 0, "1")), behind),
+        (Some((|_| 0, "2::0:")), behind),
         (Some((|_| 3, "")), behind),
         (None, behind),
-        (Some((|end| end, "1")), ahead),
-        (Some((|end| end - 2, "1:-5")), ahead),
-        (Some((|_| 1_000_000, "1:99999999999999")), ahead),
-        (Some((|_| i64::MAX, "1:9223372036854775807")), ahead),
+        (Some((|end| end, "2::0:")), ahead),
+        (Some((|end| end - 2, "2:-5:3:tip=0123456789abcdef.7")), ahead),
+        (Some((|_| 1_000_000, "2:99999999999999:7:")), ahead),
+        (Some((|_| i64::MAX, "2:9223372036854775807:9223372036854775807:")), ahead),
     ];
     for (number, (moved, warning)) in moves.iter().enumerate() {
         world.pay(5);
@@ -93,7 +93,7 @@ fn wherever_the_groups_offset_is_each_record_is_in_exactly_one_block() {
 #[test]
 fn metadata_that_no_version_writes_is_refused_by_name_or_harmless() {
     let world = World::with_payments(3);
-    for metadata in ["2:17", "1:soon", "1:9223372036854775808", "{\"json\":true}"] {
+    for metadata in ["1:17", "2:17", "2:soon:4:", "2:9223372036854775808:4:", "2::4:tip=12.3", "{\"json\":true}"] {
         commit(&world, 4, metadata);
         world.pay(3);
         let ran = world.try_run();

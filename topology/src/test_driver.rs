@@ -62,7 +62,7 @@ use crate::graph::{OutputTopics, Store, Topology, changelog_topic};
 use crate::log::{Header, Offset, ProducerRecord, Record, TopicPartition};
 use crate::processor::{InputRange, Outputs, RuntimeOptions, Vouch};
 use crate::store::{KeyValueStore, Options, Stores};
-use crate::task::{Metadata, Task, TaskId, TaskOptions};
+use crate::task::{CommittedInput, Metadata, Task, TaskId, TaskOptions};
 
 /// Runs a topology, with one partition of everything.
 pub struct TestDriver {
@@ -81,7 +81,7 @@ struct Drive {
     task: Option<Task>,
     outputs: OutputTopics,
     source: String,
-    committed: (Offset, Metadata),
+    committed: (Option<Offset>, Metadata),
     /// Produced since the last commit.
     pending: Vec<(String, OwnedRecord)>,
 }
@@ -110,7 +110,7 @@ impl TestDriver {
                 task: None,
                 outputs: spec.outputs(application_id),
                 source: spec.source_topic().to_owned(),
-                committed: (0, Metadata::default()),
+                committed: (None, Metadata::default()),
                 pending: Vec::new(),
             });
             driver.start(index, stores)?;
@@ -195,7 +195,7 @@ impl TestDriver {
                 records.push(record);
             }
             let metadata = Metadata::decode(&commit.metadata).map_err(|error| Error::stop(error.to_string()))?;
-            drive.committed = (commit.offset, metadata);
+            drive.committed = (Some(commit.offset), metadata);
             let topics = &drive.outputs.names;
             task.committed(commit.offset, |target| delivered.get(&topics[target.0]).copied(), now_ms)?;
             drive.collect()?;
@@ -256,9 +256,9 @@ impl TestDriver {
         self.read(&changelog_topic(&self.application_id, store))
     }
 
-    /// The committed offset of a source topic.
+    /// The committed offset of a source topic; `None` before the first commit.
     pub fn committed_offset(&self, topic: &str) -> Option<Offset> {
-        self.drives.iter().find(|drive| drive.source == topic).map(|drive| drive.committed.0)
+        self.drives.iter().find(|drive| drive.source == topic)?.committed.0
     }
 
     /// A handle to a store, uncommitted writes included. It must be dropped before [`TestDriver::abort`].
@@ -281,15 +281,16 @@ impl TestDriver {
         let spec = &self.topology.sub_topologies[index];
         let vouch = Rc::new(self.voucher(&self.drives[index].source));
         let drive = &mut self.drives[index];
-        let (committed_offset, metadata) = drive.committed;
+        let (offset, metadata) = drive.committed.clone();
+        let input = TopicPartition::new(drive.source.clone(), 0);
         let records = self.topics.get(&drive.source).map_or(&[][..], Vec::as_slice);
         let (first, end) = (records.first().map_or(0, |record| record.offset), self::next_offset(records));
         let options = TaskOptions {
             id: TaskId { sub_topology: spec.name.clone(), partition: 0 },
             sub_topology: index,
             runtime: RuntimeOptions {
-                partition: TopicPartition::new(drive.source.clone(), 0),
-                committed_offset: Some(committed_offset),
+                partition: input.clone(),
+                committed_offset: offset,
                 input: InputRange { first, stable_end: end, end },
                 stream_time_ms: metadata.stream_time_ms,
                 now_ms: self.now_ms,
@@ -299,6 +300,7 @@ impl TestDriver {
                 vouch,
             },
             changelogs: drive.outputs.changelogs.clone(),
+            committed: vec![CommittedInput { input, offset, metadata }],
         };
         drive.task = Some(Task::new(&self.topology, options, Rc::new(RefCell::new(stores)))?);
         drive.collect()

@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 use topology::log::{self, TopicPartition};
 use topology::processor::{InputRange, Outputs, RuntimeOptions, Target};
 use topology::store::{Options as StoreOptions, Stores};
-use topology::task::{Metadata, Task, TaskId, TaskOptions};
+use topology::task::{CommittedInput, Metadata, Task, TaskId, TaskOptions};
 
 use crate::chain::{Block, Genesis, Hash, Parameters, Read, ValidatorId};
 use crate::consensus::{Fault, KeySet, Sealer};
@@ -176,7 +176,9 @@ impl World {
             vouch: Rc::new(()),
         };
         let id = TaskId { sub_topology: task_name().trim_end_matches("_0").to_owned(), partition: 0 };
-        let options = TaskOptions { id, sub_topology: 0, runtime, changelogs };
+        let committed = CommittedInput { input: runtime.partition.clone(), offset: runtime.committed_offset, metadata };
+        let committed = vec![committed];
+        let options = TaskOptions { id, sub_topology: 0, runtime, changelogs, committed };
         let topology = self.application.topology().unwrap();
         self.task = Some(Task::new(&topology, options, Rc::new(RefCell::new(stores)))?);
         self.drain();

@@ -27,6 +27,7 @@ use crate::metrics::{Metrics, Snapshot};
 use crate::store::StateDirectory;
 use crate::store::state_directory::InstanceId;
 use crate::stream_thread::THREAD;
+use crate::task::Metadata;
 
 /// A topology that runs. Dropping it stops it without waiting.
 pub struct Client {
@@ -42,6 +43,7 @@ impl Client {
     /// to do: no broker there, a topic with the wrong partitions or cleanup policy, a state directory in use.
     pub fn start<L: Log>(topology: &Topology, log: L, config: Config) -> Result<Self> {
         config.check()?;
+        check_store_count(topology)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let instance = InstanceId::new(clock.now_ms(), random());
         let directory = match &config.state_directory {
@@ -105,6 +107,21 @@ impl Client {
         let Some(ended) = self.ended.take() else { return Ok(()) };
         ended.blocking_recv().unwrap_or_else(|_| Err(panicked()))
     }
+}
+
+/// Offsets name the stores that belong to them, and a broker takes only so much beside an offset.
+fn check_store_count(topology: &Topology) -> Result<()> {
+    for spec in &*topology.sub_topologies {
+        let size_bytes = Metadata::size_max_bytes(spec.stores.iter().map(|store| store.name.as_str()));
+        if size_bytes > Metadata::SIZE_MAX_BYTES {
+            let (name, count, size_max_bytes) = (&spec.name, spec.stores.len(), Metadata::SIZE_MAX_BYTES);
+            return Err(Error::stop(format!(
+                "sub-topology {name} has {count} stores: the marks that each offset carries for them can take {size_bytes} \
+                 bytes, and brokers take {size_max_bytes}. Use fewer stores, or shorter names"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Identity needs randomness that no two processes share; nothing that is processed depends on it.

@@ -70,6 +70,11 @@ impl Beginning {
         self.wanted().map_or(self.range.first, |offset| offset.max(self.range.first))
     }
 
+    /// Whether a processor says where it is.
+    pub(super) fn is_chosen(&self) -> bool {
+        self.chosen.is_some()
+    }
+
     /// Whether it is where the group's offset says.
     pub(super) fn is_as_committed(&self) -> bool {
         self.chosen.is_none_or(|chosen| Some(chosen) == self.committed)

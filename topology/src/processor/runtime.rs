@@ -135,6 +135,11 @@ impl Runtime {
         self.beginning.settle(&self.partition)
     }
 
+    /// Whether a processor knows from its state where input begins.
+    pub fn begins_by_choice(&self) -> bool {
+        self.beginning.is_chosen()
+    }
+
     /// The group's committed offset, or where reading began.
     pub fn committed_offset(&self) -> Offset {
         self.committed_offset

@@ -7,7 +7,7 @@ use crate::store::changelog::Origin;
 use crate::store::{Error, Fingerprint, Kind, Meta, Result};
 
 /// Everything that the decision depends on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Situation<'a> {
     /// The store's name.
     pub store: &'a str,
@@ -83,7 +83,7 @@ impl fmt::Display for Reason {
 pub fn decide(situation: &Situation<'_>) -> Result<Decision> {
     refuse_foreign(situation)?;
     let Some(origin) = situation.origin else { return Ok(Decision::Begin) };
-    let Some(meta) = situation.meta else { return Ok(Decision::Rebuild(Reason::NoPosition)) };
+    let Some(meta) = &situation.meta else { return Ok(Decision::Rebuild(Reason::NoPosition)) };
     if meta.incarnation != origin.incarnation {
         return Ok(Decision::Rebuild(Reason::OtherIncarnation));
     }
@@ -104,7 +104,7 @@ fn refuse_foreign(situation: &Situation<'_>) -> Result<()> {
     let short =
         |fingerprint: &Fingerprint| fingerprint[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let ours = short(fingerprint);
-    if let Some(meta) = meta.filter(|meta| meta.fingerprint != *fingerprint) {
+    if let Some(meta) = meta.as_ref().filter(|meta| meta.fingerprint != *fingerprint) {
         let message = format!(
             "the state of store {store} belongs to application fingerprint {}.., this one is {ours}..: give another \
              --state-dir, or start with what that state was made for",
@@ -126,6 +126,7 @@ fn refuse_foreign(situation: &Situation<'_>) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Covered;
 
     const HALF_DAY_MS: i64 = 43_200_000;
 
@@ -133,7 +134,13 @@ mod tests {
         Situation {
             store: "counts",
             topic: "app-counts-changelog",
-            meta: Some(Meta { fingerprint: [1; 32], incarnation: [2; 16], position: 10, applied_at_ms: 1_000_000 }),
+            meta: Some(Meta {
+                fingerprint: [1; 32],
+                incarnation: [2; 16],
+                position: 10,
+                applied_at_ms: 1_000_000,
+                covered: Covered::default(),
+            }),
             fingerprint: [1; 32],
             origin: Some(Origin { incarnation: [2; 16], fingerprint: [1; 32] }),
             end: 12,

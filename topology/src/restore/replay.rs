@@ -5,7 +5,7 @@ use super::machine::{Changelog, Options};
 use crate::error::Result;
 use crate::log::{Offset, Record, TopicPartition};
 use crate::store::changelog::{self, Entry, Origin};
-use crate::store::{Error, Kind, Meta, Stores};
+use crate::store::{Covered, Error, Kind, Meta, Stores};
 
 /// What was done with a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +14,8 @@ pub struct Restored {
     pub store: usize,
     /// What was decided for it.
     pub decision: Decision,
-    /// How many records were read into it; the changelog's first one is not counted, nor one read to decide.
+    /// How many records were read into it; the changelog's first one is not counted, nor one read to decide, nor
+    /// those that say what is covered.
     pub records: u64,
 }
 
@@ -55,6 +56,8 @@ pub(super) struct Replay {
     /// Whether the last batch is applied.
     finished: bool,
     origin: Option<Origin>,
+    /// What the last record read says, or the store itself where none came.
+    covered: Covered,
     new_incarnation: [u8; 16],
     delete_retention_ms: i64,
     started_ms: i64,
@@ -84,6 +87,7 @@ impl Replay {
             decision: None,
             finished: false,
             origin: None,
+            covered: Covered::default(),
             new_incarnation: changelog.new_incarnation,
             delete_retention_ms: extent.delete_retention_ms,
             started_ms: extent.now_ms,
@@ -112,6 +116,10 @@ impl Replay {
             match changelog::decode(&self.partition, record)? {
                 Entry::Put { key, value } => stores.stage(self.store, key, Some(value))?,
                 Entry::Delete { key } => stores.stage(self.store, key, None)?,
+                Entry::Covered(covered) => {
+                    self.covered = covered;
+                    continue;
+                }
                 Entry::Incarnation(origin) if Some(origin) == self.origin => {}
                 Entry::Incarnation(_) => return Err(self.no_beginning(record.offset).into()),
             }
@@ -156,6 +164,7 @@ impl Replay {
             incarnation: origin.incarnation,
             position: self.position,
             applied_at_ms: self.as_of_ms,
+            covered: self.covered.clone(),
         };
         stores.apply(&[(self.store, meta)], now_ms)?;
         self.finished = done;
@@ -191,7 +200,7 @@ impl Replay {
         let decision = decide(&Situation {
             store: &name,
             topic: &self.partition.topic,
-            meta,
+            meta: meta.clone(),
             fingerprint: *stores.fingerprint(),
             origin: self.origin,
             end: self.end,
@@ -201,7 +210,8 @@ impl Replay {
         self.decision = Some(decision);
         match decision {
             Decision::Continue(position) => {
-                self.as_of_ms = meta.map_or(self.started_ms, |meta| meta.applied_at_ms);
+                self.as_of_ms = meta.as_ref().map_or(self.started_ms, |meta| meta.applied_at_ms);
+                self.covered = meta.map(|meta| meta.covered).unwrap_or_default();
                 self.position = position.max(self.position);
                 self.first = self.position;
                 self.phase = Phase::Seeking(self.position);

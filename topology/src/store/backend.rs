@@ -13,15 +13,16 @@ use super::overlay::Overlay;
 /// any crash; what [`Backend::flush`] returned for is there after any crash.
 ///
 /// ```
-/// use topology::store::{Backend, Memory, Meta, Overlay, Writes};
+/// use topology::store::{Backend, Covered, Memory, Meta, Overlay, Writes};
 ///
 /// let mut overlay = Overlay::default();
 /// overlay.set(17, b"apple", Some(b"3"))?; // 17: the key's hash
 /// overlay.sort();
-/// let meta = Meta { fingerprint: [0; 32], incarnation: [7; 16], position: 2, applied_at_ms: 1_000 };
+/// let covered = Covered::default();
+/// let meta = Meta { fingerprint: [0; 32], incarnation: [7; 16], position: 2, applied_at_ms: 1_000, covered };
 ///
 /// let mut backend = Memory::new(1);
-/// backend.apply(&[Writes { store: 0, overlay: &overlay, meta }])?;
+/// backend.apply(&[Writes { store: 0, overlay: &overlay, meta: meta.clone() }])?;
 ///
 /// let mut value = Vec::new();
 /// assert!(backend.get(0, b"apple", &mut value)? && value == b"3");
@@ -57,7 +58,7 @@ pub trait Backend: Send {
 pub type Visitor<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
 
 /// What one or more commits change in one store.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Writes<'a> {
     /// Which store.
     pub store: usize,

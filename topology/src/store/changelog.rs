@@ -5,9 +5,12 @@
 //! put           | 0x01 | the key's bytes |       | 0x01 | the value's bytes |
 //! delete        | 0x01 | the key's bytes |       none: a tombstone, which compaction removes in the end
 //! incarnation   | 0x00 | "incarnation"   |       | 0x01 | incarnation, 16 bytes | fingerprint, 32 bytes |
+//! covered       | 0x00 | "covered"       |       | 0x01 | see [`Covered`] |
 //! ```
-//! The incarnation is the first record of every changelog. Its key is written once, so compaction keeps it first.
+//! The incarnation is the first record of every changelog. Its key is written once, so compaction keeps it first. What is
+//! covered is written by each transaction that writes the store, ahead of its entries; compaction keeps the last one.
 
+use super::covered::Covered;
 use super::error::{Error, Kind, Result};
 use super::meta::{Fingerprint, Incarnation};
 use crate::log::{Offset, Record, TopicPartition};
@@ -17,9 +20,11 @@ const ENTRY: u8 = 1;
 const FORMAT: u8 = 1;
 /// The key of the incarnation record.
 pub const INCARNATION_KEY: &[u8] = b"\0incarnation";
+/// The key of the record that tells which input the state is made from.
+pub const COVERED_KEY: &[u8] = b"\0covered";
 
 /// A changelog record, read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry<'a> {
     /// The key has this value from here on.
     Put {
@@ -35,6 +40,8 @@ pub enum Entry<'a> {
     },
     /// Which changelog this is.
     Incarnation(Origin),
+    /// Which input the state is made from, with the entries of its transaction.
+    Covered(Covered),
 }
 
 /// Which changelog it is, and whose.
@@ -58,6 +65,13 @@ pub fn encode_value(value: &[u8], out: &mut Vec<u8>) {
     out.clear();
     out.push(FORMAT);
     out.extend_from_slice(value);
+}
+
+/// Puts the value of the record with [`COVERED_KEY`] into `out`.
+pub fn encode_covered(covered: &Covered, out: &mut Vec<u8>) {
+    out.clear();
+    out.push(FORMAT);
+    covered.encode(out);
 }
 
 impl Origin {
@@ -86,6 +100,9 @@ pub fn decode<'a>(partition: &TopicPartition, record: &Record<'a>) -> Result<Ent
         (Some((&ENTRY, key)), Some(Some((&FORMAT, value)))) => Ok(Entry::Put { key, value }),
         (Some((&SYSTEM, _)), Some(Some((&FORMAT, value)))) if record.key == Some(INCARNATION_KEY) => {
             Origin::decode(value).map(Entry::Incarnation).ok_or_else(|| malformed(partition, record.offset))
+        }
+        (Some((&SYSTEM, _)), Some(Some((&FORMAT, value)))) if record.key == Some(COVERED_KEY) => {
+            Covered::decode(value).map(Entry::Covered).ok_or_else(|| malformed(partition, record.offset))
         }
         (Some((&ENTRY, _)), Some(Some((&format, _)))) => Err(unknown_format(partition, record.offset, format)),
         (Some((&SYSTEM, _)), Some(Some((&format, _)))) if format != FORMAT => {
@@ -157,6 +174,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_covered_comes_back_as_it_was() {
+        let covered = Covered { sequence: 7, inputs: vec![(TopicPartition::new("in", 1), 42)] };
+        let mut value = Vec::new();
+        encode_covered(&covered, &mut value);
+        assert_eq!(read(Some(COVERED_KEY), Some(&value)), Ok(Entry::Covered(covered)));
+    }
+
+    #[test]
     fn an_unknown_format_is_refused_and_topic_and_offset_are_named() {
         let error = read(Some(b"\x01key"), Some(b"\x02value")).unwrap_err();
         assert_eq!(error.kind(), Kind::UnknownFormat);
@@ -172,6 +197,8 @@ mod tests {
             (Some(&b"\x01key"[..]), Some(&b""[..])),
             (Some(&b"\x00other"[..]), Some(&b"\x01v"[..])),
             (Some(INCARNATION_KEY), None),
+            (Some(COVERED_KEY), None),
+            (Some(COVERED_KEY), Some(&b"\x01\0\0"[..])),
         ] {
             assert_eq!(read(key, value).unwrap_err().kind(), Kind::Corruption, "{key:?} {value:?}");
         }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use proptest::prelude::*;
 
-use super::{Bounds, ChangelogRecord, Direction, KeyValueStore, Kind, Medium, Meta};
+use super::{Bounds, ChangelogRecord, Covered, Direction, KeyValueStore, Kind, Medium, Meta};
 use crate::codec::{U64, Utf8};
 use bench::{Bench, Entries, all, entries, get, range};
 
@@ -38,8 +38,13 @@ fn a_commit_moves_data_and_positions_of_all_its_stores(bench: &Bench) {
     stores.put(0, b"x", b"1").unwrap();
     stores.put(1, b"y", b"2").unwrap();
     stores.commit(&[(1, 20), (0, 10)], 99).unwrap();
-    let meta =
-        |store: u8, position| Meta { fingerprint: [7; 32], incarnation: [store; 16], position, applied_at_ms: 99 };
+    let meta = |store: u8, position| Meta {
+        fingerprint: [7; 32],
+        incarnation: [store; 16],
+        position,
+        applied_at_ms: 99,
+        covered: Covered::default(),
+    };
     assert_eq!((stores.meta(0), stores.meta(1)), (Some(meta(0, 10)), Some(meta(1, 20))));
     assert_eq!((get(&mut stores, 0, b"x"), get(&mut stores, 1, b"y")), (Some(b"1".to_vec()), Some(b"2".to_vec())));
 }
@@ -218,7 +223,7 @@ fn what_was_closed_opens_as_it_was_where_the_medium_lasts(bench: &Bench) {
     let mut stores = bench.open();
     for (store, entry) in [("x", "1"), ("y", "2")].into_iter().enumerate() {
         let lasts = bench.media[store] == Medium::RocksDb;
-        assert_eq!(stores.meta(store), metas[store].filter(|_| lasts));
+        assert_eq!(stores.meta(store), metas[store].clone().filter(|_| lasts));
         assert_eq!(all(&mut stores, store), if lasts { entries(&[entry]) } else { vec![] });
     }
 }

@@ -59,7 +59,7 @@ impl Backend for Memory {
     }
 
     fn meta(&self, store: usize) -> Result<Option<Meta>> {
-        Ok(self.store(store)?.meta)
+        Ok(self.store(store)?.meta.clone())
     }
 
     fn apply(&mut self, writes: &[Writes<'_>]) -> Result<()> {
@@ -83,7 +83,7 @@ impl Backend for Memory {
                     (None, None) => {}
                 }
             }
-            store.meta = Some(*meta);
+            store.meta = Some(meta.clone());
         }
         Ok(())
     }

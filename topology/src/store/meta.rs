@@ -1,5 +1,6 @@
 //! What a store knows of itself: where in its changelog it stands, and whose it is.
 
+use super::covered::Covered;
 use super::error::{Error, Kind, Result};
 use crate::log::Offset;
 
@@ -13,12 +14,12 @@ pub type Incarnation = [u8; 16];
 ///
 /// ```text
 /// 0        1              33             49             57              65
-/// +--------+--------------+--------------+--------------+---------------+
-/// | format | fingerprint  | incarnation  | position     | applied_at_ms |
-/// | 0x01   | 32 bytes     | 16 bytes     | i64, big end | i64, big end  |
-/// +--------+--------------+--------------+--------------+---------------+
+/// +--------+--------------+--------------+--------------+---------------+-----------------+
+/// | format | fingerprint  | incarnation  | position     | applied_at_ms | covered         |
+/// | 0x02   | 32 bytes     | 16 bytes     | i64, big end | i64, big end  | see [`Covered`] |
+/// +--------+--------------+--------------+--------------+---------------+-----------------+
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Meta {
     /// Whose state this is.
     pub fingerprint: Fingerprint,
@@ -29,22 +30,25 @@ pub struct Meta {
     /// As of this wall clock time (ms since 1970) the store held its whole changelog; while a restore is under way,
     /// when it began to read. Tombstones younger than this are certain to be found when reading on from `position`.
     pub applied_at_ms: i64,
+    /// As of `position`: which input the state is made from.
+    pub covered: Covered,
 }
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 impl Meta {
-    /// How many bytes an encoded meta has.
+    /// How many bytes an encoded meta has without what it covers.
     pub const SIZE_BYTES: usize = 65;
 
     /// The bytes drawn above.
-    pub fn encode(&self) -> [u8; Self::SIZE_BYTES] {
-        let mut bytes = [0; Self::SIZE_BYTES];
-        bytes[0] = FORMAT;
-        bytes[1..33].copy_from_slice(&self.fingerprint);
-        bytes[33..49].copy_from_slice(&self.incarnation);
-        bytes[49..57].copy_from_slice(&self.position.to_be_bytes());
-        bytes[57..65].copy_from_slice(&self.applied_at_ms.to_be_bytes());
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(2 * Self::SIZE_BYTES);
+        bytes.push(FORMAT);
+        bytes.extend_from_slice(&self.fingerprint);
+        bytes.extend_from_slice(&self.incarnation);
+        bytes.extend_from_slice(&self.position.to_be_bytes());
+        bytes.extend_from_slice(&self.applied_at_ms.to_be_bytes());
+        self.covered.encode(&mut bytes);
         bytes
     }
 
@@ -73,11 +77,13 @@ impl Meta {
         let (position, rest) = rest.split_first_chunk::<8>()?;
         let (applied_at_ms, rest) = rest.split_first_chunk::<8>()?;
         let position = Offset::from_be_bytes(*position);
-        (rest.is_empty() && position >= 0).then_some(Self {
+        let covered = Covered::decode(rest)?;
+        (position >= 0).then_some(Self {
             fingerprint: *fingerprint,
             incarnation: *incarnation,
             position,
             applied_at_ms: i64::from_be_bytes(*applied_at_ms),
+            covered,
         })
     }
 }
@@ -96,19 +102,21 @@ fn damaged(store: &str, bytes: &[u8]) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::TopicPartition;
     use proptest::prelude::*;
 
     proptest! {
         #[test]
         fn what_was_encoded_decodes_to_the_same(
-            fingerprint: [u8; 32], incarnation: [u8; 16], position in 0..i64::MAX, applied_at_ms: i64,
+            fingerprint: [u8; 32], incarnation: [u8; 16], position in 0..i64::MAX, applied_at_ms: i64, sequence: u64,
         ) {
-            let meta = Meta { fingerprint, incarnation, position, applied_at_ms };
+            let covered = Covered { sequence, inputs: vec![(TopicPartition::new("in", 3), position)] };
+            let meta = Meta { fingerprint, incarnation, position, applied_at_ms, covered };
             prop_assert_eq!(Meta::decode("s", &meta.encode()), Ok(meta));
         }
 
         #[test]
-        fn no_bytes_make_decoding_panic_and_only_whole_ones_decode(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+        fn no_bytes_make_decoding_panic_and_only_whole_ones_decode(bytes in prop::collection::vec(0u8..3, 0..90)) {
             if let Ok(meta) = Meta::decode("s", &bytes) {
                 prop_assert_eq!(&meta.encode()[..], &bytes[..]);
             }
@@ -117,7 +125,9 @@ mod tests {
 
     #[test]
     fn an_unknown_format_is_refused_by_name() {
-        let mut bytes = Meta { fingerprint: [1; 32], incarnation: [2; 16], position: 3, applied_at_ms: 4 }.encode();
+        let covered = Covered::default();
+        let meta = Meta { fingerprint: [1; 32], incarnation: [2; 16], position: 3, applied_at_ms: 4, covered };
+        let mut bytes = meta.encode();
         bytes[0] = 9;
         let error = Meta::decode("counts", &bytes).unwrap_err();
         assert_eq!(error.kind(), Kind::UnknownFormat);

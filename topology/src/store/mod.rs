@@ -18,6 +18,7 @@ mod cache;
 pub mod changelog;
 #[cfg(test)]
 mod contract;
+mod covered;
 #[cfg(test)]
 mod crash;
 mod error;
@@ -38,6 +39,7 @@ mod table;
 mod write_behind;
 
 pub use backend::{Backend, Bounds, Direction, Visitor, Writes};
+pub use covered::Covered;
 pub use error::{Error, Kind, Result};
 pub use key_value::KeyValueStore;
 pub use memory::Memory;

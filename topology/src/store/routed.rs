@@ -42,7 +42,7 @@ impl Routed {
         let mut selected = Vec::with_capacity(writes.len());
         for writes in writes {
             match self.routes.get(writes.store) {
-                Some(&(at, store)) if at == medium => selected.push(Writes { store, ..*writes }),
+                Some(&(at, store)) if at == medium => selected.push(Writes { store, ..writes.clone() }),
                 Some(_) => {}
                 None => return Err(no_such_store(writes.store)),
             }

@@ -62,7 +62,7 @@ impl Slot {
 
     /// What the backend must be given.
     pub(super) fn writes(&self, store: usize) -> Option<Writes<'_>> {
-        let meta = self.meta.filter(|_| self.is_behind)?;
+        let meta = self.meta.as_ref().filter(|_| self.is_behind)?.clone();
         Some(Writes { store, overlay: &self.behind, meta })
     }
 

@@ -13,7 +13,7 @@ impl Stores {
     /// Says that a store's changelog is empty: `incarnation`, which must be random, goes ahead of its first records.
     pub fn begin_changelog(&mut self, store: usize, incarnation: Incarnation) -> Result<()> {
         let slot = self.slots.get_mut(store).ok_or_else(|| no_such_store(store))?;
-        if let Some(meta) = slot.meta {
+        if let Some(meta) = &slot.meta {
             let message = format!(
                 "store {}: its changelog was begun before, it has position {}",
                 self.specs[store].name, meta.position

@@ -8,10 +8,11 @@ use hashbrown::DefaultHashBuilder;
 
 use super::backend::{Backend, Bounds, Direction, Visitor};
 use super::changelog::{self, Origin};
+use super::covered::Covered;
 use super::error::{Error, Kind, Result};
 use super::flush_schedule::FlushSchedule;
 use super::memory::{Memory, no_such_store};
-use super::meta::{Fingerprint, Meta};
+use super::meta::{Fingerprint, Incarnation, Meta};
 use super::overlay::merge;
 use super::rocks::{Rocks, Shared};
 use super::routed::Routed;
@@ -19,7 +20,7 @@ use super::slot::Slot;
 use super::spec::{Medium, Options, Spec};
 use super::state_directory::TaskDirectory;
 use super::write_behind::BEHIND_BYTES_MAX;
-use crate::log::Offset;
+use crate::log::{Offset, TopicPartition};
 
 /// All stores of one task. It can move between threads; one at a time uses it.
 ///
@@ -56,6 +57,8 @@ pub struct Stores {
     /// What is committed and not in the backend may take so much.
     pub(super) behind_bytes_max: usize,
     causes: Causes,
+    /// What the commit that is being prepared covers.
+    covering: Option<Covered>,
     scratch: (Vec<u8>, Vec<u8>),
     /// Locked as long as its stores are open.
     directory: Option<TaskDirectory>,
@@ -144,6 +147,7 @@ impl Stores {
             flush: FlushSchedule::new(options.flush_bytes, options.flush_interval_ms),
             behind_bytes_max: options.write_behind_bytes.min(BEHIND_BYTES_MAX),
             causes: NO_CAUSE,
+            covering: None,
             scratch: Default::default(),
             directory,
         })
@@ -265,8 +269,27 @@ impl Stores {
         self.causes.highest
     }
 
+    /// Says how far each input is taken by the commit that is prepared now. Without it the commit says nothing of that, and
+    /// nobody can tell afterwards whether the state belongs to the input's offset.
+    pub fn cover(&mut self, inputs: Vec<(TopicPartition, Offset)>) {
+        let highest = self.slots.iter().flat_map(|slot| &slot.meta).map(|meta| meta.covered.sequence).max();
+        self.covering = Some(Covered { sequence: highest.unwrap_or(0).saturating_add(1), inputs });
+    }
+
+    /// Which changelog each store has, and the sequence of the last commit that wrote it, with what is written now as
+    /// committed; `None` for a store that was never written.
+    pub fn marks(&self) -> impl Iterator<Item = (&Spec, Option<(Incarnation, u64)>)> {
+        self.specs.iter().zip(&self.slots).map(|(spec, slot)| {
+            let meta = slot.meta.as_ref();
+            let covering = self.covering.as_ref().filter(|_| !slot.overlay.is_empty());
+            let covered = covering.or(meta.map(|meta| &meta.covered));
+            let incarnation = meta.map(|meta| meta.incarnation).or(slot.new_changelog);
+            (spec, incarnation.zip(covered.map(|covered| covered.sequence)))
+        })
+    }
+
     /// Hands over the uncommitted writes as changelog records: one per key, in key order, after the incarnation where the
-    /// changelog is new. Ends at the first error. The writes stay uncommitted.
+    /// changelog is new, and what the commit covers ([`Stores::cover`]). Ends at the first error. The writes stay uncommitted.
     pub fn changelog_records<E>(
         &mut self,
         mut send: impl FnMut(ChangelogRecord<'_>) -> Result<(), E>,
@@ -276,6 +299,10 @@ impl Stores {
             if let Some(incarnation) = slot.new_changelog {
                 let origin = Origin { incarnation, fingerprint: self.fingerprint }.encode();
                 send(ChangelogRecord { store, key: changelog::INCARNATION_KEY, value: Some(&origin) })?;
+            }
+            if let Some(covered) = &self.covering {
+                changelog::encode_covered(covered, value_bytes);
+                send(ChangelogRecord { store, key: changelog::COVERED_KEY, value: Some(value_bytes) })?;
             }
             slot.overlay.sort();
             for (key, value) in slot.overlay.sorted() {
@@ -300,6 +327,7 @@ impl Stores {
         }
         self.apply(&metas, now_ms)?;
         self.causes = NO_CAUSE;
+        self.covering = None;
         Ok(())
     }
 
@@ -313,26 +341,29 @@ impl Stores {
             }
             // The transaction proves that this task still is the only writer, so an idle store is up to date as of now.
             let is_old = |meta: &Meta| now_ms.saturating_sub(meta.applied_at_ms) >= RENEW_AFTER_MS;
-            return Ok(slot.meta.filter(is_old).map(|meta| Meta { applied_at_ms: now_ms, ..meta }));
+            return Ok(slot.meta.clone().filter(is_old).map(|meta| Meta { applied_at_ms: now_ms, ..meta }));
         };
-        let before = slot.meta.map_or(0, |meta| meta.position);
+        let before = slot.meta.as_ref().map_or(0, |meta| meta.position);
         if position < before {
             return invalid(format!("its position would go back from {before} to {position}"));
         }
-        let Some(incarnation) = slot.meta.map(|meta| meta.incarnation).or(slot.new_changelog) else {
+        let Some(incarnation) = slot.meta.as_ref().map(|meta| meta.incarnation).or(slot.new_changelog) else {
             return invalid("nobody knows which changelog it has: it must be restored first".to_owned());
         };
-        Ok(Some(Meta { fingerprint: self.fingerprint, incarnation, position, applied_at_ms: now_ms }))
+        let before = || slot.meta.as_ref().map(|meta| meta.covered.clone()).unwrap_or_default();
+        let covered = self.covering.clone().unwrap_or_else(before);
+        Ok(Some(Meta { fingerprint: self.fingerprint, incarnation, position, applied_at_ms: now_ms, covered }))
     }
 
     /// Drops the uncommitted writes.
     pub fn discard(&mut self) {
         self.slots.iter_mut().for_each(|slot| slot.overlay.clear());
         self.causes = NO_CAUSE;
+        self.covering = None;
     }
 
     /// Where a store stands; `None` if nothing was ever applied.
     pub fn meta(&self, store: usize) -> Option<Meta> {
-        self.slots.get(store)?.meta
+        self.slots.get(store)?.meta.clone()
     }
 }

@@ -25,8 +25,8 @@ impl Stores {
     /// Takes what is staged for these stores, which now stand here, as committed, in one step.
     pub(crate) fn apply(&mut self, metas: &[(usize, Meta)], now_ms: i64) -> Result<()> {
         let mut added_bytes = 0;
-        for &(store, _) in metas {
-            let slot = self.slots.get(store).ok_or_else(|| no_such_store(store))?;
+        for (store, _) in metas {
+            let slot = self.slots.get(*store).ok_or_else(|| no_such_store(*store))?;
             added_bytes += slot.overlay.size_bytes() + Meta::SIZE_BYTES;
         }
         if metas.is_empty() {
@@ -36,8 +36,8 @@ impl Stores {
         if self.behind_bytes() + added_bytes > self.behind_bytes_max {
             self.write_behind()?;
         }
-        for &(store, meta) in metas {
-            self.slots[store].commit(meta)?;
+        for (store, meta) in metas {
+            self.slots[*store].commit(meta.clone())?;
         }
         self.flush.note_applied(added_bytes, now_ms);
         // One that fills the room alone, as a restore's batches do, need not stay.

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::log::{self, Consumer, Log, Offset, Start, TopicPartition};
 use crate::processor::InputRange;
 use crate::store::Stores;
-use crate::task::{Task, TaskId};
+use crate::task::{CommittedInput, Task, TaskId};
 
 use super::commit::Then;
 use super::{StreamThread, close_stores};
@@ -41,7 +41,7 @@ pub(super) struct Pending {
     pub(super) not_before_ms: i64,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Restoring {
     /// Where its task is to begin.
     pub(super) beginning: Beginning,
@@ -50,10 +50,9 @@ pub(super) struct Restoring {
 }
 
 /// What tells where a task begins, as read when its predecessor was fenced.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Beginning {
-    pub(super) committed_offset: Option<Offset>,
-    pub(super) stream_time_ms: Option<i64>,
+    pub(super) committed: CommittedInput,
     pub(super) input: InputRange,
 }
 

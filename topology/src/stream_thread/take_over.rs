@@ -5,7 +5,8 @@
 //! 2  committed offsets          stable ones: a pending transaction that holds some is waited for
 //! 3  high watermark             of the changelogs, uncommitted data included  ┐ by the
 //! 4  restore                    committed data, up to that watermark          ┘ restorer
-//! 5  run                        read from the committed offset, or from where the restored state says
+//! 5  agree                      what was restored is what the offsets were committed with
+//! 6  run                        read from the committed offset, or from where the restored state says
 //! ```
 //! Any other order can restore old state against newer offsets.
 
@@ -19,7 +20,7 @@ use crate::log::{self, Committed, Isolation, Log, TopicPartition, Watermarks};
 use crate::processor::{InputRange, RuntimeOptions, Vouch};
 use crate::restore;
 use crate::store::{Fingerprint, Shared, Spec, StateDirectory, Stores};
-use crate::task::{Metadata, Task, TaskId, TaskOptions};
+use crate::task::{CommittedInput, Metadata, Task, TaskId, TaskOptions};
 
 use super::assignment::{Assigned, Beginning, Pending, Phase, Restoring, Running};
 use super::config::{producer_options, restore_options};
@@ -100,7 +101,7 @@ impl<L: Log> StreamThread<L> {
         let restore::Finished { task: id, stores, outcome } = finished;
         self.returning.remove(&id);
         let restoring = |task: &Assigned| match &task.phase {
-            Phase::Restoring(restoring) if task.id == id => Some(*restoring),
+            Phase::Restoring(restoring) if task.id == id => Some(restoring.clone()),
             _ => None,
         };
         let mut tasks = self.assigned.iter().flatten().enumerate();
@@ -125,7 +126,7 @@ impl<L: Log> StreamThread<L> {
                 tell_restored(&id, &restored);
                 match self.make_task(index, beginning, stores) {
                     Ok(running) => (Phase::Running(Box::new(running)), Ok(())),
-                    Err((error, stores)) => (again(stores), Err(error)),
+                    Err((error, stores)) => (again(stores), Err(self.cause_of(error))),
                 }
             }
         };
@@ -133,6 +134,19 @@ impl<L: Log> StreamThread<L> {
             task.phase = phase;
         }
         result.or_else(|error| be_patient(error, waited_ms))
+    }
+
+    /// What a task refuses at its beginning may come of a topic that was made anew: with it went the group's offset.
+    fn cause_of(&self, error: Error) -> Error {
+        if error.class() != Class::Stop {
+            return error;
+        }
+        // What vouched for the topics before does not vouch for them now.
+        self.watch.input_read();
+        match self.watch.vouch_within(VOUCH_TIMEOUT) {
+            Err(cause) if cause.class() == Class::Stop => cause,
+            _ => error,
+        }
     }
 
     /// The consumer is told where it begins at the end of the turn. An error gives the stores back.
@@ -152,19 +166,20 @@ impl<L: Log> StreamThread<L> {
             return Err((Error::new(Class::Retry, message), Some(Box::new(stores))));
         }
         let OutputTopics { names: topics, dead_letters, changelogs } = spec.outputs(&self.config.application_id);
-        let Beginning { committed_offset, stream_time_ms, input } = beginning;
+        let Beginning { committed, input } = beginning;
         let runtime = RuntimeOptions {
             partition: partition.clone(),
-            committed_offset,
+            committed_offset: committed.offset,
             input,
-            stream_time_ms,
+            stream_time_ms: committed.metadata.stream_time_ms,
             now_ms: self.clock.now_ms(),
             topics: topics.clone(),
             dead_letters,
             dead_letter_max_bytes: self.dead_letter_max_bytes,
             vouch: Rc::clone(&self.watch) as Rc<dyn Vouch>,
         };
-        let options = TaskOptions { id: id.clone(), sub_topology: *sub_topology, runtime, changelogs };
+        let committed = vec![committed];
+        let options = TaskOptions { id: id.clone(), sub_topology: *sub_topology, runtime, changelogs, committed };
         let stores = Rc::new(RefCell::new(stores));
         match Task::new(&self.topology, options, Rc::clone(&stores)) {
             Ok(task) => {
@@ -227,10 +242,10 @@ fn beginning<L: Log>(log: &L, partition: &TopicPartition, committed: Option<&Com
     let Watermarks { low: first, high: stable_end } = watermarks(Isolation::ReadCommitted)?;
     let end = watermarks(Isolation::ReadUncommitted)?.high.max(stable_end);
     let metadata = committed.map_or(Ok(Metadata::default()), |committed| Metadata::decode(&committed.metadata));
-    let Metadata { stream_time_ms } = metadata.map_err(|error| Error::stop(error.to_string()))?;
+    let metadata = metadata.map_err(|error| Error::stop(error.to_string()))?;
+    let offset = committed.map(|committed| committed.offset);
     Ok(Beginning {
-        committed_offset: committed.map(|committed| committed.offset),
-        stream_time_ms,
+        committed: CommittedInput { input: partition.clone(), offset, metadata },
         input: InputRange { first, stable_end, end },
     })
 }

@@ -12,20 +12,24 @@
 //! stores, and only [`Task::committed`] moves it from there into the stores. While a commit is prepared the caller takes
 //! changelog records as they are made, so that they are never in memory all at once. May use `graph` and what that may use.
 
+mod agreement;
 mod id;
 mod metadata;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
+pub use agreement::CommittedInput;
 pub use id::TaskId;
-pub use metadata::{Metadata, MetadataError};
+pub use metadata::{Mark, Metadata, MetadataError, Vouched};
 
 use crate::error::{Class, Error, Result};
 use crate::graph::{Instance, Topology};
 use crate::log::{self, Offset, OffsetCommit, ProducerRecord};
 use crate::processor::{Outputs, Punctuation, Runtime, RuntimeOptions, Target};
 use crate::store::Stores;
+
+use agreement::State;
 
 /// One sub-topology over one partition.
 pub struct Task {
@@ -52,19 +56,38 @@ pub struct TaskOptions {
     pub runtime: RuntimeOptions,
     /// For each store, in their order: the topic of its changelog.
     pub changelogs: Vec<Target>,
+    /// What the group has committed for its inputs.
+    pub committed: Vec<CommittedInput>,
 }
 
 impl Task {
-    /// Makes the task over restored stores, and initialises its processors.
+    /// Makes the task over restored stores, and initialises its processors. Refuses state that does not belong to what is
+    /// committed.
     pub fn new(topology: &Topology, options: TaskOptions, stores: Rc<RefCell<Stores>>) -> Result<Self> {
         stores.borrow_mut().discard();
         let instance = topology.instantiate(options.sub_topology, &stores)?;
+        let topics = options.runtime.topics.clone();
         let runtime = Runtime::new(options.runtime, Rc::clone(&stores));
         let mut task =
             Self { id: options.id, instance, runtime, stores, changelogs: options.changelogs, processed: false };
         task.each_processor(|processor, runtime| processor.init(runtime))?;
+        task.agree(&options.committed, &topics)?;
         task.runtime.begin()?;
         Ok(task)
+    }
+
+    /// State and committed offsets must belong together, where no processor knows by itself where its input begins.
+    fn agree(&self, committed: &[CommittedInput], topics: &[String]) -> Result<()> {
+        if self.runtime.begins_by_choice() {
+            return Ok(());
+        }
+        let stores = self.stores.borrow();
+        let states = stores.specs().iter().zip(&self.changelogs).enumerate().map(|(index, (spec, changelog))| State {
+            store: &spec.name,
+            changelog: topics.get(changelog.0).map_or("", String::as_str),
+            meta: stores.meta(index),
+        });
+        agreement::agree(&committed.iter().collect::<Vec<_>>(), &states.collect::<Vec<_>>())
     }
 
     /// Which task.
@@ -238,14 +261,17 @@ impl Task {
         self.each_processor(|processor, runtime| processor.prepare_commit(runtime))?;
         self.runtime.check_untaken()?;
         self.runtime.release_source_letters();
+        let (partition, offset) = (self.runtime.partition().clone(), self.runtime.committable_offset());
+        self.stores.borrow_mut().cover(vec![(partition.clone(), offset)]);
         self.write_changelogs(send)?;
-        let offset = self.runtime.committable_offset();
+        let stores = self.stores.borrow();
+        let marks = stores.marks().filter_map(|(spec, mark)| {
+            let (incarnation, sequence) = mark?;
+            Some(Mark::new(&spec.name, &incarnation, sequence))
+        });
+        let vouched = Some(Vouched { offset, marks: marks.collect() });
         let stream_time_ms = self.runtime.stream_time().before_ms(offset);
-        Ok(OffsetCommit {
-            partition: self.runtime.partition().clone(),
-            offset,
-            metadata: Metadata { stream_time_ms }.encode(),
-        })
+        Ok(OffsetCommit { partition, offset, metadata: Metadata { stream_time_ms, vouched }.encode() })
     }
 
     fn write_changelogs(&mut self, send: &mut dyn FnMut(&mut Outputs) -> Result<()>) -> Result<()> {

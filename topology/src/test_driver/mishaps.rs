@@ -15,7 +15,7 @@ impl TestDriver {
     /// What is not committed is void.
     pub fn lose_offsets(&mut self) -> Result<()> {
         for drive in &mut self.drives {
-            drive.committed = (0, Metadata::default());
+            drive.committed = (None, Metadata::default());
         }
         self.abort()
     }
@@ -23,7 +23,7 @@ impl TestDriver {
     /// Somebody moves the group's offset, as Kafka's tools do; the processes have ended before. What is not committed is void.
     pub fn move_offset(&mut self, topic: &str, offset: Offset) -> Result<()> {
         for drive in self.drives.iter_mut().filter(|drive| drive.source == topic) {
-            drive.committed = (offset, Metadata::default());
+            drive.committed = (Some(offset), Metadata::default());
         }
         self.abort()
     }

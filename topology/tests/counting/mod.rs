@@ -133,10 +133,10 @@ pub(crate) fn last_offset(log: &impl Log, topics: &Topics) -> i64 {
     read(log, &topics.input).last().unwrap().0
 }
 
-/// How many records of counts are committed in the changelog; its first record tells only its incarnation.
+/// How many records of counts are committed in the changelog; others tell its incarnation and what it covers.
 pub(crate) fn changelog_count(log: &impl Log, topics: &Topics) -> u64 {
     let records = read(log, &format!("{}-counts-changelog", topics.application));
-    records.len().saturating_sub(1) as u64
+    records.iter().filter(|(_, key, _)| key.first() == Some(&1)).count() as u64
 }
 
 /// Every key's outputs are 1, 2, 3 ... without a gap or a double.

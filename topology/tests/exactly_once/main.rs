@@ -29,6 +29,7 @@ mod leaving;
 mod refusals;
 mod stages;
 mod steps;
+mod vouching;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -48,6 +48,11 @@ fn a_two_stage_graph_starts_from_nothing() {
 
 /// Says that the group has processed the input up to here.
 pub(crate) fn commit_offset(log: &impl Log, offset: i64) {
+    commit_offset_with(log, offset, "");
+}
+
+/// And this beside it.
+pub(crate) fn commit_offset_with(log: &impl Log, offset: i64, metadata: &str) {
     let options = ConsumerOptions {
         group: Some(GroupOptions { id: topics().application, instance_id: None, session_timeout_ms: 10_000 }),
         isolation: Isolation::ReadCommitted,
@@ -67,7 +72,7 @@ pub(crate) fn commit_offset(log: &impl Log, offset: i64) {
     producer.init_transactions(timeout).unwrap();
     producer.begin().unwrap();
     let partition = TopicPartition::new(topics().input, 0);
-    let offsets = [OffsetCommit { partition, offset, metadata: String::new() }];
+    let offsets = [OffsetCommit { partition, offset, metadata: metadata.to_owned() }];
     producer.send_offsets(&offsets, &consumer.group().unwrap()).unwrap();
     producer.commit(timeout).unwrap();
 }

@@ -1,11 +1,11 @@
 //! A process ends at each point between a commit and the disk; the next one restores the difference and no more.
 
-use super::world::{FINGERPRINT, Model, RETENTION_MS, TIMEOUT, TOPICS, World, contents, records, step, writes};
+use super::world::{FINGERPRINT, RETENTION_MS, TIMEOUT, TOPICS, World, contents, records, step, writes};
 use crate::clock::Clock;
 use crate::log::{Isolation, Log, Producer, ProducerRecord, TopicPartition};
 use crate::restore::{Decision, Reason};
-use crate::store::Medium;
 use crate::store::changelog::{INCARNATION_KEY, Origin};
+use crate::store::{Covered, Medium};
 use crate::{Class, store};
 
 const ON_DISK: [Medium; 2] = [Medium::RocksDb, Medium::RocksDb];
@@ -71,7 +71,7 @@ fn a_crash_during_a_restore_continues_from_the_last_batch() {
     stores.close().unwrap(); // so that what was applied is on the disk; the restore is not complete
     let mut stores = world.open();
     let metas = [stores.meta(0).unwrap(), stores.meta(1).unwrap()];
-    for meta in metas {
+    for meta in &metas {
         assert_eq!(meta.applied_at_ms, begun_at_ms, "while tombstones are unread, no later time may stand there");
     }
     let restored = world.restore(&mut stores).unwrap();
@@ -127,7 +127,7 @@ fn a_topic_that_was_deleted_and_made_again_is_not_mistaken_for_the_old_one() {
 
     world.log.delete_topics(&TOPICS.map(str::to_owned)).unwrap();
     world.create_topics();
-    world.model = Model::default();
+    (world.model, world.covered) = Default::default();
     let mut stores = world.open();
     let restored = world.restore(&mut stores).unwrap();
     assert_eq!(restored[0].decision, Decision::Begin);
@@ -143,8 +143,13 @@ fn a_topic_that_was_deleted_and_made_again_is_not_mistaken_for_the_old_one() {
     other.log = world.log.clone();
     let mut old = other.up();
     old.stage(0, b"stale", Some(b"stale")).unwrap();
-    let stale =
-        store::Meta { fingerprint: FINGERPRINT, incarnation: [0xAA; 16], position: 5, applied_at_ms: 1_000_000_000 };
+    let stale = store::Meta {
+        fingerprint: FINGERPRINT,
+        incarnation: [0xAA; 16],
+        position: 5,
+        applied_at_ms: 1_000_000_000,
+        covered: Covered::default(),
+    };
     old.apply(&[(0, stale)], 0).unwrap();
     let restored = world.restore(&mut old).unwrap();
     assert_eq!(restored[0].decision, Decision::Rebuild(Reason::OtherIncarnation));

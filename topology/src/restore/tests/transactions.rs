@@ -1,6 +1,6 @@
 //! A restore must not end before a transaction that is open when it begins, whatever becomes of that.
 
-use super::world::{LocalProducer, TIMEOUT, World, producer, send_changelogs, step, writes};
+use super::world::{LocalProducer, TIMEOUT, World, covering, producer, send_changelogs, step, writes};
 use crate::Class;
 use crate::clock::{Clock, ManualClock};
 use crate::log::Producer;
@@ -44,6 +44,7 @@ fn it_waits_for_an_open_transaction_and_takes_what_that_commits() {
     assert!(step(&mut restore, &mut stores).unwrap().waiting);
     other.commit(TIMEOUT).unwrap();
     world.model[0].insert(b"undecided".to_vec(), b"value".to_vec());
+    world.covered[0] = covering(2);
     while !step(&mut restore, &mut stores).unwrap().done {}
     world.check(&mut stores);
 }

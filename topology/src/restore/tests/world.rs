@@ -14,7 +14,7 @@ use crate::log::memory::MemoryLog;
 use crate::log::{Log, Offset, Producer, ProducerOptions, ProducerRecord, TopicPartition, TopicSpec};
 use crate::restore::{Changelog, Options, Plan, Progress, Restore, Restored};
 use crate::store::state_directory::InstanceId;
-use crate::store::{self, Bounds, Direction, Medium, Shared, Spec, StateDirectory, Stores};
+use crate::store::{self, Bounds, Covered, Direction, Medium, Shared, Spec, StateDirectory, Stores};
 
 pub(super) const TOPICS: [&str; 2] = ["app-a-changelog", "app-b-changelog"];
 pub(super) const FINGERPRINT: [u8; 32] = [5; 32];
@@ -31,6 +31,8 @@ pub(super) struct World {
     pub(super) producer: LocalProducer,
     /// What is committed.
     pub(super) model: Model,
+    /// What the last commit that wrote each store covers.
+    pub(super) covered: [Covered; 2],
     pub(super) media: [Medium; 2],
     pub(super) fingerprint: [u8; 32],
 }
@@ -42,8 +44,8 @@ impl World {
         let log = MemoryLog::new(Arc::new(move || log_clock.now_ms()));
         let producer = producer(&log, "writer");
         let root = tempfile::tempdir().unwrap();
-        let (model, fingerprint) = (Model::default(), FINGERPRINT);
-        let world = Self { log, clock, root, producer, model, media, fingerprint };
+        let (model, covered, fingerprint) = (Model::default(), Default::default(), FINGERPRINT);
+        let world = Self { log, clock, root, producer, model, covered, media, fingerprint };
         world.create_topics();
         world
     }
@@ -116,6 +118,12 @@ impl World {
         }
         self.producer.begin().unwrap();
         send_changelogs(&mut self.producer, stores);
+        for (covered, store) in self.covered.iter_mut().zip(0..) {
+            let (_, mark) = stores.marks().nth(store).unwrap();
+            if writes.iter().any(|(written, ..)| *written == store) {
+                *covered = covering(mark.unwrap().1);
+            }
+        }
         self.producer.flush(TIMEOUT).unwrap();
         let delivered = TOPICS.map(|topic| self.producer.delivered(&TopicPartition::new(topic, 1)));
         self.producer.commit(TIMEOUT).unwrap();
@@ -137,10 +145,20 @@ impl World {
 
     pub(super) fn check(&self, stores: &mut Stores) {
         assert_eq!(contents(stores), self.model);
+        let covered = [0, 1].map(|store| stores.meta(store).map(|meta| meta.covered).unwrap_or_default());
+        assert_eq!(covered, self.covered);
     }
 }
 
+/// What each commit here takes for what it covers.
+pub(super) fn covering(sequence: u64) -> Covered {
+    let offset = Offset::try_from(sequence).unwrap() * 10;
+    Covered { sequence, inputs: vec![(TopicPartition::new("in", 1), offset)] }
+}
+
 pub(super) fn send_changelogs(producer: &mut LocalProducer, stores: &mut Stores) {
+    let highest = [0, 1].iter().filter_map(|store| stores.meta(*store)).map(|meta| meta.covered.sequence).max();
+    stores.cover(covering(highest.unwrap_or(0) + 1).inputs);
     stores
         .changelog_records(|record| {
             producer.send(&ProducerRecord {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::bench::{Bench, Entries, all, get, range};
 use crate::log::Offset;
-use crate::store::{Bounds, Direction, Medium, Meta, Stores};
+use crate::store::{Bounds, Covered, Direction, Medium, Meta, Stores};
 
 /// What may happen, in any order.
 #[derive(Clone, Debug)]
@@ -184,7 +184,7 @@ impl Model {
                 stores.stage(store, key, value.as_deref()).unwrap();
             }
             let (fingerprint, incarnation) = ([7; 32], [store as u8; 16]);
-            let meta = Meta { fingerprint, incarnation, position: end, applied_at_ms: 0 };
+            let meta = Meta { fingerprint, incarnation, position: end, applied_at_ms: 0, covered: Covered::default() };
             if end > 0 {
                 stores.apply(&[(store, meta)], 0).unwrap();
             }

@@ -42,7 +42,7 @@ fn changelog_records_are_handed_over_in_bounded_pieces() {
     };
     task.prepare_commit(&mut send).unwrap();
     assert!(task.outputs().is_empty());
-    assert_eq!(count, 1_001, "the incarnation, and one for each key");
+    assert_eq!(count, 1_002, "the incarnation, what is covered, and one for each key");
     assert!(pieces.iter().all(|size| *size < 70_000) && pieces.len() > 10, "{pieces:?}");
 }
 
