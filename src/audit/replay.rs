@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use rand::CryptoRng;
 use topology::clock::Clock;
 use topology::log::{Isolation, Log, Start};
+use topology::store::InstanceId;
 use topology::store::StateDirectory;
-use topology::store::state_directory::InstanceId;
 use topology::{Error, Result};
 
 use super::breach::Halt;

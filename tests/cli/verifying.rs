@@ -6,7 +6,7 @@ use std::rc::Rc;
 use cairn::audit::replay::APPLICATION_ID;
 use cairn::ledger::View;
 use cairn::ledger::state::{Account, Table};
-use topology::store::state_directory::InstanceId;
+use topology::store::InstanceId;
 use topology::store::{Options, Shared, StateDirectory, Stores};
 
 use crate::Cairn;

@@ -12,7 +12,7 @@ use topology::codec::{I64, Utf8};
 use topology::log::memory::MemoryLog;
 use topology::log::{Log, Producer, ProducerOptions, ProducerRecord, TopicPartition, TopicSpec};
 use topology::restore::{Changelog, Options, Plan, Restore};
-use topology::store::state_directory::InstanceId;
+use topology::store::InstanceId;
 use topology::store::{self, KeyValueStore, Medium, Shared, Spec, StateDirectory, Stores};
 
 const TOPIC: &str = "app-counts-changelog";

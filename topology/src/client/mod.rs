@@ -24,8 +24,8 @@ use crate::error::{Error, Result};
 use crate::graph::Topology;
 use crate::log::Log;
 use crate::metrics::{Metrics, Snapshot};
+use crate::store::InstanceId;
 use crate::store::StateDirectory;
-use crate::store::state_directory::InstanceId;
 use crate::stream_thread::THREAD;
 use crate::task::Metadata;
 

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::state_directory::InstanceId;
 use super::{Medium, Options, Shared, Spec, StateDirectory, Stores};
+use crate::store::directory::InstanceId;
 
 const DIRECTORY: &str = "TOPOLOGY_CRASH_TEST_DIRECTORY";
 const KEYS: u32 = 200;

@@ -13,40 +13,25 @@
 //! or of several in one batch with the changelog positions. This module may use `error`, `codec` and `log`'s plain types. It knows no clock:
 //! times are arguments.
 
-mod backend;
-mod cache;
+mod backends;
 pub mod changelog;
 #[cfg(test)]
 mod contract;
-mod covered;
 #[cfg(test)]
 mod crash;
+mod directory;
 mod error;
-mod flush_schedule;
-mod key_value;
-mod memory;
-mod meta;
-mod order;
-mod overlay;
-mod rocks;
-mod routed;
-mod slot;
+mod handles;
+mod layers;
 mod spec;
-mod staging;
-pub mod state_directory;
 mod stores;
-mod table;
-mod write_behind;
 
-pub use backend::{Backend, Bounds, Direction, Visitor, Writes};
-pub use covered::Covered;
+pub use backends::{Backend, Bounds, Direction, Memory, Rocks, Shared, Visitor, Writes};
+pub use changelog::{Covered, Fingerprint, Incarnation, Meta};
+pub use directory::{InstanceId, StateDirectory, TaskDirectory};
 pub use error::{Error, Kind, Result};
-pub use key_value::KeyValueStore;
-pub use memory::Memory;
-pub use meta::{Fingerprint, Incarnation, Meta};
-pub use overlay::Overlay;
-pub use rocks::{Rocks, Shared};
+pub use handles::KeyValueStore;
+pub use layers::overlay::Overlay;
 pub(crate) use spec::is_plain_name;
 pub use spec::{Medium, Options, Spec};
-pub use state_directory::{StateDirectory, TaskDirectory};
 pub use stores::{ChangelogRecord, Stores};

@@ -1,6 +1,6 @@
 //! What a store shall be, and how much memory stores may take.
 
-use super::error::{Error, Kind, Result};
+use crate::store::error::{Error, Kind, Result};
 
 /// Where a store's committed state lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use topology::log::{Isolation, Kind, Log, Producer, ProducerOptions, ProducerRec
 use topology::metrics::Metrics;
 use topology::processor::{Context, Processor, Record};
 use topology::restore::{Changelog, Plan, Restore, RestoreThread};
-use topology::store::state_directory::InstanceId;
+use topology::store::InstanceId;
 use topology::store::{Medium, Options, Shared, Spec, StateDirectory, Stores};
 use topology::stream_thread::{Parts, State, StreamThread};
 use topology::watch::{self, Known, Watch};

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::log::memory::MemoryLog;
 use crate::log::{Log, Offset, Producer, ProducerOptions, ProducerRecord, TopicPartition, TopicSpec};
 use crate::restore::{Changelog, Options, Plan, Progress, Restore, Restored};
-use crate::store::state_directory::InstanceId;
+use crate::store::InstanceId;
 use crate::store::{self, Bounds, Covered, Direction, Medium, Shared, Spec, StateDirectory, Stores};
 
 pub(super) const TOPICS: [&str; 2] = ["app-a-changelog", "app-b-changelog"];

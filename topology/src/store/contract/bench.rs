@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::store::state_directory::InstanceId;
+use crate::store::directory::InstanceId;
 use crate::store::{Bounds, Direction, Medium, Options, Shared, Spec, StateDirectory, Stores};
 
 /// Two stores on the media under test, in a directory that can be opened again.

@@ -18,14 +18,14 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::error::{Error, Kind, Result};
-use super::is_plain_name;
 use crate::file_lock::FileLock;
+use crate::store::error::{Error, Kind, Result};
+use crate::store::is_plain_name;
 
 /// The state of one application on this machine, locked for this process until dropped.
 ///
 /// ```
-/// use topology::store::state_directory::InstanceId;
+/// use topology::store::InstanceId;
 /// use topology::store::{Kind, Medium, Options, Shared, Spec, StateDirectory, Stores};
 ///
 /// # let root = tempfile::tempdir().unwrap();
@@ -168,7 +168,7 @@ impl TaskDirectory {
 /// last when a group hands out partitions in the order of its members' names.
 ///
 /// ```
-/// use topology::store::state_directory::InstanceId;
+/// use topology::store::InstanceId;
 ///
 /// let older = InstanceId::new(1_700_000_000_000, u64::MAX);
 /// assert_eq!(older.as_str(), "1700000000000-ffffffffffffffff");

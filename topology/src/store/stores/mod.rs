@@ -1,26 +1,29 @@
 //! All stores of one task: uncommitted writes over committed state. How that is written down is in `write_behind`, what a
 //! restore does with stores in `staging`.
 
+mod flush_schedule;
+mod staging;
+mod write_behind;
+
 use std::hash::BuildHasher;
 use std::ops::ControlFlow;
 
 use hashbrown::DefaultHashBuilder;
 
-use super::backend::{Backend, Bounds, Direction, Visitor};
-use super::changelog::{self, Origin};
-use super::covered::Covered;
-use super::error::{Error, Kind, Result};
-use super::flush_schedule::FlushSchedule;
-use super::memory::{Memory, no_such_store};
-use super::meta::{Fingerprint, Incarnation, Meta};
-use super::overlay::merge;
-use super::rocks::{Rocks, Shared};
-use super::routed::Routed;
-use super::slot::Slot;
-use super::spec::{Medium, Options, Spec};
-use super::state_directory::TaskDirectory;
-use super::write_behind::BEHIND_BYTES_MAX;
 use crate::log::{Offset, TopicPartition};
+use crate::store::backends::Routed;
+use crate::store::backends::{Backend, Bounds, Direction, Visitor};
+use crate::store::backends::{Memory, no_such_store};
+use crate::store::backends::{Rocks, Shared};
+use crate::store::changelog::{self, Origin};
+use crate::store::changelog::{Covered, Fingerprint, Incarnation, Meta};
+use crate::store::directory::TaskDirectory;
+use crate::store::error::{Error, Kind, Result};
+use crate::store::layers::overlay::merge;
+use crate::store::layers::slot::Slot;
+use crate::store::spec::{Medium, Options, Spec};
+use crate::store::stores::flush_schedule::FlushSchedule;
+use crate::store::stores::write_behind::BEHIND_BYTES_MAX;
 
 /// All stores of one task. It can move between threads; one at a time uses it.
 ///
@@ -48,14 +51,14 @@ use crate::log::{Offset, TopicPartition};
 /// assert_eq!(stores.meta(0).unwrap().position, 2);
 /// ```
 pub struct Stores {
-    pub(super) specs: Vec<Spec>,
-    pub(super) slots: Vec<Slot>,
-    pub(super) backend: Box<dyn Backend>,
+    pub(in crate::store) specs: Vec<Spec>,
+    pub(in crate::store) slots: Vec<Slot>,
+    pub(in crate::store) backend: Box<dyn Backend>,
     fingerprint: Fingerprint,
     hasher: DefaultHashBuilder,
-    pub(super) flush: FlushSchedule,
+    pub(in crate::store) flush: FlushSchedule,
     /// What is committed and not in the backend may take so much.
-    pub(super) behind_bytes_max: usize,
+    pub(in crate::store) behind_bytes_max: usize,
     causes: Causes,
     /// What the commit that is being prepared covers.
     covering: Option<Covered>,
@@ -185,24 +188,42 @@ impl Stores {
 
     /// What a caller who uses a key twice computes once.
     #[inline]
-    pub(super) fn hash(&self, key: &[u8]) -> u64 {
+    pub(in crate::store) fn hash(&self, key: &[u8]) -> u64 {
         self.hasher.hash_one(key)
     }
 
     #[inline]
-    pub(super) fn get_hashed(&mut self, store: usize, hash: u64, key: &[u8], value: &mut Vec<u8>) -> Result<bool> {
+    pub(in crate::store) fn get_hashed(
+        &mut self,
+        store: usize,
+        hash: u64,
+        key: &[u8],
+        value: &mut Vec<u8>,
+    ) -> Result<bool> {
         let slot = self.slots.get_mut(store).ok_or_else(|| no_such_store(store))?;
         slot.get(&*self.backend, store, hash, key, value)
     }
 
     #[inline]
-    pub(super) fn set_hashed(&mut self, store: usize, hash: u64, key: &[u8], value: Option<&[u8]>) -> Result<()> {
+    pub(in crate::store) fn set_hashed(
+        &mut self,
+        store: usize,
+        hash: u64,
+        key: &[u8],
+        value: Option<&[u8]>,
+    ) -> Result<()> {
         self.causes.highest = self.causes.highest.max(Some(self.causes.current));
         self.stage_hashed(store, hash, key, value)
     }
 
     #[inline]
-    pub(super) fn stage_hashed(&mut self, store: usize, hash: u64, key: &[u8], value: Option<&[u8]>) -> Result<()> {
+    pub(in crate::store) fn stage_hashed(
+        &mut self,
+        store: usize,
+        hash: u64,
+        key: &[u8],
+        value: Option<&[u8]>,
+    ) -> Result<()> {
         let slot = self.slots.get_mut(store).ok_or_else(|| no_such_store(store))?;
         slot.overlay.set(hash, key, value)
     }

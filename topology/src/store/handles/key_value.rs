@@ -8,10 +8,10 @@ use std::fmt;
 use std::ops::{Bound, ControlFlow};
 use std::rc::Rc;
 
-use super::backend::{Bounds, Direction, prefix_end};
-use super::error::{Error, Kind, Result};
-use super::stores::Stores;
 use crate::codec::{Codec, DecodeError, EncodeError};
+use crate::store::backends::{Bounds, Direction, prefix_end};
+use crate::store::error::{Error, Kind, Result};
+use crate::store::stores::Stores;
 
 /// A typed handle on one store of a task.
 ///

@@ -8,7 +8,6 @@
 //! The write-ahead log is off, since the changelog is one. A batch is atomic over column families, and so is a flush:
 //! whatever the last flush left is a state that a commit made.
 
-mod damage;
 mod options;
 
 use std::ops::{Bound, ControlFlow};
@@ -17,10 +16,11 @@ use std::path::{Path, PathBuf};
 pub use options::Shared;
 use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, FlushOptions, ReadOptions, WriteBatch, WriteOptions};
 
-use super::backend::{Backend, Bounds, Direction, Visitor, Writes};
-use super::error::{Error, Kind, Result};
-use super::memory::no_such_store;
-use super::meta::Meta;
+use crate::store::backends::no_such_store;
+use crate::store::backends::{Backend, Bounds, Direction, Visitor, Writes};
+use crate::store::changelog::Meta;
+use crate::store::directory::damage;
+use crate::store::error::{Error, Kind, Result};
 use rocksdb::DEFAULT_COLUMN_FAMILY_NAME as METAS;
 
 /// One task's RocksDB stores.

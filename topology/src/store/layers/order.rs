@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use super::backend::Bounds;
-use super::table::{Table, empty};
+use crate::store::backends::Bounds;
+use crate::store::layers::table::{Table, empty};
 
 /// Entry numbers in key order. A scan between two writes must not sort everything again, so new entries go into a
 /// short list first, and that is merged into the long one when it is full.
 #[derive(Debug, Default)]
-pub(super) struct Order {
+pub(in crate::store) struct Order {
     sorted: Vec<u32>,
     recent: Vec<u32>,
     scratch: Vec<(u64, u32)>,
@@ -18,19 +18,19 @@ const RECENT_MAX: usize = 512;
 
 impl Order {
     /// Forgets everything.
-    pub(super) fn clear(&mut self) {
+    pub(in crate::store) fn clear(&mut self) {
         empty(&mut self.sorted);
         empty(&mut self.recent);
         empty(&mut self.scratch);
     }
 
     /// Whether [`Order::settle`] would have to sort more than a few new entries.
-    pub(super) fn needs_sort(&self, table: &Table) -> bool {
+    pub(in crate::store) fn needs_sort(&self, table: &Table) -> bool {
         table.len() - self.sorted.len() > RECENT_MAX
     }
 
     /// Takes in entries that the table got since the last call.
-    pub(super) fn settle(&mut self, table: &Table) {
+    pub(in crate::store) fn settle(&mut self, table: &Table) {
         if self.needs_sort(table) {
             self.take_all(table);
             return;
@@ -43,7 +43,7 @@ impl Order {
     }
 
     /// All entries in key order.
-    pub(super) fn all(&mut self, table: &Table) -> &[u32] {
+    pub(in crate::store) fn all(&mut self, table: &Table) -> &[u32] {
         if self.sorted.len() != table.len() {
             self.take_all(table);
         }
@@ -51,12 +51,12 @@ impl Order {
     }
 
     /// All entries in key order, if [`Order::all`] was called since the last write; else only some.
-    pub(super) fn settled(&self) -> &[u32] {
+    pub(in crate::store) fn settled(&self) -> &[u32] {
         &self.sorted
     }
 
     /// The entries within bounds, in key order from either end. Call [`Order::settle`] first.
-    pub(super) fn within<'a>(&'a self, table: &'a Table, bounds: Bounds<'_>) -> Merge<'a> {
+    pub(in crate::store) fn within<'a>(&'a self, table: &'a Table, bounds: Bounds<'_>) -> Merge<'a> {
         let cut = |numbers: &'a [u32]| {
             let Range { start, end } = bounds.slice(numbers.len(), |at| table.key(numbers[at]));
             &numbers[start..end]
@@ -118,7 +118,7 @@ fn eight_bytes(bytes: &[u8]) -> u64 {
 }
 
 /// Two sorted lists as one, from either end.
-pub(super) struct Merge<'a> {
+pub(in crate::store) struct Merge<'a> {
     table: &'a Table,
     left: &'a [u32],
     right: &'a [u32],

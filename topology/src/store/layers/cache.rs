@@ -1,6 +1,6 @@
 //! Committed values kept ready in memory, in front of a medium whose reads are slow.
 
-use super::table::Table;
+use crate::store::layers::table::Table;
 
 /// Recently read and written values of one store, absent ones included, bounded in bytes.
 ///
@@ -8,7 +8,7 @@ use super::table::Table;
 /// young one is full the old one is forgotten and the young one grows old. So what is used stays, each step costs a hash
 /// look-up, and nothing is freed entry by entry.
 #[derive(Debug)]
-pub(super) struct Cache {
+pub(in crate::store) struct Cache {
     young: Table,
     old: Table,
     generation_bytes: usize,
@@ -16,13 +16,13 @@ pub(super) struct Cache {
 
 impl Cache {
     /// A cache of at most `size_bytes`; 0 keeps nothing.
-    pub(super) fn new(size_bytes: usize) -> Self {
+    pub(in crate::store) fn new(size_bytes: usize) -> Self {
         // Two generations, each of which may overshoot by its last entry, a quarter at most. An arena ends at 4 GiB.
         Self { young: Table::default(), old: Table::default(), generation_bytes: (size_bytes / 5 * 2).min(1 << 31) }
     }
 
     /// The committed value of a key: `Some(None)` if it is known to be absent, `None` if nothing is known.
-    pub(super) fn get(&mut self, hash: u64, key: &[u8]) -> Option<Option<&[u8]>> {
+    pub(in crate::store) fn get(&mut self, hash: u64, key: &[u8]) -> Option<Option<&[u8]>> {
         if self.generation_bytes == 0 {
             return None;
         }
@@ -41,7 +41,7 @@ impl Cache {
     }
 
     /// Notes a key's committed value, or that there is none.
-    pub(super) fn set(&mut self, hash: u64, key: &[u8], value: Option<&[u8]>) {
+    pub(in crate::store) fn set(&mut self, hash: u64, key: &[u8], value: Option<&[u8]>) {
         if self.generation_bytes == 0 {
             return;
         }
@@ -55,7 +55,7 @@ impl Cache {
     }
 
     /// Forgets everything.
-    pub(super) fn clear(&mut self) {
+    pub(in crate::store) fn clear(&mut self) {
         self.young.clear();
         self.old.clear();
     }

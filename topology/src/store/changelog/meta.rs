@@ -1,8 +1,8 @@
 //! What a store knows of itself: where in its changelog it stands, and whose it is.
 
 use super::covered::Covered;
-use super::error::{Error, Kind, Result};
 use crate::log::Offset;
+use crate::store::error::{Error, Kind, Result};
 
 /// Which application the state belongs to; all zero where the application names none.
 pub type Fingerprint = [u8; 32];

@@ -11,22 +11,22 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::super::error::{Error, Result};
+use crate::store::error::{Error, Result};
 
 /// Notes that the stores are damaged. One that cannot be written leaves it to the next one who opens them to find out.
-pub(super) fn note(path: &Path) {
+pub(in crate::store) fn note(path: &Path) {
     if let Err(error) = fs::write(noted(path), b"") {
         tracing::warn!(path = %path.display(), %error, "cannot note that stores are damaged");
     }
 }
 
 /// Whether that was noted.
-pub(super) fn is_noted(path: &Path) -> bool {
+pub(in crate::store) fn is_noted(path: &Path) -> bool {
     noted(path).exists()
 }
 
 /// Moves them out of the way.
-pub(super) fn set_aside(path: &Path, why: &str) -> Result<()> {
+pub(in crate::store) fn set_aside(path: &Path, why: &str) -> Result<()> {
     let aside = path.with_extension("damaged");
     let absent_is_fine = |result: std::io::Result<()>| match result {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),

@@ -3,11 +3,11 @@
 
 use std::ops::ControlFlow;
 
-use super::backend::{Bounds, Direction};
-use super::error::{Error, Kind, Result};
-use super::memory::no_such_store;
-use super::meta::Incarnation;
-use super::stores::Stores;
+use crate::store::backends::no_such_store;
+use crate::store::backends::{Bounds, Direction};
+use crate::store::changelog::Incarnation;
+use crate::store::error::{Error, Kind, Result};
+use crate::store::stores::Stores;
 
 impl Stores {
     /// Says that a store's changelog is empty: `incarnation`, which must be random, goes ahead of its first records.

@@ -2,7 +2,7 @@
 
 /// Keeps account of what was applied and is not safe on the disk yet.
 #[derive(Debug)]
-pub(super) struct FlushSchedule {
+pub(in crate::store) struct FlushSchedule {
     bytes_max: usize,
     interval_ms: i64,
     unflushed_bytes: usize,
@@ -11,26 +11,26 @@ pub(super) struct FlushSchedule {
 }
 
 impl FlushSchedule {
-    pub(super) fn new(bytes_max: usize, interval_ms: i64) -> Self {
+    pub(in crate::store) fn new(bytes_max: usize, interval_ms: i64) -> Self {
         Self { bytes_max, interval_ms, unflushed_bytes: 0, since_ms: None }
     }
 
-    pub(super) fn note_applied(&mut self, bytes: usize, now_ms: i64) {
+    pub(in crate::store) fn note_applied(&mut self, bytes: usize, now_ms: i64) {
         self.unflushed_bytes = self.unflushed_bytes.saturating_add(bytes);
         self.since_ms.get_or_insert(now_ms);
     }
 
-    pub(super) fn note_flushed(&mut self) {
+    pub(in crate::store) fn note_flushed(&mut self) {
         self.unflushed_bytes = 0;
         self.since_ms = None;
     }
 
-    pub(super) fn unflushed_bytes(&self) -> usize {
+    pub(in crate::store) fn unflushed_bytes(&self) -> usize {
         self.unflushed_bytes
     }
 
     /// Whether bytes or age ask for a flush. A wall clock that went back asks for one too: no age can be told then.
-    pub(super) fn is_due(&self, now_ms: i64) -> bool {
+    pub(in crate::store) fn is_due(&self, now_ms: i64) -> bool {
         let Some(since_ms) = self.since_ms else { return false };
         self.unflushed_bytes >= self.bytes_max
             || now_ms < since_ms

@@ -2,7 +2,7 @@
 
 use rocksdb::{BlockBasedOptions, Cache, DBCompressionType, DataBlockIndexType, LogLevel};
 
-use super::super::spec::Options;
+use crate::store::spec::Options;
 
 /// What all RocksDB stores of a process share: the settings, and one block cache. Cheap to clone.
 #[derive(Clone)]

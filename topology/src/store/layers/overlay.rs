@@ -2,10 +2,10 @@
 
 use std::cmp::Ordering;
 
-use super::backend::{Bounds, Direction};
-use super::error::Result;
-use super::order::Order;
-use super::table::Table;
+use crate::store::backends::{Bounds, Direction};
+use crate::store::error::Result;
+use crate::store::layers::order::Order;
+use crate::store::layers::table::Table;
 
 /// Writes of one store: the last one of each key. A store has two of these. The upper one holds what is not committed: at
 /// the commit it becomes one changelog record per key. Then its writes move to the lower one, which holds what is committed
@@ -51,7 +51,7 @@ impl Overlay {
     }
 
     /// Takes over all writes of a newer one, which is empty then.
-    pub(super) fn append(&mut self, newer: &mut Overlay) -> Result<()> {
+    pub(in crate::store) fn append(&mut self, newer: &mut Overlay) -> Result<()> {
         if self.is_empty() {
             std::mem::swap(self, newer);
             return Ok(());
@@ -64,7 +64,7 @@ impl Overlay {
     }
 
     /// Whether [`Overlay::within`] would have to sort more than a few new writes first.
-    pub(super) fn needs_sort(&self) -> bool {
+    pub(in crate::store) fn needs_sort(&self) -> bool {
         self.order.needs_sort(&self.table)
     }
 
@@ -79,7 +79,7 @@ impl Overlay {
     }
 
     /// The writes within bounds, in key order or its reverse.
-    pub(super) fn within<'a>(
+    pub(in crate::store) fn within<'a>(
         &'a mut self,
         bounds: Bounds<'_>,
         direction: Direction,
@@ -94,7 +94,7 @@ impl Overlay {
     }
 
     /// All writes as they came, with their hashes.
-    pub(super) fn unsorted(&self) -> impl Iterator<Item = (u64, &[u8], Option<&[u8]>)> {
+    pub(in crate::store) fn unsorted(&self) -> impl Iterator<Item = (u64, &[u8], Option<&[u8]>)> {
         // A table holds fewer than 2^32 entries.
         let numbers = 0..self.table.len() as u32;
         numbers.map(|number| (self.table.hash(number), self.table.key(number), self.table.value(number)))
@@ -102,7 +102,7 @@ impl Overlay {
 }
 
 /// Two lists of writes that go in the same direction, as one. Of a key that both have, the newer write counts.
-pub(super) fn merge<'a>(
+pub(in crate::store) fn merge<'a>(
     newer: impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)>,
     older: impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)>,
     direction: Direction,

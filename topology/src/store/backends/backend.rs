@@ -3,9 +3,9 @@
 use std::cmp::Ordering;
 use std::ops::{Bound, ControlFlow, Range};
 
-use super::error::Result;
-use super::meta::Meta;
-use super::overlay::Overlay;
+use crate::store::changelog::Meta;
+use crate::store::error::Result;
+use crate::store::layers::overlay::Overlay;
 
 /// The committed state of ALL stores of ONE task. Stores are numbered as in the task's list of specs.
 ///
@@ -79,7 +79,7 @@ pub enum Direction {
 
 impl Direction {
     /// How two keys follow each other in this direction.
-    pub(super) fn compare(self, a: &[u8], b: &[u8]) -> Ordering {
+    pub(in crate::store) fn compare(self, a: &[u8], b: &[u8]) -> Ordering {
         match self {
             Direction::Forward => a.cmp(b),
             Direction::Reverse => b.cmp(a),
@@ -101,7 +101,7 @@ impl Bounds<'_> {
     pub const ALL: Self = Self { start: Bound::Unbounded, end: Bound::Unbounded };
 
     /// Which of `count` sorted keys lie within.
-    pub(super) fn slice<'k>(&self, count: usize, key: impl Fn(usize) -> &'k [u8]) -> Range<usize> {
+    pub(in crate::store) fn slice<'k>(&self, count: usize, key: impl Fn(usize) -> &'k [u8]) -> Range<usize> {
         let first = |wanted: &dyn Fn(&[u8]) -> bool| {
             let (mut low, mut high) = (0, count);
             while low < high {
@@ -124,7 +124,7 @@ impl Bounds<'_> {
     }
 
     /// Whether nothing can lie within.
-    pub(super) fn are_empty(&self) -> bool {
+    pub(in crate::store) fn are_empty(&self) -> bool {
         match (self.start, self.end) {
             (Bound::Unbounded, Bound::Excluded(end)) => end.is_empty(),
             (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
@@ -137,7 +137,7 @@ impl Bounds<'_> {
 }
 
 /// The smallest key above all that begin with `prefix`, into `end`; false if there is none.
-pub(super) fn prefix_end(prefix: &[u8], end: &mut Vec<u8>) -> bool {
+pub(in crate::store) fn prefix_end(prefix: &[u8], end: &mut Vec<u8>) -> bool {
     end.clear();
     end.extend_from_slice(prefix);
     while let Some(last) = end.pop() {

@@ -2,7 +2,7 @@
 
 use hashbrown::HashTable;
 
-use super::error::{Error, Kind, Result};
+use crate::store::error::{Error, Kind, Result};
 
 /// Keys and their values, or the fact that they were deleted. Nothing is ever removed but by [`Table::clear`].
 ///
@@ -11,7 +11,7 @@ use super::error::{Error, Kind, Result};
 /// arena   | key | value | key | value | key |   a value that grows moves to the arena's end
 /// ```
 #[derive(Debug, Default)]
-pub(super) struct Table {
+pub(in crate::store) struct Table {
     arena: Vec<u8>,
     entries: Vec<Entry>,
     index: HashTable<u32>,
@@ -35,16 +35,16 @@ const KEPT_BYTES: usize = 64 << 10;
 
 impl Table {
     /// What an entry costs beside its bytes: the entry itself, and its share of the index.
-    pub(super) const ENTRY_BYTES: usize = size_of::<Entry>() + 2 * size_of::<u32>();
+    pub(in crate::store) const ENTRY_BYTES: usize = size_of::<Entry>() + 2 * size_of::<u32>();
 
     /// The value of a key: `Some(None)` if it was deleted here, `None` if this table says nothing of it.
     #[inline]
-    pub(super) fn get(&self, hash: u64, key: &[u8]) -> Option<Option<&[u8]>> {
+    pub(in crate::store) fn get(&self, hash: u64, key: &[u8]) -> Option<Option<&[u8]>> {
         self.find(hash, key).map(|number| self.value(number))
     }
 
     /// Sets a key's value, or marks it as deleted.
-    pub(super) fn set(&mut self, hash: u64, key: &[u8], value: Option<&[u8]>) -> Result<()> {
+    pub(in crate::store) fn set(&mut self, hash: u64, key: &[u8], value: Option<&[u8]>) -> Result<()> {
         match self.find(hash, key) {
             Some(number) => {
                 self.check_room(value.map_or(0, <[u8]>::len))?;
@@ -58,7 +58,7 @@ impl Table {
     }
 
     /// Sets the value of a key that is not there yet, or marks it as deleted; returns the entry's number.
-    pub(super) fn insert(&mut self, hash: u64, key: &[u8], value: Option<&[u8]>) -> Result<u32> {
+    pub(in crate::store) fn insert(&mut self, hash: u64, key: &[u8], value: Option<&[u8]>) -> Result<u32> {
         self.check_room(key.len().saturating_add(value.map_or(0, <[u8]>::len)))?;
         // Every position fits 32 bits then.
         let key_start = self.arena.len() as u32;
@@ -76,17 +76,17 @@ impl Table {
     }
 
     /// How many keys it speaks of.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::store) fn len(&self) -> usize {
         self.entries.len()
     }
 
     /// What it takes in memory, about; replaced values that had to move are counted until it is cleared.
-    pub(super) fn size_bytes(&self) -> usize {
+    pub(in crate::store) fn size_bytes(&self) -> usize {
         self.arena.len() + self.entries.len() * Self::ENTRY_BYTES
     }
 
     /// Forgets everything. The memory is kept for what comes next, unless it is far more than was used.
-    pub(super) fn clear(&mut self) {
+    pub(in crate::store) fn clear(&mut self) {
         empty(&mut self.arena);
         let used = self.entries.len();
         empty(&mut self.entries);
@@ -98,14 +98,14 @@ impl Table {
 
     /// The key of an entry, numbered in the order of first appearance.
     #[inline]
-    pub(super) fn key(&self, number: u32) -> &[u8] {
+    pub(in crate::store) fn key(&self, number: u32) -> &[u8] {
         let entry = &self.entries[number as usize];
         &self.arena[entry.key_start as usize..][..entry.key_size as usize]
     }
 
     /// The value of an entry, `None` if deleted.
     #[inline]
-    pub(super) fn value(&self, number: u32) -> Option<&[u8]> {
+    pub(in crate::store) fn value(&self, number: u32) -> Option<&[u8]> {
         let entry = &self.entries[number as usize];
         match entry.value_size {
             DELETED => None,
@@ -114,13 +114,13 @@ impl Table {
     }
 
     /// The hash an entry was set with.
-    pub(super) fn hash(&self, number: u32) -> u64 {
+    pub(in crate::store) fn hash(&self, number: u32) -> u64 {
         self.entries[number as usize].hash
     }
 
     /// The number of a key's entry.
     #[inline]
-    pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
+    pub(in crate::store) fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
         let same = |&number: &u32| self.entries[number as usize].hash == hash && self.key(number) == key;
         self.index.find(hash, same).copied()
     }
@@ -154,7 +154,7 @@ impl Table {
 }
 
 /// Empties a list. Its memory is kept for what comes next, unless it is far more than was used.
-pub(super) fn empty<T>(list: &mut Vec<T>) {
+pub(in crate::store) fn empty<T>(list: &mut Vec<T>) {
     let used = list.len();
     list.clear();
     if let Some(capacity) = smaller_capacity(used, list.capacity(), size_of::<T>()) {

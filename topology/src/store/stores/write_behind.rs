@@ -12,14 +12,14 @@
 #[cfg(test)]
 mod tests;
 
-use super::backend::Writes;
-use super::error::Result;
-use super::memory::no_such_store;
-use super::meta::Meta;
-use super::stores::Stores;
+use crate::store::backends::Writes;
+use crate::store::backends::no_such_store;
+use crate::store::changelog::Meta;
+use crate::store::error::Result;
+use crate::store::stores::Stores;
 
 /// What one store may take must fit its tables, which end at 4 GiB.
-pub(super) const BEHIND_BYTES_MAX: usize = 1 << 30;
+pub(in crate::store) const BEHIND_BYTES_MAX: usize = 1 << 30;
 
 impl Stores {
     /// Takes what is staged for these stores, which now stand here, as committed, in one step.
@@ -53,7 +53,7 @@ impl Stores {
     }
 
     /// Gives the backend all that is committed, in one batch.
-    pub(super) fn write_behind(&mut self) -> Result<()> {
+    pub(in crate::store) fn write_behind(&mut self) -> Result<()> {
         self.slots.iter_mut().for_each(|slot| slot.behind.sort());
         let writes: Vec<Writes<'_>> =
             self.slots.iter().enumerate().filter_map(|(store, slot)| slot.writes(store)).collect();

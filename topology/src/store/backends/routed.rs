@@ -1,18 +1,18 @@
 //! A task whose stores lie on both media.
 
-use super::backend::{Backend, Bounds, Direction, Visitor, Writes};
-use super::error::Result;
-use super::memory::{Memory, no_such_store};
-use super::meta::Meta;
-use super::rocks::Rocks;
-use super::spec::Medium;
+use crate::store::backends::Rocks;
+use crate::store::backends::{Backend, Bounds, Direction, Visitor, Writes};
+use crate::store::backends::{Memory, no_such_store};
+use crate::store::changelog::Meta;
+use crate::store::error::Result;
+use crate::store::spec::Medium;
 
 /// Sends each store's calls to its medium.
 ///
 /// A batch goes to the disk first. That may fail, what memory does cannot; and since memory does not survive a crash,
 /// nobody ever sees one without the other.
 #[derive(Debug)]
-pub(super) struct Routed {
+pub(in crate::store) struct Routed {
     routes: Vec<(Medium, usize)>,
     memory: Memory,
     rocks: Rocks,
@@ -20,7 +20,7 @@ pub(super) struct Routed {
 
 impl Routed {
     /// `media` is where each store lies; each medium holds its own in the same order.
-    pub(super) fn new(media: impl Iterator<Item = Medium>, memory: Memory, rocks: Rocks) -> Self {
+    pub(in crate::store) fn new(media: impl Iterator<Item = Medium>, memory: Memory, rocks: Rocks) -> Self {
         let (mut in_memory, mut on_disk) = (0.., 0..);
         let mut number = |medium| match medium {
             Medium::Memory => in_memory.next(),

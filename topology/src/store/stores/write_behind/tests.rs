@@ -1,8 +1,8 @@
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::store::backend::{Backend, Bounds, Direction, Visitor};
-use crate::store::memory::Memory;
+use crate::store::backends::Memory;
+use crate::store::backends::{Backend, Bounds, Direction, Visitor};
 use crate::store::{Error, Kind, Medium, Options, Spec};
 
 /// What happened to a backend, and whether it refuses to be written to.

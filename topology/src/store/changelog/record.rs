@@ -11,9 +11,9 @@
 //! covered is written by each transaction that writes the store, ahead of its entries; compaction keeps the last one.
 
 use super::covered::Covered;
-use super::error::{Error, Kind, Result};
-use super::meta::{Fingerprint, Incarnation};
 use crate::log::{Offset, Record, TopicPartition};
+use crate::store::changelog::{Fingerprint, Incarnation};
+use crate::store::error::{Error, Kind, Result};
 
 const SYSTEM: u8 = 0;
 const ENTRY: u8 = 1;

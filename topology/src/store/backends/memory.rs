@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 
-use super::backend::{Backend, Bounds, Direction, Visitor, Writes};
-use super::error::{Error, Kind, Result};
-use super::meta::Meta;
+use crate::store::backends::{Backend, Bounds, Direction, Visitor, Writes};
+use crate::store::changelog::Meta;
+use crate::store::error::{Error, Kind, Result};
 
 /// Stores as sorted maps. They end with the process, positions and all, so that a restart restores them whole.
 #[derive(Debug)]
@@ -99,6 +99,6 @@ impl Backend for Memory {
     }
 }
 
-pub(super) fn no_such_store(store: usize) -> Error {
+pub(in crate::store) fn no_such_store(store: usize) -> Error {
     Error::new(Kind::Invalid, format!("there is no store number {store} in this task"))
 }

@@ -1,0 +1,9 @@
+//! The bytes of a store's changelog, and of its position in it. May use `error` and `log`'s plain types.
+
+mod covered;
+mod meta;
+mod record;
+
+pub use covered::Covered;
+pub use meta::{Fingerprint, Incarnation, Meta};
+pub use record::{COVERED_KEY, Entry, INCARNATION_KEY, Origin, decode, encode_covered, encode_key, encode_value};
