@@ -2,17 +2,13 @@
 
 use topology::codec::Bytes;
 use topology::log::Headers;
-use topology::processor::{Context, Port, Record};
+use topology::processor::{self, Context, Port, Record};
 
 use crate::chain::{Block, Rendering};
 use crate::consensus::Report;
 
 /// Sends a block on behalf of its last record, whose offset is given.
-pub(super) fn forward_block(
-    context: &mut Context<'_, Bytes, Bytes>,
-    block: &Block,
-    offset: i64,
-) -> topology::Result<()> {
+pub(super) fn forward_block(context: &mut Context<'_, Bytes, Bytes>, block: &Block, offset: i64) -> processor::Result {
     let mut json = Vec::new();
     block.render(&mut json);
     let (key, timestamp_ms) = (block.key(), block.header.time_ms);
@@ -32,7 +28,7 @@ pub(super) fn forward_report(
     report: &Report,
     offset: i64,
     timestamp_ms: i64,
-) -> topology::Result<()> {
+) -> processor::Result {
     tracing::warn!(height = report.height, round = report.round, validator = %report.validator, amount = report.amount, "slashed");
     let mut json = Vec::new();
     report.render(&mut json);

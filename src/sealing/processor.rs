@@ -22,7 +22,7 @@ use std::sync::{Arc, PoisonError};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use topology::codec::Bytes;
-use topology::processor::{Context, Port, Processor, Punctuation, Record, Schedule};
+use topology::processor::{self, Context, Port, Processor, Punctuation, Record, Schedule};
 use topology::store::{self, KeyValueStore};
 use topology::{Class, Error};
 
@@ -68,22 +68,22 @@ impl Seal {
         tables: Tables,
         decisions: KeyValueStore<Bytes, Bytes>,
         evidence: Port<Bytes, Bytes>,
-    ) -> topology::Result<Self> {
+    ) -> processor::Result<Self> {
         let randomness = StdRng::from_seed(shared.entropy);
         Ok(Self { shared, tables, decisions, evidence, randomness, stage: Stage::Created })
     }
 
-    fn chain(&mut self) -> topology::Result<&mut Chain> {
+    fn chain(&mut self) -> processor::Result<&mut Chain> {
         match &mut self.stage {
             Stage::Sealing(chain) => Ok(chain),
             Stage::Created | Stage::Rebuilding(..) => {
-                Err(Error::stop("the sealer was given records before it had a chain"))
+                Err(Error::stop("the sealer was given records before it had a chain").into())
             }
         }
     }
 
     /// Takes one record into the open block, sealing blocks that it ends. False: no more input for now.
-    fn take(&mut self, record: &Record<'_, Bytes, Bytes>, context: &mut Output<'_>) -> topology::Result<bool> {
+    fn take(&mut self, record: &Record<'_, Bytes, Bytes>, context: &mut Output<'_>) -> processor::Result<bool> {
         let partition = context.partition().partition;
         let now_ms = context.now_ms();
         let chain = self.chain()?;
@@ -119,7 +119,7 @@ impl Seal {
     }
 
     /// Seals the open block. False: not yet; input is suspended behind it.
-    fn seal(&mut self, cut: Cut, context: &mut Output<'_>) -> topology::Result<bool> {
+    fn seal(&mut self, cut: Cut, context: &mut Output<'_>) -> processor::Result<bool> {
         // Nothing of a topic that was deleted and made anew is signed.
         context.vouch_for_input()?;
         let Self { stage: Stage::Sealing(chain), tables, shared, randomness, .. } = self else { return Ok(false) };
@@ -149,7 +149,7 @@ impl Seal {
     }
 
     /// A block is sealed: state, block, evidence, dead letters and the end of its decisions, all in one transaction.
-    fn finish(&mut self, sealed: Sealed, context: &mut Output<'_>) -> topology::Result<()> {
+    fn finish(&mut self, sealed: Sealed, context: &mut Output<'_>) -> processor::Result {
         let Sealed { block, executed, next_seed, reports } = sealed;
         let last_offset = block.entries.last().map_or(-1, |entry| entry.origin.offset);
         context.caused_by(last_offset);
@@ -173,7 +173,7 @@ impl Seal {
     }
 
     /// Writes a decision; no validator signs before it is committed.
-    fn decide(&mut self, decision: Decision, cut: Cut, context: &mut Output<'_>) -> topology::Result<()> {
+    fn decide(&mut self, decision: Decision, cut: Cut, context: &mut Output<'_>) -> processor::Result {
         // No record causes it: it must survive even though all input of the block is still held.
         context.caused_by(-1);
         self.decisions.put(&&decision.key()[..], &&decision.value()[..])?;
@@ -185,7 +185,7 @@ impl Seal {
     }
 
     /// Decides that the open block ends with the last record held, whatever the rules say.
-    fn decide_cut(&mut self, cut: Cut, context: &mut Output<'_>) -> topology::Result<()> {
+    fn decide_cut(&mut self, cut: Cut, context: &mut Output<'_>) -> processor::Result {
         let chain = self.chain()?;
         let Some(through_offset) = chain.open.last_offset().filter(|_| chain.phase == Phase::Open) else {
             return Ok(());
@@ -199,7 +199,7 @@ impl Seal {
     }
 
     /// Looks how far a state is rebuilt, and writes what there is to write. At its end input is taken.
-    fn look_at_rebuild(&mut self, context: &mut Output<'_>) -> topology::Result<()> {
+    fn look_at_rebuild(&mut self, context: &mut Output<'_>) -> processor::Result {
         let Stage::Rebuilding(rebuild, input) = &mut self.stage else { return Ok(()) };
         let progress = rebuild.progress();
         self.shared.set_status(|status| status.rebuilding = Some(progress));
@@ -226,7 +226,7 @@ impl Seal {
     }
 
     /// Block 0 is committed: once that is on disk, input is taken.
-    fn founded(&mut self, context: &mut Output<'_>) -> topology::Result<()> {
+    fn founded(&mut self, context: &mut Output<'_>) -> processor::Result {
         self.shared.note_founded()?;
         self.chain()?.phase = Phase::Open;
         context.resume();
@@ -234,7 +234,7 @@ impl Seal {
     }
 
     /// Tries again to seal what could not be sealed; takes input again if that works.
-    fn resume(&mut self, cut: Cut, context: &mut Output<'_>) -> topology::Result<()> {
+    fn resume(&mut self, cut: Cut, context: &mut Output<'_>) -> processor::Result {
         if self.seal(cut, context)? {
             context.resume();
         }
@@ -258,7 +258,7 @@ impl Processor for Seal {
     type KeyOut = Bytes;
     type ValueOut = Bytes;
 
-    fn init(&mut self, context: &mut Output<'_>) -> topology::Result<()> {
+    fn init(&mut self, context: &mut Output<'_>) -> processor::Result {
         let opened = chain::open(&self.shared, &self.tables, &self.decisions, context)?;
         let age_ms = i64::try_from(self.shared.genesis.parameters.block_max_age_ms).unwrap_or(i64::MAX);
         let mut interval_ms = (age_ms / 10).clamp(5, 1_000);
@@ -273,15 +273,11 @@ impl Processor for Seal {
         Ok(())
     }
 
-    fn process(&mut self, record: &Record<'_, Bytes, Bytes>, context: &mut Output<'_>) -> topology::Result<()> {
+    fn process(&mut self, record: &Record<'_, Bytes, Bytes>, context: &mut Output<'_>) -> processor::Result {
         self.process_batch(std::slice::from_ref(record), context)
     }
 
-    fn process_batch(
-        &mut self,
-        records: &[Record<'_, Bytes, Bytes>],
-        context: &mut Output<'_>,
-    ) -> topology::Result<()> {
+    fn process_batch(&mut self, records: &[Record<'_, Bytes, Bytes>], context: &mut Output<'_>) -> processor::Result {
         for record in records {
             if !self.take(record, context)? {
                 return Ok(());
@@ -292,7 +288,7 @@ impl Processor for Seal {
         Ok(())
     }
 
-    fn punctuate(&mut self, _punctuation: Punctuation, context: &mut Output<'_>) -> topology::Result<()> {
+    fn punctuate(&mut self, _punctuation: Punctuation, context: &mut Output<'_>) -> processor::Result {
         if let Stage::Rebuilding(rebuild, _) = &self.stage {
             // What is written is looked at when it is committed, and not before.
             return if rebuild.is_reading() { self.look_at_rebuild(context) } else { Ok(()) };
@@ -312,7 +308,7 @@ impl Processor for Seal {
         }
     }
 
-    fn committed(&mut self, context: &mut Output<'_>) -> topology::Result<()> {
+    fn committed(&mut self, context: &mut Output<'_>) -> processor::Result {
         if let Stage::Rebuilding(..) = self.stage {
             return self.look_at_rebuild(context);
         }
@@ -330,7 +326,7 @@ impl Processor for Seal {
         self.resume(cut, context)
     }
 
-    fn end_of_input(&mut self, context: &mut Output<'_>) -> topology::Result<()> {
+    fn end_of_input(&mut self, context: &mut Output<'_>) -> processor::Result {
         match self.stage {
             Stage::Sealing(_) => self.decide_cut(Cut::End, context),
             // The input goes on once the state is rebuilt.

@@ -18,7 +18,7 @@ use topology::codec::{Bytes, I64};
 use topology::graph::{Builder, Store, Topic, Topology};
 use topology::log::kafka::{self, KafkaLog};
 use topology::log::{Isolation, Log, TopicPartition};
-use topology::processor::{Context, Processor, Record};
+use topology::processor::{self, Context, Processor, Record};
 use topology::store::KeyValueStore;
 
 struct Count {
@@ -35,7 +35,7 @@ impl Processor for Count {
         &mut self,
         record: &Record<'_, Bytes, Bytes>,
         context: &mut Context<'_, Bytes, I64>,
-    ) -> topology::Result<()> {
+    ) -> processor::Result {
         let Some(key) = record.key else { return Ok(()) };
         let count = self.counts.update(&key, |count| Some(count.unwrap_or(0) + 1))?;
         context.forward(record.with(Some(key), count))

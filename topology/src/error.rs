@@ -63,6 +63,17 @@ impl Error {
         self
     }
 
+    /// An error that says what this one says, with a class.
+    pub(crate) fn boxed(class: Class, source: Box<dyn std::error::Error + Send + Sync>) -> Self {
+        Self::new(class, source.to_string()).because(source)
+    }
+
+    /// As [`Error::caused_by`].
+    pub(crate) fn because(mut self, source: Box<dyn std::error::Error + Send + Sync>) -> Self {
+        self.source = Some(source);
+        self
+    }
+
     /// What the caller must do next.
     pub fn class(&self) -> Class {
         self.class

@@ -28,7 +28,7 @@
 //! use topology::codec::{I64, Utf8};
 //! use topology::graph::{Builder, Store, Topic};
 //! use topology::log::memory::MemoryLog;
-//! use topology::processor::{Context, Processor, Record};
+//! use topology::processor::{self, Context, Processor, Record};
 //! use topology::store::KeyValueStore;
 //! use topology::test_driver::TestDriver;
 //!
@@ -42,7 +42,7 @@
 //!     type KeyOut = Utf8;
 //!     type ValueOut = I64;
 //!
-//!     fn process(&mut self, record: &Record<'_, Utf8, Utf8>, context: &mut Context<'_, Utf8, I64>) -> topology::Result<()> {
+//!     fn process(&mut self, record: &Record<'_, Utf8, Utf8>, context: &mut Context<'_, Utf8, I64>) -> processor::Result {
 //!         let Some(word) = record.key else { return Ok(()) };
 //!         let count = self.counts.get(&word)?.unwrap_or(0) + 1;
 //!         self.counts.put(&word, &count)?;
@@ -50,7 +50,7 @@
 //!     }
 //! }
 //!
-//! # fn main() -> topology::Result<()> {
+//! # fn main() -> processor::Result {
 //! let mut builder = Builder::new();
 //! let mut counting = builder.sub_topology("counting");
 //! let counts = counting.store(Store::rocksdb("counts", Utf8, I64));

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::codec::Codec;
 use crate::error::Result;
-use crate::processor::Processor;
+use crate::processor::{self, Processor};
 use crate::store;
 
 use super::instance::{self, Wiring};
@@ -254,7 +254,7 @@ impl<K: Codec, V: Codec> ProcessorBuilder<'_, K, V> {
     /// find mis-wiring before anything runs.
     pub fn supply<P>(
         self,
-        supplier: impl Fn(&Wiring<'_>) -> Result<P> + Send + Sync + 'static,
+        supplier: impl Fn(&Wiring<'_>) -> processor::Result<P> + Send + Sync + 'static,
     ) -> Stream<P::KeyOut, P::ValueOut>
     where
         P: Processor<Key = K, Value = V>,

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use crate::codec::Codec;
 use crate::error::{Error, Result};
-use crate::processor::{Edge, Lifecycle, Port, Processor, ProcessorNode, SinkNode, Source, SourceNode, Target};
+use crate::processor::{self, Edge, Lifecycle, Port, Processor, ProcessorNode, SinkNode, Source, SourceNode, Target};
 use crate::store::{KeyValueStore, Options, Stores};
 
 use super::builder::{Output, Store};
@@ -147,14 +147,15 @@ pub(super) fn make_sink<K: Codec, V: Codec>(key: K, value: V, topic: &Topic) -> 
 }
 
 pub(super) fn make_processor<P: Processor>(
-    supplier: impl Fn(&Wiring<'_>) -> Result<P> + Send + Sync + 'static,
+    supplier: impl Fn(&Wiring<'_>) -> processor::Result<P> + Send + Sync + 'static,
     node: usize,
     reads_source: bool,
 ) -> Make {
     Box::new(move |wiring| {
+        let name: Rc<str> = wiring.spec.nodes[node].name.as_str().into();
         let processor = supplier(wiring)?;
         let children = wiring.children(0)?;
-        let made = Rc::new(RefCell::new(ProcessorNode { processor, node, reads_source, children }));
+        let made = Rc::new(RefCell::new(ProcessorNode { name, processor, node, reads_source, children }));
         let edge: Edge<P::Key, P::Value> = Rc::clone(&made) as Edge<P::Key, P::Value>;
         Ok(Made::Processor { edge: Box::new(edge), lifecycle: made })
     })

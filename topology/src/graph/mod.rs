@@ -13,12 +13,12 @@
 //! ```
 //! use topology::codec::{Bytes, I64};
 //! use topology::graph::{Builder, Store, Topic};
-//! # use topology::processor::{Context, Processor, Record};
+//! # use topology::processor::{self, Context, Processor, Record};
 //! # use topology::store::KeyValueStore;
 //! # struct Count { counts: KeyValueStore<Bytes, I64> }
 //! # impl Processor for Count {
 //! #     type Key = Bytes; type Value = Bytes; type KeyOut = Bytes; type ValueOut = I64;
-//! #     fn process(&mut self, record: &Record<'_, Bytes, Bytes>, context: &mut Context<'_, Bytes, I64>) -> topology::Result<()> {
+//! #     fn process(&mut self, record: &Record<'_, Bytes, Bytes>, context: &mut Context<'_, Bytes, I64>) -> processor::Result {
 //! #         let Some(key) = record.key else { return Ok(()) };
 //! #         let count = self.counts.get(&key)?.unwrap_or(0) + 1;
 //! #         self.counts.put(&key, &count)?;

@@ -1,7 +1,7 @@
 //! What a processor may do besides writing to its stores.
 
+use super::failure::Result;
 use crate::codec::Codec;
-use crate::error::Result;
 use crate::log::{Offset, TopicPartition};
 
 use super::dead_letter::DeadLetter;
@@ -24,13 +24,13 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
     }
 
     /// Sends a record to all that read this processor's main output.
-    pub fn forward(&mut self, record: Record<'_, K, V>) -> Result<()> {
+    pub fn forward(&mut self, record: Record<'_, K, V>) -> Result {
         self.forward_batch(std::slice::from_ref(&record))
     }
 
     /// Sends a run of records to all that read this processor's main output.
-    pub fn forward_batch(&mut self, records: &[Record<'_, K, V>]) -> Result<()> {
-        forward(self.children, records, self.runtime)
+    pub fn forward_batch(&mut self, records: &[Record<'_, K, V>]) -> Result {
+        Ok(forward(self.children, records, self.runtime)?)
     }
 
     /// Sends a record to all that read a side output.
@@ -38,7 +38,7 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
     /// ```
     /// use topology::codec::{I64, Utf8};
     /// use topology::graph::{Builder, Output, Topic};
-    /// use topology::processor::{Context, Port, Processor, Record};
+    /// use topology::processor::{self, Context, Port, Processor, Record};
     /// # use topology::test_driver::TestDriver;
     ///
     /// struct Split {
@@ -51,7 +51,7 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
     ///     type KeyOut = Utf8;
     ///     type ValueOut = I64;
     ///
-    ///     fn process(&mut self, record: &Record<'_, Utf8, I64>, context: &mut Context<'_, Utf8, I64>) -> topology::Result<()> {
+    ///     fn process(&mut self, record: &Record<'_, Utf8, I64>, context: &mut Context<'_, Utf8, I64>) -> processor::Result {
     ///         let same = record.with(record.key, record.value);
     ///         if record.value < Some(0) { context.forward_to(&self.debts, same) } else { context.forward(same) }
     ///     }
@@ -78,8 +78,8 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
     /// # assert_eq!((driver.read("debts").len(), driver.read("assets").len()), (1, 1));
     /// # Ok::<(), topology::Error>(())
     /// ```
-    pub fn forward_to<K2: Codec, V2: Codec>(&mut self, port: &Port<K2, V2>, record: Record<'_, K2, V2>) -> Result<()> {
-        forward(&port.children, std::slice::from_ref(&record), self.runtime)
+    pub fn forward_to<K2: Codec, V2: Codec>(&mut self, port: &Port<K2, V2>, record: Record<'_, K2, V2>) -> Result {
+        Ok(forward(&port.children, std::slice::from_ref(&record), self.runtime)?)
     }
 
     /// Puts a record into the dead-letter topic of the task's source, in the same transaction as everything else.
@@ -94,7 +94,7 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
     /// ```
     /// # use topology::codec::{Bytes, I64};
     /// # use topology::graph::{Builder, Topic};
-    /// # use topology::processor::{Context, Processor, Record};
+    /// # use topology::processor::{self, Context, Processor, Record};
     /// # use topology::test_driver::TestDriver;
     /// /// Adds values up, three at a time. A crash loses none, though there is no store: the first of them is held.
     /// #[derive(Default)]
@@ -107,7 +107,7 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
     /// #    type Value = I64;
     /// #    type KeyOut = Bytes;
     /// #    type ValueOut = I64;
-    ///     fn process(&mut self, record: &Record<'_, Bytes, I64>, context: &mut Context<'_, Bytes, I64>) -> topology::Result<()> {
+    ///     fn process(&mut self, record: &Record<'_, Bytes, I64>, context: &mut Context<'_, Bytes, I64>) -> processor::Result {
     ///         self.held.push((record.offset, record.value.unwrap_or(0)));
     ///         if self.held.len() == 3 {
     ///             let sum: i64 = self.held.drain(..).map(|(_, value)| value).sum();
@@ -145,7 +145,7 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
     /// ```
     /// # use topology::codec::Bytes;
     /// # use topology::graph::{Builder, Store, Topic};
-    /// # use topology::processor::{Context, Processor, Record};
+    /// # use topology::processor::{self, Context, Processor, Record};
     /// # use topology::store::KeyValueStore;
     /// # use topology::test_driver::TestDriver;
     /// /// Tells of an order only when it is beyond doubt that it was written down.
@@ -159,7 +159,7 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
     /// #    type Value = Bytes;
     /// #    type KeyOut = Bytes;
     /// #    type ValueOut = Bytes;
-    ///     fn process(&mut self, record: &Record<'_, Bytes, Bytes>, context: &mut Context<'_, Bytes, Bytes>) -> topology::Result<()> {
+    ///     fn process(&mut self, record: &Record<'_, Bytes, Bytes>, context: &mut Context<'_, Bytes, Bytes>) -> processor::Result {
     ///         let (Some(key), Some(order)) = (record.key, record.value) else { return Ok(()) };
     ///         self.orders.put(&key, &order)?;
     ///         self.confirm = Some(key.to_vec());
@@ -168,7 +168,7 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
     ///         Ok(())
     ///     }
     ///
-    ///     fn committed(&mut self, context: &mut Context<'_, Bytes, Bytes>) -> topology::Result<()> {
+    ///     fn committed(&mut self, context: &mut Context<'_, Bytes, Bytes>) -> processor::Result {
     ///         if let Some(key) = self.confirm.take() {
     ///             println!("the order {key:?} is in");
     ///             context.resume();
@@ -267,7 +267,7 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
     /// ```
     /// # use topology::codec::{Bytes, I64};
     /// # use topology::graph::{Builder, Store, Topic};
-    /// # use topology::processor::{Context, Processor, Record};
+    /// # use topology::processor::{self, Context, Processor, Record};
     /// # use topology::store::KeyValueStore;
     /// # use topology::test_driver::TestDriver;
     /// /// Numbers records; the number of the next one is its state, and its place in the input.
@@ -280,11 +280,11 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
     /// #    type Value = Bytes;
     /// #    type KeyOut = Bytes;
     /// #    type ValueOut = I64;
-    ///     fn init(&mut self, context: &mut Context<'_, Bytes, I64>) -> topology::Result<()> {
+    ///     fn init(&mut self, context: &mut Context<'_, Bytes, I64>) -> processor::Result {
     ///         context.begin_at(self.next.get(&&b""[..])?.unwrap_or(0))
     ///     }
     ///
-    ///     fn process(&mut self, record: &Record<'_, Bytes, Bytes>, context: &mut Context<'_, Bytes, I64>) -> topology::Result<()> {
+    ///     fn process(&mut self, record: &Record<'_, Bytes, Bytes>, context: &mut Context<'_, Bytes, I64>) -> processor::Result {
     ///         self.next.put(&&b""[..], &(record.offset + 1))?;
     ///         context.forward(record.with(record.key, Some(record.offset)))
     ///     }
@@ -308,8 +308,8 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
     /// # assert_eq!(driver.read("out").len(), 3);
     /// # Ok::<(), topology::Error>(())
     /// ```
-    pub fn begin_at(&mut self, offset: Offset) -> Result<()> {
-        self.runtime.begin_at(offset)
+    pub fn begin_at(&mut self, offset: Offset) -> Result {
+        Ok(self.runtime.begin_at(offset)?)
     }
 
     /// Waits until it is certain that all records handed to this task so far are of the topic that was there when the run
@@ -318,8 +318,8 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
     /// millisecond or so, and nothing where it was answered since the last records were handed over.
     ///
     /// An error is to be handed on: the topic is another one, or it could not be found out in time.
-    pub fn vouch_for_input(&mut self) -> Result<()> {
-        self.runtime.vouch()
+    pub fn vouch_for_input(&mut self) -> Result {
+        Ok(self.runtime.vouch()?)
     }
 
     /// Asks for regular calls of [`Processor::punctuate`](super::Processor::punctuate).
@@ -343,7 +343,7 @@ pub(super) fn forward<K: Codec, V: Codec>(
     children: &[Edge<K, V>],
     records: &[Record<'_, K, V>],
     runtime: &mut Runtime,
-) -> Result<()> {
+) -> crate::error::Result<()> {
     for child in children {
         child.borrow_mut().process_batch(records, runtime)?;
     }

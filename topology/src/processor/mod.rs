@@ -8,6 +8,7 @@
 //! schedule    when processors are punctuated
 //! outputs     records to produce, in one arena
 //! vouch       that input is of the topic it is taken for
+//! failure     errors of the user's code
 //! node        sources, processors and sinks as they run, connected by typed edges
 //! ```
 //! May use `codec`, `error`, `log` (record types) and `store`. Pure: time comes in through [`Runtime`].
@@ -15,6 +16,7 @@
 mod beginning;
 mod context;
 mod dead_letter;
+mod failure;
 mod node;
 mod outputs;
 mod record;
@@ -29,6 +31,7 @@ pub use dead_letter::{
     DeadLetter, HEADER_OFFSET, HEADER_PARTITION, HEADER_REASON, HEADER_SHA256, HEADER_SIZE_BYTES, HEADER_TIMESTAMP_MS,
     HEADER_TOPIC,
 };
+pub use failure::{BoxError, Classify, Result};
 pub use node::{Edge, Input, Lifecycle, ProcessorNode, SinkNode, Source, SourceNode};
 pub use outputs::{Outputs, Target};
 pub use record::Record;
@@ -38,7 +41,6 @@ pub use stream_time::StreamTime;
 pub use vouch::Vouch;
 
 use crate::codec::Codec;
-use crate::error::Result;
 
 /// A step of a topology: takes records of one partition in order, writes to its stores, forwards records.
 ///
@@ -47,7 +49,7 @@ use crate::error::Result;
 ///
 /// ```
 /// use topology::codec::{Bytes, I64};
-/// use topology::processor::{Context, Processor, Record};
+/// use topology::processor::{self, Context, Processor, Record};
 /// use topology::store::KeyValueStore;
 ///
 /// struct Count {
@@ -64,7 +66,7 @@ use crate::error::Result;
 ///         &mut self,
 ///         record: &Record<'_, Bytes, Bytes>,
 ///         context: &mut Context<'_, Bytes, I64>,
-///     ) -> topology::Result<()> {
+///     ) -> processor::Result {
 ///         let Some(key) = record.key else { return Ok(()) };
 ///         let count = self.counts.get(&key)?.unwrap_or(0) + 1;
 ///         self.counts.put(&key, &count)?;
@@ -91,7 +93,7 @@ pub trait Processor: 'static {
     /// # use topology::codec::{Bytes, I64};
     /// # use topology::graph::{Builder, Store, Topic};
     /// # use topology::log::Headers;
-    /// # use topology::processor::{Context, Processor, Record};
+    /// # use topology::processor::{self, Context, Processor, Record};
     /// # use topology::store::KeyValueStore;
     /// # use topology::test_driver::TestDriver;
     /// /// Opens each of its books before it takes the first record, with a commit behind each.
@@ -101,7 +103,7 @@ pub trait Processor: 'static {
     ///
     /// impl Books {
     ///     /// Whether one was left to open.
-    ///     fn open_next(&mut self, context: &mut Context<'_, Bytes, I64>) -> topology::Result<bool> {
+    ///     fn open_next(&mut self, context: &mut Context<'_, Bytes, I64>) -> processor::Result<bool> {
     ///         for book in 1..=3 {
     ///             if !self.open.contains(&book)? {
     ///                 self.open.put(&book, &&b"open"[..])?;
@@ -118,20 +120,20 @@ pub trait Processor: 'static {
     /// #    type Value = Bytes;
     /// #    type KeyOut = Bytes;
     /// #    type ValueOut = I64;
-    ///     fn init(&mut self, context: &mut Context<'_, Bytes, I64>) -> topology::Result<()> {
+    ///     fn init(&mut self, context: &mut Context<'_, Bytes, I64>) -> processor::Result {
     ///         if self.open_next(context)? {
     ///             context.suspend_from(context.next_offset());
     ///         }
     ///         Ok(())
     ///     }
     ///
-    ///     fn committed(&mut self, context: &mut Context<'_, Bytes, I64>) -> topology::Result<()> {
+    ///     fn committed(&mut self, context: &mut Context<'_, Bytes, I64>) -> processor::Result {
     ///         if context.is_suspended() && !self.open_next(context)? {
     ///             context.resume();
     ///         }
     ///         Ok(())
     ///     }
-    /// #    fn process(&mut self, record: &Record<'_, Bytes, Bytes>, context: &mut Context<'_, Bytes, I64>) -> topology::Result<()> {
+    /// #    fn process(&mut self, record: &Record<'_, Bytes, Bytes>, context: &mut Context<'_, Bytes, I64>) -> processor::Result {
     /// #        assert!(self.open.contains(&3)?);
     /// #        context.forward(record.with(record.key, Some(record.offset)))
     /// #    }
@@ -152,7 +154,7 @@ pub trait Processor: 'static {
     /// # assert_eq!(driver.read("out").len(), 1);
     /// # Ok::<(), topology::Error>(())
     /// ```
-    fn init(&mut self, _context: &mut Context<'_, Self::KeyOut, Self::ValueOut>) -> Result<()> {
+    fn init(&mut self, _context: &mut Context<'_, Self::KeyOut, Self::ValueOut>) -> Result {
         Ok(())
     }
 
@@ -162,7 +164,7 @@ pub trait Processor: 'static {
         &mut self,
         record: &Record<'_, Self::Key, Self::Value>,
         context: &mut Context<'_, Self::KeyOut, Self::ValueOut>,
-    ) -> Result<()>;
+    ) -> Result;
 
     /// Processes a run of consecutive records. Where a run begins and ends means nothing: a result must not depend on it. Once
     /// the task is suspended the rest of the run must be left alone: it is delivered again. Whatever is done without
@@ -171,7 +173,7 @@ pub trait Processor: 'static {
         &mut self,
         records: &[Record<'_, Self::Key, Self::Value>],
         context: &mut Context<'_, Self::KeyOut, Self::ValueOut>,
-    ) -> Result<()> {
+    ) -> Result {
         for record in records {
             context.observe(record.offset, record.timestamp_ms);
             self.process(record, context)?;
@@ -187,23 +189,23 @@ pub trait Processor: 'static {
         &mut self,
         _punctuation: Punctuation,
         _context: &mut Context<'_, Self::KeyOut, Self::ValueOut>,
-    ) -> Result<()> {
+    ) -> Result {
         Ok(())
     }
 
     /// A commit is about to be made: the last chance to write what belongs to it.
-    fn prepare_commit(&mut self, _context: &mut Context<'_, Self::KeyOut, Self::ValueOut>) -> Result<()> {
+    fn prepare_commit(&mut self, _context: &mut Context<'_, Self::KeyOut, Self::ValueOut>) -> Result {
         Ok(())
     }
 
     /// A commit was made: all that was written before it is now beyond doubt.
-    fn committed(&mut self, _context: &mut Context<'_, Self::KeyOut, Self::ValueOut>) -> Result<()> {
+    fn committed(&mut self, _context: &mut Context<'_, Self::KeyOut, Self::ValueOut>) -> Result {
         Ok(())
     }
 
     /// No more input will come in this run ([`until_end`](crate::client::Config::until_end)): finish with what is held. May be
     /// called again after commits for as long as something is held.
-    fn end_of_input(&mut self, _context: &mut Context<'_, Self::KeyOut, Self::ValueOut>) -> Result<()> {
+    fn end_of_input(&mut self, _context: &mut Context<'_, Self::KeyOut, Self::ValueOut>) -> Result {
         Ok(())
     }
 }

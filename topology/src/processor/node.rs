@@ -15,6 +15,7 @@ use crate::log;
 
 use super::Processor;
 use super::context::{Context, forward};
+use super::failure;
 use super::outputs::Target;
 use super::record::Record;
 use super::runtime::Runtime;
@@ -119,6 +120,8 @@ impl<K: Codec, V: Codec> SourceNode<K, V> {
 pub struct ProcessorNode<P: Processor> {
     /// The user's code.
     pub processor: P,
+    /// Its name, for errors.
+    pub name: Rc<str>,
     /// Its index in the sub-topology.
     pub node: usize,
     /// Whether it reads a source directly.
@@ -132,7 +135,7 @@ macro_rules! with_context {
     ($node:ident, $runtime:ident, |$processor:ident, $context:ident| $call:expr) => {{
         let $processor = &mut $node.processor;
         let $context = &mut Context::new($runtime, &$node.children, $node.node, $node.reads_source);
-        $call
+        failure::named($call, &$node.name)
     }};
 }
 

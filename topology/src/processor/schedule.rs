@@ -6,7 +6,7 @@
 /// # use topology::codec::{Bytes, I64};
 /// # use topology::graph::{Builder, Topic};
 /// # use topology::log::Headers;
-/// # use topology::processor::{Context, Processor, Punctuation, Record, Schedule};
+/// # use topology::processor::{self, Context, Processor, Punctuation, Record, Schedule};
 /// # use topology::test_driver::TestDriver;
 /// /// Says when event time has reached another minute.
 /// struct Minutes;
@@ -16,16 +16,16 @@
 /// #    type Value = Bytes;
 /// #    type KeyOut = Bytes;
 /// #    type ValueOut = I64;
-///     fn init(&mut self, context: &mut Context<'_, Bytes, I64>) -> topology::Result<()> {
+///     fn init(&mut self, context: &mut Context<'_, Bytes, I64>) -> processor::Result {
 ///         context.schedule(Schedule::StreamTime { interval_ms: 60_000 });
 ///         Ok(())
 ///     }
 ///
-///     fn punctuate(&mut self, due: Punctuation, context: &mut Context<'_, Bytes, I64>) -> topology::Result<()> {
+///     fn punctuate(&mut self, due: Punctuation, context: &mut Context<'_, Bytes, I64>) -> processor::Result {
 ///         let (timestamp_ms, minute) = (due.timestamp_ms, due.timestamp_ms / 60_000);
 ///         context.forward(Record { offset: -1, timestamp_ms, key: None, value: Some(minute), headers: Headers::NONE })
 ///     }
-/// #    fn process(&mut self, _: &Record<'_, Bytes, Bytes>, _: &mut Context<'_, Bytes, I64>) -> topology::Result<()> { Ok(()) }
+/// #    fn process(&mut self, _: &Record<'_, Bytes, Bytes>, _: &mut Context<'_, Bytes, I64>) -> processor::Result { Ok(()) }
 /// }
 /// # let mut builder = Builder::new();
 /// # let mut telling = builder.sub_topology("telling");

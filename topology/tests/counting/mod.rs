@@ -11,7 +11,7 @@ use topology::log::{
     Consumer, ConsumerOptions, Event, Isolation, Log, OutOfRange, Producer, ProducerOptions, ProducerRecord, Start,
     TopicPartition, TopicSpec,
 };
-use topology::processor::{Context, Processor, Record};
+use topology::processor::{self, Context, Processor, Record};
 use topology::store::KeyValueStore;
 
 /// An application and its topics.
@@ -43,7 +43,7 @@ impl Processor for Count {
         &mut self,
         record: &Record<'_, Bytes, Bytes>,
         context: &mut Context<'_, Bytes, I64>,
-    ) -> topology::Result<()> {
+    ) -> processor::Result {
         let Some(key) = record.key else { return Ok(()) };
         let count = self.counts.update(&key, |count| Some(count.unwrap_or(0) + 1))?;
         context.forward(record.with(Some(key), count))

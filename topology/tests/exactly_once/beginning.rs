@@ -4,7 +4,7 @@ use topology::client::Config;
 use topology::codec::{Bytes, I64};
 use topology::graph::{Builder, Store, Topic, Topology};
 use topology::log::{Headers, Log, TopicPartition};
-use topology::processor::{Context, Processor, Record};
+use topology::processor::{self, Context, Processor, Record};
 use topology::store::KeyValueStore;
 use topology::test_driver::TestDriver;
 
@@ -43,7 +43,7 @@ impl Processor for Careful {
     type KeyOut = Bytes;
     type ValueOut = I64;
 
-    fn init(&mut self, context: &mut Context<'_, Bytes, I64>) -> topology::Result<()> {
+    fn init(&mut self, context: &mut Context<'_, Bytes, I64>) -> processor::Result {
         context.begin_at(self.state.get(&NEXT)?.unwrap_or(0))?;
         if self.step(context)? {
             context.suspend_from(context.next_offset());
@@ -55,7 +55,7 @@ impl Processor for Careful {
         &mut self,
         record: &Record<'_, Bytes, Bytes>,
         context: &mut Context<'_, Bytes, I64>,
-    ) -> topology::Result<()> {
+    ) -> processor::Result {
         self.waits = !self.waits;
         if self.waits {
             // Nothing is to be committed, and yet there is a commit.
@@ -67,7 +67,7 @@ impl Processor for Careful {
         context.forward(record.with(record.key, Some(record.offset)))
     }
 
-    fn committed(&mut self, context: &mut Context<'_, Bytes, I64>) -> topology::Result<()> {
+    fn committed(&mut self, context: &mut Context<'_, Bytes, I64>) -> processor::Result {
         if context.is_suspended() && !self.step(context)? {
             context.resume();
         }

@@ -10,7 +10,7 @@ use topology::codec::{Bytes, I64};
 use topology::graph::{Builder, Topic, Topology};
 use topology::log::memory::MemoryLog;
 use topology::log::{Isolation, Log, TopicPartition};
-use topology::processor::{Context, Processor, Record};
+use topology::processor::{self, Context, Processor, Record};
 use topology::watch;
 
 use crate::counting::{assert_exact, produce, read, spec, topology};
@@ -110,7 +110,7 @@ impl Processor for Signer {
         &mut self,
         record: &Record<'_, Bytes, Bytes>,
         context: &mut Context<'_, Bytes, I64>,
-    ) -> topology::Result<()> {
+    ) -> processor::Result {
         context.vouch_for_input()?;
         self.signed.lock().unwrap().push(record.offset);
         context.forward(record.with(record.key, Some(record.offset)))

@@ -7,7 +7,7 @@ use topology::clock::ManualClock;
 use topology::codec::{Bytes, I64};
 use topology::graph::{Builder, Topic, Topology};
 use topology::log::{Headers, Kind};
-use topology::processor::{Context, Processor, Record};
+use topology::processor::{self, Context, Processor, Record};
 
 use crate::counting::{Topics, produce, read, topology};
 use crate::fault_log::{Call, Fault, FaultLog, Script};
@@ -27,11 +27,11 @@ impl Processor for Echo {
         &mut self,
         record: &Record<'_, Bytes, Bytes>,
         context: &mut Context<'_, Bytes, I64>,
-    ) -> topology::Result<()> {
+    ) -> processor::Result {
         context.forward(record.with(record.key, Some(record.offset)))
     }
 
-    fn committed(&mut self, context: &mut Context<'_, Bytes, I64>) -> topology::Result<()> {
+    fn committed(&mut self, context: &mut Context<'_, Bytes, I64>) -> processor::Result {
         context.forward(Record { offset: -1, timestamp_ms: 0, key: None, value: Some(-1), headers: Headers::NONE })
     }
 }

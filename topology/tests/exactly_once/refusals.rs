@@ -3,7 +3,7 @@
 use topology::codec::{Bytes, I64};
 use topology::graph::{Builder, Topic, Topology};
 use topology::log::{Kind, Log};
-use topology::processor::{Context, Processor, Record};
+use topology::processor::{self, Context, Processor, Record};
 
 use crate::counting::{Topics, assert_exact, produce, read, topology};
 use crate::fault_log::{Call, FaultLog, Script};
@@ -110,7 +110,7 @@ impl Processor for Pausing {
         &mut self,
         record: &Record<'_, Bytes, Bytes>,
         context: &mut Context<'_, Bytes, I64>,
-    ) -> topology::Result<()> {
+    ) -> processor::Result {
         context.forward(record.with(record.key, Some(record.offset)))
     }
 
@@ -118,7 +118,7 @@ impl Processor for Pausing {
         &mut self,
         records: &[Record<'_, Bytes, Bytes>],
         context: &mut Context<'_, Bytes, I64>,
-    ) -> topology::Result<()> {
+    ) -> processor::Result {
         for record in records {
             context.observe(record.offset, record.timestamp_ms);
             self.process(record, context)?;
@@ -132,7 +132,7 @@ impl Processor for Pausing {
         Ok(())
     }
 
-    fn committed(&mut self, context: &mut Context<'_, Bytes, I64>) -> topology::Result<()> {
+    fn committed(&mut self, context: &mut Context<'_, Bytes, I64>) -> processor::Result {
         context.resume();
         Ok(())
     }
@@ -186,7 +186,7 @@ impl Processor for Panicking {
         &mut self,
         record: &Record<'_, Bytes, Bytes>,
         context: &mut Context<'_, Bytes, Bytes>,
-    ) -> topology::Result<()> {
+    ) -> processor::Result {
         assert!(record.offset < 150, "as the test wants it");
         context.forward(record.with(record.key, record.value))
     }

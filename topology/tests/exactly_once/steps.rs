@@ -10,7 +10,7 @@ use topology::codec::{Bytes, I64};
 use topology::graph::{Builder, Store, Topic, Topology};
 use topology::log::{Isolation, Kind, Log, Producer, ProducerOptions, ProducerRecord, TopicPartition, TopicSpec};
 use topology::metrics::Metrics;
-use topology::processor::{Context, Processor, Record};
+use topology::processor::{self, Context, Processor, Record};
 use topology::restore::{Changelog, Plan, Restore, RestoreThread};
 use topology::store::InstanceId;
 use topology::store::{Medium, Options, Shared, Spec, StateDirectory, Stores};
@@ -142,7 +142,7 @@ impl Processor for Slow {
         &mut self,
         record: &Record<'_, Bytes, Bytes>,
         context: &mut Context<'_, Bytes, I64>,
-    ) -> topology::Result<()> {
+    ) -> processor::Result {
         self.clock.advance(11);
         context.forward(record.with(record.key, Some(record.offset)))
     }

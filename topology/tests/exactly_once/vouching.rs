@@ -258,7 +258,7 @@ impl Processor for Rare {
         &mut self,
         record: &Record<'_, Bytes, Bytes>,
         context: &mut Context<'_, Bytes, I64>,
-    ) -> topology::Result<()> {
+    ) -> topology::processor::Result {
         if record.offset % 50 == 0 {
             let seen = self.seen.update(&0, |seen| Some(seen.unwrap_or(0) + 1))?;
             context.forward(record.with(record.key, seen))?;

@@ -18,14 +18,14 @@ impl Processor for Counted {
     type KeyOut = Bytes;
     type ValueOut = I64;
 
-    fn init(&mut self, context: &mut Output<'_>) -> Result<()> {
+    fn init(&mut self, context: &mut Output<'_>) -> Result {
         match self.next.get(&NEXT)? {
             Some(next) => context.begin_at(next),
             None => context.begin_at(context.first_offset()),
         }
     }
 
-    fn process(&mut self, record: &Input<'_>, context: &mut Output<'_>) -> Result<()> {
+    fn process(&mut self, record: &Input<'_>, context: &mut Output<'_>) -> Result {
         self.next.put(&NEXT, &(record.offset + 1))?;
         context.forward(record.with(record.key, record.value))
     }

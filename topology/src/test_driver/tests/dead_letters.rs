@@ -86,7 +86,7 @@ fn a_processor_s_own_dead_letters_are_part_of_the_transaction() {
 fn a_processor_that_calls_its_input_wrong_stops_and_names_the_record() {
     let mut driver = driver(&through(|_| {
         Ok(each(|record, _| match record.value {
-            Some(2) => Err(Error::new(Class::Input, "two is too much")),
+            Some(2) => Err(Error::new(Class::Input, "two is too much").into()),
             _ => Ok(()),
         }))
     }));
@@ -110,7 +110,7 @@ impl Processor for Unsayable {
     type KeyOut = Bytes;
     type ValueOut = Map;
 
-    fn process(&mut self, record: &Input<'_>, context: &mut Context<'_, Bytes, Map>) -> Result<()> {
+    fn process(&mut self, record: &Input<'_>, context: &mut Context<'_, Bytes, Map>) -> Result {
         let map = BTreeMap::from([(vec![1], 2)]);
         match &self.store {
             Some(store) => Ok(store.put(&&b"key"[..], &map)?),

@@ -141,16 +141,16 @@ impl Processor for Ticking {
     type KeyOut = Bytes;
     type ValueOut = I64;
 
-    fn init(&mut self, context: &mut Output<'_>) -> Result<()> {
+    fn init(&mut self, context: &mut Output<'_>) -> Result {
         context.schedule(Schedule::WallClock { interval_ms: 1_000 });
         Ok(())
     }
 
-    fn process(&mut self, _: &Input<'_>, _: &mut Output<'_>) -> Result<()> {
+    fn process(&mut self, _: &Input<'_>, _: &mut Output<'_>) -> Result {
         Ok(())
     }
 
-    fn punctuate(&mut self, due: Punctuation, context: &mut Output<'_>) -> Result<()> {
+    fn punctuate(&mut self, due: Punctuation, context: &mut Output<'_>) -> Result {
         let value = Some(due.timestamp_ms);
         context.forward(Record { offset: -1, timestamp_ms: 0, key: None, value, headers: Headers::NONE })
     }

@@ -12,9 +12,9 @@ use std::fmt::Debug;
 
 use super::{OwnedRecord, TestDriver};
 use crate::codec::{Bytes, I64};
-use crate::error::Result;
 use crate::graph::{Builder, Topic, Topology, Wiring};
 use crate::log::Headers;
+use crate::processor::Result;
 use crate::processor::{Context, Processor, Record};
 
 type Input<'r> = Record<'r, Bytes, I64>;
@@ -28,19 +28,19 @@ struct Functions<P, C> {
 
 impl<P, C> Processor for Functions<P, C>
 where
-    P: FnMut(&Input<'_>, &mut Output<'_>) -> Result<()> + 'static,
-    C: FnMut(&mut Output<'_>) -> Result<()> + 'static,
+    P: FnMut(&Input<'_>, &mut Output<'_>) -> Result + 'static,
+    C: FnMut(&mut Output<'_>) -> Result + 'static,
 {
     type Key = Bytes;
     type Value = I64;
     type KeyOut = Bytes;
     type ValueOut = I64;
 
-    fn process(&mut self, record: &Input<'_>, context: &mut Output<'_>) -> Result<()> {
+    fn process(&mut self, record: &Input<'_>, context: &mut Output<'_>) -> Result {
         (self.process)(record, context)
     }
 
-    fn committed(&mut self, context: &mut Output<'_>) -> Result<()> {
+    fn committed(&mut self, context: &mut Output<'_>) -> Result {
         (self.committed)(context)
     }
 }
@@ -48,7 +48,7 @@ where
 /// A processor made of one function.
 fn each<P>(process: P) -> impl Processor<Key = Bytes, Value = I64, KeyOut = Bytes, ValueOut = I64>
 where
-    P: FnMut(&Input<'_>, &mut Output<'_>) -> Result<()> + 'static,
+    P: FnMut(&Input<'_>, &mut Output<'_>) -> Result + 'static,
 {
     each_and_committed(process, |_| Ok(()))
 }
@@ -59,8 +59,8 @@ fn each_and_committed<P, C>(
     committed: C,
 ) -> impl Processor<Key = Bytes, Value = I64, KeyOut = Bytes, ValueOut = I64>
 where
-    P: FnMut(&Input<'_>, &mut Output<'_>) -> Result<()> + 'static,
-    C: FnMut(&mut Output<'_>) -> Result<()> + 'static,
+    P: FnMut(&Input<'_>, &mut Output<'_>) -> Result + 'static,
+    C: FnMut(&mut Output<'_>) -> Result + 'static,
 {
     Functions { process, committed }
 }
@@ -96,7 +96,7 @@ fn numbers(records: &[OwnedRecord]) -> Vec<i64> {
     records.iter().map(number).collect()
 }
 
-fn error_of<T: Debug>(result: Result<T>) -> String {
+fn error_of<T: Debug>(result: crate::Result<T>) -> String {
     result.unwrap_err().to_string()
 }
 
@@ -129,7 +129,7 @@ impl Processor for Bounds {
     type KeyOut = Bytes;
     type ValueOut = I64;
 
-    fn init(&mut self, context: &mut Output<'_>) -> Result<()> {
+    fn init(&mut self, context: &mut Output<'_>) -> Result {
         for value in [context.next_offset(), context.input_end()] {
             context.forward(Record {
                 offset: -1,
@@ -142,7 +142,7 @@ impl Processor for Bounds {
         Ok(())
     }
 
-    fn process(&mut self, _: &Input<'_>, _: &mut Output<'_>) -> Result<()> {
+    fn process(&mut self, _: &Input<'_>, _: &mut Output<'_>) -> Result {
         Ok(())
     }
 }

@@ -26,14 +26,14 @@ impl Processor for Watch {
     type KeyOut = Bytes;
     type ValueOut = I64;
 
-    fn init(&mut self, context: &mut Output<'_>) -> Result<()> {
+    fn init(&mut self, context: &mut Output<'_>) -> Result {
         for (interval_ms, id) in &mut self.schedules {
             *id = Some(context.schedule(Schedule::StreamTime { interval_ms: *interval_ms }));
         }
         Ok(())
     }
 
-    fn process(&mut self, record: &Input<'_>, context: &mut Output<'_>) -> Result<()> {
+    fn process(&mut self, record: &Input<'_>, context: &mut Output<'_>) -> Result {
         if self.suspends && record.timestamp_ms % 5 == 0 && self.takes_at != Some(record.offset) {
             self.waits_at = Some(record.offset);
             context.suspend_from(record.offset);
@@ -47,13 +47,13 @@ impl Processor for Watch {
         context.forward(record.with(None, Some(now_ms)))
     }
 
-    fn punctuate(&mut self, due: Punctuation, context: &mut Output<'_>) -> Result<()> {
+    fn punctuate(&mut self, due: Punctuation, context: &mut Output<'_>) -> Result {
         let (interval_ms, _) = self.schedules.iter().find(|(_, id)| *id == Some(due.id)).unwrap();
         let value = Some(-1_000_000 * interval_ms - due.timestamp_ms);
         context.forward(Record { offset: -1, timestamp_ms: due.timestamp_ms, key: None, value, headers: Headers::NONE })
     }
 
-    fn committed(&mut self, context: &mut Output<'_>) -> Result<()> {
+    fn committed(&mut self, context: &mut Output<'_>) -> Result {
         if let Some(offset) = self.waits_at.take() {
             self.takes_at = Some(offset);
             context.resume();

@@ -30,19 +30,19 @@ impl Processor for Founding {
     type KeyOut = Bytes;
     type ValueOut = I64;
 
-    fn init(&mut self, context: &mut Output<'_>) -> Result<()> {
+    fn init(&mut self, context: &mut Output<'_>) -> Result {
         if self.step(context)? {
             context.suspend_from(context.next_offset());
         }
         Ok(())
     }
 
-    fn process(&mut self, record: &Input<'_>, context: &mut Output<'_>) -> Result<()> {
+    fn process(&mut self, record: &Input<'_>, context: &mut Output<'_>) -> Result {
         assert!(self.steps.get(&2)?.is_some(), "taken too soon");
         context.forward(record.with(record.key, record.value))
     }
 
-    fn committed(&mut self, context: &mut Output<'_>) -> Result<()> {
+    fn committed(&mut self, context: &mut Output<'_>) -> Result {
         if context.is_suspended() && !self.step(context)? {
             context.resume();
         }

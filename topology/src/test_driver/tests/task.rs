@@ -12,7 +12,7 @@ impl Processor for Keep {
     type KeyOut = Bytes;
     type ValueOut = I64;
 
-    fn process(&mut self, record: &Input<'_>, _: &mut Output<'_>) -> Result<()> {
+    fn process(&mut self, record: &Input<'_>, _: &mut Output<'_>) -> Result {
         Ok(self.kept.put(&record.value.unwrap(), &&[7; 1_000][..])?)
     }
 }

@@ -13,7 +13,7 @@ impl Processor for Split {
     type KeyOut = Bytes;
     type ValueOut = I64;
 
-    fn process(&mut self, record: &Input<'_>, context: &mut Output<'_>) -> Result<()> {
+    fn process(&mut self, record: &Input<'_>, context: &mut Output<'_>) -> Result {
         let same = record.with(record.key, record.value);
         if record.value.unwrap() % 2 == 0 { context.forward(same) } else { context.forward_to(&self.odd, same) }
     }
