@@ -1,6 +1,6 @@
 //! `cairn genesis`: a commented genesis file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -42,6 +42,7 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn run(self, shell: &Shell) -> Result<Exit> {
+        shell.parameters.refuse_misspelt()?;
         let text = match &self.keys {
             Some(path) => {
                 let keys = key_file::read(path)?;
@@ -65,9 +66,18 @@ impl Arguments {
                 let mut options = std::fs::OpenOptions::new();
                 let file = options.write(true).create_new(true).open(path);
                 file.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()))
-                    .map_err(|error| Error::usage(format!("cannot write {}: {error}", path.display())))?;
+                    .map_err(|error| cannot_write(path, &error))?;
             }
         }
         Ok(Exit::Done)
     }
+}
+
+fn cannot_write(path: &Path, error: &std::io::Error) -> Error {
+    Error::usage(match error.kind() {
+        std::io::ErrorKind::AlreadyExists => {
+            format!("{} exists already and is not written over: name another file", path.display())
+        }
+        _ => format!("cannot write {}: {error}", path.display()),
+    })
 }

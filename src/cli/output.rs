@@ -2,6 +2,9 @@
 
 use std::io::IsTerminal;
 
+/// Below it, a rate says more of the machine's mood than of what was done.
+const RATE_TIME_MIN_MS: u64 = 1_000;
+
 /// Colours, where they are wanted: on a terminal, unless `NO_COLOR` is set or the terminal is a dumb one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Paint {
@@ -109,6 +112,18 @@ pub(crate) fn grouped(number: impl Into<i128>) -> String {
     text
 }
 
+/// A number of things: `1 line`, `2,000 lines`.
+pub(crate) fn counted(number: u64, noun: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{ending}", grouped(number))
+}
+
+/// How many there were per second; `None` where the time was too short to say.
+pub(crate) fn per_second(count: u64, took_ms: i64) -> Option<u64> {
+    let took_ms = u64::try_from(took_ms).ok().filter(|took_ms| *took_ms >= RATE_TIME_MIN_MS)?;
+    Some(u64::try_from(u128::from(count) * 1_000 / u128::from(took_ms)).unwrap_or(u64::MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,6 +142,12 @@ mod tests {
             assert_eq!(grouped(number), text);
         }
         assert_eq!(grouped(i64::MIN), "-9,223,372,036,854,775,808");
+    }
+
+    #[test]
+    fn one_is_singular_and_a_rate_needs_time() {
+        assert_eq!([0, 1, 2_000].map(|n| counted(n, "line")), ["0 lines", "1 line", "2,000 lines"]);
+        assert_eq!([999, 1_000, 2_000].map(|ms| per_second(5_000, ms)), [None, Some(5_000), Some(2_500)]);
     }
 
     #[test]

@@ -102,6 +102,10 @@ impl Arguments {
         // Before anybody is asked and keys are made.
         self.engine.config(&directories).check().map_err(|error| Error::usage(error.to_string()))?;
         let settings = shell.log(&self.chain.log)?;
+        if settings.is_to_be_made() {
+            let place = settings.place(&self.chain.blockchain.blockchain);
+            founding::check(&self.request(shell, &directories, &place))?;
+        }
         settings.open(Run { arguments: self, shell, directories, settings: &settings, supervisor })?
     }
 }
@@ -116,7 +120,10 @@ struct Run<'r> {
 
 impl UsesLog for Run<'_> {
     type Output = Result<Exit>;
-    const MAKES_LOG: bool = true;
+
+    fn makes_log(&self) -> bool {
+        true
+    }
 
     fn with<L: Log>(self, log: L) -> Result<Exit> {
         let Self { arguments, shell, directories, settings, mut supervisor } = self;
@@ -141,6 +148,17 @@ impl UsesLog for Run<'_> {
 }
 
 impl Arguments {
+    fn request<'r>(&'r self, shell: &'r Shell, directories: &'r Directories, place: &'r Place) -> Request<'r> {
+        Request {
+            genesis: self.genesis.as_deref(),
+            keys: self.keys.as_deref(),
+            directories,
+            application_id: &self.engine.application_id,
+            place,
+            parameters: &shell.parameters,
+        }
+    }
+
     /// Everything up to the moment when the engine runs.
     fn begin<L: Log>(
         &self,
@@ -151,14 +169,7 @@ impl Arguments {
         place: &Place,
     ) -> Result<(Application, Client)> {
         let topics = self.chain.topics();
-        let request = Request {
-            genesis: self.genesis.as_deref(),
-            keys: self.keys.as_deref(),
-            directories,
-            application_id: &self.engine.application_id,
-            place,
-            parameters: &shell.parameters,
-        };
+        let request = self.request(shell, directories, place);
         tracing::info!(topic = topics.blockchain, "reading the chain");
         let on_topic = topic::genesis(reader, &topics.blockchain)?;
         // A chain that a newer program goes on with is left alone, before anything is made or noted.

@@ -51,7 +51,20 @@ impl Shell {
         let given = |id: &str, value: &Option<String>| value.clone().map(|value| (value, self.rank(id)));
         let (brokers, log) = (given("brokers", &arguments.brokers), given("log", &arguments.log));
         let properties = log::properties(&self.file, &self.environment, &arguments.property);
-        Ok(LogSettings::choose(brokers, log, properties)?)
+        let has_properties = !properties.is_empty();
+        let chosen = LogSettings::choose(brokers, log, properties)?;
+        match &chosen {
+            LogSettings::Embedded { .. } if !arguments.property.is_empty() => Err(Error::usage(
+                "-X sets a property of the connection to Kafka, and --log embedded:DIR has none: leave one of them out",
+            )),
+            LogSettings::Embedded { .. } if has_properties => {
+                tracing::warn!(
+                    "properties of Kafka in the settings file or the environment mean nothing to --log embedded:DIR"
+                );
+                Ok(chosen)
+            }
+            _ => Ok(chosen),
+        }
     }
 
     /// Where an option's value came from.

@@ -59,9 +59,23 @@ impl Environment {
             .map(String::as_str)
             .filter(|name| !name.starts_with(KAFKA_PREFIX) && !is_of_a_service(name) && !is_of_a_script(name))
             .filter(|name| !known.iter().any(|known| known == name))
-            .map(|name| (name, nearest(name, known.iter().map(String::as_str)).map(str::to_owned)))
+            .map(|name| (name, nearest_variable(name, &known)))
             .collect()
     }
+
+    /// Variables that are no parameter's, each with the one that it is nearest to.
+    pub fn misspelt_parameters(&self) -> Vec<(String, String)> {
+        let known: Vec<String> = PARAMETER_KEYS.into_iter().map(parameter_variable).collect();
+        let unknown = self.unknown(&known);
+        unknown.into_iter().filter_map(|(name, near)| Some((name.to_owned(), near?))).collect()
+    }
+}
+
+/// The known variable that may have been meant. What all of them begin with says nothing about it.
+fn nearest_variable(name: &str, known: &[String]) -> Option<String> {
+    let rest = |name: &str| name.strip_prefix(PREFIX).map_or_else(|| name.to_owned(), str::to_owned);
+    let rests: Vec<String> = known.iter().map(|name| rest(name)).collect();
+    nearest(&rest(name), rests.iter().map(String::as_str)).map(|near| format!("{PREFIX}{near}"))
 }
 
 /// Whether a cluster sets it by itself, for a service named `cairn` or `cairn-kafka`: `CAIRN_KAFKA_SERVICE_HOST`,

@@ -1,6 +1,6 @@
 //! Which log: a Kafka cluster or a directory. The one place where that is decided; all else is generic over the log.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use topology::clock::{Clock, SystemClock};
@@ -57,8 +57,10 @@ pub trait UsesLog {
     /// What comes of it.
     type Output;
 
-    /// Whether an embedded log that is not there is made: not for who only reads, lest a mistyped name look like an empty log.
-    const MAKES_LOG: bool = false;
+    /// Whether an embedded log that is not there is made: not for a reader, lest a mistyped name look like an empty log.
+    fn makes_log(&self) -> bool {
+        false
+    }
 
     /// Does it.
     fn with<L: Log>(self, log: L) -> Self::Output;
@@ -89,7 +91,7 @@ impl LogSettings {
     fn embedded(text: &str) -> Result<Self> {
         match text.strip_prefix(EMBEDDED) {
             Some(directory) if !directory.is_empty() => Ok(Self::Embedded { directory: directory.into() }),
-            _ => Err(Error::new(format!("--log {text}: write embedded:DIR, with the log's directory"))),
+            _ => Err(Error::new(format!("--log '{text}' names no log: write embedded:DIR, with the log's directory"))),
         }
     }
 
@@ -106,6 +108,11 @@ impl LogSettings {
         }
     }
 
+    /// Whether the log is known to hold nothing, for it has to be made first. Of a cluster that is not known.
+    pub fn is_to_be_made(&self) -> bool {
+        matches!(self, Self::Embedded { directory } if !is_log(directory))
+    }
+
     /// Opens the log and does something with it. Of a cluster, nobody is waited for yet.
     pub fn open<U: UsesLog>(&self, user: U) -> Result<U::Output, OpenError> {
         match self {
@@ -117,13 +124,44 @@ impl LogSettings {
                 Ok(user.with(log))
             }
             Self::Embedded { directory } => {
+                if user.makes_log() && !is_log(directory) {
+                    refuse_something_else(directory).map_err(OpenError::Setting)?;
+                }
                 let clock = SystemClock::new();
-                let options = embedded::Options { must_exist: !U::MAKES_LOG, ..embedded::Options::default() };
+                let options = embedded::Options { must_exist: !user.makes_log(), ..embedded::Options::default() };
                 let log = EmbeddedLog::open(directory, &options, Arc::new(move || clock.now_ms()))?;
                 Ok(user.with(log))
             }
         }
     }
+}
+
+/// What an embedded log's directory holds.
+const DATABASE: &str = "db";
+const LOCK: &str = "LOCK";
+
+fn is_log(directory: &Path) -> bool {
+    directory.join(DATABASE).join("CURRENT").is_file()
+}
+
+/// Refuses to make a log in a directory that holds something else: it is a mistyped one. What a process left that was killed
+/// while it made a log is a beginning of one.
+fn refuse_something_else(directory: &Path) -> Result<()> {
+    let failed = |error: std::io::Error| Error::new(format!("cannot make a log in {}: {error}", directory.display()));
+    let entries = match std::fs::read_dir(directory) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(failed)?,
+    };
+    for entry in entries {
+        let name = entry.map_err(failed)?.file_name();
+        if name != DATABASE && name != LOCK {
+            return Err(Error::new(format!(
+                "{} is not empty and holds no log; nothing was made there. Check the path, or name an empty directory",
+                directory.display()
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Properties of librdkafka: those of the command line win over the environment's, these over the file's.
@@ -139,8 +177,6 @@ pub fn properties(file: &File, environment: &Environment, command_line: &[(Strin
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     fn kafka(brokers: &str) -> LogSettings {
@@ -168,7 +204,7 @@ mod tests {
         let refused =
             |text: &str| LogSettings::choose(None, Some((text.to_owned(), Rank::File)), Vec::new()).unwrap_err();
         assert!(refused("embedded:").to_string().contains("embedded:DIR"));
-        assert!(refused("memory").to_string().contains("--log memory"));
+        assert!(refused("memory").to_string().contains("--log 'memory'"));
     }
 
     #[test]

@@ -13,6 +13,8 @@ use crate::chain::genesis::PARAMETER_KEYS;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChainParameters {
     asked: BTreeMap<&'static str, Asked>,
+    /// Variables that are none, each with the parameter's that it is nearest to.
+    misspelt: Vec<(String, String)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,9 +38,21 @@ impl ChainParameters {
         for (key, text) in environment.parameters() {
             asked.insert(key, Asked { text: text.to_owned(), source: parameter_variable(key) });
         }
-        let parameters = Self { asked };
+        let parameters = Self { asked, misspelt: environment.misspelt_parameters() };
         parameters.apply(&mut Parameters::default())?;
         Ok(parameters)
+    }
+
+    /// To be asked where a genesis is being made: refuses variables that look like a parameter's and are none. A chain could
+    /// never be given what was meant afterwards.
+    pub fn refuse_misspelt(&self) -> Result<()> {
+        match self.misspelt.first() {
+            Some((found, near)) => Err(Error::new(format!(
+                "{found} means nothing; did you mean {near}? Chain parameters are fixed when a chain is made: mend the variable, \
+                 or unset it"
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// Whether nothing was asked for.
@@ -122,6 +136,18 @@ mod tests {
         assert!(bounds.contains("block.max_transactions: 0 is out of bounds"), "{bounds}");
         let both = collect("balances = 'strict'\noverdraft_max = 5\n", &[]).unwrap_err().to_string();
         assert!(both.contains("strict balances have no overdraft"), "{both}");
+    }
+
+    #[test]
+    fn a_misspelt_parameter_of_the_environment_makes_no_genesis() {
+        let refused = |name: &str| collect("", &[(name, "3")]).unwrap().refuse_misspelt();
+        for name in ["CAIRN_FEEE", "CAIRN_BLOCK_MAX_TRANSACTION", "CAIRN_SIGNATURE"] {
+            let said = refused(name).unwrap_err().to_string();
+            assert!(said.contains(name) && said.contains("did you mean"), "{said}");
+        }
+        for name in ["CAIRN_FEE", "CAIRN_IMAGE", "CAIRN_BROKERS", "CAIRN_THREADS", "CAIRN_TEST_FEE", "FEEE"] {
+            assert_eq!(refused(name), Ok(()), "{name}");
+        }
     }
 
     #[test]

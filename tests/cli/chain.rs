@@ -51,7 +51,9 @@ fn a_chain_can_start_from_a_genesis_file_and_keys_that_were_made_before() {
     cairn.run("keys --validator north,south --output my.keys").done();
     cairn.run("keys --output my.keys").refused(2, &["my.keys exists already"]);
     cairn.run("genesis --keys my.keys --output my.toml").done();
-    cairn.run("genesis --keys my.keys --output my.toml").refused(2, &["cannot write my.toml"]);
+    cairn
+        .run("genesis --keys my.keys --output my.toml")
+        .refused(2, &["my.toml exists already and is not written over"]);
     assert_eq!(tip(&cairn, "--genesis my.toml --keys my.keys", &[])["height"], 1);
     cairn.run("keys --output other.keys").done();
     cairn.run("genesis --keys other.keys --output other.toml").done();
@@ -192,6 +194,56 @@ fn a_command_that_needs_a_log_makes_none_where_there_is_none() {
         assert!(ran.stderr.contains("there is no embedded log in typo"), "{words}: {}", ran.stderr);
         assert!(!cairn.path().join("typo").exists() && !cairn.path().join("state").exists(), "{words}");
     }
+}
+
+#[test]
+fn no_log_is_made_in_a_directory_of_something_else_nor_by_a_run_that_is_refused() {
+    let cairn = Cairn::new();
+    cairn.write("payments.jsonl", "{\"from\":\"alice\",\"to\":\"bob\",\"amount\":3}\n");
+    std::fs::create_dir(cairn.path().join("etc")).unwrap();
+    cairn.write("etc/passwd", "x");
+    let says = ["etc is not empty and holds no log"];
+    cairn.run("submit --log embedded:etc payments.jsonl").refused(2, &says);
+    cairn.run("run --log embedded:etc --state-dir state --until-end").refused(2, &says);
+    assert_eq!(std::fs::read_dir(cairn.path().join("etc")).unwrap().count(), 1);
+    assert!(!cairn.path().join("state").exists());
+
+    let run = "run --log embedded:typo --state-dir state --until-end";
+    cairn.run(&format!("{run} --genesis none.toml")).refused(2, &["none.toml"]);
+    cairn.run(&format!("{run} --keys none.keys")).refused(2, &["none.keys"]);
+    cairn.run_with(run, &[("CAIRN_FEEE", "7")]).refused(2, &["CAIRN_FEEE", "did you mean CAIRN_FEE?"]);
+    submit(&cairn, 1);
+    cairn.run(&format!("run {LOG} --until-end")).done();
+    cairn.run(run).refused(2, &["had a chain", "are these the right brokers and topic?"]);
+    assert!(!cairn.path().join("typo").exists());
+}
+
+#[test]
+fn a_misspelt_chain_parameter_makes_no_chain_and_stands_in_the_way_of_none_that_is_there() {
+    let cairn = with_transactions(1);
+    let words = format!("run {LOG} --until-end");
+    let misspelt = [("CAIRN_BLOCK_MAX_TRANSACTION", "3")];
+    let says = ["CAIRN_BLOCK_MAX_TRANSACTION means nothing; did you mean CAIRN_BLOCK_MAX_TRANSACTIONS?"];
+    for words in [&*words, "genesis", "demo --blocks 1"] {
+        cairn.run_with(words, &misspelt).refused(2, &says);
+    }
+    assert!(!cairn.path().join("state").exists());
+    cairn.run(&words).done();
+    let warned = cairn.run_with(&words, &misspelt).done().stderr;
+    assert!(warned.contains("did you mean CAIRN_BLOCK_MAX_TRANSACTIONS?"), "{warned}");
+}
+
+#[test]
+fn keys_that_lack_a_validator_are_told_in_one_sentence_and_no_file_is_to_be_written_over() {
+    let cairn = with_transactions(1);
+    cairn.run("keys --validator north,south,west,east --output whole.keys").done();
+    cairn.run("genesis --keys whole.keys --output g.toml").done();
+    cairn.run("keys --validator north --output part.keys").done();
+    let words = format!("run {LOG} --until-end --genesis g.toml --keys part.keys");
+    let ran =
+        cairn.run(&words).refused(2, &["part.keys holds", "give the key file that was made with it as --keys FILE"]);
+    let last = ran.stderr.lines().last().unwrap();
+    assert!(!last.contains("copy") && !last.contains(". "), "{last}");
 }
 
 #[test]

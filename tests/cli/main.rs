@@ -147,6 +147,8 @@ fn wrong_usage_is_exit_code_2_and_nothing_on_stdout() {
     cairn.run("run --brokers a:1 --log embedded:log").refused(2, &["both --brokers and --log"]);
     cairn.run("run --log memory:").refused(2, &["embedded:DIR"]);
     cairn.run("run --brokers a:1 -X enable.idempotence=false").refused(2, &["enable.idempotence cannot be set"]);
+    cairn.run("run --log embedded:").refused(2, &["--log 'embedded:' names no log"]);
+    cairn.run("verify --log embedded:log -X linger.ms=5").refused(2, &["-X", "leave one of them out"]);
     cairn.run("reset --log embedded:log").refused(2, &["--application-id ID"]);
 }
 
@@ -164,13 +166,13 @@ fn the_graph_is_shown_as_text_and_as_dot() {
 #[test]
 fn what_caused_an_error_is_shown_with_verbose_and_only_then() {
     let cairn = Cairn::new();
-    let quiet = cairn.run("submit --check .").refused(1, &["cannot read the input"]);
+    let quiet = cairn.run("submit --check /proc/self/mem").refused(1, &["cannot read the input"]);
     assert!(!quiet.stderr.contains("caused by"), "{}", quiet.stderr);
-    let verbose = cairn.run("submit --check . -v");
+    let verbose = cairn.run("submit --check /proc/self/mem -v");
     assert!(verbose.stderr.contains("\n  caused by: "), "{}", verbose.stderr);
-    let variable = cairn.run_with("submit --check .", &[("CAIRN_VERBOSE", "1")]);
+    let variable = cairn.run_with("submit --check /proc/self/mem", &[("CAIRN_VERBOSE", "1")]);
     assert!(variable.stderr.contains("\n  caused by: "), "{}", variable.stderr);
     cairn.write("cairn.toml", "verbose = true\n");
-    let file = cairn.run("submit --check .");
+    let file = cairn.run("submit --check /proc/self/mem");
     assert!(file.stderr.contains("\n  caused by: "), "{}", file.stderr);
 }

@@ -69,6 +69,11 @@ fn signed_payments_are_applied_and_the_same_file_again_pays_nothing_twice() {
     // The tip has moved, so the lines are valid for another time now, and are the same payments all the same.
     let again = chain.submit("--sign-with alice.key day.jsonl");
     assert!(again["valid_until"].as_u64() > report["valid_until"].as_u64(), "{again}");
+    let text = chain.cairn.run(&format!("submit {LOG} --sign-with alice.key day.jsonl")).done().stdout;
+    assert!(
+        text.contains("the same lines sent before are not paid again") && text.contains("sent is not applied"),
+        "{text}"
+    );
     chain.run();
     assert_eq!(chain.balance(&chain.bob), 10);
     // A line that was added is new.
@@ -144,6 +149,15 @@ fn what_cannot_be_signed_is_refused_before_anything_is_sent() {
     let signature = "0".repeat(128);
     let signed = format!("{{\"from\":\"{}\",\"to\":\"b\",\"amount\":3,\"signature\":\"{signature}\"}}", chain.alice);
     refused(&signed, &["line 2: is signed already"]);
+    // What shows only when it is signed for the chain.
+    refused("{\"id\":null,\"to\":\"bob\",\"amount\":3}", &["line 2", "null"]);
+    refused("{\"to\":\"bob\",\"amount\":3,\"valid_until\":0}", &["line 2: valid_until 0 is over"]);
+    refused(
+        "{\"to\":\"bob\",\"amount\":3,\"valid_until\":9007199254740991}",
+        &["line 2: valid_until", "further ahead"],
+    );
+    let large = "x".repeat(cairn::chain::parse::VALUE_SIZE_BYTES_MAX - 100);
+    refused(&format!("{{\"to\":\"bob\",\"amount\":3,\"x\":\"{large}\"}}"), &["line 2: too_large"]);
 
     chain.cairn.write("good.jsonl", &good);
     let submit = |words: &str| chain.cairn.run(&format!("submit {LOG} {words} good.jsonl"));
@@ -154,8 +168,104 @@ fn what_cannot_be_signed_is_refused_before_anything_is_sent() {
     submit("--sign-with alice.key --force").refused(2, &["--force"]);
     submit("--from alice").refused(2, &["--sign-with KEY_FILE"]);
     submit("--sign-with alice.key --blockchain none").refused(2, &["topic 'none' holds none yet"]);
-    submit("--sign-with alice.key --valid-until 1000000").refused(2, &["further ahead"]);
+    let far = submit("--sign-with alice.key --valid-until 1000000").refused(2, &["nothing was sent"]);
+    assert!(far.stderr.contains("line 1: --valid-until 1000000 is further ahead"), "{}", far.stderr);
+    let elsewhere = chain.cairn.run("submit --log embedded:typo --sign-with alice.key good.jsonl");
+    elsewhere.refused(1, &["there is no embedded log in typo"]);
+    assert!(!chain.cairn.path().join("typo").exists());
     submit("--sign-with alice.key --check").done();
     chain.run();
     assert_eq!(chain.balance(&chain.bob), 0);
+}
+
+#[test]
+fn a_whole_file_is_checked_against_the_chain_before_the_first_line_is_paid() {
+    // Without ids, only a nonce keeps a payment from being repeated.
+    let chain = Chain::new(&[("CAIRN_IDS_REMEMBER_BLOCKS", "0")]);
+    let line = |nonce: u64| format!("{{\"to\":\"{}\",\"amount\":1,\"nonce\":{nonce}}}\n", chain.bob);
+    // More than one chunk.
+    let good: String = (0..5_000).map(line).collect();
+    chain.cairn.write("many.jsonl", &(good + "{\"to\":\"bob\",\"amount\":1}\n"));
+    let words = format!("submit {LOG} --sign-with alice.key many.jsonl");
+    let ran = chain.cairn.run(&words).refused(2, &["nothing was sent"]);
+    assert!(ran.stderr.contains("line 5001: needs a `nonce` of its own"), "{}", ran.stderr);
+    assert_eq!(chain.cairn.run(&format!("verify {LOG} --json")).done().json()[0]["unsealed_records"], 0);
+
+    // What is asked for goes into lines with a nonce, and is told only if it did.
+    chain.cairn.write("few.jsonl", &(line(0) + &line(1)));
+    let report = chain.submit("--sign-with alice.key --valid-until 7 few.jsonl");
+    assert_eq!((&report["sent"], &report["valid_until"]), (&2.into(), &7.into()));
+    let own = format!("{{\"to\":\"{}\",\"amount\":1,\"nonce\":2,\"valid_until\":5}}\n", chain.bob);
+    chain.cairn.write("own.jsonl", &(own + &line(3)));
+    assert_eq!(chain.submit("--sign-with alice.key own.jsonl")["valid_until"], 5, "the smallest that a line carries");
+    chain.cairn.write("none.jsonl", &line(4));
+    assert_eq!(chain.submit("--sign-with alice.key none.jsonl")["valid_until"], serde_json::Value::Null);
+    chain.run();
+    assert_eq!(chain.balance(&chain.bob), 5);
+}
+
+#[test]
+fn a_pinned_submission_signs_for_no_other_chain() {
+    let chain = Chain::new(&[]);
+    let cairn = &chain.cairn;
+    cairn.write("one.jsonl", &format!("{{\"to\":\"{}\",\"amount\":3}}\n", chain.bob));
+    let report = cairn.run(&format!("verify {LOG} --json --checkpoint good.json")).done().json().remove(0);
+    let hash = report["genesis_hash"].as_str().unwrap().to_owned();
+    let other = if hash.starts_with('0') { "1" } else { "0" }.repeat(64);
+    let submit = |words: &str| cairn.run(&format!("submit {LOG} --json --sign-with alice.key {words} one.jsonl"));
+
+    let refused = submit(&format!("--genesis-hash {other}")).refused(2, &[&hash, &other, "nothing was sent"]);
+    assert_eq!(refused.stdout, "");
+    cairn.run("keys --output other.keys").done();
+    cairn.run("genesis --keys other.keys --output other.toml").done();
+    submit("--genesis other.toml").refused(2, &["was pinned"]);
+    let checkpoint = std::fs::read_to_string(cairn.path().join("good.json")).unwrap();
+    cairn.write("other.json", &checkpoint.replace(&hash, &other));
+    submit("--checkpoint other.json").refused(2, &["was pinned"]);
+    cairn.write("later.json", &checkpoint.replace("\"height\":0", "\"height\":9"));
+    submit("--checkpoint later.json").refused(1, &["ends at height 0", "checkpoint is at 9"]);
+    submit("--checkpoint none.json").refused(2, &["there is no checkpoint none.json"]);
+    assert_eq!(cairn.run(&format!("verify {LOG} --json")).done().json()[0]["unsealed_records"], 0, "nothing was sent");
+
+    for words in [format!("--genesis-hash {hash}"), "--genesis genesis.toml".into(), "--checkpoint good.json".into()] {
+        let report = submit(&words).done().json().remove(0);
+        assert_eq!((report["genesis_hash"].as_str(), &report["anchored"]), (Some(&*hash), &true.into()));
+    }
+    let free = cairn.run(&format!("submit {LOG} --sign-with alice.key one.jsonl")).done().stdout;
+    assert!(free.contains(&hash[..16]) && free.contains("unanchored"), "{free}");
+}
+
+#[test]
+fn unsigned_payments_are_not_sent_to_a_chain_that_takes_signed_ones_only() {
+    let chain = Chain::new(&[]);
+    let line = "{\"from\":\"alice\",\"to\":\"bob\",\"amount\":3}\n";
+    chain.cairn.write("one.jsonl", line);
+    let submit = format!("submit {LOG} --json");
+    let file = chain.cairn.run(&format!("{submit} one.jsonl")).refused(2, &["nothing was sent", "--force"]);
+    assert!(
+        file.stderr.contains("line 1: is not signed") && file.stderr.contains("--sign-with KEY_FILE"),
+        "{}",
+        file.stderr
+    );
+    let pipe = chain.cairn.run_with_input(&submit, line).refused(2, &["line 1: is not signed", "--sign-with KEY_FILE"]);
+    assert_eq!((file.stdout.as_str(), pipe.stdout.as_str()), ("", ""));
+    let forced = chain.cairn.run(&format!("{submit} --force one.jsonl")).done().json();
+    assert_eq!(forced[0]["sent"], 1);
+}
+
+#[test]
+fn a_submission_that_is_repeated_later_is_the_same_though_it_is_signed_for_another_time() {
+    let chain = Chain::new(&[]);
+    let line = |amount| format!("{{\"to\":\"{}\",\"amount\":{amount}}}\n", chain.bob);
+    chain.cairn.write("day.jsonl", &(line(3) + &line(4)));
+    let words = "--sign-with alice.key --submission may day.jsonl";
+    chain.submit(words);
+    chain.run();
+    chain.cairn.write("day.jsonl", &(line(3) + &line(4) + &line(5)));
+    let again = chain.submit(words);
+    assert_eq!((&again["sent"], &again["skipped"]), (&1.into(), &2.into()));
+    chain.run();
+    assert_eq!(chain.balance(&chain.bob), 12);
+    chain.cairn.write("day.jsonl", &(line(9) + &line(4) + &line(5)));
+    chain.cairn.run(&format!("submit {LOG} {words}")).refused(2, &["line 1 differs"]);
 }

@@ -1,5 +1,8 @@
 //! `cairn submit`, and the lines it refuses.
 
+use topology::log::embedded::{EmbeddedLog, Options};
+use topology::log::{Header, Log, Producer, ProducerOptions, ProducerRecord};
+
 use crate::Cairn;
 
 const GOOD: &str = r#"{"from":"alice","to":"bob","amount":3}"#;
@@ -36,7 +39,7 @@ fn a_pipe_ends_at_its_first_bad_line_and_what_stood_before_is_sent() {
 #[test]
 fn checking_needs_no_log() {
     let cairn = Cairn::new();
-    assert_eq!(cairn.run_with_input("submit --check", GOOD).done().stdout, "1 lines, 0 of them no transactions\n");
+    assert_eq!(cairn.run_with_input("submit --check", GOOD).done().stdout, "1 line, 0 of them no transactions\n");
     let bad = cairn.run_with_input("submit --check --json", "[]\n");
     assert_eq!((bad.code, &bad.json()[0]["unreadable"]), (2, &1.into()));
     cairn.run("submit --check none.jsonl").refused(2, &["cannot read none.jsonl"]);
@@ -56,4 +59,93 @@ fn a_named_submission_that_is_repeated_sends_only_what_is_new() {
     assert_eq!(sent("--submission may-31 day.jsonl"), 2);
     assert_eq!(sent("--submission june-1 day.jsonl"), 12);
     assert_eq!(sent("day.jsonl"), 12, "without a name nothing is remembered");
+}
+
+/// Writes a record past the program, with these headers.
+fn forge(cairn: &Cairn, value: &str, headers: &[(&str, &str)]) {
+    let log = EmbeddedLog::open(&cairn.path().join("log"), &Options::default(), std::sync::Arc::new(|| 0)).unwrap();
+    let mut producer = log
+        .producer(&ProducerOptions {
+            transactional_id: "forger".to_owned(),
+            transaction_timeout_ms: 10_000,
+            client_id: "forger".to_owned(),
+            track_topics: Vec::new(),
+        })
+        .unwrap();
+    let limit = std::time::Duration::from_secs(10);
+    producer.init_transactions(limit).unwrap();
+    producer.begin().unwrap();
+    let headers: Vec<_> =
+        headers.iter().map(|(name, value)| Header { name: name.as_bytes(), value: Some(value.as_bytes()) }).collect();
+    let value = Some(value.as_bytes());
+    let (topic, partition, timestamp_ms, key) = ("transactions", None, 0, None);
+    producer.send(&ProducerRecord { topic, partition, timestamp_ms, key, value, headers: &headers }).unwrap();
+    producer.commit(limit).unwrap();
+}
+
+#[test]
+fn a_submission_takes_no_other_lines_under_the_name_of_those_that_arrived() {
+    let cairn = Cairn::new();
+    let line = |amount: u64| format!("{{\"from\":\"alice\",\"to\":\"bob\",\"amount\":{amount}}}\n");
+    let submit = "submit --log embedded:log --submission second";
+    cairn.write("day.jsonl", &(line(1) + &line(2)));
+    cairn.run(&format!("{submit} day.jsonl")).done();
+    let says = ["line 1 differs from what arrived as line 1 of submission 'second'; give another --submission name"];
+    // Edited, another pipe, and the same lines in another order, with new ones behind them.
+    cairn.write("edited.jsonl", &(line(7) + &line(2) + &line(3)));
+    assert_eq!(cairn.run(&format!("{submit} edited.jsonl")).refused(2, &says).stdout, "");
+    assert_eq!(cairn.run_with_input(submit, &line(7)).refused(2, &says).stdout, "");
+    cairn.run_with_input(submit, &(line(2) + &line(1) + &line(3))).refused(2, &says);
+    // Shorter, or emptied.
+    cairn.write("short.jsonl", &line(1));
+    cairn
+        .run(&format!("{submit} short.jsonl"))
+        .refused(2, &["ends with line 1", "line 2 of submission 'second' arrived"]);
+    cairn.run(submit).refused(2, &["ends with line 0"]);
+    cairn.run_with_input(submit, &format!("{}\n{}", line(1), line(3))).refused(2, &["line 2 differs"]);
+    // None of that was sent, and what goes on is.
+    let report = cairn.run_with_input(&format!("{submit} --json"), &(line(1) + &line(2) + &line(3))).done().json();
+    assert_eq!((&report[0]["sent"], &report[0]["skipped"]), (&1.into(), &2.into()));
+    let sealed = cairn.run("run --log embedded:log --state-dir state --until-end --json").done();
+    assert_eq!(sealed.json().len(), 1);
+    assert_eq!(cairn.run("verify --log embedded:log --json").done().json()[0]["records"], 3);
+}
+
+#[test]
+fn a_forged_header_ends_no_submission_as_if_all_lines_were_there() {
+    let line = format!("{GOOD}\n");
+    for (forged, says) in [
+        ("second:18446744073709551615", "is of submission 'second', and not which line"),
+        ("second:18446744073709551615:0123456789abcdef", "line 1 did not arrive"),
+        ("second:1:0123456789abcdef", "line 1 differs"),
+        ("second:", "not which line"),
+    ] {
+        let cairn = Cairn::new();
+        cairn.run_with_input("submit --log embedded:log", &line).done();
+        forge(&cairn, GOOD, &[("cairn-submission", forged)]);
+        let submit = "submit --log embedded:log --submission second";
+        assert_eq!(cairn.run_with_input(submit, &line).refused(2, &[says]).stdout, "", "{forged}");
+    }
+    // Behind lines that did arrive, too, with the place of the record that says so.
+    let cairn = Cairn::new();
+    let submit = "submit --log embedded:log --submission second";
+    cairn.run_with_input(submit, &line).done();
+    forge(&cairn, GOOD, &[("cairn-submission", "second:18446744073709551615:0123456789abcdef")]);
+    cairn
+        .run_with_input(submit, &line)
+        .refused(2, &["ends with line 1", "line 18446744073709551615", "offset 2 of transactions-0"]);
+    let headers = [("cairn-submission", "another:1:0123456789abcdef"), ("else", "second:7")];
+    let cairn = Cairn::new();
+    cairn.run_with_input(submit, &line).done();
+    forge(&cairn, GOOD, &headers);
+    cairn.run_with_input(submit, &line.repeat(2)).done();
+}
+
+#[test]
+fn a_directory_is_no_file_of_transactions() {
+    let cairn = Cairn::new();
+    for words in ["--check .", "--log embedded:log .", "--log embedded:log --force ."] {
+        cairn.run(&format!("submit {words}")).refused(2, &[". is a directory"]);
+    }
+    assert!(!cairn.path().join("log").exists());
 }

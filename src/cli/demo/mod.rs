@@ -133,6 +133,7 @@ impl Arguments {
         let keys = keys::default(&mut StdRng::seed_from_u64(self.seed))?;
         let on_topic = topic::genesis(&Reader::new(log, &shell.clock, "cairn-demo"), BLOCKCHAIN)?;
         let Some(genesis) = on_topic else {
+            shell.parameters.refuse_misspelt()?;
             let genesis = funded(genesis::default(DEFAULT_CHAIN_ID.to_owned(), &keys, &shell.parameters)?, shell)?;
             return Ok(Founding { genesis, keys, source: Source::New, notes: None });
         };

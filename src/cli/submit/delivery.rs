@@ -1,11 +1,5 @@
 //! Chunks into the topic, each in one transaction, whatever happens to the producer.
 //!
-//! The first record of each transaction carries a header with the submission's name and the last line of the transaction:
-//!
-//! ```text
-//! cairn-submission: <name>:<number of the last line, decimal>
-//! ```
-//!
 //! ```text
 //!           chunk                  committed
 //!   Ready ────────> transaction ───────────────────────────────> Ready
@@ -13,13 +7,13 @@
 //!     │                  v                                         │
 //!     │            new producer, same transactional id: it ends what the old one left open, either way
 //!     │                  │                                         │
-//!     │                  v              the chunk's header is there│
+//!     │                  v              the last line's mark is there│
 //!     └──the chunk    read the topic up to its end ────────────────┘
-//!        again        and look for the header
+//!        again        and look for the mark
 //! ```
-//! A transaction is there whole or not at all, so its first record tells of all. What is read begins where the topic ended
-//! when the submission began; with a name that was used before, at the topic's beginning. So a name is known for as long as
-//! the topic keeps the records under it.
+//! Each record carries a mark (`mark`). A transaction is there whole or not at all, so its last record tells of all. What is read
+//! begins where the topic ended when the submission began; under a name that was given, at the topic's beginning, and the input
+//! must begin with the lines that arrived (`earlier`). So a name is known for as long as the topic keeps the records under it.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -27,14 +21,15 @@ use std::time::Duration;
 use topology::Class;
 use topology::clock::Clock;
 use topology::log::{
-    self, Header, Isolation, Log, Offset, Producer, ProducerOptions, ProducerRecord, Record, Start, TopicPartition,
+    self, Header, Isolation, Log, Offset, Producer, ProducerOptions, ProducerRecord, Start, TopicPartition, Watermarks,
 };
 
 use super::super::error::{Error, Result};
-use super::lines::Chunk;
+use super::earlier::Earlier;
+use super::lines::{Chunk, Line};
+use super::mark::{HEADER, Mark};
 use crate::reader::Reader;
 
-const HEADER: &str = "cairn-submission";
 const TIMEOUT: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -53,6 +48,8 @@ pub(super) struct Report {
     pub(super) skipped_line_count: u64,
     /// Kafka transactions that had to be done again.
     pub(super) repeat_count: u64,
+    /// The first active height after which one of the lines that were signed cannot be applied any more.
+    pub(super) valid_until: Option<u64>,
 }
 
 /// A submission under way.
@@ -65,37 +62,42 @@ pub(super) struct Delivery<'d, L: Log> {
     producer: Option<L::Producer>,
     /// Where each partition ended when this submission began.
     since: Vec<(TopicPartition, Offset)>,
+    /// What arrived before it; `None` under a name that is used once.
+    earlier: Option<Earlier>,
     /// The last line known to be there.
     delivered_line: u64,
+    /// The last line of the input so far.
+    read_line: u64,
     report: Report,
 }
 
 impl<'d, L: Log> Delivery<'d, L> {
-    /// A submission under a name that nobody used.
+    /// A submission under a name that was never used.
     pub(super) fn new(log: L, topic: &str, name: &str, clock: &'d dyn Clock) -> Result<Self> {
-        let since = ends(&log, topic)?;
+        let since = extents(&log, topic)?.into_iter().map(|(partition, marks)| (partition, marks.high)).collect();
         let producer = Some(producer(&log, name)?);
         let report = Report { submission: name.to_owned(), ..Report::default() };
         let (topic, name) = (topic.to_owned(), name.to_owned());
-        Ok(Self { log, clock, topic, name, producer, since, delivered_line: 0, report })
+        Ok(Self { log, clock, topic, name, producer, since, earlier: None, delivered_line: 0, read_line: 0, report })
     }
 
     /// A submission that continues behind the last line that arrived under its name.
     pub(super) fn resume(log: L, topic: &str, name: &str, clock: &'d dyn Clock) -> Result<Self> {
         // The producer first: it fences another run of the same name and ends what that left open.
         let mut delivery = Self::new(log, topic, name, clock)?;
-        for (_, offset) in &mut delivery.since {
-            *offset = 0;
-        }
-        delivery.delivered_line = delivery.read_delivered_line()?;
-        delivery.since = ends(&delivery.log, topic)?;
-        delivery.report.skipped_line_count = delivery.delivered_line;
+        let found = extents(&delivery.log, topic)?;
+        let is_cut = found.iter().any(|(_, marks)| marks.low > 0);
+        let partitions: Vec<_> = found.into_iter().map(|(partition, _)| partition).collect();
+        let earlier = Earlier::read(&delivery.reader(), &partitions, name, is_cut)?;
+        delivery.delivered_line = earlier.last_line();
+        delivery.report.skipped_line_count = earlier.line_count();
+        delivery.earlier = Some(earlier);
         Ok(delivery)
     }
 
-    /// Lines of the input that had arrived before.
-    pub(super) fn skipped_line_count(&self) -> u64 {
-        self.report.skipped_line_count
+    /// The last line of the input that had arrived before; 0 if none had.
+    pub(super) fn arrived_line(&self) -> u64 {
+        self.earlier.as_ref().map_or(0, Earlier::last_line)
     }
 
     /// What was delivered so far.
@@ -103,13 +105,28 @@ impl<'d, L: Log> Delivery<'d, L> {
         self.report.clone()
     }
 
-    /// Delivers a chunk: returns when its records are committed, once each.
+    fn reader(&self) -> Reader<'_, L> {
+        Reader::new(&self.log, self.clock, "cairn-submit")
+    }
+
+    /// Delivers a chunk: returns when its records are committed, once each. Refuses lines that are not what arrived before in
+    /// their place.
     pub(super) fn send(&mut self, chunk: &Chunk) -> Result<()> {
-        let Some((last_line, ..)) = chunk.iter().next_back() else { return Ok(()) };
+        let Some(last) = chunk.iter().next_back().map(|line| line.mark()) else { return Ok(()) };
+        self.read_line = last.line;
         let behind = self.delivered_line;
+        if let Some(earlier) = &mut self.earlier {
+            let arrived_line = earlier.last_line();
+            for line in chunk.iter().take_while(|line| line.number <= arrived_line) {
+                earlier.compare(line.number, line.fingerprint)?;
+            }
+            if last.line > arrived_line {
+                earlier.end(arrived_line)?;
+            }
+        }
         let mut try_count = 0;
-        while self.delivered_line < last_line {
-            if let Err(Failure { line, error }) = self.attempt(chunk, last_line) {
+        while self.delivered_line < last.line {
+            if let Err(Failure { line, error }) = self.attempt(chunk, last) {
                 try_count += 1;
                 match (error.class(), line) {
                     (Class::Stop, _) => return Err(error.into()),
@@ -122,39 +139,47 @@ impl<'d, L: Log> Delivery<'d, L> {
                 std::thread::sleep(PAUSE);
             }
         }
-        for (_, sender, value) in chunk.iter().filter(|(number, ..)| *number > behind) {
+        for line in chunk.iter().filter(|line| line.number > behind) {
             self.report.record_count += 1;
-            self.report.size_bytes += value.len() as u64;
-            self.report.unreadable_count += u64::from(sender.is_none());
+            self.report.size_bytes += line.value.len() as u64;
+            self.report.unreadable_count += u64::from(line.sender.is_none());
+            let earliest = [self.report.valid_until, line.valid_until].into_iter().flatten().min();
+            self.report.valid_until = earliest;
         }
         Ok(())
     }
 
-    fn attempt(&mut self, chunk: &Chunk, last_line: u64) -> Result<(), Failure> {
+    /// At the end of the input: refuses one that is shorter than what arrived.
+    pub(super) fn end(&self) -> Result<()> {
+        self.earlier.as_ref().map_or(Ok(()), |earlier| earlier.end(self.read_line))
+    }
+
+    fn attempt(&mut self, chunk: &Chunk, last: Mark) -> Result<(), Failure> {
         if self.producer.is_none() {
             // The new producer ends what the old one left open; only then is it known what became of it.
             self.producer = Some(producer(&self.log, &self.name)?);
-            self.delivered_line = self.delivered_line.max(self.read_delivered_line()?);
+            if self.is_there(last)? {
+                self.delivered_line = last.line;
+            }
         }
         let Some(producer) = self.producer.as_mut() else { return Ok(()) };
-        if self.delivered_line < last_line {
-            let header = format!("{}:{last_line}", self.name);
-            let fresh = chunk.iter().filter(|(number, ..)| *number > self.delivered_line);
-            transact(producer, &self.topic, header.as_bytes(), self.clock.now_ms(), fresh)?;
-            self.delivered_line = last_line;
+        if self.delivered_line < last.line {
+            let fresh = chunk.iter().filter(|line| line.number > self.delivered_line);
+            transact(producer, &self.topic, &self.name, self.clock.now_ms(), fresh)?;
+            self.delivered_line = last.line;
         }
         Ok(())
     }
 
-    /// The last line under this submission's name that is committed; 0 if there is none.
-    fn read_delivered_line(&self) -> topology::Result<u64> {
-        let mut last = 0;
+    /// Whether a record with this mark was committed since the submission began.
+    fn is_there(&self, mark: Mark) -> topology::Result<bool> {
+        let mut is_there = false;
         let from: Vec<_> = self.since.iter().map(|(at, offset)| (at.clone(), Start::At(*offset))).collect();
-        Reader::new(&self.log, self.clock, "cairn-submit").read(&from, |_, records| {
-            last = records.iter().filter_map(|record| line_in_header(record, &self.name)).fold(last, u64::max);
-            Ok(ControlFlow::Continue(()))
+        self.reader().read(&from, |_, records| {
+            is_there = records.iter().any(|record| Mark::of(record, &self.name) == Some(Ok(mark)));
+            Ok(if is_there { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
-        Ok(last)
+        Ok(is_there)
     }
 }
 
@@ -179,25 +204,19 @@ impl From<log::Error> for Failure {
 fn transact<'c, P: Producer>(
     producer: &mut P,
     topic: &str,
-    header: &[u8],
+    name: &str,
     timestamp_ms: i64,
-    lines: impl Iterator<Item = (u64, Option<&'c [u8]>, &'c [u8])>,
+    lines: impl Iterator<Item = Line<'c>>,
 ) -> Result<(), Failure> {
     producer.begin()?;
-    let with_header = [Header { name: HEADER.as_bytes(), value: Some(header) }];
-    let mut headers: &[Header<'_>] = &with_header;
-    for (number, key, value) in lines {
-        let record = ProducerRecord { topic, partition: None, timestamp_ms, key, value: Some(value), headers };
-        producer.send(&record).map_err(|error| Failure { line: Some(number), error: error.into() })?;
-        headers = &[];
+    for line in lines {
+        let mark = line.mark().encode(name);
+        let headers = &[Header { name: HEADER.as_bytes(), value: Some(mark.as_bytes()) }];
+        let (key, value) = (line.sender, Some(line.value));
+        let record = ProducerRecord { topic, partition: None, timestamp_ms, key, value, headers };
+        producer.send(&record).map_err(|error| Failure { line: Some(line.number), error: error.into() })?;
     }
     Ok(producer.commit(TIMEOUT)?)
-}
-
-fn line_in_header(record: &Record<'_>, name: &str) -> Option<u64> {
-    let header = record.headers.to_vec().into_iter().find(|header| header.name == HEADER.as_bytes())?;
-    let text = std::str::from_utf8(header.value?).ok()?;
-    text.strip_prefix(name)?.strip_prefix(':')?.parse().ok()
 }
 
 fn producer<L: Log>(log: &L, name: &str) -> log::Result<L::Producer> {
@@ -211,15 +230,16 @@ fn producer<L: Log>(log: &L, name: &str) -> log::Result<L::Producer> {
     Ok(producer)
 }
 
-fn ends<L: Log>(log: &L, topic: &str) -> Result<Vec<(TopicPartition, Offset)>> {
+/// What there is of each partition.
+fn extents<L: Log>(log: &L, topic: &str) -> Result<Vec<(TopicPartition, Watermarks)>> {
     let found = log.describe_topic(topic)?;
     let count = found.ok_or_else(|| Error::failed(format!("topic '{topic}' is not there")))?.partition_count;
-    let end = |number| {
+    let extent = |number| {
         let partition = TopicPartition::new(topic, number);
-        let high = log.watermarks(&partition, Isolation::ReadUncommitted)?.high;
-        Ok((partition, high))
+        let watermarks = log.watermarks(&partition, Isolation::ReadUncommitted)?;
+        Ok((partition, watermarks))
     };
-    (0..count).map(end).collect()
+    (0..count).map(extent).collect()
 }
 
 fn refused(line: u64, error: &topology::Error) -> Error {
@@ -239,7 +259,7 @@ mod tests {
     use topology::log::TopicSpec;
     use topology::log::memory::MemoryLog;
 
-    use super::super::lines::Lines;
+    use super::super::lines::{Lines, Preparation};
     use super::*;
 
     fn log() -> MemoryLog {
@@ -255,7 +275,7 @@ mod tests {
     }
 
     fn send(delivery: &mut Delivery<'_, MemoryLog>, text: &str) {
-        let mut lines = Lines::new(text.as_bytes(), None);
+        let mut lines = Lines::new(text.as_bytes(), &Preparation::AsWritten(None));
         while let Some(chunk) = lines.next().unwrap() {
             delivery.send(&chunk).unwrap();
         }
@@ -295,15 +315,45 @@ mod tests {
         let (log, clock) = (log(), ManualClock::new(7));
         let mut first = Delivery::resume(log.clone(), "t", "name", &clock).unwrap();
         send(&mut first, &text(1..=40));
+        first.end().unwrap();
         drop(first);
         let mut other = Delivery::resume(log.clone(), "t", "name-2", &clock).unwrap();
-        assert_eq!(other.skipped_line_count(), 0, "names that begin alike are different ones");
+        assert_eq!(other.arrived_line(), 0, "names that begin alike are different ones");
         send(&mut other, "");
         let mut second = Delivery::resume(log.clone(), "t", "name", &clock).unwrap();
-        assert_eq!(second.skipped_line_count(), 40);
+        assert_eq!(second.arrived_line(), 40);
         send(&mut second, &text(1..=100));
-        assert_eq!(second.report().record_count, 60);
+        assert_eq!((second.report().record_count, second.report().skipped_line_count), (60, 40));
         assert_eq!(values(&log, &clock), expected(1..=100));
+    }
+
+    fn refusal(log: &MemoryLog, clock: &ManualClock, input: &str) -> String {
+        let mut delivery = Delivery::resume(log.clone(), "t", "name", clock).unwrap();
+        let mut lines = Lines::new(input.as_bytes(), &Preparation::AsWritten(None));
+        let mut sent = Ok(());
+        while let (Ok(()), Some(chunk)) = (&sent, lines.next().unwrap()) {
+            sent = delivery.send(&chunk);
+        }
+        sent.and_then(|()| delivery.end()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_input_that_does_not_begin_with_what_arrived_is_refused_and_nothing_of_it_is_sent() {
+        let (log, clock) = (log(), ManualClock::new(7));
+        send(&mut Delivery::resume(log.clone(), "t", "name", &clock).unwrap(), &text(1..=40));
+        for line in [1, 17, 40] {
+            let edited = text(1..=50).replace(&format!("\"amount\":{line}}}"), "\"amount\":77}");
+            let says = format!("line {line} differs from what arrived as line {line} of submission 'name'");
+            assert!(refusal(&log, &clock, &edited).starts_with(&says), "{says}");
+            let emptied: String = text(1..=50)
+                .lines()
+                .map(|l| if l.ends_with(&format!(":{line}}}")) { "\n".into() } else { format!("{l}\n") })
+                .collect();
+            assert!(refusal(&log, &clock, &emptied).starts_with(&says), "{says}");
+        }
+        assert!(refusal(&log, &clock, &text(1..=39)).starts_with("the input ends with line 39, and line 40 of"));
+        assert!(refusal(&log, &clock, "").starts_with("the input ends with line 0"));
+        assert_eq!(values(&log, &clock), expected(1..=40));
     }
 
     #[test]
@@ -325,7 +375,7 @@ mod tests {
         send(&mut delivery, &text(1..=10));
         drop(producer(&log, "one").unwrap());
         let all = text(1..=20);
-        let mut lines = Lines::new(all.as_bytes(), None);
+        let mut lines = Lines::new(all.as_bytes(), &Preparation::AsWritten(None));
         delivery.send(&lines.next().unwrap().unwrap()).unwrap();
         assert_eq!(delivery.report().repeat_count, 1);
         assert_eq!(values(&log, &clock), expected(1..=20));

@@ -4,8 +4,9 @@ use std::fmt;
 use std::io::Read;
 
 use super::super::error::{Error, Result};
+use super::mark::{Fingerprint, Mark};
 use super::signing::Signer;
-use crate::chain::{Name, parse};
+use crate::chain::{Name, Signatures, Transaction, parse};
 
 /// A chunk is closed when it has so many bytes, or when there is no more input at the moment.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -13,25 +14,59 @@ const CHUNK_BYTES: usize = 256 << 10;
 /// A line longer than this is not read to its end: no topic takes it.
 const LINE_BYTES_MAX: usize = 1 << 20;
 
+/// How lines become records.
+#[derive(Debug)]
+pub(super) enum Preparation {
+    /// They are sent as they stand. On a chain whose policy is known, what it would reject for a lack of a signature is bad.
+    AsWritten(Option<Signatures>),
+    /// They are signed.
+    Signed(Box<Signer>),
+}
+
 /// Lines that stand together in the input, as they are to be sent. Line breaks are not part of them, empty lines are left out.
 #[derive(Default)]
 pub(super) struct Chunk {
     bytes: Vec<u8>,
-    lines: Vec<Line>,
+    lines: Vec<Place>,
     /// Bytes of input it takes up, line breaks not counted.
     pub(super) input_size_bytes: u64,
-    /// Those that are no transactions, in order.
+    /// Those that cannot be sent, in order.
     pub(super) bad: Vec<Bad>,
 }
 
-struct Line {
+/// Where a line lies in its chunk, and what is known of it.
+struct Place {
     number: u64,
     start: usize,
     end: usize,
     sender: Option<Name>,
+    fingerprint: Fingerprint,
+    valid_until: Option<u64>,
 }
 
-/// A line that is no transaction.
+/// A line to be sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line<'c> {
+    /// Its number, from 1, empty lines counted.
+    pub(super) number: u64,
+    /// Who pays, if it is a transaction.
+    pub(super) sender: Option<&'c [u8]>,
+    /// The record's value.
+    pub(super) value: &'c [u8],
+    /// What the input said.
+    pub(super) fingerprint: Fingerprint,
+    /// The last active height of a line that is signed.
+    pub(super) valid_until: Option<u64>,
+}
+
+impl Line<'_> {
+    /// Which line it is, for the record's header.
+    pub(super) fn mark(&self) -> Mark {
+        Mark { line: self.number, fingerprint: self.fingerprint }
+    }
+}
+
+/// A line that cannot be sent: it is no transaction, cannot be signed, or would be rejected for a lack of a signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Bad {
     /// Its number, from 1, empty lines counted.
@@ -51,48 +86,75 @@ impl Chunk {
         self.lines.len()
     }
 
-    /// Number, sender if the line is a transaction, and the line.
-    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (u64, Option<&[u8]>, &[u8])> {
-        self.lines.iter().map(|line| {
-            let bytes = self.bytes.get(line.start..line.end).unwrap_or_default();
-            (line.number, line.sender.as_ref().map(Name::as_bytes), bytes)
+    /// The lines, in order.
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = Line<'_>> {
+        self.lines.iter().map(|place| Line {
+            number: place.number,
+            sender: place.sender.as_ref().map(Name::as_bytes),
+            value: self.bytes.get(place.start..place.end).unwrap_or_default(),
+            fingerprint: place.fingerprint,
+            valid_until: place.valid_until,
         })
     }
 
-    /// Takes out the first bad line and all that follow.
-    pub(super) fn cut_before_bad(&mut self) -> Option<Bad> {
-        let bad = self.bad.first()?.clone();
+    /// Takes out the first bad line behind `arrived_line`, and all that follow. Lines up to there are not sent, however bad.
+    pub(super) fn cut_before_bad(&mut self, arrived_line: u64) -> Option<Bad> {
+        let bad = std::mem::take(&mut self.bad).into_iter().find(|bad| bad.line > arrived_line)?;
         self.lines.retain(|line| line.number < bad.line);
-        self.bad.clear();
         Some(bad)
     }
 
     /// A line that is sent as it stands: the part of the input from `start` on.
-    fn add(&mut self, number: u64, start: usize, line: &[u8]) {
-        let sender = parse(Some(line)).map(|transaction| transaction.from).map_err(|reject| reject.to_string());
-        self.push(number, start..start + line.len(), sender);
+    fn add(&mut self, number: u64, start: usize, line: &[u8], policy: Option<Signatures>) {
+        let parsed = parse(Some(line)).map_err(|reject| reject.to_string());
+        if let Some(lack) = parsed.as_ref().ok().zip(policy).and_then(|(parsed, policy)| lack(policy, parsed)) {
+            self.bad.push(Bad { line: number, reason: lack.to_owned() });
+        }
+        let sender = parsed.map(|transaction| transaction.from);
+        let sender = sender.map_err(|reason| self.bad.push(Bad { line: number, reason })).ok();
+        let (end, fingerprint) = (start + line.len(), Fingerprint::of(line));
+        self.lines.push(Place { number, start, end, sender, fingerprint, valid_until: None });
     }
 
     /// A line that is signed: one of its own.
     fn add_signed(&mut self, number: u64, line: &[u8], signer: &Signer) {
-        let start = self.bytes.len();
-        let sender = signer.sign(number, line).map(|signed| {
-            self.bytes.extend_from_slice(&signed.value);
-            signed.sender
-        });
-        self.push(number, start..self.bytes.len(), sender);
+        let (start, fingerprint) = (self.bytes.len(), Fingerprint::of(line));
+        let (sender, valid_until) = match signer.sign(number, line) {
+            Ok(signed) => {
+                self.bytes.extend_from_slice(&signed.value);
+                (Some(signed.sender), signed.valid_until)
+            }
+            Err(reason) => {
+                self.bad.push(Bad { line: number, reason });
+                (None, None)
+            }
+        };
+        self.lines.push(Place { number, start, end: self.bytes.len(), sender, fingerprint, valid_until });
     }
+}
 
-    fn push(&mut self, number: u64, place: std::ops::Range<usize>, sender: Result<Name, String>) {
-        let sender = sender.map_err(|reason| self.bad.push(Bad { line: number, reason })).ok();
-        self.lines.push(Line { number, start: place.start, end: place.end, sender });
+/// Why a chain with this policy would reject the transaction, whatever else is in it.
+fn lack(policy: Signatures, transaction: &Transaction) -> Option<&'static str> {
+    let is_signed = transaction.authorization.is_some();
+    let has_owner = transaction.from.is_system() || transaction.from.public_key().is_some();
+    match policy {
+        Signatures::Required if !is_signed => Some(
+            "is not signed, and the chain takes signed payments only (signatures = \"required\"): give --sign-with KEY_FILE",
+        ),
+        Signatures::WhenKeyed if has_owner && !is_signed => {
+            Some("is not signed, and this sender's payments must be: give --sign-with KEY_FILE")
+        }
+        Signatures::Off if has_owner => Some(
+            "can never be applied: the chain looks at no signature (signatures = \"off\"), so no account with a key can send",
+        ),
+        _ => None,
     }
 }
 
 /// Reads lines.
 pub(super) struct Lines<'s, R> {
     input: R,
-    signer: Option<&'s Signer>,
+    preparation: &'s Preparation,
     /// The beginning of a line whose end was not read yet.
     rest: Vec<u8>,
     line_count: u64,
@@ -100,9 +162,9 @@ pub(super) struct Lines<'s, R> {
 }
 
 impl<'s, R: Read> Lines<'s, R> {
-    /// The lines of an input; with a signer they are signed.
-    pub(super) fn new(input: R, signer: Option<&'s Signer>) -> Self {
-        Self { input, signer, rest: Vec::new(), line_count: 0, ended: false }
+    /// The lines of an input.
+    pub(super) fn new(input: R, preparation: &'s Preparation) -> Self {
+        Self { input, preparation, rest: Vec::new(), line_count: 0, ended: false }
     }
 
     /// The lines that are there: waits for the first, then takes what comes at once. `None` at the end.
@@ -150,14 +212,14 @@ impl<'s, R: Read> Lines<'s, R> {
             self.line_count = self.line_count.saturating_add(1);
             if !line.iter().all(u8::is_ascii_whitespace) {
                 chunk.input_size_bytes += line.len() as u64;
-                match self.signer {
-                    Some(signer) => chunk.add_signed(self.line_count, line, signer),
-                    None => chunk.add(self.line_count, start, line),
+                match self.preparation {
+                    Preparation::Signed(signer) => chunk.add_signed(self.line_count, line, signer),
+                    Preparation::AsWritten(policy) => chunk.add(self.line_count, start, line, *policy),
                 }
             }
             start += length + 1;
         }
-        if self.signer.is_none() {
+        if let Preparation::AsWritten(_) = self.preparation {
             chunk.bytes = bytes;
         }
         chunk
@@ -178,12 +240,13 @@ impl<'s, R: Read> Lines<'s, R> {
 mod tests {
     use super::*;
 
+    const AS_WRITTEN: Preparation = Preparation::AsWritten(None);
     const GOOD: &str = r#"{"from":"alice","to":"bob","amount":3}"#;
 
     fn all(input: &[u8]) -> (Vec<(u64, String)>, Vec<u64>) {
-        let (mut lines, mut found, mut bad) = (Lines::new(input, None), Vec::new(), Vec::new());
+        let (mut lines, mut found, mut bad) = (Lines::new(input, &AS_WRITTEN), Vec::new(), Vec::new());
         while let Some(chunk) = lines.next().unwrap() {
-            found.extend(chunk.iter().map(|(number, _, line)| (number, String::from_utf8_lossy(line).into_owned())));
+            found.extend(chunk.iter().map(|line| (line.number, String::from_utf8_lossy(line.value).into_owned())));
             bad.extend(chunk.bad.iter().map(|bad| bad.line));
         }
         (found, bad)
@@ -215,10 +278,10 @@ mod tests {
     fn lines_are_the_same_however_the_input_arrives() {
         let text = format!("{GOOD}\n\n{GOOD}\nx\n{GOOD}");
         for step in 1..text.len() {
-            let (mut lines, mut numbers) = (Lines::new(Slowly(text.as_bytes(), step), None), Vec::new());
+            let (mut lines, mut numbers) = (Lines::new(Slowly(text.as_bytes(), step), &AS_WRITTEN), Vec::new());
             while let Some(chunk) = lines.next().unwrap() {
                 assert!(chunk.len() > 0);
-                numbers.extend(chunk.iter().map(|(number, sender, line)| (number, sender.is_some(), line.len())));
+                numbers.extend(chunk.iter().map(|line| (line.number, line.sender.is_some(), line.value.len())));
             }
             let good = GOOD.len();
             assert_eq!(numbers, [(1, true, good), (3, true, good), (4, false, 1), (5, true, good)], "step {step}");
@@ -228,20 +291,41 @@ mod tests {
     #[test]
     fn what_follows_a_bad_line_is_cut_off() {
         let text = format!("{GOOD}\nbad\n{GOOD}\n");
-        let mut chunk = Lines::new(text.as_bytes(), None).next().unwrap().unwrap();
-        let bad = chunk.cut_before_bad().unwrap();
+        let mut chunk = Lines::new(text.as_bytes(), &AS_WRITTEN).next().unwrap().unwrap();
+        assert_eq!(chunk.iter().count(), 3);
+        let bad = chunk.cut_before_bad(0).unwrap();
         assert!(bad.to_string().starts_with("line 2: not_json"), "{bad}");
-        assert_eq!(
-            chunk.iter().map(|(number, sender, _)| (number, sender)).collect::<Vec<_>>(),
-            [(1, Some(&b"alice"[..]))]
+        assert_eq!(chunk.iter().map(|line| (line.number, line.sender)).collect::<Vec<_>>(), [(1, Some(&b"alice"[..]))]);
+        assert_eq!(chunk.cut_before_bad(0), None);
+        let mut chunk = Lines::new(text.as_bytes(), &AS_WRITTEN).next().unwrap().unwrap();
+        assert_eq!((chunk.cut_before_bad(2), chunk.iter().count()), (None, 3), "it arrived before");
+    }
+
+    #[test]
+    fn what_a_chain_would_reject_for_a_lack_of_a_signature_is_bad() {
+        let keyed = format!(r#"{{"from":"ed25519:{}","to":"bob","amount":3}}"#, "0".repeat(64));
+        let signed = format!(
+            r#"{{"from":"alice","to":"bob","amount":3,"public_key":"{}","signature":"{}"}}"#,
+            "0".repeat(64),
+            "0".repeat(128)
         );
-        assert_eq!(chunk.cut_before_bad(), None);
+        let earned = r#"{"from":"$validator-1","to":"bob","amount":3}"#;
+        let text = [GOOD, &keyed, &signed, earned].join("\n");
+        let bad = |policy| {
+            let preparation = Preparation::AsWritten(policy);
+            let chunk = Lines::new(text.as_bytes(), &preparation).next().unwrap().unwrap();
+            chunk.bad.iter().map(|bad| bad.line).collect::<Vec<_>>()
+        };
+        assert_eq!(bad(None), [] as [u64; 0]);
+        assert_eq!(bad(Some(Signatures::Required)), [1, 2, 4]);
+        assert_eq!(bad(Some(Signatures::WhenKeyed)), [2, 4]);
+        assert_eq!(bad(Some(Signatures::Off)), [2, 4]);
     }
 
     #[test]
     fn a_line_without_end_is_refused_and_not_gathered() {
         let endless = vec![b'x'; 8 << 20];
-        let error = Lines::new(endless.as_slice(), None).next().err().unwrap();
+        let error = Lines::new(endless.as_slice(), &AS_WRITTEN).next().err().unwrap();
         assert!(error.to_string().contains("more than 1048576 bytes"), "{error}");
     }
 }

@@ -1,61 +1,75 @@
 //! `cairn submit`: lines of JSON to the transactions topic.
 //!
 //! ```text
+//! chain       the chain that lines are for
 //! lines       input into chunks of whole lines, checked as they are read
 //! signing     lines signed as they are read
+//! mark        the header by which a record says which line it is
+//! earlier     what arrived earlier under the same name, and whether the input begins with it
 //! delivery    chunks into the topic, each in one transaction, whatever happens to the producer
+//! report      what is said of it
 //! ```
 
+mod chain;
 mod delivery;
+mod earlier;
 mod lines;
+mod mark;
+mod report;
 mod signing;
 
 use std::io::{IsTerminal, Read};
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::BoolishValueParser;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use rand::Rng;
 use topology::clock::Clock;
 use topology::log::{Log, TopicSpec};
 
 use super::arguments;
 use super::error::{Error, Exit, Result};
-use super::output::grouped;
+use super::pin::Pin;
 use super::shell::Shell;
-use crate::chain::Name;
+use crate::audit::Checkpoint;
+use crate::chain::{Name, Signatures};
 use crate::config::account::Account;
 use crate::config::{UsesLog, key_file};
 use crate::reader::Reader;
+use chain::{Chain, Wanted};
 use delivery::Delivery;
-use lines::{Bad, Chunk, Lines};
+use lines::{Bad, Chunk, Lines, Preparation};
+use report::Checked;
 use signing::Signer;
 
 const EXAMPLES: &str = "\
 Examples:
-  echo '{\"from\":\"alice\",\"to\":\"bob\",\"amount\":3}' | cairn submit --brokers localhost:9092
   cairn submit --brokers localhost:9092 payments.jsonl
-  cairn submit --check payments.jsonl                         check the lines, send nothing
-  cairn submit --brokers localhost:9092 --submission may-31 payments.jsonl
-  cairn submit --brokers localhost:9092 --sign-with alice.key payments.jsonl
-  cairn submit --brokers localhost:9092 --sign-with validators.keys --from '$validator-1' payout.jsonl
+  echo '{\"from\":\"alice\",\"to\":\"bob\",\"amount\":3}' | cairn submit
+  cairn submit --check payments.jsonl       check the lines, send nothing
+  cairn submit --submission may-31 payments.jsonl
+  cairn submit --sign-with alice.key --genesis-hash 5f1c... payments.jsonl
+  cairn submit --sign-with validators.keys --from '$validator-1' payout.jsonl
 
-Each line is one transaction; empty lines are skipped; the record's key is the sender. A file is
-checked whole before anything is sent, a pipe as it comes: the first line that is no transaction ends
-it with exit code 2, unless --force sends such lines, too (they become stubs in a block).
+Each line is one transaction; empty lines are skipped; the record's key is the sender. A file is checked whole before \
+anything is sent, a pipe as it comes: the first line that is no transaction ends it with exit code 2, unless --force \
+sends such lines, too (they become stubs in a block). Where the blockchain topic holds a chain that asks for \
+signatures, a line without one is refused in the same way.
 
-Lines go out in transactions of many lines. Within one run each line arrives exactly once, whatever
-happens to brokers and connections. A run that was killed and is started again sends all lines again,
-unless it has a --submission name: then it continues behind the last line that arrived under this
-name, for as long as the topic keeps those records. The lines must be the same.
+Sent is not applied: a payment can still be rejected, and its receipt in a block decides (`cairn blocks`).
 
-With --sign-with each line is signed for the chain on --blockchain, and its `from` may be left out. A
-line without a `nonce` gets an id, made of the --submission name, the line's number and what it says,
-and a `valid_until`. So the same lines submitted again are not paid again, for as long as the chain
-remembers ids (ids.remember_blocks); to pay them again, give another --submission name. With the same
---valid-until, too, they are never paid again.";
+Lines go out in transactions of many lines. Within one run each line arrives exactly once, whatever happens to brokers \
+and connections. A run that was killed and is started again sends all lines again, unless it has a --submission name: \
+then it continues behind the last line that arrived under this name, for as long as the topic keeps those records. \
+Lines that differ from what arrived in their place are refused, and so is an input that is shorter.
+
+With --sign-with each line is signed for the chain on --blockchain, and its `from` may be left out. Say with \
+--genesis-hash, --genesis or --checkpoint which chain that must be: what is signed for another one is worth nothing \
+on yours, and something there. A line without a `nonce` gets an id, made of the --submission name, the line's number \
+and what it says, and a `valid_until`. So the same lines submitted again are not paid again, for as long as the chain \
+remembers ids (ids.remember_blocks); to pay them again, give another --submission name. With the same --valid-until, \
+too, they are never paid again.";
 
 /// Send transactions, one per line, as JSON
 #[derive(Debug, Args)]
@@ -67,6 +81,12 @@ pub(crate) struct Arguments {
     transactions: arguments::Transactions,
     #[command(flatten)]
     blockchain: arguments::Blockchain,
+    #[command(flatten)]
+    pin: Pin,
+
+    /// File of `cairn verify --checkpoint`: the chain must be that one, and reach as far
+    #[arg(long, value_name = "FILE", env = "CAIRN_CHECKPOINT", hide_env = true)]
+    checkpoint: Option<PathBuf>,
 
     /// File to read [default: -, which is stdin]
     #[arg(value_name = "FILE")]
@@ -76,7 +96,7 @@ pub(crate) struct Arguments {
     #[arg(long, env = "CAIRN_CHECK", hide_env = true, value_parser = BoolishValueParser::new())]
     check: bool,
 
-    /// Send lines that are no transactions, too
+    /// Send lines that are no transactions, too, and unsigned ones whatever the chain asks for
     #[arg(long, env = "CAIRN_FORCE", hide_env = true, value_parser = BoolishValueParser::new())]
     force: bool,
 
@@ -92,7 +112,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NAME", env = "CAIRN_FROM", hide_env = true, value_parser = name)]
     from: Option<Name>,
 
-    /// Last active height at which signed lines may be applied [default: as long as the chain remembers ids]
+    /// Last active height at which lines that are signed, and say none, may be applied [default: as long as the chain remembers ids]
     #[arg(long, value_name = "HEIGHT", env = "CAIRN_VALID_UNTIL", hide_env = true)]
     valid_until: Option<u64>,
 }
@@ -112,17 +132,19 @@ fn submission(text: &str) -> Result<String, String> {
 
 impl Arguments {
     pub(crate) fn run(self, shell: &Shell) -> Result<Exit> {
-        let signer = self.signer()?;
+        let preparation = match self.signer()? {
+            Some(signer) => Preparation::Signed(Box::new(signer)),
+            None => Preparation::AsWritten(None),
+        };
         if self.check {
-            return check(shell, self.input()?, signer.as_ref());
+            return report::check(shell, &check_lines(self.input()?, &preparation, 0)?, &preparation);
         }
+        let wanted = Wanted { anchor: self.pin.anchor(shell)?, checkpoint: self.checkpoint()? };
         let settings = shell.log(&self.log)?;
-        // A pipe cannot be read twice; a file is checked before anything of it is sent.
-        if !self.force && self.regular_file().is_some() && check_lines(self.input()?, signer.as_ref())?.report() {
-            let how = if signer.is_some() { "" } else { ", or send them as they are with --force" };
-            return Err(Error::usage(format!("nothing was sent: mend these lines{how}")));
-        }
-        settings.open(Submit { arguments: self, shell, signer })?
+        // A pipe cannot be read twice; a file is checked before anything of it is sent, and as far as it can be before anybody
+        // is asked.
+        self.refuse_bad_lines(&preparation, 0)?;
+        settings.open(Submit { arguments: self, shell, preparation, wanted })?
     }
 
     fn signer(&self) -> Result<Option<Signer>> {
@@ -137,133 +159,181 @@ impl Arguments {
                 "--force sends lines that are no transactions, which --sign-with cannot sign: leave one out",
             ));
         }
-        Ok(Some(Signer::new(Account::read(path, self.from.as_ref())?, self.submission.as_deref())))
+        let account = Account::read(path, self.from.as_ref())?;
+        Ok(Some(Signer::new(account, self.submission.as_deref(), self.valid_until)))
+    }
+
+    fn checkpoint(&self) -> Result<Option<Checkpoint>> {
+        let Some(path) = &self.checkpoint else { return Ok(None) };
+        match Checkpoint::read(path).map_err(Error::usage)? {
+            Some(checkpoint) => Ok(Some(checkpoint)),
+            None => Err(Error::usage(format!("there is no checkpoint {}: cairn verify makes it", path.display()))),
+        }
+    }
+
+    /// The file to read; `None` for stdin.
+    fn path(&self) -> Option<&Path> {
+        self.file.as_deref().filter(|path| path.as_os_str() != "-")
     }
 
     fn input(&self) -> Result<Box<dyn Read + Send>> {
-        match &self.file {
-            Some(path) if path.as_os_str() != "-" => {
-                let file = std::fs::File::open(path)
-                    .map_err(|error| Error::usage(format!("cannot read {}: {error}", path.display())))?;
-                Ok(Box::new(file))
+        let Some(path) = self.path() else {
+            if std::io::stdin().is_terminal() {
+                tracing::info!("type transactions, one per line; Ctrl-D on an empty line ends");
             }
-            _ => {
-                if std::io::stdin().is_terminal() {
-                    tracing::info!("type transactions, one per line; Ctrl-D on an empty line ends");
-                }
-                Ok(Box::new(std::io::stdin()))
-            }
-        }
+            return Ok(Box::new(std::io::stdin()));
+        };
+        refuse_unreadable(path)?;
+        let file = std::fs::File::open(path)
+            .map_err(|error| Error::usage(format!("cannot read {}: {error}", path.display())))?;
+        Ok(Box::new(file))
     }
 
     /// The size in bytes of an input that can be read twice.
     fn regular_file(&self) -> Option<u64> {
-        let path = self.file.as_ref().filter(|path| path.as_os_str() != "-")?;
-        path.metadata().ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len())
+        self.path()?.metadata().ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len())
+    }
+
+    /// Refuses a file with a line, behind `arrived_line`, that cannot be sent.
+    fn refuse_bad_lines(&self, preparation: &Preparation, arrived_line: u64) -> Result<()> {
+        self.path().map_or(Ok(()), refuse_unreadable)?;
+        if self.force || self.regular_file().is_none() {
+            return Ok(());
+        }
+        if check_lines(self.input()?, preparation, arrived_line)?.report() {
+            return Err(Error::usage(format!("nothing was sent: mend these lines{}", or_force(preparation))));
+        }
+        Ok(())
     }
 }
 
-/// What checking found.
-#[derive(Default)]
-struct Checked {
-    line_count: u64,
-    bad_count: u64,
-    /// The first of them.
-    bad: Vec<Bad>,
+/// What else can be done with lines that cannot be sent as they are.
+fn or_force(preparation: &Preparation) -> &'static str {
+    match preparation {
+        Preparation::AsWritten(_) => ", or send them as they are with --force",
+        Preparation::Signed(_) => "",
+    }
 }
 
-/// How many bad lines are told one by one.
-const TOLD_MAX: usize = 10;
+/// Refuses a directory, and a file that is not there.
+fn refuse_unreadable(path: &Path) -> Result<()> {
+    match path.metadata() {
+        Err(error) => Err(Error::usage(format!("cannot read {}: {error}", path.display()))),
+        Ok(found) if found.is_dir() => {
+            Err(Error::usage(format!("{} is a directory: give a file of transactions", path.display())))
+        }
+        Ok(_) => Ok(()),
+    }
+}
 
-fn check_lines(input: Box<dyn Read + Send>, signer: Option<&Signer>) -> Result<Checked> {
+/// Lines up to `arrived_line` are not sent, so nothing is asked of them.
+fn check_lines(input: Box<dyn Read + Send>, preparation: &Preparation, arrived_line: u64) -> Result<Checked> {
     let mut checked = Checked::default();
-    let mut lines = Lines::new(input, signer);
+    let mut lines = Lines::new(input, preparation);
     while let Some(chunk) = lines.next()? {
-        checked.line_count += chunk.len() as u64;
-        checked.bad_count += chunk.bad.len() as u64;
-        let room = TOLD_MAX - checked.bad.len();
-        checked.bad.extend(chunk.bad.into_iter().take(room));
+        checked.add(chunk.len(), chunk.bad.into_iter().filter(|bad| bad.line > arrived_line));
     }
     Ok(checked)
-}
-
-impl Checked {
-    /// Tells bad lines on stderr; whether there are any.
-    fn report(&self) -> bool {
-        for bad in &self.bad {
-            eprintln!("{bad}");
-        }
-        if self.bad_count > self.bad.len() as u64 {
-            eprintln!("... and {} more", grouped(self.bad_count - self.bad.len() as u64));
-        }
-        self.bad_count > 0
-    }
-}
-
-fn check(shell: &Shell, input: Box<dyn Read + Send>, signer: Option<&Signer>) -> Result<Exit> {
-    let checked = check_lines(input, signer)?;
-    let is_bad = checked.report();
-    let (lines, bad) = (checked.line_count, checked.bad_count);
-    if shell.json {
-        shell.print(&serde_json::json!({ "lines": lines, "unreadable": bad }).to_string())?;
-    } else {
-        shell.print(&format!("{} lines, {} of them no transactions", grouped(lines), grouped(bad)))?;
-    }
-    Ok(if is_bad { Exit::Usage } else { Exit::Done })
 }
 
 struct Submit<'s> {
     arguments: Arguments,
     shell: &'s Shell,
-    signer: Option<Signer>,
+    preparation: Preparation,
+    wanted: Wanted,
 }
 
 impl UsesLog for Submit<'_> {
     type Output = Result<Exit>;
-    const MAKES_LOG: bool = true;
 
-    fn with<L: Log>(self, log: L) -> Result<Exit> {
-        let Self { arguments, shell, mut signer } = self;
+    fn makes_log(&self) -> bool {
+        // Where a chain is needed, a log that is not there has none.
+        matches!(self.preparation, Preparation::AsWritten(_))
+    }
+
+    fn with<L: Log>(mut self, log: L) -> Result<Exit> {
+        let reader = Reader::new(&log, &self.shell.clock, "cairn-submit");
+        self.look_at_the_chain(&reader)?;
+        let Self { arguments, shell, preparation, .. } = self;
         let topic = &arguments.transactions.transactions;
-        if let Some(signer) = &mut signer {
-            let reader = Reader::new(&log, &shell.clock, "cairn-submit");
-            signer.sign_for(signing::Chain::read(&reader, &arguments.blockchain.blockchain, arguments.valid_until)?);
-        }
         create_if_missing(&log, topic)?;
         let start_ms = shell.clock.monotonic_ms();
-        let bar = progress_bar(arguments.regular_file());
         let mut delivery = match &arguments.submission {
-            Some(name) => Delivery::resume(log, topic, name, &shell.clock)?,
-            None => Delivery::new(log, topic, &random_name()?, &shell.clock)?,
+            Some(name) => Delivery::resume(log.clone(), topic, name, &shell.clock)?,
+            None => Delivery::new(log.clone(), topic, &random_name()?, &shell.clock)?,
         };
-        if delivery.skipped_line_count() > 0 {
-            tracing::info!("continuing behind line {}", delivery.skipped_line_count());
+        if delivery.arrived_line() > 0 {
+            tracing::info!("continuing behind line {}", delivery.arrived_line());
         }
-        let bad = pump(arguments.input()?, signer.as_ref(), arguments.force, &mut delivery, &bar);
+        if !matches!(preparation, Preparation::AsWritten(None)) {
+            arguments.refuse_bad_lines(&preparation, delivery.arrived_line())?;
+        }
+        let bar = report::progress_bar(arguments.regular_file());
+        let bad = pump(arguments.input()?, &preparation, arguments.force, &mut delivery, &bar);
         bar.finish_and_clear();
         let bad = bad?;
-        let report = delivery.report();
-        let took_ms = shell.clock.monotonic_ms().saturating_sub(start_ms).max(1);
-        tell(shell, &report, signer.as_ref(), took_ms)?;
+        let sent = delivery.report();
+        let took_ms = shell.clock.monotonic_ms().saturating_sub(start_ms);
+        // What was refused must not look like a success.
+        if bad.is_none() || sent.record_count > 0 {
+            report::tell(shell, &sent, &preparation, arguments.submission.is_some(), took_ms)?;
+        }
         match bad {
-            Some(bad) => {
-                eprintln!("{bad}");
-                Err(Error::usage(format!(
-                    "line {} {}, and was not sent, nor was anything after it{}",
-                    bad.line,
-                    if signer.is_some() { "cannot be signed" } else { "is no transaction" },
-                    if signer.is_some() { "" } else { "; --force sends such lines too" }
-                )))
-            }
+            Some(bad) => Err(Error::usage(format!(
+                "{bad}: it was not sent, nor was anything after it; mend the line{}",
+                or_force(&preparation)
+            ))),
             None => Ok(Exit::Done),
         }
+    }
+}
+
+impl Submit<'_> {
+    /// Reads the chain that the lines are for, and prepares them for it. Lines to be signed need one; others only have to fit
+    /// to the one that is there.
+    fn look_at_the_chain<L: Log>(&mut self, reader: &Reader<'_, L>) -> Result<()> {
+        let blockchain = &self.arguments.blockchain.blockchain;
+        let found = Chain::read(reader, blockchain, &self.wanted);
+        match &mut self.preparation {
+            Preparation::Signed(signer) => {
+                let none = || {
+                    Error::usage(format!(
+                        "--sign-with signs for a chain, and topic '{blockchain}' holds none yet: name it with --blockchain, \
+                         or let `cairn run` begin it first"
+                    ))
+                };
+                let chain = found?.ok_or_else(none)?;
+                if chain.signatures == Signatures::Off {
+                    return Err(Error::usage(format!(
+                        "the chain on topic '{blockchain}' has signatures = \"off\": it checks none, so no account with a \
+                         key can send"
+                    )));
+                }
+                if let Some(height) = self.arguments.valid_until {
+                    chain
+                        .check_valid_until("--valid-until", height, None)
+                        .map_err(|over| Error::usage(format!("{over}; nothing was sent")))?;
+                }
+                signer.sign_for(chain);
+            }
+            Preparation::AsWritten(policy) => match found {
+                Ok(chain) if !self.arguments.force => *policy = chain.map(|chain| chain.signatures),
+                Ok(_) => {}
+                Err(error) if !self.wanted.is_any() => return Err(error),
+                // Who may write to the one topic need not be able to read the other.
+                Err(error) => {
+                    tracing::warn!("whether the chain asks for signatures could not be found out: {error}");
+                }
+            },
+        }
+        Ok(())
     }
 }
 
 /// Sends all chunks; stops at the first bad line unless forced, and gives it back.
 fn pump<L: Log>(
     input: Box<dyn Read + Send>,
-    signer: Option<&Signer>,
+    preparation: &Preparation,
     force: bool,
     delivery: &mut Delivery<'_, L>,
     bar: &ProgressBar,
@@ -272,7 +342,7 @@ fn pump<L: Log>(
     let (chunks_in, chunks) = std::sync::mpsc::sync_channel::<Result<Chunk>>(1);
     std::thread::scope(|scope| {
         scope.spawn(move || {
-            let mut lines = Lines::new(input, signer);
+            let mut lines = Lines::new(input, preparation);
             // The receiver is gone once a chunk could not be sent, or a line was bad.
             while let Some(chunk) = lines.next().transpose() {
                 if chunks_in.send(chunk).is_err() {
@@ -284,13 +354,14 @@ fn pump<L: Log>(
         let chunks = chunks;
         for chunk in chunks.iter() {
             let mut chunk = chunk?;
-            let bad = if force { None } else { chunk.cut_before_bad() };
+            let bad = if force { None } else { chunk.cut_before_bad(delivery.arrived_line()) };
             delivery.send(&chunk)?;
             bar.inc(chunk.input_size_bytes);
             if bad.is_some() {
                 return Ok(bad);
             }
         }
+        delivery.end()?;
         Ok(None)
     })
 }
@@ -309,59 +380,4 @@ fn random_name() -> Result<String> {
     let mut bytes = [0; 8];
     key_file::system_rng()?.fill_bytes(&mut bytes);
     Ok(hex::encode(bytes))
-}
-
-fn progress_bar(size_bytes: Option<u64>) -> ProgressBar {
-    let target =
-        if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-    let (bar, template) = match size_bytes {
-        Some(size) => (ProgressBar::new(size), "{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}"),
-        None => (ProgressBar::no_length(), "{spinner} {bytes} {bytes_per_sec}"),
-    };
-    bar.set_draw_target(target);
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
-}
-
-fn tell(shell: &Shell, report: &delivery::Report, signer: Option<&Signer>, took_ms: i64) -> Result<()> {
-    let seconds = took_ms as f64 / 1_000.0;
-    let rate = (report.record_count as f64 / seconds).round() as i64;
-    if shell.json {
-        let line = serde_json::json!({
-            "sent": report.record_count,
-            "bytes": report.size_bytes,
-            "unreadable": report.unreadable_count,
-            "skipped": report.skipped_line_count,
-            "repeated_transactions": report.repeat_count,
-            "submission": report.submission,
-            "seconds": seconds,
-            "records_per_second": rate,
-            "account": signer.map(|signer| signer.name().as_str()),
-            "valid_until": signer.and_then(Signer::valid_until),
-        });
-        return shell.print(&line.to_string());
-    }
-    let noun = if report.record_count == 1 { "record" } else { "records" };
-    let mut text = format!(
-        "sent {} {noun}, {} bytes in {seconds:.1} s ({}/s)",
-        grouped(report.record_count),
-        grouped(report.size_bytes),
-        grouped(rate)
-    );
-    if report.unreadable_count > 0 {
-        text += &format!("; {} of them are no transactions", grouped(report.unreadable_count));
-    }
-    if report.skipped_line_count > 0 {
-        text += &format!("; {} lines had arrived before", grouped(report.skipped_line_count));
-    }
-    if let Some(signer) = signer {
-        text += &format!("\nsigned as {}", signer.name());
-        if let Some(height) = signer.valid_until() {
-            text += &format!(", valid until active height {}", grouped(i128::from(height)));
-        }
-    }
-    shell.print(&text)
 }

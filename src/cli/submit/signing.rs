@@ -12,38 +12,30 @@
 //!   the id that it had, and the chain rejects it for as long as it remembers that: as `duplicate`, or as `conflict` if it is
 //!   valid for another time now.
 //! - **valid until** is as far ahead as the chain remembers ids from now on. So once a line was applied, its id is remembered for
-//!   as long as this record could be applied.
+//!   as long as this record could be applied. One that is given must not reach further, and must not be over.
 //!
 //! When the id is forgotten, the line that is submitted again is a new payment. Only a `valid_until` that stays the same ends
-//! that: given in the line, or for all lines with `--valid-until`.
+//! that: given in the line, or with `--valid-until` for all lines that say none, those with a `nonce` too.
 
 use sha2::{Digest, Sha256};
-use topology::log::Log;
 
-use super::super::error::{Error, Result};
-use crate::chain::{Hash, Id, Name, RejectCode, Signatures, Transaction, parse};
+use super::chain::Chain;
+use crate::chain::{Id, Name, RejectCode, Transaction, parse};
 use crate::config::account::Account;
-use crate::config::topic;
-use crate::reader::Reader;
 
 const ID_TAG: &[u8] = b"cairn/submit/1";
 /// Of an id's 32 bytes so many stand in it: enough that no two lines have the same.
 const ID_SIZE_BYTES: usize = 16;
 
 /// Signs lines.
+#[derive(Debug)]
 pub(super) struct Signer {
     account: Account,
     submission: String,
+    /// For lines that say none themselves.
+    valid_until: Option<u64>,
     /// `None`: lines are only checked.
     chain: Option<Chain>,
-}
-
-/// The chain that is signed for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Chain {
-    genesis: Hash,
-    /// `None` where the chain remembers no ids.
-    valid_until: Option<u64>,
 }
 
 /// A line that can be sent.
@@ -51,51 +43,13 @@ pub(super) struct Chain {
 pub(super) struct Signed {
     pub(super) sender: Name,
     pub(super) value: Vec<u8>,
-}
-
-impl Chain {
-    /// The chain on a topic, with lines valid until an active height or for as long as can be.
-    pub(super) fn read<L: Log>(reader: &Reader<'_, L>, blockchain: &str, valid_until: Option<u64>) -> Result<Self> {
-        let none = || {
-            Error::usage(format!(
-                "--sign-with signs for a chain, and topic '{blockchain}' holds none yet: name it with --blockchain, or let \
-                 `cairn run` begin it first"
-            ))
-        };
-        let genesis = topic::genesis(reader, blockchain)?.ok_or_else(none)?;
-        let tip = topic::last_block(reader, blockchain)?.ok_or_else(none)?.header;
-        if genesis.parameters.signatures == Signatures::Off {
-            return Err(Error::usage(format!(
-                "the chain on topic '{blockchain}' has signatures = \"off\": it checks none, so no account with a key can send"
-            )));
-        }
-        let valid_until = last_height(tip.active_height, genesis.parameters.ids_remember_blocks, valid_until)?;
-        Ok(Self { genesis: genesis.hash(), valid_until })
-    }
-}
-
-/// The last active height at which what is signed now may be applied.
-fn last_height(active_height: u64, remember_blocks: u64, asked: Option<u64>) -> Result<Option<u64>> {
-    if remember_blocks == 0 {
-        return Ok(None);
-    }
-    let furthest = active_height.saturating_add(remember_blocks).min(Transaction::INTEGER_MAX);
-    match asked {
-        Some(asked) if asked <= active_height => Err(Error::usage(format!(
-            "--valid-until {asked} is over: {active_height} blocks were active so far, so no line could be applied any more; \
-             nothing was sent"
-        ))),
-        Some(asked) if asked > furthest => Err(Error::usage(format!(
-            "--valid-until {asked} is further ahead than the chain remembers ids; give at most {furthest} now"
-        ))),
-        asked => Ok(asked.or(Some(furthest))),
-    }
+    pub(super) valid_until: Option<u64>,
 }
 
 impl Signer {
-    /// A signer that checks lines; it signs when it has a chain.
-    pub(super) fn new(account: Account, submission: Option<&str>) -> Self {
-        Self { account, submission: submission.unwrap_or_default().to_owned(), chain: None }
+    /// A signer that checks lines; it signs when it has a chain. `valid_until` is of lines that say none themselves.
+    pub(super) fn new(account: Account, submission: Option<&str>, valid_until: Option<u64>) -> Self {
+        Self { account, submission: submission.unwrap_or_default().to_owned(), valid_until, chain: None }
     }
 
     /// Signs for this chain from now on.
@@ -103,14 +57,14 @@ impl Signer {
         self.chain = Some(chain);
     }
 
+    /// The chain that is signed for.
+    pub(super) fn chain(&self) -> Option<&Chain> {
+        self.chain.as_ref()
+    }
+
     /// The account that signs.
     pub(super) fn name(&self) -> &Name {
         self.account.name()
-    }
-
-    /// The last active height of lines that say none.
-    pub(super) fn valid_until(&self) -> Option<u64> {
-        self.chain.as_ref()?.valid_until
     }
 
     /// A line, signed; or why it cannot be.
@@ -120,21 +74,30 @@ impl Signer {
             return Err("is signed already: send it without --sign-with".to_owned());
         }
         let sender = transaction.from.clone();
-        let Some(chain) = &self.chain else { return Ok(Signed { sender, value: line.to_vec() }) };
-        if transaction.nonce.is_none() {
+        let Some(chain) = &self.chain else { return Ok(Signed { sender, value: line.to_vec(), valid_until: None }) };
+        let asked = if transaction.valid_until.is_none() { self.valid_until } else { None };
+        let furthest = match transaction.nonce {
+            Some(_) => None,
+            None => Some(chain.furthest_valid_until().ok_or(
+                "needs a `nonce` of its own: this chain remembers no ids (ids.remember_blocks = 0), so nothing else keeps the \
+                 payment from being repeated",
+            )?),
+        };
+        if furthest.is_some() && transaction.id.is_none() {
             let id = self.id(number, &transaction)?;
-            if transaction.id.is_none() {
-                fields.push(("id", serde_json::Value::from(id.as_str())));
-                transaction.id = Some(id);
-            }
-            if transaction.valid_until.is_none() {
-                let valid_until = chain.valid_until.ok_or(
-                    "needs a `nonce` of its own: this chain remembers no ids (ids.remember_blocks = 0), so nothing else keeps \
-                     the payment from being repeated",
-                )?;
-                fields.push(("valid_until", valid_until.into()));
-                transaction.valid_until = Some(valid_until);
-            }
+            fields.push(("id", serde_json::Value::from(id.as_str())));
+            transaction.id = Some(id);
+        }
+        if transaction.valid_until.is_none()
+            && let Some(valid_until) = asked.or(furthest)
+        {
+            fields.push(("valid_until", valid_until.into()));
+            transaction.valid_until = Some(valid_until);
+        }
+        let valid_until = transaction.valid_until;
+        if let Some(height) = valid_until {
+            let name = if asked.is_some() { "--valid-until" } else { "valid_until" };
+            chain.check_valid_until(name, height, furthest)?;
         }
         let signed = self.account.sign(transaction, &chain.genesis);
         if let Some(authorization) = &signed.authorization {
@@ -145,7 +108,7 @@ impl Signer {
         }
         let value = with_fields(line, &fields).ok_or("is no object")?;
         match parse(Some(&value)) {
-            Ok(transaction) if transaction == signed => Ok(Signed { sender, value }),
+            Ok(transaction) if transaction == signed => Ok(Signed { sender, value, valid_until }),
             // A field of the line that says nothing stands in the way of the one that was put in front.
             Ok(_) => Err("says something else when it is signed: it cannot be".to_owned()),
             Err(reject) if reject.code == RejectCode::DuplicateField => {
@@ -210,12 +173,29 @@ mod tests {
 
     use super::*;
     use crate::chain::parse::VALUE_SIZE_BYTES_MAX;
+    use crate::chain::{Hash, Signatures};
 
     const GENESIS: Hash = Hash([9; 32]);
 
-    fn signer(submission: Option<&str>, valid_until: Option<u64>) -> Signer {
-        let mut signer = Signer::new(Account::generate(&mut StdRng::from_seed([5; 32])), submission);
-        signer.sign_for(Chain { genesis: GENESIS, valid_until });
+    fn chain(active_height: u64, remember_blocks: u64) -> Chain {
+        Chain {
+            genesis: GENESIS,
+            chain_id: "c".to_owned(),
+            signatures: Signatures::Required,
+            active_height,
+            remember_blocks,
+            is_pinned: false,
+        }
+    }
+
+    fn unbound(submission: Option<&str>, valid_until: Option<u64>) -> Signer {
+        Signer::new(Account::generate(&mut StdRng::from_seed([5; 32])), submission, valid_until)
+    }
+
+    /// A signer for a chain at height 0 that remembers ids for so many blocks.
+    fn signer(submission: Option<&str>, remember_blocks: u64) -> Signer {
+        let mut signer = unbound(submission, None);
+        signer.sign_for(chain(0, remember_blocks));
         signer
     }
 
@@ -229,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_line_gets_sender_id_and_validity_and_keeps_what_it_says_itself() {
-        let signer = signer(None, Some(100));
+        let signer = signer(None, 100);
         let bare = signed(&signer, 1, r#" {"to":"bob","amount":3,"order":{"number":7}}"#);
         assert_eq!((bare.valid_until, bare.id.as_ref().map(|id| id.as_str().len())), (Some(100), Some(32)));
         let value = signer.sign(1, br#"{"to":"bob","amount":3,"order":{"number":7}}"#).unwrap().value;
@@ -244,9 +224,9 @@ mod tests {
 
     #[test]
     fn an_id_follows_from_submission_line_number_and_what_the_line_says() {
-        let id = |submission, number, line| signed(&signer(submission, Some(100)), number, line).id;
+        let id = |submission, number, line| signed(&signer(submission, 100), number, line).id;
         let line = r#"{"to":"bob","amount":3}"#;
-        assert_eq!(id(None, 1, line), signed(&signer(None, Some(700)), 1, line).id, "whenever it is signed");
+        assert_eq!(id(None, 1, line), signed(&signer(None, 700), 1, line).id, "whenever it is signed");
         assert_eq!(id(None, 1, line), id(None, 1, r#"{ "amount": 3, "to": "bob" }"#), "however it is written");
         let all = [
             id(None, 1, line),
@@ -262,7 +242,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_signed_says_why() {
-        let (plenty, nothing) = (signer(None, Some(100)), signer(None, None));
+        let (plenty, nothing) = (signer(None, 100), signer(None, 0));
         let why = |signer: &Signer, line: &str| signer.sign(1, line.as_bytes()).unwrap_err();
         assert!(
             why(&plenty, r#"{"from":"alice","to":"bob","amount":3}"#).contains("alice is not the account that signs")
@@ -285,20 +265,39 @@ mod tests {
 
     #[test]
     fn without_a_chain_lines_are_checked_and_left_as_they_are() {
-        let signer = Signer::new(Account::generate(&mut StdRng::from_seed([5; 32])), None);
+        let signer = unbound(None, None);
         let line = br#"{"to":"bob","amount":3}"#;
         assert_eq!(signer.sign(1, line).unwrap().value, line);
         assert!(signer.sign(1, br#"{"from":"alice","to":"bob","amount":3}"#).is_err());
     }
 
     #[test]
-    fn validity_reaches_as_far_as_ids_are_remembered_and_no_further() {
-        let height = |active, remember, asked| last_height(active, remember, asked).map_err(|error| error.to_string());
-        assert_eq!(height(0, 10, None), Ok(Some(10)));
-        assert_eq!(height(7, 10, Some(9)), Ok(Some(9)));
-        assert_eq!(height(7, 0, None), Ok(None));
-        assert_eq!(height(7, u64::MAX, None), Ok(Some(Transaction::INTEGER_MAX)));
-        assert!(height(7, 10, Some(7)).unwrap_err().contains("is over"));
-        assert!(height(7, 10, Some(18)).unwrap_err().contains("at most 17"));
+    fn validity_that_is_asked_for_goes_into_every_line_that_says_none_and_is_checked_in_every_line() {
+        let signer = |asked, active_height, remember_blocks| {
+            let mut signer = unbound(None, asked);
+            signer.sign_for(chain(active_height, remember_blocks));
+            signer
+        };
+        let bare = r#"{"to":"bob","amount":3}"#;
+        let nonce = r#"{"to":"bob","amount":3,"nonce":4}"#;
+        let own = r#"{"to":"bob","amount":3,"valid_until":9}"#;
+        let height = |signer: &Signer, line: &str| signed(signer, 1, line).valid_until;
+        let asking = signer(Some(10), 7, 10);
+        assert_eq!([bare, nonce, own].map(|line| height(&asking, line)), [Some(10), Some(10), Some(9)]);
+        assert_eq!(height(&signer(Some(10), 7, 0), nonce), Some(10), "also where no ids are remembered");
+        let free = signer(None, 7, 10);
+        assert_eq!([bare, nonce, own].map(|line| height(&free, line)), [Some(17), None, Some(9)]);
+        assert_eq!(height(&signer(None, 7, u64::MAX), bare), Some(Transaction::INTEGER_MAX));
+        // With a nonce it may be any height to come.
+        assert_eq!(height(&signer(Some(1_000), 7, 10), nonce), Some(1_000));
+
+        let why = |signer: &Signer, line: &str| signer.sign(1, line.as_bytes()).unwrap_err();
+        let over = why(&signer(None, 9, 10), own);
+        assert!(over.contains("valid_until 9 is over") && over.contains("9 blocks"), "{over}");
+        assert!(why(&signer(Some(9), 9, 10), nonce).contains("--valid-until 9 is over"));
+        let far = why(&signer(Some(18), 7, 10), bare);
+        assert!(far.contains("--valid-until 18 is further ahead") && far.contains("at most 17"), "{far}");
+        assert!(why(&signer(None, 1, 7), own).contains("at most 8"));
+        assert!(why(&signer(None, 7, 0), own).contains("`nonce`"), "an id is not remembered for one block");
     }
 }

@@ -75,6 +75,25 @@ pub enum Source {
     New,
 }
 
+/// Refuses what [`settle`] would refuse where there is no chain on the topic, and makes nothing: to be asked before a log is
+/// made.
+pub fn check(request: &Request<'_>) -> Result<()> {
+    let application = request.directories.application(request.application_id)?;
+    let file = request.genesis.map(genesis::read_file).transpose()?;
+    match decide(file, None, Note::of_application(&application)?, request)? {
+        Decision::Known(genesis, source) => {
+            let home = home(&genesis, request)?;
+            check_home(home.as_deref(), &genesis, false, request)?;
+            refuse_conflict(&genesis, source, home.as_deref(), request)?;
+            keys::read(&genesis, request.keys, request.directories, request.place.topic()).map(drop)
+        }
+        Decision::Begin { .. } => {
+            request.parameters.refuse_misspelt()?;
+            request.keys.map(key_file::read).transpose().map(drop)
+        }
+    }
+}
+
 /// Finds or makes the genesis of a run, and reads or makes its keys. `on_topic` is what [`super::topic::genesis`] found.
 pub fn settle(on_topic: Option<Genesis>, request: &Request<'_>) -> Result<Founding> {
     let is_there = on_topic.is_some();
@@ -87,18 +106,22 @@ pub fn settle(on_topic: Option<Genesis>, request: &Request<'_>) -> Result<Foundi
     };
     let home = home(&genesis, request)?;
     check_home(home.as_deref(), &genesis, is_there, request)?;
-    if let Some(mut conflict) = request.parameters.conflict_with(&genesis.parameters) {
-        if let (Source::Kept, Some(home)) = (source, &home) {
-            conflict += &format!(" (no block was written yet: delete {} to make another genesis)", home.display());
-        }
-        return Err(Error::new(conflict));
-    }
+    refuse_conflict(&genesis, source, home.as_deref(), request)?;
     let keys = keys::read(&genesis, request.keys, request.directories, request.place.topic())?;
     let notes = Notes::new(application, home, &genesis, request.place.clone());
     if is_there {
         notes.founded()?;
     }
     Ok(Founding { genesis, keys, source, notes: Some(notes) })
+}
+
+/// Refuses chain parameters that are asked for and are not the chain's.
+fn refuse_conflict(genesis: &Genesis, source: Source, home: Option<&Path>, request: &Request<'_>) -> Result<()> {
+    let Some(mut conflict) = request.parameters.conflict_with(&genesis.parameters) else { return Ok(()) };
+    if let (Source::Kept, Some(home)) = (source, home) {
+        conflict += &format!(" (no block was written yet: delete {} to make another genesis)", home.display());
+    }
+    Err(Error::new(conflict))
 }
 
 enum Decision {
@@ -194,6 +217,7 @@ fn check_home(home: Option<&Path>, genesis: &Genesis, is_there: bool, request: &
 
 /// Makes a genesis and its keys, or what an earlier run has not made of them.
 fn make(chain_id: String, application: &Path, request: &Request<'_>) -> Result<(Genesis, Source)> {
+    request.parameters.refuse_misspelt()?;
     let home = request.directories.chain(&chain_id).map_err(|error| match request.keys {
         Some(_) => Error::new(
             "there is no home directory to keep the genesis of a new chain in: give one with --genesis FILE (see \
