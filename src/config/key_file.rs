@@ -1,18 +1,18 @@
 //! Key files: read with an eye on who else can read them, never written over.
 
 use std::fs;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::{Error, Result, private_file};
 use crate::consensus::KeySet;
 
 /// A key file larger than this, in bytes, is none.
-const SIZE_BYTES_MAX: u64 = 4 << 20;
+const SIZE_BYTES_MAX: usize = 4 << 20;
 
 /// A generator for keys, seeded by the system.
 pub fn system_rng() -> Result<StdRng> {
@@ -29,20 +29,31 @@ pub fn read(path: &Path) -> Result<KeySet> {
     KeySet::decode(&read_text(path)?).map_err(|error| Error::new(format!("{}: {error}", path.display())))
 }
 
-/// The text of a key file of whichever kind. The buffer is wiped when dropped.
+/// The text of a key file of whichever kind. The buffer is wiped when dropped. A pipe is read to its end; what does not end, no
+/// further than a key file can be long.
 pub fn read_text(path: &Path) -> Result<Zeroizing<String>> {
     let failed = |error: std::io::Error| Error::new(format!("cannot read the key file {}: {error}", path.display()));
     let mut file = fs::File::open(path).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    if metadata.len() > SIZE_BYTES_MAX {
+    warn_if_others_can_read(path, &file.metadata().map_err(failed)?);
+    // Reserved in full: a buffer that grew would leave copies of secrets behind.
+    let mut bytes = Zeroizing::new(vec![0; SIZE_BYTES_MAX + 1]);
+    let mut length = 0;
+    while let Some(rest) = bytes.get_mut(length..).filter(|rest| !rest.is_empty()) {
+        match file.read(rest) {
+            Ok(0) => break,
+            Ok(read) => length += read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    if length > SIZE_BYTES_MAX {
         return Err(Error::new(format!("{} is too large for a key file", path.display())));
     }
-    warn_if_others_can_read(path, &metadata);
-    // Reserved in full: a buffer that grew would leave copies of secrets behind.
-    let mut text =
-        Zeroizing::new(String::with_capacity(usize::try_from(metadata.len()).unwrap_or(0).saturating_add(1)));
-    file.read_to_string(&mut text).map_err(failed)?;
-    Ok(text)
+    bytes.truncate(length);
+    String::from_utf8(std::mem::take(&mut *bytes)).map(Zeroizing::new).map_err(|error| {
+        error.into_bytes().zeroize();
+        Error::new(format!("{} is no key file: it is not text", path.display()))
+    })
 }
 
 fn warn_if_others_can_read(path: &Path, metadata: &fs::Metadata) {
@@ -82,6 +93,10 @@ mod tests {
         let path = directory.path().join("k");
         fs::write(&path, "cairn-keys 2\n").unwrap();
         assert!(read(&path).unwrap_err().to_string().contains("cairn-keys 1"));
+        fs::write(&path, b"cairn-keys 1\n\xff").unwrap();
+        assert!(read(&path).unwrap_err().to_string().contains("not text"));
+        #[cfg(target_os = "linux")]
+        assert!(read(Path::new("/dev/zero")).unwrap_err().to_string().contains("too large"));
         assert!(read(&directory.path().join("none")).unwrap_err().to_string().contains("cannot read the key file"));
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Directories, Error, Result, genesis, key_file};
 use crate::chain::Genesis;
-use crate::consensus::KeySet;
+use crate::consensus::{KeySet, keys};
 
 /// The file with the keys in the directory of a chain.
 pub const FILE: &str = "validators.keys";
@@ -18,30 +18,37 @@ pub fn default(rng: &mut impl rand::CryptoRng) -> Result<KeySet> {
 /// The keys of a chain: from the file that is named, else from the chain's directory. Refuses keys of another chain, and says
 /// where keys may still lie.
 pub fn read(genesis: &Genesis, named: Option<&Path>, directories: &Directories, blockchain: &str) -> Result<KeySet> {
-    let (chain_id, short) = (&genesis.chain_id, genesis::short(&genesis.hash()));
+    let of_chain = || {
+        let (chain_id, short) = (&genesis.chain_id, genesis::short(&genesis.hash()));
+        format!("the chain {chain_id} (genesis {short}) on topic '{blockchain}'")
+    };
     let path = match named {
         Some(named) => named.to_owned(),
-        None => directories.chain(chain_id)?.join(FILE),
+        None => directories.chain(&genesis.chain_id)?.join(FILE),
     };
-    let help = || {
-        format!(
-            "the chain {chain_id} (genesis {short}) on topic '{blockchain}' is sealed with keys that are not here. Give the \
-             key file that was made with it as --keys FILE, or copy it to {}",
-            path.display()
-        )
-    };
+    let at = path.display();
     if named.is_none() && !path.exists() {
         return Err(Error::new(match former(genesis, directories, blockchain)? {
             Some(former) => format!(
-                "the keys of the chain {chain_id} (genesis {short}) are where they used to be kept; move them: {}",
+                "the keys of {} are where they used to be kept; move them: {}",
+                of_chain(),
                 how_to_move(&former, &path)
             ),
-            None => help(),
+            None => format!(
+                "the keys of {} are not here: give the key file that was made with it as --keys FILE, or copy it to {at}",
+                of_chain()
+            ),
         }));
     }
     let keys = key_file::read(&path)?;
-    keys.check_against(&genesis.validators)
-        .map_err(|error| Error::new(format!("{}: {error}. {}", path.display(), help())))?;
+    keys.check_against(&genesis.validators).map_err(|error| {
+        let lacks = match error {
+            keys::Error::Missing(id) => format!("holds no key of {id}, a validator"),
+            keys::Error::Foreign(id) => format!("holds another key of {id} than the one"),
+            other => format!("cannot be used ({other}) for the validators"),
+        };
+        Error::new(format!("{at} {lacks} of {}: give the key file that was made with it as --keys FILE", of_chain()))
+    })?;
     Ok(keys)
 }
 
@@ -104,7 +111,7 @@ mod tests {
         let other = root.path().join("other.keys");
         place(&other, &foreign);
         let refusal = refused(Some(&other));
-        assert!(refusal.contains("is not the one in the genesis") && refusal.contains("--keys FILE"), "{refusal}");
+        assert!(refusal.contains("holds another key of validator-1") && refusal.contains("--keys FILE"), "{refusal}");
     }
 
     #[test]

@@ -1,20 +1,22 @@
 //! Files for their owner's eyes: mode 0600 in directories of mode 0700, and on the disk when a call returns.
 //!
-//! Each file is there whole or not at all: it is written beside its place, synced, put there, and its directory is synced.
+//! Each file is there whole or not at all: it is written beside its place, synced, put there, and its directory is synced. What
+//! is written beside has a name that no other writer uses, so that two processes never put each other's bytes in place. It is
+//! removed when something fails; only a process that is killed leaves it behind, and nothing reads it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+
+use rand::TryRng;
+use rand::rngs::SysRng;
 
 use super::{Error, Result};
 
 /// Writes a new file. One that exists is left alone, and is an error.
 pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     // A link, unlike a rename, does not replace what is there.
-    put(path, bytes, |unfinished| {
-        let placed = fs::hard_link(unfinished, path);
-        fs::remove_file(unfinished).and(placed)
-    })
+    put(path, bytes, |unfinished| fs::hard_link(unfinished, path).and_then(|()| fs::remove_file(unfinished)))
 }
 
 /// Writes a file, in place of one that may be there.
@@ -23,24 +25,32 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 fn put(path: &Path, bytes: &[u8], place: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let unfinished = path.with_file_name(name);
+    let unfinished = beside(path)?;
     let written = write(&unfinished, bytes).and_then(|()| place(&unfinished)).and_then(|()| sync(parent(path)));
-    written.map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => {
-            Error::new(format!("{} exists already and is not written over: name another file", path.display()))
+    written.map_err(|error| {
+        // It may never have been made, or be in its place already.
+        let _ = fs::remove_file(&unfinished);
+        match error.kind() {
+            ErrorKind::AlreadyExists => {
+                Error::new(format!("{} exists already and is not written over: name another file", path.display()))
+            }
+            _ => Error::new(format!("cannot write {}: {error}", path.display())),
         }
-        _ => Error::new(format!("cannot write {}: {error}", path.display())),
     })
 }
 
+/// A name beside a file's, for what is to be put in its place: of this process alone, and of this call.
+fn beside(path: &Path) -> Result<PathBuf> {
+    let mut random = [0; 8];
+    SysRng
+        .try_fill_bytes(&mut random)
+        .map_err(|error| Error::new(format!("the system gives no randomness: {error}")))?;
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}-{}.new", std::process::id(), hex::encode(random)));
+    Ok(path.with_file_name(name))
+}
+
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    // What an earlier attempt may have left behind.
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -111,10 +121,9 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_replaced_whole_whatever_an_earlier_attempt_left_behind() {
+    fn a_file_is_replaced_whole_and_nothing_is_left_beside_it() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("f");
-        fs::write(directory.path().join("f.new"), "half of someth").unwrap();
         replace(&path, b"first").unwrap();
         replace(&path, b"second").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"second");
@@ -122,5 +131,26 @@ mod tests {
         remove(&path).unwrap();
         remove(&path).unwrap();
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn of_many_writers_of_one_new_file_one_wins_and_the_file_is_its_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("f");
+        let content = |writer: u8| vec![writer; 100_000];
+        let won: Vec<bool> = std::thread::scope(|scope| {
+            let start = |writer| {
+                scope.spawn({
+                    let path = &path;
+                    move || write_new(path, &content(writer)).is_ok()
+                })
+            };
+            let writers: Vec<_> = (0..8).map(start).collect();
+            writers.into_iter().map(|writer| writer.join().unwrap()).collect()
+        });
+        assert_eq!(won.iter().filter(|won| **won).count(), 1, "{won:?}");
+        let winner = won.iter().position(|won| *won).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), content(u8::try_from(winner).unwrap()));
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 }

@@ -29,10 +29,11 @@ pub enum Error {
     Broken(String),
 }
 
-/// The genesis in block 0 of a blockchain topic; `None` where there is no chain yet.
+/// The genesis in block 0 of a blockchain topic, which agrees with itself: it is one that a chain can start from, and the block
+/// is what follows from it. `None` where there is no chain yet.
 pub fn genesis<L: Log>(reader: &Reader<'_, L>, blockchain: &str) -> Result<Option<Genesis>, Error> {
     let broken = |what: String| Error::Broken(format!("topic '{blockchain}' does not begin with block 0: {what}"));
-    match reader.first(blockchain, block)? {
+    match reader.first(blockchain, checked)? {
         None => Ok(None),
         Some(Err(error)) => Err(unknown(blockchain, error).unwrap_or_else(|error| broken(error.to_string()))),
         Some(Ok(Block { genesis: Some(genesis), header, .. })) if header.height == 0 => Ok(Some(genesis)),
@@ -82,14 +83,10 @@ fn other_than_blocks(blockchain: &str, error: chain::Error) -> Error {
     })
 }
 
-/// The block in a record, which agrees with itself.
+/// The block in a record, which agrees with itself; `None` for a record that is none of the chain's.
 fn checked(record: &Record<'_>) -> Option<chain::Result<Block>> {
-    Some(block(record)?.and_then(|block| block.check().map(|()| block)))
-}
-
-/// The block in a record; `None` for a record that is none of the chain's.
-fn block(record: &Record<'_>) -> Option<chain::Result<Block>> {
-    Block::from_record(record.key, record.value).and_then(Read::block).transpose()
+    let block = Block::from_record(record.key, record.value).and_then(Read::block).transpose()?;
+    Some(block.and_then(|block| block.check().map(|()| block)))
 }
 
 /// What cannot be judged; else the error is given back.
