@@ -61,7 +61,7 @@ pub(super) struct Shared {
     notary: Option<Box<dyn Notary>>,
     pub(super) status: Mutex<Status>,
     /// What a processor leaves to its successor after a rewind in the same process, so that not all of the state is read and
-    /// audited again. It is still the state's if no block was lost.
+    /// audited again. It is still the state's if no block was lost, and nothing was read from the changelogs since.
     pub(super) left: Mutex<Option<Replica>>,
 }
 

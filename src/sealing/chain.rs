@@ -76,6 +76,8 @@ pub(super) fn open(
     context: &mut Context<'_, Bytes, Bytes>,
 ) -> topology::Result<Opened> {
     let left = shared.left.lock().unwrap_or_else(PoisonError::into_inner).take();
+    // What came from the changelogs since is looked at as in a new process: anybody may have written to them.
+    let left = left.filter(|_| context.are_stores_as_left());
     // What the topic ends with costs less to ask for than the state to load.
     let last = shared.topic.as_ref().map_or(Ok(None), |topic| topic.last_block())?;
     let loaded = match left {

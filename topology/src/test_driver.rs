@@ -113,7 +113,7 @@ impl TestDriver {
                 committed: (None, Metadata::default()),
                 pending: Vec::new(),
             });
-            driver.start(index, stores)?;
+            driver.start(index, stores, false)?;
         }
         driver.run()?;
         Ok(driver)
@@ -212,7 +212,7 @@ impl TestDriver {
             self.aborted.append(&mut drive.pending);
             let stores = drive.task.take().and_then(Task::into_stores);
             let stores = stores.ok_or_else(|| Error::stop("a handle to a store outlives its task"))?;
-            self.start(index, stores)?;
+            self.start(index, stores, true)?;
         }
         self.run()
     }
@@ -277,7 +277,7 @@ impl TestDriver {
         Err(Error::stop(format!("there is no store '{}'", store.name())))
     }
 
-    fn start(&mut self, index: usize, stores: Stores) -> Result<()> {
+    fn start(&mut self, index: usize, stores: Stores, stores_as_left: bool) -> Result<()> {
         let spec = &self.topology.sub_topologies[index];
         let vouch = Rc::new(self.voucher(&self.drives[index].source));
         let drive = &mut self.drives[index];
@@ -293,6 +293,7 @@ impl TestDriver {
                 committed_offset: offset,
                 input: InputRange { first, stable_end: end, end },
                 stream_time_ms: metadata.stream_time_ms,
+                stores_as_left,
                 now_ms: self.now_ms,
                 topics: drive.outputs.names.clone(),
                 dead_letters: drive.outputs.dead_letters,

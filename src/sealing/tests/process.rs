@@ -88,6 +88,8 @@ pub(super) struct World {
     pub(super) blocks: Vec<Block>,
     /// Every header that was ever signed, by height and round, committed or not.
     pub(super) signed: BTreeMap<(u64, u32), Hash>,
+    /// Whether the next process finds the stores as this one leaves them.
+    stores_as_left: bool,
     /// How many blocks were sealed and never committed.
     pub(super) lost_count: usize,
     /// Up to here the input was delivered to some process.
@@ -127,6 +129,7 @@ impl World {
             pending: Vec::new(),
             blocks: Vec::new(),
             signed: BTreeMap::new(),
+            stores_as_left: false,
             lost_count: 0,
             seen_to: 0,
         };
@@ -139,19 +142,31 @@ impl World {
     /// another process takes over, which remembers nothing, or the same one rewinds. The input ends at `input_end`.
     pub(super) fn restart(&mut self, is_new: bool, input_end: i64) {
         assert!(input_end >= self.seen_to, "the stable end never goes back");
-        self.try_restart(is_new, input_end, |_| ()).unwrap();
+        self.restart_over(is_new, input_end, false, |_| ()).unwrap();
     }
 
-    /// As [`World::restart`]; before, `alter` does something to the stores that was not the sealer's doing.
+    /// As [`World::restart`]; before, `alter` does something to the stores that was not the sealer's doing: it comes from their
+    /// changelogs.
     pub(super) fn try_restart(
         &mut self,
         is_new: bool,
         input_end: i64,
         alter: impl FnOnce(&mut Stores),
     ) -> topology::Result<()> {
+        self.restart_over(is_new, input_end, true, alter)
+    }
+
+    fn restart_over(
+        &mut self,
+        is_new: bool,
+        input_end: i64,
+        is_altered: bool,
+        alter: impl FnOnce(&mut Stores),
+    ) -> topology::Result<()> {
         self.lost_count += std::mem::take(&mut self.pending).len();
         let mut stores = self.task.take().and_then(Task::into_stores).unwrap();
         alter(&mut stores);
+        self.stores_as_left = !is_altered;
         if is_new {
             self.application = application(&self.parameters, self.silent, &self.topic, &self.events);
         }
@@ -169,6 +184,7 @@ impl World {
             committed_offset: Some(self.committed.0),
             input: InputRange { first: 0, stable_end: input_end, end: input_end },
             stream_time_ms: metadata.stream_time_ms,
+            stores_as_left: self.stores_as_left,
             now_ms: self.now_ms,
             topics,
             dead_letters: Target(2),

@@ -251,6 +251,14 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
         self.runtime.input().stable_end
     }
 
+    /// Whether the task's stores are as this process left them when the task was given up or its work became void: nothing was read
+    /// into them from their changelogs since, and none was emptied. For a processor that keeps something derived from its
+    /// stores from one [`Processor::init`](super::Processor::init) to the next: another program may have written to the
+    /// changelogs, so what was read from them is to be looked at as in a new process.
+    pub fn are_stores_as_left(&self) -> bool {
+        self.runtime.stores_as_left()
+    }
+
     /// The first offset that the input had when this task was taken over: what lay below was deleted.
     pub fn first_offset(&self) -> Offset {
         self.runtime.input().first

@@ -25,6 +25,8 @@ pub struct RuntimeOptions {
     pub input: InputRange,
     /// Stream time as of the committed offset.
     pub stream_time_ms: Option<i64>,
+    /// Whether the stores are as this process left them: nothing was read into them from their changelogs, and none was emptied.
+    pub stores_as_left: bool,
     /// Wall-clock time, ms since 1970.
     pub now_ms: i64,
     /// Topics to produce to.
@@ -48,6 +50,7 @@ pub struct Runtime {
     /// The group's committed offset, or where reading began if there is none.
     committed_offset: Offset,
     beginning: Beginning,
+    stores_as_left: bool,
     stores: Rc<RefCell<Stores>>,
     dead_letters: Target,
     dead_letter_max_bytes: usize,
@@ -79,6 +82,7 @@ impl Runtime {
             next_offset: beginning.next_offset(),
             committed_offset: beginning.next_offset(),
             beginning,
+            stores_as_left: options.stores_as_left,
             stores,
             dead_letters: options.dead_letters,
             dead_letter_max_bytes: options.dead_letter_max_bytes,
@@ -111,6 +115,11 @@ impl Runtime {
     /// Next offset to process.
     pub fn next_offset(&self) -> Offset {
         self.next_offset
+    }
+
+    /// See [`RuntimeOptions::stores_as_left`].
+    pub(super) fn stores_as_left(&self) -> bool {
+        self.stores_as_left
     }
 
     /// The input as it was when the task was taken over.

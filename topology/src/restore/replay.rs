@@ -19,6 +19,13 @@ pub struct Restored {
     pub records: u64,
 }
 
+impl Restored {
+    /// Whether the store is as it was before: nothing was read into it, and it was not emptied.
+    pub fn is_as_left(&self) -> bool {
+        matches!(self.decision, Decision::Continue(_)) && self.records == 0
+    }
+}
+
 /// ```text
 ///              first record                       seek                    end >= watermark
 ///   Probing ------------------> Seeking(offset) -------> Reading -----------------------------> Done

@@ -124,7 +124,8 @@ impl<L: Log> StreamThread<L> {
             restore::Outcome::Restored(restored) => {
                 self.metrics.add_restored(restored.iter().map(|store| store.records).sum());
                 tell_restored(&id, &restored);
-                match self.make_task(index, beginning, stores) {
+                let as_left = restored.iter().all(restore::Restored::is_as_left);
+                match self.make_task(index, beginning, (stores, as_left)) {
                     Ok(running) => (Phase::Running(Box::new(running)), Ok(())),
                     Err((error, stores)) => (again(stores), Err(self.cause_of(error))),
                 }
@@ -154,7 +155,7 @@ impl<L: Log> StreamThread<L> {
         &self,
         index: usize,
         beginning: Beginning,
-        stores: Stores,
+        (stores, stores_as_left): (Stores, bool),
     ) -> Result<Running, (Error, Option<Box<Stores>>)> {
         let Some(Assigned { partition, sub_topology, id, .. }) = self.assigned.iter().flatten().nth(index) else {
             return Err((Error::stop("a task that nobody assigned was restored"), Some(Box::new(stores))));
@@ -172,6 +173,7 @@ impl<L: Log> StreamThread<L> {
             committed_offset: committed.offset,
             input,
             stream_time_ms: committed.metadata.stream_time_ms,
+            stores_as_left,
             now_ms: self.clock.now_ms(),
             topics: topics.clone(),
             dead_letters,
