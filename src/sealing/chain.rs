@@ -28,7 +28,7 @@ use crate::ledger::{self, Begun, Cutter, Replica};
 
 use super::application::Shared;
 use super::forward::forward_block;
-use super::input::{self, InputStart};
+use super::input::{self, InputStart, TRANSACTIONS, at};
 use super::open_block::{DecidedCut, OpenBlock};
 use super::rebuild::Rebuild;
 use super::view::Tables;
@@ -94,7 +94,7 @@ pub(super) fn open(
         Judgement::GoOn(replica) => {
             // Block 0 is committed, or there would be no state: nothing is signed before that is on disk.
             shared.note_founded()?;
-            let input = InputStart::set(replica.covered(context.partition().partition), context)?;
+            let input = InputStart::set(replica.covered(context.partition(TRANSACTIONS).partition), context)?;
             let decided = inherited_decisions(decisions, &replica, context)?;
             Ok(Opened::Chain(Box::new(Chain::behind(shared, *replica, decided, input))))
         }
@@ -124,9 +124,9 @@ impl Chain {
     /// Takes no more input for now. What comes behind the open block's last record is delivered again when it is sealed.
     pub(super) fn suspend(&self, context: &mut Context<'_, Bytes, Bytes>) {
         if let Some(last) = self.open.last_offset() {
-            context.suspend_from(last + 1);
+            context.suspend_from(at(last).next());
         }
-        context.hold_from(self.open.first_offset());
+        context.hold_from(self.open.first_offset().map(at));
     }
 }
 
@@ -189,7 +189,7 @@ fn rebuild(
     tracing::warn!(height = last.header.height, "rebuilding the state from the blockchain topic: {why}");
     shared.note_founded()?;
     let input = InputStart::set(input::last_of(last).as_ref(), context)?;
-    context.suspend_from(context.next_offset());
+    context.suspend_from(context.next_position(TRANSACTIONS));
     let rebuild = Rebuild::start(shared, last)?;
     // Before anybody asks: no height and no rebuilding is what an instance says that stands by.
     shared.set_status(|status| status.rebuilding = Some(rebuild.progress()));
@@ -207,10 +207,10 @@ fn found(
     let genesis = &shared.genesis;
     shared.note_founding()?;
     let input = InputStart::set(None, context)?;
-    context.suspend_from(context.next_offset());
+    context.suspend_from(context.next_position(TRANSACTIONS));
     let Begun { block, replica, changes } = consensus::begin(genesis).map_err(|error| stop(&error))?;
     // No record causes it.
-    context.caused_by(-1);
+    context.caused_by(None);
     tables.write(&changes)?;
     // What a changelog brought about a chain that is not there decides nothing about this one.
     clear(decisions)?;
@@ -241,9 +241,9 @@ pub(super) fn inherited_decisions(
 ) -> topology::Result<Vec<Decision>> {
     let height = replica.tip().height + 1;
     let decided = read_decisions(decisions, height)?;
-    let covered = replica.covered(context.partition().partition).map_or(-1, |covered| covered.offset);
+    let covered = replica.covered(context.partition(TRANSACTIONS).partition).map_or(-1, |covered| covered.offset);
     // A decision is about records that were held when it was committed.
-    let open = covered.saturating_add(1)..context.input_end();
+    let open = covered.saturating_add(1)..context.end_position(TRANSACTIONS).offset;
     for decision in &decided {
         if let Decision::Cut { cut, through_offset, .. } = decision
             && !(matches!(cut, Cut::Age | Cut::End) && open.contains(through_offset))

@@ -7,12 +7,15 @@ use topology::processor::{self, Context, Port, Record};
 use crate::chain::{Block, Rendering};
 use crate::consensus::Report;
 
+use super::input::TRANSACTIONS;
+
 /// Sends a block on behalf of its last record, whose offset is given.
 pub(super) fn forward_block(context: &mut Context<'_, Bytes, Bytes>, block: &Block, offset: i64) -> processor::Result {
     let mut json = Vec::new();
     block.render(&mut json);
     let (key, timestamp_ms) = (block.key(), block.header.time_ms);
     context.forward(Record {
+        input: TRANSACTIONS,
         offset,
         timestamp_ms,
         key: Some(key.as_bytes()),
@@ -33,7 +36,13 @@ pub(super) fn forward_report(
     let mut json = Vec::new();
     report.render(&mut json);
     let key = report.key();
-    let record =
-        Record { offset, timestamp_ms, key: Some(key.as_bytes()), value: Some(&json[..]), headers: Headers::NONE };
+    let record = Record {
+        input: TRANSACTIONS,
+        offset,
+        timestamp_ms,
+        key: Some(key.as_bytes()),
+        value: Some(&json[..]),
+        headers: Headers::NONE,
+    };
     context.forward_to(port, record)
 }

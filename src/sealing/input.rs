@@ -13,10 +13,18 @@
 
 use topology::Error;
 use topology::codec::Bytes;
-use topology::processor::{Context, Record};
+use topology::processor::{Context, Position, Record};
 
 use crate::chain::{Block, Entry, Hash, TIMESTAMP_MS_MAX};
 use crate::ledger::state::Covered;
+
+/// The transactions topic, the only input there is.
+pub(super) const TRANSACTIONS: usize = 0;
+
+/// A place in the transactions topic.
+pub(super) fn at(offset: i64) -> Position {
+    Position::new(TRANSACTIONS, offset)
+}
 
 /// Where the input goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,16 +38,17 @@ pub(super) struct InputStart {
 impl InputStart {
     /// Sets where the task's input begins. `covered` is the last record of the partition that is in a block.
     pub(super) fn set(covered: Option<&Covered>, context: &mut Context<'_, Bytes, Bytes>) -> topology::Result<Self> {
-        let (first, group_offset) = (context.first_offset(), context.next_offset());
+        let first = context.first_position(TRANSACTIONS);
+        let group_offset = context.next_position(TRANSACTIONS).offset;
         let Some(covered) = covered else {
             context.begin_at(first)?;
             return Ok(Self { expected: None, group_offset: Some(group_offset) });
         };
-        if context.input_end() <= covered.offset {
+        if context.end_position(TRANSACTIONS).offset <= covered.offset {
             return Err(other_topic(covered));
         }
-        let is_deleted = first > covered.offset;
-        context.begin_at(if is_deleted { covered.offset.saturating_add(1) } else { covered.offset })?;
+        let is_deleted = first.offset > covered.offset;
+        context.begin_at(if is_deleted { at(covered.offset).next() } else { at(covered.offset) })?;
         if group_offset <= covered.offset {
             let (group, sealed) = (group_offset, covered.offset);
             tracing::warn!(
@@ -101,7 +110,7 @@ mod tests {
     use super::*;
 
     fn record(offset: i64, timestamp_ms: i64, value: &[u8]) -> Record<'_, Bytes, Bytes> {
-        Record { offset, timestamp_ms, key: None, value: Some(value), headers: Headers::NONE }
+        Record { input: TRANSACTIONS, offset, timestamp_ms, key: None, value: Some(value), headers: Headers::NONE }
     }
 
     #[test]

@@ -9,6 +9,8 @@ use crate::chain::{Cut, Entry, Hash, Reject, Signatures};
 use crate::ledger::cut::{Cutter, Item, Verdict};
 use crate::ledger::{Signature, signatures};
 
+use super::input::at;
+
 /// Originals are kept whole, and count little against the size of a block: past this many bytes of them the block is cut.
 const ORIGINALS_SIZE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -115,7 +117,7 @@ impl OpenBlock {
             let headers: Vec<Header<'_>> =
                 original.headers.iter().map(|(name, value)| Header { name, value: value.as_deref() }).collect();
             dead_letter(&DeadLetter {
-                offset: original.offset,
+                position: at(original.offset),
                 timestamp_ms: original.timestamp_ms,
                 key: original.key.as_deref(),
                 value: original.value.as_deref(),

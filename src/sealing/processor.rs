@@ -33,7 +33,7 @@ use crate::ledger::cut::Verdict;
 use super::application::{Shared, Status};
 use super::chain::{self, Chain, Opened, Phase, read_decisions};
 use super::forward::{forward_block, forward_report};
-use super::input::InputStart;
+use super::input::{InputStart, TRANSACTIONS, at};
 use super::open_block::Incoming;
 use super::rebuild::{Look, Rebuild};
 use super::view::Tables;
@@ -84,7 +84,7 @@ impl Seal {
 
     /// Takes one record into the open block, sealing blocks that it ends. False: no more input for now.
     fn take(&mut self, record: &Record<'_, Bytes, Bytes>, context: &mut Output<'_>) -> processor::Result<bool> {
-        let partition = context.partition().partition;
+        let partition = context.partition(TRANSACTIONS).partition;
         let now_ms = context.now_ms();
         let chain = self.chain()?;
         if chain.input.passes(record)? {
@@ -152,7 +152,7 @@ impl Seal {
     fn finish(&mut self, sealed: Sealed, context: &mut Output<'_>) -> processor::Result {
         let Sealed { block, executed, next_seed, reports } = sealed;
         let last_offset = block.entries.last().map_or(-1, |entry| entry.origin.offset);
-        context.caused_by(last_offset);
+        context.caused_by(at(last_offset));
         let Self { stage: Stage::Sealing(chain), decisions, evidence, tables, .. } = self else { return Ok(()) };
         let changes = chain.replica.advance(executed, next_seed).map_err(|error| stop(&error))?;
         tables.write(&changes)?;
@@ -175,7 +175,7 @@ impl Seal {
     /// Writes a decision; no validator signs before it is committed.
     fn decide(&mut self, decision: Decision, cut: Cut, context: &mut Output<'_>) -> processor::Result {
         // No record causes it: it must survive even though all input of the block is still held.
-        context.caused_by(-1);
+        context.caused_by(None);
         self.decisions.put(&&decision.key()[..], &&decision.value()[..])?;
         let chain = self.chain()?;
         chain.phase = Phase::Deciding(cut);
@@ -207,7 +207,7 @@ impl Seal {
             Look::Reading => Ok(()),
             Look::Write(changes) => {
                 // No record causes it.
-                context.caused_by(-1);
+                context.caused_by(None);
                 self.tables.write(&changes)?;
                 context.request_commit();
                 Ok(())
@@ -284,7 +284,7 @@ impl Processor for Seal {
             }
         }
         let chain = self.chain()?;
-        context.hold_from(chain.open.first_offset());
+        context.hold_from(chain.open.first_offset().map(at));
         Ok(())
     }
 
@@ -297,7 +297,7 @@ impl Processor for Seal {
         let now_ms = context.now_ms();
         // A predecessor may have signed a block that the rules cut further on. Its signature counts whatever became of its
         // transaction, so nothing is cut by age until all that it can have read was seen.
-        let has_read_all = context.next_offset() >= context.input_end();
+        let has_read_all = context.next_position(TRANSACTIONS) >= context.end_position(TRANSACTIONS);
         let chain = self.chain()?;
         match chain.phase {
             Phase::Open if chain.open.age_ms(now_ms) >= age_max_ms && has_read_all => {

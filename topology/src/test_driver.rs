@@ -44,25 +44,26 @@
 //! # Ok::<(), topology::Error>(())
 //! ```
 
+mod drive;
 mod mishaps;
 mod record;
 #[cfg(test)]
 mod tests;
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use drive::{Drive, collect, next_offset};
 use mishaps::Replaced;
 pub use record::OwnedRecord;
 
 use crate::codec::Codec;
 use crate::error::{Error, Result};
-use crate::graph::{OutputTopics, Store, Topology, changelog_topic};
-use crate::log::{Header, Offset, ProducerRecord, Record, TopicPartition};
-use crate::processor::{InputRange, Outputs, RuntimeOptions, Vouch};
+use crate::graph::{Store, Topology, changelog_topic};
+use crate::log::{Offset, ProducerRecord};
+use crate::processor::Vouch;
 use crate::store::{KeyValueStore, Options, Stores};
-use crate::task::{CommittedInput, Metadata, Task, TaskId, TaskOptions};
+use crate::task::{Metadata, Task};
 
 /// Runs a topology, with one partition of everything.
 pub struct TestDriver {
@@ -75,19 +76,6 @@ pub struct TestDriver {
     aborted: Vec<(String, OwnedRecord)>,
     replaced: Rc<Replaced>,
 }
-
-/// A task and what it has going on.
-struct Drive {
-    task: Option<Task>,
-    outputs: OutputTopics,
-    source: String,
-    committed: (Option<Offset>, Metadata),
-    /// Produced since the last commit.
-    pending: Vec<(String, OwnedRecord)>,
-}
-
-/// Larger dead letters are cut: Kafka's own default for topics.
-const DEAD_LETTER_MAX_BYTES: usize = 1_048_588;
 
 impl TestDriver {
     /// Starts a topology at this wall-clock time. What processors ask to be committed at their start is committed.
@@ -106,11 +94,12 @@ impl TestDriver {
             for store in 0..spec.stores.len() {
                 stores.begin_changelog(store, [0; 16])?;
             }
+            let sources: Vec<String> = spec.source_topics().iter().map(|topic| topic.name().to_owned()).collect();
             driver.drives.push(Drive {
                 task: None,
                 outputs: spec.outputs(application_id),
-                source: spec.source_topic().to_owned(),
-                committed: (None, Metadata::default()),
+                committed: vec![(None, Metadata::default()); sources.len()],
+                sources,
                 pending: Vec::new(),
             });
             driver.start(index, stores, false)?;
@@ -139,7 +128,7 @@ impl TestDriver {
     }
 
     fn append_record(&mut self, topic: &str, record: OwnedRecord) -> Result<()> {
-        if !self.drives.iter().any(|drive| drive.source == topic) {
+        if !self.drives.iter().any(|drive| drive.reads(topic)) {
             return Err(Error::stop(format!("no source of the topology reads topic '{topic}'")));
         }
         let records = self.topics.entry(topic.to_owned()).or_default();
@@ -177,13 +166,18 @@ impl TestDriver {
     /// Commits: outputs become visible, stores take their writes. An error where the input was exchanged since the start
     /// ([`TestDriver::delete_topic`]).
     pub fn commit(&mut self) -> Result<()> {
+        self.commit_all()?;
+        self.run_quietly()
+    }
+
+    fn commit_all(&mut self) -> Result<()> {
         let now_ms = self.now_ms;
         for drive in &self.drives {
-            self.voucher(&drive.source).vouch()?;
+            self.voucher(&drive.sources).vouch()?;
         }
         for drive in &mut self.drives {
             let Drive { task: Some(task), pending, .. } = drive else { continue };
-            let commit = task.prepare_commit(&mut |outputs| collect(outputs, pending))?;
+            let commits = task.prepare_commit(&mut |outputs| collect(outputs, pending))?;
             let mut delivered: BTreeMap<String, Offset> = BTreeMap::new();
             for (topic, mut record) in std::mem::take(&mut drive.pending) {
                 let records = self.topics.entry(topic.clone()).or_default();
@@ -194,18 +188,25 @@ impl TestDriver {
                 delivered.insert(topic, record.offset);
                 records.push(record);
             }
-            let metadata = Metadata::decode(&commit.metadata).map_err(|error| Error::stop(error.to_string()))?;
-            drive.committed = (Some(commit.offset), metadata);
+            for (committed, commit) in drive.committed.iter_mut().zip(&commits) {
+                let metadata = Metadata::decode(&commit.metadata).map_err(|error| Error::stop(error.to_string()))?;
+                *committed = (Some(commit.offset), metadata);
+            }
             let topics = &drive.outputs.names;
-            task.committed(commit.offset, |target| delivered.get(&topics[target.0]).copied(), now_ms)?;
+            task.committed(&commits, |target| delivered.get(&topics[target.0]).copied(), now_ms)?;
             drive.collect()?;
         }
-        self.run_quietly()
+        Ok(())
     }
 
     /// What happens after a transaction failed, or a process died: everything since the last commit is void, processors are
     /// made anew, and input is delivered again from the committed offset. The topics are taken for what they are now.
     pub fn abort(&mut self) -> Result<()> {
+        self.abort_all()?;
+        self.run()
+    }
+
+    fn abort_all(&mut self) -> Result<()> {
         self.replaced.forget();
         for index in 0..self.drives.len() {
             let drive = &mut self.drives[index];
@@ -214,7 +215,7 @@ impl TestDriver {
             let stores = stores.ok_or_else(|| Error::stop("a handle to a store outlives its task"))?;
             self.start(index, stores, true)?;
         }
-        self.run()
+        Ok(())
     }
 
     /// Says that no more input comes, and commits, until nothing is held any more.
@@ -258,7 +259,7 @@ impl TestDriver {
 
     /// The committed offset of a source topic; `None` before the first commit.
     pub fn committed_offset(&self, topic: &str) -> Option<Offset> {
-        self.drives.iter().find(|drive| drive.source == topic)?.committed.0
+        self.drives.iter().find_map(|drive| drive.committed[drive.input(topic)?].0)
     }
 
     /// A handle to a store, uncommitted writes included. It must be dropped before [`TestDriver::abort`].
@@ -277,53 +278,6 @@ impl TestDriver {
         Err(Error::stop(format!("there is no store '{}'", store.name())))
     }
 
-    fn start(&mut self, index: usize, stores: Stores, stores_as_left: bool) -> Result<()> {
-        let spec = &self.topology.sub_topologies[index];
-        let vouch = Rc::new(self.voucher(&self.drives[index].source));
-        let drive = &mut self.drives[index];
-        let (offset, metadata) = drive.committed.clone();
-        let input = TopicPartition::new(drive.source.clone(), 0);
-        let records = self.topics.get(&drive.source).map_or(&[][..], Vec::as_slice);
-        let (first, end) = (records.first().map_or(0, |record| record.offset), self::next_offset(records));
-        let options = TaskOptions {
-            id: TaskId { sub_topology: spec.name.clone(), partition: 0 },
-            sub_topology: index,
-            runtime: RuntimeOptions {
-                partition: input.clone(),
-                committed_offset: offset,
-                input: InputRange { first, stable_end: end, end },
-                stream_time_ms: metadata.stream_time_ms,
-                stores_as_left,
-                now_ms: self.now_ms,
-                topics: drive.outputs.names.clone(),
-                dead_letters: drive.outputs.dead_letters,
-                dead_letter_max_bytes: DEAD_LETTER_MAX_BYTES,
-                vouch,
-            },
-            changelogs: drive.outputs.changelogs.clone(),
-            committed: vec![CommittedInput { input, offset, metadata }],
-        };
-        drive.task = Some(Task::new(&self.topology, options, Rc::new(RefCell::new(stores)))?);
-        drive.collect()
-    }
-
-    /// Gives a task what has arrived for it. Returns whether there was anything.
-    fn process(&mut self, index: usize) -> Result<bool> {
-        let drive = &mut self.drives[index];
-        let Some(task) = &mut drive.task else { return Ok(false) };
-        let arrived = self.topics.get(&drive.source).map_or(&[][..], Vec::as_slice);
-        let new = &arrived[arrived.partition_point(|record| record.offset < task.next_offset())..];
-        if new.is_empty() || task.is_suspended() {
-            return Ok(false);
-        }
-        let headers: Vec<Vec<Header<'_>>> = new.iter().map(OwnedRecord::borrow_headers).collect();
-        let records: Vec<Record<'_>> =
-            new.iter().zip(&headers).map(|(record, headers)| record.borrow(headers)).collect();
-        task.process(&records)?;
-        drive.collect()?;
-        Ok(true)
-    }
-
     /// Runs what a commit made visible, unless a commit is asked for again.
     fn run_quietly(&mut self) -> Result<()> {
         for index in 0..self.drives.len() {
@@ -331,22 +285,4 @@ impl TestDriver {
         }
         Ok(())
     }
-}
-
-impl Drive {
-    fn collect(&mut self) -> Result<()> {
-        let Self { task: Some(task), pending, .. } = self else { return Ok(()) };
-        collect(task.outputs(), pending)
-    }
-}
-
-fn collect(outputs: &mut Outputs, pending: &mut Vec<(String, OwnedRecord)>) -> Result<()> {
-    outputs.drain(|records| {
-        pending.extend(records.iter().map(|record| (record.topic.to_owned(), OwnedRecord::copy(record))));
-        Ok(())
-    })
-}
-
-fn next_offset(records: &[OwnedRecord]) -> Offset {
-    records.last().map_or(0, |record| record.offset + 1)
 }

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use topology::log::{self, TopicPartition};
-use topology::processor::{InputRange, Outputs, RuntimeOptions, Target};
+use topology::processor::{InputOptions, InputRange, Outputs, RuntimeOptions, Target};
 use topology::store::{Options as StoreOptions, Stores};
-use topology::task::{CommittedInput, Metadata, Task, TaskId, TaskOptions};
+use topology::task::{CommittedInput, Metadata, QueueOptions, Task, TaskId, TaskOptions};
 
 use crate::chain::{Block, Genesis, Hash, Parameters, Read, ValidatorId};
 use crate::consensus::{Fault, KeySet, Sealer};
@@ -180,21 +180,24 @@ impl World {
         let changelogs = (names.len()..topics.len()).map(Target).collect();
         let metadata = Metadata::decode(&self.committed.1).unwrap_or_default();
         let runtime = RuntimeOptions {
-            partition: TopicPartition::new("transactions", 0),
-            committed_offset: Some(self.committed.0),
-            input: InputRange { first: 0, stable_end: input_end, end: input_end },
-            stream_time_ms: metadata.stream_time_ms,
+            inputs: vec![InputOptions {
+                partition: TopicPartition::new("transactions", 0),
+                committed_offset: Some(self.committed.0),
+                range: InputRange { first: 0, stable_end: input_end, end: input_end },
+                stream_time_ms: metadata.stream_time_ms,
+                dead_letters: Target(2),
+            }],
             stores_as_left: self.stores_as_left,
             now_ms: self.now_ms,
             topics,
-            dead_letters: Target(2),
             dead_letter_max_bytes: 1_000_000,
             vouch: Rc::new(()),
         };
         let id = TaskId { sub_topology: task_name().trim_end_matches("_0").to_owned(), partition: 0 };
-        let committed = CommittedInput { input: runtime.partition.clone(), offset: runtime.committed_offset, metadata };
-        let committed = vec![committed];
-        let options = TaskOptions { id, sub_topology: 0, runtime, changelogs, committed };
+        let input = TopicPartition::new("transactions", 0);
+        let committed = vec![CommittedInput { input, offset: Some(self.committed.0), metadata }];
+        let queues = QueueOptions::default();
+        let options = TaskOptions { id, sub_topology: 0, runtime, changelogs, committed, queues };
         let topology = self.application.topology().unwrap();
         self.task = Some(Task::new(&topology, options, Rc::new(RefCell::new(stores)))?);
         self.drain();
@@ -227,7 +230,7 @@ impl World {
     }
 
     pub(super) fn try_deliver(&mut self, count: usize) -> topology::Result<()> {
-        let next = self.task().next_offset() as usize;
+        let next = self.task().next_offset(0) as usize;
         if self.task().is_suspended() || next >= self.input.len() {
             return Ok(());
         }
@@ -241,7 +244,8 @@ impl World {
                 headers: log::Headers::NONE,
             })
             .collect();
-        self.task.as_mut().unwrap().process(&records)?;
+        self.task.as_mut().unwrap().arrived(&records);
+        self.task.as_mut().unwrap().process_part(&records)?;
         self.seen_to = self.seen_to.max(end as i64);
         self.drain();
         Ok(())
@@ -298,12 +302,12 @@ impl World {
             take(outputs, ends, pending, signed, events, &mut delivered);
             Ok(())
         };
-        let commit = task.prepare_commit(&mut send).unwrap();
-        self.committed = (commit.offset, commit.metadata);
+        let commits = task.prepare_commit(&mut send).unwrap();
+        self.committed = (commits[0].offset, commits[0].metadata.clone());
         self.topic.0.lock().unwrap().extend(self.pending.iter().cloned());
         self.blocks.append(&mut self.pending);
-        let (now_ms, offset) = (self.now_ms, commit.offset);
-        self.task().committed(offset, |target| delivered.get(&target.0).copied(), now_ms).unwrap();
+        let now_ms = self.now_ms;
+        self.task().committed(&commits, |target| delivered.get(&target.0).copied(), now_ms).unwrap();
         self.drain();
     }
 

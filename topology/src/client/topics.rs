@@ -37,6 +37,7 @@ pub(super) fn prepare<L: Log>(topology: &Topology, log: &L, config: &Config) -> 
     let mut missing = Vec::new();
     let mut known = Known::new();
     let wanted = wanted(topology, &config.application_id)?;
+    check_together(topology, log)?;
     for topic in &wanted {
         match log.describe_topic(topic.name())? {
             Some(found) => know(&mut known, topic, &found)?,
@@ -62,6 +63,30 @@ pub(super) fn prepare<L: Log>(topology: &Topology, log: &L, config: &Config) -> 
     Ok(Prepared { dead_letter_max_bytes: dead_letter_max_bytes(topology, log)?, known })
 }
 
+/// Whether the topics that one sub-topology reads have as many partitions as each other, as far as they are there: its tasks read
+/// the same partition of each.
+fn check_together<L: Log>(topology: &Topology, log: &L) -> Result<()> {
+    for sub_topology in topology.sub_topologies.iter().filter(|sub| sub.source_topics().len() > 1) {
+        let mut first: Option<(&str, i32)> = None;
+        for topic in sub_topology.source_topics() {
+            let Some(found) = log.describe_topic(topic.name())? else { continue };
+            let (name, count) = (topic.name(), found.partition_count);
+            match first {
+                Some((other, others)) if others != count => {
+                    return Err(Error::stop(format!(
+                        "sub-topology '{}' reads topic '{other}' with {others} partitions and topic '{name}' with {count}: its \
+                         tasks read the same partition of each, so they must have as many. Make one of them anew",
+                        sub_topology.name
+                    )));
+                }
+                Some(_) => {}
+                None => first = Some((name, count)),
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Notes a topic that is fit.
 fn know(known: &mut Known, topic: &Topic, found: &TopicDescription) -> Result<()> {
     check(topic, found)?;
@@ -84,16 +109,21 @@ fn look_again<L: Log>(log: &L, topic: &Topic) -> Result<Option<TopicDescription>
 /// All topics, each once.
 fn wanted(topology: &Topology, application_id: &str) -> Result<Vec<Topic>> {
     let mut wanted: Vec<Topic> = Vec::new();
-    for source in topology.source_topics() {
-        add(&mut wanted, one_partition(source))?;
-        let dead_letters = Topic::new(dead_letter_topic(source.name())).config("retention.ms", "-1");
-        add(&mut wanted, appended(dead_letters.partitions(1)))?;
+    for sub_topology in topology.sub_topologies.iter() {
+        // Several input partitions come later; until then they are refused where nobody asks for them, not half done.
+        let count = sub_topology.partition_count().map_err(Error::stop)?;
+        for source in sub_topology.source_topics() {
+            add(&mut wanted, source.clone().partitions(count))?;
+            let dead_letters = Topic::new(dead_letter_topic(source.name())).config("retention.ms", "-1");
+            add(&mut wanted, appended(dead_letters.partitions(1)))?;
+        }
+        for store in &sub_topology.stores {
+            let changelog = Topic::new(changelog_topic(application_id, &store.name)).partitions(count);
+            add(&mut wanted, appended(changelog.config("cleanup.policy", "compact")))?;
+        }
     }
     for sink in topology.sink_topics() {
         add(&mut wanted, sink.clone())?;
-    }
-    for changelog in internal_topics(topology, application_id) {
-        add(&mut wanted, appended(Topic::new(changelog).partitions(1).config("cleanup.policy", "compact")))?;
     }
     Ok(wanted)
 }
@@ -145,14 +175,6 @@ fn dead_letter_max_bytes<L: Log>(topology: &Topology, log: &L) -> Result<usize> 
         }
     }
     Ok(usize::try_from(smallest).unwrap_or(0))
-}
-
-/// Several input partitions come later; until then they are refused, not half done.
-fn one_partition(topic: &Topic) -> Topic {
-    match topic.partition_count() {
-        Some(_) => topic.clone(),
-        None => topic.clone().partitions(1),
-    }
 }
 
 fn spec(topic: &Topic, replication_factor: Option<i32>) -> TopicSpec {

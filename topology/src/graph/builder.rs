@@ -10,7 +10,7 @@ use crate::processor::{self, Processor};
 use crate::store;
 
 use super::instance::{self, Wiring};
-use super::topic::Topic;
+use super::topic::{Topic, Topics};
 use super::{Kind, Node, OutputName, Parent, SubTopologySpec, Topology, check};
 
 /// Draws a graph. Mistakes are collected and reported together by [`Builder::build`].
@@ -100,7 +100,7 @@ impl Builder {
         Self::default()
     }
 
-    /// Begins a sub-topology: what runs as one task per partition of its source. The name is part of its tasks' ids and so
+    /// Begins a sub-topology: what runs as one task per partition of the topics that it reads. The name is part of its tasks' ids and so
     /// of state directories; changing it leaves the old state behind.
     pub fn sub_topology(&mut self, name: impl Into<String>) -> SubTopology<'_> {
         let index = self.sub_topologies.len();
@@ -149,10 +149,21 @@ impl SubTopology<'_> {
         store
     }
 
-    /// Reads a topic. What cannot be decoded becomes a dead letter, in `<topic>-dead-letters`.
-    pub fn source<K: Codec, V: Codec>(&mut self, name: &str, topic: Topic, key: K, value: V) -> Stream<K, V> {
+    /// Reads a topic, or several. What cannot be decoded becomes a dead letter, in `<topic>-dead-letters`.
+    ///
+    /// All topics that a sub-topology reads, by this source and by others, must have the same number of partitions: its task
+    /// number `p` reads partition `p` of each. Their records come in the order of their timestamps, as far as they are there (see
+    /// [`max_task_idle_ms`](crate::client::Config::max_task_idle_ms)); of equal ones that of the topic named first comes first.
+    pub fn source<K: Codec, V: Codec>(
+        &mut self,
+        name: &str,
+        topics: impl Into<Topics>,
+        key: K,
+        value: V,
+    ) -> Stream<K, V> {
         let make = instance::make_source(key, value);
-        let node = self.add(Node { name: name.to_owned(), kind: Kind::Source { topic }, parent: None, make });
+        let Topics(topics) = topics.into();
+        let node = self.add(Node { name: name.to_owned(), kind: Kind::Source { topics }, parent: None, make });
         self.stream(Parent { node, port: 0 })
     }
 

@@ -39,16 +39,17 @@ pub(super) fn check(sub_topologies: &mut [SubTopologySpec], mut mistakes: Vec<St
 fn join_topics(sub_topologies: &mut [SubTopologySpec], mistakes: &mut Vec<String>) {
     let mut joined: BTreeMap<String, Topic> = BTreeMap::new();
     for node in sub_topologies.iter().flat_map(|sub| &sub.nodes) {
-        let (Kind::Source { topic } | Kind::Sink { topic }) = &node.kind else { continue };
-        let all = joined.entry(topic.name().to_owned()).or_insert_with(|| Topic::new(topic.name()));
-        if let Err(conflict) = all.join(topic) {
-            let (name, node) = (topic.name(), &node.name);
-            mistakes
-                .push(format!("topic '{name}' cannot have {conflict} (node '{node}'): ask the same of it everywhere"));
+        for topic in node.kind.topics() {
+            let all = joined.entry(topic.name().to_owned()).or_insert_with(|| Topic::new(topic.name()));
+            if let Err(conflict) = all.join(topic) {
+                let (name, node) = (topic.name(), &node.name);
+                mistakes.push(format!(
+                    "topic '{name}' cannot have {conflict} (node '{node}'): ask the same of it everywhere"
+                ));
+            }
         }
     }
-    for node in sub_topologies.iter_mut().flat_map(|sub| &mut sub.nodes) {
-        let (Kind::Source { topic } | Kind::Sink { topic }) = &mut node.kind else { continue };
+    for topic in sub_topologies.iter_mut().flat_map(|sub| &mut sub.nodes).flat_map(|node| node.kind.topics_mut()) {
         if let Some(all) = joined.get(topic.name()) {
             topic.clone_from(all);
         }
@@ -73,33 +74,29 @@ fn unique<'a>(what: &str, names: impl Iterator<Item = &'a str>, mistakes: &mut V
 }
 
 fn check_sources<'a>(sub: &'a SubTopologySpec, sources: &mut BTreeSet<&'a str>, mistakes: &mut Vec<String>) {
-    let topics: Vec<&Topic> = sub
-        .nodes
-        .iter()
-        .filter_map(|node| match &node.kind {
-            Kind::Source { topic } => Some(topic),
-            _ => None,
-        })
-        .collect();
-    match topics.as_slice() {
-        [] => mistakes.push(format!("sub-topology '{}' has no source", sub.name)),
-        [topic] => {
-            if !sources.insert(topic.name()) {
-                mistakes.push(format!("topic '{}' is read by two sources: read it once and share the stream", topic.name()));
-            }
-        }
-        _ => mistakes.push(format!(
-            "sub-topology '{}' reads {} topics; reading more than one is not supported yet: split it into sub-topologies",
-            sub.name,
-            topics.len()
-        )),
-    }
     for node in &sub.nodes {
-        let (topic, length_max) = match &node.kind {
+        if matches!(&node.kind, Kind::Source { topics } if topics.is_empty()) {
+            mistakes.push(format!("source '{}' of sub-topology '{}' reads no topic", node.name, sub.name));
+        }
+    }
+    let topics = sub.source_topics();
+    if topics.is_empty() {
+        mistakes.push(format!("sub-topology '{}' has no source", sub.name));
+    }
+    for topic in &topics {
+        if !sources.insert(topic.name()) {
+            mistakes
+                .push(format!("topic '{}' is read by two sources: read it once and share the stream", topic.name()));
+        }
+    }
+    if let Err(mistake) = sub.partition_count() {
+        mistakes.push(mistake);
+    }
+    for (node, topic) in sub.nodes.iter().flat_map(|node| node.kind.topics().iter().map(move |topic| (node, topic))) {
+        let length_max = match &node.kind {
             // The name of its dead letters must be one too.
-            Kind::Source { topic } => (topic, TOPIC_BYTES_MAX - DEAD_LETTERS.len()),
-            Kind::Sink { topic } => (topic, TOPIC_BYTES_MAX),
-            Kind::Processor { .. } => continue,
+            Kind::Source { .. } => TOPIC_BYTES_MAX - DEAD_LETTERS.len(),
+            Kind::Sink { .. } | Kind::Processor { .. } => TOPIC_BYTES_MAX,
         };
         if !is_plain_name(topic.name(), length_max) {
             let (name, node) = (topic.name(), &node.name);
@@ -172,6 +169,37 @@ mod tests {
         assert!(policies.contains("cleanup.policy=compact and cleanup.policy=delete"), "{policies}");
         let itself = Topic::new("tie").config("retention.ms", "1").config("retention.ms", "2");
         assert!(mistakes(tied(itself, Topic::new("tie"))).contains("retention.ms=1 and retention.ms=2"));
+    }
+
+    #[test]
+    fn a_sub_topology_reads_several_topics_with_one_source_or_several_but_each_once() {
+        let build = |second: &[&str]| {
+            let mut builder = Builder::new();
+            let mut sub = builder.sub_topology("sub");
+            sub.source("one", [Topic::new("a"), Topic::new("b")], Bytes, Bytes);
+            let topics: Vec<Topic> = second.iter().map(|name| Topic::new(*name)).collect();
+            sub.source("two", topics, Bytes, Bytes);
+            builder.build()
+        };
+        let topology = build(&["c"]).unwrap();
+        assert_eq!(topology.source_topics().iter().map(|topic| topic.name()).collect::<Vec<_>>(), ["a", "b", "c"]);
+        let described = topology.to_string();
+        assert!(described.contains("Source: one (topics: a, b)") && described.contains("Source: two (topic: c)"));
+        for name in ["a", "b"] {
+            assert!(topology.to_dot().contains(&format!("\"topic:{name}\" -> \"one\"")));
+        }
+        assert!(mistakes(build(&["b"])).contains("topic 'b' is read by two sources"));
+        assert!(mistakes(build(&[])).contains("source 'two' of sub-topology 'sub' reads no topic"));
+    }
+
+    #[test]
+    fn topics_that_one_sub_topology_reads_cannot_be_asked_for_with_other_partitions() {
+        let mut builder = Builder::new();
+        let mut sub = builder.sub_topology("sub");
+        sub.source("one", [Topic::new("a").partitions(2), Topic::new("b")], Bytes, Bytes);
+        sub.source("two", Topic::new("c").partitions(3), Bytes, Bytes);
+        let mistakes = mistakes(builder.build());
+        assert!(mistakes.contains("topic 'a' with 2 partitions and topic 'c' with 3"), "{mistakes}");
     }
 
     #[test]

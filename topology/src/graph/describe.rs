@@ -38,7 +38,11 @@ impl fmt::Display for Topology {
 
 fn write_node(f: &mut fmt::Formatter<'_>, sub: &SubTopologySpec, index: usize, node: &Node) -> fmt::Result {
     match &node.kind {
-        Kind::Source { topic } => writeln!(f, "  Source: {} (topic: {})", node.name, topic.name())?,
+        Kind::Source { topics } => {
+            let names: Vec<&str> = topics.iter().map(super::Topic::name).collect();
+            let what = if names.len() == 1 { "topic" } else { "topics" };
+            writeln!(f, "  Source: {} ({what}: {})", node.name, names.join(", "))?;
+        }
         Kind::Sink { topic } => writeln!(f, "  Sink: {} (topic: {})", node.name, topic.name())?,
         Kind::Processor { stores, .. } if stores.is_empty() => writeln!(f, "  Processor: {}", node.name)?,
         Kind::Processor { stores, .. } => writeln!(f, "  Processor: {} (stores: {})", node.name, stores.join(", "))?,
@@ -102,7 +106,11 @@ impl Topology {
             }
             for node in &sub.nodes {
                 match &node.kind {
-                    Kind::Source { topic } => dot += &format!("  \"topic:{0}\" -> \"{1}\";\n", topic.name(), node.name),
+                    Kind::Source { topics } => {
+                        for topic in topics {
+                            dot += &format!("  \"topic:{0}\" -> \"{1}\";\n", topic.name(), node.name);
+                        }
+                    }
                     Kind::Sink { topic } => dot += &format!("  \"{1}\" -> \"topic:{0}\";\n", topic.name(), node.name),
                     Kind::Processor { stores, .. } => {
                         for store in stores {

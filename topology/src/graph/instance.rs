@@ -14,8 +14,10 @@ use super::{Kind, SubTopologySpec, Topic, Topology};
 
 /// The nodes of one task.
 pub struct Instance {
-    /// Entry of the task's records.
-    pub source: Box<dyn Source>,
+    /// Entries of the task's records.
+    pub sources: Vec<Box<dyn Source>>,
+    /// For each input of the task: which of the sources takes it.
+    pub source_of: Vec<usize>,
     /// Processors with their node index, parents before children.
     pub processors: Vec<(usize, Rc<RefCell<dyn Lifecycle>>)>,
 }
@@ -98,13 +100,13 @@ impl Topology {
         let spec = &self.sub_topologies[sub_topology];
         let sink_topics = spec.sink_topics();
         let mut edges: Vec<Option<Box<dyn Any>>> = spec.nodes.iter().map(|_| None).collect();
-        let mut source = None;
+        let mut sources = Vec::new();
         let mut processors = Vec::new();
         // A node is always drawn after its parent.
         for (index, node) in spec.nodes.iter().enumerate().rev() {
             let wiring = Wiring { spec, node: index, stores, sink_topics: &sink_topics, edges: &edges };
             match (node.make)(&wiring)? {
-                Made::Source(made) => source = Some(made),
+                Made::Source(made) => sources.push(made),
                 Made::Sink { edge } => edges[index] = Some(edge),
                 Made::Processor { edge, lifecycle } => {
                     edges[index] = Some(edge);
@@ -113,8 +115,13 @@ impl Topology {
             }
         }
         processors.reverse();
-        let source = source.ok_or_else(|| Error::stop(format!("sub-topology '{}' has no source", spec.name)))?;
-        Ok(Instance { source, processors })
+        sources.reverse();
+        let read = spec.nodes.iter().filter_map(|node| match &node.kind {
+            Kind::Source { topics } => Some(topics.len()),
+            _ => None,
+        });
+        let source_of = read.enumerate().flat_map(|(source, count)| std::iter::repeat_n(source, count)).collect();
+        Ok(Instance { sources, source_of, processors })
     }
 }
 

@@ -46,7 +46,7 @@ mod topic;
 
 pub use builder::{Builder, Output, ProcessorBuilder, Store, Stream, SubTopology};
 pub use instance::{Instance, Wiring};
-pub use topic::{Topic, changelog_topic, dead_letter_topic};
+pub use topic::{Topic, Topics, changelog_topic, dead_letter_topic};
 
 use std::sync::Arc;
 
@@ -73,7 +73,8 @@ pub(crate) struct SubTopologySpec {
 pub(crate) struct OutputTopics {
     /// A [`Target`] is an index into them.
     pub(crate) names: Vec<String>,
-    pub(crate) dead_letters: Target,
+    /// For each input.
+    pub(crate) dead_letters: Vec<Target>,
     /// For each store.
     pub(crate) changelogs: Vec<Target>,
 }
@@ -88,9 +89,28 @@ pub(crate) struct Node {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Kind {
-    Source { topic: Topic },
+    Source { topics: Vec<Topic> },
     Processor { stores: Vec<String>, outputs: Vec<OutputName> },
     Sink { topic: Topic },
+}
+
+impl Kind {
+    /// The topics that it reads or writes.
+    pub(crate) fn topics(&self) -> &[Topic] {
+        match self {
+            Kind::Source { topics } => topics,
+            Kind::Sink { topic } => std::slice::from_ref(topic),
+            Kind::Processor { .. } => &[],
+        }
+    }
+
+    pub(crate) fn topics_mut(&mut self) -> &mut [Topic] {
+        match self {
+            Kind::Source { topics } => topics,
+            Kind::Sink { topic } => std::slice::from_mut(topic),
+            Kind::Processor { .. } => &mut [],
+        }
+    }
 }
 
 /// A processor's side output.
@@ -130,13 +150,8 @@ impl Topology {
 
     fn topics(&self, wanted: impl Fn(&Kind) -> bool) -> Vec<&Topic> {
         let nodes = self.sub_topologies.iter().flat_map(|sub| &sub.nodes);
-        let mut topics: Vec<&Topic> = nodes
-            .filter(|node| wanted(&node.kind))
-            .filter_map(|node| match &node.kind {
-                Kind::Source { topic } | Kind::Sink { topic } => Some(topic),
-                Kind::Processor { .. } => None,
-            })
-            .collect();
+        let mut topics: Vec<&Topic> =
+            nodes.filter(|node| wanted(&node.kind)).flat_map(|node| node.kind.topics()).collect();
         topics.sort_by(|a, b| a.name().cmp(b.name()));
         // All nodes ask the same of a topic: `check` made it so.
         topics.dedup_by(|a, b| a.name() == b.name());
@@ -145,20 +160,35 @@ impl Topology {
 }
 
 impl SubTopologySpec {
-    /// The topic it reads.
-    pub(crate) fn source_topic(&self) -> &str {
-        let source = self.nodes.iter().find_map(|node| match &node.kind {
-            Kind::Source { topic } => Some(topic.name()),
-            _ => None,
-        });
-        source.unwrap_or_default()
+    /// The topics it reads: the inputs of its tasks, in this order, which is that in which the graph names them.
+    pub(crate) fn source_topics(&self) -> Vec<&Topic> {
+        let sources = self.nodes.iter().filter(|node| matches!(node.kind, Kind::Source { .. }));
+        sources.flat_map(|node| node.kind.topics()).collect()
+    }
+
+    /// How many partitions the topics that it reads are asked to have; one, where nobody asks. An error where two of them are
+    /// asked for with different ones.
+    pub(crate) fn partition_count(&self) -> Result<i32, String> {
+        let mut asked = self.source_topics().into_iter().filter_map(|topic| Some((topic, topic.partition_count()?)));
+        let Some((first, count)) = asked.next() else { return Ok(1) };
+        match asked.find(|(_, other)| *other != count) {
+            None => Ok(count),
+            Some((topic, other)) => Err(format!(
+                "sub-topology '{}' reads topic '{}' with {count} partitions and topic '{}' with {other}: its tasks read the same \
+                 partition of each, so they must have as many",
+                self.name,
+                first.name(),
+                topic.name()
+            )),
+        }
     }
 
     /// All topics that its task produces to.
     pub(crate) fn outputs(&self, application_id: &str) -> OutputTopics {
         let mut names = self.sink_topics();
-        let dead_letters = Target(names.len());
-        names.push(dead_letter_topic(self.source_topic()));
+        let inputs = self.source_topics();
+        let dead_letters = (0..inputs.len()).map(|input| Target(names.len() + input)).collect();
+        names.extend(inputs.iter().map(|topic| dead_letter_topic(topic.name())));
         let changelogs = (0..self.stores.len()).map(|store| Target(names.len() + store)).collect();
         names.extend(self.stores.iter().map(|store| changelog_topic(application_id, &store.name)));
         OutputTopics { names, dead_letters, changelogs }

@@ -89,6 +89,41 @@ impl Topic {
     }
 }
 
+/// The topics of one source: one, or several that hold records of the same kind.
+///
+/// ```
+/// use topology::codec::Utf8;
+/// use topology::graph::{Builder, Topic};
+///
+/// let mut builder = Builder::new();
+/// let mut orders = builder.sub_topology("orders");
+/// let from_web = orders.source("web", Topic::new("web-orders"), Utf8, Utf8);
+/// let others = orders.source("others", [Topic::new("shop-orders"), Topic::new("phone-orders")], Utf8, Utf8);
+/// # orders.sink("all-web", &from_web, Topic::new("all-web"), Utf8, Utf8);
+/// # orders.sink("all-others", &others, Topic::new("all-others"), Utf8, Utf8);
+/// # builder.build().unwrap();
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topics(pub(super) Vec<Topic>);
+
+impl From<Topic> for Topics {
+    fn from(topic: Topic) -> Self {
+        Self(vec![topic])
+    }
+}
+
+impl From<Vec<Topic>> for Topics {
+    fn from(topics: Vec<Topic>) -> Self {
+        Self(topics)
+    }
+}
+
+impl<const N: usize> From<[Topic; N]> for Topics {
+    fn from(topics: [Topic; N]) -> Self {
+        Self(topics.into())
+    }
+}
+
 /// Name of a store's changelog.
 pub fn changelog_topic(application_id: &str, store: &str) -> String {
     format!("{application_id}-{store}-changelog")

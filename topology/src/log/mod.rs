@@ -14,6 +14,7 @@ mod identity;
 pub mod kafka;
 pub mod local;
 pub mod memory;
+mod owned;
 mod record;
 
 use std::time::Duration;
@@ -21,6 +22,7 @@ use std::time::Duration;
 pub use error::{Error, Kind};
 pub use identity::{TopicId, TopicIdentity};
 pub use local::Clock;
+pub use owned::OwnedRecords;
 pub use record::{Header, Headers, Offset, ProducerRecord, Record, TopicPartition};
 
 /// A result of the log.

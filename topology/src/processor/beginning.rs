@@ -1,4 +1,4 @@
-//! Where a task's input begins.
+//! Where an input of a task begins.
 //!
 //! ```text
 //!           first            committed        stable end    end

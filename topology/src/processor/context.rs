@@ -2,10 +2,11 @@
 
 use super::failure::Result;
 use crate::codec::Codec;
-use crate::log::{Offset, TopicPartition};
+use crate::log::TopicPartition;
 
 use super::dead_letter::DeadLetter;
 use super::node::Edge;
+use super::position::Position;
 use super::record::Record;
 use super::runtime::Runtime;
 use super::schedule::{PunctuationId, Schedule};
@@ -82,24 +83,27 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
         Ok(forward(&port.children, std::slice::from_ref(&record), self.runtime)?)
     }
 
-    /// Puts a record into the dead-letter topic of the task's source, in the same transaction as everything else.
+    /// Puts a record into the dead-letter topic of its input, in the same transaction as everything else.
     pub fn dead_letter(&mut self, letter: &DeadLetter<'_>) {
         self.runtime.dead_letter(letter);
     }
 
-    /// Holds input from `offset` on: the committed offset stays there, and after a restart or a rewind processing begins
-    /// there again. Law: no held record has caused an output, a store write or a dead letter, by any processor of the task.
-    /// `None` holds nothing.
+    /// Holds input from these positions on, in place of what this processor held before: the committed offset of an input stays
+    /// at the first of them, and after a restart or a rewind that input begins there again. Law: no held record has caused an
+    /// output, a store write or a dead letter, by any processor of the task. `None` holds nothing.
+    ///
+    /// Inputs of which nothing is held go on being committed. So where it matters in which order records of several inputs were
+    /// taken, hold the first of each.
     ///
     /// ```
     /// # use topology::codec::{Bytes, I64};
     /// # use topology::graph::{Builder, Topic};
-    /// # use topology::processor::{self, Context, Processor, Record};
+    /// # use topology::processor::{self, Context, Position, Processor, Record};
     /// # use topology::test_driver::TestDriver;
     /// /// Adds values up, three at a time. A crash loses none, though there is no store: the first of them is held.
     /// #[derive(Default)]
     /// struct Threes {
-    ///     held: Vec<(i64, i64)>,
+    ///     held: Vec<(Position, i64)>,
     /// }
     ///
     /// impl Processor for Threes {
@@ -108,12 +112,12 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
     /// #    type KeyOut = Bytes;
     /// #    type ValueOut = I64;
     ///     fn process(&mut self, record: &Record<'_, Bytes, I64>, context: &mut Context<'_, Bytes, I64>) -> processor::Result {
-    ///         self.held.push((record.offset, record.value.unwrap_or(0)));
+    ///         self.held.push((record.position(), record.value.unwrap_or(0)));
     ///         if self.held.len() == 3 {
     ///             let sum: i64 = self.held.drain(..).map(|(_, value)| value).sum();
     ///             context.forward(record.with(None, Some(sum)))?;
     ///         }
-    ///         context.hold_from(self.held.first().map(|(offset, _)| *offset));
+    ///         context.hold_from(self.held.first().map(|(position, _)| *position));
     ///         Ok(())
     ///     }
     /// }
@@ -134,13 +138,16 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
     /// # assert_eq!(driver.read("sums")[1].value.as_deref(), Some(&15_i64.to_be_bytes()[..]));
     /// # Ok::<(), topology::Error>(())
     /// ```
-    pub fn hold_from(&mut self, offset: Option<Offset>) {
-        self.runtime.hold(self.node, offset);
+    pub fn hold_from(&mut self, positions: impl IntoIterator<Item = Position>) {
+        self.runtime.hold(self.node, positions);
     }
 
-    /// Takes no input from `offset` on, until [`Context::resume`]: what was handed over from there is delivered again then. For a
+    /// Takes no input from `position` on, until [`Context::resume`]: what was handed over from there is delivered again then. For a
     /// processor that must wait (for a commit, say) without piling up records; it must be the only reader of its source. Law: no
-    /// record from `offset` on has caused an output, a store write or a dead letter.
+    /// record from `position` on has caused an output, a store write or a dead letter.
+    ///
+    /// The whole task waits. Of several inputs, name a place in the one whose record is being processed: that record, or behind it.
+    /// The others go on where they are. With a place further back records would come in another order than before.
     ///
     /// ```
     /// # use topology::codec::Bytes;
@@ -163,7 +170,7 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
     ///         let (Some(key), Some(order)) = (record.key, record.value) else { return Ok(()) };
     ///         self.orders.put(&key, &order)?;
     ///         self.confirm = Some(key.to_vec());
-    ///         context.suspend_from(record.offset + 1);
+    ///         context.suspend_from(record.position().next());
     ///         context.request_commit();
     ///         Ok(())
     ///     }
@@ -194,8 +201,8 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
     /// # assert!(driver.store(&store)?.contains(&&b"c"[..])?);
     /// # Ok::<(), topology::Error>(())
     /// ```
-    pub fn suspend_from(&mut self, offset: Offset) {
-        self.runtime.suspend(offset);
+    pub fn suspend_from(&mut self, position: Position) {
+        self.runtime.suspend(position);
     }
 
     /// Takes input again, from where [`Context::suspend_from`] said.
@@ -209,24 +216,29 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
     }
 
     /// Names the input record on whose behalf the following outputs and store writes are made. Needed only where a
-    /// processor holds input; otherwise it is the record being processed.
-    pub fn caused_by(&mut self, offset: Offset) {
-        self.runtime.set_cause(offset);
-    }
-
-    /// Takes note of a record before it is processed: its offset is the cause of what follows, and stream time advances to
-    /// its timestamp. [`Processor::process_batch`](super::Processor::process_batch) does it by default; without it stream time
-    /// advances when the whole batch is processed.
-    pub fn observe(&mut self, offset: Offset, timestamp_ms: i64) {
-        self.runtime.set_cause(offset);
-        if self.reads_source {
-            self.runtime.stream_time.observe(offset, timestamp_ms);
+    /// processor holds input; otherwise it is the record being processed. `None`: no record is the cause, and what follows counts
+    /// whatever becomes of held input.
+    pub fn caused_by(&mut self, position: impl Into<Option<Position>>) {
+        match position.into() {
+            Some(position) => self.runtime.set_cause(position),
+            None => self.runtime.clear_cause(),
         }
     }
 
-    /// Highest event time seen, ms since 1970; `None` before the first record that has one.
+    /// Takes note of a record before it is processed: it is the cause of what follows, and stream time advances to its
+    /// timestamp. [`Processor::process_batch`](super::Processor::process_batch) does it by default; without it stream time
+    /// advances when the whole batch is processed.
+    pub fn observe(&mut self, position: Position, timestamp_ms: i64) {
+        self.runtime.set_cause(position);
+        if self.reads_source {
+            self.runtime.observe(position, timestamp_ms);
+        }
+    }
+
+    /// Stream time: the highest event time seen in all inputs of the task, ms since 1970; `None` before the first record that
+    /// has one.
     pub fn stream_time_ms(&self) -> Option<i64> {
-        self.runtime.stream_time.current_ms()
+        self.runtime.stream_time_ms()
     }
 
     /// Wall-clock time, ms since 1970. A result that depends on it cannot be replayed.
@@ -234,21 +246,26 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
         self.runtime.now_ms
     }
 
-    /// The task's input.
-    pub fn partition(&self) -> &TopicPartition {
-        self.runtime.partition()
+    /// How many inputs the task has: one for each topic that its sub-topology reads.
+    pub fn input_count(&self) -> usize {
+        self.runtime.input_count()
     }
 
-    /// Next input offset to process. It moves when a batch is processed, and over the log's own markers at the end of the
+    /// The partition of an input. As with all that asks about an input, one that the task does not have is a panic.
+    pub fn partition(&self, input: usize) -> &TopicPartition {
+        self.runtime.partition(input)
+    }
+
+    /// Next record of an input to process. It moves when a batch is processed, and over the log's own markers at the end of the
     /// partition.
-    pub fn next_offset(&self) -> Offset {
-        self.runtime.next_offset()
+    pub fn next_position(&self, input: usize) -> Position {
+        Position::new(input, self.runtime.next_offset(input))
     }
 
-    /// The end of the committed input as it was when this task was taken over: all that a predecessor can have read lies below
-    /// it.
-    pub fn input_end(&self) -> Offset {
-        self.runtime.input().stable_end
+    /// The end of an input's committed records as it was when this task was taken over: all that a predecessor can have read lies
+    /// below it.
+    pub fn end_position(&self, input: usize) -> Position {
+        Position::new(input, self.runtime.range(input).stable_end)
     }
 
     /// Whether the task's stores are as this process left them when the task was given up or its work became void: nothing was read
@@ -259,23 +276,23 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
         self.runtime.stores_as_left()
     }
 
-    /// The first offset that the input had when this task was taken over: what lay below was deleted.
-    pub fn first_offset(&self) -> Offset {
-        self.runtime.input().first
+    /// The first record that an input had when this task was taken over: what lay below was deleted.
+    pub fn first_position(&self, input: usize) -> Position {
+        Position::new(input, self.runtime.range(input).first)
     }
 
-    /// Has input begin at `offset`, before or behind the group's committed offset: for a processor whose state tells how far
-    /// input was taken, and is to be believed rather than an offset that Kafka forgets and any tool moves. To be called in
-    /// [`Processor::init`](super::Processor::init). Where records at `offset` and behind were deleted, input begins at the
-    /// first there is, with an error line that says how many are lost. An offset above the end of the input is an error of
+    /// Has an input begin at `position`, before or behind the group's committed offset: for a processor whose state tells how
+    /// far input was taken, and is to be believed rather than an offset that Kafka forgets and any tool moves. To be called in
+    /// [`Processor::init`](super::Processor::init). Where records at `position` and behind were deleted, input begins at the
+    /// first there is, with an error line that says how many are lost. A position above the end of the input is an error of
     /// class stop: the topic was truncated, or made anew.
     ///
-    /// Stream time begins anew, unless `offset` is the committed one.
+    /// Stream time of the input begins anew, unless `position` is the committed one.
     ///
     /// ```
     /// # use topology::codec::{Bytes, I64};
     /// # use topology::graph::{Builder, Store, Topic};
-    /// # use topology::processor::{self, Context, Processor, Record};
+    /// # use topology::processor::{self, Context, Position, Processor, Record};
     /// # use topology::store::KeyValueStore;
     /// # use topology::test_driver::TestDriver;
     /// /// Numbers records; the number of the next one is its state, and its place in the input.
@@ -289,7 +306,7 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
     /// #    type KeyOut = Bytes;
     /// #    type ValueOut = I64;
     ///     fn init(&mut self, context: &mut Context<'_, Bytes, I64>) -> processor::Result {
-    ///         context.begin_at(self.next.get(&&b""[..])?.unwrap_or(0))
+    ///         context.begin_at(Position::new(0, self.next.get(&&b""[..])?.unwrap_or(0)))
     ///     }
     ///
     ///     fn process(&mut self, record: &Record<'_, Bytes, Bytes>, context: &mut Context<'_, Bytes, I64>) -> processor::Result {
@@ -316,8 +333,8 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
     /// # assert_eq!(driver.read("out").len(), 3);
     /// # Ok::<(), topology::Error>(())
     /// ```
-    pub fn begin_at(&mut self, offset: Offset) -> Result {
-        Ok(self.runtime.begin_at(offset)?)
+    pub fn begin_at(&mut self, position: Position) -> Result {
+        Ok(self.runtime.begin_at(position)?)
     }
 
     /// Waits until it is certain that all records handed to this task so far are of the topic that was there when the run

@@ -22,6 +22,7 @@ use sha2::{Digest, Sha256};
 use crate::log::{self, Header, Headers, Offset, ProducerRecord, TopicPartition};
 
 use super::outputs::{Outputs, Target};
+use super::position::Position;
 
 /// Header: the topic it came from.
 pub const HEADER_TOPIC: &str = "dead-letter.topic";
@@ -46,8 +47,8 @@ const FRAME_BYTES: usize = 4 * 1024;
 /// A record that cannot be processed, as it came, and why.
 #[derive(Clone, Copy, Debug)]
 pub struct DeadLetter<'a> {
-    /// Its offset in the input partition.
-    pub offset: Offset,
+    /// Where it is in the input.
+    pub position: Position,
     /// Its timestamp, ms since 1970.
     pub timestamp_ms: i64,
     /// Its key.
@@ -70,7 +71,7 @@ impl<'b> DeadLetter<'b> {
         let cut = if whole { usize::MAX } else { CUT_BYTES.min(max_bytes.saturating_sub(FRAME_BYTES) / 3) };
         let keep = |bytes: &'b [u8]| &bytes[..bytes.len().min(cut)];
 
-        let (partition, offset) = (from.partition.to_string(), self.offset.to_string());
+        let (partition, offset) = (from.partition.to_string(), self.position.offset.to_string());
         let timestamp_ms = self.timestamp_ms.to_string();
         let size = size_of(self.value).to_string();
         let sha256 = if whole { String::new() } else { hex(&Sha256::digest(self.value.unwrap_or_default())) };
@@ -96,7 +97,7 @@ impl<'b> DeadLetter<'b> {
     }
 }
 
-/// Dead letters that are kept, in the order of their offsets. What those before an offset take in memory is known without
+/// Dead letters of one input that are kept, in the order of their offsets. What those before an offset take in memory is known without
 /// counting them: it is asked for after each few records, and there may be a million.
 #[derive(Debug, Default)]
 pub(super) struct KeptLetters {
@@ -132,14 +133,14 @@ impl KeptLetters {
     }
 
     fn count_before(&self, offset: Offset) -> usize {
-        self.letters.partition_point(|(letter, _)| letter.offset < offset)
+        self.letters.partition_point(|(letter, _)| letter.position.offset < offset)
     }
 }
 
 /// A dead letter that is kept.
 #[derive(Debug)]
 pub(super) struct OwnedDeadLetter {
-    pub(super) offset: Offset,
+    position: Position,
     timestamp_ms: i64,
     key: Option<Vec<u8>>,
     value: Option<Vec<u8>>,
@@ -148,10 +149,10 @@ pub(super) struct OwnedDeadLetter {
 }
 
 impl OwnedDeadLetter {
-    pub(super) fn new(record: &log::Record<'_>, reason: String) -> Self {
+    pub(super) fn new(position: Position, record: &log::Record<'_>, reason: String) -> Self {
         let headers = record.headers.to_vec();
         Self {
-            offset: record.offset,
+            position,
             timestamp_ms: record.timestamp_ms,
             key: record.key.map(<[u8]>::to_vec),
             value: record.value.map(<[u8]>::to_vec),
@@ -171,7 +172,7 @@ impl OwnedDeadLetter {
         let headers: Vec<Header<'_>> =
             self.headers.iter().map(|(name, value)| Header { name, value: value.as_deref() }).collect();
         let letter = DeadLetter {
-            offset: self.offset,
+            position: self.position,
             timestamp_ms: self.timestamp_ms,
             key: self.key.as_deref(),
             value: self.value.as_deref(),
@@ -202,18 +203,18 @@ mod tests {
     fn what_a_flood_of_letters_takes_is_known_without_counting_them() {
         let mut kept = KeptLetters::default();
         let record = |offset| log::Record { offset, timestamp_ms: 0, key: None, value: None, headers: Headers::NONE };
-        let size = OwnedDeadLetter::new(&record(0), String::new()).size_bytes() as u64;
+        let size = OwnedDeadLetter::new(Position::new(0, 0), &record(0), String::new()).size_bytes() as u64;
         // Asked at each of a million, as the engine asks: counted one by one it would be 500,000,000,000 steps.
         for offset in 0..1_000_000_i64 {
-            kept.push(OwnedDeadLetter::new(&record(offset), String::new()));
+            kept.push(OwnedDeadLetter::new(Position::new(0, offset), &record(offset), String::new()));
             assert_eq!(kept.bytes_before(offset), offset as u64 * size);
         }
         kept.forget_from(900_000);
         assert_eq!(kept.take_before(400_000).count(), 400_000);
         assert_eq!(kept.bytes_before(1_000_000), 500_000 * size);
-        kept.push(OwnedDeadLetter::new(&record(900_000), String::new()));
+        kept.push(OwnedDeadLetter::new(Position::new(0, 900_000), &record(900_000), String::new()));
         assert_eq!(kept.bytes_before(1_000_000), 500_001 * size);
-        assert_eq!(kept.take_before(1_000_000).map(|letter| letter.offset).last(), Some(900_000));
+        assert_eq!(kept.take_before(1_000_000).map(|letter| letter.position.offset).last(), Some(900_000));
         assert_eq!(kept.bytes_before(1_000_000), 0);
     }
 
@@ -226,7 +227,7 @@ mod tests {
         ];
         let record = log::Record { offset: 7, timestamp_ms: 1, key: None, value: None, headers: headers[..].into() };
         let mut outputs = Outputs::new(vec!["letters".into()]);
-        let letter = OwnedDeadLetter::new(&record, "no reason".to_owned());
+        let letter = OwnedDeadLetter::new(Position::new(0, 7), &record, "no reason".to_owned());
         letter.write(&mut outputs, Target(0), &TopicPartition::new("t", 0), 1 << 20);
         let keep = |records: &[crate::log::ProducerRecord<'_>]| {
             assert_eq!(records[0].headers[..3], headers);
@@ -243,8 +244,14 @@ mod tests {
         let from = TopicPartition::new("t".repeat(236), i32::MAX);
         for max_bytes in [8 << 10, 100 << 10, 1 << 20] {
             for (key, value) in [(None, None), (Some(&long[..]), None), (Some(&long[..]), Some(&long[..]))] {
-                let letter =
-                    DeadLetter { offset: 7, timestamp_ms: 1, key, value, headers: headers[..].into(), reason: &reason };
+                let letter = DeadLetter {
+                    position: Position::new(0, 7),
+                    timestamp_ms: 1,
+                    key,
+                    value,
+                    headers: headers[..].into(),
+                    reason: &reason,
+                };
                 let mut outputs = Outputs::new(vec!["letters".into()]);
                 letter.write(&mut outputs, Target(0), &from, max_bytes);
                 // What a record costs beside its bytes: less than 70 for itself and 10 for each header.

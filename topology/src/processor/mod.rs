@@ -2,7 +2,10 @@
 //!
 //! ```text
 //! record      what flows along an edge, typed by its codecs
-//! beginning   where a task's input begins
+//! position    places in a task's inputs
+//! input       one input: how far it was taken, committed and held
+//! beginning   where an input begins
+//! stream_time the highest event time of an input, as of its offsets
 //! context     what a processor may do besides writing to its stores
 //! runtime     one task's side of all contexts: outputs, stream time, holds
 //! schedule    when processors are punctuated
@@ -17,8 +20,10 @@ mod beginning;
 mod context;
 mod dead_letter;
 mod failure;
+mod input;
 mod node;
 mod outputs;
+mod position;
 mod record;
 mod runtime;
 mod schedule;
@@ -32,12 +37,13 @@ pub use dead_letter::{
     HEADER_TOPIC,
 };
 pub use failure::{BoxError, Classify, Result};
+pub use input::InputOptions;
 pub use node::{Edge, Input, Lifecycle, ProcessorNode, SinkNode, Source, SourceNode};
 pub use outputs::{Outputs, Target};
+pub use position::Position;
 pub use record::Record;
 pub use runtime::{Runtime, RuntimeOptions};
 pub use schedule::{Punctuation, PunctuationId, Schedule, Schedules};
-pub use stream_time::StreamTime;
 pub use vouch::Vouch;
 
 use crate::codec::Codec;
@@ -122,7 +128,7 @@ pub trait Processor: 'static {
     /// #    type ValueOut = I64;
     ///     fn init(&mut self, context: &mut Context<'_, Bytes, I64>) -> processor::Result {
     ///         if self.open_next(context)? {
-    ///             context.suspend_from(context.next_offset());
+    ///             context.suspend_from(context.next_position(0));
     ///         }
     ///         Ok(())
     ///     }
@@ -175,7 +181,7 @@ pub trait Processor: 'static {
         context: &mut Context<'_, Self::KeyOut, Self::ValueOut>,
     ) -> Result {
         for record in records {
-            context.observe(record.offset, record.timestamp_ms);
+            context.observe(record.position(), record.timestamp_ms);
             self.process(record, context)?;
             if context.is_suspended() {
                 break;

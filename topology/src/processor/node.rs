@@ -32,8 +32,8 @@ pub trait Input<K: Codec, V: Codec> {
 
 /// Takes raw records from a log.
 pub trait Source {
-    /// Decodes them and sends them on; what cannot be decoded becomes a dead letter.
-    fn process_batch(&mut self, records: &[log::Record<'_>], runtime: &mut Runtime) -> Result<()>;
+    /// Decodes records of one of the task's inputs and sends them on; what cannot be decoded becomes a dead letter.
+    fn process_batch(&mut self, input: usize, records: &[log::Record<'_>], runtime: &mut Runtime) -> Result<()>;
 }
 
 /// What a task does to every processor.
@@ -61,10 +61,11 @@ pub struct SourceNode<K: Codec, V: Codec> {
 }
 
 impl<K: Codec, V: Codec> SourceNode<K, V> {
-    fn decode<'a>(&self, raw: &log::Record<'a>) -> Result<Record<'a, K, V>, String> {
+    fn decode<'a>(&self, input: usize, raw: &log::Record<'a>) -> Result<Record<'a, K, V>, String> {
         let decode_key = |bytes| self.key.decode(bytes).map_err(|error| format!("key: {error}"));
         let decode_value = |bytes| self.value.decode(bytes).map_err(|error| format!("value: {error}"));
         Ok(Record {
+            input,
             offset: raw.offset,
             timestamp_ms: raw.timestamp_ms,
             key: raw.key.map(decode_key).transpose()?,
@@ -75,12 +76,12 @@ impl<K: Codec, V: Codec> SourceNode<K, V> {
 }
 
 impl<K: Codec, V: Codec> Source for SourceNode<K, V> {
-    fn process_batch(&mut self, records: &[log::Record<'_>], runtime: &mut Runtime) -> Result<()> {
+    fn process_batch(&mut self, input: usize, records: &[log::Record<'_>], runtime: &mut Runtime) -> Result<()> {
         let mut decoded = Vec::with_capacity(records.len());
         for raw in records {
-            match self.decode(raw) {
+            match self.decode(input, raw) {
                 Ok(record) => decoded.push(record),
-                Err(reason) => runtime.refuse(raw, reason),
+                Err(reason) => runtime.refuse(input, raw, reason),
             }
         }
         // Several readers must see the same stream time at the same record, wherever the run was cut.
@@ -99,17 +100,18 @@ impl<K: Codec, V: Codec> SourceNode<K, V> {
     fn forward(&self, run: &[Record<'_, K, V>], runtime: &mut Runtime) -> Result<()> {
         let Some(last) = run.last() else { return Ok(()) };
         // The cause of what a batch processor does, unless it says more precisely.
-        runtime.set_cause(last.offset);
-        let observed_count = runtime.stream_time.observed_count();
+        runtime.set_cause(last.position());
+        let input = last.input;
+        let observed_count = runtime.observed_count(input);
         forward(&self.children, run, runtime)?;
         // Readers that observe each record have done this already.
-        if runtime.stream_time.observed_count() - observed_count < run.len() as u64 {
+        if runtime.observed_count(input) - observed_count < run.len() as u64 {
             let taken = match runtime.is_suspended() {
-                true => run.partition_point(|record| record.offset < runtime.next_offset()),
+                true => run.partition_point(|record| record.offset < runtime.next_offset(input)),
                 false => run.len(),
             };
             for record in &run[..taken] {
-                runtime.stream_time.observe(record.offset, record.timestamp_ms);
+                runtime.observe(record.position(), record.timestamp_ms);
             }
         }
         Ok(())

@@ -3,9 +3,13 @@
 use crate::codec::Codec;
 use crate::log::{Headers, Offset};
 
+use super::position::Position;
+
 /// A record on an edge whose keys are `K` and values `V`. What it holds may borrow from the client's buffers.
 pub struct Record<'a, K: Codec, V: Codec> {
-    /// Offset of the input record it stems from.
+    /// Which of the task's inputs it stems from.
+    pub input: usize,
+    /// Offset of the input record it stems from; -1 where it stems from none.
     pub offset: Offset,
     /// Event time, ms since 1970; -1 where there is none.
     pub timestamp_ms: i64,
@@ -18,12 +22,18 @@ pub struct Record<'a, K: Codec, V: Codec> {
 }
 
 impl<'a, K: Codec, V: Codec> Record<'a, K, V> {
+    /// Where the input record is that it stems from.
+    pub fn position(&self) -> Position {
+        Position { input: self.input, offset: self.offset }
+    }
+
     /// A record with this key and value and everything else from `self`.
     pub fn with<K2: Codec, V2: Codec>(
         &self,
         key: Option<K2::Item<'a>>,
         value: Option<V2::Item<'a>>,
     ) -> Record<'a, K2, V2> {
-        Record { offset: self.offset, timestamp_ms: self.timestamp_ms, key, value, headers: self.headers }
+        let Self { input, offset, timestamp_ms, headers, .. } = *self;
+        Record { input, offset, timestamp_ms, key, value, headers }
     }
 }

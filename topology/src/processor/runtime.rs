@@ -3,103 +3,86 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::log::{self, Offset, TopicPartition};
 use crate::store::Stores;
 
-use super::beginning::{Beginning, InputRange};
-use super::dead_letter::{DeadLetter, KeptLetters, OwnedDeadLetter};
-use super::outputs::{Outputs, Target};
+use super::beginning::InputRange;
+use super::dead_letter::{DeadLetter, OwnedDeadLetter};
+use super::input::{InputOptions, NO_CAUSE, TaskInput};
+use super::outputs::Outputs;
+use super::position::Position;
 use super::schedule::{Punctuation, PunctuationId, Schedule, Schedules};
-use super::stream_time::StreamTime;
 use super::vouch::Vouch;
 
 /// What a [`Runtime`] is made from.
 #[derive(Clone, Debug)]
 pub struct RuntimeOptions {
-    /// The task's input.
-    pub partition: TopicPartition,
-    /// The group's committed offset.
-    pub committed_offset: Option<Offset>,
-    /// The input as it was when the task was taken over.
-    pub input: InputRange,
-    /// Stream time as of the committed offset.
-    pub stream_time_ms: Option<i64>,
+    /// The task's inputs, in the order in which the graph names them. At least one.
+    pub inputs: Vec<InputOptions>,
     /// Whether the stores are as this process left them: nothing was read into them from their changelogs, and none was emptied.
     pub stores_as_left: bool,
     /// Wall-clock time, ms since 1970.
     pub now_ms: i64,
     /// Topics to produce to.
     pub topics: Vec<String>,
-    /// Where dead letters go.
-    pub dead_letters: Target,
     /// Larger dead letters are cut.
     pub dead_letter_max_bytes: usize,
-    /// Knows whether the input is of the topic it is taken for.
+    /// Knows whether the input is of the topics it is taken for.
     pub vouch: Rc<dyn Vouch>,
 }
 
-/// Outputs, stream time, holds and punctuations of one task.
+/// Inputs, outputs, holds and punctuations of one task. Inputs are numbered from 0; a method panics where the task has no input
+/// of that number.
 #[derive(Debug)]
 pub struct Runtime {
     pub(super) outputs: Outputs,
-    pub(super) stream_time: StreamTime,
     pub(super) now_ms: i64,
-    partition: TopicPartition,
-    next_offset: Offset,
-    /// The group's committed offset, or where reading began if there is none.
-    committed_offset: Offset,
-    beginning: Beginning,
+    inputs: Vec<TaskInput>,
+    /// The highest event time of all inputs.
+    stream_time_ms: Option<i64>,
     stores_as_left: bool,
     stores: Rc<RefCell<Stores>>,
-    dead_letters: Target,
     dead_letter_max_bytes: usize,
-    /// What the source could not decode since the last commit. A letter goes out with the commit that covers its record: before
-    /// that a processor may hold the record, or have it delivered again.
-    source_letters: KeptLetters,
-    /// First held offset of each node that holds.
-    holds: Vec<(usize, Offset)>,
+    /// What each node holds: the first record of an input.
+    holds: Vec<(usize, Position)>,
     schedules: Schedules,
-    cause: Offset,
-    highest_cause: Offset,
+    cause: Position,
     commit_requested: bool,
     suspended: bool,
     vouch: Rc<dyn Vouch>,
 }
 
-/// Before any offset: caused by no input record.
-const NO_CAUSE: Offset = -1;
-
 impl Runtime {
     /// The runtime of a task that starts or rewinds.
     pub fn new(options: RuntimeOptions, stores: Rc<RefCell<Stores>>) -> Self {
-        let beginning = Beginning::new(options.committed_offset, options.input);
-        Self {
+        let mut runtime = Self {
             outputs: Outputs::new(options.topics),
-            stream_time: StreamTime::resume(options.stream_time_ms),
             now_ms: options.now_ms,
-            partition: options.partition,
-            next_offset: beginning.next_offset(),
-            committed_offset: beginning.next_offset(),
-            beginning,
+            inputs: options.inputs.into_iter().map(TaskInput::new).collect(),
+            stream_time_ms: None,
             stores_as_left: options.stores_as_left,
             stores,
-            dead_letters: options.dead_letters,
             dead_letter_max_bytes: options.dead_letter_max_bytes,
-            source_letters: KeptLetters::default(),
             holds: Vec::new(),
             schedules: Schedules::default(),
-            cause: NO_CAUSE,
-            highest_cause: NO_CAUSE,
+            cause: Position::new(0, NO_CAUSE),
             commit_requested: false,
             suspended: false,
             vouch: options.vouch,
-        }
+        };
+        runtime.join_stream_times();
+        runtime
     }
 
-    /// The task's input.
-    pub fn partition(&self) -> &TopicPartition {
-        &self.partition
+    /// How many inputs there are.
+    pub fn input_count(&self) -> usize {
+        self.inputs.len()
+    }
+
+    /// The partition of an input.
+    pub fn partition(&self, input: usize) -> &TopicPartition {
+        &self.inputs[input].partition
     }
 
     /// What is to be produced.
@@ -107,14 +90,14 @@ impl Runtime {
         &mut self.outputs
     }
 
-    /// Stream time.
-    pub fn stream_time(&mut self) -> &mut StreamTime {
-        &mut self.stream_time
+    /// Next offset of an input to process.
+    pub fn next_offset(&self, input: usize) -> Offset {
+        self.inputs[input].next_offset
     }
 
-    /// Next offset to process.
-    pub fn next_offset(&self) -> Offset {
-        self.next_offset
+    /// An input as it was when the task was taken over.
+    pub fn range(&self, input: usize) -> InputRange {
+        self.inputs[input].range()
     }
 
     /// See [`RuntimeOptions::stores_as_left`].
@@ -122,41 +105,27 @@ impl Runtime {
         self.stores_as_left
     }
 
-    /// The input as it was when the task was taken over.
-    pub fn input(&self) -> InputRange {
-        self.beginning.range()
-    }
-
-    /// A processor has input begin there, whatever was committed.
-    pub(super) fn begin_at(&mut self, offset: Offset) -> Result<()> {
-        self.beginning.choose(&self.partition, offset)?;
-        self.next_offset = self.beginning.next_offset();
-        self.committed_offset = self.next_offset;
-        if !self.beginning.is_as_committed() {
-            self.stream_time = StreamTime::resume(None);
-        }
+    /// A processor has an input begin there, whatever was committed.
+    pub(super) fn begin_at(&mut self, position: Position) -> Result<()> {
+        self.inputs[position.input].begin_at(position.offset)?;
+        self.join_stream_times();
         Ok(())
     }
 
-    /// The processors have been initialised, and input begins. An error: there is other input than the group's offset
-    /// speaks of.
+    /// The processors have been initialised, and input begins. An error: there is other input than the group's offsets
+    /// speak of.
     pub fn begin(&mut self) -> Result<()> {
-        self.beginning.settle(&self.partition)
+        self.inputs.iter_mut().try_for_each(TaskInput::begin)
     }
 
-    /// Whether a processor knows from its state where input begins.
-    pub fn begins_by_choice(&self) -> bool {
-        self.beginning.is_chosen()
+    /// Whether a processor knows from its state where an input begins.
+    pub fn begins_by_choice(&self, input: usize) -> bool {
+        self.inputs[input].begins_by_choice()
     }
 
-    /// The group's committed offset, or where reading began.
-    pub fn committed_offset(&self) -> Offset {
-        self.committed_offset
-    }
-
-    /// All below `offset` went through the topology.
-    pub fn set_next_offset(&mut self, offset: Offset) {
-        self.next_offset = offset;
+    /// All of an input below `offset` went through the topology.
+    pub fn set_next_offset(&mut self, input: usize, offset: Offset) {
+        self.inputs[input].next_offset = offset;
     }
 
     /// Wall-clock time, ms since 1970.
@@ -169,39 +138,51 @@ impl Runtime {
         self.now_ms = now_ms;
     }
 
-    /// The first held offset of any node.
-    pub fn held_from(&self) -> Option<Offset> {
-        self.holds.iter().map(|(_, offset)| *offset).min()
+    /// Whether any node holds input.
+    pub fn is_holding(&self) -> bool {
+        !self.holds.is_empty()
     }
 
-    /// The offset that a commit now would carry.
-    pub fn committable_offset(&self) -> Offset {
-        self.held_from().unwrap_or(self.next_offset)
+    /// The first record of an input that any node holds.
+    fn held_from(&self, input: usize) -> Option<Offset> {
+        self.holds.iter().filter(|(_, held)| held.input == input).map(|(_, held)| held.offset).min()
     }
 
-    pub(super) fn hold(&mut self, node: usize, from: Option<Offset>) {
+    /// The offset of an input that a commit now would carry.
+    pub fn committable_offset(&self, input: usize) -> Offset {
+        self.held_from(input).unwrap_or(self.inputs[input].next_offset)
+    }
+
+    /// Whether a commit now would move the committed offset of any input.
+    pub fn moves_on_commit(&self) -> bool {
+        (0..self.inputs.len()).any(|input| self.inputs[input].committed_offset != self.committable_offset(input))
+    }
+
+    pub(super) fn hold(&mut self, node: usize, from: impl IntoIterator<Item = Position>) {
         self.holds.retain(|(holder, _)| *holder != node);
-        if let Some(offset) = from {
-            self.holds.push((node, offset));
+        for position in from {
+            assert!(position.input < self.inputs.len(), "the task has no input {}", position.input);
+            self.holds.push((node, position));
         }
     }
 
-    pub(super) fn suspend(&mut self, from: Offset) {
+    /// Takes no input, and goes on with one there, with the others where they are.
+    pub(super) fn suspend(&mut self, from: Position) {
         self.suspended = true;
-        self.next_offset = from;
+        self.inputs[from.input].next_offset = from.offset;
     }
 
-    /// What is known of records from the next offset on is void: they will be delivered again.
+    /// What is known of records from the next offsets on is void: they will be delivered again.
     pub fn forget_suspended(&mut self) {
-        self.source_letters.forget_from(self.next_offset);
-        self.stream_time.forget_from(self.next_offset);
+        self.inputs.iter_mut().for_each(TaskInput::forget_untaken);
+        self.join_stream_times();
     }
 
     pub(super) fn resume(&mut self) {
         self.suspended = false;
     }
 
-    /// Whether a processor takes no input for now; the next offset is the first that it did not take.
+    /// Whether a processor takes no input for now; the next offsets are the first that it did not take.
     pub fn is_suspended(&self) -> bool {
         self.suspended
     }
@@ -215,14 +196,41 @@ impl Runtime {
         &self.schedules
     }
 
+    /// Stream time: the highest event time of all inputs, ms since 1970.
+    pub fn stream_time_ms(&self) -> Option<i64> {
+        self.stream_time_ms
+    }
+
+    /// Takes a record's timestamp in; a negative one is none.
+    pub(super) fn observe(&mut self, position: Position, timestamp_ms: i64) {
+        self.inputs[position.input].stream_time.observe(position.offset, timestamp_ms);
+        if timestamp_ms >= 0 {
+            self.stream_time_ms = self.stream_time_ms.max(Some(timestamp_ms));
+        }
+    }
+
+    /// How many records of an input were taken in.
+    pub(super) fn observed_count(&self, input: usize) -> u64 {
+        self.inputs[input].stream_time.observed_count()
+    }
+
+    /// The highest event time of an input below `offset`.
+    pub fn stream_time_before_ms(&self, input: usize, offset: Offset) -> Option<i64> {
+        self.inputs[input].stream_time.before_ms(offset)
+    }
+
+    fn join_stream_times(&mut self) {
+        self.stream_time_ms = self.inputs.iter().filter_map(|input| input.stream_time.current_ms()).max();
+    }
+
     /// Whether stream time would pass a punctuation by moving to `timestamp_ms`, or begin.
     pub fn crosses_stream_time(&self, timestamp_ms: i64) -> bool {
-        self.schedules.crosses(self.stream_time.current_ms(), timestamp_ms)
+        self.schedules.crosses(self.stream_time_ms, timestamp_ms)
     }
 
     /// Punctuations due because stream time moved from `from_ms` to where it is now, with their nodes.
     pub fn due_by_stream_time(&self, from_ms: Option<i64>) -> Vec<(usize, Punctuation)> {
-        self.schedules.due_by_stream_time(from_ms, self.stream_time.current_ms())
+        self.schedules.due_by_stream_time(from_ms, self.stream_time_ms)
     }
 
     /// Punctuations due by the wall clock, with their nodes; each is due again one interval from now.
@@ -231,55 +239,47 @@ impl Runtime {
     }
 
     /// Names the input record that causes what follows.
-    pub fn set_cause(&mut self, offset: Offset) {
-        self.cause = offset;
-        self.stores.borrow_mut().set_cause(offset);
+    pub fn set_cause(&mut self, position: Position) {
+        assert!(position.input < self.inputs.len(), "the task has no input {}", position.input);
+        if position.input != self.cause.input {
+            self.collect_causes();
+        }
+        self.cause = position;
+        self.stores.borrow_mut().set_cause(position.offset);
     }
 
-    /// The input record that causes what is done now, -1 for none.
-    pub fn cause(&self) -> Offset {
+    /// The input record that causes what is done now; offset -1 for none.
+    pub fn cause(&self) -> Position {
         self.cause
     }
 
     /// What follows is caused by no input record.
     pub fn clear_cause(&mut self) {
-        self.set_cause(NO_CAUSE);
+        self.set_cause(Position::new(self.cause.input, NO_CAUSE));
+    }
+
+    /// Stores tell the highest cause of their writes by its offset alone: all since the last call were of one input.
+    fn collect_causes(&mut self) {
+        if let Some(highest) = self.stores.borrow_mut().take_cause() {
+            self.inputs[self.cause.input].note_cause(highest);
+        }
     }
 
     /// Notes that something is produced on behalf of the current cause.
     pub(super) fn note_effect(&mut self) {
-        self.highest_cause = self.highest_cause.max(self.cause);
+        self.inputs[self.cause.input].note_cause(self.cause.offset);
     }
 
     /// The law of held and suspended input: what will be delivered again, because a commit does not cover it, has caused no
-    /// output, no store write and no dead letter yet. And what was committed is not held any more.
-    pub fn check_untaken(&self) -> Result<()> {
-        let (partition, committable, committed) = (&self.partition, self.committable_offset(), self.committed_offset);
-        if committable < committed {
-            return Err(Error::stop(format!(
-                "a processor holds {partition} from offset {committable} or takes input again from there, but offset \
-                 {committed} is committed already: hold a record when it comes, not after a commit"
-            )));
-        }
-        let highest = self.stores.borrow().cause().map_or(self.highest_cause, |cause| cause.max(self.highest_cause));
-        if highest < committable {
-            return Ok(());
-        }
-        let (does, verb) = match self.held_from() {
-            Some(_) => ("holds", "Hold"),
-            None => ("takes no input of", "Suspend"),
-        };
-        Err(Error::stop(format!(
-            "a processor {does} {partition} from offset {committable} but already acted on offset {highest}: it would act \
-             twice, as that is delivered again. {verb} before acting, or name what is acted for with Context::caused_by"
-        )))
+    /// output, no store write and no dead letter yet. And what was committed is not held any more. It holds of each input.
+    pub fn check_untaken(&mut self) -> Result<()> {
+        self.collect_causes();
+        self.inputs.iter().enumerate().try_for_each(|(index, input)| input.check_untaken(self.held_from(index)))
     }
 
-    /// A commit was made.
-    pub fn committed(&mut self, offset: Offset) {
-        self.committed_offset = offset;
-        self.stream_time.committed(offset);
-        self.highest_cause = NO_CAUSE;
+    /// A commit was made, with an offset for each input.
+    pub fn committed(&mut self, offsets: impl IntoIterator<Item = Offset>) {
+        self.inputs.iter_mut().zip(offsets).for_each(|(input, offset)| input.committed(offset));
         self.commit_requested = false;
     }
 
@@ -297,27 +297,32 @@ impl Runtime {
     }
 
     /// A record that the source could not decode.
-    pub(super) fn refuse(&mut self, record: &log::Record<'_>, reason: String) {
-        self.source_letters.push(OwnedDeadLetter::new(record, reason));
+    pub(super) fn refuse(&mut self, input: usize, record: &log::Record<'_>, reason: String) {
+        let letter = OwnedDeadLetter::new(Position::new(input, record.offset), record, reason);
+        self.inputs[input].source_letters.push(letter);
     }
 
-    /// Adds the dead letters of the source to the outputs that a commit now covers.
+    /// Adds the dead letters of the sources to the outputs that a commit now covers.
     pub fn release_source_letters(&mut self) {
-        for letter in self.source_letters.take_before(self.committable_offset()) {
-            letter.write(&mut self.outputs, self.dead_letters, &self.partition, self.dead_letter_max_bytes);
+        for index in 0..self.inputs.len() {
+            let committable = self.committable_offset(index);
+            let TaskInput { source_letters, partition, dead_letters, .. } = &mut self.inputs[index];
+            for letter in source_letters.take_before(committable) {
+                letter.write(&mut self.outputs, *dead_letters, partition, self.dead_letter_max_bytes);
+            }
         }
     }
 
     /// Bytes kept here that a commit now lets go.
     pub fn uncommitted_bytes(&self) -> usize {
-        let committable = self.committable_offset();
-        let letters = usize::try_from(self.source_letters.bytes_before(committable)).unwrap_or(usize::MAX);
-        letters.saturating_add(self.stream_time.bytes_before(committable))
+        let bytes = |index: usize| self.inputs[index].uncommitted_bytes(self.committable_offset(index));
+        (0..self.inputs.len()).map(bytes).fold(0, usize::saturating_add)
     }
 
     /// Adds a dead letter to the outputs.
     pub(super) fn dead_letter(&mut self, letter: &DeadLetter<'_>) {
         self.note_effect();
-        letter.write(&mut self.outputs, self.dead_letters, &self.partition, self.dead_letter_max_bytes);
+        let TaskInput { partition, dead_letters, .. } = &self.inputs[letter.position.input];
+        letter.write(&mut self.outputs, *dead_letters, partition, self.dead_letter_max_bytes);
     }
 }

@@ -1,14 +1,24 @@
 //! Stream time: the highest event time seen so far, and what it was at earlier offsets.
+//!
+//! A task's stream time is the highest of its inputs'. Each is committed beside its input's offset, so after a restart stream
+//! time is the highest event time below the committed offsets: a function of these offsets alone, whatever the order in which
+//! inputs were taken, and whatever is held of one of them.
+//!
+//! ```text
+//!   input 0   offset 7, "1:130"  ┐
+//!                                ├─> a task that begins there has stream time 150
+//!   input 1   offset 3, "1:150"  ┘
+//! ```
 
 use std::collections::VecDeque;
 
 use crate::log::Offset;
 
-/// Stream time of a task. It remembers its advances since the last commit, because a commit of an offset before held
+/// Stream time of one input. It remembers its advances since the last commit, because a commit of an offset before held
 /// records must carry the stream time as of that offset. They count as bytes that wait for a commit, so there are never more
 /// than one commit and the held records account for.
 #[derive(Debug, Default)]
-pub struct StreamTime {
+pub(super) struct StreamTime {
     current_ms: Option<i64>,
     /// Stream time before the first of `advances`.
     base_ms: Option<i64>,
@@ -23,12 +33,12 @@ const KEPT_ADVANCES: usize = 64 << 10;
 
 impl StreamTime {
     /// Continues from what a committed offset carried.
-    pub fn resume(at_ms: Option<i64>) -> Self {
+    pub(super) fn resume(at_ms: Option<i64>) -> Self {
         Self { current_ms: at_ms, base_ms: at_ms, ..Self::default() }
     }
 
     /// Takes a record's timestamp in; a negative one is none.
-    pub fn observe(&mut self, offset: Offset, timestamp_ms: i64) {
+    pub(super) fn observe(&mut self, offset: Offset, timestamp_ms: i64) {
         self.observed_count += 1;
         if timestamp_ms >= 0 && self.current_ms.is_none_or(|current| timestamp_ms > current) {
             self.current_ms = Some(timestamp_ms);
@@ -37,7 +47,7 @@ impl StreamTime {
     }
 
     /// The highest timestamp seen.
-    pub fn current_ms(&self) -> Option<i64> {
+    pub(super) fn current_ms(&self) -> Option<i64> {
         self.current_ms
     }
 
@@ -46,7 +56,7 @@ impl StreamTime {
     }
 
     /// What it was when all records below `offset` had been seen.
-    pub fn before_ms(&self, offset: Offset) -> Option<i64> {
+    pub(super) fn before_ms(&self, offset: Offset) -> Option<i64> {
         match self.advances_before(offset) {
             0 => self.base_ms,
             n => self.advances.get(n - 1).map(|(_, time)| *time),
@@ -54,20 +64,20 @@ impl StreamTime {
     }
 
     /// The records from `offset` on count as not seen: they will be delivered again.
-    pub fn forget_from(&mut self, offset: Offset) {
+    pub(super) fn forget_from(&mut self, offset: Offset) {
         self.current_ms = self.before_ms(offset);
         self.advances.truncate(self.advances_before(offset));
     }
 
     /// `offset` was committed: nobody will ask for anything before it.
-    pub fn committed(&mut self, offset: Offset) {
+    pub(super) fn committed(&mut self, offset: Offset) {
         self.base_ms = self.before_ms(offset);
         self.advances.drain(..self.advances_before(offset));
         self.advances.shrink_to(KEPT_ADVANCES);
     }
 
     /// What a commit of `offset` lets go, in bytes.
-    pub fn bytes_before(&self, offset: Offset) -> usize {
+    pub(super) fn bytes_before(&self, offset: Offset) -> usize {
         self.advances_before(offset) * size_of::<(Offset, i64)>()
     }
 

@@ -7,8 +7,11 @@
 //!      └───────────────────── rewind: stores are kept ─────────────┘
 //! ```
 
+use std::collections::BTreeSet;
+
 use crate::error::Result;
-use crate::log::{self, Consumer, Log, Offset, Start, TopicPartition};
+use crate::graph::SubTopologySpec;
+use crate::log::{self, Consumer, Log, Start, TopicPartition};
 use crate::processor::InputRange;
 use crate::store::Stores;
 use crate::task::{CommittedInput, Task, TaskId};
@@ -16,9 +19,10 @@ use crate::task::{CommittedInput, Task, TaskId};
 use super::commit::Then;
 use super::{StreamThread, close_stores};
 
-/// An assigned partition and its task.
+/// A task whose partitions are assigned.
 pub(super) struct Assigned {
-    pub(super) partition: TopicPartition,
+    /// The task's inputs, in their order.
+    pub(super) partitions: Vec<TopicPartition>,
     pub(super) sub_topology: usize,
     pub(super) id: TaskId,
     pub(super) phase: Phase,
@@ -43,13 +47,13 @@ pub(super) struct Pending {
 
 #[derive(Clone)]
 pub(super) struct Restoring {
-    /// Where its task is to begin.
-    pub(super) beginning: Beginning,
+    /// Where its task is to begin, of each input.
+    pub(super) beginnings: Vec<Beginning>,
     /// How long it had waited before, ms.
     pub(super) waited_ms: i64,
 }
 
-/// What tells where a task begins, as read when its predecessor was fenced.
+/// What tells where an input of a task begins, as read when its predecessor was fenced.
 #[derive(Clone)]
 pub(super) struct Beginning {
     pub(super) committed: CommittedInput,
@@ -62,18 +66,9 @@ pub(super) struct Running {
     pub(super) slot: Option<usize>,
     /// Its output topics.
     pub(super) topics: Vec<String>,
-    /// The consumer delivers nothing for it: it takes no input for now, or was not told yet where to begin.
-    pub(super) paused: bool,
-    /// The consumer delivered everything below this offset, records and the end of the partition; the task may have taken
-    /// less.
-    pub(super) delivered_to: Offset,
-}
-
-impl Running {
-    /// Whether the consumer is not where the task is. Until it was told to go back, what it delivers lies behind a gap.
-    pub(super) fn must_seek(&self) -> bool {
-        self.paused || self.task.next_offset() < self.delivered_to
-    }
+    /// For each input, whether the consumer delivers nothing of it: the task has no room for more, or the consumer was not told
+    /// yet where to begin.
+    pub(super) paused: Vec<bool>,
 }
 
 impl Assigned {
@@ -82,6 +77,12 @@ impl Assigned {
             Phase::Running(running) => Some(running),
             _ => None,
         }
+    }
+
+    /// The task where it runs and has this input, and which of its inputs that is.
+    pub(super) fn running_with(&mut self, partition: &TopicPartition) -> Option<(&mut Running, usize)> {
+        let input = self.partitions.iter().position(|at| at == partition)?;
+        self.running_mut().map(|running| (running, input))
     }
 
     pub(super) fn running(&self) -> Option<&Running> {
@@ -100,15 +101,15 @@ impl<L: Log> StreamThread<L> {
         self.hold_delivery(&partitions)?;
         let since_ms = self.clock.monotonic_ms();
         let not_before_ms = since_ms + self.fencing.backoff_ms();
-        let tasks = partitions.into_iter().filter_map(|partition| {
-            let mut sub_topologies = self.topology.sub_topologies.iter().enumerate();
-            let (sub_topology, spec) = sub_topologies.find(|(_, spec)| spec.source_topic() == partition.topic)?;
-            let id = TaskId { sub_topology: spec.name.clone(), partition: partition.partition };
-            let pending = Pending { stores: None, since_ms, not_before_ms };
-            Some(Assigned { partition, sub_topology, id, phase: Phase::Pending(pending) })
-        });
-        let mut tasks: Vec<Assigned> = tasks.collect();
-        tasks.sort_by_key(|task| (task.sub_topology, task.partition.partition));
+        let mut tasks: Vec<Assigned> = Vec::new();
+        for (sub_topology, spec) in self.topology.sub_topologies.iter().enumerate() {
+            for inputs in whole_tasks(spec, &partitions) {
+                let Some(first) = inputs.first() else { continue };
+                let id = TaskId { sub_topology: spec.name.clone(), partition: first.partition };
+                let pending = Pending { stores: None, since_ms, not_before_ms };
+                tasks.push(Assigned { partitions: inputs, sub_topology, id, phase: Phase::Pending(pending) });
+            }
+        }
         // Whoever held a single writer's task before must be fenced by a producer that is made now.
         for task in &tasks {
             if let Some(slot) = self.slots.get_mut(&Some(task.sub_topology)) {
@@ -176,7 +177,52 @@ impl<L: Log> StreamThread<L> {
     }
 }
 
+/// The inputs of each task of a sub-topology all of whose partitions are assigned, by partition. The others wait: the group's
+/// members have not all the same topics, or not the same strategy, and it will assign anew when they have.
+fn whole_tasks(spec: &SubTopologySpec, assigned: &[TopicPartition]) -> Vec<Vec<TopicPartition>> {
+    let topics = spec.source_topics();
+    let is_read = |at: &TopicPartition| topics.iter().any(|topic| topic.name() == at.topic);
+    let numbers: BTreeSet<i32> = assigned.iter().filter(|at| is_read(at)).map(|at| at.partition).collect();
+    let mut tasks = Vec::with_capacity(numbers.len());
+    for number in numbers {
+        let inputs: Vec<TopicPartition> =
+            topics.iter().map(|topic| TopicPartition::new(topic.name(), number)).collect();
+        let (whole, missing): (Vec<_>, Vec<_>) = inputs.iter().cloned().partition(|input| assigned.contains(input));
+        if missing.is_empty() {
+            tasks.push(inputs);
+        } else {
+            tracing::error!(
+                assigned = %join(&whole), missing = %join(&missing), sub_topology = %spec.name,
+                "the group gave this member one part of a task and another member the rest: all members must read the same \
+                 topics, with the strategy 'range'. The task waits"
+            );
+        }
+    }
+    tasks
+}
+
 fn join(partitions: &[TopicPartition]) -> String {
     let names: Vec<String> = partitions.iter().map(ToString::to_string).collect();
     if names.is_empty() { "none".to_owned() } else { names.join(" ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::Bytes;
+    use crate::graph::{Builder, Topic};
+
+    #[test]
+    fn a_task_begins_when_it_has_all_of_its_partitions() {
+        let mut builder = Builder::new();
+        let mut sub = builder.sub_topology("sub");
+        sub.source("two", [Topic::new("b"), Topic::new("a")], Bytes, Bytes);
+        let topology = builder.build().unwrap();
+        let at = TopicPartition::new;
+        let tasks = |assigned: &[TopicPartition]| whole_tasks(&topology.sub_topologies[0], assigned);
+        let all = [at("a", 0), at("a", 1), at("b", 0), at("b", 1), at("c", 0)];
+        assert_eq!(tasks(&all), [[at("b", 0), at("a", 0)], [at("b", 1), at("a", 1)]]);
+        assert_eq!(tasks(&[at("a", 0), at("a", 1), at("b", 1)]), [[at("b", 1), at("a", 1)]]);
+        assert!(tasks(&[at("a", 0), at("b", 1)]).is_empty());
+    }
 }

@@ -106,7 +106,7 @@ impl<L: Log> StreamThread<L> {
         let mut offsets: Vec<OffsetCommit> = Vec::with_capacity(tasks.len());
         for running in &mut tasks {
             let slot = slots.get_mut(&key).ok_or_else(|| Error::stop("a task has no producer"))?;
-            offsets.push(running.task.prepare_commit(&mut |outputs| slot.send(outputs)).map_err(void)?);
+            offsets.extend(running.task.prepare_commit(&mut |outputs| slot.send(outputs)).map_err(void)?);
         }
         // Fresh, for a rebalance since the last commit changes it.
         let group = consumer.group().ok_or_else(|| Error::new(Class::Rejoin, "this member is in no group"))?;
@@ -116,10 +116,14 @@ impl<L: Log> StreamThread<L> {
         slot.committed_ms = clock.monotonic_ms();
         metrics.add_commit(slot.committed_ms - began_ms);
 
-        for (running, commit) in tasks.iter_mut().zip(&offsets) {
+        let mut rest = &offsets[..];
+        for running in &mut tasks {
             let Running { task, topics, .. } = &mut **running;
-            let delivered = |topic: &str| slot.delivered(&TopicPartition::new(topic, commit.partition.partition));
-            task.committed(commit.offset, |target| delivered(&topics[target.0]), now_ms).map_err(void)?;
+            let (commits, others) = rest.split_at(task.input_count());
+            rest = others;
+            let partition = task.id().partition;
+            let delivered = |topic: &str| slot.delivered(&TopicPartition::new(topic, partition));
+            task.committed(commits, |target| delivered(&topics[target.0]), now_ms).map_err(void)?;
         }
         // What processors did on hearing of it belongs to the next transaction.
         if then == Then::GoOn {

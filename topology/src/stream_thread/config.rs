@@ -39,6 +39,13 @@ pub struct Config {
     pub batch_records: usize,
     /// Most bytes the consumer prefetches.
     pub prefetch_bytes: usize,
+    /// How a task that reads several topics waits where it has records of one and none of another, so that it can take them in
+    /// the order of their timestamps. 0: while another has more in the log, or may have, it is waited for; one that was read to
+    /// its end is not. More: one that was read to its end is waited for so long as well, ms, for what its producers may be about
+    /// to send. Negative: nothing is waited for, and records come as they are fetched.
+    pub max_task_idle_ms: i64,
+    /// A task that reads several topics stops reading one of them while so many bytes of it wait for their turn.
+    pub queue_max_bytes: usize,
     /// Memory for stores.
     pub store: store::Options,
     /// Identifies the data: stores written under another fingerprint are refused.
@@ -63,6 +70,8 @@ impl Config {
             request_timeout_ms: 10_000,
             batch_records: 1_000,
             prefetch_bytes: 32 << 20,
+            max_task_idle_ms: 0,
+            queue_max_bytes: 8 << 20,
             store: store::Options::default(),
             fingerprint: [0; 32],
             replication_factor: None,

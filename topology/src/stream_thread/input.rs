@@ -48,7 +48,7 @@ impl<L: Log> StreamThread<L> {
             uncommitted_max_bytes: config.uncommitted_max_bytes,
         };
         let mut record_count = 0;
-        let mut failed = None;
+        let mut failed: Option<Error> = None;
         let polled = consumer.poll(timeout, &mut |event| match event {
             Event::Assigned(partitions) => changes.push_back(Change::Assigned(partitions)),
             Event::Revoked { partitions: _, lost } => changes.push_back(Change::Revoked { lost }),
@@ -56,34 +56,36 @@ impl<L: Log> StreamThread<L> {
             _ if failed.is_some() => {}
             Event::Records { partition, records } => {
                 watch.input_read();
-                let Some(running) = fed(assigned, partition) else { return };
+                let Some((running, input)) = fed(assigned, partition) else { return };
                 if let Some(first) = records.first()
-                    && let Err(error) = goes_on(running, partition, first.offset)
+                    && let Err(error) = goes_on(running, input, partition, first.offset)
                 {
                     failed = Some(error);
                     return;
                 }
                 running.task.set_now(now_ms);
-                match feeder.feed(running, partition, records) {
+                match feeder.feed(running, input, partition, records) {
                     Ok(count) => record_count += count,
                     Err(error) => failed = Some(error),
                 }
             }
             Event::EndOfPartition { partition, offset } => {
                 watch.input_read();
-                let Some(running) = fed(assigned, partition) else { return };
-                if let Err(error) = goes_on(running, partition, offset) {
+                let Some((running, input)) = fed(assigned, partition) else { return };
+                if let Err(error) = goes_on(running, input, partition, offset) {
                     failed = Some(error);
                     return;
                 }
                 let offset = feeder.until_end.map_or(offset, |until_end| until_end.cap(partition, offset));
-                // The end is told once. A task that goes back behind it, or takes nothing now, must be told again.
-                running.delivered_to = running.delivered_to.max(offset);
-                running.task.advance_to(offset);
+                running.task.end_of_partition(input, offset);
             }
         });
         if let Some(error) = failed {
             return Err(error);
+        }
+        for running in assigned.iter_mut().flatten().filter_map(Assigned::running_mut) {
+            running.task.set_now(now_ms);
+            record_count += feeder.drain(running)?;
         }
         match polled {
             Ok(()) => {}
@@ -106,65 +108,121 @@ impl<L: Log> StreamThread<L> {
         }
     }
 
-    fn poll_timeout(&self) -> Duration {
+    fn poll_timeout(&mut self) -> Duration {
         let now_ms = self.clock.now_ms();
         let until_punctuation =
-            self.running().filter_map(|task| task.task.next_wall_clock_ms()).map(|due| due - now_ms);
+            self.running().filter_map(|task| task.task.next_wall_clock_ms()).map(|due| due - now_ms).min();
         let until_commit = self.wants_commit().then(|| self.commit_due_ms() - self.clock.monotonic_ms());
         let restoring = self.assigned.iter().flatten().any(|task| !matches!(task.phase, Phase::Running(_)));
         let soon = restoring.then_some(10);
         let asked = self.running().any(|task| task.task.commit_requested()).then_some(0);
-        let wait_ms = until_punctuation.chain(until_commit).chain(soon).chain(asked).min().unwrap_or(POLL_MAX_MS);
+        let mut until_next = None;
+        for running in self.assigned.iter_mut().flatten().filter_map(Assigned::running_mut) {
+            let wait_ms = running.task.has_next().then_some(0);
+            let wait_ms = wait_ms.or_else(|| running.task.idle_until_ms().map(|until_ms| until_ms - now_ms));
+            until_next = until_next.into_iter().chain(wait_ms).min();
+        }
+        let waits = until_punctuation.into_iter().chain(until_commit).chain(soon).chain(asked).chain(until_next);
+        let wait_ms = waits.min().unwrap_or(POLL_MAX_MS);
         Duration::from_millis(u64::try_from(wait_ms.clamp(0, POLL_MAX_MS)).unwrap_or(0))
     }
 
-    /// Stops delivery to tasks that take no input for now, and begins it where the others are.
+    /// Stops delivery of what tasks have no room for, and begins it where they are.
     pub(super) fn direct_consumer(&mut self) -> Result<()> {
         let Self { assigned, consumer, .. } = self;
         for task in assigned.iter_mut().flatten() {
             let Phase::Running(running) = &mut task.phase else { continue };
-            let partitions = std::slice::from_ref(&task.partition);
-            if running.task.is_suspended() {
-                if !running.paused {
-                    consumer.pause(partitions).map_err(log::Error::may_pass)?;
-                    running.paused = true;
-                }
-            } else if running.must_seek() {
-                let next_offset = running.task.next_offset();
-                consumer.seek(&task.partition, next_offset).map_err(log::Error::may_pass)?;
-                // Noted when it is done, so that one that fails is made up for in the next turn.
-                running.delivered_to = next_offset;
-                consumer.resume(partitions).map_err(log::Error::may_pass)?;
-                running.paused = false;
+            for (input, partition) in task.partitions.iter().enumerate() {
+                direct(consumer, running, input, partition).map_err(log::Error::may_pass)?;
             }
         }
         Ok(())
     }
 }
 
-impl<L: Log> Feeder<'_, L> {
-    /// Gives records to a task, and sends what comes of them. Returns how many it was given.
-    fn feed(&mut self, running: &mut Running, partition: &TopicPartition, records: &[Record<'_>]) -> Result<usize> {
-        let wanted = self.until_end.map_or(records, |until_end| until_end.within(partition, records));
-        if let Some(last) = wanted.last() {
-            running.delivered_to = last.offset + 1;
+/// Each step is noted when it is done, so that one that fails is made up for in the next turn.
+fn direct(
+    consumer: &mut impl Consumer,
+    running: &mut Running,
+    input: usize,
+    partition: &TopicPartition,
+) -> log::Result<()> {
+    let Running { task, paused, .. } = running;
+    let (partitions, paused) = (std::slice::from_ref(partition), &mut paused[input]);
+    if !task.has_room(input, *paused) {
+        if !*paused {
+            consumer.pause(partitions)?;
+            *paused = true;
+            // What the only input of a task brings is taken at once, or not at all.
+            if task.input_count() == 1 {
+                task.lose(input);
+            }
         }
+        return Ok(());
+    }
+    if task.must_seek(input) {
+        consumer.seek(partition, task.next_offset(input))?;
+        task.restart(input);
+    }
+    if *paused {
+        consumer.resume(partitions)?;
+        *paused = false;
+    }
+    Ok(())
+}
+
+impl<L: Log> Feeder<'_, L> {
+    /// Gives records to a task, and sends what comes of them. Returns how many it processed.
+    fn feed(
+        &mut self,
+        running: &mut Running,
+        input: usize,
+        partition: &TopicPartition,
+        records: &[Record<'_>],
+    ) -> Result<usize> {
+        let wanted = self.until_end.map_or(records, |until_end| until_end.within(partition, records));
+        let mut count = wanted.len();
+        match running.task.input_count() {
+            1 => count = self.process(running, wanted)?,
+            _ => running.task.enqueue(input, wanted),
+        }
+        // A record at the end or behind it shows that nothing before the end is still to come.
+        if let (Some(until_end), Some(left)) = (self.until_end, records.get(count))
+            && count == wanted.len()
+        {
+            running.task.end_of_partition(input, until_end.cap(partition, left.offset));
+        }
+        Ok(if running.task.input_count() == 1 { count } else { 0 })
+    }
+
+    /// Processes records of a task's only input. Returns how many it was given.
+    fn process(&mut self, running: &mut Running, records: &[Record<'_>]) -> Result<usize> {
+        running.task.arrived(records);
         let mut count = 0;
-        for chunk in wanted.chunks(CHUNK_RECORDS) {
-            running.task.process(chunk).map_err(void)?;
+        for chunk in records.chunks(CHUNK_RECORDS) {
+            running.task.process_part(chunk).map_err(void)?;
             send_outputs(self.slots, running)?;
             count += chunk.len();
             if running.task.is_suspended() || self.is_enough(running) {
                 break;
             }
         }
-        // A record at the end or behind it shows that nothing before the end is still to come.
-        if let (Some(until_end), Some(left)) = (self.until_end, records.get(count))
-            && count == wanted.len()
-        {
-            running.task.advance_to(until_end.cap(partition, left.offset));
-        }
         Ok(count)
+    }
+
+    /// Processes what waits in the queues of a task with several inputs, as far as its turn has come. Returns how many.
+    fn drain(&mut self, running: &mut Running) -> Result<usize> {
+        let mut count = 0;
+        loop {
+            match running.task.process_next(CHUNK_RECORDS).map_err(void)? {
+                0 => return Ok(count),
+                processed => count += processed,
+            }
+            send_outputs(self.slots, running)?;
+            if self.is_enough(running) {
+                return Ok(count);
+            }
+        }
     }
 
     fn is_enough(&self, running: &Running) -> bool {
@@ -174,16 +232,16 @@ impl<L: Log> Feeder<'_, L> {
     }
 }
 
-/// The task that takes what the consumer delivers from a partition now.
-fn fed<'a>(assigned: &'a mut Option<Vec<Assigned>>, partition: &TopicPartition) -> Option<&'a mut Running> {
-    let task = assigned.iter_mut().flatten().find(|task| &task.partition == partition)?;
-    task.running_mut().filter(|running| !running.must_seek())
+/// The task that takes what the consumer delivers of a partition now, and as which input.
+fn fed<'a>(assigned: &'a mut Option<Vec<Assigned>>, partition: &TopicPartition) -> Option<(&'a mut Running, usize)> {
+    let (running, input) = assigned.iter_mut().flatten().find_map(|task| task.running_with(partition))?;
+    (!running.task.must_seek(input)).then_some((running, input))
 }
 
 /// Input never goes back by itself. Where it does, the topic lost what was read already, or is another one: the take-over
 /// that follows looks what there is.
-fn goes_on(running: &Running, partition: &TopicPartition, offset: Offset) -> Result<()> {
-    let delivered_to = running.delivered_to;
+fn goes_on(running: &Running, input: usize, partition: &TopicPartition, offset: Offset) -> Result<()> {
+    let delivered_to = running.task.delivered_to(input);
     if offset >= delivered_to {
         return Ok(());
     }

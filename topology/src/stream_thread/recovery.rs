@@ -99,7 +99,7 @@ impl<L: Log> StreamThread<L> {
             }
         }
         // A reader that cannot go on where it stands is put elsewhere; not while the group waits for another answer.
-        let partitions = self.assigned.iter().flatten().map(|task| task.partition.clone()).collect::<Vec<_>>();
+        let partitions = self.assigned.iter().flatten().flat_map(|task| task.partitions.clone()).collect::<Vec<_>>();
         if self.changes.is_empty()
             && !partitions.is_empty()
             && let Err(error) = self.hold_delivery(&partitions)

@@ -16,11 +16,11 @@ use std::time::Duration;
 
 use crate::error::{Class, Error, Result};
 use crate::graph::{OutputTopics, changelog_topic};
-use crate::log::{self, Committed, Isolation, Log, TopicPartition, Watermarks};
-use crate::processor::{InputRange, RuntimeOptions, Vouch};
+use crate::log::{self, Committed, Isolation, Log, Offset, TopicPartition, Watermarks};
+use crate::processor::{InputOptions, InputRange, RuntimeOptions, Vouch};
 use crate::restore;
 use crate::store::{Fingerprint, Shared, Spec, StateDirectory, Stores};
-use crate::task::{CommittedInput, Metadata, Task, TaskId, TaskOptions};
+use crate::task::{CommittedInput, Metadata, QueueOptions, Task, TaskId, TaskOptions};
 
 use super::assignment::{Assigned, Beginning, Pending, Phase, Restoring, Running};
 use super::config::{producer_options, restore_options};
@@ -67,10 +67,11 @@ impl<L: Log> StreamThread<L> {
         if let Some(slot) = self.slots.get_mut(&own_slot) {
             slot.prepare(&self.log, &options, timeout)?;
         }
-        let partitions = std::slice::from_ref(&task.partition);
-        let committed = self.log.committed(&self.config.application_id, partitions).map_err(log::Error::may_pass)?;
-        let committed = committed.into_iter().next().flatten();
-        let beginning = beginning(&self.log, &task.partition, committed.as_ref())?;
+        let committed = self.log.committed(&self.config.application_id, &task.partitions);
+        let committed = committed.map_err(log::Error::may_pass)?;
+        let inputs = task.partitions.iter().zip(&committed);
+        let beginnings = inputs.map(|(partition, committed)| beginning(&self.log, partition, committed.as_ref()));
+        let beginnings = beginnings.collect::<Result<Vec<Beginning>>>()?;
 
         let Phase::Pending(pending) = &mut task.phase else { return Ok(()) };
         let stores = match pending.stores.take() {
@@ -88,11 +89,11 @@ impl<L: Log> StreamThread<L> {
             new_incarnation: (self.incarnations)(),
         });
         let plan = restore::Plan {
-            partition: task.partition.partition,
+            partition: task.id.partition,
             changelogs: changelogs.collect(),
             options: restore_options(&self.config),
         };
-        task.phase = Phase::Restoring(Restoring { beginning, waited_ms });
+        task.phase = Phase::Restoring(Restoring { beginnings, waited_ms });
         self.restorer.submit(task.id.clone(), stores, plan)
     }
 
@@ -105,14 +106,16 @@ impl<L: Log> StreamThread<L> {
             _ => None,
         };
         let mut tasks = self.assigned.iter().flatten().enumerate();
-        let Some((index, Restoring { beginning, waited_ms })) =
+        let Some((index, Restoring { beginnings, waited_ms })) =
             tasks.find_map(|(index, task)| Some((index, restoring(task)?)))
         else {
             close_stores(&id, stores);
             return Ok(());
         };
         if let (Some(until_end), Some(task)) = (&mut self.until_end, self.assigned.iter().flatten().nth(index)) {
-            until_end.reach(&task.partition, beginning.input.stable_end);
+            for (partition, beginning) in task.partitions.iter().zip(&beginnings) {
+                until_end.reach(partition, beginning.input.stable_end);
+            }
         }
         let now_ms = self.clock.monotonic_ms();
         let again = |stores: Option<Box<Stores>>| {
@@ -125,7 +128,7 @@ impl<L: Log> StreamThread<L> {
                 self.metrics.add_restored(restored.iter().map(|store| store.records).sum());
                 tell_restored(&id, &restored);
                 let as_left = restored.iter().all(restore::Restored::is_as_left);
-                match self.make_task(index, beginning, (stores, as_left)) {
+                match self.make_task(index, beginnings, (stores, as_left)) {
                     Ok(running) => (Phase::Running(Box::new(running)), Ok(())),
                     Err((error, stores)) => (again(stores), Err(self.cause_of(error))),
                 }
@@ -154,10 +157,10 @@ impl<L: Log> StreamThread<L> {
     fn make_task(
         &self,
         index: usize,
-        beginning: Beginning,
+        beginnings: Vec<Beginning>,
         (stores, stores_as_left): (Stores, bool),
     ) -> Result<Running, (Error, Option<Box<Stores>>)> {
-        let Some(Assigned { partition, sub_topology, id, .. }) = self.assigned.iter().flatten().nth(index) else {
+        let Some(Assigned { sub_topology, id, .. }) = self.assigned.iter().flatten().nth(index) else {
             return Err((Error::stop("a task that nobody assigned was restored"), Some(Box::new(stores))));
         };
         let spec = &self.topology.sub_topologies[*sub_topology];
@@ -167,27 +170,33 @@ impl<L: Log> StreamThread<L> {
             return Err((Error::new(Class::Retry, message), Some(Box::new(stores))));
         }
         let OutputTopics { names: topics, dead_letters, changelogs } = spec.outputs(&self.config.application_id);
-        let Beginning { committed, input } = beginning;
-        let runtime = RuntimeOptions {
-            partition: partition.clone(),
+        let (committed, ranges): (Vec<_>, Vec<_>) =
+            beginnings.into_iter().map(|Beginning { committed, input }| (committed, input)).unzip();
+        let inputs = committed.iter().zip(ranges).zip(dead_letters);
+        let inputs = inputs.map(|((committed, range), dead_letters)| InputOptions {
+            partition: committed.input.clone(),
             committed_offset: committed.offset,
-            input,
+            range,
             stream_time_ms: committed.metadata.stream_time_ms,
+            dead_letters,
+        });
+        let runtime = RuntimeOptions {
+            inputs: inputs.collect(),
             stores_as_left,
             now_ms: self.clock.now_ms(),
             topics: topics.clone(),
-            dead_letters,
             dead_letter_max_bytes: self.dead_letter_max_bytes,
             vouch: Rc::clone(&self.watch) as Rc<dyn Vouch>,
         };
-        let committed = vec![committed];
-        let options = TaskOptions { id: id.clone(), sub_topology: *sub_topology, runtime, changelogs, committed };
+        let queues = QueueOptions { max_idle_ms: self.config.max_task_idle_ms, max_bytes: self.config.queue_max_bytes };
+        let options =
+            TaskOptions { id: id.clone(), sub_topology: *sub_topology, runtime, changelogs, committed, queues };
         let stores = Rc::new(RefCell::new(stores));
         match Task::new(&self.topology, options, Rc::clone(&stores)) {
             Ok(task) => {
-                let delivered_to = task.next_offset();
-                tracing::info!(task = %id, offset = delivered_to, "running");
-                Ok(Running { task, slot, topics, paused: true, delivered_to })
+                let offsets: Vec<Offset> = (0..task.input_count()).map(|input| task.next_offset(input)).collect();
+                tracing::info!(task = %id, ?offsets, "running");
+                Ok(Running { task, slot, topics, paused: vec![true; offsets.len()] })
             }
             Err(error) => Err((error, Rc::into_inner(stores).map(|stores| Box::new(stores.into_inner())))),
         }
@@ -238,7 +247,7 @@ fn tell_restored(task: &TaskId, restored: &[restore::Restored]) {
     tracing::info!(%task, records, continued, rebuilt, begun, "restored");
 }
 
-/// What tells where a task begins; its processors have a say in it.
+/// What tells where an input of a task begins; its processors have a say in it.
 fn beginning<L: Log>(log: &L, partition: &TopicPartition, committed: Option<&Committed>) -> Result<Beginning> {
     let watermarks = |isolation| log.watermarks(partition, isolation).map_err(log::Error::may_pass);
     let Watermarks { low: first, high: stable_end } = watermarks(Isolation::ReadCommitted)?;

@@ -16,22 +16,32 @@ use super::recovery::void;
 
 /// How far a bounded run is.
 pub(super) struct UntilEnd {
-    /// Per sub-topology, in graph order: its partition, and where it ends.
-    ends: Vec<(TopicPartition, Option<Offset>)>,
+    /// Per sub-topology, in graph order: its partitions, and where they end.
+    ends: Vec<Vec<End>>,
     /// Sub-topologies before this one are done.
     current: usize,
     alone: bool,
 }
+
+/// Where a partition ends; not known yet where an earlier sub-topology feeds it.
+type End = (TopicPartition, Option<Offset>);
 
 impl UntilEnd {
     pub(super) fn new<L: Log>(topology: &Topology, log: &L) -> Result<Self> {
         let mut ends = Vec::new();
         let mut fed = Vec::new();
         for spec in topology.sub_topologies.iter() {
-            let partition = TopicPartition::new(spec.source_topic(), 0);
-            let is_fed = fed.contains(&partition.topic);
-            let end = if is_fed { None } else { Some(end_now(log, &partition)?) };
-            ends.push((partition, end));
+            let count = spec.partition_count().map_err(Error::stop)?;
+            let mut of_sub_topology = Vec::new();
+            for topic in spec.source_topics() {
+                for number in 0..count {
+                    let partition = TopicPartition::new(topic.name(), number);
+                    let is_fed = fed.contains(&partition.topic);
+                    let end = if is_fed { None } else { Some(end_now(log, &partition)?) };
+                    of_sub_topology.push((partition, end));
+                }
+            }
+            ends.push(of_sub_topology);
             fed.extend(spec.sink_topics());
         }
         Ok(Self { ends, current: 0, alone: false })
@@ -57,12 +67,12 @@ impl UntilEnd {
     /// A task is taken over whose committed input reached this far by then. A predecessor may have read as far after the end was
     /// taken here, and what it signed or sent must not be cut differently now: so the run does not end before that.
     pub(super) fn reach(&mut self, partition: &TopicPartition, input_end: Offset) {
-        let ends = self.ends.iter_mut().filter(|(at, _)| at == partition).filter_map(|(_, end)| end.as_mut());
+        let ends = self.ends.iter_mut().flatten().filter(|(at, _)| at == partition).filter_map(|(_, end)| end.as_mut());
         ends.for_each(|end| *end = (*end).max(input_end));
     }
 
     fn end_of(&self, partition: &TopicPartition) -> Option<Offset> {
-        self.ends.iter().find(|(at, _)| at == partition).and_then(|(_, end)| *end)
+        self.ends.iter().flatten().find(|(at, _)| at == partition).and_then(|(_, end)| *end)
     }
 }
 
@@ -86,21 +96,30 @@ impl<L: Log> StreamThread<L> {
             return Ok(());
         }
         let Self { until_end: Some(until_end), assigned, slots, log, .. } = self else { return Ok(()) };
-        let Some((partition, end)) = until_end.ends.get_mut(until_end.current) else { return Ok(()) };
-        let end = match *end {
-            Some(end) => end,
-            None => *end.insert(end_now(log, partition)?),
-        };
-        let mut tasks = assigned.iter_mut().flatten();
-        let task = tasks.find(|task| task.partition == *partition).and_then(Assigned::running_mut);
-        let task =
-            task.ok_or_else(|| Error::stop(format!("{partition} is assigned to another member of the group")))?;
-        if task.task.next_offset() < end {
-            return Ok(());
+        let Some(ends) = until_end.ends.get_mut(until_end.current) else { return Ok(()) };
+        for (partition, end) in ends.iter_mut().filter(|(_, end)| end.is_none()) {
+            *end = Some(end_now(log, partition)?);
         }
-        if task.task.is_holding() {
-            task.task.end_of_input().map_err(void)?;
-            return send_outputs(slots, task);
+        let mut holding = Vec::new();
+        for (partition, end) in ends.iter() {
+            let mut tasks = assigned.iter_mut().flatten();
+            let found = tasks.find_map(|task| task.running_with(partition));
+            let (running, input) =
+                found.ok_or_else(|| Error::stop(format!("{partition} is assigned to another member of the group")))?;
+            if end.is_some_and(|end| running.task.next_offset(input) < end) {
+                return Ok(());
+            }
+            if running.task.is_holding() && !holding.contains(running.task.id()) {
+                holding.push(running.task.id().clone());
+            }
+        }
+        let tasks = assigned.iter_mut().flatten().filter_map(Assigned::running_mut);
+        for running in tasks.filter(|running| holding.contains(running.task.id())) {
+            running.task.end_of_input().map_err(void)?;
+            send_outputs(slots, running)?;
+        }
+        if !holding.is_empty() {
+            return Ok(());
         }
         if self.wants_commit() {
             self.commit(Then::GoOn)?;

@@ -1,7 +1,7 @@
-//! A task: one sub-topology over one partition, as a pure state machine.
+//! A task: one sub-topology over the same partition of each topic that it reads, as a pure state machine.
 //!
 //! ```text
-//!   records, time ──> Task ──> outputs, store writes (uncommitted), input position
+//!   records, time ──> Task ──> outputs, store writes (uncommitted), input positions
 //!
 //!            process / punctuate            prepare_commit
 //!   running ─────────────────────> running ────────────────> prepared ── committed ──> running
@@ -10,11 +10,22 @@
 //! ```
 //! A task does nothing by itself: what it wants produced is in [`Task::outputs`], what it wrote is in the overlays of its
 //! stores, and only [`Task::committed`] moves it from there into the stores. While a commit is prepared the caller takes
-//! changelog records as they are made, so that they are never in memory all at once. May use `graph` and what that may use.
+//! changelog records as they are made, so that they are never in memory all at once.
+//!
+//! ```text
+//! merge      which of several inputs comes next
+//! queue      what arrived of one input and was not taken yet
+//! arrival    what the log brings, to the queues
+//! metadata   what a committed offset carries beside it
+//! ```
+//! May use `graph` and what that may use.
 
 mod agreement;
+mod arrival;
 mod id;
+mod merge;
 mod metadata;
+mod queue;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -26,12 +37,14 @@ pub use metadata::{Mark, Metadata, MetadataError, Vouched};
 use crate::error::{Class, Error, Result};
 use crate::graph::{Instance, Topology};
 use crate::log::{self, Offset, OffsetCommit, ProducerRecord};
-use crate::processor::{Outputs, Punctuation, Runtime, RuntimeOptions, Target};
+use crate::processor::{Outputs, Position, Punctuation, Runtime, RuntimeOptions, Target};
 use crate::store::Stores;
 
 use agreement::State;
+use merge::Merge;
 
-/// One sub-topology over one partition.
+/// One sub-topology over the same partition of each of its topics. Its inputs are numbered from 0, in the order in which the graph
+/// names the topics.
 pub struct Task {
     id: TaskId,
     instance: Instance,
@@ -39,6 +52,8 @@ pub struct Task {
     stores: Rc<RefCell<Stores>>,
     /// For each store: the topic of its changelog.
     changelogs: Vec<Target>,
+    merge: Merge,
+    queue_max_bytes: usize,
     /// Whether records were processed since the last commit.
     processed: bool,
 }
@@ -58,6 +73,23 @@ pub struct TaskOptions {
     pub changelogs: Vec<Target>,
     /// What the group has committed for its inputs.
     pub committed: Vec<CommittedInput>,
+    /// How several inputs wait for each other.
+    pub queues: QueueOptions,
+}
+
+/// How several inputs of a task wait for each other.
+#[derive(Clone, Copy, Debug)]
+pub struct QueueOptions {
+    /// How long an input that is known to be empty is waited for, ms; negative: nothing is waited for.
+    pub max_idle_ms: i64,
+    /// With so many bytes waiting of one input, the task takes no more of it for now.
+    pub max_bytes: usize,
+}
+
+impl Default for QueueOptions {
+    fn default() -> Self {
+        Self { max_idle_ms: 0, max_bytes: 8 << 20 }
+    }
 }
 
 impl Task {
@@ -68,26 +100,33 @@ impl Task {
         let instance = topology.instantiate(options.sub_topology, &stores)?;
         let topics = options.runtime.topics.clone();
         let runtime = Runtime::new(options.runtime, Rc::clone(&stores));
-        let mut task =
-            Self { id: options.id, instance, runtime, stores, changelogs: options.changelogs, processed: false };
+        let mut task = Self {
+            id: options.id,
+            instance,
+            stores,
+            changelogs: options.changelogs,
+            merge: Merge::new(runtime.input_count(), options.queues.max_idle_ms),
+            queue_max_bytes: options.queues.max_bytes,
+            processed: false,
+            runtime,
+        };
         task.each_processor(|processor, runtime| processor.init(runtime))?;
         task.agree(&options.committed, &topics)?;
         task.runtime.begin()?;
         Ok(task)
     }
 
-    /// State and committed offsets must belong together, where no processor knows by itself where its input begins.
+    /// State and committed offsets must belong together, where no processor knows by itself where an input begins.
     fn agree(&self, committed: &[CommittedInput], topics: &[String]) -> Result<()> {
-        if self.runtime.begins_by_choice() {
-            return Ok(());
-        }
+        let unchosen = committed.iter().enumerate().filter(|(input, _)| !self.runtime.begins_by_choice(*input));
+        let unchosen: Vec<&CommittedInput> = unchosen.map(|(_, committed)| committed).collect();
         let stores = self.stores.borrow();
         let states = stores.specs().iter().zip(&self.changelogs).enumerate().map(|(index, (spec, changelog))| State {
             store: &spec.name,
             changelog: topics.get(changelog.0).map_or("", String::as_str),
             meta: stores.meta(index),
         });
-        agreement::agree(&committed.iter().collect::<Vec<_>>(), &states.collect::<Vec<_>>())
+        agreement::agree(&unchosen, &states.collect::<Vec<_>>())
     }
 
     /// Which task.
@@ -120,9 +159,9 @@ impl Task {
         self.runtime.outputs()
     }
 
-    /// Processes consecutive records of its partition. Records below the position are ignored: they were processed.
-    pub fn process(&mut self, records: &[log::Record<'_>]) -> Result<()> {
-        let seen = records.partition_point(|record| record.offset < self.runtime.next_offset());
+    /// Processes consecutive records of an input. Records below its position are ignored: they were processed.
+    fn process(&mut self, input: usize, records: &[log::Record<'_>]) -> Result<()> {
+        let seen = records.partition_point(|record| record.offset < self.runtime.next_offset(input));
         let mut rest = &records[seen..];
         // A processor may have suspended, and gone back, since the last record.
         self.runtime.forget_suspended();
@@ -130,7 +169,7 @@ impl Task {
             && let Some(length) = self.until_punctuation(rest)
         {
             let (run, after) = rest.split_at(length);
-            self.process_run(run)?;
+            self.process_run(input, run)?;
             rest = after;
         }
         Ok(())
@@ -145,14 +184,15 @@ impl Task {
         crossing.map(|index| index + 1).or_else(|| (!records.is_empty()).then_some(records.len()))
     }
 
-    fn process_run(&mut self, records: &[log::Record<'_>]) -> Result<()> {
+    fn process_run(&mut self, input: usize, records: &[log::Record<'_>]) -> Result<()> {
         let Some(last) = records.last() else { return Ok(()) };
-        let before_ms = self.runtime.stream_time().current_ms();
+        let before_ms = self.runtime.stream_time_ms();
         self.processed = true;
-        self.instance.source.process_batch(records, &mut self.runtime).map_err(|error| self.refused(error))?;
+        let source = &mut self.instance.sources[self.instance.source_of[input]];
+        source.process_batch(input, records, &mut self.runtime).map_err(|error| self.refused(error))?;
         match self.runtime.is_suspended() {
             true => self.runtime.forget_suspended(),
-            false => self.runtime.set_next_offset(last.offset + 1),
+            false => self.runtime.set_next_offset(input, last.offset + 1),
         }
         let due = self.runtime.due_by_stream_time(before_ms);
         self.punctuate(due)
@@ -163,7 +203,8 @@ impl Task {
         if error.class() != Class::Input {
             return error;
         }
-        let (partition, offset) = (self.runtime.partition(), self.runtime.cause());
+        let Position { input, offset } = self.runtime.cause();
+        let partition = self.runtime.partition(input);
         Error::stop(format!(
             "a processor refused the record at offset {offset} of {partition}: {error}. To pass over such records let it \
              put them into the dead letters"
@@ -183,6 +224,7 @@ impl Task {
         let any = !due.is_empty();
         self.runtime.clear_cause();
         self.punctuate(due)?;
+        self.settle_ends();
         Ok(any)
     }
 
@@ -196,13 +238,6 @@ impl Task {
         Ok(())
     }
 
-    /// The partition has no record below `offset` that was not delivered.
-    pub fn advance_to(&mut self, offset: Offset) {
-        if !self.runtime.is_suspended() && offset > self.runtime.next_offset() {
-            self.runtime.set_next_offset(offset);
-        }
-    }
-
     /// No more input will come: processors finish what they hold. To be called again after commits while [`Task::is_holding`].
     pub fn end_of_input(&mut self) -> Result<()> {
         self.runtime.clear_cause();
@@ -211,17 +246,17 @@ impl Task {
 
     /// Whether input is held.
     pub fn is_holding(&self) -> bool {
-        self.runtime.held_from().is_some()
+        self.runtime.is_holding()
     }
 
-    /// Whether it takes no input for now. When it does again, that begins at [`Task::next_offset`].
+    /// Whether it takes no input for now. When it does again, that begins at [`Task::next_offset`] of each input.
     pub fn is_suspended(&self) -> bool {
         self.runtime.is_suspended()
     }
 
-    /// Next offset to process.
-    pub fn next_offset(&self) -> Offset {
-        self.runtime.next_offset()
+    /// Next offset of an input to process.
+    pub fn next_offset(&self, input: usize) -> Offset {
+        self.runtime.next_offset(input)
     }
 
     /// Whether a processor asked for a commit as soon as possible.
@@ -242,9 +277,7 @@ impl Task {
     /// Whether there is a commit to make, sooner or later, beside that of outputs already drained: of store writes, of a
     /// position that moved, or because a processor asked for one. Whoever runs tasks asks this and nothing else.
     pub fn wants_commit(&self) -> bool {
-        self.commit_requested()
-            || self.stores.borrow().has_uncommitted()
-            || self.runtime.committed_offset() != self.runtime.committable_offset()
+        self.commit_requested() || self.stores.borrow().has_uncommitted() || self.runtime.moves_on_commit()
     }
 
     /// Whether nothing was processed or written since the last commit. A position that moved all the same passed over the
@@ -253,29 +286,37 @@ impl Task {
         !self.processed && !self.stores.borrow().has_uncommitted()
     }
 
-    /// Begins a commit: lets processors finish, adds dead letters and changelog records to the outputs, and returns the offset to
-    /// commit in the same transaction. `send` drains the outputs, each time that there are some; none are left at the end. It
+    /// Begins a commit: lets processors finish, adds dead letters and changelog records to the outputs, and returns the offset of
+    /// each input to commit in the same transaction. `send` drains the outputs, each time that there are some; none are left at the end. It
     /// asserts the law of held and suspended input.
-    pub fn prepare_commit(&mut self, send: &mut dyn FnMut(&mut Outputs) -> Result<()>) -> Result<OffsetCommit> {
+    pub fn prepare_commit(&mut self, send: &mut dyn FnMut(&mut Outputs) -> Result<()>) -> Result<Vec<OffsetCommit>> {
         self.runtime.clear_cause();
         self.each_processor(|processor, runtime| processor.prepare_commit(runtime))?;
         self.runtime.check_untaken()?;
         self.runtime.release_source_letters();
-        let (partition, offset) = (self.runtime.partition().clone(), self.runtime.committable_offset());
-        self.stores.borrow_mut().cover(vec![(partition.clone(), offset)]);
+        let covered = (0..self.runtime.input_count())
+            .map(|input| (self.runtime.partition(input).clone(), self.runtime.committable_offset(input)));
+        self.stores.borrow_mut().cover(covered.collect());
         self.write_changelogs(send)?;
+        let inputs = 0..self.runtime.input_count();
         let stores = self.stores.borrow();
         let marks = stores.marks().filter_map(|(spec, mark)| {
             let (incarnation, sequence) = mark?;
             Some(Mark::new(&spec.name, &incarnation, sequence))
         });
-        let vouched = Some(Vouched { offset, marks: marks.collect() });
-        let stream_time_ms = self.runtime.stream_time().before_ms(offset);
-        Ok(OffsetCommit { partition, offset, metadata: Metadata { stream_time_ms, vouched }.encode() })
+        let marks: Vec<Mark> = marks.collect();
+        let commit = |input: usize| {
+            let offset = self.runtime.committable_offset(input);
+            let vouched = Some(Vouched { offset, marks: marks.clone() });
+            let stream_time_ms = self.runtime.stream_time_before_ms(input, offset);
+            let partition = self.runtime.partition(input).clone();
+            OffsetCommit { partition, offset, metadata: Metadata { stream_time_ms, vouched }.encode() }
+        };
+        Ok(inputs.map(commit).collect())
     }
 
     fn write_changelogs(&mut self, send: &mut dyn FnMut(&mut Outputs) -> Result<()>) -> Result<()> {
-        let partition = Some(self.runtime.partition().partition);
+        let partition = Some(self.id.partition);
         let outputs = self.runtime.outputs();
         self.stores.borrow_mut().changelog_records(|record| {
             let target = self.changelogs[record.store];
@@ -285,11 +326,11 @@ impl Task {
         if outputs.is_empty() { Ok(()) } else { send(outputs) }
     }
 
-    /// The transaction with this task's work was committed, with `offset` as the group's offset. `delivered` tells the highest
+    /// The transaction with this task's work was committed, with these offsets of its inputs, in their order. `delivered` tells the highest
     /// offset delivered to an output topic in it. Moves the overlays into the stores and tells the processors.
     pub fn committed(
         &mut self,
-        offset: Offset,
+        commits: &[OffsetCommit],
         delivered: impl Fn(Target) -> Option<Offset>,
         now_ms: i64,
     ) -> Result<()> {
@@ -302,7 +343,7 @@ impl Task {
             stores.flush_if_due(now_ms)?;
         }
         self.processed = false;
-        self.runtime.committed(offset);
+        self.runtime.committed(commits.iter().map(|commit| commit.offset));
         self.runtime.clear_cause();
         self.each_processor(|processor, runtime| processor.committed(runtime))
     }

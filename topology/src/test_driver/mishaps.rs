@@ -15,15 +15,17 @@ impl TestDriver {
     /// What is not committed is void.
     pub fn lose_offsets(&mut self) -> Result<()> {
         for drive in &mut self.drives {
-            drive.committed = (None, Metadata::default());
+            drive.committed.fill((None, Metadata::default()));
         }
         self.abort()
     }
 
     /// Somebody moves the group's offset, as Kafka's tools do; the processes have ended before. What is not committed is void.
     pub fn move_offset(&mut self, topic: &str, offset: Offset) -> Result<()> {
-        for drive in self.drives.iter_mut().filter(|drive| drive.source == topic) {
-            drive.committed = (Some(offset), Metadata::default());
+        for drive in &mut self.drives {
+            if let Some(input) = drive.input(topic) {
+                drive.committed[input] = (Some(offset), Metadata::default());
+            }
         }
         self.abort()
     }
@@ -43,8 +45,8 @@ impl TestDriver {
         }
     }
 
-    pub(super) fn voucher(&self, topic: &str) -> Voucher {
-        Voucher { topic: topic.to_owned(), replaced: Rc::clone(&self.replaced) }
+    pub(super) fn voucher(&self, topics: &[String]) -> Voucher {
+        Voucher { topics: topics.to_vec(), replaced: Rc::clone(&self.replaced) }
     }
 }
 
@@ -59,19 +61,21 @@ impl Replaced {
     }
 }
 
-/// Vouches for one input.
+/// Vouches for the inputs of one task.
 #[derive(Debug)]
 pub(super) struct Voucher {
-    topic: String,
+    topics: Vec<String>,
     replaced: Rc<Replaced>,
 }
 
 impl Vouch for Voucher {
     fn vouch(&self) -> Result<()> {
-        let topic = &self.topic;
-        match self.replaced.0.borrow().contains(topic) {
-            true => Err(Error::stop(format!("topic '{topic}' was deleted and made anew while this run used it"))),
-            false => Ok(()),
+        let replaced = self.replaced.0.borrow();
+        match self.topics.iter().find(|topic| replaced.contains(*topic)) {
+            Some(topic) => {
+                Err(Error::stop(format!("topic '{topic}' was deleted and made anew while this run used it")))
+            }
+            None => Ok(()),
         }
     }
 }

@@ -4,7 +4,7 @@ use topology::client::Config;
 use topology::codec::{Bytes, I64};
 use topology::graph::{Builder, Store, Topic, Topology};
 use topology::log::{Headers, Log, TopicPartition};
-use topology::processor::{self, Context, Processor, Record};
+use topology::processor::{self, Context, Position, Processor, Record};
 use topology::store::KeyValueStore;
 use topology::test_driver::TestDriver;
 
@@ -28,7 +28,14 @@ impl Careful {
             if self.state.get(&step)?.is_none() {
                 self.state.put(&step, &1)?;
                 let value = Some(-1 - step);
-                context.forward(Record { offset: -1, timestamp_ms: 0, key: None, value, headers: Headers::NONE })?;
+                context.forward(Record {
+                    input: 0,
+                    offset: -1,
+                    timestamp_ms: 0,
+                    key: None,
+                    value,
+                    headers: Headers::NONE,
+                })?;
                 context.request_commit();
                 return Ok(true);
             }
@@ -44,9 +51,9 @@ impl Processor for Careful {
     type ValueOut = I64;
 
     fn init(&mut self, context: &mut Context<'_, Bytes, I64>) -> processor::Result {
-        context.begin_at(self.state.get(&NEXT)?.unwrap_or(0))?;
+        context.begin_at(Position::new(0, self.state.get(&NEXT)?.unwrap_or(0)))?;
         if self.step(context)? {
-            context.suspend_from(context.next_offset());
+            context.suspend_from(context.next_position(0));
         }
         Ok(())
     }
@@ -59,7 +66,7 @@ impl Processor for Careful {
         self.waits = !self.waits;
         if self.waits {
             // Nothing is to be committed, and yet there is a commit.
-            context.suspend_from(record.offset);
+            context.suspend_from(record.position());
             context.request_commit();
             return Ok(());
         }

@@ -32,7 +32,14 @@ impl Processor for Echo {
     }
 
     fn committed(&mut self, context: &mut Context<'_, Bytes, I64>) -> processor::Result {
-        context.forward(Record { offset: -1, timestamp_ms: 0, key: None, value: Some(-1), headers: Headers::NONE })
+        context.forward(Record {
+            input: 0,
+            offset: -1,
+            timestamp_ms: 0,
+            key: None,
+            value: Some(-1),
+            headers: Headers::NONE,
+        })
     }
 }
 

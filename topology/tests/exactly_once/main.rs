@@ -8,6 +8,7 @@
 //! damage     stores whose files are not what they were
 //! group      other members
 //! identity   topics that are not the ones they were
+//! several_inputs  tasks that read several topics
 //! stages     graphs of more than one stage; input that is not what it was
 //! steps      turn by turn, with a clock that is told the time
 //! ```
@@ -25,8 +26,11 @@ mod damage;
 mod fault_log;
 mod group;
 mod identity;
+#[path = "../joining/mod.rs"]
+mod joining;
 mod leaving;
 mod refusals;
+mod several_inputs;
 mod stages;
 mod steps;
 mod vouching;

@@ -120,11 +120,11 @@ impl Processor for Pausing {
         context: &mut Context<'_, Bytes, I64>,
     ) -> processor::Result {
         for record in records {
-            context.observe(record.offset, record.timestamp_ms);
+            context.observe(record.position(), record.timestamp_ms);
             self.process(record, context)?;
             self.taken += 1;
             if self.taken.is_multiple_of(10) {
-                context.suspend_from(record.offset + 1);
+                context.suspend_from(record.position().next());
                 context.request_commit();
                 return Ok(());
             }

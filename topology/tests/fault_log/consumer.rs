@@ -71,13 +71,19 @@ impl<C: Consumer> Consumer for FaultConsumer<C> {
 
     fn pause(&mut self, partitions: &[TopicPartition]) -> Result<()> {
         self.inner.pause(partitions)?;
-        partitions.iter().for_each(|partition| self.note(partition, |_, paused| *paused = true));
+        for partition in partitions {
+            self.note(partition, |_, paused| *paused = true);
+            self.script.set_paused(&partition.to_string(), true);
+        }
         Ok(())
     }
 
     fn resume(&mut self, partitions: &[TopicPartition]) -> Result<()> {
         self.inner.resume(partitions)?;
-        partitions.iter().for_each(|partition| self.note(partition, |_, paused| *paused = false));
+        for partition in partitions {
+            self.note(partition, |_, paused| *paused = false);
+            self.script.set_paused(&partition.to_string(), false);
+        }
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! Which faults are to come.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use topology::log::{Error, Kind, Result};
@@ -63,6 +63,8 @@ struct Faults {
     /// One producer's transaction; meant for tests that use one.
     is_open: bool,
     begun_count: usize,
+    /// Partitions that consumers deliver nothing of.
+    paused: BTreeSet<String>,
 }
 
 impl Script {
@@ -144,6 +146,19 @@ impl Script {
     /// How many transactions were opened.
     pub(crate) fn begun_count(&self) -> usize {
         self.faults.lock().unwrap().begun_count
+    }
+
+    /// Which partitions are paused now.
+    pub(crate) fn paused(&self) -> BTreeSet<String> {
+        self.faults.lock().unwrap().paused.clone()
+    }
+
+    pub(super) fn set_paused(&self, partition: &str, is_paused: bool) {
+        let paused = &mut self.faults.lock().unwrap().paused;
+        match is_paused {
+            true => paused.insert(partition.to_owned()),
+            false => paused.remove(partition),
+        };
     }
 
     pub(super) fn set_open(&self, is_open: bool) {

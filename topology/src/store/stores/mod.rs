@@ -285,9 +285,10 @@ impl Stores {
         self.causes.current = offset;
     }
 
-    /// The highest input offset that caused an uncommitted write, `None` without any (-1: a write that no input caused).
-    pub fn cause(&self) -> Option<Offset> {
-        self.causes.highest
+    /// The highest input offset that caused a write since the last call or commit, `None` without any (-1: a write that no
+    /// input caused).
+    pub fn take_cause(&mut self) -> Option<Offset> {
+        self.causes.highest.take()
     }
 
     /// Says how far each input is taken by the commit that is prepared now. Without it the commit says nothing of that, and

@@ -3,6 +3,7 @@
 use super::*;
 use crate::error::Class;
 use crate::graph::Store;
+use crate::processor::Position;
 use crate::store::KeyValueStore;
 
 /// Passes numbers on, and keeps beside them how far it has come.
@@ -20,8 +21,8 @@ impl Processor for Counted {
 
     fn init(&mut self, context: &mut Output<'_>) -> Result {
         match self.next.get(&NEXT)? {
-            Some(next) => context.begin_at(next),
-            None => context.begin_at(context.first_offset()),
+            Some(next) => context.begin_at(Position::new(0, next)),
+            None => context.begin_at(context.first_position(0)),
         }
     }
 

@@ -63,7 +63,7 @@ fn a_processor_s_own_dead_letters_are_part_of_the_transaction() {
             if record.value < Some(0) {
                 let value = record.value.unwrap().to_be_bytes();
                 context.dead_letter(&DeadLetter {
-                    offset: record.offset,
+                    position: record.position(),
                     timestamp_ms: record.timestamp_ms,
                     key: record.key,
                     value: Some(&value),

@@ -2,19 +2,19 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::*;
-use crate::processor::{Punctuation, Schedule};
+use crate::processor::{Position, Punctuation, Schedule};
 
 /// Adds numbers up, three at a time.
 fn threes() -> Topology {
     through(|_| {
-        let mut held: Vec<(i64, i64)> = Vec::new();
+        let mut held: Vec<(Position, i64)> = Vec::new();
         Ok(each(move |record, context| {
-            held.push((record.offset, record.value.unwrap()));
+            held.push((record.position(), record.value.unwrap()));
             if held.len() == 3 {
                 let sum: i64 = held.drain(..).map(|(_, value)| value).sum();
                 context.forward(record.with(None, Some(sum)))?;
             }
-            context.hold_from(held.first().map(|(offset, _)| *offset));
+            context.hold_from(held.first().map(|(position, _)| *position));
             Ok(())
         }))
     })
@@ -53,12 +53,12 @@ fn one_per_commit(from_itself: bool) -> Topology {
             move |record, context| {
                 context.request_commit();
                 if waits.get() {
-                    context.suspend_from(record.offset);
+                    context.suspend_from(record.position());
                     return Ok(());
                 }
                 waits.set(from_itself);
                 if !from_itself {
-                    context.suspend_from(record.offset + 1);
+                    context.suspend_from(record.position().next());
                 }
                 context.forward(record.with(record.key, record.value))
             },
@@ -88,7 +88,7 @@ fn a_batch_ends_where_a_processor_suspends_and_what_is_behind_comes_once() {
 fn who_suspends_and_resumes_in_one_go_has_taken_the_batch() {
     let mut driver = driver(&through(|_| {
         Ok(each(|record, context| {
-            context.suspend_from(record.offset);
+            context.suspend_from(record.position());
             context.resume();
             context.forward(record.with(record.key, record.value))
         }))
@@ -104,7 +104,7 @@ fn what_is_committed_cannot_be_held_any_more() {
     let mut driver = driver(&through(|_| {
         Ok(each(|record, context| {
             if record.value == Some(2) {
-                context.hold_from(Some(0));
+                context.hold_from(Some(Position::new(0, 0)));
             }
             Ok(())
         }))
@@ -122,7 +122,7 @@ fn what_is_committed_cannot_be_held_any_more() {
 fn acting_on_a_held_record_is_refused_at_the_commit() {
     let mut driver = driver(&through(|_| {
         Ok(each(|record, context| {
-            context.hold_from(Some(0));
+            context.hold_from(Some(Position::new(0, 0)));
             context.forward(record.with(record.key, record.value))
         }))
     }));
@@ -152,7 +152,7 @@ impl Processor for Ticking {
 
     fn punctuate(&mut self, due: Punctuation, context: &mut Output<'_>) -> Result {
         let value = Some(due.timestamp_ms);
-        context.forward(Record { offset: -1, timestamp_ms: 0, key: None, value, headers: Headers::NONE })
+        context.forward(Record { input: 0, offset: -1, timestamp_ms: 0, key: None, value, headers: Headers::NONE })
     }
 }
 

@@ -3,6 +3,7 @@
 mod beginning;
 mod dead_letters;
 mod holding;
+mod several_inputs;
 mod stream_time;
 mod suspension;
 mod task;
@@ -130,12 +131,13 @@ impl Processor for Bounds {
     type ValueOut = I64;
 
     fn init(&mut self, context: &mut Output<'_>) -> Result {
-        for value in [context.next_offset(), context.input_end()] {
+        for position in [context.next_position(0), context.end_position(0)] {
             context.forward(Record {
+                input: 0,
                 offset: -1,
                 timestamp_ms: 0,
                 key: None,
-                value: Some(value),
+                value: Some(position.offset),
                 headers: Headers::NONE,
             })?;
         }

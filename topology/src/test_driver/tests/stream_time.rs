@@ -36,7 +36,7 @@ impl Processor for Watch {
     fn process(&mut self, record: &Input<'_>, context: &mut Output<'_>) -> Result {
         if self.suspends && record.timestamp_ms % 5 == 0 && self.takes_at != Some(record.offset) {
             self.waits_at = Some(record.offset);
-            context.suspend_from(record.offset);
+            context.suspend_from(record.position());
             context.request_commit();
             return Ok(());
         }
@@ -50,7 +50,14 @@ impl Processor for Watch {
     fn punctuate(&mut self, due: Punctuation, context: &mut Output<'_>) -> Result {
         let (interval_ms, _) = self.schedules.iter().find(|(_, id)| *id == Some(due.id)).unwrap();
         let value = Some(-1_000_000 * interval_ms - due.timestamp_ms);
-        context.forward(Record { offset: -1, timestamp_ms: due.timestamp_ms, key: None, value, headers: Headers::NONE })
+        context.forward(Record {
+            input: 0,
+            offset: -1,
+            timestamp_ms: due.timestamp_ms,
+            key: None,
+            value,
+            headers: Headers::NONE,
+        })
     }
 
     fn committed(&mut self, context: &mut Output<'_>) -> Result {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::graph::Store;
+use crate::processor::Position;
 use crate::store::KeyValueStore;
 
 /// Writes three steps, a commit behind each, before it takes the first record.
@@ -15,7 +16,14 @@ impl Founding {
             if self.steps.get(&step)?.is_none() {
                 self.steps.put(&step, &1)?;
                 let value = Some(-1 - step);
-                context.forward(Record { offset: -1, timestamp_ms: 0, key: None, value, headers: Headers::NONE })?;
+                context.forward(Record {
+                    input: 0,
+                    offset: -1,
+                    timestamp_ms: 0,
+                    key: None,
+                    value,
+                    headers: Headers::NONE,
+                })?;
                 context.request_commit();
                 return Ok(true);
             }
@@ -32,7 +40,7 @@ impl Processor for Founding {
 
     fn init(&mut self, context: &mut Output<'_>) -> Result {
         if self.step(context)? {
-            context.suspend_from(context.next_offset());
+            context.suspend_from(context.next_position(0));
         }
         Ok(())
     }
@@ -80,7 +88,7 @@ fn acting_on_a_record_and_suspending_before_it_is_refused_at_the_commit() {
         Ok(each(|record, context| {
             context.forward(record.with(record.key, record.value))?;
             if record.value == Some(2) {
-                context.suspend_from(record.offset);
+                context.suspend_from(record.position());
             }
             Ok(())
         }))
@@ -97,13 +105,13 @@ fn acting_on_a_record_and_suspending_before_it_is_refused_at_the_commit() {
 #[test]
 fn acting_for_an_earlier_record_and_suspending_is_no_breach() {
     let mut driver = driver(&through(|_| {
-        let mut last: Option<i64> = None;
+        let mut last: Option<Position> = None;
         Ok(each_and_committed(
             move |record, context| {
-                if let Some(earlier) = last.replace(record.offset).filter(|earlier| *earlier < record.offset) {
+                if let Some(earlier) = last.replace(record.position()).filter(|earlier| *earlier < record.position()) {
                     context.caused_by(earlier);
-                    context.forward(record.with(record.key, Some(earlier)))?;
-                    context.suspend_from(record.offset);
+                    context.forward(record.with(record.key, Some(earlier.offset)))?;
+                    context.suspend_from(record.position());
                     context.request_commit();
                 }
                 Ok(())

@@ -67,7 +67,8 @@ fn what_goes_to_a_topic_of_one_partition_is_sent_to_that_one_by_number() {
             headers: Headers::NONE,
         };
         let task = driver.drives[0].task.as_mut().unwrap();
-        task.process(&[record]).unwrap();
+        task.arrived(&[record]);
+        task.process_part(&[record]).unwrap();
         let mut partitions = Vec::new();
         let note = |records: &[crate::log::ProducerRecord<'_>]| {
             partitions.extend(records.iter().map(|record| record.partition));
@@ -90,7 +91,7 @@ fn a_position_that_passed_over_markers_alone_is_to_be_committed_but_not_soon() {
     assert_eq!(state(&mut driver), (true, false));
     driver.commit().unwrap();
     assert_eq!(state(&mut driver), (false, true));
-    driver.drives[0].task.as_mut().unwrap().advance_to(2);
+    driver.drives[0].task.as_mut().unwrap().end_of_partition(0, 2);
     assert_eq!(state(&mut driver), (true, true));
 }
 

@@ -1,0 +1,126 @@
+//! What the log brings, to a task: taken at once where it is the task's only input, queued where there are several.
+
+use crate::error::Result;
+use crate::log::{Offset, Record};
+
+use super::Task;
+use super::merge::Next;
+
+impl Task {
+    /// How many inputs it has.
+    pub fn input_count(&self) -> usize {
+        self.runtime.input_count()
+    }
+
+    /// Whether the log must be told to read an input from [`Task::next_offset`], and [`Task::restart`] be called then: before the
+    /// first record, and where the task goes back to what is not here any more. What the log delivers meanwhile lies behind a gap.
+    pub fn must_seek(&self, input: usize) -> bool {
+        self.merge.queues[input].is_behind(self.runtime.next_offset(input))
+    }
+
+    /// The log reads an input from [`Task::next_offset`].
+    pub fn restart(&mut self, input: usize) {
+        self.merge.queues[input].restart(self.runtime.next_offset(input));
+    }
+
+    /// The log will not deliver what comes next in an input.
+    pub fn lose(&mut self, input: usize) {
+        self.merge.queues[input].lose();
+    }
+
+    /// Everything of an input below this offset arrived.
+    pub fn delivered_to(&self, input: usize) -> Offset {
+        self.merge.queues[input].delivered_to()
+    }
+
+    /// Whether more of an input is welcome. `is_paused` says whether it was not so far: then half of the room must be free.
+    pub fn has_room(&self, input: usize, is_paused: bool) -> bool {
+        match self.input_count() {
+            1 => !self.is_suspended(),
+            _ => self.merge.queues[input].size_bytes() <= self.queue_max_bytes / if is_paused { 2 } else { 1 },
+        }
+    }
+
+    /// Records of a task's only input arrived. They are to be handed to [`Task::process_part`] in order; where that ends before the
+    /// last of them, the task must seek.
+    pub fn arrived(&mut self, records: &[Record<'_>]) {
+        self.merge.queues[0].pass(records);
+    }
+
+    /// Processes a part of what arrived of a task's only input. Records below its position are ignored: they were processed.
+    pub fn process_part(&mut self, records: &[Record<'_>]) -> Result<()> {
+        self.process(0, records)
+    }
+
+    /// Records of one of several inputs arrived, and wait for their turn: see [`Task::process_next`].
+    pub fn enqueue(&mut self, input: usize, records: &[Record<'_>]) {
+        self.merge.queues[input].push(records);
+    }
+
+    /// An input has no record below `offset` that was not delivered, and none there for now.
+    pub fn end_of_partition(&mut self, input: usize, offset: Offset) {
+        self.merge.queues[input].ends_at(offset);
+        self.settle_ends();
+    }
+
+    /// Processes what comes next of several inputs, at most so many records. Returns how many; none where the task takes no input
+    /// for now, or must wait.
+    pub fn process_next(&mut self, count_max: usize) -> Result<usize> {
+        let Some((input, count)) = self.choose(count_max) else { return Ok(0) };
+        let Some((batch, front)) = self.merge.queues[input].take() else { return Ok(0) };
+        let records = batch.range(front..front + count);
+        self.process(input, &records)?;
+        drop(records);
+        self.merge.queues[input].untake(batch, self.runtime.next_offset(input));
+        self.settle_ends();
+        Ok(count)
+    }
+
+    /// Whether [`Task::process_next`] has something to do now.
+    pub fn has_next(&mut self) -> bool {
+        self.choose(1).is_some()
+    }
+
+    /// When records that wait go on without an input that is known to be empty, ms since 1970.
+    pub fn idle_until_ms(&mut self) -> Option<i64> {
+        if self.is_suspended() {
+            return None;
+        }
+        match self.merge.next(1, self.runtime.now_ms()) {
+            Next::Wait { until_ms } => until_ms,
+            Next::Take { .. } => None,
+        }
+    }
+
+    fn choose(&mut self, count_max: usize) -> Option<(usize, usize)> {
+        // An input of which records are missing is one that must be waited for, whatever is known of its end.
+        let is_behind = (0..self.input_count()).any(|input| self.must_seek(input));
+        if self.is_suspended() || is_behind {
+            return None;
+        }
+        let Self { merge, runtime, .. } = self;
+        merge.forget_below(|input| runtime.next_offset(input));
+        match merge.next(count_max, runtime.now_ms()) {
+            Next::Take { input, count } => Some((input, count)),
+            Next::Wait { .. } => None,
+        }
+    }
+
+    /// Moves the position of an input over the log's own markers at its end, once all before was taken.
+    pub(super) fn settle_ends(&mut self) {
+        if self.is_suspended() {
+            return;
+        }
+        for input in 0..self.input_count() {
+            let queue = &self.merge.queues[input];
+            let next = self.runtime.next_offset(input);
+            if let Some(end) = queue.known_end()
+                && queue.is_empty()
+                && !queue.is_behind(next)
+                && end > next
+            {
+                self.runtime.set_next_offset(input, end);
+            }
+        }
+    }
+}

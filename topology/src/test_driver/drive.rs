@@ -1,0 +1,144 @@
+//! One task of a driver: how it is started, and what it is given.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::{OwnedRecord, TestDriver};
+use crate::error::Result;
+use crate::graph::OutputTopics;
+use crate::log::{Header, Offset, Record, TopicPartition};
+use crate::processor::{InputOptions, InputRange, Outputs, RuntimeOptions};
+use crate::store::Stores;
+use crate::task::{CommittedInput, Metadata, QueueOptions, Task, TaskId, TaskOptions};
+
+/// A task and what it has going on.
+pub(super) struct Drive {
+    pub(super) task: Option<Task>,
+    pub(super) outputs: OutputTopics,
+    /// The topics it reads, in the order of its inputs.
+    pub(super) sources: Vec<String>,
+    /// For each of them.
+    pub(super) committed: Vec<(Option<Offset>, Metadata)>,
+    /// Produced since the last commit.
+    pub(super) pending: Vec<(String, OwnedRecord)>,
+}
+
+/// Larger dead letters are cut: Kafka's own default for topics.
+const DEAD_LETTER_MAX_BYTES: usize = 1_048_588;
+
+impl TestDriver {
+    pub(super) fn start(&mut self, index: usize, stores: Stores, stores_as_left: bool) -> Result<()> {
+        let spec = &self.topology.sub_topologies[index];
+        let vouch = Rc::new(self.voucher(&self.drives[index].sources));
+        let drive = &mut self.drives[index];
+        let committed = drive.sources.iter().zip(&drive.committed).zip(&drive.outputs.dead_letters);
+        let inputs = committed.map(|((topic, (committed_offset, metadata)), dead_letters)| {
+            let records = self.topics.get(topic).map_or(&[][..], Vec::as_slice);
+            let (first, end) = (records.first().map_or(0, |record| record.offset), next_offset(records));
+            InputOptions {
+                partition: TopicPartition::new(topic.clone(), 0),
+                committed_offset: *committed_offset,
+                range: InputRange { first, stable_end: end, end },
+                stream_time_ms: metadata.stream_time_ms,
+                dead_letters: *dead_letters,
+            }
+        });
+        let committed = drive.sources.iter().zip(&drive.committed);
+        let committed = committed.map(|(topic, (offset, metadata))| CommittedInput {
+            input: TopicPartition::new(topic.clone(), 0),
+            offset: *offset,
+            metadata: metadata.clone(),
+        });
+        let options = TaskOptions {
+            id: TaskId { sub_topology: spec.name.clone(), partition: 0 },
+            sub_topology: index,
+            runtime: RuntimeOptions {
+                inputs: inputs.collect(),
+                stores_as_left,
+                now_ms: self.now_ms,
+                topics: drive.outputs.names.clone(),
+                dead_letter_max_bytes: DEAD_LETTER_MAX_BYTES,
+                vouch,
+            },
+            changelogs: drive.outputs.changelogs.clone(),
+            committed: committed.collect(),
+            queues: QueueOptions::default(),
+        };
+        drive.task = Some(Task::new(&self.topology, options, Rc::new(RefCell::new(stores)))?);
+        drive.collect()
+    }
+
+    /// Gives a task what has arrived for it: all of it, so that an input without more is known to be empty. Returns whether there
+    /// was anything.
+    pub(super) fn process(&mut self, index: usize) -> Result<bool> {
+        let drive = &mut self.drives[index];
+        let Some(task) = &mut drive.task else { return Ok(false) };
+        if task.is_suspended() {
+            return Ok(false);
+        }
+        let mut any = false;
+        for input in 0..drive.sources.len() {
+            any |= self.deliver(index, input, usize::MAX)?;
+        }
+        let drive = &mut self.drives[index];
+        while let Some(task) = &mut drive.task
+            && task.process_next(usize::MAX)? > 0
+        {
+            any = true;
+        }
+        drive.collect()?;
+        Ok(any)
+    }
+
+    /// Gives a task what comes next of one input, at most so many records. Returns whether it took any at once.
+    pub(super) fn deliver(&mut self, index: usize, input: usize, count_max: usize) -> Result<bool> {
+        let drive = &mut self.drives[index];
+        let (Some(task), topic) = (&mut drive.task, &drive.sources[input]) else { return Ok(false) };
+        if task.must_seek(input) {
+            task.restart(input);
+        }
+        let arrived = self.topics.get(topic).map_or(&[][..], Vec::as_slice);
+        let new = &arrived[arrived.partition_point(|record| record.offset < task.delivered_to(input))..];
+        let new = &new[..new.len().min(count_max)];
+        let headers: Vec<Vec<Header<'_>>> = new.iter().map(OwnedRecord::borrow_headers).collect();
+        let records: Vec<Record<'_>> =
+            new.iter().zip(&headers).map(|(record, headers)| record.borrow(headers)).collect();
+        if task.input_count() == 1 {
+            task.arrived(&records);
+            task.process_part(&records)?;
+            return Ok(!records.is_empty());
+        }
+        task.enqueue(input, &records);
+        let end = next_offset(arrived);
+        if task.delivered_to(input) >= end {
+            task.end_of_partition(input, end);
+        }
+        Ok(false)
+    }
+}
+
+impl Drive {
+    pub(super) fn reads(&self, topic: &str) -> bool {
+        self.input(topic).is_some()
+    }
+
+    pub(super) fn input(&self, topic: &str) -> Option<usize> {
+        self.sources.iter().position(|source| source == topic)
+    }
+
+    pub(super) fn collect(&mut self) -> Result<()> {
+        let Self { task: Some(task), pending, .. } = self else { return Ok(()) };
+        collect(task.outputs(), pending)
+    }
+}
+
+pub(super) fn collect(outputs: &mut Outputs, pending: &mut Vec<(String, OwnedRecord)>) -> Result<()> {
+    outputs.drain(|records| {
+        pending.extend(records.iter().map(|record| (record.topic.to_owned(), OwnedRecord::copy(record))));
+        Ok(())
+    })
+}
+
+pub(super) fn next_offset(records: &[OwnedRecord]) -> Offset {
+    records.last().map_or(0, |record| record.offset + 1)
+}

@@ -1,0 +1,135 @@
+//! A topology whose task reads two topics, and what comes of it: behind each payment it tells how many orders were taken
+//! before. So a payment that is taken before or after another order than it should be shows, and so does one that is taken
+//! twice. Uses the crate's public side alone.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use std::time::Duration;
+
+use topology::codec::{Bytes, I64};
+use topology::graph::{Builder, Store, Topic, Topology};
+use topology::log::{Log, Producer, ProducerOptions, ProducerRecord};
+use topology::processor::{Context, Processor, Record};
+use topology::store::KeyValueStore;
+
+use crate::counting::{read, spec};
+
+/// An application and its topics.
+pub(crate) struct Topics {
+    pub(crate) application: String,
+    pub(crate) orders: String,
+    pub(crate) payments: String,
+    pub(crate) output: String,
+}
+
+impl Topics {
+    pub(crate) fn new(application: String) -> Self {
+        let name = |of: &str| format!("{application}-{of}");
+        Self { orders: name("orders"), payments: name("payments"), output: name("out"), application }
+    }
+}
+
+struct CountOrders {
+    taken: KeyValueStore<I64, I64>,
+}
+
+impl Processor for CountOrders {
+    type Key = Bytes;
+    type Value = Bytes;
+    type KeyOut = Bytes;
+    type ValueOut = I64;
+
+    fn process(
+        &mut self,
+        _: &Record<'_, Bytes, Bytes>,
+        _: &mut Context<'_, Bytes, I64>,
+    ) -> topology::processor::Result {
+        let count = self.taken.get(&0)?.unwrap_or(0);
+        Ok(self.taken.put(&0, &(count + 1))?)
+    }
+}
+
+struct TellOrders {
+    taken: KeyValueStore<I64, I64>,
+}
+
+impl Processor for TellOrders {
+    type Key = Bytes;
+    type Value = Bytes;
+    type KeyOut = Bytes;
+    type ValueOut = I64;
+
+    fn process(
+        &mut self,
+        record: &Record<'_, Bytes, Bytes>,
+        context: &mut Context<'_, Bytes, I64>,
+    ) -> topology::processor::Result {
+        context.forward(record.with(record.key, Some(self.taken.get(&0)?.unwrap_or(0))))
+    }
+}
+
+pub(crate) fn topology(topics: &Topics) -> Topology {
+    let mut builder = Builder::new();
+    let mut joining = builder.sub_topology("joining");
+    let taken = joining.store(Store::memory("taken", I64, I64));
+    let orders = joining.source("orders", Topic::new(&topics.orders), Bytes, Bytes);
+    let payments = joining.source("payments", Topic::new(&topics.payments), Bytes, Bytes);
+    let (for_orders, for_payments) = (taken.clone(), taken.clone());
+    joining
+        .processor("count-orders", &orders)
+        .with_store(&taken)
+        .supply(move |wiring| Ok(CountOrders { taken: wiring.store(&for_orders)? }));
+    let told = joining
+        .processor("tell-orders", &payments)
+        .with_store(&taken)
+        .supply(move |wiring| Ok(TellOrders { taken: wiring.store(&for_payments)? }));
+    joining.sink("output", &told, Topic::new(&topics.output).partitions(1), Bytes, I64);
+    builder.build().unwrap()
+}
+
+pub(crate) fn create(log: &impl Log, topics: &Topics) {
+    log.create_topics(&[spec(&topics.orders), spec(&topics.payments), spec(&topics.output)]).unwrap();
+}
+
+/// Commits records of these times, in this order, in one transaction.
+pub(crate) fn produce(log: &impl Log, topic: &str, times_ms: &[i64]) {
+    let options = ProducerOptions {
+        transactional_id: format!("{topic}-input"),
+        transaction_timeout_ms: 10_000,
+        client_id: "test".into(),
+        track_topics: Vec::new(),
+    };
+    let mut producer = log.producer(&options).unwrap();
+    let timeout = Duration::from_secs(10);
+    producer.init_transactions(timeout).unwrap();
+    producer.begin().unwrap();
+    for timestamp_ms in times_ms {
+        let record = ProducerRecord {
+            topic,
+            partition: Some(0),
+            timestamp_ms: *timestamp_ms,
+            key: Some(b"key"),
+            value: Some(&[b'x'; 50]),
+            headers: &[],
+        };
+        producer.send(&record).unwrap();
+    }
+    producer.flush(timeout).unwrap();
+    producer.commit(timeout).unwrap();
+}
+
+/// For each payment, how many orders come before it where both are merged by the time of the records that are next.
+pub(crate) fn expected(orders_ms: &[i64], payments_ms: &[i64]) -> Vec<i64> {
+    let mut order = 0;
+    let counts = payments_ms.iter().map(|payment_ms| {
+        while orders_ms.get(order).is_some_and(|order_ms| order_ms <= payment_ms) {
+            order += 1;
+        }
+        order as i64
+    });
+    counts.collect()
+}
+
+pub(crate) fn told(log: &impl Log, topics: &Topics) -> Vec<i64> {
+    let number = |value: &[u8]| i64::from_be_bytes(value.try_into().unwrap());
+    read(log, &topics.output).iter().map(|(_, _, value)| number(value)).collect()
+}
