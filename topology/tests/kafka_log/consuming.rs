@@ -265,6 +265,60 @@ fn pausing_loses_nothing_and_delivers_nothing_until_resumed() {
     }
 }
 
+/// A consumer of a partition of 4,000 records that was paused behind the first thousand at most, with the rest fetched: one
+/// fetch brings them all.
+fn paused_with_the_rest_fetched(log: &KafkaLog, partition: &TopicPartition) -> (KafkaConsumer, Seen) {
+    fill(log, &partition.topic, 0, 4_000);
+    let mut consumer = reader(log, Isolation::ReadCommitted, &[(partition.clone(), Start::Beginning)]);
+    let mut seen = Seen::default();
+    until(&mut consumer, &mut seen, "some records", |seen| !seen.records.is_empty());
+    consumer.pause(std::slice::from_ref(partition)).unwrap();
+    let before = seen.records.len();
+    for _ in 0..5 {
+        consumer.poll(SHORT, &mut |event| seen.take(event)).unwrap();
+    }
+    assert_eq!(seen.records.len(), before, "records of a paused partition");
+    assert!(before <= 1_000);
+    (consumer, seen)
+}
+
+#[test]
+fn what_was_fetched_of_a_paused_partition_is_not_fetched_again() {
+    let log = log();
+    let partition = TopicPartition::new(topic(&log, 1, &[]), 0);
+    let (mut consumer, mut seen) = paused_with_the_rest_fetched(&log, &partition);
+    // Nobody can fetch them any more.
+    log.delete_records(&partition, 4_000).unwrap();
+    // Twice: what waits goes on waiting.
+    for _ in 0..2 {
+        consumer.resume(std::slice::from_ref(&partition)).unwrap();
+        let before = seen.records.len();
+        until(&mut consumer, &mut seen, "more records", |seen| seen.records.len() > before);
+        consumer.pause(std::slice::from_ref(&partition)).unwrap();
+    }
+    consumer.resume(std::slice::from_ref(&partition)).unwrap();
+    until(&mut consumer, &mut seen, "the end", |seen| !seen.ends.is_empty());
+    let numbers: Vec<String> = (0..4_000).map(|number| number.to_string()).collect();
+    assert_eq!(seen.values(), numbers);
+}
+
+#[test]
+fn a_paused_partition_that_is_sought_goes_on_there() {
+    let log = log();
+    let partition = TopicPartition::new(topic(&log, 1, &[]), 0);
+    let (mut consumer, mut seen) = paused_with_the_rest_fetched(&log, &partition);
+    seen.records.clear();
+    consumer.seek(&partition, 7).unwrap();
+    for _ in 0..3 {
+        consumer.poll(SHORT, &mut |event| seen.take(event)).unwrap();
+    }
+    assert!(seen.records.is_empty(), "records of a paused partition");
+    consumer.resume(std::slice::from_ref(&partition)).unwrap();
+    until(&mut consumer, &mut seen, "the end", |seen| !seen.ends.is_empty());
+    let numbers: Vec<String> = (7..4_000).map(|number| number.to_string()).collect();
+    assert_eq!(seen.values(), numbers);
+}
+
 #[test]
 fn a_partition_resumed_at_its_end_goes_on_there_and_does_not_start_over() {
     let log = log();

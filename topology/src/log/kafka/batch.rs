@@ -4,6 +4,7 @@
 //! read, and no sorting is needed. One pass over the messages makes records and steps; a second one, after the handler
 //! has run, gives the messages back. Headers are taken apart by whoever asks for them.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 
 use rustc_hash::FxHashMap;
@@ -20,10 +21,38 @@ pub(super) struct Assigned {
     /// What the caller has been handed everything before. librdkafka's own position is one too high behind an end of
     /// partition, so nothing here relies on it.
     pub(super) next: Start,
-    pub(super) paused: bool,
+    pub(super) pause: Pause,
+    /// What was on its way to the caller when it was parked, in order: the first to be handed out.
+    pub(super) waiting: VecDeque<Batch>,
+    /// Whether anything was handed out since it was assigned.
+    is_read: bool,
+}
+
+/// How the delivery of a partition is held up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pause {
+    /// It is not.
+    No,
+    /// The client fetches nothing.
+    Client,
+    /// What the client has fetched, and goes on fetching as far as its queue takes it, is not handed out.
+    Parked,
 }
 
 impl Assigned {
+    pub(super) fn new(partition: TopicPartition, next: Start) -> Self {
+        Self { partition, next, pause: Pause::No, waiting: VecDeque::new(), is_read: false }
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.pause != Pause::No
+    }
+
+    /// Whether anything was handed out since it was assigned.
+    pub(super) fn is_read(&self) -> bool {
+        self.is_read
+    }
+
     /// The reader goes on at `offset`, after having been handed `from` first.
     fn advance(&mut self, from: Offset, offset: Offset) {
         if let Start::At(next) = self.next
@@ -33,6 +62,7 @@ impl Assigned {
             tracing::warn!(partition = %self.partition, next, from, "offset out of range: reading starts over");
         }
         self.next = Start::At(offset);
+        self.is_read = true;
     }
 }
 

@@ -5,8 +5,10 @@
 //!   main queue (rebalances, errors, log lines) --poll one by one--> noted, then handed out
 //!                     `-- not empty --> wakes whoever waits on the own queue
 //! ```
+//! `parking` says what becomes of this while a partition is paused.
 
 mod leave;
+mod parking;
 mod positions;
 #[cfg(test)]
 mod tests;
@@ -19,7 +21,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata};
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
 
-use super::batch::{Assigned, Delivery, ends_reading};
+use super::batch::{Assigned, Delivery, Pause, ends_reading};
 use super::classify;
 use super::context::{Context, Rebalance};
 use super::deadline::Deadline;
@@ -173,26 +175,18 @@ impl KafkaConsumer {
         true
     }
 
+    /// A partition that cannot be read on is reported again and again.
+    fn note_failure(&mut self, result: Result<()>) -> Result<()> {
+        if let Err(error) = &result
+            && ends_reading(error)
+        {
+            self.failure = Some(error.clone());
+        }
+        result
+    }
+
     fn seek_all(&self, partitions: &[(TopicPartition, Start)]) -> Result<()> {
         positions::seek_all(&self.consumer, partitions, Deadline::after(self.request_timeout))
-    }
-
-    /// Those of these partitions that are assigned and paused, or not, with where they go on.
-    fn those_paused(&self, partitions: &[TopicPartition], paused: bool) -> Vec<(TopicPartition, Start)> {
-        self.assigned
-            .iter()
-            .filter(|assigned| assigned.paused == paused && partitions.contains(&assigned.partition))
-            .map(|assigned| (assigned.partition.clone(), assigned.next))
-            .collect()
-    }
-
-    /// Notes that they are paused, or no longer. Only once librdkafka has taken it: after a failure it is tried again.
-    fn note_paused(&mut self, partitions: &[(TopicPartition, Start)], paused: bool) {
-        for assigned in &mut self.assigned {
-            if partitions.iter().any(|(partition, _)| *partition == assigned.partition) {
-                assigned.paused = paused;
-            }
-        }
     }
 
     /// Replaces the assignment, and sees to it that all of it is forwarded to the own queue.
@@ -215,6 +209,12 @@ impl KafkaConsumer {
     }
 }
 
+/// Some of the assigned partitions, with where they go on.
+fn those(assigned: &[Assigned], wanted: impl Fn(&Assigned) -> bool) -> Vec<(TopicPartition, Start)> {
+    let wanted = assigned.iter().filter(|assigned| wanted(assigned));
+    wanted.map(|assigned| (assigned.partition.clone(), assigned.next)).collect()
+}
+
 impl Consumer for KafkaConsumer {
     type Group = ConsumerGroupMetadata;
 
@@ -233,9 +233,8 @@ impl Consumer for KafkaConsumer {
         if self.pending == Pending::Revoke && !partitions.is_empty() {
             return Err(Error::new(Kind::Fatal, "revoked partitions are to be given back before others are taken"));
         }
-        let paused: Vec<_> = self.assigned.iter().filter(|assigned| assigned.paused).collect();
+        let paused = those(&self.assigned, |assigned| assigned.pause == Pause::Client);
         if !paused.is_empty() {
-            let paused: Vec<_> = paused.iter().map(|assigned| (assigned.partition.clone(), assigned.next)).collect();
             let result = self.consumer.resume(&list(&paused)?);
             result.map_err(|error| Error::new(Kind::Retry, format!("cannot resume: {error}")))?;
         }
@@ -250,10 +249,8 @@ impl Consumer for KafkaConsumer {
         self.pending = Pending::Nothing;
         self.failure = None;
         self.delivery.reset();
-        self.assigned = partitions
-            .iter()
-            .map(|(partition, start)| Assigned { partition: partition.clone(), next: *start, paused: false })
-            .collect();
+        let assigned = partitions.iter().map(|(partition, start)| Assigned::new(partition.clone(), *start));
+        self.assigned = assigned.collect();
         Ok(())
     }
 
@@ -264,33 +261,17 @@ impl Consumer for KafkaConsumer {
         self.seek_all(&[(partition.clone(), next)])?;
         if let Some(assigned) = self.assigned.get_mut(index) {
             assigned.next = next;
+            assigned.waiting.clear();
         }
         Ok(())
     }
 
     fn pause(&mut self, partitions: &[TopicPartition]) -> Result<()> {
-        let changed = self.those_paused(partitions, false);
-        if changed.is_empty() {
-            return Ok(());
-        }
-        let result = self.consumer.pause(&list(&changed)?);
-        result.map_err(|error| Error::new(Kind::Retry, format!("cannot pause: {error}")))?;
-        self.note_paused(&changed, true);
-        Ok(())
+        self.pause_all(partitions)
     }
 
     fn resume(&mut self, partitions: &[TopicPartition]) -> Result<()> {
-        let changed = self.those_paused(partitions, true);
-        if changed.is_empty() {
-            return Ok(());
-        }
-        // librdkafka would go on at its own position, which is one too high behind an end of partition: out of
-        // range, though nothing was lost.
-        self.seek_all(&changed)?;
-        let result = self.consumer.resume(&list(&changed)?);
-        result.map_err(|error| Error::new(Kind::Retry, format!("cannot resume: {error}")))?;
-        self.note_paused(&changed, false);
-        Ok(())
+        self.resume_all(partitions)
     }
 
     fn poll(&mut self, timeout: Duration, handler: &mut dyn FnMut(Event<'_>)) -> Result<()> {
@@ -304,17 +285,16 @@ impl Consumer for KafkaConsumer {
                 return Err(failure.clone());
             }
             if self.pending == Pending::Nothing {
+                if let Some(result) = self.hand_out_waiting(handler) {
+                    return self.note_failure(result);
+                }
                 self.queue.read(deadline.remaining_ms(), &mut self.batch);
+                self.was_connected |= self.batch.len() > 0;
+                self.set_aside();
                 if self.batch.len() > 0 {
-                    self.was_connected = true;
                     let result = self.delivery.deliver(&self.batch, &mut self.assigned, handler);
                     self.batch.clear();
-                    if let Err(error) = &result
-                        && ends_reading(error)
-                    {
-                        self.failure = Some(error.clone());
-                    }
-                    return result;
+                    return self.note_failure(result);
                 }
             } else if self.queue.main_length() == 0 {
                 // The caller owes an answer; until then only errors and log lines can come.
@@ -345,6 +325,8 @@ impl Consumer for KafkaConsumer {
 
 impl Drop for KafkaConsumer {
     fn drop(&mut self) {
+        // Messages keep their client from closing.
+        self.assigned.clear();
         // Without this the wrapper's own drop takes 100 ms.
         native::close(&self.consumer);
     }

@@ -35,9 +35,9 @@ fn a_partition_that_could_not_be_resumed_stays_paused_until_it_is() {
     let patience = std::mem::replace(&mut consumer.request_timeout, Duration::ZERO);
     for _ in 0..2 {
         assert_eq!(consumer.resume(partitions).unwrap_err().kind(), Kind::Retry);
-        assert!(consumer.assigned.iter().all(|assigned| assigned.paused));
+        assert!(consumer.assigned.iter().all(|assigned| assigned.is_paused()));
     }
     consumer.request_timeout = patience;
     consumer.resume(partitions).unwrap();
-    assert!(consumer.assigned.iter().all(|assigned| !assigned.paused));
+    assert!(consumer.assigned.iter().all(|assigned| !assigned.is_paused()));
 }

@@ -66,6 +66,14 @@ impl Batch {
         }
     }
 
+    /// Moves those that are wanted elsewhere to the end of another batch of the same client, in their order; what it takes is not
+    /// limited.
+    pub(crate) fn move_to(&mut self, other: &mut Batch, wanted: impl FnMut(&Message) -> bool) {
+        let (moved, kept): (Vec<Message>, Vec<Message>) = self.messages.drain(..).partition(wanted);
+        self.messages.extend(kept);
+        other.messages.extend(moved);
+    }
+
     /// Gives all messages back.
     pub(crate) fn clear(&mut self) {
         for message in self.messages.drain(..) {

@@ -1,7 +1,7 @@
 //! Reading from one queue of this crate's own, in batches.
 
 use std::ffi::{CString, c_int};
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -68,15 +68,26 @@ impl Queue {
 
     /// Has what is fetched of this partition delivered to this queue, what waits for delivery already included.
     pub(crate) fn forward(&self, topic: &str, partition: i32) -> bool {
+        self.lead(topic, partition, self.records.as_ptr())
+    }
+
+    /// Has what is fetched of this partition from now on wait in a queue of its own, which stops the client from fetching more when
+    /// it is full. What was delivered to this queue before stays there.
+    pub(crate) fn hold_back(&self, topic: &str, partition: i32) -> bool {
+        self.lead(topic, partition, ptr::null_mut())
+    }
+
+    /// Says where the queue of a partition leads; null: nowhere.
+    fn lead(&self, topic: &str, partition: i32, to: *mut sys::rd_kafka_queue_t) -> bool {
         let Ok(topic) = CString::new(topic) else { return false };
-        // SAFETY: the client lives; the string outlives the call; the handle is destroyed below.
+        // SAFETY: the client lives, and `to` with it; the string outlives the call; the handle is destroyed below.
         unsafe {
             let source =
                 sys::rd_kafka_queue_get_partition(self.consumer.client().native_ptr(), topic.as_ptr(), partition);
             if source.is_null() {
                 return false;
             }
-            sys::rd_kafka_queue_forward(source, self.records.as_ptr());
+            sys::rd_kafka_queue_forward(source, to);
             sys::rd_kafka_queue_destroy(source);
         }
         true

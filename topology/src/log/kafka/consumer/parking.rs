@@ -1,0 +1,94 @@
+//! Partitions that are paused while there is something on its way.
+//!
+//! The client's own pause throws away what it has fetched, and fetches it again on resuming. So the queue of a partition that was
+//! read from is led nowhere instead: it fills up, and the client stops fetching by itself. What had passed that queue already is
+//! set aside as it comes, and handed out first when the partition is resumed.
+//!
+//! ```text
+//!                        forwarded                     read
+//!   partition queue ──────────────────> own queue ─────────────> handed out
+//!        │ parked: led nowhere               │ parked: set aside     ▲ first, when it is resumed
+//!        └── waits here                      └───────────────────────┘
+//! ```
+
+use std::sync::Arc;
+
+use rdkafka::consumer::Consumer as _;
+
+use super::super::batch::Pause;
+use super::super::native::Batch;
+use super::positions::{list, no_such_topic};
+use super::{KafkaConsumer, those};
+use crate::log::{Error, Event, Kind, Result, TopicPartition};
+
+impl KafkaConsumer {
+    /// Pauses those of these partitions that are assigned and not paused.
+    pub(super) fn pause_all(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+        let unread = those(&self.assigned, |assigned| {
+            !assigned.is_paused() && !assigned.is_read() && partitions.contains(&assigned.partition)
+        });
+        if !unread.is_empty() {
+            let result = self.consumer.pause(&list(&unread)?);
+            result.map_err(|error| Error::new(Kind::Retry, format!("cannot pause: {error}")))?;
+        }
+        for assigned in &mut self.assigned {
+            if assigned.is_paused() || !partitions.contains(&assigned.partition) {
+                continue;
+            }
+            if !assigned.is_read() {
+                assigned.pause = Pause::Client;
+                continue;
+            }
+            let partition = &assigned.partition;
+            if !self.queue.hold_back(&partition.topic, partition.partition) {
+                return Err(no_such_topic(partition));
+            }
+            assigned.pause = Pause::Parked;
+        }
+        Ok(())
+    }
+
+    /// Goes on with those of these partitions that are paused.
+    pub(super) fn resume_all(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+        let stopped = those(&self.assigned, |assigned| {
+            assigned.pause == Pause::Client && partitions.contains(&assigned.partition)
+        });
+        if !stopped.is_empty() {
+            // librdkafka would go on at its own position, which is one too high behind an end of partition: out of
+            // range, though nothing was lost.
+            self.seek_all(&stopped)?;
+            let result = self.consumer.resume(&list(&stopped)?);
+            result.map_err(|error| Error::new(Kind::Retry, format!("cannot resume: {error}")))?;
+        }
+        for assigned in &mut self.assigned {
+            if !partitions.contains(&assigned.partition) {
+                continue;
+            }
+            let partition = &assigned.partition;
+            if assigned.pause == Pause::Parked && !self.queue.forward(&partition.topic, partition.partition) {
+                return Err(no_such_topic(partition));
+            }
+            assigned.pause = Pause::No;
+        }
+        Ok(())
+    }
+
+    /// Takes what was read of parked partitions out of the batch.
+    pub(super) fn set_aside(&mut self) {
+        for assigned in self.assigned.iter_mut().filter(|assigned| assigned.pause == Pause::Parked) {
+            let TopicPartition { topic, partition } = &assigned.partition;
+            let mut aside = Batch::new(Arc::clone(&self.consumer), 0);
+            self.batch.move_to(&mut aside, |message| message.partition() == *partition && message.topic() == topic);
+            if aside.len() > 0 {
+                assigned.waiting.push_back(aside);
+            }
+        }
+    }
+
+    /// Hands out what was set aside of a partition that goes on by now, before anything else is read. `None` where there is nothing.
+    pub(super) fn hand_out_waiting(&mut self, handler: &mut dyn FnMut(Event<'_>)) -> Option<Result<()>> {
+        let mut resumed = self.assigned.iter_mut().filter(|assigned| !assigned.is_paused());
+        let batch = resumed.find_map(|assigned| assigned.waiting.pop_front())?;
+        Some(self.delivery.deliver(&batch, &mut self.assigned, handler))
+    }
+}
