@@ -74,6 +74,12 @@ pub trait Log: Clone + Send + Sync + 'static {
 
     /// Deletes a group that has no members, with its committed offsets. One that does not exist is no error.
     fn delete_group(&self, group: &str) -> Result<()>;
+
+    /// Why what is waited for may not come, in words for an operator, as far as the log can tell that within a second or two.
+    /// `None` where it knows of nothing.
+    fn obstacle(&self, _awaited: Awaited<'_>) -> Option<String> {
+        None
+    }
 }
 
 /// A consumer, by group subscription or by explicit assignment. One thread owns it.
@@ -161,6 +167,17 @@ pub trait Producer: Send {
     /// Highest offset delivered to a tracked topic ([`ProducerOptions::track_topics`]) since the last `begin`. Valid
     /// after [`Producer::flush`], until the next `begin`.
     fn delivered(&self, partition: &TopicPartition) -> Option<Offset>;
+}
+
+/// What somebody waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaited<'a> {
+    /// The assignment of this group.
+    Group(&'a str),
+    /// A producer with this transactional id.
+    Producer(&'a str),
+    /// That records arrive in this topic.
+    Delivery(&'a str),
 }
 
 /// What a poll brings.

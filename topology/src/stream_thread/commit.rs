@@ -18,6 +18,7 @@ use crate::log::{Consumer, Log, OffsetCommit, TopicPartition};
 
 use super::StreamThread;
 use super::assignment::{Assigned, Running};
+use super::complaints::Subject;
 use super::input::send_outputs;
 use super::producers::Slot;
 use super::recovery::void;
@@ -88,6 +89,9 @@ impl<L: Log> StreamThread<L> {
         self.last_commit_ms = self.clock.monotonic_ms();
         if any {
             self.fencing.committed();
+            if let Some(waited_ms) = self.complaints.over(&Subject::Commit, self.last_commit_ms) {
+                tracing::info!(group = self.config.application_id, waited_ms, "commits again");
+            }
         }
         Ok(any)
     }

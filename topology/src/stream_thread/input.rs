@@ -7,6 +7,7 @@ use crate::error::{Class, Error, Result};
 use crate::log::{self, Consumer, Event, Log, Offset, Record, TopicPartition};
 
 use super::assignment::{Assigned, Phase, Running};
+use super::complaints::Subject;
 use super::producers::{Slot, Slots};
 use super::recovery::void;
 use super::until_end::UntilEnd;
@@ -16,8 +17,6 @@ use super::{Change, StreamThread};
 const POLL_MAX_MS: i64 = 100;
 /// Wait after a poll that failed.
 const REFUSED_PAUSE: Duration = Duration::from_millis(10);
-/// How often it is said that there is no input, ms.
-const COMPLAIN_EVERY_MS: i64 = 5_000;
 /// So many records are processed before their outputs are sent and the clock is looked at.
 const CHUNK_RECORDS: usize = 128;
 
@@ -49,12 +48,14 @@ impl<L: Log> StreamThread<L> {
         };
         let mut record_count = 0;
         let mut failed: Option<Error> = None;
+        let mut any = false;
         let polled = consumer.poll(timeout, &mut |event| match event {
             Event::Assigned(partitions) => changes.push_back(Change::Assigned(partitions)),
             Event::Revoked { partitions: _, lost } => changes.push_back(Change::Revoked { lost }),
             // After an error what follows would be processed over a gap.
             _ if failed.is_some() => {}
             Event::Records { partition, records } => {
+                any = true;
                 watch.input_read();
                 let Some((running, input)) = fed(assigned, partition) else { return };
                 if let Some(first) = records.first()
@@ -70,6 +71,7 @@ impl<L: Log> StreamThread<L> {
                 }
             }
             Event::EndOfPartition { partition, offset } => {
+                any = true;
                 watch.input_read();
                 let Some((running, input)) = fed(assigned, partition) else { return };
                 if let Err(error) = goes_on(running, input, partition, offset) {
@@ -88,7 +90,7 @@ impl<L: Log> StreamThread<L> {
             record_count += feeder.drain(running)?;
         }
         match polled {
-            Ok(()) => {}
+            Ok(()) => self.note_input(any),
             Err(error) => match error.may_pass() {
                 error if error.class() == Class::Retry => self.complain(&error),
                 error => return Err(error),
@@ -101,10 +103,19 @@ impl<L: Log> StreamThread<L> {
     /// Says that there is no input, now and then. It may be refused at once, so a moment passes before it is tried again.
     fn complain(&mut self, error: &Error) {
         std::thread::sleep(REFUSED_PAUSE);
-        let now_ms = self.clock.monotonic_ms();
-        if self.complained_ms.is_none_or(|said| now_ms - said >= COMPLAIN_EVERY_MS) {
-            self.complained_ms = Some(now_ms);
-            tracing::warn!(%error, "no input for now; trying again");
+        self.input_error = Some(error.to_string());
+        if let Some(waited_ms) = self.complaints.due(Subject::Input, 0, self.clock.monotonic_ms()) {
+            let group = self.config.application_id.as_str();
+            tracing::warn!(group, %error, waited_ms, "no input for now; trying again");
+        }
+    }
+
+    /// Something was read, or nothing, and that was no error: only the former shows that what was wrong is over.
+    fn note_input(&mut self, any: bool) {
+        let is_back = any || !self.changes.is_empty();
+        if is_back && self.input_error.take().is_some() {
+            let waited_ms = self.complaints.over(&Subject::Input, self.clock.monotonic_ms());
+            tracing::info!(group = self.config.application_id, waited_ms, "there is input again");
         }
     }
 

@@ -9,6 +9,7 @@
 //! commit       the transaction
 //! recovery     rewind and rejoin
 //! cleanup      what tasks left behind that run elsewhere
+//! complaints   what does not go on, and when to say so
 //! producers    one transactional producer of its own, one for each single writer
 //! until_end    when a bounded run is done
 //! ```
@@ -25,6 +26,7 @@
 mod assignment;
 mod cleanup;
 mod commit;
+mod complaints;
 mod config;
 mod input;
 mod producers;
@@ -42,7 +44,7 @@ pub(crate) use config::THREAD;
 use crate::clock::Clock;
 use crate::error::{Class, Result};
 use crate::graph::Topology;
-use crate::log::{self, Consumer, Log, TopicPartition};
+use crate::log::{self, Awaited, Consumer, Log, TopicPartition};
 use crate::metrics::Metrics;
 use crate::restore::RestoreThread;
 use crate::store::{Shared, StateDirectory, Stores};
@@ -52,6 +54,7 @@ use crate::watch::Watch;
 use assignment::{Assigned, Phase};
 use cleanup::Cleanup;
 use commit::Then;
+use complaints::{Complaints, SAY_EVERY_MS, Subject};
 use producers::{Slot, Slots};
 use recovery::Fencing;
 use until_end::UntilEnd;
@@ -97,7 +100,9 @@ pub struct StreamThread<L: Log> {
     /// A random number per new changelog.
     incarnations: Box<dyn FnMut() -> [u8; 16] + Send>,
     /// When it was last said that there is no input, monotonic ms.
-    complained_ms: Option<i64>,
+    complaints: Complaints,
+    /// What the consumer said last, while there was no input.
+    input_error: Option<String>,
     cleanup: Cleanup,
 }
 
@@ -164,7 +169,8 @@ impl<L: Log> StreamThread<L> {
             fencing: Fencing::default(),
             until_end,
             incarnations: parts.incarnations,
-            complained_ms: None,
+            complaints: Complaints::default(),
+            input_error: None,
             cleanup: Cleanup::new(now_ms),
         })
     }
@@ -183,6 +189,7 @@ impl<L: Log> StreamThread<L> {
         self.subscribe()?;
         let record_count = self.poll()?;
         self.apply_changes()?;
+        self.await_group();
         self.advance_take_overs()?;
         self.advance_clocks()?;
         let committed = self.maybe_commit()?;
@@ -200,6 +207,21 @@ impl<L: Log> StreamThread<L> {
             self.subscribed = true;
         }
         Ok(())
+    }
+
+    /// Says that the group assigns nothing, and why that may be.
+    fn await_group(&mut self) {
+        let now_ms = self.clock.monotonic_ms();
+        let group = self.config.application_id.as_str();
+        if self.assigned.is_some() {
+            if let Some(waited_ms) = self.complaints.over(&Subject::Group, now_ms) {
+                tracing::info!(group, waited_ms, "the group has assigned partitions");
+            }
+        } else if let Some(waited_ms) = self.complaints.due(Subject::Group, SAY_EVERY_MS, now_ms) {
+            let obstacle = self.log.obstacle(Awaited::Group(group)).or_else(|| self.input_error.clone());
+            let why = obstacle.as_deref().unwrap_or("it may be waiting for another member");
+            tracing::warn!(group, waited_ms, "the group has assigned nothing yet: {why}");
+        }
     }
 
     /// How far it is.

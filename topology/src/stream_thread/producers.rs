@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::error::{Class, Error, Result};
-use crate::log::{self, Log, Offset, OffsetCommit, Producer, ProducerOptions, TopicPartition};
+use crate::log::{self, Awaited, Log, Offset, OffsetCommit, Producer, ProducerOptions, TopicPartition};
 use crate::processor::{Outputs, Vouch};
 
 use super::recovery::void;
@@ -50,7 +50,12 @@ impl<L: Log> Slot<L> {
         }
         let transactional_id = self.transactional_id.clone();
         let mut producer = log.producer(&ProducerOptions { transactional_id, ..options.clone() })?;
-        producer.init_transactions(timeout).map_err(log::Error::may_pass)?;
+        if let Err(error) = producer.init_transactions(timeout) {
+            let (error, id) = (error.may_pass(), &self.transactional_id);
+            let why = log.obstacle(Awaited::Producer(id)).map_or_else(String::new, |why| format!(": {why}"));
+            let message = format!("no producer id for transactional id {id}: {error}{why}");
+            return Err(Error::new(error.class(), message).caused_by(error));
+        }
         self.producer = Some(producer);
         Ok(())
     }

@@ -16,6 +16,7 @@ use crate::log::{Consumer, Log};
 
 use super::StreamThread;
 use super::assignment::{Pending, Phase};
+use super::complaints::Subject;
 
 /// Failures with no commit between them.
 #[derive(Debug, Default)]
@@ -62,6 +63,8 @@ impl<L: Log> StreamThread<L> {
             Class::Stop | Class::Input => Err(error),
             Class::Rewind | Class::Rejoin => {
                 let in_a_row = self.fencing.failed();
+                // Each failure is said below, as it happens; this has the end said as well.
+                self.complaints.due(Subject::Commit, 0, self.clock.monotonic_ms());
                 self.metrics.add_rewind();
                 if in_a_row > IN_A_ROW_MAX {
                     return Err(Error::stop(format!(

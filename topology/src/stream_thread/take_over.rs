@@ -23,6 +23,7 @@ use crate::store::{Fingerprint, Shared, Spec, StateDirectory, Stores};
 use crate::task::{CommittedInput, Metadata, QueueOptions, Task, TaskId, TaskOptions};
 
 use super::assignment::{Assigned, Beginning, Pending, Phase, Restoring, Running};
+use super::complaints::Subject;
 use super::config::{producer_options, restore_options};
 use super::producers::Slot;
 use super::{StreamThread, close_stores};
@@ -49,7 +50,8 @@ impl<L: Log> StreamThread<L> {
             }
             pending.not_before_ms = now_ms + RETRY_MS;
             let waited_ms = now_ms - pending.since_ms;
-            self.begin_take_over(index, waited_ms).or_else(|error| be_patient(error, waited_ms))?;
+            let id = task.id.clone();
+            self.begin_take_over(index, waited_ms).or_else(|error| self.be_patient(&id, error, waited_ms))?;
         }
         while let Some(finished) = self.restorer.try_finished()? {
             self.start(finished)?;
@@ -129,7 +131,12 @@ impl<L: Log> StreamThread<L> {
                 tell_restored(&id, &restored);
                 let as_left = restored.iter().all(restore::Restored::is_as_left);
                 match self.make_task(index, beginnings, (stores, as_left)) {
-                    Ok(running) => (Phase::Running(Box::new(running)), Ok(())),
+                    Ok(running) => {
+                        if let Some(waited_ms) = self.complaints.over(&Subject::TakeOver(id.clone()), now_ms) {
+                            tracing::info!(task = %id, waited_ms, "the task could be taken over");
+                        }
+                        (Phase::Running(Box::new(running)), Ok(()))
+                    }
                     Err((error, stores)) => (again(stores), Err(self.cause_of(error))),
                 }
             }
@@ -137,7 +144,22 @@ impl<L: Log> StreamThread<L> {
         if let Some(task) = self.assigned.iter_mut().flatten().nth(index) {
             task.phase = phase;
         }
-        result.or_else(|error| be_patient(error, waited_ms))
+        result.or_else(|error| self.be_patient(&id, error, waited_ms))
+    }
+
+    /// What cannot be done yet is done later, within limits.
+    fn be_patient(&mut self, task: &TaskId, error: Error, waited_ms: i64) -> Result<()> {
+        if error.class() != Class::Retry {
+            return Err(error);
+        }
+        if waited_ms >= TAKE_OVER_MAX_MS {
+            return Err(Error::stop(format!("gave up taking task {task} over after {waited_ms} ms: {error}")));
+        }
+        let subject = Subject::TakeOver(task.clone());
+        if self.complaints.due(subject, 0, self.clock.monotonic_ms()).is_some() {
+            tracing::warn!(%task, %error, waited_ms, "cannot take the task over yet; trying again");
+        }
+        Ok(())
     }
 
     /// What a task refuses at its beginning may come of a topic that was made anew: with it went the group's offset.
@@ -209,18 +231,6 @@ fn not_yet(error: Error) -> Error {
         Class::Rewind => Error::new(Class::Retry, error.to_string()).caused_by(error),
         _ => error,
     }
-}
-
-/// What cannot be done yet is done later, within limits.
-fn be_patient(error: Error, waited_ms: i64) -> Result<()> {
-    if error.class() != Class::Retry {
-        return Err(error);
-    }
-    if waited_ms >= TAKE_OVER_MAX_MS {
-        return Err(Error::stop(format!("gave up taking a task over after {waited_ms} ms: {error}")));
-    }
-    tracing::warn!(%error, waited_ms, "cannot take the task over yet; trying again");
-    Ok(())
 }
 
 /// In the task's directory, or without one in memory.

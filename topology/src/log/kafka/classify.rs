@@ -25,7 +25,6 @@ fn needs_a_human(code: i32) -> bool {
         Code::InvalidTransactionTimeout,
         Code::InvalidSessionTimeout,
         Code::InvalidGroupId,
-        Code::InconsistentGroupProtocol,
         Code::UnsupportedVersion,
         Code::UnsupportedFeature,
         Code::NotImplemented,
@@ -60,6 +59,12 @@ fn is_any(code: i32, codes: &[Code]) -> bool {
 const FENCED: &[Code] = &[Code::Fenced, Code::ProducerFenced, Code::InvalidProducerEpoch];
 const NOT_A_MEMBER: &[Code] =
     &[Code::IllegalGeneration, Code::UnknownMemberId, Code::RebalanceInProgress, Code::FencedInstanceId];
+/// Another member of the group shares partitions in another way. It may leave, so this passes; a human must hear of it all the
+/// same.
+pub(super) fn is_other_strategy(code: i32) -> bool {
+    is_any(code, &[Code::InconsistentGroupProtocol])
+}
+
 /// With `auto.offset.reset=error`, and where the log was cut back behind what was read.
 const OUT_OF_RANGE: &[Code] = &[Code::AutoOffsetReset, Code::LogTruncation, Code::OffsetOutOfRange];
 const NO_SUCH_TOPIC: &[Code] = &[Code::UnknownTopic, Code::UnknownTopicOrPartition, Code::UnknownPartition];

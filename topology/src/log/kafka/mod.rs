@@ -33,8 +33,8 @@ pub use self::consumer::KafkaConsumer;
 pub use self::options::Options;
 pub use self::producer::KafkaProducer;
 use super::{
-    Committed, ConsumerOptions, Isolation, Log, Offset, ProducerOptions, Result, TopicDescription, TopicIdentity,
-    TopicPartition, TopicSpec, Watermarks,
+    Awaited, Committed, ConsumerOptions, Isolation, Log, Offset, ProducerOptions, Result, TopicDescription,
+    TopicIdentity, TopicPartition, TopicSpec, Watermarks,
 };
 
 /// A Kafka cluster as a log. Clones share their helper clients.
@@ -111,5 +111,9 @@ impl Log for KafkaLog {
 
     fn delete_group(&self, group: &str) -> Result<()> {
         self.admin.delete_group(group)
+    }
+
+    fn obstacle(&self, awaited: Awaited<'_>) -> Option<String> {
+        self.admin.obstacle(awaited)
     }
 }

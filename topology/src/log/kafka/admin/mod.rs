@@ -5,6 +5,7 @@
 
 mod groups;
 mod identity;
+mod obstacles;
 mod topics;
 
 use std::collections::HashMap;

@@ -47,7 +47,7 @@ pub struct KafkaConsumer {
     batch: Batch,
     queue: Queue,
     consumer: Arc<BaseConsumer<Context>>,
-    has_group: bool,
+    group: Option<String>,
     assigned: Vec<Assigned>,
     delivery: Delivery,
     pending: Pending,
@@ -77,7 +77,7 @@ impl KafkaConsumer {
             batch: Batch::new(Arc::clone(&consumer), consumer_options.batch_records.max(1)),
             queue,
             consumer,
-            has_group: consumer_options.group.is_some(),
+            group: consumer_options.group.as_ref().map(|group| group.id.clone()),
             assigned: Vec::new(),
             delivery: Delivery::default(),
             pending: Pending::Nothing,
@@ -131,7 +131,14 @@ impl KafkaConsumer {
             // The login was good: a broker that restarts, or a token that could not be renewed just now.
             return Err(Error::new(Kind::Retry, format!("a broker refuses the login: {}", explained())));
         }
-        let group_is_a_name_only = !self.has_group && code == RDKafkaErrorCode::GroupAuthorizationFailed as i32;
+        if let (Some(group), true) = (&self.group, classify::is_other_strategy(code)) {
+            let message = format!(
+                "group {group} has another member that shares partitions by another strategy: another program uses this group; \
+                 stop it, or choose another application id"
+            );
+            return Err(Error::new(Kind::Retry, message));
+        }
+        let group_is_a_name_only = self.group.is_none() && code == RDKafkaErrorCode::GroupAuthorizationFailed as i32;
         if group_is_a_name_only {
             return Ok(());
         }
@@ -219,7 +226,7 @@ impl Consumer for KafkaConsumer {
     type Group = ConsumerGroupMetadata;
 
     fn subscribe(&mut self, topics: &[String]) -> Result<()> {
-        if !self.has_group {
+        if self.group.is_none() {
             return Err(Error::new(Kind::Fatal, "a consumer without a group cannot subscribe: assign partitions"));
         }
         self.dead()?;
@@ -307,15 +314,15 @@ impl Consumer for KafkaConsumer {
     }
 
     fn group(&self) -> Option<Self::Group> {
-        if self.has_group { self.consumer.group_metadata() } else { None }
+        if self.group.is_some() { self.consumer.group_metadata() } else { None }
     }
 
     fn assignment_lost(&self) -> bool {
-        self.has_group && self.consumer.assignment_lost()
+        self.group.is_some() && self.consumer.assignment_lost()
     }
 
     fn leave(&mut self) -> Result<()> {
-        if !self.has_group {
+        if self.group.is_none() {
             return Ok(());
         }
         self.dead()?;

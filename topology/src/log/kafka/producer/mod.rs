@@ -41,11 +41,14 @@ const ABORT_DRAIN: Duration = Duration::from_secs(1);
 const FIRST_CONTACT: Duration = Duration::from_millis(500);
 /// One step of an abort, between which delivery reports are polled.
 const ABORT_STEP: Duration = Duration::from_millis(50);
+/// How often it is said what is waited for.
+const SAY_EVERY: Duration = Duration::from_secs(5);
 
 /// A transactional producer of a Kafka cluster.
 pub struct KafkaProducer {
     sender: Sender,
     topics: Topics,
+    transactional_id: String,
     transaction_timeout: Duration,
     request_timeout: Duration,
     is_open: bool,
@@ -66,6 +69,7 @@ impl KafkaProducer {
             sender: Sender::new(producer).ok_or_else(no_queue)?,
             request_timeout: admin.options().request_timeout,
             topics: Topics::new(admin, batch_bytes),
+            transactional_id: producer_options.transactional_id.clone(),
             transaction_timeout: Duration::from_millis(producer_options.transaction_timeout_ms.into()),
             is_open: false,
             is_broken: false,
@@ -79,9 +83,20 @@ impl KafkaProducer {
 
     /// Waits until nothing is on its way. Whether all of it arrived is another question.
     fn drain(&self, deadline: Deadline) -> bool {
+        let mut say = Deadline::after(SAY_EVERY);
         while self.producer().in_flight_count() > 0 {
             if deadline.is_over() {
                 return false;
+            }
+            if say.is_over() {
+                say = Deadline::after(SAY_EVERY);
+                let (count, why) = (self.producer().in_flight_count(), self.topics.obstacle());
+                let why = why.or_else(|| self.producer().context().last_error());
+                let why = why.as_deref().unwrap_or("the brokers do not say why");
+                tracing::warn!(
+                    transactional_id = self.transactional_id,
+                    "{count} records are not delivered yet: {why}"
+                );
             }
             self.sender.flush_1ms();
             self.sender.serve(0);
@@ -96,12 +111,15 @@ impl KafkaProducer {
             return Some(classify::transaction_error(Call::Commit, flags, &text));
         }
         let Failure { code, topic, partition } = self.producer().context().deliveries().failure()?;
-        self.topics.forget(&topic);
         let text = native::describe(code);
         // A record that was purged is the victim of what went wrong before, not its cause.
         let is_purged = [RDKafkaErrorCode::PurgeQueue as i32, RDKafkaErrorCode::PurgeInflight as i32].contains(&code);
-        let cause = self.producer().context().last_error().filter(|_| is_purged);
+        let cause = match code == RDKafkaErrorCode::MessageTimedOut as i32 {
+            true => self.topics.obstacle(),
+            false => self.producer().context().last_error().filter(|_| is_purged),
+        };
         let cause = cause.map_or_else(String::new, |cause| format!(" ({cause})"));
+        self.topics.forget(&topic);
         let hint = classify::hint(code);
         let message = format!("a record to {topic}-{partition} was not delivered: {text}{hint}{cause}");
         Some(Error::new(classify::delivery_kind(code), message))
@@ -115,7 +133,11 @@ impl KafkaProducer {
         make: impl Fn(&BaseProducer<Context>, Duration) -> KafkaResult<()>,
     ) -> Result<()> {
         let deadline = Deadline::after(timeout);
-        let step = if call == Call::Abort { ABORT_STEP } else { Duration::MAX };
+        let step = match call {
+            Call::Abort => ABORT_STEP,
+            Call::Init => SAY_EVERY,
+            _ => Duration::MAX,
+        };
         loop {
             let result = make(self.producer(), deadline.remaining().min(step).max(Duration::from_millis(1)));
             self.sender.serve(0);
@@ -132,6 +154,11 @@ impl KafkaProducer {
                     _ => error.to_string(),
                 };
                 return Err(classify::transaction_error(call, flags, &text));
+            }
+            if call == Call::Init {
+                let (id, why) = (&self.transactional_id, self.topics.producer_obstacle(&self.transactional_id));
+                let why = why.or_else(|| self.producer().context().last_error()).unwrap_or_else(|| error.to_string());
+                tracing::warn!(transactional_id = id, "waiting for a producer id: {why}");
             }
         }
     }

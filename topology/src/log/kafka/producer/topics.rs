@@ -6,7 +6,7 @@ use rdkafka::producer::Producer as _;
 
 use super::super::admin::Admin;
 use super::super::native::Sender;
-use crate::log::{Error, Kind, ProducerRecord, Result};
+use crate::log::{Awaited, Error, Kind, ProducerRecord, Result};
 
 /// Most that a record batch adds to the keys, values and headers of its only record.
 const BATCH_OVERHEAD_BYTES: usize = 61 + 30;
@@ -73,6 +73,16 @@ impl Topics {
             );
         }
         Ok(topic)
+    }
+
+    /// Why one of these topics may take nothing.
+    pub(super) fn obstacle(&self) -> Option<String> {
+        self.all.iter().find_map(|(name, _)| self.admin.obstacle(Awaited::Delivery(name)))
+    }
+
+    /// Why the producer may get no id.
+    pub(super) fn producer_obstacle(&self, transactional_id: &str) -> Option<String> {
+        self.admin.obstacle(Awaited::Producer(transactional_id))
     }
 
     /// Looks the topic up again when it is sent to next: it may no longer be there, or take what it took.
