@@ -8,7 +8,7 @@ use topology::log::{Log, TopicSpec};
 
 use crate::counting::spec;
 use crate::fault_log::{Fault, FaultLog, Script};
-use crate::joining::{Topics, create, expected, produce, told, topology};
+use crate::joining::{Topics, create, expected, produce, produce_to, told, told_of, topology, topology_of};
 use crate::{memory_log, run_until_end, until, wait};
 
 fn topics() -> Topics {
@@ -65,6 +65,30 @@ fn a_task_goes_on_behind_what_it_committed_of_each_input() {
         all.extend(counts.iter().map(|count| count + part as i64 * 25));
     }
     assert_eq!(told(&log, &topics()), all);
+}
+
+#[test]
+fn the_task_of_a_partition_reads_that_partition_of_each_topic_and_has_a_state_of_its_own() {
+    let log = memory_log();
+    let of_two = |name: &str| TopicSpec { partition_count: 2, ..spec(name) };
+    log.create_topics(&[of_two(&topics().orders), of_two(&topics().payments), spec(&topics().output)]).unwrap();
+    let times = |seed: i64| (0..200).map(|n| (n * seed) % 307).collect::<Vec<i64>>();
+    let [first, second] = [(times(7), times(11)), (times(13), times(17))];
+    // Two runs: the second goes on with the state of the first, restored from the changelog.
+    for part in [0..100, 100..200] {
+        for (partition, (orders, payments)) in [(0, &first), (1, &second)] {
+            let key = [partition as u8];
+            produce_to(&log, &topics().orders, partition, &key, &orders[part.clone()]);
+            produce_to(&log, &topics().payments, partition, &key, &payments[part.clone()]);
+        }
+        let config = Config { batch_records: 10, commit_interval_ms: 0, ..Config::new("app") };
+        run_until_end(&topology_of(&topics(), 2), log.clone(), config).unwrap();
+    }
+    for (partition, (orders, payments)) in [(0, &first), (1, &second)] {
+        let mut all = expected(&orders[..100], &payments[..100]);
+        all.extend(expected(&orders[100..], &payments[100..]).iter().map(|count| count + 100));
+        assert_eq!(told_of(&log, &topics(), &[partition]), all, "partition {partition}");
+    }
 }
 
 #[test]

@@ -68,10 +68,15 @@ impl Processor for TellOrders {
 }
 
 pub(crate) fn topology(topics: &Topics) -> Topology {
+    topology_of(topics, 1)
+}
+
+/// With topics of so many partitions.
+pub(crate) fn topology_of(topics: &Topics, count: i32) -> Topology {
     let mut builder = Builder::new();
     let mut joining = builder.sub_topology("joining");
     let taken = joining.store(Store::memory("taken", I64, I64));
-    let orders = joining.source("orders", Topic::new(&topics.orders), Bytes, Bytes);
+    let orders = joining.source("orders", Topic::new(&topics.orders).partitions(count), Bytes, Bytes);
     let payments = joining.source("payments", Topic::new(&topics.payments), Bytes, Bytes);
     let (for_orders, for_payments) = (taken.clone(), taken.clone());
     joining
@@ -92,6 +97,11 @@ pub(crate) fn create(log: &impl Log, topics: &Topics) {
 
 /// Commits records of these times, in this order, in one transaction.
 pub(crate) fn produce(log: &impl Log, topic: &str, times_ms: &[i64]) {
+    produce_to(log, topic, 0, b"key", times_ms);
+}
+
+/// To this partition, with this key.
+pub(crate) fn produce_to(log: &impl Log, topic: &str, partition: i32, key: &[u8], times_ms: &[i64]) {
     let options = ProducerOptions {
         transactional_id: format!("{topic}-input"),
         transaction_timeout_ms: 10_000,
@@ -105,9 +115,9 @@ pub(crate) fn produce(log: &impl Log, topic: &str, times_ms: &[i64]) {
     for timestamp_ms in times_ms {
         let record = ProducerRecord {
             topic,
-            partition: Some(0),
+            partition: Some(partition),
             timestamp_ms: *timestamp_ms,
-            key: Some(b"key"),
+            key: Some(key),
             value: Some(&[b'x'; 50]),
             headers: &[],
         };
@@ -130,6 +140,12 @@ pub(crate) fn expected(orders_ms: &[i64], payments_ms: &[i64]) -> Vec<i64> {
 }
 
 pub(crate) fn told(log: &impl Log, topics: &Topics) -> Vec<i64> {
+    told_of(log, topics, b"key")
+}
+
+/// Of the payments with this key.
+pub(crate) fn told_of(log: &impl Log, topics: &Topics, key: &[u8]) -> Vec<i64> {
     let number = |value: &[u8]| i64::from_be_bytes(value.try_into().unwrap());
-    read(log, &topics.output).iter().map(|(_, _, value)| number(value)).collect()
+    let of_key = read(log, &topics.output).into_iter().filter(|(_, of, _)| of == key);
+    of_key.map(|(_, _, value)| number(&value)).collect()
 }
