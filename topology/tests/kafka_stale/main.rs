@@ -1,0 +1,145 @@
+//! A broker that is behind says of a topic that is there that there is none; one whose followers are down takes nothing. Told so
+//! in the midst of anything, a client goes on: nothing is lost, doubled, or stopped. The broker is real, and so are its answers
+//! but for that one error.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+// What is waited for happens in other processes.
+#![allow(clippy::disallowed_methods)]
+
+#[path = "../counting/mod.rs"]
+mod counting;
+#[path = "../kafka_waiting/lines.rs"]
+mod lines;
+mod proxy;
+
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use counting::{Count, Topics, assert_exact, produce, read, spec, topology};
+use proxy::{Lies, Proxy};
+use test_cluster::{Cluster, unique};
+use topology::client::{Client, Config};
+use topology::codec::{Bytes, I64};
+use topology::graph::{Builder, Store, Topic, Topology};
+use topology::log::Log;
+use topology::log::kafka::{KafkaLog, Options};
+
+/// A broker whose clients all go through the proxy, as it tells them the proxy's address for its own.
+fn cluster() -> &'static (Cluster, String, Lies) {
+    static CLUSTER: OnceLock<(Cluster, String, Lies)> = OnceLock::new();
+    CLUSTER.get_or_init(|| {
+        let (proxy, lies) = (Proxy::bind(), Lies::default());
+        let address = proxy.address();
+        let advertised = format!("advertised.listeners=PLAINTEXT://{address},SASL_SSL://localhost:@SECURE_PORT@");
+        let cluster = Cluster::start_with(&[&advertised]);
+        proxy.serve(cluster.brokers(), &lies);
+        (cluster, address, lies)
+    })
+}
+
+fn log() -> KafkaLog {
+    KafkaLog::new(Options::new(cluster().1.as_str())).unwrap()
+}
+
+fn run_until_end(topology: &Topology, topics: &Topics) {
+    let directory = tempfile::tempdir().unwrap();
+    let config = Config {
+        until_end: true,
+        state_directory: Some(directory.path().to_owned()),
+        ..Config::new(topics.application.clone())
+    };
+    let mut client = Client::start(topology, log(), config).unwrap();
+    client.wait().unwrap();
+}
+
+/// As `counting::topology`, of an input that somebody else has to make.
+fn of_an_input_that_must_exist(topics: &Topics) -> Topology {
+    let mut builder = Builder::new();
+    let mut counting = builder.sub_topology("counting");
+    let counts = counting.store(Store::rocksdb("counts", Bytes, I64));
+    let input = counting.source("input", Topic::new(&topics.input).must_exist(), Bytes, Bytes);
+    let counted = counting
+        .processor("count", &input)
+        .with_store(&counts)
+        .supply(move |wiring| Ok(Count { counts: wiring.store(&counts)? }));
+    counting.sink("output", &counted, Topic::new(&topics.output).partitions(1), Bytes, I64);
+    builder.build().unwrap()
+}
+
+/// There is one set of lies at a time.
+static TURN: Mutex<()> = Mutex::new(());
+
+#[test]
+fn a_false_answer_about_any_topic_at_any_moment_stops_nobody() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    lines::keep();
+    let lies = &cluster().2;
+    let named = |topics: &Topics| {
+        let changelog = format!("{}-counts-changelog", topics.application);
+        [topics.input.clone(), topics.output.clone(), changelog]
+    };
+    let mut told_count = 0;
+    // At the start: which of its questions gets the false answer differs from topic to topic.
+    for (true_count, false_count) in [(0, 3), (2, 1)] {
+        for place in 0..3 {
+            let start = Instant::now();
+            let topics = Topics::new(unique("stale"));
+            produce(&log(), &topics, 30);
+            // There is state to be restored, and an offset.
+            run_until_end(&topology(&topics), &topics);
+            produce(&log(), &topics, 30);
+            let topic = &named(&topics)[place];
+            lies.tell(topic, true_count, false_count);
+            run_until_end(&of_an_input_that_must_exist(&topics), &topics);
+            told_count += lies.told_count();
+            lies.tell("", 0, 0);
+            println!("{true_count} true, {false_count} false of {topic}: {:?}", start.elapsed());
+            assert_exact(&log(), &topics, 60);
+        }
+    }
+    assert!(told_count >= 6, "{told_count} false answers: this test shows nothing");
+
+    // While it runs.
+    for place in 0..3 {
+        let topics = Topics::new(unique("stale"));
+        produce(&log(), &topics, 30);
+        let mut client = Client::start(&topology(&topics), log(), Config::new(topics.application.clone())).unwrap();
+        let until = |what: &str, happened: &dyn Fn() -> bool| {
+            let start = Instant::now();
+            while !happened() {
+                assert!(start.elapsed() < Duration::from_secs(60), "never: {what}");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        };
+        until("the first are counted", &|| client.metrics().record_count == 30);
+        lies.tell(&named(&topics)[place], 0, 4);
+        until("false answers", &|| lies.told_count() == 4);
+        produce(&log(), &topics, 30);
+        // Of the committed outputs: records are taken again where a commit had to wait too long.
+        until("all are counted", &|| read(&log(), &topics.output).len() >= 60);
+        client.stop();
+        client.wait().unwrap();
+        assert_exact(&log(), &topics, 60);
+    }
+}
+
+#[test]
+fn too_few_replicas_in_sync_are_named_with_their_topic_until_there_are_enough() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let (topics, lies) = (Topics::new(unique("stale")), &cluster().2);
+    let mut strict = spec(&topics.output);
+    // With one broker Kafka itself is content with one replica.
+    strict.config.push(("min.insync.replicas".to_owned(), "2".to_owned()));
+    log().create_topics(&[strict]).unwrap();
+    produce(&log(), &topics, 20);
+    lies.refuse(Some(&topics.output));
+    lines::keep();
+    let mut client = Client::start(&topology(&topics), log(), Config::new(topics.application.clone())).unwrap();
+    let why = format!("{}-0 has 1 of 1 replicas in sync and min.insync.replicas=2", topics.output);
+    lines::until(2, &["are not delivered yet", topics.application.as_str(), &why]);
+    lines::until(1, &["the committed offsets", "was not delivered", &why]);
+    lies.refuse(None);
+    lines::until(1, &["commits again", topics.application.as_str()]);
+    client.stop();
+    client.wait().unwrap();
+    assert_exact(&log(), &topics, 20);
+}
