@@ -1,0 +1,45 @@
+//! Measures the engine beside a raw rdkafka pipe and Kafka Streams, on one broker, in alternating rounds.
+//!
+//! ```text
+//! arguments            the command line
+//! subject/             what is measured, and how it is started and ended
+//! measure/             how: from outside, the same way for every subject
+//! report/              spreads, ratios, tables, JSON
+//! cluster              the driver's own dealings with the broker
+//! process, proc        a subject's process, and what Linux knows of it
+//! input                the records, and what their counts must be
+//! ```
+//! Of the engine, only `subject/count` knows anything.
+
+mod arguments;
+mod cluster;
+mod error;
+mod input;
+mod measure;
+mod proc;
+mod process;
+mod report;
+mod rounds;
+mod subject;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Program};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = match &arguments.program {
+        Some(Program::Count(count)) => subject::count::run(count),
+        Some(Program::Pipe(pipe)) => subject::pipe::run(pipe),
+        None => rounds::run(&arguments.options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
