@@ -25,7 +25,7 @@ pub(super) fn measure(setup: &Setup<'_>, subject: &Subject, run: &Run, figures: 
     // They count only if the output is right.
     let mut counted = Figures::new();
     counted.insert(Figure::Start, (first - started).as_secs_f64());
-    let warm = progress.until_after((total as f64 * setup.options.warm_up) as u64)?;
+    let warm = progress.until_after((total as f64 * setup.options.warm_up) as u64, total)?;
     let end = progress.until_all(total)?;
     let resident = progress.process.resident_max_mib();
 

@@ -85,13 +85,13 @@ impl<'a> Progress<'a> {
         Ok(self.changed)
     }
 
-    /// Waits until this many records are committed, and then for the next commit.
-    pub(crate) fn until_after(&mut self, count: u64) -> Result<Sample> {
+    /// Waits until this many records of all are committed, and then for the next commit; there is none where that was the last.
+    pub(crate) fn until_after(&mut self, count: u64, all: u64) -> Result<Sample> {
         while self.committed < count {
             self.look()?;
             std::thread::sleep(SELDOM);
         }
-        while !self.look()? {
+        while self.committed < all && !self.look()? {
             std::thread::sleep(OFTEN);
         }
         self.sample()

@@ -71,6 +71,8 @@ final class Settings {
         properties.put("producer.compression.type", or("compression", "none"));
         properties.put("statestore.cache.max.bytes", Integer.toString(cacheMib() * MIB));
         properties.put("enable.metrics.push", "false");
+        // There is no global store; unless this is set, a line of warning is written at every start.
+        properties.put("processing.exception.handler.global.enabled", "true");
         properties.put("enable.transactional.statestores", or("transactional", "false"));
         if (or("settings", "tuned").equals("tuned")) {
             tune(properties);
