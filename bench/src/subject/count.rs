@@ -44,7 +44,7 @@ impl Processor for Count {
         &mut self,
         record: &Record<'_, Bytes, Bytes>,
         context: &mut Context<'_, Bytes, I64>,
-    ) -> topology::Result<()> {
+    ) -> topology::processor::Result {
         let Some(key) = record.key else { return Ok(()) };
         let count = self.counts.update(&key, |count| Some(count.unwrap_or(0) + 1))?;
         context.forward(record.with(Some(key), count))
