@@ -180,6 +180,34 @@ fn forged_decisions_make_no_block_that_breaks_the_chain_and_hold_no_payment_back
     assert!(world.read(crate::world::BLOCKCHAIN).last().unwrap().value.as_ref().unwrap().len() < 20_000);
 }
 
+/// More rounds than ever pass, or rounds with one left out, would keep the height from being sealed for ever.
+#[test]
+fn more_rounds_than_can_have_passed_are_refused_and_a_reset_helps() {
+    let passed = |round| Decision::RoundPassed { height: 3, round, why: Passed::Silence };
+    let forged = |rounds: std::ops::Range<u32>| {
+        rounds.map(passed).map(|decision| entry(&decision.key(), &decision.value())).collect::<Vec<_>>()
+    };
+    for records in [forged(0..65), forged(0..2_000), forged(1..3)] {
+        let world = World::with_payments(6);
+        world.pay(2);
+        decide(&world, records);
+        world.try_run().refused(1, &["rounds of height 3", "cairn reset"]);
+        world.cairn("reset --log embedded:log --state-dir state --application-id cairn --yes").done();
+        world.run();
+        assert_eq!(world.verify()["unsealed_records"], 0);
+    }
+}
+
+#[test]
+fn a_run_until_the_end_ends_with_the_state_rebuilt_though_no_record_is_left_to_take() {
+    let world = World::new(&[]);
+    world.run();
+    world.delete_topics(&STORES.map(changelog));
+    std::fs::remove_dir_all(world.state()).unwrap();
+    world.run();
+    assert_eq!(world.inspect()["height"], 0);
+}
+
 #[test]
 fn a_record_of_a_newer_format_in_a_changelog_is_not_believed_or_is_refused_and_a_reset_helps() {
     for (store, key) in

@@ -109,6 +109,10 @@ impl<L: Log> StreamThread<L> {
             if end.is_some_and(|end| running.task.next_offset(input) < end) {
                 return Ok(());
             }
+            // A processor that takes no input for now, and holds none, is busy with something else: it will say when it is done.
+            if running.task.is_suspended() && !running.task.is_holding() {
+                return Ok(());
+            }
             if running.task.is_holding() && !holding.contains(running.task.id()) {
                 holding.push(running.task.id().clone());
             }
