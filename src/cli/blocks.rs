@@ -1,186 +1,170 @@
-//! A block as a line for people or machines, and what the blocks of a chain add up to.
+//! `cairn blocks`: what became of each record, block by block.
 
-use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
-use super::output::{Align, Paint, Table, grouped};
-use crate::chain::{Block, Content, Evidence, Genesis, Operation, Outcome, ValidatorId};
+use clap::Args;
+use topology::log::{Log, Record, Start};
 
-/// The headings over the lines of [`text`].
-pub(crate) const HEADINGS: &str = "height  cut           transactions  rejected  proposer          hash";
+use super::arguments;
+use super::error::{Error, Exit, Result};
+use super::shell::Shell;
+use crate::chain::{self, Block, Content, Outcome, Read};
+use crate::config::{UsesLog, topic};
+use crate::reader::{NO_CHAIN, Reader};
 
-/// A block as an aligned line, with one more for each validator that did not do its part.
-pub(crate) fn text(block: &Block, paint: Paint) -> String {
-    let header = &block.header;
-    let hash: String = block.hash.to_string().chars().take(16).collect();
-    let mut line = format!(
-        "{:>6}  {:<12}  {:>12}  {:>8}  {:<16}  {}",
-        header.height,
-        header.cut.to_string(),
-        block.entries.len(),
-        rejected(block),
-        proposer(block),
-        paint.dim(&hash)
-    );
-    for operation in &block.operations {
-        match operation {
-            Operation::Slash { round, validator, amount, evidence } => {
-                let offence = offence(evidence);
-                let said = format!(
-                    "{validator} cheated in round {round}: {offence}; its stake of {} is burnt",
-                    grouped(*amount)
-                );
-                line += &format!("\n        {}", paint.red(&said));
-            }
-            Operation::Missed { round, validator } => {
-                line += &format!("\n        {}", paint.dim(&format!("{validator} was silent in round {round}")));
-            }
-            Operation::Fee { .. } | Operation::Reward { .. } => {}
+const EXAMPLES: &str = "\
+Examples:
+  cairn blocks --brokers localhost:9092
+  cairn blocks --from-height 100 --limit 10
+  cairn blocks --json | jq .header.time_ms
+
+A line for each record that is in a block: the block's height, the record's offset on the transactions topic, the \
+payment, and what became of it. With --json a line for each block: the record's value as it stands on the topic. \
+Nothing but each block by itself is checked; `cairn verify` checks the chain.
+
+Exit code 0: shown. 1: a record is not the block that its key says. 3: could not be read: no broker, no such topic, \
+blocks of a newer program.";
+
+/// Show the blocks' records with their receipts: what was applied, what was not and why
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    log: arguments::Log,
+    #[command(flatten)]
+    blockchain: arguments::Blockchain,
+
+    /// First height to show
+    #[arg(long, value_name = "H", env = "CAIRN_FROM_HEIGHT", hide_env = true, default_value = "0")]
+    from_height: u64,
+
+    /// Last height to show [default: the tip]
+    #[arg(long, value_name = "H", env = "CAIRN_TO_HEIGHT", hide_env = true)]
+    to_height: Option<u64>,
+
+    /// Show at most so many blocks [default: all]
+    #[arg(long, value_name = "N", env = "CAIRN_LIMIT", hide_env = true)]
+    limit: Option<u64>,
+}
+
+impl Arguments {
+    pub(crate) fn run(self, shell: &Shell) -> Result<Exit> {
+        if let Some(last) = self.to_height.filter(|last| *last < self.from_height) {
+            return Err(Error::usage(format!("--to-height {last} is below --from-height {}", self.from_height)));
         }
-    }
-    line
-}
-
-/// A block as a line of JSON.
-pub(crate) fn json(block: &Block) -> String {
-    let header = &block.header;
-    let slashed: Vec<_> = block
-        .operations
-        .iter()
-        .filter_map(|operation| match operation {
-            Operation::Slash { round, validator, amount, evidence } => Some(serde_json::json!({
-                "round": round, "validator": validator.to_string(), "amount": amount, "offence": offence(evidence),
-            })),
-            _ => None,
-        })
-        .collect();
-    serde_json::json!({
-        "height": header.height,
-        "block_hash": block.hash,
-        "state_root": header.state_root,
-        "cut": header.cut.to_string(),
-        "transactions": block.entries.len(),
-        "rejected": rejected(block),
-        "proposer": proposer(block),
-        "round": header.round(),
-        "slashed": slashed,
-    })
-    .to_string()
-}
-
-/// Who proposed a block; no validator proposes block 0.
-fn proposer(block: &Block) -> &str {
-    block.header.proposer().map_or("-", ValidatorId::as_str)
-}
-
-fn offence(evidence: &Evidence) -> String {
-    match evidence {
-        Evidence::Equivocation { .. } => "signed two blocks".to_owned(),
-        Evidence::Refusal { reason, .. } => format!("its block {}", reason.to_string().replace('_', " ")),
+        shell.log(&self.log)?.open(Blocks { arguments: self, shell })?
     }
 }
 
-/// Entries that changed nothing: transactions that the rules rejected, and records that are none.
-fn rejected(block: &Block) -> usize {
-    block.entries.iter().filter(|entry| !is_applied(&entry.content)).count()
+struct Blocks<'b> {
+    arguments: Arguments,
+    shell: &'b Shell,
 }
 
-fn is_applied(content: &Content) -> bool {
-    matches!(content, Content::Transaction { receipt, .. } if receipt.outcome == Outcome::Applied)
-}
+impl UsesLog for Blocks<'_> {
+    type Output = Result<Exit>;
 
-/// What the blocks of a chain add up to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
-    pub(crate) height: u64,
-    pub(crate) applied_count: u64,
-    pub(crate) rejected_count: u64,
-    pub(crate) unreadable_count: u64,
-    validators: BTreeMap<ValidatorId, Validator>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Validator {
-    stake: u64,
-    block_count: u64,
-    missed_count: u64,
-    balance: i64,
-    is_slashed: bool,
-}
-
-impl Tally {
-    /// Before the first block.
-    pub(crate) fn new(genesis: &Genesis) -> Self {
-        let start = |stake| Validator { stake, ..Validator::default() };
-        let validators = genesis.validators.iter().map(|one| (one.id.clone(), start(one.stake))).collect();
-        Self { validators, ..Self::default() }
-    }
-
-    /// Adds a block.
-    pub(crate) fn add(&mut self, block: &Block) {
-        self.height = block.header.height;
-        for entry in &block.entries {
-            let count = match &entry.content {
-                Content::Stub { .. } => &mut self.unreadable_count,
-                applied if is_applied(applied) => &mut self.applied_count,
-                Content::Transaction { .. } => &mut self.rejected_count,
-            };
-            *count = count.saturating_add(1);
+    fn with<L: Log>(self, log: L) -> Result<Exit> {
+        let Self { arguments, shell } = self;
+        let topic = &arguments.blockchain.blockchain;
+        let reader = Reader::new(&log, &shell.clock, "cairn-blocks");
+        let partition = reader.only_partition(topic, NO_CHAIN).map_err(|error| Error::from(error).undone())?;
+        let missing =
+            || Error::failed(format!("there is no topic '{topic}': give the topic of a chain as --blockchain"));
+        let partition = partition.ok_or_else(|| missing().undone())?;
+        if !shell.json {
+            shell.print(&row(["height", "offset", "from", "to", "amount", "outcome"]))?;
         }
-        if let Some(proposer) = block.header.proposer().and_then(|id| self.validators.get_mut(id)) {
-            proposer.block_count = proposer.block_count.saturating_add(1);
-        }
-        for operation in &block.operations {
-            let (Operation::Fee { validator, .. }
-            | Operation::Reward { validator, .. }
-            | Operation::Missed { validator, .. }
-            | Operation::Slash { validator, .. }) = operation;
-            let Some(validator) = self.validators.get_mut(validator) else { continue };
-            match operation {
-                Operation::Fee { balance, .. } | Operation::Reward { balance, .. } => validator.balance = *balance,
-                Operation::Missed { .. } => validator.missed_count = validator.missed_count.saturating_add(1),
-                Operation::Slash { amount, .. } => {
-                    validator.stake = validator.stake.saturating_sub(*amount);
-                    validator.is_slashed = true;
+        let mut shown_count = 0;
+        let mut shown = Ok(());
+        let read = reader.read(&[(partition, Start::Beginning)], |_, records| {
+            // A batch at a time: what is kept is bounded by it.
+            let mut lines = String::new();
+            let mut flow = ControlFlow::Continue(());
+            for record in records {
+                match arguments.lines_of(record, &mut shown_count, shell.json, &mut lines) {
+                    Ok(ControlFlow::Continue(())) => {}
+                    Ok(ControlFlow::Break(())) => flow = ControlFlow::Break(()),
+                    Err(error) => shown = Err(topic::Error::of_record(topic, error).into()),
+                }
+                if shown.is_err() || flow.is_break() {
+                    flow = ControlFlow::Break(());
+                    break;
                 }
             }
-        }
-    }
-
-    /// The validators as a table.
-    pub(crate) fn table(&self) -> Table {
-        let mut table = Table::new(&[
-            ("validator", Align::Left),
-            ("stake", Align::Right),
-            ("balance", Align::Right),
-            ("blocks", Align::Right),
-            ("missed", Align::Right),
-            ("status", Align::Left),
-        ]);
-        for (id, validator) in &self.validators {
-            table.row([
-                id.to_string(),
-                grouped(validator.stake),
-                grouped(validator.balance),
-                validator.block_count.to_string(),
-                validator.missed_count.to_string(),
-                if validator.is_slashed { "slashed" } else { "active" }.to_owned(),
-            ]);
-        }
-        table
-    }
-
-    /// The validators as JSON.
-    pub(crate) fn validators_json(&self) -> serde_json::Value {
-        let rows = self.validators.iter().map(|(id, validator)| {
-            serde_json::json!({
-                "validator": id.to_string(),
-                "stake": validator.stake,
-                "balance": validator.balance,
-                "blocks": validator.block_count,
-                "missed": validator.missed_count,
-                "status": if validator.is_slashed { "slashed" } else { "active" },
-            })
+            match shell.write(&lines) {
+                Ok(true) => {}
+                Ok(false) => flow = ControlFlow::Break(()),
+                Err(error) => {
+                    shown = Err(error);
+                    flow = ControlFlow::Break(());
+                }
+            }
+            Ok(flow)
         });
-        rows.collect()
+        read.map_err(|error| Error::from(error).undone())?;
+        shown.map(|()| Exit::Done)
     }
+}
+
+impl Arguments {
+    /// Adds the lines of a record's block, if it is to be shown. Breaks off behind the last one that is.
+    fn lines_of(
+        &self,
+        record: &Record<'_>,
+        shown_count: &mut u64,
+        json: bool,
+        lines: &mut String,
+    ) -> chain::Result<ControlFlow<()>> {
+        // Whole blocks are read of those heights only that are shown.
+        let Some(height) = height_of(record) else { return Ok(ControlFlow::Continue(())) };
+        if height < self.from_height {
+            return Ok(ControlFlow::Continue(()));
+        }
+        if self.to_height.is_some_and(|last| height > last) || self.limit.is_some_and(|limit| *shown_count >= limit) {
+            return Ok(ControlFlow::Break(()));
+        }
+        match Block::from_record(record.key, record.value)? {
+            Read::Foreign => return Ok(ControlFlow::Continue(())),
+            Read::Pruned(_) if !json => *lines += &row([&height.to_string(), "-", "-", "-", "-", "body was pruned"]),
+            Read::Block(block) if !json => {
+                block.check()?;
+                add_rows(&block, lines);
+            }
+            Read::Block(_) | Read::Pruned(_) => {
+                *lines += &String::from_utf8_lossy(record.value.unwrap_or_default());
+                lines.push('\n');
+            }
+        }
+        *shown_count += 1;
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+fn height_of(record: &Record<'_>) -> Option<u64> {
+    std::str::from_utf8(record.key?).ok()?.parse().ok()
+}
+
+fn add_rows(block: &Block, lines: &mut String) {
+    let height = block.header.height.to_string();
+    for entry in &block.entries {
+        let offset = entry.origin.offset.to_string();
+        *lines += &match &entry.content {
+            Content::Transaction { transaction, receipt } => {
+                let amount = transaction.amount.to_string();
+                let outcome = match receipt.outcome {
+                    Outcome::Applied => "applied".to_owned(),
+                    Outcome::Rejected(reason) => format!("rejected: {reason}"),
+                };
+                row([&height, &offset, transaction.from.as_str(), transaction.to.as_str(), &amount, &outcome])
+            }
+            Content::Stub { reason, .. } => row([&height, &offset, "-", "-", "-", &format!("unreadable: {reason}")]),
+        };
+    }
+}
+
+/// Columns that are wide enough for short names. Nothing is known of the rows to come.
+fn row(cells: [&str; 6]) -> String {
+    let [height, offset, from, to, amount, outcome] = cells;
+    format!("{height:>6}  {offset:>8}  {from:<12}  {to:<12}  {amount:>12}  {outcome}\n")
 }

@@ -118,7 +118,8 @@ impl From<topology::Error> for Error {
     fn from(error: topology::Error) -> Self {
         // What a newer program made cannot be judged by this one, whichever command met it.
         let exit = if is_newer(&error) { Exit::Undone } else { Exit::Failed };
-        Self { exit, ..Self::failed(error.to_string()) }.caused_by(error)
+        let text = error.to_string();
+        Self { exit, ..Self::failed(unreachable(&text).unwrap_or(text)) }.caused_by(error)
     }
 }
 
@@ -135,8 +136,36 @@ fn is_newer(error: &topology::Error) -> bool {
 
 impl From<topology::log::Error> for Error {
     fn from(error: topology::log::Error) -> Self {
-        Self::failed(error.to_string()).caused_by(error)
+        let text = error.to_string();
+        Self::failed(unreachable(&text).unwrap_or(text)).caused_by(error)
     }
+}
+
+/// What to do where no broker answered, from what the log says of that: `.. (brokers B, waited up to N s; last error: E)`. `None`
+/// of any other error, and where a broker did answer: with a certificate, or with a refusal.
+fn unreachable(text: &str) -> Option<String> {
+    let (what, rest) = text.split_once(" (brokers ")?;
+    let (brokers, rest) = rest.split_once(", waited up to ")?;
+    let (seconds, last) = rest.trim_end_matches(')').split_once(" s")?;
+    let reason = [
+        ("Connection refused", "connection refused"),
+        ("Failed to resolve", "there is no such host"),
+        ("No route to host", "no route to that host"),
+        ("unreachable", "the network is unreachable"),
+    ];
+    let reason = reason.into_iter().find(|(sign, _)| last.contains(sign)).map(|(_, reason)| reason);
+    if !what.contains("Timed out")
+        || last.contains("SASL")
+        || last.contains("SSL")
+        || (reason.is_none() && !last.is_empty())
+    {
+        return None;
+    }
+    let reason = reason.map(|reason| format!("{reason}; ")).unwrap_or_default();
+    Some(format!(
+        "no broker answers at {brokers} ({reason}waited {seconds} s). Is Kafka running there? Check --brokers and \
+         security.protocol"
+    ))
 }
 
 /// A result of a command.
@@ -145,6 +174,27 @@ pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn brokers_that_do_not_answer_are_told_in_plain_words_and_what_a_broker_answered_as_it_is() {
+        let text = |last: &str| {
+            format!("cannot describe topic t: Local: Timed out (brokers a:1,b:1, waited up to 10 s{last})")
+        };
+        let refused =
+            unreachable(&text("; last error: a:1/bootstrap: Connect to ipv4#1.2.3.4:1 failed: Connection refused"));
+        let expected = "no broker answers at a:1,b:1 (connection refused; waited 10 s). Is Kafka running there? Check --brokers \
+                        and security.protocol";
+        assert_eq!(refused.as_deref(), Some(expected));
+        assert!(unreachable(&text("")).unwrap().contains("(waited 10 s)"));
+        for other in [
+            "; last error: SASL authentication error: no",
+            "; last error: a:1: SSL handshake failed",
+            "; last error: odd",
+        ] {
+            assert_eq!(unreachable(&text(other)), None);
+        }
+        assert_eq!(unreachable("cannot commit"), None);
+    }
 
     #[test]
     fn an_error_is_one_line_whatever_it_quotes() {

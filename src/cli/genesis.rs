@@ -11,8 +11,9 @@ use crate::config::{genesis, key_file};
 
 const EXAMPLES: &str = "\
 Examples:
-  cairn keys --output validators.keys && cairn genesis --keys validators.keys --output genesis.toml
-  cairn run --brokers localhost:9092 --genesis genesis.toml --keys validators.keys
+  cairn keys --output validators.keys
+  cairn genesis --keys validators.keys --output genesis.toml
+  cairn run --genesis genesis.toml --keys validators.keys
 
 Chain parameters come from cairn.toml and the environment: CAIRN_FEE=7 cairn genesis ...";
 

@@ -107,7 +107,7 @@ impl<L: Log> BlockchainTopic for OnLog<L> {
     }
 }
 
-/// The graph of a genesis, which nobody runs: nobody needs the validators' keys for it.
+/// The graph of a genesis, to be looked at and not to be run: it needs no validator's keys.
 pub(crate) fn without_keys(genesis: Genesis, topics: Topics) -> Result<Topology> {
     let sealer = Sealer::new(&genesis, std::iter::empty()).map_err(|error| Error::usage(error.to_string()))?;
     let Topics { transactions, blockchain } = topics;

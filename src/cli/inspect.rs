@@ -8,20 +8,23 @@ use super::error::{Error, Exit, Result};
 use super::output::{Align, Table, grouped};
 use super::shell::Shell;
 use crate::audit::inspect::{self, Inspection, Unsound};
+use crate::config::Directories;
+use crate::config::note::Note;
 
 const EXAMPLES: &str = "\
 Examples:
+  cairn inspect             of the instance that ran without --state-dir
   cairn inspect --state-dir /var/lib/cairn/state
   cairn inspect --state-dir /var/lib/cairn/state --json
 
-The instance must be stopped: its stores are locked while it runs. The state root is computed anew from
-all tables, supply and ids are audited. Exit code 0: they agree. 1: they do not, and nothing is shown.";
+The instance must be stopped: its stores are locked while it runs. The state root is computed anew from all tables, \
+supply and ids are audited. Exit code 0: they agree. 1: they do not, and nothing is shown.";
 
 /// Show tip, balances and validators held in a stopped instance's state
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// State directory of the instance
+    /// State directory of the instance [default: $XDG_STATE_HOME/cairn, ~/.local/state/cairn]
     #[arg(long, value_name = "DIR", env = "CAIRN_STATE_DIR", hide_env = true)]
     pub(crate) state_dir: Option<PathBuf>,
 
@@ -32,20 +35,41 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn run(self, shell: &Shell) -> Result<Exit> {
-        let Some(root) = &self.state_dir else {
-            return Err(Error::usage("give --state-dir DIR: which state?"));
-        };
+        let directories = Directories::new(self.state_dir.as_deref(), |name| std::env::var(name).ok())?;
+        let root = directories.state();
+        if !root.is_dir() {
+            return Err(Error::usage(format!(
+                "there is no state directory {}: name one with --state-dir",
+                root.display()
+            )));
+        }
         let application_id = match self.application_id {
-            Some(application_id) => application_id,
+            Some(application_id) => check_application(&directories, application_id)?,
             None => only_application(root)?,
         };
+        // A state that was replayed belongs to no run, and nothing is noted beside it.
+        let note = Note::of_application(&directories.application(&application_id)?).ok().flatten();
         let (text, exit) = match inspect::inspect(root, &application_id)? {
-            Ok(inspection) => (if shell.json { json(&inspection) } else { text(&inspection) }, Exit::Done),
+            Ok(inspection) => {
+                let note = note.filter(|note| note.genesis == Some(inspection.tip.genesis));
+                let chain_id = note.as_ref().map(|note| note.chain_id.as_str());
+                (if shell.json { json(&inspection, chain_id) } else { text(&inspection, chain_id) }, Exit::Done)
+            }
             Err(unsound) => (tell_unsound(&unsound, &application_id, root, shell), Exit::Failed),
         };
         shell.print(&text)?;
         Ok(exit)
     }
+}
+
+fn check_application(directories: &Directories, application_id: String) -> Result<String> {
+    if directories.application(&application_id)?.is_dir() {
+        return Ok(application_id);
+    }
+    let root = directories.state();
+    let found = inspect::applications(root)?;
+    let there = if found.is_empty() { "holds none".to_owned() } else { format!("holds {}", found.join(", ")) };
+    Err(Error::usage(format!("{} has no state of '{application_id}': it {there}", root.display())))
 }
 
 fn only_application(root: &Path) -> Result<String> {
@@ -77,7 +101,7 @@ fn tell_unsound(unsound: &Unsound, application_id: &str, root: &Path, shell: &Sh
     )
 }
 
-fn json(inspection: &Inspection) -> String {
+fn json(inspection: &Inspection, chain_id: Option<&str>) -> String {
     let Inspection { tip, supply, validators, accounts } = inspection;
     let validators: Vec<_> = validators
         .iter()
@@ -95,6 +119,7 @@ fn json(inspection: &Inspection) -> String {
         .collect();
     serde_json::json!({
         "result": "sound",
+        "chain_id": chain_id,
         "genesis_hash": tip.genesis,
         "height": tip.height,
         "block_hash": tip.hash,
@@ -108,10 +133,11 @@ fn json(inspection: &Inspection) -> String {
     .to_string()
 }
 
-fn text(inspection: &Inspection) -> String {
+fn text(inspection: &Inspection, chain_id: Option<&str>) -> String {
     let Inspection { tip, supply, validators, accounts } = inspection;
+    let chain = chain_id.map(|id| format!("chain       {id}\n")).unwrap_or_default();
     let mut text = format!(
-        "genesis     {}\nheight      {}\nblock hash  {}\nstate root  {} (computed from the tables)\nsupply      {} (minted {}, \
+        "{chain}genesis     {}\nheight      {}\nblock hash  {}\nstate root  {} (computed from the tables)\nsupply      {} (minted {}, \
          burnt {})\n\n",
         tip.genesis,
         tip.height,

@@ -6,22 +6,23 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 
 use super::error::{Error, Exit, Result};
+use super::output::counted;
 use super::shell::Shell;
 use crate::chain::ValidatorId;
-use crate::config::account::{self, Account};
+use crate::config::account::{self, AccountKey};
 use crate::config::{genesis, key_file, keys};
 use crate::consensus::KeySet;
 
 const EXAMPLES: &str = "\
 Examples:
-  cairn keys                                     keys of five validators in validators.keys
-  cairn keys --validator north --validator south --output committee.keys
-  cairn keys --validator north --json            the public parts as JSON
-  cairn keys --account --output alice.key        the key of an account; prints the account's name
-  cairn keys --show alice.key                    prints it again
+  cairn keys                                 keys of five validators
+  cairn keys --validator north,south --output committee.keys
+  cairn keys --validator north --json        the public parts as JSON
+  cairn keys --account --output alice.key    prints the account's name
+  cairn keys --show alice.key                prints it again
 
-What is printed is public: what the genesis lists of validators, or the account that others send to.
-What is in the file is secret. Sign with it: cairn submit --sign-with alice.key.";
+What is printed is public: what the genesis lists of validators, or the account that others send to. What is in the \
+file is secret. Sign with it: cairn submit --sign-with alice.key.";
 
 /// Make a key file (mode 0600) of validators or of an account, and print what is public of it
 #[derive(Debug, Args)]
@@ -56,7 +57,7 @@ impl Arguments {
             ));
         }
         match &self.show {
-            Some(path) if account::is_in(path)? => tell_account(shell, &Account::read(path, None)?),
+            Some(path) if account::is_in(path)? => tell_account(shell, &AccountKey::read(path, None)?),
             Some(path) => tell_validators(shell, &key_file::read(path)?),
             None if self.account => self.make_account(shell),
             None => self.make_validators(shell),
@@ -66,7 +67,7 @@ impl Arguments {
 
     fn make_account(&self, shell: &Shell) -> Result<()> {
         let path = self.output.clone().unwrap_or_else(|| PathBuf::from("account.key"));
-        let account = Account::generate(&mut key_file::system_rng()?);
+        let account = AccountKey::generate(&mut key_file::system_rng()?);
         account.write_new(&path)?;
         tracing::info!("the key of the account is in {}; keep a copy: nothing brings it back", path.display());
         tell_account(shell, &account)
@@ -81,12 +82,12 @@ impl Arguments {
             KeySet::generate(self.validator, &mut rng).map_err(|error| Error::usage(error.to_string()))?
         };
         key_file::write_new(&path, &keys)?;
-        tracing::info!("keys of {} validators are in {}", keys.pairs().len(), path.display());
+        tracing::info!("keys of {} are in {}", counted(keys.pairs().len() as u64, "validator"), path.display());
         tell_validators(shell, &keys)
     }
 }
 
-fn tell_account(shell: &Shell, account: &Account) -> Result<()> {
+fn tell_account(shell: &Shell, account: &AccountKey) -> Result<()> {
     if shell.json {
         return shell.print(&serde_json::json!({ "account": account.name().as_str() }).to_string());
     }

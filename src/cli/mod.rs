@@ -13,8 +13,8 @@
 //! supervise    waiting for the end of an application that runs
 //! report       what several commands say of a chain
 //! pin          which chain a check is about
-//! blocks       a block as a line for people or machines, and what blocks add up to
-//! demo run submit verify replay inspect topology reset genesis keys    one command each: its options, and `run`; none uses another
+//! demo run submit blocks verify replay inspect topology reset genesis keys
+//!              one command each: its options, and `run`; none uses another
 //! ```
 //! Results go to stdout, everything else to stderr. May use all of the crate; nothing else of the crate uses this.
 
@@ -53,18 +53,21 @@ use shell::Shell;
 
 const EXAMPLES: &str = "\
 Examples:
-  cairn demo                                      blocks within seconds, without Kafka
-  cairn run --brokers localhost:9092              seal what arrives on the topic `transactions`
-  echo '{\"from\":\"alice\",\"to\":\"bob\",\"amount\":3}' | cairn submit --brokers localhost:9092
-  cairn verify --brokers localhost:9092           does the chain follow from the transactions?
+  cairn demo                               blocks within seconds, no Kafka
+  cairn run --brokers localhost:9092       seal what arrives
+  cairn submit --brokers localhost:9092 payments.jsonl
+  cairn blocks --brokers localhost:9092    what became of the payments
+  cairn verify --brokers localhost:9092    does the chain follow from them?
 
-Every option is also a key of cairn.toml (`--application-id` is `application_id`) and a variable
-(`CAIRN_APPLICATION_ID`). The command line wins over the environment, the environment over the file.
-Chain parameters (block.*, balances, signatures, fee, reward, ids.*) are set in the file or the
-environment (CAIRN_BLOCK_MAX_TRANSACTIONS=3) and count when a chain is created.
+What a command reads of a chain it reads from --brokers, or from --log embedded:DIR.
 
-Exit codes: 0 done, 1 failed or broken chain, 2 wrong usage or settings, 3 could not be checked
-(verify and replay) or made by a newer program; 128 and the signal's number where a second signal ended it.";
+Every option is also a key of cairn.toml (`--application-id` is `application_id`) and a variable \
+(`CAIRN_APPLICATION_ID`). The command line wins over the environment, the environment over the file. Chain \
+parameters (block.*, balances, signatures, fee, reward, ids.*) are set in the file or the environment \
+(CAIRN_BLOCK_MAX_TRANSACTIONS=3) and count when a chain is created.
+
+Exit codes: 0 done, 1 failed or broken chain, 2 wrong usage or settings, 3 could not be checked (verify and replay) \
+or made by a newer program; 128 and the signal's number where a second signal ended it.";
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -81,6 +84,7 @@ enum Command {
     Demo(demo::Arguments),
     Run(run::Arguments),
     Submit(submit::Arguments),
+    Blocks(blocks::Arguments),
     Verify(verify::Arguments),
     Replay(replay::Arguments),
     Inspect(inspect::Arguments),
@@ -91,12 +95,14 @@ enum Command {
 }
 
 impl Command {
-    /// Which log lines are written when nobody asks for others.
+    /// Which log lines are written unless RUST_LOG or -v asks for others.
     fn usual_log_lines(&self) -> &'static str {
         match self {
-            // What is to be seen there is on stdout, cheats included.
+            // The demo shows everything on stdout, cheats included.
             Command::Demo(_) => "warn,cairn::sealing=error",
-            _ => "info",
+            Command::Run(_) => "info",
+            // The last line tells how they end; librdkafka's lines before it would say it twice.
+            _ => "info,topology::log::kafka::context=error",
         }
     }
 
@@ -105,6 +111,7 @@ impl Command {
             Command::Demo(arguments) => arguments.run(shell),
             Command::Run(arguments) => arguments.run(shell),
             Command::Submit(arguments) => arguments.run(shell),
+            Command::Blocks(arguments) => arguments.run(shell),
             Command::Verify(arguments) => arguments.run(shell),
             Command::Replay(arguments) => arguments.run(shell),
             Command::Inspect(arguments) => arguments.run(shell),

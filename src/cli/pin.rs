@@ -19,8 +19,13 @@ pub(crate) struct Pin {
     pub(crate) genesis: Option<PathBuf>,
 
     /// Hash of the genesis the chain must begin with
-    #[arg(long, value_name = "HASH", env = "CAIRN_GENESIS_HASH", hide_env = true)]
+    #[arg(long, value_name = "HASH", env = "CAIRN_GENESIS_HASH", hide_env = true, value_parser = hash)]
     pub(crate) genesis_hash: Option<Hash>,
+}
+
+/// A hash in digits of either case.
+fn hash(text: &str) -> Result<Hash, String> {
+    text.trim().to_ascii_lowercase().parse().map_err(|_| "write the 64 hexadecimal digits of a hash".to_owned())
 }
 
 impl Pin {

@@ -13,16 +13,17 @@ use super::shell::Shell;
 use crate::audit::Anchor;
 use crate::audit::replay::{self, Options, Report};
 use crate::chain::Block;
-use crate::config::UsesLog;
+use crate::config::{UsesLog, topic};
+use crate::reader::Reader;
 
 const EXAMPLES: &str = "\
 Examples:
-  cairn replay --brokers localhost:9092 --state-dir ./replayed --genesis-hash 5f1c...
-  cairn replay --brokers localhost:9092 --state-dir ./replayed --to-height 100 --json
+  cairn replay --state-dir ./replayed --genesis-hash 5f1c...
+  cairn replay --state-dir ./replayed --to-height 100 --json
 
-Exit code 0: rebuilt. 1: the chain is broken; the first bad height and why. 3: could not be done: no
-broker, no such topic, a directory that is not empty, blocks without their bodies or of a newer
-program. Without --genesis or --genesis-hash any chain will do, and the state is `unanchored`.";
+Exit code 0: rebuilt. 1: the chain is broken; the first bad height and why. 3: could not be done: no broker, no such \
+topic, a directory that is not empty, blocks without their bodies or of a newer program. Without --genesis or \
+--genesis-hash any chain will do, and the state is `unanchored`.";
 
 /// Rebuild the state from the blockchain topic alone; prints height, block hash and state root
 #[derive(Debug, Args)]
@@ -70,12 +71,22 @@ impl UsesLog for Replay<'_> {
 
     fn with<L: Log>(self, log: L) -> Result<Exit> {
         let Self { options, shell } = self;
+        if let Some(asked) = options.to_height
+            // A tip that cannot be read is for the replay to judge, which may end before it.
+            && let Ok(Some(tip)) = topic::last_block(&Reader::new(&log, &shell.clock, "cairn-replay"), &options.blockchain)
+            && let tip = tip.header.height
+            && asked > tip
+        {
+            return Err(Error::usage(format!(
+                "--to-height {asked}: the chain ends at height {tip}; replay to that one or less"
+            )));
+        }
         let work = |rng, progress: &mut dyn FnMut(&Block)| replay::replay(&log, &shell.clock, &options, rng, progress);
-        walk(shell, "replaying", work, |report| Ok(tell(&report, options.anchor != Anchor::None, shell)))
+        walk(shell, "replaying", work, |report, id| Ok(tell(&report, id, options.anchor != Anchor::None, shell)))
     }
 }
 
-fn tell(report: &Report, anchored: bool, shell: &Shell) -> String {
+fn tell(report: &Report, chain_id: &str, anchored: bool, shell: &Shell) -> String {
     let Report { summary, foreign_count } = report;
     let tip = &summary.tip;
     if shell.json {
@@ -83,6 +94,7 @@ fn tell(report: &Report, anchored: bool, shell: &Shell) -> String {
             "height": tip.height,
             "block_hash": tip.hash,
             "state_root": tip.state_root,
+            "chain_id": chain_id,
             "genesis_hash": tip.genesis,
             "records": summary.record_count,
             "foreign_records": foreign_count,
@@ -90,7 +102,12 @@ fn tell(report: &Report, anchored: bool, shell: &Shell) -> String {
         })
         .to_string();
     }
-    let mut text = format!("{}\ngenesis     {}\n{}", tell_tip(tip, shell), tip.genesis, foreign(*foreign_count));
+    let mut text = format!(
+        "{}\nchain       {chain_id}\ngenesis     {}\n{}",
+        tell_tip(tip, shell),
+        tip.genesis,
+        foreign(*foreign_count)
+    );
     if !anchored {
         text += "\nunanchored: nobody said which chain this must be; pin it with --genesis-hash\n";
     }

@@ -3,7 +3,7 @@
 use rand::rngs::StdRng;
 
 use super::error::{Exit, Result};
-use super::output::grouped;
+use super::output::counted;
 use super::progress::Heights;
 use super::shell::Shell;
 use crate::audit::Broken;
@@ -11,18 +11,25 @@ use crate::chain::{Block, Hash};
 use crate::config::key_file;
 use crate::ledger::state::Tip;
 
-/// Walks over a chain and says what came of it: of an intact one what `tell` says, of a broken one where it breaks.
+/// Walks over a chain and says what came of it: of an intact one what `tell` says, which is given the chain's id, of a broken
+/// one where it breaks.
 pub(crate) fn walk<T>(
     shell: &Shell,
     doing: &'static str,
     work: impl FnOnce(StdRng, &mut dyn FnMut(&Block)) -> topology::Result<Result<T, Broken>>,
-    tell: impl FnOnce(T) -> Result<String>,
+    tell: impl FnOnce(T, &str) -> Result<String>,
 ) -> Result<Exit> {
     let mut heights = Heights::new(doing, &shell.clock);
-    let found = work(key_file::system_rng()?, &mut |block| heights.pass(block.header.height));
+    let mut chain_id = String::new();
+    let found = work(key_file::system_rng()?, &mut |block| {
+        if let Some(genesis) = &block.genesis {
+            chain_id.clone_from(&genesis.chain_id);
+        }
+        heights.pass(block.header.height);
+    });
     drop(heights);
     let (text, exit) = match found? {
-        Ok(intact) => (tell(intact)?, Exit::Done),
+        Ok(intact) => (tell(intact, &chain_id)?, Exit::Done),
         Err(broken) => (tell_broken(&broken, shell), Exit::Failed),
     };
     shell.print(&text)?;
@@ -52,8 +59,8 @@ pub(crate) fn foreign(count: u64) -> String {
     match count {
         0 => String::new(),
         _ => format!(
-            "foreign     {} records whose key is no height: somebody else writes to this topic\n",
-            grouped(count)
+            "foreign     {} whose key is no height: somebody else writes to this topic\n",
+            counted(count, "record")
         ),
     }
 }

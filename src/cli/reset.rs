@@ -7,12 +7,13 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 use topology::client::internal_topics;
 use topology::clock::Clock;
-use topology::log::Log;
+use topology::log::{Log, TopicPartition};
 use topology::store::{Kind, StateDirectory};
 
 use super::arguments;
 use super::error::{Error, Exit, Result};
 use super::graph::{self, Topics};
+use super::output::counted;
 use super::shell::Shell;
 use crate::config::note::{Note, Place};
 use crate::config::{Directories, LogSettings, UsesLog, topic};
@@ -22,13 +23,13 @@ use crate::sealing::evidence_topic;
 const EXAMPLES: &str = "\
 Examples:
   cairn reset --brokers localhost:9092 --application-id cairn --dry-run
-  cairn reset --brokers localhost:9092 --application-id cairn --state-dir ./state --yes
+  cairn reset --application-id cairn --state-dir ./state --yes
 
-Deletes the application's changelog topics and the group's offsets; with --state-dir its stores on
-this machine, too. Topics of transactions, dead letters and blocks stay, unless --delete-blockchain
-is given: then blocks and evidence go as well, stores too (without --state-dir those that `run` has
-without one), and the chain's directory of keys is set aside, renamed to CHAIN_ID.until-TIME. Refused while the group has members: a
-killed instance counts until its session ends (10 s).";
+Deletes the application's changelog topics and the group's offsets; with --state-dir its stores on this machine, \
+too. Topics of transactions, dead letters and blocks stay, unless --delete-blockchain is given: then blocks and \
+evidence go as well, stores too (without --state-dir those that `run` has without one), and the chain's directory of \
+keys is set aside, renamed to CHAIN_ID.until-TIME. Refused while the group has members: a killed instance counts \
+until its session ends (10 s).";
 
 /// Forget an application's progress and state, so that it starts again from the beginning
 #[derive(Debug, Args)]
@@ -78,8 +79,10 @@ struct Reset<'r> {
 /// What a reset will do.
 struct Plan {
     application_id: String,
-    /// Whether anything but perhaps offsets was found of it.
+    /// Whether anything was found of it.
     is_known: bool,
+    /// Whether its group has offsets of the transactions topic.
+    has_offsets: bool,
     topics: Vec<String>,
     /// The application's stores on this machine.
     stores: Option<PathBuf>,
@@ -96,19 +99,20 @@ impl UsesLog for Reset<'_> {
         let plan = Plan::new(&arguments, application_id, shell, settings, &log)?;
         if !plan.is_known {
             tracing::warn!(
-                "nothing of '{}' was found, neither changelog topics nor stores: is this its --application-id?",
+                "nothing of '{}' was found, neither changelog topics nor offsets nor stores: is this its --application-id?",
                 plan.application_id
             );
         }
         let members = log.group_member_count(&plan.application_id)?;
         if members > 0 {
             return Err(Error::usage(format!(
-                "group '{}' has {members} member(s): stop all instances first (a killed one counts until its session ends)",
-                plan.application_id
+                "group '{}' has {}: stop all instances first (a killed one counts until its session ends)",
+                plan.application_id,
+                counted(members as u64, "member")
             )));
         }
         if arguments.dry_run {
-            plan.tell(shell, "would")?;
+            plan.tell(shell, Tense::Would)?;
             return Ok(Exit::Done);
         }
         if !arguments.yes {
@@ -117,13 +121,13 @@ impl UsesLog for Reset<'_> {
                     "nobody can be asked here: give --yes, or --dry-run to see what would be done",
                 ));
             }
-            eprint!("{}", plan.lines("will").join("\n") + "\n");
+            eprint!("{}", plan.lines(Tense::Will).join("\n") + "\n");
             if !shell.ask("Go on?")? {
                 return Err(Error::usage("nothing was done"));
             }
         }
         plan.carry_out(&log)?;
-        plan.tell(shell, "did")?;
+        plan.tell(shell, Tense::Done)?;
         if plan.is_known && !arguments.delete_blockchain && log.describe_topic(blockchain)?.is_some() {
             tracing::warn!(
                 "topic '{blockchain}' keeps its chain: the next run on it rebuilds the state from its blocks. Reset with \
@@ -132,6 +136,14 @@ impl UsesLog for Reset<'_> {
         }
         Ok(Exit::Done)
     }
+}
+
+/// Whether it is to be done, about to be done, or was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tense {
+    Would,
+    Will,
+    Done,
 }
 
 impl Plan {
@@ -168,27 +180,41 @@ impl Plan {
             (home, aside)
         };
         let stores = stores.filter(|path| path.exists());
-        let is_known = has_changelogs || stores.is_some();
-        Ok(Self { application_id, is_known, topics, stores, keys: keys.into_iter().map(aside).collect() })
+        let transactions = &arguments.chain.transactions.transactions;
+        let has_offsets = log.describe_topic(transactions)?.is_some()
+            && log.committed(&application_id, &[TopicPartition::new(transactions, 0)])?.iter().any(Option::is_some);
+        let is_known = has_changelogs || has_offsets || stores.is_some();
+        Ok(Self { application_id, has_offsets, is_known, topics, stores, keys: keys.into_iter().map(aside).collect() })
     }
 
-    fn lines(&self, verb: &str) -> Vec<String> {
-        let mut lines: Vec<String> = self.topics.iter().map(|topic| format!("{verb} delete topic {topic}")).collect();
-        lines.push(format!("{verb} delete the offsets of group {}", self.application_id));
-        lines.extend(self.stores.iter().map(|path| format!("{verb} delete the stores in {}", path.display())));
+    fn lines(&self, tense: Tense) -> Vec<String> {
+        let (delete, move_) = match tense {
+            Tense::Would => ("would delete", "would move"),
+            Tense::Will => ("will delete", "will move"),
+            Tense::Done => ("deleted", "moved"),
+        };
+        let mut lines: Vec<String> = self.topics.iter().map(|topic| format!("{delete} topic {topic}")).collect();
+        if self.has_offsets {
+            lines.push(format!("{delete} the offsets of group {}", self.application_id));
+        }
+        lines.extend(self.stores.iter().map(|path| format!("{delete} the stores in {}", path.display())));
         let aside =
-            |(from, to): &(PathBuf, PathBuf)| format!("{verb} move keys from {} to {}", from.display(), to.display());
+            |(from, to): &(PathBuf, PathBuf)| format!("{move_} keys from {} to {}", from.display(), to.display());
         lines.extend(self.keys.iter().map(aside));
+        if lines.is_empty() {
+            lines.push(format!("there is nothing of '{}' to delete", self.application_id));
+        }
         lines
     }
 
-    fn tell(&self, shell: &Shell, verb: &str) -> Result<()> {
+    fn tell(&self, shell: &Shell, tense: Tense) -> Result<()> {
         if !shell.json {
-            return shell.print(&self.lines(verb).join("\n"));
+            return shell.print(&self.lines(tense).join("\n"));
         }
         let report = serde_json::json!({
-            "dry_run": verb == "would",
+            "dry_run": tense == Tense::Would,
             "group": self.application_id,
+            "offsets": self.has_offsets,
             "topics": self.topics,
             "stores": self.stores,
             "keys_moved_to": self.keys.iter().map(|(_, to)| to).collect::<Vec<_>>(),
@@ -246,7 +272,7 @@ fn existing<L: Log>(log: &L, topics: Vec<String>) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// Deletes an application's directory, locked so that nobody uses it meanwhile.
+/// Deletes an application's directory, locked so that no instance uses it meanwhile.
 fn delete_stores(path: &Path) -> Result<()> {
     let (Some(root), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
         return Err(Error::failed(format!("{} is no application's directory", path.display())));

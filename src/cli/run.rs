@@ -24,21 +24,20 @@ use crate::sealing::Application;
 const EXAMPLES: &str = "\
 Examples:
   cairn run --brokers localhost:9092
-  cairn run --brokers kafka:9093 -X security.protocol=SASL_SSL -X sasl.mechanism=PLAIN
-  CAIRN_BLOCK_MAX_TRANSACTIONS=3 cairn run --brokers localhost:9092    a new chain, a block per 3
-  cairn run --log embedded:/var/lib/cairn/log                          one machine, no Kafka
+  cairn run --brokers kafka:9093 -X security.protocol=SSL
+  CAIRN_BLOCK_MAX_TRANSACTIONS=3 cairn run    a new chain, a block per 3
+  cairn run --log embedded:./log              one machine, no Kafka
 
 Secrets belong in the environment: CAIRN_KAFKA_SASL_PASSWORD is -X sasl.password.
 
-Without --genesis, block 0 of the blockchain topic says what the chain is. Without a block 0, a
-new chain begins: five validators, whose keys are made now and kept with the genesis in a
-directory named after the chain, $XDG_DATA_HOME/cairn/CHAIN_ID (else
-~/.local/share/cairn/CHAIN_ID). Keep a copy of it: stores return from Kafka, keys do not. More
-instances stand by if they have the same keys: copy the directory, or name the key file with
+Without --genesis, block 0 of the blockchain topic says what the chain is. Without a block 0, a new chain begins: \
+five validators, whose keys are made now and kept with the genesis in a directory named after the chain, \
+$XDG_DATA_HOME/cairn/CHAIN_ID (else ~/.local/share/cairn/CHAIN_ID). Keep a copy of it: stores return from Kafka, \
+keys do not. More instances stand by if they have the same keys: copy the directory, or name the key file with \
 --keys.
 
-SIGTERM or Ctrl-C finishes the commit and leaves the group, with exit code 0; a second one, more
-than a second later, ends at once.";
+SIGTERM or Ctrl-C finishes the commit and leaves the group, with exit code 0; a second one, more than a second \
+later, ends at once.";
 
 /// Seal transactions into blocks
 #[derive(Debug, Args)]

@@ -76,15 +76,19 @@ impl Shell {
         }
     }
 
-    /// Writes a report to stdout: whole, with its last newline. Whoever closed the pipe has read enough.
+    /// Writes a report to stdout: whole, with its last newline. A reader that closed the pipe has read enough.
     pub(crate) fn print(&self, text: &str) -> Result<()> {
-        let mut out = std::io::stdout().lock();
         let newline = if text.ends_with('\n') { "" } else { "\n" };
-        match write!(out, "{text}{newline}").and_then(|()| out.flush()) {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                Err(Error::failed(format!("cannot write to stdout: {error}")))
-            }
-            _ => Ok(()),
+        self.write(&format!("{text}{newline}")).map(drop)
+    }
+
+    /// Writes whole lines to stdout; whether its reader still reads.
+    pub(crate) fn write(&self, lines: &str) -> Result<bool> {
+        let mut out = std::io::stdout().lock();
+        match out.write_all(lines.as_bytes()).and_then(|()| out.flush()) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+            Err(error) => Err(Error::failed(format!("cannot write to stdout: {error}"))),
         }
     }
 

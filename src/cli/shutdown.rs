@@ -17,7 +17,7 @@ use super::error::{Error, Result};
 /// What comes sooner after the first is the same request: `timeout` and shells signal a process and its group.
 const SAME_REQUEST: Duration = Duration::from_secs(1);
 
-/// Whoever still works in a directory may make a file while it is being removed: it is removed again.
+/// A thread that still works in a directory may make a file while it is being removed: it is removed again.
 const REMOVE_TRIES: u32 = 20;
 const REMOVE_PAUSE: Duration = Duration::from_millis(10);
 
@@ -119,7 +119,7 @@ impl Shutdown {
         }
     }
 
-    /// Ends the process. Threads that still work are cut off, as by SIGKILL: whoever calls this has made sure that it does
+    /// Ends the process. Threads that still work are cut off, as by SIGKILL: the caller has made sure that it does
     /// no harm.
     fn end(&mut self, code: i32) -> ! {
         self.remove_temporary();

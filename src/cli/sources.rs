@@ -13,7 +13,7 @@ use super::Cli;
 use super::error::{Error, Result};
 use crate::config::{File, file};
 
-/// Options of the command line that are no keys of the file: the file's own name, and what is no setting.
+/// Options of the command line that are no keys of the file: the file's own name, help and version.
 const NO_KEYS: [&str; 3] = ["config", "help", "version"];
 
 /// What became of the command line.

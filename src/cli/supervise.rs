@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use topology::client::{Client, State};
-use topology::clock::SystemClock;
+use topology::clock::{Clock, SystemClock};
 
 use super::error::Result;
 use super::progress::Heights;
 use super::shutdown::Shutdown;
 use crate::sealing::{Application, Progress, Status};
+
+/// At least so long between two lines that say how far sealing is.
+const SEALED_INTERVAL_MS: i64 = 10_000;
 
 /// Waits for the end, telling of changes of state. Asked by a signal, or when `enough` is there, it ends the run cleanly.
 pub(crate) async fn until(
@@ -22,11 +25,12 @@ pub(crate) async fn until(
     let mut states = client.states();
     let mut watch = tokio::time::interval(Duration::from_secs(1));
     let (mut waiting, clock, mut rebuilding) = (None, SystemClock::new(), None);
-    let mut states_end = false;
+    let mut sealed = Sealed { height: None, told_ms: clock.monotonic_ms() };
+    let (mut states_end, mut told) = (false, None);
     loop {
         tokio::select! {
             changed = states.changed(), if !states_end => match changed {
-                Ok(()) => tell_state(*states.borrow_and_update(), application),
+                Ok(()) => tell_state(*states.borrow_and_update(), application, &mut told),
                 Err(_) => states_end = true,
             },
             name = shutdown.asked() => {
@@ -40,19 +44,22 @@ pub(crate) async fn until(
             _ = watch.tick() => {
                 tell_quorum(application, &mut waiting);
                 tell_rebuilding(application, &mut rebuilding, &clock);
+                sealed.tell(application, clock.monotonic_ms());
             }
             ended = client.ended() => {
                 // The last change may have come together with the end.
-                if states.has_changed().unwrap_or(true) {
-                    tell_state(*states.borrow_and_update(), application);
-                }
+                tell_state(*states.borrow_and_update(), application, &mut told);
                 return Ok(ended?);
             }
         }
     }
 }
 
-fn tell_state(state: State, application: &Application) {
+/// Tells a state once, however often it is heard of.
+fn tell_state(state: State, application: &Application, told: &mut Option<State>) {
+    if told.replace(state) == Some(state) {
+        return;
+    }
     // `None` until the chain was taken over: another instance seals it.
     let Status { height, rebuilding, .. } = application.status();
     match state {
@@ -65,6 +72,22 @@ fn tell_state(state: State, application: &Application) {
         State::Stopping => tracing::info!("stopping"),
         State::Stopped => tracing::info!(height, "stopped"),
         State::Failed => tracing::error!(height, "failed"),
+    }
+}
+
+/// A sign of life: how far sealing is, now and then, if it went on.
+struct Sealed {
+    height: Option<u64>,
+    told_ms: i64,
+}
+
+impl Sealed {
+    fn tell(&mut self, application: &Application, now_ms: i64) {
+        let height = application.status().height;
+        if height != self.height && now_ms.saturating_sub(self.told_ms) >= SEALED_INTERVAL_MS {
+            *self = Self { height, told_ms: now_ms };
+            tracing::info!(height, "sealing");
+        }
     }
 }
 

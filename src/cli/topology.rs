@@ -56,7 +56,7 @@ impl Arguments {
             Format::Text => graph.to_string(),
             Format::Dot => graph.to_dot(),
         };
-        // Nobody's genesis has nobody's hash.
+        // The placeholder's hash is no chain's.
         let text = hash.map_or_else(|| text.clone(), |hash| text.replace(&hash, "<genesis hash>"));
         if shell.json {
             shell.print(&serde_json::json!({ "topology": text }).to_string())?;

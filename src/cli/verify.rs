@@ -1,13 +1,13 @@
 //! `cairn verify`: does the chain follow from the transactions topic?
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use topology::log::Log;
 
 use super::arguments;
 use super::error::{Error, Exit, Result};
-use super::output::{Paint, grouped};
+use super::output::{Paint, counted, grouped};
 use super::pin::Pin;
 use super::report::walk;
 use super::shell::Shell;
@@ -20,12 +20,12 @@ use crate::consensus::LOCAL_COMMITTEE_TRUST;
 const EXAMPLES: &str = "\
 Examples:
   cairn verify --brokers localhost:9092 --genesis genesis.toml
-  cairn verify --brokers localhost:9092 --genesis-hash 5f1c... --checkpoint checkpoint.json
+  cairn verify --genesis-hash 5f1c... --checkpoint checkpoint.json
 
-Exit code 0: intact. 1: broken; the first bad height and why. 3: could not be checked: no broker, no
-such topic, a topic with other partitions, blocks without their bodies or of a newer program. The
-first line also says what was not asked: a chain that nobody pinned by --genesis, --genesis-hash or a
-checkpoint is `unanchored`; without a transactions topic it was `compared with nothing`.";
+Exit code 0: intact. 1: broken; the first bad height and why. 3: could not be checked: no broker, no such topic, a \
+topic with other partitions, blocks without their bodies or of a newer program. The first line also says what was \
+not asked: a chain that nobody pinned by --genesis, --genesis-hash or a checkpoint is `unanchored`; without a \
+transactions topic it was `compared with nothing`.";
 
 /// Check that the chain follows from the transactions: nothing dropped, reordered or invented
 #[derive(Debug, Args)]
@@ -53,6 +53,7 @@ impl Arguments {
     fn check(self, shell: &Shell) -> Result<Exit> {
         let anchor = self.pin.anchor(shell)?;
         let checkpoint = self.checkpoint.as_deref().map(Checkpoint::read).transpose().map_err(Error::usage)?.flatten();
+        self.checkpoint.as_deref().map_or(Ok(()), check_writable)?;
         shell.log(&self.log)?.open(Verify { arguments: self, shell, anchor, checkpoint })?
     }
 }
@@ -77,29 +78,47 @@ impl UsesLog for Verify<'_> {
             checkpoint,
         };
         let work = |rng, progress: &mut dyn FnMut(&Block)| verify::verify(&log, &shell.clock, &options, rng, progress);
-        walk(shell, "verifying", work, |report| {
+        let mut tip = None;
+        let exit = walk(shell, "verifying", work, |report, chain_id| {
             if !report.has_transactions_topic {
                 tracing::warn!("there is no topic '{}': the chain was compared with nothing", options.transactions);
             }
-            if let Some(path) = &arguments.checkpoint {
-                Checkpoint::of(&report.summary.tip).write(path).map_err(Error::failed)?;
-            }
-            Ok(if shell.json {
-                json(&report, anchored)
-            } else {
-                text(&report, &options.transactions, anchored, shell.paint)
-            })
-        })
+            tip = Some(Checkpoint::of(&report.summary.tip));
+            let chain = Chain { id: chain_id, is_anchored: anchored };
+            Ok(if shell.json { json(&report, chain) } else { text(&report, &options.transactions, chain, shell.paint) })
+        })?;
+        // Only now: the verdict is not lost to a disk that is full.
+        if let (Some(path), Some(tip)) = (&arguments.checkpoint, tip) {
+            tip.write(path).map_err(Error::failed)?;
+        }
+        Ok(exit)
     }
 }
 
-fn json(report: &Report, anchored: bool) -> String {
+/// Refuses a file that could not be written after hours of work: what is written beside it is, and is removed.
+fn check_writable(path: &Path) -> Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let made = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&beside);
+    made.and_then(|_| std::fs::remove_file(&beside))
+        .map_err(|error| Error::usage(format!("cannot write the checkpoint {}: {error}", path.display())))
+}
+
+/// Which chain it is, and whether it had to be.
+#[derive(Clone, Copy)]
+struct Chain<'c> {
+    id: &'c str,
+    is_anchored: bool,
+}
+
+fn json(report: &Report, chain: Chain<'_>) -> String {
     let Summary { tip, record_count, supply, .. } = &report.summary;
     serde_json::json!({
         "result": "intact",
         "height": tip.height,
         "block_hash": tip.hash,
         "state_root": tip.state_root,
+        "chain_id": chain.id,
         "genesis_hash": tip.genesis,
         "records": record_count,
         "compared_from_height": report.compared_from_height,
@@ -109,30 +128,31 @@ fn json(report: &Report, anchored: bool) -> String {
         "foreign_records": report.foreign_count,
         "minted": supply.minted.to_string(),
         "burnt": supply.burnt.to_string(),
-        "anchored": anchored,
+        "anchored": chain.is_anchored,
         "trust": LOCAL_COMMITTEE_TRUST,
     })
     .to_string()
 }
 
-fn text(report: &Report, transactions: &str, anchored: bool, paint: Paint) -> String {
+fn text(report: &Report, transactions: &str, chain: Chain<'_>, paint: Paint) -> String {
     let Summary { tip, record_count, .. } = &report.summary;
-    let (verdict, compared) = (verdict(report, transactions, anchored), compared(report, transactions));
+    let (verdict, compared) = (verdict(report, transactions, chain.is_anchored), compared(report, transactions));
     let mut text = format!(
-        "{}{verdict}\n\nheight      {}\nblock hash  {}\nstate root  {}\ngenesis     {}\nrecords     {}\ncompared    {}\n",
+        "{}{verdict}\n\nheight      {}\nblock hash  {}\nstate root  {}\nchain       {}\ngenesis     {}\nrecords     {}\ncompared    {}\n",
         paint.green("intact"),
         tip.height,
         tip.hash,
         tip.state_root,
+        chain.id,
         tip.genesis,
         grouped(*record_count),
         compared.unwrap_or_else(|nothing| format!("nothing: {nothing}")),
     );
     if report.has_transactions_topic {
-        text += &format!("unsealed    {} records behind the last block\n", grouped(report.unsealed_count));
+        text += &format!("unsealed    {} behind the last block\n", counted(report.unsealed_count, "record"));
     }
     text += &super::report::foreign(report.foreign_count);
-    if !anchored {
+    if !chain.is_anchored {
         text += "\nunanchored: nobody said which chain this must be; pin it with --genesis-hash or --checkpoint\n";
     }
     text + "\n" + LOCAL_COMMITTEE_TRUST
@@ -154,7 +174,7 @@ fn verdict(report: &Report, transactions: &str, anchored: bool) -> String {
 fn compared(report: &Report, transactions: &str) -> Result<String, String> {
     match report.compared_from_height {
         _ if !report.has_transactions_topic => Err(format!("there is no topic '{transactions}'")),
-        Some(height) => Ok(format!("{} records, from height {height} on", grouped(report.compared_count))),
+        Some(height) => Ok(format!("{}, from height {height} on", counted(report.compared_count, "record"))),
         None if report.summary.record_count == 0 => Err("no record is sealed yet".to_owned()),
         None => Err(format!("topic '{transactions}' does not hold the records of the last block")),
     }

@@ -19,12 +19,13 @@ use zeroize::{Zeroize, Zeroizing};
 use super::{Error, Result, key_file, private_file};
 use crate::chain::transaction::Authorization;
 use crate::chain::{Hash, Name, Transaction};
+use crate::consensus::keys::lines::{Lines, push_hex};
 use crate::consensus::{KeyPair, KeySet};
 
 const MAGIC: &str = "cairn-account 1";
 
 /// An account and the key that speaks for it.
-pub struct Account {
+pub struct AccountKey {
     name: Name,
     public_key: [u8; 32],
     secret: Secret,
@@ -35,7 +36,7 @@ enum Secret {
     Validator(KeyPair),
 }
 
-impl Account {
+impl AccountKey {
     /// A new account with a key from `rng`, which must be cryptographically secure.
     pub fn generate(rng: &mut impl rand::CryptoRng) -> Self {
         let mut seed = Zeroizing::new([0; 32]);
@@ -108,9 +109,9 @@ impl Drop for Secret {
     }
 }
 
-impl std::fmt::Debug for Account {
+impl std::fmt::Debug for AccountKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Account({})", self.name)
+        write!(f, "AccountKey({})", self.name)
     }
 }
 
@@ -129,38 +130,28 @@ fn encode(name: &Name, key: &SigningKey) -> Zeroizing<String> {
     text.push_str(MAGIC);
     text.push_str("\n# SECRET: whoever reads this file can spend what the account holds. Keep it at mode 0600.\n# ");
     text.push_str(name.as_str());
+    text.push('\n');
     let public: [u8; 32] = VerificationKeyBytes::from(key).into();
-    for (field, bytes) in [("ed25519-secret", key.as_bytes()), ("ed25519-public", &public)] {
-        let mut digits = Zeroizing::new([0; 64]);
-        // It fits: two digits for each byte.
-        let _ = hex::encode_to_slice(bytes, digits.as_mut());
-        text.push('\n');
-        text.push_str(field);
-        text.push(' ');
-        text.extend(digits.iter().copied().map(char::from));
-    }
-    text.push_str("\nend\n");
+    push_hex(&mut text, "ed25519-secret", key.as_bytes());
+    push_hex(&mut text, "ed25519-public", &public);
+    text.push_str("end\n");
     text
 }
 
-fn decode(text: &str) -> Result<Account, String> {
-    let said = |line: &&str| !line.is_empty() && !line.starts_with('#');
-    let mut lines = text.lines().map(str::trim).filter(said).skip(1);
+fn decode(text: &str) -> Result<AccountKey, String> {
+    let mut lines = Lines::of(text);
+    // Its first line says what it is; the caller has looked.
+    lines.next();
     let mut bytes = |field: &str| {
-        let mut bytes = Zeroizing::new([0; 32]);
-        let digits = lines.next().and_then(|line| line.strip_prefix(field)?.strip_prefix(' '));
-        match digits.map(|digits| hex::decode_to_slice(digits, bytes.as_mut())) {
-            Some(Ok(())) => Ok(bytes),
-            _ => Err(format!(
-                "`{field}` and 64 hexadecimal digits are missing; give a file that `cairn keys --account` wrote"
-            )),
-        }
+        lines.hex::<32>(field).ok_or_else(|| {
+            format!("`{field}` and 64 hexadecimal digits are missing; give a file that `cairn keys --account` wrote")
+        })
     };
     let (secret, public) = (bytes("ed25519-secret")?, bytes("ed25519-public")?);
     if lines.next() != Some("end") || lines.next().is_some() {
         return Err("does not end with `end`: the file is cut off or damaged; restore it from a copy".to_owned());
     }
-    let account = Account::of_key(SigningKey::from(*secret));
+    let account = AccountKey::of_key(SigningKey::from(*secret));
     if account.public_key != *public {
         return Err(
             "the public key does not belong to the secret: the file is damaged; restore it from a copy".to_owned()
@@ -169,7 +160,7 @@ fn decode(text: &str) -> Result<Account, String> {
     Ok(account)
 }
 
-fn of_validators(text: &str, from: Option<&Name>) -> Result<Account, String> {
+fn of_validators(text: &str, from: Option<&Name>) -> Result<AccountKey, String> {
     let keys = KeySet::decode(text)
         .map_err(|error| format!("neither the key file of an account (`{MAGIC}`) nor of validators: {error}"))?;
     let named = |pair: &KeyPair| format!("{}{}", Name::SYSTEM_PREFIX, pair.id());
@@ -179,7 +170,7 @@ fn of_validators(text: &str, from: Option<&Name>) -> Result<Account, String> {
     match (meant.pop(), meant.is_empty()) {
         (Some(pair), true) => {
             let name = Name::new(&named(&pair)).map_err(|error| format!("{}: {error}", named(&pair)))?;
-            Ok(Account { name, public_key: pair.genesis_validator(0).ed25519, secret: Secret::Validator(pair) })
+            Ok(AccountKey { name, public_key: pair.genesis_validator(0).ed25519, secret: Secret::Validator(pair) })
         }
         (None, _) => {
             Err(format!("it holds the keys of {}, and of no other: name one of them with --from", names.join(", ")))
@@ -198,11 +189,11 @@ mod tests {
 
     const GENESIS: Hash = Hash([3; 32]);
 
-    fn account() -> Account {
-        Account::generate(&mut StdRng::from_seed([5; 32]))
+    fn account() -> AccountKey {
+        AccountKey::generate(&mut StdRng::from_seed([5; 32]))
     }
 
-    fn transfer(account: &Account) -> Transaction {
+    fn transfer(account: &AccountKey) -> Transaction {
         Transaction::transfer(account.name().clone(), "bob".parse().unwrap(), Amount::new(3).unwrap())
     }
 
@@ -211,12 +202,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("alice.key");
         account().write_new(&path).unwrap();
-        let read = Account::read(&path, None).unwrap();
+        let read = AccountKey::read(&path, None).unwrap();
         assert_eq!((read.name(), read.name().public_key()), (account().name(), Some(read.public_key())));
         let signed = read.sign(transfer(&read), &GENESIS);
         assert_eq!(signed.verify_signature(&GENESIS), Ok(()));
-        assert!(Account::read(&path, Some(account().name())).is_ok());
-        let refusal = Account::read(&path, Some(&"alice".parse().unwrap())).unwrap_err().to_string();
+        assert!(AccountKey::read(&path, Some(account().name())).is_ok());
+        let refusal = AccountKey::read(&path, Some(&"alice".parse().unwrap())).unwrap_err().to_string();
         assert!(refusal.contains("cannot speak for alice"), "{refusal}");
         assert!(account().write_new(&path).unwrap_err().to_string().contains("exists already"));
     }
@@ -246,11 +237,11 @@ mod tests {
         let keys = KeySet::generate(ids, &mut StdRng::from_seed([1; 32])).unwrap();
         key_file::write_new(&path, &keys).unwrap();
         let refused = |from: Option<&str>| {
-            Account::read(&path, from.map(|from| from.parse().unwrap()).as_ref()).unwrap_err().to_string()
+            AccountKey::read(&path, from.map(|from| from.parse().unwrap()).as_ref()).unwrap_err().to_string()
         };
         assert!(refused(None).contains("$north, $south: say with --from"), "{}", refused(None));
         assert!(refused(Some("north")).contains("of no other"), "{}", refused(Some("north")));
-        let south = Account::read(&path, Some(&"$south".parse().unwrap())).unwrap();
+        let south = AccountKey::read(&path, Some(&"$south".parse().unwrap())).unwrap();
         let signed = south.sign(transfer(&south), &GENESIS);
         assert_eq!(signed.verify_signature(&GENESIS), Ok(()));
         assert_eq!(signed.authorization.unwrap().public_key, keys.pairs()[1].genesis_validator(0).ed25519);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! <state-dir>/                   --state-dir, $XDG_STATE_HOME/cairn, ~/.local/state/cairn
-//!   <application id>/            may be deleted while nobody runs on it
+//!   <application id>/            may be deleted while no instance runs on it
 //!     chain                      which chain it works for (`note`)
 //!     ...                        stores, which return from their changelogs
 //! $XDG_DATA_HOME/cairn/          else ~/.local/share/cairn

@@ -18,7 +18,7 @@ use toml::de::{DeTable, DeValue};
 use super::{Error, Result, nearest};
 use crate::chain::genesis::PARAMETER_KEYS;
 
-/// The file that is read when nobody names another, if it is there.
+/// The file that is read, if it is there, unless another is named.
 pub const DEFAULT_NAME: &str = "cairn.toml";
 
 /// The table of librdkafka's properties.

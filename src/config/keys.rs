@@ -9,7 +9,7 @@ use crate::consensus::{KeySet, keys};
 /// The file with the keys in the directory of a chain.
 pub const FILE: &str = "validators.keys";
 
-/// Keys of the validators that a chain has when nobody names others.
+/// Keys of the validators that a chain has where none are named.
 pub fn default(rng: &mut impl rand::CryptoRng) -> Result<KeySet> {
     let committee = KeySet::default_committee(rng).map_err(|error| Error::new(error.to_string()))?;
     Ok(committee.0)

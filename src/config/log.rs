@@ -113,7 +113,7 @@ impl LogSettings {
         matches!(self, Self::Embedded { directory } if !is_log(directory))
     }
 
-    /// Opens the log and does something with it. Of a cluster, nobody is waited for yet.
+    /// Opens the log and does something with it. Of a cluster, no broker is waited for yet.
     pub fn open<U: UsesLog>(&self, user: U) -> Result<U::Output, OpenError> {
         match self {
             Self::Kafka { brokers, properties } => {

@@ -95,7 +95,7 @@ impl ChainParameters {
     }
 }
 
-/// The chain speaks of a genesis; here nobody has written one.
+/// The chain speaks of a genesis; here none was written.
 fn without_kind(error: &crate::chain::Error) -> String {
     match error {
         crate::chain::Error::Genesis { field, detail } => format!("{field}: {detail}"),

@@ -44,7 +44,7 @@ pub fn genesis<L: Log>(reader: &Reader<'_, L>, blockchain: &str) -> Result<Optio
 /// The last block of a blockchain topic, which agrees with itself; `None` where there is none.
 pub fn last_block<L: Log>(reader: &Reader<'_, L>, blockchain: &str) -> Result<Option<Block>, Error> {
     let last = reader.last(blockchain, checked)?;
-    last.transpose().map_err(|error| other_than_blocks(blockchain, error))
+    last.transpose().map_err(|error| Error::of_record(blockchain, error))
 }
 
 /// Hands over all blocks of a blockchain topic, each of which agrees with itself, in the order of the topic, until `visit`
@@ -61,7 +61,7 @@ pub fn blocks<L: Log>(
             let goes_on = match block {
                 Ok(block) => visit(block),
                 Err(error) => {
-                    found = Err(other_than_blocks(blockchain, error));
+                    found = Err(Error::of_record(blockchain, error));
                     false
                 }
             };
@@ -74,13 +74,16 @@ pub fn blocks<L: Log>(
     found
 }
 
-fn other_than_blocks(blockchain: &str, error: chain::Error) -> Error {
-    unknown(blockchain, error).unwrap_or_else(|error| {
-        Error::Broken(format!(
-            "topic '{blockchain}' holds something else than the chain's blocks ({error}): run cairn verify, find out who else \
-             writes to it, and see \"Recovery\" in the operations manual"
-        ))
-    })
+impl Error {
+    /// What it means that a record whose key is a height is not that block.
+    pub fn of_record(blockchain: &str, error: chain::Error) -> Self {
+        unknown(blockchain, error).unwrap_or_else(|error| {
+            Self::Broken(format!(
+                "topic '{blockchain}' holds something else than the chain's blocks ({error}): run cairn verify, find out who \
+                 else writes to it, and see \"Recovery\" in the operations manual"
+            ))
+        })
+    }
 }
 
 /// The block in a record, which agrees with itself; `None` for a record that is none of the chain's.

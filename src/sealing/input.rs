@@ -54,7 +54,7 @@ impl InputStart {
             tracing::warn!(
                 group,
                 sealed,
-                "the group's offsets were lost or moved back: input goes on behind the last block"
+                "the group's offsets were lost or moved back, or there were none yet: input goes on behind the last block"
             );
         }
         Ok(Self { expected: (!is_deleted).then_some(*covered), group_offset: Some(group_offset) })

@@ -119,7 +119,7 @@ fn sigterm_finishes_the_commit_and_ends_with_0() {
     let rest: Vec<String> = lines.map(Result::unwrap).collect();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{rest:#?}");
-    assert!(rest.iter().any(|line| line.contains("stopped")), "{rest:#?}");
+    assert_eq!(rest.iter().filter(|line| line.contains("INFO stopped")).count(), 1, "{rest:#?}");
 }
 
 #[test]
@@ -147,7 +147,13 @@ fn a_reset_tells_asks_and_forgets_and_touches_blocks_only_when_told() {
     cairn.run(&reset).refused(2, &["--yes", "--dry-run"]);
     assert_eq!(tip(&cairn, "", &[]), first, "neither did anything");
 
-    cairn.run(&format!("{reset} --yes")).done();
+    let done = cairn.run(&format!("{reset} --yes")).done().stdout;
+    let is_past = |line: &str| {
+        ["deleted topic ", "deleted the offsets of ", "deleted the stores in "]
+            .iter()
+            .any(|past| line.starts_with(past))
+    };
+    assert!(done.lines().count() >= 3 && done.lines().all(is_past), "{done}");
     assert!(!cairn.path().join("state/cairn").exists() && cairn.home().join("validators.keys").exists());
     // The chain is still there, and is not begun again over itself: its state returns from its blocks.
     assert_eq!(tip(&cairn, "", &[]), first);
@@ -180,6 +186,7 @@ fn a_reset_of_an_application_that_nobody_knows_says_so() {
     tip(&cairn, "", &[]);
     let ran = cairn.run(&format!("reset {LOG} --application-id typo --yes")).done();
     assert!(ran.stderr.contains("nothing of 'typo' was found"), "{}", ran.stderr);
+    assert_eq!(ran.stdout, "there is nothing of 'typo' to delete\n", "nothing is claimed that was not done");
     assert!(!ran.stderr.contains("keeps its chain"), "{}", ran.stderr);
     let known = cairn.run(&format!("reset {LOG} --application-id cairn --dry-run")).done();
     assert!(!known.stderr.contains("was found"), "{}", known.stderr);
@@ -252,7 +259,13 @@ fn the_demo_shows_blocks_a_cheat_being_caught_and_an_intact_chain() {
     let mut lines = cairn.run("demo --blocks 3 --rate 300 --json --dir demo").done().json();
     let summary = lines.pop().unwrap();
     let heights: Vec<u64> = lines.iter().map(|line| line["height"].as_u64().unwrap()).collect();
-    assert_eq!(heights, [1, 2, 3]);
+    assert_eq!((&heights[..3], heights.last()), (&[1, 2, 3][..], summary["height"].as_u64().as_ref()), "all are shown");
+    let sum = |field: &str| lines.iter().map(|line| line[field].as_u64().unwrap()).sum::<u64>();
+    let counts = ["applied", "rejected", "unreadable"].map(|field| summary[field].as_u64().unwrap());
+    assert_eq!(
+        (sum("transactions"), sum("rejected"), sum("unreadable")),
+        (counts[0] + counts[1], counts[1], counts[2])
+    );
     let slashed: Vec<&str> = lines
         .iter()
         .flat_map(|line| line["slashed"].as_array().unwrap())
@@ -267,4 +280,5 @@ fn the_demo_shows_blocks_a_cheat_being_caught_and_an_intact_chain() {
     assert!(text.contains("verify: intact") && text.contains("kept in demo"), "{text}");
     cairn.run("verify --log embedded:demo/log").done();
     cairn.run("demo --blocks 1 --dir demo --seed 2").refused(2, &["--seed"]);
+    cairn.run("demo --dir /proc/zz").refused(2, &["cannot make /proc/zz"]);
 }

@@ -105,6 +105,32 @@ fn a_log_that_comes_back_empty_is_not_taken_for_a_new_one() {
 }
 
 #[test]
+fn a_block_0_that_contradicts_itself_is_noted_as_no_chain() {
+    let (cairn, _) = with_a_chain();
+    let genesis = cairn.run("blocks --log embedded:log --json --limit 1").done().stdout;
+    let keys = cairn.home().join("validators.keys");
+    // Another fee than the hashes say, in the one rendering of a block.
+    let forged = genesis.trim_end().replacen("\"fee\":0", "\"fee\":7", 1);
+    assert_ne!(forged, genesis.trim_end());
+    let other = Cairn::new();
+    std::fs::create_dir_all(other.path().join("log")).unwrap();
+    other.forge("blockchain", Some("0"), &forged, &[]);
+    let words = format!("run {LOG} --until-end --keys {}", keys.display());
+    other.run(&words).refused(1, &["does not begin with block 0", "header.genesis"]);
+    assert!(!other.path().join("state").exists() && !other.path().join(".local").exists(), "nothing is noted");
+    // Nor is anything signed for it.
+    other.run("keys --account --output a.key").done();
+    let signed = "submit --log embedded:log --sign-with a.key";
+    other.run_with_input(signed, "{\"to\":\"bob\",\"amount\":3}\n").refused(1, &["does not begin with block 0"]);
+}
+
+#[test]
+fn a_key_file_that_does_not_end_is_read_no_further_than_a_key_file_can_be_long() {
+    let (cairn, _) = with_a_chain();
+    run(&cairn, "--keys /dev/zero").refused(2, &["/dev/zero is too large for a key file"]);
+}
+
+#[test]
 fn two_chains_on_one_machine_have_keys_of_their_own() {
     let (cairn, tip) = with_a_chain();
     cairn.run("submit --log embedded:other payments.jsonl").done();

@@ -3,8 +3,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop where it stands")]
 
+mod blocks;
 mod chain;
 mod founding;
+mod reports;
 mod settings;
 mod signals;
 mod signing;
@@ -14,6 +16,11 @@ mod verifying;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use topology::log::embedded::{EmbeddedLog, Options};
+use topology::log::{Header, Log, Producer, ProducerOptions, ProducerRecord, TopicSpec};
 
 /// What starts the program: it ends after two minutes, and with the test.
 const BOUNDED: &str = "setpriv --pdeathsig KILL timeout --foreground --kill-after 60 120 setpriv --pdeathsig KILL";
@@ -59,6 +66,33 @@ impl Cairn {
         }
         command.env("HOME", self.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
+    }
+
+    /// Writes a record past the program, to a topic of the log in `log`.
+    fn forge(&self, topic: &str, key: Option<&str>, value: &str, headers: &[(&str, &str)]) {
+        let log = EmbeddedLog::open(&self.path().join("log"), &Options::default(), Arc::new(|| 0)).unwrap();
+        let name = topic.to_owned();
+        log.create_topics(&[TopicSpec { name, partition_count: 1, replication_factor: None, config: Vec::new() }])
+            .unwrap();
+        let mut producer = log
+            .producer(&ProducerOptions {
+                transactional_id: "forger".to_owned(),
+                transaction_timeout_ms: 10_000,
+                client_id: "forger".to_owned(),
+                track_topics: Vec::new(),
+            })
+            .unwrap();
+        let limit = Duration::from_secs(10);
+        producer.init_transactions(limit).unwrap();
+        producer.begin().unwrap();
+        let headers: Vec<_> = headers
+            .iter()
+            .map(|(name, value)| Header { name: name.as_bytes(), value: Some(value.as_bytes()) })
+            .collect();
+        let (key, value) = (key.map(str::as_bytes), Some(value.as_bytes()));
+        let (partition, timestamp_ms) = (None, 0);
+        producer.send(&ProducerRecord { topic, partition, timestamp_ms, key, value, headers: &headers }).unwrap();
+        producer.commit(limit).unwrap();
     }
 
     fn run(&self, words: &str) -> Ran {
@@ -119,8 +153,17 @@ impl Ran {
     }
 }
 
-const COMMANDS: [&str; 10] =
-    ["demo", "run", "submit", "verify", "replay", "inspect", "topology", "reset", "genesis", "keys"];
+const COMMANDS: [&str; 11] =
+    ["demo", "run", "submit", "blocks", "verify", "replay", "inspect", "topology", "reset", "genesis", "keys"];
+
+/// A line of a paragraph that ends before the width, though the first word of the next one would have fitted.
+fn wrapped_twice(help: &str, width: usize) -> Option<(&str, &str)> {
+    let is_text = |line: &str| line.starts_with(|character: char| !character.is_whitespace());
+    help.lines().zip(help.lines().skip(1)).find(|(line, next)| {
+        let word = next.split_whitespace().next().unwrap_or_default();
+        is_text(line) && is_text(next) && line.chars().count() + 1 + word.chars().count() < width
+    })
+}
 
 #[test]
 fn every_command_explains_itself_with_examples_within_a_hundred_columns() {
@@ -132,6 +175,10 @@ fn every_command_explains_itself_with_examples_within_a_hundred_columns() {
         assert!(help.contains("\nExamples:\n"), "{command} --help has no examples");
         let long = help.lines().find(|line| line.chars().count() > 100);
         assert_eq!(long, None, "{command} --help");
+        for (columns, width) in [("80", 80), ("120", 100)] {
+            let help = cairn.run_with(&format!("{command} --help"), &[("COLUMNS", columns)]).done().stdout;
+            assert_eq!(wrapped_twice(&help, width), None, "{command} --help at {columns} columns");
+        }
     }
     assert_eq!(cairn.run("--version").done().stdout, format!("cairn {}\n", env!("CARGO_PKG_VERSION")));
 }
@@ -150,6 +197,19 @@ fn wrong_usage_is_exit_code_2_and_nothing_on_stdout() {
     cairn.run("run --log embedded:").refused(2, &["--log 'embedded:' names no log"]);
     cairn.run("verify --log embedded:log -X linger.ms=5").refused(2, &["-X", "leave one of them out"]);
     cairn.run("reset --log embedded:log").refused(2, &["--application-id ID"]);
+}
+
+#[test]
+fn a_broker_that_does_not_answer_is_told_in_one_plain_line() {
+    let cairn = Cairn::new();
+    let ran = cairn.run("verify --brokers 127.0.0.1:1");
+    let ran =
+        ran.refused(3, &["no broker answers at 127.0.0.1:1 (connection refused; waited 10 s)", "Check --brokers"]);
+    assert_eq!((ran.stderr.lines().count(), ran.stdout.as_str()), (1, ""), "{}", ran.stderr);
+    let verbose = cairn.run("verify --brokers 127.0.0.1:1 -v");
+    assert!(verbose.stderr.contains("\n  caused by: cannot describe topic"), "{}", verbose.stderr);
+    let property = cairn.run("verify --brokers 127.0.0.1:1 -X foo.bar=1").refused(2, &["foo.bar=1: No such"]);
+    assert_eq!(property.stderr.matches("foo.bar").count(), 1, "{}", property.stderr);
 }
 
 #[test]

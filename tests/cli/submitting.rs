@@ -1,8 +1,5 @@
 //! `cairn submit`, and the lines it refuses.
 
-use topology::log::embedded::{EmbeddedLog, Options};
-use topology::log::{Header, Log, Producer, ProducerOptions, ProducerRecord};
-
 use crate::Cairn;
 
 const GOOD: &str = r#"{"from":"alice","to":"bob","amount":3}"#;
@@ -61,28 +58,6 @@ fn a_named_submission_that_is_repeated_sends_only_what_is_new() {
     assert_eq!(sent("day.jsonl"), 12, "without a name nothing is remembered");
 }
 
-/// Writes a record past the program, with these headers.
-fn forge(cairn: &Cairn, value: &str, headers: &[(&str, &str)]) {
-    let log = EmbeddedLog::open(&cairn.path().join("log"), &Options::default(), std::sync::Arc::new(|| 0)).unwrap();
-    let mut producer = log
-        .producer(&ProducerOptions {
-            transactional_id: "forger".to_owned(),
-            transaction_timeout_ms: 10_000,
-            client_id: "forger".to_owned(),
-            track_topics: Vec::new(),
-        })
-        .unwrap();
-    let limit = std::time::Duration::from_secs(10);
-    producer.init_transactions(limit).unwrap();
-    producer.begin().unwrap();
-    let headers: Vec<_> =
-        headers.iter().map(|(name, value)| Header { name: name.as_bytes(), value: Some(value.as_bytes()) }).collect();
-    let value = Some(value.as_bytes());
-    let (topic, partition, timestamp_ms, key) = ("transactions", None, 0, None);
-    producer.send(&ProducerRecord { topic, partition, timestamp_ms, key, value, headers: &headers }).unwrap();
-    producer.commit(limit).unwrap();
-}
-
 #[test]
 fn a_submission_takes_no_other_lines_under_the_name_of_those_that_arrived() {
     let cairn = Cairn::new();
@@ -122,7 +97,7 @@ fn a_forged_header_ends_no_submission_as_if_all_lines_were_there() {
     ] {
         let cairn = Cairn::new();
         cairn.run_with_input("submit --log embedded:log", &line).done();
-        forge(&cairn, GOOD, &[("cairn-submission", forged)]);
+        cairn.forge("transactions", None, GOOD, &[("cairn-submission", forged)]);
         let submit = "submit --log embedded:log --submission second";
         assert_eq!(cairn.run_with_input(submit, &line).refused(2, &[says]).stdout, "", "{forged}");
     }
@@ -130,14 +105,14 @@ fn a_forged_header_ends_no_submission_as_if_all_lines_were_there() {
     let cairn = Cairn::new();
     let submit = "submit --log embedded:log --submission second";
     cairn.run_with_input(submit, &line).done();
-    forge(&cairn, GOOD, &[("cairn-submission", "second:18446744073709551615:0123456789abcdef")]);
+    cairn.forge("transactions", None, GOOD, &[("cairn-submission", "second:18446744073709551615:0123456789abcdef")]);
     cairn
         .run_with_input(submit, &line)
         .refused(2, &["ends with line 1", "line 18446744073709551615", "offset 2 of transactions-0"]);
     let headers = [("cairn-submission", "another:1:0123456789abcdef"), ("else", "second:7")];
     let cairn = Cairn::new();
     cairn.run_with_input(submit, &line).done();
-    forge(&cairn, GOOD, &headers);
+    cairn.forge("transactions", None, GOOD, &headers);
     cairn.run_with_input(submit, &line.repeat(2)).done();
 }
 

@@ -37,7 +37,7 @@ fn an_intact_chain_ends_with_0_and_tells_what_is_not_sealed() {
     assert_eq!((&report["compared_records"], &report["unsealed_records"]), (&3.into(), &1.into()));
     assert_eq!((&report["foreign_records"], &report["anchored"]), (&0.into(), &false.into()));
     let text = cairn.run(&format!("verify {LOG}")).done().stdout;
-    assert!(text.contains("\nunsealed    1 records behind the last block\n"), "{text}");
+    assert!(text.contains("\nunsealed    1 record behind the last block\n"), "{text}");
 }
 
 #[test]
@@ -151,11 +151,15 @@ fn what_cannot_be_looked_at_ends_with_3_and_is_neither_intact_nor_broken() {
         assert_eq!(cairn.run(&missing).refused(3, &["there is no topic 'elsewhere'"]).stdout, "");
     }
     cairn.run(&format!("replay {LOG} --state-dir state")).refused(3, &["is not empty"]);
-    cairn.run(&format!("replay {LOG} --state-dir replayed --to-height 9")).refused(3, &["ends at height 1"]);
+    cairn.run(&format!("replay {LOG} --state-dir replayed --to-height 9")).refused(2, &["ends at height 1"]);
     cairn.run(&format!("replay {LOG}")).refused(2, &["--state-dir DIR"]);
     cairn.write("letter.txt", "no log");
     cairn.run("verify --log embedded:letter.txt").refused(3, &[]);
     cairn.run(&format!("verify {LOG} --checkpoint letter.txt")).refused(2, &["letter.txt is no checkpoint"]);
+    let nowhere = cairn.run(&format!("verify {LOG} --checkpoint nowhere/good.json"));
+    assert_eq!(nowhere.refused(2, &["cannot write the checkpoint nowhere/good.json"]).stdout, "");
+    cairn.run("inspect --state-dir nope").refused(2, &["there is no state directory nope"]);
+    cairn.run("inspect --state-dir state --application-id foo").refused(2, &["no state of 'foo'", "cairn"]);
 }
 
 #[test]
@@ -171,6 +175,7 @@ fn of_a_genesis_file_and_a_genesis_hash_the_one_from_the_stronger_source_counts(
     cairn.write("cairn.toml", "genesis = 'other.toml'\n");
     assert_eq!(verify("", &[]).code, 1);
     verify(&format!("--genesis-hash {hash}"), &[]).done();
+    verify(&format!("--genesis-hash {}", hash.to_uppercase()), &[]).done();
     verify("", &[("CAIRN_GENESIS_HASH", &hash)]).done();
     verify(&format!("--genesis {own}"), &[("CAIRN_GENESIS_HASH", &"0".repeat(64))]).done();
 

@@ -196,7 +196,9 @@ impl Genesis {
         let parameters = &self.parameters;
         let balances = match parameters.balances {
             Balances::Strict => "balances = \"strict\"\n".to_owned(),
-            Balances::Open { overdraft_max } => format!("balances = \"open\"\noverdraft_max = {overdraft_max}\n"),
+            Balances::Open { overdraft_max } => format!(
+                "balances = \"open\"\n# Only with balances = \"open\": no balance falls below minus this.\noverdraft_max = {overdraft_max}\n"
+            ),
         };
         let versions: Vec<_> = parameters
             .versions

@@ -1,10 +1,12 @@
 //! `cairn demo`: blocks within seconds, without Kafka.
 //!
 //! ```text
+//! blocks     a block as a line, and what the blocks of a chain add up to
 //! traffic    made-up transactions, on a thread of its own
 //! viewer     blocks as they come, on a thread of its own
 //! ```
 
+mod blocks;
 mod traffic;
 mod viewer;
 
@@ -20,10 +22,9 @@ use topology::client::{Client, Config};
 use topology::clock::{Clock, SystemClock};
 use topology::log::embedded::{EmbeddedLog, Options};
 
-use super::blocks::Tally;
 use super::error::{Error, Exit, Result};
 use super::graph::{self, Malicious, Topics};
-use super::output::grouped;
+use super::output::{counted, grouped};
 use super::shell::Shell;
 use super::shutdown::Supervisor;
 use super::supervise;
@@ -33,16 +34,17 @@ use crate::config::founding::{Founding, Source};
 use crate::config::{genesis, key_file, keys, topic};
 use crate::reader::Reader;
 use crate::sealing::Application;
+use blocks::Tally;
 
 const EXAMPLES: &str = "\
 Examples:
-  cairn demo                                     20 blocks, one validator cheats and is caught
+  cairn demo            20 blocks; one validator cheats and is caught
   cairn demo --rate 5000 --blocks 50
-  cairn demo --malicious validator-2=equivocate --malicious validator-4=silent
+  cairn demo --malicious validator-2=equivocate,validator-4=silent
   cairn demo --dir ./demo && cairn verify --log embedded:./demo/log
 
-Everything happens in one process, on a log in one directory. The validators' keys are made from
---seed: they guard nothing.";
+Everything happens in one process, on a log in one directory. The validators' keys are made from --seed: they guard \
+nothing.";
 
 const TRANSACTIONS: &str = "transactions";
 const BLOCKCHAIN: &str = "blockchain";
@@ -60,7 +62,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TX_PER_S", env = "CAIRN_RATE", hide_env = true, default_value = "200", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate: u32,
 
-    /// Blocks to show; 0: until Ctrl-C
+    /// Ends when so many blocks were shown; those that are sealed meanwhile are shown, too; 0: until Ctrl-C
     #[arg(long, value_name = "N", env = "CAIRN_BLOCKS", hide_env = true, default_value = "20")]
     blocks: u64,
 
@@ -79,7 +81,7 @@ impl Arguments {
         let directory = self.directory(shell, &mut supervisor)?;
         let clock = SystemClock::new();
         let log = EmbeddedLog::open(directory.join("log"), &Options::default(), Arc::new(move || clock.now_ms()))?;
-        // It waits for nobody, and makes directories: cut off, it could make one behind their removal. A signal waits.
+        // It does not wait, and makes directories: cut off, it could make one behind their removal. A signal waits.
         let (genesis, application, client) = self.begin(shell, &directory, &log)?;
         self.watch(shell, &log, &application, client, &mut supervisor)?;
 
@@ -101,6 +103,8 @@ impl Arguments {
     /// Where the demo lives: a directory that was named and is kept, or one that is removed at the end.
     fn directory(&self, shell: &Shell, supervisor: &mut Supervisor) -> Result<PathBuf> {
         if let Some(named) = &self.dir {
+            std::fs::create_dir_all(named)
+                .map_err(|error| Error::usage(format!("cannot make {}: {error}", named.display())))?;
             return Ok(named.clone());
         }
         let name = format!("cairn-demo-{}-{}", std::process::id(), shell.clock.now_ms());
@@ -164,10 +168,7 @@ impl Arguments {
                 let _ends = traffic_ends;
                 traffic::send(log, TRANSACTIONS, self.rate, self.seed, stop)
             });
-            let viewer = scope.spawn(move || {
-                let _ends = viewer_ends;
-                viewer::show(log, BLOCKCHAIN, self.blocks, shell, stop)
-            });
+            let viewer = scope.spawn(move || viewer::show(log, BLOCKCHAIN, (self.blocks, viewer_ends), shell, stop));
             let enough = async {
                 tokio::select! {
                     _ = traffic_ended => {}
@@ -240,9 +241,9 @@ fn report(
     }
     let mut text = format!("\n{}\n", tally.table());
     text += &format!(
-        "{} blocks: {} transactions applied, {} rejected, {} unreadable\nstate root {state_root}",
-        grouped(tally.height),
-        grouped(tally.applied_count),
+        "{}: {} applied, {} rejected, {} unreadable\nstate root {state_root}",
+        counted(tally.height, "block"),
+        counted(tally.applied_count, "transaction"),
         grouped(tally.rejected_count),
         grouped(tally.unreadable_count),
     );

@@ -1,4 +1,4 @@
-//! Made-up transactions: payments among friends, a few that nobody can cover, now and then a record that is none.
+//! Made-up transactions: payments among friends, a few that no account covers, now and then a record that is none.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

@@ -1,21 +1,31 @@
 //! Blocks as they come.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use topology::log::{Consumer, ConsumerOptions, Event, Isolation, Log, OutOfRange, Start, TopicPartition};
+use tokio::sync::oneshot;
+use topology::log::{Consumer, ConsumerOptions, Event, Isolation, Log, OutOfRange, Record, Start, TopicPartition};
 
-use super::super::blocks;
 use super::super::error::{Error, Result};
 use super::super::shell::Shell;
+use super::blocks;
 use crate::chain::{Block, Read};
+use crate::reader::Reader;
 
 const POLL: Duration = Duration::from_millis(50);
 
-/// Prints each block that is sealed from now on, until there were `count` (0: for ever) or it is told to stop.
-pub(super) fn show<L: Log>(log: &L, topic: &str, count: u64, shell: &Shell, stop: &AtomicBool) -> Result<()> {
+/// Prints each block that is sealed from now on, until it is told to stop; then what else was sealed by then, so that no block
+/// is counted that was not shown. After `enough.0` of them (0: never) it lets go of `enough.1`.
+pub(super) fn show<L: Log>(
+    log: &L,
+    topic: &str,
+    enough: (u64, oneshot::Sender<()>),
+    shell: &Shell,
+    stop: &AtomicBool,
+) -> Result<()> {
     let partition = TopicPartition::new(topic, 0);
-    let start = log.watermarks(&partition, Isolation::ReadCommitted)?.high;
+    let mut next = log.watermarks(&partition, Isolation::ReadCommitted)?.high;
     let mut consumer = log.consumer(&ConsumerOptions {
         group: None,
         isolation: Isolation::ReadCommitted,
@@ -24,31 +34,45 @@ pub(super) fn show<L: Log>(log: &L, topic: &str, count: u64, shell: &Shell, stop
         prefetch_bytes: 16 << 20,
         out_of_range: OutOfRange::Earliest,
     })?;
-    consumer.assign(&[(partition, Start::At(start))])?;
+    consumer.assign(&[(partition.clone(), Start::At(next))])?;
     if !shell.json {
         shell.print(blocks::HEADINGS)?;
     }
-    let mut shown = 0;
-    while !stop.load(Ordering::SeqCst) && (count == 0 || shown < count) {
+    let (count, mut enough, mut shown) = (enough.0, Some(enough.1), 0_u64);
+    while !stop.load(Ordering::SeqCst) {
         let mut found = Vec::new();
         consumer.poll(POLL, &mut |event| {
             if let Event::Records { records, .. } = event {
-                found.extend(
-                    records.iter().map(|record| Block::from_record(record.key, record.value).and_then(Read::block)),
-                );
+                found.extend(records.iter().map(|record| (record.offset, block(record))));
             }
         })?;
-        for block in found {
-            let Some(block) = block.map_err(|error| Error::failed(format!("topic '{topic}': {error}")))? else {
-                continue;
-            };
-            // Block 0 is where it starts, nobody sealed it.
-            let is_new = block.header.height > 0 && (count == 0 || shown < count);
-            if is_new {
-                shown += 1;
-                shell.print(&if shell.json { blocks::json(&block) } else { blocks::text(&block, shell.paint) })?;
-            }
+        for (offset, block) in found {
+            next = offset.saturating_add(1);
+            shown += u64::from(print(block, topic, shell)?);
+        }
+        if count > 0 && shown >= count {
+            enough = None;
         }
     }
-    Ok(())
+    drop(enough);
+    let reader = Reader::new(log, &shell.clock, "cairn-demo-viewer");
+    let rest = reader.extent(&partition, Start::At(next), Isolation::ReadCommitted)?;
+    let mut printed = Ok(());
+    reader.read_to(&[rest], |_, records| {
+        printed = records.iter().try_for_each(|record| print(block(record), topic, shell).map(drop));
+        Ok(if printed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+    })?;
+    printed
+}
+
+fn block(record: &Record<'_>) -> crate::chain::Result<Option<Block>> {
+    Block::from_record(record.key, record.value).and_then(Read::block)
+}
+
+/// Prints a block that was sealed; block 0, where it starts, was not.
+fn print(block: crate::chain::Result<Option<Block>>, topic: &str, shell: &Shell) -> Result<bool> {
+    let block = block.map_err(|error| Error::failed(format!("topic '{topic}': {error}")))?;
+    let Some(block) = block.filter(|block| block.header.height > 0) else { return Ok(false) };
+    shell.print(&if shell.json { blocks::json(&block) } else { blocks::text(&block, shell.paint) })?;
+    Ok(true)
 }

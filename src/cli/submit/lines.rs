@@ -23,6 +23,16 @@ pub(super) enum Preparation {
     Signed(Box<Signer>),
 }
 
+impl Preparation {
+    /// What else can be done with lines that cannot be sent as they are.
+    pub(super) fn or_force(&self) -> &'static str {
+        match self {
+            Self::AsWritten(_) => ", or send them as they are with --force",
+            Self::Signed(_) => "",
+        }
+    }
+}
+
 /// Lines that stand together in the input, as they are to be sent. Line breaks are not part of them, empty lines are left out.
 #[derive(Default)]
 pub(super) struct Chunk {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! chain       the chain that lines are for
+//! input       a file, which is checked whole first, or stdin
 //! lines       input into chunks of whole lines, checked as they are read
 //! signing     lines signed as they are read
 //! mark        the header by which a record says which line it is
@@ -13,13 +14,14 @@
 mod chain;
 mod delivery;
 mod earlier;
+mod input;
 mod lines;
 mod mark;
 mod report;
 mod signing;
 
-use std::io::{IsTerminal, Read};
-use std::path::{Path, PathBuf};
+use std::io::Read;
+use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::BoolishValueParser;
@@ -34,13 +36,13 @@ use super::pin::Pin;
 use super::shell::Shell;
 use crate::audit::Checkpoint;
 use crate::chain::{Name, Signatures};
-use crate::config::account::Account;
+use crate::config::account::AccountKey;
 use crate::config::{UsesLog, key_file};
 use crate::reader::Reader;
 use chain::{Chain, Wanted};
 use delivery::Delivery;
+use input::Input;
 use lines::{Bad, Chunk, Lines, Preparation};
-use report::Checked;
 use signing::Signer;
 
 const EXAMPLES: &str = "\
@@ -52,24 +54,25 @@ Examples:
   cairn submit --sign-with alice.key --genesis-hash 5f1c... payments.jsonl
   cairn submit --sign-with validators.keys --from '$validator-1' payout.jsonl
 
-Each line is one transaction; empty lines are skipped; the record's key is the sender. A file is checked whole before \
-anything is sent, a pipe as it comes: the first line that is no transaction ends it with exit code 2, unless --force \
-sends such lines, too (they become stubs in a block). Where the blockchain topic holds a chain that asks for \
+Each line is one transaction; empty lines are skipped; the record's key is the sender. A file is checked whole \
+before anything is sent, a pipe as it comes: the first line that is no transaction ends it with exit code 2, unless \
+--force sends such lines, too (they become stubs in a block). Where the blockchain topic holds a chain that asks for \
 signatures, a line without one is refused in the same way.
 
 Sent is not applied: a payment can still be rejected, and its receipt in a block decides (`cairn blocks`).
 
-Lines go out in transactions of many lines. Within one run each line arrives exactly once, whatever happens to brokers \
-and connections. A run that was killed and is started again sends all lines again, unless it has a --submission name: \
-then it continues behind the last line that arrived under this name, for as long as the topic keeps those records. \
-Lines that differ from what arrived in their place are refused, and so is an input that is shorter.
+Lines go out in transactions of many lines. Within one run each line arrives exactly once, whatever happens to \
+brokers and connections. A run that was killed and is started again sends all lines again, unless it has a \
+--submission name: then it continues behind the last line that arrived under this name, for as long as the topic \
+keeps those records. Lines that differ from what arrived in their place are refused, and so is an input that is \
+shorter.
 
 With --sign-with each line is signed for the chain on --blockchain, and its `from` may be left out. Say with \
 --genesis-hash, --genesis or --checkpoint which chain that must be: what is signed for another one is worth nothing \
 on yours, and something there. A line without a `nonce` gets an id, made of the --submission name, the line's number \
-and what it says, and a `valid_until`. So the same lines submitted again are not paid again, for as long as the chain \
-remembers ids (ids.remember_blocks); to pay them again, give another --submission name. With the same --valid-until, \
-too, they are never paid again.";
+and what it says, and a `valid_until`. So the same lines submitted again are not paid again, for as long as the \
+chain remembers ids (ids.remember_blocks); to pay them again, give another --submission name. With the same \
+--valid-until, too, they are never paid again.";
 
 /// Send transactions, one per line, as JSON
 #[derive(Debug, Args)]
@@ -137,13 +140,13 @@ impl Arguments {
             None => Preparation::AsWritten(None),
         };
         if self.check {
-            return report::check(shell, &check_lines(self.input()?, &preparation, 0)?, &preparation);
+            return report::check(shell, &self.source().check(&preparation, 0)?, &preparation);
         }
         let wanted = Wanted { anchor: self.pin.anchor(shell)?, checkpoint: self.checkpoint()? };
         let settings = shell.log(&self.log)?;
         // A pipe cannot be read twice; a file is checked before anything of it is sent, and as far as it can be before anybody
         // is asked.
-        self.refuse_bad_lines(&preparation, 0)?;
+        self.source().refuse_bad_lines(&preparation, 0, self.force)?;
         settings.open(Submit { arguments: self, shell, preparation, wanted })?
     }
 
@@ -159,7 +162,7 @@ impl Arguments {
                 "--force sends lines that are no transactions, which --sign-with cannot sign: leave one out",
             ));
         }
-        let account = Account::read(path, self.from.as_ref())?;
+        let account = AccountKey::read(path, self.from.as_ref())?;
         Ok(Some(Signer::new(account, self.submission.as_deref(), self.valid_until)))
     }
 
@@ -171,69 +174,9 @@ impl Arguments {
         }
     }
 
-    /// The file to read; `None` for stdin.
-    fn path(&self) -> Option<&Path> {
-        self.file.as_deref().filter(|path| path.as_os_str() != "-")
+    fn source(&self) -> Input<'_> {
+        Input::new(self.file.as_deref())
     }
-
-    fn input(&self) -> Result<Box<dyn Read + Send>> {
-        let Some(path) = self.path() else {
-            if std::io::stdin().is_terminal() {
-                tracing::info!("type transactions, one per line; Ctrl-D on an empty line ends");
-            }
-            return Ok(Box::new(std::io::stdin()));
-        };
-        refuse_unreadable(path)?;
-        let file = std::fs::File::open(path)
-            .map_err(|error| Error::usage(format!("cannot read {}: {error}", path.display())))?;
-        Ok(Box::new(file))
-    }
-
-    /// The size in bytes of an input that can be read twice.
-    fn regular_file(&self) -> Option<u64> {
-        self.path()?.metadata().ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len())
-    }
-
-    /// Refuses a file with a line, behind `arrived_line`, that cannot be sent.
-    fn refuse_bad_lines(&self, preparation: &Preparation, arrived_line: u64) -> Result<()> {
-        self.path().map_or(Ok(()), refuse_unreadable)?;
-        if self.force || self.regular_file().is_none() {
-            return Ok(());
-        }
-        if check_lines(self.input()?, preparation, arrived_line)?.report() {
-            return Err(Error::usage(format!("nothing was sent: mend these lines{}", or_force(preparation))));
-        }
-        Ok(())
-    }
-}
-
-/// What else can be done with lines that cannot be sent as they are.
-fn or_force(preparation: &Preparation) -> &'static str {
-    match preparation {
-        Preparation::AsWritten(_) => ", or send them as they are with --force",
-        Preparation::Signed(_) => "",
-    }
-}
-
-/// Refuses a directory, and a file that is not there.
-fn refuse_unreadable(path: &Path) -> Result<()> {
-    match path.metadata() {
-        Err(error) => Err(Error::usage(format!("cannot read {}: {error}", path.display()))),
-        Ok(found) if found.is_dir() => {
-            Err(Error::usage(format!("{} is a directory: give a file of transactions", path.display())))
-        }
-        Ok(_) => Ok(()),
-    }
-}
-
-/// Lines up to `arrived_line` are not sent, so nothing is asked of them.
-fn check_lines(input: Box<dyn Read + Send>, preparation: &Preparation, arrived_line: u64) -> Result<Checked> {
-    let mut checked = Checked::default();
-    let mut lines = Lines::new(input, preparation);
-    while let Some(chunk) = lines.next()? {
-        checked.add(chunk.len(), chunk.bad.into_iter().filter(|bad| bad.line > arrived_line));
-    }
-    Ok(checked)
 }
 
 struct Submit<'s> {
@@ -252,6 +195,8 @@ impl UsesLog for Submit<'_> {
     }
 
     fn with<L: Log>(mut self, log: L) -> Result<Exit> {
+        // Where no broker answers, this says so, before anything else is asked.
+        log.describe_topic(&self.arguments.transactions.transactions)?;
         let reader = Reader::new(&log, &self.shell.clock, "cairn-submit");
         self.look_at_the_chain(&reader)?;
         let Self { arguments, shell, preparation, .. } = self;
@@ -266,10 +211,10 @@ impl UsesLog for Submit<'_> {
             tracing::info!("continuing behind line {}", delivery.arrived_line());
         }
         if !matches!(preparation, Preparation::AsWritten(None)) {
-            arguments.refuse_bad_lines(&preparation, delivery.arrived_line())?;
+            arguments.source().refuse_bad_lines(&preparation, delivery.arrived_line(), arguments.force)?;
         }
-        let bar = report::progress_bar(arguments.regular_file());
-        let bad = pump(arguments.input()?, &preparation, arguments.force, &mut delivery, &bar);
+        let bar = report::progress_bar(arguments.source().size_bytes());
+        let bad = pump(arguments.source().open()?, &preparation, arguments.force, &mut delivery, &bar);
         bar.finish_and_clear();
         let bad = bad?;
         let sent = delivery.report();
@@ -281,7 +226,7 @@ impl UsesLog for Submit<'_> {
         match bad {
             Some(bad) => Err(Error::usage(format!(
                 "{bad}: it was not sent, nor was anything after it; mend the line{}",
-                or_force(&preparation)
+                preparation.or_force()
             ))),
             None => Ok(Exit::Done),
         }

@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 
 use super::chain::Chain;
 use crate::chain::{Id, Name, RejectCode, Transaction, parse};
-use crate::config::account::Account;
+use crate::config::account::AccountKey;
 
 const ID_TAG: &[u8] = b"cairn/submit/1";
 /// Of an id's 32 bytes so many stand in it: enough that no two lines have the same.
@@ -30,7 +30,7 @@ const ID_SIZE_BYTES: usize = 16;
 /// Signs lines.
 #[derive(Debug)]
 pub(super) struct Signer {
-    account: Account,
+    account: AccountKey,
     submission: String,
     /// For lines that say none themselves.
     valid_until: Option<u64>,
@@ -48,7 +48,7 @@ pub(super) struct Signed {
 
 impl Signer {
     /// A signer that checks lines; it signs when it has a chain. `valid_until` is of lines that say none themselves.
-    pub(super) fn new(account: Account, submission: Option<&str>, valid_until: Option<u64>) -> Self {
+    pub(super) fn new(account: AccountKey, submission: Option<&str>, valid_until: Option<u64>) -> Self {
         Self { account, submission: submission.unwrap_or_default().to_owned(), valid_until, chain: None }
     }
 
@@ -189,7 +189,7 @@ mod tests {
     }
 
     fn unbound(submission: Option<&str>, valid_until: Option<u64>) -> Signer {
-        Signer::new(Account::generate(&mut StdRng::from_seed([5; 32])), submission, valid_until)
+        Signer::new(AccountKey::generate(&mut StdRng::from_seed([5; 32])), submission, valid_until)
     }
 
     /// A signer for a chain at height 0 that remembers ids for so many blocks.

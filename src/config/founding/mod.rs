@@ -58,7 +58,7 @@ pub struct Founding {
     pub keys: KeySet,
     /// Whose genesis it is.
     pub source: Source,
-    /// Keeps it written down how far the chain's beginning is; `None` where nobody cares.
+    /// Keeps it written down how far the chain's beginning is; `None` for a chain that is thrown away.
     pub notes: Option<Notes>,
 }
 
@@ -71,7 +71,7 @@ pub enum Source {
     Chain,
     /// Kept from an earlier run.
     Kept,
-    /// Nobody's so far: made anew.
+    /// Made anew.
     New,
 }
 

@@ -19,8 +19,9 @@
 use ed25519_zebra::SigningKey;
 use zeroize::Zeroizing;
 
+use super::lines::{Lines, push_hex};
 use super::{Error, KeyPair, KeySet, bls};
-use crate::chain::{ValidatorId, hex_array};
+use crate::chain::ValidatorId;
 
 const MAGIC: &str = "cairn-keys 1";
 
@@ -40,19 +41,19 @@ impl KeySet {
 
     /// Reads the text of a key file. Errors name the line and what to do, and hold no secret.
     pub fn decode(text: &str) -> Result<KeySet, Error> {
-        let mut lines = Lines { lines: text.lines(), line: 0 };
+        let mut lines = Lines::of(text);
         match lines.next() {
             Some(MAGIC) => {}
-            _ => return Err(lines.expected("`cairn-keys 1`")),
+            _ => return Err(expected(&lines, "`cairn-keys 1`")),
         }
         let mut pairs = Vec::new();
         while let Some(line) = lines.next() {
             let id = line.strip_prefix("validator ").and_then(|id| id.parse().ok());
-            let id = id.ok_or_else(|| lines.expected("`validator` and its id"))?;
+            let id = id.ok_or_else(|| expected(&lines, "`validator` and its id"))?;
             pairs.push(decode_pair(id, &mut lines)?);
         }
         if pairs.is_empty() {
-            return Err(lines.expected("`validator` and its id"));
+            return Err(expected(&lines, "`validator` and its id"));
         }
         KeySet::new(pairs)
     }
@@ -63,6 +64,7 @@ impl KeyPair {
         let public = self.genesis_validator(0);
         text.push_str("validator ");
         text.push_str(&self.id.to_string());
+        text.push('\n');
         for (name, bytes) in [
             ("ed25519-secret", self.ed25519.as_bytes().as_slice()),
             ("bls-secret", self.bls.to_bytes().as_slice()),
@@ -70,31 +72,28 @@ impl KeyPair {
             ("bls-public", public.bls.as_slice()),
             ("possession", public.possession.as_slice()),
         ] {
-            text.push('\n');
-            text.push_str(name);
-            text.push(' ');
-            text.extend(bytes.iter().flat_map(|byte| hex_array::digits(*byte)).map(char::from));
+            push_hex(text, name, bytes);
         }
-        text.push_str("\nend\n");
+        text.push_str("end\n");
     }
 }
 
 fn decode_pair(id: ValidatorId, lines: &mut Lines<'_>) -> Result<KeyPair, Error> {
-    let seed = Zeroizing::new(lines.hex::<32>("ed25519-secret", "`ed25519-secret` and 64 hexadecimal digits")?);
-    let scalar = Zeroizing::new(lines.hex::<32>("bls-secret", "`bls-secret` and 64 hexadecimal digits")?);
-    let bls = bls::SecretKey::from_bytes(&scalar).ok_or_else(|| lines.expected("a BLS12-381 scalar"))?;
+    let seed = hex::<32>(lines, "ed25519-secret", "`ed25519-secret` and 64 hexadecimal digits")?;
+    let scalar = hex::<32>(lines, "bls-secret", "`bls-secret` and 64 hexadecimal digits")?;
+    let bls = bls::SecretKey::from_bytes(&scalar).ok_or_else(|| expected(lines, "a BLS12-381 scalar"))?;
     let pair = KeyPair { id, ed25519: SigningKey::from(*seed), bls };
-    let ed25519_public = lines.hex::<32>("ed25519-public", "`ed25519-public` and 64 hexadecimal digits")?;
-    let bls_public = lines.hex::<96>("bls-public", "`bls-public` and 192 hexadecimal digits")?;
-    let possession = lines.hex::<48>("possession", "`possession` and 96 hexadecimal digits")?;
+    let ed25519_public = hex::<32>(lines, "ed25519-public", "`ed25519-public` and 64 hexadecimal digits")?;
+    let bls_public = hex::<96>(lines, "bls-public", "`bls-public` and 192 hexadecimal digits")?;
+    let possession = hex::<48>(lines, "possession", "`possession` and 96 hexadecimal digits")?;
     if lines.next() != Some("end") {
-        return Err(lines.expected("`end`"));
+        return Err(expected(lines, "`end`"));
     }
     let own = pair.genesis_validator(0);
     for (field, belongs) in [
-        ("ed25519-public", own.ed25519 == ed25519_public),
-        ("bls-public", own.bls == bls_public),
-        ("possession", own.possession == possession),
+        ("ed25519-public", own.ed25519 == *ed25519_public),
+        ("bls-public", own.bls == *bls_public),
+        ("possession", own.possession == *possession),
     ] {
         if !belongs {
             return Err(Error::Damaged { id: pair.id.clone(), field });
@@ -103,33 +102,10 @@ fn decode_pair(id: ValidatorId, lines: &mut Lines<'_>) -> Result<KeyPair, Error>
     Ok(pair)
 }
 
-/// The lines that say something, with the number of the last one read.
-struct Lines<'t> {
-    lines: std::str::Lines<'t>,
-    line: usize,
+fn hex<const N: usize>(lines: &mut Lines<'_>, field: &str, what: &'static str) -> Result<Zeroizing<[u8; N]>, Error> {
+    lines.hex(field).ok_or_else(|| expected(lines, what))
 }
 
-impl<'t> Lines<'t> {
-    fn next(&mut self) -> Option<&'t str> {
-        loop {
-            self.line += 1;
-            let line = self.lines.next()?.trim();
-            if !line.is_empty() && !line.starts_with('#') {
-                return Some(line);
-            }
-        }
-    }
-
-    fn hex<const N: usize>(&mut self, field: &str, expected: &'static str) -> Result<[u8; N], Error> {
-        let digits = self.next().and_then(|line| line.strip_prefix(field)).and_then(|rest| rest.strip_prefix(' '));
-        let mut bytes = [0; N];
-        match digits.map(|digits| hex::decode_to_slice(digits, &mut bytes)) {
-            Some(Ok(())) => Ok(bytes),
-            _ => Err(self.expected(expected)),
-        }
-    }
-
-    fn expected(&self, expected: &'static str) -> Error {
-        Error::Syntax { line: self.line, expected }
-    }
+fn expected(lines: &Lines<'_>, expected: &'static str) -> Error {
+    Error::Syntax { line: lines.number(), expected }
 }

@@ -3,11 +3,13 @@
 //! ```text
 //! mod     a key pair, a set of them, and whether a set belongs to a genesis
 //! file    the text of a key file
+//! lines   what all key files are made of
 //! ```
 //!
 //! Secrets are wiped from memory when dropped, and neither errors nor debug output hold one.
 
 mod file;
+pub(crate) mod lines;
 #[cfg(test)]
 mod tests;
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::error::KafkaError;
 
 use crate::log::{ConsumerOptions, Error, Isolation, Kind, OutOfRange, ProducerOptions, Result};
 
@@ -114,12 +115,20 @@ pub(super) fn check(options: &Options) -> Result<()> {
         ClientConfig::new()
             .set(name, value)
             .create_native_config()
-            .map_err(|error| fatal(format!("property {name}={}: {error}", shown(name, value))))?;
+            .map_err(|error| fatal(format!("property {name}={}: {}", shown(name, value), reason(&error))))?;
     }
     if options.brokers.trim().is_empty() {
         return Err(fatal("no brokers given: name some as HOST:PORT[,HOST:PORT..]".to_owned()));
     }
     Ok(())
+}
+
+/// What librdkafka has against a property, without its name: the caller has said it.
+fn reason(error: &KafkaError) -> String {
+    match error {
+        KafkaError::ClientConfig(_, reason, _, _) => reason.split(": \"").next().unwrap_or(reason).to_owned(),
+        other => other.to_string(),
+    }
 }
 
 /// The value, unless it is a secret.
