@@ -43,8 +43,10 @@ impl Cluster {
 
     /// A broker of its own.
     pub(crate) fn start() -> Result<Self> {
-        // What starts it for tests panics where it cannot, with a line that says why.
+        // What starts it for tests panics where it cannot, with a line that says why; where it stood then says nothing more.
+        std::panic::set_hook(Box::new(|panic| eprintln!("{}", panic.payload_as_str().unwrap_or("no word of why"))));
         let started = std::panic::catch_unwind(|| test_cluster::Cluster::start_with(BROKER_PROPERTIES));
+        let _ = std::panic::take_hook();
         let own = started.map_err(|_| {
             Error::new(
                 "no broker could be started, for the reason above; --brokers HOST:PORT takes one that runs already",

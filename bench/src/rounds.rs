@@ -39,7 +39,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let streams = built(options, &mut subjects, &mut results);
     results.subjects = subjects.iter().map(|subject| subject.name.clone()).collect();
     if subjects.is_empty() {
-        return Err(Error::new(format!("nothing is left to measure\n{}", results.failures.join("\n"))));
+        return Err(Error::new("nothing is left to measure"));
     }
     let directory = Directory::new(options.directory.as_deref())?;
     let cluster = match &options.brokers {

@@ -24,7 +24,7 @@ impl Built {
             }
         }
         let mut maven = Command::new("mvn");
-        maven.args(["--quiet", "--batch-mode", "--file"]);
+        maven.args(["--quiet", "--batch-mode", "-Dstyle.color=never", "--file"]);
         maven.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("streams").join("pom.xml"));
         maven.arg(format!("-Dbench.directory={}", directory.display())).arg("package");
         let output = maven.stdin(Stdio::null()).output().doing("running mvn")?;
