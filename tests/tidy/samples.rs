@@ -72,7 +72,7 @@ fn commands_use_what_lies_beside_them_and_no_other_command() {
     assert_eq!(found("src/cli/replay.rs", "use super::report;\nuse super::verify::walk;"), [2]);
     assert_eq!(found("src/cli/replay.rs", "fn f() { super::run::tell() }"), [1]);
     assert_eq!(found("src/cli/demo/mod.rs", "use super::{graph, run};"), [1]);
-    assert_eq!(found("src/cli/demo/viewer.rs", "use super::super::run;\nuse super::super::blocks;"), [1]);
+    assert_eq!(found("src/cli/demo/viewer.rs", "use super::super::run;\nuse super::super::report;"), [1]);
     assert_eq!(found("src/cli/report.rs", "use crate::cli::verify;"), [1]);
     assert_eq!(found("src/cli/report.rs", "mod tests { use super::super::verify; }"), [1]);
     assert_eq!(found("src/cli/demo/viewer.rs", "use super::super::demo::traffic;\nuse super::traffic;"), CLEAN);

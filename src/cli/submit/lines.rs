@@ -320,7 +320,7 @@ mod tests {
             "0".repeat(128)
         );
         let earned = r#"{"from":"$validator-1","to":"bob","amount":3}"#;
-        let text = [GOOD, &keyed, &signed, earned].join("\n");
+        let text = [GOOD, &keyed, &signed, earned, ""].join("\n");
         let bad = |policy| {
             let preparation = Preparation::AsWritten(policy);
             let chunk = Lines::new(text.as_bytes(), &preparation).next().unwrap().unwrap();
