@@ -70,7 +70,7 @@ impl Cairn {
 
     /// Writes a record past the program, to a topic of the log in `log`.
     fn forge(&self, topic: &str, key: Option<&str>, value: &str, headers: &[(&str, &str)]) {
-        let log = EmbeddedLog::open(&self.path().join("log"), &Options::default(), Arc::new(|| 0)).unwrap();
+        let log = EmbeddedLog::open(self.path().join("log"), &Options::default(), Arc::new(|| 0)).unwrap();
         let name = topic.to_owned();
         log.create_topics(&[TopicSpec { name, partition_count: 1, replication_factor: None, config: Vec::new() }])
             .unwrap();
