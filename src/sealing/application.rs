@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use topology::codec::Bytes;
 use topology::graph::{Builder, Output, Topic, Topology};
 
 use crate::chain::{Genesis, Hash};
@@ -13,7 +12,7 @@ use super::notary::Notary;
 use super::processor::Seal;
 use super::rebuild::Progress;
 use super::topic::BlockchainTopic;
-use super::view::Stores;
+use super::view::{Stores, Tables};
 
 const SUB_TOPOLOGY: &str = "seal";
 /// The largest record of the topics that hold blocks, and what was proposed as one: 8 MiB.
@@ -100,33 +99,24 @@ impl Application {
     /// The graph.
     pub fn topology(&self) -> topology::Result<Topology> {
         let shared = &self.shared;
-        let mut builder = Builder::new();
-        let mut sealing = builder.sub_topology(SUB_TOPOLOGY);
+        let builder = Builder::new();
+        let sealing = builder.sub_topology(SUB_TOPOLOGY);
         sealing.single_writer(format!("cairn-{}-seal", shared.genesis_hash));
-        let stores = Stores::new();
-        for store in stores.all() {
-            sealing.store(store.clone());
-        }
         // Compaction would take records out before they are sealed.
         let transactions = Topic::new(&shared.transactions).partitions(1).config("cleanup.policy", "delete");
-        let input = sealing.source("transactions", transactions, Bytes, Bytes);
-        let evidence = Output::<Bytes, Bytes>::new("evidence");
-        let mut sealer = sealing.processor("sealer", &input).with_output(&evidence);
-        for store in stores.all() {
-            sealer = sealer.with_store(store);
-        }
-        let (for_processor, port) = (Arc::clone(shared), evidence.clone());
-        let blocks = sealer.supply(move |wiring| {
-            Seal::new(
-                Arc::clone(&for_processor),
-                stores.tables(wiring)?,
-                wiring.store(stores.decisions())?,
-                wiring.output(&port)?,
-            )
-        });
-        sealing.sink("blocks", &blocks, blockchain_topic(&shared.blockchain), Bytes, Bytes);
-        let offences = sealing.side_output(&evidence);
-        sealing.sink("offences", &offences, offences_topic(&shared.blockchain), Bytes, Bytes);
+        let input = sealing.source::<[u8], [u8]>(transactions).named("transactions");
+        let (stores, evidence) = (Stores::new(), Output::<[u8], [u8]>::new("evidence"));
+        let for_processor = Arc::clone(shared);
+        let blocks = input
+            .processor("sealer")
+            .with_output(&evidence)
+            .with_stores(stores.tables())
+            .with_store(stores.decisions())
+            .supply(move |(evidence, tables, decisions)| {
+                Seal::new(Arc::clone(&for_processor), Tables::new(tables), decisions, evidence)
+            });
+        blocks.sink(blockchain_topic(&shared.blockchain)).named("blocks");
+        sealing.side_output(&evidence).sink(offences_topic(&shared.blockchain)).named("offences");
         builder.build()
     }
 }

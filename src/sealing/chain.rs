@@ -17,7 +17,6 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError};
 
 use topology::Error;
-use topology::codec::Bytes;
 use topology::processor::Context;
 use topology::store::{self, Direction, KeyValueStore};
 
@@ -72,8 +71,8 @@ pub(super) enum Opened {
 pub(super) fn open(
     shared: &Arc<Shared>,
     tables: &Tables,
-    decisions: &KeyValueStore<Bytes, Bytes>,
-    context: &mut Context<'_, Bytes, Bytes>,
+    decisions: &KeyValueStore<[u8], [u8]>,
+    context: &mut Context<'_, [u8], [u8]>,
 ) -> topology::Result<Opened> {
     let left = shared.left.lock().unwrap_or_else(PoisonError::into_inner).take();
     // What came from the changelogs since is looked at as in a new process: anybody may have written to them.
@@ -122,7 +121,7 @@ impl Chain {
     }
 
     /// Takes no more input for now. What comes behind the open block's last record is delivered again when it is sealed.
-    pub(super) fn suspend(&self, context: &mut Context<'_, Bytes, Bytes>) {
+    pub(super) fn suspend(&self, context: &mut Context<'_, [u8], [u8]>) {
         if let Some(last) = self.open.last_offset() {
             context.suspend_from(at(last).next());
         }
@@ -184,7 +183,7 @@ fn rebuild(
     shared: &Arc<Shared>,
     why: &str,
     last: &Block,
-    context: &mut Context<'_, Bytes, Bytes>,
+    context: &mut Context<'_, [u8], [u8]>,
 ) -> topology::Result<Opened> {
     tracing::warn!(height = last.header.height, "rebuilding the state from the blockchain topic: {why}");
     shared.note_founded()?;
@@ -201,8 +200,8 @@ fn rebuild(
 fn found(
     shared: &Shared,
     tables: &Tables,
-    decisions: &KeyValueStore<Bytes, Bytes>,
-    context: &mut Context<'_, Bytes, Bytes>,
+    decisions: &KeyValueStore<[u8], [u8]>,
+    context: &mut Context<'_, [u8], [u8]>,
 ) -> topology::Result<Chain> {
     let genesis = &shared.genesis;
     shared.note_founding()?;
@@ -221,7 +220,7 @@ fn found(
     Ok(Chain { phase: Phase::Founding, ..chain })
 }
 
-fn clear(decisions: &KeyValueStore<Bytes, Bytes>) -> topology::Result<()> {
+fn clear(decisions: &KeyValueStore<[u8], [u8]>) -> topology::Result<()> {
     let mut keys = Vec::new();
     decisions.scan(Direction::Forward, |key, _| {
         keys.push(key.to_vec());
@@ -235,9 +234,9 @@ fn clear(decisions: &KeyValueStore<Bytes, Bytes>) -> topology::Result<()> {
 /// there is no block to compare them with; so one that no predecessor can have made is refused: it would cut a block as the rules
 /// do not, or hold input back for ever.
 pub(super) fn inherited_decisions(
-    decisions: &KeyValueStore<Bytes, Bytes>,
+    decisions: &KeyValueStore<[u8], [u8]>,
     replica: &Replica,
-    context: &Context<'_, Bytes, Bytes>,
+    context: &Context<'_, [u8], [u8]>,
 ) -> topology::Result<Vec<Decision>> {
     let height = replica.tip().height + 1;
     let decided = read_decisions(decisions, height)?;
@@ -260,7 +259,7 @@ pub(super) fn inherited_decisions(
 
 /// The committed decisions about a height. Rounds pass one after the other, so that nothing but a forger leaves one out; and where
 /// more passed than ever will, a forger keeps the height from being sealed.
-pub(super) fn read_decisions(decisions: &KeyValueStore<Bytes, Bytes>, height: u64) -> topology::Result<Vec<Decision>> {
+pub(super) fn read_decisions(decisions: &KeyValueStore<[u8], [u8]>, height: u64) -> topology::Result<Vec<Decision>> {
     let mut found = Vec::new();
     let mut unreadable = false;
     decisions.prefix(&Decision::key_prefix(height), Direction::Forward, |key, value| {

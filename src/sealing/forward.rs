@@ -1,6 +1,5 @@
 //! What leaves the sealer: blocks, and offences with their proof.
 
-use topology::codec::Bytes;
 use topology::log::Headers;
 use topology::processor::{self, Context, Port, Record};
 
@@ -10,7 +9,7 @@ use crate::consensus::Report;
 use super::input::TRANSACTIONS;
 
 /// Sends a block on behalf of its last record, whose offset is given.
-pub(super) fn forward_block(context: &mut Context<'_, Bytes, Bytes>, block: &Block, offset: i64) -> processor::Result {
+pub(super) fn forward_block(context: &mut Context<'_, [u8], [u8]>, block: &Block, offset: i64) -> processor::Result {
     let mut json = Vec::new();
     block.render(&mut json);
     let (key, timestamp_ms) = (block.key(), block.header.time_ms);
@@ -26,8 +25,8 @@ pub(super) fn forward_block(context: &mut Context<'_, Bytes, Bytes>, block: &Blo
 
 /// Sends an offence together with the block that punishes it.
 pub(super) fn forward_report(
-    port: &Port<Bytes, Bytes>,
-    context: &mut Context<'_, Bytes, Bytes>,
+    port: &Port<[u8], [u8]>,
+    context: &mut Context<'_, [u8], [u8]>,
     report: &Report,
     offset: i64,
     timestamp_ms: i64,

@@ -12,7 +12,6 @@
 //! mean other records. So does an end of the input at or below its offset.
 
 use topology::Error;
-use topology::codec::Bytes;
 use topology::processor::{Context, Position, Record};
 
 use crate::chain::{Block, Entry, Hash, TIMESTAMP_MS_MAX};
@@ -37,7 +36,7 @@ pub(super) struct InputStart {
 
 impl InputStart {
     /// Sets where the task's input begins. `covered` is the last record of the partition that is in a block.
-    pub(super) fn set(covered: Option<&Covered>, context: &mut Context<'_, Bytes, Bytes>) -> topology::Result<Self> {
+    pub(super) fn set(covered: Option<&Covered>, context: &mut Context<'_, [u8], [u8]>) -> topology::Result<Self> {
         let first = context.first_position(TRANSACTIONS);
         let group_offset = context.next_position(TRANSACTIONS).offset;
         let Some(covered) = covered else {
@@ -61,7 +60,7 @@ impl InputStart {
     }
 
     /// Whether a record is in a block already. Errors where the topic is not the one that the chain was made from.
-    pub(super) fn passes(&mut self, record: &Record<'_, Bytes, Bytes>) -> topology::Result<bool> {
+    pub(super) fn passes(&mut self, record: &Record<'_, [u8], [u8]>) -> topology::Result<bool> {
         if let Some(covered) = self.expected.take() {
             return if is(&covered, record) { Ok(true) } else { Err(other_topic(&covered)) };
         }
@@ -88,7 +87,7 @@ fn covered(entry: &Entry) -> Covered {
     Covered { offset: entry.origin.offset, timestamp_ms: entry.origin.timestamp_ms, original: entry.original }
 }
 
-fn is(covered: &Covered, record: &Record<'_, Bytes, Bytes>) -> bool {
+fn is(covered: &Covered, record: &Record<'_, [u8], [u8]>) -> bool {
     record.offset == covered.offset
         && record.timestamp_ms.clamp(-TIMESTAMP_MS_MAX, TIMESTAMP_MS_MAX) == covered.timestamp_ms
         && Hash::of_nullable(record.value) == covered.original
@@ -109,7 +108,7 @@ mod tests {
 
     use super::*;
 
-    fn record(offset: i64, timestamp_ms: i64, value: &[u8]) -> Record<'_, Bytes, Bytes> {
+    fn record(offset: i64, timestamp_ms: i64, value: &[u8]) -> Record<'_, [u8], [u8]> {
         Record { input: TRANSACTIONS, offset, timestamp_ms, key: None, value: Some(value), headers: Headers::NONE }
     }
 

@@ -1,7 +1,6 @@
 //! The open block: input that is held until it closes.
 
 use rand::CryptoRng;
-use topology::codec::Bytes;
 use topology::log::Header;
 use topology::processor::{DeadLetter, Record};
 
@@ -43,7 +42,7 @@ pub(super) struct Incoming {
 
 impl Incoming {
     /// Reads a record of the transactions topic. Whatever it holds, it becomes an entry.
-    pub(super) fn read(record: &Record<'_, Bytes, Bytes>, partition: i32) -> Self {
+    pub(super) fn read(record: &Record<'_, [u8], [u8]>, partition: i32) -> Self {
         let (entry, reason) = Entry::of_record(partition, record.offset, record.timestamp_ms, record.key, record.value);
         Self { entry, reason }
     }
@@ -59,7 +58,7 @@ impl OpenBlock {
     pub(super) fn offer(
         &mut self,
         incoming: Incoming,
-        record: &Record<'_, Bytes, Bytes>,
+        record: &Record<'_, [u8], [u8]>,
         now_ms: i64,
     ) -> (Verdict, Option<Incoming>) {
         let verdict = self.cutter.offer(&Item::from(&incoming.entry));
@@ -133,7 +132,7 @@ impl OpenBlock {
 }
 
 impl Original {
-    fn copy(record: &Record<'_, Bytes, Bytes>, reject: &Reject) -> Self {
+    fn copy(record: &Record<'_, [u8], [u8]>, reject: &Reject) -> Self {
         Self {
             offset: record.offset,
             timestamp_ms: record.timestamp_ms,

@@ -21,7 +21,6 @@ use std::sync::{Arc, PoisonError};
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use topology::codec::Bytes;
 use topology::processor::{self, Context, Port, Processor, Punctuation, Record, Schedule};
 use topology::store::{self, KeyValueStore};
 use topology::{Class, Error};
@@ -46,8 +45,8 @@ const REBUILD_LOOK_INTERVAL_MS: i64 = 100;
 pub(super) struct Seal {
     shared: Arc<Shared>,
     tables: Tables,
-    decisions: KeyValueStore<Bytes, Bytes>,
-    evidence: Port<Bytes, Bytes>,
+    decisions: KeyValueStore<[u8], [u8]>,
+    evidence: Port<[u8], [u8]>,
     randomness: StdRng,
     stage: Stage,
 }
@@ -60,17 +59,17 @@ enum Stage {
     Sealing(Box<Chain>),
 }
 
-type Output<'c> = Context<'c, Bytes, Bytes>;
+type Output<'c> = Context<'c, [u8], [u8]>;
 
 impl Seal {
     pub(super) fn new(
         shared: Arc<Shared>,
         tables: Tables,
-        decisions: KeyValueStore<Bytes, Bytes>,
-        evidence: Port<Bytes, Bytes>,
-    ) -> processor::Result<Self> {
+        decisions: KeyValueStore<[u8], [u8]>,
+        evidence: Port<[u8], [u8]>,
+    ) -> Self {
         let randomness = StdRng::from_seed(shared.entropy);
-        Ok(Self { shared, tables, decisions, evidence, randomness, stage: Stage::Created })
+        Self { shared, tables, decisions, evidence, randomness, stage: Stage::Created }
     }
 
     fn chain(&mut self) -> processor::Result<&mut Chain> {
@@ -83,7 +82,7 @@ impl Seal {
     }
 
     /// Takes one record into the open block, sealing blocks that it ends. False: no more input for now.
-    fn take(&mut self, record: &Record<'_, Bytes, Bytes>, context: &mut Output<'_>) -> processor::Result<bool> {
+    fn take(&mut self, record: &Record<'_, [u8], [u8]>, context: &mut Output<'_>) -> processor::Result<bool> {
         let partition = context.partition(TRANSACTIONS).partition;
         let now_ms = context.now_ms();
         let chain = self.chain()?;
@@ -253,10 +252,10 @@ impl Drop for Seal {
 }
 
 impl Processor for Seal {
-    type Key = Bytes;
-    type Value = Bytes;
-    type KeyOut = Bytes;
-    type ValueOut = Bytes;
+    type Key = [u8];
+    type Value = [u8];
+    type KeyOut = [u8];
+    type ValueOut = [u8];
 
     fn init(&mut self, context: &mut Output<'_>) -> processor::Result {
         let opened = chain::open(&self.shared, &self.tables, &self.decisions, context)?;
@@ -273,11 +272,11 @@ impl Processor for Seal {
         Ok(())
     }
 
-    fn process(&mut self, record: &Record<'_, Bytes, Bytes>, context: &mut Output<'_>) -> processor::Result {
+    fn process(&mut self, record: &Record<'_, [u8], [u8]>, context: &mut Output<'_>) -> processor::Result {
         self.process_batch(std::slice::from_ref(record), context)
     }
 
-    fn process_batch(&mut self, records: &[Record<'_, Bytes, Bytes>], context: &mut Output<'_>) -> processor::Result {
+    fn process_batch(&mut self, records: &[Record<'_, [u8], [u8]>], context: &mut Output<'_>) -> processor::Result {
         for record in records {
             if !self.take(record, context)? {
                 return Ok(());

@@ -4,8 +4,7 @@ use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
-use topology::codec::Bytes;
-use topology::graph::{Store, Wiring};
+use topology::graph::Store;
 use topology::store::{self, Direction, KeyValueStore};
 
 use crate::ledger::state::{Changes, Table, View};
@@ -15,32 +14,26 @@ const DECISIONS: &str = "decisions";
 /// The stores of the sealing sub-topology: one per table of the ledger, and the decisions.
 #[derive(Clone)]
 pub struct Stores {
-    tables: Vec<(Table, Store<Bytes, Bytes>)>,
-    decisions: Store<Bytes, Bytes>,
+    /// In the order of [`Table::ALL`].
+    tables: Vec<Store<[u8], [u8]>>,
+    decisions: Store<[u8], [u8]>,
 }
 
 impl Stores {
     /// In RocksDB.
     pub fn new() -> Self {
-        let tables = Table::ALL.into_iter().map(|table| (table, Store::rocksdb(table.name(), Bytes, Bytes)));
-        Self { tables: tables.collect(), decisions: Store::rocksdb(DECISIONS, Bytes, Bytes) }
+        let tables = Table::ALL.into_iter().map(|table| Store::rocksdb(table.name()));
+        Self { tables: tables.collect(), decisions: Store::rocksdb(DECISIONS) }
     }
 
-    /// All of them.
-    pub fn all(&self) -> impl Iterator<Item = &Store<Bytes, Bytes>> {
-        self.tables.iter().map(|(_, store)| store).chain([&self.decisions])
+    /// Those of the tables.
+    pub fn tables(&self) -> &[Store<[u8], [u8]>] {
+        &self.tables
     }
 
     /// The store of the decisions.
-    pub fn decisions(&self) -> &Store<Bytes, Bytes> {
+    pub fn decisions(&self) -> &Store<[u8], [u8]> {
         &self.decisions
-    }
-
-    /// Connects the tables.
-    pub fn tables(&self, wiring: &Wiring<'_>) -> topology::Result<Tables> {
-        let connect = |(table, store): &(Table, Store<Bytes, Bytes>)| Ok((*table, wiring.store(store)?));
-        let tables = self.tables.iter().map(connect).collect::<topology::Result<_>>()?;
-        Ok(Tables { tables, detached: None })
     }
 }
 
@@ -52,12 +45,17 @@ impl Default for Stores {
 
 /// The ledger's tables, as the ledger reads them.
 pub struct Tables {
-    tables: Vec<(Table, KeyValueStore<Bytes, Bytes>)>,
+    tables: Vec<(Table, KeyValueStore<[u8], [u8]>)>,
     /// The stores, where they are no task's.
     detached: Option<Rc<RefCell<store::Stores>>>,
 }
 
 impl Tables {
+    /// Over the stores of [`Stores::tables`].
+    pub(super) fn new(stores: Vec<KeyValueStore<[u8], [u8]>>) -> Self {
+        Self { tables: Table::ALL.into_iter().zip(stores).collect(), detached: None }
+    }
+
     /// Writes what a block changes.
     pub fn write(&self, changes: &Changes) -> store::Result<()> {
         for (table, key, value) in changes.iter() {
@@ -74,8 +72,7 @@ impl Tables {
     pub fn over(stores: &Rc<RefCell<store::Stores>>) -> topology::Result<Self> {
         let index =
             |name: &str| stores.borrow().specs().iter().position(|spec| spec.name == name).unwrap_or(usize::MAX);
-        let connect =
-            |table: Table| Ok((table, KeyValueStore::new(Rc::clone(stores), index(table.name()), Bytes, Bytes)?));
+        let connect = |table: Table| Ok((table, KeyValueStore::new(Rc::clone(stores), index(table.name()))?));
         let tables = Table::ALL.into_iter().map(connect).collect::<topology::Result<_>>()?;
         Ok(Self { tables, detached: Some(Rc::clone(stores)) })
     }
@@ -98,7 +95,7 @@ impl Tables {
         Ok(stores.flush()?)
     }
 
-    fn store(&self, table: Table) -> store::Result<&KeyValueStore<Bytes, Bytes>> {
+    fn store(&self, table: Table) -> store::Result<&KeyValueStore<[u8], [u8]>> {
         let found = self.tables.iter().find(|(named, _)| *named == table);
         let missing =
             || store::Error::new(store::Kind::Invalid, format!("there is no store for table '{}'", table.name()));

@@ -14,48 +14,18 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use topology::client::{Client, Config, State};
-use topology::codec::{Bytes, I64};
 use topology::graph::{Builder, Store, Topic, Topology};
 use topology::log::kafka::{self, KafkaLog};
 use topology::log::{Isolation, Log, TopicPartition};
-use topology::processor::{self, Context, Processor, Record};
-use topology::store::KeyValueStore;
-
-struct Count {
-    counts: KeyValueStore<Bytes, I64>,
-}
-
-impl Processor for Count {
-    type Key = Bytes;
-    type Value = Bytes;
-    type KeyOut = Bytes;
-    type ValueOut = I64;
-
-    fn process(
-        &mut self,
-        record: &Record<'_, Bytes, Bytes>,
-        context: &mut Context<'_, Bytes, I64>,
-    ) -> processor::Result {
-        let Some(key) = record.key else { return Ok(()) };
-        let count = self.counts.update(&key, |count| Some(count.unwrap_or(0) + 1))?;
-        context.forward(record.with(Some(key), count))
-    }
-}
 
 fn counting(arguments: &Arguments) -> topology::Result<Topology> {
-    let mut builder = Builder::new();
-    let mut counting = builder.sub_topology("counting");
     let counts = match arguments.in_memory {
-        true => Store::memory("counts", Bytes, I64),
-        false => Store::rocksdb("counts", Bytes, I64),
+        true => Store::memory("counts"),
+        false => Store::rocksdb("counts"),
     };
-    let counts = counting.store(counts);
-    let words = counting.source("words", Topic::new(&arguments.input).must_exist(), Bytes, Bytes);
-    let counted = counting
-        .processor("count", &words)
-        .with_store(&counts)
-        .supply(move |wiring| Ok(Count { counts: wiring.store(&counts)? }));
-    counting.sink("totals", &counted, Topic::new(&arguments.output).partitions(1), Bytes, I64);
+    let builder = Builder::new();
+    let words = builder.sub_topology("counting").source::<[u8], [u8]>(Topic::new(&arguments.input).must_exist());
+    words.count(&counts).sink(Topic::new(&arguments.output).partitions(1));
     builder.build()
 }
 

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use topology::clock::{Clock, SystemClock};
-use topology::codec::{I64, Utf8};
 use topology::log::memory::MemoryLog;
 use topology::log::{Log, Producer, ProducerOptions, ProducerRecord, TopicPartition, TopicSpec};
 use topology::restore::{Changelog, Options, Plan, Restore};
@@ -86,7 +85,7 @@ fn count(
     producer.init_transactions(TIMEOUT)?;
     stores.begin_changelog(0, [1; 16])?;
     let stores = Rc::new(RefCell::new(stores));
-    let counts = KeyValueStore::new(Rc::clone(&stores), 0, Utf8, I64)?;
+    let counts = KeyValueStore::<str, i64>::new(Rc::clone(&stores), 0)?;
     let (mut process_us, mut produce_us, mut apply_us, mut longest_us) = (0, 0, 0, 0);
     let (mut random, mut done) = (1u64, 0);
     let (cpu_before, started) = (cpu_ms(), clock.monotonic_ms());

@@ -25,51 +25,27 @@
 //! ```
 //! use std::sync::Arc;
 //! use topology::client::{Client, Config};
-//! use topology::codec::{I64, Utf8};
-//! use topology::graph::{Builder, Store, Topic};
+//! use topology::graph::{Builder, Store};
 //! use topology::log::memory::MemoryLog;
-//! use topology::processor::{self, Context, Processor, Record};
-//! use topology::store::KeyValueStore;
 //! use topology::test_driver::TestDriver;
 //!
-//! struct Count {
-//!     counts: KeyValueStore<Utf8, I64>,
-//! }
-//!
-//! impl Processor for Count {
-//!     type Key = Utf8;
-//!     type Value = Utf8;
-//!     type KeyOut = Utf8;
-//!     type ValueOut = I64;
-//!
-//!     fn process(&mut self, record: &Record<'_, Utf8, Utf8>, context: &mut Context<'_, Utf8, I64>) -> processor::Result {
-//!         let Some(word) = record.key else { return Ok(()) };
-//!         let count = self.counts.get(&word)?.unwrap_or(0) + 1;
-//!         self.counts.put(&word, &count)?;
-//!         context.forward(record.with(Some(word), Some(count)))
-//!     }
-//! }
-//!
-//! # fn main() -> processor::Result {
-//! let mut builder = Builder::new();
-//! let mut counting = builder.sub_topology("counting");
-//! let counts = counting.store(Store::rocksdb("counts", Utf8, I64));
-//! let words = counting.source("words", Topic::new("words"), Utf8, Utf8);
-//! let for_processor = counts.clone();
-//! let counted = counting
-//!     .processor("count", &words)
-//!     .with_store(&counts)
-//!     .supply(move |wiring| Ok(Count { counts: wiring.store(&for_processor)? }));
-//! counting.sink("totals", &counted, Topic::new("totals"), Utf8, I64);
+//! # fn main() -> topology::Result<()> {
+//! let builder = Builder::new();
+//! builder
+//!     .sub_topology("splitting")
+//!     .source::<[u8], str>("lines")
+//!     .flat_map::<str, ()>(|line, out| line.value.unwrap_or_default().split(' ').for_each(|word| out.emit(word, ())))
+//!     .sink("words");
+//! let counts = Store::rocksdb("counts");
+//! builder.sub_topology("counting").source::<str, ()>("words").count(&counts).sink("totals");
 //! let topology = builder.build()?;
 //!
 //! // In a test: records in, records out, and a look into the store.
 //! let mut driver = TestDriver::new(&topology, "app", 0)?;
-//! for word in ["to", "be", "or", "not", "to", "be"] {
-//!     driver.pipe("words", Some(word.as_bytes()), None, 0)?;
-//! }
-//! driver.commit()?;
-//! assert_eq!(driver.read("totals").len(), 6);
+//! driver.input::<[u8], str>("lines").pipe(b"", "to be or not to be")?;
+//! driver.commit()?; // the words are there
+//! driver.commit()?; // they are counted
+//! assert_eq!(driver.output::<str, i64>("totals").read()?[4..], [(Some("to"), Some(2)), (Some("be"), Some(2))]);
 //! assert_eq!(driver.store(&counts)?.get(&"be")?, Some(2));
 //!
 //! // For real: on a memory log here, on `kafka::KafkaLog` or `embedded::EmbeddedLog` elsewhere.

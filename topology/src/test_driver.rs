@@ -6,41 +6,22 @@
 //! asks for it.
 //!
 //! ```
-//! use topology::codec::{Bytes, I64};
-//! use topology::graph::{Builder, Store, Topic};
+//! use topology::graph::{Builder, Store};
 //! use topology::test_driver::TestDriver;
-//! # use topology::processor::{self, Context, Processor, Record};
-//! # use topology::store::KeyValueStore;
-//! # struct Count { counts: KeyValueStore<Bytes, I64> }
-//! # impl Processor for Count {
-//! #     type Key = Bytes; type Value = Bytes; type KeyOut = Bytes; type ValueOut = I64;
-//! #     fn process(&mut self, record: &Record<'_, Bytes, Bytes>, context: &mut Context<'_, Bytes, I64>) -> processor::Result {
-//! #         let Some(key) = record.key else { return Ok(()) };
-//! #         let count = self.counts.get(&key)?.unwrap_or(0) + 1;
-//! #         self.counts.put(&key, &count)?;
-//! #         context.forward(record.with(Some(key), Some(count)))
-//! #     }
-//! # }
-//! let mut builder = Builder::new();
-//! let mut counting = builder.sub_topology("counting");
-//! let counts = counting.store(Store::rocksdb("counts", Bytes, I64));
-//! let for_processor = counts.clone();
-//! let words = counting.source("words", Topic::new("words"), Bytes, Bytes);
-//! let counted = counting
-//!     .processor("count", &words)
-//!     .with_store(&counts)
-//!     .supply(move |wiring| Ok(Count { counts: wiring.store(&for_processor)? }));
-//! counting.sink("totals", &counted, Topic::new("totals"), Bytes, I64);
+//!
+//! let builder = Builder::new();
+//! let counts: Store<str, i64> = Store::rocksdb("counts");
+//! builder.sub_topology("counting").source::<str, [u8]>("words").count(&counts).sink("totals");
 //! let mut driver = TestDriver::new(&builder.build()?, "app", 0)?;
 //!
-//! driver.pipe("words", Some(b"apple"), None, 7)?;
+//! driver.input::<str, [u8]>("words").pipe("apple", b"")?;
 //! assert!(driver.read("totals").is_empty()); // nothing is visible before the commit
 //! driver.commit()?;
-//! assert_eq!(driver.read("totals")[0].value.as_deref(), Some(&1_i64.to_be_bytes()[..]));
+//! assert_eq!(driver.output::<str, i64>("totals").read()?, [(Some("apple"), Some(1))]);
 //!
-//! driver.pipe("words", Some(b"apple"), None, 8)?;
+//! driver.input::<str, [u8]>("words").pipe("apple", b"")?;
 //! driver.abort()?; // the transaction failed: the record is processed again, from the committed state
-//! assert_eq!(driver.store(&counts)?.get(&&b"apple"[..])?, Some(2));
+//! assert_eq!(driver.store(&counts)?.get(&"apple")?, Some(2));
 //! # Ok::<(), topology::Error>(())
 //! ```
 
@@ -49,6 +30,7 @@ mod mishaps;
 mod record;
 #[cfg(test)]
 mod tests;
+mod typed;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -56,6 +38,7 @@ use std::rc::Rc;
 use drive::{Drive, collect, next_offset};
 use mishaps::Replaced;
 pub use record::OwnedRecord;
+pub use typed::{Input, Output};
 
 use crate::codec::Codec;
 use crate::error::{Error, Result};
@@ -263,16 +246,11 @@ impl TestDriver {
     }
 
     /// A handle to a store, uncommitted writes included. It must be dropped before [`TestDriver::abort`].
-    pub fn store<K: Codec, V: Codec>(&self, store: &Store<K, V>) -> Result<KeyValueStore<K, V>> {
+    pub fn store<K: Codec + ?Sized, V: Codec + ?Sized>(&self, store: &Store<K, V>) -> Result<KeyValueStore<K, V>> {
         for (drive, spec) in self.drives.iter().zip(self.topology.sub_topologies.iter()) {
             let index = spec.stores.iter().position(|at| at.name == store.name());
             if let (Some(index), Some(task)) = (index, &drive.task) {
-                return Ok(KeyValueStore::new(
-                    Rc::clone(task.stores()),
-                    index,
-                    store.key_codec(),
-                    store.value_codec(),
-                )?);
+                return Ok(KeyValueStore::new(Rc::clone(task.stores()), index)?);
             }
         }
         Err(Error::stop(format!("there is no store '{}'", store.name())))

@@ -8,11 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use topology::client::{Client, Config, State};
-use topology::codec::{Bytes, I64};
 use topology::graph::{Builder, Store, Topic, Topology};
 use topology::log::kafka::{self, KafkaLog};
-use topology::processor::{Context, Processor, Record};
-use topology::store::KeyValueStore;
 
 use crate::arguments::Application;
 use crate::error::{Doing, Result};
@@ -30,42 +27,15 @@ pub(crate) struct Arguments {
     in_memory: bool,
 }
 
-struct Count {
-    counts: KeyValueStore<Bytes, I64>,
-}
-
-impl Processor for Count {
-    type Key = Bytes;
-    type Value = Bytes;
-    type KeyOut = Bytes;
-    type ValueOut = I64;
-
-    fn process(
-        &mut self,
-        record: &Record<'_, Bytes, Bytes>,
-        context: &mut Context<'_, Bytes, I64>,
-    ) -> topology::processor::Result {
-        let Some(key) = record.key else { return Ok(()) };
-        let count = self.counts.update(&key, |count| Some(count.unwrap_or(0) + 1))?;
-        context.forward(record.with(Some(key), count))
-    }
-}
-
 fn counting(arguments: &Arguments) -> topology::Result<Topology> {
-    let mut builder = Builder::new();
-    let mut counting = builder.sub_topology("counting");
+    let builder = Builder::new();
     let counts = match arguments.in_memory {
-        true => Store::memory("counts", Bytes, I64),
-        false => Store::rocksdb("counts", Bytes, I64),
+        true => Store::memory("counts"),
+        false => Store::rocksdb("counts"),
     };
-    let counts = counting.store(counts);
-    let input = counting.source("input", Topic::new(&arguments.application.input).must_exist(), Bytes, Bytes);
-    let counted = counting
-        .processor("count", &input)
-        .with_store(&counts)
-        .supply(move |wiring| Ok(Count { counts: wiring.store(&counts)? }));
+    let input = Topic::new(&arguments.application.input).must_exist();
     let output = Topic::new(&arguments.application.output).partitions(1);
-    counting.sink("output", &counted, output, Bytes, I64);
+    builder.sub_topology("counting").source::<[u8], [u8]>(input).count(&counts).sink(output);
     builder.build()
 }
 

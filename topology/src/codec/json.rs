@@ -1,50 +1,52 @@
 //! JSON by way of serde.
 
-use std::fmt;
-use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Codec, DecodeError, EncodeError};
 
-/// Any serde type, as JSON on one line.
-pub struct Json<T>(PhantomData<fn() -> T>);
+/// A value of any serde type, whose bytes are JSON on one line.
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use topology::codec::{Codec, Json};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Order {
+///     item: String,
+///     count: u32,
+/// }
+///
+/// let order = Json::<Order>::decode(br#"{"item":"tea","count":2}"#).unwrap();
+/// assert_eq!((order.item.as_str(), order.count), ("tea", 2));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Json<T>(pub T);
 
-impl<T> Json<T> {
-    /// The codec.
-    pub fn new() -> Self {
-        Self(PhantomData)
+impl<T> Deref for Json<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
     }
 }
 
-impl<T> Default for Json<T> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<T> Clone for Json<T> {
-    fn clone(&self) -> Self {
-        Self::new()
-    }
-}
-
-impl<T> fmt::Debug for Json<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Json")
+impl<T> DerefMut for Json<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0
     }
 }
 
 impl<T: Serialize + DeserializeOwned + 'static> Codec for Json<T> {
-    type Item<'a> = T;
-
-    fn decode(&self, bytes: &[u8]) -> Result<T, DecodeError> {
-        serde_json::from_slice(bytes).map_err(|error| DecodeError::new(format!("not the expected JSON: {error}")))
+    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let value = serde_json::from_slice(bytes);
+        value.map(Json).map_err(|error| DecodeError::new(format!("not the expected JSON: {error}")))
     }
 
-    fn encode(&self, item: &T, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        serde_json::to_writer(out, item).map_err(|error| EncodeError::new(format!("it cannot be JSON: {error}")))
+    fn encode(item: &Self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        serde_json::to_writer(out, &item.0).map_err(|error| EncodeError::new(format!("it cannot be JSON: {error}")))
     }
 }
 
@@ -57,9 +59,9 @@ mod tests {
     #[test]
     fn what_json_cannot_say_is_an_error_and_not_null() {
         let with_a_list_as_key = BTreeMap::from([(vec![1], 2)]);
-        assert!(Json::new().encode(&with_a_list_as_key, &mut Vec::new()).is_err());
+        assert!(Json::encode(&Json(with_a_list_as_key), &mut Vec::new()).is_err());
         let mut bytes = Vec::new();
-        Json::new().encode(&vec![1, 2], &mut bytes).unwrap();
+        Json::encode(&Json(vec![1, 2]), &mut bytes).unwrap();
         assert_eq!(bytes, b"[1,2]");
     }
 }

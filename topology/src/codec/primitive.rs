@@ -1,75 +1,83 @@
-//! Codecs of plain types.
+//! Bytes of plain types: those that Java's serializers write.
 
 use super::{Codec, DecodeError, EncodeError};
 
 /// Bytes as they are.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Bytes;
-
-impl Codec for Bytes {
-    type Item<'a> = &'a [u8];
-
-    fn decode<'a>(&self, bytes: &'a [u8]) -> Result<&'a [u8], DecodeError> {
+impl Codec for [u8] {
+    fn decode(bytes: &[u8]) -> Result<&[u8], DecodeError> {
         Ok(bytes)
     }
 
-    fn encode(&self, item: &&[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    fn encode(item: &&[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        out.extend_from_slice(item);
+        Ok(())
+    }
+}
+
+/// Bytes as they are, copied.
+impl Codec for Vec<u8> {
+    fn decode(bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
+        Ok(bytes.to_vec())
+    }
+
+    fn encode(item: &Vec<u8>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         out.extend_from_slice(item);
         Ok(())
     }
 }
 
 /// Text in UTF-8.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Utf8;
-
-impl Codec for Utf8 {
-    type Item<'a> = &'a str;
-
-    fn decode<'a>(&self, bytes: &'a [u8]) -> Result<&'a str, DecodeError> {
+impl Codec for str {
+    fn decode(bytes: &[u8]) -> Result<&str, DecodeError> {
         std::str::from_utf8(bytes).map_err(|error| DecodeError::new(format!("not UTF-8: {error}")))
     }
 
-    fn encode(&self, item: &&str, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    fn encode(item: &&str, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         out.extend_from_slice(item.as_bytes());
         Ok(())
     }
 }
 
-/// A signed 64-bit integer, 8 bytes big endian. As a key it sorts by its bits: negative numbers come last.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct I64;
-
-impl Codec for I64 {
-    type Item<'a> = i64;
-
-    fn decode(&self, bytes: &[u8]) -> Result<i64, DecodeError> {
-        Ok(i64::from_be_bytes(eight(bytes)?))
+/// Text in UTF-8, copied.
+impl Codec for String {
+    fn decode(bytes: &[u8]) -> Result<String, DecodeError> {
+        str::decode(bytes).map(str::to_owned)
     }
 
-    fn encode(&self, item: &i64, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        out.extend_from_slice(&item.to_be_bytes());
+    fn encode(item: &String, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        str::encode(&item.as_str(), out)
+    }
+}
+
+/// Nothing: no bytes at all.
+impl Codec for () {
+    fn decode(bytes: &[u8]) -> Result<(), DecodeError> {
+        fixed(bytes).map(|[]: [u8; 0]| ())
+    }
+
+    fn encode((): &(), _: &mut Vec<u8>) -> Result<(), EncodeError> {
         Ok(())
     }
 }
 
-/// An unsigned 64-bit integer, 8 bytes big endian; sorts by value.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct U64;
+/// Numbers, big endian. As keys they sort by their bits: of signed ones the negative come last.
+macro_rules! number {
+    ($($number:ty),*) => {$(
+        impl Codec for $number {
+            fn decode(bytes: &[u8]) -> Result<$number, DecodeError> {
+                fixed(bytes).map(<$number>::from_be_bytes)
+            }
 
-impl Codec for U64 {
-    type Item<'a> = u64;
-
-    fn decode(&self, bytes: &[u8]) -> Result<u64, DecodeError> {
-        Ok(u64::from_be_bytes(eight(bytes)?))
-    }
-
-    fn encode(&self, item: &u64, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        out.extend_from_slice(&item.to_be_bytes());
-        Ok(())
-    }
+            fn encode(item: &$number, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+                out.extend_from_slice(&item.to_be_bytes());
+                Ok(())
+            }
+        }
+    )*};
 }
 
-fn eight(bytes: &[u8]) -> Result<[u8; 8], DecodeError> {
-    bytes.try_into().map_err(|_| DecodeError::new(format!("{} bytes where 8 were expected", bytes.len())))
+number!(u8, i8, u16, i16, u32, i32, u64, i64, u128, i128, f32, f64);
+
+fn fixed<const N: usize>(bytes: &[u8]) -> Result<[u8; N], DecodeError> {
+    bytes.try_into().map_err(|_| DecodeError::new(format!("{} bytes where {N} were expected", bytes.len())))
 }

@@ -8,8 +8,10 @@ use crate::store::is_plain_name;
 use super::topic::DEAD_LETTERS;
 use super::{Kind, SubTopologySpec, Topic};
 
-/// The longest name of a sub-topology or a node.
-const NAME_BYTES_MAX: usize = 100;
+/// The longest name of a sub-topology, which is a part of paths.
+const SUB_TOPOLOGY_BYTES_MAX: usize = 100;
+/// The longest name of a node, which may be that of a topic and what is done with it.
+const NODE_BYTES_MAX: usize = 400;
 /// The longest name of a topic that Kafka takes.
 const TOPIC_BYTES_MAX: usize = 249;
 
@@ -22,8 +24,8 @@ pub(super) fn check(sub_topologies: &mut [SubTopologySpec], mut mistakes: Vec<St
     let stores = sub_topologies.iter().flat_map(|sub| sub.stores.iter().map(|s| s.name.as_str()));
     let nodes = sub_topologies.iter().flat_map(|sub| sub.nodes.iter().map(|n| n.name.as_str()));
     let names = sub_topologies.iter().map(|sub| sub.name.as_str());
-    legal("sub-topology", names.clone(), &mut mistakes);
-    legal("node", nodes.clone(), &mut mistakes);
+    legal("sub-topology", names.clone(), SUB_TOPOLOGY_BYTES_MAX, &mut mistakes);
+    legal("node", nodes.clone(), NODE_BYTES_MAX, &mut mistakes);
     unique("sub-topology", names, &mut mistakes);
     unique("store", stores, &mut mistakes);
     unique("node", nodes, &mut mistakes);
@@ -38,28 +40,27 @@ pub(super) fn check(sub_topologies: &mut [SubTopologySpec], mut mistakes: Vec<St
 /// Makes all that is asked of a topic, by whichever node, asked by every node that uses it.
 fn join_topics(sub_topologies: &mut [SubTopologySpec], mistakes: &mut Vec<String>) {
     let mut joined: BTreeMap<String, Topic> = BTreeMap::new();
-    for node in sub_topologies.iter().flat_map(|sub| &sub.nodes) {
-        for topic in node.kind.topics() {
-            let all = joined.entry(topic.name().to_owned()).or_insert_with(|| Topic::new(topic.name()));
-            if let Err(conflict) = all.join(topic) {
-                let (name, node) = (topic.name(), &node.name);
-                mistakes.push(format!(
-                    "topic '{name}' cannot have {conflict} (node '{node}'): ask the same of it everywhere"
-                ));
-            }
+    let nodes = sub_topologies.iter().flat_map(|sub| &sub.nodes);
+    for (node, topic) in nodes.flat_map(|node| node.kind.topics().iter().map(move |topic| (node, topic))) {
+        let all = joined.entry(topic.name().to_owned()).or_insert_with(|| Topic::new(topic.name()));
+        if let Err(conflict) = all.join(topic) {
+            let (name, node) = (topic.name(), &node.name);
+            mistakes
+                .push(format!("topic '{name}' cannot have {conflict} (node '{node}'): ask the same of it everywhere"));
         }
     }
-    for topic in sub_topologies.iter_mut().flat_map(|sub| &mut sub.nodes).flat_map(|node| node.kind.topics_mut()) {
+    let nodes = sub_topologies.iter_mut().flat_map(|sub| &mut sub.nodes);
+    for topic in nodes.flat_map(|node| node.kind.topics_mut()) {
         if let Some(all) = joined.get(topic.name()) {
             topic.clone_from(all);
         }
     }
 }
 
-fn legal<'a>(what: &str, names: impl Iterator<Item = &'a str>, mistakes: &mut Vec<String>) {
-    for name in names.filter(|name| !is_plain_name(name, NAME_BYTES_MAX)) {
+fn legal<'a>(what: &str, names: impl Iterator<Item = &'a str>, bytes_max: usize, mistakes: &mut Vec<String>) {
+    for name in names.filter(|name| !is_plain_name(name, bytes_max)) {
         mistakes.push(format!(
-            "the {what} name '{name}' is not made of a-z, A-Z, 0-9, '.', '_' and '-' (1 to {NAME_BYTES_MAX} of them)"
+            "the {what} name '{name}' is not made of a-z, A-Z, 0-9, '.', '_' and '-' (1 to {bytes_max} of them)"
         ));
     }
 }
@@ -92,18 +93,35 @@ fn check_sources<'a>(sub: &'a SubTopologySpec, sources: &mut BTreeSet<&'a str>, 
     if let Err(mistake) = sub.partition_count() {
         mistakes.push(mistake);
     }
-    for (node, topic) in sub.nodes.iter().flat_map(|node| node.kind.topics().iter().map(move |topic| (node, topic))) {
+    for node in &sub.nodes {
         let length_max = match &node.kind {
             // The name of its dead letters must be one too.
             Kind::Source { .. } => TOPIC_BYTES_MAX - DEAD_LETTERS.len(),
-            Kind::Sink { .. } | Kind::Processor { .. } => TOPIC_BYTES_MAX,
+            _ => TOPIC_BYTES_MAX,
         };
-        if !is_plain_name(topic.name(), length_max) {
-            let (name, node) = (topic.name(), &node.name);
-            mistakes.push(format!(
-                "'{name}' (node '{node}') is not a topic name that Kafka takes: use 1 to {length_max} of a-z, A-Z, 0-9, '.', '_' and '-'"
-            ));
+        for topic in node.kind.topics() {
+            if !is_plain_name(topic.name(), length_max) {
+                let (name, node) = (topic.name(), &node.name);
+                mistakes.push(format!(
+                    "'{name}' (node '{node}') is not a topic name that Kafka takes: use 1 to {length_max} of a-z, A-Z, 0-9, '.', '_' and '-'"
+                ));
+            }
         }
+        if let Kind::Sink { topics, is_partitioned } = &node.kind {
+            check_sink(&node.name, topics, *is_partitioned, mistakes);
+        }
+    }
+}
+
+fn check_sink(node: &str, topics: &[Topic], is_partitioned: bool, mistakes: &mut Vec<String>) {
+    if topics.is_empty() {
+        mistakes.push(format!("sink '{node}' has no topic to choose from: name all that there may be"));
+    }
+    for topic in topics.iter().filter(|topic| is_partitioned && topic.partition_count().is_none()) {
+        let name = topic.name();
+        mistakes.push(format!(
+            "sink '{node}' chooses partitions of topic '{name}' and cannot know how many there are: say it with Topic::partitions"
+        ));
     }
 }
 
@@ -112,12 +130,6 @@ fn check_stores(sub: &SubTopologySpec, mistakes: &mut Vec<String>) {
     for node in &sub.nodes {
         let Kind::Processor { stores, .. } = &node.kind else { continue };
         for store in stores {
-            if !sub.stores.iter().any(|spec| &spec.name == store) {
-                mistakes.push(format!(
-                    "processor '{}' uses store '{store}', which sub-topology '{}' does not declare",
-                    node.name, sub.name
-                ));
-            }
             used.insert(store.as_str());
         }
     }
@@ -131,20 +143,17 @@ fn check_stores(sub: &SubTopologySpec, mistakes: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::Bytes;
-    use crate::graph::{Builder, SubTopology, Topology};
+    use crate::graph::{Builder, Store, SubTopology, Topology};
 
-    fn copy(sub: &mut SubTopology<'_>, from: Topic, to: Topic) {
-        let (source, sink) = (format!("from-{}", from.name()), format!("to-{}-from-{}", to.name(), from.name()));
-        let input = sub.source(&source, from, Bytes, Bytes);
-        sub.sink(&sink, &input, to, Bytes, Bytes);
+    fn copy(sub: &SubTopology, from: Topic, to: Topic) {
+        sub.source::<[u8], [u8]>(from).sink(to);
     }
 
     /// Two stages, tied by a topic of which each asks something.
     fn tied(written: Topic, read: Topic) -> Result<Topology> {
-        let mut builder = Builder::new();
-        copy(&mut builder.sub_topology("one"), Topic::new("in"), written);
-        copy(&mut builder.sub_topology("two"), read, Topic::new("out"));
+        let builder = Builder::new();
+        copy(&builder.sub_topology("one"), Topic::new("in"), written);
+        copy(&builder.sub_topology("two"), read, Topic::new("out"));
         builder.build()
     }
 
@@ -174,11 +183,10 @@ mod tests {
     #[test]
     fn a_sub_topology_reads_several_topics_with_one_source_or_several_but_each_once() {
         let build = |second: &[&str]| {
-            let mut builder = Builder::new();
-            let mut sub = builder.sub_topology("sub");
-            sub.source("one", [Topic::new("a"), Topic::new("b")], Bytes, Bytes);
-            let topics: Vec<Topic> = second.iter().map(|name| Topic::new(*name)).collect();
-            sub.source("two", topics, Bytes, Bytes);
+            let builder = Builder::new();
+            let sub = builder.sub_topology("sub");
+            let _ = sub.source::<[u8], [u8]>(["a", "b"]).named("one");
+            let _ = sub.source::<[u8], [u8]>(second.to_vec()).named("two");
             builder.build()
         };
         let topology = build(&["c"]).unwrap();
@@ -194,10 +202,10 @@ mod tests {
 
     #[test]
     fn topics_that_one_sub_topology_reads_cannot_be_asked_for_with_other_partitions() {
-        let mut builder = Builder::new();
-        let mut sub = builder.sub_topology("sub");
-        sub.source("one", [Topic::new("a").partitions(2), Topic::new("b")], Bytes, Bytes);
-        sub.source("two", Topic::new("c").partitions(3), Bytes, Bytes);
+        let builder = Builder::new();
+        let sub = builder.sub_topology("sub");
+        sub.source::<[u8], [u8]>([Topic::new("a").partitions(2), Topic::new("b")]);
+        sub.source::<[u8], [u8]>(Topic::new("c").partitions(3));
         let mistakes = mistakes(builder.build());
         assert!(mistakes.contains("topic 'a' with 2 partitions and topic 'c' with 3"), "{mistakes}");
     }
@@ -205,10 +213,9 @@ mod tests {
     #[test]
     fn a_topic_name_may_be_as_long_as_kafka_takes_it_with_its_dead_letters() {
         let named = |from: usize, to: usize| {
-            let mut builder = Builder::new();
-            let mut sub = builder.sub_topology("sub");
-            let input = sub.source("in", Topic::new("i".repeat(from)), Bytes, Bytes);
-            sub.sink("out", &input, Topic::new("o".repeat(to)), Bytes, Bytes);
+            let builder = Builder::new();
+            let input = builder.sub_topology("sub").source::<[u8], [u8]>(Topic::new("i".repeat(from))).named("in");
+            input.sink(Topic::new("o".repeat(to))).named("out");
             mistakes(builder.build())
         };
         assert_eq!(named(236, 249), "");
@@ -217,15 +224,46 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_of_another_graph_is_a_mistake() {
-        let mut other = Builder::new();
-        other.sub_topology("first");
-        let foreign = other.sub_topology("second").source("input", Topic::new("in"), Bytes, Bytes);
-        let mut builder = Builder::new();
-        let mut sub = builder.sub_topology("sub");
-        sub.source("own-input", Topic::new("own"), Bytes, Bytes);
-        sub.sink("output", &foreign, Topic::new("out"), Bytes, Bytes);
+    fn streams_are_merged_within_one_sub_topology_alone() {
+        let other = Builder::new();
+        let foreign = other.sub_topology("first").source::<[u8], [u8]>("foreign");
+        let builder = Builder::new();
+        let elsewhere = builder.sub_topology("elsewhere").source::<[u8], [u8]>("elsewhere");
+        let own = builder.sub_topology("sub").source::<[u8], [u8]>("own");
+        own.merge(&foreign).merge(&elsewhere).sink("out");
         let mistakes = mistakes(builder.build());
-        assert!(mistakes.contains("node 'output'") && mistakes.contains("another builder"), "{mistakes}");
+        assert!(mistakes.contains("another builder"), "{mistakes}");
+        assert!(mistakes.contains("of sub-topology 'elsewhere' is used in sub-topology 'sub'"), "{mistakes}");
+    }
+
+    #[test]
+    fn a_store_belongs_to_one_sub_topology_and_its_name_to_one_store() {
+        let (counts, same_name): (Store<str, i64>, Store<str, i64>) =
+            (Store::memory("counts"), Store::memory("counts"));
+        let count_in = |builder: &Builder, name: &str, store: &Store<str, i64>| {
+            builder.sub_topology(name).source::<str, str>(name).count(store);
+        };
+        let builder = Builder::new();
+        count_in(&builder, "one", &counts);
+        count_in(&builder, "two", &counts);
+        let shared = mistakes(builder.build());
+        assert!(shared.contains("store 'counts' is used in the sub-topologies 'one' and 'two'"), "{shared}");
+        let builder = Builder::new();
+        count_in(&builder, "one", &counts);
+        count_in(&builder, "two", &same_name);
+        let doubled = mistakes(builder.build());
+        assert!(doubled.contains("two stores named 'counts'"), "{doubled}");
+    }
+
+    #[test]
+    fn names_of_nodes_come_from_what_they_do_and_can_be_chosen() {
+        let builder = Builder::new();
+        let words = builder.sub_topology("sub").source::<str, str>("words");
+        let long = words.filter(|_| true).filter_not(|_| false).map_values(|word| word.len() as i64);
+        long.named("lengths").filter(|_| true).sink("out");
+        let topology = builder.build().unwrap().to_string();
+        for name in ["words-filter\n", "words-filter-2\n", "lengths\n", "lengths-filter\n", "to-out (topic"] {
+            assert!(topology.contains(&format!(": {name}")), "{name:?}: {topology}");
+        }
     }
 }

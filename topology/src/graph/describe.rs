@@ -43,7 +43,11 @@ fn write_node(f: &mut fmt::Formatter<'_>, sub: &SubTopologySpec, index: usize, n
             let what = if names.len() == 1 { "topic" } else { "topics" };
             writeln!(f, "  Source: {} ({what}: {})", node.name, names.join(", "))?;
         }
-        Kind::Sink { topic } => writeln!(f, "  Sink: {} (topic: {})", node.name, topic.name())?,
+        Kind::Sink { topics, .. } => {
+            let names: Vec<&str> = topics.iter().map(super::Topic::name).collect();
+            let label = if let [_] = names[..] { "topic" } else { "one of the topics" };
+            writeln!(f, "  Sink: {} ({label}: {})", node.name, names.join(", "))?;
+        }
         Kind::Processor { stores, .. } if stores.is_empty() => writeln!(f, "  Processor: {}", node.name)?,
         Kind::Processor { stores, .. } => writeln!(f, "  Processor: {} (stores: {})", node.name, stores.join(", "))?,
     }
@@ -57,8 +61,9 @@ fn write_node(f: &mut fmt::Formatter<'_>, sub: &SubTopologySpec, index: usize, n
     if !children.is_empty() {
         writeln!(f, "    --> {}", children.join(", "))?;
     }
-    if let Some(parent) = node.parent {
-        writeln!(f, "    <-- {}", sub.nodes[parent.node].name)?;
+    let parents: Vec<&str> = node.parents.iter().map(|parent| sub.nodes[parent.node].name.as_str()).collect();
+    if !parents.is_empty() {
+        writeln!(f, "    <-- {}", parents.join(", "))?;
     }
     Ok(())
 }
@@ -71,8 +76,8 @@ struct EdgeView<'a> {
 }
 
 fn edges(sub: &SubTopologySpec) -> impl Iterator<Item = EdgeView<'_>> {
-    sub.nodes.iter().enumerate().filter_map(|(to, node)| {
-        let parent = node.parent?;
+    let into = sub.nodes.iter().enumerate().flat_map(|(to, node)| node.parents.iter().map(move |parent| (to, parent)));
+    into.filter_map(|(to, parent)| {
         let output = match &sub.nodes.get(parent.node)?.kind {
             Kind::Processor { outputs, .. } if parent.port > 0 => {
                 outputs.get(parent.port - 1).map(|output| output.name.as_str())
@@ -111,7 +116,11 @@ impl Topology {
                             dot += &format!("  \"topic:{0}\" -> \"{1}\";\n", topic.name(), node.name);
                         }
                     }
-                    Kind::Sink { topic } => dot += &format!("  \"{1}\" -> \"topic:{0}\";\n", topic.name(), node.name),
+                    Kind::Sink { topics, .. } => {
+                        for topic in topics {
+                            dot += &format!("  \"{1}\" -> \"topic:{0}\";\n", topic.name(), node.name);
+                        }
+                    }
                     Kind::Processor { stores, .. } => {
                         for store in stores {
                             dot += &format!("  \"{}\" -> \"store:{store}\" [dir=both, style=dashed];\n", node.name);

@@ -4,13 +4,18 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::codec::Codec;
+use std::marker::PhantomData;
+
+use crate::codec::{Codec, Data};
 use crate::error::{Error, Result};
-use crate::processor::{self, Edge, Lifecycle, Port, Processor, ProcessorNode, SinkNode, Source, SourceNode, Target};
+use crate::processor::{
+    self, Edge, Lifecycle, Port, Processor, ProcessorNode, Route, SinkNode, SinkTopic, Source, SourceNode, Target,
+};
 use crate::store::{KeyValueStore, Options, Stores};
 
-use super::builder::{Output, Store};
-use super::{Kind, SubTopologySpec, Topic, Topology};
+use super::hand_over::Parts;
+use super::store::{Output, Store};
+use super::{Kind, Parent, SubTopologySpec, Topic, Topology};
 
 /// The nodes of one task.
 pub struct Instance {
@@ -38,7 +43,7 @@ pub(crate) enum Made {
     },
 }
 
-/// What a supplier can ask for while its processor is made: stores and side outputs that the processor was given.
+/// What a node is connected to while it is made.
 pub struct Wiring<'a> {
     spec: &'a SubTopologySpec,
     node: usize,
@@ -50,43 +55,35 @@ pub struct Wiring<'a> {
 
 impl Wiring<'_> {
     /// A handle to a store.
-    pub fn store<K: Codec, V: Codec>(&self, store: &Store<K, V>) -> Result<KeyValueStore<K, V>> {
-        let name = &store.name;
-        let node = &self.spec.nodes[self.node];
-        let declared = matches!(&node.kind, Kind::Processor { stores, .. } if stores.contains(name));
-        let index = self.spec.stores.iter().position(|spec| &spec.name == name);
-        match index {
-            Some(index) if declared => {
-                Ok(KeyValueStore::new(Rc::clone(self.stores), index, store.key.clone(), store.value.clone())?)
-            }
-            _ => Err(Error::stop(format!("processor '{}' uses store '{name}' without with_store", node.name))),
-        }
+    pub(super) fn store<K: Codec + ?Sized, V: Codec + ?Sized>(
+        &self,
+        store: &Store<K, V>,
+    ) -> Result<KeyValueStore<K, V>> {
+        let index = self.spec.stores.iter().position(|spec| spec.name == store.name());
+        let index = index.ok_or_else(|| Error::stop(format!("there is no store '{}'", store.name())))?;
+        Ok(KeyValueStore::new(Rc::clone(self.stores), index)?)
     }
 
     /// A side output, connected to what reads it.
-    pub fn output<K: Codec, V: Codec>(&self, output: &Output<K, V>) -> Result<Port<K, V>> {
-        let node = &self.spec.nodes[self.node];
-        let position = match &node.kind {
+    pub(super) fn output<K: Data + ?Sized, V: Data + ?Sized>(&self, output: &Output<K, V>) -> Result<Port<K, V>> {
+        let position = match &self.spec.nodes[self.node].kind {
             Kind::Processor { outputs, .. } => outputs.iter().position(|name| name.id == output.id),
             _ => None,
         };
-        let position = position.ok_or_else(|| {
-            let name = &output.name;
-            Error::stop(format!("processor '{}' uses side output '{name}' without with_output", node.name))
-        })?;
+        let position = position.ok_or_else(|| Error::stop(format!("there is no side output '{}'", output.name)))?;
         Ok(Port { children: self.children(position + 1)? })
     }
 
-    fn children<K: Codec, V: Codec>(&self, port: usize) -> Result<Vec<Edge<K, V>>> {
+    fn children<K: Data + ?Sized, V: Data + ?Sized>(&self, port: usize) -> Result<Vec<Edge<K, V>>> {
         let mut children = Vec::new();
         for (node, edge) in self.spec.nodes.iter().zip(self.edges) {
-            if !node.parent.is_some_and(|parent| parent.node == self.node && parent.port == port) {
+            if !node.parents.contains(&Parent { node: self.node, port }) {
                 continue;
             }
             let edge = edge.as_ref().and_then(|edge| edge.downcast_ref::<Edge<K, V>>());
             let edge = edge.ok_or_else(|| {
                 let parent = &self.spec.nodes[self.node].name;
-                Error::stop(format!("node '{}' does not take what '{parent}' gives: other codecs", node.name))
+                Error::stop(format!("node '{}' does not take what '{parent}' gives: other types", node.name))
             })?;
             children.push(Rc::clone(edge));
         }
@@ -133,37 +130,40 @@ pub(super) fn dry_run(topology: &Topology, sub_topology: usize) -> Result<()> {
     topology.instantiate(sub_topology, &stores).map(|_| ())
 }
 
-pub(super) fn make_source<K: Codec, V: Codec>(key: K, value: V) -> Make {
-    Box::new(move |wiring| {
-        let children = wiring.children(0)?;
-        Ok(Made::Source(Box::new(SourceNode { key: key.clone(), value: value.clone(), children })))
-    })
+pub(super) fn make_source<K: Codec + ?Sized, V: Codec + ?Sized>() -> Make {
+    Box::new(|wiring| Ok(Made::Source(Box::new(SourceNode::<K, V> { children: wiring.children(0)? }))))
 }
 
-pub(super) fn make_sink<K: Codec, V: Codec>(key: K, value: V, topic: &Topic) -> Make {
-    // By number: a partition that somebody adds must not get what belongs into the only one.
-    let partition = (topic.partition_count() == Some(1)).then_some(0);
-    let topic = topic.name().to_owned();
+pub(super) fn make_sink<K: Codec + ?Sized, V: Codec + ?Sized, R: Route<K, V> + Clone>(route: R) -> Make {
     Box::new(move |wiring| {
-        let target = wiring.sink_topics.iter().position(|name| *name == topic);
-        let target = Target(target.ok_or_else(|| Error::stop(format!("no sink topic '{topic}'")))?);
-        let sink = SinkNode { key: key.clone(), value: value.clone(), target, partition };
+        let node = &wiring.spec.nodes[wiring.node];
+        let target = |topic: &Topic| {
+            let target = wiring.sink_topics.iter().position(|name| name == topic.name());
+            let target = target.ok_or_else(|| Error::stop(format!("no sink topic '{}'", topic.name())))?;
+            Ok(SinkTopic { target: Target(target), partition_count: topic.partition_count() })
+        };
+        let topics = node.kind.topics().iter().map(target).collect::<Result<_>>()?;
+        let sink = SinkNode { name: node.name.clone(), topics, route: route.clone(), types: PhantomData };
         let edge: Edge<K, V> = Rc::new(RefCell::new(sink));
         Ok(Made::Sink { edge: Box::new(edge) })
     })
 }
 
-pub(super) fn make_processor<P: Processor>(
-    supplier: impl Fn(&Wiring<'_>) -> processor::Result<P> + Send + Sync + 'static,
-    node: usize,
-    reads_source: bool,
+pub(super) fn make_processor<P: Parts, Q: Processor>(
+    parts: P,
+    supplier: impl Fn(P::Handles) -> processor::Result<Q> + Send + Sync + 'static,
+    is_plain: bool,
 ) -> Make {
     Box::new(move |wiring| {
+        let node = wiring.node;
         let name: Rc<str> = wiring.spec.nodes[node].name.as_str().into();
-        let processor = supplier(wiring)?;
+        let handles = parts.connect(wiring)?;
+        let processor = supplier(handles).map_err(|error| processor::named_after(&name, error))?;
         let children = wiring.children(0)?;
-        let made = Rc::new(RefCell::new(ProcessorNode { name, processor, node, reads_source, children }));
-        let edge: Edge<P::Key, P::Value> = Rc::clone(&made) as Edge<P::Key, P::Value>;
+        let reader_takes_runs = processor::reader_takes_runs(&children);
+        let made = ProcessorNode { name, processor, node, is_plain, reader_takes_runs, children };
+        let made = Rc::new(RefCell::new(made));
+        let edge: Edge<Q::Key, Q::Value> = Rc::clone(&made) as Edge<Q::Key, Q::Value>;
         Ok(Made::Processor { edge: Box::new(edge), lifecycle: made })
     })
 }

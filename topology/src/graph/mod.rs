@@ -1,57 +1,54 @@
 //! The graph: sources -> processors (+ stores) -> sinks, in named sub-topologies.
 //!
 //! ```text
-//! builder     typed handles while the graph is drawn
-//! topic       what is asked of the topics a graph reads and writes
-//! check       what makes a graph unfit, with the name of the node
-//! instance    a sub-topology's nodes, made for one task
-//! describe    as text and as DOT
+//! builder             sub-topologies, sources
+//! stream              what can be done with a stream: filter, map, count, sink, ...
+//! processor_builder   a processor being connected
+//! sink                sinks that were drawn
+//! hand_over           the stores and side outputs that a processor is given, as types
+//! store               stores and side outputs, as they are declared
+//! topic               what is asked of the topics a graph reads and writes
+//! drawing             a graph while it is drawn
+//! check               what makes a graph unfit, with the name of the node
+//! instance            a sub-topology's nodes, made for one task
+//! describe            as text and as DOT
 //! ```
-//! A mis-wired edge is a compile error where types differ, and an error of [`Builder::build`] otherwise. May use
-//! `processor` and what that may use.
+//! A mis-wired edge, a store of other types, or one that was not handed over is a compile error; what is left is an error of
+//! [`Builder::build`]. May use `processor` and what that may use.
 //!
 //! ```
-//! use topology::codec::{Bytes, I64};
-//! use topology::graph::{Builder, Store, Topic};
-//! # use topology::processor::{self, Context, Processor, Record};
-//! # use topology::store::KeyValueStore;
-//! # struct Count { counts: KeyValueStore<Bytes, I64> }
-//! # impl Processor for Count {
-//! #     type Key = Bytes; type Value = Bytes; type KeyOut = Bytes; type ValueOut = I64;
-//! #     fn process(&mut self, record: &Record<'_, Bytes, Bytes>, context: &mut Context<'_, Bytes, I64>) -> processor::Result {
-//! #         let Some(key) = record.key else { return Ok(()) };
-//! #         let count = self.counts.get(&key)?.unwrap_or(0) + 1;
-//! #         self.counts.put(&key, &count)?;
-//! #         context.forward(record.with(Some(key), Some(count)))
-//! #     }
-//! # }
-//! let mut builder = Builder::new();
-//! let mut counting = builder.sub_topology("counting");
-//! let counts = counting.store(Store::rocksdb("counts", Bytes, I64));
-//! let words = counting.source("words", Topic::new("words"), Bytes, Bytes);
-//! let counted = counting
-//!     .processor("count", &words)
-//!     .with_store(&counts)
-//!     .supply(move |wiring| Ok(Count { counts: wiring.store(&counts)? }));
-//! counting.sink("totals", &counted, Topic::new("totals"), Bytes, I64);
+//! use topology::graph::{Builder, Store};
+//!
+//! let builder = Builder::new();
+//! let counts = Store::rocksdb("counts");
+//! builder.sub_topology("counting").source::<str, [u8]>("words").count(&counts).sink("totals");
 //! let topology = builder.build().unwrap();
-//! assert!(topology.to_string().contains("count"));
+//! assert!(topology.to_string().contains("Store: counts (rocksdb, changelog)"));
 //! ```
 
 mod builder;
 mod check;
 mod describe;
+mod drawing;
+mod hand_over;
 mod instance;
+mod processor_builder;
+mod sink;
+mod store;
+mod stream;
 mod topic;
 
-pub use builder::{Builder, Output, ProcessorBuilder, Store, Stream, SubTopology};
-pub use instance::{Instance, Wiring};
+pub use builder::{Builder, SubTopology};
+pub use instance::Instance;
+pub use processor_builder::ProcessorBuilder;
+pub use sink::Sink;
+pub use store::{Output, Store};
+pub use stream::Stream;
 pub use topic::{Topic, Topics, changelog_topic, dead_letter_topic};
 
 use std::sync::Arc;
 
 use crate::processor::Target;
-use crate::store;
 
 /// A checked graph. Cheap to clone; every thread makes its tasks from it.
 #[derive(Clone)]
@@ -66,7 +63,7 @@ pub(crate) struct SubTopologySpec {
     pub(crate) single_writer: Option<String>,
     pub(crate) nodes: Vec<Node>,
     /// Sorted by name.
-    pub(crate) stores: Vec<store::Spec>,
+    pub(crate) stores: Vec<crate::store::Spec>,
 }
 
 /// The topics that a task produces to.
@@ -82,35 +79,26 @@ pub(crate) struct OutputTopics {
 pub(crate) struct Node {
     pub(crate) name: String,
     pub(crate) kind: Kind,
-    /// The node and the port that it reads from; none for a source.
-    pub(crate) parent: Option<Parent>,
+    /// The nodes and the ports that it reads from; none for a source.
+    pub(crate) parents: Vec<Parent>,
     pub(crate) make: instance::Make,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) enum Kind {
-    Source { topics: Vec<Topic> },
-    Processor { stores: Vec<String>, outputs: Vec<OutputName> },
-    Sink { topic: Topic },
-}
-
-impl Kind {
-    /// The topics that it reads or writes.
-    pub(crate) fn topics(&self) -> &[Topic] {
-        match self {
-            Kind::Source { topics } => topics,
-            Kind::Sink { topic } => std::slice::from_ref(topic),
-            Kind::Processor { .. } => &[],
-        }
-    }
-
-    pub(crate) fn topics_mut(&mut self) -> &mut [Topic] {
-        match self {
-            Kind::Source { topics } => topics,
-            Kind::Sink { topic } => std::slice::from_mut(topic),
-            Kind::Processor { .. } => &mut [],
-        }
-    }
+    Source {
+        topics: Vec<Topic>,
+    },
+    Processor {
+        stores: Vec<String>,
+        outputs: Vec<OutputName>,
+        has_own_name: bool,
+    },
+    /// With more than one topic each record chooses its own.
+    Sink {
+        topics: Vec<Topic>,
+        is_partitioned: bool,
+    },
 }
 
 /// A processor's side output.
@@ -159,6 +147,23 @@ impl Topology {
     }
 }
 
+impl Kind {
+    /// The topics that it reads or writes.
+    pub(crate) fn topics(&self) -> &[Topic] {
+        match self {
+            Kind::Source { topics } | Kind::Sink { topics, .. } => topics,
+            Kind::Processor { .. } => &[],
+        }
+    }
+
+    fn topics_mut(&mut self) -> &mut [Topic] {
+        match self {
+            Kind::Source { topics } | Kind::Sink { topics, .. } => topics,
+            Kind::Processor { .. } => &mut [],
+        }
+    }
+}
+
 impl SubTopologySpec {
     /// The topics it reads: the inputs of its tasks, in this order, which is that in which the graph names them.
     pub(crate) fn source_topics(&self) -> Vec<&Topic> {
@@ -198,10 +203,9 @@ impl SubTopologySpec {
     /// [`OutputTopics::names`].
     pub(crate) fn sink_topics(&self) -> Vec<String> {
         let mut topics: Vec<String> = Vec::new();
-        for node in &self.nodes {
-            if let Kind::Sink { topic } = &node.kind
-                && !topics.iter().any(|name| name == topic.name())
-            {
+        let sinks = self.nodes.iter().filter(|node| matches!(node.kind, Kind::Sink { .. }));
+        for topic in sinks.flat_map(|node| node.kind.topics()) {
+            if !topics.iter().any(|name| name == topic.name()) {
                 topics.push(topic.name().to_owned());
             }
         }

@@ -92,15 +92,14 @@ impl Topic {
 /// The topics of one source: one, or several that hold records of the same kind.
 ///
 /// ```
-/// use topology::codec::Utf8;
 /// use topology::graph::{Builder, Topic};
 ///
-/// let mut builder = Builder::new();
-/// let mut orders = builder.sub_topology("orders");
-/// let from_web = orders.source("web", Topic::new("web-orders"), Utf8, Utf8);
-/// let others = orders.source("others", [Topic::new("shop-orders"), Topic::new("phone-orders")], Utf8, Utf8);
-/// # orders.sink("all-web", &from_web, Topic::new("all-web"), Utf8, Utf8);
-/// # orders.sink("all-others", &others, Topic::new("all-others"), Utf8, Utf8);
+/// let builder = Builder::new();
+/// let orders = builder.sub_topology("orders");
+/// let from_web = orders.source::<str, str>("web-orders");
+/// let others = orders.source::<str, str>([Topic::new("shop-orders"), Topic::new("phone-orders")]);
+/// # from_web.sink("all-web");
+/// # others.sink("all-others");
 /// # builder.build().unwrap();
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,15 +111,39 @@ impl From<Topic> for Topics {
     }
 }
 
-impl From<Vec<Topic>> for Topics {
-    fn from(topics: Vec<Topic>) -> Self {
-        Self(topics)
+impl From<&str> for Topics {
+    fn from(name: &str) -> Self {
+        Topic::from(name).into()
     }
 }
 
-impl<const N: usize> From<[Topic; N]> for Topics {
-    fn from(topics: [Topic; N]) -> Self {
-        Self(topics.into())
+impl From<String> for Topics {
+    fn from(name: String) -> Self {
+        Topic::from(name).into()
+    }
+}
+
+impl<T: Into<Topic>> From<Vec<T>> for Topics {
+    fn from(topics: Vec<T>) -> Self {
+        Self(topics.into_iter().map(Into::into).collect())
+    }
+}
+
+impl<T: Into<Topic>, const N: usize> From<[T; N]> for Topics {
+    fn from(topics: [T; N]) -> Self {
+        Self(topics.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<&str> for Topic {
+    fn from(name: &str) -> Self {
+        Self::new(name)
+    }
+}
+
+impl From<String> for Topic {
+    fn from(name: String) -> Self {
+        Self::new(name)
     }
 }
 

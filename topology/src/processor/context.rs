@@ -1,7 +1,7 @@
 //! What a processor may do besides writing to its stores.
 
 use super::failure::Result;
-use crate::codec::Codec;
+use crate::codec::Data;
 use crate::log::TopicPartition;
 
 use super::dead_letter::DeadLetter;
@@ -12,16 +12,22 @@ use super::runtime::Runtime;
 use super::schedule::{PunctuationId, Schedule};
 
 /// A processor's view of its task, for the length of one call.
-pub struct Context<'c, K: Codec, V: Codec> {
+pub struct Context<'c, K: Data + ?Sized, V: Data + ?Sized> {
     runtime: &'c mut Runtime,
     children: &'c [Edge<K, V>],
     node: usize,
-    reads_source: bool,
+    /// Whether what reads the main output takes runs as well as records one by one.
+    reader_takes_runs: bool,
 }
 
-impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
-    pub(super) fn new(runtime: &'c mut Runtime, children: &'c [Edge<K, V>], node: usize, reads_source: bool) -> Self {
-        Self { runtime, children, node, reads_source }
+impl<'c, K: Data + ?Sized, V: Data + ?Sized> Context<'c, K, V> {
+    pub(super) fn new(
+        runtime: &'c mut Runtime,
+        children: &'c [Edge<K, V>],
+        node: usize,
+        reader_takes_runs: bool,
+    ) -> Self {
+        Self { runtime, children, node, reader_takes_runs }
     }
 
     /// Sends a record to all that read this processor's main output.
@@ -34,42 +40,57 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
         Ok(forward(self.children, records, self.runtime)?)
     }
 
+    /// Sends on what was made of a run without looking at anything but its records. Several readers get it record by record, so
+    /// that what they do is in the same order, at the same stream time, wherever the run was cut.
+    pub(super) fn pass(&mut self, records: &[Record<'_, K, V>]) -> Result {
+        let length = if self.children.len() > 1 { 1 } else { records.len().max(1) };
+        for run in records.chunks(length) {
+            if let (1, [record]) = (length, run) {
+                self.runtime.set_cause(record.position());
+            }
+            self.forward_batch(run)?;
+            if self.is_suspended() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a run may be processed before any of it is forwarded: nothing that reads it would have suspended the task, or
+    /// looked at the time, in the middle.
+    pub(super) fn reader_takes_runs(&self) -> bool {
+        self.reader_takes_runs
+    }
+
     /// Sends a record to all that read a side output.
     ///
     /// ```
-    /// use topology::codec::{I64, Utf8};
-    /// use topology::graph::{Builder, Output, Topic};
+    /// use topology::graph::{Builder, Output};
     /// use topology::processor::{self, Context, Port, Processor, Record};
     /// # use topology::test_driver::TestDriver;
     ///
     /// struct Split {
-    ///     debts: Port<Utf8, I64>,
+    ///     debts: Port<str, i64>,
     /// }
     ///
     /// impl Processor for Split {
-    ///     type Key = Utf8;
-    ///     type Value = I64;
-    ///     type KeyOut = Utf8;
-    ///     type ValueOut = I64;
+    ///     type Key = str;
+    ///     type Value = i64;
+    ///     type KeyOut = str;
+    ///     type ValueOut = i64;
     ///
-    ///     fn process(&mut self, record: &Record<'_, Utf8, I64>, context: &mut Context<'_, Utf8, I64>) -> processor::Result {
+    ///     fn process(&mut self, record: &Record<'_, str, i64>, context: &mut Context<'_, str, i64>) -> processor::Result {
     ///         let same = record.with(record.key, record.value);
     ///         if record.value < Some(0) { context.forward_to(&self.debts, same) } else { context.forward(same) }
     ///     }
     /// }
     ///
-    /// let mut builder = Builder::new();
-    /// let mut splitting = builder.sub_topology("splitting");
-    /// let balances = splitting.source("balances", Topic::new("balances"), Utf8, I64);
+    /// let builder = Builder::new();
+    /// let splitting = builder.sub_topology("splitting");
     /// let debts = Output::new("debts");
-    /// let for_processor = debts.clone();
-    /// let assets = splitting
-    ///     .processor("split", &balances)
-    ///     .with_output(&debts)
-    ///     .supply(move |wiring| Ok(Split { debts: wiring.output(&for_processor)? }));
-    /// splitting.sink("assets", &assets, Topic::new("assets"), Utf8, I64);
-    /// let debts = splitting.side_output(&debts);
-    /// splitting.sink("debts", &debts, Topic::new("debts"), Utf8, I64);
+    /// let balances = splitting.source::<str, i64>("balances");
+    /// balances.processor("split").with_output(&debts).supply(|debts| Split { debts }).sink("assets");
+    /// splitting.side_output(&debts).sink("debts");
     /// # let mut driver = TestDriver::new(&builder.build()?, "app", 0)?;
     /// # for (key, value) in [("alice", 5_i64), ("bob", -3)] {
     /// #     driver.pipe("balances", Some(key.as_bytes()), Some(&value.to_be_bytes()), 0)?;
@@ -79,7 +100,11 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
     /// # assert_eq!((driver.read("debts").len(), driver.read("assets").len()), (1, 1));
     /// # Ok::<(), topology::Error>(())
     /// ```
-    pub fn forward_to<K2: Codec, V2: Codec>(&mut self, port: &Port<K2, V2>, record: Record<'_, K2, V2>) -> Result {
+    pub fn forward_to<K2: Data + ?Sized, V2: Data + ?Sized>(
+        &mut self,
+        port: &Port<K2, V2>,
+        record: Record<'_, K2, V2>,
+    ) -> Result {
         Ok(forward(&port.children, std::slice::from_ref(&record), self.runtime)?)
     }
 
@@ -96,8 +121,7 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
     /// taken, hold the first of each.
     ///
     /// ```
-    /// # use topology::codec::{Bytes, I64};
-    /// # use topology::graph::{Builder, Topic};
+    /// # use topology::graph::Builder;
     /// # use topology::processor::{self, Context, Position, Processor, Record};
     /// # use topology::test_driver::TestDriver;
     /// /// Adds values up, three at a time. A crash loses none, though there is no store: the first of them is held.
@@ -107,11 +131,11 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
     /// }
     ///
     /// impl Processor for Threes {
-    /// #    type Key = Bytes;
-    /// #    type Value = I64;
-    /// #    type KeyOut = Bytes;
-    /// #    type ValueOut = I64;
-    ///     fn process(&mut self, record: &Record<'_, Bytes, I64>, context: &mut Context<'_, Bytes, I64>) -> processor::Result {
+    /// #    type Key = [u8];
+    /// #    type Value = i64;
+    /// #    type KeyOut = [u8];
+    /// #    type ValueOut = i64;
+    ///     fn process(&mut self, record: &Record<'_, [u8], i64>, context: &mut Context<'_, [u8], i64>) -> processor::Result {
     ///         self.held.push((record.position(), record.value.unwrap_or(0)));
     ///         if self.held.len() == 3 {
     ///             let sum: i64 = self.held.drain(..).map(|(_, value)| value).sum();
@@ -121,11 +145,9 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
     ///         Ok(())
     ///     }
     /// }
-    /// # let mut builder = Builder::new();
-    /// # let mut adding = builder.sub_topology("adding");
-    /// # let values = adding.source("values", Topic::new("values"), Bytes, I64);
-    /// # let sums = adding.processor("threes", &values).supply(|_| Ok(Threes::default()));
-    /// # adding.sink("sums", &sums, Topic::new("sums"), Bytes, I64);
+    /// # let builder = Builder::new();
+    /// # let values = builder.sub_topology("adding").source::<[u8], i64>("values");
+    /// # values.processor("threes").supply(|()| Threes::default()).sink("sums");
     /// # let mut driver = TestDriver::new(&builder.build()?, "app", 0)?;
     /// # for value in 1_i64..=5 {
     /// #     driver.pipe("values", None, Some(&value.to_be_bytes()), 0)?;
@@ -150,23 +172,22 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
     /// The others go on where they are. With a place further back records would come in another order than before.
     ///
     /// ```
-    /// # use topology::codec::Bytes;
-    /// # use topology::graph::{Builder, Store, Topic};
+    /// # use topology::graph::{Builder, Store};
     /// # use topology::processor::{self, Context, Processor, Record};
     /// # use topology::store::KeyValueStore;
     /// # use topology::test_driver::TestDriver;
     /// /// Tells of an order only when it is beyond doubt that it was written down.
     /// struct Confirm {
-    ///     orders: KeyValueStore<Bytes, Bytes>,
+    ///     orders: KeyValueStore<[u8], [u8]>,
     ///     confirm: Option<Vec<u8>>,
     /// }
     ///
     /// impl Processor for Confirm {
-    /// #    type Key = Bytes;
-    /// #    type Value = Bytes;
-    /// #    type KeyOut = Bytes;
-    /// #    type ValueOut = Bytes;
-    ///     fn process(&mut self, record: &Record<'_, Bytes, Bytes>, context: &mut Context<'_, Bytes, Bytes>) -> processor::Result {
+    /// #    type Key = [u8];
+    /// #    type Value = [u8];
+    /// #    type KeyOut = [u8];
+    /// #    type ValueOut = [u8];
+    ///     fn process(&mut self, record: &Record<'_, [u8], [u8]>, context: &mut Context<'_, [u8], [u8]>) -> processor::Result {
     ///         let (Some(key), Some(order)) = (record.key, record.value) else { return Ok(()) };
     ///         self.orders.put(&key, &order)?;
     ///         self.confirm = Some(key.to_vec());
@@ -175,7 +196,7 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
     ///         Ok(())
     ///     }
     ///
-    ///     fn committed(&mut self, context: &mut Context<'_, Bytes, Bytes>) -> processor::Result {
+    ///     fn committed(&mut self, context: &mut Context<'_, [u8], [u8]>) -> processor::Result {
     ///         if let Some(key) = self.confirm.take() {
     ///             println!("the order {key:?} is in");
     ///             context.resume();
@@ -183,15 +204,10 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
     ///         Ok(())
     ///     }
     /// }
-    /// # let mut builder = Builder::new();
-    /// # let mut ordering = builder.sub_topology("ordering");
-    /// # let store = ordering.store(Store::memory("orders", Bytes, Bytes));
-    /// # let for_processor = store.clone();
-    /// # let orders = ordering.source("orders", Topic::new("orders"), Bytes, Bytes);
-    /// # ordering
-    /// #     .processor("confirm", &orders)
-    /// #     .with_store(&store)
-    /// #     .supply(move |wiring| Ok(Confirm { orders: wiring.store(&for_processor)?, confirm: None }));
+    /// # let builder = Builder::new();
+    /// # let store = Store::memory("orders");
+    /// # let orders = builder.sub_topology("ordering").source::<[u8], [u8]>("orders");
+    /// # orders.processor("confirm").with_store(&store).supply(|orders| Confirm { orders, confirm: None });
     /// # let mut driver = TestDriver::new(&builder.build()?, "app", 0)?;
     /// # for key in [b"a", b"b", b"c"] {
     /// #     driver.append("orders", Some(key), Some(b"1"), 0)?;
@@ -225,14 +241,13 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
         }
     }
 
-    /// Takes note of a record before it is processed: it is the cause of what follows, and stream time advances to its
-    /// timestamp. [`Processor::process_batch`](super::Processor::process_batch) does it by default; without it stream time
-    /// advances when the whole batch is processed.
-    pub fn observe(&mut self, position: Position, timestamp_ms: i64) {
+    /// Takes note of a record before it is processed: it is the cause of what follows, and stream time advances to that of the
+    /// input record at this position. [`Processor::process_batch`](super::Processor::process_batch) does it by default; without
+    /// it stream time advances when the whole batch is processed.
+    #[inline]
+    pub fn observe(&mut self, position: Position) {
         self.runtime.set_cause(position);
-        if self.reads_source {
-            self.runtime.observe(position, timestamp_ms);
-        }
+        self.runtime.come_to(position);
     }
 
     /// Stream time: the highest event time seen in all inputs of the task, ms since 1970; `None` before the first record that
@@ -290,39 +305,33 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
     /// Stream time of the input begins anew, unless `position` is the committed one.
     ///
     /// ```
-    /// # use topology::codec::{Bytes, I64};
-    /// # use topology::graph::{Builder, Store, Topic};
+    /// # use topology::graph::{Builder, Store};
     /// # use topology::processor::{self, Context, Position, Processor, Record};
     /// # use topology::store::KeyValueStore;
     /// # use topology::test_driver::TestDriver;
     /// /// Numbers records; the number of the next one is its state, and its place in the input.
     /// struct Numbered {
-    ///     next: KeyValueStore<Bytes, I64>,
+    ///     next: KeyValueStore<[u8], i64>,
     /// }
     ///
     /// impl Processor for Numbered {
-    /// #    type Key = Bytes;
-    /// #    type Value = Bytes;
-    /// #    type KeyOut = Bytes;
-    /// #    type ValueOut = I64;
-    ///     fn init(&mut self, context: &mut Context<'_, Bytes, I64>) -> processor::Result {
+    /// #    type Key = [u8];
+    /// #    type Value = [u8];
+    /// #    type KeyOut = [u8];
+    /// #    type ValueOut = i64;
+    ///     fn init(&mut self, context: &mut Context<'_, [u8], i64>) -> processor::Result {
     ///         context.begin_at(Position::new(0, self.next.get(&&b""[..])?.unwrap_or(0)))
     ///     }
     ///
-    ///     fn process(&mut self, record: &Record<'_, Bytes, Bytes>, context: &mut Context<'_, Bytes, I64>) -> processor::Result {
+    ///     fn process(&mut self, record: &Record<'_, [u8], [u8]>, context: &mut Context<'_, [u8], i64>) -> processor::Result {
     ///         self.next.put(&&b""[..], &(record.offset + 1))?;
     ///         context.forward(record.with(record.key, Some(record.offset)))
     ///     }
     /// }
-    /// # let mut builder = Builder::new();
-    /// # let mut numbering = builder.sub_topology("numbering");
-    /// # let next = numbering.store(Store::memory("next", Bytes, I64));
-    /// # let input = numbering.source("input", Topic::new("in"), Bytes, Bytes);
-    /// # let numbered = numbering
-    /// #     .processor("number", &input)
-    /// #     .with_store(&next)
-    /// #     .supply(move |wiring| Ok(Numbered { next: wiring.store(&next)? }));
-    /// # numbering.sink("output", &numbered, Topic::new("out"), Bytes, I64);
+    /// # let builder = Builder::new();
+    /// # let next = Store::memory("next");
+    /// # let input = builder.sub_topology("numbering").source::<[u8], [u8]>("in");
+    /// # input.processor("number").with_store(&next).supply(|next| Numbered { next }).sink("out");
     /// # let mut driver = TestDriver::new(&builder.build()?, "app", 0)?;
     /// # driver.pipe("in", None, Some(b"a"), 0)?;
     /// # driver.pipe("in", None, Some(b"b"), 0)?;
@@ -352,6 +361,13 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
         self.runtime.schedule(self.node, schedule)
     }
 
+    /// Ends a schedule of this processor: it is not punctuated by it any more, not even where that is due already. Returns
+    /// whether the schedule went on until now. From [`Processor::punctuate`](super::Processor::punctuate) the id is
+    /// [`Punctuation::id`](super::Punctuation::id).
+    pub fn cancel(&mut self, id: PunctuationId) -> bool {
+        self.runtime.cancel(self.node, id)
+    }
+
     /// Asks for a commit as soon as possible instead of at the end of the interval. There is one even if nothing else is to
     /// be committed, so that [`Processor::committed`](super::Processor::committed) is called.
     pub fn request_commit(&mut self) {
@@ -359,12 +375,13 @@ impl<'c, K: Codec, V: Codec> Context<'c, K, V> {
     }
 }
 
-/// A side output of a processor, connected to what reads it. From [`Wiring::output`](crate::graph::Wiring::output).
-pub struct Port<K: Codec, V: Codec> {
+/// A side output of a processor, connected to what reads it. Handed over for
+/// [`ProcessorBuilder::with_output`](crate::graph::ProcessorBuilder::with_output).
+pub struct Port<K: Data + ?Sized, V: Data + ?Sized> {
     pub(crate) children: Vec<Edge<K, V>>,
 }
 
-pub(super) fn forward<K: Codec, V: Codec>(
+pub(super) fn forward<K: Data + ?Sized, V: Data + ?Sized>(
     children: &[Edge<K, V>],
     records: &[Record<'_, K, V>],
     runtime: &mut Runtime,

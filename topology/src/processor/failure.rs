@@ -62,17 +62,18 @@ fn known(error: BoxError) -> Result<Error> {
     error.downcast::<log::Error>().map(|error| (*error).into())
 }
 
-/// What a processor's call gave, with the processor's name where the error does not say where it comes from.
+/// What a processor's call gave. See [`named_after`].
 #[inline]
 pub(super) fn named(result: Result, processor: &str) -> crate::error::Result<()> {
     match result {
         Ok(()) => Ok(()),
-        Err(error) => Err(of(processor, error)),
+        Err(error) => Err(named_after(processor, error)),
     }
 }
 
+/// The error of a processor as the engine's, with the processor's name where it does not say where it comes from.
 #[cold]
-fn of(processor: &str, error: BoxError) -> Error {
+pub(crate) fn named_after(processor: &str, error: BoxError) -> Error {
     known(error).unwrap_or_else(|error| Error::stop(format!("processor '{processor}' failed: {error}")).because(error))
 }
 
@@ -86,7 +87,7 @@ mod tests {
 
     fn through<E: std::error::Error + Send + Sync + 'static>(error: E) -> Error {
         let process = || -> Result { Err(error)? };
-        of("trade", process().unwrap_err())
+        named_after("trade", process().unwrap_err())
     }
 
     #[test]

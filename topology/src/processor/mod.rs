@@ -1,22 +1,26 @@
 //! Processors: the user's code, and what the engine gives it.
 //!
 //! ```text
-//! record      what flows along an edge, typed by its codecs
+//! record      what flows along an edge, typed
 //! position    places in a task's inputs
 //! input       one input: how far it was taken, committed and held
 //! beginning   where an input begins
 //! stream_time the highest event time of an input, as of its offsets
 //! context     what a processor may do besides writing to its stores
+//! closures    processors made from functions
 //! runtime     one task's side of all contexts: outputs, stream time, holds
 //! schedule    when processors are punctuated
 //! outputs     records to produce, in one arena
+//! upcoming    how far processors have come in a run
 //! vouch       that input is of the topic it is taken for
 //! failure     errors of the user's code
-//! node        sources, processors and sinks as they run, connected by typed edges
+//! sink        encodes records for the topic and partition that they belong to
+//! node        sources and processors as they run, connected by typed edges
 //! ```
 //! May use `codec`, `error`, `log` (record types) and `store`. Pure: time comes in through [`Runtime`].
 
 mod beginning;
+mod closures;
 mod context;
 mod dead_letter;
 mod failure;
@@ -27,26 +31,33 @@ mod position;
 mod record;
 mod runtime;
 mod schedule;
+mod sink;
 mod stream_time;
+mod upcoming;
 mod vouch;
 
 pub use beginning::InputRange;
+pub use closures::Emit;
+pub(crate) use closures::{Aggregate, Filter, FlatMap, ForEach, FromFn, Map};
 pub use context::{Context, Port};
 pub use dead_letter::{
     DeadLetter, HEADER_OFFSET, HEADER_PARTITION, HEADER_REASON, HEADER_SHA256, HEADER_SIZE_BYTES, HEADER_TIMESTAMP_MS,
     HEADER_TOPIC,
 };
+pub(crate) use failure::named_after;
 pub use failure::{BoxError, Classify, Result};
 pub use input::InputOptions;
-pub use node::{Edge, Input, Lifecycle, ProcessorNode, SinkNode, Source, SourceNode};
+pub(crate) use node::reader_takes_runs;
+pub use node::{Edge, Input, Lifecycle, ProcessorNode, Source, SourceNode};
 pub use outputs::{Outputs, Target};
 pub use position::Position;
 pub use record::Record;
 pub use runtime::{Runtime, RuntimeOptions};
 pub use schedule::{Punctuation, PunctuationId, Schedule, Schedules};
+pub(crate) use sink::{Choose, Only, Partition, Route, SinkNode, SinkTopic};
 pub use vouch::Vouch;
 
-use crate::codec::Codec;
+use crate::codec::Data;
 
 /// A step of a topology: takes records of one partition in order, writes to its stores, forwards records.
 ///
@@ -54,24 +65,23 @@ use crate::codec::Codec;
 /// belongs into a store, and input that is not finished with must be held ([`Context::hold_from`]).
 ///
 /// ```
-/// use topology::codec::{Bytes, I64};
 /// use topology::processor::{self, Context, Processor, Record};
 /// use topology::store::KeyValueStore;
 ///
 /// struct Count {
-///     counts: KeyValueStore<Bytes, I64>,
+///     counts: KeyValueStore<[u8], i64>,
 /// }
 ///
 /// impl Processor for Count {
-///     type Key = Bytes;
-///     type Value = Bytes;
-///     type KeyOut = Bytes;
-///     type ValueOut = I64;
+///     type Key = [u8];
+///     type Value = [u8];
+///     type KeyOut = [u8];
+///     type ValueOut = i64;
 ///
 ///     fn process(
 ///         &mut self,
-///         record: &Record<'_, Bytes, Bytes>,
-///         context: &mut Context<'_, Bytes, I64>,
+///         record: &Record<'_, [u8], [u8]>,
+///         context: &mut Context<'_, [u8], i64>,
 ///     ) -> processor::Result {
 ///         let Some(key) = record.key else { return Ok(()) };
 ///         let count = self.counts.get(&key)?.unwrap_or(0) + 1;
@@ -81,14 +91,14 @@ use crate::codec::Codec;
 /// }
 /// ```
 pub trait Processor: 'static {
-    /// Codec of the keys coming in.
-    type Key: Codec;
-    /// Codec of the values coming in.
-    type Value: Codec;
-    /// Codec of the keys forwarded.
-    type KeyOut: Codec;
-    /// Codec of the values forwarded.
-    type ValueOut: Codec;
+    /// The keys coming in.
+    type Key: Data + ?Sized;
+    /// The values coming in.
+    type Value: Data + ?Sized;
+    /// The keys forwarded.
+    type KeyOut: Data + ?Sized;
+    /// The values forwarded.
+    type ValueOut: Data + ?Sized;
 
     /// Called once, after the stores are restored and before the first record. The place to schedule punctuations, to read
     /// back what is needed from stores, and to say where input begins ([`Context::begin_at`]). It may write to stores and
@@ -96,20 +106,19 @@ pub trait Processor: 'static {
     /// [`Processor::committed`], as often as it takes.
     ///
     /// ```
-    /// # use topology::codec::{Bytes, I64};
-    /// # use topology::graph::{Builder, Store, Topic};
+    /// # use topology::graph::{Builder, Store};
     /// # use topology::log::Headers;
     /// # use topology::processor::{self, Context, Processor, Record};
     /// # use topology::store::KeyValueStore;
     /// # use topology::test_driver::TestDriver;
     /// /// Opens each of its books before it takes the first record, with a commit behind each.
     /// struct Books {
-    ///     open: KeyValueStore<I64, Bytes>,
+    ///     open: KeyValueStore<i64, [u8]>,
     /// }
     ///
     /// impl Books {
     ///     /// Whether one was left to open.
-    ///     fn open_next(&mut self, context: &mut Context<'_, Bytes, I64>) -> processor::Result<bool> {
+    ///     fn open_next(&mut self, context: &mut Context<'_, [u8], i64>) -> processor::Result<bool> {
     ///         for book in 1..=3 {
     ///             if !self.open.contains(&book)? {
     ///                 self.open.put(&book, &&b"open"[..])?;
@@ -122,37 +131,32 @@ pub trait Processor: 'static {
     /// }
     ///
     /// impl Processor for Books {
-    /// #    type Key = Bytes;
-    /// #    type Value = Bytes;
-    /// #    type KeyOut = Bytes;
-    /// #    type ValueOut = I64;
-    ///     fn init(&mut self, context: &mut Context<'_, Bytes, I64>) -> processor::Result {
+    /// #    type Key = [u8];
+    /// #    type Value = [u8];
+    /// #    type KeyOut = [u8];
+    /// #    type ValueOut = i64;
+    ///     fn init(&mut self, context: &mut Context<'_, [u8], i64>) -> processor::Result {
     ///         if self.open_next(context)? {
     ///             context.suspend_from(context.next_position(0));
     ///         }
     ///         Ok(())
     ///     }
     ///
-    ///     fn committed(&mut self, context: &mut Context<'_, Bytes, I64>) -> processor::Result {
+    ///     fn committed(&mut self, context: &mut Context<'_, [u8], i64>) -> processor::Result {
     ///         if context.is_suspended() && !self.open_next(context)? {
     ///             context.resume();
     ///         }
     ///         Ok(())
     ///     }
-    /// #    fn process(&mut self, record: &Record<'_, Bytes, Bytes>, context: &mut Context<'_, Bytes, I64>) -> processor::Result {
+    /// #    fn process(&mut self, record: &Record<'_, [u8], [u8]>, context: &mut Context<'_, [u8], i64>) -> processor::Result {
     /// #        assert!(self.open.contains(&3)?);
     /// #        context.forward(record.with(record.key, Some(record.offset)))
     /// #    }
     /// }
-    /// # let mut builder = Builder::new();
-    /// # let mut keeping = builder.sub_topology("keeping");
-    /// # let open = keeping.store(Store::memory("open", I64, Bytes));
-    /// # let entries = keeping.source("entries", Topic::new("entries"), Bytes, Bytes);
-    /// # let books = keeping
-    /// #     .processor("books", &entries)
-    /// #     .with_store(&open)
-    /// #     .supply(move |wiring| Ok(Books { open: wiring.store(&open)? }));
-    /// # keeping.sink("out", &books, Topic::new("out"), Bytes, I64);
+    /// # let builder = Builder::new();
+    /// # let entries = builder.sub_topology("keeping").source::<[u8], [u8]>("entries");
+    /// # let open = Store::memory("open");
+    /// # entries.processor("books").with_store(&open).supply(|open| Books { open }).sink("out");
     /// # let mut driver = TestDriver::new(&builder.build()?, "app", 0)?;
     /// # driver.pipe("entries", None, Some(b"1"), 0)?;
     /// # driver.commit()?;
@@ -181,7 +185,7 @@ pub trait Processor: 'static {
         context: &mut Context<'_, Self::KeyOut, Self::ValueOut>,
     ) -> Result {
         for record in records {
-            context.observe(record.position(), record.timestamp_ms);
+            context.observe(record.position());
             self.process(record, context)?;
             if context.is_suspended() {
                 break;

@@ -9,14 +9,14 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::codec::{Codec, EncodeError};
-use crate::error::{Error, Result};
+use crate::codec::{Codec, Data};
+use crate::error::Result;
 use crate::log;
 
 use super::Processor;
 use super::context::{Context, forward};
 use super::failure;
-use super::outputs::Target;
+use super::position::Position;
 use super::record::Record;
 use super::runtime::Runtime;
 use super::schedule::Punctuation;
@@ -25,9 +25,13 @@ use super::schedule::Punctuation;
 pub type Edge<K, V> = Rc<RefCell<dyn Input<K, V>>>;
 
 /// Takes typed records.
-pub trait Input<K: Codec, V: Codec> {
+pub trait Input<K: Data + ?Sized, V: Data + ?Sized> {
     /// Processes a run of consecutive records.
     fn process_batch(&mut self, records: &[Record<'_, K, V>], runtime: &mut Runtime) -> Result<()>;
+
+    /// Whether neither it nor what reads it would do anything else in the middle of a run than at its end: it suspends nothing, and
+    /// looks at no time.
+    fn takes_runs(&self) -> bool;
 }
 
 /// Takes raw records from a log.
@@ -51,19 +55,15 @@ pub trait Lifecycle {
 }
 
 /// A source: decodes.
-pub struct SourceNode<K: Codec, V: Codec> {
-    /// Codec of keys.
-    pub key: K,
-    /// Codec of values.
-    pub value: V,
+pub struct SourceNode<K: Codec + ?Sized, V: Codec + ?Sized> {
     /// Who reads it.
     pub children: Vec<Edge<K, V>>,
 }
 
-impl<K: Codec, V: Codec> SourceNode<K, V> {
-    fn decode<'a>(&self, input: usize, raw: &log::Record<'a>) -> Result<Record<'a, K, V>, String> {
-        let decode_key = |bytes| self.key.decode(bytes).map_err(|error| format!("key: {error}"));
-        let decode_value = |bytes| self.value.decode(bytes).map_err(|error| format!("value: {error}"));
+impl<K: Codec + ?Sized, V: Codec + ?Sized> SourceNode<K, V> {
+    fn decode<'a>(input: usize, raw: &log::Record<'a>) -> Result<Record<'a, K, V>, String> {
+        let decode_key = |bytes: &'a [u8]| K::decode(bytes).map_err(|error| format!("key: {error}"));
+        let decode_value = |bytes: &'a [u8]| V::decode(bytes).map_err(|error| format!("value: {error}"));
         Ok(Record {
             input,
             offset: raw.offset,
@@ -75,11 +75,11 @@ impl<K: Codec, V: Codec> SourceNode<K, V> {
     }
 }
 
-impl<K: Codec, V: Codec> Source for SourceNode<K, V> {
+impl<K: Codec + ?Sized, V: Codec + ?Sized> Source for SourceNode<K, V> {
     fn process_batch(&mut self, input: usize, records: &[log::Record<'_>], runtime: &mut Runtime) -> Result<()> {
         let mut decoded = Vec::with_capacity(records.len());
         for raw in records {
-            match self.decode(input, raw) {
+            match Self::decode(input, raw) {
                 Ok(record) => decoded.push(record),
                 Err(reason) => runtime.refuse(input, raw, reason),
             }
@@ -96,26 +96,23 @@ impl<K: Codec, V: Codec> Source for SourceNode<K, V> {
     }
 }
 
-impl<K: Codec, V: Codec> SourceNode<K, V> {
+impl<K: Codec + ?Sized, V: Codec + ?Sized> SourceNode<K, V> {
     fn forward(&self, run: &[Record<'_, K, V>], runtime: &mut Runtime) -> Result<()> {
         let Some(last) = run.last() else { return Ok(()) };
         // The cause of what a batch processor does, unless it says more precisely.
         runtime.set_cause(last.position());
         let input = last.input;
-        let observed_count = runtime.observed_count(input);
+        runtime.expect(input, run.iter().map(|record| (record.offset, record.timestamp_ms)));
         forward(&self.children, run, runtime)?;
-        // Readers that observe each record have done this already.
-        if runtime.observed_count(input) - observed_count < run.len() as u64 {
-            let taken = match runtime.is_suspended() {
-                true => run.partition_point(|record| record.offset < runtime.next_offset(input)),
-                false => run.len(),
-            };
-            for record in &run[..taken] {
-                runtime.observe(record.position(), record.timestamp_ms);
-            }
-        }
+        let taken = if runtime.is_suspended() { runtime.next_offset(input) - 1 } else { last.offset };
+        runtime.come_to(Position::new(input, taken));
         Ok(())
     }
+}
+
+/// Whether one node, which takes runs, reads what is forwarded to these. Several are served in turn, record by record.
+pub(crate) fn reader_takes_runs<K: Data + ?Sized, V: Data + ?Sized>(children: &[Edge<K, V>]) -> bool {
+    matches!(children, [only] if only.borrow().takes_runs())
 }
 
 /// A processor with the edges to its children.
@@ -126,8 +123,10 @@ pub struct ProcessorNode<P: Processor> {
     pub name: Rc<str>,
     /// Its index in the sub-topology.
     pub node: usize,
-    /// Whether it reads a source directly.
-    pub reads_source: bool,
+    /// Whether it is one of the engine's own, which suspends nothing and looks at no time.
+    pub is_plain: bool,
+    /// Whether what reads its main output takes runs.
+    pub reader_takes_runs: bool,
     /// Who reads its main output.
     pub children: Vec<Edge<P::KeyOut, P::ValueOut>>,
 }
@@ -136,7 +135,7 @@ pub struct ProcessorNode<P: Processor> {
 macro_rules! with_context {
     ($node:ident, $runtime:ident, |$processor:ident, $context:ident| $call:expr) => {{
         let $processor = &mut $node.processor;
-        let $context = &mut Context::new($runtime, &$node.children, $node.node, $node.reads_source);
+        let $context = &mut Context::new($runtime, &$node.children, $node.node, $node.reader_takes_runs);
         failure::named($call, &$node.name)
     }};
 }
@@ -144,6 +143,10 @@ macro_rules! with_context {
 impl<P: Processor> Input<P::Key, P::Value> for ProcessorNode<P> {
     fn process_batch(&mut self, records: &[Record<'_, P::Key, P::Value>], runtime: &mut Runtime) -> Result<()> {
         with_context!(self, runtime, |processor, context| processor.process_batch(records, context))
+    }
+
+    fn takes_runs(&self) -> bool {
+        self.is_plain && (self.children.is_empty() || self.reader_takes_runs)
     }
 }
 
@@ -167,40 +170,4 @@ impl<P: Processor> Lifecycle for ProcessorNode<P> {
     fn end_of_input(&mut self, runtime: &mut Runtime) -> Result<()> {
         with_context!(self, runtime, |processor, context| processor.end_of_input(context))
     }
-}
-
-/// A sink: encodes into the task's outputs.
-pub struct SinkNode<K: Codec, V: Codec> {
-    /// Codec of keys.
-    pub key: K,
-    /// Codec of values.
-    pub value: V,
-    /// The topic.
-    pub target: Target,
-    /// Its partition; `None` where a record goes where its key belongs.
-    pub partition: Option<i32>,
-}
-
-impl<K: Codec, V: Codec> Input<K, V> for SinkNode<K, V> {
-    fn process_batch(&mut self, records: &[Record<'_, K, V>], runtime: &mut Runtime) -> Result<()> {
-        for record in records {
-            runtime.note_effect();
-            let encoded = runtime.outputs.encode(
-                (self.target, self.partition),
-                record.timestamp_ms,
-                |arena| encode(&self.key, record.key.as_ref(), arena),
-                |arena| encode(&self.value, record.value.as_ref(), arena),
-                &record.headers.to_vec(),
-            );
-            encoded.map_err(|error| {
-                let topic = runtime.outputs.topic(self.target);
-                Error::stop(format!("a record for topic '{topic}' cannot be encoded: {error}")).caused_by(error)
-            })?;
-        }
-        Ok(())
-    }
-}
-
-fn encode<C: Codec>(codec: &C, item: Option<&C::Item<'_>>, arena: &mut Vec<u8>) -> Result<bool, EncodeError> {
-    item.map(|item| codec.encode(item, arena)).transpose().map(|encoded| encoded.is_some())
 }

@@ -1,12 +1,12 @@
 //! Records as they flow along an edge.
 
-use crate::codec::Codec;
+use crate::codec::Data;
 use crate::log::{Headers, Offset};
 
 use super::position::Position;
 
 /// A record on an edge whose keys are `K` and values `V`. What it holds may borrow from the client's buffers.
-pub struct Record<'a, K: Codec, V: Codec> {
+pub struct Record<'a, K: Data + ?Sized, V: Data + ?Sized> {
     /// Which of the task's inputs it stems from.
     pub input: usize,
     /// Offset of the input record it stems from; -1 where it stems from none.
@@ -21,14 +21,14 @@ pub struct Record<'a, K: Codec, V: Codec> {
     pub headers: Headers<'a>,
 }
 
-impl<'a, K: Codec, V: Codec> Record<'a, K, V> {
+impl<'a, K: Data + ?Sized, V: Data + ?Sized> Record<'a, K, V> {
     /// Where the input record is that it stems from.
     pub fn position(&self) -> Position {
         Position { input: self.input, offset: self.offset }
     }
 
     /// A record with this key and value and everything else from `self`.
-    pub fn with<K2: Codec, V2: Codec>(
+    pub fn with<K2: Data + ?Sized, V2: Data + ?Sized>(
         &self,
         key: Option<K2::Item<'a>>,
         value: Option<V2::Item<'a>>,

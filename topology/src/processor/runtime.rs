@@ -13,6 +13,7 @@ use super::input::{InputOptions, NO_CAUSE, TaskInput};
 use super::outputs::Outputs;
 use super::position::Position;
 use super::schedule::{Punctuation, PunctuationId, Schedule, Schedules};
+use super::upcoming::Upcoming;
 use super::vouch::Vouch;
 
 /// What a [`Runtime`] is made from.
@@ -41,6 +42,7 @@ pub struct Runtime {
     inputs: Vec<TaskInput>,
     /// The highest event time of all inputs.
     stream_time_ms: Option<i64>,
+    upcoming: Upcoming,
     stores_as_left: bool,
     stores: Rc<RefCell<Stores>>,
     dead_letter_max_bytes: usize,
@@ -61,6 +63,7 @@ impl Runtime {
             now_ms: options.now_ms,
             inputs: options.inputs.into_iter().map(TaskInput::new).collect(),
             stream_time_ms: None,
+            upcoming: Upcoming::default(),
             stores_as_left: options.stores_as_left,
             stores,
             dead_letter_max_bytes: options.dead_letter_max_bytes,
@@ -191,6 +194,10 @@ impl Runtime {
         self.schedules.add(node, schedule, self.now_ms)
     }
 
+    pub(super) fn cancel(&mut self, node: usize, id: PunctuationId) -> bool {
+        self.schedules.cancel(node, id)
+    }
+
     /// When punctuations are due.
     pub fn schedules(&self) -> &Schedules {
         &self.schedules
@@ -201,17 +208,20 @@ impl Runtime {
         self.stream_time_ms
     }
 
-    /// Takes a record's timestamp in; a negative one is none.
-    pub(super) fn observe(&mut self, position: Position, timestamp_ms: i64) {
-        self.inputs[position.input].stream_time.observe(position.offset, timestamp_ms);
-        if timestamp_ms >= 0 {
-            self.stream_time_ms = self.stream_time_ms.max(Some(timestamp_ms));
-        }
+    /// A run of records of an input is about to be handed over.
+    pub(super) fn expect(&mut self, input: usize, run: impl Iterator<Item = (Offset, i64)>) {
+        self.upcoming.expect(input, run);
     }
 
-    /// How many records of an input were taken in.
-    pub(super) fn observed_count(&self, input: usize) -> u64 {
-        self.inputs[input].stream_time.observed_count()
+    /// A processor came to the record at `position`: stream time advances to it.
+    #[inline]
+    pub(super) fn come_to(&mut self, position: Position) {
+        while let Some((offset, timestamp_ms)) = self.upcoming.take_through(position) {
+            self.inputs[position.input].stream_time.observe(offset, timestamp_ms);
+            if timestamp_ms >= 0 {
+                self.stream_time_ms = self.stream_time_ms.max(Some(timestamp_ms));
+            }
+        }
     }
 
     /// The highest event time of an input below `offset`.

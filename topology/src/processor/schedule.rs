@@ -3,8 +3,7 @@
 /// When to punctuate.
 ///
 /// ```
-/// # use topology::codec::{Bytes, I64};
-/// # use topology::graph::{Builder, Topic};
+/// # use topology::graph::Builder;
 /// # use topology::log::Headers;
 /// # use topology::processor::{self, Context, Processor, Punctuation, Record, Schedule};
 /// # use topology::test_driver::TestDriver;
@@ -12,26 +11,24 @@
 /// struct Minutes;
 ///
 /// impl Processor for Minutes {
-/// #    type Key = Bytes;
-/// #    type Value = Bytes;
-/// #    type KeyOut = Bytes;
-/// #    type ValueOut = I64;
-///     fn init(&mut self, context: &mut Context<'_, Bytes, I64>) -> processor::Result {
+/// #    type Key = [u8];
+/// #    type Value = [u8];
+/// #    type KeyOut = [u8];
+/// #    type ValueOut = i64;
+///     fn init(&mut self, context: &mut Context<'_, [u8], i64>) -> processor::Result {
 ///         context.schedule(Schedule::StreamTime { interval_ms: 60_000 });
 ///         Ok(())
 ///     }
 ///
-///     fn punctuate(&mut self, due: Punctuation, context: &mut Context<'_, Bytes, I64>) -> processor::Result {
+///     fn punctuate(&mut self, due: Punctuation, context: &mut Context<'_, [u8], i64>) -> processor::Result {
 ///         let (timestamp_ms, minute) = (due.timestamp_ms, due.timestamp_ms / 60_000);
-///         context.forward(Record { offset: -1, timestamp_ms, key: None, value: Some(minute), headers: Headers::NONE })
+///         context.forward(Record { input: 0, offset: -1, timestamp_ms, key: None, value: Some(minute), headers: Headers::NONE })
 ///     }
-/// #    fn process(&mut self, _: &Record<'_, Bytes, Bytes>, _: &mut Context<'_, Bytes, I64>) -> processor::Result { Ok(()) }
+/// #    fn process(&mut self, _: &Record<'_, [u8], [u8]>, _: &mut Context<'_, [u8], i64>) -> processor::Result { Ok(()) }
 /// }
-/// # let mut builder = Builder::new();
-/// # let mut telling = builder.sub_topology("telling");
-/// # let words = telling.source("words", Topic::new("words"), Bytes, Bytes);
-/// # let minutes = telling.processor("tell", &words).supply(|_| Ok(Minutes));
-/// # telling.sink("minutes", &minutes, Topic::new("minutes"), Bytes, I64);
+/// # let builder = Builder::new();
+/// # let words = builder.sub_topology("telling").source::<[u8], [u8]>("words");
+/// # words.processor("tell").supply(|()| Minutes).sink("minutes");
 /// # let mut driver = TestDriver::new(&builder.build()?, "app", 0)?;
 /// # for timestamp_ms in [1_000, 59_000, 60_000, 61_000] {
 /// #     driver.pipe("words", None, Some(b"word"), timestamp_ms)?;
@@ -75,7 +72,8 @@ pub struct Schedules(Vec<Scheduled>);
 #[derive(Debug)]
 struct Scheduled {
     node: usize,
-    schedule: Schedule,
+    /// `None` once it is cancelled. Its place stays: it is its id.
+    schedule: Option<Schedule>,
     /// Wall clock only.
     due_ms: i64,
 }
@@ -86,13 +84,13 @@ impl Schedules {
             Schedule::WallClock { interval_ms } => now_ms.saturating_add(interval_ms.max(1)),
             Schedule::StreamTime { .. } => 0,
         };
-        self.0.push(Scheduled { node, schedule, due_ms });
+        self.0.push(Scheduled { node, schedule: Some(schedule), due_ms });
         PunctuationId(self.0.len() - 1)
     }
 
     /// Whether any is by stream time.
     pub fn any_by_stream_time(&self) -> bool {
-        self.0.iter().any(|scheduled| matches!(scheduled.schedule, Schedule::StreamTime { .. }))
+        self.0.iter().any(|scheduled| matches!(scheduled.schedule, Some(Schedule::StreamTime { .. })))
     }
 
     /// Whether stream time would pass a punctuation by moving to `to_ms`, or begin: what comes behind its beginning may pass
@@ -121,8 +119,19 @@ impl Schedules {
 
     /// When the next one is due by the wall clock, ms since 1970.
     pub fn next_wall_clock_ms(&self) -> Option<i64> {
-        let wall_clock = |scheduled: &&Scheduled| matches!(scheduled.schedule, Schedule::WallClock { .. });
+        let wall_clock = |scheduled: &&Scheduled| matches!(scheduled.schedule, Some(Schedule::WallClock { .. }));
         self.0.iter().filter(wall_clock).map(|scheduled| scheduled.due_ms).min()
+    }
+
+    /// Ends a schedule of this node. Returns whether it went on.
+    pub(super) fn cancel(&mut self, node: usize, id: PunctuationId) -> bool {
+        let found = self.0.get_mut(id.0).filter(|scheduled| scheduled.node == node);
+        found.is_some_and(|scheduled| scheduled.schedule.take().is_some())
+    }
+
+    /// Whether it still goes on: a punctuation may be due that one before it cancelled.
+    pub(crate) fn goes_on(&self, id: PunctuationId) -> bool {
+        self.0.get(id.0).is_some_and(|scheduled| scheduled.schedule.is_some())
     }
 
     fn due(&self, is_due: impl Fn(&Scheduled) -> bool, timestamp_ms: i64) -> Vec<(usize, Punctuation)> {
@@ -133,13 +142,13 @@ impl Schedules {
 
 impl Scheduled {
     fn crosses(&self, from_ms: i64, to_ms: i64) -> bool {
-        let Schedule::StreamTime { interval_ms } = self.schedule else { return false };
+        let Some(Schedule::StreamTime { interval_ms }) = self.schedule else { return false };
         from_ms.div_euclid(interval_ms.max(1)) < to_ms.div_euclid(interval_ms.max(1))
     }
 
     /// If it is due by the wall clock: when it is due again.
     fn again_ms(&self, now_ms: i64) -> Option<i64> {
-        let Schedule::WallClock { interval_ms } = self.schedule else { return None };
+        let Some(Schedule::WallClock { interval_ms }) = self.schedule else { return None };
         let next_ms = now_ms.saturating_add(interval_ms.max(1));
         // Later than one interval from now: the clock was set back.
         (self.due_ms <= now_ms || self.due_ms > next_ms).then_some(next_ms)

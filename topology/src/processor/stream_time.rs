@@ -24,8 +24,6 @@ pub(super) struct StreamTime {
     base_ms: Option<i64>,
     /// (offset of the record that advanced it, the new time), both rising.
     advances: VecDeque<(Offset, i64)>,
-    /// How many records were taken in.
-    observed_count: u64,
 }
 
 /// What stays allocated after a burst.
@@ -39,7 +37,6 @@ impl StreamTime {
 
     /// Takes a record's timestamp in; a negative one is none.
     pub(super) fn observe(&mut self, offset: Offset, timestamp_ms: i64) {
-        self.observed_count += 1;
         if timestamp_ms >= 0 && self.current_ms.is_none_or(|current| timestamp_ms > current) {
             self.current_ms = Some(timestamp_ms);
             self.advances.push_back((offset, timestamp_ms));
@@ -49,10 +46,6 @@ impl StreamTime {
     /// The highest timestamp seen.
     pub(super) fn current_ms(&self) -> Option<i64> {
         self.current_ms
-    }
-
-    pub(super) fn observed_count(&self) -> u64 {
-        self.observed_count
     }
 
     /// What it was when all records below `offset` had been seen.

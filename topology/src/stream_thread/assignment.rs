@@ -209,14 +209,12 @@ fn join(partitions: &[TopicPartition]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::Bytes;
-    use crate::graph::{Builder, Topic};
+    use crate::graph::Builder;
 
     #[test]
     fn a_task_begins_when_it_has_all_of_its_partitions() {
-        let mut builder = Builder::new();
-        let mut sub = builder.sub_topology("sub");
-        sub.source("two", [Topic::new("b"), Topic::new("a")], Bytes, Bytes);
+        let builder = Builder::new();
+        builder.sub_topology("sub").source::<[u8], [u8]>(["b", "a"]);
         let topology = builder.build().unwrap();
         let at = TopicPartition::new;
         let tasks = |assigned: &[TopicPartition]| whole_tasks(&topology.sub_topologies[0], assigned);

@@ -231,7 +231,7 @@ impl Task {
     fn punctuate(&mut self, due: Vec<(usize, Punctuation)>) -> Result<()> {
         for (node, punctuation) in due {
             let found = self.instance.processors.iter().find(|(index, _)| *index == node);
-            if let Some((_, processor)) = found {
+            if let Some((_, processor)) = found.filter(|_| self.runtime.schedules().goes_on(punctuation.id)) {
                 processor.borrow_mut().punctuate(punctuation, &mut self.runtime)?;
             }
         }

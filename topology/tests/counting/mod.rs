@@ -5,14 +5,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use topology::codec::{Bytes, I64};
 use topology::graph::{Builder, Store, Topic, Topology};
 use topology::log::{
     Consumer, ConsumerOptions, Event, Isolation, Log, OutOfRange, Producer, ProducerOptions, ProducerRecord, Start,
     TopicPartition, TopicSpec,
 };
-use topology::processor::{self, Context, Processor, Record};
-use topology::store::KeyValueStore;
 
 /// An application and its topics.
 pub(crate) struct Topics {
@@ -29,37 +26,10 @@ impl Topics {
 }
 
 /// Counts the records of each key in a store, and sends each count on.
-pub(crate) struct Count {
-    pub(crate) counts: KeyValueStore<Bytes, I64>,
-}
-
-impl Processor for Count {
-    type Key = Bytes;
-    type Value = Bytes;
-    type KeyOut = Bytes;
-    type ValueOut = I64;
-
-    fn process(
-        &mut self,
-        record: &Record<'_, Bytes, Bytes>,
-        context: &mut Context<'_, Bytes, I64>,
-    ) -> processor::Result {
-        let Some(key) = record.key else { return Ok(()) };
-        let count = self.counts.update(&key, |count| Some(count.unwrap_or(0) + 1))?;
-        context.forward(record.with(Some(key), count))
-    }
-}
-
 pub(crate) fn topology(topics: &Topics) -> Topology {
-    let mut builder = Builder::new();
-    let mut counting = builder.sub_topology("counting");
-    let counts = counting.store(Store::rocksdb("counts", Bytes, I64));
-    let input = counting.source("input", Topic::new(&topics.input), Bytes, Bytes);
-    let counted = counting
-        .processor("count", &input)
-        .with_store(&counts)
-        .supply(move |wiring| Ok(Count { counts: wiring.store(&counts)? }));
-    counting.sink("output", &counted, Topic::new(&topics.output).partitions(1), Bytes, I64);
+    let builder = Builder::new();
+    let input = builder.sub_topology("counting").source::<[u8], [u8]>(topics.input.as_str());
+    input.count(&Store::rocksdb("counts")).sink(Topic::new(&topics.output).partitions(1));
     builder.build().unwrap()
 }
 

@@ -1,7 +1,6 @@
 //! What is done before the first record is taken, and where that is: the same for a client and in the test driver.
 
 use topology::client::Config;
-use topology::codec::{Bytes, I64};
 use topology::graph::{Builder, Store, Topic, Topology};
 use topology::log::{Headers, Log, TopicPartition};
 use topology::processor::{self, Context, Position, Processor, Record};
@@ -15,7 +14,7 @@ use crate::{config, memory_log, run_until_end, topics};
 
 /// Commits three steps of its own, then takes one record between two commits: each is delivered once more, and taken then.
 struct Careful {
-    state: KeyValueStore<I64, I64>,
+    state: KeyValueStore<i64, i64>,
     waits: bool,
 }
 
@@ -23,7 +22,7 @@ struct Careful {
 const NEXT: i64 = 100;
 
 impl Careful {
-    fn step(&mut self, context: &mut Context<'_, Bytes, I64>) -> topology::Result<bool> {
+    fn step(&mut self, context: &mut Context<'_, [u8], i64>) -> processor::Result<bool> {
         for step in 0..3 {
             if self.state.get(&step)?.is_none() {
                 self.state.put(&step, &1)?;
@@ -45,12 +44,12 @@ impl Careful {
 }
 
 impl Processor for Careful {
-    type Key = Bytes;
-    type Value = Bytes;
-    type KeyOut = Bytes;
-    type ValueOut = I64;
+    type Key = [u8];
+    type Value = [u8];
+    type KeyOut = [u8];
+    type ValueOut = i64;
 
-    fn init(&mut self, context: &mut Context<'_, Bytes, I64>) -> processor::Result {
+    fn init(&mut self, context: &mut Context<'_, [u8], i64>) -> processor::Result {
         context.begin_at(Position::new(0, self.state.get(&NEXT)?.unwrap_or(0)))?;
         if self.step(context)? {
             context.suspend_from(context.next_position(0));
@@ -58,11 +57,7 @@ impl Processor for Careful {
         Ok(())
     }
 
-    fn process(
-        &mut self,
-        record: &Record<'_, Bytes, Bytes>,
-        context: &mut Context<'_, Bytes, I64>,
-    ) -> processor::Result {
+    fn process(&mut self, record: &Record<'_, [u8], [u8]>, context: &mut Context<'_, [u8], i64>) -> processor::Result {
         self.waits = !self.waits;
         if self.waits {
             // Nothing is to be committed, and yet there is a commit.
@@ -74,7 +69,7 @@ impl Processor for Careful {
         context.forward(record.with(record.key, Some(record.offset)))
     }
 
-    fn committed(&mut self, context: &mut Context<'_, Bytes, I64>) -> processor::Result {
+    fn committed(&mut self, context: &mut Context<'_, [u8], i64>) -> processor::Result {
         if context.is_suspended() && !self.step(context)? {
             context.resume();
         }
@@ -83,15 +78,11 @@ impl Processor for Careful {
 }
 
 fn careful() -> Topology {
-    let mut builder = Builder::new();
-    let mut sub = builder.sub_topology("sub");
-    let state = sub.store(Store::rocksdb("state", I64, I64));
-    let input = sub.source("input", Topic::new(topics().input), Bytes, Bytes);
-    let careful = sub
-        .processor("careful", &input)
-        .with_store(&state)
-        .supply(move |wiring| Ok(Careful { state: wiring.store(&state)?, waits: false }));
-    sub.sink("output", &careful, Topic::new(topics().output).partitions(1), Bytes, I64);
+    let builder = Builder::new();
+    let input = builder.sub_topology("sub").source::<[u8], [u8]>(topics().input);
+    let state = Store::rocksdb("state");
+    let careful = input.processor("careful").with_store(&state).supply(|state| Careful { state, waits: false });
+    careful.sink(Topic::new(topics().output).partitions(1));
     builder.build().unwrap()
 }
 

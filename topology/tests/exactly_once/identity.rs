@@ -6,11 +6,9 @@ use std::time::Duration;
 use topology::Class;
 use topology::client::Client;
 use topology::clock::SystemClock;
-use topology::codec::{Bytes, I64};
 use topology::graph::{Builder, Topic, Topology};
 use topology::log::memory::MemoryLog;
 use topology::log::{Isolation, Log, TopicPartition};
-use topology::processor::{self, Context, Processor, Record};
 use topology::watch;
 
 use crate::counting::{assert_exact, produce, read, spec, topology};
@@ -96,34 +94,16 @@ fn an_input_that_was_made_anew_and_is_shorter_is_noticed_as_well() {
 }
 
 /// Does for each record what cannot be taken back, once it is certain that the record is of the topic known.
-struct Signer {
-    signed: Arc<Mutex<Vec<i64>>>,
-}
-
-impl Processor for Signer {
-    type Key = Bytes;
-    type Value = Bytes;
-    type KeyOut = Bytes;
-    type ValueOut = I64;
-
-    fn process(
-        &mut self,
-        record: &Record<'_, Bytes, Bytes>,
-        context: &mut Context<'_, Bytes, I64>,
-    ) -> processor::Result {
-        context.vouch_for_input()?;
-        self.signed.lock().unwrap().push(record.offset);
-        context.forward(record.with(record.key, Some(record.offset)))
-    }
-}
-
 fn signing(signed: &Arc<Mutex<Vec<i64>>>) -> Topology {
-    let mut builder = Builder::new();
-    let mut signing = builder.sub_topology("signing");
-    let input = signing.source("input", Topic::new(topics().input), Bytes, Bytes);
+    let builder = Builder::new();
+    let input = builder.sub_topology("signing").source::<[u8], [u8]>(topics().input);
     let signed = Arc::clone(signed);
-    let output = signing.processor("sign", &input).supply(move |_| Ok(Signer { signed: Arc::clone(&signed) }));
-    signing.sink("output", &output, Topic::new(topics().output).partitions(1), Bytes, I64);
+    let output = input.process_fn::<[u8], i64>(move |record, context| {
+        context.vouch_for_input()?;
+        signed.lock().unwrap().push(record.offset);
+        context.forward(record.with(record.key, Some(record.offset)))
+    });
+    output.sink(Topic::new(topics().output).partitions(1));
     builder.build().unwrap()
 }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use topology::client::{Client, Config};
 use topology::clock::ManualClock;
-use topology::codec::{Bytes, I64};
 use topology::graph::{Builder, Topic, Topology};
 use topology::log::{Headers, Kind};
 use topology::processor::{self, Context, Processor, Record};
@@ -18,20 +17,16 @@ use crate::{config, memory_log, run_until_end, topics, until, wait};
 struct Echo;
 
 impl Processor for Echo {
-    type Key = Bytes;
-    type Value = Bytes;
-    type KeyOut = Bytes;
-    type ValueOut = I64;
+    type Key = [u8];
+    type Value = [u8];
+    type KeyOut = [u8];
+    type ValueOut = i64;
 
-    fn process(
-        &mut self,
-        record: &Record<'_, Bytes, Bytes>,
-        context: &mut Context<'_, Bytes, I64>,
-    ) -> processor::Result {
+    fn process(&mut self, record: &Record<'_, [u8], [u8]>, context: &mut Context<'_, [u8], i64>) -> processor::Result {
         context.forward(record.with(record.key, Some(record.offset)))
     }
 
-    fn committed(&mut self, context: &mut Context<'_, Bytes, I64>) -> processor::Result {
+    fn committed(&mut self, context: &mut Context<'_, [u8], i64>) -> processor::Result {
         context.forward(Record {
             input: 0,
             offset: -1,
@@ -44,11 +39,9 @@ impl Processor for Echo {
 }
 
 fn echoing(topics: &Topics) -> Topology {
-    let mut builder = Builder::new();
-    let mut echoing = builder.sub_topology("echoing");
-    let input = echoing.source("input", Topic::new(&topics.input), Bytes, Bytes);
-    let output = echoing.processor("echo", &input).supply(|_| Ok(Echo));
-    echoing.sink("output", &output, Topic::new(&topics.output).partitions(1), Bytes, I64);
+    let builder = Builder::new();
+    let input = builder.sub_topology("echoing").source::<[u8], [u8]>(topics.input.as_str());
+    input.processor("echo").supply(|()| Echo).sink(Topic::new(&topics.output).partitions(1));
     builder.build().unwrap()
 }
 

@@ -1,6 +1,5 @@
 //! Calls that fail, each in each way.
 
-use topology::codec::{Bytes, I64};
 use topology::graph::{Builder, Topic, Topology};
 use topology::log::{Kind, Log};
 use topology::processor::{self, Context, Processor, Record};
@@ -64,11 +63,10 @@ fn a_topic_that_is_not_to_be_seen_when_a_client_starts_is_looked_for_again() {
 
 /// Copies an input that somebody else makes.
 fn copying() -> Topology {
-    let mut builder = Builder::new();
-    let mut copying = builder.sub_topology("copying");
-    let input = copying.source("input", Topic::new(topics().input).must_exist(), Bytes, Bytes);
-    let output = copying.processor("pausing", &input).supply(|_| Ok(Pausing::default()));
-    copying.sink("output", &output, Topic::new(topics().output).partitions(1), Bytes, I64);
+    let builder = Builder::new();
+    let input = builder.sub_topology("copying").source::<[u8], [u8]>(Topic::new(topics().input).must_exist());
+    let output = input.processor("pausing").supply(|()| Pausing::default());
+    output.sink(Topic::new(topics().output).partitions(1));
     builder.build().unwrap()
 }
 
@@ -101,26 +99,22 @@ struct Pausing {
 }
 
 impl Processor for Pausing {
-    type Key = Bytes;
-    type Value = Bytes;
-    type KeyOut = Bytes;
-    type ValueOut = I64;
+    type Key = [u8];
+    type Value = [u8];
+    type KeyOut = [u8];
+    type ValueOut = i64;
 
-    fn process(
-        &mut self,
-        record: &Record<'_, Bytes, Bytes>,
-        context: &mut Context<'_, Bytes, I64>,
-    ) -> processor::Result {
+    fn process(&mut self, record: &Record<'_, [u8], [u8]>, context: &mut Context<'_, [u8], i64>) -> processor::Result {
         context.forward(record.with(record.key, Some(record.offset)))
     }
 
     fn process_batch(
         &mut self,
-        records: &[Record<'_, Bytes, Bytes>],
-        context: &mut Context<'_, Bytes, I64>,
+        records: &[Record<'_, [u8], [u8]>],
+        context: &mut Context<'_, [u8], i64>,
     ) -> processor::Result {
         for record in records {
-            context.observe(record.position(), record.timestamp_ms);
+            context.observe(record.position());
             self.process(record, context)?;
             self.taken += 1;
             if self.taken.is_multiple_of(10) {
@@ -132,18 +126,17 @@ impl Processor for Pausing {
         Ok(())
     }
 
-    fn committed(&mut self, context: &mut Context<'_, Bytes, I64>) -> processor::Result {
+    fn committed(&mut self, context: &mut Context<'_, [u8], i64>) -> processor::Result {
         context.resume();
         Ok(())
     }
 }
 
 fn pausing(topics: &Topics) -> Topology {
-    let mut builder = Builder::new();
-    let mut copying = builder.sub_topology("copying");
-    let input = copying.source("input", Topic::new(&topics.input), Bytes, Bytes);
-    let output = copying.processor("pausing", &input).supply(|_| Ok(Pausing::default()));
-    copying.sink("output", &output, Topic::new(&topics.output).partitions(1), Bytes, I64);
+    let builder = Builder::new();
+    let input = builder.sub_topology("copying").source::<[u8], [u8]>(topics.input.as_str());
+    let output = input.processor("pausing").supply(|()| Pausing::default());
+    output.sink(Topic::new(&topics.output).partitions(1));
     builder.build().unwrap()
 }
 
@@ -173,34 +166,17 @@ fn where_only_leaving_the_group_fails_the_run_has_not_failed() {
     assert_exact(&log, &topics(), 10);
 }
 
-/// Panics behind some outputs.
-struct Panicking;
-
-impl Processor for Panicking {
-    type Key = Bytes;
-    type Value = Bytes;
-    type KeyOut = Bytes;
-    type ValueOut = Bytes;
-
-    fn process(
-        &mut self,
-        record: &Record<'_, Bytes, Bytes>,
-        context: &mut Context<'_, Bytes, Bytes>,
-    ) -> processor::Result {
-        assert!(record.offset < 150, "as the test wants it");
-        context.forward(record.with(record.key, record.value))
-    }
-}
-
 #[test]
 fn a_panic_in_a_processor_is_told_and_leaves_neither_a_transaction_open_nor_a_member_in_the_group() {
     let log = memory_log();
     produce(&log, &topics(), 200);
-    let mut builder = Builder::new();
-    let mut panicking = builder.sub_topology("panicking");
-    let input = panicking.source("input", Topic::new(topics().input), Bytes, Bytes);
-    let output = panicking.processor("panicking", &input).supply(|_| Ok(Panicking));
-    panicking.sink("output", &output, Topic::new(topics().output).partitions(1), Bytes, Bytes);
+    let builder = Builder::new();
+    let input = builder.sub_topology("panicking").source::<[u8], [u8]>(topics().input);
+    let output = input.process_fn::<[u8], [u8]>(|record, context| {
+        assert!(record.offset < 150, "as the test wants it");
+        context.forward(record.with(record.key, record.value))
+    });
+    output.sink(Topic::new(topics().output).partitions(1));
     let script = Script::default();
     let config = topology::client::Config { batch_records: 200, commit_interval_ms: 5_000, ..config(None) };
     let faulty = FaultLog::new(log.clone(), &script);

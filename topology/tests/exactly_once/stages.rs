@@ -2,36 +2,23 @@
 
 use std::time::Duration;
 
-use topology::codec::{Bytes, I64};
 use topology::graph::{Builder, Store, Topic, Topology};
 use topology::log::{
     Consumer, ConsumerOptions, GroupOptions, Isolation, Log, OffsetCommit, OutOfRange, Producer, ProducerOptions,
     TopicPartition,
 };
 
-use crate::counting::{Count, Topics, assert_exact, produce, read, topology};
+use crate::counting::{Topics, assert_exact, produce, read, topology};
 use crate::fault_log::{FaultLog, Script};
 use crate::{config, memory_log, run_until_end, topics};
 
 /// Counts, and counts the counts.
 fn two_stages(topics: &Topics) -> Topology {
-    let mut builder = Builder::new();
-    let mut first = builder.sub_topology("first");
-    let counts = first.store(Store::memory("counts", Bytes, I64));
-    let input = first.source("input", Topic::new(&topics.input), Bytes, Bytes);
-    let counted = first
-        .processor("count", &input)
-        .with_store(&counts)
-        .supply(move |wiring| Ok(Count { counts: wiring.store(&counts)? }));
-    first.sink("between", &counted, Topic::new("between"), Bytes, I64);
-    let mut second = builder.sub_topology("second");
-    let counts = second.store(Store::memory("counts-again", Bytes, I64));
-    let between = second.source("counted", Topic::new("between"), Bytes, Bytes);
-    let counted = second
-        .processor("count-again", &between)
-        .with_store(&counts)
-        .supply(move |wiring| Ok(Count { counts: wiring.store(&counts)? }));
-    second.sink("output", &counted, Topic::new(&topics.output).partitions(1), Bytes, I64);
+    let builder = Builder::new();
+    let input = builder.sub_topology("first").source::<[u8], [u8]>(topics.input.as_str());
+    input.count(&Store::memory("counts")).sink("between");
+    let between = builder.sub_topology("second").source::<[u8], [u8]>("between");
+    between.count(&Store::memory("counts-again")).sink(Topic::new(&topics.output).partitions(1));
     builder.build().unwrap()
 }
 

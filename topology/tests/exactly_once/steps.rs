@@ -6,18 +6,16 @@ use std::time::Duration;
 
 use topology::client::Config;
 use topology::clock::{Clock, ManualClock};
-use topology::codec::{Bytes, I64};
 use topology::graph::{Builder, Store, Topic, Topology};
 use topology::log::{Isolation, Kind, Log, Producer, ProducerOptions, ProducerRecord, TopicPartition, TopicSpec};
 use topology::metrics::Metrics;
-use topology::processor::{self, Context, Processor, Record};
 use topology::restore::{Changelog, Plan, Restore, RestoreThread};
 use topology::store::InstanceId;
 use topology::store::{Medium, Options, Shared, Spec, StateDirectory, Stores};
 use topology::stream_thread::{Parts, State, StreamThread};
 use topology::watch::{self, Known, Watch};
 
-use crate::counting::{Count, assert_exact, produce, read, spec, topology};
+use crate::counting::{assert_exact, produce, read, spec, topology};
 use crate::fault_log::{Call, Fault, FaultLog, Script};
 use crate::{config, memory_log, topics};
 
@@ -128,33 +126,15 @@ fn an_idle_store_keeps_its_position_fresh() {
 }
 
 /// Copies, and takes 11 ms for each record.
-struct Slow {
-    clock: ManualClock,
-}
-
-impl Processor for Slow {
-    type Key = Bytes;
-    type Value = Bytes;
-    type KeyOut = Bytes;
-    type ValueOut = I64;
-
-    fn process(
-        &mut self,
-        record: &Record<'_, Bytes, Bytes>,
-        context: &mut Context<'_, Bytes, I64>,
-    ) -> processor::Result {
-        self.clock.advance(11);
-        context.forward(record.with(record.key, Some(record.offset)))
-    }
-}
-
 fn slow(clock: &ManualClock) -> Topology {
-    let mut builder = Builder::new();
-    let mut copying = builder.sub_topology("copying");
-    let input = copying.source("input", Topic::new(topics().input), Bytes, Bytes);
+    let builder = Builder::new();
+    let input = builder.sub_topology("copying").source::<[u8], [u8]>(topics().input);
     let clock = clock.clone();
-    let output = copying.processor("slow", &input).supply(move |_| Ok(Slow { clock: clock.clone() }));
-    copying.sink("output", &output, Topic::new(topics().output).partitions(1), Bytes, I64);
+    let output = input.process_fn::<[u8], i64>(move |record, context| {
+        clock.advance(11);
+        context.forward(record.with(record.key, Some(record.offset)))
+    });
+    output.sink(Topic::new(topics().output).partitions(1));
     builder.build().unwrap()
 }
 
@@ -182,23 +162,12 @@ fn a_batch_that_takes_longer_than_a_transaction_may_is_committed_in_parts() {
 
 /// Counts in two sub-topologies that have nothing in common, the second with a producer of its own.
 fn side_by_side() -> Topology {
-    let mut builder = Builder::new();
-    let mut one = builder.sub_topology("one");
-    let counts = one.store(Store::memory("counts", Bytes, I64));
-    let input = one.source("input", Topic::new(topics().input), Bytes, Bytes);
-    let counted = one
-        .processor("count", &input)
-        .with_store(&counts)
-        .supply(move |wiring| Ok(Count { counts: wiring.store(&counts)? }));
-    one.sink("output", &counted, Topic::new(topics().output).partitions(1), Bytes, I64);
-    let mut other = builder.sub_topology("other");
+    let builder = Builder::new();
+    let input = builder.sub_topology("one").source::<[u8], [u8]>(topics().input);
+    input.count(&Store::memory("counts")).sink(Topic::new(topics().output).partitions(1));
+    let other = builder.sub_topology("other");
     other.single_writer("other-writer");
-    let others = other.store(Store::memory("others", Bytes, I64));
-    let input = other.source("other-input", Topic::new("other-in"), Bytes, Bytes);
-    other
-        .processor("count-other", &input)
-        .with_store(&others)
-        .supply(move |wiring| Ok(Count { counts: wiring.store(&others)? }));
+    other.source::<[u8], [u8]>("other-in").count(&Store::memory("others"));
     builder.build().unwrap()
 }
 

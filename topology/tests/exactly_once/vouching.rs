@@ -8,11 +8,10 @@ use std::time::Duration;
 
 use topology::client::Config;
 use topology::clock::ManualClock;
-use topology::codec::{Bytes, I64};
 use topology::graph::{Builder, Store, Topic, Topology};
 use topology::log::memory::MemoryLog;
 use topology::log::{Committed, Log, Producer, ProducerOptions, ProducerRecord, TopicPartition};
-use topology::processor::{Context, Processor, Record};
+use topology::processor::{self, Context, Processor, Record};
 use topology::store::changelog::COVERED_KEY;
 use topology::store::{Covered, KeyValueStore};
 use topology::stream_thread::State;
@@ -245,20 +244,16 @@ fn a_process_that_dies_at_any_moment_and_commits_of_unknown_outcome_are_never_re
 
 /// Counts the records whose offsets are multiples of fifty, and writes nothing for others.
 struct Rare {
-    seen: KeyValueStore<I64, I64>,
+    seen: KeyValueStore<i64, i64>,
 }
 
 impl Processor for Rare {
-    type Key = Bytes;
-    type Value = Bytes;
-    type KeyOut = Bytes;
-    type ValueOut = I64;
+    type Key = [u8];
+    type Value = [u8];
+    type KeyOut = [u8];
+    type ValueOut = i64;
 
-    fn process(
-        &mut self,
-        record: &Record<'_, Bytes, Bytes>,
-        context: &mut Context<'_, Bytes, I64>,
-    ) -> topology::processor::Result {
+    fn process(&mut self, record: &Record<'_, [u8], [u8]>, context: &mut Context<'_, [u8], i64>) -> processor::Result {
         if record.offset % 50 == 0 {
             let seen = self.seen.update(&0, |seen| Some(seen.unwrap_or(0) + 1))?;
             context.forward(record.with(record.key, seen))?;
@@ -269,22 +264,17 @@ impl Processor for Rare {
 
 /// With another store, which is written whenever the task begins, or without.
 fn rare(with_other: bool) -> Topology {
-    let mut builder = Builder::new();
-    let mut sub = builder.sub_topology("sub");
-    let seen = sub.store(Store::rocksdb("counts", I64, I64));
-    let other = with_other.then(|| sub.store(Store::rocksdb("another", I64, I64)));
-    let input = sub.source("input", Topic::new(topics().input), Bytes, Bytes);
-    let mut rare = sub.processor("rare", &input).with_store(&seen);
-    if let Some(other) = &other {
-        rare = rare.with_store(other);
-    }
-    let rare = rare.supply(move |wiring| {
-        if let Some(other) = &other {
-            wiring.store(other)?.put(&1, &1)?;
-        }
-        Ok(Rare { seen: wiring.store(&seen)? })
-    });
-    sub.sink("output", &rare, Topic::new(topics().output).partitions(1), Bytes, I64);
+    let builder = Builder::new();
+    let input = builder.sub_topology("sub").source::<[u8], [u8]>(topics().input);
+    let rare = input.processor("rare").with_store(&Store::rocksdb("counts"));
+    let rare = match with_other {
+        false => rare.supply(|seen| Rare { seen }),
+        true => rare.with_store(&Store::<i64, i64>::rocksdb("another")).try_supply(|(seen, other)| {
+            other.put(&1, &1)?;
+            Ok(Rare { seen })
+        }),
+    };
+    rare.sink(Topic::new(topics().output).partitions(1));
     builder.build().unwrap()
 }
 
@@ -338,16 +328,10 @@ fn a_store_may_be_added_and_taken_out_and_one_that_comes_back_is_refused() {
 
 #[test]
 fn more_stores_than_an_offset_can_name_are_refused_at_the_start() {
-    let mut builder = Builder::new();
-    let mut sub = builder.sub_topology("sub");
-    let stores: Vec<_> = (0..100).map(|number| sub.store(Store::memory(format!("store-{number}"), I64, I64))).collect();
-    let input = sub.source("input", Topic::new(topics().input), Bytes, Bytes);
-    let mut rare = sub.processor("rare", &input);
-    for store in &stores {
-        rare = rare.with_store(store);
-    }
-    let seen = stores[0].clone();
-    rare.supply(move |wiring| Ok(Rare { seen: wiring.store(&seen)? }));
+    let builder = Builder::new();
+    let input = builder.sub_topology("sub").source::<[u8], [u8]>(topics().input);
+    let stores: Vec<_> = (0..100).map(|number| Store::memory(format!("store-{number}"))).collect();
+    input.processor("rare").with_stores(&stores).supply(|mut stores| Rare { seen: stores.remove(0) });
     let error = run_until_end(&builder.build().unwrap(), memory_log(), config(None)).unwrap_err().to_string();
     assert!(error.contains("sub-topology sub has 100 stores") && error.contains("brokers take 4096"), "{error}");
 }

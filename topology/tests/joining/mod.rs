@@ -5,10 +5,9 @@
 
 use std::time::Duration;
 
-use topology::codec::{Bytes, I64};
 use topology::graph::{Builder, Store, Topic, Topology};
 use topology::log::{Log, Producer, ProducerOptions, ProducerRecord};
-use topology::processor::{Context, Processor, Record};
+use topology::processor::{self, Context, Processor, Record};
 use topology::store::KeyValueStore;
 
 use crate::counting::{read, spec};
@@ -29,40 +28,32 @@ impl Topics {
 }
 
 struct CountOrders {
-    taken: KeyValueStore<I64, I64>,
+    taken: KeyValueStore<i64, i64>,
 }
 
 impl Processor for CountOrders {
-    type Key = Bytes;
-    type Value = Bytes;
-    type KeyOut = Bytes;
-    type ValueOut = I64;
+    type Key = [u8];
+    type Value = [u8];
+    type KeyOut = [u8];
+    type ValueOut = i64;
 
-    fn process(
-        &mut self,
-        _: &Record<'_, Bytes, Bytes>,
-        _: &mut Context<'_, Bytes, I64>,
-    ) -> topology::processor::Result {
+    fn process(&mut self, _: &Record<'_, [u8], [u8]>, _: &mut Context<'_, [u8], i64>) -> processor::Result {
         let count = self.taken.get(&0)?.unwrap_or(0);
         Ok(self.taken.put(&0, &(count + 1))?)
     }
 }
 
 struct TellOrders {
-    taken: KeyValueStore<I64, I64>,
+    taken: KeyValueStore<i64, i64>,
 }
 
 impl Processor for TellOrders {
-    type Key = Bytes;
-    type Value = Bytes;
-    type KeyOut = Bytes;
-    type ValueOut = I64;
+    type Key = [u8];
+    type Value = [u8];
+    type KeyOut = [u8];
+    type ValueOut = i64;
 
-    fn process(
-        &mut self,
-        record: &Record<'_, Bytes, Bytes>,
-        context: &mut Context<'_, Bytes, I64>,
-    ) -> topology::processor::Result {
+    fn process(&mut self, record: &Record<'_, [u8], [u8]>, context: &mut Context<'_, [u8], i64>) -> processor::Result {
         context.forward(record.with(record.key, Some(self.taken.get(&0)?.unwrap_or(0))))
     }
 }
@@ -73,21 +64,14 @@ pub(crate) fn topology(topics: &Topics) -> Topology {
 
 /// With topics of so many partitions.
 pub(crate) fn topology_of(topics: &Topics, count: i32) -> Topology {
-    let mut builder = Builder::new();
-    let mut joining = builder.sub_topology("joining");
-    let taken = joining.store(Store::memory("taken", I64, I64));
-    let orders = joining.source("orders", Topic::new(&topics.orders).partitions(count), Bytes, Bytes);
-    let payments = joining.source("payments", Topic::new(&topics.payments), Bytes, Bytes);
-    let (for_orders, for_payments) = (taken.clone(), taken.clone());
-    joining
-        .processor("count-orders", &orders)
-        .with_store(&taken)
-        .supply(move |wiring| Ok(CountOrders { taken: wiring.store(&for_orders)? }));
-    let told = joining
-        .processor("tell-orders", &payments)
-        .with_store(&taken)
-        .supply(move |wiring| Ok(TellOrders { taken: wiring.store(&for_payments)? }));
-    joining.sink("output", &told, Topic::new(&topics.output).partitions(1), Bytes, I64);
+    let builder = Builder::new();
+    let joining = builder.sub_topology("joining");
+    let taken = Store::memory("taken");
+    let orders = joining.source(Topic::new(&topics.orders).partitions(count));
+    let payments = joining.source(Topic::new(&topics.payments));
+    orders.processor("count-orders").with_store(&taken).supply(|taken| CountOrders { taken });
+    let told = payments.processor("tell-orders").with_store(&taken).supply(|taken| TellOrders { taken });
+    told.sink(Topic::new(&topics.output).partitions(1));
     builder.build().unwrap()
 }
 

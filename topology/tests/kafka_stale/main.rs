@@ -14,11 +14,10 @@ mod proxy;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use counting::{Count, Topics, assert_exact, produce, read, spec, topology};
+use counting::{Topics, assert_exact, produce, read, spec, topology};
 use proxy::{Lies, Proxy};
 use test_cluster::{Cluster, unique};
 use topology::client::{Client, Config};
-use topology::codec::{Bytes, I64};
 use topology::graph::{Builder, Store, Topic, Topology};
 use topology::log::Log;
 use topology::log::kafka::{KafkaLog, Options};
@@ -53,15 +52,10 @@ fn run_until_end(topology: &Topology, topics: &Topics) {
 
 /// As `counting::topology`, of an input that somebody else has to make.
 fn of_an_input_that_must_exist(topics: &Topics) -> Topology {
-    let mut builder = Builder::new();
-    let mut counting = builder.sub_topology("counting");
-    let counts = counting.store(Store::rocksdb("counts", Bytes, I64));
-    let input = counting.source("input", Topic::new(&topics.input).must_exist(), Bytes, Bytes);
-    let counted = counting
-        .processor("count", &input)
-        .with_store(&counts)
-        .supply(move |wiring| Ok(Count { counts: wiring.store(&counts)? }));
-    counting.sink("output", &counted, Topic::new(&topics.output).partitions(1), Bytes, I64);
+    let builder = Builder::new();
+    let input = Topic::new(&topics.input).must_exist();
+    let output = Topic::new(&topics.output).partitions(1);
+    builder.sub_topology("counting").source::<[u8], [u8]>(input).count(&Store::rocksdb("counts")).sink(output);
     builder.build().unwrap()
 }
 

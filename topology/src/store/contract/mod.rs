@@ -10,7 +10,6 @@ use std::rc::Rc;
 use proptest::prelude::*;
 
 use super::{Bounds, ChangelogRecord, Covered, Direction, KeyValueStore, Kind, Medium, Meta};
-use crate::codec::{U64, Utf8};
 use bench::{Bench, Entries, all, entries, get, range};
 
 fn uncommitted_writes_are_read_and_a_discard_takes_them_back(bench: &Bench) {
@@ -172,7 +171,7 @@ fn an_update_changes_what_any_layer_holds(bench: &Bench) {
     stores.put(0, &key("uncommitted"), &3u64.to_be_bytes()).unwrap();
 
     let stores = Rc::new(RefCell::new(stores));
-    let numbers = KeyValueStore::new(Rc::clone(&stores), 0, Utf8, U64).unwrap();
+    let numbers = KeyValueStore::<str, u64>::new(Rc::clone(&stores), 0).unwrap();
     let changes = || {
         let mut changes = 0;
         let count = |_: ChangelogRecord<'_>| {

@@ -5,10 +5,11 @@ mod tests;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::marker::PhantomData;
 use std::ops::{Bound, ControlFlow};
 use std::rc::Rc;
 
-use crate::codec::{Codec, DecodeError, EncodeError};
+use crate::codec::{Codec, Data, DecodeError, EncodeError};
 use crate::store::backends::{Bounds, Direction, prefix_end};
 use crate::store::error::{Error, Kind, Result};
 use crate::store::stores::Stores;
@@ -18,12 +19,11 @@ use crate::store::stores::Stores;
 /// ```
 /// # use std::{cell::RefCell, rc::Rc};
 /// # use topology::store::{Medium, Options, Spec, Stores};
-/// use topology::codec::{U64, Utf8};
-/// use topology::store::KeyValueStore;
+/// /// use topology::store::KeyValueStore;
 ///
 /// # let specs = vec![Spec::new("counts", Medium::Memory)?];
 /// # let stores = Rc::new(RefCell::new(Stores::in_memory(specs, [0; 32], &Options::default())?));
-/// let counts = KeyValueStore::new(stores, 0, Utf8, U64)?;
+/// let counts = KeyValueStore::<str, u64>::new(stores, 0)?;
 /// for word in ["to", "be", "or", "not", "to", "be"] {
 ///     let count = counts.get(&word)?.unwrap_or(0) + 1;
 ///     counts.put(&word, &count)?;
@@ -31,32 +31,30 @@ use crate::store::stores::Stores;
 /// assert_eq!(counts.get(&"be")?, Some(2));
 /// # Ok::<(), topology::store::Error>(())
 /// ```
-pub struct KeyValueStore<K: Codec, V: Codec> {
+pub struct KeyValueStore<K: Codec + ?Sized, V: Codec + ?Sized> {
     stores: Rc<RefCell<Stores>>,
     store: usize,
     name: Rc<str>,
-    key_codec: K,
-    value_codec: V,
+    types: PhantomData<fn(&K, &V)>,
     /// Taken out while in use, so that a call made from within a visitor finds none and makes its own.
     key_bytes: Cell<Vec<u8>>,
     value_bytes: Cell<Vec<u8>>,
 }
 
-impl<K: Codec, V: Codec> Clone for KeyValueStore<K, V> {
+impl<K: Codec + ?Sized, V: Codec + ?Sized> Clone for KeyValueStore<K, V> {
     fn clone(&self) -> Self {
         Self {
             stores: Rc::clone(&self.stores),
             store: self.store,
             name: Rc::clone(&self.name),
-            key_codec: self.key_codec.clone(),
-            value_codec: self.value_codec.clone(),
+            types: PhantomData,
             key_bytes: Cell::default(),
             value_bytes: Cell::default(),
         }
     }
 }
 
-impl<K: Codec, V: Codec> fmt::Debug for KeyValueStore<K, V> {
+impl<K: Codec + ?Sized, V: Codec + ?Sized> fmt::Debug for KeyValueStore<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyValueStore").field("name", &self.name).finish_non_exhaustive()
     }
@@ -65,29 +63,29 @@ impl<K: Codec, V: Codec> fmt::Debug for KeyValueStore<K, V> {
 /// A scan copies about this much before it shows it to the visitor, so that the visitor may use the stores.
 const CHUNK_BYTES: usize = 32 << 10;
 
-impl<K: Codec, V: Codec> KeyValueStore<K, V> {
+impl<K: Codec + ?Sized, V: Codec + ?Sized> KeyValueStore<K, V> {
     /// A handle on store number `store` of these.
-    pub fn new(stores: Rc<RefCell<Stores>>, store: usize, key_codec: K, value_codec: V) -> Result<Self> {
+    pub fn new(stores: Rc<RefCell<Stores>>, store: usize) -> Result<Self> {
         let name = stores.borrow().specs().get(store).map(|spec| Rc::from(spec.name.as_str()));
         let name = name.ok_or_else(|| Error::new(Kind::Invalid, format!("there is no store number {store}")))?;
         let (key_bytes, value_bytes) = Default::default();
-        Ok(Self { stores, store, name, key_codec, value_codec, key_bytes, value_bytes })
+        Ok(Self { stores, store, name, types: PhantomData, key_bytes, value_bytes })
     }
 
     /// The value of a key, where values do not borrow: numbers, JSON.
     pub fn get<T>(&self, key: &K::Item<'_>) -> Result<Option<T>>
     where
-        V: for<'a> Codec<Item<'a> = T>,
+        V: for<'a> Data<Item<'a> = T>,
     {
         self.read(key, |value| {
-            value.map(|value| self.value_codec.decode(value).map_err(|error| self.undecodable(&error))).transpose()
+            value.map(|value| V::decode(value).map_err(|error| self.undecodable(&error))).transpose()
         })?
     }
 
     /// Shows `read` the value of a key, borrowed.
     pub fn get_with<R>(&self, key: &K::Item<'_>, read: impl FnOnce(Option<V::Item<'_>>) -> R) -> Result<R> {
         self.read(key, |value| {
-            let value = value.map(|value| self.value_codec.decode(value)).transpose();
+            let value = value.map(|value| V::decode(value)).transpose();
             Ok(read(value.map_err(|error| self.undecodable(&error))?))
         })?
     }
@@ -101,7 +99,7 @@ impl<K: Codec, V: Codec> KeyValueStore<K, V> {
     pub fn put(&self, key: &K::Item<'_>, value: &V::Item<'_>) -> Result<()> {
         let mut value_bytes = self.value_bytes.take();
         value_bytes.clear();
-        let encoded = self.value_codec.encode(value, &mut value_bytes).map_err(|error| self.unencodable(&error));
+        let encoded = V::encode(value, &mut value_bytes).map_err(|error| self.unencodable(&error));
         let done = encoded.and_then(|()| self.with_key(key, |stores, key| stores.put(self.store, key, &value_bytes)));
         self.value_bytes.set(value_bytes);
         done
@@ -113,10 +111,9 @@ impl<K: Codec, V: Codec> KeyValueStore<K, V> {
     /// ```
     /// # use std::{cell::RefCell, rc::Rc};
     /// # use topology::store::{KeyValueStore, Medium, Options, Spec, Stores};
-    /// # use topology::codec::{U64, Utf8};
-    /// # let specs = vec![Spec::new("stock", Medium::Memory)?];
+    /// #     /// # let specs = vec![Spec::new("stock", Medium::Memory)?];
     /// # let stores = Rc::new(RefCell::new(Stores::in_memory(specs, [0; 32], &Options::default())?));
-    /// let stock = KeyValueStore::new(stores, 0, Utf8, U64)?;
+    /// let stock = KeyValueStore::<str, u64>::new(stores, 0)?;
     /// assert_eq!(stock.update(&"apples", |count| Some(count.unwrap_or(0) + 2))?, Some(2));
     ///
     /// // The last one sold leaves no entry.
@@ -127,11 +124,11 @@ impl<K: Codec, V: Codec> KeyValueStore<K, V> {
     /// ```
     pub fn update<T>(&self, key: &K::Item<'_>, change: impl FnOnce(Option<T>) -> Option<T>) -> Result<Option<T>>
     where
-        V: for<'a> Codec<Item<'a> = T>,
+        V: for<'a> Data<Item<'a> = T>,
     {
         let (mut key_bytes, mut value_bytes) = (self.key_bytes.take(), self.value_bytes.take());
         key_bytes.clear();
-        let encoded = self.key_codec.encode(key, &mut key_bytes).map_err(|error| self.unencodable(&error));
+        let encoded = K::encode(key, &mut key_bytes).map_err(|error| self.unencodable(&error));
         let changed = encoded.and_then(|()| self.update_bytes(&key_bytes, &mut value_bytes, change));
         self.key_bytes.set(key_bytes);
         self.value_bytes.set(value_bytes);
@@ -145,18 +142,18 @@ impl<K: Codec, V: Codec> KeyValueStore<K, V> {
         change: impl FnOnce(Option<T>) -> Option<T>,
     ) -> Result<Option<T>>
     where
-        V: for<'a> Codec<Item<'a> = T>,
+        V: for<'a> Data<Item<'a> = T>,
     {
         let mut stores = self.stores.borrow_mut();
         let hash = stores.hash(key);
         let found = stores.get_hashed(self.store, hash, key, value)?;
         // What follows is the caller's code, which may use the stores.
         drop(stores);
-        let before = found.then(|| self.value_codec.decode(value)).transpose();
+        let before = found.then(|| V::decode(value)).transpose();
         let after = change(before.map_err(|error| self.undecodable(&error))?);
         value.clear();
         if let Some(after) = &after {
-            self.value_codec.encode(after, value).map_err(|error| self.unencodable(&error))?;
+            V::encode(after, value).map_err(|error| self.unencodable(&error))?;
         }
         if found || after.is_some() {
             self.stores.borrow_mut().set_hashed(self.store, hash, key, after.is_some().then_some(&value[..]))?;
@@ -190,7 +187,7 @@ impl<K: Codec, V: Codec> KeyValueStore<K, V> {
         let encode = |bound: Bound<&K::Item<'_>>| -> Result<Bound<Vec<u8>>> {
             let mut bytes = Vec::new();
             if let Bound::Included(key) | Bound::Excluded(key) = bound {
-                self.key_codec.encode(key, &mut bytes).map_err(|error| self.unencodable(&error))?;
+                K::encode(key, &mut bytes).map_err(|error| self.unencodable(&error))?;
             }
             Ok(bound.map(|_| bytes))
         };
@@ -214,7 +211,7 @@ impl<K: Codec, V: Codec> KeyValueStore<K, V> {
     fn with_key<R>(&self, key: &K::Item<'_>, act: impl FnOnce(&mut Stores, &[u8]) -> Result<R>) -> Result<R> {
         let mut key_bytes = self.key_bytes.take();
         key_bytes.clear();
-        let encoded = self.key_codec.encode(key, &mut key_bytes).map_err(|error| self.unencodable(&error));
+        let encoded = K::encode(key, &mut key_bytes).map_err(|error| self.unencodable(&error));
         // Nobody else's code runs while the stores are borrowed, so this cannot meet another borrow.
         let result = encoded.and_then(|()| act(&mut self.stores.borrow_mut(), &key_bytes));
         self.key_bytes.set(key_bytes);
@@ -240,8 +237,8 @@ impl<K: Codec, V: Codec> KeyValueStore<K, V> {
         loop {
             chunk.fill(&mut self.stores.borrow_mut(), self.store, rest, direction)?;
             for (key, value) in chunk.entries() {
-                let key = self.key_codec.decode(key).map_err(|error| self.undecodable(&error))?;
-                let value = self.value_codec.decode(value).map_err(|error| self.undecodable(&error))?;
+                let key = K::decode(key).map_err(|error| self.undecodable(&error))?;
+                let value = V::decode(value).map_err(|error| self.undecodable(&error))?;
                 if visitor(key, value).is_break() {
                     return Ok(());
                 }

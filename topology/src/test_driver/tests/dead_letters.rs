@@ -5,10 +5,9 @@ use crate::codec::Json;
 use crate::error::{Class, Error};
 use crate::graph::Store;
 use crate::processor::{DeadLetter, HEADER_OFFSET, HEADER_PARTITION, HEADER_REASON, HEADER_TIMESTAMP_MS, HEADER_TOPIC};
-use crate::store::KeyValueStore;
 
 fn copying() -> Topology {
-    through(|_| Ok(each(|record, context| context.forward(record.with(record.key, record.value)))))
+    through(|| each(|record, context| context.forward(record.with(record.key, record.value))))
 }
 
 #[test]
@@ -58,8 +57,8 @@ fn a_dead_letter_of_an_aborted_transaction_is_void_and_made_again() {
 
 #[test]
 fn a_processor_s_own_dead_letters_are_part_of_the_transaction() {
-    let mut driver = driver(&through(|_| {
-        Ok(each(|record, context| {
+    let mut driver = driver(&through(|| {
+        each(|record, context| {
             if record.value < Some(0) {
                 let value = record.value.unwrap().to_be_bytes();
                 context.dead_letter(&DeadLetter {
@@ -73,7 +72,7 @@ fn a_processor_s_own_dead_letters_are_part_of_the_transaction() {
                 return Ok(());
             }
             context.forward(record.with(record.key, record.value))
-        }))
+        })
     }));
     append(&mut driver, [Some(1), Some(-2), Some(3)]);
     driver.run().unwrap();
@@ -84,11 +83,11 @@ fn a_processor_s_own_dead_letters_are_part_of_the_transaction() {
 
 #[test]
 fn a_processor_that_calls_its_input_wrong_stops_and_names_the_record() {
-    let mut driver = driver(&through(|_| {
-        Ok(each(|record, _| match record.value {
+    let mut driver = driver(&through(|| {
+        each(|record, _| match record.value {
             Some(2) => Err(Error::new(Class::Input, "two is too much").into()),
             _ => Ok(()),
-        }))
+        })
     }));
     append(&mut driver, [Some(1), Some(2), Some(3)]);
     let error = driver.run().unwrap_err();
@@ -100,35 +99,18 @@ fn a_processor_that_calls_its_input_wrong_stops_and_names_the_record() {
 type Map = Json<BTreeMap<Vec<i32>, i32>>;
 
 /// Makes something that JSON cannot say: an object whose key is a list.
-struct Unsayable {
-    store: Option<KeyValueStore<Bytes, Map>>,
-}
-
-impl Processor for Unsayable {
-    type Key = Bytes;
-    type Value = I64;
-    type KeyOut = Bytes;
-    type ValueOut = Map;
-
-    fn process(&mut self, record: &Input<'_>, context: &mut Context<'_, Bytes, Map>) -> Result {
-        let map = BTreeMap::from([(vec![1], 2)]);
-        match &self.store {
-            Some(store) => Ok(store.put(&&b"key"[..], &map)?),
-            None => context.forward(record.with(record.key, Some(map))),
-        }
-    }
-}
-
 fn unsayable(into_store: bool) -> Topology {
-    let mut builder = Builder::new();
-    let mut sub = builder.sub_topology("sub");
-    let maps = sub.store(Store::memory("maps", Bytes, Map::new()));
-    let input = sub.source("input", Topic::new("in"), Bytes, I64);
-    let made = sub
-        .processor("make", &input)
-        .with_store(&maps)
-        .supply(move |wiring| Ok(Unsayable { store: into_store.then(|| wiring.store(&maps)).transpose()? }));
-    sub.sink("output", &made, Topic::new("out"), Bytes, Map::new());
+    let builder = Builder::new();
+    let input = builder.sub_topology("sub").source::<[u8], i64>("in");
+    let maps = Store::<[u8], Map>::memory("maps");
+    let made = input.with_store(&maps).process_fn::<[u8], Map>(move |record, maps, context| {
+        let map = Json(BTreeMap::from([(vec![1], 2)]));
+        match into_store {
+            true => Ok(maps.put(&&b"key"[..], &map)?),
+            false => context.forward(record.with(record.key, Some(map))),
+        }
+    });
+    made.sink("out");
     builder.build().unwrap()
 }
 

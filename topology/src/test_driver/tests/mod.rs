@@ -1,6 +1,7 @@
 //! What tasks promise, shown on the test driver.
 
 mod beginning;
+mod closures;
 mod dead_letters;
 mod holding;
 mod several_inputs;
@@ -12,14 +13,13 @@ mod two_stages;
 use std::fmt::Debug;
 
 use super::{OwnedRecord, TestDriver};
-use crate::codec::{Bytes, I64};
-use crate::graph::{Builder, Topic, Topology, Wiring};
+use crate::graph::{Builder, Topology};
 use crate::log::Headers;
 use crate::processor::Result;
 use crate::processor::{Context, Processor, Record};
 
-type Input<'r> = Record<'r, Bytes, I64>;
-type Output<'c> = Context<'c, Bytes, I64>;
+type Input<'r> = Record<'r, [u8], i64>;
+type Output<'c> = Context<'c, [u8], i64>;
 
 /// A processor of numbers that is only functions.
 struct Functions<P, C> {
@@ -32,10 +32,10 @@ where
     P: FnMut(&Input<'_>, &mut Output<'_>) -> Result + 'static,
     C: FnMut(&mut Output<'_>) -> Result + 'static,
 {
-    type Key = Bytes;
-    type Value = I64;
-    type KeyOut = Bytes;
-    type ValueOut = I64;
+    type Key = [u8];
+    type Value = i64;
+    type KeyOut = [u8];
+    type ValueOut = i64;
 
     fn process(&mut self, record: &Input<'_>, context: &mut Output<'_>) -> Result {
         (self.process)(record, context)
@@ -47,7 +47,7 @@ where
 }
 
 /// A processor made of one function.
-fn each<P>(process: P) -> impl Processor<Key = Bytes, Value = I64, KeyOut = Bytes, ValueOut = I64>
+fn each<P>(process: P) -> impl Processor<Key = [u8], Value = i64, KeyOut = [u8], ValueOut = i64>
 where
     P: FnMut(&Input<'_>, &mut Output<'_>) -> Result + 'static,
 {
@@ -58,7 +58,7 @@ where
 fn each_and_committed<P, C>(
     process: P,
     committed: C,
-) -> impl Processor<Key = Bytes, Value = I64, KeyOut = Bytes, ValueOut = I64>
+) -> impl Processor<Key = [u8], Value = i64, KeyOut = [u8], ValueOut = i64>
 where
     P: FnMut(&Input<'_>, &mut Output<'_>) -> Result + 'static,
     C: FnMut(&mut Output<'_>) -> Result + 'static,
@@ -67,15 +67,13 @@ where
 }
 
 /// `in` -> the processor -> `out`.
-fn through<P>(supplier: impl Fn(&Wiring<'_>) -> Result<P> + Send + Sync + 'static) -> Topology
+fn through<P>(supplier: impl Fn() -> P + Send + Sync + 'static) -> Topology
 where
-    P: Processor<Key = Bytes, Value = I64, KeyOut = Bytes, ValueOut = I64>,
+    P: Processor<Key = [u8], Value = i64, KeyOut = [u8], ValueOut = i64>,
 {
-    let mut builder = Builder::new();
-    let mut sub = builder.sub_topology("sub");
-    let input = sub.source("input", Topic::new("in"), Bytes, I64);
-    let processed = sub.processor("processor", &input).supply(supplier);
-    sub.sink("output", &processed, Topic::new("out"), Bytes, I64);
+    let builder = Builder::new();
+    let input = builder.sub_topology("sub").source::<[u8], i64>("in");
+    input.processor("processor").supply(move |()| supplier()).sink("out");
     builder.build().unwrap()
 }
 
@@ -103,7 +101,7 @@ fn error_of<T: Debug>(result: crate::Result<T>) -> String {
 
 #[test]
 fn a_record_for_a_topic_that_nobody_reads_is_refused() {
-    let mut driver = driver(&through(|_| Ok(each(|_, _| Ok(())))));
+    let mut driver = driver(&through(|| each(|_, _| Ok(()))));
     assert!(error_of(driver.pipe("typo", None, None, 0)).contains("'typo'"));
     assert!(error_of(driver.append("out", None, None, 0)).contains("'out'"));
 }
@@ -111,7 +109,7 @@ fn a_record_for_a_topic_that_nobody_reads_is_refused() {
 #[test]
 fn headers_go_in_and_come_out() {
     let mut driver =
-        driver(&through(|_| Ok(each(|record, context| context.forward(record.with(record.key, record.value))))));
+        driver(&through(|| each(|record, context| context.forward(record.with(record.key, record.value)))));
     let headers = vec![("a".to_owned(), Some(b"1".to_vec())), ("b".to_owned(), None)];
     let record =
         OwnedRecord { offset: 77, timestamp_ms: 5, key: None, value: Some(vec![0; 8]), headers: headers.clone() };
@@ -125,10 +123,10 @@ fn headers_go_in_and_come_out() {
 struct Bounds;
 
 impl Processor for Bounds {
-    type Key = Bytes;
-    type Value = I64;
-    type KeyOut = Bytes;
-    type ValueOut = I64;
+    type Key = [u8];
+    type Value = i64;
+    type KeyOut = [u8];
+    type ValueOut = i64;
 
     fn init(&mut self, context: &mut Output<'_>) -> Result {
         for position in [context.next_position(0), context.end_position(0)] {
@@ -151,7 +149,7 @@ impl Processor for Bounds {
 
 #[test]
 fn a_task_knows_what_its_predecessor_can_have_read() {
-    let mut driver = driver(&through(|_| Ok(Bounds)));
+    let mut driver = driver(&through(|| Bounds));
     append(&mut driver, [Some(1)]);
     driver.run().unwrap();
     driver.commit().unwrap();

@@ -27,7 +27,7 @@ enum Habit {
 
 /// Sends on the digest behind each record. The digest is in a store, which several may share.
 struct Digest {
-    digests: KeyValueStore<I64, I64>,
+    digests: KeyValueStore<i64, i64>,
     habit: Habit,
     waits: bool,
     may_take: Option<Position>,
@@ -35,7 +35,7 @@ struct Digest {
 }
 
 impl Digest {
-    fn take(&mut self, at: Position, timestamp_ms: i64, stream_ms: i64, context: &mut Output<'_>) -> Result<()> {
+    fn take(&mut self, at: Position, timestamp_ms: i64, stream_ms: i64, context: &mut Output<'_>) -> Result {
         let now = digest(self.digests.get(&0)?.unwrap_or(0), at, timestamp_ms, stream_ms);
         self.digests.put(&0, &now)?;
         let Position { input, offset } = at;
@@ -44,12 +44,12 @@ impl Digest {
 }
 
 impl Processor for Digest {
-    type Key = Bytes;
-    type Value = I64;
-    type KeyOut = Bytes;
-    type ValueOut = I64;
+    type Key = [u8];
+    type Value = i64;
+    type KeyOut = [u8];
+    type ValueOut = i64;
 
-    fn process(&mut self, record: &Input<'_>, context: &mut Output<'_>) -> Result<()> {
+    fn process(&mut self, record: &Input<'_>, context: &mut Output<'_>) -> Result {
         let (at, timestamp_ms) = (record.position(), record.timestamp_ms);
         let stream_ms = context.stream_time_ms().unwrap_or(-1);
         match self.habit {
@@ -74,7 +74,7 @@ impl Processor for Digest {
         }
     }
 
-    fn committed(&mut self, context: &mut Output<'_>) -> Result<()> {
+    fn committed(&mut self, context: &mut Output<'_>) -> Result {
         if std::mem::take(&mut self.waits) {
             context.resume();
         }
@@ -84,20 +84,18 @@ impl Processor for Digest {
 
 /// One source of both topics, or one of each.
 fn digesting(is_one_source: bool, habit: Habit) -> Topology {
-    let mut builder = Builder::new();
-    let mut sub = builder.sub_topology("sub");
-    let digests = sub.store(Store::memory("digests", I64, I64));
+    let builder = Builder::new();
+    let sub = builder.sub_topology("sub");
+    let digests = Store::memory("digests");
     let streams = match is_one_source {
-        true => vec![sub.source("both", [Topic::new("a"), Topic::new("b")], Bytes, I64)],
-        false => ["a", "b"].map(|name| sub.source(name, Topic::new(name), Bytes, I64)).into(),
+        true => vec![sub.source::<[u8], i64>(["a", "b"])],
+        false => ["a", "b"].map(|name| sub.source(name)).into(),
     };
-    for (index, stream) in streams.iter().enumerate() {
-        let for_processor = digests.clone();
-        let digested = sub.processor(&format!("digest-{index}"), stream).with_store(&digests).supply(move |wiring| {
-            let digests = wiring.store(&for_processor)?;
-            Ok(Digest { digests, habit, waits: false, may_take: None, held: Vec::new() })
-        });
-        sub.sink(&format!("output-{index}"), &digested, Topic::new("out"), Bytes, I64);
+    for stream in streams {
+        let digesting = stream.with_store(&digests);
+        digesting
+            .supply(move |digests| Digest { digests, habit, waits: false, may_take: None, held: Vec::new() })
+            .sink("out");
     }
     builder.build().unwrap()
 }
@@ -245,27 +243,19 @@ fn each_input_has_its_own_dead_letters() {
 
 /// Acts on every record at once, on behalf of what `cause` says, and holds what `held` says.
 fn acting(held: impl Fn(Position) -> Option<Position> + Copy + Send + Sync + 'static, suspends: bool) -> TestDriver {
-    let mut builder = Builder::new();
-    let mut sub = builder.sub_topology("sub");
-    let digests = sub.store(Store::memory("digests", I64, I64));
-    let for_processor = digests.clone();
-    let both = sub.source("both", [Topic::new("a"), Topic::new("b")], Bytes, I64);
-    sub.processor("acting", &both).with_store(&digests).supply(move |wiring| {
-        let digests = wiring.store(&for_processor)?;
-        Ok(each(move |record, context| {
-            digests_put(&digests, record.offset)?;
+    let builder = Builder::new();
+    let both = builder.sub_topology("sub").source::<[u8], i64>(["a", "b"]);
+    both.with_store(&Store::memory("digests")).supply(move |digests: KeyValueStore<i64, i64>| {
+        each(move |record, context| {
+            digests.put(&0, &record.offset)?;
             match held(record.position()) {
                 Some(at) if suspends => context.suspend_from(at),
                 at => context.hold_from(at),
             }
             Ok(())
-        }))
+        })
     });
     driver(&builder.build().unwrap())
-}
-
-fn digests_put(digests: &KeyValueStore<I64, I64>, offset: i64) -> Result<()> {
-    Ok(digests.put(&0, &offset)?)
 }
 
 #[test]

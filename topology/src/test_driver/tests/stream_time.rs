@@ -21,10 +21,10 @@ impl Watch {
 }
 
 impl Processor for Watch {
-    type Key = Bytes;
-    type Value = I64;
-    type KeyOut = Bytes;
-    type ValueOut = I64;
+    type Key = [u8];
+    type Value = i64;
+    type KeyOut = [u8];
+    type ValueOut = i64;
 
     fn init(&mut self, context: &mut Output<'_>) -> Result {
         for (interval_ms, id) in &mut self.schedules {
@@ -71,14 +71,12 @@ impl Processor for Watch {
 
 /// One reader that does everything, or several that share a source. Only a single one may suspend.
 fn watching(readers: usize, suspends: bool) -> Topology {
-    let mut builder = Builder::new();
-    let mut sub = builder.sub_topology("sub");
-    let input = sub.source("input", Topic::new("in"), Bytes, I64);
+    let builder = Builder::new();
+    let input = builder.sub_topology("sub").source::<[u8], i64>("in");
     for reader in 0..readers {
-        let seen = sub
-            .processor(&format!("watch-{reader}"), &input)
-            .supply(move |_| Ok(Watch::new(500 * reader as i64, suspends)));
-        sub.sink(&format!("seen-{reader}"), &seen, Topic::new(format!("out-{reader}")), Bytes, I64);
+        let seen =
+            input.processor(format!("watch-{reader}")).supply(move |()| Watch::new(500 * reader as i64, suspends));
+        seen.sink(format!("out-{reader}"));
     }
     builder.build().unwrap()
 }

@@ -7,7 +7,7 @@ use crate::store::KeyValueStore;
 
 /// Writes three steps, a commit behind each, before it takes the first record.
 struct Founding {
-    steps: KeyValueStore<I64, I64>,
+    steps: KeyValueStore<i64, i64>,
 }
 
 impl Founding {
@@ -33,10 +33,10 @@ impl Founding {
 }
 
 impl Processor for Founding {
-    type Key = Bytes;
-    type Value = I64;
-    type KeyOut = Bytes;
-    type ValueOut = I64;
+    type Key = [u8];
+    type Value = i64;
+    type KeyOut = [u8];
+    type ValueOut = i64;
 
     fn init(&mut self, context: &mut Output<'_>) -> Result {
         if self.step(context)? {
@@ -59,15 +59,10 @@ impl Processor for Founding {
 }
 
 fn founding() -> Topology {
-    let mut builder = Builder::new();
-    let mut sub = builder.sub_topology("sub");
-    let steps = sub.store(Store::memory("steps", I64, I64));
-    let input = sub.source("input", Topic::new("in"), Bytes, I64);
-    let founding = sub
-        .processor("founding", &input)
-        .with_store(&steps)
-        .supply(move |wiring| Ok(Founding { steps: wiring.store(&steps)? }));
-    sub.sink("output", &founding, Topic::new("out"), Bytes, I64);
+    let builder = Builder::new();
+    let input = builder.sub_topology("sub").source::<[u8], i64>("in");
+    let steps = Store::memory("steps");
+    input.processor("founding").with_store(&steps).supply(|steps| Founding { steps }).sink("out");
     builder.build().unwrap()
 }
 
@@ -84,14 +79,14 @@ fn what_a_processor_founds_at_its_start_is_committed_step_by_step_before_the_fir
 
 #[test]
 fn acting_on_a_record_and_suspending_before_it_is_refused_at_the_commit() {
-    let mut driver = driver(&through(|_| {
-        Ok(each(|record, context| {
+    let mut driver = driver(&through(|| {
+        each(|record, context| {
             context.forward(record.with(record.key, record.value))?;
             if record.value == Some(2) {
                 context.suspend_from(record.position());
             }
             Ok(())
-        }))
+        })
     }));
     append(&mut driver, [Some(1)]);
     driver.run().unwrap();
@@ -104,9 +99,9 @@ fn acting_on_a_record_and_suspending_before_it_is_refused_at_the_commit() {
 
 #[test]
 fn acting_for_an_earlier_record_and_suspending_is_no_breach() {
-    let mut driver = driver(&through(|_| {
+    let mut driver = driver(&through(|| {
         let mut last: Option<Position> = None;
-        Ok(each_and_committed(
+        each_and_committed(
             move |record, context| {
                 if let Some(earlier) = last.replace(record.position()).filter(|earlier| *earlier < record.position()) {
                     context.caused_by(earlier);
@@ -120,7 +115,7 @@ fn acting_for_an_earlier_record_and_suspending_is_no_breach() {
                 context.resume();
                 Ok(())
             },
-        ))
+        )
     }));
     append(&mut driver, [Some(1), Some(2), Some(3)]);
     driver.run().unwrap();

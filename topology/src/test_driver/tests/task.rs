@@ -1,28 +1,13 @@
 use super::*;
-use crate::graph::Store;
-use crate::store::KeyValueStore;
-
-struct Keep {
-    kept: KeyValueStore<I64, Bytes>,
-}
-
-impl Processor for Keep {
-    type Key = Bytes;
-    type Value = I64;
-    type KeyOut = Bytes;
-    type ValueOut = I64;
-
-    fn process(&mut self, record: &Input<'_>, _: &mut Output<'_>) -> Result {
-        Ok(self.kept.put(&record.value.unwrap(), &&[7; 1_000][..])?)
-    }
-}
+use crate::graph::{Store, Stream, Topic};
 
 fn keeping() -> Topology {
-    let mut builder = Builder::new();
-    let mut sub = builder.sub_topology("sub");
-    let kept = sub.store(Store::memory("kept", I64, Bytes));
-    let input = sub.source("input", Topic::new("in"), Bytes, I64);
-    sub.processor("keep", &input).with_store(&kept).supply(move |wiring| Ok(Keep { kept: wiring.store(&kept)? }));
+    let builder = Builder::new();
+    let input = builder.sub_topology("sub").source::<[u8], i64>("in");
+    let kept = Store::<i64, [u8]>::memory("kept");
+    input
+        .with_store(&kept)
+        .process_fn::<(), ()>(|record, kept, _| Ok(kept.put(&record.value.unwrap(), &&[7; 1_000][..])?));
     builder.build().unwrap()
 }
 
@@ -46,37 +31,70 @@ fn changelog_records_are_handed_over_in_bounded_pieces() {
     assert!(pieces.iter().all(|size| *size < 70_000) && pieces.len() > 10, "{pieces:?}");
 }
 
+/// Topic and partition of what a graph makes of these numbers.
+fn targets(topology: &Topology, values: &[i64]) -> Result<Vec<(String, Option<i32>)>> {
+    let mut driver = driver(topology);
+    let task = driver.drives[0].task.as_mut().unwrap();
+    for (offset, value) in (0..).zip(values) {
+        let value = value.to_be_bytes();
+        let (key, headers) = (Some(&b"k"[..]), Headers::NONE);
+        let record = crate::log::Record { offset, timestamp_ms: 0, key, value: Some(&value), headers };
+        task.arrived(&[record]);
+        task.process_part(&[record])?;
+    }
+    let mut targets = Vec::new();
+    let note = |records: &[crate::log::ProducerRecord<'_>]| {
+        targets.extend(records.iter().map(|record| (record.topic.to_owned(), record.partition)));
+        Ok(())
+    };
+    task.outputs().drain(note)?;
+    Ok(targets)
+}
+
+fn sinking(draw: impl FnOnce(Stream<[u8], i64>)) -> crate::Result<Topology> {
+    let builder = Builder::new();
+    draw(builder.sub_topology("sub").source::<[u8], i64>("in"));
+    builder.build()
+}
+
 #[test]
 fn what_goes_to_a_topic_of_one_partition_is_sent_to_that_one_by_number() {
     for (count, partition) in [(Some(1), Some(0)), (Some(3), None), (None, None)] {
-        let mut builder = Builder::new();
-        let mut sub = builder.sub_topology("sub");
-        let input = sub.source("input", Topic::new("in"), Bytes, I64);
-        let copied = sub
-            .processor("copy", &input)
-            .supply(|_| Ok(each(|record, context| context.forward(record.with(record.key, record.value)))));
         let out = Topic::new("out");
         let out = count.map_or(out.clone(), |count| out.partitions(count));
-        sub.sink("output", &copied, out, Bytes, I64);
-        let mut driver = driver(&builder.build().unwrap());
-        let record = crate::log::Record {
-            offset: 0,
-            timestamp_ms: 0,
-            key: Some(b"k"),
-            value: Some(&[0; 8]),
-            headers: Headers::NONE,
-        };
-        let task = driver.drives[0].task.as_mut().unwrap();
-        task.arrived(&[record]);
-        task.process_part(&[record]).unwrap();
-        let mut partitions = Vec::new();
-        let note = |records: &[crate::log::ProducerRecord<'_>]| {
-            partitions.extend(records.iter().map(|record| record.partition));
-            Ok(())
-        };
-        task.outputs().drain(note).unwrap();
-        assert_eq!(partitions, [partition]);
+        let topology = sinking(|input| drop(input.sink(out))).unwrap();
+        assert_eq!(targets(&topology, &[7]).unwrap(), [("out".to_owned(), partition)]);
     }
+}
+
+#[test]
+fn each_record_goes_to_the_topic_and_the_partition_that_are_chosen_for_it() {
+    let choosing = |input: Stream<[u8], i64>| {
+        let topics = ["even", "odd"].map(|name| Topic::new(name).partitions(4));
+        let sink = input.sink_choosing(topics, |record| (record.value.unwrap() % 2) as usize);
+        sink.partitioned(|record, count| (record.value.unwrap() / 10) as i32 % count);
+    };
+    let topology = sinking(choosing).unwrap();
+    let expected = [("odd", 0), ("even", 1), ("odd", 3)].map(|(topic, partition)| (topic.to_owned(), Some(partition)));
+    assert_eq!(targets(&topology, &[1, 12, 35]).unwrap(), expected);
+    assert!(topology.to_string().contains("Sink: in-sink (one of the topics: even, odd)"), "{topology}");
+}
+
+#[test]
+fn a_topic_or_a_partition_that_is_not_there_stops_with_the_name_of_the_sink() {
+    let topology = sinking(|input| drop(input.sink_choosing(["one"], |_| 1).named("choose"))).unwrap();
+    let error = targets(&topology, &[7]).unwrap_err().to_string();
+    assert!(error.contains("sink 'choose' was to write to topic number 1 of 1"), "{error}");
+    for partition in [-1, 2] {
+        let out = Topic::new("out").partitions(2);
+        let topology = sinking(|input| drop(input.sink(out).partitioned(move |_, _| partition))).unwrap();
+        let error = targets(&topology, &[7]).unwrap_err().to_string();
+        assert!(error.contains(&format!("sink 'to-out' was to write to partition {partition} of 2")), "{error}");
+    }
+    let unknown = error_of(sinking(|input| drop(input.sink("out").partitioned(|_, _| 0))).map(drop));
+    assert!(unknown.contains("chooses partitions of topic 'out'"), "{unknown}");
+    let none = error_of(sinking(|input| drop(input.sink_choosing([""; 0], |_| 0))).map(drop));
+    assert!(none.contains("no topic to choose from"), "{none}");
 }
 
 #[test]
@@ -97,7 +115,7 @@ fn a_position_that_passed_over_markers_alone_is_to_be_committed_but_not_soon() {
 
 #[test]
 fn dead_letters_and_stream_time_that_wait_for_a_commit_are_counted_until_then() {
-    let mut driver = driver(&through(|_| Ok(each(|_, _| Ok(())))));
+    let mut driver = driver(&through(|| each(|_, _| Ok(()))));
     for timestamp_ms in 0..100 {
         driver.append("in", None, Some(&[0; 8]), timestamp_ms).unwrap();
         driver.append("in", None, Some(&[1; 1_000]), timestamp_ms).unwrap();

@@ -1,44 +1,20 @@
 use super::*;
 use crate::graph::Output as SideOutput;
-use crate::processor::Port;
-
-/// Even numbers go on, odd ones to the side.
-struct Split {
-    odd: Port<Bytes, I64>,
-}
-
-impl Processor for Split {
-    type Key = Bytes;
-    type Value = I64;
-    type KeyOut = Bytes;
-    type ValueOut = I64;
-
-    fn process(&mut self, record: &Input<'_>, context: &mut Output<'_>) -> Result {
-        let same = record.with(record.key, record.value);
-        if record.value.unwrap() % 2 == 0 { context.forward(same) } else { context.forward_to(&self.odd, same) }
-    }
-}
 
 /// `in` -> split -> `even`, `odd`; `even` -> times ten -> `out`.
 fn two_stages() -> Topology {
-    let mut builder = Builder::new();
-    let mut splitting = builder.sub_topology("splitting");
-    let input = splitting.source("input", Topic::new("in"), Bytes, I64);
-    let odd = SideOutput::new("odd");
-    let for_processor = odd.clone();
-    let even = splitting
-        .processor("split", &input)
-        .with_output(&odd)
-        .supply(move |wiring| Ok(Split { odd: wiring.output(&for_processor)? }));
-    splitting.sink("to-even", &even, Topic::new("even"), Bytes, I64);
-    let odd = splitting.side_output(&odd);
-    splitting.sink("to-odd", &odd, Topic::new("odd"), Bytes, I64);
-    let mut multiplying = builder.sub_topology("multiplying");
-    let even = multiplying.source("even", Topic::new("even"), Bytes, I64);
-    let multiplied = multiplying.processor("times-ten", &even).supply(|_| {
-        Ok(each(|record, context| context.forward(record.with(record.key, record.value.map(|value| value * 10)))))
+    let builder = Builder::new();
+    let splitting = builder.sub_topology("splitting");
+    let input = splitting.source::<[u8], i64>("in");
+    let odd = SideOutput::<[u8], i64>::new("odd");
+    let split = input.processor("split").with_output(&odd).process_fn::<[u8], i64>(|record, odd, context| {
+        let same = record.with(record.key, record.value);
+        if record.value.unwrap() % 2 == 0 { context.forward(same) } else { context.forward_to(odd, same) }
     });
-    multiplying.sink("to-out", &multiplied, Topic::new("out"), Bytes, I64);
+    split.sink("even");
+    splitting.side_output(&odd).sink("odd");
+    let even = builder.sub_topology("multiplying").source::<[u8], i64>("even");
+    even.map_values(|value| value * 10).sink("out");
     builder.build().unwrap()
 }
 

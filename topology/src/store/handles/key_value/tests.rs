@@ -1,5 +1,5 @@
 use super::*;
-use crate::codec::{Bytes, I64, Json, U64, Utf8};
+use crate::codec::Json;
 use crate::store::{Medium, Options, Spec};
 
 fn stores() -> Rc<RefCell<Stores>> {
@@ -9,7 +9,7 @@ fn stores() -> Rc<RefCell<Stores>> {
 
 #[test]
 fn a_count_reads_as_it_should() -> crate::Result<()> {
-    let counts = KeyValueStore::new(stores(), 0, Utf8, I64)?;
+    let counts = KeyValueStore::<str, i64>::new(stores(), 0)?;
     for key in ["a", "b", "a"] {
         let count = counts.get(&key)?.unwrap_or(0) + 1;
         counts.put(&key, &count)?;
@@ -22,18 +22,18 @@ fn a_count_reads_as_it_should() -> crate::Result<()> {
 
 #[test]
 fn borrowed_and_owned_values_are_both_at_hand() {
-    let texts = KeyValueStore::new(stores(), 0, U64, Utf8).unwrap();
+    let texts = KeyValueStore::<u64, str>::new(stores(), 0).unwrap();
     texts.put(&1, &"one").unwrap();
     assert_eq!(texts.get_with(&1, |text| text.map(str::len)).unwrap(), Some(3));
     assert_eq!(texts.get_with(&2, |text| text.map(str::len)).unwrap(), None);
-    let lists = KeyValueStore::new(stores(), 1, Bytes, Json::<Vec<u32>>::new()).unwrap();
-    lists.put(&&b"k"[..], &vec![1, 2]).unwrap();
-    assert_eq!(lists.get(&&b"k"[..]).unwrap(), Some(vec![1, 2]));
+    let lists = KeyValueStore::<[u8], Json<Vec<u32>>>::new(stores(), 1).unwrap();
+    lists.put(&&b"k"[..], &Json(vec![1, 2])).unwrap();
+    assert_eq!(lists.get(&&b"k"[..]).unwrap(), Some(Json(vec![1, 2])));
 }
 
 #[test]
 fn a_long_scan_sees_each_entry_once_in_both_directions_and_within_bounds() {
-    let store = KeyValueStore::new(stores(), 0, U64, Bytes).unwrap();
+    let store = KeyValueStore::<u64, [u8]>::new(stores(), 0).unwrap();
     let value = vec![7; 300];
     for key in 0..1_000 {
         store.put(&key, &&value[..]).unwrap();
@@ -64,8 +64,8 @@ fn a_long_scan_sees_each_entry_once_in_both_directions_and_within_bounds() {
 #[test]
 fn a_visitor_may_read_write_and_scan_the_same_task_s_stores() {
     let stores = stores();
-    let source = KeyValueStore::new(Rc::clone(&stores), 0, U64, U64).unwrap();
-    let copy = KeyValueStore::new(stores, 1, U64, U64).unwrap();
+    let source = KeyValueStore::<u64, u64>::new(Rc::clone(&stores), 0).unwrap();
+    let copy = KeyValueStore::<u64, u64>::new(stores, 1).unwrap();
     for key in 0..5_000 {
         source.put(&key, &(key * 2)).unwrap();
     }
@@ -93,7 +93,7 @@ fn a_visitor_may_read_write_and_scan_the_same_task_s_stores() {
 
 #[test]
 fn a_prefix_takes_what_begins_with_it_also_at_the_end_of_all_keys() {
-    let store = KeyValueStore::new(stores(), 0, Bytes, U64).unwrap();
+    let store = KeyValueStore::<[u8], u64>::new(stores(), 0).unwrap();
     let keys: [&[u8]; 6] = [b"a", b"ab", b"b", b"\xff", b"\xff\xff", b"\xff\xff\x01"];
     for (value, key) in (0..).zip(&keys) {
         store.put(key, &value).unwrap();
@@ -118,9 +118,9 @@ fn a_prefix_takes_what_begins_with_it_also_at_the_end_of_all_keys() {
 #[test]
 fn bytes_that_the_codec_cannot_read_are_an_error_that_names_the_store() {
     let stores = stores();
-    let written = KeyValueStore::new(Rc::clone(&stores), 0, Utf8, Utf8).unwrap();
+    let written = KeyValueStore::<str, str>::new(Rc::clone(&stores), 0).unwrap();
     written.put(&"k", &"not a number").unwrap();
-    let read = KeyValueStore::new(stores, 0, Utf8, U64).unwrap();
+    let read = KeyValueStore::<str, u64>::new(stores, 0).unwrap();
     let error = read.get(&"k").unwrap_err();
     assert_eq!(error.kind(), Kind::Corruption);
     assert!(error.to_string().contains("store a holds bytes"), "{error}");
@@ -132,7 +132,7 @@ fn bytes_that_the_codec_cannot_read_are_an_error_that_names_the_store() {
 
 #[test]
 fn an_update_may_use_its_own_handle_meanwhile() {
-    let store = KeyValueStore::new(stores(), 0, Utf8, U64).unwrap();
+    let store = KeyValueStore::<str, u64>::new(stores(), 0).unwrap();
     let outer = store.update(&"outer", |before| {
         assert_eq!(before, None);
         assert_eq!(store.update(&"inner", |before: Option<u64>| Some(before.unwrap_or(6) + 1)).unwrap(), Some(7));

@@ -1,0 +1,87 @@
+//! Topics of the driver, as the types that their records hold.
+
+use std::marker::PhantomData;
+
+use crate::codec::Codec;
+use crate::error::{Error, Result};
+use crate::log::Offset;
+
+use super::{OwnedRecord, TestDriver};
+
+/// A topic to write to. From [`TestDriver::input`].
+pub struct Input<'d, K: ?Sized, V: ?Sized> {
+    driver: &'d mut TestDriver,
+    topic: String,
+    types: PhantomData<fn(&K, &V)>,
+}
+
+impl<K: Codec + ?Sized, V: Codec + ?Sized> Input<'_, K, V> {
+    /// A record arrives, stamped with the driver's time, and is processed.
+    pub fn pipe(&mut self, key: K::Item<'_>, value: V::Item<'_>) -> Result<()> {
+        let now_ms = self.driver.now_ms;
+        self.pipe_at(Some(key), Some(value), now_ms)
+    }
+
+    /// A record arrives, stamped with this time in ms since 1970, and is processed. It may lack a key, or a value.
+    pub fn pipe_at(&mut self, key: Option<K::Item<'_>>, value: Option<V::Item<'_>>, timestamp_ms: i64) -> Result<()> {
+        let (key, value) = (encode::<K>("key", key.as_ref())?, encode::<V>("value", value.as_ref())?);
+        self.driver.pipe(&self.topic, key.as_deref(), value.as_deref(), timestamp_ms)
+    }
+}
+
+/// A topic to read from. From [`TestDriver::output`].
+pub struct Output<'d, K: ?Sized, V: ?Sized> {
+    records: &'d [OwnedRecord],
+    topic: String,
+    types: PhantomData<fn(&K, &V)>,
+}
+
+impl<'d, K: Codec + ?Sized, V: Codec + ?Sized> Output<'d, K, V> {
+    /// Keys and values of all committed records, in order. An error where one is of another type.
+    pub fn read(self) -> Result<Vec<(Option<K::Item<'d>>, Option<V::Item<'d>>)>> {
+        let topic = &self.topic;
+        let entry = |record: &'d OwnedRecord| {
+            let key = decode::<K>(topic, record.offset, record.key.as_deref())?;
+            Ok((key, decode::<V>(topic, record.offset, record.value.as_deref())?))
+        };
+        self.records.iter().map(entry).collect()
+    }
+}
+
+impl TestDriver {
+    /// A topic to write to, by the types of its records.
+    ///
+    /// ```
+    /// # use topology::graph::{Builder, Store};
+    /// # use topology::test_driver::TestDriver;
+    /// # let builder = Builder::new();
+    /// # builder.sub_topology("counting").source::<str, ()>("words").count(&Store::memory("counts")).sink("totals");
+    /// let mut driver = TestDriver::new(&builder.build()?, "app", 0)?;
+    /// driver.input::<str, ()>("words").pipe("tea", ())?;
+    /// driver.commit()?;
+    /// assert_eq!(driver.output::<str, i64>("totals").read()?, [(Some("tea"), Some(1))]);
+    /// # Ok::<(), topology::Error>(())
+    /// ```
+    pub fn input<K: Codec + ?Sized, V: Codec + ?Sized>(&mut self, topic: impl Into<String>) -> Input<'_, K, V> {
+        Input { driver: self, topic: topic.into(), types: PhantomData }
+    }
+
+    /// A topic to read from, by the types of its records.
+    pub fn output<K: Codec + ?Sized, V: Codec + ?Sized>(&self, topic: impl Into<String>) -> Output<'_, K, V> {
+        let topic = topic.into();
+        Output { records: self.read(&topic), topic, types: PhantomData }
+    }
+}
+
+fn encode<C: Codec + ?Sized>(what: &str, item: Option<&C::Item<'_>>) -> Result<Option<Vec<u8>>> {
+    let Some(item) = item else { return Ok(None) };
+    let mut bytes = Vec::new();
+    C::encode(item, &mut bytes).map_err(|error| Error::stop(format!("the {what} cannot be encoded: {error}")))?;
+    Ok(Some(bytes))
+}
+
+fn decode<'d, C: Codec + ?Sized>(topic: &str, offset: Offset, bytes: Option<&'d [u8]>) -> Result<Option<C::Item<'d>>> {
+    let decoded = bytes.map(C::decode).transpose();
+    decoded
+        .map_err(|error| Error::stop(format!("the record at offset {offset} of '{topic}' is of other types: {error}")))
+}
