@@ -46,7 +46,7 @@ pub(crate) async fn until(
                 tell_rebuilding(application, &mut rebuilding, &clock);
                 sealed.tell(application, clock.monotonic_ms());
             }
-            ended = client.ended() => {
+            ended = client.closed() => {
                 // The last change may have come together with the end.
                 tell_state(*states.borrow_and_update(), application, &mut told);
                 return Ok(ended?);

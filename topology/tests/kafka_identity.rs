@@ -44,7 +44,7 @@ fn counted(log: &KafkaLog, topics: &Topics, count: usize) -> Client {
 /// How the client ends; what hangs fails.
 fn end_of(client: &mut Client) -> topology::Error {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let ended = async { tokio::time::timeout(PATIENCE, client.ended()).await };
+    let ended = async { tokio::time::timeout(PATIENCE, client.closed()).await };
     let error = runtime.block_on(ended).expect("it goes on").unwrap_err();
     println!("{error}");
     assert_eq!(error.class(), Class::Stop);

@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! topics   created before anything runs; existing ones are checked
+//! alarm    a deadline for async code, on any runtime
 //! thread   the OS thread around a stream thread
 //! ```
 //! May use all the crate but `test_driver`. The one part that may be used from async code: state and the end of the run can
 //! be awaited.
 
+mod alarm;
 mod thread;
 mod topics;
 
@@ -14,13 +16,18 @@ pub use crate::stream_thread::Config;
 pub use thread::State;
 pub use topics::internal_topics;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
+use alarm::Alarm;
+use futures::future::{Either, select};
 use tokio::sync::{oneshot, watch};
 
 use crate::clock::{Clock, SystemClock};
-use crate::error::{Error, Result};
+use crate::error::{Class, Error, Result};
 use crate::graph::Topology;
 use crate::log::Log;
 use crate::metrics::{Metrics, Snapshot};
@@ -29,18 +36,47 @@ use crate::store::StateDirectory;
 use crate::stream_thread::THREAD;
 use crate::task::Metadata;
 
-/// A topology that runs. Dropping it stops it without waiting.
+/// A topology that runs on a thread of its own.
+///
+/// ```text
+///                sync                       async
+/// the end        wait()                     closed().await
+/// a clean end    stop(), then wait()        close(timeout).await
+/// ```
+/// Dropping it asks for a clean end and waits for it, so that no thread is left behind: async code closes it before. Where
+/// a panic drops it, it is asked and not waited for.
+///
+/// ```
+/// # use std::sync::Arc;
+/// use std::time::Duration;
+/// # use topology::client::{Client, Config};
+/// # use topology::graph::{Builder, Store};
+/// # use topology::log::memory::MemoryLog;
+/// # fn main() -> topology::Result<()> {
+/// # let builder = Builder::new();
+/// # builder.sub_topology("counting").source::<str, ()>("words").count(&Store::memory("counts")).sink("totals");
+/// # let (topology, log) = (builder.build()?, MemoryLog::new(Arc::new(|| 0)));
+/// let mut client = Client::start(&topology, log, Config::new("app"))?;
+/// # futures::executor::block_on(async {
+/// client.close(Duration::from_secs(10)).await?;
+/// # Ok(())
+/// # })
+/// # }
+/// ```
 pub struct Client {
     stop: Arc<AtomicBool>,
     states: watch::Receiver<State>,
     metrics: Arc<Metrics>,
     /// `None` once the end was told.
     ended: Option<oneshot::Receiver<Result<()>>>,
+    /// `None` once it is joined.
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Client {
     /// Checks and creates topics, opens the state directory, and starts the stream thread. Errors are one line that says what
-    /// to do: no broker there, a topic with the wrong partitions or cleanup policy, a state directory in use.
+    /// to do: no broker there, a topic with the wrong partitions or cleanup policy, a state directory in use. It asks the log and may
+    /// take seconds: async code calls it on a thread that may block.
     pub fn start<L: Log>(topology: &Topology, log: L, config: Config) -> Result<Self> {
         config.check()?;
         check_store_count(topology)?;
@@ -74,8 +110,9 @@ impl Client {
             let _ = ended_in.send(thread::run(config, parts));
         };
         let spawned = std::thread::Builder::new().name(format!("stream-{THREAD}")).spawn(body);
-        spawned.map_err(|error| Error::stop(format!("cannot start a stream thread: {error}")).caused_by(error))?;
-        Ok(Self { stop, states, metrics, ended: Some(ended) })
+        let thread =
+            spawned.map_err(|error| Error::stop(format!("cannot start a stream thread: {error}")).caused_by(error))?;
+        Ok(Self { stop, states, metrics, ended: Some(ended), thread: Some(thread) })
     }
 
     /// The state now, and a way to await changes.
@@ -94,15 +131,30 @@ impl Client {
     }
 
     /// Waits for the end: after [`Client::stop`], a bounded run's end, or an error that the engine cannot mend. Told once; later
-    /// calls answer `Ok`.
-    pub async fn ended(&mut self) -> Result<()> {
+    /// calls answer `Ok`. It may be dropped and called again.
+    pub async fn closed(&mut self) -> Result<()> {
         let Some(ended) = &mut self.ended else { return Ok(()) };
         let result = ended.await;
         self.ended = None;
         result.unwrap_or_else(|_| Err(panicked()))
     }
 
-    /// As [`Client::ended`], for a thread that may block.
+    /// Asks for a clean end and waits for it, on whatever runtime this is. An error of class retry: it has not come after
+    /// `timeout`, and is still on its way.
+    pub async fn close(&mut self, timeout: Duration) -> Result<()> {
+        self.stop();
+        let late = Alarm::set(timeout)?;
+        let (closed, late) = (pin!(self.closed()), pin!(late.rung()));
+        match select(closed, late).await {
+            Either::Left((result, _)) => result,
+            Either::Right(_) => {
+                let text = format!("the stream thread has not ended after {timeout:?}: it may be waiting for the log");
+                Err(Error::new(Class::Retry, text))
+            }
+        }
+    }
+
+    /// As [`Client::closed`], for a thread that may block.
     pub fn wait(&mut self) -> Result<()> {
         let Some(ended) = self.ended.take() else { return Ok(()) };
         ended.blocking_recv().unwrap_or_else(|_| Err(panicked()))
@@ -137,5 +189,9 @@ fn panicked() -> Error {
 impl Drop for Client {
     fn drop(&mut self) {
         self.stop();
+        if let Some(thread) = self.thread.take().filter(|_| !std::thread::panicking()) {
+            // What it has to say, `closed` and `wait` say.
+            let _ = thread.join();
+        }
     }
 }

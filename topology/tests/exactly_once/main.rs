@@ -80,7 +80,7 @@ fn count(log: impl Log, directory: &Path) -> Snapshot {
 /// Waits for the end; what hangs fails.
 fn wait(client: &mut Client) -> topology::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let ended = async { tokio::time::timeout(Duration::from_secs(60), client.ended()).await };
+    let ended = async { tokio::time::timeout(Duration::from_secs(60), client.closed()).await };
     runtime.block_on(ended).expect("it hangs")
 }
 
