@@ -49,7 +49,7 @@ fn one_per_commit(from_itself: bool) -> Topology {
     through(move || {
         let waits = Rc::new(Cell::new(from_itself));
         let after_commit = Rc::clone(&waits);
-        let process = each_and_committed(
+        each_and_committed(
             move |record, context| {
                 context.request_commit();
                 if waits.get() {
@@ -67,8 +67,7 @@ fn one_per_commit(from_itself: bool) -> Topology {
                 context.resume();
                 Ok(())
             },
-        );
-        process
+        )
     })
 }
 
