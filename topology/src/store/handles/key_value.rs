@@ -19,7 +19,7 @@ use crate::store::stores::Stores;
 /// ```
 /// # use std::{cell::RefCell, rc::Rc};
 /// # use topology::store::{Medium, Options, Spec, Stores};
-/// /// use topology::store::KeyValueStore;
+/// use topology::store::KeyValueStore;
 ///
 /// # let specs = vec![Spec::new("counts", Medium::Memory)?];
 /// # let stores = Rc::new(RefCell::new(Stores::in_memory(specs, [0; 32], &Options::default())?));
@@ -111,7 +111,7 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized> KeyValueStore<K, V> {
     /// ```
     /// # use std::{cell::RefCell, rc::Rc};
     /// # use topology::store::{KeyValueStore, Medium, Options, Spec, Stores};
-    /// #     /// # let specs = vec![Spec::new("stock", Medium::Memory)?];
+    /// # let specs = vec![Spec::new("stock", Medium::Memory)?];
     /// # let stores = Rc::new(RefCell::new(Stores::in_memory(specs, [0; 32], &Options::default())?));
     /// let stock = KeyValueStore::<str, u64>::new(stores, 0)?;
     /// assert_eq!(stock.update(&"apples", |count| Some(count.unwrap_or(0) + 2))?, Some(2));

@@ -19,6 +19,8 @@ fn digest(before: i64, position: Position, timestamp_ms: i64, stream_time_ms: i6
 enum Habit {
     /// Nothing.
     Plain,
+    /// Nothing, behind a filter that takes runs, of both topics.
+    Filtered,
     /// Takes a record whose time is a multiple of five only behind a commit.
     Suspends,
     /// Takes records three at a time, and holds them until then.
@@ -60,7 +62,7 @@ impl Processor for Digest {
                 context.request_commit();
                 Ok(())
             }
-            Habit::Plain | Habit::Suspends => self.take(at, timestamp_ms, stream_ms, context),
+            Habit::Plain | Habit::Filtered | Habit::Suspends => self.take(at, timestamp_ms, stream_ms, context),
             Habit::Holds => {
                 self.held.push((at, timestamp_ms, stream_ms));
                 if self.held.len() == 3 {
@@ -87,10 +89,14 @@ fn digesting(is_one_source: bool, habit: Habit) -> Topology {
     let builder = Builder::new();
     let sub = builder.sub_topology("sub");
     let digests = Store::memory("digests");
-    let streams = match is_one_source {
+    let mut streams = match is_one_source {
         true => vec![sub.source::<[u8], i64>(["a", "b"])],
         false => ["a", "b"].map(|name| sub.source(name)).into(),
     };
+    if habit == Habit::Filtered {
+        let merged = streams.into_iter().reduce(|merged, stream| merged.merge(&stream)).unwrap();
+        streams = vec![merged.filter(|_| true)];
+    }
     for stream in streams {
         let digesting = stream.with_store(&digests);
         digesting
@@ -175,7 +181,8 @@ proptest! {
     fn input_that_is_there_is_taken_in_one_order_whatever_the_batches_pauses_and_crashes(
         (is_one_source, habit) in prop_oneof![
             Just((true, Habit::Plain)), Just((false, Habit::Plain)), Just((true, Habit::Suspends)),
-            Just((false, Habit::Suspends)), Just((true, Habit::Holds)),
+            Just((false, Habit::Suspends)), Just((true, Habit::Holds)), Just((true, Habit::Filtered)),
+            Just((false, Habit::Filtered)),
         ],
         a in prop::collection::vec((-1_i64..40, prop::bool::weighted(0.9)), 0..40),
         b in prop::collection::vec((-1_i64..40, prop::bool::weighted(0.9)), 0..40),
