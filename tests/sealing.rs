@@ -201,7 +201,7 @@ fn the_decision_about_an_age_cut_is_committed_before_anybody_signs() {
     chain.transfer("alice", "bob", 1);
     chain.driver.advance_clock(500).unwrap();
     // The driver commits when asked: the decision is in its changelog, and the block is not committed yet.
-    assert_eq!(chain.driver.read_changelog("decisions").len(), 2, "the incarnation and the decision");
+    assert_eq!(chain.driver.read_changelog("decisions").len(), 3, "the incarnation, the decision, and what is covered");
     assert_eq!(chain.blocks().len(), 1);
     chain.driver.abort().unwrap();
     chain.transfer("alice", "bob", 1);
