@@ -170,6 +170,12 @@ impl<'r, L: Log> Reader<'r, L> {
         }
     }
 
+    /// The partition of a blockchain topic, which must be there.
+    pub fn chain_partition(&self, topic: &str) -> Result<TopicPartition> {
+        let missing = || Error::stop(format!("there is no topic '{topic}': give the topic of a chain as --blockchain"));
+        self.only_partition(topic, NO_CHAIN)?.ok_or_else(missing)
+    }
+
     /// The topic's one partition; `None` if there is no topic. An error where it has others, which ends with `otherwise`: what
     /// that means, and what to do.
     pub fn only_partition(&self, topic: &str, otherwise: &str) -> Result<Option<TopicPartition>> {

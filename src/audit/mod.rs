@@ -27,17 +27,6 @@ pub mod replay;
 pub mod verify;
 mod walk;
 
-use topology::log::{Log, TopicPartition};
-use topology::{Error, Result};
-
-use crate::reader::{NO_CHAIN, Reader};
-
 pub use crate::consensus::follow::{Anchor, Broken, Reason, Summary};
 pub use checkpoint::Checkpoint;
 pub use comparison::Comparison;
-
-/// The partition of a blockchain topic, which must be there.
-fn chain_partition<L: Log>(reader: &Reader<'_, L>, topic: &str) -> Result<TopicPartition> {
-    let missing = || Error::stop(format!("there is no topic '{topic}': give the topic of a chain as --blockchain"));
-    reader.only_partition(topic, NO_CHAIN)?.ok_or_else(missing)
-}

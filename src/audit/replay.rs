@@ -11,7 +11,7 @@ use topology::{Error, Result};
 
 use super::breach::Halt;
 use super::walk::{Route, Walk};
-use super::{Anchor, Summary, chain_partition, inspect};
+use super::{Anchor, Summary, inspect};
 use crate::chain::Block;
 use crate::consensus::follow::{Broken, Reason};
 use crate::ledger::state::{MemoryState, Table};
@@ -57,7 +57,7 @@ pub fn replay<L: Log>(
 ) -> Result<std::result::Result<Report, Broken>> {
     check_empty(&options.state_directory)?;
     let reader = Reader::new(log, clock, CLIENT_ID);
-    let partition = chain_partition(&reader, &options.blockchain)?;
+    let partition = reader.chain_partition(&options.blockchain)?;
     let blocks = reader.extent(&partition, Start::Beginning, Isolation::ReadUncommitted)?;
     let walked = std::thread::scope(|scope| {
         let (client_id, anchor, to_height) = (CLIENT_ID, options.anchor, options.to_height);

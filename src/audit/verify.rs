@@ -10,7 +10,7 @@ use super::checkpoint::Checkpoint;
 use super::comparison::Comparison;
 use super::reading::Reading;
 use super::walk::{Route, Walk, Walked};
-use super::{Anchor, Summary, chain_partition, originals};
+use super::{Anchor, Summary, originals};
 use crate::chain::{Block, Entry, Read};
 use crate::consensus::follow::{Broken, Reason};
 use crate::reader::{Extent, Reader};
@@ -84,7 +84,7 @@ pub fn verify<L: Log>(
 /// What there is now of both topics; `None`: there is no transactions topic.
 fn extents<L: Log>(log: &L, clock: &dyn Clock, options: &Options) -> Result<(Extent, Option<Extent>)> {
     let reader = Reader::new(log, clock, CLIENT_ID);
-    let blocks = chain_partition(&reader, &options.blockchain)?;
+    let blocks = reader.chain_partition(&options.blockchain)?;
     let split = "a chain seals one: records in the others are in no block";
     let transactions = reader.only_partition(&options.transactions, split)?;
     // In this order: whatever a block holds was committed to the transactions topic before the block was written, so the stable

@@ -10,7 +10,7 @@ use super::error::{Error, Exit, Result};
 use super::shell::Shell;
 use crate::chain::{self, Block, Content, Outcome, Read};
 use crate::config::{UsesLog, topic};
-use crate::reader::{NO_CHAIN, Reader};
+use crate::reader::Reader;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -68,10 +68,7 @@ impl UsesLog for Blocks<'_> {
         let Self { arguments, shell } = self;
         let topic = &arguments.blockchain.blockchain;
         let reader = Reader::new(&log, &shell.clock, "cairn-blocks");
-        let partition = reader.only_partition(topic, NO_CHAIN).map_err(|error| Error::from(error).undone())?;
-        let missing =
-            || Error::failed(format!("there is no topic '{topic}': give the topic of a chain as --blockchain"));
-        let partition = partition.ok_or_else(|| missing().undone())?;
+        let partition = reader.chain_partition(topic).map_err(|error| Error::from(error).undone())?;
         if !shell.json {
             shell.print(&row(["height", "offset", "from", "to", "amount", "outcome"]))?;
         }
@@ -83,24 +80,22 @@ impl UsesLog for Blocks<'_> {
             let mut flow = ControlFlow::Continue(());
             for record in records {
                 match arguments.lines_of(record, &mut shown_count, shell.json, &mut lines) {
-                    Ok(ControlFlow::Continue(())) => {}
-                    Ok(ControlFlow::Break(())) => flow = ControlFlow::Break(()),
-                    Err(error) => shown = Err(topic::Error::of_record(topic, error).into()),
+                    Ok(next) => flow = next,
+                    Err(error) => {
+                        shown = Err(topic::Error::of_record(topic, error).into());
+                        flow = ControlFlow::Break(());
+                    }
                 }
-                if shown.is_err() || flow.is_break() {
-                    flow = ControlFlow::Break(());
+                if flow.is_break() {
                     break;
                 }
             }
-            match shell.write(&lines) {
-                Ok(true) => {}
-                Ok(false) => flow = ControlFlow::Break(()),
-                Err(error) => {
-                    shown = Err(error);
-                    flow = ControlFlow::Break(());
-                }
-            }
-            Ok(flow)
+            // What could be written before a failure is shown.
+            let goes_on = shell.write(&lines).unwrap_or_else(|error| {
+                shown = Err(error);
+                false
+            });
+            Ok(if goes_on { flow } else { ControlFlow::Break(()) })
         });
         read.map_err(|error| Error::from(error).undone())?;
         shown.map(|()| Exit::Done)
@@ -117,7 +112,7 @@ impl Arguments {
         lines: &mut String,
     ) -> chain::Result<ControlFlow<()>> {
         // Whole blocks are read of those heights only that are shown.
-        let Some(height) = height_of(record) else { return Ok(ControlFlow::Continue(())) };
+        let Some(height) = Block::height_of_key(record.key) else { return Ok(ControlFlow::Continue(())) };
         if height < self.from_height {
             return Ok(ControlFlow::Continue(()));
         }
@@ -139,10 +134,6 @@ impl Arguments {
         *shown_count += 1;
         Ok(ControlFlow::Continue(()))
     }
-}
-
-fn height_of(record: &Record<'_>) -> Option<u64> {
-    std::str::from_utf8(record.key?).ok()?.parse().ok()
 }
 
 fn add_rows(block: &Block, lines: &mut String) {

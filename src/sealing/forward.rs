@@ -1,26 +1,18 @@
 //! What leaves the sealer: blocks, and offences with their proof.
 
-use topology::log::Headers;
 use topology::processor::{self, Context, Port, Record};
 
 use crate::chain::{Block, Rendering};
 use crate::consensus::Report;
 
-use super::input::TRANSACTIONS;
+use super::input::at;
 
 /// Sends a block on behalf of its last record, whose offset is given.
 pub(super) fn forward_block(context: &mut Context<'_, [u8], [u8]>, block: &Block, offset: i64) -> processor::Result {
     let mut json = Vec::new();
     block.render(&mut json);
     let (key, timestamp_ms) = (block.key(), block.header.time_ms);
-    context.forward(Record {
-        input: TRANSACTIONS,
-        offset,
-        timestamp_ms,
-        key: Some(key.as_bytes()),
-        value: Some(&json[..]),
-        headers: Headers::NONE,
-    })
+    context.forward(Record::new(at(offset), timestamp_ms, Some(key.as_bytes()), Some(&json[..])))
 }
 
 /// Sends an offence together with the block that punishes it.
@@ -35,13 +27,5 @@ pub(super) fn forward_report(
     let mut json = Vec::new();
     report.render(&mut json);
     let key = report.key();
-    let record = Record {
-        input: TRANSACTIONS,
-        offset,
-        timestamp_ms,
-        key: Some(key.as_bytes()),
-        value: Some(&json[..]),
-        headers: Headers::NONE,
-    };
-    context.forward_to(port, record)
+    context.forward_to(port, Record::new(at(offset), timestamp_ms, Some(key.as_bytes()), Some(&json[..])))
 }

@@ -104,12 +104,10 @@ fn other_topic(covered: &Covered) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use topology::log::Headers;
-
     use super::*;
 
     fn record(offset: i64, timestamp_ms: i64, value: &[u8]) -> Record<'_, [u8], [u8]> {
-        Record { input: TRANSACTIONS, offset, timestamp_ms, key: None, value: Some(value), headers: Headers::NONE }
+        Record::new(at(offset), timestamp_ms, None, Some(value))
     }
 
     #[test]

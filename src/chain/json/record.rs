@@ -63,6 +63,14 @@ impl Read {
 }
 
 impl Block {
+    /// The height that the key of a record names in decimal: `0|[1-9][0-9]*`, within 64 bits. `None`: the record is foreign.
+    #[must_use]
+    pub fn height_of_key(key: Option<&[u8]>) -> Option<u64> {
+        let key = key?;
+        let is_decimal = matches!(key, [b'0'] | [b'1'..=b'9', ..]) && key.iter().all(u8::is_ascii_digit);
+        std::str::from_utf8(key).ok().filter(|_| is_decimal)?.parse().ok()
+    }
+
     /// The block of a line of JSON, which must be the block's one rendering. Hashes are read, not checked
     /// ([`Block::check`](crate::chain::Block::check) does that).
     pub fn from_json(line: &[u8]) -> Result<Self> {
@@ -74,7 +82,7 @@ impl Block {
     /// asked by [`Block::check`]. Errors: [`Error::Newer`], or [`Error::Overwritten`] for a height whose record does not hold that
     /// height's block.
     pub fn from_record(key: Option<&[u8]>, value: Option<&[u8]>) -> Result<Read> {
-        let Some(height) = key.and_then(height_of) else { return Ok(Read::Foreign) };
+        let Some(height) = Self::height_of_key(key) else { return Ok(Read::Foreign) };
         let overwritten = |detail: String| Error::Overwritten { height, detail };
         let value = value.ok_or_else(|| overwritten("it has no value: the block was deleted".to_owned()))?;
         let read = read(value).map_err(|error| match error {
@@ -86,12 +94,6 @@ impl Block {
             _ => Ok(read),
         }
     }
-}
-
-/// The height that a key names in decimal: `0|[1-9][0-9]*`, within 64 bits.
-fn height_of(key: &[u8]) -> Option<u64> {
-    let is_decimal = matches!(key, [b'0'] | [b'1'..=b'9', ..]) && key.iter().all(u8::is_ascii_digit);
-    std::str::from_utf8(key).ok().filter(|_| is_decimal)?.parse().ok()
 }
 
 /// The block, or the pruned block, whose one rendering the line is.

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use topology::log::{self, TopicPartition};
-use topology::processor::{InputOptions, InputRange, Outputs, RuntimeOptions, Target};
+use topology::processor::{InputRange, Outputs, RuntimeOptions, Target};
 use topology::store::{Options as StoreOptions, Stores};
-use topology::task::{CommittedInput, Metadata, QueueOptions, Task, TaskId, TaskOptions};
+use topology::task::{CommittedInput, InputStart, Metadata, QueueOptions, Task, TaskId, TaskOptions};
 
 use crate::chain::{Block, Genesis, Hash, Parameters, Read, ValidatorId};
 use crate::consensus::{Fault, KeySet, Sealer};
@@ -179,14 +179,13 @@ impl World {
         let topics: Vec<String> = names.into_iter().map(str::to_owned).chain(stores_of).collect();
         let changelogs = (names.len()..topics.len()).map(Target).collect();
         let metadata = Metadata::decode(&self.committed.1).unwrap_or_default();
+        let input = TopicPartition::new("transactions", 0);
+        let start = InputStart {
+            committed: CommittedInput { input, offset: Some(self.committed.0), metadata },
+            range: InputRange { first: 0, stable_end: input_end, end: input_end },
+            dead_letters: Target(2),
+        };
         let runtime = RuntimeOptions {
-            inputs: vec![InputOptions {
-                partition: TopicPartition::new("transactions", 0),
-                committed_offset: Some(self.committed.0),
-                range: InputRange { first: 0, stable_end: input_end, end: input_end },
-                stream_time_ms: metadata.stream_time_ms,
-                dead_letters: Target(2),
-            }],
             stores_as_left: self.stores_as_left,
             now_ms: self.now_ms,
             topics,
@@ -194,10 +193,8 @@ impl World {
             vouch: Rc::new(()),
         };
         let id = TaskId { sub_topology: task_name().trim_end_matches("_0").to_owned(), partition: 0 };
-        let input = TopicPartition::new("transactions", 0);
-        let committed = vec![CommittedInput { input, offset: Some(self.committed.0), metadata }];
         let queues = QueueOptions::default();
-        let options = TaskOptions { id, sub_topology: 0, runtime, changelogs, committed, queues };
+        let options = TaskOptions { id, sub_topology: 0, inputs: vec![start], runtime, changelogs, queues };
         let topology = self.application.topology().unwrap();
         self.task = Some(Task::new(&topology, options, Rc::new(RefCell::new(stores)))?);
         self.drain();

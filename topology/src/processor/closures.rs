@@ -13,7 +13,7 @@ use crate::codec::{Codec, Data};
 use crate::store::KeyValueStore;
 
 use super::failure::Result;
-use super::{Context, Processor, Record};
+use super::{Context, Processor, Record, one_by_one};
 
 type Types<K, V, K2, V2> = PhantomData<fn(&K, &V, &K2, &V2)>;
 
@@ -247,20 +247,14 @@ where
     }
 
     fn process_batch(&mut self, records: &[Record<'_, K, V>], context: &mut Context<'_, K, A>) -> Result {
-        let whole = context.reader_takes_runs();
-        let mut out = Vec::with_capacity(if whole { records.len() } else { 0 });
+        if !context.reader_takes_runs() {
+            // A reader may suspend: what lies behind must not be written then.
+            return one_by_one(self, records, context);
+        }
+        let mut out = Vec::with_capacity(records.len());
         for record in records {
-            if whole {
-                context.caused_by(record.position());
-                out.extend(self.fold(record)?);
-                continue;
-            }
-            // Whoever reads it may suspend: what lies behind must not be written then.
-            context.observe(record.position());
-            self.process(record, context)?;
-            if context.is_suspended() {
-                break;
-            }
+            context.caused_by(record.position());
+            out.extend(self.fold(record)?);
         }
         if out.is_empty() { Ok(()) } else { context.forward_batch(&out) }
     }

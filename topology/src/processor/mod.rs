@@ -185,14 +185,7 @@ pub trait Processor: 'static {
         records: &[Record<'_, Self::Key, Self::Value>],
         context: &mut Context<'_, Self::KeyOut, Self::ValueOut>,
     ) -> Result {
-        for record in records {
-            context.observe(record.position());
-            self.process(record, context)?;
-            if context.is_suspended() {
-                break;
-            }
-        }
-        Ok(())
+        one_by_one(self, records, context)
     }
 
     /// A punctuation scheduled with [`Context::schedule`] is due.
@@ -219,4 +212,20 @@ pub trait Processor: 'static {
     fn end_of_input(&mut self, _context: &mut Context<'_, Self::KeyOut, Self::ValueOut>) -> Result {
         Ok(())
     }
+}
+
+/// A run as if each record had come alone, up to one behind which the task is suspended.
+fn one_by_one<P: Processor + ?Sized>(
+    processor: &mut P,
+    records: &[Record<'_, P::Key, P::Value>],
+    context: &mut Context<'_, P::KeyOut, P::ValueOut>,
+) -> Result {
+    for record in records {
+        context.observe(record.position());
+        processor.process(record, context)?;
+        if context.is_suspended() {
+            break;
+        }
+    }
+    Ok(())
 }

@@ -5,6 +5,9 @@ use crate::log::{Headers, Offset};
 
 use super::position::Position;
 
+/// Of a record that stems from no input record.
+const NO_OFFSET: Offset = -1;
+
 /// A record on an edge whose keys are `K` and values `V`. What it holds may borrow from the client's buffers.
 pub struct Record<'a, K: Data + ?Sized, V: Data + ?Sized> {
     /// Which of the task's inputs it stems from.
@@ -22,6 +25,17 @@ pub struct Record<'a, K: Data + ?Sized, V: Data + ?Sized> {
 }
 
 impl<'a, K: Data + ?Sized, V: Data + ?Sized> Record<'a, K, V> {
+    /// A record without headers. `position` is the place of the input record that it stems from, `None` where it stems from none.
+    pub fn new(
+        position: impl Into<Option<Position>>,
+        timestamp_ms: i64,
+        key: Option<K::Item<'a>>,
+        value: Option<V::Item<'a>>,
+    ) -> Self {
+        let Position { input, offset } = position.into().unwrap_or(Position::new(0, NO_OFFSET));
+        Self { input, offset, timestamp_ms, key, value, headers: Headers::NONE }
+    }
+
     /// Where the input record is that it stems from.
     pub fn position(&self) -> Position {
         Position { input: self.input, offset: self.offset }

@@ -19,8 +19,6 @@ use super::vouch::Vouch;
 /// What a [`Runtime`] is made from.
 #[derive(Clone, Debug)]
 pub struct RuntimeOptions {
-    /// The task's inputs, in the order in which the graph names them. At least one.
-    pub inputs: Vec<InputOptions>,
     /// Whether the stores are as this process left them: nothing was read into them from their changelogs, and none was emptied.
     pub stores_as_left: bool,
     /// Wall-clock time, ms since 1970.
@@ -56,12 +54,12 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// The runtime of a task that starts or rewinds.
-    pub fn new(options: RuntimeOptions, stores: Rc<RefCell<Stores>>) -> Self {
+    /// The runtime of a task that starts or rewinds, with its inputs in the order in which the graph names them, at least one.
+    pub fn new(options: RuntimeOptions, inputs: Vec<InputOptions>, stores: Rc<RefCell<Stores>>) -> Self {
         let mut runtime = Self {
             outputs: Outputs::new(options.topics),
             now_ms: options.now_ms,
-            inputs: options.inputs.into_iter().map(TaskInput::new).collect(),
+            inputs: inputs.into_iter().map(TaskInput::new).collect(),
             stream_time_ms: None,
             upcoming: Upcoming::default(),
             stores_as_left: options.stores_as_left,

@@ -22,7 +22,7 @@
 ///
 ///     fn punctuate(&mut self, due: Punctuation, context: &mut Context<'_, [u8], i64>) -> processor::Result {
 ///         let (timestamp_ms, minute) = (due.timestamp_ms, due.timestamp_ms / 60_000);
-///         context.forward(Record { input: 0, offset: -1, timestamp_ms, key: None, value: Some(minute), headers: Headers::NONE })
+///         context.forward(Record::new(None, timestamp_ms, None, Some(minute)))
 ///     }
 /// #    fn process(&mut self, _: &Record<'_, [u8], [u8]>, _: &mut Context<'_, [u8], i64>) -> processor::Result { Ok(()) }
 /// }

@@ -57,7 +57,7 @@ pub(super) struct Restoring {
 #[derive(Clone)]
 pub(super) struct Beginning {
     pub(super) committed: CommittedInput,
-    pub(super) input: InputRange,
+    pub(super) range: InputRange,
 }
 
 pub(super) struct Running {

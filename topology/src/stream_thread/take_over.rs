@@ -17,10 +17,10 @@ use std::time::Duration;
 use crate::error::{Class, Error, Result};
 use crate::graph::{OutputTopics, changelog_topic};
 use crate::log::{self, Committed, Isolation, Log, Offset, TopicPartition, Watermarks};
-use crate::processor::{InputOptions, InputRange, RuntimeOptions, Vouch};
+use crate::processor::{InputRange, RuntimeOptions, Vouch};
 use crate::restore;
 use crate::store::{Fingerprint, Shared, Spec, StateDirectory, Stores};
-use crate::task::{CommittedInput, Metadata, QueueOptions, Task, TaskId, TaskOptions};
+use crate::task::{CommittedInput, InputStart, Metadata, QueueOptions, Task, TaskId, TaskOptions};
 
 use super::assignment::{Assigned, Beginning, Pending, Phase, Restoring, Running};
 use super::complaints::Subject;
@@ -116,7 +116,7 @@ impl<L: Log> StreamThread<L> {
         };
         if let (Some(until_end), Some(task)) = (&mut self.until_end, self.assigned.iter().flatten().nth(index)) {
             for (partition, beginning) in task.partitions.iter().zip(&beginnings) {
-                until_end.reach(partition, beginning.input.stable_end);
+                until_end.reach(partition, beginning.range.stable_end);
             }
         }
         let now_ms = self.clock.monotonic_ms();
@@ -192,18 +192,10 @@ impl<L: Log> StreamThread<L> {
             return Err((Error::new(Class::Retry, message), Some(Box::new(stores))));
         }
         let OutputTopics { names: topics, dead_letters, changelogs } = spec.outputs(&self.config.application_id);
-        let (committed, ranges): (Vec<_>, Vec<_>) =
-            beginnings.into_iter().map(|Beginning { committed, input }| (committed, input)).unzip();
-        let inputs = committed.iter().zip(ranges).zip(dead_letters);
-        let inputs = inputs.map(|((committed, range), dead_letters)| InputOptions {
-            partition: committed.input.clone(),
-            committed_offset: committed.offset,
-            range,
-            stream_time_ms: committed.metadata.stream_time_ms,
-            dead_letters,
-        });
+        let inputs = beginnings.into_iter().zip(dead_letters);
+        let inputs =
+            inputs.map(|(Beginning { committed, range }, dead_letters)| InputStart { committed, range, dead_letters });
         let runtime = RuntimeOptions {
-            inputs: inputs.collect(),
             stores_as_left,
             now_ms: self.clock.now_ms(),
             topics: topics.clone(),
@@ -211,8 +203,14 @@ impl<L: Log> StreamThread<L> {
             vouch: Rc::clone(&self.watch) as Rc<dyn Vouch>,
         };
         let queues = QueueOptions { max_idle_ms: self.config.max_task_idle_ms, max_bytes: self.config.queue_max_bytes };
-        let options =
-            TaskOptions { id: id.clone(), sub_topology: *sub_topology, runtime, changelogs, committed, queues };
+        let options = TaskOptions {
+            id: id.clone(),
+            sub_topology: *sub_topology,
+            inputs: inputs.collect(),
+            runtime,
+            changelogs,
+            queues,
+        };
         let stores = Rc::new(RefCell::new(stores));
         match Task::new(&self.topology, options, Rc::clone(&stores)) {
             Ok(task) => {
@@ -267,6 +265,6 @@ fn beginning<L: Log>(log: &L, partition: &TopicPartition, committed: Option<&Com
     let offset = committed.map(|committed| committed.offset);
     Ok(Beginning {
         committed: CommittedInput { input: partition.clone(), offset, metadata },
-        input: InputRange { first, stable_end, end },
+        range: InputRange { first, stable_end, end },
     })
 }

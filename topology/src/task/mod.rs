@@ -37,7 +37,7 @@ pub use metadata::{Mark, Metadata, MetadataError, Vouched};
 use crate::error::{Class, Error, Result};
 use crate::graph::{Instance, Topology};
 use crate::log::{self, Offset, OffsetCommit, ProducerRecord};
-use crate::processor::{Outputs, Position, Punctuation, Runtime, RuntimeOptions, Target};
+use crate::processor::{InputOptions, InputRange, Outputs, Position, Punctuation, Runtime, RuntimeOptions, Target};
 use crate::store::Stores;
 
 use agreement::State;
@@ -67,14 +67,37 @@ pub struct TaskOptions {
     pub id: TaskId,
     /// Its sub-topology's index.
     pub sub_topology: usize,
-    /// Where it continues.
+    /// Its inputs, in the order in which the graph names them. At least one.
+    pub inputs: Vec<InputStart>,
+    /// With what it runs.
     pub runtime: RuntimeOptions,
     /// For each store, in their order: the topic of its changelog.
     pub changelogs: Vec<Target>,
-    /// What the group has committed for its inputs.
-    pub committed: Vec<CommittedInput>,
     /// How several inputs wait for each other.
     pub queues: QueueOptions,
+}
+
+/// Where an input of a task continues.
+#[derive(Clone, Debug)]
+pub struct InputStart {
+    /// What the group has committed for it.
+    pub committed: CommittedInput,
+    /// The partition as it was when the task was taken over.
+    pub range: InputRange,
+    /// Where its dead letters go.
+    pub dead_letters: Target,
+}
+
+impl From<&InputStart> for InputOptions {
+    fn from(InputStart { committed, range, dead_letters }: &InputStart) -> Self {
+        Self {
+            partition: committed.input.clone(),
+            committed_offset: committed.offset,
+            range: *range,
+            stream_time_ms: committed.metadata.stream_time_ms,
+            dead_letters: *dead_letters,
+        }
+    }
 }
 
 /// How several inputs of a task wait for each other.
@@ -99,7 +122,8 @@ impl Task {
         stores.borrow_mut().discard();
         let instance = topology.instantiate(options.sub_topology, &stores)?;
         let topics = options.runtime.topics.clone();
-        let runtime = Runtime::new(options.runtime, Rc::clone(&stores));
+        let inputs = options.inputs.iter().map(InputOptions::from).collect();
+        let runtime = Runtime::new(options.runtime, inputs, Rc::clone(&stores));
         let mut task = Self {
             id: options.id,
             instance,
@@ -111,15 +135,15 @@ impl Task {
             runtime,
         };
         task.each_processor(|processor, runtime| processor.init(runtime))?;
-        task.agree(&options.committed, &topics)?;
+        task.agree(&options.inputs, &topics)?;
         task.runtime.begin()?;
         Ok(task)
     }
 
     /// State and committed offsets must belong together, where no processor knows by itself where an input begins.
-    fn agree(&self, committed: &[CommittedInput], topics: &[String]) -> Result<()> {
-        let unchosen = committed.iter().enumerate().filter(|(input, _)| !self.runtime.begins_by_choice(*input));
-        let unchosen: Vec<&CommittedInput> = unchosen.map(|(_, committed)| committed).collect();
+    fn agree(&self, inputs: &[InputStart], topics: &[String]) -> Result<()> {
+        let unchosen = inputs.iter().enumerate().filter(|(input, _)| !self.runtime.begins_by_choice(*input));
+        let unchosen: Vec<&CommittedInput> = unchosen.map(|(_, start)| &start.committed).collect();
         let stores = self.stores.borrow();
         let states = stores.specs().iter().zip(&self.changelogs).enumerate().map(|(index, (spec, changelog))| State {
             store: &spec.name,

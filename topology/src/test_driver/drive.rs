@@ -7,9 +7,9 @@ use super::{OwnedRecord, TestDriver};
 use crate::error::Result;
 use crate::graph::OutputTopics;
 use crate::log::{Header, Offset, Record, TopicPartition};
-use crate::processor::{InputOptions, InputRange, Outputs, RuntimeOptions};
+use crate::processor::{InputRange, Outputs, RuntimeOptions};
 use crate::store::Stores;
-use crate::task::{CommittedInput, Metadata, QueueOptions, Task, TaskId, TaskOptions};
+use crate::task::{CommittedInput, InputStart, Metadata, QueueOptions, Task, TaskId, TaskOptions};
 
 /// A task and what it has going on.
 pub(super) struct Drive {
@@ -32,28 +32,21 @@ impl TestDriver {
         let vouch = Rc::new(self.voucher(&self.drives[index].sources));
         let drive = &mut self.drives[index];
         let committed = drive.sources.iter().zip(&drive.committed).zip(&drive.outputs.dead_letters);
-        let inputs = committed.map(|((topic, (committed_offset, metadata)), dead_letters)| {
+        let inputs = committed.map(|((topic, (offset, metadata)), dead_letters)| {
             let records = self.topics.get(topic).map_or(&[][..], Vec::as_slice);
             let (first, end) = (records.first().map_or(0, |record| record.offset), next_offset(records));
-            InputOptions {
-                partition: TopicPartition::new(topic.clone(), 0),
-                committed_offset: *committed_offset,
+            let input = TopicPartition::new(topic.clone(), 0);
+            InputStart {
+                committed: CommittedInput { input, offset: *offset, metadata: metadata.clone() },
                 range: InputRange { first, stable_end: end, end },
-                stream_time_ms: metadata.stream_time_ms,
                 dead_letters: *dead_letters,
             }
-        });
-        let committed = drive.sources.iter().zip(&drive.committed);
-        let committed = committed.map(|(topic, (offset, metadata))| CommittedInput {
-            input: TopicPartition::new(topic.clone(), 0),
-            offset: *offset,
-            metadata: metadata.clone(),
         });
         let options = TaskOptions {
             id: TaskId { sub_topology: spec.name.clone(), partition: 0 },
             sub_topology: index,
+            inputs: inputs.collect(),
             runtime: RuntimeOptions {
-                inputs: inputs.collect(),
                 stores_as_left,
                 now_ms: self.now_ms,
                 topics: drive.outputs.names.clone(),
@@ -61,7 +54,6 @@ impl TestDriver {
                 vouch,
             },
             changelogs: drive.outputs.changelogs.clone(),
-            committed: committed.collect(),
             queues: QueueOptions::default(),
         };
         drive.task = Some(Task::new(&self.topology, options, Rc::new(RefCell::new(stores)))?);

@@ -42,28 +42,34 @@ pub(crate) fn spec(name: &str) -> TopicSpec {
 /// Commits records of seven keys in one transaction.
 pub(crate) fn produce(log: &impl Log, topics: &Topics, count: usize) {
     log.create_topics(&[spec(&topics.input), spec(&topics.output)]).unwrap();
+    in_transaction(log, &format!("{}-input", topics.application), |producer| {
+        for index in 0..count {
+            let key = format!("key-{}", index % 7);
+            let record = ProducerRecord {
+                topic: &topics.input,
+                partition: Some(0),
+                timestamp_ms: 1_000 + index as i64,
+                key: Some(key.as_bytes()),
+                value: Some(b"x"),
+                headers: &[],
+            };
+            producer.send(&record).unwrap();
+        }
+    });
+}
+
+/// Commits one transaction of a producer of its own.
+pub(crate) fn in_transaction<L: Log>(log: &L, transactional_id: &str, work: impl FnOnce(&mut L::Producer)) {
     let options = ProducerOptions {
-        transactional_id: format!("{}-input", topics.application),
+        transactional_id: transactional_id.to_owned(),
         transaction_timeout_ms: 10_000,
-        client_id: "test".into(),
+        client_id: "test".to_owned(),
         track_topics: Vec::new(),
     };
-    let mut producer = log.producer(&options).unwrap();
-    let timeout = Duration::from_secs(10);
+    let (mut producer, timeout) = (log.producer(&options).unwrap(), Duration::from_secs(10));
     producer.init_transactions(timeout).unwrap();
     producer.begin().unwrap();
-    for index in 0..count {
-        let key = format!("key-{}", index % 7);
-        let record = ProducerRecord {
-            topic: &topics.input,
-            partition: Some(0),
-            timestamp_ms: 1_000 + index as i64,
-            key: Some(key.as_bytes()),
-            value: Some(b"x"),
-            headers: &[],
-        };
-        producer.send(&record).unwrap();
-    }
+    work(&mut producer);
     producer.flush(timeout).unwrap();
     producer.commit(timeout).unwrap();
 }

@@ -2,7 +2,7 @@
 
 use topology::client::Config;
 use topology::graph::{Builder, Store, Topic, Topology};
-use topology::log::{Headers, Log, TopicPartition};
+use topology::log::{Log, TopicPartition};
 use topology::processor::{self, Context, Position, Processor, Record};
 use topology::store::KeyValueStore;
 use topology::test_driver::TestDriver;
@@ -27,14 +27,7 @@ impl Careful {
             if self.state.get(&step)?.is_none() {
                 self.state.put(&step, &1)?;
                 let value = Some(-1 - step);
-                context.forward(Record {
-                    input: 0,
-                    offset: -1,
-                    timestamp_ms: 0,
-                    key: None,
-                    value,
-                    headers: Headers::NONE,
-                })?;
+                context.forward(Record::new(None, 0, None, value))?;
                 context.request_commit();
                 return Ok(true);
             }

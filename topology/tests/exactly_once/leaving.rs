@@ -5,7 +5,7 @@ use std::sync::Arc;
 use topology::client::{Client, Config};
 use topology::clock::ManualClock;
 use topology::graph::{Builder, Topic, Topology};
-use topology::log::{Headers, Kind};
+use topology::log::Kind;
 use topology::processor::{self, Context, Processor, Record};
 
 use crate::counting::{Topics, produce, read, topology};
@@ -27,14 +27,7 @@ impl Processor for Echo {
     }
 
     fn committed(&mut self, context: &mut Context<'_, [u8], i64>) -> processor::Result {
-        context.forward(Record {
-            input: 0,
-            offset: -1,
-            timestamp_ms: 0,
-            key: None,
-            value: Some(-1),
-            headers: Headers::NONE,
-        })
+        context.forward(Record::new(None, 0, None, Some(-1)))
     }
 }
 

@@ -1,14 +1,11 @@
 //! Graphs of more than one stage, and input that is not what it was.
 
-use std::time::Duration;
-
 use topology::graph::{Builder, Store, Topic, Topology};
 use topology::log::{
-    Consumer, ConsumerOptions, GroupOptions, Isolation, Log, OffsetCommit, OutOfRange, Producer, ProducerOptions,
-    TopicPartition,
+    Consumer, ConsumerOptions, GroupOptions, Isolation, Log, OffsetCommit, OutOfRange, Producer, TopicPartition,
 };
 
-use crate::counting::{Topics, assert_exact, produce, read, topology};
+use crate::counting::{Topics, assert_exact, in_transaction, produce, read, topology};
 use crate::fault_log::{FaultLog, Script};
 use crate::{config, memory_log, run_until_end, topics};
 
@@ -49,19 +46,11 @@ pub(crate) fn commit_offset_with(log: &impl Log, offset: i64, metadata: &str) {
         out_of_range: OutOfRange::Earliest,
     };
     let consumer = log.consumer(&options).unwrap();
-    let options = ProducerOptions {
-        transactional_id: "somebody".to_owned(),
-        transaction_timeout_ms: 10_000,
-        client_id: "test".to_owned(),
-        track_topics: Vec::new(),
-    };
-    let (mut producer, timeout) = (log.producer(&options).unwrap(), Duration::from_secs(10));
-    producer.init_transactions(timeout).unwrap();
-    producer.begin().unwrap();
     let partition = TopicPartition::new(topics().input, 0);
     let offsets = [OffsetCommit { partition, offset, metadata: metadata.to_owned() }];
-    producer.send_offsets(&offsets, &consumer.group().unwrap()).unwrap();
-    producer.commit(timeout).unwrap();
+    in_transaction(log, "somebody", |producer| {
+        producer.send_offsets(&offsets, &consumer.group().unwrap()).unwrap();
+    });
 }
 
 #[test]

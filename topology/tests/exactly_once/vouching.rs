@@ -4,19 +4,18 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use topology::client::Config;
 use topology::clock::ManualClock;
 use topology::graph::{Builder, Store, Topic, Topology};
 use topology::log::memory::MemoryLog;
-use topology::log::{Committed, Log, Producer, ProducerOptions, ProducerRecord, TopicPartition};
+use topology::log::{Committed, Log, Producer, ProducerRecord, TopicPartition};
 use topology::processor::{self, Context, Processor, Record};
 use topology::store::changelog::COVERED_KEY;
 use topology::store::{Covered, KeyValueStore};
 use topology::stream_thread::State;
 
-use crate::counting::{assert_exact, produce, read, spec, topology};
+use crate::counting::{assert_exact, in_transaction, produce, read, spec, topology};
 use crate::fault_log::{Fault, FaultLog, Script};
 use crate::stages::{commit_offset, commit_offset_with};
 use crate::steps::{Instance, turn_until};
@@ -133,21 +132,14 @@ fn put_back(log: &MemoryLog, records: &[(i64, Vec<u8>, Vec<u8>)]) {
         compacted.config.push((name.to_owned(), value.to_owned()));
     }
     log.create_topics(&[compacted]).unwrap();
-    let options = ProducerOptions {
-        transactional_id: "backup".to_owned(),
-        transaction_timeout_ms: 10_000,
-        client_id: "test".to_owned(),
-        track_topics: Vec::new(),
-    };
-    let (mut producer, timeout) = (log.producer(&options).unwrap(), Duration::from_secs(10));
-    producer.init_transactions(timeout).unwrap();
-    producer.begin().unwrap();
-    for (_, key, value) in records {
-        let (key, value) = (Some(&key[..]), Some(&value[..]));
-        let record = ProducerRecord { topic: CHANGELOG, partition: Some(0), timestamp_ms: 0, key, value, headers: &[] };
-        producer.send(&record).unwrap();
-    }
-    producer.commit(timeout).unwrap();
+    in_transaction(log, "backup", |producer| {
+        for (_, key, value) in records {
+            let (key, value) = (Some(&key[..]), Some(&value[..]));
+            let record =
+                ProducerRecord { topic: CHANGELOG, partition: Some(0), timestamp_ms: 0, key, value, headers: &[] };
+            producer.send(&record).unwrap();
+        }
+    });
 }
 
 #[test]

@@ -3,14 +3,10 @@
 //! twice. Uses the crate's public side alone.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use std::time::Duration;
-
 use topology::graph::{Builder, Store, Topic, Topology};
-use topology::log::{Log, Producer, ProducerOptions, ProducerRecord};
-use topology::processor::{self, Context, Processor, Record};
-use topology::store::KeyValueStore;
+use topology::log::{Log, Producer, ProducerRecord};
 
-use crate::counting::{read, spec};
+use crate::counting::{in_transaction, read, spec};
 
 /// An application and its topics.
 pub(crate) struct Topics {
@@ -27,37 +23,6 @@ impl Topics {
     }
 }
 
-struct CountOrders {
-    taken: KeyValueStore<i64, i64>,
-}
-
-impl Processor for CountOrders {
-    type Key = [u8];
-    type Value = [u8];
-    type KeyOut = [u8];
-    type ValueOut = i64;
-
-    fn process(&mut self, _: &Record<'_, [u8], [u8]>, _: &mut Context<'_, [u8], i64>) -> processor::Result {
-        let count = self.taken.get(&0)?.unwrap_or(0);
-        Ok(self.taken.put(&0, &(count + 1))?)
-    }
-}
-
-struct TellOrders {
-    taken: KeyValueStore<i64, i64>,
-}
-
-impl Processor for TellOrders {
-    type Key = [u8];
-    type Value = [u8];
-    type KeyOut = [u8];
-    type ValueOut = i64;
-
-    fn process(&mut self, record: &Record<'_, [u8], [u8]>, context: &mut Context<'_, [u8], i64>) -> processor::Result {
-        context.forward(record.with(record.key, Some(self.taken.get(&0)?.unwrap_or(0))))
-    }
-}
-
 pub(crate) fn topology(topics: &Topics) -> Topology {
     topology_of(topics, 1)
 }
@@ -66,11 +31,17 @@ pub(crate) fn topology(topics: &Topics) -> Topology {
 pub(crate) fn topology_of(topics: &Topics, count: i32) -> Topology {
     let builder = Builder::new();
     let joining = builder.sub_topology("joining");
-    let taken = Store::memory("taken");
-    let orders = joining.source(Topic::new(&topics.orders).partitions(count));
-    let payments = joining.source(Topic::new(&topics.payments));
-    orders.processor("count-orders").with_store(&taken).supply(|taken| CountOrders { taken });
-    let told = payments.processor("tell-orders").with_store(&taken).supply(|taken| TellOrders { taken });
+    let taken = Store::<i64, i64>::memory("taken");
+    let orders = joining.source::<[u8], [u8]>(Topic::new(&topics.orders).partitions(count));
+    let payments = joining.source::<[u8], [u8]>(Topic::new(&topics.payments));
+    orders.processor("count-orders").with_store(&taken).process_fn::<(), ()>(|_, taken, _| {
+        taken.update(&0, |count| Some(count.unwrap_or(0) + 1))?;
+        Ok(())
+    });
+    let told =
+        payments.processor("tell-orders").with_store(&taken).process_fn::<[u8], i64>(|record, taken, context| {
+            context.forward(record.with(record.key, Some(taken.get(&0)?.unwrap_or(0))))
+        });
     told.sink(Topic::new(&topics.output).partitions(1));
     builder.build().unwrap()
 }
@@ -86,29 +57,19 @@ pub(crate) fn produce(log: &impl Log, topic: &str, times_ms: &[i64]) {
 
 /// To this partition, with this key.
 pub(crate) fn produce_to(log: &impl Log, topic: &str, partition: i32, key: &[u8], times_ms: &[i64]) {
-    let options = ProducerOptions {
-        transactional_id: format!("{topic}-input"),
-        transaction_timeout_ms: 10_000,
-        client_id: "test".into(),
-        track_topics: Vec::new(),
-    };
-    let mut producer = log.producer(&options).unwrap();
-    let timeout = Duration::from_secs(10);
-    producer.init_transactions(timeout).unwrap();
-    producer.begin().unwrap();
-    for timestamp_ms in times_ms {
-        let record = ProducerRecord {
-            topic,
-            partition: Some(partition),
-            timestamp_ms: *timestamp_ms,
-            key: Some(key),
-            value: Some(&[b'x'; 50]),
-            headers: &[],
-        };
-        producer.send(&record).unwrap();
-    }
-    producer.flush(timeout).unwrap();
-    producer.commit(timeout).unwrap();
+    in_transaction(log, &format!("{topic}-input"), |producer| {
+        for timestamp_ms in times_ms {
+            let record = ProducerRecord {
+                topic,
+                partition: Some(partition),
+                timestamp_ms: *timestamp_ms,
+                key: Some(key),
+                value: Some(&[b'x'; 50]),
+                headers: &[],
+            };
+            producer.send(&record).unwrap();
+        }
+    });
 }
 
 /// For each payment, how many orders come before it where both are merged by the time of the records that are next.

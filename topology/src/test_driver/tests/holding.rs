@@ -151,7 +151,7 @@ impl Processor for Ticking {
 
     fn punctuate(&mut self, due: Punctuation, context: &mut Output<'_>) -> Result {
         let value = Some(due.timestamp_ms);
-        context.forward(Record { input: 0, offset: -1, timestamp_ms: 0, key: None, value, headers: Headers::NONE })
+        context.forward(Record::new(None, 0, None, value))
     }
 }
 
@@ -190,14 +190,7 @@ impl Processor for Twice {
         if due.id == self.ids[1] {
             self.said += 1;
             let value = Some(due.timestamp_ms);
-            return context.forward(Record {
-                input: 0,
-                offset: -1,
-                timestamp_ms: 0,
-                key: None,
-                value,
-                headers: Headers::NONE,
-            });
+            return context.forward(Record::new(None, 0, None, value));
         }
         if self.said == 2 {
             let ended: Vec<bool> = self.ids.iter().chain(&self.ids).map(|id| context.cancel(*id)).collect();

@@ -130,14 +130,7 @@ impl Processor for Bounds {
 
     fn init(&mut self, context: &mut Output<'_>) -> Result {
         for position in [context.next_position(0), context.end_position(0)] {
-            context.forward(Record {
-                input: 0,
-                offset: -1,
-                timestamp_ms: 0,
-                key: None,
-                value: Some(position.offset),
-                headers: Headers::NONE,
-            })?;
+            context.forward(Record::new(None, 0, None, Some(position.offset)))?;
         }
         Ok(())
     }

@@ -40,8 +40,7 @@ impl Digest {
     fn take(&mut self, at: Position, timestamp_ms: i64, stream_ms: i64, context: &mut Output<'_>) -> Result {
         let now = digest(self.digests.get(&0)?.unwrap_or(0), at, timestamp_ms, stream_ms);
         self.digests.put(&0, &now)?;
-        let Position { input, offset } = at;
-        context.forward(Record { input, offset, timestamp_ms, key: None, value: Some(now), headers: Headers::NONE })
+        context.forward(Record::new(at, timestamp_ms, None, Some(now)))
     }
 }
 

@@ -50,14 +50,7 @@ impl Processor for Watch {
     fn punctuate(&mut self, due: Punctuation, context: &mut Output<'_>) -> Result {
         let (interval_ms, _) = self.schedules.iter().find(|(_, id)| *id == Some(due.id)).unwrap();
         let value = Some(-1_000_000 * interval_ms - due.timestamp_ms);
-        context.forward(Record {
-            input: 0,
-            offset: -1,
-            timestamp_ms: due.timestamp_ms,
-            key: None,
-            value,
-            headers: Headers::NONE,
-        })
+        context.forward(Record::new(None, due.timestamp_ms, None, value))
     }
 
     fn committed(&mut self, context: &mut Output<'_>) -> Result {

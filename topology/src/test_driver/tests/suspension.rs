@@ -16,14 +16,7 @@ impl Founding {
             if self.steps.get(&step)?.is_none() {
                 self.steps.put(&step, &1)?;
                 let value = Some(-1 - step);
-                context.forward(Record {
-                    input: 0,
-                    offset: -1,
-                    timestamp_ms: 0,
-                    key: None,
-                    value,
-                    headers: Headers::NONE,
-                })?;
+                context.forward(Record::new(None, 0, None, value))?;
                 context.request_commit();
                 return Ok(true);
             }
