@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::process::ExitCode;
 
+use super::output::Stderr;
 use crate::{chain, config};
 
 /// How the process ends.
@@ -71,12 +72,12 @@ impl Error {
     /// Writes `error: ...` to stderr; with `causes`, one line more for each cause that says something new.
     pub(crate) fn report(&self, causes: bool) {
         let mut said = one_line(&self.message);
-        eprintln!("error: {said}");
+        Stderr.line(&format!("error: {said}"));
         let mut source = if causes { self.source() } else { None };
         while let Some(cause) = source {
             let line = one_line(&cause.to_string());
             if line != said {
-                eprintln!("  caused by: {line}");
+                Stderr.line(&format!("  caused by: {line}"));
             }
             said = line;
             source = cause.source();

@@ -5,7 +5,7 @@ use tracing_subscriber::fmt::time::SystemTime;
 
 use super::arguments::LogFormat;
 use super::error::{Error, Result};
-use super::output::Paint;
+use super::output::{Paint, Stderr};
 
 /// A consumer that is dropped closes its queue a second time, and calls that an error.
 const HARMLESS: &str = "rdkafka::consumer::base_consumer=off";
@@ -17,7 +17,7 @@ pub(crate) fn start(format: LogFormat, verbose: bool, usual: &str) -> Result<()>
             .map_err(|error| Error::usage(format!("RUST_LOG: {error}; write for example info,topology=debug")))?,
         _ => EnvFilter::new(format!("{},{HARMLESS}", if verbose { "info,cairn=debug,topology=debug" } else { usual })),
     };
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_timer(SystemTime);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Stderr).with_timer(SystemTime);
     let started = match format {
         LogFormat::Json => lines.json().flatten_event(true).try_init(),
         LogFormat::Text => {

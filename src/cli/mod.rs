@@ -8,7 +8,7 @@
 //! output       tables, colours, lines of JSON
 //! progress     of long commands
 //! logging      log lines to stderr
-//! shutdown     SIGTERM and SIGINT
+//! shutdown     SIGTERM and SIGINT, of every command
 //! graph        the application from its genesis and keys
 //! supervise    waiting for the end of an application that runs
 //! report       what several commands say of a chain
@@ -50,6 +50,7 @@ use clap::{FromArgMatches, Parser, Subcommand};
 use crate::config::Environment;
 use error::{Error, Exit, Result};
 use shell::Shell;
+use shutdown::Supervisor;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -108,6 +109,14 @@ impl Command {
 
     fn run(self, shell: &Shell) -> Result<Exit> {
         match self {
+            // These finish what they have begun, and supervise themselves.
+            Command::Demo(_) | Command::Run(_) => self.work(shell),
+            _ => Supervisor::new()?.until_signal(|| self.work(shell))?,
+        }
+    }
+
+    fn work(self, shell: &Shell) -> Result<Exit> {
+        match self {
             Command::Demo(arguments) => arguments.run(shell),
             Command::Run(arguments) => arguments.run(shell),
             Command::Submit(arguments) => arguments.run(shell),
@@ -143,8 +152,16 @@ fn start(arguments: &[OsString], verbose: &mut bool) -> Result<Exit> {
         sources::Parsed::Matches(parsed) => parsed,
         // Help, version or wrong usage: clap has the words and the colours for them.
         sources::Parsed::Answer(answer) => {
-            answer.print().map_err(|error| Error::failed("cannot write the answer").caused_by(error))?;
-            return Ok(if answer.use_stderr() { Exit::Usage } else { Exit::Done });
+            let printed = answer.print();
+            if answer.use_stderr() {
+                return Ok(Exit::Usage);
+            }
+            return match printed {
+                Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                    Err(Error::failed("cannot write the answer").caused_by(error))
+                }
+                _ => Ok(Exit::Done),
+            };
         }
     };
     let Cli { common, command } =

@@ -1,6 +1,6 @@
-//! Tables, colours, and lines of JSON on stdout.
+//! Tables, colours, lines of JSON on stdout, and what is told on stderr.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 /// Below it, a rate says more of the machine's mood than of what was done.
 const RATE_TIME_MIN_MS: u64 = 1_000;
@@ -47,6 +47,30 @@ impl Paint {
 
     fn wrap(self, code: &str, text: &str) -> String {
         if self.enabled { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+}
+
+/// Stderr. Its reader may have gone away (`cairn run 2>&1 | tee log`, where Ctrl-C ends `tee` first), or its disk may be full:
+/// what cannot be said there is dropped, for it must end no command and change no exit code.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stderr;
+
+impl Stderr {
+    /// Says a line.
+    pub(crate) fn line(mut self, text: &str) {
+        // Cannot fail; in one piece, so that lines of several threads do not mix.
+        let _ = self.write_all(format!("{text}\n").as_bytes());
+    }
+}
+
+impl Write for Stderr {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let _ = std::io::stderr().write_all(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

@@ -8,7 +8,7 @@ use topology::clock::SystemClock;
 
 use super::arguments;
 use super::error::{Error, Result};
-use super::output::Paint;
+use super::output::{Paint, Stderr};
 use super::sources;
 use crate::config::log::{self, Rank};
 use crate::config::{ChainParameters, Environment, File, LogSettings};
@@ -99,7 +99,7 @@ impl Shell {
 
     /// Asks a question on stderr; only `y` and `yes` are a yes.
     pub(crate) fn ask(&self, question: &str) -> Result<bool> {
-        eprint!("{question} [y/N] ");
+        let _ = write!(Stderr, "{question} [y/N] ");
         let mut answer = String::new();
         std::io::stdin()
             .read_line(&mut answer)

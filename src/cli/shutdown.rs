@@ -1,9 +1,12 @@
-//! SIGTERM and SIGINT: the first asks for a clean end, the second ends the process at once.
+//! SIGTERM and SIGINT. Of a command that has something to finish the first asks for a clean end, the second ends the process at
+//! once; any other command ends at the first. All take the signals themselves: the first process of a container has no default
+//! action, and would be deaf to them.
 //!
 //! A command that has something to finish makes a [`Supervisor`] before anything else: from then on no signal ends the
 //! process by itself, and none is lost. What blocks and leaves nothing half done is run as [`Supervisor::interruptible`];
-//! what has to be finished listens to [`Shutdown::asked`].
+//! what has to be finished listens to [`Shutdown::asked`]. The work of other commands is run as [`Supervisor::until_signal`].
 
+use std::fmt;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -53,6 +56,16 @@ impl Supervisor {
 
     /// Does what blocks and leaves nothing half done. Asked to end meanwhile, the process ends here, with 0.
     pub(crate) fn interruptible<T: Send>(&mut self, work: impl FnOnce() -> T + Send) -> Result<T> {
+        self.unless_asked(|_| 0, work)
+    }
+
+    /// Does the whole of a command that can be cut off anywhere. Asked to end meanwhile, the process ends here, with what a shell
+    /// reports of a process that the signal ended: the command has not done what it was to do.
+    pub(crate) fn until_signal<T: Send>(&mut self, work: impl FnOnce() -> T + Send) -> Result<T> {
+        self.unless_asked(exit_code, work)
+    }
+
+    fn unless_asked<T: Send>(&mut self, code: fn(SignalKind) -> i32, work: impl FnOnce() -> T + Send) -> Result<T> {
         let Self { runtime, shutdown } = self;
         std::thread::scope(|scope| {
             // Dropped with the thread, however that ends.
@@ -64,9 +77,9 @@ impl Supervisor {
             runtime.block_on(async {
                 tokio::select! {
                     _ = ended => {}
-                    name = shutdown.asked() => {
-                        tracing::info!("{name}: stopped");
-                        shutdown.end(0);
+                    request = shutdown.asked() => {
+                        tracing::info!("{request}: stopped");
+                        shutdown.end(code(request.kind));
                     }
                 }
             });
@@ -78,6 +91,19 @@ impl Supervisor {
     pub(crate) fn wait<T>(&mut self, work: impl AsyncFnOnce(&mut Shutdown) -> T) -> T {
         let Self { runtime, shutdown } = self;
         runtime.block_on(work(shutdown))
+    }
+}
+
+/// A request to end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request {
+    name: &'static str,
+    kind: SignalKind,
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
     }
 }
 
@@ -101,20 +127,22 @@ impl Shutdown {
         Ok(Self { terminate, interrupt, asked: None, temporary: None })
     }
 
-    /// Returns the signal's name when a clean end is asked for, once. When asked again, the process ends here.
-    pub(crate) async fn asked(&mut self) -> &'static str {
+    /// Returns when a clean end is asked for, once. When asked again, the process ends here.
+    pub(crate) async fn asked(&mut self) -> Request {
         loop {
-            let (name, kind) = tokio::select! {
-                _ = self.terminate.recv() => ("SIGTERM", SignalKind::terminate()),
-                _ = self.interrupt.recv() => ("SIGINT", SignalKind::interrupt()),
+            let request = tokio::select! {
+                _ = self.terminate.recv() => Request { name: "SIGTERM", kind: SignalKind::terminate() },
+                _ = self.interrupt.recv() => Request { name: "SIGINT", kind: SignalKind::interrupt() },
             };
             let Some(asked) = self.asked else {
                 self.asked = Some(Instant::now());
-                return name;
+                return request;
             };
             if is_another_request(asked.elapsed()) {
-                tracing::warn!("{name} again: ending at once; what was not committed is done again at the next start");
-                self.end(exit_code(kind));
+                tracing::warn!(
+                    "{request} again: ending at once; what was not committed is done again at the next start"
+                );
+                self.end(exit_code(request.kind));
             }
         }
     }

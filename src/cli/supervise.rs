@@ -33,8 +33,8 @@ pub(crate) async fn until(
                 Ok(()) => tell_state(*states.borrow_and_update(), application, &mut told),
                 Err(_) => states_end = true,
             },
-            name = shutdown.asked() => {
-                tracing::info!("{name}: finishing the commit and leaving the group; once more ends at once");
+            request = shutdown.asked() => {
+                tracing::info!("{request}: finishing the commit and leaving the group; once more ends at once");
                 client.stop();
             }
             () = &mut enough, if !is_enough => {

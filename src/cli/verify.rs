@@ -23,7 +23,7 @@ Examples:
   cairn verify --genesis-hash 5f1c... --checkpoint checkpoint.json
 
 Exit code 0: intact. 1: broken; the first bad height and why. 3: could not be checked: no broker, no such topic, a \
-topic with other partitions, blocks without their bodies or of a newer program. The first line also says what was \
+topic with other partitions, blocks without their bodies or of a newer program. The first lines also say what was \
 not asked: a chain that nobody pinned by --genesis, --genesis-hash or a checkpoint is `unanchored`; without a \
 transactions topic it was `compared with nothing`.";
 
@@ -136,10 +136,16 @@ fn json(report: &Report, chain: Chain<'_>) -> String {
 
 fn text(report: &Report, transactions: &str, chain: Chain<'_>, paint: Paint) -> String {
     let Summary { tip, record_count, .. } = &report.summary;
-    let (verdict, compared) = (verdict(report, transactions, chain.is_anchored), compared(report, transactions));
-    let mut text = format!(
-        "{}{verdict}\n\nheight      {}\nblock hash  {}\nstate root  {}\nchain       {}\ngenesis     {}\nrecords     {}\ncompared    {}\n",
-        paint.green("intact"),
+    let compared = compared(report, transactions);
+    let mut text = paint.green("intact");
+    if let Err(nothing) = &compared {
+        text += &format!(", compared with nothing: {nothing}");
+    }
+    if !chain.is_anchored {
+        text += "\nunanchored: nobody said which chain this must be; pin it with --genesis-hash or --checkpoint";
+    }
+    text += &format!(
+        "\n\nheight      {}\nblock hash  {}\nstate root  {}\nchain       {}\ngenesis     {}\nrecords     {}\ncompared    {}\n",
         tip.height,
         tip.hash,
         tip.state_root,
@@ -152,22 +158,7 @@ fn text(report: &Report, transactions: &str, chain: Chain<'_>, paint: Paint) -> 
         text += &format!("unsealed    {} behind the last block\n", counted(report.unsealed_count, "record"));
     }
     text += &super::report::foreign(report.foreign_count);
-    if !chain.is_anchored {
-        text += "\nunanchored: nobody said which chain this must be; pin it with --genesis-hash or --checkpoint\n";
-    }
     text + "\n" + LOCAL_COMMITTEE_TRUST
-}
-
-/// What the word `intact` leaves open, to stand right behind it.
-fn verdict(report: &Report, transactions: &str, anchored: bool) -> String {
-    let mut open = Vec::new();
-    if let Err(nothing) = compared(report, transactions) {
-        open.push(format!("compared with nothing: {nothing}"));
-    }
-    if !anchored {
-        open.push("unanchored".to_owned());
-    }
-    if open.is_empty() { String::new() } else { format!(", {}", open.join("; ")) }
 }
 
 /// How much was compared with the transactions topic, or why nothing was.

@@ -10,6 +10,7 @@ mod reports;
 mod settings;
 mod signals;
 mod signing;
+mod stderr;
 mod submitting;
 mod verifying;
 

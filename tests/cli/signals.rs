@@ -80,6 +80,48 @@ fn a_run_that_is_asked_while_it_starts_ends_with_0_and_the_next_one_seals() {
     cairn.run("verify --log embedded:log").done();
 }
 
+/// As the first process of a container has it: a signal's default action is to do nothing.
+fn without_default_action(cairn: &Cairn, words: &str) -> Command {
+    let command = cairn.command(words);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' TERM; exec \"$0\" \"$@\""]).arg(env!("CARGO_BIN_EXE_cairn")).args(words.split(' '));
+    shell.current_dir(cairn.path()).stderr(Stdio::piped());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell
+}
+
+#[test]
+fn a_command_that_waits_is_ended_by_sigterm_even_as_the_first_process_of_a_container() {
+    let cairn = Cairn::new();
+    // It takes connections, and never answers.
+    let broker = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = broker.local_addr().unwrap();
+    for words in [
+        "submit --log embedded:log".to_owned(),
+        format!("verify --brokers {address}"),
+        format!("replay --brokers {address} --state-dir replayed"),
+    ] {
+        let mut waiting = Running::start(without_default_action(&cairn, &words).stdin(Stdio::piped()));
+        // Until the program's handler is there, the signal is ignored.
+        let handled = |pid: u32| {
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+            let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap().trim().to_owned();
+            u64::from_str_radix(&mask, 16).unwrap() >> 14 & 1 == 1
+        };
+        while !handled(waiting.child.id()) {
+            assert_eq!(waiting.child.try_wait().unwrap(), None, "cairn {words} ended by itself");
+            std::thread::sleep(PAUSE);
+        }
+        waiting.signal("TERM");
+        assert_eq!(waiting.ends_within(Duration::from_secs(10)), Some(143), "cairn {words}");
+    }
+}
+
 #[test]
 fn a_demo_that_is_asked_to_end_leaves_no_temporary_directory() {
     for wait_ms in [0, 30, 300, 1_500] {

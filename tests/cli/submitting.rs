@@ -34,6 +34,29 @@ fn a_pipe_ends_at_its_first_bad_line_and_what_stood_before_is_sent() {
 }
 
 #[test]
+fn a_file_of_another_format_is_refused_with_how_to_make_lines_of_it() {
+    let cairn = Cairn::new();
+    let utf_16: Vec<u8> = format!("\u{feff}{GOOD}\r\n").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let gzip = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0];
+    let others: [(&[u8], &str); 3] = [(&utf_16, "iconv"), (&gzip, "gzip -dc"), (b"{}\r{}\r", "tr '\\r'")];
+    for (bytes, how) in others {
+        std::fs::write(cairn.path().join("payments"), bytes).unwrap();
+        for words in [
+            "submit --check payments",
+            "submit --log embedded:log payments",
+            "submit --log embedded:log --force payments",
+        ] {
+            cairn.run(words).refused(2, &[how]);
+        }
+    }
+    cairn.write("payments", &format!("[{GOOD},\n{GOOD}]"));
+    let list = cairn.run("submit --log embedded:log payments").refused(2, &["nothing was sent"]);
+    assert!(list.stderr.contains("jq -c"), "{}", list.stderr);
+    cairn.write("payments", &format!("\u{feff}{GOOD}\r\n"));
+    assert_eq!(cairn.run("submit --log embedded:log --json payments").done().json()[0]["bytes"], GOOD.len());
+}
+
+#[test]
 fn checking_needs_no_log() {
     let cairn = Cairn::new();
     assert_eq!(cairn.run_with_input("submit --check", GOOD).done().stdout, "1 line, 0 of them no transactions\n");

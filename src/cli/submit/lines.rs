@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::Read;
 
 use super::super::error::{Error, Result};
+use super::beginning;
 use super::mark::{Fingerprint, Mark};
 use super::signing::Signer;
 use crate::chain::{Name, Signatures, Transaction, parse};
@@ -116,7 +117,7 @@ impl Chunk {
 
     /// A line that is sent as it stands: the part of the input from `start` on.
     fn add(&mut self, number: u64, start: usize, line: &[u8], policy: Option<Signatures>) {
-        let parsed = parse(Some(line)).map_err(|reject| reject.to_string());
+        let parsed = parse(Some(line)).map_err(|reject| format!("{reject}{}", beginning::hint(line)));
         if let Some(lack) = parsed.as_ref().ok().zip(policy).and_then(|(parsed, policy)| lack(policy, parsed)) {
             self.bad.push(Bad { line: number, reason: lack.to_owned() });
         }
@@ -202,7 +203,7 @@ impl<'s, R: Read> Lines<'s, R> {
             let end = if self.ended { bytes.len() } else { end };
             self.rest = bytes.split_off(end);
             self.refuse_endless_line(&self.rest)?;
-            let chunk = self.split(bytes);
+            let chunk = self.split(bytes)?;
             if chunk.len() > 0 || self.ended {
                 return Ok(Some(chunk).filter(|chunk| chunk.len() > 0));
             }
@@ -211,9 +212,9 @@ impl<'s, R: Read> Lines<'s, R> {
         Ok(None)
     }
 
-    fn split(&mut self, bytes: Vec<u8>) -> Chunk {
+    fn split(&mut self, bytes: Vec<u8>) -> Result<Chunk> {
         let mut chunk = Chunk::default();
-        let mut start = 0;
+        let mut start = if self.line_count == 0 { beginning::pass_over(&bytes)? } else { 0 };
         while start < bytes.len() {
             let rest = bytes.get(start..).unwrap_or_default();
             let length = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
@@ -232,7 +233,7 @@ impl<'s, R: Read> Lines<'s, R> {
         if let Preparation::AsWritten(_) = self.preparation {
             chunk.bytes = bytes;
         }
-        chunk
+        Ok(chunk)
     }
 
     fn refuse_endless_line(&self, rest: &[u8]) -> Result<()> {
@@ -282,6 +283,8 @@ mod tests {
         assert_eq!(bad, [4]);
         assert_eq!(all(b"").0, []);
         assert_eq!(all(b"\n\n\n").0, []);
+        let marked = format!("\u{feff}{GOOD}\r\n{GOOD}");
+        assert_eq!(all(marked.as_bytes()), (vec![(1, GOOD.to_owned()), (2, GOOD.to_owned())], vec![]));
     }
 
     #[test]

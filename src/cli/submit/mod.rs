@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! chain       the chain that lines are for
+//! beginning   what the first bytes say of an input: a mark to pass over, or another format
 //! input       a file, which is checked whole first, or stdin
 //! lines       input into chunks of whole lines, checked as they are read
 //! signing     lines signed as they are read
@@ -11,6 +12,7 @@
 //! report      what is said of it
 //! ```
 
+mod beginning;
 mod chain;
 mod delivery;
 mod earlier;

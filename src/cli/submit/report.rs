@@ -6,7 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::super::error::{Exit, Result};
-use super::super::output::{counted, grouped, per_second};
+use super::super::output::{Stderr, counted, grouped, per_second};
 use super::super::shell::Shell;
 use super::delivery::Report;
 use super::lines::{Bad, Preparation};
@@ -39,10 +39,10 @@ impl Checked {
     /// Tells bad lines on stderr; whether there are any.
     pub(super) fn report(&self) -> bool {
         for bad in &self.bad {
-            eprintln!("{bad}");
+            Stderr.line(&bad.to_string());
         }
         if self.bad_count > self.bad.len() as u64 {
-            eprintln!("... and {} more", grouped(self.bad_count - self.bad.len() as u64));
+            Stderr.line(&format!("... and {} more", grouped(self.bad_count - self.bad.len() as u64)));
         }
         self.bad_count > 0
     }
