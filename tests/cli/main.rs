@@ -6,6 +6,7 @@
 mod blocks;
 mod chain;
 mod founding;
+mod memory;
 mod reports;
 mod settings;
 mod signals;

@@ -1,0 +1,73 @@
+//! How much memory a command takes at most, whatever stands on the topics.
+
+use std::fmt::Write;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::Cairn;
+
+const PAUSE: Duration = Duration::from_millis(1);
+const MIB: u64 = 1 << 20;
+/// Many enough for one block, and so padded that a copy of the block is more than what may be held.
+const TRANSFERS: usize = 3_300;
+const PADDING_BYTES: usize = 30_000;
+/// What may be held of them: some batches of the log, and their rows.
+const HELD_BYTES_MAX: u64 = 24 * MIB;
+
+/// The most memory that the program had resident, as the kernel counts it until its end.
+fn resident_max_bytes(cairn: &Cairn, words: &str) -> u64 {
+    // Without the shell and the timer in front of it, whose memory would be measured.
+    let prepared = cairn.command(words);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cairn"));
+    command.args(words.split(' ')).current_dir(cairn.path()).stdin(Stdio::null()).stdout(Stdio::null());
+    for (name, value) in prepared.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let mut child = command.spawn().unwrap();
+    let mut most_kib = 0;
+    let status = loop {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        if let Some(kib) = peak.and_then(|text| text.trim().strip_suffix(" kB")) {
+            most_kib = most_kib.max(kib.parse::<u64>().unwrap());
+        }
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        std::thread::sleep(PAUSE);
+    };
+    assert!(status.success(), "cairn {words}: {status}");
+    most_kib << 10
+}
+
+/// A sealed chain of so many transfers, each with a field of so many bytes that the program does not know.
+fn chain(transfers: usize, padding_bytes: usize) -> Cairn {
+    let cairn = Cairn::new();
+    let padding = "x".repeat(padding_bytes);
+    let mut lines = String::new();
+    for _ in 0..transfers {
+        writeln!(lines, r#"{{"from":"alice","to":"bob","amount":1,"padding":"{padding}"}}"#).unwrap();
+    }
+    cairn.write("payments.jsonl", &lines);
+    cairn.run("submit --log embedded:log payments.jsonl").done();
+    let whole = [("CAIRN_BLOCK_WINDOW_MS", "0"), ("CAIRN_BLOCK_MAX_AGE_MS", "600000")];
+    cairn.run_with("run --log embedded:log --state-dir state --until-end", &whole).done();
+    cairn
+}
+
+#[test]
+fn padding_in_the_transactions_costs_verify_no_memory_in_proportion() {
+    let (small, padded) = (chain(TRANSFERS, 0), chain(TRANSFERS, PADDING_BYTES));
+    let peak = |cairn: &Cairn| resident_max_bytes(cairn, "verify --log embedded:log");
+    let (small, padded) = (peak(&small), peak(&padded));
+    println!(
+        "peak of verify: {} MiB, with {} MiB of padding {} MiB",
+        small / MIB,
+        (TRANSFERS * PADDING_BYTES) as u64 / MIB,
+        padded / MIB
+    );
+    assert!(padded < small + HELD_BYTES_MAX, "{padded} bytes, and {small} without padding");
+}
