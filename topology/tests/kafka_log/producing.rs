@@ -186,7 +186,7 @@ fn a_limit_that_was_raised_is_found_out_after_a_refusal() {
     assert_eq!(first.send(&large).unwrap_err().kind(), Kind::TooLarge);
     first.abort(LONG).unwrap();
     Cluster::shared().tool(
-        "kafka.admin.ConfigCommand",
+        Cluster::config_tool(),
         &["--alter", "--entity-type", "topics", "--entity-name", &topic, "--add-config", "max.message.bytes=100000"],
     );
     let mut second = producer(&log, &unique("id"));
