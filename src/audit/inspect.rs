@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 
-use topology::store::{Options, Shared, StateDirectory, Stores};
+use topology::store::{Options, Resources, StateDirectory, Stores};
 use topology::{Error, Result};
 
 use crate::chain::{Name, ValidatorId};
@@ -79,8 +79,8 @@ pub fn inspect(root: &Path, application_id: &str) -> Result<std::result::Result<
 
 /// The chain's tables in a state directory.
 pub(super) fn open(directory: &StateDirectory, fingerprint: [u8; 32]) -> Result<Tables> {
-    let shared = Shared::new(Options::default());
+    let resources = Resources::without_thread(Options::default());
     let specs = sealing::store_specs()?;
-    let stores = Stores::open(specs, directory.lock_task(&task_name())?, &shared, fingerprint)?;
+    let stores = Stores::open(specs, directory.lock_task(&task_name())?, &resources, fingerprint)?;
     Tables::over(&Rc::new(RefCell::new(stores)))
 }

@@ -1,6 +1,6 @@
 //! How fast stores are: a count over random keys, and a restore of what it wrote.
 //!
-//! `cargo run --release --example store_speed [RECORDS] [KEYS] [rocksdb|memory] [BATCH_KIB] [WRITE_BEHIND_KIB]`
+//! `cargo run --release --example store_speed [RECORDS] [KEYS] [rocksdb|memory] [BATCH_KIB] [MEMORY_MIB]`
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -12,7 +12,7 @@ use topology::log::memory::MemoryLog;
 use topology::log::{Log, Producer, ProducerOptions, ProducerRecord, TopicPartition, TopicSpec};
 use topology::restore::{Changelog, Options, Plan, Restore};
 use topology::store::InstanceId;
-use topology::store::{self, KeyValueStore, Medium, Shared, Spec, StateDirectory, Stores};
+use topology::store::{self, KeyValueStore, Medium, Resources, Spec, StateDirectory, Stores};
 
 const TOPIC: &str = "app-counts-changelog";
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -25,9 +25,8 @@ fn main() -> topology::Result<()> {
     let (records, keys) = (number(1, 3_000_000), number(2, 100_000));
     let medium = if argument(3).as_deref() == Some("memory") { Medium::Memory } else { Medium::RocksDb };
     let batch_bytes = number(4, 16_384) as usize * 1_024;
-    let defaults = store::Options::default();
-    let write_behind_bytes = number(5, defaults.write_behind_bytes as u64 >> 10) as usize * 1_024;
-    let options = store::Options { write_behind_bytes, ..defaults };
+    let memory_bytes = number(5, store::Options::MEMORY_BYTES as u64 >> 20) as usize * (1 << 20);
+    let options = store::Options { memory_bytes, ..store::Options::default() };
 
     let clock = SystemClock::new();
     let log_clock = clock.clone();
@@ -64,8 +63,8 @@ fn plan(batch_bytes: usize) -> Plan {
 
 fn open(root: &std::path::Path, medium: Medium, options: &store::Options) -> topology::Result<Stores> {
     let state = StateDirectory::open(root, "app", InstanceId::new(0, 0))?;
-    let shared = Shared::new(options.clone());
-    Ok(Stores::open(vec![Spec::new("counts", medium)?], state.lock_task("count_0")?, &shared, [0; 32])?)
+    let resources = Resources::start(options.clone())?;
+    Ok(Stores::open(vec![Spec::new("counts", medium)?], state.lock_task("count_0")?, &resources, [0; 32])?)
 }
 
 /// Counts random keys, and commits.

@@ -45,7 +45,7 @@ use crate::error::{Error, Result};
 use crate::graph::{Store, Topology, changelog_topic};
 use crate::log::{Offset, ProducerRecord};
 use crate::processor::Vouch;
-use crate::store::{KeyValueStore, Options, Stores};
+use crate::store::{KeyValueStore, Options, Resources, Stores};
 use crate::task::{Metadata, Task};
 
 /// Runs a topology, with one partition of everything.
@@ -73,7 +73,8 @@ impl TestDriver {
             replaced: Rc::default(),
         };
         for (index, spec) in topology.sub_topologies.iter().enumerate() {
-            let mut stores = Stores::in_memory(spec.stores.clone(), [0; 32], &Options::default())?;
+            let resources = Resources::without_thread(Options::default());
+            let mut stores = Stores::in_memory(spec.stores.clone(), [0; 32], &resources)?;
             for store in 0..spec.stores.len() {
                 stores.begin_changelog(store, [0; 16])?;
             }

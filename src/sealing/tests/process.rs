@@ -9,7 +9,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use topology::log::{self, TopicPartition};
 use topology::processor::{InputRange, Outputs, RuntimeOptions, Target};
-use topology::store::{Options as StoreOptions, Stores};
+use topology::store::{Options as StoreOptions, Resources, Stores};
 use topology::task::{CommittedInput, InputStart, Metadata, QueueOptions, Task, TaskId, TaskOptions};
 
 use crate::chain::{Block, Genesis, Hash, Parameters, Read, ValidatorId};
@@ -109,7 +109,8 @@ impl World {
         input: Vec<Value>,
         alter: impl FnOnce(&mut Stores),
     ) -> topology::Result<Self> {
-        let mut stores = Stores::in_memory(store_specs().unwrap(), [0; 32], &StoreOptions::default()).unwrap();
+        let resources = Resources::without_thread(StoreOptions::default());
+        let mut stores = Stores::in_memory(store_specs().unwrap(), [0; 32], &resources).unwrap();
         for store in 0..stores.specs().len() {
             stores.begin_changelog(store, [0; 16]).unwrap();
         }

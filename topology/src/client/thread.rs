@@ -13,7 +13,7 @@ use crate::graph::Topology;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::restore::RestoreThread;
-use crate::store::{Shared, StateDirectory};
+use crate::store::{Options as StoreOptions, Resources, StateDirectory};
 use crate::stream_thread::{self, Config, StreamThread};
 use crate::watch::{Known, Options, Watch};
 
@@ -94,7 +94,8 @@ fn run_to_end<L: Log>(config: Config, parts: Parts<L>) -> Result<()> {
     let Parts { stop, states, .. } = parts;
     let restorer = RestoreThread::start("restore", parts.log.clone(), Arc::clone(&parts.clock))?;
     let watch = Watch::start(parts.log.clone(), Arc::clone(&parts.clock), parts.known, Options::default())?;
-    let store_memory = Shared::new(config.store.clone());
+    let memory_bytes = config.memory_bytes;
+    let resources = Resources::start(StoreOptions { memory_bytes, ..StoreOptions::default() })?;
     let mut thread = StreamThread::new(
         config,
         stream_thread::Parts {
@@ -105,7 +106,7 @@ fn run_to_end<L: Log>(config: Config, parts: Parts<L>) -> Result<()> {
             clock: parts.clock,
             metrics: parts.metrics,
             state_directory: parts.directory,
-            store_memory,
+            resources,
             restorer,
             watch,
             incarnations: Box::new(incarnation),

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::processor::{
     self, Edge, Lifecycle, Port, Processor, ProcessorNode, Route, SinkNode, SinkTopic, Source, SourceNode, Target,
 };
-use crate::store::{KeyValueStore, Options, Stores};
+use crate::store::{KeyValueStore, Options, Resources, Stores};
 
 use super::hand_over::Parts;
 use super::store::{Output, Store};
@@ -125,7 +125,7 @@ impl Topology {
 /// Makes a sub-topology once over empty stores in memory, for its errors.
 pub(super) fn dry_run(topology: &Topology, sub_topology: usize) -> Result<()> {
     let specs = &topology.sub_topologies[sub_topology].stores;
-    let stores = Stores::in_memory(specs.clone(), [0; 32], &Options::default())?;
+    let stores = Stores::in_memory(specs.clone(), [0; 32], &Resources::without_thread(Options::default()))?;
     let stores = Rc::new(RefCell::new(stores));
     topology.instantiate(sub_topology, &stores).map(|_| ())
 }

@@ -253,7 +253,7 @@ where
         }
         let mut out = Vec::with_capacity(records.len());
         for record in records {
-            context.caused_by(record.position());
+            context.take_up(record);
             out.extend(self.fold(record)?);
         }
         if out.is_empty() { Ok(()) } else { context.forward_batch(&out) }

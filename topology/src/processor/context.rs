@@ -46,7 +46,7 @@ impl<'c, K: Data + ?Sized, V: Data + ?Sized> Context<'c, K, V> {
         let length = if self.children.len() > 1 { 1 } else { records.len().max(1) };
         for run in records.chunks(length) {
             if let (1, [record]) = (length, run) {
-                self.runtime.set_cause(record.position());
+                self.take_up(record);
             }
             self.forward_batch(run)?;
             if self.is_suspended() {
@@ -233,7 +233,7 @@ impl<'c, K: Data + ?Sized, V: Data + ?Sized> Context<'c, K, V> {
 
     /// Names the input record on whose behalf the following outputs and store writes are made. Needed only where a
     /// processor holds input; otherwise it is the record being processed. `None`: no record is the cause, and what follows counts
-    /// whatever becomes of held input.
+    /// whatever becomes of held input; values are put into stores as of stream time then.
     pub fn caused_by(&mut self, position: impl Into<Option<Position>>) {
         match position.into() {
             Some(position) => self.runtime.set_cause(position),
@@ -241,13 +241,20 @@ impl<'c, K: Data + ?Sized, V: Data + ?Sized> Context<'c, K, V> {
         }
     }
 
-    /// Takes note of a record before it is processed: it is the cause of what follows, and stream time advances to that of the
-    /// input record at this position. [`Processor::process_batch`](super::Processor::process_batch) does it by default; without
-    /// it stream time advances when the whole batch is processed.
+    /// Takes note of a record before it is processed: it is the cause of what follows, its timestamp is the event time of values
+    /// that are put into stores, and stream time advances to that of the input record at this position.
+    /// [`Processor::process_batch`](super::Processor::process_batch) does it by default; without it stream time advances when the
+    /// whole batch is processed.
     #[inline]
-    pub fn observe(&mut self, position: Position) {
-        self.runtime.set_cause(position);
-        self.runtime.come_to(position);
+    pub fn observe<K2: Data + ?Sized, V2: Data + ?Sized>(&mut self, record: &Record<'_, K2, V2>) {
+        self.take_up(record);
+        self.runtime.come_to(record.position());
+    }
+
+    /// As [`Context::observe`], and leaves stream time to the end of the run.
+    #[inline]
+    pub(super) fn take_up<K2: Data + ?Sized, V2: Data + ?Sized>(&mut self, record: &Record<'_, K2, V2>) {
+        self.runtime.set_record(record.position(), record.timestamp_ms);
     }
 
     /// Stream time: the highest event time seen in all inputs of the task, ms since 1970; `None` before the first record that

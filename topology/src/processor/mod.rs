@@ -221,7 +221,7 @@ fn one_by_one<P: Processor + ?Sized>(
     context: &mut Context<'_, P::KeyOut, P::ValueOut>,
 ) -> Result {
     for record in records {
-        context.observe(record.position());
+        context.observe(record);
         processor.process(record, context)?;
         if context.is_suspended() {
             break;

@@ -100,7 +100,7 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized> SourceNode<K, V> {
     fn forward(&self, run: &[Record<'_, K, V>], runtime: &mut Runtime) -> Result<()> {
         let Some(last) = run.last() else { return Ok(()) };
         // The cause of what a batch processor does, unless it says more precisely.
-        runtime.set_cause(last.position());
+        runtime.set_record(last.position(), last.timestamp_ms);
         let input = last.input;
         runtime.expect(input, run.iter().map(|record| (record.offset, record.timestamp_ms)));
         forward(&self.children, run, runtime)?;

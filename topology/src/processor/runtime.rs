@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::error::Result;
 use crate::log::{self, Offset, TopicPartition};
-use crate::store::Stores;
+use crate::store::{self, Stores};
 
 use super::beginning::InputRange;
 use super::dead_letter::{DeadLetter, OwnedDeadLetter};
@@ -256,14 +256,21 @@ impl Runtime {
         self.stores.borrow_mut().set_cause(position.offset);
     }
 
+    /// Names the input record that causes what follows, and the event time that store values are put with.
+    pub(super) fn set_record(&mut self, position: Position, timestamp_ms: i64) {
+        self.set_cause(position);
+        self.stores.borrow_mut().set_time(timestamp_ms);
+    }
+
     /// The input record that causes what is done now; offset -1 for none.
     pub fn cause(&self) -> Position {
         self.cause
     }
 
-    /// What follows is caused by no input record.
+    /// What follows is caused by no input record: values are put as of stream time.
     pub fn clear_cause(&mut self) {
-        self.set_cause(Position::new(self.cause.input, NO_CAUSE));
+        let stream_time_ms = self.stream_time_ms.unwrap_or(store::changelog::NO_TIME_MS);
+        self.set_record(Position::new(self.cause.input, NO_CAUSE), stream_time_ms);
     }
 
     /// Stores tell the highest cause of their writes by its offset alone: all since the last call were of one input.

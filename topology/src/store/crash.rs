@@ -4,20 +4,22 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::{Medium, Options, Shared, Spec, StateDirectory, Stores};
-use crate::store::directory::InstanceId;
+use super::budget::Budget;
+use super::folding::Drive;
+use super::{InstanceId, Medium, Options, Resources, Spec, StateDirectory, Stores};
 
 const DIRECTORY: &str = "TOPOLOGY_CRASH_TEST_DIRECTORY";
 const KEYS: u32 = 200;
 
 fn open(root: &Path) -> Stores {
     // So small that RocksDB is written to and flushes, by itself and when asked, many times a second.
-    let (write_behind_bytes, flush_bytes) = (48 << 10, 128 << 10);
-    let options = Options { memtable_bytes: 1 << 20, write_behind_bytes, flush_bytes, ..Options::default() };
+    let options = Options { flush_bytes: 128 << 10, ..Options::default() };
+    let budget = Budget { write_buffer_bytes: 1 << 20, segment_bytes: 5 * (48 << 10), ..Budget::of(16 << 20) };
+    let resources = Resources::with_budget(options, budget, Drive::Thread).unwrap();
     let state = StateDirectory::open(root, "app", InstanceId::new(0, 0)).unwrap();
     let specs = vec![Spec::new("a", Medium::RocksDb).unwrap(), Spec::new("b", Medium::RocksDb).unwrap()];
     let task = state.lock_task("t_0").unwrap();
-    Stores::open(specs, task, &Shared::new(options), [7; 32]).unwrap()
+    Stores::open(specs, task, &resources, [7; 32]).unwrap()
 }
 
 /// Commits for ever: commit number n sets all keys of both stores to n, and both positions.

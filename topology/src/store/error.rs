@@ -22,6 +22,10 @@ pub enum Kind {
     DiskFull,
     /// The disk or the file system refused.
     Io,
+    /// The stores were closed: whoever looked at them must ask elsewhere.
+    Closed,
+    /// The thread that writes stores has panicked.
+    Dead,
     /// More than a store takes between two commits.
     TooLarge,
     /// A name or a setting that cannot be, or a call that breaks the store's contract.
@@ -34,8 +38,9 @@ impl Kind {
     pub fn class(self) -> Class {
         match self {
             Kind::Damaged => Class::Rewind,
+            Kind::Closed => Class::Retry,
             Kind::Corruption | Kind::UnknownFormat | Kind::Foreign | Kind::Locked | Kind::Missing => Class::Stop,
-            Kind::DiskFull | Kind::Io | Kind::TooLarge | Kind::Invalid => Class::Stop,
+            Kind::DiskFull | Kind::Io | Kind::Dead | Kind::TooLarge | Kind::Invalid => Class::Stop,
         }
     }
 }

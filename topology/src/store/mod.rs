@@ -1,19 +1,24 @@
 //! Key-value stores of a task, and the directory they live in.
 //!
 //! ```text
-//! processors    KeyValueStore<K, V>      typed handles, one per store and processor
-//! task          Stores                   all stores of one task: reads look through the uncommitted writes
-//!                 Overlay                what is not committed yet; becomes changelog records
-//!                 Overlay                what is committed and waits to be written, with its position
-//!                 (read cache)           committed values kept ready
-//!                 Backend                committed state, with its position in the changelog: memory | rocks
-//! process       StateDirectory           who may use which directory
+//! handles     KeyValueStore<K, V>      typed, one per store and processor
+//! stores      Stores                   all stores of one task, as its stream thread sees them
+//! layers        table for point reads  what is written, and committed values kept ready
+//! view        Reader, View             committed state, for other threads
+//! scan          writes in memory over a scan of what lies below
+//! folding     Resources, folder        what a process shares; segments on their way into backends
+//! segments      Segment, Committed     commits, frozen, with their positions, over a backend
+//! backends      memory | rocks         what segments were written to
+//! budget      Budget                   the memory of all of it
+//! changelog                            bytes of changelogs, of positions, and of values
+//! directory   StateDirectory           who may use which directory
 //! ```
-//! A backend never holds uncommitted data: writes reach it after the log's transaction has committed, those of one commit
-//! or of several in one batch with the changelog positions. This module may use `error`, `codec` and `log`'s plain types. It knows no clock:
-//! times are arguments.
+//! Lower lines know nothing of upper ones, but that a backend is given runs of a segment. A backend never holds uncommitted
+//! data: writes reach it after the log's transaction has committed, those of one commit or of several in one batch with the
+//! changelog positions. This module may use `error`, `codec` and `log`'s plain types. It knows no clock: times are arguments.
 
 mod backends;
+mod budget;
 pub mod changelog;
 #[cfg(test)]
 mod contract;
@@ -21,17 +26,30 @@ mod contract;
 mod crash;
 mod directory;
 mod error;
+mod folding;
 mod handles;
 mod layers;
+mod scan;
+mod segments;
 mod spec;
 mod stores;
+mod view;
 
-pub use backends::{Backend, Bounds, Direction, Memory, Rocks, Shared, Visitor, Writes};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub use backends::{Bounds, Direction, Visitor};
+pub use budget::{Budget, Options};
 pub use changelog::{Covered, Fingerprint, Incarnation, Meta};
 pub use directory::{InstanceId, StateDirectory, TaskDirectory};
 pub use error::{Error, Kind, Result};
+pub use folding::Resources;
 pub use handles::KeyValueStore;
-pub use layers::overlay::Overlay;
 pub(crate) use spec::is_plain_name;
-pub use spec::{Medium, Options, Spec};
+pub use spec::{Medium, Spec};
 pub use stores::{ChangelogRecord, Stores};
+pub use view::{Reader, Value, View};
+
+/// Where a thread has panicked, others find out by other means; what locks guard here is whole at every moment.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

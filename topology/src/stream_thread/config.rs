@@ -37,8 +37,8 @@ pub struct Config {
     pub request_timeout_ms: u32,
     /// Most records taken from the log at once.
     pub batch_records: usize,
-    /// Most bytes the consumer prefetches.
-    pub prefetch_bytes: usize,
+    /// Memory for stores and for prefetched input, in bytes: see [`store::Budget`], which splits it.
+    pub memory_bytes: usize,
     /// How a task that reads several topics waits where it has records of one and none of another, so that it can take them in
     /// the order of their timestamps. 0: while another has more in the log, or may have, it is waited for; one that was read to
     /// its end is not. More: one that was read to its end is waited for so long as well, ms, for what its producers may be about
@@ -46,8 +46,6 @@ pub struct Config {
     pub max_task_idle_ms: i64,
     /// A task that reads several topics stops reading one of them while so many bytes of it wait for their turn.
     pub queue_max_bytes: usize,
-    /// Memory for stores.
-    pub store: store::Options,
     /// Identifies the data: stores written under another fingerprint are refused.
     pub fingerprint: [u8; 32],
     /// Replicas of topics that are created; `None`: the cluster's default.
@@ -69,10 +67,9 @@ impl Config {
             transaction_timeout_ms: 10_000,
             request_timeout_ms: 10_000,
             batch_records: 1_000,
-            prefetch_bytes: 32 << 20,
+            memory_bytes: store::Options::MEMORY_BYTES,
             max_task_idle_ms: 0,
             queue_max_bytes: 8 << 20,
-            store: store::Options::default(),
             fingerprint: [0; 32],
             replication_factor: None,
             until_end: false,
@@ -124,7 +121,7 @@ pub(super) fn consumer_options(config: &Config, instance_id: &str) -> ConsumerOp
         isolation: Isolation::ReadCommitted,
         client_id: client_id(config),
         batch_records: config.batch_records,
-        prefetch_bytes: config.prefetch_bytes,
+        prefetch_bytes: store::Budget::of(config.memory_bytes).client_queue_bytes,
         // Input that is gone is an error: the take-over that follows looks what there is, and says what was lost.
         out_of_range: OutOfRange::Fail,
     }

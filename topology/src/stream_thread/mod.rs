@@ -47,7 +47,7 @@ use crate::graph::Topology;
 use crate::log::{self, Awaited, Consumer, Log, TopicPartition};
 use crate::metrics::Metrics;
 use crate::restore::RestoreThread;
-use crate::store::{Shared, StateDirectory, Stores};
+use crate::store::{Resources, StateDirectory, Stores};
 use crate::task::TaskId;
 use crate::watch::Watch;
 
@@ -81,7 +81,7 @@ pub struct StreamThread<L: Log> {
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     state_directory: Option<Arc<StateDirectory>>,
-    store_memory: Shared,
+    resources: Resources,
     consumer: L::Consumer,
     slots: Slots<L>,
     restorer: RestoreThread<TaskId>,
@@ -122,8 +122,8 @@ pub struct Parts<L: Log> {
     pub metrics: Arc<Metrics>,
     /// The locked state directory; `None` where all stores are in memory.
     pub state_directory: Option<Arc<StateDirectory>>,
-    /// Memory that the stores of all tasks share.
-    pub store_memory: Shared,
+    /// What the stores of all tasks share.
+    pub resources: Resources,
     /// Brings stores up to their changelogs.
     pub restorer: RestoreThread<TaskId>,
     /// Watches over the topics.
@@ -156,7 +156,7 @@ impl<L: Log> StreamThread<L> {
             clock: parts.clock,
             metrics: parts.metrics,
             state_directory: parts.state_directory,
-            store_memory: parts.store_memory,
+            resources: parts.resources,
             consumer,
             slots,
             restorer: parts.restorer,

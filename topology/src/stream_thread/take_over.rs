@@ -19,7 +19,7 @@ use crate::graph::{OutputTopics, changelog_topic};
 use crate::log::{self, Committed, Isolation, Log, Offset, TopicPartition, Watermarks};
 use crate::processor::{InputRange, RuntimeOptions, Vouch};
 use crate::restore;
-use crate::store::{Fingerprint, Shared, Spec, StateDirectory, Stores};
+use crate::store::{Fingerprint, Resources, Spec, StateDirectory, Stores};
 use crate::task::{CommittedInput, InputStart, Metadata, QueueOptions, Task, TaskId, TaskOptions};
 
 use super::assignment::{Assigned, Beginning, Pending, Phase, Restoring, Running};
@@ -80,7 +80,7 @@ impl<L: Log> StreamThread<L> {
             Some(stores) => *stores,
             None => open_stores(
                 self.state_directory.as_deref(),
-                &self.store_memory,
+                &self.resources,
                 &task.id,
                 &spec.stores,
                 self.config.fingerprint,
@@ -234,14 +234,16 @@ fn not_yet(error: Error) -> Error {
 /// In the task's directory, or without one in memory.
 fn open_stores(
     directory: Option<&StateDirectory>,
-    memory: &Shared,
+    resources: &Resources,
     task: &TaskId,
     specs: &[Spec],
     fingerprint: Fingerprint,
 ) -> Result<Stores> {
     Ok(match directory {
-        Some(directory) => Stores::open(specs.to_vec(), directory.lock_task(&task.to_string())?, memory, fingerprint)?,
-        None => Stores::in_memory(specs.to_vec(), fingerprint, memory.options())?,
+        Some(directory) => {
+            Stores::open(specs.to_vec(), directory.lock_task(&task.to_string())?, resources, fingerprint)?
+        }
+        None => Stores::in_memory(specs.to_vec(), fingerprint, resources)?,
     })
 }
 

@@ -114,7 +114,7 @@ impl Processor for Pausing {
         context: &mut Context<'_, [u8], i64>,
     ) -> processor::Result {
         for record in records {
-            context.observe(record.position());
+            context.observe(record);
             self.process(record, context)?;
             self.taken += 1;
             if self.taken.is_multiple_of(10) {

@@ -11,7 +11,7 @@ use topology::log::{Isolation, Kind, Log, Producer, ProducerOptions, ProducerRec
 use topology::metrics::Metrics;
 use topology::restore::{Changelog, Plan, Restore, RestoreThread};
 use topology::store::InstanceId;
-use topology::store::{Medium, Options, Shared, Spec, StateDirectory, Stores};
+use topology::store::{Medium, Options, Resources, Spec, StateDirectory, Stores};
 use topology::stream_thread::{Parts, State, StreamThread};
 use topology::watch::{self, Known, Watch};
 
@@ -61,7 +61,7 @@ impl<L: Log> Instance<L> {
             log: log.clone(),
             metrics: metrics.clone(),
             state_directory: directory,
-            store_memory: Shared::new(config.store.clone()),
+            resources: Resources::start(topology::store::Options::default()).unwrap(),
             restorer: RestoreThread::start("restore", log.clone(), clock.clone()).unwrap(),
             watch: Watch::start(log.clone(), clock.clone(), known, watched).unwrap(),
             clock,
@@ -267,7 +267,7 @@ fn a_log_that_nobody_reaches_while_an_open_transaction_is_waited_for_is_no_reaso
     let changelog = Changelog { topic: "app-counts-changelog".to_owned(), new_incarnation: [1; 16] };
     let plan = Plan { partition: 0, changelogs: vec![changelog], options: topology::restore::Options::default() };
     let specs = vec![Spec::new("counts", Medium::Memory).unwrap()];
-    let mut stores = Stores::in_memory(specs, [0; 32], &Options::default()).unwrap();
+    let mut stores = Stores::in_memory(specs, [0; 32], &Resources::without_thread(Options::default())).unwrap();
     let mut restore = Restore::new(FaultLog::new(log.clone(), &script), plan, clock.clone());
     let mut step = || {
         clock.advance(1_000);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::world::{FINGERPRINT, TIMEOUT, World, producer, records, send_changelogs, writes};
 use crate::log::Producer;
 use crate::restore::{Outcome, RestoreThread};
-use crate::store::{Medium, Options, Spec, Stores};
+use crate::store::{Medium, Options, Resources, Spec, Stores};
 
 const WAIT: Duration = Duration::from_secs(20);
 
@@ -16,7 +16,7 @@ fn thread(world: &World) -> RestoreThread<u32> {
 
 fn empty_stores() -> Stores {
     let specs = vec![Spec::new("a", Medium::Memory).unwrap(), Spec::new("b", Medium::Memory).unwrap()];
-    Stores::in_memory(specs, FINGERPRINT, &Options::default()).unwrap()
+    Stores::in_memory(specs, FINGERPRINT, &Resources::without_thread(Options::default())).unwrap()
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::log::memory::MemoryLog;
 use crate::log::{Log, Offset, Producer, ProducerOptions, ProducerRecord, TopicPartition, TopicSpec};
 use crate::restore::{Changelog, Options, Plan, Progress, Restore, Restored};
 use crate::store::InstanceId;
-use crate::store::{self, Bounds, Covered, Direction, Medium, Shared, Spec, StateDirectory, Stores};
+use crate::store::{self, Bounds, Covered, Direction, Medium, Resources, Spec, StateDirectory, Stores};
 
 pub(super) const TOPICS: [&str; 2] = ["app-a-changelog", "app-b-changelog"];
 pub(super) const FINGERPRINT: [u8; 32] = [5; 32];
@@ -70,8 +70,8 @@ impl World {
     pub(super) fn open_at(&self, root: &Path) -> Stores {
         let state = StateDirectory::open(root, "app", InstanceId::new(0, 0)).unwrap();
         let specs = vec![Spec::new("a", self.media[0]).unwrap(), Spec::new("b", self.media[1]).unwrap()];
-        let shared = Shared::new(store::Options::default());
-        Stores::open(specs, state.lock_task("t_1").unwrap(), &shared, self.fingerprint).unwrap()
+        let resources = Resources::without_thread(store::Options::default());
+        Stores::open(specs, state.lock_task("t_1").unwrap(), &resources, self.fingerprint).unwrap()
     }
 
     pub(super) fn plan(&self, batch_bytes: usize) -> Plan {

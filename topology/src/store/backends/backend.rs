@@ -5,31 +5,15 @@ use std::ops::{Bound, ControlFlow, Range};
 
 use crate::store::changelog::Meta;
 use crate::store::error::Result;
-use crate::store::layers::overlay::Overlay;
+use crate::store::segments::Run;
 
-/// The committed state of ALL stores of ONE task. Stores are numbered as in the task's list of specs.
+/// The committed state of ALL stores of ONE task. Stores are numbered as in the task's list of specs. Any thread may read while
+/// one writes.
 ///
-/// Law: a batch given to [`Backend::apply`] is there as a whole or not at all, data and metas, for readers and after
-/// any crash; what [`Backend::flush`] returned for is there after any crash.
-///
-/// ```
-/// use topology::store::{Backend, Covered, Memory, Meta, Overlay, Writes};
-///
-/// let mut overlay = Overlay::default();
-/// overlay.set(17, b"apple", Some(b"3"))?; // 17: the key's hash
-/// overlay.sort();
-/// let covered = Covered::default();
-/// let meta = Meta { fingerprint: [0; 32], incarnation: [7; 16], position: 2, applied_at_ms: 1_000, covered };
-///
-/// let mut backend = Memory::new(1);
-/// backend.apply(&[Writes { store: 0, overlay: &overlay, meta: meta.clone() }])?;
-///
-/// let mut value = Vec::new();
-/// assert!(backend.get(0, b"apple", &mut value)? && value == b"3");
-/// assert_eq!(backend.meta(0)?, Some(meta));
-/// # Ok::<(), topology::store::Error>(())
-/// ```
-pub trait Backend: Send {
+/// Law: a batch given to [`Backend::apply`] is there as a whole or not at all, data and metas, after any crash; what
+/// [`Backend::flush`] returned for is there after any crash. Who reads while a batch is being applied may see a part of it;
+/// before and after that, a snapshot stays as it is.
+pub(crate) trait Backend: Send + Sync {
     /// Puts the value of a key into `value` and returns true; false if there is none, and `value` is as it was or empty.
     fn get(&self, store: usize, key: &[u8], value: &mut Vec<u8>) -> Result<bool>;
 
@@ -39,19 +23,34 @@ pub trait Backend: Send {
     /// Where the store stands; `None` if nothing was ever applied to it.
     fn meta(&self, store: usize) -> Result<Option<Meta>>;
 
-    /// Applies the sorted writes and metas of all stores named, in one step.
-    fn apply(&mut self, writes: &[Writes<'_>]) -> Result<()>;
+    /// What is there now, for as long as the snapshot is kept.
+    fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>>;
+
+    /// Applies the writes and metas of all stores named, in one step. One thread at a time calls this.
+    fn apply(&self, writes: &[Writes<'_>]) -> Result<()>;
 
     /// Empties a store and forgets its meta. After a crash in the middle there is no meta.
-    fn wipe(&mut self, store: usize) -> Result<()>;
+    fn wipe(&self, store: usize) -> Result<()>;
 
     /// Waits until everything applied so far is safe from a crash of the machine.
-    fn flush(&mut self) -> Result<()>;
+    fn flush(&self) -> Result<()>;
 
     /// Starts what [`Backend::flush`] does, and does not wait for it.
-    fn start_flush(&mut self) -> Result<()> {
+    fn start_flush(&self) -> Result<()> {
         self.flush()
     }
+}
+
+/// A backend as it was at one moment.
+pub(crate) trait Snapshot: Send + Sync {
+    /// As [`Backend::get`].
+    fn get(&self, store: usize, key: &[u8], value: &mut Vec<u8>) -> Result<bool>;
+
+    /// As [`Backend::range`].
+    fn range(&self, store: usize, bounds: Bounds<'_>, direction: Direction, visitor: Visitor<'_>) -> Result<()>;
+
+    /// As [`Backend::meta`].
+    fn meta(&self, store: usize) -> Result<Option<Meta>>;
 }
 
 /// Shown a key and its value; breaks to end the scan.
@@ -59,11 +58,11 @@ pub type Visitor<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
 
 /// What one or more commits change in one store.
 #[derive(Clone, Debug)]
-pub struct Writes<'a> {
+pub(crate) struct Writes<'a> {
     /// Which store.
     pub store: usize,
-    /// Its writes, sorted.
-    pub overlay: &'a Overlay,
+    /// Its writes.
+    pub run: &'a Run,
     /// Where it stands with them, as of the last of these commits.
     pub meta: Meta,
 }

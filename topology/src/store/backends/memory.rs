@@ -1,38 +1,89 @@
 //! Committed state in this process.
 
-use std::collections::BTreeMap;
-use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
 
-use crate::store::backends::{Backend, Bounds, Direction, Visitor, Writes};
+use arc_swap::ArcSwap;
+
+use super::backend::{Backend, Bounds, Direction, Snapshot, Visitor, Writes};
+use super::pages::Pages;
 use crate::store::changelog::Meta;
 use crate::store::error::{Error, Kind, Result};
 
-/// Stores as sorted maps. They end with the process, positions and all, so that a restart restores them whole.
+/// Stores as sorted pages. They end with the process, positions and all, so that a restart restores them whole.
 #[derive(Debug)]
-pub struct Memory {
-    stores: Vec<Store>,
+pub(crate) struct Memory {
+    stores: ArcSwap<Stores>,
 }
+
+type Stores = Vec<Arc<Store>>;
 
 #[derive(Debug, Default)]
 struct Store {
-    entries: BTreeMap<Vec<u8>, Vec<u8>>,
+    pages: Pages,
     meta: Option<Meta>,
 }
 
 impl Memory {
     /// So many stores, empty.
-    pub fn new(store_count: usize) -> Self {
-        Self { stores: std::iter::repeat_with(Store::default).take(store_count).collect() }
+    pub(crate) fn new(store_count: usize) -> Self {
+        let stores: Stores = std::iter::repeat_with(Arc::default).take(store_count).collect();
+        Self { stores: ArcSwap::from_pointee(stores) }
     }
 
-    fn store(&self, store: usize) -> Result<&Store> {
-        self.stores.get(store).ok_or_else(|| no_such_store(store))
+    /// One caller at a time.
+    fn replace(&self, changed: impl IntoIterator<Item = (usize, Store)>) {
+        let mut stores: Stores = Stores::clone(&self.stores.load());
+        for (number, store) in changed {
+            if let Some(place) = stores.get_mut(number) {
+                *place = Arc::new(store);
+            }
+        }
+        self.stores.store(Arc::new(stores));
     }
 }
 
 impl Backend for Memory {
     fn get(&self, store: usize, key: &[u8], value: &mut Vec<u8>) -> Result<bool> {
-        let found = self.store(store)?.entries.get(key);
+        self.stores.load().get(store, key, value)
+    }
+
+    fn range(&self, store: usize, bounds: Bounds<'_>, direction: Direction, visitor: Visitor<'_>) -> Result<()> {
+        self.stores.load_full().range(store, bounds, direction, visitor)
+    }
+
+    fn meta(&self, store: usize) -> Result<Option<Meta>> {
+        self.stores.load().meta(store)
+    }
+
+    fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>> {
+        Ok(Box::new(self.stores.load_full()))
+    }
+
+    fn apply(&self, writes: &[Writes<'_>]) -> Result<()> {
+        let stores = self.stores.load();
+        let mut changed = Vec::with_capacity(writes.len());
+        for Writes { store, run, meta } in writes {
+            let pages = store_of(&stores, *store)?.pages.with(run)?;
+            changed.push((*store, Store { pages, meta: Some(meta.clone()) }));
+        }
+        self.replace(changed);
+        Ok(())
+    }
+
+    fn wipe(&self, store: usize) -> Result<()> {
+        store_of(&self.stores.load(), store)?;
+        self.replace([(store, Store::default())]);
+        Ok(())
+    }
+
+    fn flush(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Snapshot for Arc<Stores> {
+    fn get(&self, store: usize, key: &[u8], value: &mut Vec<u8>) -> Result<bool> {
+        let found = store_of(self, store)?.pages.get(key);
         if let Some(found) = found {
             value.clear();
             value.extend_from_slice(found);
@@ -41,62 +92,17 @@ impl Backend for Memory {
     }
 
     fn range(&self, store: usize, bounds: Bounds<'_>, direction: Direction, visitor: Visitor<'_>) -> Result<()> {
-        let store = self.store(store)?;
-        if bounds.are_empty() {
-            return Ok(()); // the map's own range would panic on bounds that cross
-        }
-        let mut entries = store.entries.range::<[u8], (Bound<&[u8]>, Bound<&[u8]>)>((bounds.start, bounds.end));
-        let next = move || match direction {
-            Direction::Forward => entries.next(),
-            Direction::Reverse => entries.next_back(),
-        };
-        for (key, value) in std::iter::from_fn(next) {
-            if let ControlFlow::Break(()) = visitor(key, value) {
-                break;
-            }
-        }
+        store_of(self, store)?.pages.range(bounds, direction, visitor);
         Ok(())
     }
 
     fn meta(&self, store: usize) -> Result<Option<Meta>> {
-        Ok(self.store(store)?.meta.clone())
+        Ok(store_of(self, store)?.meta.clone())
     }
+}
 
-    fn apply(&mut self, writes: &[Writes<'_>]) -> Result<()> {
-        if let Some(unknown) = writes.iter().find(|writes| writes.store >= self.stores.len()) {
-            return Err(no_such_store(unknown.store));
-        }
-        for Writes { store, overlay, meta } in writes {
-            let Some(store) = self.stores.get_mut(*store) else { continue };
-            for (key, value) in overlay.sorted() {
-                match (store.entries.get_mut(key), value) {
-                    (Some(old), Some(value)) => {
-                        old.clear();
-                        old.extend_from_slice(value);
-                    }
-                    (None, Some(value)) => {
-                        store.entries.insert(key.to_vec(), value.to_vec());
-                    }
-                    (Some(_), None) => {
-                        store.entries.remove(key);
-                    }
-                    (None, None) => {}
-                }
-            }
-            store.meta = Some(meta.clone());
-        }
-        Ok(())
-    }
-
-    fn wipe(&mut self, store: usize) -> Result<()> {
-        let store = self.stores.get_mut(store).ok_or_else(|| no_such_store(store))?;
-        *store = Store::default();
-        Ok(())
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        Ok(())
-    }
+fn store_of(stores: &Stores, store: usize) -> Result<&Store> {
+    stores.get(store).map(|store| &**store).ok_or_else(|| no_such_store(store))
 }
 
 pub(in crate::store) fn no_such_store(store: usize) -> Error {

@@ -1,7 +1,7 @@
 //! A task whose stores lie on both media.
 
 use crate::store::backends::Rocks;
-use crate::store::backends::{Backend, Bounds, Direction, Visitor, Writes};
+use crate::store::backends::{Backend, Bounds, Direction, Snapshot, Visitor, Writes};
 use crate::store::backends::{Memory, no_such_store};
 use crate::store::changelog::Meta;
 use crate::store::error::Result;
@@ -10,7 +10,7 @@ use crate::store::spec::Medium;
 /// Sends each store's calls to its medium.
 ///
 /// A batch goes to the disk first. That may fail, what memory does cannot; and since memory does not survive a crash,
-/// nobody ever sees one without the other.
+/// nobody sees one without the other afterwards.
 #[derive(Debug)]
 pub(in crate::store) struct Routed {
     routes: Vec<(Medium, usize)>,
@@ -67,7 +67,12 @@ impl Backend for Routed {
         backend.meta(store)
     }
 
-    fn apply(&mut self, writes: &[Writes<'_>]) -> Result<()> {
+    fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>> {
+        let snapshots = [self.memory.snapshot()?, self.rocks.snapshot()?];
+        Ok(Box::new(RoutedSnapshot { routes: &self.routes, snapshots }))
+    }
+
+    fn apply(&self, writes: &[Writes<'_>]) -> Result<()> {
         let (to_memory, to_disk) = (self.writes_to(Medium::Memory, writes)?, self.writes_to(Medium::RocksDb, writes)?);
         if !to_disk.is_empty() {
             self.rocks.apply(&to_disk)?;
@@ -75,7 +80,7 @@ impl Backend for Routed {
         self.memory.apply(&to_memory)
     }
 
-    fn wipe(&mut self, store: usize) -> Result<()> {
+    fn wipe(&self, store: usize) -> Result<()> {
         match self.routes.get(store) {
             Some((Medium::Memory, store)) => self.memory.wipe(*store),
             Some((Medium::RocksDb, store)) => self.rocks.wipe(*store),
@@ -83,11 +88,46 @@ impl Backend for Routed {
         }
     }
 
-    fn flush(&mut self) -> Result<()> {
+    fn flush(&self) -> Result<()> {
         self.rocks.flush()
     }
 
-    fn start_flush(&mut self) -> Result<()> {
+    fn start_flush(&self) -> Result<()> {
         self.rocks.start_flush()
+    }
+}
+
+/// A snapshot of each medium.
+struct RoutedSnapshot<'a> {
+    routes: &'a [(Medium, usize)],
+    /// Of memory, and of the disk.
+    snapshots: [Box<dyn Snapshot + 'a>; 2],
+}
+
+impl RoutedSnapshot<'_> {
+    fn route(&self, store: usize) -> Result<(&dyn Snapshot, usize)> {
+        let [memory, disk] = &self.snapshots;
+        match self.routes.get(store) {
+            Some((Medium::Memory, store)) => Ok((&**memory, *store)),
+            Some((Medium::RocksDb, store)) => Ok((&**disk, *store)),
+            None => Err(no_such_store(store)),
+        }
+    }
+}
+
+impl Snapshot for RoutedSnapshot<'_> {
+    fn get(&self, store: usize, key: &[u8], value: &mut Vec<u8>) -> Result<bool> {
+        let (snapshot, store) = self.route(store)?;
+        snapshot.get(store, key, value)
+    }
+
+    fn range(&self, store: usize, bounds: Bounds<'_>, direction: Direction, visitor: Visitor<'_>) -> Result<()> {
+        let (snapshot, store) = self.route(store)?;
+        snapshot.range(store, bounds, direction, visitor)
+    }
+
+    fn meta(&self, store: usize) -> Result<Option<Meta>> {
+        let (snapshot, store) = self.route(store)?;
+        snapshot.meta(store)
     }
 }

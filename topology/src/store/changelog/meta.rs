@@ -16,7 +16,7 @@ pub type Incarnation = [u8; 16];
 /// 0        1              33             49             57              65
 /// +--------+--------------+--------------+--------------+---------------+-----------------+
 /// | format | fingerprint  | incarnation  | position     | applied_at_ms | covered         |
-/// | 0x02   | 32 bytes     | 16 bytes     | i64, big end | i64, big end  | see [`Covered`] |
+/// | 0x03   | 32 bytes     | 16 bytes     | i64, big end | i64, big end  | see [`Covered`] |
 /// +--------+--------------+--------------+--------------+---------------+-----------------+
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub struct Meta {
     pub covered: Covered,
 }
 
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 
 impl Meta {
     /// How many bytes an encoded meta has without what it covers.

@@ -3,7 +3,11 @@
 mod covered;
 mod meta;
 mod record;
+mod value;
+mod windowed;
 
 pub use covered::Covered;
 pub use meta::{Fingerprint, Incarnation, Meta};
 pub use record::{COVERED_KEY, Entry, INCARNATION_KEY, Origin, decode, encode_covered, encode_key, encode_value};
+pub use value::{NO_TIME_MS, Timed};
+pub use windowed::{SessionKey, WindowKey};

@@ -2,22 +2,22 @@
 //!
 //! ```text
 //!               key                              value
-//! put           | 0x01 | the key's bytes |       | 0x01 | the value's bytes |
+//! put           | 0x01 | the key's bytes |       | 0x02 | event time, i64, big end | the value's bytes |
 //! delete        | 0x01 | the key's bytes |       none: a tombstone, which compaction removes in the end
-//! incarnation   | 0x00 | "incarnation"   |       | 0x01 | incarnation, 16 bytes | fingerprint, 32 bytes |
-//! covered       | 0x00 | "covered"       |       | 0x01 | see [`Covered`] |
+//! incarnation   | 0x00 | "incarnation"   |       | 0x02 | incarnation, 16 bytes | fingerprint, 32 bytes |
+//! covered       | 0x00 | "covered"       |       | 0x02 | see [`Covered`] |
 //! ```
 //! The incarnation is the first record of every changelog. Its key is written once, so compaction keeps it first. What is
 //! covered is written by each transaction that writes the store, ahead of its entries; compaction keeps the last one.
 
 use super::covered::Covered;
 use crate::log::{Offset, Record, TopicPartition};
-use crate::store::changelog::{Fingerprint, Incarnation};
+use crate::store::changelog::{Fingerprint, Incarnation, Timed};
 use crate::store::error::{Error, Kind, Result};
 
 const SYSTEM: u8 = 0;
 const ENTRY: u8 = 1;
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 /// The key of the incarnation record.
 pub const INCARNATION_KEY: &[u8] = b"\0incarnation";
 /// The key of the record that tells which input the state is made from.
@@ -30,7 +30,7 @@ pub enum Entry<'a> {
     Put {
         /// The key.
         key: &'a [u8],
-        /// Its value.
+        /// Its value behind the event time, as [`Timed`] has it.
         value: &'a [u8],
     },
     /// The key has no value from here on.
@@ -60,7 +60,7 @@ pub fn encode_key(key: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(key);
 }
 
-/// Puts the record's value for a store's value into `out`.
+/// Puts the record's value for a store's value, which begins with its event time, into `out`.
 pub fn encode_value(value: &[u8], out: &mut Vec<u8>) {
     out.clear();
     out.push(FORMAT);
@@ -97,14 +97,18 @@ impl Origin {
 pub fn decode<'a>(partition: &TopicPartition, record: &Record<'a>) -> Result<Entry<'a>> {
     match (record.key.and_then(<[u8]>::split_first), record.value.map(<[u8]>::split_first)) {
         (Some((&ENTRY, key)), None) => Ok(Entry::Delete { key }),
-        (Some((&ENTRY, key)), Some(Some((&FORMAT, value)))) => Ok(Entry::Put { key, value }),
+        (Some((&ENTRY, key)), Some(Some((&FORMAT, value)))) if value.len() >= Timed::HEAD_BYTES => {
+            Ok(Entry::Put { key, value })
+        }
         (Some((&SYSTEM, _)), Some(Some((&FORMAT, value)))) if record.key == Some(INCARNATION_KEY) => {
             Origin::decode(value).map(Entry::Incarnation).ok_or_else(|| malformed(partition, record.offset))
         }
         (Some((&SYSTEM, _)), Some(Some((&FORMAT, value)))) if record.key == Some(COVERED_KEY) => {
             Covered::decode(value).map(Entry::Covered).ok_or_else(|| malformed(partition, record.offset))
         }
-        (Some((&ENTRY, _)), Some(Some((&format, _)))) => Err(unknown_format(partition, record.offset, format)),
+        (Some((&ENTRY, _)), Some(Some((&format, _)))) if format != FORMAT => {
+            Err(unknown_format(partition, record.offset, format))
+        }
         (Some((&SYSTEM, _)), Some(Some((&format, _)))) if format != FORMAT => {
             Err(unknown_format(partition, record.offset, format))
         }
@@ -147,7 +151,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn entries_come_back_as_they_were(key: Vec<u8>, value: Vec<u8>) {
+        fn entries_come_back_as_they_were(key: Vec<u8>, time_ms: i64, value: Vec<u8>) {
+            let value = [&Timed::head(time_ms)[..], &value].concat();
             let (mut key_bytes, mut value_bytes) = (Vec::new(), Vec::new());
             encode_key(&key, &mut key_bytes);
             encode_value(&value, &mut value_bytes);
@@ -163,7 +168,7 @@ mod tests {
         #[test]
         fn bytes_near_an_incarnation_make_no_panic(value in prop::option::of(prop::collection::vec(0u8..3, 0..60))) {
             let read = read(Some(INCARNATION_KEY), value.as_deref());
-            prop_assert_eq!(read.is_ok(), value.is_some_and(|value| value.len() == 49 && value[0] == 1));
+            prop_assert_eq!(read.is_ok(), value.is_some_and(|value| value.len() == 49 && value[0] == FORMAT));
         }
     }
 
@@ -183,22 +188,23 @@ mod tests {
 
     #[test]
     fn an_unknown_format_is_refused_and_topic_and_offset_are_named() {
-        let error = read(Some(b"\x01key"), Some(b"\x02value")).unwrap_err();
+        let error = read(Some(b"\x01key"), Some(b"\x03value")).unwrap_err();
         assert_eq!(error.kind(), Kind::UnknownFormat);
-        assert!(error.to_string().contains("app-counts-changelog-2 offset 77 is in format 2"), "{error}");
+        assert!(error.to_string().contains("app-counts-changelog-2 offset 77 is in format 3"), "{error}");
     }
 
     #[test]
     fn what_no_changelog_holds_is_refused() {
         for (key, value) in [
-            (None, Some(&b"\x01v"[..])),
-            (Some(&b""[..]), Some(&b"\x01v"[..])),
-            (Some(&b"\x05key"[..]), Some(&b"\x01v"[..])),
+            (None, Some(&b"\x0212345678"[..])),
+            (Some(&b""[..]), Some(&b"\x0212345678"[..])),
+            (Some(&b"\x05key"[..]), Some(&b"\x0212345678"[..])),
             (Some(&b"\x01key"[..]), Some(&b""[..])),
-            (Some(&b"\x00other"[..]), Some(&b"\x01v"[..])),
+            (Some(&b"\x01key"[..]), Some(&b"\x021234567"[..])),
+            (Some(&b"\x00other"[..]), Some(&b"\x0212345678"[..])),
             (Some(INCARNATION_KEY), None),
             (Some(COVERED_KEY), None),
-            (Some(COVERED_KEY), Some(&b"\x01\0\0"[..])),
+            (Some(COVERED_KEY), Some(&b"\x02\0\0"[..])),
         ] {
             assert_eq!(read(key, value).unwrap_err().kind(), Kind::Corruption, "{key:?} {value:?}");
         }

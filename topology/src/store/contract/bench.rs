@@ -5,28 +5,36 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::store::directory::InstanceId;
-use crate::store::{Bounds, Direction, Medium, Options, Shared, Spec, StateDirectory, Stores};
+use crate::store::budget::Budget;
+use crate::store::folding::Drive;
+use crate::store::{Bounds, Direction, InstanceId, Medium, Options, Resources, Spec, StateDirectory, Stores};
 
 /// Two stores on the media under test, in a directory that can be opened again.
 pub(super) struct Bench {
     root: TempDir,
     pub(super) media: [Medium; 2],
-    shared: Shared,
+    pub(super) resources: Resources,
 }
 
 impl Bench {
-    pub(super) fn new(media: [Medium; 2], write_behind_bytes: usize) -> Self {
-        // Memtables large enough that RocksDB never flushes by itself here.
-        let options =
-            Options { read_cache_bytes: 3_000, memtable_bytes: 8 << 20, write_behind_bytes, ..Options::default() };
-        Self { root: tempfile::tempdir().unwrap(), media, shared: Shared::new(options) }
+    /// `fold_bytes`: so large a backlog is written; `drive`: who does it.
+    pub(super) fn new(media: [Medium; 2], fold_bytes: usize, drive: Drive) -> Self {
+        // Memtables large enough that RocksDB never flushes by itself here, and tables so small that they overflow.
+        let budget = Budget {
+            block_cache_bytes: 8 << 20,
+            write_buffer_bytes: 8 << 20,
+            segment_bytes: 5 * fold_bytes,
+            table_bytes: 6_000,
+            client_queue_bytes: 0,
+        };
+        let resources = Resources::with_budget(Options::default(), budget, drive).unwrap();
+        Self { root: tempfile::tempdir().unwrap(), media, resources }
     }
 
     pub(super) fn open(&self) -> Stores {
         let state = StateDirectory::open(self.root.path(), "app", InstanceId::new(0, 0)).unwrap();
         let specs = vec![Spec::new("a", self.media[0]).unwrap(), Spec::new("b", self.media[1]).unwrap()];
-        let mut stores = Stores::open(specs, state.lock_task("t_0").unwrap(), &self.shared, [7; 32]).unwrap();
+        let mut stores = Stores::open(specs, state.lock_task("t_0").unwrap(), &self.resources, [7; 32]).unwrap();
         for store in 0..2 {
             if stores.meta(store).is_none() {
                 stores.begin_changelog(store, [store as u8; 16]).unwrap();

@@ -2,6 +2,7 @@
 
 mod bench;
 mod random;
+pub(in crate::store) mod recorder;
 
 use std::cell::RefCell;
 use std::ops::{Bound, ControlFlow};
@@ -9,6 +10,7 @@ use std::rc::Rc;
 
 use proptest::prelude::*;
 
+use super::folding::Drive;
 use super::{Bounds, ChangelogRecord, Covered, Direction, KeyValueStore, Kind, Medium, Meta};
 use bench::{Bench, Entries, all, entries, get, range};
 
@@ -201,6 +203,30 @@ fn an_update_changes_what_any_layer_holds(bench: &Bench) {
     assert_eq!(numbers.get(&"behind").unwrap(), Some(12));
 }
 
+fn values_keep_the_event_time_that_they_were_put_with(bench: &Bench) {
+    let stores = Rc::new(RefCell::new(bench.open()));
+    let numbers = KeyValueStore::<str, u64>::new(Rc::clone(&stores), 0).unwrap();
+    numbers.put(&"timeless", &1).unwrap();
+    stores.borrow_mut().set_time(1_000);
+    numbers.put(&"then", &2).unwrap();
+    numbers.put_timed(&"earlier", &3, 10).unwrap();
+    let check = |updated: (u64, i64)| {
+        let times = ["timeless", "then", "earlier", "none"].map(|key| numbers.get_timed(&key).unwrap());
+        assert_eq!(times, [Some((1, -1)), Some(updated), Some((3, 10)), None]);
+    };
+    check((2, 1_000));
+    stores.borrow_mut().commit(&[(0, 4)], 0).unwrap();
+    check((2, 1_000));
+    stores.borrow_mut().flush().unwrap();
+    stores.borrow_mut().set_time(2_000);
+    numbers.update(&"then", |number: Option<u64>| number.map(|number| number + 1)).unwrap();
+    check((3, 2_000));
+    stores.borrow_mut().discard();
+    check((2, 1_000));
+    let of_view = stores.borrow().reader().read(|view| view.get(0, b"earlier")).unwrap().unwrap();
+    assert_eq!((of_view.time_ms, of_view.value), (10, 3u64.to_be_bytes().to_vec()));
+}
+
 fn a_store_that_is_not_there_is_an_error(bench: &Bench) {
     let mut stores = bench.open();
     assert_eq!(stores.get(2, b"x", &mut Vec::new()).unwrap_err().kind(), Kind::Invalid);
@@ -228,14 +254,14 @@ fn what_was_closed_opens_as_it_was_where_the_medium_lasts(bench: &Bench) {
 }
 
 macro_rules! contract {
-    ($medium:ident, $media:expr, $behind:expr, $cases:expr, $($promise:ident),* $(,)?) => {
-        mod $medium {
+    ($way:ident, $media:expr, $fold_bytes:expr, $drive:expr, $cases:expr, $($promise:ident),* $(,)?) => {
+        mod $way {
             use super::*;
 
             $(
                 #[test]
                 fn $promise() {
-                    super::$promise(&Bench::new($media, $behind));
+                    super::$promise(&Bench::new($media, $fold_bytes, $drive));
                 }
             )*
 
@@ -243,14 +269,15 @@ macro_rules! contract {
                 #![proptest_config(ProptestConfig::with_cases($cases))]
                 #[test]
                 fn behaves_as_sorted_maps_and_their_changelogs_do(steps in random::steps()) {
-                    random::behaves_as_sorted_maps_and_their_changelogs_do(Bench::new($media, $behind), steps)?;
+                    let bench = Bench::new($media, $fold_bytes, $drive);
+                    random::behaves_as_sorted_maps_and_their_changelogs_do(bench, steps)?;
                 }
             }
         }
     };
-    ($($medium:ident, $media:expr, $behind:expr, $cases:expr;)*) => {
+    ($($way:ident, $media:expr, $fold_bytes:expr, $drive:expr, $cases:expr;)*) => {
         $(contract!(
-            $medium, $media, $behind, $cases,
+            $way, $media, $fold_bytes, $drive, $cases,
             uncommitted_writes_are_read_and_a_discard_takes_them_back,
             a_commit_moves_data_and_positions_of_all_its_stores,
             an_idle_store_is_known_to_be_up_to_date_after_a_commit_of_the_other,
@@ -258,6 +285,7 @@ macro_rules! contract {
             bounds_cut_where_they_say_in_both_directions,
             scans_between_large_commits_see_all_of_them,
             an_update_changes_what_any_layer_holds,
+            values_keep_the_event_time_that_they_were_put_with,
             wiping_empties_one_store_and_forgets_where_it_stood,
             a_store_that_is_not_there_is_an_error,
             what_was_closed_opens_as_it_was_where_the_medium_lasts,
@@ -265,14 +293,21 @@ macro_rules! contract {
     };
 }
 
-// Media, how much is written behind, and how many random sequences.
+const MEMORY: [Medium; 2] = [Medium::Memory, Medium::Memory];
+const ROCKS: [Medium; 2] = [Medium::RocksDb, Medium::RocksDb];
+
+// Media, how much is gathered before it is written, who writes it, and how many random sequences.
 contract! {
-    memory, [Medium::Memory, Medium::Memory], 1 << 20, 128;
-    memory_soon_written, [Medium::Memory, Medium::Memory], 400, 64;
-    memory_written_at_each_commit, [Medium::Memory, Medium::Memory], 0, 64;
-    rocks, [Medium::RocksDb, Medium::RocksDb], 1 << 20, 24;
-    rocks_soon_written, [Medium::RocksDb, Medium::RocksDb], 400, 24;
-    rocks_written_at_each_commit, [Medium::RocksDb, Medium::RocksDb], 0, 8;
-    mixed, [Medium::RocksDb, Medium::Memory], 400, 24;
-    mixed_the_other_way, [Medium::Memory, Medium::RocksDb], 1 << 20, 8;
+    memory, MEMORY, 1 << 20, Drive::Commits, 64;
+    memory_soon_written, MEMORY, 400, Drive::Commits, 64;
+    memory_written_at_each_commit, MEMORY, 0, Drive::Commits, 64;
+    memory_stepped, MEMORY, 4_000, Drive::Caller, 128;
+    memory_folded_by_a_thread, MEMORY, 400, Drive::Thread, 64;
+    rocks, ROCKS, 1 << 20, Drive::Commits, 16;
+    rocks_soon_written, ROCKS, 400, Drive::Commits, 16;
+    rocks_written_at_each_commit, ROCKS, 0, Drive::Commits, 8;
+    rocks_stepped, ROCKS, 4_000, Drive::Caller, 32;
+    rocks_folded_by_a_thread, ROCKS, 400, Drive::Thread, 16;
+    mixed, [Medium::RocksDb, Medium::Memory], 400, Drive::Caller, 24;
+    mixed_the_other_way, [Medium::Memory, Medium::RocksDb], 1 << 20, Drive::Thread, 8;
 }

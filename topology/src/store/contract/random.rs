@@ -1,12 +1,13 @@
 //! Random sequences of what a processor, its task and a restore may do, against maps and changelogs.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 
 use proptest::prelude::*;
 
 use super::bench::{Bench, Entries, all, get, range};
 use crate::log::Offset;
+use crate::store::changelog::Timed;
 use crate::store::{Bounds, Covered, Direction, Medium, Meta, Stores};
 
 /// What may happen, in any order.
@@ -18,6 +19,10 @@ pub(super) enum Step {
     Range(usize, Vec<u8>, Vec<u8>, bool),
     Commit,
     Discard,
+    /// A step of the folder.
+    Fold,
+    /// A flush is due.
+    FlushDue,
     Flush,
     Reopen,
     Crash,
@@ -33,6 +38,8 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => (0..2usize, key(), key(), any::<bool>()).prop_map(|(store, a, b, back)| Step::Range(store, a, b, back)),
         6 => Just(Step::Commit),
         2 => Just(Step::Discard),
+        6 => Just(Step::Fold),
+        1 => Just(Step::FlushDue),
         1 => Just(Step::Flush),
         1 => Just(Step::Reopen),
         1 => Just(Step::Crash),
@@ -74,6 +81,7 @@ pub(super) fn behaves_as_sorted_maps_and_their_changelogs_do(
             }
             Step::Get(store, key) => {
                 prop_assert_eq!(get(&mut stores, store, &key), model.current[store].get(&key).cloned());
+                model.check_view(&stores, store, &key)?;
             }
             Step::Range(store, start, end, back) => model.check_range(&mut stores, store, &start, &end, back)?,
             Step::Commit => model.commit(&mut stores)?,
@@ -81,6 +89,8 @@ pub(super) fn behaves_as_sorted_maps_and_their_changelogs_do(
                 stores.discard();
                 model.discard();
             }
+            Step::Fold => drop(bench.resources.step()),
+            Step::FlushDue => drop(stores.flush_if_due(1 << 40).unwrap()),
             Step::Flush => {
                 stores.flush().unwrap();
                 model.flushed = model.commits.len() - 1;
@@ -128,12 +138,35 @@ impl Model {
         Ok(())
     }
 
+    /// A reader sees what the last commit made, all of it and nothing else, whatever is not committed.
+    fn check_view(&self, stores: &Stores, store: usize, key: &[u8]) -> Result<(), TestCaseError> {
+        let (committed, positions) = self.commits.last().unwrap();
+        let seen = stores.reader().read(|view| {
+            let entries = [0, 1].map(|store| {
+                let mut entries = BTreeMap::new();
+                let mut take = |key: &[u8], _: i64, value: &[u8]| {
+                    entries.insert(key.to_vec(), value.to_vec());
+                    ControlFlow::Continue(())
+                };
+                view.all(store, Direction::Reverse, &mut take).unwrap();
+                entries
+            });
+            let positions = [view.position(0)?, view.position(1)?].map(|position| position.unwrap_or(0));
+            Ok((view.get(store, key)?.map(|found| found.value), entries, positions))
+        });
+        let (found, entries, at) = seen.unwrap();
+        prop_assert_eq!(found, committed[store].get(key).cloned());
+        prop_assert_eq!((&entries, at), (committed, *positions));
+        Ok(())
+    }
+
     fn commit(&mut self, stores: &mut Stores) -> Result<(), TestCaseError> {
         let (mut written, _) = self.commits.last().unwrap().clone();
         stores
             .changelog_records(|record| {
                 let entry = record.key.strip_prefix(b"\x01").map(<[u8]>::to_vec);
-                let value = record.value.map(|value| value[1..].to_vec());
+                // Behind the format and the event time.
+                let value = record.value.map(|value| value[9..].to_vec());
                 if let Some(key) = &entry {
                     match &value {
                         Some(value) => written[record.store].insert(key.clone(), value.clone()),
@@ -181,6 +214,7 @@ impl Model {
         for (store, end) in self.ends().into_iter().enumerate() {
             let position = found.1[store];
             for (key, value) in self.changelogs[store][position as usize..].iter().flatten() {
+                let value = value.as_ref().map(|value| [&Timed::head(7)[..], value].concat());
                 stores.stage(store, key, value.as_deref()).unwrap();
             }
             let (fingerprint, incarnation) = ([7; 32], [store as u8; 16]);

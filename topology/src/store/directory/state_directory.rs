@@ -26,7 +26,7 @@ use crate::store::is_plain_name;
 ///
 /// ```
 /// use topology::store::InstanceId;
-/// use topology::store::{Kind, Medium, Options, Shared, Spec, StateDirectory, Stores};
+/// use topology::store::{Kind, Medium, Options, Resources, Spec, StateDirectory, Stores};
 ///
 /// # let root = tempfile::tempdir().unwrap();
 /// # let root = root.path();
@@ -35,8 +35,8 @@ use crate::store::is_plain_name;
 /// assert_eq!(error.kind(), Kind::Locked);
 ///
 /// let specs = vec![Spec::new("counts", Medium::RocksDb)?];
-/// let shared = Shared::new(Options::default()); // one for all tasks of the process
-/// let stores = Stores::open(specs, state.lock_task("count_0")?, &shared, [0; 32])?;
+/// let resources = Resources::start(Options::default())?; // one for all tasks of the process
+/// let stores = Stores::open(specs, state.lock_task("count_0")?, &resources, [0; 32])?;
 /// assert_eq!(state.tasks()?, ["count_0"]);
 /// stores.close()?;
 /// # Ok::<(), topology::store::Error>(())

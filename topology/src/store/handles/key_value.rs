@@ -18,11 +18,12 @@ use crate::store::stores::Stores;
 ///
 /// ```
 /// # use std::{cell::RefCell, rc::Rc};
-/// # use topology::store::{Medium, Options, Spec, Stores};
+/// # use topology::store::{Medium, Options, Resources, Spec, Stores};
 /// use topology::store::KeyValueStore;
 ///
 /// # let specs = vec![Spec::new("counts", Medium::Memory)?];
-/// # let stores = Rc::new(RefCell::new(Stores::in_memory(specs, [0; 32], &Options::default())?));
+/// # let stores = Stores::in_memory(specs, [0; 32], &Resources::without_thread(Options::default()))?;
+/// # let stores = Rc::new(RefCell::new(stores));
 /// let counts = KeyValueStore::<str, u64>::new(stores, 0)?;
 /// for word in ["to", "be", "or", "not", "to", "be"] {
 ///     let count = counts.get(&word)?.unwrap_or(0) + 1;
@@ -78,14 +79,25 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized> KeyValueStore<K, V> {
         V: for<'a> Data<Item<'a> = T>,
     {
         self.read(key, |value| {
-            value.map(|value| V::decode(value).map_err(|error| self.undecodable(&error))).transpose()
+            value.map(|(value, _)| V::decode(value).map_err(|error| self.undecodable(&error))).transpose()
+        })?
+    }
+
+    /// The value of a key with the event time that it was put with, ms since 1970; -1: it was put without one.
+    pub fn get_timed<T>(&self, key: &K::Item<'_>) -> Result<Option<(T, i64)>>
+    where
+        V: for<'a> Data<Item<'a> = T>,
+    {
+        self.read(key, |value| {
+            let decoded = value.map(|(value, time_ms)| Ok((V::decode(value)?, time_ms)));
+            decoded.transpose().map_err(|error: DecodeError| self.undecodable(&error))
         })?
     }
 
     /// Shows `read` the value of a key, borrowed.
     pub fn get_with<R>(&self, key: &K::Item<'_>, read: impl FnOnce(Option<V::Item<'_>>) -> R) -> Result<R> {
         self.read(key, |value| {
-            let value = value.map(|value| V::decode(value)).transpose();
+            let value = value.map(|(value, _)| V::decode(value)).transpose();
             Ok(read(value.map_err(|error| self.undecodable(&error))?))
         })?
     }
@@ -95,24 +107,37 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized> KeyValueStore<K, V> {
         self.read(key, |value| value.is_some())
     }
 
-    /// Sets a key's value.
+    /// Sets a key's value, as of the event time of the record that is being processed.
     pub fn put(&self, key: &K::Item<'_>, value: &V::Item<'_>) -> Result<()> {
+        self.put_encoded(key, value, None)
+    }
+
+    /// Sets a key's value, as of an event time, ms since 1970.
+    pub fn put_timed(&self, key: &K::Item<'_>, value: &V::Item<'_>, time_ms: i64) -> Result<()> {
+        self.put_encoded(key, value, Some(time_ms))
+    }
+
+    fn put_encoded(&self, key: &K::Item<'_>, value: &V::Item<'_>, time_ms: Option<i64>) -> Result<()> {
         let mut value_bytes = self.value_bytes.take();
         value_bytes.clear();
         let encoded = V::encode(value, &mut value_bytes).map_err(|error| self.unencodable(&error));
-        let done = encoded.and_then(|()| self.with_key(key, |stores, key| stores.put(self.store, key, &value_bytes)));
+        let put = |stores: &mut Stores, key: &[u8]| {
+            stores.put_timed(self.store, key, &value_bytes, time_ms.unwrap_or_else(|| stores.time_ms()))
+        };
+        let done = encoded.and_then(|()| self.with_key(key, put));
         self.value_bytes.set(value_bytes);
         done
     }
 
     /// Replaces a key's value by what `change` makes of it, and returns that; `None` is no value, before and after. It costs
-    /// less than a `get` and a `put`. `change` may use the stores, but what it writes under this key is overwritten.
+    /// less than a `get` and a `put`: a key in use is hashed once and looked up once. `change` may use the stores, but what it writes under this key is overwritten.
     ///
     /// ```
     /// # use std::{cell::RefCell, rc::Rc};
-    /// # use topology::store::{KeyValueStore, Medium, Options, Spec, Stores};
+    /// # use topology::store::{KeyValueStore, Medium, Options, Resources, Spec, Stores};
     /// # let specs = vec![Spec::new("stock", Medium::Memory)?];
-    /// # let stores = Rc::new(RefCell::new(Stores::in_memory(specs, [0; 32], &Options::default())?));
+    /// # let stores = Stores::in_memory(specs, [0; 32], &Resources::without_thread(Options::default()))?;
+    /// # let stores = Rc::new(RefCell::new(stores));
     /// let stock = KeyValueStore::<str, u64>::new(stores, 0)?;
     /// assert_eq!(stock.update(&"apples", |count| Some(count.unwrap_or(0) + 2))?, Some(2));
     ///
@@ -146,7 +171,8 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized> KeyValueStore<K, V> {
     {
         let mut stores = self.stores.borrow_mut();
         let hash = stores.hash(key);
-        let found = stores.get_hashed(self.store, hash, key, value)?;
+        let (found, place) = stores.get_hashed(self.store, hash, key, value)?;
+        let (found, time_ms) = (found.is_some(), stores.time_ms());
         // What follows is the caller's code, which may use the stores.
         drop(stores);
         let before = found.then(|| V::decode(value)).transpose();
@@ -156,7 +182,8 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized> KeyValueStore<K, V> {
             V::encode(after, value).map_err(|error| self.unencodable(&error))?;
         }
         if found || after.is_some() {
-            self.stores.borrow_mut().set_hashed(self.store, hash, key, after.is_some().then_some(&value[..]))?;
+            let value = after.is_some().then_some((time_ms, &value[..]));
+            self.stores.borrow_mut().set_hashed(self.store, place, hash, key, value)?;
         }
         Ok(after)
     }
@@ -218,10 +245,10 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized> KeyValueStore<K, V> {
         result
     }
 
-    fn read<R>(&self, key: &K::Item<'_>, read: impl FnOnce(Option<&[u8]>) -> R) -> Result<R> {
+    fn read<R>(&self, key: &K::Item<'_>, read: impl FnOnce(Option<(&[u8], i64)>) -> R) -> Result<R> {
         let mut value = self.value_bytes.take();
-        let found = self.with_key(key, |stores, key| stores.get(self.store, key, &mut value));
-        let result = found.map(|found| read(found.then_some(&value)));
+        let found = self.with_key(key, |stores, key| stores.get_timed(self.store, key, &mut value));
+        let result = found.map(|time_ms| read(time_ms.map(|time_ms| (&value[..], time_ms))));
         self.value_bytes.set(value);
         result
     }

@@ -1,16 +1,17 @@
-//! What lies in memory above a backend, store by store: writes, their order, and committed values kept ready.
+//! What the stream thread keeps of each store, above what is committed.
 //!
 //! ```text
-//! table     a hash table of byte strings in one arena
-//! order     its entries in key order
-//! overlay   writes that the backend does not have yet
-//! cache     committed values
-//! slot      the layers of one store
+//! table    a hash table of byte strings in one arena
+//! order    some of its entries in key order
+//! latest   what is written, and committed values kept ready: the one table in which a key is looked up
+//! slot     one store: latest, over segments and backend
 //! ```
-//! May use `backends`' bounds and `error`.
+//! May use `segments`, `backends`' bounds, `changelog`'s positions, `budget` and `error`.
 
-pub(in crate::store) mod cache;
-pub(in crate::store) mod order;
-pub(in crate::store) mod overlay;
-pub(in crate::store) mod slot;
-pub(in crate::store) mod table;
+mod latest;
+mod order;
+mod slot;
+mod table;
+
+pub(in crate::store) use latest::Place;
+pub(in crate::store) use slot::Slot;

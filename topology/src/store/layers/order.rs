@@ -1,11 +1,11 @@
-//! The entries of a table in the order of their keys, sorted no more than needed.
+//! Some entries of a table in the order of their keys, sorted no more than needed.
 
 use std::ops::Range;
 
 use crate::store::backends::Bounds;
 use crate::store::layers::table::{Table, empty};
 
-/// Entry numbers in key order. A scan between two writes must not sort everything again, so new entries go into a
+/// Numbers of entries in key order. They are told as a list that only grows, `numbers`. A scan between two writes must not sort everything again, so new entries go into a
 /// short list first, and that is merged into the long one when it is full.
 #[derive(Debug, Default)]
 pub(in crate::store) struct Order {
@@ -24,34 +24,24 @@ impl Order {
         empty(&mut self.scratch);
     }
 
-    /// Whether [`Order::settle`] would have to sort more than a few new entries.
-    pub(in crate::store) fn needs_sort(&self, table: &Table) -> bool {
-        table.len() - self.sorted.len() > RECENT_MAX
-    }
-
-    /// Takes in entries that the table got since the last call.
-    pub(in crate::store) fn settle(&mut self, table: &Table) {
-        if self.needs_sort(table) {
-            self.take_all(table);
+    /// Takes in numbers that came since the last call.
+    pub(in crate::store) fn settle(&mut self, table: &Table, numbers: &[u32]) {
+        if numbers.len() - self.sorted.len() > RECENT_MAX {
+            self.take_all(table, numbers);
             return;
         }
-        for number in self.unseen(table) {
+        for &number in self.unseen(numbers) {
             let key = table.key(number);
             let at = self.recent.partition_point(|&other| table.key(other) < key);
             self.recent.insert(at, number);
         }
     }
 
-    /// All entries in key order.
-    pub(in crate::store) fn all(&mut self, table: &Table) -> &[u32] {
-        if self.sorted.len() != table.len() {
-            self.take_all(table);
+    /// All numbers in key order.
+    pub(in crate::store) fn all(&mut self, table: &Table, numbers: &[u32]) -> &[u32] {
+        if self.sorted.len() != numbers.len() {
+            self.take_all(table, numbers);
         }
-        &self.sorted
-    }
-
-    /// All entries in key order, if [`Order::all`] was called since the last write; else only some.
-    pub(in crate::store) fn settled(&self) -> &[u32] {
         &self.sorted
     }
 
@@ -64,16 +54,20 @@ impl Order {
         Merge { table, left: cut(&self.sorted), right: cut(&self.recent) }
     }
 
-    /// The entries that the table got since they were last looked at.
-    fn unseen(&self, table: &Table) -> Range<u32> {
-        // A table holds fewer than 2^32 entries.
-        (self.sorted.len() + self.recent.len()) as u32..table.len() as u32
+    /// What it takes in memory.
+    pub(in crate::store) fn size_bytes(&self) -> usize {
+        (self.sorted.len() + self.recent.len()) * size_of::<u32>() + self.scratch.len() * size_of::<(u64, u32)>()
     }
 
-    fn take_all(&mut self, table: &Table) {
-        let unseen = self.unseen(table);
+    /// What came since they were last looked at.
+    fn unseen<'n>(&self, numbers: &'n [u32]) -> &'n [u32] {
+        &numbers[self.sorted.len() + self.recent.len()..]
+    }
+
+    fn take_all(&mut self, table: &Table, numbers: &[u32]) {
+        let unseen = self.unseen(numbers);
         if self.recent.len() + unseen.len() > self.sorted.len() / 8 {
-            self.sort_anew(table);
+            self.sort_anew(table, numbers);
             return;
         }
         self.sorted.append(&mut self.recent);
@@ -83,11 +77,10 @@ impl Order {
     }
 
     /// Sorts by eight bytes of each key, those after what all keys have in common, and looks at whole keys on a tie only.
-    fn sort_anew(&mut self, table: &Table) {
-        let all = 0..table.len() as u32;
-        let common = common_prefix_size(table, all.clone());
+    fn sort_anew(&mut self, table: &Table, numbers: &[u32]) {
+        let common = common_prefix_size(table, numbers);
         self.scratch.clear();
-        self.scratch.extend(all.map(|number| (eight_bytes(&table.key(number)[common..]), number)));
+        self.scratch.extend(numbers.iter().map(|&number| (eight_bytes(&table.key(number)[common..]), number)));
         self.scratch.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| table.key(a.1).cmp(table.key(b.1))));
         self.recent.clear();
         self.sorted.clear();
@@ -95,10 +88,10 @@ impl Order {
     }
 }
 
-fn common_prefix_size(table: &Table, mut numbers: Range<u32>) -> usize {
-    let Some(first) = numbers.next() else { return 0 };
+fn common_prefix_size(table: &Table, numbers: &[u32]) -> usize {
+    let Some((&first, rest)) = numbers.split_first() else { return 0 };
     let first = table.key(first);
-    numbers.fold(first.len(), |size, number| {
+    rest.iter().fold(first.len(), |size, &number| {
         let same = first[..size].iter().zip(table.key(number)).take_while(|(a, b)| a == b);
         same.count()
     })
@@ -167,18 +160,23 @@ mod tests {
             rounds in prop::collection::vec((prop::collection::vec(prop::collection::vec(0u8..4, 0..10), 0..400), any::<bool>()), 0..6)
         ) {
             let (mut table, mut order, mut model) = (Table::default(), Order::default(), BTreeSet::new());
+            let mut numbers = Vec::new();
             for (keys, whole) in rounds {
                 for key in keys {
                     let hash = key.iter().fold(7u64, |hash, &byte| hash.wrapping_mul(31) + u64::from(byte));
-                    table.set(hash, &key, Some(b"")).unwrap();
-                    model.insert(key);
+                    // Every third entry is none of those that are told.
+                    let number = table.find(hash, &key).unwrap_or_else(|| table.insert(hash, &key, None).unwrap());
+                    if !number.is_multiple_of(3) && !table.mark(number) {
+                        numbers.push(number);
+                        model.insert(key);
+                    }
                 }
                 let mut expected: Vec<_> = model.iter().cloned().collect();
                 if whole {
-                    let all: Vec<_> = order.all(&table).iter().map(|&n| table.key(n).to_vec()).collect();
+                    let all: Vec<_> = order.all(&table, &numbers).iter().map(|&n| table.key(n).to_vec()).collect();
                     prop_assert_eq!(&all, &expected);
                 }
-                order.settle(&table);
+                order.settle(&table, &numbers);
                 let everything = Bounds { start: Bound::Unbounded, end: Bound::Unbounded };
                 let forward: Vec<_> = order.within(&table, everything).map(|n| table.key(n).to_vec()).collect();
                 prop_assert_eq!(&forward, &expected);

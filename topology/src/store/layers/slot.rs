@@ -1,95 +1,127 @@
-//! One store of a task: its layers in memory, over the backend.
+//! One store of a task, as its stream thread sees it.
 
-use crate::store::backends::{Backend, Writes};
+use super::latest::{Found, Latest, Place};
+use super::table::Pieces;
+use crate::store::budget::TableShare;
 use crate::store::changelog::{Incarnation, Meta};
 use crate::store::error::Result;
-use crate::store::layers::cache::Cache;
-use crate::store::layers::overlay::Overlay;
+use crate::store::segments::{Committed, Part};
 
-/// Reads go through the layers from above: uncommitted writes, committed ones that are not in the backend yet, the cache,
-/// the backend. So what the cache says of a key that was committed since may be old, and nobody sees it.
+/// The table for point reads, over what is committed.
 pub(in crate::store) struct Slot {
-    pub(in crate::store) overlay: Overlay,
-    pub(in crate::store) behind: Overlay,
-    cache: Cache,
-    /// Where the store stands, with what is behind.
+    pub(in crate::store) latest: Latest,
+    /// Where the store stands.
     pub(in crate::store) meta: Option<Meta>,
-    /// The backend has neither `behind` nor `meta`.
-    is_behind: bool,
     /// The changelog is empty; its first record will hold this.
     pub(in crate::store) new_changelog: Option<Incarnation>,
+    share: TableShare,
+    /// No more than this, however much memory there is.
+    table_bytes_max: usize,
+    commit: u64,
 }
 
 impl Slot {
     /// A store as its backend has it.
-    pub(in crate::store) fn new(cache_bytes: usize, meta: Option<Meta>) -> Self {
-        let (overlay, behind) = Default::default();
-        Self { overlay, behind, cache: Cache::new(cache_bytes), meta, is_behind: false, new_changelog: None }
+    pub(in crate::store) fn new(
+        mut share: TableShare,
+        table_bytes_max: usize,
+        keeps_reads: bool,
+        meta: Option<Meta>,
+    ) -> Self {
+        let mut latest = Latest::new(keeps_reads);
+        latest.set_size_bytes_max(share.settle(0).min(table_bytes_max));
+        Self { latest, meta, new_changelog: None, share, table_bytes_max, commit: 0 }
     }
 
-    /// Puts a key's value into `value` and returns true; false if there is none.
+    /// Puts a key's value into `value` and returns true; false if there is none. Also where the key lies now, if in the table.
     #[inline]
     pub(in crate::store) fn get(
         &mut self,
-        backend: &dyn Backend,
+        committed: &Committed,
         store: usize,
         hash: u64,
         key: &[u8],
         value: &mut Vec<u8>,
-    ) -> Result<bool> {
-        let known = match self.overlay.get(hash, key).or_else(|| self.behind.get(hash, key)) {
-            None => self.cache.get(hash, key),
-            known => known,
-        };
-        if let Some(known) = known {
-            value.clear();
-            value.extend_from_slice(known.unwrap_or_default());
-            return Ok(known.is_some());
-        }
-        let found = backend.get(store, key, value)?;
-        self.cache.set(hash, key, found.then_some(value));
-        Ok(found)
-    }
-
-    /// Moves the uncommitted writes behind: with them the store stands here.
-    pub(in crate::store) fn commit(&mut self, meta: Meta) -> Result<()> {
-        self.behind.append(&mut self.overlay)?;
-        self.meta = Some(meta);
-        self.is_behind = true;
-        self.new_changelog = None;
-        Ok(())
-    }
-
-    /// What the backend must be given.
-    pub(in crate::store) fn writes(&self, store: usize) -> Option<Writes<'_>> {
-        let meta = self.meta.as_ref().filter(|_| self.is_behind)?.clone();
-        Some(Writes { store, overlay: &self.behind, meta })
-    }
-
-    /// The backend has it.
-    pub(in crate::store) fn note_written(&mut self) {
-        let Self { behind, cache, .. } = self;
-        behind.unsorted().for_each(|(hash, key, value)| cache.set(hash, key, value));
-        behind.clear();
-        self.is_behind = false;
-    }
-
-    /// Forgets everything but the cache's size.
-    pub(in crate::store) fn clear(&mut self) {
-        self.overlay.clear();
-        self.behind.clear();
-        self.cache.clear();
-        self.meta = None;
-        self.is_behind = false;
-        self.new_changelog = None;
-    }
-
-    /// Gives back the memory of what is empty.
-    pub(in crate::store) fn give_back(&mut self) {
-        for overlay in [&mut self.overlay, &mut self.behind] {
-            if overlay.is_empty() {
-                *overlay = Overlay::default();
+    ) -> Result<(bool, Option<Place>)> {
+        let (found, place) = self.latest.get(hash, key);
+        match found {
+            Found::Here(found) => {
+                value.clear();
+                value.extend_from_slice(found.unwrap_or_default());
+                Ok((found.is_some(), place))
             }
+            Found::Older => self.get_below(committed, false, (store, hash, key), value, place),
+            Found::Unknown => self.get_below(committed, true, (store, hash, key), value, place),
+        }
+    }
+
+    /// What is not in the table lies in the backend, unless it was committed lately.
+    fn get_below(
+        &mut self,
+        committed: &Committed,
+        in_segments: bool,
+        (store, hash, key): (usize, u64, &[u8]),
+        value: &mut Vec<u8>,
+        place: Option<Place>,
+    ) -> Result<(bool, Option<Place>)> {
+        if in_segments || committed.folded() < self.latest.complete_from() {
+            let list = committed.list();
+            if let Some(found) = list.get(store, key) {
+                value.clear();
+                value.extend_from_slice(found.unwrap_or_default());
+                return Ok((found.is_some(), self.latest.note(place, hash, key, found)));
+            }
+        }
+        let found = committed.backend().get(store, key, value)?;
+        Ok((found, self.latest.note(place, hash, key, found.then_some(value))))
+    }
+
+    /// Sets a key's value, or deletes it; not committed yet.
+    #[inline]
+    pub(in crate::store) fn set(
+        &mut self,
+        place: Option<Place>,
+        hash: u64,
+        key: &[u8],
+        value: Option<Pieces<'_>>,
+    ) -> Result<()> {
+        self.latest.set(place, hash, key, value)
+    }
+
+    /// What is written, as part of a segment: with it the store will stand here.
+    pub(in crate::store) fn freeze(&mut self, store: usize, meta: Meta) -> Result<Part> {
+        Ok(Part { store, run: self.latest.freeze()?.into(), meta })
+    }
+
+    /// What is written is committed, and published.
+    pub(in crate::store) fn commit(&mut self, meta: Meta, commit: u64) {
+        let size_bytes_max = self.share.settle(self.latest.size_bytes()).min(self.table_bytes_max);
+        self.latest.commit(commit, size_bytes_max);
+        self.share.settle(self.latest.size_bytes());
+        self.meta = Some(meta);
+        self.commit = commit;
+        self.new_changelog = None;
+    }
+
+    /// What is staged is committed, and published. Nothing reads it soon.
+    pub(in crate::store) fn commit_staged(&mut self, meta: Meta, commit: u64) {
+        self.latest.clear(commit);
+        self.commit(meta, commit);
+    }
+
+    /// As after [`Slot::new`], without a position.
+    pub(in crate::store) fn clear(&mut self) {
+        self.latest.clear(self.commit);
+        self.share.settle(0);
+        self.meta = None;
+        self.new_changelog = None;
+    }
+
+    /// Gives back the memory of what nothing is written in.
+    pub(in crate::store) fn give_back(&mut self) {
+        if self.latest.has_no_writes() {
+            self.latest.give_back(self.commit);
+            self.share.settle(0);
         }
     }
 }

@@ -4,10 +4,10 @@ use hashbrown::HashTable;
 
 use crate::store::error::{Error, Kind, Result};
 
-/// Keys and their values, or the fact that they were deleted. Nothing is ever removed but by [`Table::clear`].
+/// Keys and their values, or the fact that they have none. Entries are never removed but by [`Table::clear`].
 ///
 /// ```text
-/// index   hash -> entry number          entries  hash, where key and value lie, room for the value
+/// index   hash -> entry number          entries  hash, where key and value lie, room for the value, whether it is marked
 /// arena   | key | value | key | value | key |   a value that grows moves to the arena's end
 /// ```
 #[derive(Debug, Default)]
@@ -25,11 +25,28 @@ struct Entry {
     value_start: u32,
     value_size: u32,
     value_room: u32,
+    is_marked: bool,
 }
 
-/// The `value_size` of a deleted key. Arenas end below it, so no value has it.
-const DELETED: u32 = u32::MAX;
-const ARENA_BYTES_MAX: usize = (u32::MAX - 1) as usize;
+/// A value in two pieces that lie in different places until they are copied: the second behind the first.
+pub(in crate::store) type Pieces<'a> = [&'a [u8]; 2];
+
+/// What is known of a key that is in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::store) enum Known<'a> {
+    /// It has this value.
+    Value(&'a [u8]),
+    /// It has none.
+    Absent,
+    /// Not any more what it has.
+    Nothing,
+}
+
+/// The `value_size` of a key without a value. Arenas end below it, so no value has it.
+const ABSENT: u32 = u32::MAX;
+/// The `value_size` of a key of which nothing is known.
+const FORGOTTEN: u32 = u32::MAX - 1;
+const ARENA_BYTES_MAX: usize = (u32::MAX - 2) as usize;
 /// Not worth giving back.
 const KEPT_BYTES: usize = 64 << 10;
 
@@ -37,45 +54,71 @@ impl Table {
     /// What an entry costs beside its bytes: the entry itself, and its share of the index.
     pub(in crate::store) const ENTRY_BYTES: usize = size_of::<Entry>() + 2 * size_of::<u32>();
 
-    /// The value of a key: `Some(None)` if it was deleted here, `None` if this table says nothing of it.
-    #[inline]
-    pub(in crate::store) fn get(&self, hash: u64, key: &[u8]) -> Option<Option<&[u8]>> {
-        self.find(hash, key).map(|number| self.value(number))
-    }
-
-    /// Sets a key's value, or marks it as deleted.
-    pub(in crate::store) fn set(&mut self, hash: u64, key: &[u8], value: Option<&[u8]>) -> Result<()> {
-        match self.find(hash, key) {
-            Some(number) => {
-                self.check_room(value.map_or(0, <[u8]>::len))?;
-                self.replace(number, value);
-            }
-            None => {
-                self.insert(hash, key, value)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Sets the value of a key that is not there yet, or marks it as deleted; returns the entry's number.
-    pub(in crate::store) fn insert(&mut self, hash: u64, key: &[u8], value: Option<&[u8]>) -> Result<u32> {
-        self.check_room(key.len().saturating_add(value.map_or(0, <[u8]>::len)))?;
+    /// Sets the value of a key that is not there yet; returns the entry's number. It is not marked.
+    pub(in crate::store) fn insert(&mut self, hash: u64, key: &[u8], value: Option<Pieces<'_>>) -> Result<u32> {
+        let pieces = value.unwrap_or_default();
+        self.check_room(key.len().saturating_add(size(pieces)))?;
         // Every position fits 32 bits then.
         let key_start = self.arena.len() as u32;
         self.arena.extend_from_slice(key);
         let value_start = self.arena.len() as u32;
-        let value_size = value.map_or(DELETED, |value| value.len() as u32);
-        self.arena.extend_from_slice(value.unwrap_or_default());
+        pieces.iter().for_each(|piece| self.arena.extend_from_slice(piece));
         let value_room = self.arena.len() as u32 - value_start;
+        let value_size = value.map_or(ABSENT, |_| value_room);
         let number = self.entries.len() as u32;
         let key_size = key.len() as u32;
-        self.entries.push(Entry { hash, key_start, key_size, value_start, value_size, value_room });
+        let is_marked = false;
+        self.entries.push(Entry { hash, key_start, key_size, value_start, value_size, value_room, is_marked });
         let entries = &self.entries;
         self.index.insert_unique(hash, number, |&number| entries[number as usize].hash);
         Ok(number)
     }
 
+    /// Sets the value of an entry.
+    pub(in crate::store) fn replace(&mut self, number: u32, value: Option<Pieces<'_>>) -> Result<()> {
+        let entry = &mut self.entries[number as usize];
+        let Some(pieces) = value else {
+            entry.value_size = ABSENT;
+            return Ok(());
+        };
+        let value_bytes = size(pieces);
+        if value_bytes <= entry.value_room as usize {
+            entry.value_size = value_bytes as u32;
+            let mut place = &mut self.arena[entry.value_start as usize..][..value_bytes];
+            for piece in pieces {
+                let (here, rest) = place.split_at_mut(piece.len());
+                here.copy_from_slice(piece);
+                place = rest;
+            }
+            return Ok(());
+        }
+        self.check_room(value_bytes)?;
+        let entry = &mut self.entries[number as usize];
+        entry.value_start = self.arena.len() as u32;
+        entry.value_size = value_bytes as u32;
+        entry.value_room = entry.value_size;
+        pieces.iter().for_each(|piece| self.arena.extend_from_slice(piece));
+        Ok(())
+    }
+
+    /// Nothing is known any more of an entry's value.
+    pub(in crate::store) fn forget(&mut self, number: u32) {
+        self.entries[number as usize].value_size = FORGOTTEN;
+    }
+
+    /// Marks an entry; returns whether it was marked before.
+    #[inline]
+    pub(in crate::store) fn mark(&mut self, number: u32) -> bool {
+        std::mem::replace(&mut self.entries[number as usize].is_marked, true)
+    }
+
+    /// Takes an entry's mark away.
+    pub(in crate::store) fn unmark(&mut self, number: u32) {
+        self.entries[number as usize].is_marked = false;
+    }
+
     /// How many keys it speaks of.
+    #[cfg(test)]
     pub(in crate::store) fn len(&self) -> usize {
         self.entries.len()
     }
@@ -103,19 +146,24 @@ impl Table {
         &self.arena[entry.key_start as usize..][..entry.key_size as usize]
     }
 
-    /// The value of an entry, `None` if deleted.
+    /// What is known of an entry.
     #[inline]
-    pub(in crate::store) fn value(&self, number: u32) -> Option<&[u8]> {
+    pub(in crate::store) fn known(&self, number: u32) -> Known<'_> {
         let entry = &self.entries[number as usize];
         match entry.value_size {
-            DELETED => None,
-            size => Some(&self.arena[entry.value_start as usize..][..size as usize]),
+            ABSENT => Known::Absent,
+            FORGOTTEN => Known::Nothing,
+            size => Known::Value(&self.arena[entry.value_start as usize..][..size as usize]),
         }
     }
 
-    /// The hash an entry was set with.
-    pub(in crate::store) fn hash(&self, number: u32) -> u64 {
-        self.entries[number as usize].hash
+    /// The value of an entry, if it has one.
+    #[inline]
+    pub(in crate::store) fn value(&self, number: u32) -> Option<&[u8]> {
+        match self.known(number) {
+            Known::Value(value) => Some(value),
+            Known::Absent | Known::Nothing => None,
+        }
     }
 
     /// The number of a key's entry.
@@ -126,7 +174,7 @@ impl Table {
     }
 
     fn check_room(&self, added_bytes: usize) -> Result<()> {
-        if added_bytes > ARENA_BYTES_MAX - self.arena.len() || self.entries.len() >= DELETED as usize {
+        if added_bytes > ARENA_BYTES_MAX - self.arena.len() || self.entries.len() >= FORGOTTEN as usize {
             return Err(Error::new(
                 Kind::TooLarge,
                 "a store took 4 GiB of writes without a commit: commit more often, or write smaller values",
@@ -134,23 +182,10 @@ impl Table {
         }
         Ok(())
     }
+}
 
-    fn replace(&mut self, number: u32, value: Option<&[u8]>) {
-        let entry = &mut self.entries[number as usize];
-        let Some(value) = value else {
-            entry.value_size = DELETED;
-            return;
-        };
-        let size = value.len() as u32;
-        entry.value_size = size;
-        if size > entry.value_room {
-            entry.value_start = self.arena.len() as u32;
-            entry.value_room = size;
-            self.arena.extend_from_slice(value);
-        } else {
-            self.arena[entry.value_start as usize..][..value.len()].copy_from_slice(value);
-        }
-    }
+fn size(pieces: Pieces<'_>) -> usize {
+    pieces[0].len().saturating_add(pieces[1].len())
 }
 
 /// Empties a list. Its memory is kept for what comes next, unless it is far more than was used.
@@ -173,6 +208,19 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::HashMap;
 
+    fn set(table: &mut Table, hash: u64, key: &[u8], value: Option<&[u8]>) {
+        // Cut anywhere.
+        let value = value.map(|value| value.split_at(value.len() / 3).into());
+        match table.find(hash, key) {
+            Some(number) => table.replace(number, value).unwrap(),
+            None => drop(table.insert(hash, key, value).unwrap()),
+        }
+    }
+
+    fn get<'a>(table: &'a Table, hash: u64, key: &[u8]) -> Option<Known<'a>> {
+        table.find(hash, key).map(|number| table.known(number))
+    }
+
     proptest! {
         /// Hashes are taken from a tiny range, so that different keys collide all the time.
         #[test]
@@ -182,13 +230,13 @@ mod tests {
             let mut table = Table::default();
             let mut model = HashMap::new();
             for (key, value) in &writes {
-                table.set(u64::from(key % 3), &[*key], value.as_deref()).unwrap();
+                set(&mut table, u64::from(key % 3), &[*key], value.as_deref());
                 model.insert(*key, value.clone());
             }
             prop_assert_eq!(table.len(), model.len());
             for key in 0u8..20 {
-                let found = table.get(u64::from(key % 3), &[key]).map(|value| value.map(<[u8]>::to_vec));
-                prop_assert_eq!(found, model.get(&key).cloned());
+                let expected = model.get(&key).map(|value| value.as_deref().map_or(Known::Absent, Known::Value));
+                prop_assert_eq!(get(&table, u64::from(key % 3), &[key]), expected);
             }
         }
     }
@@ -196,15 +244,15 @@ mod tests {
     #[test]
     fn a_value_of_the_same_size_is_overwritten_in_place() {
         let mut table = Table::default();
-        table.set(1, b"key", Some(b"00000000")).unwrap();
+        set(&mut table, 1, b"key", Some(b"00000000"));
         let size = table.size_bytes();
         for value in 0u64..1_000 {
-            table.set(1, b"key", Some(&value.to_be_bytes())).unwrap();
+            set(&mut table, 1, b"key", Some(&value.to_be_bytes()));
         }
-        table.set(1, b"key", None).unwrap();
-        table.set(1, b"key", Some(b"short")).unwrap();
+        set(&mut table, 1, b"key", None);
+        set(&mut table, 1, b"key", Some(b"short"));
         assert_eq!(table.size_bytes(), size);
-        assert_eq!(table.get(1, b"key"), Some(Some(&b"short"[..])));
+        assert_eq!(get(&table, 1, b"key"), Some(Known::Value(b"short")));
     }
 
     #[test]
@@ -212,7 +260,7 @@ mod tests {
         let mut table = Table::default();
         let fill = |table: &mut Table, count: u64| {
             for key in 0..count {
-                table.set(key, &key.to_be_bytes(), Some(&[0; 100])).unwrap();
+                set(table, key, &key.to_be_bytes(), Some(&[0; 100]));
             }
             table.clear();
             [table.arena.capacity(), table.entries.capacity(), table.index.capacity()]
@@ -225,11 +273,24 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_value_is_not_a_deletion() {
+    fn an_empty_value_is_not_an_absent_one_and_a_forgotten_one_neither() {
         let mut table = Table::default();
-        table.set(1, b"", Some(b"")).unwrap();
-        assert_eq!(table.get(1, b""), Some(Some(&b""[..])));
-        table.set(1, b"", None).unwrap();
-        assert_eq!(table.get(1, b""), Some(None));
+        set(&mut table, 1, b"", Some(b""));
+        assert_eq!(get(&table, 1, b""), Some(Known::Value(b"")));
+        set(&mut table, 1, b"", None);
+        assert_eq!(get(&table, 1, b""), Some(Known::Absent));
+        table.forget(0);
+        assert_eq!(get(&table, 1, b""), Some(Known::Nothing));
+    }
+
+    #[test]
+    fn a_mark_stays_until_it_is_taken_away() {
+        let mut table = Table::default();
+        let number = table.insert(1, b"key", None).unwrap();
+        assert_eq!([table.mark(number), table.mark(number)], [false, true]);
+        table.replace(number, Some([b"value", b""])).unwrap();
+        assert!(table.mark(number));
+        table.unmark(number);
+        assert!(!table.mark(number));
     }
 }

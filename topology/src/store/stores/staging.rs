@@ -3,11 +3,11 @@
 
 use std::ops::ControlFlow;
 
+use super::Stores;
 use crate::store::backends::no_such_store;
 use crate::store::backends::{Bounds, Direction};
 use crate::store::changelog::Incarnation;
 use crate::store::error::{Error, Kind, Result};
-use crate::store::stores::Stores;
 
 impl Stores {
     /// Says that a store's changelog is empty: `incarnation`, which must be random, goes ahead of its first records.
@@ -24,22 +24,24 @@ impl Stores {
         Ok(())
     }
 
-    /// A write that is not a processor's: a restored record on its way.
+    /// A write that is not a processor's: a restored record on its way. The value begins with its event time, as in the
+    /// changelog.
     pub(crate) fn stage(&mut self, store: usize, key: &[u8], value: Option<&[u8]>) -> Result<()> {
         let hash = self.hash(key);
-        self.stage_hashed(store, hash, key, value)
+        let slot = self.slots.get_mut(store).ok_or_else(|| no_such_store(store))?;
+        slot.set(None, hash, key, value.map(|value| [value, &[]]))
     }
 
     /// Empties a store, its position included.
     pub(crate) fn wipe(&mut self, store: usize) -> Result<()> {
         self.slots.get_mut(store).ok_or_else(|| no_such_store(store))?.clear();
         // A new store is empty already, and wiping costs a flush. (Data may be there without a meta, if a wipe died.)
-        let mut is_empty = self.backend.meta(store)?.is_none();
-        self.backend.range(store, Bounds::ALL, Direction::Forward, &mut |_, _| {
+        let mut is_empty = self.committed.meta(store)?.is_none();
+        self.committed.backend().range(store, Bounds::ALL, Direction::Forward, &mut |_, _| {
             is_empty = false;
             ControlFlow::Break(())
         })?;
-        if is_empty { Ok(()) } else { self.backend.wipe(store) }
+        if is_empty { Ok(()) } else { self.committed.wipe(store) }
     }
 
     /// Gives back the memory that staging took.
@@ -51,6 +53,6 @@ impl Stores {
 
     /// The size of what is staged for a store, in bytes.
     pub(crate) fn staged_bytes(&self, store: usize) -> usize {
-        self.slots.get(store).map_or(0, |slot| slot.overlay.size_bytes())
+        self.slots.get(store).map_or(0, |slot| slot.latest.written_bytes())
     }
 }

@@ -13,23 +13,25 @@ mod options;
 use std::ops::{Bound, ControlFlow};
 use std::path::{Path, PathBuf};
 
-pub use options::Shared;
-use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, FlushOptions, ReadOptions, WriteBatch, WriteOptions};
+pub(in crate::store) use options::RocksMemory;
+use rocksdb::{
+    ColumnFamily, ColumnFamilyDescriptor, DB, DBPinnableSlice, DBRawIterator, FlushOptions, ReadOptions, WriteBatch,
+    WriteOptions,
+};
 
 use crate::store::backends::no_such_store;
-use crate::store::backends::{Backend, Bounds, Direction, Visitor, Writes};
+use crate::store::backends::{Backend, Bounds, Direction, Snapshot, Visitor, Writes};
 use crate::store::changelog::Meta;
 use crate::store::directory::damage;
 use crate::store::error::{Error, Kind, Result};
 use rocksdb::DEFAULT_COLUMN_FAMILY_NAME as METAS;
 
 /// One task's RocksDB stores.
-pub struct Rocks {
+pub(crate) struct Rocks {
     database: DB,
     path: PathBuf,
     /// Name and column family of each store.
     stores: Vec<(String, String)>,
-    shared: Shared,
     write_options: WriteOptions,
 }
 
@@ -42,18 +44,18 @@ impl std::fmt::Debug for Rocks {
 impl Rocks {
     /// As [`Rocks::open`]. What is damaged is moved to `<path>.damaged`, in place of what may be there, and the stores are
     /// opened empty.
-    pub fn open_or_set_aside(path: &Path, names: &[String], shared: &Shared) -> Result<Self> {
+    pub(in crate::store) fn open_or_set_aside(path: &Path, names: &[String], memory: &RocksMemory) -> Result<Self> {
         if damage::is_noted(path) {
             damage::set_aside(path, "a read or a write has found it")?;
         }
-        let opened = Self::open(path, names, shared).and_then(|rocks| {
+        let opened = Self::open(path, names, memory).and_then(|rocks| {
             (0..names.len()).try_for_each(|store| rocks.meta(store).map(|_| ()))?;
             Ok(rocks)
         });
         match opened {
             Err(error) if matches!(error.kind(), Kind::Damaged | Kind::Corruption) => {
                 damage::set_aside(path, &error.to_string())?;
-                Self::open(path, names, shared)
+                Self::open(path, names, memory)
             }
             opened => opened,
         }
@@ -61,15 +63,15 @@ impl Rocks {
 
     /// Opens the stores of these names in the directory `path`, which is made if need be. Stores that are there under
     /// other names stay as they are, unused.
-    pub fn open(path: &Path, names: &[String], shared: &Shared) -> Result<Self> {
+    pub(in crate::store) fn open(path: &Path, names: &[String], memory: &RocksMemory) -> Result<Self> {
         let stores: Vec<_> = names.iter().map(|name| (name.clone(), format!("store.{name}"))).collect();
-        let families = families(path, &stores, shared)?;
-        let database = DB::open_cf_descriptors(&shared.database(), path, families)
+        let families = families(path, &stores, memory)?;
+        let database = DB::open_cf_descriptors(&memory.database(), path, families)
             .map_err(|error| failure("open", path, &error))?;
         let mut write_options = WriteOptions::default();
         write_options.disable_wal(true);
-        write_options.set_memtable_insert_hint_per_batch(true); // see Shared::database
-        Ok(Self { database, path: path.to_owned(), stores, shared: shared.clone(), write_options })
+        write_options.set_memtable_insert_hint_per_batch(true); // see RocksMemory::database
+        Ok(Self { database, path: path.to_owned(), stores, write_options })
     }
 
     fn family(&self, store: usize) -> Result<&ColumnFamily> {
@@ -98,6 +100,37 @@ impl Rocks {
 
     fn write(&self, batch: WriteBatch) -> Result<()> {
         self.database.write_opt(batch, &self.write_options).map_err(|error| self.failed("write to", &error))
+    }
+
+    fn found(&self, found: Result<Option<DBPinnableSlice<'_>>, rocksdb::Error>, value: &mut Vec<u8>) -> Result<bool> {
+        let found = found.map_err(|error| self.failed("read from", &error))?;
+        if let Some(found) = &found {
+            value.clear();
+            value.extend_from_slice(found);
+        }
+        Ok(found.is_some())
+    }
+
+    fn decoded(&self, name: &str, found: Result<Option<DBPinnableSlice<'_>>, rocksdb::Error>) -> Result<Option<Meta>> {
+        let found = found.map_err(|error| self.failed("read from", &error))?;
+        found.map(|bytes| Meta::decode(name, &bytes)).transpose()
+    }
+
+    fn show(&self, mut entries: DBRawIterator<'_>, direction: Direction, visitor: Visitor<'_>) -> Result<()> {
+        match direction {
+            Direction::Forward => entries.seek_to_first(),
+            Direction::Reverse => entries.seek_to_last(),
+        }
+        while let Some((key, value)) = entries.item() {
+            if let ControlFlow::Break(()) = visitor(key, value) {
+                break;
+            }
+            match direction {
+                Direction::Forward => entries.next(),
+                Direction::Reverse => entries.prev(),
+            }
+        }
+        entries.status().map_err(|error| self.failed("scan", &error))
     }
 
     /// Flushes all column families as one, as a flush of some would tear data and positions apart.
@@ -131,49 +164,33 @@ impl Rocks {
 impl Backend for Rocks {
     fn get(&self, store: usize, key: &[u8], value: &mut Vec<u8>) -> Result<bool> {
         let found = self.database.get_pinned_cf(self.family(store)?, key);
-        let found = found.map_err(|error| self.failed("read from", &error))?;
-        if let Some(found) = &found {
-            value.clear();
-            value.extend_from_slice(found);
-        }
-        Ok(found.is_some())
+        self.found(found, value)
     }
 
     fn range(&self, store: usize, bounds: Bounds<'_>, direction: Direction, visitor: Visitor<'_>) -> Result<()> {
         if bounds.are_empty() {
             return Ok(());
         }
-        let mut entries = self.database.raw_iterator_cf_opt(self.family(store)?, Self::read_options(bounds));
-        match direction {
-            Direction::Forward => entries.seek_to_first(),
-            Direction::Reverse => entries.seek_to_last(),
-        }
-        while let Some((key, value)) = entries.item() {
-            if let ControlFlow::Break(()) = visitor(key, value) {
-                break;
-            }
-            match direction {
-                Direction::Forward => entries.next(),
-                Direction::Reverse => entries.prev(),
-            }
-        }
-        entries.status().map_err(|error| self.failed("scan", &error))
+        let entries = self.database.raw_iterator_cf_opt(self.family(store)?, Self::read_options(bounds));
+        self.show(entries, direction, visitor)
     }
 
     fn meta(&self, store: usize) -> Result<Option<Meta>> {
         let name = self.name(store)?;
-        let found = self.database.get_pinned_cf(self.named_family(METAS)?, name);
-        let found = found.map_err(|error| self.failed("read from", &error))?;
-        found.map(|bytes| Meta::decode(name, &bytes)).transpose()
+        self.decoded(name, self.database.get_pinned_cf(self.named_family(METAS)?, name))
     }
 
-    fn apply(&mut self, writes: &[Writes<'_>]) -> Result<()> {
+    fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>> {
+        Ok(Box::new(RocksSnapshot { rocks: self, snapshot: self.database.snapshot() }))
+    }
+
+    fn apply(&self, writes: &[Writes<'_>]) -> Result<()> {
         let metas = self.named_family(METAS)?;
-        let size_bytes = writes.iter().map(|writes| writes.overlay.size_bytes() + 2 * Meta::SIZE_BYTES).sum();
+        let size_bytes = writes.iter().map(|writes| writes.run.size_bytes() + 2 * Meta::SIZE_BYTES).sum();
         let mut batch = WriteBatch::with_capacity_bytes(size_bytes);
-        for Writes { store, overlay, meta } in writes {
+        for Writes { store, run, meta } in writes {
             let family = self.family(*store)?;
-            for (key, value) in overlay.sorted() {
+            for (key, value) in run.iter() {
                 match value {
                     Some(value) => batch.put_cf(family, key, value),
                     None => batch.delete_cf(family, key),
@@ -184,37 +201,73 @@ impl Backend for Rocks {
         self.write(batch)
     }
 
-    fn wipe(&mut self, store: usize) -> Result<()> {
-        let (name, family) = self.stores.get(store).ok_or_else(|| no_such_store(store))?.clone();
-        // Dropping a column family is durable at once, so the position must be durably gone before.
+    fn wipe(&self, store: usize) -> Result<()> {
+        let (name, family) = (self.name(store)?, self.family(store)?);
+        let mut last = self.database.raw_iterator_cf(family);
+        last.seek_to_last();
+        let end = last.key().map(|key| [key, &[0]].concat());
+        last.status().map_err(|error| self.failed("scan", &error))?;
+        drop(last);
+        // Position and data go in one batch: after a crash both are there, or neither.
         let mut batch = WriteBatch::default();
-        batch.delete_cf(self.named_family(METAS)?, &name);
+        batch.delete_cf(self.named_family(METAS)?, name);
+        if let Some(end) = &end {
+            batch.delete_range_cf(family, &b""[..], &end[..]);
+        }
         self.write(batch)?;
+        let Some(end) = end else { return Ok(()) };
+        // Files are deleted at once, for good; so the position must be gone for good before.
         self.flush_all(true)?;
-        self.database.drop_cf(&family).map_err(|error| self.failed("empty", &error))?;
-        let options = self.shared.store();
-        self.database.create_cf(&family, &options).map_err(|error| self.failed("empty", &error))
+        let deleted = self.database.delete_file_in_range_cf(family, &b""[..], &end[..]);
+        deleted.map_err(|error| self.failed("empty", &error))
     }
 
-    fn flush(&mut self) -> Result<()> {
+    fn flush(&self) -> Result<()> {
         self.flush_all(true)
     }
 
-    fn start_flush(&mut self) -> Result<()> {
+    fn start_flush(&self) -> Result<()> {
         self.flush_all(false)
     }
 }
 
+/// The database as it was at one moment.
+struct RocksSnapshot<'a> {
+    rocks: &'a Rocks,
+    snapshot: rocksdb::Snapshot<'a>,
+}
+
+impl Snapshot for RocksSnapshot<'_> {
+    fn get(&self, store: usize, key: &[u8], value: &mut Vec<u8>) -> Result<bool> {
+        let found = self.snapshot.get_pinned_cf(self.rocks.family(store)?, key);
+        self.rocks.found(found, value)
+    }
+
+    fn range(&self, store: usize, bounds: Bounds<'_>, direction: Direction, visitor: Visitor<'_>) -> Result<()> {
+        if bounds.are_empty() {
+            return Ok(());
+        }
+        let family = self.rocks.family(store)?;
+        let entries = self.snapshot.raw_iterator_cf_opt(family, Rocks::read_options(bounds));
+        self.rocks.show(entries, direction, visitor)
+    }
+
+    fn meta(&self, store: usize) -> Result<Option<Meta>> {
+        let name = self.rocks.name(store)?;
+        self.rocks.decoded(name, self.snapshot.get_pinned_cf(self.rocks.named_family(METAS)?, name))
+    }
+}
+
 /// All that is there, since RocksDB opens with all its column families or not at all, and what is asked for.
-fn families(path: &Path, stores: &[(String, String)], shared: &Shared) -> Result<Vec<ColumnFamilyDescriptor>> {
+fn families(path: &Path, stores: &[(String, String)], memory: &RocksMemory) -> Result<Vec<ColumnFamilyDescriptor>> {
     let mut names = vec![METAS.to_owned()];
     names.extend(stores.iter().map(|(_, family)| family.clone()));
     if path.join("CURRENT").exists() {
-        names.extend(DB::list_cf(&shared.database(), path).map_err(|error| failure("open", path, &error))?);
+        names.extend(DB::list_cf(&memory.database(), path).map_err(|error| failure("open", path, &error))?);
     }
     names.sort_unstable();
     names.dedup();
-    Ok(names.into_iter().map(|name| ColumnFamilyDescriptor::new(name, shared.store())).collect())
+    Ok(names.into_iter().map(|name| ColumnFamilyDescriptor::new(name, memory.store())).collect())
 }
 
 fn failure(what: &str, path: &Path, error: &rocksdb::Error) -> Error {

@@ -1,33 +1,25 @@
 //! RocksDB's settings, each with its reason.
 
-use rocksdb::{BlockBasedOptions, Cache, DBCompressionType, DataBlockIndexType, LogLevel};
+use rocksdb::{BlockBasedOptions, Cache, DBCompressionType, DataBlockIndexType, LogLevel, WriteBufferManager};
 
-use crate::store::spec::Options;
+use crate::store::budget::Budget;
 
-/// What all RocksDB stores of a process share: the settings, and one block cache. Cheap to clone.
+/// The memory that all databases of a process share. Cheap to clone.
 #[derive(Clone)]
-pub struct Shared {
-    options: Options,
+pub(in crate::store) struct RocksMemory {
     block_cache: Cache,
+    write_buffers: WriteBufferManager,
+    write_buffer_bytes: usize,
 }
 
-impl std::fmt::Debug for Shared {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared").field("options", &self.options).finish_non_exhaustive()
-    }
-}
-
-impl Shared {
-    /// Makes the block cache.
-    pub fn new(options: Options) -> Self {
+impl RocksMemory {
+    pub(in crate::store) fn new(budget: &Budget) -> Self {
         // 0: the size of an entry is left to the cache, which sizes its table as it fills.
-        let block_cache = Cache::new_hyper_clock_cache(options.block_cache_bytes, 0);
-        Self { options, block_cache }
-    }
-
-    /// The settings.
-    pub fn options(&self) -> &Options {
-        &self.options
+        let block_cache = Cache::new_hyper_clock_cache(budget.block_cache_bytes, 0);
+        // It has the database flushed that is written to. Writers are not stalled: memory that an idle task holds would stall
+        // the others until that one is flushed, which is by time.
+        let write_buffers = WriteBufferManager::new_write_buffer_manager(budget.write_buffer_bytes, false);
+        Self { block_cache, write_buffers, write_buffer_bytes: budget.write_buffer_bytes }
     }
 
     pub(super) fn database(&self) -> rocksdb::Options {
@@ -37,11 +29,11 @@ impl Shared {
         // All stores and their positions reach the disk together, or none: with the write-ahead log off, this is
         // what keeps a position from being ahead of its data.
         options.set_atomic_flush(true);
-        options.set_db_write_buffer_size(self.options.memtable_bytes);
+        options.set_write_buffer_manager(&self.write_buffers);
         // Batches come sorted, and a search that starts at the key inserted last is short. RocksDB offers that on its path
         // for concurrent writers only, which an only writer takes if writes are unordered: a third less CPU measured.
-        // One writer's batches are atomic there too: the memtable is switched between batches, never inside one, and what
-        // reads is the thread that writes.
+        // One writer's batches are atomic there too: the memtable is switched between batches, never inside one. Who reads
+        // meanwhile may see a part of the batch, also through a snapshot taken meanwhile: `Backend` promises no more.
         options.set_allow_concurrent_memtable_write(true);
         options.set_unordered_write(true);
         options.set_enable_write_thread_adaptive_yield(false);
@@ -70,7 +62,7 @@ impl Shared {
         let mut options = rocksdb::Options::default();
         options.set_block_based_table_factory(&blocks);
         options.set_compression_type(DBCompressionType::Lz4);
-        options.set_write_buffer_size(self.options.memtable_bytes.max(1 << 20));
+        options.set_write_buffer_size(self.write_buffer_bytes.max(1 << 20));
         // One being filled, one being written down, one to spare before writers must wait.
         options.set_max_write_buffer_number(3);
         // The filter in front of the memtable: keys that are on the disk only skip its search.

@@ -1,10 +1,10 @@
 use super::*;
 use crate::codec::Json;
-use crate::store::{Medium, Options, Spec};
+use crate::store::{Medium, Options, Resources, Spec};
 
 fn stores() -> Rc<RefCell<Stores>> {
     let specs = vec![Spec::new("a", Medium::Memory).unwrap(), Spec::new("b", Medium::Memory).unwrap()];
-    Rc::new(RefCell::new(Stores::in_memory(specs, [0; 32], &Options::default()).unwrap()))
+    Rc::new(RefCell::new(Stores::in_memory(specs, [0; 32], &Resources::without_thread(Options::default())).unwrap()))
 }
 
 #[test]

@@ -1,0 +1,104 @@
+//! What is in use of the budget.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::Budget;
+
+/// Counted over all tasks of a process. They steer; nothing depends on their being exact at any moment.
+#[derive(Debug)]
+pub(in crate::store) struct Gauges {
+    budget: Budget,
+    segment_bytes: AtomicUsize,
+    table_bytes: AtomicUsize,
+    table_count: AtomicUsize,
+    /// Tasks whose segments could not be written, and that have not been told yet.
+    failure_count: AtomicUsize,
+}
+
+impl Gauges {
+    pub(in crate::store) fn new(budget: Budget) -> Self {
+        let (segment_bytes, table_bytes, table_count, failure_count) = Default::default();
+        Self { budget, segment_bytes, table_bytes, table_count, failure_count }
+    }
+
+    pub(in crate::store) fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    pub(in crate::store) fn segment_bytes(&self) -> usize {
+        self.segment_bytes.load(Ordering::Relaxed)
+    }
+
+    pub(in crate::store) fn add_segments(&self, bytes: usize) {
+        self.segment_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(in crate::store) fn remove_segments(&self, bytes: usize) {
+        self.segment_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    pub(in crate::store) fn failure_count(&self) -> usize {
+        self.failure_count.load(Ordering::Relaxed)
+    }
+
+    pub(in crate::store) fn add_failure(&self) {
+        self.failure_count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(in crate::store) fn remove_failure(&self) {
+        self.failure_count.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// One table's share of the process's memory for tables: what others leave, and never less than an equal part.
+#[derive(Debug)]
+pub(in crate::store) struct TableShare {
+    gauges: Arc<Gauges>,
+    bytes: usize,
+}
+
+impl TableShare {
+    pub(in crate::store) fn new(gauges: Arc<Gauges>) -> Self {
+        gauges.table_count.fetch_add(1, Ordering::Relaxed);
+        Self { gauges, bytes: 0 }
+    }
+
+    /// Says how large the table is now; returns how large it may be.
+    pub(in crate::store) fn settle(&mut self, bytes: usize) -> usize {
+        let gauges = &*self.gauges;
+        gauges.table_bytes.fetch_add(bytes, Ordering::Relaxed);
+        let total = gauges.table_bytes.fetch_sub(self.bytes, Ordering::Relaxed).saturating_sub(self.bytes);
+        self.bytes = bytes;
+        let count = gauges.table_count.load(Ordering::Relaxed).max(1);
+        let (share, free) = (gauges.budget.table_bytes / count, gauges.budget.table_bytes.saturating_sub(total));
+        // What is free goes to all that may grow before this is asked again.
+        share.max(bytes.saturating_add(free / count))
+    }
+}
+
+impl Drop for TableShare {
+    fn drop(&mut self) {
+        self.gauges.table_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.gauges.table_count.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_may_have_what_the_others_leave_and_always_an_equal_part() {
+        let gauges = Arc::new(Gauges::new(Budget { table_bytes: 1_000, ..Budget::of(0) }));
+        let mut alone = TableShare::new(Arc::clone(&gauges));
+        assert_eq!(alone.settle(100), 1_000);
+        let mut other = TableShare::new(Arc::clone(&gauges));
+        assert_eq!(other.settle(0), 500);
+        assert_eq!(alone.settle(600), 600 + 200);
+        assert_eq!(other.settle(400), 500, "nothing is free: an equal part, which the other must make room for");
+        assert_eq!(alone.settle(600), 600);
+        drop(other);
+        assert_eq!(alone.settle(600), 1_000);
+    }
+}

@@ -1,0 +1,109 @@
+//! What all stores of a process share.
+
+use std::sync::Arc;
+
+use super::folder::{Drive, Folder};
+use super::thread::FolderThread;
+use crate::store::backends::RocksMemory;
+use crate::store::budget::{Budget, Gauges, Options};
+use crate::store::error::Result;
+
+/// What all stores of a process share: the memory budget, RocksDB's caches, and what folds committed segments into backends.
+/// Cheap to clone; make one for the process.
+///
+/// ```
+/// use topology::store::{Options, Resources};
+///
+/// let resources = Resources::start(Options { memory_bytes: 64 << 20, ..Options::default() })?;
+/// assert_eq!(resources.budget().segment_bytes, 20 << 20);
+/// # Ok::<(), topology::store::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Resources {
+    options: Options,
+    gauges: Arc<Gauges>,
+    rocks: RocksMemory,
+    folder: Arc<Folder>,
+    /// Ends with the last clone.
+    _thread: Option<Arc<FolderThread>>,
+}
+
+impl std::fmt::Debug for Resources {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Resources").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl Resources {
+    /// With a thread that folds: stream threads do not wait for RocksDB's writes.
+    pub fn start(options: Options) -> Result<Self> {
+        let budget = Budget::of(options.memory_bytes);
+        Self::new(options, budget, Drive::Thread)
+    }
+
+    /// Without a thread: commits fold, as far as there is anything to do. For tools and tests.
+    pub fn without_thread(options: Options) -> Self {
+        let budget = Budget::of(options.memory_bytes);
+        Self::assemble(options, budget, Drive::Commits)
+    }
+
+    /// Without a thread: [`Resources::step`] folds, and a commit only where there is no room. For tests and simulations, which
+    /// decide what happens when.
+    pub fn stepped(options: Options) -> Self {
+        let budget = Budget::of(options.memory_bytes);
+        Self::assemble(options, budget, Drive::Caller)
+    }
+
+    /// With other shares than the usual ones.
+    #[cfg(test)]
+    pub(in crate::store) fn with_budget(options: Options, budget: Budget, drive: Drive) -> Result<Self> {
+        Self::new(options, budget, drive)
+    }
+
+    fn new(options: Options, budget: Budget, drive: Drive) -> Result<Self> {
+        let mut resources = Self::assemble(options, budget, drive);
+        if drive == Drive::Thread {
+            resources._thread = Some(Arc::new(FolderThread::start(Arc::clone(&resources.folder))?));
+        }
+        Ok(resources)
+    }
+
+    fn assemble(options: Options, budget: Budget, drive: Drive) -> Self {
+        let gauges = Arc::new(Gauges::new(budget));
+        let folder = Arc::new(Folder::new(Arc::clone(&gauges), drive));
+        Self { options, rocks: RocksMemory::new(&budget), gauges, folder, _thread: None }
+    }
+
+    /// The settings.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// How the memory is split.
+    pub fn budget(&self) -> &Budget {
+        self.gauges.budget()
+    }
+
+    /// Does one step of folding for the task that needs it most: merges segments, or writes some to a backend. False: there
+    /// was nothing to do. A failure reaches the task's next commit.
+    pub fn step(&self) -> bool {
+        self.folder.step()
+    }
+
+    /// What committed segments of all tasks take in memory now, in bytes.
+    pub fn segment_bytes(&self) -> usize {
+        self.gauges.segment_bytes()
+    }
+
+    pub(in crate::store) fn gauges(&self) -> &Arc<Gauges> {
+        &self.gauges
+    }
+
+    pub(in crate::store) fn rocks(&self) -> &RocksMemory {
+        &self.rocks
+    }
+
+    pub(in crate::store) fn folder(&self) -> &Arc<Folder> {
+        &self.folder
+    }
+}

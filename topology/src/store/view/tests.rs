@@ -1,0 +1,219 @@
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use super::*;
+use crate::store::budget::Budget;
+use crate::store::folding::{Drive, Resources};
+use crate::store::{InstanceId, Medium, Options, Spec, StateDirectory, Stores};
+
+const KEYS: u32 = 100;
+
+fn open(root: &std::path::Path, media: [Medium; 2], resources: &Resources) -> Stores {
+    let state = StateDirectory::open(root, "app", InstanceId::new(0, 0)).unwrap();
+    let specs = vec![Spec::new("a", media[0]).unwrap(), Spec::new("b", media[1]).unwrap()];
+    let mut stores = Stores::open(specs, state.lock_task("t_0").unwrap(), resources, [7; 32]).unwrap();
+    for store in 0..2 {
+        if stores.meta(store).is_none() {
+            stores.begin_changelog(store, [1; 16]).unwrap();
+        }
+    }
+    stores
+}
+
+/// Commit number n sets all keys of both stores to n, and deletes every third key when n is odd.
+fn commit(stores: &mut Stores, commit: i64) {
+    write(stores, commit);
+    stores.commit(&[(0, commit), (1, commit)], commit).unwrap();
+}
+
+fn write(stores: &mut Stores, commit: i64) {
+    for (store, key) in (0..2).flat_map(|store| (0..KEYS).map(move |key| (store, key))) {
+        if commit % 2 == 1 && key % 3 == 0 {
+            stores.delete(store, &key.to_be_bytes()).unwrap();
+        } else {
+            stores.put_timed(store, &key.to_be_bytes(), &commit.to_be_bytes(), commit).unwrap();
+        }
+    }
+}
+
+/// Of which commit a view is: all of it must be of that one.
+fn look(view: &View<'_>, from_key: u32) -> Result<i64> {
+    let commit = view.position(0)?.unwrap_or(0);
+    assert_eq!(view.position(1)?.unwrap_or(0), commit);
+    let is_there = |key: u32| commit > 0 && (commit % 2 == 0 || !key.is_multiple_of(3));
+    for step in 0..KEYS {
+        let key = (from_key + step) % KEYS;
+        for store in [step as usize % 2, 1 - step as usize % 2] {
+            let found = view.get(store, &key.to_be_bytes())?.map(|found| (found.time_ms, found.value));
+            assert_eq!(found, is_there(key).then(|| (commit, commit.to_be_bytes().to_vec())), "{key} at {commit}");
+        }
+    }
+    for (store, direction) in [(0, Direction::Forward), (1, Direction::Reverse)] {
+        let mut keys = Vec::new();
+        view.all(store, direction, |key, time_ms, value| {
+            assert_eq!((time_ms, value), (commit, &commit.to_be_bytes()[..]));
+            keys.push(u32::from_be_bytes(key.try_into().unwrap()));
+            ControlFlow::Continue(())
+        })?;
+        if direction == Direction::Reverse {
+            keys.reverse();
+        }
+        assert_eq!(keys, (0..KEYS).filter(|key| is_there(*key)).collect::<Vec<_>>(), "at {commit}");
+    }
+    Ok(commit)
+}
+
+/// Readers look while commits are made, discarded, folded and flushed as fast as they can.
+fn readers_see_whole_commits(media: [Medium; 2]) {
+    let root = tempfile::tempdir().unwrap();
+    let budget = Budget { segment_bytes: 5 * 30_000, table_bytes: 1 << 20, ..Budget::of(16 << 20) };
+    let resources = Resources::with_budget(Options::default(), budget, Drive::Thread).unwrap();
+    let mut stores = open(root.path(), media, &resources);
+    let (reader, is_over) = (stores.reader(), AtomicBool::new(false));
+    assert_eq!((reader.store("b"), reader.store("c")), (Some(1), None));
+    thread::scope(|scope| {
+        let readers: Vec<_> = (0..2u32)
+            .map(|number| {
+                let (reader, is_over) = (reader.clone(), &is_over);
+                scope.spawn(move || {
+                    let (mut last, mut different) = (0, 0);
+                    while !is_over.load(Ordering::SeqCst) {
+                        let seen = reader.read(|view| look(view, number * 50)).unwrap();
+                        assert!(seen >= last, "time does not go back");
+                        different += u32::from(seen != last);
+                        last = seen;
+                    }
+                    different
+                })
+            })
+            .collect();
+        // Ends by itself; how many looks there were is asserted below.
+        for number in 1..=1_500i64 {
+            write(&mut stores, number + 1_000_000);
+            stores.discard();
+            commit(&mut stores, number);
+            if number % 100 == 0 {
+                stores.flush_if_due(i64::MAX).unwrap();
+            }
+            if number % 16 == 0 {
+                thread::yield_now();
+            }
+        }
+        is_over.store(true, Ordering::SeqCst);
+        for reader in readers {
+            assert!(reader.join().unwrap() > 3);
+        }
+    });
+    assert_eq!(reader.read(|view| look(view, 0)).unwrap(), 1_500);
+    stores.close().unwrap();
+    assert_eq!(reader.read(|view| look(view, 0)).unwrap_err().kind(), Kind::Closed);
+}
+
+#[test]
+fn readers_of_rocksdb_see_whole_commits_and_nothing_uncommitted() {
+    readers_see_whole_commits([Medium::RocksDb, Medium::RocksDb]);
+}
+
+#[test]
+fn readers_of_memory_see_whole_commits_and_nothing_uncommitted() {
+    readers_see_whole_commits([Medium::Memory, Medium::Memory]);
+}
+
+#[test]
+fn readers_of_both_see_whole_commits_and_nothing_uncommitted() {
+    readers_see_whole_commits([Medium::RocksDb, Medium::Memory]);
+}
+
+#[test]
+fn a_view_stays_as_it_is_whatever_is_committed_and_folded_meanwhile() {
+    for media in [[Medium::RocksDb; 2], [Medium::Memory; 2]] {
+        let root = tempfile::tempdir().unwrap();
+        let resources = Resources::stepped(Options::default());
+        let mut stores = open(root.path(), media, &resources);
+        commit(&mut stores, 1);
+        stores.flush().unwrap();
+        commit(&mut stores, 2);
+        let reader = stores.reader();
+        reader
+            .read(|view| {
+                assert_eq!(look(view, 0)?, 2);
+                commit(&mut stores, 3);
+                assert_eq!(look(view, 0)?, 2);
+                stores.flush()?;
+                commit(&mut stores, 4);
+                assert_eq!(look(view, 0)?, 2);
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(reader.read(|view| look(view, 0)).unwrap(), 4);
+    }
+}
+
+#[test]
+fn a_scan_that_is_under_way_when_the_stores_are_closed_ends_with_an_error() {
+    let root = tempfile::tempdir().unwrap();
+    let resources = Resources::stepped(Options::default());
+    let mut stores = open(root.path(), [Medium::RocksDb; 2], &resources);
+    commit(&mut stores, 2);
+    let reader = stores.reader();
+    let mut stores = Some(stores);
+    thread::scope(|scope| {
+        let outcome = reader.read(|view| {
+            let (mut seen, mut closing) = (0, None);
+            let outcome = view.all(0, Direction::Forward, |_, _, _| {
+                seen += 1;
+                closing.get_or_insert_with(|| {
+                    let stores = stores.take();
+                    scope.spawn(move || drop(stores))
+                });
+                while !view.door.is_closed() {
+                    thread::yield_now();
+                }
+                ControlFlow::Continue(())
+            });
+            assert_eq!(seen, 1);
+            outcome
+        });
+        assert_eq!(outcome.unwrap_err().kind(), Kind::Closed);
+    });
+    drop(open(root.path(), [Medium::RocksDb; 2], &resources));
+}
+
+type Take<'a> = &'a mut dyn FnMut(&[u8]);
+
+#[test]
+fn prefixes_and_bounds_cut_where_they_say() {
+    let resources = Resources::without_thread(Options::default());
+    let specs = vec![Spec::new("a", Medium::Memory).unwrap()];
+    let mut stores = Stores::in_memory(specs, [0; 32], &resources).unwrap();
+    stores.begin_changelog(0, [0; 16]).unwrap();
+    for key in ["a", "ab", "abc", "b"] {
+        stores.put(0, key.as_bytes(), b"").unwrap();
+    }
+    stores.commit(&[(0, 5)], 0).unwrap();
+    let keys = |look: &dyn Fn(&View<'_>, Take<'_>) -> Result<()>| {
+        let mut keys = Vec::new();
+        let mut take = |key: &[u8]| keys.push(String::from_utf8(key.to_vec()).unwrap());
+        stores.reader().read(|view| look(view, &mut take)).unwrap();
+        keys
+    };
+    let go_on = ControlFlow::Continue(());
+    let prefix = keys(&|view, take| {
+        view.prefix(0, b"ab", Direction::Reverse, |key, _, _| {
+            take(key);
+            go_on
+        })
+    });
+    assert_eq!(prefix, ["abc", "ab"]);
+    let bounds = Bounds { start: Bound::Excluded(&b"a"[..]), end: Bound::Included(&b"b"[..]) };
+    let first = keys(&|view, take| {
+        view.range(0, bounds, Direction::Forward, |key, _, _| {
+            take(key);
+            ControlFlow::Break(())
+        })
+    });
+    assert_eq!(first, ["ab"]);
+    let no_store = stores.reader().read(|view| view.get(1, b"a"));
+    assert_eq!(no_store.unwrap_err().kind(), Kind::Invalid);
+}
