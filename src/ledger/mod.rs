@@ -12,6 +12,7 @@
 //! signatures           signature checks, apart from execution so that they can run elsewhere
 //! apply                one transaction against two accounts
 //! execute, reexecute   a whole block; and whether a block is exactly what executing it gives
+//! prefetch             hints about what will be read soon
 //! replica              one chain as far as it has come: the one place in which all of this advances
 //! ```
 
@@ -19,6 +20,7 @@ pub mod apply;
 pub mod cut;
 pub mod error;
 pub mod execute;
+mod prefetch;
 pub mod reexecute;
 pub mod replica;
 pub mod signatures;

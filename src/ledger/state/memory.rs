@@ -7,6 +7,7 @@ use std::hash::{BuildHasher, RandomState};
 use hashbrown::HashTable;
 
 use super::{Changes, Table, View};
+use crate::ledger::prefetch::prefetch;
 
 /// All tables in memory.
 ///
@@ -18,6 +19,9 @@ pub struct MemoryState {
     hasher: RandomState,
     tables: [HashTable<Entry>; Table::ALL.len()],
 }
+
+/// How many look-ups before its own an entry is fetched: so many can be on their way at a time.
+const FETCH_AHEAD: usize = 16;
 
 #[derive(Clone, Debug)]
 struct Entry {
@@ -35,9 +39,11 @@ impl MemoryState {
     /// Takes changes in.
     pub fn apply(&mut self, changes: impl Borrow<Changes>) {
         let changes = changes.borrow();
-        // As in `get_many`: hashing apart from looking up.
         let hashes: Vec<u64> = changes.iter().map(|(_, key, _)| self.hasher.hash_one(key)).collect();
-        for ((table, key, value), hash) in changes.iter().zip(hashes) {
+        let mut later = changes.iter().zip(&hashes);
+        later.by_ref().take(FETCH_AHEAD).for_each(|((table, ..), hash)| self.fetch(table, *hash));
+        for ((table, key, value), hash) in changes.iter().zip(hashes.iter().copied()) {
+            later.next().into_iter().for_each(|((table, ..), hash)| self.fetch(table, *hash));
             let entries = &mut self.tables[place(table)];
             match (value, entries.find_entry(hash, |entry| entry.key.get() == key)) {
                 (Some(value), Ok(mut found)) => found.get_mut().value.set(value),
@@ -57,6 +63,11 @@ impl MemoryState {
         let mut entries: Vec<(&[u8], &[u8])> = entries.map(|entry| (entry.key.get(), entry.value.get())).collect();
         entries.sort_unstable();
         entries.into_iter()
+    }
+
+    /// Begins to bring the entry of a hash into the cache.
+    fn fetch(&self, table: Table, hash: u64) {
+        self.tables[place(table)].iter_hash(hash).next().inspect(|entry| prefetch(*entry));
     }
 
     fn find(&self, table: Table, hash: u64, key: &[u8]) -> Option<&[u8]> {
@@ -95,9 +106,11 @@ impl View for MemoryState {
     }
 
     fn get_many(&self, table: Table, keys: &[&[u8]], found: &mut dyn FnMut(usize, &[u8])) -> Result<(), Infallible> {
-        // Hashing apart from looking up, so that the processor waits for many entries at a time.
         let hashes: Vec<u64> = keys.iter().map(|key| self.hasher.hash_one(key)).collect();
-        for (place, (key, hash)) in keys.iter().zip(hashes).enumerate() {
+        let mut later = hashes.iter();
+        later.by_ref().take(FETCH_AHEAD).for_each(|hash| self.fetch(table, *hash));
+        for (place, (key, hash)) in keys.iter().zip(hashes.iter().copied()).enumerate() {
+            later.next().into_iter().for_each(|hash| self.fetch(table, *hash));
             if let Some(value) = self.find(table, hash, key) {
                 found(place, value);
             }

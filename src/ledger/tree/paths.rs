@@ -1,12 +1,12 @@
 //! Changes in the order of their keys, and the way from a node down to where their paths end.
 
-use std::hint::black_box;
 use std::ops::Range;
 
 use super::update::Branch;
 use super::{Change, EMPTY, Link, Target, Tree, bit, leaf_hash};
 use crate::chain::hash::{Domain, Hash};
 use crate::chain::sha256::two_nodes;
+use crate::ledger::prefetch::prefetch;
 
 /// Changes in the order of their keys, each key once.
 pub(super) struct Sorted {
@@ -155,10 +155,10 @@ impl Walk {
         self.levels.clear();
         self.bottoms.clear();
         let (link, mut depth, part) = from;
-        self.reach(link, depth, part, Parent::NONE);
+        self.reach(tree, link, depth, part, Parent::NONE);
         let mut level = 0..self.visits.len();
         while !level.is_empty() {
-            // Loads that do not depend on each other, so that the processor waits for many at a time.
+            // All of them are on their way since they were reached, so the processor waits for many at a time.
             let first = branches.len();
             branches.extend(self.visits[level.clone()].iter().map(|visit| Branch::of(tree, visit.slot)));
             depth += 1;
@@ -167,32 +167,35 @@ impl Walk {
                 if part.1 - part.0 == 1 {
                     // Nearly always, below the first levels: and no guessing which way it goes.
                     let right = usize::from(changes.goes_right(part.0, depth - 1));
-                    self.reach(branch.links[right], depth, part, Parent::new(number, right));
+                    self.reach(tree, branch.links[right], depth, part, Parent::new(number, right));
                     continue;
                 }
                 let middle = changes.middle(part, depth - 1);
                 for (right, part) in [(0, (part.0, middle)), (1, (middle, part.1))] {
                     if part.0 < part.1 {
-                        self.reach(branch.links[right], depth, part, Parent::new(number, right));
+                        self.reach(tree, branch.links[right], depth, part, Parent::new(number, right));
                     }
                 }
             }
             let next = level.end..self.visits.len();
             self.levels.push(std::mem::replace(&mut level, next));
         }
-        let leaf = |bottom: &Bottom| match bottom.link.target() {
-            Target::Leaf(slot) => tree.leaves[slot].key.0[0],
-            _ => 0,
-        };
-        black_box(self.bottoms.iter().fold(0, |touched, bottom| touched ^ leaf(bottom)));
     }
 
     /// Notes that there are changes below a link: a branch is to be visited, anything else is where the path ends.
-    fn reach(&mut self, link: Link, depth: u32, part: Part, parent: Parent) {
-        if link.is_branch() {
-            self.visits.push(Visit { slot: link.0, part, parent });
-        } else {
-            self.bottoms.push(Bottom { link, depth, part, parent });
+    fn reach(&mut self, tree: &Tree, link: Link, depth: u32, part: Part, parent: Parent) {
+        match link.target() {
+            Target::Branch(slot) => {
+                tree.hashes.get(slot).inspect(|pair| prefetch(*pair));
+                tree.links.get(slot).inspect(|links| prefetch(*links));
+                self.visits.push(Visit { slot: link.0, part, parent });
+            }
+            target => {
+                if let Target::Leaf(slot) = target {
+                    tree.leaves.get(slot).inspect(|leaf| prefetch(*leaf));
+                }
+                self.bottoms.push(Bottom { link, depth, part, parent });
+            }
         }
     }
 }

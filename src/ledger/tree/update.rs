@@ -11,19 +11,18 @@
 //! depends on another, so a level is hashed two nodes at a time. A large batch is split at the top of the tree into blocks
 //! whose copies fit the processor's cache.
 
-use std::hint::black_box;
-
 use super::paths::{Bottom, Parent, Part, Sorted, Walk};
 use super::slots::{Slots, write};
 use super::{Change, EMPTY, Error, Leaf, Link, Node, Pair, Target, Tree, bit, branch_hash, leaf_hash};
 use crate::chain::hash::{Domain, Hash};
 use crate::chain::sha256::two_nodes;
+use crate::ledger::prefetch::prefetch;
 
 /// The most changes that are worked on at a time: about a thousand branches, or 100 KB.
 const BLOCK_CHANGES_MAX: u32 = 128;
 
-/// How many branches are written at a time.
-const COMMIT_BRANCHES_AT_ONCE: usize = 64;
+/// How many writes before its own a node's place is fetched.
+const COMMIT_FETCH_AHEAD: usize = 24;
 
 /// What a batch of changes makes of a tree: the new root, and the nodes to be written when it is committed.
 #[derive(Clone, Debug)]
@@ -99,19 +98,20 @@ pub(super) fn commit(tree: &mut Tree, update: Update) -> Result<(), Error> {
     if update.base_version != tree.version || update.base_root != tree.root.hash {
         return Err(Error::Stale { update: update.base_root, tree: tree.root.hash });
     }
-    for branches in update.branches.chunks(COMMIT_BRANCHES_AT_ONCE) {
-        // A place is loaded before it is written: many loads wait at a time, stores hardly do.
-        let place = |branch: &Branch| tree.hashes.get(branch.slot as usize).map_or(0, |pair| pair.0[0].0[0]);
-        black_box(branches.iter().fold(0, |touched, branch| touched ^ place(branch)));
-        for branch in branches.iter().filter(|branch| branch.write != Write::Nothing) {
+    for (number, branch) in update.branches.iter().enumerate() {
+        let later = update.branches.get(number + COMMIT_FETCH_AHEAD);
+        later.and_then(|later| tree.hashes.get(later.slot as usize)).inspect(|pair| prefetch(*pair));
+        if branch.write != Write::Nothing {
             write(&mut tree.hashes, branch.slot, Pair(branch.hashes));
             if branch.write == Write::Whole {
                 write(&mut tree.links, branch.slot, branch.links);
             }
         }
     }
-    for (slot, leaf) in update.leaves {
-        write(&mut tree.leaves, slot, leaf);
+    for (number, (slot, leaf)) in update.leaves.iter().enumerate() {
+        let later = update.leaves.get(number + COMMIT_FETCH_AHEAD);
+        later.and_then(|(slot, _)| tree.leaves.get(*slot as usize)).inspect(|leaf| prefetch(*leaf));
+        write(&mut tree.leaves, *slot, *leaf);
     }
     update.branch_slots.commit(&mut tree.free_branches);
     update.leaf_slots.commit(&mut tree.free_leaves);
