@@ -131,7 +131,7 @@ fn compose_runs_the_kafka_that_the_tests_run_and_builds_with_the_rust_that_the_c
         let rest = text.split(before).nth(1).unwrap_or_else(|| panic!("no {before}"));
         rest.split(after).next().unwrap().to_owned()
     };
-    let tested = between(&file("tests/cluster/pom.xml"), "<artifactId>kafka_2.13</artifactId><version>", "<");
+    let tested = between(&file("tests/cluster/pom.xml"), "<kafka.version>", "<");
     assert_eq!(between(&file("docker-compose.yml"), "image: apache/kafka:", "\n"), tested);
     let needed = between(&file("Cargo.toml"), "rust-version = \"", "\"");
     assert_eq!(between(&file("Dockerfile"), "FROM rust:", "-bookworm"), needed);

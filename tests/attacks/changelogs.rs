@@ -8,6 +8,9 @@ use cairn::ledger::{Changes, MemoryState, Tree, View};
 
 use crate::world::{Kept, World, changelog};
 
+/// What stands before a value in a changelog: the format and its event time.
+const HEAD_BYTES: usize = 1 + 8;
+
 const STORES: [&str; 8] = ["accounts", "chain", "coverage", "decisions", "expiries", "ids", "tip", "validators"];
 
 /// The state in the changelogs.
@@ -17,7 +20,7 @@ fn state(world: &World) -> MemoryState {
         for Kept { key, value, .. } in world.read(&changelog(table.name())) {
             let key = key.unwrap();
             if let [1, key @ ..] = &key[..] {
-                changes.set(table, key, value.as_deref().map(|value| &value[1..]));
+                changes.set(table, key, value.as_deref().map(|value| &value[HEAD_BYTES..]));
             }
         }
     }
@@ -25,8 +28,10 @@ fn state(world: &World) -> MemoryState {
     state
 }
 
+/// As the engine writes it: format, event time, value.
 fn entry(key: &[u8], value: &[u8]) -> Kept {
-    Kept::new([&[1], key].concat(), [&[1], value].concat())
+    let time_ms = 1_700_000_000_000_i64;
+    Kept::new([&[1], key].concat(), [&[2], &time_ms.to_be_bytes()[..], value].concat())
 }
 
 fn root(state: &MemoryState) -> Hash {
