@@ -6,9 +6,10 @@ use crate::tokens::{functions, identifiers, macro_calls};
 const FILE_LINES_MAX: usize = 400;
 const FUNCTION_LINES_MAX: usize = 70;
 
-/// The places where `unsafe` may stand: calls into librdkafka that its Rust wrapper does not offer, processor instructions for
+/// The places where `unsafe` may stand: calls into librdkafka and blst that their Rust wrappers do not offer, processor instructions for
 /// SHA-256 that not every processor has, and the hint that fetches memory ahead.
-const UNSAFE: [&str; 3] = ["topology/src/log/kafka/native/", "src/chain/sha256/", "src/ledger/prefetch.rs"];
+const UNSAFE: [&str; 4] =
+    ["topology/src/log/kafka/native/", "src/chain/sha256/", "src/consensus/bls/hash.rs", "src/ledger/prefetch.rs"];
 
 /// No tabs, nothing behind a line's end, one newline at the end of the file.
 pub(crate) fn whitespace(path: &str, text: &str) -> Vec<Breach> {

@@ -7,7 +7,7 @@ fn key(tag: u8) -> SecretKey {
 }
 
 fn claim(tag: u8, message: &[u8]) -> Claim {
-    Claim { key: key(tag).public_key(), message: message.to_vec(), signature: key(tag).sign(message) }
+    Claim { key: key(tag).public_key(), message: message.to_vec(), signature: key(tag).sign(message).to_bytes() }
 }
 
 #[test]
@@ -54,14 +54,29 @@ fn bytes_that_are_no_point_of_the_group_are_not_read() {
 }
 
 #[test]
+fn hashing_to_the_curve_gives_the_point_that_is_signed() {
+    // The secret key 1 signs a message with its hash.
+    let one = SecretKey::from_bytes(&std::array::from_fn(|at| u8::from(at == 31))).unwrap();
+    for length in [0, 1, 48, 300] {
+        let message = vec![7; length];
+        let hashed = p1_affines::from(&[hash::to_curve(&message, SIGNATURE_DST)]);
+        assert_eq!(hashed[0], blst_p1_affine::from(one.sign(&message).0), "{length} bytes");
+    }
+}
+
+#[test]
 fn a_batch_holds_exactly_when_every_claim_holds() {
-    let good: Vec<Claim> = (1..=20).map(|tag| claim(tag, &[tag, 7])).collect();
+    // Some keys sign once, others several times.
+    let good: Vec<Claim> = (1..=20u8).map(|tag| claim(tag.min(9) / 2 + 1, &[tag, 7])).collect();
     assert!(verify_all([]));
     assert!(verify_all(&good));
     for bad in 0..good.len() {
         let mut claims = good.clone();
         claims[bad].message.push(0);
         assert!(!verify_all(&claims), "claim {bad}");
+        let mut claims = good.clone();
+        claims[bad].signature = [0xff; 48];
+        assert!(!verify_all(&claims) && !claims[bad].holds(), "claim {bad}");
     }
 }
 

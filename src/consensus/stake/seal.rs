@@ -109,20 +109,18 @@ pub fn claims(standing: &Standing<'_>, header: &Header, hash: &Hash, seal: &Stak
     let keys = roster.place(proposer).and_then(|place| roster.keys(place));
     let keys = keys.ok_or_else(|| Flaw::Proposer(proposer.clone()))?;
     check_signers(standing, seal)?;
-    let reveal = bls::Signature::from_bytes(&seal.reveal).ok_or_else(|| Flaw::Reveal(proposer.clone()))?;
-    let attestation = bls::Signature::from_bytes(&seal.attestation).ok_or(Flaw::Attestation)?;
     Ok(Claims {
         proposer: proposer.clone(),
         signature: SignatureClaim { key: keys.ed25519.into(), header: *hash, signature: seal.signature },
         reveal: bls::Claim {
             key: keys.bls,
             message: signing::reveal(&header.genesis, header.height, author.round, &author.seed).to_vec(),
-            signature: reveal,
+            signature: seal.reveal,
         },
         attestation: bls::Claim {
             key: roster.aggregate_key(&seal.signers).ok_or(Flaw::Attestation)?,
             message: signing::attestation(hash).to_vec(),
-            signature: attestation,
+            signature: seal.attestation,
         },
     })
 }
