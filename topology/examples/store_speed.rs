@@ -38,10 +38,12 @@ fn main() -> topology::Result<()> {
     log.create_topics(&[TopicSpec { name: TOPIC.to_owned(), partition_count: 1, replication_factor: None, config }])?;
     let root = std::env::temp_dir().join(format!("store-speed-{}", std::process::id()));
 
-    let stores = count(&log, &clock, open(&root.join("first"), medium, &options)?, records, keys)?;
+    let resources = Resources::start(options)?;
+    let stores = open(&root.join("first"), medium, &resources)?;
+    let stores = count(&log, &clock, stores, &resources, records, keys)?;
     println!("closing after {} ms", timed(&clock, || stores.close())?);
     for (name, medium) in [("whole", medium), ("nothing", medium)] {
-        let mut stores = open(&root.join("second"), medium, &options)?;
+        let mut stores = open(&root.join("second"), medium, &resources)?;
         let cpu_ms = cpu_ms();
         let mut restore = Restore::new(log.clone(), plan(batch_bytes), Arc::new(clock.clone()));
         let ms = timed(&clock, || {
@@ -61,10 +63,19 @@ fn plan(batch_bytes: usize) -> Plan {
     Plan { partition: 0, changelogs, options: Options { batch_bytes, ..Options::default() } }
 }
 
-fn open(root: &std::path::Path, medium: Medium, options: &store::Options) -> topology::Result<Stores> {
+fn open(root: &std::path::Path, medium: Medium, resources: &Resources) -> topology::Result<Stores> {
     let state = StateDirectory::open(root, "app", InstanceId::new(0, 0))?;
-    let resources = Resources::start(options.clone())?;
-    Ok(Stores::open(vec![Spec::new("counts", medium)?], state.lock_task("count_0")?, &resources, [0; 32])?)
+    Ok(Stores::open(vec![Spec::new("counts", medium)?], state.lock_task("count_0")?, resources, [0; 32])?)
+}
+
+/// Commits the changelog of what is written.
+fn produce(producer: &mut impl Producer, stores: &mut Stores) -> topology::log::Result<()> {
+    producer.begin()?;
+    stores.changelog_records(|record| {
+        let (key, value) = (Some(record.key), record.value);
+        producer.send(&ProducerRecord { topic: TOPIC, partition: Some(0), timestamp_ms: 0, key, value, headers: &[] })
+    })?;
+    producer.commit(TIMEOUT)
 }
 
 /// Counts random keys, and commits.
@@ -72,6 +83,7 @@ fn count(
     log: &MemoryLog,
     clock: &SystemClock,
     mut stores: Stores,
+    resources: &Resources,
     records: u64,
     keys: u64,
 ) -> topology::Result<Stores> {
@@ -100,21 +112,7 @@ fn count(
             }
             Ok::<_, topology::Error>(())
         })?;
-        produce_us += busy(|| {
-            producer.begin()?;
-            stores.borrow_mut().changelog_records(|record| {
-                let (key, value) = (Some(record.key), record.value);
-                producer.send(&ProducerRecord {
-                    topic: TOPIC,
-                    partition: Some(0),
-                    timestamp_ms: 0,
-                    key,
-                    value,
-                    headers: &[],
-                })
-            })?;
-            producer.commit(TIMEOUT)
-        })?;
+        produce_us += busy(|| produce(&mut producer, &mut stores.borrow_mut()))?;
         let position = producer.delivered(&TopicPartition::new(TOPIC, 0)).map_or(0, |offset| offset + 1);
         let one_apply_us = busy(|| {
             stores.borrow_mut().commit(&[(0, position)], clock.now_ms())?;
@@ -123,16 +121,20 @@ fn count(
         apply_us += one_apply_us;
         longest_us = longest_us.max(one_apply_us);
         done += RECORDS_PER_COMMIT;
+        while !resources.has_room() {
+            resources.pace();
+        }
     }
     let ms = clock.monotonic_ms() - started;
     println!(
-        "count: {done} records, {} k/s, {} ms of CPU; of that this thread: update {} ms, changelog {} ms, apply {} ms (longest {} ms)",
+        "count: {done} records, {} k/s, {} ms of CPU; of that this thread: update {} ms, changelog {} ms, apply {} ms (longest {} ms); {} waits for room",
         done / (ms as u64).max(1),
         cpu_ms() - cpu_before,
         process_us / 1_000,
         produce_us / 1_000,
         apply_us / 1_000,
-        longest_us / 1_000
+        longest_us / 1_000,
+        resources.wait_count()
     );
     drop(counts);
     Rc::into_inner(stores).map(RefCell::into_inner).ok_or_else(|| topology::Error::stop("the stores are still in use"))

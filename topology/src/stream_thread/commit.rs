@@ -48,7 +48,10 @@ impl<L: Log> StreamThread<L> {
         let interval_passed = self.clock.monotonic_ms() >= self.commit_due_ms();
         let asked = self.running().any(|running| running.task.commit_requested());
         if interval_passed || asked || self.uncommitted_bytes() > self.config.uncommitted_max_bytes {
-            return self.commit(Then::GoOn);
+            let committed = self.commit(Then::GoOn)?;
+            // Once for all tasks: the group must not wait long for an answer.
+            self.resources.pace();
+            return Ok(committed);
         }
         Ok(false)
     }

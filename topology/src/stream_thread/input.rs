@@ -125,7 +125,8 @@ impl<L: Log> StreamThread<L> {
             self.running().filter_map(|task| task.task.next_wall_clock_ms()).map(|due| due - now_ms).min();
         let until_commit = self.wants_commit().then(|| self.commit_due_ms() - self.clock.monotonic_ms());
         let restoring = self.assigned.iter().flatten().any(|task| !matches!(task.phase, Phase::Running(_)));
-        let soon = restoring.then_some(10);
+        // Nothing tells the consumer's poll that stores are restored, or that there is room in them.
+        let soon = (restoring || !self.resources.has_room()).then_some(10);
         let asked = self.running().any(|task| task.task.commit_requested()).then_some(0);
         let mut until_next = None;
         for running in self.assigned.iter_mut().flatten().filter_map(Assigned::running_mut) {
@@ -138,13 +139,14 @@ impl<L: Log> StreamThread<L> {
         Duration::from_millis(u64::try_from(wait_ms.clamp(0, POLL_MAX_MS)).unwrap_or(0))
     }
 
-    /// Stops delivery of what tasks have no room for, and begins it where they are.
+    /// Stops delivery of what tasks have no room for, or the process's stores, and begins it where the tasks are.
     pub(super) fn direct_consumer(&mut self) -> Result<()> {
+        let has_room = self.resources.has_room();
         let Self { assigned, consumer, .. } = self;
         for task in assigned.iter_mut().flatten() {
             let Phase::Running(running) = &mut task.phase else { continue };
             for (input, partition) in task.partitions.iter().enumerate() {
-                direct(consumer, running, input, partition).map_err(log::Error::may_pass)?;
+                direct(consumer, running, input, partition, has_room).map_err(log::Error::may_pass)?;
             }
         }
         Ok(())
@@ -157,10 +159,11 @@ fn direct(
     running: &mut Running,
     input: usize,
     partition: &TopicPartition,
+    stores_have_room: bool,
 ) -> log::Result<()> {
     let Running { task, paused, .. } = running;
     let (partitions, paused) = (std::slice::from_ref(partition), &mut paused[input]);
-    if !task.has_room(input, *paused) {
+    if !stores_have_room || !task.has_room(input, *paused) {
         if !*paused {
             consumer.pause(partitions)?;
             *paused = true;

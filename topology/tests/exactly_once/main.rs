@@ -9,6 +9,7 @@
 //! group      other members
 //! identity   topics that are not the ones they were
 //! several_inputs  tasks that read several topics
+//! room       stores that are written more slowly than input comes
 //! stages     graphs of more than one stage; input that is not what it was
 //! steps      turn by turn, with a clock that is told the time
 //! ```
@@ -30,6 +31,7 @@ mod identity;
 mod joining;
 mod leaving;
 mod refusals;
+mod room;
 mod several_inputs;
 mod stages;
 mod steps;

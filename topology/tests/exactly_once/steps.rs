@@ -46,6 +46,19 @@ impl<L: Log> Instance<L> {
         config: Config,
         watched: watch::Options,
     ) -> Self {
+        let resources = Resources::start(Options::default()).unwrap();
+        Self::with(topology, log, clock, id, config, (watched, resources))
+    }
+
+    /// Whose topics are watched like this, and whose stores share these resources.
+    pub(crate) fn with(
+        topology: &Topology,
+        log: &L,
+        clock: Arc<dyn Clock>,
+        id: &str,
+        config: Config,
+        (watched, resources): (watch::Options, Resources),
+    ) -> Self {
         let names = create_topics(log);
         let known = Known::look_up(log, &names, Duration::from_secs(10)).unwrap();
         let directory = config
@@ -61,7 +74,7 @@ impl<L: Log> Instance<L> {
             log: log.clone(),
             metrics: metrics.clone(),
             state_directory: directory,
-            resources: Resources::start(topology::store::Options::default()).unwrap(),
+            resources,
             restorer: RestoreThread::start("restore", log.clone(), clock.clone()).unwrap(),
             watch: Watch::start(log.clone(), clock.clone(), known, watched).unwrap(),
             clock,

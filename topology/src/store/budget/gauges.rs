@@ -1,7 +1,7 @@
 //! What is in use of the budget.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::Budget;
 
@@ -14,12 +14,14 @@ pub(in crate::store) struct Gauges {
     table_count: AtomicUsize,
     /// Tasks whose segments could not be written, and that have not been told yet.
     failure_count: AtomicUsize,
+    /// How often a stream thread waited for room.
+    wait_count: AtomicU64,
 }
 
 impl Gauges {
     pub(in crate::store) fn new(budget: Budget) -> Self {
         let (segment_bytes, table_bytes, table_count, failure_count) = Default::default();
-        Self { budget, segment_bytes, table_bytes, table_count, failure_count }
+        Self { budget, segment_bytes, table_bytes, table_count, failure_count, wait_count: AtomicU64::new(0) }
     }
 
     pub(in crate::store) fn budget(&self) -> &Budget {
@@ -36,6 +38,14 @@ impl Gauges {
 
     pub(in crate::store) fn remove_segments(&self, bytes: usize) {
         self.segment_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    pub(in crate::store) fn wait_count(&self) -> u64 {
+        self.wait_count.load(Ordering::Relaxed)
+    }
+
+    pub(in crate::store) fn count_wait(&self) {
+        self.wait_count.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(in crate::store) fn failure_count(&self) -> usize {

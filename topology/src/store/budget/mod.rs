@@ -65,12 +65,13 @@ impl Budget {
         self.segment_bytes / 10 * 3
     }
 
-    /// From here on a commit waits for room, but no longer than 30 ms.
+    /// From here on a stream thread waits for room after its commits, but no longer than 30 ms.
     pub const fn slow_bytes(&self) -> usize {
         self.segment_bytes / 5 * 2
     }
 
-    /// From here on a commit waits until a fold is through, however long the disk takes for one.
+    /// From here on stream threads take no input, and restores wait, until a fold is through, however long the disk takes for one.
+    /// What was taken before is committed all the same: one commit's writes come on top of it.
     pub const fn full_bytes(&self) -> usize {
         self.segment_bytes / 5 * 3
     }

@@ -1,12 +1,14 @@
-//! Which task's segments are merged or written next, and what a commit does when there is no room for more.
+//! Which task's segments are merged or written next, and who waits when there is no room for more.
 //!
 //! ```text
-//! segments of all tasks      0 ........ pressing ........ slow .............. full ..........
-//! the folder                 by task    also the task with the most, however little
-//! a commit                   goes on             .        waits up to 30 ms   waits until a fold is through
+//! segments of all tasks   0 ........ pressing ........ slow ................. full ........
+//! the folder              by task    also the task with the most, however little
+//! a stream thread         goes on             .        waits up to 30 ms      ... and takes no input
+//!                                                      after its commits
+//! a restore               goes on             .                               waits for room
 //! ```
-//! So a commit waits for a disk only when the budget's share is used up: then for at most 30 ms each time, and where that does
-//! not help, for the fold under way, which is bounded by what fits into the share. A fold that fails ends the wait.
+//! So no commit waits for a disk, and a stream thread that has committed waits 30 ms at most, for all of its tasks together. What
+//! there is of segments is bounded all the same, since where there is no room it takes no input, and goes on answering its group.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
@@ -17,9 +19,9 @@ use crate::store::error::{Error, Kind, Result};
 use crate::store::locked;
 use crate::store::segments::{Committed, Door, Urgency};
 
-/// How long a commit waits while there is some room left.
-const SLOW: Duration = Duration::from_millis(30);
-/// How often it is looked again where there is none.
+/// How long a stream thread waits after a commit.
+const PACE: Duration = Duration::from_millis(30);
+/// How often a restore that waits looks whether there is room.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Who steps the folder.
@@ -29,7 +31,7 @@ pub(in crate::store) enum Drive {
     Thread,
     /// Each commit, as far as there is anything to do.
     Commits,
-    /// Whoever holds the resources; a commit only where there is no room.
+    /// Whoever holds the resources.
     Caller,
 }
 
@@ -93,41 +95,53 @@ impl Folder {
         door.and_then(|door| door.enter(|task| task.step(urgency))).unwrap_or(false)
     }
 
-    /// After a commit or a wish: has done what there is to do, and waits for room if there is none.
-    pub(in crate::store) fn settle(&self, task: &Committed) -> Result<()> {
+    /// After a commit or a wish: has done what there is to do, without waiting for it where there is a thread.
+    pub(in crate::store) fn settle(&self, task: &Committed) {
         match self.drive {
             Drive::Commits => while self.step() {},
-            Drive::Caller => while self.is_full() && self.step() {},
+            Drive::Caller => {}
             Drive::Thread => {
-                let presses = self.gauges.segment_bytes() >= self.gauges.budget().pressing_bytes();
-                if presses || task.wants_step() {
+                if self.gauges.segment_bytes() >= self.gauges.budget().pressing_bytes() || task.wants_step() {
                     self.wake();
                 }
-                self.wait_for_room()?;
             }
         }
-        Ok(())
     }
 
-    fn is_full(&self) -> bool {
-        self.gauges.segment_bytes() >= self.gauges.budget().full_bytes().max(1)
+    /// Whether more input may be taken.
+    pub(in crate::store) fn has_room(&self) -> bool {
+        self.gauges.segment_bytes() < self.gauges.budget().full_bytes().max(1)
     }
 
-    /// Whether a commit should be slowed down. A failure must reach its task, which this thread may have too.
+    /// Whether commits come faster than they are written. A failure must reach its task, which the thread that would wait
+    /// may have too.
     fn is_slow(&self) -> bool {
         self.gauges.segment_bytes() >= self.gauges.budget().slow_bytes().max(1) && self.gauges.failure_count() == 0
     }
 
-    fn wait_for_room(&self) -> Result<()> {
-        if self.is_slow() {
-            let (mut signal, _) = self
-                .room
-                .wait_timeout_while(locked(&self.signal), SLOW, |_| self.is_slow() && !self.is_dead())
-                .unwrap_or_else(PoisonError::into_inner);
-            while self.is_slow() && self.is_full() && !self.is_dead() {
+    /// Waits where commits come faster than they are written, but not long.
+    pub(super) fn pace(&self) {
+        if self.drive == Drive::Thread && self.is_slow() {
+            self.gauges.count_wait();
+            let waits = |_: &mut Signal| self.is_slow() && !self.is_dead();
+            drop(self.room.wait_timeout_while(locked(&self.signal), PACE, waits));
+        }
+    }
+
+    /// Waits until there is room, however long the disk takes: for what is read from changelogs, which nobody answers for
+    /// meanwhile. A failure of any task ends the wait.
+    pub(in crate::store) fn wait_for_room(&self) -> Result<()> {
+        if self.drive == Drive::Thread {
+            let mut signal = locked(&self.signal);
+            while !self.has_room() && self.gauges.failure_count() == 0 && !self.is_dead() {
                 signal = self.room.wait_timeout(signal, LOOK).unwrap_or_else(PoisonError::into_inner).0;
             }
         }
+        self.check_alive()
+    }
+
+    /// An error where nothing will be written any more.
+    pub(in crate::store) fn check_alive(&self) -> Result<()> {
         if self.is_dead() {
             let message = "the thread that writes stores has panicked: see the log above, and start again";
             return Err(Error::new(Kind::Dead, message));

@@ -35,7 +35,8 @@ impl std::fmt::Debug for Resources {
 }
 
 impl Resources {
-    /// With a thread that folds: stream threads do not wait for RocksDB's writes.
+    /// With a thread that folds: commits do not wait for RocksDB's writes. Who commits asks [`Resources::has_room`] before it takes
+    /// more input, and calls [`Resources::pace`] afterwards.
     pub fn start(options: Options) -> Result<Self> {
         let budget = Budget::of(options.memory_bytes);
         Self::new(options, budget, Drive::Thread)
@@ -47,8 +48,7 @@ impl Resources {
         Self::assemble(options, budget, Drive::Commits)
     }
 
-    /// Without a thread: [`Resources::step`] folds, and a commit only where there is no room. For tests and simulations, which
-    /// decide what happens when.
+    /// Without a thread: [`Resources::step`] folds, and nothing else. For tests and simulations, which decide what happens when.
     pub fn stepped(options: Options) -> Self {
         let budget = Budget::of(options.memory_bytes);
         Self::assemble(options, budget, Drive::Caller)
@@ -88,6 +88,23 @@ impl Resources {
     /// was nothing to do. A failure reaches the task's next commit.
     pub fn step(&self) -> bool {
         self.folder.step()
+    }
+
+    /// Whether more input may be taken: what is committed and not written yet has not used up its share of the memory
+    /// ([`Budget::full_bytes`]). Until there is room again a stream thread leaves input where it is.
+    pub fn has_room(&self) -> bool {
+        self.folder.has_room()
+    }
+
+    /// Slows down who commits faster than the thread that folds can write ([`Budget::slow_bytes`]): waits for room, 30 ms at most.
+    /// Without such a thread it does not wait.
+    pub fn pace(&self) {
+        self.folder.pace();
+    }
+
+    /// How often [`Resources::pace`] waited.
+    pub fn wait_count(&self) -> u64 {
+        self.gauges.wait_count()
     }
 
     /// What committed segments of all tasks take in memory now, in bytes.

@@ -62,12 +62,13 @@ impl Stores {
 
     /// Takes what a restore staged for these stores, which now stand here, as committed, in one step.
     pub(crate) fn apply(&mut self, metas: &[(usize, Meta)], now_ms: i64) -> Result<()> {
-        self.publish(metas, true, now_ms)
+        self.publish(metas, true, now_ms)?;
+        self.resources.folder().wait_for_room()
     }
 
     fn publish(&mut self, metas: &[(usize, Meta)], staged: bool, now_ms: i64) -> Result<()> {
         // First, so that a failure finds nothing half done.
-        self.committed.take_failure()?;
+        self.check_folder()?;
         if metas.is_empty() {
             return Ok(());
         }
@@ -88,19 +89,31 @@ impl Stores {
             }
         }
         self.flush.note_applied(added_bytes, now_ms);
-        self.resources.folder().settle(&self.committed)
+        self.resources.folder().settle(&self.committed);
+        Ok(())
+    }
+
+    /// What the folder met since this was asked last.
+    fn check_folder(&self) -> Result<()> {
+        self.resources.folder().check_alive()?;
+        let failure = self.committed.take_failure();
+        if failure.is_err() {
+            // It is tried again from now on, and there may be no commit that says so, if there is no room for one.
+            self.resources.folder().settle(&self.committed);
+        }
+        failure
     }
 
     /// Has a flush started if enough was committed since the last one, or long enough ago; returns whether it did. It does not
     /// wait for it. Call it now and then without commits too, so that what an idle store holds gets old no further, and so
     /// that what the folder met is heard of.
     pub fn flush_if_due(&mut self, now_ms: i64) -> Result<bool> {
-        self.committed.take_failure()?;
+        self.check_folder()?;
         let due = self.flush.is_due(now_ms);
         if due {
             self.committed.want_flush();
             self.flush.note_flushed();
-            self.resources.folder().settle(&self.committed)?;
+            self.resources.folder().settle(&self.committed);
         }
         Ok(due)
     }
