@@ -1,10 +1,12 @@
 //! Progress of long commands, on stderr: a line that moves for a person, log lines for everybody else.
 
 use std::io::IsTerminal;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use topology::clock::{Clock, SystemClock};
+use topology::updater::{self, Listener};
 
 /// Between two log lines, in ms.
 const INTERVAL_MS: i64 = 10_000;
@@ -48,6 +50,41 @@ impl Drop for Heights<'_> {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// Shows a person how far the engine's restores are. `None` where there is none: the engine says it in log lines.
+pub(crate) fn restore_listener() -> Option<Arc<dyn Listener>> {
+    std::io::stderr().is_terminal().then(|| Arc::new(Restores::default()) as Arc<dyn Listener>)
+}
+
+/// One bar for all stores together, while any is being restored.
+#[derive(Debug, Default)]
+struct Restores {
+    bar: Mutex<Option<ProgressBar>>,
+}
+
+impl Listener for Restores {
+    fn overall(&self, progress: Option<updater::Progress>) {
+        let mut bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(progress) = progress else {
+            if let Some(bar) = bar.take() {
+                bar.finish_and_clear();
+            }
+            return;
+        };
+        let bar = bar.get_or_insert_with(|| {
+            let bar = ProgressBar::new(progress.total);
+            let template =
+                "{spinner} restoring stores [{bar:30}] {human_pos} of {human_len} ({per_sec}, {eta} left) {msg}";
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style);
+            }
+            bar
+        });
+        bar.set_length(progress.total);
+        bar.set_position(progress.total.saturating_sub(progress.remaining));
+        bar.set_message(if progress.waiting { "waiting for an open transaction" } else { "" });
     }
 }
 

@@ -10,6 +10,7 @@ use topology::log::Log;
 use super::arguments;
 use super::error::{Error, Exit, Result};
 use super::graph::{self, Malicious};
+use super::progress;
 use super::report;
 use super::shell::Shell;
 use super::shutdown::Supervisor;
@@ -200,6 +201,7 @@ impl Engine {
             commit_interval_ms: self.commit_interval_ms,
             replication_factor: self.replication_factor,
             until_end: self.until_end,
+            restore_listener: progress::restore_listener(),
             ..Config::new(&self.application_id)
         }
     }

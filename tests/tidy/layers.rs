@@ -56,7 +56,7 @@ const ENGINE: &[&str] = &[
     "processor",
     "graph",
     "task",
-    "restore",
+    "updater",
     "watch",
     "stream_thread",
     "client",

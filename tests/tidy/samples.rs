@@ -40,7 +40,7 @@ fn the_engine_uses_upper_layers_only() {
     assert_eq!(found("topology/src/log/kafka/native.rs", "use super::super::record;"), CLEAN);
     assert_eq!(found("topology/src/log/kafka/native.rs", "mod tests { use super::super::super::record; }"), CLEAN);
     assert_eq!(found("topology/src/store/mod.rs", "use super::task::Task;"), [1]);
-    assert_eq!(found("topology/src/store/rocks.rs", "fn f() { crate::restore::run() }"), [1]);
+    assert_eq!(found("topology/src/store/rocks.rs", "fn f() { crate::updater::run() }"), [1]);
     assert_eq!(found("topology/src/task.rs", "use crate::{log::Record, stream_thread::Config};"), [1]);
     assert_eq!(found("topology/src/client/mod.rs", "use crate::stream_thread::Config;\nuse crate::Error;"), CLEAN);
     assert_eq!(found("topology/src/drawer/mod.rs", ""), [1]);

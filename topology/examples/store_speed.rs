@@ -10,9 +10,9 @@ use std::time::Duration;
 use topology::clock::{Clock, SystemClock};
 use topology::log::memory::MemoryLog;
 use topology::log::{Log, Producer, ProducerOptions, ProducerRecord, TopicPartition, TopicSpec};
-use topology::restore::{Changelog, Options, Plan, Restore};
 use topology::store::InstanceId;
 use topology::store::{self, KeyValueStore, Medium, Resources, Spec, StateDirectory, Stores};
+use topology::updater::{Changelog, Options, Plan, Restore};
 
 const TOPIC: &str = "app-counts-changelog";
 const TIMEOUT: Duration = Duration::from_secs(30);

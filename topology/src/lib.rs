@@ -13,7 +13,7 @@
 //! processor      the user's code and what it is given
 //! graph          sources -> processors (+ stores) -> sinks; checked, printable
 //! task           one sub-topology x one partition
-//! restore        changelogs back into stores
+//! updater        changelogs back into stores, beside the stream threads
 //! watch          whether topics are the ones that a run knew at its start
 //! stream_thread  poll -> process -> commit
 //! client         threads, state, shutdown
@@ -66,11 +66,11 @@ pub mod graph;
 pub mod log;
 pub mod metrics;
 pub mod processor;
-pub mod restore;
 pub mod store;
 pub mod stream_thread;
 pub mod task;
 pub mod test_driver;
+pub mod updater;
 pub mod watch;
 
 pub use error::{Class, Error, Result};

@@ -12,9 +12,9 @@ use crate::error::{Error, Result};
 use crate::graph::Topology;
 use crate::log::Log;
 use crate::metrics::Metrics;
-use crate::restore::RestoreThread;
 use crate::store::{Options as StoreOptions, Resources, StateDirectory};
 use crate::stream_thread::{self, Config, StreamThread};
+use crate::updater::UpdaterThread;
 use crate::watch::{Known, Options, Watch};
 
 /// How a client is.
@@ -92,7 +92,8 @@ impl Drop for End {
 
 fn run_to_end<L: Log>(config: Config, parts: Parts<L>) -> Result<()> {
     let Parts { stop, states, .. } = parts;
-    let restorer = RestoreThread::start("restore", parts.log.clone(), Arc::clone(&parts.clock))?;
+    let listener = config.restore_listener.clone();
+    let updater = UpdaterThread::start("updater", parts.log.clone(), Arc::clone(&parts.clock), listener)?;
     let watch = Watch::start(parts.log.clone(), Arc::clone(&parts.clock), parts.known, Options::default())?;
     let memory_bytes = config.memory_bytes;
     let resources = Resources::start(StoreOptions { memory_bytes, ..StoreOptions::default() })?;
@@ -107,7 +108,7 @@ fn run_to_end<L: Log>(config: Config, parts: Parts<L>) -> Result<()> {
             metrics: parts.metrics,
             state_directory: parts.directory,
             resources,
-            restorer,
+            restorer: updater.handle()?,
             watch,
             incarnations: Box::new(incarnation),
         },

@@ -1,12 +1,13 @@
 //! Settings, and the names that follow from them.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::graph::{Topology, changelog_topic};
 use crate::log::{ConsumerOptions, GroupOptions, Isolation, OutOfRange, ProducerOptions};
-use crate::restore;
 use crate::store;
+use crate::updater;
 
 /// How to run a topology. Names and defaults are those of Kafka Streams where there is a counterpart.
 ///
@@ -52,6 +53,8 @@ pub struct Config {
     pub replication_factor: Option<i32>,
     /// Process what is there at the start, finish what is held, commit, stop.
     pub until_end: bool,
+    /// Hears how far restores are. `None`: log lines say it now and then.
+    pub restore_listener: Option<Arc<dyn updater::Listener>>,
 }
 
 impl Config {
@@ -73,6 +76,7 @@ impl Config {
             fingerprint: [0; 32],
             replication_factor: None,
             until_end: false,
+            restore_listener: None,
         }
     }
 
@@ -136,11 +140,11 @@ pub(super) fn producer_options(config: &Config, topology: &Topology) -> Producer
     }
 }
 
-pub(super) fn restore_options(config: &Config) -> restore::Options {
-    restore::Options {
+pub(super) fn restore_options(config: &Config) -> updater::Options {
+    updater::Options {
         transaction_timeout_ms: i64::from(config.transaction_timeout_ms),
         client_id: format!("{}-restore", config.application_id),
-        ..restore::Options::default()
+        ..updater::Options::default()
     }
 }
 

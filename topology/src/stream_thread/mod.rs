@@ -46,9 +46,9 @@ use crate::error::{Class, Result};
 use crate::graph::Topology;
 use crate::log::{self, Awaited, Consumer, Log, TopicPartition};
 use crate::metrics::Metrics;
-use crate::restore::RestoreThread;
 use crate::store::{Resources, StateDirectory, Stores};
 use crate::task::TaskId;
+use crate::updater;
 use crate::watch::Watch;
 
 use assignment::{Assigned, Phase};
@@ -84,7 +84,7 @@ pub struct StreamThread<L: Log> {
     resources: Resources,
     consumer: L::Consumer,
     slots: Slots<L>,
-    restorer: RestoreThread<TaskId>,
+    restorer: updater::Handle<TaskId>,
     watch: Rc<Watch>,
     /// Tasks given up while the restorer had their stores; they come back from it.
     returning: BTreeSet<TaskId>,
@@ -125,7 +125,7 @@ pub struct Parts<L: Log> {
     /// What the stores of all tasks share.
     pub resources: Resources,
     /// Brings stores up to their changelogs.
-    pub restorer: RestoreThread<TaskId>,
+    pub restorer: updater::Handle<TaskId>,
     /// Watches over the topics.
     pub watch: Watch,
     /// Makes a random id for a new changelog.
@@ -254,7 +254,7 @@ impl<L: Log> StreamThread<L> {
     pub fn abandon(mut self) {
         self.release_all();
         self.discard_producers();
-        for finished in self.restorer.shutdown() {
+        for finished in self.restorer.close() {
             close_stores(&finished.task, finished.stores);
         }
         if let Err(error) = self.consumer.leave() {

@@ -18,9 +18,9 @@ use crate::error::{Class, Error, Result};
 use crate::graph::{OutputTopics, changelog_topic};
 use crate::log::{self, Committed, Isolation, Log, Offset, TopicPartition, Watermarks};
 use crate::processor::{InputRange, RuntimeOptions, Vouch};
-use crate::restore;
 use crate::store::{Fingerprint, Resources, Spec, StateDirectory, Stores};
 use crate::task::{CommittedInput, InputStart, Metadata, QueueOptions, Task, TaskId, TaskOptions};
+use crate::updater;
 
 use super::assignment::{Assigned, Beginning, Pending, Phase, Restoring, Running};
 use super::complaints::Subject;
@@ -86,11 +86,11 @@ impl<L: Log> StreamThread<L> {
                 self.config.fingerprint,
             )?,
         };
-        let changelogs = spec.stores.iter().map(|spec| restore::Changelog {
+        let changelogs = spec.stores.iter().map(|spec| updater::Changelog {
             topic: changelog_topic(&self.config.application_id, &spec.name),
             new_incarnation: (self.incarnations)(),
         });
-        let plan = restore::Plan {
+        let plan = updater::Plan {
             partition: task.id.partition,
             changelogs: changelogs.collect(),
             options: restore_options(&self.config),
@@ -100,8 +100,8 @@ impl<L: Log> StreamThread<L> {
     }
 
     /// A task's stores are back from the restorer. A task that cannot run yet keeps them, and waits to be taken over again.
-    fn start(&mut self, finished: restore::Finished<TaskId>) -> Result<()> {
-        let restore::Finished { task: id, stores, outcome } = finished;
+    fn start(&mut self, finished: updater::Finished<TaskId>) -> Result<()> {
+        let updater::Finished { task: id, stores, outcome } = finished;
         self.returning.remove(&id);
         let restoring = |task: &Assigned| match &task.phase {
             Phase::Restoring(restoring) if task.id == id => Some(restoring.clone()),
@@ -124,12 +124,12 @@ impl<L: Log> StreamThread<L> {
             Phase::Pending(Pending { stores, since_ms: now_ms - waited_ms, not_before_ms: now_ms + RETRY_MS })
         };
         let (phase, result) = match outcome {
-            restore::Outcome::Cancelled => (again(Some(Box::new(stores))), Ok(())),
-            restore::Outcome::Failed(error) => (again(Some(Box::new(stores))), Err(error)),
-            restore::Outcome::Restored(restored) => {
+            updater::Outcome::Cancelled => (again(Some(Box::new(stores))), Ok(())),
+            updater::Outcome::Failed(error) => (again(Some(Box::new(stores))), Err(error)),
+            updater::Outcome::Restored(restored) => {
                 self.metrics.add_restored(restored.iter().map(|store| store.records).sum());
                 tell_restored(&id, &restored);
-                let as_left = restored.iter().all(restore::Restored::is_as_left);
+                let as_left = restored.iter().all(updater::Restored::is_as_left);
                 match self.make_task(index, beginnings, (stores, as_left)) {
                     Ok(running) => {
                         if let Some(waited_ms) = self.complaints.over(&Subject::TakeOver(id.clone()), now_ms) {
@@ -248,11 +248,11 @@ fn open_stores(
 }
 
 /// One line per task: an operator sees from it whether a start read on or began from empty.
-fn tell_restored(task: &TaskId, restored: &[restore::Restored]) {
-    let count = |of: fn(&restore::Decision) -> bool| restored.iter().filter(|store| of(&store.decision)).count();
-    let continued = count(|decision| matches!(decision, restore::Decision::Continue(_)));
-    let rebuilt = count(|decision| matches!(decision, restore::Decision::Rebuild(_)));
-    let begun = count(|decision| matches!(decision, restore::Decision::Begin));
+fn tell_restored(task: &TaskId, restored: &[updater::Restored]) {
+    let count = |of: fn(&updater::Decision) -> bool| restored.iter().filter(|store| of(&store.decision)).count();
+    let continued = count(|decision| matches!(decision, updater::Decision::Continue(_)));
+    let rebuilt = count(|decision| matches!(decision, updater::Decision::Rebuild(_)));
+    let begun = count(|decision| matches!(decision, updater::Decision::Begin));
     let records: u64 = restored.iter().map(|store| store.records).sum();
     tracing::info!(%task, records, continued, rebuilt, begun, "restored");
 }

@@ -199,5 +199,5 @@ fn a_restore_thread_that_dies_ends_the_client() {
     let mut client =
         topology::client::Client::start(&topology(&topics()), FaultLog::new(log, &script), config(None)).unwrap();
     let error = wait(&mut client).unwrap_err();
-    assert!(error.to_string().contains("the restore thread has died"), "{error}");
+    assert!(error.to_string().contains("the thread that restores stores has died"), "{error}");
 }

@@ -9,10 +9,11 @@ use topology::clock::{Clock, ManualClock};
 use topology::graph::{Builder, Store, Topic, Topology};
 use topology::log::{Isolation, Kind, Log, Producer, ProducerOptions, ProducerRecord, TopicPartition, TopicSpec};
 use topology::metrics::Metrics;
-use topology::restore::{Changelog, Plan, Restore, RestoreThread};
 use topology::store::InstanceId;
 use topology::store::{Medium, Options, Resources, Spec, StateDirectory, Stores};
 use topology::stream_thread::{Parts, State, StreamThread};
+use topology::task::TaskId;
+use topology::updater::{Changelog, Plan, Restore, UpdaterThread};
 use topology::watch::{self, Known, Watch};
 
 use crate::counting::{assert_exact, produce, read, spec, topology};
@@ -25,6 +26,8 @@ const HOUR_MS: i64 = 60 * 60 * 1000;
 pub(crate) struct Instance<L: Log> {
     pub(crate) thread: StreamThread<L>,
     pub(crate) metrics: Arc<Metrics>,
+    /// Restores its stores, until it goes.
+    _updater: UpdaterThread<TaskId>,
 }
 
 impl<L: Log> Instance<L> {
@@ -67,6 +70,7 @@ impl<L: Log> Instance<L> {
             .map(|root| Arc::new(StateDirectory::open(root, &config.application_id, InstanceId::new(0, 0)).unwrap()));
         let metrics = Arc::new(Metrics::default());
         let mut incarnation = 0;
+        let updater = UpdaterThread::start("updater", log.clone(), clock.clone(), None).unwrap();
         let parts = Parts {
             topology: topology.clone(),
             instance_id: id.to_owned(),
@@ -75,7 +79,7 @@ impl<L: Log> Instance<L> {
             metrics: metrics.clone(),
             state_directory: directory,
             resources,
-            restorer: RestoreThread::start("restore", log.clone(), clock.clone()).unwrap(),
+            restorer: updater.handle().unwrap(),
             watch: Watch::start(log.clone(), clock.clone(), known, watched).unwrap(),
             clock,
             incarnations: Box::new(move || {
@@ -83,7 +87,7 @@ impl<L: Log> Instance<L> {
                 [incarnation; 16]
             }),
         };
-        Self { thread: StreamThread::new(config, parts).unwrap(), metrics }
+        Self { thread: StreamThread::new(config, parts).unwrap(), metrics, _updater: updater }
     }
 }
 
@@ -278,7 +282,7 @@ fn a_log_that_nobody_reaches_while_an_open_transaction_is_waited_for_is_no_reaso
     let script = Script::default();
     let clock = Arc::new(ManualClock::new(0));
     let changelog = Changelog { topic: "app-counts-changelog".to_owned(), new_incarnation: [1; 16] };
-    let plan = Plan { partition: 0, changelogs: vec![changelog], options: topology::restore::Options::default() };
+    let plan = Plan { partition: 0, changelogs: vec![changelog], options: topology::updater::Options::default() };
     let specs = vec![Spec::new("counts", Medium::Memory).unwrap()];
     let mut stores = Stores::in_memory(specs, [0; 32], &Resources::without_thread(Options::default())).unwrap();
     let mut restore = Restore::new(FaultLog::new(log.clone(), &script), plan, clock.clone());

@@ -12,9 +12,9 @@ use crate::clock::{Clock, ManualClock};
 use crate::error::Result;
 use crate::log::memory::MemoryLog;
 use crate::log::{Log, Offset, Producer, ProducerOptions, ProducerRecord, TopicPartition, TopicSpec};
-use crate::restore::{Changelog, Options, Plan, Progress, Restore, Restored};
 use crate::store::InstanceId;
 use crate::store::{self, Bounds, Covered, Direction, Medium, Resources, Spec, StateDirectory, Stores};
+use crate::updater::{Changelog, Options, Plan, Progress, Restore, Restored};
 
 pub(super) const TOPICS: [&str; 2] = ["app-a-changelog", "app-b-changelog"];
 pub(super) const FINGERPRINT: [u8; 32] = [5; 32];
@@ -171,6 +171,12 @@ pub(super) fn send_changelogs(producer: &mut LocalProducer, stores: &mut Stores)
             })
         })
         .unwrap();
+}
+
+/// As a task has them on a machine where it never was.
+pub(super) fn empty_stores() -> Stores {
+    let specs = vec![Spec::new("a", Medium::Memory).unwrap(), Spec::new("b", Medium::Memory).unwrap()];
+    Stores::in_memory(specs, FINGERPRINT, &Resources::without_thread(store::Options::default())).unwrap()
 }
 
 pub(super) fn step(restore: &mut Restore<MemoryLog>, stores: &mut Stores) -> Result<Progress> {

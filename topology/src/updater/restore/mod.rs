@@ -1,13 +1,22 @@
 //! One task's stores, restored step by step.
+//!
+//! ```text
+//! decision    pure: read on, rebuild, or begin
+//! replay      one store: what to do with what is read from its changelog
+//! ```
+
+pub(super) mod decision;
+pub(super) mod replay;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::replay::{Extent, Phase, Replay, Restored};
 use crate::clock::Clock;
 use crate::error::{Class, Error, Result};
 use crate::log::{self, Consumer, ConsumerOptions, Event, Isolation, Log, OutOfRange, Start, TopicPartition};
 use crate::store::Stores;
+use crate::updater::StoreProgress;
+use replay::{Extent, Phase, Replay, Restored};
 
 /// What to restore, and how.
 #[derive(Clone, Debug)]
@@ -131,6 +140,11 @@ impl<L: Log> Restore<L> {
             reading.check_patience(&self.log, &self.plan.options, self.clock.monotonic_ms())?;
         }
         Ok(progress)
+    }
+
+    /// How far each store is, and whether that is the end; `None` where it is not known yet from where to read.
+    pub(super) fn stores(&self) -> impl Iterator<Item = Option<(StoreProgress<'_>, bool)>> {
+        self.reading.iter().flat_map(|reading| &reading.replays).map(Replay::progress)
     }
 
     /// What was done with each store so far.

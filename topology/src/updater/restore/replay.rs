@@ -1,11 +1,12 @@
 //! One store being restored: what to do with what is read from its changelog.
 
 use super::decision::{Decision, Reason, Situation, decide};
-use super::machine::{Changelog, Options};
+use super::{Changelog, Options};
 use crate::error::Result;
 use crate::log::{Offset, Record, TopicPartition};
 use crate::store::changelog::{self, Entry, Origin};
 use crate::store::{Covered, Error, Kind, Meta, Stores};
+use crate::updater::StoreProgress;
 
 /// What was done with a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,6 +186,18 @@ impl Replay {
     pub(super) fn restored(&self) -> Restored {
         let decision = self.decision.unwrap_or(Decision::Rebuild(Reason::NoPosition));
         Restored { store: self.store, decision, records: self.records }
+    }
+
+    /// How far it is, and whether that is the end; `None` before it is known from where to read.
+    pub(super) fn progress(&self) -> Option<(StoreProgress<'_>, bool)> {
+        let progress = StoreProgress {
+            changelog: &self.partition,
+            first: self.first,
+            position: self.position,
+            end: self.end,
+            record_count: self.records,
+        };
+        (self.phase != Phase::Probing).then_some((progress, self.phase == Phase::Done))
     }
 
     /// How many offsets are to be read yet.

@@ -4,8 +4,8 @@ use super::world::{LocalProducer, TIMEOUT, World, covering, producer, send_chang
 use crate::Class;
 use crate::clock::{Clock, ManualClock};
 use crate::log::Producer;
-use crate::restore::Decision;
 use crate::store::{Medium, Stores};
+use crate::updater::Decision;
 
 /// A predecessor's open transaction: its records are in the log, undecided. (A real predecessor is fenced before its
 /// successor restores; what is open then belongs to somebody whom that fence does not reach.)

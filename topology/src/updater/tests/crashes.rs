@@ -3,9 +3,9 @@
 use super::world::{FINGERPRINT, RETENTION_MS, TIMEOUT, TOPICS, World, contents, records, step, writes};
 use crate::clock::Clock;
 use crate::log::{Isolation, Log, Producer, ProducerRecord, TopicPartition};
-use crate::restore::{Decision, Reason};
 use crate::store::changelog::{INCARNATION_KEY, Origin};
 use crate::store::{Covered, Medium};
+use crate::updater::{Decision, Reason};
 use crate::{Class, store};
 
 const ON_DISK: [Medium; 2] = [Medium::RocksDb, Medium::RocksDb];

@@ -1,0 +1,114 @@
+//! A stream thread's side of the updater.
+
+use std::sync::mpsc::{Receiver, Sender, TryRecvError};
+use std::time::Duration;
+
+use super::restore::Plan;
+use super::restore::replay::Restored;
+use crate::error::{Error, Result};
+use crate::store::Stores;
+
+/// Hands the stores of tasks, which `T` names, to the updater, and gets them back. Dropped, it takes none back: they are closed
+/// where they are.
+#[derive(Debug)]
+pub struct Handle<T> {
+    owner: Owner,
+    orders: Sender<Order<T>>,
+    finished: Receiver<Finished<T>>,
+}
+
+/// A task's stores, on their way back.
+#[derive(Debug)]
+pub struct Finished<T> {
+    /// Which task.
+    pub task: T,
+    /// Its stores.
+    pub stores: Stores,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// What became of a restore.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The stores hold all that is committed; what was done, by store.
+    Restored(Vec<Restored>),
+    /// It failed. The stores may be restored again, from where they are.
+    Failed(Error),
+    /// It was cancelled: by request, or because the updater ends.
+    Cancelled,
+}
+
+/// A handle's number.
+pub(super) type Owner = u64;
+
+/// What is asked of the updater.
+pub(super) enum Order<T> {
+    /// There is another handle, and this is where its stores go.
+    Open(Owner, Sender<Finished<T>>),
+    Restore(Box<Job<T>>),
+    Cancel(Owner, T),
+    /// The handle goes: it wants all its stores back.
+    Close(Owner),
+    /// All want theirs, and the thread ends.
+    End,
+}
+
+/// Stores to be restored.
+pub(super) struct Job<T> {
+    pub(super) owner: Owner,
+    pub(super) task: T,
+    pub(super) stores: Stores,
+    pub(super) plan: Plan,
+}
+
+impl<T> Handle<T> {
+    pub(super) fn new(owner: Owner, orders: Sender<Order<T>>, finished: Receiver<Finished<T>>) -> Self {
+        Self { owner, orders, finished }
+    }
+
+    /// Hands a task's stores over for restoring.
+    pub fn submit(&self, task: T, stores: Stores, plan: Plan) -> Result<()> {
+        self.order(Order::Restore(Box::new(Job { owner: self.owner, task, stores, plan })))
+    }
+
+    /// Asks for a task's stores back as they are. They may come back restored or failed all the same.
+    pub fn cancel(&self, task: T) -> Result<()> {
+        self.order(Order::Cancel(self.owner, task))
+    }
+
+    /// The next task that is finished, if there is one. An error: the updater has died, and all stores it had with it.
+    pub fn try_finished(&self) -> Result<Option<Finished<T>>> {
+        match self.finished.try_recv() {
+            Ok(finished) => Ok(Some(finished)),
+            Err(TryRecvError::Empty) => Ok(None),
+            Err(TryRecvError::Disconnected) => Err(dead()),
+        }
+    }
+
+    /// The next task that is finished, waiting for it up to `timeout`.
+    pub fn wait_finished(&self, timeout: Duration) -> Option<Finished<T>> {
+        self.finished.recv_timeout(timeout).ok()
+    }
+
+    /// Gives back all stores that the updater still had of this handle. Waits for the step it is at.
+    pub fn close(self) -> Vec<Finished<T>> {
+        // An updater that has ended, or died, has let go of the other end of the channel.
+        let _ = self.order(Order::Close(self.owner));
+        self.finished.iter().collect()
+    }
+
+    fn order(&self, order: Order<T>) -> Result<()> {
+        self.orders.send(order).map_err(|_| dead())
+    }
+}
+
+impl<T> Drop for Handle<T> {
+    fn drop(&mut self) {
+        let _ = self.orders.send(Order::Close(self.owner));
+    }
+}
+
+pub(super) fn dead() -> Error {
+    Error::stop("the thread that restores stores has died: see the log above, and start again")
+}

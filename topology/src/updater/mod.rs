@@ -1,0 +1,41 @@
+//! What brings stores up to their changelogs beside the stream threads: one updater per process.
+//!
+//! ```text
+//! restore     one task's stores, step by step: decide, read, apply
+//! turns       the tasks of all stream threads, in turns; a step at a time, so that a simulation may run it
+//! handle      a stream thread's side: hands stores over, and gets them back
+//! thread      the OS thread that steps the updater
+//! listener    hears how far it is
+//! telling     what it was told
+//! lines       the listener that writes log lines
+//! ```
+//! ```text
+//!   stream thread ── submit(task, stores, plan) ──> [ waiting .. | some being restored, in turns ] ──> Finished ──> its handle
+//!                 ── cancel(task) ────────────────────────^──────────────^                    (also where a handle goes)
+//! ```
+//! A restore follows a changelog up to where it ended when the restore began. A standby is the same with no such end: it has a
+//! place in the turns behind the restores, which someone waits for.
+//!
+//! Committed segments are folded into backends by a thread of their own (`store`): a write to a disk that is busy must not keep
+//! restores waiting, nor the other way round.
+//!
+//! This module may use `store`, `log`, `clock` and `error`; it knows nothing of graphs, and a task is a name to it.
+
+mod handle;
+mod lines;
+mod listener;
+pub(crate) mod restore;
+mod telling;
+#[cfg(test)]
+mod tests;
+mod thread;
+mod turns;
+
+pub use handle::{Finished, Handle, Outcome};
+pub use lines::LogLines;
+pub use listener::{Listener, StoreProgress};
+pub use restore::decision::{Decision, Reason, Situation, decide};
+pub use restore::replay::Restored;
+pub use restore::{Changelog, Options, Plan, Progress, Restore};
+pub use thread::UpdaterThread;
+pub use turns::{Orders, Turn, Updater};
