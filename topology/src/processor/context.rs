@@ -117,8 +117,8 @@ impl<'c, K: Data + ?Sized, V: Data + ?Sized> Context<'c, K, V> {
     /// at the first of them, and after a restart or a rewind that input begins there again. Law: no held record has caused an
     /// output, a store write or a dead letter, by any processor of the task. `None` holds nothing.
     ///
-    /// Inputs of which nothing is held go on being committed. So where it matters in which order records of several inputs were
-    /// taken, hold the first of each.
+    /// Of several inputs, records that were taken behind a held one and caused nothing come again with it, in the same order;
+    /// an input goes on being committed as far as its records have caused something.
     ///
     /// ```
     /// # use topology::graph::Builder;

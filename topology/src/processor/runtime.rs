@@ -10,6 +10,7 @@ use crate::store::{self, Stores};
 use super::beginning::InputRange;
 use super::dead_letter::{DeadLetter, OwnedDeadLetter};
 use super::input::{InputOptions, NO_CAUSE, TaskInput};
+use super::order::Order;
 use super::outputs::Outputs;
 use super::position::Position;
 use super::schedule::{Punctuation, PunctuationId, Schedule, Schedules};
@@ -38,6 +39,8 @@ pub struct Runtime {
     pub(super) outputs: Outputs,
     pub(super) now_ms: i64,
     inputs: Vec<TaskInput>,
+    /// Empty where there is but one input.
+    order: Order,
     /// The highest event time of all inputs.
     stream_time_ms: Option<i64>,
     upcoming: Upcoming,
@@ -60,6 +63,7 @@ impl Runtime {
             outputs: Outputs::new(options.topics),
             now_ms: options.now_ms,
             inputs: inputs.into_iter().map(TaskInput::new).collect(),
+            order: Order::default(),
             stream_time_ms: None,
             upcoming: Upcoming::default(),
             stores_as_left: options.stores_as_left,
@@ -149,9 +153,14 @@ impl Runtime {
         self.holds.iter().filter(|(_, held)| held.input == input).map(|(_, held)| held.offset).min()
     }
 
-    /// The offset of an input that a commit now would carry.
+    /// The offset of an input that a commit now would carry: that of the first record held; or of the first that was taken behind a
+    /// held one of another input, and caused nothing, so that a restart takes all in the same order.
     pub fn committable_offset(&self, input: usize) -> Offset {
-        self.held_from(input).unwrap_or(self.inputs[input].next_offset)
+        let taken = &self.inputs[input];
+        let behind = self.holds.iter().filter_map(|(_, held)| self.order.first_behind(*held, input)).min();
+        let behind = behind.map(|offset| offset.max(taken.highest_cause + 1).max(taken.committed_offset));
+        let held = self.held_from(input).into_iter().chain(behind).min();
+        held.map_or(taken.next_offset, |offset| offset.min(taken.next_offset))
     }
 
     /// Whether a commit now would move the committed offset of any input.
@@ -171,6 +180,7 @@ impl Runtime {
     pub(super) fn suspend(&mut self, from: Position) {
         self.suspended = true;
         self.inputs[from.input].next_offset = from.offset;
+        self.order.take_back(from);
     }
 
     /// What is known of records from the next offsets on is void: they will be delivered again.
@@ -204,6 +214,13 @@ impl Runtime {
     /// Stream time: the highest event time of all inputs, ms since 1970.
     pub fn stream_time_ms(&self) -> Option<i64> {
         self.stream_time_ms
+    }
+
+    /// Records of an input are about to be processed, from `first` on.
+    pub fn take(&mut self, first: Position) {
+        if self.inputs.len() > 1 {
+            self.order.take(first);
+        }
     }
 
     /// A run of records of an input is about to be handed over.
@@ -295,6 +312,11 @@ impl Runtime {
     /// A commit was made, with an offset for each input.
     pub fn committed(&mut self, offsets: impl IntoIterator<Item = Offset>) {
         self.inputs.iter_mut().zip(offsets).for_each(|(input, offset)| input.committed(offset));
+        if self.holds.is_empty() {
+            self.order.clear();
+        } else {
+            self.order.forget_committed(|input| self.inputs[input].committed_offset);
+        }
         self.commit_requested = false;
     }
 

@@ -212,6 +212,7 @@ impl Task {
         let Some(last) = records.last() else { return Ok(()) };
         let before_ms = self.runtime.stream_time_ms();
         self.processed = true;
+        self.runtime.take(Position::new(input, self.runtime.next_offset(input)));
         let source = &mut self.instance.sources[self.instance.source_of[input]];
         source.process_batch(input, records, &mut self.runtime).map_err(|error| self.refused(error))?;
         match self.runtime.is_suspended() {

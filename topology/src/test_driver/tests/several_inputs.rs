@@ -23,8 +23,10 @@ enum Habit {
     Filtered,
     /// Takes a record whose time is a multiple of five only behind a commit.
     Suspends,
-    /// Takes records three at a time, and holds them until then.
+    /// Takes records three at a time, and holds the first of them until then.
     Holds,
+    /// The same, of records that a filter lets through.
+    HoldsFiltered,
 }
 
 /// Sends on the digest behind each record. The digest is in a store, which several may share.
@@ -62,14 +64,14 @@ impl Processor for Digest {
                 Ok(())
             }
             Habit::Plain | Habit::Filtered | Habit::Suspends => self.take(at, timestamp_ms, stream_ms, context),
-            Habit::Holds => {
+            Habit::Holds | Habit::HoldsFiltered => {
                 self.held.push((at, timestamp_ms, stream_ms));
                 if self.held.len() == 3 {
                     for (at, timestamp_ms, stream_ms) in std::mem::take(&mut self.held) {
                         self.take(at, timestamp_ms, stream_ms, context)?;
                     }
                 }
-                context.hold_from(self.held.iter().map(|(at, ..)| *at).collect::<Vec<_>>());
+                context.hold_from(self.held.first().map(|(at, ..)| *at));
                 Ok(())
             }
         }
@@ -81,6 +83,11 @@ impl Processor for Digest {
         }
         Ok(())
     }
+}
+
+/// What the filter of [`Habit::HoldsFiltered`] lets through.
+fn passes(timestamp_ms: i64) -> bool {
+    timestamp_ms % 3 != 0
 }
 
 /// One source of both topics, or one of each.
@@ -96,6 +103,9 @@ fn digesting(is_one_source: bool, habit: Habit) -> Topology {
         let merged = streams.into_iter().reduce(|merged, stream| merged.merge(&stream)).unwrap();
         streams = vec![merged.filter(|_| true)];
     }
+    if habit == Habit::HoldsFiltered {
+        streams = streams.into_iter().map(|stream| stream.filter(|record| passes(record.timestamp_ms))).collect();
+    }
     for stream in streams {
         let digesting = stream.with_store(&digests);
         digesting
@@ -107,7 +117,7 @@ fn digesting(is_one_source: bool, habit: Habit) -> Topology {
 
 /// The digests of two inputs whose records have these times, merged by the time of their heads: written without any of the
 /// engine's code. `None` is a record that cannot be decoded.
-fn expected(inputs: &[Vec<(i64, bool)>; 2]) -> (Vec<i64>, usize) {
+fn expected(inputs: &[Vec<(i64, bool)>; 2], habit: Habit) -> (Vec<i64>, usize) {
     let (mut next, mut stream_ms, mut digests) = ([0, 0], -1, Vec::new());
     let mut letters = 0;
     loop {
@@ -124,6 +134,9 @@ fn expected(inputs: &[Vec<(i64, bool)>; 2]) -> (Vec<i64>, usize) {
             continue;
         }
         stream_ms = stream_ms.max(timestamp_ms);
+        if habit == Habit::HoldsFiltered && !passes(timestamp_ms) {
+            continue;
+        }
         let before = digests.last().copied().unwrap_or(0);
         digests.push(digest(before, Position::new(input, offset), timestamp_ms, stream_ms));
     }
@@ -180,7 +193,7 @@ proptest! {
     fn input_that_is_there_is_taken_in_one_order_whatever_the_batches_pauses_and_crashes(
         (is_one_source, habit) in prop_oneof![
             Just((true, Habit::Plain)), Just((false, Habit::Plain)), Just((true, Habit::Suspends)),
-            Just((false, Habit::Suspends)), Just((true, Habit::Holds)), Just((true, Habit::Filtered)),
+            Just((false, Habit::Suspends)), Just((true, Habit::Holds)), Just((true, Habit::HoldsFiltered)), Just((true, Habit::Filtered)),
             Just((false, Habit::Filtered)),
         ],
         a in prop::collection::vec((-1_i64..40, prop::bool::weighted(0.9)), 0..40),
@@ -207,12 +220,13 @@ proptest! {
             }
         }
         driver.commit_all().unwrap();
-        let (mut digests, letters) = expected(&inputs);
-        if habit == Habit::Holds {
+        let (mut digests, letters) = expected(&inputs, habit);
+        let holds = matches!(habit, Habit::Holds | Habit::HoldsFiltered);
+        if holds {
             digests.truncate(digests.len() / 3 * 3);
         }
         prop_assert_eq!(numbers(driver.read("out")), digests);
-        if habit != Habit::Holds {
+        if !holds {
             prop_assert_eq!(driver.read("a-dead-letters").len() + driver.read("b-dead-letters").len(), letters);
             for (topic, records) in ["a", "b"].iter().zip(&inputs) {
                 prop_assert_eq!(driver.committed_offset(topic), Some(records.len() as i64));

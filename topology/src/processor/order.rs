@@ -1,0 +1,92 @@
+//! In which order the records of several inputs were taken.
+
+use std::collections::VecDeque;
+
+use crate::log::Offset;
+
+use super::position::Position;
+
+/// The runs of records that a task took, in order, from the first on that may be held yet.
+///
+/// ```text
+///   taken   b0 b1 b2 │ a0 │ b3 b4 │ a1 a2 │            a holds nothing, b from 1
+///   runs    (b, 0)   (a, 0) (b, 3)  (a, 1)
+///   behind b1 came first of a: a0
+/// ```
+/// After a restart a task takes records again from the committed offsets on. To take them in the same order as before, it must
+/// find those of other inputs that came behind a held one. A task of one input needs none of this.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    /// Where each begins; it ends where the next one of its input begins.
+    runs: VecDeque<Position>,
+}
+
+impl Order {
+    /// Records of an input are taken, from this one on.
+    pub(super) fn take(&mut self, first: Position) {
+        if self.runs.back().is_none_or(|last| last.input != first.input) {
+            self.runs.push_back(first);
+        }
+    }
+
+    /// Records of an input, from this one on, were not taken after all.
+    pub(super) fn take_back(&mut self, from: Position) {
+        self.runs.retain(|run| run.input != from.input || run.offset < from.offset);
+    }
+
+    /// Of an input the first record that was taken behind `held`, where one was.
+    pub(super) fn first_behind(&self, held: Position, input: usize) -> Option<Offset> {
+        let of_held = self.runs.iter().rposition(|run| run.input == held.input && run.offset <= held.offset)?;
+        self.runs.iter().skip(of_held).find(|run| run.input == input).map(|run| run.offset)
+    }
+
+    /// Forgets runs in front of which nothing is held: `committed` tells the committed offset of an input.
+    pub(super) fn forget_committed(&mut self, committed: impl Fn(usize) -> Offset) {
+        while let Some(run) = self.runs.front() {
+            let end = self.runs.iter().skip(1).find(|next| next.input == run.input).map(|next| next.offset);
+            if end.is_none_or(|end| end > committed(run.input)) {
+                break;
+            }
+            self.runs.pop_front();
+        }
+    }
+
+    /// Everything that was taken is committed.
+    pub(super) fn clear(&mut self) {
+        self.runs.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: usize = 0;
+    const B: usize = 1;
+
+    fn drawn() -> Order {
+        let mut order = Order::default();
+        for (input, offset) in [(B, 0), (A, 0), (B, 3), (B, 4), (A, 1)] {
+            order.take(Position::new(input, offset));
+        }
+        order
+    }
+
+    #[test]
+    fn the_first_record_behind_a_held_one_is_found_for_each_input() {
+        let order = drawn();
+        assert_eq!(order.first_behind(Position::new(B, 1), A), Some(0));
+        assert_eq!(order.first_behind(Position::new(B, 4), A), Some(1));
+        assert_eq!(order.first_behind(Position::new(A, 0), B), Some(3));
+        assert_eq!(order.first_behind(Position::new(A, 2), B), None);
+    }
+
+    #[test]
+    fn what_was_not_taken_or_is_committed_is_forgotten() {
+        let mut order = drawn();
+        order.take_back(Position::new(A, 1));
+        assert_eq!(order.first_behind(Position::new(B, 3), A), None);
+        order.forget_committed(|input| if input == B { 3 } else { 0 });
+        assert_eq!(order.runs, [Position::new(A, 0), Position::new(B, 3)]);
+    }
+}
