@@ -4,7 +4,7 @@
 //! record      what flows along an edge, typed
 //! position    places in a task's inputs
 //! input       one input: how far it was taken, committed and held
-//! order       in which order records of several inputs were taken
+//! interleaving in which order records of several inputs were taken
 //! beginning   where an input begins
 //! stream_time the highest event time of an input, as of its offsets
 //! context     what a processor may do besides writing to its stores
@@ -26,8 +26,8 @@ mod context;
 mod dead_letter;
 mod failure;
 mod input;
+mod interleaving;
 mod node;
-mod order;
 mod outputs;
 mod position;
 mod record;

@@ -10,7 +10,7 @@ use crate::store::{self, Stores};
 use super::beginning::InputRange;
 use super::dead_letter::{DeadLetter, OwnedDeadLetter};
 use super::input::{InputOptions, NO_CAUSE, TaskInput};
-use super::order::Order;
+use super::interleaving::Interleaving;
 use super::outputs::Outputs;
 use super::position::Position;
 use super::schedule::{Punctuation, PunctuationId, Schedule, Schedules};
@@ -40,7 +40,7 @@ pub struct Runtime {
     pub(super) now_ms: i64,
     inputs: Vec<TaskInput>,
     /// Empty where there is but one input.
-    order: Order,
+    interleaving: Interleaving,
     /// The highest event time of all inputs.
     stream_time_ms: Option<i64>,
     upcoming: Upcoming,
@@ -63,7 +63,7 @@ impl Runtime {
             outputs: Outputs::new(options.topics),
             now_ms: options.now_ms,
             inputs: inputs.into_iter().map(TaskInput::new).collect(),
-            order: Order::default(),
+            interleaving: Interleaving::default(),
             stream_time_ms: None,
             upcoming: Upcoming::default(),
             stores_as_left: options.stores_as_left,
@@ -157,7 +157,7 @@ impl Runtime {
     /// held one of another input, and caused nothing, so that a restart takes all in the same order.
     pub fn committable_offset(&self, input: usize) -> Offset {
         let taken = &self.inputs[input];
-        let behind = self.holds.iter().filter_map(|(_, held)| self.order.first_behind(*held, input)).min();
+        let behind = self.holds.iter().filter_map(|(_, held)| self.interleaving.first_behind(*held, input)).min();
         let behind = behind.map(|offset| offset.max(taken.highest_cause + 1).max(taken.committed_offset));
         let held = self.held_from(input).into_iter().chain(behind).min();
         held.map_or(taken.next_offset, |offset| offset.min(taken.next_offset))
@@ -180,7 +180,7 @@ impl Runtime {
     pub(super) fn suspend(&mut self, from: Position) {
         self.suspended = true;
         self.inputs[from.input].next_offset = from.offset;
-        self.order.take_back(from);
+        self.interleaving.take_back(from);
     }
 
     /// What is known of records from the next offsets on is void: they will be delivered again.
@@ -219,7 +219,7 @@ impl Runtime {
     /// Records of an input are about to be processed, from `first` on.
     pub fn take(&mut self, first: Position) {
         if self.inputs.len() > 1 {
-            self.order.take(first);
+            self.interleaving.take(first);
         }
     }
 
@@ -313,9 +313,9 @@ impl Runtime {
     pub fn committed(&mut self, offsets: impl IntoIterator<Item = Offset>) {
         self.inputs.iter_mut().zip(offsets).for_each(|(input, offset)| input.committed(offset));
         if self.holds.is_empty() {
-            self.order.clear();
+            self.interleaving.clear();
         } else {
-            self.order.forget_committed(|input| self.inputs[input].committed_offset);
+            self.interleaving.forget_committed(|input| self.inputs[input].committed_offset);
         }
         self.commit_requested = false;
     }

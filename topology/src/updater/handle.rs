@@ -13,7 +13,7 @@ use crate::store::Stores;
 #[derive(Debug)]
 pub struct Handle<T> {
     owner: Owner,
-    orders: Sender<Order<T>>,
+    requests: Sender<Request<T>>,
     finished: Receiver<Finished<T>>,
 }
 
@@ -43,7 +43,7 @@ pub enum Outcome {
 pub(super) type Owner = u64;
 
 /// What is asked of the updater.
-pub(super) enum Order<T> {
+pub(super) enum Request<T> {
     /// There is another handle, and this is where its stores go.
     Open(Owner, Sender<Finished<T>>),
     Restore(Box<Job<T>>),
@@ -63,18 +63,18 @@ pub(super) struct Job<T> {
 }
 
 impl<T> Handle<T> {
-    pub(super) fn new(owner: Owner, orders: Sender<Order<T>>, finished: Receiver<Finished<T>>) -> Self {
-        Self { owner, orders, finished }
+    pub(super) fn new(owner: Owner, requests: Sender<Request<T>>, finished: Receiver<Finished<T>>) -> Self {
+        Self { owner, requests, finished }
     }
 
     /// Hands a task's stores over for restoring.
     pub fn submit(&self, task: T, stores: Stores, plan: Plan) -> Result<()> {
-        self.order(Order::Restore(Box::new(Job { owner: self.owner, task, stores, plan })))
+        self.request(Request::Restore(Box::new(Job { owner: self.owner, task, stores, plan })))
     }
 
     /// Asks for a task's stores back as they are. They may come back restored or failed all the same.
     pub fn cancel(&self, task: T) -> Result<()> {
-        self.order(Order::Cancel(self.owner, task))
+        self.request(Request::Cancel(self.owner, task))
     }
 
     /// The next task that is finished, if there is one. An error: the updater has died, and all stores it had with it.
@@ -94,18 +94,18 @@ impl<T> Handle<T> {
     /// Gives back all stores that the updater still had of this handle. Waits for the step it is at.
     pub fn close(self) -> Vec<Finished<T>> {
         // An updater that has ended, or died, has let go of the other end of the channel.
-        let _ = self.order(Order::Close(self.owner));
+        let _ = self.request(Request::Close(self.owner));
         self.finished.iter().collect()
     }
 
-    fn order(&self, order: Order<T>) -> Result<()> {
-        self.orders.send(order).map_err(|_| dead())
+    fn request(&self, request: Request<T>) -> Result<()> {
+        self.requests.send(request).map_err(|_| dead())
     }
 }
 
 impl<T> Drop for Handle<T> {
     fn drop(&mut self) {
-        let _ = self.orders.send(Order::Close(self.owner));
+        let _ = self.requests.send(Request::Close(self.owner));
     }
 }
 

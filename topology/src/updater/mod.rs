@@ -38,4 +38,4 @@ pub use restore::decision::{Decision, Reason, Situation, decide};
 pub use restore::replay::Restored;
 pub use restore::{Changelog, Options, Plan, Progress, Restore};
 pub use thread::UpdaterThread;
-pub use turns::{Orders, Turn, Updater};
+pub use turns::{Handles, Turn, Updater};

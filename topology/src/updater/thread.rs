@@ -4,21 +4,21 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::handle::{Handle, Order};
-use super::turns::{Orders, Turn, Updater};
+use super::handle::{Handle, Request};
+use super::turns::{Handles, Turn, Updater};
 use super::{Listener, LogLines};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::log::Log;
 
-/// How long a step may wait for data, and the thread for an order while it has restores that are to be tried again.
+/// How long a step may wait for data, and the thread for a request while it has restores that are to be tried again.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// A thread that restores the stores of tasks, which `T` names, for any number of stream threads. Dropped, it gives all stores
 /// back to their handles as they are, and ends.
 #[derive(Debug)]
 pub struct UpdaterThread<T> {
-    orders: Orders<T>,
+    handles: Handles<T>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -31,7 +31,7 @@ impl<T: PartialEq + Send + 'static> UpdaterThread<T> {
         listener: Option<Arc<dyn Listener>>,
     ) -> Result<Self> {
         let listener = listener.unwrap_or_else(|| Arc::new(LogLines::new(Arc::clone(&clock))));
-        let (mut updater, orders) = Updater::new(log, clock, listener);
+        let (mut updater, handles) = Updater::new(log, clock, listener);
         let body = move || {
             loop {
                 match updater.step(PAUSE) {
@@ -45,18 +45,18 @@ impl<T: PartialEq + Send + 'static> UpdaterThread<T> {
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(body);
         let thread =
             thread.map_err(|error| Error::stop("cannot start the thread that restores stores").caused_by(error))?;
-        Ok(Self { orders, thread: Some(thread) })
+        Ok(Self { handles, thread: Some(thread) })
     }
 
     /// A handle for another stream thread.
     pub fn handle(&self) -> Result<Handle<T>> {
-        self.orders.handle()
+        self.handles.handle()
     }
 }
 
 impl<T> Drop for UpdaterThread<T> {
     fn drop(&mut self) {
-        self.orders.send(Order::End);
+        self.handles.send(Request::End);
         if let Some(thread) = self.thread.take() {
             // A panic in the thread was reported where it happened; its stores are gone, and their changelogs are not.
             let _ = thread.join();

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel}
 use std::time::Duration;
 
 use super::Listener;
-use super::handle::{Finished, Handle, Job, Order, Outcome, Owner, dead};
+use super::handle::{Finished, Handle, Job, Outcome, Owner, Request, dead};
 use super::restore::{Progress, Restore};
 use super::telling::Telling;
 use crate::clock::Clock;
@@ -29,7 +29,7 @@ pub struct Updater<T, L: Log> {
     log: L,
     clock: Arc<dyn Clock>,
     listener: Arc<dyn Listener>,
-    incoming: Receiver<Order<T>>,
+    incoming: Receiver<Request<T>>,
     /// Where the stores of each handle go.
     homes: BTreeMap<Owner, Sender<Finished<T>>>,
     waiting: VecDeque<Job<T>>,
@@ -38,8 +38,8 @@ pub struct Updater<T, L: Log> {
 }
 
 /// Makes handles of an updater. Cheap to clone.
-pub struct Orders<T> {
-    orders: Sender<Order<T>>,
+pub struct Handles<T> {
+    requests: Sender<Request<T>>,
     next_owner: Arc<AtomicU64>,
 }
 
@@ -75,8 +75,8 @@ struct Failing {
 
 impl<T: PartialEq, L: Log> Updater<T, L> {
     /// An updater, and what makes its handles.
-    pub fn new(log: L, clock: Arc<dyn Clock>, listener: Arc<dyn Listener>) -> (Self, Orders<T>) {
-        let (orders, incoming) = channel();
+    pub fn new(log: L, clock: Arc<dyn Clock>, listener: Arc<dyn Listener>) -> (Self, Handles<T>) {
+        let (requests, incoming) = channel();
         let updater = Self {
             log,
             clock,
@@ -87,15 +87,15 @@ impl<T: PartialEq, L: Log> Updater<T, L> {
             active: VecDeque::new(),
             ended: false,
         };
-        (updater, Orders { orders, next_owner: Arc::default() })
+        (updater, Handles { requests, next_owner: Arc::default() })
     }
 
-    /// Takes what was ordered, and brings the task whose turn it is a step further. A step waits for data up to `timeout` where
+    /// Takes what was asked, and brings the task whose turn it is a step further. A step waits for data up to `timeout` where
     /// this is the only task, and a tenth of it where others are waiting for their turns.
     pub fn step(&mut self, timeout: Duration) -> Turn {
         loop {
             match self.incoming.try_recv() {
-                Ok(order) => self.take(order),
+                Ok(request) => self.take(request),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => self.end(),
             }
@@ -121,29 +121,29 @@ impl<T: PartialEq, L: Log> Updater<T, L> {
         Turn::Stepped
     }
 
-    /// Waits for an order, up to `timeout`.
+    /// Waits for a request, up to `timeout`.
     pub(super) fn wait(&mut self, timeout: Option<Duration>) {
-        let order = match timeout {
+        let request = match timeout {
             Some(timeout) => self.incoming.recv_timeout(timeout),
             None => self.incoming.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
-        match order {
-            Ok(order) => self.take(order),
+        match request {
+            Ok(request) => self.take(request),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => self.end(),
         }
     }
 
-    fn take(&mut self, order: Order<T>) {
-        match order {
-            Order::Open(owner, home) => drop(self.homes.insert(owner, home)),
-            Order::Restore(job) => self.waiting.push_back(*job),
-            Order::Cancel(owner, task) => self.give_back(|of, name| of == owner && *name == task),
-            Order::Close(owner) => {
+    fn take(&mut self, request: Request<T>) {
+        match request {
+            Request::Open(owner, home) => drop(self.homes.insert(owner, home)),
+            Request::Restore(job) => self.waiting.push_back(*job),
+            Request::Cancel(owner, task) => self.give_back(|of, name| of == owner && *name == task),
+            Request::Close(owner) => {
                 self.give_back(|of, _| of == owner);
                 self.homes.remove(&owner);
             }
-            Order::End => self.end(),
+            Request::End => self.end(),
         }
     }
 
@@ -243,29 +243,29 @@ impl<T, L: Log> Active<T, L> {
     }
 }
 
-impl<T> Orders<T> {
+impl<T> Handles<T> {
     /// A handle for another stream thread. An error: the updater has died.
     pub fn handle(&self) -> Result<Handle<T>> {
         let owner = self.next_owner.fetch_add(1, Ordering::Relaxed);
         let (home, finished) = channel();
-        self.orders.send(Order::Open(owner, home)).map_err(|_| dead())?;
-        Ok(Handle::new(owner, self.orders.clone(), finished))
+        self.requests.send(Request::Open(owner, home)).map_err(|_| dead())?;
+        Ok(Handle::new(owner, self.requests.clone(), finished))
     }
 
-    pub(super) fn send(&self, order: Order<T>) {
-        // One that has ended needs no order.
-        let _ = self.orders.send(order);
+    pub(super) fn send(&self, request: Request<T>) {
+        // One that has ended needs no request.
+        let _ = self.requests.send(request);
     }
 }
 
-impl<T> Clone for Orders<T> {
+impl<T> Clone for Handles<T> {
     fn clone(&self) -> Self {
-        Self { orders: self.orders.clone(), next_owner: Arc::clone(&self.next_owner) }
+        Self { requests: self.requests.clone(), next_owner: Arc::clone(&self.next_owner) }
     }
 }
 
-impl<T> fmt::Debug for Orders<T> {
+impl<T> fmt::Debug for Handles<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Orders").finish_non_exhaustive()
+        f.debug_struct("Handles").finish_non_exhaustive()
     }
 }

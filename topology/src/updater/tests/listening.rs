@@ -53,8 +53,8 @@ impl Listener for Heard {
 
 fn updater(world: &World) -> (Updater<u32, MemoryLog>, Handle<u32>, Arc<Heard>) {
     let heard = Arc::new(Heard::default());
-    let (updater, orders) = Updater::new(world.log.clone(), Arc::new(world.clock.clone()), heard.clone());
-    let handle = orders.handle().unwrap();
+    let (updater, handles) = Updater::new(world.log.clone(), Arc::new(world.clock.clone()), heard.clone());
+    let handle = handles.handle().unwrap();
     (updater, handle, heard)
 }
 

@@ -16,12 +16,12 @@ use super::position::Position;
 /// After a restart a task takes records again from the committed offsets on. To take them in the same order as before, it must
 /// find those of other inputs that came behind a held one. A task of one input needs none of this.
 #[derive(Debug, Default)]
-pub(super) struct Order {
+pub(super) struct Interleaving {
     /// Where each begins; it ends where the next one of its input begins.
     runs: VecDeque<Position>,
 }
 
-impl Order {
+impl Interleaving {
     /// Records of an input are taken, from this one on.
     pub(super) fn take(&mut self, first: Position) {
         if self.runs.back().is_none_or(|last| last.input != first.input) {
@@ -64,29 +64,29 @@ mod tests {
     const A: usize = 0;
     const B: usize = 1;
 
-    fn drawn() -> Order {
-        let mut order = Order::default();
+    fn drawn() -> Interleaving {
+        let mut drawn = Interleaving::default();
         for (input, offset) in [(B, 0), (A, 0), (B, 3), (B, 4), (A, 1)] {
-            order.take(Position::new(input, offset));
+            drawn.take(Position::new(input, offset));
         }
-        order
+        drawn
     }
 
     #[test]
     fn the_first_record_behind_a_held_one_is_found_for_each_input() {
-        let order = drawn();
-        assert_eq!(order.first_behind(Position::new(B, 1), A), Some(0));
-        assert_eq!(order.first_behind(Position::new(B, 4), A), Some(1));
-        assert_eq!(order.first_behind(Position::new(A, 0), B), Some(3));
-        assert_eq!(order.first_behind(Position::new(A, 2), B), None);
+        let drawn = drawn();
+        assert_eq!(drawn.first_behind(Position::new(B, 1), A), Some(0));
+        assert_eq!(drawn.first_behind(Position::new(B, 4), A), Some(1));
+        assert_eq!(drawn.first_behind(Position::new(A, 0), B), Some(3));
+        assert_eq!(drawn.first_behind(Position::new(A, 2), B), None);
     }
 
     #[test]
     fn what_was_not_taken_or_is_committed_is_forgotten() {
-        let mut order = drawn();
-        order.take_back(Position::new(A, 1));
-        assert_eq!(order.first_behind(Position::new(B, 3), A), None);
-        order.forget_committed(|input| if input == B { 3 } else { 0 });
-        assert_eq!(order.runs, [Position::new(A, 0), Position::new(B, 3)]);
+        let mut drawn = drawn();
+        drawn.take_back(Position::new(A, 1));
+        assert_eq!(drawn.first_behind(Position::new(B, 3), A), None);
+        drawn.forget_committed(|input| if input == B { 3 } else { 0 });
+        assert_eq!(drawn.runs, [Position::new(A, 0), Position::new(B, 3)]);
     }
 }
