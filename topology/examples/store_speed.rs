@@ -59,7 +59,7 @@ fn main() -> topology::Result<()> {
 }
 
 fn plan(batch_bytes: usize) -> Plan {
-    let changelogs = vec![Changelog { topic: TOPIC.to_owned(), new_incarnation: [1; 16] }];
+    let changelogs = vec![Some(Changelog { topic: TOPIC.to_owned(), new_incarnation: [1; 16] })];
     Plan { partition: 0, changelogs, options: Options { batch_bytes, ..Options::default() } }
 }
 

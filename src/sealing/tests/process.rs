@@ -178,7 +178,7 @@ impl World {
         let names = ["blockchain", "blockchain-evidence", "transactions-dead-letters"];
         let stores_of = stores.specs().iter().map(|spec| spec.name.clone());
         let topics: Vec<String> = names.into_iter().map(str::to_owned).chain(stores_of).collect();
-        let changelogs = (names.len()..topics.len()).map(Target).collect();
+        let changelogs = (names.len()..topics.len()).map(|target| Some(Target(target))).collect();
         let metadata = Metadata::decode(&self.committed.1).unwrap_or_default();
         let input = TopicPartition::new("transactions", 0);
         let start = InputStart {

@@ -164,7 +164,8 @@ impl Client {
 /// Offsets name the stores that belong to them, and a broker takes only so much beside an offset.
 fn check_store_count(topology: &Topology) -> Result<()> {
     for spec in &*topology.sub_topologies {
-        let size_bytes = Metadata::size_max_bytes(spec.stores.iter().map(|store| store.name.as_str()));
+        let logged = spec.stores.iter().filter(|store| store.has_changelog);
+        let size_bytes = Metadata::size_max_bytes(logged.map(|store| store.name.as_str()));
         if size_bytes > Metadata::SIZE_MAX_BYTES {
             let (name, count, size_max_bytes) = (&spec.name, spec.stores.len(), Metadata::SIZE_MAX_BYTES);
             return Err(Error::stop(format!(

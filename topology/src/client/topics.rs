@@ -21,7 +21,7 @@ const LOOK_PAUSE: Duration = Duration::from_millis(250);
 
 /// The topics that belong to an application alone: its changelogs.
 pub fn internal_topics(topology: &Topology, application_id: &str) -> Vec<String> {
-    topology.store_names().map(|store| changelog_topic(application_id, store)).collect()
+    topology.changelog_topics(application_id).collect()
 }
 
 /// What is known when all topics are there.
@@ -117,7 +117,7 @@ fn wanted(topology: &Topology, application_id: &str) -> Result<Vec<Topic>> {
             let dead_letters = Topic::new(dead_letter_topic(source.name())).config("retention.ms", "-1");
             add(&mut wanted, appended(dead_letters.partitions(1)))?;
         }
-        for store in &sub_topology.stores {
+        for store in sub_topology.stores.iter().filter(|store| store.has_changelog) {
             let changelog = Topic::new(changelog_topic(application_id, &store.name)).partitions(count);
             add(&mut wanted, appended(changelog.config("cleanup.policy", "compact")))?;
         }

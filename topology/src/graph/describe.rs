@@ -29,7 +29,8 @@ impl fmt::Display for Topology {
                 write_node(f, sub_topology, index, node)?;
             }
             for store in &sub_topology.stores {
-                writeln!(f, "  Store: {} ({}, changelog)", store.name, medium(store.medium))?;
+                let changelog = if store.has_changelog { "changelog" } else { "no changelog" };
+                writeln!(f, "  Store: {} ({}, {changelog})", store.name, medium(store.medium))?;
             }
         }
         Ok(())

@@ -83,6 +83,16 @@ impl Drawing {
         std::iter::once(wanted.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
     }
 
+    /// What is kept in a store must survive whatever happens.
+    pub(super) fn require_changelog<K: ?Sized, V: ?Sized>(&self, store: &Store<K, V>) {
+        if !store.has_changelog {
+            self.0.borrow_mut().mistakes.push(format!(
+                "store '{}' has no changelog, so it is emptied by any failure, and what is counted or folded in it would begin anew:                  leave out without_changelog",
+                store.name()
+            ));
+        }
+    }
+
     /// A processor of this sub-topology is given a store.
     pub(super) fn declare<K: ?Sized, V: ?Sized>(&self, index: usize, store: &Store<K, V>) {
         let mut drawn = self.0.borrow_mut();
@@ -102,6 +112,7 @@ impl Drawing {
                 match store::Spec::new(store.name(), store.medium) {
                     Err(error) => drawn.mistakes.push(error.to_string()),
                     Ok(spec) => {
+                        let spec = if store.has_changelog { spec } else { spec.without_changelog() };
                         if let Some(sub) = drawn.sub_topologies.get_mut(index) {
                             sub.stores.push(spec);
                         }

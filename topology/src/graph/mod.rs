@@ -72,8 +72,8 @@ pub(crate) struct OutputTopics {
     pub(crate) names: Vec<String>,
     /// For each input.
     pub(crate) dead_letters: Vec<Target>,
-    /// For each store.
-    pub(crate) changelogs: Vec<Target>,
+    /// For each store; `None` for one without.
+    pub(crate) changelogs: Vec<Option<Target>>,
 }
 
 pub(crate) struct Node {
@@ -131,9 +131,10 @@ impl Topology {
         self.topics(|kind| matches!(kind, Kind::Sink { .. }))
     }
 
-    /// Names of all stores.
-    pub fn store_names(&self) -> impl Iterator<Item = &str> {
-        self.sub_topologies.iter().flat_map(|sub| sub.stores.iter().map(|store| store.name.as_str()))
+    /// The topics of all changelogs.
+    pub(crate) fn changelog_topics(&self, application_id: &str) -> impl Iterator<Item = String> {
+        let stores = self.sub_topologies.iter().flat_map(|sub| &sub.stores).filter(|store| store.has_changelog);
+        stores.map(move |store| changelog_topic(application_id, &store.name))
     }
 
     fn topics(&self, wanted: impl Fn(&Kind) -> bool) -> Vec<&Topic> {
@@ -194,8 +195,11 @@ impl SubTopologySpec {
         let inputs = self.source_topics();
         let dead_letters = (0..inputs.len()).map(|input| Target(names.len() + input)).collect();
         names.extend(inputs.iter().map(|topic| dead_letter_topic(topic.name())));
-        let changelogs = (0..self.stores.len()).map(|store| Target(names.len() + store)).collect();
-        names.extend(self.stores.iter().map(|store| changelog_topic(application_id, &store.name)));
+        let mut changelogs = Vec::with_capacity(self.stores.len());
+        for store in &self.stores {
+            changelogs.push(store.has_changelog.then_some(Target(names.len())));
+            names.extend(store.has_changelog.then(|| changelog_topic(application_id, &store.name)));
+        }
         OutputTopics { names, dead_letters, changelogs }
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::store;
 
 /// A key-value store: its mandatory name, and what it is kept in. Its types are its codecs. It belongs to the sub-topology of the
-/// processors that it is given to, and has a changelog.
+/// processors that it is given to, and has a changelog, unless it is told otherwise.
 ///
 /// ```
 /// use topology::graph::Store;
@@ -19,6 +19,7 @@ pub struct Store<K: ?Sized, V: ?Sized> {
     pub(super) id: usize,
     name: String,
     pub(super) medium: store::Medium,
+    pub(super) has_changelog: bool,
     types: PhantomData<fn(&K, &V)>,
 }
 
@@ -33,19 +34,41 @@ impl<K: ?Sized, V: ?Sized> Store<K, V> {
         Self::new(name.into(), store::Medium::Memory)
     }
 
+    /// The same without a changelog: what is written costs no record on the log, and nothing brings it back. The store is empty
+    /// whenever its task begins: at the start, when the partition comes from another instance, and when the task begins again
+    /// after a failure, as it does after any commit that failed. Within that, a commit takes its writes with it as it does
+    /// those of other stores, and a failure voids them.
+    ///
+    /// So it is for what is there to save work, such as copies of what can be looked up or computed again. Results that depend on
+    /// what it holds are not exactly-once: they would differ after a failure. `count` and `aggregate` refuse it therefore.
+    ///
+    /// ```
+    /// use topology::graph::{Builder, Store};
+    ///
+    /// let rates: Store<str, f64> = Store::memory("rates").without_changelog();
+    /// # let builder = Builder::new();
+    /// let counting = builder.sub_topology("counting").source::<str, i64>("words");
+    /// counting.count(&Store::memory("counts").without_changelog()).sink("totals");
+    /// assert!(builder.build().unwrap_err().to_string().contains("store 'counts' has no changelog"));
+    /// ```
+    pub fn without_changelog(self) -> Self {
+        Self { id: next_id(), has_changelog: false, ..self }
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
     fn new(name: String, medium: store::Medium) -> Self {
-        Self { id: next_id(), name, medium, types: PhantomData }
+        Self { id: next_id(), name, medium, has_changelog: true, types: PhantomData }
     }
 }
 
 impl<K: ?Sized, V: ?Sized> Clone for Store<K, V> {
     fn clone(&self) -> Self {
-        Self { id: self.id, name: self.name.clone(), medium: self.medium, types: PhantomData }
+        let Self { id, medium, has_changelog, .. } = *self;
+        Self { id, name: self.name.clone(), medium, has_changelog, types: PhantomData }
     }
 }
 

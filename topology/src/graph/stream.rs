@@ -185,6 +185,7 @@ impl<K: Data + ?Sized, V: Data + ?Sized> Stream<K, V> {
         K: Codec,
         for<'a> K::Item<'a>: Clone,
     {
+        self.drawing.require_changelog(values);
         let fold = Arc::new(fold);
         let name = self.operation("aggregate");
         self.builder(name, false).with_store(values).supply_plain(move |values| {

@@ -22,7 +22,7 @@ pub enum Kind {
     DiskFull,
     /// The disk or the file system refused.
     Io,
-    /// The stores were closed: whoever looked at them must ask elsewhere.
+    /// The stores were closed: a reader must ask elsewhere.
     Closed,
     /// The thread that writes stores has panicked.
     Dead,

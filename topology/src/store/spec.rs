@@ -11,26 +11,34 @@ pub enum Medium {
     RocksDb,
 }
 
-/// A store: its name and its medium. A task knows its stores by their index in its list of specs, sorted by name.
+/// A store: its name, its medium, and whether it has a changelog. A task knows its stores by their index in its list of specs, sorted by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spec {
     /// Unique in the application; part of the changelog topic's name.
     pub name: String,
     /// Where it lives.
     pub medium: Medium,
+    /// Whether what is written goes to a changelog too, from which it comes back. Without one the store is empty whenever its task
+    /// begins, here or elsewhere, also where it begins again after a failure.
+    pub has_changelog: bool,
 }
 
 impl Spec {
-    /// A store. The name must be fit for a topic's name: 1 to 120 of `a-z A-Z 0-9 . _ -`.
+    /// A store with a changelog. The name must be fit for a topic's name: 1 to 120 of `a-z A-Z 0-9 . _ -`.
     pub fn new(name: impl Into<String>, medium: Medium) -> Result<Self> {
         let name = name.into();
         if is_plain_name(&name, 120) {
-            return Ok(Self { name, medium });
+            return Ok(Self { name, medium, has_changelog: true });
         }
         Err(Error::new(
             Kind::Invalid,
             format!("{name:?} cannot name a store: use 1 to 120 of the characters a-z A-Z 0-9 . _ -"),
         ))
+    }
+
+    /// The same without a changelog.
+    pub fn without_changelog(self) -> Self {
+        Self { has_changelog: false, ..self }
     }
 }
 

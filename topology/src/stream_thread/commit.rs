@@ -63,7 +63,7 @@ impl<L: Log> StreamThread<L> {
     fn slot_wants_commit(&self, key: Option<usize>) -> bool {
         let Some(slot) = self.slots.get(&key) else { return false };
         let is_old = self.clock.monotonic_ms().saturating_sub(slot.committed_ms) >= RENEW_MS;
-        let wants = |task: &Running| task.task.wants_commit() || (is_old && task.task.has_stores());
+        let wants = |task: &Running| task.task.wants_commit() || (is_old && task.task.has_changelogs());
         slot.is_open() || self.running().any(|task| task.slot == key && wants(task))
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::graph::{Topology, changelog_topic};
+use crate::graph::Topology;
 use crate::log::{ConsumerOptions, GroupOptions, Isolation, OutOfRange, ProducerOptions};
 use crate::store;
 use crate::updater;
@@ -136,7 +136,7 @@ pub(super) fn producer_options(config: &Config, topology: &Topology) -> Producer
         transactional_id: String::new(),
         transaction_timeout_ms: config.transaction_timeout_ms,
         client_id: client_id(config),
-        track_topics: topology.store_names().map(|store| changelog_topic(&config.application_id, store)).collect(),
+        track_topics: topology.changelog_topics(&config.application_id).collect(),
     }
 }
 

@@ -86,9 +86,9 @@ impl<L: Log> StreamThread<L> {
                 self.config.fingerprint,
             )?,
         };
-        let changelogs = spec.stores.iter().map(|spec| updater::Changelog {
-            topic: changelog_topic(&self.config.application_id, &spec.name),
-            new_incarnation: (self.incarnations)(),
+        let changelogs = spec.stores.iter().map(|spec| {
+            let topic = changelog_topic(&self.config.application_id, &spec.name);
+            spec.has_changelog.then(|| updater::Changelog { topic, new_incarnation: (self.incarnations)() })
         });
         let plan = updater::Plan {
             partition: task.id.partition,

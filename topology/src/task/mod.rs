@@ -50,8 +50,8 @@ pub struct Task {
     instance: Instance,
     runtime: Runtime,
     stores: Rc<RefCell<Stores>>,
-    /// For each store: the topic of its changelog.
-    changelogs: Vec<Target>,
+    /// For each store: the topic of its changelog, if it has one.
+    changelogs: Vec<Option<Target>>,
     merge: Merge,
     queue_max_bytes: usize,
     /// Whether records were processed since the last commit.
@@ -71,8 +71,8 @@ pub struct TaskOptions {
     pub inputs: Vec<InputStart>,
     /// With what it runs.
     pub runtime: RuntimeOptions,
-    /// For each store, in their order: the topic of its changelog.
-    pub changelogs: Vec<Target>,
+    /// For each store, in their order: the topic of its changelog, if it has one.
+    pub changelogs: Vec<Option<Target>>,
     /// How several inputs wait for each other.
     pub queues: QueueOptions,
 }
@@ -120,6 +120,7 @@ impl Task {
     /// committed.
     pub fn new(topology: &Topology, options: TaskOptions, stores: Rc<RefCell<Stores>>) -> Result<Self> {
         stores.borrow_mut().discard();
+        stores.borrow_mut().empty_unlogged()?;
         let instance = topology.instantiate(options.sub_topology, &stores)?;
         let topics = options.runtime.topics.clone();
         let inputs = options.inputs.iter().map(InputOptions::from).collect();
@@ -145,11 +146,11 @@ impl Task {
         let unchosen = inputs.iter().enumerate().filter(|(input, _)| !self.runtime.begins_by_choice(*input));
         let unchosen: Vec<&CommittedInput> = unchosen.map(|(_, start)| &start.committed).collect();
         let stores = self.stores.borrow();
-        let states = stores.specs().iter().zip(&self.changelogs).enumerate().map(|(index, (spec, changelog))| State {
-            store: &spec.name,
-            changelog: topics.get(changelog.0).map_or("", String::as_str),
-            meta: stores.meta(index),
-        });
+        let states =
+            stores.specs().iter().zip(&self.changelogs).enumerate().filter_map(|(index, (spec, changelog))| {
+                let changelog = topics.get(changelog.as_ref()?.0).map_or("", String::as_str);
+                Some(State { store: &spec.name, changelog, meta: stores.meta(index) })
+            });
         agreement::agree(&unchosen, &states.collect::<Vec<_>>())
     }
 
@@ -163,9 +164,9 @@ impl Task {
         &self.stores
     }
 
-    /// Whether it has any stores.
-    pub fn has_stores(&self) -> bool {
-        !self.changelogs.is_empty()
+    /// Whether it has any stores with a changelog.
+    pub fn has_changelogs(&self) -> bool {
+        self.changelogs.iter().any(Option::is_some)
     }
 
     /// Takes it apart; what it had not committed is void.
@@ -344,7 +345,7 @@ impl Task {
         let partition = Some(self.id.partition);
         let outputs = self.runtime.outputs();
         self.stores.borrow_mut().changelog_records(|record| {
-            let target = self.changelogs[record.store];
+            let Some(target) = self.changelogs[record.store] else { return Ok(()) };
             outputs.push(target, partition, ProducerRecord::NOW, Some(record.key), record.value, &[]);
             if outputs.size_bytes() < CHUNK_BYTES { Ok(()) } else { send(outputs) }
         })?;
@@ -359,8 +360,8 @@ impl Task {
         delivered: impl Fn(Target) -> Option<Offset>,
         now_ms: i64,
     ) -> Result<()> {
-        let delivered =
-            self.changelogs.iter().enumerate().filter_map(|(store, topic)| Some((store, delivered(*topic)? + 1)));
+        let changelogs = self.changelogs.iter().enumerate();
+        let delivered = changelogs.filter_map(|(store, topic)| Some((store, delivered((*topic)?)? + 1)));
         let positions: Vec<(usize, Offset)> = delivered.collect();
         {
             let mut stores = self.stores.borrow_mut();

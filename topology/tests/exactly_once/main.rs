@@ -12,6 +12,7 @@
 //! room       stores that are written more slowly than input comes
 //! stages     graphs of more than one stage; input that is not what it was
 //! steps      turn by turn, with a clock that is told the time
+//! unlogged   stores without a changelog
 //! ```
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop where it stands")]
@@ -35,6 +36,7 @@ mod room;
 mod several_inputs;
 mod stages;
 mod steps;
+mod unlogged;
 mod vouching;
 
 use std::path::Path;

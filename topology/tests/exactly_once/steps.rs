@@ -282,7 +282,8 @@ fn a_log_that_nobody_reaches_while_an_open_transaction_is_waited_for_is_no_reaso
     let script = Script::default();
     let clock = Arc::new(ManualClock::new(0));
     let changelog = Changelog { topic: "app-counts-changelog".to_owned(), new_incarnation: [1; 16] };
-    let plan = Plan { partition: 0, changelogs: vec![changelog], options: topology::updater::Options::default() };
+    let options = topology::updater::Options::default();
+    let plan = Plan { partition: 0, changelogs: vec![Some(changelog)], options };
     let specs = vec![Spec::new("counts", Medium::Memory).unwrap()];
     let mut stores = Stores::in_memory(specs, [0; 32], &Resources::without_thread(Options::default())).unwrap();
     let mut restore = Restore::new(FaultLog::new(log.clone(), &script), plan, clock.clone());

@@ -31,7 +31,7 @@ pub(in crate::store) enum Drive {
     Thread,
     /// Each commit, as far as there is anything to do.
     Commits,
-    /// Whoever holds the resources.
+    /// The caller, with [`Folder::step`].
     Caller,
 }
 
@@ -128,8 +128,8 @@ impl Folder {
         }
     }
 
-    /// Waits until there is room, however long the disk takes: for what is read from changelogs, which nobody answers for
-    /// meanwhile. A failure of any task ends the wait.
+    /// Waits until there is room, however long the disk takes: for a restore, which
+    /// has no group to answer. A failure of any task ends the wait.
     pub(in crate::store) fn wait_for_room(&self) -> Result<()> {
         if self.drive == Drive::Thread {
             let mut signal = locked(&self.signal);

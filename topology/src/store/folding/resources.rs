@@ -35,8 +35,8 @@ impl std::fmt::Debug for Resources {
 }
 
 impl Resources {
-    /// With a thread that folds: commits do not wait for RocksDB's writes. Who commits asks [`Resources::has_room`] before it takes
-    /// more input, and calls [`Resources::pace`] afterwards.
+    /// With a thread that folds: commits do not wait for RocksDB's writes. A stream thread asks [`Resources::has_room`] before it
+    /// takes more input, and calls [`Resources::pace`] after its commits.
     pub fn start(options: Options) -> Result<Self> {
         let budget = Budget::of(options.memory_bytes);
         Self::new(options, budget, Drive::Thread)
@@ -96,7 +96,7 @@ impl Resources {
         self.folder.has_room()
     }
 
-    /// Slows down who commits faster than the thread that folds can write ([`Budget::slow_bytes`]): waits for room, 30 ms at most.
+    /// Slows a stream thread down that commits faster than the thread that folds can write ([`Budget::slow_bytes`]): waits for room, 30 ms at most.
     /// Without such a thread it does not wait.
     pub fn pace(&self) {
         self.folder.pace();

@@ -19,7 +19,7 @@ fn commits_reads_and_scans_go_on_while_a_write_is_under_way() {
     record.hold(true);
     commit(&mut stores, 0..100, 1).unwrap();
     record.wait_until_held();
-    // There is room for this: whoever waited for the write here would wait for ever.
+    // There is room for this: a commit that waited for the write would wait for ever.
     commit(&mut stores, 100..120, 2).unwrap();
     let mut value = Vec::new();
     for key in [0u32, 99, 119] {
@@ -39,7 +39,7 @@ fn a_storm_of_commits_over_a_disk_that_hangs_waits_for_nothing() {
     let (mut stores, record) = stores(&resources);
     record.hold(true);
     for round in 0..500u32 {
-        // Whoever waited for the write here would wait for ever.
+        // A commit that waited for the write would wait for ever.
         commit(&mut stores, round * 20..round * 20 + 20, 1 + i64::from(round)).unwrap();
     }
     record.wait_until_held();

@@ -15,3 +15,5 @@ mod table;
 
 pub(in crate::store) use latest::Place;
 pub(in crate::store) use slot::Slot;
+#[cfg(test)]
+pub(in crate::store) use table::FIND_COUNT;

@@ -47,6 +47,11 @@ const ABSENT: u32 = u32::MAX;
 /// The `value_size` of a key of which nothing is known.
 const FORGOTTEN: u32 = u32::MAX - 1;
 const ARENA_BYTES_MAX: usize = (u32::MAX - 2) as usize;
+#[cfg(test)]
+thread_local! {
+    /// How often this thread has looked a key up in a table.
+    pub(in crate::store) static FIND_COUNT: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
 /// Not worth giving back.
 const KEPT_BYTES: usize = 64 << 10;
 
@@ -169,6 +174,8 @@ impl Table {
     /// The number of a key's entry.
     #[inline]
     pub(in crate::store) fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
+        #[cfg(test)]
+        FIND_COUNT.set(FIND_COUNT.get() + 1);
         let same = |&number: &u32| self.entries[number as usize].hash == hash && self.key(number) == key;
         self.index.find(hash, same).copied()
     }

@@ -6,8 +6,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use super::committed::Committed;
 use crate::store::locked;
 
-/// Lets others in while the stores are open. When they are closed it waits until all are out, so that the files are free for
-/// whoever opens them next.
+/// Lets others in while the stores are open. When they are closed it waits until all are out, so that the files are free
+/// when they are opened again.
 pub(in crate::store) struct Door {
     closed: AtomicBool,
     inside: Mutex<Inside>,
@@ -37,13 +37,13 @@ impl Door {
         Some(act(&committed))
     }
 
-    /// Whether it was closed: whoever is inside must hurry out.
+    /// Whether it was closed: those inside must hurry out.
     #[inline]
     pub(in crate::store) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Relaxed)
     }
 
-    /// Lets nobody in any more, and waits until all are out.
+    /// Lets in no more, and waits until all are out.
     pub(in crate::store) fn close(&self) {
         self.closed.store(true, Ordering::Relaxed);
         let mut inside = locked(&self.inside);

@@ -12,7 +12,7 @@
 use super::Stores;
 use crate::log::Offset;
 use crate::store::backends::no_such_store;
-use crate::store::changelog::Meta;
+use crate::store::changelog::{Covered, Meta};
 use crate::store::error::{Error, Kind, Result};
 use crate::store::segments::{Part, Segment};
 
@@ -39,6 +39,12 @@ impl Stores {
     /// Where a store stands after a commit, if the commit has anything to tell it.
     fn meta_after(&self, store: usize, position: Option<Offset>, now_ms: i64) -> Result<Option<Meta>> {
         let (slot, name) = (&self.slots[store], &self.specs[store].name);
+        if !self.specs[store].has_changelog {
+            // What it holds belongs to this run of the task: where it stands says nothing to anybody.
+            let (incarnation, position, covered) = ([0; 16], 0, Covered::default());
+            let meta = Meta { fingerprint: self.fingerprint, incarnation, position, applied_at_ms: now_ms, covered };
+            return Ok((!slot.latest.has_no_writes()).then_some(meta));
+        }
         let invalid = |what: String| Err(Error::new(Kind::Invalid, format!("store {name}: {what}")));
         let Some(position) = position else {
             if !slot.latest.has_no_writes() {

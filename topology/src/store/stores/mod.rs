@@ -1,7 +1,8 @@
 //! All stores of one task, as its stream thread sees them: uncommitted writes over committed state.
 //!
 //! ```text
-//! mod              reads, writes, changelog records
+//! mod              reads and writes
+//! prepare          what a commit sends to the log
 //! commit           what happens to writes when the log has committed them
 //! staging          what a restore does with stores
 //! flush_schedule   when to write down what is committed
@@ -10,6 +11,7 @@
 
 mod commit;
 mod flush_schedule;
+mod prepare;
 mod staging;
 #[cfg(test)]
 mod tests;
@@ -20,10 +22,10 @@ use std::sync::Arc;
 
 use hashbrown::DefaultHashBuilder;
 
-use crate::log::{Offset, TopicPartition};
+use crate::log::Offset;
 use crate::store::backends::{Backend, Bounds, Direction, Memory, Rocks, Routed, Visitor, no_such_store};
 use crate::store::budget::TableShare;
-use crate::store::changelog::{self, Covered, Fingerprint, Incarnation, Meta, Origin, Timed};
+use crate::store::changelog::{self, Covered, Fingerprint, Meta, Timed};
 use crate::store::directory::TaskDirectory;
 use crate::store::error::{Error, Kind, Result};
 use crate::store::folding::Resources;
@@ -33,6 +35,8 @@ use crate::store::segments::{Committed, Door};
 use crate::store::spec::{Medium, Spec};
 use crate::store::stores::flush_schedule::FlushSchedule;
 use crate::store::view::Reader;
+
+pub use prepare::ChangelogRecord;
 
 /// All stores of one task. It can move between threads; one at a time uses it.
 ///
@@ -87,15 +91,10 @@ struct Causes {
 
 const NO_CAUSE: Causes = Causes { current: -1, highest: None };
 
-/// A record for a store's changelog, as bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ChangelogRecord<'a> {
-    /// Of which store.
-    pub store: usize,
-    /// The record's key.
-    pub key: &'a [u8],
-    /// Its value; `None` is a tombstone.
-    pub value: Option<&'a [u8]>,
+#[cfg(test)]
+thread_local! {
+    /// How many keys this thread has hashed.
+    pub(in crate::store) static HASH_COUNT: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
 impl std::fmt::Debug for Stores {
@@ -231,6 +230,8 @@ impl Stores {
     /// What a caller who uses a key twice computes once.
     #[inline]
     pub(in crate::store) fn hash(&self, key: &[u8]) -> u64 {
+        #[cfg(test)]
+        HASH_COUNT.set(HASH_COUNT.get() + 1);
         self.hasher.hash_one(key)
     }
 
@@ -332,53 +333,6 @@ impl Stores {
         self.causes.highest.take()
     }
 
-    /// Says how far each input is taken by the commit that is prepared now. Without it the commit says nothing of that, and
-    /// nobody can tell afterwards whether the state belongs to the input's offset.
-    pub fn cover(&mut self, inputs: Vec<(TopicPartition, Offset)>) {
-        let highest = self.slots.iter().flat_map(|slot| &slot.meta).map(|meta| meta.covered.sequence).max();
-        self.covering = Some(Covered { sequence: highest.unwrap_or(0).saturating_add(1), inputs });
-    }
-
-    /// Which changelog each store has, and the sequence of the last commit that wrote it, with what is written now as
-    /// committed; `None` for a store that was never written.
-    pub fn marks(&self) -> impl Iterator<Item = (&Spec, Option<(Incarnation, u64)>)> {
-        self.specs.iter().zip(&self.slots).map(|(spec, slot)| {
-            let meta = slot.meta.as_ref();
-            let covering = self.covering.as_ref().filter(|_| !slot.latest.has_no_writes());
-            let covered = covering.or(meta.map(|meta| &meta.covered));
-            let incarnation = meta.map(|meta| meta.incarnation).or(slot.new_changelog);
-            (spec, incarnation.zip(covered.map(|covered| covered.sequence)))
-        })
-    }
-
-    /// Hands over the uncommitted writes as changelog records: one per key, in key order, after the incarnation where the
-    /// changelog is new, and what the commit covers ([`Stores::cover`]). Ends at the first error. The writes stay uncommitted.
-    pub fn changelog_records<E>(
-        &mut self,
-        mut send: impl FnMut(ChangelogRecord<'_>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let (key_bytes, value_bytes) = &mut self.scratch;
-        for (store, slot) in self.slots.iter_mut().enumerate().filter(|(_, slot)| !slot.latest.has_no_writes()) {
-            if let Some(incarnation) = slot.new_changelog {
-                let origin = Origin { incarnation, fingerprint: self.fingerprint }.encode();
-                send(ChangelogRecord { store, key: changelog::INCARNATION_KEY, value: Some(&origin) })?;
-            }
-            if let Some(covered) = &self.covering {
-                changelog::encode_covered(covered, value_bytes);
-                send(ChangelogRecord { store, key: changelog::COVERED_KEY, value: Some(value_bytes) })?;
-            }
-            for (key, value) in slot.latest.writes() {
-                changelog::encode_key(key, key_bytes);
-                let value = value.map(|value| {
-                    changelog::encode_value(value, value_bytes);
-                    &value_bytes[..]
-                });
-                send(ChangelogRecord { store, key: key_bytes, value })?;
-            }
-        }
-        Ok(())
-    }
-
     /// Drops the uncommitted writes.
     pub fn discard(&mut self) {
         self.slots.iter_mut().for_each(|slot| slot.latest.discard());
@@ -393,7 +347,7 @@ impl Stores {
 }
 
 impl Drop for Stores {
-    /// Whoever opens them next finds the files free.
+    /// Waits for a fold that is under way, so that the files are free when they are opened again.
     fn drop(&mut self) {
         self.door.close();
     }

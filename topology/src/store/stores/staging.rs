@@ -32,6 +32,16 @@ impl Stores {
         slot.set(None, hash, key, value.map(|value| [value, &[]]))
     }
 
+    /// Empties the stores that have no changelog: their task begins, here or again, and knows nothing of what was.
+    pub(crate) fn empty_unlogged(&mut self) -> Result<()> {
+        for store in 0..self.specs.len() {
+            if !self.specs[store].has_changelog {
+                self.wipe(store)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Empties a store, its position included.
     pub(crate) fn wipe(&mut self, store: usize) -> Result<()> {
         self.slots.get_mut(store).ok_or_else(|| no_such_store(store))?.clear();

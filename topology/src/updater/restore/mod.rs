@@ -23,8 +23,8 @@ use replay::{Extent, Phase, Replay, Restored};
 pub struct Plan {
     /// The task's partition: of every changelog.
     pub partition: i32,
-    /// One per store, in the order of the task's specs.
-    pub changelogs: Vec<Changelog>,
+    /// One per store, in the order of the task's specs; `None` for a store without one, which is emptied.
+    pub changelogs: Vec<Option<Changelog>>,
     /// How.
     pub options: Options,
 }
@@ -102,6 +102,8 @@ pub struct Restore<L: Log> {
 
 struct Reading<C> {
     consumer: C,
+    /// Stores without a changelog, which were emptied.
+    emptied: Vec<Restored>,
     replays: Vec<Replay>,
     /// When the last step brought something, monotonic ms.
     progress_at_ms: i64,
@@ -149,12 +151,15 @@ impl<L: Log> Restore<L> {
 
     /// What was done with each store so far.
     pub fn restored(&self) -> Vec<Restored> {
-        self.reading.iter().flat_map(|reading| &reading.replays).map(Replay::restored).collect()
+        let of = |reading: &Reading<_>| {
+            reading.replays.iter().map(Replay::restored).chain(reading.emptied.clone()).collect()
+        };
+        self.reading.as_ref().map_or_else(Vec::new, of)
     }
 }
 
 impl<C: Consumer> Reading<C> {
-    fn start<L: Log<Consumer = C>>(log: &L, plan: &Plan, clock: &dyn Clock, stores: &Stores) -> Result<Self> {
+    fn start<L: Log<Consumer = C>>(log: &L, plan: &Plan, clock: &dyn Clock, stores: &mut Stores) -> Result<Self> {
         if plan.changelogs.len() != stores.specs().len() {
             let (changelogs, stores) = (plan.changelogs.len(), stores.specs().len());
             return Err(Error::stop(format!("a task with {stores} stores was given {changelogs} changelogs")));
@@ -162,7 +167,12 @@ impl<C: Consumer> Reading<C> {
         // Read before the watermarks: what was applied as of now is below them.
         let now_ms = clock.now_ms();
         let mut replays = Vec::with_capacity(plan.changelogs.len());
+        let mut emptied = Vec::new();
         for (store, changelog) in plan.changelogs.iter().enumerate() {
+            let Some(changelog) = changelog else {
+                emptied.push(replay::without_changelog(stores, store, now_ms)?);
+                continue;
+            };
             let topic = &changelog.topic;
             let Some(description) = log.describe_topic(topic)? else {
                 let message = format!(
@@ -176,6 +186,7 @@ impl<C: Consumer> Reading<C> {
             let extent = Extent { low: watermarks.low, end: watermarks.high, delete_retention_ms, now_ms };
             replays.push(Replay::new(store, partition, changelog, &extent));
         }
+        stores.empty_unlogged()?;
         let mut consumer = log.consumer(&ConsumerOptions {
             group: None,
             isolation: Isolation::ReadCommitted,
@@ -188,7 +199,7 @@ impl<C: Consumer> Reading<C> {
         let from_beginning = |replay: &Replay| (replay.partition.clone(), Start::At(replay.position));
         let starts: Vec<_> = replays.iter().map(from_beginning).collect();
         consumer.assign(&starts).map_err(log::Error::may_pass)?;
-        Ok(Self { consumer, replays, progress_at_ms: clock.monotonic_ms(), said_at_ms: None })
+        Ok(Self { consumer, emptied, replays, progress_at_ms: clock.monotonic_ms(), said_at_ms: None })
     }
 
     fn poll(&mut self, stores: &mut Stores, timeout: Duration, clock: &dyn Clock) -> Result<()> {

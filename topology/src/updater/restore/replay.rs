@@ -27,6 +27,22 @@ impl Restored {
     }
 }
 
+/// What becomes of a store without a changelog, unless it is another application's: it is to be emptied.
+pub(super) fn without_changelog(stores: &Stores, store: usize, now_ms: i64) -> Result<Restored> {
+    let name = stores.specs().get(store).map_or("", |spec| spec.name.as_str());
+    let situation = Situation {
+        store: name,
+        topic: "",
+        meta: stores.meta(store),
+        fingerprint: *stores.fingerprint(),
+        origin: None,
+        end: 0,
+        delete_retention_ms: 0,
+        now_ms,
+    };
+    Ok(Restored { store, decision: decide(&situation)?, records: 0 })
+}
+
 /// ```text
 ///              first record                       seek                    end >= watermark
 ///   Probing ------------------> Seeking(offset) -------> Reading -----------------------------> Done

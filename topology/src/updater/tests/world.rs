@@ -75,7 +75,8 @@ impl World {
     }
 
     pub(super) fn plan(&self, batch_bytes: usize) -> Plan {
-        let changelog = |topic: &str| Changelog { topic: topic.to_owned(), new_incarnation: [topic.as_bytes()[4]; 16] };
+        let changelog =
+            |topic: &str| Some(Changelog { topic: topic.to_owned(), new_incarnation: [topic.as_bytes()[4]; 16] });
         let options = Options { batch_bytes, batch_records: 100, ..Options::default() };
         Plan { partition: 1, changelogs: TOPICS.map(changelog).to_vec(), options }
     }

@@ -1,5 +1,9 @@
 use super::*;
 use crate::codec::Json;
+use crate::store::contract::recorder;
+use crate::store::folding::Drive;
+use crate::store::layers::FIND_COUNT;
+use crate::store::stores::HASH_COUNT;
 use crate::store::{Medium, Options, Resources, Spec};
 
 fn stores() -> Rc<RefCell<Stores>> {
@@ -141,4 +145,32 @@ fn an_update_may_use_its_own_handle_meanwhile() {
     });
     assert_eq!(outer.unwrap(), Some(1));
     assert_eq!((store.get(&"outer").unwrap(), store.get(&"inner").unwrap()), (Some(1), Some(7)));
+}
+
+/// Over a disk and in memory, uncommitted, committed, and written.
+#[test]
+fn an_update_of_a_key_in_use_hashes_once_and_looks_once() {
+    let in_memory = stores();
+    let on_disk = Rc::new(RefCell::new(recorder::stores(&recorder::resources(4_000, Drive::Commits)).0));
+    for stores in [in_memory, on_disk] {
+        for store in 0..2 {
+            let _ = stores.borrow_mut().begin_changelog(store, [0; 16]);
+        }
+        let counts = KeyValueStore::<str, u64>::new(Rc::clone(&stores), 0).unwrap();
+        let keys: Vec<String> = (0..20).map(|key| format!("key-{key}")).collect();
+        let count_all = || {
+            for key in &keys {
+                counts.update(&key.as_str(), |count| Some(count.unwrap_or(0) + 1)).unwrap();
+            }
+        };
+        count_all();
+        let before = (HASH_COUNT.get(), FIND_COUNT.get());
+        for position in 1..=50 {
+            count_all();
+            stores.borrow_mut().commit(&[(0, position)], 0).unwrap();
+        }
+        let (hashed, looked_up) = (HASH_COUNT.get() - before.0, FIND_COUNT.get() - before.1);
+        assert_eq!((hashed, looked_up), (50 * 20, 50 * 20));
+        assert_eq!(counts.get(&"key-7").unwrap(), Some(51));
+    }
 }
