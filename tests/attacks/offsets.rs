@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use topology::log::{
-    Consumer, ConsumerOptions, Event, GroupOptions, Isolation, Log, OffsetCommit, OutOfRange, Producer,
+    Consumer, ConsumerOptions, Event, GroupOptions, GroupProtocol, Isolation, Log, OffsetCommit, OutOfRange, Producer,
     ProducerOptions, Start, TopicPartition,
 };
 
@@ -14,7 +14,12 @@ const LONG: Duration = Duration::from_secs(30);
 /// Commits an offset as a member of the group would.
 fn commit(world: &World, offset: i64, metadata: &str) {
     let log = world.log();
-    let group = GroupOptions { id: "cairn".to_owned(), instance_id: None, session_timeout_ms: 10_000 };
+    let group = GroupOptions {
+        id: "cairn".to_owned(),
+        instance_id: None,
+        session_timeout_ms: 10_000,
+        protocol: GroupProtocol::Classic,
+    };
     let mut consumer = log
         .consumer(&ConsumerOptions {
             group: Some(group),
@@ -35,7 +40,8 @@ fn commit(world: &World, offset: i64, metadata: &str) {
         };
         consumer.poll(Duration::from_millis(10), &mut handle).unwrap();
     }
-    consumer.assign(&assigned.iter().map(|one| (one.clone(), Start::Beginning)).collect::<Vec<_>>()).unwrap();
+    let starts: Vec<_> = assigned.iter().map(|one| (one.clone(), Start::Beginning)).collect();
+    consumer.incremental_assign(&starts).unwrap();
     let mut producer = log
         .producer(&ProducerOptions {
             transactional_id: "attack-offsets".to_owned(),

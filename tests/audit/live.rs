@@ -110,6 +110,14 @@ impl Consumer for BusyConsumer {
         self.consumer.assign(partitions)
     }
 
+    fn incremental_assign(&mut self, added: &[(TopicPartition, Start)]) -> log::Result<()> {
+        self.consumer.incremental_assign(added)
+    }
+
+    fn incremental_unassign(&mut self, removed: &[TopicPartition]) -> log::Result<()> {
+        self.consumer.incremental_unassign(removed)
+    }
+
     fn poll(&mut self, timeout: Duration, handler: &mut dyn FnMut(Event<'_>)) -> log::Result<()> {
         (self.between)(&self.topic, Moment::Poll)?;
         self.consumer.poll(timeout, handler)

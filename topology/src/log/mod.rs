@@ -14,6 +14,7 @@ mod identity;
 pub mod kafka;
 pub mod local;
 pub mod memory;
+mod options;
 mod owned;
 mod record;
 
@@ -22,6 +23,7 @@ use std::time::Duration;
 pub use error::{Error, Kind};
 pub use identity::{TopicId, TopicIdentity};
 pub use local::Clock;
+pub use options::{ConsumerOptions, GroupOptions, GroupProtocol, Isolation, OutOfRange, ProducerOptions};
 pub use owned::OwnedRecords;
 pub use record::{Header, Headers, Offset, ProducerRecord, Record, TopicPartition};
 
@@ -91,9 +93,17 @@ pub trait Consumer: Send {
     /// again after [`Consumer::leave`] joins again.
     fn subscribe(&mut self, topics: &[String]) -> Result<()>;
 
-    /// Replaces what is consumed, and from where. Clears pauses. It is also the answer to [`Event::Assigned`]
-    /// (with where to start) and to [`Event::Revoked`] (with an empty slice).
+    /// Replaces what is consumed, and from where. Clears pauses. For consumers that are in no group: a member is told by its
+    /// group what to consume.
     fn assign(&mut self, partitions: &[(TopicPartition, Start)]) -> Result<()>;
+
+    /// Adds partitions to what is consumed, and says from where: the answer to [`Event::Assigned`]. What is consumed already
+    /// goes on undisturbed. None of them may be consumed already.
+    fn incremental_assign(&mut self, added: &[(TopicPartition, Start)]) -> Result<()>;
+
+    /// Takes partitions out of what is consumed: the answer to [`Event::Revoked`]. The rest goes on undisturbed. One that is
+    /// not consumed is ignored.
+    fn incremental_unassign(&mut self, removed: &[TopicPartition]) -> Result<()>;
 
     /// Continues an assigned partition from this offset; nothing fetched before the call is delivered after it.
     fn seek(&mut self, partition: &TopicPartition, offset: Offset) -> Result<()>;
@@ -107,7 +117,8 @@ pub trait Consumer: Send {
 
     /// Waits up to `timeout` for something to happen and hands over what there is, at most about
     /// [`ConsumerOptions::batch_records`] records. Must be called often, or the group takes the member for dead.
-    /// Records of one partition arrive in order. After an assignment event the rest waits for the answer.
+    /// Records of one partition arrive in order. After an assignment event the rest waits for the answer. An error that
+    /// concerns one partition keeps nothing back of the others.
     fn poll(&mut self, timeout: Duration, handler: &mut dyn FnMut(Event<'_>)) -> Result<()>;
 
     /// The membership as of now, to be sent with offsets inside a transaction. `None` without a group.
@@ -198,12 +209,13 @@ pub enum Event<'a> {
         /// Where the next record can be, at the earliest.
         offset: Offset,
     },
-    /// The group gave this member these partitions (all that it has now). Answer with [`Consumer::assign`].
+    /// The group gives this member these partitions beside those that it has; perhaps none. Answer with
+    /// [`Consumer::incremental_assign`].
     Assigned(Vec<TopicPartition>),
-    /// The group takes these partitions away (all that it had). Commit, unless `lost`, then answer with
-    /// [`Consumer::assign`] of nothing.
+    /// The group takes these partitions away. Commit, unless `lost`, then answer with
+    /// [`Consumer::incremental_unassign`].
     Revoked {
-        /// Which ones.
+        /// Which ones. With [`GroupProtocol::Classic`] always all that the member had.
         partitions: Vec<TopicPartition>,
         /// They may be somebody else's already.
         lost: bool,
@@ -217,66 +229,6 @@ pub enum Start {
     Beginning,
     /// This offset.
     At(Offset),
-}
-
-/// What a consumer may see.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isolation {
-    /// Records of committed transactions, up to the last stable offset.
-    ReadCommitted,
-    /// All records, aborted ones and those of open transactions too.
-    ReadUncommitted,
-}
-
-/// What a consumer does where its position lies outside the log, because retention or truncation took what was to be
-/// read, or because the position never was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OutOfRange {
-    /// It goes on at the first record there is.
-    Earliest,
-    /// [`Consumer::poll`] fails with [`Kind::OutOfRange`], again and again until the next [`Consumer::assign`].
-    Fail,
-}
-
-/// How to make a consumer.
-#[derive(Clone, Debug)]
-pub struct ConsumerOptions {
-    /// The group to join; `None` for explicit assignment only.
-    pub group: Option<GroupOptions>,
-    /// What it may see.
-    pub isolation: Isolation,
-    /// A name for the broker's logs.
-    pub client_id: String,
-    /// Most records handed over in one [`Event::Records`].
-    pub batch_records: usize,
-    /// Most bytes the client may prefetch.
-    pub prefetch_bytes: usize,
-    /// Where a position lies outside the log.
-    pub out_of_range: OutOfRange,
-}
-
-/// How to be a member of a group.
-#[derive(Clone, Debug)]
-pub struct GroupOptions {
-    /// The group.
-    pub id: String,
-    /// Static membership: the same id after a restart takes its partitions back at once.
-    pub instance_id: Option<String>,
-    /// After this long without a sign of life, in ms, the group gives the member's partitions away.
-    pub session_timeout_ms: u32,
-}
-
-/// How to make a transactional producer.
-#[derive(Clone, Debug)]
-pub struct ProducerOptions {
-    /// Whoever initialises last with this id fences all before.
-    pub transactional_id: String,
-    /// An open transaction older than this, in ms, is aborted by the log.
-    pub transaction_timeout_ms: u32,
-    /// A name for the broker's logs.
-    pub client_id: String,
-    /// Topics whose delivered offsets [`Producer::delivered`] can tell.
-    pub track_topics: Vec<String>,
 }
 
 /// First and end offset of a partition.

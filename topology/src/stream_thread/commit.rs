@@ -14,7 +14,7 @@
 use std::time::Duration;
 
 use crate::error::{Class, Error, Result};
-use crate::log::{Consumer, Log, OffsetCommit, TopicPartition};
+use crate::log::{Committed, Consumer, Log, OffsetCommit, TopicPartition};
 
 use super::StreamThread;
 use super::assignment::{Assigned, Running};
@@ -106,7 +106,7 @@ impl<L: Log> StreamThread<L> {
         }
         self.watch.ask();
         let now_ms = self.clock.now_ms();
-        let Self { assigned, slots, consumer, metrics, clock, watch, .. } = self;
+        let Self { assigned, slots, consumer, metrics, clock, watch, fencing, .. } = self;
         let tasks = assigned.iter_mut().flatten().filter_map(Assigned::running_mut);
         let mut tasks: Vec<&mut Running> = tasks.filter(|task| task.slot == key).collect();
 
@@ -119,15 +119,22 @@ impl<L: Log> StreamThread<L> {
         let group = consumer.group().ok_or_else(|| Error::new(Class::Rejoin, "this member is in no group"))?;
         let slot = slots.get_mut(&key).ok_or_else(|| Error::stop("a task has no producer"))?;
         let began_ms = clock.monotonic_ms();
-        slot.commit(&offsets, &group, timeout, &**watch)?;
+        if let Err(error) = slot.commit(&offsets, &group, timeout, &**watch) {
+            // The membership is good, and so will the next generation be.
+            let is_stale = error.class() == Class::Rejoin && !consumer.assignment_lost();
+            fencing.is_other_generation = is_stale;
+            return Err(error);
+        }
         slot.committed_ms = clock.monotonic_ms();
         metrics.add_commit(slot.committed_ms - began_ms);
 
         let mut rest = &offsets[..];
         for running in &mut tasks {
-            let Running { task, topics, .. } = &mut **running;
+            let Running { task, topics, committed, .. } = &mut **running;
             let (commits, others) = rest.split_at(task.input_count());
             rest = others;
+            let found = |commit: &OffsetCommit| Committed { offset: commit.offset, metadata: commit.metadata.clone() };
+            *committed = commits.iter().map(|commit| Some(found(commit))).collect();
             let partition = task.id().partition;
             let delivered = |topic: &str| slot.delivered(&TopicPartition::new(topic, partition));
             task.committed(commits, |target| delivered(&topics[target.0]), now_ms).map_err(void)?;

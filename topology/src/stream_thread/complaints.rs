@@ -19,6 +19,8 @@ pub(super) enum Subject {
     Group,
     /// Nothing can be read.
     Input,
+    /// Tasks have not all of their partitions.
+    Parts,
     /// A task cannot be taken over.
     TakeOver(TaskId),
     /// What was done had to be done again.

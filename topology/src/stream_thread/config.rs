@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::graph::Topology;
-use crate::log::{ConsumerOptions, GroupOptions, Isolation, OutOfRange, ProducerOptions};
+use crate::log::{ConsumerOptions, GroupOptions, GroupProtocol, Isolation, OutOfRange, ProducerOptions};
 use crate::store;
 use crate::updater;
 
@@ -30,7 +30,11 @@ pub struct Config {
     pub commit_interval_ms: u32,
     /// A commit is made sooner when this many bytes wait for it.
     pub uncommitted_max_bytes: usize,
-    /// The group gives a silent member's partitions away after this long, ms.
+    /// How the group moves tasks between its members. All members of a group should have the same; while it is changed, one
+    /// member after the other, the group serves both.
+    pub group_protocol: GroupProtocol,
+    /// The group gives a silent member's partitions away after this long, ms. With [`GroupProtocol::Consumer`] Kafka's brokers
+    /// decide (`group.consumer.session.timeout.ms`).
     pub session_timeout_ms: u32,
     /// The log aborts a transaction that is open for longer, ms.
     pub transaction_timeout_ms: u32,
@@ -66,6 +70,7 @@ impl Config {
             thread_count: 1,
             commit_interval_ms: 100,
             uncommitted_max_bytes: 64 << 20,
+            group_protocol: GroupProtocol::Classic,
             session_timeout_ms: 10_000,
             transaction_timeout_ms: 10_000,
             request_timeout_ms: 10_000,
@@ -121,6 +126,7 @@ pub(super) fn consumer_options(config: &Config, instance_id: &str) -> ConsumerOp
             id: config.application_id.clone(),
             instance_id: Some(format!("{instance_id}-{THREAD}")),
             session_timeout_ms: config.session_timeout_ms,
+            protocol: config.group_protocol,
         }),
         isolation: Isolation::ReadCommitted,
         client_id: client_id(config),

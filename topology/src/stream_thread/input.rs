@@ -6,12 +6,13 @@ use crate::clock::Clock;
 use crate::error::{Class, Error, Result};
 use crate::log::{self, Consumer, Event, Log, Offset, Record, TopicPartition};
 
+use super::StreamThread;
 use super::assignment::{Assigned, Phase, Running};
 use super::complaints::Subject;
+use super::ownership::Change;
 use super::producers::{Slot, Slots};
 use super::recovery::void;
 use super::until_end::UntilEnd;
-use super::{Change, StreamThread};
 
 /// Longest wait for input, ms: what else there is to do is noticed this late.
 const POLL_MAX_MS: i64 = 100;
@@ -51,7 +52,7 @@ impl<L: Log> StreamThread<L> {
         let mut any = false;
         let polled = consumer.poll(timeout, &mut |event| match event {
             Event::Assigned(partitions) => changes.push_back(Change::Assigned(partitions)),
-            Event::Revoked { partitions: _, lost } => changes.push_back(Change::Revoked { lost }),
+            Event::Revoked { partitions, lost } => changes.push_back(Change::Revoked { partitions, lost }),
             // After an error what follows would be processed over a gap.
             _ if failed.is_some() => {}
             Event::Records { partition, records } => {

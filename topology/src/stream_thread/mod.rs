@@ -4,7 +4,8 @@
 //! ```text
 //! config       its settings, and the names that follow from them
 //! input        what the consumer brings, to the tasks
-//! assignment   what the group gave it, and how far each task has come to life
+//! ownership    which tasks the group's word makes its own: pure
+//! assignment   what it does about that, and how far each task has come to life
 //! take_over    fence, committed offsets, restore, run: in this order
 //! commit       the transaction
 //! recovery     rewind and rejoin
@@ -29,6 +30,7 @@ mod commit;
 mod complaints;
 mod config;
 mod input;
+mod ownership;
 mod producers;
 mod recovery;
 mod take_over;
@@ -44,7 +46,7 @@ pub(crate) use config::THREAD;
 use crate::clock::Clock;
 use crate::error::{Class, Result};
 use crate::graph::Topology;
-use crate::log::{self, Awaited, Consumer, Log, TopicPartition};
+use crate::log::{self, Awaited, Consumer, Log};
 use crate::metrics::Metrics;
 use crate::store::{Resources, StateDirectory, Stores};
 use crate::task::TaskId;
@@ -55,6 +57,7 @@ use assignment::{Assigned, Phase};
 use cleanup::Cleanup;
 use commit::Then;
 use complaints::{Complaints, SAY_EVERY_MS, Subject};
+use ownership::{Action, Change, Ownership};
 use producers::{Slot, Slots};
 use recovery::Fencing;
 use until_end::UntilEnd;
@@ -90,10 +93,15 @@ pub struct StreamThread<L: Log> {
     returning: BTreeSet<TaskId>,
     /// Whether the group was asked for partitions.
     subscribed: bool,
-    /// What the group changed and was not answered yet.
+    /// What the group changed and was not looked at yet.
     changes: VecDeque<Change>,
-    /// `None` until the group spoke.
+    /// What is still to be done about the change before.
+    actions: VecDeque<Action>,
+    ownership: Ownership,
+    /// `None` until the group spoke, and between assignments.
     assigned: Option<Vec<Assigned>>,
+    /// Tasks that were taken away, until it is known whether they come back.
+    parked: Vec<Assigned>,
     last_commit_ms: i64,
     fencing: Fencing,
     until_end: Option<UntilEnd>,
@@ -148,6 +156,7 @@ impl<L: Log> StreamThread<L> {
         let until_end = config.until_end.then(|| take_ends(&parts.topology, &parts.log)).transpose()?;
         let now_ms = parts.clock.monotonic_ms();
         let slots = make_slots(config::transactional_id(&config, &parts.instance_id), &parts.topology, now_ms);
+        let ownership = Ownership::new(&parts.topology, config.group_protocol);
         Ok(Self {
             config,
             topology: parts.topology,
@@ -164,7 +173,10 @@ impl<L: Log> StreamThread<L> {
             returning: BTreeSet::new(),
             subscribed: false,
             changes: VecDeque::new(),
+            actions: VecDeque::new(),
+            ownership,
             assigned: None,
+            parked: Vec::new(),
             last_commit_ms: now_ms,
             fencing: Fencing::default(),
             until_end,
@@ -190,6 +202,7 @@ impl<L: Log> StreamThread<L> {
         let record_count = self.poll()?;
         self.apply_changes()?;
         self.await_group();
+        self.await_parts();
         self.advance_take_overs()?;
         self.advance_clocks()?;
         let committed = self.maybe_commit()?;
@@ -221,6 +234,23 @@ impl<L: Log> StreamThread<L> {
             let obstacle = self.log.obstacle(Awaited::Group(group)).or_else(|| self.input_error.clone());
             let why = obstacle.as_deref().unwrap_or("it may be waiting for another member");
             tracing::warn!(group, waited_ms, "the group has assigned nothing yet: {why}");
+        }
+    }
+
+    /// Says which tasks wait for partitions that others have.
+    fn await_parts(&mut self) {
+        let now_ms = self.clock.monotonic_ms();
+        let incomplete = self.ownership.incomplete();
+        if incomplete.is_empty() {
+            self.complaints.over(&Subject::Parts, now_ms);
+        } else if let Some(waited_ms) = self.complaints.due(Subject::Parts, SAY_EVERY_MS, now_ms) {
+            let partitions = incomplete.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+            tracing::error!(
+                partitions,
+                waited_ms,
+                "the group gave this member one part of a task and another member the rest: all members must read the same \
+                 topics, with the strategy 'range'. The task waits"
+            );
         }
     }
 
@@ -273,21 +303,6 @@ impl<L: Log> StreamThread<L> {
         }
         self.advance_until_end()
     }
-
-    /// Answers the group, one change after the other; one that cannot be answered now is answered in the next turn.
-    fn apply_changes(&mut self) -> Result<()> {
-        while let Some(change) = self.changes.pop_front() {
-            let answered = match &change {
-                Change::Assigned(partitions) => self.assign(partitions.clone()),
-                Change::Revoked { lost } => self.revoke(*lost),
-            };
-            if let Err(error) = answered {
-                self.changes.push_front(change);
-                return Err(error);
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Where a bounded run ends. A log that cannot tell now is asked again, for a while.
@@ -303,12 +318,6 @@ fn take_ends<L: Log>(topology: &Topology, log: &L) -> Result<UntilEnd> {
         }
     }
     UntilEnd::new(topology, log)
-}
-
-/// What the group changed.
-enum Change {
-    Assigned(Vec<TopicPartition>),
-    Revoked { lost: bool },
 }
 
 fn close_stores(task: &TaskId, stores: Stores) {

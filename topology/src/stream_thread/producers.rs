@@ -16,8 +16,9 @@ const ABORT_TIMEOUT: Duration = Duration::from_secs(1);
 ///
 /// ```text
 ///   absent ── prepare ──> idle ── first send ──> open ── commit ──> idle
-///      ^                                          │         └── outcome unknown ──> undecided
-///      └─────────── discard: any error ───────────┴──────────────────────────────────┘
+///      ^                      ^                   │         ├── outcome unknown ──> undecided
+///      │                      └──── roll back ────│─────────┴── the group refuses ──> refused
+///      └─────────── discard: any error ───────────┘
 /// ```
 /// After an error there is only one way on: a new producer with the same id, whose `init_transactions` aborts what was
 /// open, or finds it committed. Nobody guesses which. A thread that leaves makes no new one: it gives up.
@@ -25,6 +26,8 @@ pub(super) struct Slot<L: Log> {
     transactional_id: String,
     producer: Option<L::Producer>,
     transaction: Transaction,
+    /// A call has failed since the producer was made or its transaction rolled back.
+    has_failed: bool,
     sent_bytes: usize,
     /// When it last committed, monotonic ms; when it was made, before that.
     pub(super) committed_ms: i64,
@@ -34,13 +37,22 @@ pub(super) struct Slot<L: Log> {
 enum Transaction {
     None,
     Open,
+    /// The group refused its offsets: it was not committed.
+    Refused,
     /// A commit was tried, and nobody knows whether it happened.
     Undecided,
 }
 
 impl<L: Log> Slot<L> {
     pub(super) fn new(transactional_id: String, now_ms: i64) -> Self {
-        Self { transactional_id, producer: None, transaction: Transaction::None, sent_bytes: 0, committed_ms: now_ms }
+        Self {
+            transactional_id,
+            producer: None,
+            transaction: Transaction::None,
+            has_failed: false,
+            sent_bytes: 0,
+            committed_ms: now_ms,
+        }
     }
 
     /// Makes sure that there is an initialised producer: whoever had the id before is fenced.
@@ -69,13 +81,33 @@ impl<L: Log> Slot<L> {
     pub(super) fn discard(&mut self) {
         self.producer = None;
         self.transaction = Transaction::None;
+        self.has_failed = false;
         self.sent_bytes = 0;
+    }
+
+    /// Whether a call has failed whose transaction was not rolled back yet.
+    pub(super) fn has_failed(&self) -> bool {
+        self.has_failed
+    }
+
+    /// What is open is void. A producer that was merely refused goes on, which is sooner than a new one; of any other nobody
+    /// knows what it did.
+    pub(super) fn roll_back(&mut self) {
+        if let (Transaction::Refused, Some(producer)) = (self.transaction, &mut self.producer)
+            && producer.abort(ABORT_TIMEOUT).is_ok()
+        {
+            self.transaction = Transaction::None;
+            self.has_failed = false;
+            self.sent_bytes = 0;
+            return;
+        }
+        self.discard();
     }
 
     /// Forgets the producer for good. What is open is aborted, or all that read committed data would wait for it to time
     /// out; not where a commit may have happened.
     pub(super) fn give_up(&mut self) {
-        if let (Transaction::Open, Some(producer)) = (self.transaction, &mut self.producer)
+        if let (Transaction::Open | Transaction::Refused, Some(producer)) = (self.transaction, &mut self.producer)
             && let Err(error) = producer.abort(ABORT_TIMEOUT)
         {
             tracing::debug!(%error, "could not abort what is given up; it times out");
@@ -99,6 +131,12 @@ impl<L: Log> Slot<L> {
         if outputs.is_empty() {
             return Ok(());
         }
+        let sent = self.try_send(outputs);
+        self.has_failed |= sent.is_err();
+        sent
+    }
+
+    fn try_send(&mut self, outputs: &mut Outputs) -> Result<()> {
         self.begin()?;
         self.sent_bytes += outputs.size_bytes();
         let Self { producer: Some(producer), .. } = self else { return Err(no_producer()) };
@@ -127,10 +165,27 @@ impl<L: Log> Slot<L> {
         timeout: Duration,
         vouch: &dyn Vouch,
     ) -> Result<()> {
+        let committed = self.try_commit(offsets, group, timeout, vouch);
+        self.has_failed |= committed.is_err();
+        committed
+    }
+
+    fn try_commit(
+        &mut self,
+        offsets: &[OffsetCommit],
+        group: &L::Group,
+        timeout: Duration,
+        vouch: &dyn Vouch,
+    ) -> Result<()> {
         self.begin()?;
         let producer = self.producer.as_mut().ok_or_else(no_producer)?;
         producer.flush(timeout).map_err(after_send)?;
-        producer.send_offsets(offsets, group).map_err(after_send)?;
+        if let Err(error) = producer.send_offsets(offsets, group) {
+            if error.kind() == log::Kind::NotMember {
+                self.transaction = Transaction::Refused;
+            }
+            return Err(after_send(error));
+        }
         vouch.vouch()?;
         if let Err(error) = producer.commit(timeout) {
             if !matches!(error.kind(), log::Kind::Abort | log::Kind::Retry) {

@@ -2,10 +2,13 @@
 //!
 //! ```text
 //! retry    nothing happened: the next turn tries again
-//! rewind   drop overlays and producers, go back to the committed offsets; the second time in a row: rejoin
+//! rewind   drop overlays and producers, go back to the committed offsets; the second time in a row: rejoin. Of a
+//!          transaction that failed the tasks that had a part in it, and no others
 //! rejoin   close all tasks, leave the group, join it again
 //! stop     hand it to the caller
 //! ```
+//! Offsets that the group refuses because its generation has changed since they were made are no reason to leave it: the
+//! transaction is aborted, its tasks go back, and the next one bears the new generation.
 //! A timed-out transaction and a rival look the same (fenced). So a new producer is made only while the group still says
 //! that the tasks are this thread's: the next turn polls first, and a loss of the partitions ends the attempt there.
 
@@ -15,13 +18,14 @@ use crate::error::{Class, Error, Result};
 use crate::log::{Consumer, Log};
 
 use super::StreamThread;
-use super::assignment::{Pending, Phase};
 use super::complaints::Subject;
 
 /// Failures with no commit between them.
 #[derive(Debug, Default)]
 pub(super) struct Fencing {
     in_a_row: u32,
+    /// The group refused offsets of a generation that had passed by then.
+    pub(super) is_other_generation: bool,
 }
 
 /// After this many failures with no commit between them nothing more is tried.
@@ -71,7 +75,9 @@ impl<L: Log> StreamThread<L> {
                         "gave up after {IN_A_ROW_MAX} failures in a row, the last: {error}"
                     )));
                 }
-                if error.class() == Class::Rewind && in_a_row == 1 {
+                // A member that the group still knows must not leave it, or all others would have to share anew.
+                let is_member = std::mem::take(&mut self.fencing.is_other_generation);
+                if is_member || (error.class() == Class::Rewind && in_a_row == 1) {
                     tracing::warn!(%error, "going back to the committed offsets");
                     self.rewind();
                 } else {
@@ -83,40 +89,22 @@ impl<L: Log> StreamThread<L> {
         }
     }
 
-    /// Drops everything uncommitted; tasks are taken over again, with the stores they have.
+    /// Drops what is uncommitted: of the transactions that failed where it is known which, or else everything. Their tasks are
+    /// taken over again, with the stores they have.
     fn rewind(&mut self) {
-        self.discard_producers();
-        let since_ms = self.clock.monotonic_ms();
-        let not_before_ms = since_ms + self.fencing.backoff_ms();
-        for task in self.assigned.iter_mut().flatten() {
-            let pending = Phase::Pending(Pending { stores: None, since_ms, not_before_ms });
-            match std::mem::replace(&mut task.phase, pending) {
-                Phase::Running(running) => {
-                    let stores = running.task.into_stores().filter(|stores| !stores.is_damaged()).map(Box::new);
-                    task.phase = Phase::Pending(Pending { stores, since_ms, not_before_ms });
-                }
-                // To be opened anew, and rebuilt.
-                Phase::Pending(Pending { stores: Some(stores), .. }) if stores.is_damaged() => {}
-                // Its work is not part of what failed.
-                other => task.phase = other,
-            }
+        let failed: Vec<Option<usize>> =
+            self.slots.iter().filter(|(_, slot)| slot.has_failed()).map(|(key, _)| *key).collect();
+        let is_concerned = |key: &Option<usize>| failed.is_empty() || failed.contains(key);
+        for (_, slot) in self.slots.iter_mut().filter(|(key, _)| is_concerned(key)) {
+            slot.roll_back();
         }
-        // A reader that cannot go on where it stands is put elsewhere; not while the group waits for another answer.
-        let partitions = self.assigned.iter().flatten().flat_map(|task| task.partitions.clone()).collect::<Vec<_>>();
-        if self.changes.is_empty()
-            && !partitions.is_empty()
-            && let Err(error) = self.hold_delivery(&partitions)
-        {
-            // What is delivered meanwhile is ignored: a task that comes back to life seeks.
-            tracing::debug!(%error, "could not stop the delivery of records");
-        }
+        self.set_back(|running| is_concerned(&running.slot));
     }
 
     /// Another member may get the tasks, so nothing stays open that would hold its readers up.
     fn rejoin(&mut self) {
         self.release_all();
         self.discard_producers();
-        self.changes.clear();
         self.subscribed = false;
         if let Err(error) = self.consumer.leave() {
             tracing::warn!(%error, "could not leave the group; it will find out by itself");

@@ -22,7 +22,7 @@ use crate::store::{Fingerprint, Resources, Spec, StateDirectory, Stores};
 use crate::task::{CommittedInput, InputStart, Metadata, QueueOptions, Task, TaskId, TaskOptions};
 use crate::updater;
 
-use super::assignment::{Assigned, Beginning, Pending, Phase, Restoring, Running};
+use super::assignment::{Assigned, Beginning, Kept, Pending, Phase, Restoring, Running};
 use super::complaints::Subject;
 use super::config::{producer_options, restore_options};
 use super::producers::Slot;
@@ -71,14 +71,24 @@ impl<L: Log> StreamThread<L> {
         }
         let committed = self.log.committed(&self.config.application_id, &task.partitions);
         let committed = committed.map_err(log::Error::may_pass)?;
-        let inputs = task.partitions.iter().zip(&committed);
-        let beginnings = inputs.map(|(partition, committed)| beginning(&self.log, partition, committed.as_ref()));
+        let Phase::Pending(pending) = &mut task.phase else { return Ok(()) };
+        match std::mem::replace(&mut pending.kept, Kept::Nothing) {
+            Kept::Task(running) if running.committed == committed => {
+                tracing::info!(task = %task.id, "goes on");
+                task.phase = Phase::Running(running);
+                return Ok(());
+            }
+            Kept::Task(running) => pending.kept = running.task.into_stores().map_or(Kept::Nothing, Kept::undamaged),
+            kept => pending.kept = kept,
+        }
+        let inputs = task.partitions.iter().zip(committed);
+        let beginnings = inputs.map(|(partition, committed)| beginning(&self.log, partition, committed));
         let beginnings = beginnings.collect::<Result<Vec<Beginning>>>()?;
 
         let Phase::Pending(pending) = &mut task.phase else { return Ok(()) };
-        let stores = match pending.stores.take() {
-            Some(stores) => *stores,
-            None => open_stores(
+        let stores = match std::mem::replace(&mut pending.kept, Kept::Nothing) {
+            Kept::Stores(stores) => *stores,
+            Kept::Nothing | Kept::Task(_) => open_stores(
                 self.state_directory.as_deref(),
                 &self.resources,
                 &task.id,
@@ -95,7 +105,7 @@ impl<L: Log> StreamThread<L> {
             changelogs: changelogs.collect(),
             options: restore_options(&self.config),
         };
-        task.phase = Phase::Restoring(Restoring { beginnings, waited_ms });
+        task.phase = Phase::Restoring(Restoring { beginnings, waited_ms, is_cancelled: false });
         self.restorer.submit(task.id.clone(), stores, plan)
     }
 
@@ -107,8 +117,13 @@ impl<L: Log> StreamThread<L> {
             Phase::Restoring(restoring) if task.id == id => Some(restoring.clone()),
             _ => None,
         };
+        let now_ms = self.clock.monotonic_ms();
+        if let Some(parked) = self.parked.iter_mut().find(|task| restoring(task).is_some()) {
+            parked.phase = Phase::Pending(Pending::new(Kept::undamaged(stores), now_ms, now_ms));
+            return Ok(());
+        }
         let mut tasks = self.assigned.iter().flatten().enumerate();
-        let Some((index, Restoring { beginnings, waited_ms })) =
+        let Some((index, Restoring { beginnings, waited_ms, is_cancelled })) =
             tasks.find_map(|(index, task)| Some((index, restoring(task)?)))
         else {
             close_stores(&id, stores);
@@ -119,13 +134,15 @@ impl<L: Log> StreamThread<L> {
                 until_end.reach(partition, beginning.range.stable_end);
             }
         }
-        let now_ms = self.clock.monotonic_ms();
-        let again = |stores: Option<Box<Stores>>| {
-            Phase::Pending(Pending { stores, since_ms: now_ms - waited_ms, not_before_ms: now_ms + RETRY_MS })
-        };
+        let again = |kept| Phase::Pending(Pending::new(kept, now_ms - waited_ms, now_ms + RETRY_MS));
         let (phase, result) = match outcome {
-            updater::Outcome::Cancelled => (again(Some(Box::new(stores))), Ok(())),
-            updater::Outcome::Failed(error) => (again(Some(Box::new(stores))), Err(error)),
+            // What was asked back is wanted again.
+            _ if is_cancelled => {
+                let pending = Pending::new(Kept::undamaged(stores), now_ms - waited_ms, now_ms);
+                (Phase::Pending(pending), Ok(()))
+            }
+            updater::Outcome::Cancelled => (again(Kept::undamaged(stores)), Ok(())),
+            updater::Outcome::Failed(error) => (again(Kept::undamaged(stores)), Err(error)),
             updater::Outcome::Restored(restored) => {
                 self.metrics.add_restored(restored.iter().map(|store| store.records).sum());
                 tell_restored(&id, &restored);
@@ -137,7 +154,7 @@ impl<L: Log> StreamThread<L> {
                         }
                         (Phase::Running(Box::new(running)), Ok(()))
                     }
-                    Err((error, stores)) => (again(stores), Err(self.cause_of(error))),
+                    Err((error, kept)) => (again(kept), Err(self.cause_of(error))),
                 }
             }
         };
@@ -181,20 +198,24 @@ impl<L: Log> StreamThread<L> {
         index: usize,
         beginnings: Vec<Beginning>,
         (stores, stores_as_left): (Stores, bool),
-    ) -> Result<Running, (Error, Option<Box<Stores>>)> {
+    ) -> Result<Running, (Error, Kept)> {
         let Some(Assigned { sub_topology, id, .. }) = self.assigned.iter().flatten().nth(index) else {
-            return Err((Error::stop("a task that nobody assigned was restored"), Some(Box::new(stores))));
+            return Err((Error::stop("a task that nobody assigned was restored"), Kept::undamaged(stores)));
         };
         let spec = &self.topology.sub_topologies[*sub_topology];
         let slot = spec.single_writer.as_ref().map(|_| *sub_topology);
         if !self.slots.get(&slot).is_some_and(Slot::is_prepared) {
             let message = "another task's failure took the producer while stores were restored";
-            return Err((Error::new(Class::Retry, message), Some(Box::new(stores))));
+            return Err((Error::new(Class::Retry, message), Kept::undamaged(stores)));
         }
         let OutputTopics { names: topics, dead_letters, changelogs } = spec.outputs(&self.config.application_id);
+        let found = beginnings.iter().map(|beginning| beginning.found.clone()).collect();
         let inputs = beginnings.into_iter().zip(dead_letters);
-        let inputs =
-            inputs.map(|(Beginning { committed, range }, dead_letters)| InputStart { committed, range, dead_letters });
+        let inputs = inputs.map(|(Beginning { committed, range, .. }, dead_letters)| InputStart {
+            committed,
+            range,
+            dead_letters,
+        });
         let runtime = RuntimeOptions {
             stores_as_left,
             now_ms: self.clock.now_ms(),
@@ -216,9 +237,12 @@ impl<L: Log> StreamThread<L> {
             Ok(task) => {
                 let offsets: Vec<Offset> = (0..task.input_count()).map(|input| task.next_offset(input)).collect();
                 tracing::info!(task = %id, ?offsets, "running");
-                Ok(Running { task, slot, topics, paused: vec![true; offsets.len()] })
+                Ok(Running { task, slot, topics, committed: found, paused: vec![true; offsets.len()] })
             }
-            Err(error) => Err((error, Rc::into_inner(stores).map(|stores| Box::new(stores.into_inner())))),
+            Err(error) => {
+                let stores = Rc::into_inner(stores).map(RefCell::into_inner);
+                Err((error, stores.map_or(Kept::Nothing, Kept::undamaged)))
+            }
         }
     }
 }
@@ -258,14 +282,15 @@ fn tell_restored(task: &TaskId, restored: &[updater::Restored]) {
 }
 
 /// What tells where an input of a task begins; its processors have a say in it.
-fn beginning<L: Log>(log: &L, partition: &TopicPartition, committed: Option<&Committed>) -> Result<Beginning> {
+fn beginning<L: Log>(log: &L, partition: &TopicPartition, found: Option<Committed>) -> Result<Beginning> {
     let watermarks = |isolation| log.watermarks(partition, isolation).map_err(log::Error::may_pass);
     let Watermarks { low: first, high: stable_end } = watermarks(Isolation::ReadCommitted)?;
     let end = watermarks(Isolation::ReadUncommitted)?.high.max(stable_end);
-    let metadata = committed.map_or(Ok(Metadata::default()), |committed| Metadata::decode(&committed.metadata));
+    let metadata = found.as_ref().map_or(Ok(Metadata::default()), |found| Metadata::decode(&found.metadata));
     let metadata = metadata.map_err(|error| Error::stop(error.to_string()))?;
-    let offset = committed.map(|committed| committed.offset);
+    let offset = found.as_ref().map(|found| found.offset);
     Ok(Beginning {
+        found,
         committed: CommittedInput { input: partition.clone(), offset, metadata },
         range: InputRange { first, stable_end, end },
     })

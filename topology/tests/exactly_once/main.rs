@@ -7,6 +7,7 @@
 //! beginning  what is done before the first record, and where that is
 //! damage     stores whose files are not what they were
 //! group      other members
+//! rebalances  members that come and go while others process
 //! identity   topics that are not the ones they were
 //! several_inputs  tasks that read several topics
 //! room       stores that are written more slowly than input comes
@@ -31,6 +32,7 @@ mod identity;
 #[path = "../joining/mod.rs"]
 mod joining;
 mod leaving;
+mod rebalances;
 mod refusals;
 mod room;
 mod several_inputs;

@@ -2,7 +2,8 @@
 
 use topology::graph::{Builder, Store, Topic, Topology};
 use topology::log::{
-    Consumer, ConsumerOptions, GroupOptions, Isolation, Log, OffsetCommit, OutOfRange, Producer, TopicPartition,
+    Consumer, ConsumerOptions, GroupOptions, GroupProtocol, Isolation, Log, OffsetCommit, OutOfRange, Producer,
+    TopicPartition,
 };
 
 use crate::counting::{Topics, assert_exact, in_transaction, produce, read, topology};
@@ -38,7 +39,12 @@ pub(crate) fn commit_offset(log: &impl Log, offset: i64) {
 /// And this beside it.
 pub(crate) fn commit_offset_with(log: &impl Log, offset: i64, metadata: &str) {
     let options = ConsumerOptions {
-        group: Some(GroupOptions { id: topics().application, instance_id: None, session_timeout_ms: 10_000 }),
+        group: Some(GroupOptions {
+            id: topics().application,
+            instance_id: None,
+            session_timeout_ms: 10_000,
+            protocol: GroupProtocol::Classic,
+        }),
         isolation: Isolation::ReadCommitted,
         client_id: "test".to_owned(),
         batch_records: 1,

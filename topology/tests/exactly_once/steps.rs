@@ -36,7 +36,7 @@ impl<L: Log> Instance<L> {
         Self::of(&topology(&topics()), log, clock, id, config)
     }
 
-    fn of(topology: &Topology, log: &L, clock: Arc<dyn Clock>, id: &str, config: Config) -> Self {
+    pub(crate) fn of(topology: &Topology, log: &L, clock: Arc<dyn Clock>, id: &str, config: Config) -> Self {
         Self::watched(topology, log, clock, id, config, watch::Options::default())
     }
 

@@ -39,7 +39,9 @@ impl<C: Consumer> FaultConsumer<C> {
     /// Takes the topics that have the names now; where one has none, that is tried again with the next poll.
     fn go_on_by_name(&mut self) {
         let starts: Vec<_> = self.positions.iter().map(|(partition, start, _)| (partition.clone(), *start)).collect();
-        if self.inner.assign(&starts).is_ok() {
+        let all: Vec<_> = starts.iter().map(|(partition, _)| partition.clone()).collect();
+        self.inner.incremental_unassign(&all).unwrap();
+        if self.inner.incremental_assign(&starts).is_ok() {
             self.hushes = false;
             let paused = self.positions.iter().filter(|(.., paused)| *paused).map(|(partition, ..)| partition.clone());
             self.inner.pause(&paused.collect::<Vec<_>>()).unwrap();
@@ -59,6 +61,20 @@ impl<C: Consumer> Consumer for FaultConsumer<C> {
         self.script.check(Call::Assign)?;
         self.inner.assign(partitions)?;
         self.positions = partitions.iter().map(|(partition, start)| (partition.clone(), *start, false)).collect();
+        Ok(())
+    }
+
+    fn incremental_assign(&mut self, added: &[(TopicPartition, Start)]) -> Result<()> {
+        self.script.check(Call::Assign)?;
+        self.inner.incremental_assign(added)?;
+        self.positions.extend(added.iter().map(|(partition, start)| (partition.clone(), *start, false)));
+        Ok(())
+    }
+
+    fn incremental_unassign(&mut self, removed: &[TopicPartition]) -> Result<()> {
+        self.script.check(Call::Unassign)?;
+        self.inner.incremental_unassign(removed)?;
+        self.positions.retain(|(partition, ..)| !removed.contains(partition));
         Ok(())
     }
 
@@ -91,11 +107,11 @@ impl<C: Consumer> Consumer for FaultConsumer<C> {
         self.script.reach()?;
         self.script.check(Call::Poll)?;
         let Self { inner, script, positions, hushes } = self;
-        let (mut given_back, mut regained) = (false, false);
+        let (mut given_back, mut regained) = (None, false);
         let polled = inner.poll(timeout, &mut |event| {
             match &event {
-                Event::Revoked { lost: false, .. } if script.reads_by_name() && !positions.is_empty() => {
-                    (*hushes, given_back) = (true, true);
+                Event::Revoked { lost: false, partitions } if script.reads_by_name() && !positions.is_empty() => {
+                    (*hushes, given_back) = (true, Some(partitions.clone()));
                     return;
                 }
                 Event::Assigned(_) if *hushes => {
@@ -120,8 +136,8 @@ impl<C: Consumer> Consumer for FaultConsumer<C> {
                 event => handler(event),
             }
         });
-        if given_back {
-            self.inner.assign(&[])?;
+        if let Some(partitions) = given_back {
+            self.inner.incremental_unassign(&partitions)?;
         }
         if regained {
             self.go_on_by_name();

@@ -34,6 +34,7 @@ pub(crate) enum Call {
     Leave,
     Poll,
     Assign,
+    Unassign,
     Subscribe,
     Watermarks,
     Committed,

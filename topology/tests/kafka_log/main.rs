@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use test_cluster::{Cluster, unique};
 use topology::log::kafka::{KafkaConsumer, KafkaLog, KafkaProducer, Options};
 use topology::log::{
-    Committed, Consumer, ConsumerOptions, Event, GroupOptions, Header, Isolation, Kind, Log, OffsetCommit, OutOfRange,
-    Producer, ProducerOptions, ProducerRecord, Start, TopicPartition, TopicSpec,
+    Committed, Consumer, ConsumerOptions, Event, GroupOptions, GroupProtocol, Header, Isolation, Kind, Log,
+    OffsetCommit, OutOfRange, Producer, ProducerOptions, ProducerRecord, Start, TopicPartition, TopicSpec,
 };
 
 const LONG: Duration = Duration::from_secs(30);
@@ -92,7 +92,12 @@ fn reader(log: &KafkaLog, isolation: Isolation, start: &[(TopicPartition, Start)
 }
 
 fn member(log: &KafkaLog, group: &str, instance: Option<&str>, session_timeout_ms: u32) -> KafkaConsumer {
-    let group = GroupOptions { id: group.to_owned(), instance_id: instance.map(str::to_owned), session_timeout_ms };
+    let group = GroupOptions {
+        id: group.to_owned(),
+        instance_id: instance.map(str::to_owned),
+        session_timeout_ms,
+        protocol: GroupProtocol::Classic,
+    };
     log.consumer(&ConsumerOptions { group: Some(group), ..consumer_options(Isolation::ReadCommitted) }).unwrap()
 }
 
@@ -152,5 +157,5 @@ fn join(consumer: &mut KafkaConsumer, topic: &str) -> Vec<TopicPartition> {
 
 fn answer(consumer: &mut KafkaConsumer, partitions: &[TopicPartition]) {
     let partitions: Vec<_> = partitions.iter().map(|partition| (partition.clone(), Start::Beginning)).collect();
-    consumer.assign(&partitions).unwrap();
+    consumer.incremental_assign(&partitions).unwrap();
 }

@@ -19,7 +19,7 @@ fn offsets_of_a_member_the_group_has_passed_by_are_refused_and_the_transaction_c
         assert!(start.elapsed() < LONG);
         first.poll(Duration::from_millis(10), &mut |event| seen_by_first.take(event)).unwrap();
         if seen_by_first.revoked.len() == 1 && seen_by_first.assigned.is_empty() {
-            first.assign(&[]).unwrap();
+            first.incremental_unassign(&seen_by_first.revoked[0].0).unwrap();
         }
         second.poll(Duration::from_millis(10), &mut |event| seen_by_second.take(event)).unwrap();
     }
@@ -80,7 +80,7 @@ fn a_static_member_that_returns_takes_its_partitions_back_and_nobody_else_notice
         assert!(start.elapsed() < LONG);
         stays.poll(Duration::from_millis(10), &mut |event| seen.take(event)).unwrap();
         if seen.revoked.len() == 1 && seen.assigned.is_empty() {
-            stays.assign(&[]).unwrap();
+            stays.incremental_unassign(&seen.revoked[0].0).unwrap();
         }
         dies.poll(Duration::from_millis(10), &mut |event| of_dying.take(event)).unwrap();
     }

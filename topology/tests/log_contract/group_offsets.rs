@@ -1,7 +1,8 @@
 //! A group's offsets are committed in a transaction, or not at all.
 
 use topology::log::{
-    Committed, Consumer, ConsumerOptions, GroupOptions, Isolation, Kind, Log, OffsetCommit, Producer, TopicPartition,
+    Committed, Consumer, ConsumerOptions, GroupOptions, GroupProtocol, Isolation, Kind, Log, OffsetCommit, Producer,
+    TopicPartition,
 };
 
 use crate::harness::*;
@@ -16,7 +17,12 @@ fn committed(offset: i64, metadata: &str) -> Committed {
 
 /// The membership of a consumer that has joined nothing.
 fn group<L: Log>(log: &L, id: &str) -> L::Group {
-    let group = GroupOptions { id: id.to_owned(), instance_id: None, session_timeout_ms: 30_000 };
+    let group = GroupOptions {
+        id: id.to_owned(),
+        instance_id: None,
+        session_timeout_ms: 30_000,
+        protocol: GroupProtocol::Classic,
+    };
     let options = ConsumerOptions { group: Some(group), ..consumer_options(Isolation::ReadCommitted) };
     log.consumer(&options).unwrap().group().unwrap()
 }

@@ -1,6 +1,6 @@
 //! Groups: who gets which partitions, and who may still commit.
 
-use topology::log::{Consumer, Kind, Log, OffsetCommit, Producer, TopicPartition};
+use topology::log::{Consumer, GroupProtocol, Kind, Log, OffsetCommit, Producer, TopicPartition};
 
 use crate::harness::*;
 
@@ -33,7 +33,7 @@ pub(crate) fn partitions_of_the_same_number_land_together<L: Log>(log: &L) {
     let mut all = [numbers(&a.assigned, &one), numbers(&b.assigned, &one)].concat();
     all.sort_unstable();
     assert_eq!(all, [0, 1, 2, 3], "everything once");
-    assert_eq!(a.revocations, 1, "all is given back before it is given out anew");
+    assert_eq!(a.revoked.len(), 1, "all is given back before it is given out anew");
 }
 
 pub(crate) fn the_one_that_stays_takes_over_after_a_leave<L: Log>(log: &L) {
@@ -46,7 +46,7 @@ pub(crate) fn the_one_that_stays_takes_over_after_a_leave<L: Log>(log: &L) {
     a.consumer.leave().unwrap();
     settle("the other takes over", &mut [&mut b], |counts| counts == [4]);
     a.consumer.subscribe(std::slice::from_ref(&topic)).unwrap();
-    a.has_assignment = false;
+    (a.has_assignment, a.assigned) = (false, Vec::new());
     settle("it comes back", &mut [&mut a, &mut b], |counts| counts == [2, 2]);
 }
 
@@ -56,13 +56,13 @@ pub(crate) fn a_static_member_that_returns_takes_its_partitions_back<L: Log>(log
     let mut a = member(log, &group, Some("a"), &[&topic]);
     let mut b = member(log, &group, Some("b"), &[&topic]);
     settle("two members share", &mut [&mut a, &mut b], |counts| counts == [2, 2]);
-    let (had, revocations) = (a.assigned.clone(), b.revocations);
+    let (had, revocations) = (a.assigned.clone(), b.revoked.len());
     drop(a);
     assert_eq!(log.group_member_count(&group).unwrap(), 2, "its place is kept");
     let mut returned = member(log, &group, Some("a"), &[&topic]);
     settle("it returns", &mut [&mut returned, &mut b], |counts| counts == [2, 2]);
     assert_eq!(returned.assigned, had);
-    assert_eq!(b.revocations, revocations, "the other did not notice");
+    assert_eq!(b.revoked.len(), revocations, "the other did not notice");
     assert_eq!(log.group_member_count(&group).unwrap(), 2);
 }
 
@@ -162,4 +162,53 @@ pub(crate) fn a_group_is_deleted_only_without_members<L: Log>(log: &L) {
     until("the group is empty", || (log.group_member_count(&group).unwrap() == 0).then_some(()));
     until("it is deleted", || log.delete_group(&group).ok());
     assert_eq!(log.committed(&group, &partition).unwrap(), [None]);
+}
+
+pub(crate) fn only_what_moves_is_taken_away_and_the_rest_is_read_on<L: Log>(log: &L) {
+    let (one, two) = (topic(log, 2), topic(log, 2));
+    let group = unique("group");
+    let mut producer = producer(log);
+    let mut fill = |values: &[&str]| {
+        for (topic, partition) in [(&one, 0), (&one, 1), (&two, 0), (&two, 1)] {
+            commit(&mut producer, topic, partition, values);
+        }
+    };
+    let mut a = member_by(GroupProtocol::Consumer, log, &group, None, &[&one, &two]);
+    fill(&["1", "2"]);
+    settle("one member gets all", &mut [&mut a], |counts| counts == [4]);
+    until("it reads all", || {
+        a.poll();
+        (a.records.len() == 8).then_some(())
+    });
+    let mut b = member_by(GroupProtocol::Consumer, log, &group, None, &[&one, &two]);
+    settle("two members share", &mut [&mut a, &mut b], |counts| counts == [2, 2]);
+    for member in [&a, &b] {
+        assert_eq!(numbers(&member.assigned, &one), numbers(&member.assigned, &two), "by range");
+    }
+    let mut moved = a.revoked.concat();
+    moved.sort();
+    assert_eq!(moved, b.assigned, "what moved, and nothing else");
+    fill(&["3"]);
+    until("both read on", || {
+        a.poll();
+        b.poll();
+        eprintln!("DBG {:?} {:?}", a.records, b.records);
+        // The one that is new here begins at the first record.
+        (a.records.len() == 8 + 2 && b.records.len() == 4 + 2).then_some(())
+    });
+    let staying = a.records.iter().filter(|(partition, _)| a.assigned.contains(partition)).count();
+    assert_eq!(staying, 4 + 2, "each once");
+
+    b.consumer.leave().unwrap();
+    settle("the other takes over", &mut [&mut a], |counts| counts == [4]);
+    assert_eq!(a.revoked.concat().len(), 2, "nothing is taken away for it");
+}
+
+pub(crate) fn a_member_without_partitions_knows_that_it_has_none<L: Log>(log: &L) {
+    let topic = topic(log, 1);
+    let group = unique("group");
+    let mut a = member_by(GroupProtocol::Consumer, log, &group, None, &[&topic]);
+    settle("it has all", &mut [&mut a], |counts| counts == [1]);
+    let mut b = member_by(GroupProtocol::Consumer, log, &group, None, &[&topic]);
+    settle("one of the two has it", &mut [&mut a, &mut b], |counts| counts.iter().sum::<usize>() == 1);
 }

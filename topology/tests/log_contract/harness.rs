@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use topology::log::{
-    Consumer, ConsumerOptions, Event, GroupOptions, Isolation, Log, Offset, OutOfRange, Producer, ProducerOptions,
-    ProducerRecord, Start, TopicPartition, TopicSpec,
+    Consumer, ConsumerOptions, Event, GroupOptions, GroupProtocol, Isolation, Log, Offset, OutOfRange, Producer,
+    ProducerOptions, ProducerRecord, Start, TopicPartition, TopicSpec,
 };
 
 /// How long a claim may take to come true.
@@ -282,10 +282,14 @@ impl Read {
 /// A member of a group, which answers what it is told.
 pub(crate) struct Member<C: Consumer> {
     pub(crate) consumer: C,
+    protocol: GroupProtocol,
     /// What it has now.
     pub(crate) assigned: Vec<TopicPartition>,
     pub(crate) has_assignment: bool,
-    pub(crate) revocations: usize,
+    /// What was taken away, each time.
+    pub(crate) revoked: Vec<Vec<TopicPartition>>,
+    /// What it read.
+    pub(crate) records: Vec<(TopicPartition, Offset)>,
     /// The first error of a poll.
     pub(crate) error: Option<topology::log::Error>,
     /// Whether it was told that its partitions are lost.
@@ -294,13 +298,33 @@ pub(crate) struct Member<C: Consumer> {
 
 /// A member that has subscribed. A static one has an instance id.
 pub(crate) fn member<L: Log>(log: &L, group: &str, instance_id: Option<&str>, topics: &[&str]) -> Member<L::Consumer> {
-    let group =
-        GroupOptions { id: group.to_owned(), instance_id: instance_id.map(str::to_owned), session_timeout_ms: 30_000 };
+    member_by(GroupProtocol::Classic, log, group, instance_id, topics)
+}
+
+/// A member that has subscribed, by this protocol.
+pub(crate) fn member_by<L: Log>(
+    protocol: GroupProtocol,
+    log: &L,
+    group: &str,
+    instance_id: Option<&str>,
+    topics: &[&str],
+) -> Member<L::Consumer> {
+    let instance_id = instance_id.map(str::to_owned);
+    let group = GroupOptions { id: group.to_owned(), instance_id, session_timeout_ms: 30_000, protocol };
     let options = ConsumerOptions { group: Some(group), ..consumer_options(Isolation::ReadCommitted) };
     let mut consumer = log.consumer(&options).unwrap();
     let topics: Vec<String> = topics.iter().map(|&topic| topic.to_owned()).collect();
     consumer.subscribe(&topics).unwrap();
-    Member { consumer, assigned: Vec::new(), has_assignment: false, revocations: 0, error: None, lost: false }
+    Member {
+        consumer,
+        protocol,
+        assigned: Vec::new(),
+        has_assignment: false,
+        revoked: Vec::new(),
+        records: Vec::new(),
+        error: None,
+        lost: false,
+    }
 }
 
 impl<C: Consumer> Member<C> {
@@ -309,29 +333,33 @@ impl<C: Consumer> Member<C> {
         enum Told {
             Nothing,
             Assigned(Vec<TopicPartition>),
-            Revoked(bool),
+            Revoked(Vec<TopicPartition>, bool),
         }
         let mut told = Told::Nothing;
+        let read = &mut self.records;
         let outcome = self.consumer.poll(Duration::from_millis(50), &mut |event| match event {
             Event::Assigned(partitions) => told = Told::Assigned(partitions),
-            Event::Revoked { lost, .. } => told = Told::Revoked(lost),
-            Event::Records { .. } | Event::EndOfPartition { .. } => {}
+            Event::Revoked { partitions, lost } => told = Told::Revoked(partitions, lost),
+            Event::Records { partition, records } => {
+                read.extend(records.iter().map(|record| (partition.clone(), record.offset)));
+            }
+            Event::EndOfPartition { .. } => {}
         });
         self.error = self.error.take().or(outcome.err());
         match told {
             Told::Nothing => {}
             Told::Assigned(partitions) => {
                 let starts: Vec<_> = partitions.iter().map(|partition| (partition.clone(), Start::Beginning)).collect();
-                self.consumer.assign(&starts).unwrap();
-                self.assigned = partitions;
+                self.consumer.incremental_assign(&starts).unwrap();
+                self.assigned.extend(partitions);
                 self.assigned.sort();
                 self.has_assignment = true;
             }
-            Told::Revoked(lost) => {
-                self.consumer.assign(&[]).unwrap();
-                self.assigned.clear();
-                self.has_assignment = false;
-                self.revocations += 1;
+            Told::Revoked(partitions, lost) => {
+                self.consumer.incremental_unassign(&partitions).unwrap();
+                self.assigned.retain(|partition| !partitions.contains(partition));
+                self.has_assignment = self.protocol == GroupProtocol::Consumer && !lost;
+                self.revoked.push(partitions);
                 self.lost |= lost;
             }
         }

@@ -51,10 +51,12 @@ macro_rules! contract {
                 groups: [
                     a_group_is_deleted_only_without_members
                     a_member_that_has_left_cannot_commit_offsets
+                    a_member_without_partitions_knows_that_it_has_none
                     a_second_static_member_of_the_same_id_fences_the_first
                     a_stale_generation_cannot_commit_offsets
                     a_static_member_that_returns_takes_its_partitions_back
                     members_are_counted
+                    only_what_moves_is_taken_away_and_the_rest_is_read_on
                     partitions_of_the_same_number_land_together
                     the_one_that_stays_takes_over_after_a_leave
                 ]

@@ -24,6 +24,8 @@ pub(super) struct Assigned {
     pub(super) pause: Pause,
     /// What was on its way to the caller when it was parked, in order: the first to be handed out.
     pub(super) waiting: VecDeque<Batch>,
+    /// Why it cannot be read on from where it stands. Nothing more of it is handed out.
+    pub(super) failure: Option<Error>,
     /// Whether anything was handed out since it was assigned.
     is_read: bool,
 }
@@ -41,7 +43,7 @@ pub(super) enum Pause {
 
 impl Assigned {
     pub(super) fn new(partition: TopicPartition, next: Start) -> Self {
-        Self { partition, next, pause: Pause::No, waiting: VecDeque::new(), is_read: false }
+        Self { partition, next, pause: Pause::No, waiting: VecDeque::new(), failure: None, is_read: false }
     }
 
     pub(super) fn is_paused(&self) -> bool {
@@ -128,7 +130,7 @@ impl Delivery {
     fn sort_out<'b>(
         &mut self,
         batch: &'b Batch,
-        assigned: &[Assigned],
+        assigned: &mut [Assigned],
         records: &mut Vec<Record<'b>>,
     ) -> Result<(), Error> {
         let mut result = Ok(());
@@ -140,6 +142,11 @@ impl Delivery {
                 _ => {
                     self.end_run(&mut run, records.len());
                     let place = self.place_of(key, message, assigned);
+                    // librdkafka goes on behind what it cannot read. Nothing there is handed out: it would be taken for what
+                    // comes next.
+                    if place.and_then(|place| assigned.get(place)).is_some_and(|assigned| assigned.failure.is_some()) {
+                        continue;
+                    }
                     run = Some((key, place, records.len()));
                     place
                 }
@@ -149,15 +156,14 @@ impl Delivery {
                 match (code, place) {
                     (END_OF_PARTITION, None) => {}
                     (END_OF_PARTITION, Some(place)) => self.steps.push(Step::End { place, offset: message.offset() }),
-                    (code, _) => {
+                    (code, place) => {
                         let error = unreadable(code, message);
-                        let is_last = ends_reading(&error);
-                        result = result.and(Err(error));
-                        if is_last {
-                            // librdkafka goes on behind what it cannot read. Nothing there is handed out: it would be
-                            // taken for what comes next.
-                            break;
+                        if ends_reading(&error)
+                            && let Some(assigned) = place.and_then(|place| assigned.get_mut(place))
+                        {
+                            assigned.failure = Some(error.clone());
                         }
+                        result = result.and(Err(error));
                     }
                 }
                 continue;
@@ -196,8 +202,8 @@ impl Delivery {
     }
 }
 
-/// Whether a partition cannot be read on, so that only another assignment goes on from there.
-pub(super) fn ends_reading(error: &Error) -> bool {
+/// Whether a partition cannot be read on from where it stands.
+fn ends_reading(error: &Error) -> bool {
     matches!(error.kind(), Kind::Fatal | Kind::OutOfRange)
 }
 

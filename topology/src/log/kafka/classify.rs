@@ -65,6 +65,11 @@ pub(super) fn is_other_strategy(code: i32) -> bool {
     is_any(code, &[Code::InconsistentGroupProtocol])
 }
 
+/// What a broker says, or librdkafka for it, that cannot do KIP-848 as it is asked to.
+pub(super) fn lacks_group_protocol(code: i32) -> bool {
+    is_any(code, &[Code::UnsupportedVersion, Code::UnsupportedFeature, Code::UnsupportedAssignor])
+}
+
 /// With `auto.offset.reset=error`, and where the log was cut back behind what was read.
 const OUT_OF_RANGE: &[Code] = &[Code::AutoOffsetReset, Code::LogTruncation, Code::OffsetOutOfRange];
 const NO_SUCH_TOPIC: &[Code] = &[Code::UnknownTopic, Code::UnknownTopicOrPartition, Code::UnknownPartition];

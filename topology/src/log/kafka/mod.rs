@@ -10,7 +10,7 @@
 //! consumer, producer, admin
 //! ```
 //! Uses nothing of the crate but the log's traits. Versions that matter: librdkafka 2.12 has neither transactions V2
-//! (KIP-890) nor the streams group protocol (KIP-1071); group members are classic ones with eager rebalances.
+//! (KIP-890) nor the streams group protocol (KIP-1071); group members are classic ones, or those of KIP-848.
 
 mod admin;
 mod batch;

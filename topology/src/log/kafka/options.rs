@@ -5,7 +5,9 @@ use std::time::Duration;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
 
-use crate::log::{ConsumerOptions, Error, Isolation, Kind, OutOfRange, ProducerOptions, Result};
+use crate::log::{
+    ConsumerOptions, Error, GroupOptions, GroupProtocol, Isolation, Kind, OutOfRange, ProducerOptions, Result,
+};
 
 /// How to reach a Kafka cluster.
 #[derive(Clone, Debug)]
@@ -185,13 +187,7 @@ pub(super) fn consumer(options: &Options, consumer: &ConsumerOptions) -> ClientC
     match &consumer.group {
         Some(group) => {
             settings.push(("group.id", group.id.clone()));
-            if let Some(instance_id) = &group.instance_id {
-                settings.push(("group.instance.id", instance_id.clone()));
-            }
-            settings.push(("session.timeout.ms", group.session_timeout_ms.to_string()));
-            // Rebalances are learnt of by heartbeat.
-            settings.push(("heartbeat.interval.ms", (group.session_timeout_ms / 4).clamp(1, 1_000).to_string()));
-            settings.push(("partition.assignment.strategy", "range".to_owned()));
+            settings.extend(membership(group));
             // Data is handed over as it comes; this only says how late an idle end of partition is noticed.
             settings.push(("fetch.wait.max.ms", "100".to_owned()));
         }
@@ -202,6 +198,28 @@ pub(super) fn consumer(options: &Options, consumer: &ConsumerOptions) -> ClientC
         }
     }
     common(options, &consumer.client_id, &settings)
+}
+
+/// How a group shares partitions, in the same way for all topics of the same count.
+fn membership(group: &GroupOptions) -> Vec<(&'static str, String)> {
+    match group.protocol {
+        GroupProtocol::Classic => {
+            let mut settings = vec![
+                ("partition.assignment.strategy", "range".to_owned()),
+                ("session.timeout.ms", group.session_timeout_ms.to_string()),
+                // Rebalances are learnt of by heartbeat.
+                ("heartbeat.interval.ms", (group.session_timeout_ms / 4).clamp(1, 1_000).to_string()),
+            ];
+            settings.extend(group.instance_id.iter().map(|id| ("group.instance.id", id.clone())));
+            settings
+        }
+        // Session and heartbeat are the brokers' to set: librdkafka refuses them here. So it does the strategy. A static
+        // member would keep its place where it leaves (librdkafka tells the group that it will be back), and while it lives
+        // on in the group nobody can take its place, not even itself after a crash.
+        GroupProtocol::Consumer => {
+            vec![("group.protocol", "consumer".to_owned()), ("group.remote.assignor", "range".to_owned())]
+        }
+    }
 }
 
 /// How large batches become: as the user says, or else as `wanted`.

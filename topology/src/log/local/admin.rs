@@ -89,8 +89,8 @@ impl Broker {
         }
         let groups: Vec<String> = state.groups.keys().cloned().collect();
         for group in groups {
-            state.group_mut(&group).gather_if_subscribed(name);
-            state.complete_round(&group);
+            state.group_mut(&group).forget_topic(name);
+            state.renew_group(&group);
         }
         self.topics_changed();
         Ok(())

@@ -201,7 +201,7 @@ impl State {
                 && group.expire(now_ms).0
             {
                 self.version += 1;
-                self.complete_round(&name);
+                self.renew_group(&name);
             }
         }
         let sessions = self.groups.values().map(Group::deadline_ms);
@@ -210,11 +210,11 @@ impl State {
         Ok(())
     }
 
-    /// Ends the group's round if it can be ended.
-    pub(crate) fn complete_round(&mut self, name: &str) {
+    /// Works out anew who is meant to have what in a group, if need be.
+    pub(crate) fn renew_group(&mut self, name: &str) {
         let (topic_ids, topics) = (&self.topic_ids, &self.topics);
         if let Some(group) = self.groups.get_mut(name)
-            && group.try_complete(|topic| Some(topics.get(topic_ids.get(topic)?)?.partitions.len()))
+            && group.renew(|topic| Some(topics.get(topic_ids.get(topic)?)?.partitions.len()))
         {
             self.version += 1;
         }

@@ -85,25 +85,23 @@ impl Consumer {
             }
             state.next_member += 1;
             let member = format!("{}-{:016}", self.options.client_id, state.next_member);
-            let instance_id = group.instance_id.as_deref();
             let joined = state.group_mut(&group.id);
-            joined.join(&member, instance_id, topics, group.session_timeout_ms, now_ms);
+            joined.join(&member, group, topics, now_ms);
             let deadline_ms = joined.deadline_ms();
             state.deadline_ms = state.deadline_ms.min(deadline_ms);
-            state.complete_round(&group.id);
+            state.renew_group(&group.id);
             state.version += 1;
             Ok(Membership { member, generation: -1 })
         })
     }
 
-    fn rejoin(&mut self) -> Result<()> {
+    fn give_back(&mut self, partitions: &[TopicPartition]) -> Result<()> {
         let (Some(member), Some(group)) = (&self.member, self.group_id()) else {
             return Ok(());
         };
         let id = &member.membership.member;
         self.broker.with(|state| {
-            state.group_mut(group).rejoin(id);
-            state.complete_round(group);
+            state.group_mut(group).give_back(id, partitions);
             state.version += 1;
             Ok(())
         })
@@ -119,7 +117,7 @@ impl Consumer {
         };
         self.broker.with(|state| {
             if state.group_mut(group).leave(&member.membership.member) {
-                state.complete_round(group);
+                state.renew_group(group);
                 state.version += 1;
             }
             Ok(())
@@ -140,8 +138,9 @@ impl Consumer {
         let (Some(member), Some(group)) = (&mut self.member, &self.options.group) else {
             return Ok(None);
         };
+        let owes_answer = member.due != Due::Nothing;
         let told = match self.broker.lock()?.groups.get_mut(&group.id) {
-            Some(known) => known.heartbeat(&member.membership, group.instance_id.as_deref(), now_ms),
+            Some(known) => known.heartbeat(&member.membership, group.instance_id.as_deref(), owes_answer, now_ms),
             None => Heartbeat::Unknown,
         };
         match told {
@@ -152,23 +151,29 @@ impl Consumer {
             Heartbeat::Unknown => member.standing = Standing::Lost,
             _ => {}
         }
-        if member.due == Due::Revoked || (member.due == Due::Assigned && member.standing == Standing::Good) {
+        if member.due == Due::Revoked {
             return Ok(None);
         }
         match told {
-            Heartbeat::Stable | Heartbeat::Wait => Ok(None),
-            Heartbeat::Assigned(generation, partitions) => {
+            Heartbeat::Stable(generation) => {
                 member.membership.generation = generation;
-                member.assigned.clone_from(&partitions);
+                Ok(None)
+            }
+            Heartbeat::Assigned(generation, added) => {
+                member.membership.generation = generation;
+                member.assigned.extend(added.iter().cloned());
                 member.due = Due::Assigned;
-                Ok(Some(Event::Assigned(partitions)))
+                Ok(Some(Event::Assigned(added)))
             }
-            Heartbeat::GiveBack | Heartbeat::Unknown | Heartbeat::Fenced if !member.assigned.is_empty() => {
+            Heartbeat::GiveBack(partitions) => {
                 member.due = Due::Revoked;
-                let lost = member.standing != Standing::Good;
-                Ok(Some(Event::Revoked { partitions: std::mem::take(&mut member.assigned), lost }))
+                member.assigned.retain(|partition| !partitions.contains(partition));
+                Ok(Some(Event::Revoked { partitions, lost: false }))
             }
-            Heartbeat::GiveBack => self.rejoin().map(|()| None),
+            Heartbeat::Unknown | Heartbeat::Fenced if !member.assigned.is_empty() => {
+                member.due = Due::Revoked;
+                Ok(Some(Event::Revoked { partitions: std::mem::take(&mut member.assigned), lost: true }))
+            }
             Heartbeat::Unknown => {
                 let topics = member.topics.clone();
                 let membership = self.join(&topics)?;
@@ -223,6 +228,20 @@ impl Consumer {
         Ok(any)
     }
 
+    /// Readers of these partitions, from where it says.
+    fn begin(&self, partitions: &[(TopicPartition, Start)]) -> Result<Vec<Fetch>> {
+        let state = self.broker.lock()?;
+        let fetch = |(partition, start): &(TopicPartition, Start)| {
+            let id = state.id(partition)?;
+            let position = match start {
+                Start::Beginning => state.partition(id)?.1.low,
+                Start::At(offset) => *offset,
+            };
+            Ok(Fetch::new(partition.clone(), id, position))
+        };
+        partitions.iter().map(fetch).collect()
+    }
+
     fn assigned_mut(&mut self, partition: &TopicPartition) -> Result<&mut Fetch> {
         self.fetches.iter_mut().find(|fetch| fetch.partition == *partition).ok_or_else(|| {
             Error::new(Kind::Fatal, format!("{partition} is not assigned to this consumer; assign it first"))
@@ -255,25 +274,29 @@ impl log::Consumer for Consumer {
     }
 
     fn assign(&mut self, partitions: &[(TopicPartition, Start)]) -> Result<()> {
-        let state = self.broker.lock()?;
-        let fetches: Result<Vec<Fetch>> = partitions
-            .iter()
-            .map(|(partition, start)| {
-                let id = state.id(partition)?;
-                let position = match start {
-                    Start::Beginning => state.partition(id)?.1.low,
-                    Start::At(offset) => *offset,
-                };
-                Ok(Fetch::new(partition.clone(), id, position))
-            })
-            .collect();
-        drop(state);
-        self.fetches = fetches?;
-        let Some(member) = &mut self.member else {
-            return Ok(());
-        };
-        let due = std::mem::replace(&mut member.due, Due::Nothing);
-        if due == Due::Revoked && member.standing == Standing::Good { self.rejoin() } else { Ok(()) }
+        if self.member.is_some() {
+            return Err(Error::new(Kind::Fatal, "a member of a group consumes what the group assigns"));
+        }
+        self.fetches = self.begin(partitions)?;
+        Ok(())
+    }
+
+    fn incremental_assign(&mut self, added: &[(TopicPartition, Start)]) -> Result<()> {
+        if let Some((twice, _)) = added.iter().find(|(at, _)| self.fetches.iter().any(|fetch| fetch.partition == *at)) {
+            return Err(Error::new(Kind::Fatal, format!("{twice} is assigned to this consumer already")));
+        }
+        self.fetches.extend(self.begin(added)?);
+        if let Some(member) = self.member.as_mut().filter(|member| member.due == Due::Assigned) {
+            member.due = Due::Nothing;
+        }
+        Ok(())
+    }
+
+    fn incremental_unassign(&mut self, removed: &[TopicPartition]) -> Result<()> {
+        self.fetches.retain(|fetch| !removed.contains(&fetch.partition));
+        let Some(member) = self.member.as_mut().filter(|member| member.due == Due::Revoked) else { return Ok(()) };
+        member.due = Due::Nothing;
+        if member.standing == Standing::Good { self.give_back(removed) } else { Ok(()) }
     }
 
     fn seek(&mut self, partition: &TopicPartition, offset: Offset) -> Result<()> {

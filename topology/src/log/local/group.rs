@@ -1,18 +1,19 @@
-//! Consumer groups: who is a member, which round it is, who gets which partitions. Pure: time comes in.
+//! Consumer groups: who is a member, which epoch it is, who gets which partitions. Pure: time comes in.
+//!
+//! Each change of the members, or of a topic, begins an epoch, in which each member is meant to have certain partitions. A
+//! member that hears of it
 //!
 //! ```text
-//!             somebody joins, leaves or dies
-//!   stable --------------------------------> gathering --+ a member gives its partitions back and rejoins
-//!      ^                                         |   ^---+
-//!      +-----------------------------------------+
-//!        all have rejoined: next generation, partitions given out anew
+//!                        gives back                       waits for                    is given
+//!   GroupProtocol::Consumer   what it is not meant to have     nothing                      what nobody else has, as it gets free
+//!   GroupProtocol::Classic    all that it has                  all that it is meant to have all of it, at once
 //! ```
-//! The eager protocol: everybody gives everything back before anything is given out again. A static member that
-//! returns takes the place of its former self, without a new round; the former self is fenced.
+//! and from then on only its offsets of the new epoch are taken. A static member that returns takes the place of its former
+//! self, without a new epoch; the former self is fenced.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::log::TopicPartition;
+use crate::log::{GroupOptions, GroupProtocol, TopicPartition};
 
 /// The member that this group knows, and its generation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +26,9 @@ pub(crate) struct Membership {
 /// A consumer group's members.
 #[derive(Debug, Default)]
 pub(crate) struct Group {
-    generation: i32,
-    gathering: bool,
+    epoch: i32,
+    /// Who is meant to have what is to be worked out anew.
+    is_stale: bool,
     members: BTreeMap<String, Member>,
 }
 
@@ -34,28 +36,37 @@ pub(crate) struct Group {
 struct Member {
     instance_id: Option<String>,
     topics: Vec<String>,
+    protocol: GroupProtocol,
     session_timeout_ms: i64,
     last_seen_ms: i64,
-    rejoined: bool,
-    assignment: Vec<TopicPartition>,
+    /// The epoch in which it was given something last; before that, and between giving all back and being given anew, none.
+    epoch: i32,
+    /// What it is meant to have.
+    target: BTreeSet<TopicPartition>,
+    /// What it was told that it has.
+    told: BTreeSet<TopicPartition>,
+    /// What its former self was told, and may still have: others must not get it, it may.
+    kept: BTreeSet<TopicPartition>,
+    /// What it was told that is not there any more, whatever has the name now.
+    gone: BTreeSet<TopicPartition>,
 }
 
 /// What a member learns when it shows that it is alive.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Heartbeat {
-    /// Nothing has changed.
-    Stable,
+    /// It has what it is meant to have, or must wait for it; its offsets are taken in this generation.
+    Stable(i32),
     /// It has been given these partitions in this generation.
     Assigned(i32, Vec<TopicPartition>),
-    /// A round has begun: give back what you have, then rejoin.
-    GiveBack,
-    /// The others have not all rejoined yet.
-    Wait,
+    /// These it must give back.
+    GiveBack(Vec<TopicPartition>),
     /// The group does not know it (any more).
     Unknown,
     /// Another process has joined with its instance id.
     Fenced,
 }
+
+const NO_EPOCH: i32 = -1;
 
 impl Group {
     /// How many members there are.
@@ -64,96 +75,120 @@ impl Group {
     }
 
     /// Adds a member; one with the same instance id is replaced.
-    pub(crate) fn join(
-        &mut self,
-        member: &str,
-        instance_id: Option<&str>,
-        topics: &[String],
-        session_timeout_ms: u32,
-        now_ms: i64,
-    ) {
+    pub(crate) fn join(&mut self, member: &str, options: &GroupOptions, topics: &[String], now_ms: i64) {
         let mut topics = topics.to_vec();
         topics.sort();
         topics.dedup();
         let mut joining = Member {
-            instance_id: instance_id.map(str::to_owned),
+            instance_id: options.instance_id.clone(),
             topics,
-            session_timeout_ms: i64::from(session_timeout_ms),
+            protocol: options.protocol,
+            session_timeout_ms: i64::from(options.session_timeout_ms),
             last_seen_ms: now_ms,
-            rejoined: true,
-            assignment: Vec::new(),
+            epoch: NO_EPOCH,
+            target: BTreeSet::new(),
+            told: BTreeSet::new(),
+            kept: BTreeSet::new(),
+            gone: BTreeSet::new(),
         };
-        let former = instance_id.and_then(|id| self.holder_of(id)).and_then(|former| self.members.remove(&former));
-        let same = former.is_some_and(|former| {
-            joining.assignment = former.assignment;
+        let former = options.instance_id.as_deref().and_then(|id| self.holder_of(id));
+        let former = former.and_then(|former| self.members.remove(&former));
+        let is_same = former.is_some_and(|former| {
+            joining.target = former.target;
+            joining.kept = former.told;
             former.topics == joining.topics
         });
         self.members.insert(member.to_owned(), joining);
-        if !same && !self.gathering {
-            self.gather(Some(member));
-        }
+        self.is_stale |= !is_same;
     }
 
-    /// Removes a member, and begins a round for those that remain. Whether it was one.
+    /// Removes a member. Whether it was one.
     pub(crate) fn leave(&mut self, member: &str) -> bool {
         let known = self.members.remove(member).is_some();
-        if known && !self.gathering {
-            self.gather(None);
-        }
+        self.is_stale |= known;
         known
     }
 
-    /// A member has given back what it had.
-    pub(crate) fn rejoin(&mut self, member: &str) {
-        if let Some(member) = self.members.get_mut(member) {
-            member.rejoined = true;
+    /// A member has given these back.
+    pub(crate) fn give_back(&mut self, member: &str, partitions: &[TopicPartition]) {
+        let Some(member) = self.members.get_mut(member) else { return };
+        for partition in partitions {
+            member.told.remove(partition);
+            member.gone.remove(partition);
+        }
+        if member.protocol == GroupProtocol::Classic {
+            member.epoch = NO_EPOCH;
         }
     }
 
-    /// Begins a round, because a topic has changed.
-    pub(crate) fn gather_if_subscribed(&mut self, topic: &str) {
-        let subscribed = |member: &Member| member.topics.iter().any(|name| name == topic);
-        if !self.gathering && self.members.values().any(subscribed) {
-            self.gather(None);
+    /// A topic is not there any more.
+    pub(crate) fn forget_topic(&mut self, topic: &str) {
+        for member in self.members.values_mut() {
+            let is_gone = |partition: &&TopicPartition| partition.topic == topic;
+            member.gone.extend(member.told.iter().filter(is_gone).cloned());
+            member.kept.retain(|partition| partition.topic != topic);
+            self.is_stale |= member.topics.iter().any(|name| name == topic);
         }
     }
 
-    fn gather(&mut self, joined: Option<&str>) {
-        self.gathering = true;
-        for (id, member) in &mut self.members {
-            member.rejoined = Some(id.as_str()) == joined;
-        }
-    }
-
-    /// Ends the round where all have rejoined. Whether it did.
-    pub(crate) fn try_complete(&mut self, partition_count: impl Fn(&str) -> Option<usize>) -> bool {
-        if !self.gathering || !self.members.values().all(|member| member.rejoined) {
+    /// Works out who is meant to have what, where that has changed. Whether it had.
+    pub(crate) fn renew(&mut self, partition_count: impl Fn(&str) -> Option<usize>) -> bool {
+        if !std::mem::take(&mut self.is_stale) {
             return false;
         }
-        self.gathering = false;
-        self.generation = self.generation.wrapping_add(1) & i32::MAX;
+        self.epoch = self.epoch.wrapping_add(1) & i32::MAX;
         self.assign_by_range(partition_count);
+        for member in self.members.values_mut() {
+            member.kept.retain(|partition| member.target.contains(partition));
+        }
         true
     }
 
-    /// A member shows that it is alive, and learns what it has to do.
-    pub(crate) fn heartbeat(&mut self, membership: &Membership, instance_id: Option<&str>, now_ms: i64) -> Heartbeat {
+    /// A member shows that it is alive, and learns what it has to do; nothing new while it owes an answer.
+    pub(crate) fn heartbeat(
+        &mut self,
+        membership: &Membership,
+        instance_id: Option<&str>,
+        owes_answer: bool,
+        now_ms: i64,
+    ) -> Heartbeat {
         let holder = instance_id.and_then(|id| self.holder_of(id));
+        let epoch = self.epoch;
         let Some(member) = self.members.get_mut(&membership.member) else {
             return if holder.is_some() { Heartbeat::Fenced } else { Heartbeat::Unknown };
         };
         member.last_seen_ms = now_ms;
-        match (self.gathering, member.rejoined) {
-            (true, true) => Heartbeat::Wait,
-            (true, false) => Heartbeat::GiveBack,
-            (false, _) if membership.generation == self.generation => Heartbeat::Stable,
-            (false, _) => Heartbeat::Assigned(self.generation, member.assignment.clone()),
+        if owes_answer {
+            return Heartbeat::Stable(membership.generation);
         }
+        let too_much = member.too_much(epoch);
+        if !too_much.is_empty() {
+            return Heartbeat::GiveBack(too_much);
+        }
+        if member.protocol == GroupProtocol::Classic && member.epoch == epoch {
+            return Heartbeat::Stable(epoch);
+        }
+        let missing: Vec<TopicPartition> = member.target.difference(&member.told).cloned().collect();
+        let others = || self.members.iter().filter(|(id, _)| **id != membership.member);
+        let is_free = |partition: &TopicPartition| {
+            others().all(|(_, other)| !other.told.contains(partition) && !other.kept.contains(partition))
+        };
+        let free: Vec<TopicPartition> = missing.iter().filter(|partition| is_free(partition)).cloned().collect();
+        let Some(member) = self.members.get_mut(&membership.member) else { return Heartbeat::Unknown };
+        if member.protocol == GroupProtocol::Classic && free.len() < missing.len() {
+            return Heartbeat::Stable(membership.generation);
+        }
+        let is_news = !free.is_empty() || member.epoch == NO_EPOCH;
+        member.epoch = epoch;
+        member.kept.clear();
+        member.told.extend(free.iter().cloned());
+        if is_news { Heartbeat::Assigned(epoch, free) } else { Heartbeat::Stable(epoch) }
     }
 
     /// Whether offsets of this membership may still be committed.
     pub(crate) fn is_current(&self, membership: &Membership) -> bool {
-        membership.generation == self.generation && self.members.contains_key(&membership.member)
+        let member = self.members.get(&membership.member);
+        member.is_some_and(|member| member.epoch != NO_EPOCH && member.epoch == membership.generation)
     }
 
     /// Removes members whose session has timed out. Whether there were any, and when to look again.
@@ -161,9 +196,7 @@ impl Group {
         let count = self.members.len();
         self.members.retain(|_, member| now_ms < member.deadline_ms());
         let expired = self.members.len() < count;
-        if expired && !self.gathering {
-            self.gather(None);
-        }
+        self.is_stale |= expired;
         (expired, self.deadline_ms())
     }
 
@@ -193,7 +226,7 @@ impl Group {
         topics.sort();
         topics.dedup();
         for member in self.members.values_mut() {
-            member.assignment.clear();
+            member.target.clear();
         }
         for topic in topics {
             let takes = |id: &str| self.members.get(id).is_some_and(|member| member.topics.contains(&topic));
@@ -204,7 +237,7 @@ impl Group {
             for (index, id) in takers.into_iter().enumerate() {
                 let until = next + each + usize::from(index < more);
                 if let Some(member) = self.members.get_mut(id) {
-                    member.assignment.extend((next..until).map(|index| TopicPartition::new(&*topic, index as i32)));
+                    member.target.extend((next..until).map(|index| TopicPartition::new(&*topic, index as i32)));
                 }
                 next = until;
             }
@@ -213,94 +246,17 @@ impl Group {
 }
 
 impl Member {
+    /// What it must give back in this epoch of the group.
+    fn too_much(&self, epoch: i32) -> Vec<TopicPartition> {
+        let begins_anew = self.protocol == GroupProtocol::Classic && self.epoch != epoch;
+        let is_too_much = |at: &&TopicPartition| begins_anew || self.gone.contains(*at) || !self.target.contains(*at);
+        self.told.iter().filter(is_too_much).cloned().collect()
+    }
+
     fn deadline_ms(&self) -> i64 {
         self.last_seen_ms.saturating_add(self.session_timeout_ms)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn topics(names: &[&str]) -> Vec<String> {
-        names.iter().map(|&name| name.to_owned()).collect()
-    }
-
-    fn partitions(group: &Group, member: &str) -> Vec<String> {
-        group.members[member].assignment.iter().map(ToString::to_string).collect()
-    }
-
-    fn membership(member: &str, generation: i32) -> Membership {
-        Membership { member: member.to_owned(), generation }
-    }
-
-    /// Two topics of three partitions.
-    fn complete(group: &mut Group) -> bool {
-        group.try_complete(|_| Some(3))
-    }
-
-    #[test]
-    fn range_puts_equal_partitions_of_two_topics_together() {
-        let mut group = Group::default();
-        for member in ["b", "a"] {
-            group.join(member, None, &topics(&["y", "x"]), 10, 0);
-        }
-        group.rejoin("b");
-        assert!(complete(&mut group));
-        assert_eq!(partitions(&group, "a"), ["x-0", "x-1", "y-0", "y-1"]);
-        assert_eq!(partitions(&group, "b"), ["x-2", "y-2"]);
-    }
-
-    #[test]
-    fn static_members_are_ordered_by_instance_id() {
-        let mut group = Group::default();
-        group.join("a", Some("late"), &topics(&["x"]), 10, 0);
-        group.join("b", Some("early"), &topics(&["x"]), 10, 0);
-        group.rejoin("a");
-        assert!(complete(&mut group));
-        assert_eq!(partitions(&group, "b"), ["x-0", "x-1"]);
-        assert_eq!(partitions(&group, "a"), ["x-2"]);
-    }
-
-    #[test]
-    fn nothing_is_given_out_before_everything_was_given_back() {
-        let mut group = Group::default();
-        group.join("a", None, &topics(&["x"]), 10, 0);
-        assert!(complete(&mut group));
-        group.join("b", None, &topics(&["x"]), 10, 0);
-        assert!(!complete(&mut group));
-        assert_eq!(group.heartbeat(&membership("b", -1), None, 0), Heartbeat::Wait);
-        assert_eq!(group.heartbeat(&membership("a", 1), None, 0), Heartbeat::GiveBack);
-        assert!(group.is_current(&membership("a", 1)), "it may commit before it gives back");
-        group.rejoin("a");
-        assert!(complete(&mut group));
-        assert!(matches!(group.heartbeat(&membership("a", 1), None, 0), Heartbeat::Assigned(2, _)));
-        assert!(!group.is_current(&membership("a", 1)));
-    }
-
-    #[test]
-    fn a_static_member_that_returns_needs_no_round_and_fences_its_former_self() {
-        let mut group = Group::default();
-        group.join("a", Some("one"), &topics(&["x"]), 10, 0);
-        complete(&mut group);
-        group.join("b", Some("one"), &topics(&["x"]), 10, 5);
-        assert!(!complete(&mut group), "no round is needed");
-        assert!(matches!(group.heartbeat(&membership("b", -1), Some("one"), 5), Heartbeat::Assigned(1, _)));
-        assert_eq!(partitions(&group, "b"), ["x-0", "x-1", "x-2"]);
-        assert_eq!(group.heartbeat(&membership("a", 1), Some("one"), 5), Heartbeat::Fenced);
-        assert!(!group.is_current(&membership("a", 1)));
-    }
-
-    #[test]
-    fn a_silent_member_is_dropped_when_its_session_times_out() {
-        let mut group = Group::default();
-        group.join("a", None, &topics(&["x"]), 10, 0);
-        complete(&mut group);
-        group.join("b", None, &topics(&["x"]), 100, 0);
-        assert_eq!(group.expire(9), (false, 10));
-        assert_eq!(group.expire(10), (true, 100));
-        assert!(complete(&mut group));
-        assert_eq!(partitions(&group, "b"), ["x-0", "x-1", "x-2"]);
-        assert_eq!(group.heartbeat(&membership("a", 1), None, 10), Heartbeat::Unknown);
-    }
-}
+mod tests;

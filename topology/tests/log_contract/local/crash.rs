@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 
 use topology::log::embedded::{EmbeddedLog, Options};
 use topology::log::{
-    Consumer, ConsumerOptions, GroupOptions, Isolation, Kind, Log, OffsetCommit, Producer, TopicPartition,
+    Consumer, ConsumerOptions, GroupOptions, GroupProtocol, Isolation, Kind, Log, OffsetCommit, Producer,
+    TopicPartition,
 };
 
 use super::wall_clock;
@@ -32,7 +33,12 @@ fn write_transaction(
     producer: &mut impl Producer<Group = topology::log::local::Group>,
     number: i64,
 ) {
-    let group = GroupOptions { id: GROUP.to_owned(), instance_id: None, session_timeout_ms: 10_000 };
+    let group = GroupOptions {
+        id: GROUP.to_owned(),
+        instance_id: None,
+        session_timeout_ms: 10_000,
+        protocol: GroupProtocol::Classic,
+    };
     let options = ConsumerOptions { group: Some(group), ..consumer_options(Isolation::ReadCommitted) };
     let membership = log.consumer(&options).unwrap().group().unwrap();
     producer.begin().unwrap();

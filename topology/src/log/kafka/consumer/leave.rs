@@ -9,7 +9,7 @@ use super::super::context::Rebalance;
 use super::super::deadline::Deadline;
 use super::super::native;
 use super::{KafkaConsumer, Pending};
-use crate::log::{Error, Kind, Result};
+use crate::log::{Error, Kind, Result, TopicPartition};
 
 /// How long leaving the group may take; afterwards the session times out by itself.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -19,16 +19,14 @@ impl KafkaConsumer {
         let deadline = Deadline::after(LEAVE_TIMEOUT);
         // Closing a static member tells the group nothing (KIP-345); unsubscribing does, once nothing is assigned.
         self.consumer.unsubscribe();
-        self.assigned.clear();
-        self.delivery.reset();
-        self.failure = None;
+        self.has_subscribed = false;
         loop {
-            if std::mem::replace(&mut self.pending, Pending::Nothing) == Pending::Assign {
-                self.replace_assignment(&[])?;
+            // The order: what was handed out and not answered, then all that is left.
+            if self.pending == Pending::Assign {
+                self.add(&[])?;
             }
-            self.consumer
-                .unassign()
-                .map_err(|error| Error::new(Kind::Retry, format!("cannot give partitions back: {error}")))?;
+            let all: Vec<TopicPartition> = self.assigned.iter().map(|assigned| assigned.partition.clone()).collect();
+            self.remove(&all)?;
             if !native::is_member(&self.consumer) {
                 break;
             }
@@ -36,7 +34,7 @@ impl KafkaConsumer {
             let _ = self.serve_main_queue();
             match self.consumer.context().take_rebalance() {
                 Some(Rebalance::Assigned(_)) => self.pending = Pending::Assign,
-                Some(Rebalance::Revoked { .. }) => {}
+                Some(Rebalance::Revoked { .. }) => self.pending = Pending::Revoke,
                 None => thread::sleep(Duration::from_millis(1)),
             }
             if deadline.is_over() {

@@ -5,8 +5,9 @@
 //!   main queue (rebalances, errors, log lines) --poll one by one--> noted, then handed out
 //!                     `-- not empty --> wakes whoever waits on the own queue
 //! ```
-//! `parking` says what becomes of this while a partition is paused.
+//! `assigning` changes which partitions these are; `parking` says what becomes of this while one is paused.
 
+mod assigning;
 mod leave;
 mod parking;
 mod positions;
@@ -21,24 +22,28 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata};
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
 
-use super::batch::{Assigned, Delivery, Pause, ends_reading};
+use super::batch::{Assigned, Delivery};
 use super::classify;
 use super::context::{Context, Rebalance};
 use super::deadline::Deadline;
 use super::native::{self, Batch, Queue, Waker};
 use super::options::{self, Options};
-use crate::log::{Consumer, ConsumerOptions, Error, Event, Kind, Offset, Result, Start, TopicPartition};
-use positions::{list, no_such_topic};
+use crate::log::{Consumer, ConsumerOptions, Error, Event, GroupProtocol, Kind, Offset, Result, Start, TopicPartition};
 
 const FENCED_INSTANCE: &str =
     "another process joined the group under this member's instance id: run each with a state directory of its own";
 
-/// A rebalance that was handed out and waits for the caller's `assign`.
+const LACKS_PROTOCOL: &str = "the brokers do not have the group protocol 'consumer' with the assignor 'range': Kafka has it since 4.0, unless \
+                              group.coordinator.rebalance.protocols or group.version says otherwise. Choose the classic protocol";
+
+/// A rebalance that was handed out and waits for the caller's answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Pending {
     Nothing,
     Assign,
     Revoke,
+    /// This consumer found out by itself that it is a member that has nothing: librdkafka tells of partitions only.
+    Empty,
 }
 
 /// A consumer of a Kafka cluster.
@@ -48,11 +53,13 @@ pub struct KafkaConsumer {
     queue: Queue,
     consumer: Arc<BaseConsumer<Context>>,
     group: Option<String>,
+    protocol: Option<GroupProtocol>,
     assigned: Vec<Assigned>,
     delivery: Delivery,
     pending: Pending,
-    /// A partition that cannot be read on: reported until the next assignment.
-    failure: Option<Error>,
+    has_subscribed: bool,
+    /// Whether the caller knows what this member has, if only that it has nothing.
+    is_told: bool,
     /// A broker has let this client in and had something to say.
     was_connected: bool,
     brokers: String,
@@ -78,10 +85,12 @@ impl KafkaConsumer {
             queue,
             consumer,
             group: consumer_options.group.as_ref().map(|group| group.id.clone()),
+            protocol: consumer_options.group.as_ref().map(|group| group.protocol),
             assigned: Vec::new(),
             delivery: Delivery::default(),
             pending: Pending::Nothing,
-            failure: None,
+            has_subscribed: false,
+            is_told: false,
             was_connected: false,
             brokers: options.brokers.clone(),
             request_timeout: options.request_timeout,
@@ -142,6 +151,12 @@ impl KafkaConsumer {
         if group_is_a_name_only {
             return Ok(());
         }
+        if let (Some(group), true) =
+            (&self.group, self.speaks_consumer_protocol() && classify::lacks_group_protocol(code))
+        {
+            let message = format!("group {group}: {LACKS_PROTOCOL} ({})", native::describe(code));
+            return Err(Error::new(Kind::Fatal, message));
+        }
         match classify::kind(code) {
             Kind::NotMember if code == RDKafkaErrorCode::FencedInstanceId as i32 => {
                 Err(Error::new(Kind::NotMember, FENCED_INSTANCE))
@@ -158,6 +173,9 @@ impl KafkaConsumer {
         match self.consumer.client().fatal_error() {
             None => Ok(()),
             Some((RDKafkaErrorCode::FencedInstanceId, _)) => Err(Error::new(Kind::Fatal, FENCED_INSTANCE)),
+            Some((code, text)) if self.speaks_consumer_protocol() && classify::lacks_group_protocol(code as i32) => {
+                Err(Error::new(Kind::Fatal, format!("{LACKS_PROTOCOL} ({text})")))
+            }
             Some((_, text)) => Err(Error::new(Kind::Fatal, format!("this consumer cannot go on: {text}"))),
         }
     }
@@ -167,8 +185,9 @@ impl KafkaConsumer {
         if self.pending != Pending::Nothing {
             return false;
         }
-        let Some(rebalance) = self.consumer.context().take_rebalance() else { return false };
+        let Some(rebalance) = self.consumer.context().take_rebalance() else { return self.tell_empty(handler) };
         self.was_connected = true;
+        self.is_told = !matches!(rebalance, Rebalance::Revoked { lost: true, .. });
         match rebalance {
             Rebalance::Assigned(partitions) => {
                 self.pending = Pending::Assign;
@@ -182,37 +201,23 @@ impl KafkaConsumer {
         true
     }
 
-    /// A partition that cannot be read on is reported again and again.
-    fn note_failure(&mut self, result: Result<()>) -> Result<()> {
-        if let Err(error) = &result
-            && ends_reading(error)
-        {
-            self.failure = Some(error.clone());
+    fn speaks_consumer_protocol(&self) -> bool {
+        self.protocol == Some(GroupProtocol::Consumer)
+    }
+
+    /// Tells the caller that this member has nothing.
+    fn tell_empty(&mut self, handler: &mut dyn FnMut(Event<'_>)) -> bool {
+        let may_be = self.speaks_consumer_protocol() && self.has_subscribed && !self.is_told;
+        if !may_be || native::generation(&self.consumer) <= 0 {
+            return false;
         }
-        result
+        (self.is_told, self.pending) = (true, Pending::Empty);
+        handler(Event::Assigned(Vec::new()));
+        true
     }
 
     fn seek_all(&self, partitions: &[(TopicPartition, Start)]) -> Result<()> {
         positions::seek_all(&self.consumer, partitions, Deadline::after(self.request_timeout))
-    }
-
-    /// Replaces the assignment, and sees to it that all of it is forwarded to the own queue.
-    fn replace_assignment(&self, partitions: &[(TopicPartition, Start)]) -> Result<()> {
-        let failed = |error: KafkaError| Error::new(Kind::Retry, format!("cannot assign partitions: {error}"));
-        let list = list(partitions)?;
-        let forward = || {
-            partitions.iter().try_for_each(|(partition, _)| {
-                let forwarded = self.queue.forward(&partition.topic, partition.partition);
-                forwarded.then_some(()).ok_or_else(|| no_such_topic(partition))
-            })
-        };
-        // Before: librdkafka marks these queues as the application's, and delivers nothing to its own. After:
-        // stopping what was assigned before has cleared where they lead (the mark stays, so nothing went astray).
-        // Asking for the assignment waits until those stops, queued before the question, are done.
-        forward()?;
-        self.consumer.assign(&list).map_err(failed)?;
-        drop(self.consumer.assignment().map_err(failed)?);
-        forward()
     }
 }
 
@@ -233,38 +238,30 @@ impl Consumer for KafkaConsumer {
         let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
         self.consumer
             .subscribe(&topics)
-            .map_err(|error| Error::new(Kind::Fatal, format!("cannot subscribe to {}: {error}", topics.join(", "))))
+            .map_err(|error| Error::new(Kind::Fatal, format!("cannot subscribe to {}: {error}", topics.join(", "))))?;
+        (self.has_subscribed, self.is_told) = (true, false);
+        Ok(())
     }
 
     fn assign(&mut self, partitions: &[(TopicPartition, Start)]) -> Result<()> {
-        if self.pending == Pending::Revoke && !partitions.is_empty() {
-            return Err(Error::new(Kind::Fatal, "revoked partitions are to be given back before others are taken"));
-        }
-        let paused = those(&self.assigned, |assigned| assigned.pause == Pause::Client);
-        if !paused.is_empty() {
-            let result = self.consumer.resume(&list(&paused)?);
-            result.map_err(|error| Error::new(Kind::Retry, format!("cannot resume: {error}")))?;
-        }
-        if partitions.is_empty() && self.pending != Pending::Assign {
-            self.consumer
-                .unassign()
-                .map_err(|error| Error::new(Kind::Retry, format!("cannot give partitions back: {error}")))?;
-        } else {
-            // An empty assignment is answered with an empty one: librdkafka waits for it.
-            self.replace_assignment(partitions)?;
-        }
-        self.pending = Pending::Nothing;
-        self.failure = None;
-        self.delivery.reset();
-        let assigned = partitions.iter().map(|(partition, start)| Assigned::new(partition.clone(), *start));
-        self.assigned = assigned.collect();
-        Ok(())
+        self.assign_all(partitions)
+    }
+
+    fn incremental_assign(&mut self, added: &[(TopicPartition, Start)]) -> Result<()> {
+        self.add(added)
+    }
+
+    fn incremental_unassign(&mut self, removed: &[TopicPartition]) -> Result<()> {
+        self.remove(removed)
     }
 
     fn seek(&mut self, partition: &TopicPartition, offset: Offset) -> Result<()> {
         let next = Start::At(offset);
         let index = self.assigned.iter().position(|assigned| assigned.partition == *partition);
         let index = index.ok_or_else(|| Error::new(Kind::Fatal, format!("cannot seek {partition}: not assigned")))?;
+        if self.assigned.get(index).is_some_and(|assigned| assigned.failure.is_some()) {
+            return self.restart(index, next);
+        }
         self.seek_all(&[(partition.clone(), next)])?;
         if let Some(assigned) = self.assigned.get_mut(index) {
             assigned.next = next;
@@ -288,12 +285,13 @@ impl Consumer for KafkaConsumer {
             if self.hand_out_rebalance(handler) {
                 return Ok(());
             }
-            if let Some(failure) = &self.failure {
-                return Err(failure.clone());
+            let mut read = self.assigned.iter().filter(|assigned| !assigned.is_paused());
+            if let Some(failure) = read.find_map(|assigned| assigned.failure.clone()) {
+                return Err(failure);
             }
             if self.pending == Pending::Nothing {
                 if let Some(result) = self.hand_out_waiting(handler) {
-                    return self.note_failure(result);
+                    return result;
                 }
                 self.queue.read(deadline.remaining_ms(), &mut self.batch);
                 self.was_connected |= self.batch.len() > 0;
@@ -301,7 +299,7 @@ impl Consumer for KafkaConsumer {
                 if self.batch.len() > 0 {
                     let result = self.delivery.deliver(&self.batch, &mut self.assigned, handler);
                     self.batch.clear();
-                    return self.note_failure(result);
+                    return result;
                 }
             } else if self.queue.main_length() == 0 {
                 // The caller owes an answer; until then only errors and log lines can come.

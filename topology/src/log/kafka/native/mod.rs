@@ -84,6 +84,20 @@ pub(super) fn is_member(consumer: &BaseConsumer<Context>) -> bool {
     }
 }
 
+/// The generation of this consumer's membership; not positive before it is a member.
+pub(super) fn generation(consumer: &BaseConsumer<Context>) -> i32 {
+    // SAFETY: the client lives; what it gives is ours, read once and destroyed.
+    unsafe {
+        let metadata = sys::rd_kafka_consumer_group_metadata(consumer.client().native_ptr());
+        if metadata.is_null() {
+            return -1;
+        }
+        let generation = sys::rd_kafka_consumer_group_metadata_generation_id(metadata);
+        sys::rd_kafka_consumer_group_metadata_destroy(metadata);
+        generation
+    }
+}
+
 /// How many members a group has, or the code of what went wrong.
 pub(super) fn group_member_count(
     consumer: &BaseConsumer<Context>,

@@ -1,0 +1,165 @@
+//! A member joins and leaves while another processes, on a real broker: the tasks that stay are the same tasks throughout.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+// Tests measure real time: what they wait for happens on another thread.
+#![allow(clippy::disallowed_methods)]
+
+mod counting;
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use counting::{Topics, assert_exact, in_transaction, read, spec};
+use test_cluster::{Cluster, unique};
+use topology::client::{Client, Config};
+use topology::graph::{Builder, Store, Topic, Topology};
+use topology::log::kafka::{KafkaLog, Options};
+use topology::log::{GroupProtocol, Log, Producer, ProducerRecord, TopicSpec};
+use topology::processor::{self, Context, Processor, Record};
+use topology::store::KeyValueStore;
+
+const PARTITIONS: i32 = 4;
+
+/// A record as a processor took it.
+#[derive(Clone, Copy, Debug)]
+struct Took {
+    /// Which processor of its member.
+    processor: usize,
+    partition: i32,
+    offset: i64,
+    at: Instant,
+}
+
+type Taken = Arc<Mutex<Vec<Took>>>;
+
+struct Watched {
+    number: usize,
+    counts: KeyValueStore<[u8], i64>,
+    taken: Taken,
+}
+
+impl Processor for Watched {
+    type Key = [u8];
+    type Value = [u8];
+    type KeyOut = [u8];
+    type ValueOut = i64;
+
+    fn process(&mut self, record: &Record<'_, [u8], [u8]>, context: &mut Context<'_, [u8], i64>) -> processor::Result {
+        let partition = context.partition(record.input).partition;
+        let took = Took { processor: self.number, partition, offset: record.offset, at: Instant::now() };
+        self.taken.lock().unwrap().push(took);
+        let key = record.key.unwrap_or_default();
+        let count = self.counts.get(&key)?.unwrap_or(0) + 1;
+        self.counts.put(&key, &count)?;
+        context.forward(record.with(record.key, Some(count)))
+    }
+}
+
+fn watched(topics: &Topics, taken: &Taken) -> Topology {
+    let builder = Builder::new();
+    let counts = Store::<[u8], i64>::rocksdb("counts");
+    let input = builder.sub_topology("counting").source::<[u8], [u8]>(Topic::new(&topics.input).partitions(PARTITIONS));
+    let (taken, made) = (Arc::clone(taken), AtomicUsize::new(0));
+    let output = input.processor("count").with_store(&counts).supply(move |counts| {
+        let number = made.fetch_add(1, Ordering::Relaxed);
+        Watched { number, counts, taken: Arc::clone(&taken) }
+    });
+    output.sink(Topic::new(&topics.output).partitions(1));
+    builder.build().unwrap()
+}
+
+fn start(topics: &Topics, taken: &Taken, log: &KafkaLog, protocol: GroupProtocol) -> Client {
+    let config =
+        Config { group_protocol: protocol, commit_interval_ms: 50, ..Config::new(topics.application.as_str()) };
+    Client::start(&watched(topics, taken), log.clone(), config).unwrap()
+}
+
+/// Two records to each partition, in one transaction.
+fn fill(log: &KafkaLog, topics: &Topics) -> usize {
+    in_transaction(log, &format!("{}-input", topics.application), |producer| {
+        for partition in (0..PARTITIONS).flat_map(|partition| [partition; 2]) {
+            let key = format!("key-{partition}");
+            let record = ProducerRecord {
+                topic: &topics.input,
+                partition: Some(partition),
+                timestamp_ms: 1_000,
+                key: Some(key.as_bytes()),
+                value: Some(b"x"),
+                headers: &[],
+            };
+            producer.send(&record).unwrap();
+        }
+    });
+    2 * PARTITIONS as usize
+}
+
+fn until(what: &str, happened: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !happened() {
+        assert!(start.elapsed() < Duration::from_secs(120), "never: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn partitions(taken: &Taken, from: usize) -> BTreeSet<i32> {
+    taken.lock().unwrap()[from..].iter().map(|took| took.partition).collect()
+}
+
+/// One member processes, another joins, takes half, and leaves. Returns what each took.
+fn come_and_go(log: &KafkaLog, topics: &Topics, protocol: GroupProtocol) -> (Taken, Taken) {
+    let (here, there) = (Taken::default(), Taken::default());
+    let (must_stop, filled) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let mut stays = start(topics, &here, log, protocol);
+    std::thread::scope(|scope| {
+        let filling = scope.spawn(|| {
+            while !must_stop.load(Ordering::Relaxed) {
+                filled.fetch_add(fill(log, topics), Ordering::Relaxed);
+            }
+        });
+        until("the first has all", || partitions(&here, 0).len() == PARTITIONS as usize);
+        let mut comes = start(topics, &there, log, protocol);
+        until("the second has half", || partitions(&there, 0).len() == PARTITIONS as usize / 2);
+        comes.stop();
+        comes.wait().unwrap();
+        let from = here.lock().unwrap().len();
+        until("the first has all again", || partitions(&here, from).len() == PARTITIONS as usize);
+        must_stop.store(true, Ordering::Relaxed);
+        filling.join().unwrap();
+        assert_eq!(comes.metrics().rewind_count, 0);
+    });
+    let filled = filled.load(Ordering::Relaxed);
+    until("all is counted", || read(log, &topics.output).len() == filled);
+    stays.stop();
+    stays.wait().unwrap();
+    assert_exact(log, topics, filled);
+    assert_eq!(stays.metrics().rewind_count, 0);
+    (here, there)
+}
+
+fn check(protocol: GroupProtocol) {
+    let log = KafkaLog::new(Options::new(Cluster::shared().brokers())).unwrap();
+    let topics = Topics::new(unique("rebalance"));
+    let input = TopicSpec { partition_count: PARTITIONS, ..spec(&topics.input) };
+    log.create_topics(&[input, spec(&topics.output)]).unwrap();
+    let (here, there) = come_and_go(&log, &topics, protocol);
+    let moved = partitions(&there, 0);
+    let here = here.lock().unwrap();
+    for partition in (0..PARTITIONS).filter(|partition| !moved.contains(partition)) {
+        let took: Vec<&Took> = here.iter().filter(|took| took.partition == partition).collect();
+        assert!(took.windows(2).all(|pair| pair[0].processor == pair[1].processor), "it is the same task throughout");
+        assert!(took.windows(2).all(|pair| pair[0].offset < pair[1].offset), "nothing is read again");
+        let gaps = took.windows(2).map(|pair| pair[1].at - pair[0].at);
+        println!("{protocol:?}: partition {partition} stayed; its longest gap was {:?}", gaps.max().unwrap());
+    }
+}
+
+#[test]
+fn a_task_that_stays_in_a_classic_group_goes_on_where_it_was() {
+    check(GroupProtocol::Classic);
+}
+
+#[test]
+fn a_task_that_stays_in_a_group_of_the_consumer_protocol_goes_on_meanwhile() {
+    check(GroupProtocol::Consumer);
+}
