@@ -94,13 +94,14 @@ impl<T: PartialEq, L: Log> Updater<T, L> {
     /// this is the only task, and a tenth of it where others are waiting for their turns.
     pub fn step(&mut self, timeout: Duration) -> Turn {
         loop {
+            // Also where it was told so while it waited for an order.
+            if self.ended {
+                return Turn::Ended;
+            }
             match self.incoming.try_recv() {
                 Ok(request) => self.take(request),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => self.end(),
-            }
-            if self.ended {
-                return Turn::Ended;
             }
         }
         while self.active.len() < ACTIVE_MAX
