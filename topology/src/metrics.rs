@@ -9,6 +9,8 @@ pub struct Metrics {
     commits: AtomicU64,
     rewinds: AtomicU64,
     restored_records: AtomicU64,
+    dead_letters: AtomicU64,
+    passed_over: AtomicU64,
     last_commit_ms: AtomicI64,
 }
 
@@ -23,6 +25,10 @@ pub struct Snapshot {
     pub rewind_count: u64,
     /// Changelog records read to bring stores up to date.
     pub restored_record_count: u64,
+    /// Dead letters committed: of input that could not be decoded or processed, and of outputs that their topic would refuse.
+    pub dead_letter_count: u64,
+    /// Records committed as passed over, because a handler of errors said so.
+    pub passed_over_count: u64,
     /// How long the last commit took, ms.
     pub last_commit_ms: i64,
 }
@@ -35,6 +41,8 @@ impl Metrics {
             commit_count: self.commits.load(Ordering::Relaxed),
             rewind_count: self.rewinds.load(Ordering::Relaxed),
             restored_record_count: self.restored_records.load(Ordering::Relaxed),
+            dead_letter_count: self.dead_letters.load(Ordering::Relaxed),
+            passed_over_count: self.passed_over.load(Ordering::Relaxed),
             last_commit_ms: self.last_commit_ms.load(Ordering::Relaxed),
         }
     }
@@ -52,6 +60,13 @@ impl Metrics {
 
     pub(crate) fn add_rewind(&self) {
         self.rewinds.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn add_losses(&self, dead_letter_count: u64, passed_over_count: u64) {
+        if dead_letter_count + passed_over_count > 0 {
+            self.dead_letters.fetch_add(dead_letter_count, Ordering::Relaxed);
+            self.passed_over.fetch_add(passed_over_count, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn add_restored(&self, count: u64) {

@@ -190,7 +190,7 @@ impl World {
             stores_as_left: self.stores_as_left,
             now_ms: self.now_ms,
             topics,
-            dead_letter_max_bytes: 1_000_000,
+            limits: Arc::default(),
             vouch: Rc::new(()),
         };
         let id = TaskId { sub_topology: task_name().trim_end_matches("_0").to_owned(), partition: 0 };

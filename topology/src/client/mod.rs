@@ -86,7 +86,7 @@ impl Client {
             Some(root) => Some(Arc::new(StateDirectory::open(root, &config.application_id, instance.clone())?)),
             None => None,
         };
-        let topics::Prepared { dead_letter_max_bytes, known } = topics::prepare(topology, &log, &config)?;
+        let topics::Prepared { limits, known } = topics::prepare(topology, &log, &config)?;
         let instance = directory.as_ref().map_or(instance, |directory| directory.instance_id().clone());
 
         let stop = Arc::new(AtomicBool::new(false));
@@ -96,7 +96,7 @@ impl Client {
         let parts = thread::Parts {
             topology: topology.clone(),
             instance_id: instance.as_str().to_owned(),
-            dead_letter_max_bytes,
+            limits,
             known,
             log,
             clock,

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::graph::Topology;
 use crate::log::Log;
 use crate::metrics::Metrics;
+use crate::processor::Limits;
 use crate::store::{Options as StoreOptions, Resources, StateDirectory};
 use crate::stream_thread::{self, Config, StreamThread};
 use crate::updater::UpdaterThread;
@@ -58,7 +59,7 @@ impl From<stream_thread::State> for State {
 pub(super) struct Parts<L: Log> {
     pub(super) topology: Topology,
     pub(super) instance_id: String,
-    pub(super) dead_letter_max_bytes: usize,
+    pub(super) limits: Limits,
     pub(super) known: Known,
     pub(super) log: L,
     pub(super) clock: Arc<dyn Clock>,
@@ -102,7 +103,7 @@ fn run_to_end<L: Log>(config: Config, parts: Parts<L>) -> Result<()> {
         stream_thread::Parts {
             topology: parts.topology,
             instance_id: parts.instance_id,
-            dead_letter_max_bytes: parts.dead_letter_max_bytes,
+            limits: parts.limits,
             log: parts.log,
             clock: parts.clock,
             metrics: parts.metrics,

@@ -7,12 +7,10 @@ use std::time::Duration;
 use crate::error::{Class, Error, Result};
 use crate::graph::{Topic, Topology, changelog_topic, dead_letter_topic};
 use crate::log::{Log, TopicDescription, TopicIdentity, TopicSpec};
+use crate::processor::Limits;
 use crate::watch::Known;
 
 use super::Config;
-
-/// Kafka's own default of `max.message.bytes`, for a topic that does not tell.
-const MESSAGE_MAX_BYTES: i64 = 1_048_588;
 
 /// So often a topic is looked for that should be there, and with this pause: three seconds, in which a broker that is behind
 /// has caught up, and somebody who got a name wrong is not yet impatient.
@@ -26,8 +24,8 @@ pub fn internal_topics(topology: &Topology, application_id: &str) -> Vec<String>
 
 /// What is known when all topics are there.
 pub(super) struct Prepared {
-    /// How large a dead letter may be.
-    pub(super) dead_letter_max_bytes: usize,
+    /// What those take that are written.
+    pub(super) limits: Limits,
     /// The topics, as they are now.
     pub(super) known: Known,
 }
@@ -60,7 +58,7 @@ pub(super) fn prepare<L: Log>(topology: &Topology, log: &L, config: &Config) -> 
             .ok_or_else(|| Error::stop(format!("topic '{name}' was made and is not to be seen: start again")))?;
         know(&mut known, topic, &found)?;
     }
-    Ok(Prepared { dead_letter_max_bytes: dead_letter_max_bytes(topology, log)?, known })
+    Ok(Prepared { limits: limits(topology, log)?, known })
 }
 
 /// Whether the topics that one sub-topology reads have as many partitions as each other, as far as they are there: its tasks read
@@ -167,14 +165,21 @@ fn add(wanted: &mut Vec<Topic>, topic: Topic) -> Result<()> {
     Ok(())
 }
 
-fn dead_letter_max_bytes<L: Log>(topology: &Topology, log: &L) -> Result<usize> {
-    let mut smallest = MESSAGE_MAX_BYTES;
+/// What sinks must know of their topics, and how large a dead letter may be.
+fn limits<L: Log>(topology: &Topology, log: &L) -> Result<Limits> {
+    let mut limits = Limits::default();
     for source in topology.source_topics() {
         if let Some(found) = log.describe_topic(&dead_letter_topic(source.name()))? {
-            smallest = smallest.min(found.max_message_bytes);
+            let largest = found.record_limits().size_max_bytes;
+            limits.dead_letter_max_bytes = limits.dead_letter_max_bytes.min(largest);
         }
     }
-    Ok(usize::try_from(smallest).unwrap_or(0))
+    for sink in topology.sink_topics() {
+        if let Some(found) = log.describe_topic(sink.name())? {
+            limits.topics.insert(sink.name().to_owned(), found.record_limits());
+        }
+    }
+    Ok(limits)
 }
 
 fn spec(topic: &Topic, replication_factor: Option<i32>) -> TopicSpec {
@@ -231,6 +236,8 @@ mod tests {
             partition_count,
             cleanup_policy: cleanup_policy.into(),
             timestamp_type: "CreateTime".into(),
+            timestamp_before_max_ms: i64::MAX,
+            timestamp_after_max_ms: 3_600_000,
             delete_retention_ms: 86_400_000,
             max_message_bytes: 1_048_588,
         }

@@ -1,9 +1,11 @@
 //! Drawing a graph with typed handles.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::codec::{Codec, Data};
 use crate::error::Result;
+use crate::processor::{Handlers, ProcessingError, ProductionError, Reaction};
 
 use super::drawing::Drawing;
 use super::stream::Stream;
@@ -13,6 +15,7 @@ use super::{Kind, Node, Output, Parent, Topic, Topics, Topology, check, instance
 #[derive(Default)]
 pub struct Builder {
     drawing: Drawing,
+    handlers: RefCell<Handlers>,
 }
 
 impl Builder {
@@ -27,6 +30,67 @@ impl Builder {
         SubTopology { drawing: self.drawing.clone(), index: self.drawing.add_sub_topology(name.into()) }
     }
 
+    /// Says what becomes of a record on which a processor fails: with an error of the user's own, one of class input, or by handing on
+    /// what cannot be encoded. Without a handler, and where it says [`Reaction::Fail`], the thread stops.
+    ///
+    /// Before the handler is asked, all that the record did in its task is undone: outputs, store writes, dead letters, and what was
+    /// held or suspended. Fields of processors, schedules and effects outside are not: a processor changes its fields after what
+    /// can fail. A task that holds input ([`Context::hold_from`](crate::processor::Context::hold_from)) stops all the same. Errors
+    /// that are not the record's fault, such as those of stores and logs, never come here, nor do those of punctuations and
+    /// commits, which belong to no record. With a handler records are processed one by one, also where a processor takes batches.
+    ///
+    /// ```
+    /// use topology::graph::Builder;
+    /// use topology::processor::Reaction;
+    /// use topology::test_driver::TestDriver;
+    ///
+    /// let builder = Builder::new();
+    /// builder.on_processing_error(|_| Reaction::DeadLetter);
+    /// let prices = builder.sub_topology("reading").source::<str, str>("prices");
+    /// prices.try_map_values(|price| Ok(price.parse::<i64>()?)).sink("numbers");
+    ///
+    /// let mut driver = TestDriver::new(&builder.build()?, "app", 0)?;
+    /// driver.input::<str, str>("prices").pipe("tea", "much")?;
+    /// driver.input::<str, str>("prices").pipe("tea", "7")?;
+    /// driver.commit()?;
+    /// assert_eq!(driver.output::<str, i64>("numbers").read()?, [(Some("tea"), Some(7))]);
+    /// assert_eq!(driver.output::<str, str>("prices-dead-letters").read()?, [(Some("tea"), Some("much"))]);
+    /// # Ok::<(), topology::Error>(())
+    /// ```
+    pub fn on_processing_error(&self, handler: impl Fn(&ProcessingError<'_>) -> Reaction + Send + Sync + 'static) {
+        self.handlers.borrow_mut().processing = Some(Arc::new(handler));
+    }
+
+    /// Says what becomes of a sink's record that its topic would refuse: because it is larger than the topic's `max.message.bytes`,
+    /// or because its time is too far from the clock. That is found out before it is sent, from the settings that the topic had when
+    /// the run began, so the transaction goes on without it. Without a handler, and where it says [`Reaction::Fail`], the thread
+    /// stops.
+    ///
+    /// As a dead letter the record is kept among those of the input that caused it, cut to what that topic takes, with the header
+    /// [`HEADER_TARGET`](crate::processor::HEADER_TARGET). A topic that refuses a record all the same, because it was changed
+    /// meanwhile or its broker's clock differs, stops the thread; a new start knows better.
+    ///
+    /// ```
+    /// use topology::graph::{Builder, Topic};
+    /// use topology::processor::Reaction;
+    /// use topology::test_driver::TestDriver;
+    ///
+    /// let builder = Builder::new();
+    /// builder.on_production_error(|error| if error.topic == "short" { Reaction::GoOn } else { Reaction::Fail });
+    /// let texts = builder.sub_topology("copying").source::<str, str>("texts");
+    /// texts.sink(Topic::new("short").config("max.message.bytes", "200"));
+    ///
+    /// let mut driver = TestDriver::new(&builder.build()?, "app", 0)?;
+    /// driver.input::<str, str>("texts").pipe("one", &"long".repeat(100))?;
+    /// driver.input::<str, str>("texts").pipe("two", "short")?;
+    /// driver.commit()?;
+    /// assert_eq!(driver.output::<str, str>("short").read()?, [(Some("two"), Some("short"))]);
+    /// # Ok::<(), topology::Error>(())
+    /// ```
+    pub fn on_production_error(&self, handler: impl Fn(&ProductionError<'_>) -> Reaction + Send + Sync + 'static) {
+        self.handlers.borrow_mut().production = Some(Arc::new(handler));
+    }
+
     /// Checks the graph. The error names every mistake, one a line.
     pub fn build(self) -> Result<Topology> {
         let mut drawn = self.drawing.take();
@@ -34,7 +98,8 @@ impl Builder {
             sub_topology.stores.sort_by(|a, b| a.name.cmp(&b.name));
         }
         check::check(&mut drawn.sub_topologies, drawn.mistakes)?;
-        let topology = Topology { sub_topologies: Arc::new(drawn.sub_topologies) };
+        let sub_topologies = Arc::new(drawn.sub_topologies);
+        let topology = Topology { sub_topologies, handlers: self.handlers.into_inner() };
         for index in 0..topology.sub_topologies.len() {
             instance::dry_run(&topology, index)?;
         }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::marker::PhantomData;
 
 use crate::codec::{Codec, Data};
-use crate::error::{Error, Result};
+use crate::error::{Class, Error, Result};
 use crate::processor::{
     self, Edge, Lifecycle, Port, Processor, ProcessorNode, Route, SinkNode, SinkTopic, Source, SourceNode, Target,
 };
@@ -158,7 +158,7 @@ pub(super) fn make_processor<P: Parts, Q: Processor>(
         let node = wiring.node;
         let name: Rc<str> = wiring.spec.nodes[node].name.as_str().into();
         let handles = parts.connect(wiring)?;
-        let processor = supplier(handles).map_err(|error| processor::named_after(&name, error))?;
+        let processor = supplier(handles).map_err(|error| processor::named_after(&name, error, Class::Stop))?;
         let children = wiring.children(0)?;
         let reader_takes_runs = processor::reader_takes_runs(&children);
         let made = ProcessorNode { name, processor, node, is_plain, reader_takes_runs, children };

@@ -48,12 +48,13 @@ pub use topic::{Topic, Topics, changelog_topic, dead_letter_topic};
 
 use std::sync::Arc;
 
-use crate::processor::Target;
+use crate::processor::{Handlers, Target};
 
 /// A checked graph. Cheap to clone; every thread makes its tasks from it.
 #[derive(Clone)]
 pub struct Topology {
     pub(crate) sub_topologies: Arc<Vec<SubTopologySpec>>,
+    pub(crate) handlers: Handlers,
 }
 
 /// One sub-topology: what is run as one task per partition.

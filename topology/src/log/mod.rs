@@ -12,6 +12,7 @@ pub mod embedded;
 mod error;
 mod identity;
 pub mod kafka;
+mod limits;
 pub mod local;
 pub mod memory;
 mod options;
@@ -22,9 +23,11 @@ use std::time::Duration;
 
 pub use error::{Error, Kind};
 pub use identity::{TopicId, TopicIdentity};
+pub use limits::{RecordLimits, Refusal};
 pub use local::Clock;
 pub use options::{ConsumerOptions, GroupOptions, GroupProtocol, Isolation, OutOfRange, ProducerOptions};
 pub use owned::OwnedRecords;
+pub(crate) use record::{BATCH_OVERHEAD_BYTES, HEADER_OVERHEAD_BYTES};
 pub use record::{Header, Headers, Offset, ProducerRecord, Record, TopicPartition};
 
 /// A result of the log.
@@ -285,6 +288,10 @@ pub struct TopicDescription {
     /// `message.timestamp.type`: `CreateTime`, where a record keeps its producer's time and is refused if that is too far from
     /// the log's, or `LogAppendTime`, where it gets the log's.
     pub timestamp_type: String,
+    /// `message.timestamp.before.max.ms`: with `CreateTime`, how far a record's time may lie before the log's clock, in ms.
+    pub timestamp_before_max_ms: i64,
+    /// `message.timestamp.after.max.ms`: how far it may lie behind, in ms.
+    pub timestamp_after_max_ms: i64,
     /// `delete.retention.ms`: how long a tombstone stays readable, in ms.
     pub delete_retention_ms: i64,
     /// `max.message.bytes`: the largest batch the topic takes.

@@ -129,7 +129,20 @@ pub struct ProducerRecord<'a> {
     pub headers: &'a [Header<'a>],
 }
 
+/// Most that a record batch adds to the keys, values and headers of its only record.
+pub(crate) const BATCH_OVERHEAD_BYTES: usize = 61 + 30;
+/// Most that a record adds to each header.
+pub(crate) const HEADER_OVERHEAD_BYTES: usize = 10;
+
 impl ProducerRecord<'_> {
     /// As a record's event time: the moment when the log takes the record, by the log's clock.
     pub const NOW: i64 = i64::MIN;
+
+    /// What it takes in a batch of its own, uncompressed, at most.
+    pub fn size_max_bytes(&self) -> usize {
+        let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
+        let headers =
+            self.headers.iter().map(|header| header.name.len() + length(header.value) + HEADER_OVERHEAD_BYTES);
+        BATCH_OVERHEAD_BYTES + length(self.key) + length(self.value) + headers.sum::<usize>()
+    }
 }

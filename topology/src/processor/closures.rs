@@ -61,6 +61,7 @@ where
                 // Those before it come to pass, as they would have one by one.
                 Err(error) => {
                     context.pass(&mapped)?;
+                    context.caused_by(record.position());
                     return if context.is_suspended() { Ok(()) } else { Err(error) };
                 }
             }

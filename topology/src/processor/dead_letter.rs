@@ -9,6 +9,8 @@
 //! dead-letter.offset
 //! dead-letter.timestamp-ms its timestamp there, ms since 1970; -1 where it has none
 //! dead-letter.reason       one line
+//! dead-letter.target       only where it is what a sink was to write: the topic that would not take it; key, value and
+//!                          timestamp are of that record then, and place and partition of the input record that caused it
 //! dead-letter.size-bytes   only where the record is larger than the topic takes: how long the value was ...
 //! dead-letter.sha256       ... and the SHA-256 of the whole value, hex
 //! ```
@@ -34,6 +36,9 @@ pub const HEADER_OFFSET: &str = "dead-letter.offset";
 pub const HEADER_TIMESTAMP_MS: &str = "dead-letter.timestamp-ms";
 /// Header: why it is here.
 pub const HEADER_REASON: &str = "dead-letter.reason";
+/// Header: the topic that would not take it, where it is a sink's record and not the input's. The other headers say which input
+/// record caused it.
+pub const HEADER_TARGET: &str = "dead-letter.target";
 /// Header: the whole value's length, where it was cut.
 pub const HEADER_SIZE_BYTES: &str = "dead-letter.size-bytes";
 /// Header: the whole value's SHA-256 in hex, where it was cut.
@@ -159,6 +164,11 @@ impl OwnedDeadLetter {
             headers: headers.iter().map(|header| (header.name.to_owned(), header.value.map(<[u8]>::to_vec))).collect(),
             reason,
         }
+    }
+
+    /// Why.
+    pub(super) fn reason(&self) -> &str {
+        &self.reason
     }
 
     /// What it takes in memory, about.

@@ -67,14 +67,24 @@ fn known(error: BoxError) -> Result<Error> {
 pub(super) fn named(result: Result, processor: &str) -> crate::error::Result<()> {
     match result {
         Ok(()) => Ok(()),
-        Err(error) => Err(named_after(processor, error)),
+        Err(error) => Err(named_after(processor, error, Class::Stop)),
     }
 }
 
-/// The error of a processor as the engine's, with the processor's name where it does not say where it comes from.
+/// What a processor made of a record: a foreign error says that this record is wrong.
+#[inline]
+pub(super) fn named_of_record(result: Result, processor: &str) -> crate::error::Result<()> {
+    match result {
+        Ok(()) => Ok(()),
+        Err(error) => Err(named_after(processor, error, Class::Input)),
+    }
+}
+
+/// The error of a processor as the engine's, with the processor's name and this class where it does not say where it comes from.
 #[cold]
-pub(crate) fn named_after(processor: &str, error: BoxError) -> Error {
-    known(error).unwrap_or_else(|error| Error::stop(format!("processor '{processor}' failed: {error}")).because(error))
+pub(crate) fn named_after(processor: &str, error: BoxError, class: Class) -> Error {
+    known(error)
+        .unwrap_or_else(|error| Error::new(class, format!("processor '{processor}' failed: {error}")).because(error))
 }
 
 #[cfg(test)]
@@ -87,7 +97,7 @@ mod tests {
 
     fn through<E: std::error::Error + Send + Sync + 'static>(error: E) -> Error {
         let process = || -> Result { Err(error)? };
-        named_after("trade", process().unwrap_err())
+        named_after("trade", process().unwrap_err(), Class::Stop)
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub(super) struct TaskInput {
     pub(super) source_letters: KeptLetters,
     /// The highest record of this input that caused anything since the last commit.
     pub(super) highest_cause: Offset,
+    /// What `next_offset` and `highest_cause` were before the record that is being processed.
+    saved: (Offset, Offset),
 }
 
 impl TaskInput {
@@ -55,6 +57,7 @@ impl TaskInput {
             dead_letters: options.dead_letters,
             source_letters: KeptLetters::default(),
             highest_cause: NO_CAUSE,
+            saved: (NO_CAUSE, NO_CAUSE),
         }
     }
 
@@ -86,6 +89,16 @@ impl TaskInput {
     /// Notes that the record there has caused something.
     pub(super) fn note_cause(&mut self, offset: Offset) {
         self.highest_cause = self.highest_cause.max(offset);
+    }
+
+    /// A record is about to be processed, and may be undone.
+    pub(super) fn save(&mut self) {
+        self.saved = (self.next_offset, self.highest_cause);
+    }
+
+    /// What the record caused is undone.
+    pub(super) fn undo(&mut self) {
+        (self.next_offset, self.highest_cause) = self.saved;
     }
 
     /// What is known of records from the next offset on is void: they will be delivered again.

@@ -15,6 +15,9 @@
 //! upcoming    how far processors have come in a run
 //! vouch       that input is of the topic it is taken for
 //! failure     errors of the user's code
+//! handlers    what the application says of errors: fail, dead letter, go on
+//! reactions   what a task does then: undo a record, leave out an output
+//! limits      what topics take
 //! sink        encodes records for the topic and partition that they belong to
 //! node        sources and processors as they run, connected by typed edges
 //! ```
@@ -25,11 +28,14 @@ mod closures;
 mod context;
 mod dead_letter;
 mod failure;
+mod handlers;
 mod input;
 mod interleaving;
+mod limits;
 mod node;
 mod outputs;
 mod position;
+mod reactions;
 mod record;
 mod runtime;
 mod schedule;
@@ -43,12 +49,14 @@ pub use closures::Emit;
 pub(crate) use closures::{Aggregate, Filter, FlatMap, ForEach, FromFn, Map};
 pub use context::{Context, Port};
 pub use dead_letter::{
-    DeadLetter, HEADER_OFFSET, HEADER_PARTITION, HEADER_REASON, HEADER_SHA256, HEADER_SIZE_BYTES, HEADER_TIMESTAMP_MS,
-    HEADER_TOPIC,
+    DeadLetter, HEADER_OFFSET, HEADER_PARTITION, HEADER_REASON, HEADER_SHA256, HEADER_SIZE_BYTES, HEADER_TARGET,
+    HEADER_TIMESTAMP_MS, HEADER_TOPIC,
 };
 pub(crate) use failure::named_after;
 pub use failure::{BoxError, Classify, Result};
+pub use handlers::{Handlers, Losses, ProcessingError, ProductionError, Reaction};
 pub use input::InputOptions;
+pub use limits::Limits;
 pub(crate) use node::reader_takes_runs;
 pub use node::{Edge, Input, Lifecycle, ProcessorNode, Source, SourceNode};
 pub use outputs::{Outputs, Target};

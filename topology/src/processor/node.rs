@@ -77,6 +77,9 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized> SourceNode<K, V> {
 
 impl<K: Codec + ?Sized, V: Codec + ?Sized> Source for SourceNode<K, V> {
     fn process_batch(&mut self, input: usize, records: &[log::Record<'_>], runtime: &mut Runtime) -> Result<()> {
+        if runtime.may_undo() {
+            return self.one_by_one(input, records, runtime);
+        }
         let mut decoded = Vec::with_capacity(records.len());
         for raw in records {
             match Self::decode(input, raw) {
@@ -97,6 +100,28 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized> Source for SourceNode<K, V> {
 }
 
 impl<K: Codec + ?Sized, V: Codec + ?Sized> SourceNode<K, V> {
+    /// Each record by itself, so that what it does can be undone without the others.
+    fn one_by_one(&self, input: usize, records: &[log::Record<'_>], runtime: &mut Runtime) -> Result<()> {
+        for raw in records {
+            if runtime.is_suspended() {
+                break;
+            }
+            let record = match Self::decode(input, raw) {
+                Ok(record) => record,
+                Err(reason) => {
+                    runtime.refuse(input, raw, reason);
+                    continue;
+                }
+            };
+            runtime.save();
+            match self.forward(std::slice::from_ref(&record), runtime) {
+                Ok(()) => runtime.keep(),
+                Err(error) => runtime.failed(input, raw, error)?,
+            }
+        }
+        Ok(())
+    }
+
     fn forward(&self, run: &[Record<'_, K, V>], runtime: &mut Runtime) -> Result<()> {
         let Some(last) = run.last() else { return Ok(()) };
         // The cause of what a batch processor does, unless it says more precisely.
@@ -142,7 +167,8 @@ macro_rules! with_context {
 
 impl<P: Processor> Input<P::Key, P::Value> for ProcessorNode<P> {
     fn process_batch(&mut self, records: &[Record<'_, P::Key, P::Value>], runtime: &mut Runtime) -> Result<()> {
-        with_context!(self, runtime, |processor, context| processor.process_batch(records, context))
+        let context = &mut Context::new(runtime, &self.children, self.node, self.reader_takes_runs);
+        failure::named_of_record(self.processor.process_batch(records, context), &self.name)
     }
 
     fn takes_runs(&self) -> bool {

@@ -1,7 +1,7 @@
 //! Records to produce: one arena, so that a record costs no allocation of its own.
 
 use crate::error::Result;
-use crate::log::{Header, ProducerRecord};
+use crate::log::{BATCH_OVERHEAD_BYTES, HEADER_OVERHEAD_BYTES, Header, ProducerRecord};
 
 /// Index of a topic in the list that [`Outputs`] was made with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,23 @@ pub struct Outputs {
 
 /// Start and end in the arena.
 type Span = (usize, usize);
+
+/// How much there was at some time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Mark {
+    arena_bytes: usize,
+    record_count: usize,
+    header_count: usize,
+}
+
+/// A record that was taken out.
+#[derive(Debug)]
+pub(super) struct OwnedOutput {
+    pub(super) timestamp_ms: i64,
+    pub(super) key: Option<Vec<u8>>,
+    pub(super) value: Option<Vec<u8>>,
+    pub(super) headers: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+}
 
 #[derive(Debug)]
 struct Entry {
@@ -102,6 +119,46 @@ impl Outputs {
         }
         let headers = (first_header, self.headers.len());
         self.records.push(Entry { target, partition, timestamp_ms, key, value, headers });
+    }
+
+    /// How much there is.
+    pub(super) fn mark(&self) -> Mark {
+        let (arena_bytes, record_count) = (self.arena.len(), self.records.len());
+        Mark { arena_bytes, record_count, header_count: self.headers.len() }
+    }
+
+    /// Forgets what was added since then.
+    pub(super) fn undo_to(&mut self, mark: Mark) {
+        self.arena.truncate(mark.arena_bytes);
+        self.records.truncate(mark.record_count);
+        self.headers.truncate(mark.header_count);
+    }
+
+    /// What the record that was added last takes in a batch of its own, at most: as [`ProducerRecord::size_max_bytes`].
+    #[inline]
+    pub(super) fn last_size_max_bytes(&self) -> usize {
+        let Some(entry) = self.records.last() else { return 0 };
+        let length = |span: Option<Span>| span.map_or(0, |(start, end)| end - start);
+        let headers = &self.headers[entry.headers.0..entry.headers.1];
+        let headers =
+            headers.iter().map(|header| HEADER_OVERHEAD_BYTES + length(Some(header.name)) + length(header.value));
+        BATCH_OVERHEAD_BYTES + length(entry.key) + length(entry.value) + headers.sum::<usize>()
+    }
+
+    /// Takes the record out again that was added last.
+    pub(super) fn take_last(&mut self) -> Option<OwnedOutput> {
+        let Entry { timestamp_ms, key, value, headers, .. } = self.records.pop()?;
+        let copy = |span: Span| self.bytes(span).to_vec();
+        let own = self.headers.iter().skip(headers.0);
+        let own = own.map(|header| (copy(header.name), header.value.map(copy))).collect();
+        let taken = OwnedOutput { timestamp_ms, key: key.map(copy), value: value.map(copy), headers: own };
+        self.headers.truncate(headers.0);
+        // Key, value and headers lie at the arena's end, in this order.
+        let spans = key.into_iter().chain(value);
+        if let Some(start) = spans.map(|(start, _)| start).min() {
+            self.arena.truncate(start);
+        }
+        Some(taken)
     }
 
     /// Hands all records to `send`, in order, and forgets them, whatever comes of it: after an error the transaction they belong

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::error::Result;
 use crate::log::{self, Offset, TopicPartition};
@@ -9,10 +10,13 @@ use crate::store::{self, Stores};
 
 use super::beginning::InputRange;
 use super::dead_letter::{DeadLetter, OwnedDeadLetter};
+use super::handlers::Handlers;
 use super::input::{InputOptions, NO_CAUSE, TaskInput};
 use super::interleaving::Interleaving;
+use super::limits::Limits;
 use super::outputs::Outputs;
 use super::position::Position;
+use super::reactions::Reactions;
 use super::schedule::{Punctuation, PunctuationId, Schedule, Schedules};
 use super::upcoming::Upcoming;
 use super::vouch::Vouch;
@@ -26,8 +30,8 @@ pub struct RuntimeOptions {
     pub now_ms: i64,
     /// Topics to produce to.
     pub topics: Vec<String>,
-    /// Larger dead letters are cut.
-    pub dead_letter_max_bytes: usize,
+    /// What these topics take.
+    pub limits: Arc<Limits>,
     /// Knows whether the input is of the topics it is taken for.
     pub vouch: Rc<dyn Vouch>,
 }
@@ -38,27 +42,35 @@ pub struct RuntimeOptions {
 pub struct Runtime {
     pub(super) outputs: Outputs,
     pub(super) now_ms: i64,
-    inputs: Vec<TaskInput>,
+    pub(super) inputs: Vec<TaskInput>,
     /// Empty where there is but one input.
     interleaving: Interleaving,
     /// The highest event time of all inputs.
     stream_time_ms: Option<i64>,
     upcoming: Upcoming,
     stores_as_left: bool,
-    stores: Rc<RefCell<Stores>>,
+    pub(super) stores: Rc<RefCell<Stores>>,
     dead_letter_max_bytes: usize,
     /// What each node holds: the first record of an input.
-    holds: Vec<(usize, Position)>,
+    pub(super) holds: Vec<(usize, Position)>,
     schedules: Schedules,
     cause: Position,
-    commit_requested: bool,
+    pub(super) commit_requested: bool,
     suspended: bool,
     vouch: Rc<dyn Vouch>,
+    pub(super) reactions: Reactions,
 }
 
 impl Runtime {
-    /// The runtime of a task that starts or rewinds, with its inputs in the order in which the graph names them, at least one.
-    pub fn new(options: RuntimeOptions, inputs: Vec<InputOptions>, stores: Rc<RefCell<Stores>>) -> Self {
+    /// The runtime of a task that starts or rewinds, with its inputs in the order in which the graph names them, at least one, and
+    /// with what the application says of errors.
+    pub fn new(
+        options: RuntimeOptions,
+        inputs: Vec<InputOptions>,
+        stores: Rc<RefCell<Stores>>,
+        handlers: Handlers,
+    ) -> Self {
+        let limits = options.topics.iter().map(|topic| options.limits.topics.get(topic).copied()).collect();
         let mut runtime = Self {
             outputs: Outputs::new(options.topics),
             now_ms: options.now_ms,
@@ -68,13 +80,14 @@ impl Runtime {
             upcoming: Upcoming::default(),
             stores_as_left: options.stores_as_left,
             stores,
-            dead_letter_max_bytes: options.dead_letter_max_bytes,
+            dead_letter_max_bytes: options.limits.dead_letter_max_bytes,
             holds: Vec::new(),
             schedules: Schedules::default(),
             cause: Position::new(0, NO_CAUSE),
             commit_requested: false,
             suspended: false,
             vouch: options.vouch,
+            reactions: Reactions::new(handlers, limits),
         };
         runtime.join_stream_times();
         runtime
@@ -291,7 +304,7 @@ impl Runtime {
     }
 
     /// Stores tell the highest cause of their writes by its offset alone: all since the last call were of one input.
-    fn collect_causes(&mut self) {
+    pub(super) fn collect_causes(&mut self) {
         if let Some(highest) = self.stores.borrow_mut().take_cause() {
             self.inputs[self.cause.input].note_cause(highest);
         }
@@ -343,9 +356,11 @@ impl Runtime {
     pub fn release_source_letters(&mut self) {
         for index in 0..self.inputs.len() {
             let committable = self.committable_offset(index);
-            let TaskInput { source_letters, partition, dead_letters, .. } = &mut self.inputs[index];
-            for letter in source_letters.take_before(committable) {
+            let letters: Vec<OwnedDeadLetter> = self.inputs[index].source_letters.take_before(committable).collect();
+            for letter in &letters {
+                let TaskInput { partition, dead_letters, .. } = &self.inputs[index];
                 letter.write(&mut self.outputs, *dead_letters, partition, self.dead_letter_max_bytes);
+                self.note_dead_letter(letter.reason());
             }
         }
     }
@@ -361,5 +376,6 @@ impl Runtime {
         self.note_effect();
         let TaskInput { partition, dead_letters, .. } = &self.inputs[letter.position.input];
         letter.write(&mut self.outputs, *dead_letters, partition, self.dead_letter_max_bytes);
+        self.note_dead_letter(letter.reason);
     }
 }

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::codec::{Codec, Data, EncodeError};
-use crate::error::{Error, Result};
+use crate::error::{Class, Error, Result};
 
 use super::node::Input;
 use super::outputs::Target;
@@ -106,14 +106,14 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized, R: Route<K, V>> SinkNode<K, V, R> {
         let place = self.route.topic(record);
         let Some(SinkTopic { target, partition_count }) = self.topics.get(place) else {
             let (name, count) = (&self.name, self.topics.len());
-            return Err(Error::stop(format!("sink '{name}' was to write to topic number {place} of {count}, from 0")));
+            return Err(wrong(format!("sink '{name}' was to write to topic number {place} of {count}, from 0")));
         };
         let chosen = self.route.partition(record, *partition_count);
         if let (Some(partition), Some(count)) = (chosen, *partition_count)
             && !(0..count).contains(&partition)
         {
             let name = &self.name;
-            return Err(Error::stop(format!("sink '{name}' was to write to partition {partition} of {count}, from 0")));
+            return Err(wrong(format!("sink '{name}' was to write to partition {partition} of {count}, from 0")));
         }
         // By number: a partition that somebody adds must not get what belongs into the only one.
         Ok((*target, chosen.or((*partition_count == Some(1)).then_some(0))))
@@ -134,8 +134,9 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized, R: Route<K, V>> Input<K, V> for SinkN
             );
             encoded.map_err(|error| {
                 let topic = runtime.outputs.topic(target);
-                Error::stop(format!("a record for topic '{topic}' cannot be encoded: {error}")).caused_by(error)
+                wrong(format!("a record for topic '{topic}' cannot be encoded: {error}")).caused_by(error)
             })?;
+            runtime.judge_last(target, record.timestamp_ms, record.position())?;
         }
         Ok(())
     }
@@ -143,6 +144,12 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized, R: Route<K, V>> Input<K, V> for SinkN
     fn takes_runs(&self) -> bool {
         true
     }
+}
+
+/// What a record leads to that cannot be, as any error of the user's code.
+#[cold]
+fn wrong(text: String) -> Error {
+    Error::new(Class::Input, text)
 }
 
 fn encode<C: Codec + ?Sized>(item: Option<&C::Item<'_>>, arena: &mut Vec<u8>) -> Result<bool, EncodeError> {

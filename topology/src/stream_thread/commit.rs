@@ -86,6 +86,7 @@ impl<L: Log> StreamThread<L> {
         for key in keys {
             if self.slot_wants_commit(key) {
                 self.commit_slot(key, then)?;
+                self.note_losses(key);
                 any = true;
             }
         }

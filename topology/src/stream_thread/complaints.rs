@@ -25,6 +25,8 @@ pub(super) enum Subject {
     TakeOver(TaskId),
     /// What was done had to be done again.
     Commit,
+    /// Records do not come through.
+    Losses,
 }
 
 /// What does not go on now, and what was said of it.

@@ -11,6 +11,7 @@
 //! recovery     rewind and rejoin
 //! cleanup      what tasks left behind that run elsewhere
 //! complaints   what does not go on, and when to say so
+//! losses       what was committed and did not come through whole
 //! producers    one transactional producer of its own, one for each single writer
 //! until_end    when a bounded run is done
 //! ```
@@ -30,6 +31,7 @@ mod commit;
 mod complaints;
 mod config;
 mod input;
+mod losses;
 mod ownership;
 mod producers;
 mod recovery;
@@ -48,6 +50,7 @@ use crate::error::{Class, Result};
 use crate::graph::Topology;
 use crate::log::{self, Awaited, Consumer, Log};
 use crate::metrics::Metrics;
+use crate::processor::{Limits, Losses};
 use crate::store::{Resources, StateDirectory, Stores};
 use crate::task::TaskId;
 use crate::updater;
@@ -79,7 +82,7 @@ pub enum State {
 pub struct StreamThread<L: Log> {
     config: Config,
     topology: Topology,
-    dead_letter_max_bytes: usize,
+    limits: Arc<Limits>,
     log: L,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
@@ -112,6 +115,8 @@ pub struct StreamThread<L: Log> {
     /// What the consumer said last, while there was no input.
     input_error: Option<String>,
     cleanup: Cleanup,
+    /// Committed, and not said yet.
+    losses: Losses,
 }
 
 /// What a stream thread is made from, besides its settings.
@@ -120,8 +125,8 @@ pub struct Parts<L: Log> {
     pub topology: Topology,
     /// This instance's identity: sortable, unique, the same after a restart.
     pub instance_id: String,
-    /// Largest dead letter, in bytes; a longer one is cut.
-    pub dead_letter_max_bytes: usize,
+    /// What the topics take that are written.
+    pub limits: Limits,
     /// The log.
     pub log: L,
     /// Time.
@@ -160,7 +165,7 @@ impl<L: Log> StreamThread<L> {
         Ok(Self {
             config,
             topology: parts.topology,
-            dead_letter_max_bytes: parts.dead_letter_max_bytes,
+            limits: Arc::new(parts.limits),
             log: parts.log,
             clock: parts.clock,
             metrics: parts.metrics,
@@ -184,6 +189,7 @@ impl<L: Log> StreamThread<L> {
             complaints: Complaints::default(),
             input_error: None,
             cleanup: Cleanup::new(now_ms),
+            losses: Losses::default(),
         })
     }
 
@@ -207,6 +213,7 @@ impl<L: Log> StreamThread<L> {
         self.advance_clocks()?;
         let committed = self.maybe_commit()?;
         self.clean_up();
+        self.say_losses(false);
         self.direct_consumer()?;
         Ok(Turn { record_count, committed })
     }
@@ -273,6 +280,7 @@ impl<L: Log> StreamThread<L> {
         if let Err(error) = &committed {
             tracing::warn!(%error, "the last commit failed; its work will be done again");
         }
+        self.say_losses(true);
         self.abandon();
         match committed {
             Err(error) if error.class() == Class::Stop => Err(error),

@@ -12,6 +12,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Class, Error, Result};
@@ -220,7 +221,7 @@ impl<L: Log> StreamThread<L> {
             stores_as_left,
             now_ms: self.clock.now_ms(),
             topics: topics.clone(),
-            dead_letter_max_bytes: self.dead_letter_max_bytes,
+            limits: Arc::clone(&self.limits),
             vouch: Rc::clone(&self.watch) as Rc<dyn Vouch>,
         };
         let queues = QueueOptions { max_idle_ms: self.config.max_task_idle_ms, max_bytes: self.config.queue_max_bytes };

@@ -37,7 +37,9 @@ pub use metadata::{Mark, Metadata, MetadataError, Vouched};
 use crate::error::{Class, Error, Result};
 use crate::graph::{Instance, Topology};
 use crate::log::{self, Offset, OffsetCommit, ProducerRecord};
-use crate::processor::{InputOptions, InputRange, Outputs, Position, Punctuation, Runtime, RuntimeOptions, Target};
+use crate::processor::{
+    InputOptions, InputRange, Losses, Outputs, Position, Punctuation, Runtime, RuntimeOptions, Target,
+};
 use crate::store::Stores;
 
 use agreement::State;
@@ -124,7 +126,8 @@ impl Task {
         let instance = topology.instantiate(options.sub_topology, &stores)?;
         let topics = options.runtime.topics.clone();
         let inputs = options.inputs.iter().map(InputOptions::from).collect();
-        let runtime = Runtime::new(options.runtime, inputs, Rc::clone(&stores));
+        let handlers = topology.handlers.clone();
+        let runtime = Runtime::new(options.runtime, inputs, Rc::clone(&stores), handlers);
         let mut task = Self {
             id: options.id,
             instance,
@@ -224,7 +227,7 @@ impl Task {
         self.punctuate(due)
     }
 
-    /// A processor may call its input wrong, but only a dead letter passes over it.
+    /// A record cannot be processed, and no handler lets it pass.
     fn refused(&self, error: Error) -> Error {
         if error.class() != Class::Input {
             return error;
@@ -232,8 +235,8 @@ impl Task {
         let Position { input, offset } = self.runtime.cause();
         let partition = self.runtime.partition(input);
         Error::stop(format!(
-            "a processor refused the record at offset {offset} of {partition}: {error}. To pass over such records let it \
-             put them into the dead letters"
+            "the record at offset {offset} of {partition}: {error}. What becomes of such records, as that they go to the dead \
+             letters, is said with Builder::on_processing_error"
         ))
         .caused_by(error)
     }
@@ -372,6 +375,11 @@ impl Task {
         self.runtime.committed(commits.iter().map(|commit| commit.offset));
         self.runtime.clear_cause();
         self.each_processor(|processor, runtime| processor.committed(runtime))
+    }
+
+    /// What did not come through whole of what was committed since the last call.
+    pub fn take_losses(&mut self) -> Losses {
+        self.runtime.take_losses()
     }
 
     fn each_processor(

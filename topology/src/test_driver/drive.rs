@@ -2,12 +2,13 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::{OwnedRecord, TestDriver};
 use crate::error::Result;
-use crate::graph::OutputTopics;
-use crate::log::{Header, Offset, Record, TopicPartition};
-use crate::processor::{InputRange, Outputs, RuntimeOptions};
+use crate::graph::{OutputTopics, Topic, Topology};
+use crate::log::{Header, Offset, Record, RecordLimits, TopicPartition};
+use crate::processor::{InputRange, Limits, Outputs, RuntimeOptions};
 use crate::store::Stores;
 use crate::task::{CommittedInput, InputStart, Metadata, QueueOptions, Task, TaskId, TaskOptions};
 
@@ -22,9 +23,6 @@ pub(super) struct Drive {
     /// Produced since the last commit.
     pub(super) pending: Vec<(String, OwnedRecord)>,
 }
-
-/// Larger dead letters are cut: Kafka's own default for topics.
-const DEAD_LETTER_MAX_BYTES: usize = 1_048_588;
 
 impl TestDriver {
     pub(super) fn start(&mut self, index: usize, stores: Stores, stores_as_left: bool) -> Result<()> {
@@ -50,7 +48,7 @@ impl TestDriver {
                 stores_as_left,
                 now_ms: self.now_ms,
                 topics: drive.outputs.names.clone(),
-                dead_letter_max_bytes: DEAD_LETTER_MAX_BYTES,
+                limits: Arc::new(limits(&self.topology)),
                 vouch,
             },
             changelogs: drive.outputs.changelogs.clone(),
@@ -122,6 +120,23 @@ impl Drive {
         let Self { task: Some(task), pending, .. } = self else { return Ok(()) };
         collect(task.outputs(), pending)
     }
+}
+
+/// What topics take, as far as the graph says that they shall be made so. Those of which it says nothing take anything.
+fn limits(topology: &Topology) -> Limits {
+    let limits = |topic: &Topic| {
+        let asked = |name: &str| topic.setting(name).and_then(|value| value.parse::<i64>().ok());
+        let is_appended = topic.setting("message.timestamp.type") == Some("LogAppendTime");
+        let distance = |name: &str| asked(name).filter(|_| !is_appended).unwrap_or(i64::MAX);
+        let size_max_bytes = asked("max.message.bytes").and_then(|bytes| usize::try_from(bytes).ok());
+        RecordLimits {
+            size_max_bytes: size_max_bytes.unwrap_or(usize::MAX),
+            before_max_ms: distance("message.timestamp.before.max.ms"),
+            after_max_ms: distance("message.timestamp.after.max.ms"),
+        }
+    };
+    let topics = topology.sink_topics().into_iter().map(|topic| (topic.name().to_owned(), limits(topic)));
+    Limits { topics: topics.collect(), ..Limits::default() }
 }
 
 pub(super) fn collect(outputs: &mut Outputs, pending: &mut Vec<(String, OwnedRecord)>) -> Result<()> {

@@ -9,6 +9,7 @@ use topology::clock::{Clock, ManualClock};
 use topology::graph::{Builder, Store, Topic, Topology};
 use topology::log::{Isolation, Kind, Log, Producer, ProducerOptions, ProducerRecord, TopicPartition, TopicSpec};
 use topology::metrics::Metrics;
+use topology::processor::Limits;
 use topology::store::InstanceId;
 use topology::store::{Medium, Options, Resources, Spec, StateDirectory, Stores};
 use topology::stream_thread::{Parts, State, StreamThread};
@@ -74,7 +75,7 @@ impl<L: Log> Instance<L> {
         let parts = Parts {
             topology: topology.clone(),
             instance_id: id.to_owned(),
-            dead_letter_max_bytes: 1_000_000,
+            limits: Limits::default(),
             log: log.clone(),
             metrics: metrics.clone(),
             state_directory: directory,

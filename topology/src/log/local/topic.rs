@@ -17,7 +17,8 @@ pub(crate) struct Topic {
     pub(crate) partitions: Vec<Partition>,
 }
 
-/// The settings that the broker acts on, with Kafka's defaults. All others are kept and not acted on.
+/// The settings that the broker acts on, with Kafka's defaults. All others are kept and not acted on. What the two limits of
+/// timestamps say it only tells: clocks that a test sets are far from any record's time.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Settings {
     /// `cleanup.policy` has `compact`.
@@ -26,6 +27,10 @@ pub(crate) struct Settings {
     pub(crate) delete: bool,
     /// `message.timestamp.type` is `LogAppendTime`.
     pub(crate) append_time: bool,
+    /// `message.timestamp.before.max.ms`
+    pub(crate) timestamp_before_max_ms: i64,
+    /// `message.timestamp.after.max.ms`
+    pub(crate) timestamp_after_max_ms: i64,
     /// `delete.retention.ms`
     pub(crate) delete_retention_ms: i64,
     /// `max.message.bytes`
@@ -42,6 +47,8 @@ impl Settings {
             compact: false,
             delete: true,
             append_time: false,
+            timestamp_before_max_ms: i64::MAX,
+            timestamp_after_max_ms: i64::MAX,
             delete_retention_ms: 86_400_000,
             max_message_bytes: 1_048_588,
             min_compaction_lag_ms: 0,
@@ -68,6 +75,8 @@ impl Settings {
                     "LogAppendTime" => settings.append_time = true,
                     _ => return Err(refused()),
                 },
+                "message.timestamp.before.max.ms" => settings.timestamp_before_max_ms = number(0..=i64::MAX)?,
+                "message.timestamp.after.max.ms" => settings.timestamp_after_max_ms = number(0..=i64::MAX)?,
                 "delete.retention.ms" => settings.delete_retention_ms = number(0..=i64::MAX)?,
                 "max.message.bytes" => settings.max_message_bytes = number(0..=i64::from(i32::MAX))?,
                 "min.compaction.lag.ms" => settings.min_compaction_lag_ms = number(0..=i64::MAX)?,
@@ -117,6 +126,8 @@ impl Topic {
             partition_count: self.partitions.len() as i32,
             cleanup_policy: self.settings.cleanup_policy().to_owned(),
             timestamp_type: self.settings.timestamp_type().to_owned(),
+            timestamp_before_max_ms: self.settings.timestamp_before_max_ms,
+            timestamp_after_max_ms: self.settings.timestamp_after_max_ms,
             delete_retention_ms: self.settings.delete_retention_ms,
             max_message_bytes: self.settings.max_message_bytes,
         }

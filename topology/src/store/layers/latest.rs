@@ -166,6 +166,30 @@ impl Latest {
         Ok(())
     }
 
+    /// What was written of a key and is not committed: `Some(None)` if it was deleted.
+    pub(in crate::store) fn written(&self, hash: u64, key: &[u8]) -> Option<Option<&[u8]>> {
+        let number = self.young.find(hash, key).filter(|&number| self.young.is_marked(number))?;
+        Some(self.young.value(number))
+    }
+
+    /// Takes back the last write, of this key: what [`Latest::written`] said before it counts again. Writes are taken back in the
+    /// reverse of their order. Where it was the key's first, nothing is known of it any more.
+    pub(in crate::store) fn put_back(&mut self, hash: u64, key: &[u8], before: Option<Option<&[u8]>>) -> Result<()> {
+        // Where something is written, the young table does not grow old.
+        let Some(number) = self.young.find(hash, key) else { return Ok(()) };
+        if let Some(before) = before {
+            return self.young.replace(number, before.map(|value| [value, &[]]));
+        }
+        if self.written.last() == Some(&number) {
+            self.written.pop();
+            self.young.unmark(number);
+            self.young.forget(number);
+            self.written_bytes = self.written_bytes.saturating_sub(key.len() + Table::ENTRY_BYTES);
+            self.order.clear();
+        }
+        Ok(())
+    }
+
     #[inline]
     fn valid(&self, place: Option<Place>) -> Option<u32> {
         place.filter(|place| place.numbering == self.numbering).map(|place| place.number)

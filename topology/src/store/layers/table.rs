@@ -117,6 +117,11 @@ impl Table {
         std::mem::replace(&mut self.entries[number as usize].is_marked, true)
     }
 
+    /// Whether an entry is marked.
+    pub(in crate::store) fn is_marked(&self, number: u32) -> bool {
+        self.entries[number as usize].is_marked
+    }
+
     /// Takes an entry's mark away.
     pub(in crate::store) fn unmark(&mut self, number: u32) {
         self.entries[number as usize].is_marked = false;

@@ -5,6 +5,7 @@
 //! prepare          what a commit sends to the log
 //! commit           what happens to writes when the log has committed them
 //! staging          what a restore does with stores
+//! undo             taking back the writes of one input record
 //! flush_schedule   when to write down what is committed
 //! ```
 //! May use all other rooms of the store but `handles`.
@@ -15,6 +16,7 @@ mod prepare;
 mod staging;
 #[cfg(test)]
 mod tests;
+mod undo;
 
 use std::hash::BuildHasher;
 use std::ops::ControlFlow;
@@ -34,6 +36,7 @@ use crate::store::scan::{Scan, merge};
 use crate::store::segments::{Committed, Door};
 use crate::store::spec::{Medium, Spec};
 use crate::store::stores::flush_schedule::FlushSchedule;
+use crate::store::stores::undo::Undo;
 use crate::store::view::Reader;
 
 pub use prepare::ChangelogRecord;
@@ -76,6 +79,7 @@ pub struct Stores {
     hasher: DefaultHashBuilder,
     flush: FlushSchedule,
     causes: Causes,
+    undo: Undo,
     /// What the commit that is being prepared covers.
     covering: Option<Covered>,
     /// Event time of what is written.
@@ -176,6 +180,7 @@ impl Stores {
             hasher: DefaultHashBuilder::default(),
             flush: FlushSchedule::new(options.flush_bytes, options.flush_interval_ms),
             causes: NO_CAUSE,
+            undo: Undo::default(),
             covering: None,
             time_ms: changelog::NO_TIME_MS,
             scratch: Default::default(),
@@ -269,6 +274,7 @@ impl Stores {
         value: Option<(i64, &[u8])>,
     ) -> Result<()> {
         self.causes.highest = self.causes.highest.max(Some(self.causes.current));
+        self.note_replaced(store, hash, key);
         let slot = self.slots.get_mut(store).ok_or_else(|| no_such_store(store))?;
         match value {
             Some((time_ms, value)) => slot.set(place, hash, key, Some([&Timed::head(time_ms), value])),
@@ -336,6 +342,7 @@ impl Stores {
     /// Drops the uncommitted writes.
     pub fn discard(&mut self) {
         self.slots.iter_mut().for_each(|slot| slot.latest.discard());
+        self.end_undoable();
         self.causes = NO_CAUSE;
         self.covering = None;
     }

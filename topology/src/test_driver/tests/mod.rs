@@ -3,6 +3,7 @@
 mod beginning;
 mod closures;
 mod dead_letters;
+mod errors;
 mod holding;
 mod several_inputs;
 mod stream_time;

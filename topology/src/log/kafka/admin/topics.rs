@@ -36,6 +36,8 @@ impl Admin {
             partition_count: identity.partition_count,
             cleanup_policy: cleanup_policy(setting(&config, "cleanup.policy")?),
             timestamp_type: setting(&config, "message.timestamp.type")?.to_owned(),
+            timestamp_before_max_ms: distance(&config, "message.timestamp.before.max.ms")?,
+            timestamp_after_max_ms: distance(&config, "message.timestamp.after.max.ms")?,
             delete_retention_ms: number(&config, "delete.retention.ms")?,
             max_message_bytes,
         }))
@@ -197,6 +199,15 @@ fn setting<'a>(config: &'a ConfigResource, name: &str) -> Result<&'a str> {
 fn number(config: &ConfigResource, name: &str) -> Result<i64> {
     let value = setting(config, name)?;
     value.parse().map_err(|_| Error::new(Kind::Fatal, format!("the topic setting {name} is {value:?}, not a number")))
+}
+
+/// How far a record's time may be from the broker's clock, ms. Brokers before 3.6 have one setting for both directions.
+fn distance(config: &ConfigResource, name: &str) -> Result<i64> {
+    let has = |name: &str| config.entries.iter().any(|entry| entry.name == name);
+    match [name, "message.timestamp.difference.max.ms"].into_iter().find(|name| has(name)) {
+        Some(name) => number(config, name),
+        None => Ok(i64::MAX),
+    }
 }
 
 /// Kafka takes both orders of the two.

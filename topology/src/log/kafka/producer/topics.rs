@@ -8,11 +8,6 @@ use super::super::admin::Admin;
 use super::super::native::Sender;
 use crate::log::{Awaited, Error, Kind, ProducerRecord, Result};
 
-/// Most that a record batch adds to the keys, values and headers of its only record.
-const BATCH_OVERHEAD_BYTES: usize = 61 + 30;
-/// Most that a record adds to each header.
-const HEADER_OVERHEAD_BYTES: usize = 10;
-
 /// The topics that were sent to.
 pub(super) struct Topics {
     admin: Arc<Admin>,
@@ -93,7 +88,7 @@ impl Topics {
 
     /// Refuses a record that the topic would not take.
     pub(super) fn check_size(&mut self, topic: Topic, record: &ProducerRecord<'_>) -> Result<()> {
-        let (bytes, limit) = (batch_bytes(record), topic.max_message_bytes);
+        let (bytes, limit) = (record.size_max_bytes(), topic.max_message_bytes);
         if bytes <= limit {
             return Ok(());
         }
@@ -101,11 +96,4 @@ impl Topics {
         let message = format!("a record of {bytes} bytes to {}: the topic takes {limit}", record.topic);
         Err(Error::new(Kind::TooLarge, message))
     }
-}
-
-/// An upper bound of what a record takes in a batch of its own, uncompressed.
-fn batch_bytes(record: &ProducerRecord<'_>) -> usize {
-    let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
-    let headers = record.headers.iter().map(|header| header.name.len() + length(header.value) + HEADER_OVERHEAD_BYTES);
-    BATCH_OVERHEAD_BYTES + length(record.key) + length(record.value) + headers.sum::<usize>()
 }
