@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::codec::{Codec, Data};
 use crate::error::Result;
-use crate::processor::{Handlers, ProcessingError, ProductionError, Reaction};
+use crate::processor::{Handlers, ProcessingError, ProductionError, Reaction, Record, Timestamp};
 
 use super::drawing::Drawing;
 use super::stream::Stream;
@@ -127,9 +127,55 @@ impl SubTopology {
     /// number `p` reads partition `p` of each. Their records come in the order of their timestamps, as far as they are there (see
     /// [`max_task_idle_ms`](crate::client::Config::max_task_idle_ms)); of equal ones that of the topic named first comes first.
     pub fn source<K: Codec + ?Sized, V: Codec + ?Sized>(&self, topics: impl Into<Topics>) -> Stream<K, V> {
-        let Topics(topics) = topics.into();
+        self.draw_source(topics.into(), None)
+    }
+
+    /// As [`SubTopology::source`], with the event time of each record, in ms since 1970, told by a function of it instead of its
+    /// timestamp. Stream time, the order of several inputs, punctuations, store values and what is forwarded go by it, and so does
+    /// the timestamp that a dead letter tells. The function is called whenever a record arrives, also a second time, so it must
+    /// depend on the record alone.
+    ///
+    /// A negative time is none: the record is one that cannot be processed
+    /// ([`Builder::on_processing_error`]).
+    ///
+    /// ```
+    /// use topology::codec::Json;
+    /// use topology::graph::Builder;
+    /// use topology::test_driver::TestDriver;
+    ///
+    /// #[derive(serde::Deserialize, serde::Serialize)]
+    /// struct Order {
+    ///     placed_ms: i64,
+    /// }
+    ///
+    /// let builder = Builder::new();
+    /// builder
+    ///     .sub_topology("copying")
+    ///     .source_with_time::<str, Json<Order>>("orders", |record| {
+    ///         record.value.as_ref().map_or(record.timestamp_ms, |order| order.placed_ms)
+    ///     })
+    ///     .sink("copies");
+    /// let mut driver = TestDriver::new(&builder.build()?, "app", 0)?;
+    /// driver.pipe("orders", None, Some(br#"{"placed_ms":7}"#), 1_000)?;
+    /// driver.commit()?;
+    /// assert_eq!(driver.read("copies")[0].timestamp_ms, 7);
+    /// # Ok::<(), topology::Error>(())
+    /// ```
+    pub fn source_with_time<K: Codec + ?Sized, V: Codec + ?Sized>(
+        &self,
+        topics: impl Into<Topics>,
+        time: impl Fn(&Record<'_, K, V>) -> i64 + Send + Sync + 'static,
+    ) -> Stream<K, V> {
+        self.draw_source(topics.into(), Some(Arc::new(time)))
+    }
+
+    fn draw_source<K: Codec + ?Sized, V: Codec + ?Sized>(
+        &self,
+        Topics(topics): Topics,
+        timestamp: Option<Timestamp<K, V>>,
+    ) -> Stream<K, V> {
         let name = self.drawing.free_name(topics.first().map_or("source", Topic::name));
-        let make = instance::make_source::<K, V>();
+        let make = instance::make_source::<K, V>(timestamp);
         let node =
             self.drawing.add(self.index, Node { name, kind: Kind::Source { topics }, parents: Vec::new(), make });
         self.stream(Parent { node, port: 0 })

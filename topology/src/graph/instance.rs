@@ -10,6 +10,7 @@ use crate::codec::{Codec, Data};
 use crate::error::{Class, Error, Result};
 use crate::processor::{
     self, Edge, Lifecycle, Port, Processor, ProcessorNode, Route, SinkNode, SinkTopic, Source, SourceNode, Target,
+    Timestamp,
 };
 use crate::store::{KeyValueStore, Options, Resources, Stores};
 
@@ -130,8 +131,11 @@ pub(super) fn dry_run(topology: &Topology, sub_topology: usize) -> Result<()> {
     topology.instantiate(sub_topology, &stores).map(|_| ())
 }
 
-pub(super) fn make_source<K: Codec + ?Sized, V: Codec + ?Sized>() -> Make {
-    Box::new(|wiring| Ok(Made::Source(Box::new(SourceNode::<K, V> { children: wiring.children(0)? }))))
+pub(super) fn make_source<K: Codec + ?Sized, V: Codec + ?Sized>(timestamp: Option<Timestamp<K, V>>) -> Make {
+    Box::new(move |wiring| {
+        let children = wiring.children(0)?;
+        Ok(Made::Source(Box::new(SourceNode::<K, V> { children, timestamp: timestamp.clone() })))
+    })
 }
 
 pub(super) fn make_sink<K: Codec + ?Sized, V: Codec + ?Sized, R: Route<K, V> + Clone>(route: R) -> Make {

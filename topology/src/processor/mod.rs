@@ -58,7 +58,7 @@ pub use handlers::{Handlers, Losses, ProcessingError, ProductionError, Reaction}
 pub use input::InputOptions;
 pub use limits::Limits;
 pub(crate) use node::reader_takes_runs;
-pub use node::{Edge, Input, Lifecycle, ProcessorNode, Source, SourceNode};
+pub use node::{Edge, Input, Lifecycle, ProcessorNode, Source, SourceNode, Timestamp};
 pub use outputs::{Outputs, Target};
 pub use position::Position;
 pub use record::Record;

@@ -8,9 +8,10 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::codec::{Codec, Data};
-use crate::error::Result;
+use crate::error::{Class, Error, Result};
 use crate::log;
 
 use super::Processor;
@@ -38,6 +39,10 @@ pub trait Input<K: Data + ?Sized, V: Data + ?Sized> {
 pub trait Source {
     /// Decodes records of one of the task's inputs and sends them on; what cannot be decoded becomes a dead letter.
     fn process_batch(&mut self, input: usize, records: &[log::Record<'_>], runtime: &mut Runtime) -> Result<()>;
+
+    /// The records with the event times that the source's function tells; `None` where it has none and their timestamps are
+    /// the event times. What cannot be decoded keeps its timestamp.
+    fn timed<'r>(&self, input: usize, records: &[log::Record<'r>]) -> Option<Vec<log::Record<'r>>>;
 }
 
 /// What a task does to every processor.
@@ -58,9 +63,23 @@ pub trait Lifecycle {
 pub struct SourceNode<K: Codec + ?Sized, V: Codec + ?Sized> {
     /// Who reads it.
     pub children: Vec<Edge<K, V>>,
+    /// What tells the event time of a record, ms since 1970, where it is not its timestamp.
+    pub timestamp: Option<Timestamp<K, V>>,
 }
 
+/// A function that tells a record's event time.
+pub type Timestamp<K, V> = Arc<dyn Fn(&Record<'_, K, V>) -> i64 + Send + Sync>;
+
 impl<K: Codec + ?Sized, V: Codec + ?Sized> SourceNode<K, V> {
+    /// A negative time that a function told is none.
+    fn check_time(&self, record: &Record<'_, K, V>) -> Result<()> {
+        if self.timestamp.is_none() || record.timestamp_ms >= 0 {
+            return Ok(());
+        }
+        let time_ms = record.timestamp_ms;
+        Err(Error::new(Class::Input, format!("the source's function tells {time_ms} as its time, which is none")))
+    }
+
     fn decode<'a>(input: usize, raw: &log::Record<'a>) -> Result<Record<'a, K, V>, String> {
         let decode_key = |bytes: &'a [u8]| K::decode(bytes).map_err(|error| format!("key: {error}"));
         let decode_value = |bytes: &'a [u8]| V::decode(bytes).map_err(|error| format!("value: {error}"));
@@ -83,7 +102,13 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized> Source for SourceNode<K, V> {
         let mut decoded = Vec::with_capacity(records.len());
         for raw in records {
             match Self::decode(input, raw) {
-                Ok(record) => decoded.push(record),
+                Ok(record) => {
+                    if let Err(error) = self.check_time(&record) {
+                        runtime.set_cause(record.position());
+                        return Err(error);
+                    }
+                    decoded.push(record);
+                }
                 Err(reason) => runtime.refuse(input, raw, reason),
             }
         }
@@ -96,6 +121,15 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized> Source for SourceNode<K, V> {
             self.forward(run, runtime)?;
         }
         Ok(())
+    }
+
+    fn timed<'r>(&self, input: usize, records: &[log::Record<'r>]) -> Option<Vec<log::Record<'r>>> {
+        let timestamp = self.timestamp.as_ref()?;
+        let timed = records.iter().map(|raw| {
+            let told = Self::decode(input, raw).map(|record| timestamp(&record));
+            log::Record { timestamp_ms: told.unwrap_or(raw.timestamp_ms), ..*raw }
+        });
+        Some(timed.collect())
     }
 }
 
@@ -114,7 +148,9 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized> SourceNode<K, V> {
                 }
             };
             runtime.save();
-            match self.forward(std::slice::from_ref(&record), runtime) {
+            let processed =
+                self.check_time(&record).and_then(|()| self.forward(std::slice::from_ref(&record), runtime));
+            match processed {
                 Ok(()) => runtime.keep(),
                 Err(error) => runtime.failed(input, raw, error)?,
             }

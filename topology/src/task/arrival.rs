@@ -49,12 +49,21 @@ impl Task {
 
     /// Processes a part of what arrived of a task's only input. Records below its position are ignored: they were processed.
     pub fn process_part(&mut self, records: &[Record<'_>]) -> Result<()> {
-        self.process(0, records)
+        match self.timed(0, records) {
+            Some(timed) => self.process(0, &timed),
+            None => self.process(0, records),
+        }
+    }
+
+    /// Records with the event times that the source tells, where those are not their timestamps.
+    fn timed<'r>(&self, input: usize, records: &[Record<'r>]) -> Option<Vec<Record<'r>>> {
+        self.instance.sources[self.instance.source_of[input]].timed(input, records)
     }
 
     /// Records of one of several inputs arrived, and wait for their turn: see [`Task::process_next`].
     pub fn enqueue(&mut self, input: usize, records: &[Record<'_>]) {
-        self.merge.queues[input].push(records);
+        let timed = self.timed(input, records);
+        self.merge.queues[input].push(timed.as_deref().unwrap_or(records));
     }
 
     /// An input has no record below `offset` that was not delivered, and none there for now.

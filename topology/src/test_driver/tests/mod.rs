@@ -4,6 +4,7 @@ mod beginning;
 mod closures;
 mod dead_letters;
 mod errors;
+mod event_time;
 mod holding;
 mod several_inputs;
 mod stream_time;
