@@ -1,19 +1,17 @@
 //! `cairn reset`: forgets an application's progress and state.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::BoolishValueParser;
-use topology::client::internal_topics;
 use topology::clock::Clock;
-use topology::log::{Log, TopicPartition};
-use topology::store::{Kind, StateDirectory};
+use topology::log::Log;
+use topology::reset;
 
 use super::arguments;
 use super::error::{Error, Exit, Result};
 use super::graph::{self, Topics};
-use super::output::counted;
 use super::shell::Shell;
 use crate::config::note::{Note, Place};
 use crate::config::{Directories, LogSettings, UsesLog, topic};
@@ -79,13 +77,10 @@ struct Reset<'r> {
 /// What a reset will do.
 struct Plan {
     application_id: String,
-    /// Whether anything was found of it.
-    is_known: bool,
-    /// Whether its group has offsets of the transactions topic.
-    has_offsets: bool,
+    /// The engine's part: changelogs, offsets, stores on this machine.
+    engine: reset::Plan,
+    /// Topics of the chain.
     topics: Vec<String>,
-    /// The application's stores on this machine.
-    stores: Option<PathBuf>,
     /// The directory of the chain's keys, and where it is set aside. Several, if more than one chain is noted to be there.
     keys: Vec<(PathBuf, PathBuf)>,
 }
@@ -97,20 +92,13 @@ impl UsesLog for Reset<'_> {
         let Self { arguments, application_id, shell, settings } = self;
         let blockchain = &arguments.chain.blockchain.blockchain;
         let plan = Plan::new(&arguments, application_id, shell, settings, &log)?;
-        if !plan.is_known {
+        if plan.engine.is_empty() {
             tracing::warn!(
                 "nothing of '{}' was found, neither changelog topics nor offsets nor stores: is this its --application-id?",
                 plan.application_id
             );
         }
-        let members = log.group_member_count(&plan.application_id)?;
-        if members > 0 {
-            return Err(Error::usage(format!(
-                "group '{}' has {}: stop all instances first (a killed one counts until its session ends)",
-                plan.application_id,
-                counted(members as u64, "member")
-            )));
-        }
+        plan.engine.check_unused(&log).map_err(|error| Error::usage(error.to_string()))?;
         if arguments.dry_run {
             plan.tell(shell, Tense::Would)?;
             return Ok(Exit::Done);
@@ -128,7 +116,7 @@ impl UsesLog for Reset<'_> {
         }
         plan.carry_out(&log)?;
         plan.tell(shell, Tense::Done)?;
-        if plan.is_known && !arguments.delete_blockchain && log.describe_topic(blockchain)?.is_some() {
+        if !plan.engine.is_empty() && !arguments.delete_blockchain && log.describe_topic(blockchain)?.is_some() {
             tracing::warn!(
                 "topic '{blockchain}' keeps its chain: the next run on it rebuilds the state from its blocks. Reset with \
                  --delete-blockchain to begin another chain there"
@@ -156,17 +144,18 @@ impl Plan {
     ) -> Result<Self> {
         let Topics { blockchain, .. } = arguments.chain.topics();
         let graph = graph::any_chain(arguments.chain.topics())?;
-        let mut topics = existing(log, internal_topics(&graph, &application_id))?;
-        let has_changelogs = !topics.is_empty();
-        if arguments.delete_blockchain {
-            topics.extend(existing(log, vec![blockchain.clone(), evidence_topic(&blockchain)])?);
-        }
+        let topics = match arguments.delete_blockchain {
+            true => existing(log, vec![blockchain.clone(), evidence_topic(&blockchain)])?,
+            false => Vec::new(),
+        };
         let directories = match (arguments.state_dir.as_deref(), arguments.delete_blockchain) {
             (None, false) => None,
             // Keys of a chain that is gone would keep the next one from being begun: they are found where `run` has them.
             (directory, _) => Some(Directories::new(directory, |name| std::env::var(name).ok())?),
         };
         let stores = directories.as_ref().map(|all| all.application(&application_id)).transpose()?;
+        let root = stores.as_ref().and_then(|path| path.parent());
+        let engine = reset::Plan::look(&graph, log, &application_id, root)?;
         let keys = match &directories {
             Some(all) if arguments.delete_blockchain => {
                 chains(all, &application_id, &settings.place(&blockchain), shell, log)?
@@ -179,12 +168,7 @@ impl Plan {
             let aside = home.with_file_name(name);
             (home, aside)
         };
-        let stores = stores.filter(|path| path.exists());
-        let transactions = &arguments.chain.transactions.transactions;
-        let has_offsets = log.describe_topic(transactions)?.is_some()
-            && log.committed(&application_id, &[TopicPartition::new(transactions, 0)])?.iter().any(Option::is_some);
-        let is_known = has_changelogs || has_offsets || stores.is_some();
-        Ok(Self { application_id, has_offsets, is_known, topics, stores, keys: keys.into_iter().map(aside).collect() })
+        Ok(Self { application_id, engine, topics, keys: keys.into_iter().map(aside).collect() })
     }
 
     fn lines(&self, tense: Tense) -> Vec<String> {
@@ -193,11 +177,10 @@ impl Plan {
             Tense::Will => ("will delete", "will move"),
             Tense::Done => ("deleted", "moved"),
         };
-        let mut lines: Vec<String> = self.topics.iter().map(|topic| format!("{delete} topic {topic}")).collect();
-        if self.has_offsets {
-            lines.push(format!("{delete} the offsets of group {}", self.application_id));
-        }
-        lines.extend(self.stores.iter().map(|path| format!("{delete} the stores in {}", path.display())));
+        let engine = self.engine.to_string();
+        let topics = self.topics.iter().map(|topic| format!("topic {topic}"));
+        let lines = topics.chain(engine.lines().map(str::to_owned)).map(|what| format!("{delete} {what}"));
+        let mut lines: Vec<String> = lines.collect();
         let aside =
             |(from, to): &(PathBuf, PathBuf)| format!("{move_} keys from {} to {}", from.display(), to.display());
         lines.extend(self.keys.iter().map(aside));
@@ -214,20 +197,16 @@ impl Plan {
         let report = serde_json::json!({
             "dry_run": tense == Tense::Would,
             "group": self.application_id,
-            "offsets": self.has_offsets,
-            "topics": self.topics,
-            "stores": self.stores,
+            "offsets": self.engine.has_offsets(),
+            "topics": self.engine.topics().iter().chain(&self.topics).collect::<Vec<_>>(),
+            "stores": self.engine.stores(),
             "keys_moved_to": self.keys.iter().map(|(_, to)| to).collect::<Vec<_>>(),
         });
         shell.print(&report.to_string())
     }
 
     fn carry_out<L: Log>(&self, log: &L) -> Result<()> {
-        // The stores first: they are locked while an instance runs, and the group may have missed one that just started.
-        if let Some(path) = &self.stores {
-            delete_stores(path)?;
-        }
-        log.delete_group(&self.application_id)?;
+        self.engine.carry_out(log)?;
         log.delete_topics(&self.topics)?;
         for (from, to) in &self.keys {
             std::fs::rename(from, to).map_err(|error| {
@@ -270,19 +249,4 @@ fn existing<L: Log>(log: &L, topics: Vec<String>) -> Result<Vec<String>> {
         }
     }
     Ok(found)
-}
-
-/// Deletes an application's directory, locked so that no instance uses it meanwhile.
-fn delete_stores(path: &Path) -> Result<()> {
-    let (Some(root), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
-        return Err(Error::failed(format!("{} is no application's directory", path.display())));
-    };
-    let locked = match StateDirectory::open_existing(root, name) {
-        // A run that ended before its engine started has left no more than the note of its chain.
-        Err(error) if error.kind() == Kind::Missing => None,
-        opened => Some(opened.map_err(::topology::Error::from)?),
-    };
-    let deleted = std::fs::remove_dir_all(path);
-    drop(locked);
-    deleted.map_err(|error| Error::failed(format!("cannot delete {}: {error}", path.display())))
 }

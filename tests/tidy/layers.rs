@@ -60,6 +60,7 @@ const ENGINE: &[&str] = &[
     "watch",
     "stream_thread",
     "client",
+    "reset",
     "test_driver",
     "simulator",
 ];

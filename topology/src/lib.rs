@@ -17,6 +17,7 @@
 //! watch          whether topics are the ones that a run knew at its start
 //! stream_thread  poll -> process -> commit
 //! client         threads, state, shutdown
+//! reset          forgets an application's progress and state
 //! test_driver    all of it without a broker
 //! ```
 //!
@@ -66,6 +67,7 @@ pub mod graph;
 pub mod log;
 pub mod metrics;
 pub mod processor;
+pub mod reset;
 pub mod store;
 pub mod stream_thread;
 pub mod task;
