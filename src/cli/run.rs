@@ -187,7 +187,7 @@ impl Arguments {
         let application = graph::application(log, founding, topics, &malicious)?;
         let fingerprint = graph::fingerprint(application.genesis_hash());
         let config = Config { fingerprint, ..self.engine.config(directories) };
-        let client = Client::start(&application.topology()?, log.clone(), config)?;
+        let client = Client::start_blocking(&application.topology()?, log.clone(), config)?;
         Ok((application, client))
     }
 }

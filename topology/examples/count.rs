@@ -105,7 +105,7 @@ fn run(arguments: &Arguments) -> topology::Result<()> {
     let mut config = Config::new(&arguments.application_id);
     config.state_directory = Some(arguments.state_directory.clone());
     config.until_end = arguments.until_end;
-    let mut client = Client::start(&counting(arguments)?, log, config)?;
+    let mut client = Client::start_blocking(&counting(arguments)?, log, config)?;
     if arguments.measure {
         let total = u64::try_from(end - begin).unwrap_or(0);
         println!("{}", measure(&client, total));

@@ -51,7 +51,7 @@
 //!
 //! // For real: on a memory log here, on `kafka::KafkaLog` or `embedded::EmbeddedLog` elsewhere.
 //! let config = Config { until_end: true, ..Config::new("app") };
-//! let mut client = Client::start(&topology, MemoryLog::new(Arc::new(|| 0)), config)?;
+//! let mut client = Client::start_blocking(&topology, MemoryLog::new(Arc::new(|| 0)), config)?;
 //! client.wait()?;
 //! assert_eq!(client.metrics().record_count, 0, "nobody wrote anything");
 //! # Ok(())

@@ -33,7 +33,7 @@ use crate::store::{self, StateDirectory};
 /// builder.sub_topology("counting").source::<str, ()>("words").count(&Store::memory("counts")).sink("totals");
 /// let topology = builder.build()?;
 /// # let config = Config { until_end: true, ..Config::new("app") };
-/// # Client::start(&topology, log.clone(), config)?.wait()?;
+/// # Client::start_blocking(&topology, log.clone(), config)?.wait()?;
 ///
 /// let plan = Plan::look(&topology, &log, "app", None)?;
 /// assert_eq!(plan.to_string(), "topic app-counts-changelog");

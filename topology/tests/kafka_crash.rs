@@ -160,7 +160,8 @@ fn work(log: impl Log, role: &Value) -> Snapshot {
     let mut config = config(&topics, Path::new(role["state"].as_str().unwrap()));
     let until_offset = role["until_offset"].as_i64();
     config.until_end = until_offset.is_none();
-    let mut client = Client::start(&counting::topology(&topics), FaultLog::new(log.clone(), &script), config).unwrap();
+    let mut client =
+        Client::start_blocking(&counting::topology(&topics), FaultLog::new(log.clone(), &script), config).unwrap();
     if let Some(until_offset) = until_offset {
         let input = [TopicPartition::new(&topics.input, 0)];
         while committed(&log, &topics, &input).is_none_or(|offset| offset <= until_offset) {
@@ -256,7 +257,7 @@ fn on_kafka_a_commit_with_unknown_outcome_neither_loses_nor_doubles_anything() {
         let log = FaultLog::new(broker(), &Script::commits(faults));
         let mut config = config(&world.topics, &world.state("state"));
         config.until_end = true;
-        let mut client = Client::start(&counting::topology(&world.topics), log, config).unwrap();
+        let mut client = Client::start_blocking(&counting::topology(&world.topics), log, config).unwrap();
         client.wait().unwrap();
         assert_eq!(client.metrics().rewind_count, 2, "{fault:?}");
         world.assert_exact(100);

@@ -36,7 +36,7 @@ fn until(what: &str, happened: impl Fn() -> bool) {
 /// A client that has counted so many records.
 fn counted(log: &KafkaLog, topics: &Topics, count: usize) -> Client {
     produce(log, topics, count);
-    let client = Client::start(&topology(topics), log.clone(), Config::new(&topics.application)).unwrap();
+    let client = Client::start_blocking(&topology(topics), log.clone(), Config::new(&topics.application)).unwrap();
     until("all is counted", || client.metrics().record_count == count as u64);
     client
 }

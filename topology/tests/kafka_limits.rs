@@ -26,7 +26,7 @@ fn run(topics: &Topics, limited: &str, max_message_bytes: &str) -> topology::Res
     produce(&log, topics, 5_000);
     // One transaction for all: what is sent goes out in batches as large as they may be.
     let config = Config { until_end: true, commit_interval_ms: 4_000, ..Config::new(topics.application.clone()) };
-    Client::start(&topology(topics), log.clone(), config)?.wait()?;
+    Client::start_blocking(&topology(topics), log.clone(), config)?.wait()?;
     Ok(log)
 }
 
@@ -92,7 +92,7 @@ fn records_that_the_broker_would_refuse_become_dead_letters_and_the_rest_of_the_
         builder.on_production_error(move |_| reaction);
         builder.sub_topology("copying").source::<[u8], [u8]>(topics.input.as_str()).sink(topics.output.as_str());
         let config = Config { until_end: true, ..Config::new(topics.application.clone()) };
-        let mut client = Client::start(&builder.build().unwrap(), log.clone(), config).unwrap();
+        let mut client = Client::start_blocking(&builder.build().unwrap(), log.clone(), config).unwrap();
         match reaction {
             Reaction::Fail => {
                 assert!(client.wait().unwrap_err().to_string().contains("max.message.bytes"));

@@ -17,7 +17,7 @@ use topology::log::kafka::{KafkaLog, Options};
 
 fn run(topics: &Topics, log: &KafkaLog, config: Config, faults: &[Fault]) -> topology::metrics::Snapshot {
     let faulty = FaultLog::new(log.clone(), &Script::commits(faults.iter().copied()));
-    let mut client = Client::start(&topology(topics), faulty, Config { until_end: true, ..config }).unwrap();
+    let mut client = Client::start_blocking(&topology(topics), faulty, Config { until_end: true, ..config }).unwrap();
     client.wait().unwrap();
     client.metrics()
 }

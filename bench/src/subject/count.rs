@@ -55,7 +55,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     config.state_directory = Some(arguments.state_directory.clone());
     config.commit_interval_ms = application.commit_interval_ms;
     let topology = counting(arguments).doing("building the topology")?;
-    let mut client = Client::start(&topology, log, config).doing("starting")?;
+    let mut client = Client::start_blocking(&topology, log, config).doing("starting")?;
 
     let stop = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&stop);

@@ -128,7 +128,7 @@ impl Arguments {
             fingerprint: graph::fingerprint(application.genesis_hash()),
             ..Config::new(APPLICATION_ID)
         };
-        let client = Client::start(&application.topology()?, log.clone(), config)?;
+        let client = Client::start_blocking(&application.topology()?, log.clone(), config)?;
         Ok((genesis, application, client))
     }
 

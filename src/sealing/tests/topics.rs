@@ -18,7 +18,7 @@ fn a_compacted_transactions_topic_is_refused_because_it_loses_records_before_the
         let name = "transactions".to_owned();
         log.create_topics(&[TopicSpec { name, partition_count: 1, replication_factor: None, config }]).unwrap();
         let topology = World::new(Parameters::default(), None, Vec::new()).topology();
-        let client = Client::start(&topology, log, Config::new("cairn"));
+        let client = Client::start_blocking(&topology, log, Config::new("cairn"));
         client.map(|client| client.stop()).err().map(|error| error.to_string())
     };
     let refused = refusal("compact").unwrap();

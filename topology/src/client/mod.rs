@@ -5,8 +5,8 @@
 //! alarm    a deadline for async code, on any runtime
 //! thread   the OS thread around a stream thread
 //! ```
-//! May use all the crate but `test_driver`. The one part that may be used from async code: state and the end of the run can
-//! be awaited.
+//! May use all the crate but `test_driver`. The one part that may be used from async code: start, state and the end of the run
+//! can be awaited.
 
 mod alarm;
 mod thread;
@@ -19,6 +19,7 @@ pub use topics::internal_topics;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -26,13 +27,10 @@ use alarm::Alarm;
 use futures::future::{Either, select};
 use tokio::sync::{oneshot, watch};
 
-use crate::clock::{Clock, SystemClock};
 use crate::error::{Class, Error, Result};
 use crate::graph::Topology;
 use crate::log::Log;
 use crate::metrics::{Metrics, Snapshot};
-use crate::store::InstanceId;
-use crate::store::StateDirectory;
 use crate::stream_thread::THREAD;
 use crate::task::Metadata;
 
@@ -40,6 +38,7 @@ use crate::task::Metadata;
 ///
 /// ```text
 ///                sync                       async
+/// the start      start_blocking(..)         start(..).await
 /// the end        wait()                     closed().await
 /// a clean end    stop(), then wait()        close(timeout).await
 /// ```
@@ -56,8 +55,8 @@ use crate::task::Metadata;
 /// # let builder = Builder::new();
 /// # builder.sub_topology("counting").source::<str, ()>("words").count(&Store::memory("counts")).sink("totals");
 /// # let (topology, log) = (builder.build()?, MemoryLog::new(Arc::new(|| 0)));
-/// let mut client = Client::start(&topology, log, Config::new("app"))?;
 /// # futures::executor::block_on(async {
+/// let mut client = Client::start(&topology, log, Config::new("app")).await?;
 /// client.close(Duration::from_secs(10)).await?;
 /// # Ok(())
 /// # })
@@ -74,40 +73,51 @@ pub struct Client {
 }
 
 impl Client {
-    /// Checks and creates topics, opens the state directory, and starts the stream thread. Errors are one line that says what
-    /// to do: no broker there, a topic with the wrong partitions or cleanup policy, a state directory in use. It asks the log and may
-    /// take seconds: async code calls it on a thread that may block.
-    pub fn start<L: Log>(topology: &Topology, log: L, config: Config) -> Result<Self> {
+    /// Checks and creates topics, opens the state directory, and starts the stream thread; resolves when it runs, on whatever runtime
+    /// this is. (How far it is then, [`Client::states`] tells: it joins its group next.) Errors are one line that says what to do: no
+    /// broker there, a topic with the wrong partitions or cleanup policy, a state directory in use.
+    ///
+    /// It may take seconds, for it asks the log. To drop it before it resolves is to drop the client: that waits for the thread, which
+    /// gives up at the next step.
+    pub async fn start<L: Log>(topology: &Topology, log: L, config: Config) -> Result<Self> {
+        let (started_in, started) = oneshot::channel();
+        // The receiver may be gone: then the client is as well.
+        let client = Self::spawn(topology, log, config, move |result| drop(started_in.send(result)))?;
+        started.await.unwrap_or_else(|_| Err(panicked()))?;
+        Ok(client)
+    }
+
+    /// As [`Client::start`], for a thread that may block.
+    pub fn start_blocking<L: Log>(topology: &Topology, log: L, config: Config) -> Result<Self> {
+        let (started_in, started) = mpsc::channel();
+        let client = Self::spawn(topology, log, config, move |result| drop(started_in.send(result)))?;
+        started.recv().unwrap_or_else(|_| Err(panicked()))?;
+        Ok(client)
+    }
+
+    /// Has a thread begin, which tells once how its start went.
+    fn spawn<L: Log>(
+        topology: &Topology,
+        log: L,
+        config: Config,
+        started: impl FnOnce(Result<()>) + Send + 'static,
+    ) -> Result<Self> {
         config.check()?;
         check_store_count(topology)?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let instance = InstanceId::new(clock.now_ms(), random());
-        let directory = match &config.state_directory {
-            Some(root) => Some(Arc::new(StateDirectory::open(root, &config.application_id, instance.clone())?)),
-            None => None,
-        };
-        let topics::Prepared { limits, known } = topics::prepare(topology, &log, &config)?;
-        let instance = directory.as_ref().map_or(instance, |directory| directory.instance_id().clone());
-
         let stop = Arc::new(AtomicBool::new(false));
         let metrics = Arc::new(Metrics::default());
         let (states_in, states) = watch::channel(State::Created);
         let (ended_in, ended) = oneshot::channel();
         let parts = thread::Parts {
             topology: topology.clone(),
-            instance_id: instance.as_str().to_owned(),
-            limits,
-            known,
             log,
-            clock,
             metrics: Arc::clone(&metrics),
-            directory,
             stop: Arc::clone(&stop),
             states: states_in,
         };
         let body = move || {
             // The receiver may be gone: nobody waits for the end any more.
-            let _ = ended_in.send(thread::run(config, parts));
+            let _ = ended_in.send(thread::run(config, parts, started));
         };
         let spawned = std::thread::Builder::new().name(format!("stream-{THREAD}")).spawn(body);
         let thread =

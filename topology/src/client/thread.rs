@@ -7,16 +7,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::watch;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
 use crate::graph::Topology;
 use crate::log::Log;
 use crate::metrics::Metrics;
-use crate::processor::Limits;
-use crate::store::{Options as StoreOptions, Resources, StateDirectory};
+use crate::store::{InstanceId, Options as StoreOptions, Resources, StateDirectory};
 use crate::stream_thread::{self, Config, StreamThread};
+use crate::task::TaskId;
 use crate::updater::UpdaterThread;
-use crate::watch::{Known, Options, Watch};
+use crate::watch::{Options, Watch};
+
+use super::topics;
 
 /// How a client is.
 ///
@@ -58,21 +60,26 @@ impl From<stream_thread::State> for State {
 
 pub(super) struct Parts<L: Log> {
     pub(super) topology: Topology,
-    pub(super) instance_id: String,
-    pub(super) limits: Limits,
-    pub(super) known: Known,
     pub(super) log: L,
-    pub(super) clock: Arc<dyn Clock>,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) directory: Option<Arc<StateDirectory>>,
     pub(super) stop: Arc<AtomicBool>,
     pub(super) states: watch::Sender<State>,
 }
 
-/// Runs until it is told to stop, a bounded run ends, or nothing helps.
-pub(super) fn run<L: Log>(config: Config, parts: Parts<L>) -> Result<()> {
+/// Runs until it is told to stop, a bounded run ends, or nothing helps. Tells how the start went; where it failed, that was the
+/// end.
+pub(super) fn run<L: Log>(config: Config, parts: Parts<L>, started: impl FnOnce(Result<()>)) -> Result<()> {
     let mut end = End { states: parts.states.clone(), state: State::Failed };
-    let result = run_to_end(config, parts);
+    let (states, stop) = (parts.states.clone(), Arc::clone(&parts.stop));
+    let (thread, _updater) = match prepare(config, parts) {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            started(Err(error));
+            return Ok(());
+        }
+    };
+    started(Ok(()));
+    let result = run_to_end(thread, &states, &stop);
     if result.is_ok() {
         end.state = State::Stopped;
     }
@@ -91,33 +98,53 @@ impl Drop for End {
     }
 }
 
-fn run_to_end<L: Log>(config: Config, parts: Parts<L>) -> Result<()> {
-    let Parts { stop, states, .. } = parts;
+/// A thread, and the one beside it that restores its stores: it ends when it is dropped.
+type Prepared<L> = (StreamThread<L>, UpdaterThread<TaskId>);
+
+/// All that must be there before the first turn: the state directory, the topics, threads beside this one, a consumer.
+fn prepare<L: Log>(config: Config, parts: Parts<L>) -> Result<Prepared<L>> {
+    let Parts { topology, log, metrics, stop, .. } = parts;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let instance = InstanceId::new(clock.now_ms(), super::random());
+    let directory = match &config.state_directory {
+        Some(root) => Some(Arc::new(StateDirectory::open(root, &config.application_id, instance.clone())?)),
+        None => None,
+    };
+    let topics::Prepared { limits, known } = topics::prepare(&topology, &log, &config)?;
+    // Nobody waits any more: nothing is begun that others would notice.
+    if stop.load(Ordering::SeqCst) {
+        return Err(Error::stop("told to stop before it ran"));
+    }
+    let instance = directory.as_ref().map_or(instance, |directory| directory.instance_id().clone());
     let listener = config.restore_listener.clone();
-    let updater = UpdaterThread::start("updater", parts.log.clone(), Arc::clone(&parts.clock), listener)?;
-    let watch = Watch::start(parts.log.clone(), Arc::clone(&parts.clock), parts.known, Options::default())?;
+    let updater = UpdaterThread::start("updater", log.clone(), Arc::clone(&clock), listener)?;
+    let watch = Watch::start(log.clone(), Arc::clone(&clock), known, Options::default())?;
     let memory_bytes = config.memory_bytes;
     let resources = Resources::start(StoreOptions { memory_bytes, ..StoreOptions::default() })?;
-    let mut thread = StreamThread::new(
+    let thread = StreamThread::new(
         config,
         stream_thread::Parts {
-            topology: parts.topology,
-            instance_id: parts.instance_id,
-            limits: parts.limits,
-            log: parts.log,
-            clock: parts.clock,
-            metrics: parts.metrics,
-            state_directory: parts.directory,
+            topology,
+            instance_id: instance.as_str().to_owned(),
+            limits,
+            log,
+            clock,
+            metrics,
+            state_directory: directory,
             resources,
             restorer: updater.handle()?,
             watch,
             incarnations: Box::new(incarnation),
         },
     )?;
+    Ok((thread, updater))
+}
+
+fn run_to_end<L: Log>(mut thread: StreamThread<L>, states: &watch::Sender<State>, stop: &AtomicBool) -> Result<()> {
     loop {
-        set(&states, thread.state().into());
+        set(states, thread.state().into());
         if stop.load(Ordering::SeqCst) || thread.state() == stream_thread::State::Finished {
-            set(&states, State::Stopping);
+            set(states, State::Stopping);
             return thread.close();
         }
         // Nothing of the thread is used after a panic but what gives up what it has.

@@ -6,7 +6,8 @@ use crate::client::{Client, Config};
 use crate::graph::{Builder, Store, Topic};
 use crate::log::memory::MemoryLog;
 use crate::log::{
-    Consumer, ConsumerOptions, GroupOptions, Isolation, OutOfRange, Producer, ProducerOptions, ProducerRecord, TopicSpec,
+    Consumer, ConsumerOptions, GroupOptions, Isolation, OutOfRange, Producer, ProducerOptions, ProducerRecord,
+    TopicSpec,
 };
 use crate::store::InstanceId;
 
@@ -49,7 +50,7 @@ fn counted(root: &Path) -> MemoryLog {
 
 fn run(log: &MemoryLog, root: &Path) {
     let config = Config { until_end: true, state_directory: Some(root.to_owned()), ..Config::new("app") };
-    Client::start(&counting(), log.clone(), config).unwrap().wait().unwrap();
+    Client::start_blocking(&counting(), log.clone(), config).unwrap().wait().unwrap();
 }
 
 /// The end of the topic that the application writes.

@@ -14,7 +14,7 @@ fn a_run_until_the_end_is_refused_beside_another_member() {
     let log = memory_log();
     produce(&log, &topics(), 10);
     let topology = topology(&topics());
-    let first = Client::start(&topology, log.clone(), config(None)).unwrap();
+    let first = Client::start_blocking(&topology, log.clone(), config(None)).unwrap();
     until("the first runs", || *first.states().borrow() == State::Running);
     let error = run_until_end(&topology, log, config(None)).unwrap_err();
     assert!(error.to_string().contains("2 members: stop the others first"), "{error}");

@@ -132,7 +132,7 @@ fn a_topic_of_the_plan_that_is_made_anew_or_gone_stops_the_client_by_name() {
     for topic in plan {
         let log = memory_log();
         produce(&log, &topics(), 10);
-        let mut client = Client::start(&topology(&topics()), by_name(&log).0, config(None)).unwrap();
+        let mut client = Client::start_blocking(&topology(&topics()), by_name(&log).0, config(None)).unwrap();
         until("it has counted", || client.metrics().record_count == 10);
         make_anew(&log, topic);
         let error = wait(&mut client).unwrap_err();
@@ -145,7 +145,7 @@ fn a_topic_of_the_plan_that_is_made_anew_or_gone_stops_the_client_by_name() {
 fn brokers_that_were_made_anew_at_the_same_address_stop_the_client() {
     let log = memory_log();
     produce(&log, &topics(), 10);
-    let mut client = Client::start(&topology(&topics()), by_name(&log).0, config(None)).unwrap();
+    let mut client = Client::start_blocking(&topology(&topics()), by_name(&log).0, config(None)).unwrap();
     until("it has counted", || client.metrics().record_count == 10);
     let plan = ["app-in", "app-out", "app-in-dead-letters", "app-counts-changelog"].map(str::to_owned);
     log.delete_topics(&plan).unwrap();

@@ -1,11 +1,15 @@
 //! Whoever leaves does not keep others waiting: what it had open is aborted, not left to time out.
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task;
+use std::time::Duration;
 
 use topology::client::{Client, Config};
 use topology::clock::ManualClock;
 use topology::graph::{Builder, Topic, Topology};
-use topology::log::Kind;
+use topology::log::{Kind, Log};
 use topology::processor::{self, Context, Processor, Record};
 
 use crate::counting::{Topics, produce, read, topology};
@@ -43,7 +47,7 @@ fn a_clean_end_leaves_no_transaction_open_though_its_last_commit_caused_outputs(
     let log = memory_log();
     produce(&log, &topics(), 10);
     let script = Script::default();
-    let mut client = Client::start(&echoing(&topics()), FaultLog::new(log, &script), config(None)).unwrap();
+    let mut client = Client::start_blocking(&echoing(&topics()), FaultLog::new(log, &script), config(None)).unwrap();
     until("it commits", || client.metrics().commit_count > 3);
     until("the next transaction is open", || script.has_open_transaction());
     client.stop();
@@ -74,4 +78,37 @@ fn an_end_whose_last_commit_fails_leaves_no_transaction_open() {
     instance.thread.close().unwrap();
     assert!(!script.has_open_transaction());
     assert!(read(&log, &topics().output).is_empty());
+}
+
+#[test]
+fn a_start_that_is_given_up_leaves_neither_thread_nor_member_nor_lock() {
+    let (log, directory) = (memory_log(), tempfile::tempdir().unwrap());
+    produce(&log, &topics(), 10);
+    let (topology, config) = (topology(&topics()), config(Some(directory.path())));
+    {
+        let mut start = pin!(Client::start(&topology, log.clone(), config.clone()));
+        // It has begun; nobody waits for its end.
+        let _ = start.as_mut().poll(&mut task::Context::from_waker(task::Waker::noop()));
+    }
+    assert_eq!(log.group_member_count(&topics().application).unwrap(), 0);
+    run_until_end(&topology, log, config).unwrap();
+}
+
+#[test]
+fn a_start_can_be_awaited_on_any_runtime_and_says_why_it_failed() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let (log, directory) = (memory_log(), tempfile::tempdir().unwrap());
+    let builder = Builder::new();
+    let missing = Topic::new("missing").must_exist();
+    builder.sub_topology("sub").source::<[u8], [u8]>(missing).sink(Topic::new("out").partitions(1));
+    let refused = builder.build().unwrap();
+    let start = Client::start(&refused, log.clone(), config(Some(directory.path())));
+    let error = runtime.block_on(start).err().unwrap().to_string();
+    assert!(error.contains("there is no topic 'missing'"), "{error}");
+    produce(&log, &topics(), 10);
+    runtime.block_on(async {
+        let topology = topology(&topics());
+        let mut client = Client::start(&topology, log.clone(), config(Some(directory.path()))).await.unwrap();
+        client.close(Duration::from_secs(60)).await.unwrap();
+    });
 }

@@ -74,7 +74,7 @@ fn config(directory: Option<&Path>) -> Config {
 }
 
 fn run_until_end(topology: &Topology, log: impl Log, config: Config) -> topology::Result<Snapshot> {
-    let mut client = Client::start(topology, log, Config { until_end: true, ..config })?;
+    let mut client = Client::start_blocking(topology, log, Config { until_end: true, ..config })?;
     wait(&mut client).map(|()| client.metrics())
 }
 

@@ -180,7 +180,7 @@ fn a_panic_in_a_processor_is_told_and_leaves_neither_a_transaction_open_nor_a_me
     let script = Script::default();
     let config = topology::client::Config { batch_records: 200, commit_interval_ms: 5_000, ..config(None) };
     let faulty = FaultLog::new(log.clone(), &script);
-    let mut client = topology::client::Client::start(&builder.build().unwrap(), faulty, config).unwrap();
+    let mut client = topology::client::Client::start_blocking(&builder.build().unwrap(), faulty, config).unwrap();
     let states = client.states();
     let error = wait(&mut client).unwrap_err();
     assert!(error.to_string().contains("panicked: as the test wants it"), "{error}");
@@ -197,7 +197,8 @@ fn a_restore_thread_that_dies_ends_the_client() {
     let script = Script::default();
     script.panic_for("app-restore");
     let mut client =
-        topology::client::Client::start(&topology(&topics()), FaultLog::new(log, &script), config(None)).unwrap();
+        topology::client::Client::start_blocking(&topology(&topics()), FaultLog::new(log, &script), config(None))
+            .unwrap();
     let error = wait(&mut client).unwrap_err();
     assert!(error.to_string().contains("the thread that restores stores has died"), "{error}");
 }

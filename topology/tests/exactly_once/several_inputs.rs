@@ -101,7 +101,7 @@ fn an_input_that_waits_for_another_is_paused_alone_once_its_queue_is_full() {
     // Payments are read to their end, and waited for all the same: for longer than the test takes.
     let config =
         Config { batch_records: 100, queue_max_bytes: 10_000, max_task_idle_ms: 3_600_000, ..Config::new("app") };
-    let mut client = Client::start(&topology(&topics()), FaultLog::new(log.clone(), &script), config).unwrap();
+    let mut client = Client::start_blocking(&topology(&topics()), FaultLog::new(log.clone(), &script), config).unwrap();
     until("a full queue", || script.paused() == BTreeSet::from([format!("{}-0", topics().orders)]));
     assert_eq!(client.metrics().record_count, 0, "an order was taken though a payment may come before it");
     produce(&log, &topics().payments, &[1_000, 5_000]);

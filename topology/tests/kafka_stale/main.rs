@@ -46,7 +46,7 @@ fn run_until_end(topology: &Topology, topics: &Topics) {
         state_directory: Some(directory.path().to_owned()),
         ..Config::new(topics.application.clone())
     };
-    let mut client = Client::start(topology, log(), config).unwrap();
+    let mut client = Client::start_blocking(topology, log(), config).unwrap();
     client.wait().unwrap();
 }
 
@@ -96,7 +96,8 @@ fn a_false_answer_about_any_topic_at_any_moment_stops_nobody() {
     for place in 0..3 {
         let topics = Topics::new(unique("stale"));
         produce(&log(), &topics, 30);
-        let mut client = Client::start(&topology(&topics), log(), Config::new(topics.application.clone())).unwrap();
+        let mut client =
+            Client::start_blocking(&topology(&topics), log(), Config::new(topics.application.clone())).unwrap();
         let until = |what: &str, happened: &dyn Fn() -> bool| {
             let start = Instant::now();
             while !happened() {
@@ -127,7 +128,8 @@ fn too_few_replicas_in_sync_are_named_with_their_topic_until_there_are_enough() 
     produce(&log(), &topics, 20);
     lies.refuse(Some(&topics.output));
     lines::keep();
-    let mut client = Client::start(&topology(&topics), log(), Config::new(topics.application.clone())).unwrap();
+    let mut client =
+        Client::start_blocking(&topology(&topics), log(), Config::new(topics.application.clone())).unwrap();
     let why = format!("{}-0 has 1 of 1 replicas in sync and min.insync.replicas=2", topics.output);
     lines::until(2, &["are not delivered yet", topics.application.as_str(), &why]);
     lines::until(1, &["the committed offsets", "was not delivered", &why]);

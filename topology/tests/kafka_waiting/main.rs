@@ -22,7 +22,7 @@ fn log_of(cluster: &Cluster) -> KafkaLog {
 
 fn start(topics: &Topics, log: &KafkaLog) -> Client {
     lines::keep();
-    Client::start(&topology(topics), log.clone(), Config::new(topics.application.clone())).unwrap()
+    Client::start_blocking(&topology(topics), log.clone(), Config::new(topics.application.clone())).unwrap()
 }
 
 fn stop(mut client: Client) {
