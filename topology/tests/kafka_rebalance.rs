@@ -72,7 +72,7 @@ fn watched(topics: &Topics, taken: &Taken) -> Topology {
 fn start(topics: &Topics, taken: &Taken, log: &KafkaLog, protocol: GroupProtocol) -> Client {
     let config =
         Config { group_protocol: protocol, commit_interval_ms: 50, ..Config::new(topics.application.as_str()) };
-    Client::start(&watched(topics, taken), log.clone(), config).unwrap()
+    Client::start_blocking(&watched(topics, taken), log.clone(), config).unwrap()
 }
 
 /// Two records to each partition, in one transaction.

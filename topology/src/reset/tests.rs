@@ -6,8 +6,8 @@ use crate::client::{Client, Config};
 use crate::graph::{Builder, Store, Topic};
 use crate::log::memory::MemoryLog;
 use crate::log::{
-    Consumer, ConsumerOptions, GroupOptions, Isolation, OutOfRange, Producer, ProducerOptions, ProducerRecord,
-    TopicSpec,
+    Consumer, ConsumerOptions, GroupOptions, GroupProtocol, Isolation, OutOfRange, Producer, ProducerOptions,
+    ProducerRecord, TopicSpec,
 };
 use crate::store::InstanceId;
 
@@ -81,7 +81,12 @@ fn what_was_reset_starts_again_from_the_beginning_and_topics_of_others_stay() {
 fn a_reset_is_refused_while_the_group_has_members() {
     let directory = tempfile::tempdir().unwrap();
     let log = counted(directory.path());
-    let group = GroupOptions { id: "app".into(), instance_id: None, session_timeout_ms: 10_000 };
+    let group = GroupOptions {
+        id: "app".into(),
+        instance_id: None,
+        session_timeout_ms: 10_000,
+        protocol: GroupProtocol::default(),
+    };
     let options = ConsumerOptions {
         group: Some(group),
         isolation: Isolation::ReadCommitted,

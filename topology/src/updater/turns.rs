@@ -94,7 +94,7 @@ impl<T: PartialEq, L: Log> Updater<T, L> {
     /// this is the only task, and a tenth of it where others are waiting for their turns.
     pub fn step(&mut self, timeout: Duration) -> Turn {
         loop {
-            // Also where it was told so while it waited for an order.
+            // Also where it was told so while it waited for a request.
             if self.ended {
                 return Turn::Ended;
             }

@@ -217,7 +217,7 @@ fn a_task_that_holds_input_stops_all_the_same() {
     let input = builder.sub_topology("sub").source::<[u8], i64>("in");
     let holding = input.process_fn::<[u8], i64>(|record, context| {
         if record.value == Some(0) {
-            return Err("zero")?;
+            return Err("zero".into());
         }
         context.hold_from(Some(record.position()));
         Ok(())
@@ -241,7 +241,7 @@ fn a_failed_record_suspends_nothing_and_asks_for_no_commit_and_its_time_counts()
         if record.value == Some(0) {
             context.suspend_from(record.position());
             context.request_commit();
-            return Err("zero")?;
+            return Err("zero".into());
         }
         context.forward(record.with(record.key, context.stream_time_ms()))
     });

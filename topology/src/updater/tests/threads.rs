@@ -109,3 +109,17 @@ fn handles_of_several_stream_threads_get_their_own_stores_back_and_no_others() {
     assert!(second.wait_finished(WAIT).is_some(), "what it had comes back, finished or not");
     assert!(second.try_finished().is_err() && second.submit(4, empty_stores(), world.plan(1)).is_err());
 }
+
+#[test]
+fn an_updater_that_waits_for_requests_ends_when_it_is_dropped() {
+    let world = World::new([Medium::Memory, Medium::Memory]);
+    for _ in 0..20 {
+        let thread = thread(&world);
+        let handle = thread.handle().unwrap();
+        handle.submit(1, empty_stores(), world.plan(1_000)).unwrap();
+        handle.wait_finished(WAIT).unwrap();
+        // It has nothing to do now, and waits for good, or is about to.
+        drop(thread);
+        assert!(handle.try_finished().is_err());
+    }
+}

@@ -1,3 +1,5 @@
+use std::collections::btree_map::Entry;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -170,9 +172,9 @@ fn take_step(group: &mut Group, members: &mut Members, step: &Step) {
     match step {
         Step::Join(number, protocol) => {
             let name = format!("m{number}");
-            if !members.contains_key(&name) {
-                join(group, &name, None, &["x", "y"], *protocol);
-                members.insert(name, Known { generation: -1, ..Known::default() });
+            if let Entry::Vacant(place) = members.entry(name) {
+                join(group, place.key(), None, &["x", "y"], *protocol);
+                place.insert(Known { generation: -1, ..Known::default() });
             }
         }
         Step::Leave(number) => {
