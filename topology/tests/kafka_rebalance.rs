@@ -94,10 +94,19 @@ fn fill(log: &KafkaLog, topics: &Topics) -> usize {
     2 * PARTITIONS as usize
 }
 
+/// Ends what others do, also where a test fails.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 fn until(what: &str, happened: impl Fn() -> bool) {
     let start = Instant::now();
     while !happened() {
-        assert!(start.elapsed() < Duration::from_secs(120), "never: {what}");
+        assert!(start.elapsed() < Duration::from_secs(40), "never: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -117,6 +126,7 @@ fn come_and_go(log: &KafkaLog, topics: &Topics, protocol: GroupProtocol) -> (Tak
                 filled.fetch_add(fill(log, topics), Ordering::Relaxed);
             }
         });
+        let stop = Stop(&must_stop);
         until("the first has all", || partitions(&here, 0).len() == PARTITIONS as usize);
         let mut comes = start(topics, &there, log, protocol);
         until("the second has half", || partitions(&there, 0).len() == PARTITIONS as usize / 2);
@@ -124,7 +134,7 @@ fn come_and_go(log: &KafkaLog, topics: &Topics, protocol: GroupProtocol) -> (Tak
         comes.wait().unwrap();
         let from = here.lock().unwrap().len();
         until("the first has all again", || partitions(&here, from).len() == PARTITIONS as usize);
-        must_stop.store(true, Ordering::Relaxed);
+        drop(stop);
         filling.join().unwrap();
         assert_eq!(comes.metrics().rewind_count, 0);
     });

@@ -49,7 +49,8 @@ impl<K: ?Sized, V: ?Sized> Store<K, V> {
     /// # let builder = Builder::new();
     /// let counting = builder.sub_topology("counting").source::<str, i64>("words");
     /// counting.count(&Store::memory("counts").without_changelog()).sink("totals");
-    /// assert!(builder.build().unwrap_err().to_string().contains("store 'counts' has no changelog"));
+    /// let refused = builder.build().err().unwrap().to_string();
+    /// assert!(refused.contains("store 'counts' has no changelog"), "{refused}");
     /// ```
     pub fn without_changelog(self) -> Self {
         Self { id: next_id(), has_changelog: false, ..self }

@@ -192,7 +192,6 @@ pub(crate) fn only_what_moves_is_taken_away_and_the_rest_is_read_on<L: Log>(log:
     until("both read on", || {
         a.poll();
         b.poll();
-        eprintln!("DBG {:?} {:?}", a.records, b.records);
         // The one that is new here begins at the first record.
         (a.records.len() == 8 + 2 && b.records.len() == 4 + 2).then_some(())
     });

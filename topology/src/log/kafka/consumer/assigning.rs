@@ -5,7 +5,7 @@
 //! ```text
 //!                        assigned                  revoked
 //!   classic, `range`     assign(all)               unassign()             all at once: what is consumed starts anew
-//!   KIP-848              incremental_assign(some)  incremental_unassign(some)      the rest goes on
+//!   KIP-848              incremental_assign(some)  incremental_unassign(some)      the rest goes on, from where it was read
 //! ```
 //! Without a group it takes both.
 
@@ -44,6 +44,7 @@ impl KafkaConsumer {
         } else if !(self.pending == Pending::Empty && added.is_empty()) {
             self.start(added)?;
         }
+        self.go_on(|_| true)?;
         self.pending = Pending::Nothing;
         let added = added.iter().map(|(partition, start)| Assigned::new(partition.clone(), *start));
         self.assigned.extend(added);
@@ -60,6 +61,7 @@ impl KafkaConsumer {
             // An empty answer is an answer: librdkafka waits for it.
             if self.pending == Pending::Revoke || !going.is_empty() {
                 self.consumer.incremental_unassign(&list(&going)?).map_err(|error| cannot("give back", &error))?;
+                self.go_on(|partition| !removed.contains(partition))?;
             }
         } else if staying.is_empty() {
             self.consumer.unassign().map_err(|error| cannot("give back", &error))?;
@@ -72,6 +74,27 @@ impl KafkaConsumer {
         }
         self.assigned.retain(|assigned| !removed.contains(&assigned.partition));
         self.delivery.reset();
+        Ok(())
+    }
+
+    /// librdkafka pauses all partitions while it waits for an answer of the incremental kind, and lets them go on at its own
+    /// position, which is one too high behind an end of partition: it would pass over the next record. So those that stay are told
+    /// where their readers stand.
+    fn go_on(&mut self, stays: impl Fn(&TopicPartition) -> bool) -> Result<()> {
+        if self.is_eager() {
+            return Ok(());
+        }
+        let staying = those(&self.assigned, |assigned| assigned.failure.is_none() && stays(&assigned.partition));
+        if staying.is_empty() {
+            return Ok(());
+        }
+        drop(self.consumer.assignment().map_err(|error| cannot("go on with", &error))?);
+        self.seek_all(&staying)?;
+        // What was set aside comes again.
+        self.assigned
+            .iter_mut()
+            .filter(|assigned| stays(&assigned.partition))
+            .for_each(|assigned| assigned.waiting.clear());
         Ok(())
     }
 

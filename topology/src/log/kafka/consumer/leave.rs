@@ -27,7 +27,12 @@ impl KafkaConsumer {
             }
             let all: Vec<TopicPartition> = self.assigned.iter().map(|assigned| assigned.partition.clone()).collect();
             self.remove(&all)?;
-            if !native::is_member(&self.consumer) {
+            // A member of the consumer protocol keeps its id, which it made itself.
+            let is_member = match self.speaks_consumer_protocol() {
+                true => native::generation(&self.consumer) > 0,
+                false => native::is_member(&self.consumer),
+            };
+            if !is_member {
                 break;
             }
             // Errors say nothing new here: whoever leaves does not care what is wrong with the rest.
