@@ -108,8 +108,17 @@ impl Folder {
         }
     }
 
-    /// Whether more input may be taken.
+    /// Whether more input may be taken. Whoever takes none commits nothing either, so it asks for room itself: the thread rests
+    /// where the task that it was to write was closed meanwhile, whatever others have.
     pub(in crate::store) fn has_room(&self) -> bool {
+        let has_room = self.is_roomy();
+        if !has_room && self.drive == Drive::Thread {
+            self.wake();
+        }
+        has_room
+    }
+
+    fn is_roomy(&self) -> bool {
         self.gauges.segment_bytes() < self.gauges.budget().full_bytes().max(1)
     }
 
@@ -133,7 +142,9 @@ impl Folder {
     pub(in crate::store) fn wait_for_room(&self) -> Result<()> {
         if self.drive == Drive::Thread {
             let mut signal = locked(&self.signal);
-            while !self.has_room() && self.gauges.failure_count() == 0 && !self.is_dead() {
+            while !self.is_roomy() && self.gauges.failure_count() == 0 && !self.is_dead() {
+                signal.has_work = true;
+                self.wake.notify_one();
                 signal = self.room.wait_timeout(signal, LOOK).unwrap_or_else(PoisonError::into_inner).0;
             }
         }

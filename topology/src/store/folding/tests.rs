@@ -3,9 +3,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use super::folder::Drive;
+use super::folder::{Drive, Folder};
+use crate::store::budget::Gauges;
 use crate::store::contract::recorder::{put, resources, stores};
-use crate::store::{Covered, Kind, Meta, Stores};
+use crate::store::{Budget, Covered, Kind, Meta, Stores, locked};
 
 fn commit(stores: &mut Stores, keys: std::ops::Range<u32>, position: i64) -> crate::store::Result<()> {
     put(stores, keys, 1);
@@ -176,4 +177,22 @@ fn stores_that_are_dropped_wait_for_the_write_under_way() {
     record.hold(false);
     dropping.join().unwrap();
     assert_eq!(Arc::strong_count(&record), 1, "the backend is closed");
+}
+
+#[test]
+fn whoever_finds_no_room_wakes_the_thread_that_makes_some() {
+    let gauges = Arc::new(Gauges::new(Budget::of(16 << 20)));
+    let folder = Folder::new(Arc::clone(&gauges), Drive::Thread);
+    gauges.add_segments(gauges.budget().full_bytes());
+    // As a folder that found that the task it was to write is closed, and rests.
+    let is_woken = || std::mem::take(&mut locked(folder.signal()).has_work);
+    assert!(!is_woken() && !folder.has_room() && is_woken());
+    thread::scope(|scope| {
+        let restoring = scope.spawn(|| folder.wait_for_room());
+        while !is_woken() {
+            thread::yield_now();
+        }
+        gauges.remove_segments(gauges.budget().full_bytes());
+        restoring.join().unwrap().unwrap();
+    });
 }
