@@ -62,7 +62,7 @@ where
                 Err(error) => {
                     context.pass(&mapped)?;
                     context.caused_by(record.position());
-                    return if context.is_suspended() { Ok(()) } else { Err(error) };
+                    return if context.runtime.comes_again(record.position()) { Ok(()) } else { Err(error) };
                 }
             }
         }
@@ -99,11 +99,12 @@ where
 
     fn process_batch(&mut self, records: &[Record<'_, K, V>], context: &mut Context<'_, K, V>) -> Result {
         // What lies between two that are dropped goes on as it is, without a copy.
-        for kept in records.split(|record| !(self.keep)(record)).filter(|kept| !kept.is_empty()) {
-            context.pass(kept)?;
-            if context.is_suspended() {
+        let runs = records.split(|record| !(self.keep)(record)).filter(|kept| !kept.is_empty());
+        for (index, kept) in runs.enumerate() {
+            if index > 0 && context.runtime.comes_again(kept[0].position()) {
                 break;
             }
+            context.pass(kept)?;
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use super::schedule::{PunctuationId, Schedule};
 
 /// A processor's view of its task, for the length of one call.
 pub struct Context<'c, K: Data + ?Sized, V: Data + ?Sized> {
-    runtime: &'c mut Runtime,
+    pub(super) runtime: &'c mut Runtime,
     children: &'c [Edge<K, V>],
     node: usize,
     /// Whether what reads the main output takes runs as well as records one by one.
@@ -44,14 +44,14 @@ impl<'c, K: Data + ?Sized, V: Data + ?Sized> Context<'c, K, V> {
     /// that what they do is in the same order, at the same stream time, wherever the run was cut.
     pub(super) fn pass(&mut self, records: &[Record<'_, K, V>]) -> Result {
         let length = if self.children.len() > 1 { 1 } else { records.len().max(1) };
-        for run in records.chunks(length) {
+        for (index, run) in records.chunks(length).enumerate() {
+            if index > 0 && self.runtime.comes_again(run[0].position()) {
+                break;
+            }
             if let (1, [record]) = (length, run) {
                 self.take_up(record);
             }
             self.forward_batch(run)?;
-            if self.is_suspended() {
-                break;
-            }
         }
         Ok(())
     }

@@ -40,11 +40,12 @@ impl Interleaving {
         self.runs.iter().skip(of_held).find(|run| run.input == input).map(|run| run.offset)
     }
 
-    /// Forgets runs in front of which nothing is held: `committed` tells the committed offset of an input.
-    pub(super) fn forget_committed(&mut self, committed: impl Fn(usize) -> Offset) {
+    /// Forgets runs in front of which nothing is held: `committed` tells the committed offset of an input, `next` how far it was
+    /// taken.
+    pub(super) fn forget_committed(&mut self, committed: impl Fn(usize) -> Offset, next: impl Fn(usize) -> Offset) {
         while let Some(run) = self.runs.front() {
-            let end = self.runs.iter().skip(1).find(|next| next.input == run.input).map(|next| next.offset);
-            if end.is_none_or(|end| end > committed(run.input)) {
+            let following = self.runs.iter().skip(1).find(|following| following.input == run.input);
+            if following.map_or_else(|| next(run.input), |following| following.offset) > committed(run.input) {
                 break;
             }
             self.runs.pop_front();
@@ -86,7 +87,22 @@ mod tests {
         let mut drawn = drawn();
         drawn.take_back(Position::new(A, 1));
         assert_eq!(drawn.first_behind(Position::new(B, 3), A), None);
-        drawn.forget_committed(|input| if input == B { 3 } else { 0 });
+        drawn.forget_committed(|input| if input == B { 3 } else { 0 }, |input| if input == B { 5 } else { 1 });
         assert_eq!(drawn.runs, [Position::new(A, 0), Position::new(B, 3)]);
+    }
+
+    #[test]
+    fn an_input_that_brings_nothing_more_keeps_no_later_runs_back() {
+        let mut order = Interleaving::default();
+        order.take(Position::new(A, 0));
+        for offset in 0..1_000 {
+            order.take(Position::new(B, offset));
+            order.take(Position::new(2, offset));
+            // The last record of B is held all the time, and all of A is committed.
+            let next = |input| if input == A { 1 } else { offset + 1 };
+            order.forget_committed(|input| if input == A { 1 } else { offset }, next);
+            assert!(order.runs.len() <= 4, "{}", order.runs.len());
+            assert_eq!(order.first_behind(Position::new(B, offset), 2), Some(offset));
+        }
     }
 }

@@ -224,18 +224,18 @@ pub trait Processor: 'static {
     }
 }
 
-/// A run as if each record had come alone, up to one behind which the task is suspended.
+/// A run as if each record had come alone, up to one that will be delivered again because the task was suspended.
 fn one_by_one<P: Processor + ?Sized>(
     processor: &mut P,
     records: &[Record<'_, P::Key, P::Value>],
     context: &mut Context<'_, P::KeyOut, P::ValueOut>,
 ) -> Result {
-    for record in records {
-        context.observe(record);
-        processor.process(record, context)?;
-        if context.is_suspended() {
+    for (index, record) in records.iter().enumerate() {
+        if index > 0 && context.runtime.comes_again(record.position()) {
             break;
         }
+        context.observe(record);
+        processor.process(record, context)?;
     }
     Ok(())
 }

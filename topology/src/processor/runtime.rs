@@ -170,7 +170,8 @@ impl Runtime {
     /// held one of another input, and caused nothing, so that a restart takes all in the same order.
     pub fn committable_offset(&self, input: usize) -> Offset {
         let taken = &self.inputs[input];
-        let behind = self.holds.iter().filter_map(|(_, held)| self.interleaving.first_behind(*held, input)).min();
+        let others = self.holds.iter().filter(|(_, held)| held.input != input);
+        let behind = others.filter_map(|(_, held)| self.interleaving.first_behind(*held, input)).min();
         let behind = behind.map(|offset| offset.max(taken.highest_cause + 1).max(taken.committed_offset));
         let held = self.held_from(input).into_iter().chain(behind).min();
         held.map_or(taken.next_offset, |offset| offset.min(taken.next_offset))
@@ -209,6 +210,12 @@ impl Runtime {
     /// Whether a processor takes no input for now; the next offsets are the first that it did not take.
     pub fn is_suspended(&self) -> bool {
         self.suspended
+    }
+
+    /// Whether the task takes no input for now, and the record there will be delivered again. Not so what was made of an input
+    /// record that is taken: several may be, and the task may wait behind that one since the first of them.
+    pub(super) fn comes_again(&self, position: Position) -> bool {
+        self.suspended && position.offset >= self.next_offset(position.input)
     }
 
     pub(super) fn schedule(&mut self, node: usize, schedule: Schedule) -> PunctuationId {
@@ -328,7 +335,9 @@ impl Runtime {
         if self.holds.is_empty() {
             self.interleaving.clear();
         } else {
-            self.interleaving.forget_committed(|input| self.inputs[input].committed_offset);
+            let inputs = &self.inputs;
+            self.interleaving
+                .forget_committed(|input| inputs[input].committed_offset, |input| inputs[input].next_offset);
         }
         self.commit_requested = false;
     }

@@ -314,3 +314,24 @@ fn topics_that_one_task_reads_are_vouched_for_together() {
         assert!(error_of(driver.commit()).contains(&format!("topic '{topic}' was deleted")));
     }
 }
+
+#[test]
+fn an_input_of_which_something_is_held_is_committed_up_to_that() {
+    let builder = Builder::new();
+    let both = builder.sub_topology("sub").source::<[u8], i64>(["a", "b"]);
+    let holding = both.processor("holding").supply(|()| {
+        each(|record, context| {
+            context.hold_from([record.position()]);
+            Ok(())
+        })
+    });
+    holding.sink("out");
+    let mut driver = driver(&builder.build().unwrap());
+    for _ in 0..3 {
+        driver.append("a", None, Some(&[0; 8]), 0).unwrap();
+    }
+    driver.run().unwrap();
+    driver.commit().unwrap();
+    // The first two are not held any more, and of the other input nothing was taken.
+    assert_eq!((driver.committed_offset("a"), driver.committed_offset("b")), (Some(2), Some(0)));
+}

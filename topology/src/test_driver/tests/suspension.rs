@@ -115,3 +115,40 @@ fn acting_for_an_earlier_record_and_suspending_is_no_breach() {
     driver.commit().unwrap();
     assert_eq!(numbers(driver.read("out")), [0, 1]);
 }
+
+#[test]
+fn what_was_made_of_a_record_is_taken_whole_where_the_task_waits_behind_that_record() {
+    for filtered in [false, true] {
+        let builder = Builder::new();
+        let input = builder.sub_topology("sub").source::<[u8], i64>("in");
+        let mut pieces = input.flat_map::<[u8], i64>(|record, out| {
+            for piece in 0..4 {
+                out.emit_record(record.key, record.value.map(|value| value * 10 + piece));
+            }
+        });
+        if filtered {
+            // What is left of a run comes in several.
+            pieces = pieces.filter(|record| record.value.is_some_and(|value| value % 10 != 1));
+        }
+        let waiting = pieces.processor("waiting").supply(|()| {
+            each_and_committed(
+                |record, context| {
+                    context.suspend_from(record.position().next());
+                    context.request_commit();
+                    context.forward(record.with(record.key, record.value))
+                },
+                |context| {
+                    context.resume();
+                    Ok(())
+                },
+            )
+        });
+        waiting.sink("out");
+        let mut driver = driver(&builder.build().unwrap());
+        append(&mut driver, [Some(1), Some(2)]);
+        driver.run().unwrap();
+        driver.commit().unwrap();
+        let expected = [10, 11, 12, 13, 20, 21, 22, 23].into_iter().filter(|value| !filtered || value % 10 != 1);
+        assert_eq!(numbers(driver.read("out")), expected.collect::<Vec<_>>());
+    }
+}
