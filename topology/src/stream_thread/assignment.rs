@@ -19,7 +19,7 @@ use crate::store::Stores;
 use crate::task::{CommittedInput, Task, TaskId};
 
 use super::commit::Then;
-use super::ownership::{Action, NewTask};
+use super::ownership::{Action, Change, NewTask};
 use super::{StreamThread, close_stores};
 
 /// A task whose partitions are assigned, or were until just now.
@@ -145,7 +145,7 @@ impl<L: Log> StreamThread<L> {
                 self.ownership.done(&action);
             }
             let Some(change) = self.changes.pop_front() else { return Ok(()) };
-            tracing::info!(%change, "the group has changed the assignment");
+            tell(&change);
             self.actions = self.ownership.decide(change).into();
         }
     }
@@ -322,6 +322,17 @@ impl<L: Log> StreamThread<L> {
 
     pub(super) fn running(&self) -> impl Iterator<Item = &Running> {
         self.assigned.iter().flatten().filter_map(Assigned::running)
+    }
+}
+
+fn tell(change: &Change) {
+    let names = |partitions: &[TopicPartition]| match partitions {
+        [] => "none".to_owned(),
+        partitions => partitions.iter().map(TopicPartition::to_string).collect::<Vec<_>>().join(", "),
+    };
+    match change {
+        Change::Assigned(partitions) => tracing::info!(partitions = names(partitions), "assigned"),
+        Change::Revoked { partitions, lost } => tracing::info!(partitions = names(partitions), lost, "revoked"),
     }
 }
 

@@ -13,7 +13,6 @@
 //! away to give it out anew, it is the next assignment.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use crate::graph::Topology;
 use crate::log::{GroupProtocol, TopicPartition};
@@ -24,18 +23,6 @@ use crate::task::TaskId;
 pub(super) enum Change {
     Assigned(Vec<TopicPartition>),
     Revoked { partitions: Vec<TopicPartition>, lost: bool },
-}
-
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (what, partitions) = match self {
-            Self::Assigned(partitions) => ("assigned", partitions),
-            Self::Revoked { partitions, lost: false } => ("revoked", partitions),
-            Self::Revoked { partitions, lost: true } => ("lost", partitions),
-        };
-        f.write_str(what)?;
-        partitions.iter().try_for_each(|partition| write!(f, " {partition}"))
-    }
 }
 
 /// What is to be done about a change, one after the other.
