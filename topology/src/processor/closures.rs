@@ -62,7 +62,7 @@ where
                 Err(error) => {
                     context.pass(&mapped)?;
                     context.caused_by(record.position());
-                    return if context.runtime.comes_again(record.position()) { Ok(()) } else { Err(error) };
+                    return if context.comes_again(record.position()) { Ok(()) } else { Err(error) };
                 }
             }
         }
@@ -101,7 +101,7 @@ where
         // What lies between two that are dropped goes on as it is, without a copy.
         let runs = records.split(|record| !(self.keep)(record)).filter(|kept| !kept.is_empty());
         for (index, kept) in runs.enumerate() {
-            if index > 0 && context.runtime.comes_again(kept[0].position()) {
+            if index > 0 && context.comes_again(kept[0].position()) {
                 break;
             }
             context.pass(kept)?;

@@ -13,7 +13,7 @@ use super::schedule::{PunctuationId, Schedule};
 
 /// A processor's view of its task, for the length of one call.
 pub struct Context<'c, K: Data + ?Sized, V: Data + ?Sized> {
-    pub(super) runtime: &'c mut Runtime,
+    runtime: &'c mut Runtime,
     children: &'c [Edge<K, V>],
     node: usize,
     /// Whether what reads the main output takes runs as well as records one by one.
@@ -45,7 +45,7 @@ impl<'c, K: Data + ?Sized, V: Data + ?Sized> Context<'c, K, V> {
     pub(super) fn pass(&mut self, records: &[Record<'_, K, V>]) -> Result {
         let length = if self.children.len() > 1 { 1 } else { records.len().max(1) };
         for (index, run) in records.chunks(length).enumerate() {
-            if index > 0 && self.runtime.comes_again(run[0].position()) {
+            if index > 0 && self.comes_again(run[0].position()) {
                 break;
             }
             if let (1, [record]) = (length, run) {
@@ -226,7 +226,14 @@ impl<'c, K: Data + ?Sized, V: Data + ?Sized> Context<'c, K, V> {
         self.runtime.resume();
     }
 
-    /// Whether the task takes no input for now. Whoever processes a batch must leave the rest of it then.
+    /// Whether the record at `position` will be delivered again, because the task was suspended there or before it. Whoever processes
+    /// a batch must leave such records alone. Others it must not, though the task be suspended: several may have been made of one
+    /// that is taken.
+    pub fn comes_again(&self, position: Position) -> bool {
+        self.runtime.comes_again(position)
+    }
+
+    /// Whether the task takes no input for now.
     pub fn is_suspended(&self) -> bool {
         self.runtime.is_suspended()
     }

@@ -231,7 +231,7 @@ fn one_by_one<P: Processor + ?Sized>(
     context: &mut Context<'_, P::KeyOut, P::ValueOut>,
 ) -> Result {
     for (index, record) in records.iter().enumerate() {
-        if index > 0 && context.runtime.comes_again(record.position()) {
+        if index > 0 && context.comes_again(record.position()) {
             break;
         }
         context.observe(record);

@@ -1,5 +1,3 @@
-use std::collections::btree_map::Entry;
-
 use proptest::prelude::*;
 
 use super::*;
@@ -172,10 +170,10 @@ fn take_step(group: &mut Group, members: &mut Members, step: &Step) {
     match step {
         Step::Join(number, protocol) => {
             let name = format!("m{number}");
-            if let Entry::Vacant(place) = members.entry(name) {
-                join(group, place.key(), None, &["x", "y"], *protocol);
-                place.insert(Known { generation: -1, ..Known::default() });
-            }
+            members.entry(name).or_insert_with_key(|name| {
+                join(group, name, None, &["x", "y"], *protocol);
+                Known { generation: -1, ..Known::default() }
+            });
         }
         Step::Leave(number) => {
             let name = format!("m{number}");
