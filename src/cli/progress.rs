@@ -74,13 +74,10 @@ impl Listener for Restores {
             return;
         };
         let bar = bar.get_or_insert_with(|| {
-            let bar = ProgressBar::new(progress.total);
-            let template =
-                "{spinner} restoring stores [{bar:30}] {human_pos} of {human_len} ({per_sec}, {eta} left) {msg}";
-            if let Ok(style) = ProgressStyle::with_template(template) {
-                bar.set_style(style);
-            }
-            bar
+            styled(
+                ProgressBar::new(progress.total),
+                "{spinner} restoring stores [{bar:30}] {human_pos} of {human_len} ({per_sec}, {eta} left) {msg}",
+            )
         });
         bar.set_length(progress.total);
         bar.set_position(progress.total.saturating_sub(progress.remaining));
@@ -95,10 +92,15 @@ fn bar(doing: &'static str, last: Option<u64>) -> ProgressBar {
         }
         None => (ProgressBar::no_length(), "{spinner} {msg} height {pos} ({per_sec})"),
     };
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
+    let bar = styled(bar, template);
     bar.set_message(doing);
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
+}
+
+fn styled(bar: ProgressBar, template: &str) -> ProgressBar {
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
 }

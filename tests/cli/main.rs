@@ -57,8 +57,13 @@ impl Cairn {
     fn command(&self, words: &str) -> Command {
         let mut bounded = BOUNDED.split(' ');
         let mut command = Command::new(bounded.next().unwrap());
-        command.args(bounded).arg(env!("CARGO_BIN_EXE_cairn"));
-        command.current_dir(self.path()).args(words.split_whitespace()).stdin(Stdio::null());
+        command.args(bounded).arg(env!("CARGO_BIN_EXE_cairn")).args(words.split_whitespace());
+        self.at_home(command)
+    }
+
+    /// A command, in the directory and the environment of this use.
+    fn at_home(&self, mut command: Command) -> Command {
+        command.current_dir(self.path()).stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
             let name_text = name.to_string_lossy();
             if name_text.starts_with("CAIRN_") || matches!(&*name_text, "RUST_LOG" | "XDG_STATE_HOME" | "XDG_DATA_HOME")

@@ -16,17 +16,10 @@ const HELD_BYTES_MAX: u64 = 24 * MIB;
 
 /// The most memory that the program had resident, as the kernel counts it until its end.
 fn resident_max_bytes(cairn: &Cairn, words: &str) -> u64 {
-    // Without the shell and the timer in front of it, whose memory would be measured.
-    let prepared = cairn.command(words);
+    // Without the timer in front of it, whose memory would be measured.
     let mut command = Command::new(env!("CARGO_BIN_EXE_cairn"));
-    command.args(words.split(' ')).current_dir(cairn.path()).stdin(Stdio::null()).stdout(Stdio::null());
-    for (name, value) in prepared.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
-    let mut child = command.spawn().unwrap();
+    command.args(words.split(' '));
+    let mut child = cairn.at_home(command).stdout(Stdio::null()).stderr(Stdio::inherit()).spawn().unwrap();
     let mut most_kib = 0;
     let status = loop {
         let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();

@@ -82,17 +82,9 @@ fn a_run_that_is_asked_while_it_starts_ends_with_0_and_the_next_one_seals() {
 
 /// As the first process of a container has it: a signal's default action is to do nothing.
 fn without_default_action(cairn: &Cairn, words: &str) -> Command {
-    let command = cairn.command(words);
     let mut shell = Command::new("sh");
     shell.args(["-c", "trap '' TERM; exec \"$0\" \"$@\""]).arg(env!("CARGO_BIN_EXE_cairn")).args(words.split(' '));
-    shell.current_dir(cairn.path()).stderr(Stdio::piped());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => shell.env(name, value),
-            None => shell.env_remove(name),
-        };
-    }
-    shell
+    cairn.at_home(shell)
 }
 
 #[test]
