@@ -7,72 +7,22 @@ mod counting;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use counting::watched::{Taken, Took, watched};
 use counting::{Topics, assert_exact, in_transaction, read, spec};
 use test_cluster::{Cluster, unique};
 use topology::client::{Client, Config};
-use topology::graph::{Builder, Store, Topic, Topology};
+use topology::graph::Store;
 use topology::log::kafka::{KafkaLog, Options};
 use topology::log::{GroupProtocol, Log, Producer, ProducerRecord, TopicSpec};
-use topology::processor::{self, Context, Processor, Record};
-use topology::store::KeyValueStore;
 
 const PARTITIONS: i32 = 4;
-
-/// A record as a processor took it.
-#[derive(Clone, Copy, Debug)]
-struct Took {
-    /// Which processor of its member.
-    processor: usize,
-    partition: i32,
-    offset: i64,
-    at: Instant,
-}
-
-type Taken = Arc<Mutex<Vec<Took>>>;
-
-struct Watched {
-    number: usize,
-    counts: KeyValueStore<[u8], i64>,
-    taken: Taken,
-}
-
-impl Processor for Watched {
-    type Key = [u8];
-    type Value = [u8];
-    type KeyOut = [u8];
-    type ValueOut = i64;
-
-    fn process(&mut self, record: &Record<'_, [u8], [u8]>, context: &mut Context<'_, [u8], i64>) -> processor::Result {
-        let partition = context.partition(record.input).partition;
-        let took = Took { processor: self.number, partition, offset: record.offset, at: Instant::now() };
-        self.taken.lock().unwrap().push(took);
-        let key = record.key.unwrap_or_default();
-        let count = self.counts.get(&key)?.unwrap_or(0) + 1;
-        self.counts.put(&key, &count)?;
-        context.forward(record.with(record.key, Some(count)))
-    }
-}
-
-fn watched(topics: &Topics, taken: &Taken) -> Topology {
-    let builder = Builder::new();
-    let counts = Store::<[u8], i64>::rocksdb("counts");
-    let input = builder.sub_topology("counting").source::<[u8], [u8]>(Topic::new(&topics.input).partitions(PARTITIONS));
-    let (taken, made) = (Arc::clone(taken), AtomicUsize::new(0));
-    let output = input.processor("count").with_store(&counts).supply(move |counts| {
-        let number = made.fetch_add(1, Ordering::Relaxed);
-        Watched { number, counts, taken: Arc::clone(&taken) }
-    });
-    output.sink(Topic::new(&topics.output).partitions(1));
-    builder.build().unwrap()
-}
 
 fn start(topics: &Topics, taken: &Taken, log: &KafkaLog, protocol: GroupProtocol) -> Client {
     let config =
         Config { group_protocol: protocol, commit_interval_ms: 50, ..Config::new(topics.application.as_str()) };
-    Client::start_blocking(&watched(topics, taken), log.clone(), config).unwrap()
+    Client::start_blocking(&watched(topics, PARTITIONS, &Store::rocksdb("counts"), taken), log.clone(), config).unwrap()
 }
 
 /// Two records to each partition, in one transaction.

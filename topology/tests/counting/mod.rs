@@ -2,6 +2,8 @@
 //! without a gap or a double. Uses the crate's public side alone.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub(crate) mod watched;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -1,17 +1,16 @@
 //! Members that come and go while others process: what stays is not touched, and nothing is lost or doubled.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use topology::client::Config;
 use topology::clock::SystemClock;
-use topology::graph::{Builder, Store, Topic, Topology};
+use topology::graph::Store;
 use topology::log::memory::MemoryLog;
 use topology::log::{GroupProtocol, Kind, Log, Producer, ProducerRecord, TopicSpec};
-use topology::processor::{self, Context, Processor, Record};
-use topology::store::KeyValueStore;
 
+use crate::counting::watched::{Taken, watched};
 use crate::counting::{assert_exact, in_transaction, read, spec};
 use crate::fault_log::{Call, FaultLog, Script};
 use crate::steps::{Instance, turn_until};
@@ -19,46 +18,6 @@ use crate::{config, memory_log, topics};
 
 const PARTITIONS: i32 = 4;
 const PROTOCOLS: [GroupProtocol; 2] = [GroupProtocol::Classic, GroupProtocol::Consumer];
-
-/// What each processor took, one after the other: which one it was, of which partition, at which offset.
-type Taken = Arc<Mutex<Vec<(usize, i32, i64)>>>;
-
-/// Counts, and tells what it takes.
-struct Watched {
-    number: usize,
-    counts: KeyValueStore<[u8], i64>,
-    taken: Taken,
-}
-
-impl Processor for Watched {
-    type Key = [u8];
-    type Value = [u8];
-    type KeyOut = [u8];
-    type ValueOut = i64;
-
-    fn process(&mut self, record: &Record<'_, [u8], [u8]>, context: &mut Context<'_, [u8], i64>) -> processor::Result {
-        let partition = context.partition(record.input).partition;
-        self.taken.lock().unwrap().push((self.number, partition, record.offset));
-        let key = record.key.unwrap_or_default();
-        let count = self.counts.get(&key)?.unwrap_or(0) + 1;
-        self.counts.put(&key, &count)?;
-        context.forward(record.with(record.key, Some(count)))
-    }
-}
-
-fn watched(taken: &Taken) -> Topology {
-    let builder = Builder::new();
-    let counts = Store::<[u8], i64>::memory("counts");
-    let input = builder.sub_topology("counting").source::<[u8], [u8]>(topics().input);
-    let (taken, made) = (Arc::clone(taken), Mutex::new(0));
-    let output = input.processor("count").with_store(&counts).supply(move |counts| {
-        let mut made = made.lock().unwrap();
-        *made += 1;
-        Watched { number: *made, counts, taken: Arc::clone(&taken) }
-    });
-    output.sink(Topic::new(topics().output).partitions(1));
-    builder.build().unwrap()
-}
 
 fn create(log: &impl Log) {
     let wide = |topic: TopicSpec| TopicSpec { partition_count: PARTITIONS, ..topic };
@@ -90,7 +49,13 @@ fn fill(log: &impl Log, count: usize) {
 
 fn member<L: Log>(log: &L, name: &str, taken: &Taken, protocol: GroupProtocol) -> Instance<L> {
     let config = Config { group_protocol: protocol, ..config(None) };
-    Instance::of(&watched(taken), log, Arc::new(SystemClock::new()), name, config)
+    Instance::of(
+        &watched(&topics(), PARTITIONS, &Store::memory("counts"), taken),
+        log,
+        Arc::new(SystemClock::new()),
+        name,
+        config,
+    )
 }
 
 fn outputs(log: &impl Log) -> usize {
@@ -100,12 +65,12 @@ fn outputs(log: &impl Log) -> usize {
 /// By partition: the processors that took its records, each time that it is another, and the offsets taken.
 fn by_partition(taken: &Taken) -> BTreeMap<i32, (Vec<usize>, Vec<i64>)> {
     let mut found: BTreeMap<i32, (Vec<usize>, Vec<i64>)> = BTreeMap::new();
-    for (number, partition, offset) in taken.lock().unwrap().iter() {
-        let (numbers, offsets) = found.entry(*partition).or_default();
-        if numbers.last() != Some(number) {
-            numbers.push(*number);
+    for took in taken.lock().unwrap().iter() {
+        let (numbers, offsets) = found.entry(took.partition).or_default();
+        if numbers.last() != Some(&took.processor) {
+            numbers.push(took.processor);
         }
-        offsets.push(*offset);
+        offsets.push(took.offset);
     }
     found
 }
