@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
 use clap::builder::BoolishValueParser;
+use clap::{Args, ValueEnum};
 use topology::client::{Client, Config};
-use topology::log::Log;
+use topology::log::{GroupProtocol, Log};
 
 use super::arguments;
 use super::error::{Error, Exit, Result};
@@ -82,6 +82,14 @@ struct Engine {
     #[arg(long, value_name = "MS", env = "CAIRN_COMMIT_INTERVAL_MS", hide_env = true, default_value = "100", value_parser = clap::value_parser!(u32).range(..=5_000))]
     commit_interval_ms: u32,
 
+    /// Memory for stores and prefetched input, in MiB; the state tree and the open block come on top
+    #[arg(long, value_name = "MIB", env = "CAIRN_MEMORY_MIB", hide_env = true, default_value = "256", value_parser = clap::value_parser!(u32).range(16..=1_048_576))]
+    memory_mib: u32,
+
+    /// How the group moves work between instances: consumer is KIP-848, for brokers from 4.0 on
+    #[arg(long, value_name = "PROTOCOL", env = "CAIRN_GROUP_PROTOCOL", hide_env = true, default_value = "classic")]
+    group_protocol: Protocol,
+
     /// Replicas of topics that are created [default: the cluster's]
     #[arg(long, value_name = "N", env = "CAIRN_REPLICATION_FACTOR", hide_env = true)]
     replication_factor: Option<i32>,
@@ -89,6 +97,22 @@ struct Engine {
     /// Process what is there now, seal it, commit and end; for a single instance
     #[arg(long, env = "CAIRN_UNTIL_END", hide_env = true, value_parser = BoolishValueParser::new())]
     until_end: bool,
+}
+
+/// [`GroupProtocol`], as it is written on the command line: under Kafka's own names.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Protocol {
+    Classic,
+    Consumer,
+}
+
+impl From<Protocol> for GroupProtocol {
+    fn from(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::Classic => Self::Classic,
+            Protocol::Consumer => Self::Consumer,
+        }
+    }
 }
 
 impl Arguments {
@@ -199,6 +223,8 @@ impl Engine {
             state_directory: Some(directories.state().to_owned()),
             thread_count: self.threads,
             commit_interval_ms: self.commit_interval_ms,
+            memory_bytes: (self.memory_mib as usize) << 20,
+            group_protocol: self.group_protocol.into(),
             replication_factor: self.replication_factor,
             until_end: self.until_end,
             restore_listener: progress::restore_listener(),

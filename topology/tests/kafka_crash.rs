@@ -24,7 +24,7 @@ use topology::client::{Client, Config};
 use topology::clock::{Clock, SystemClock};
 use topology::log::embedded::{self, EmbeddedLog};
 use topology::log::kafka::{self, KafkaLog};
-use topology::log::{Log, TopicPartition};
+use topology::log::{GroupProtocol, Log, TopicPartition};
 use topology::metrics::Snapshot;
 
 const ROLE: &str = "TOPOLOGY_TEST_ROLE";
@@ -35,27 +35,36 @@ fn embedded(directory: &Path) -> EmbeddedLog {
     EmbeddedLog::open(directory, &embedded::Options::default(), Arc::new(move || clock.now_ms())).unwrap()
 }
 
+fn kafka(brokers: &str) -> KafkaLog {
+    KafkaLog::new(kafka::Options::new(brokers)).unwrap()
+}
+
 fn broker() -> KafkaLog {
-    KafkaLog::new(kafka::Options::new(Cluster::shared().brokers())).unwrap()
+    kafka(Cluster::shared().brokers())
 }
 
 /// An application, its topics, and the log they are on.
 struct World {
     topics: Topics,
     log: Value,
+    protocol: GroupProtocol,
     directory: tempfile::TempDir,
 }
 
 impl World {
     fn on_kafka() -> Self {
-        let log = json!({ "brokers": Cluster::shared().brokers() });
-        Self { topics: Topics::new(unique("crash")), log, directory: tempfile::tempdir().unwrap() }
+        Self::on(Cluster::shared(), GroupProtocol::Classic)
+    }
+
+    fn on(cluster: &Cluster, protocol: GroupProtocol) -> Self {
+        let log = json!({ "brokers": cluster.brokers() });
+        Self { topics: Topics::new(unique("crash")), log, protocol, directory: tempfile::tempdir().unwrap() }
     }
 
     fn embedded() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let log = json!({ "embedded": directory.path().join("log") });
-        Self { topics: Topics::new("crash".to_owned()), log, directory }
+        Self { topics: Topics::new("crash".to_owned()), log, protocol: GroupProtocol::Classic, directory }
     }
 
     fn state(&self, name: &str) -> PathBuf {
@@ -67,7 +76,7 @@ impl World {
         let faults: Vec<String> = faults.iter().map(|fault| format!("{fault:?}")).collect();
         let role = json!({
             "log": self.log, "application": self.topics.application, "state": self.state(state), "faults": faults,
-            "until_offset": until_offset,
+            "until_offset": until_offset, "is_classic": self.protocol == GroupProtocol::Classic,
         });
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", "a_child_in_its_role", "--nocapture"]).env(ROLE, role.to_string());
@@ -90,7 +99,7 @@ impl World {
     fn ask<T>(&self, ask: impl FnOnce(&dyn Questions) -> T) -> T {
         match self.log["embedded"].as_str() {
             Some(directory) => ask(&embedded(Path::new(directory))),
-            None => ask(&broker()),
+            None => ask(&kafka(self.log["brokers"].as_str().unwrap())),
         }
     }
 
@@ -143,10 +152,7 @@ fn a_child_in_its_role() {
     let role: Value = serde_json::from_str(&role).unwrap();
     let metrics = match role["log"]["embedded"].as_str() {
         Some(directory) => work(embedded(Path::new(directory)), &role),
-        None => {
-            let options = kafka::Options::new(role["log"]["brokers"].as_str().unwrap());
-            work(KafkaLog::new(options).unwrap(), &role)
-        }
+        None => work(kafka(role["log"]["brokers"].as_str().unwrap()), &role),
     };
     let Snapshot { record_count, restored_record_count, rewind_count, .. } = metrics;
     let counts = json!({ "records": record_count, "restored": restored_record_count, "rewinds": rewind_count });
@@ -160,6 +166,9 @@ fn work(log: impl Log, role: &Value) -> Snapshot {
     let mut config = config(&topics, Path::new(role["state"].as_str().unwrap()));
     let until_offset = role["until_offset"].as_i64();
     config.until_end = until_offset.is_none();
+    if role["is_classic"] == false {
+        config.group_protocol = GroupProtocol::Consumer;
+    }
     let mut client =
         Client::start_blocking(&counting::topology(&topics), FaultLog::new(log.clone(), &script), config).unwrap();
     if let Some(until_offset) = until_offset {
@@ -244,6 +253,28 @@ fn another_instance_takes_over_from_one_that_died_with_a_transaction_open() {
         let committed = world.changelog_count();
         let other = world.child("other-state", &[], Some(last)).expect("it died");
         assert_eq!((other.restored, other.rewinds), (committed, 0), "{faults:?}");
+        world.assert_exact(100);
+    }
+}
+
+#[test]
+fn a_killed_member_of_the_consumer_protocol_comes_back_as_another_once_its_session_is_over() {
+    if Cluster::version() < (4, 0) {
+        println!("this Kafka has no consumer protocol");
+        return;
+    }
+    let cluster = Cluster::start_with(&[
+        "group.consumer.min.session.timeout.ms=3000",
+        "group.consumer.session.timeout.ms=3000",
+        "group.consumer.min.heartbeat.interval.ms=500",
+        "group.consumer.heartbeat.interval.ms=500",
+    ]);
+    for faults in [&[Fault::DieBefore][..], &[Fault::None, Fault::DieAfter]] {
+        let world = World::on(&cluster, GroupProtocol::Consumer);
+        world.produce(100);
+        assert_eq!(world.child("state", faults, None), None);
+        let again = world.whole_child("state");
+        assert!(again.records > 0 && again.rewinds == 0, "{faults:?}: {again:?}");
         world.assert_exact(100);
     }
 }

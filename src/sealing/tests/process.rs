@@ -242,8 +242,10 @@ impl World {
                 headers: log::Headers::NONE,
             })
             .collect();
-        self.task.as_mut().unwrap().arrived(&records);
-        self.task.as_mut().unwrap().process_part(&records)?;
+        let task = self.task.as_mut().unwrap();
+        // What it leaves it is given again.
+        task.restart(0);
+        task.take_arriving(&records)?;
         self.seen_to = self.seen_to.max(end as i64);
         self.drain();
         Ok(())

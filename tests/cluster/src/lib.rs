@@ -176,15 +176,17 @@ impl Cluster {
         output(&mut command, b"")
     }
 
-    /// The class of the tool that changes settings: it moved in Kafka 4.4.
-    pub fn config_tool() -> &'static str {
+    /// Major and minor number of the Kafka that is started here.
+    pub fn version() -> (u32, u32) {
         let home = broker::fetch();
         let version = home.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let mut numbers = version.split(['-', '.']).skip(1).map_while(|number| number.parse::<u32>().ok());
-        match (numbers.next(), numbers.next()) {
-            (Some(major), Some(minor)) if (major, minor) >= (4, 4) => "org.apache.kafka.tools.ConfigCommand",
-            _ => "kafka.admin.ConfigCommand",
-        }
+        (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default())
+    }
+
+    /// The class of the tool that changes settings: it moved in Kafka 4.4.
+    pub fn config_tool() -> &'static str {
+        if Cluster::version() >= (4, 4) { "org.apache.kafka.tools.ConfigCommand" } else { "kafka.admin.ConfigCommand" }
     }
 
     /// The same tool as a line of shell that hands on the arguments of the script it stands in: for a script under the tool's own

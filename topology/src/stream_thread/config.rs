@@ -115,6 +115,12 @@ impl Config {
 /// Each process has one stream thread so far; its number is part of names, so that more can come.
 pub(crate) const THREAD: usize = 1;
 
+/// How long a turn may process before it must commit, ms: a transaction is open for so long, for the records under way at the
+/// end of it, and for the commit itself.
+pub(super) fn turn_max_ms(config: &Config) -> i64 {
+    i64::from(config.transaction_timeout_ms / 4)
+}
+
 /// Name of the thread's own producer.
 pub(super) fn transactional_id(config: &Config, instance_id: &str) -> String {
     format!("{}-{instance_id}-{THREAD}", config.application_id)

@@ -9,7 +9,9 @@ use crate::log::{self, Consumer, Event, Log, Offset, Record, TopicPartition};
 use super::StreamThread;
 use super::assignment::{Assigned, Phase, Running};
 use super::complaints::Subject;
+use super::config::turn_max_ms;
 use super::ownership::Change;
+use super::pace::Pace;
 use super::producers::{Slot, Slots};
 use super::recovery::void;
 use super::until_end::UntilEnd;
@@ -18,16 +20,13 @@ use super::until_end::UntilEnd;
 const POLL_MAX_MS: i64 = 100;
 /// Wait after a poll that failed.
 const REFUSED_PAUSE: Duration = Duration::from_millis(10);
-/// So many records are processed before their outputs are sent and the clock is looked at.
-const CHUNK_RECORDS: usize = 128;
-
 /// Gives what one poll brings to the tasks. A batch whose records take long, or produce much, is left before its transaction
-/// times out or memory is short. The rest is read again after the commit, at the price of what was fetched already; so that
-/// is for batches that take far longer than a commit interval.
+/// times out or memory is short; the rest waits in the task's queue.
 struct Feeder<'t, L: Log> {
     slots: &'t mut Slots<L>,
     until_end: Option<&'t UntilEnd>,
     clock: &'t dyn Clock,
+    pace: &'t mut Pace,
     /// Monotonic ms.
     until_ms: i64,
     uncommitted_max_bytes: usize,
@@ -38,13 +37,16 @@ impl<L: Log> StreamThread<L> {
     pub(super) fn poll(&mut self) -> Result<usize> {
         let timeout = self.poll_timeout();
         let now_ms = self.clock.now_ms();
-        let long_ms = i64::from(self.config.transaction_timeout_ms / 4);
-        let Self { consumer, assigned, slots, until_end, changes, clock, config, watch, .. } = self;
+        let turn_max_ms = turn_max_ms(&self.config);
+        let Self {
+            consumer, assigned, slots, until_end, changes, clock, config, watch, resources, pace, drained, ..
+        } = self;
         let mut feeder = Feeder {
             slots,
             until_end: until_end.as_ref(),
             clock: &**clock,
-            until_ms: clock.monotonic_ms().saturating_add(long_ms),
+            pace,
+            until_ms: clock.monotonic_ms().saturating_add(turn_max_ms),
             uncommitted_max_bytes: config.uncommitted_max_bytes,
         };
         let mut record_count = 0;
@@ -86,9 +88,16 @@ impl<L: Log> StreamThread<L> {
         if let Some(error) = failed {
             return Err(error);
         }
-        for running in assigned.iter_mut().flatten().filter_map(Assigned::running_mut) {
-            running.task.set_now(now_ms);
-            record_count += feeder.drain(running)?;
+        // What waits goes on waiting while stores have no room for what would come of it.
+        if resources.has_room() {
+            let tasks = assigned.as_deref_mut().unwrap_or_default();
+            // Another one first each time: of slow records one task's may take all the time there is.
+            *drained = drained.wrapping_add(1) % tasks.len().max(1);
+            let (later, first) = tasks.split_at_mut(*drained);
+            for running in first.iter_mut().chain(later).filter_map(Assigned::running_mut) {
+                running.task.set_now(now_ms);
+                record_count += feeder.drain(running)?;
+            }
         }
         match polled {
             Ok(()) => self.note_input(any),
@@ -126,12 +135,13 @@ impl<L: Log> StreamThread<L> {
             self.running().filter_map(|task| task.task.next_wall_clock_ms()).map(|due| due - now_ms).min();
         let until_commit = self.wants_commit().then(|| self.commit_due_ms() - self.clock.monotonic_ms());
         let restoring = self.assigned.iter().flatten().any(|task| !matches!(task.phase, Phase::Running(_)));
+        let has_room = self.resources.has_room();
         // Nothing tells the consumer's poll that stores are restored, or that there is room in them.
-        let soon = (restoring || !self.resources.has_room()).then_some(10);
+        let soon = (restoring || !has_room).then_some(10);
         let asked = self.running().any(|task| task.task.commit_requested()).then_some(0);
         let mut until_next = None;
         for running in self.assigned.iter_mut().flatten().filter_map(Assigned::running_mut) {
-            let wait_ms = running.task.has_next().then_some(0);
+            let wait_ms = (has_room && running.task.has_next()).then_some(0);
             let wait_ms = wait_ms.or_else(|| running.task.idle_until_ms().map(|until_ms| until_ms - now_ms));
             until_next = until_next.into_iter().chain(wait_ms).min();
         }
@@ -164,24 +174,18 @@ fn direct(
 ) -> log::Result<()> {
     let Running { task, paused, .. } = running;
     let (partitions, paused) = (std::slice::from_ref(partition), &mut paused[input]);
-    if !stores_have_room || !task.has_room(input, *paused) {
-        if !*paused {
-            consumer.pause(partitions)?;
-            *paused = true;
-            // What the only input of a task brings is taken at once, or not at all.
-            if task.input_count() == 1 {
-                task.lose(input);
-            }
-        }
-        return Ok(());
-    }
+    // First: what is queued behind a gap takes room that nothing else would free.
     if task.must_seek(input) {
         consumer.seek(partition, task.next_offset(input))?;
         task.restart(input);
     }
-    if *paused {
+    let is_welcome = stores_have_room && task.has_room(input, *paused);
+    if *paused && is_welcome {
         consumer.resume(partitions)?;
         *paused = false;
+    } else if !*paused && !is_welcome {
+        consumer.pause(partitions)?;
+        *paused = true;
     }
     Ok(())
 }
@@ -196,48 +200,51 @@ impl<L: Log> Feeder<'_, L> {
         records: &[Record<'_>],
     ) -> Result<usize> {
         let wanted = self.until_end.map_or(records, |until_end| until_end.within(partition, records));
-        let mut count = wanted.len();
-        match running.task.input_count() {
-            1 => count = self.process(running, wanted)?,
-            _ => running.task.enqueue(input, wanted),
-        }
+        let must_queue = running.task.must_queue() || self.is_enough(running);
+        let count = if must_queue { 0 } else { self.take_arriving(running, wanted)? };
+        running.task.enqueue(input, &wanted[count..]);
         // A record at the end or behind it shows that nothing before the end is still to come.
-        if let (Some(until_end), Some(left)) = (self.until_end, records.get(count))
-            && count == wanted.len()
-        {
+        if let (Some(until_end), Some(left)) = (self.until_end, records.get(wanted.len())) {
             running.task.end_of_partition(input, until_end.cap(partition, left.offset));
-        }
-        Ok(if running.task.input_count() == 1 { count } else { 0 })
-    }
-
-    /// Processes records of a task's only input. Returns how many it was given.
-    fn process(&mut self, running: &mut Running, records: &[Record<'_>]) -> Result<usize> {
-        running.task.arrived(records);
-        let mut count = 0;
-        for chunk in records.chunks(CHUNK_RECORDS) {
-            running.task.process_part(chunk).map_err(void)?;
-            send_outputs(self.slots, running)?;
-            count += chunk.len();
-            if running.task.is_suspended() || self.is_enough(running) {
-                break;
-            }
         }
         Ok(count)
     }
 
-    /// Processes what waits in the queues of a task with several inputs, as far as its turn has come. Returns how many.
+    /// Processes records of a task's only input. Returns how many it is done with.
+    fn take_arriving(&mut self, running: &mut Running, records: &[Record<'_>]) -> Result<usize> {
+        let mut rest = records;
+        while !rest.is_empty() {
+            let chunk = &rest[..rest.len().min(self.pace.records())];
+            let taken = self.paced(|| running.task.take_arriving(chunk))?;
+            rest = &rest[taken..];
+            send_outputs(self.slots, running)?;
+            if taken < chunk.len() || self.is_enough(running) {
+                break;
+            }
+        }
+        Ok(records.len() - rest.len())
+    }
+
+    /// Processes what waits in the queues of a task, as far as its turn has come. Returns how many.
     fn drain(&mut self, running: &mut Running) -> Result<usize> {
         let mut count = 0;
-        loop {
-            match running.task.process_next(CHUNK_RECORDS).map_err(void)? {
-                0 => return Ok(count),
+        while !self.is_enough(running) {
+            let at_most = self.pace.records();
+            match self.paced(|| running.task.process_next(at_most))? {
+                0 => break,
                 processed => count += processed,
             }
             send_outputs(self.slots, running)?;
-            if self.is_enough(running) {
-                return Ok(count);
-            }
         }
+        Ok(count)
+    }
+
+    /// Processes some records, and notes how long that took.
+    fn paced(&mut self, process: impl FnOnce() -> Result<usize>) -> Result<usize> {
+        let began_ms = self.clock.monotonic_ms();
+        let count = process().map_err(void)?;
+        self.pace.note(count, self.clock.monotonic_ms().saturating_sub(began_ms));
+        Ok(count)
     }
 
     fn is_enough(&self, running: &Running) -> bool {

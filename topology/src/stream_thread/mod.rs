@@ -4,6 +4,7 @@
 //! ```text
 //! config       its settings, and the names that follow from them
 //! input        what the consumer brings, to the tasks
+//! pace         how many records between two looks at the clock
 //! ownership    which tasks the group's word makes its own: pure
 //! assignment   what it does about that, and how far each task has come to life
 //! take_over    fence, committed offsets, restore, run: in this order
@@ -33,6 +34,7 @@ mod config;
 mod input;
 mod losses;
 mod ownership;
+mod pace;
 mod producers;
 mod recovery;
 mod take_over;
@@ -61,6 +63,7 @@ use cleanup::Cleanup;
 use commit::Then;
 use complaints::{Complaints, SAY_EVERY_MS, Subject};
 use ownership::{Action, Change, Ownership};
+use pace::Pace;
 use producers::{Slot, Slots};
 use recovery::Fencing;
 use until_end::UntilEnd;
@@ -105,6 +108,9 @@ pub struct StreamThread<L: Log> {
     assigned: Option<Vec<Assigned>>,
     /// Tasks that were taken away, until it is known whether they come back.
     parked: Vec<Assigned>,
+    pace: Pace,
+    /// Which task's queues were drained first the last time.
+    drained: usize,
     last_commit_ms: i64,
     fencing: Fencing,
     until_end: Option<UntilEnd>,
@@ -163,6 +169,8 @@ impl<L: Log> StreamThread<L> {
         let slots = make_slots(config::transactional_id(&config, &parts.instance_id), &parts.topology, now_ms);
         let ownership = Ownership::new(&parts.topology, config.group_protocol);
         Ok(Self {
+            pace: Pace::new(config::turn_max_ms(&config)),
+            drained: 0,
             config,
             topology: parts.topology,
             limits: Arc::new(parts.limits),

@@ -1,4 +1,4 @@
-//! What the log brings, to a task: taken at once where it is the task's only input, queued where there are several.
+//! What the log brings, to a task: taken at once where it is the task's only input and nothing waits, queued otherwise.
 
 use crate::error::Result;
 use crate::log::{Offset, Record};
@@ -23,11 +23,6 @@ impl Task {
         self.merge.queues[input].restart(self.runtime.next_offset(input));
     }
 
-    /// The log will not deliver what comes next in an input.
-    pub fn lose(&mut self, input: usize) {
-        self.merge.queues[input].lose();
-    }
-
     /// Everything of an input below this offset arrived.
     pub fn delivered_to(&self, input: usize) -> Offset {
         self.merge.queues[input].delivered_to()
@@ -35,24 +30,26 @@ impl Task {
 
     /// Whether more of an input is welcome. `is_paused` says whether it was not so far: then half of the room must be free.
     pub fn has_room(&self, input: usize, is_paused: bool) -> bool {
-        match self.input_count() {
-            1 => !self.is_suspended(),
-            _ => self.merge.queues[input].size_bytes() <= self.queue_max_bytes / if is_paused { 2 } else { 1 },
-        }
+        let takes_any = self.input_count() > 1 || !self.is_suspended();
+        takes_any && self.merge.queues[input].size_bytes() <= self.queue_max_bytes / if is_paused { 2 } else { 1 }
     }
 
-    /// Records of a task's only input arrived. They are to be handed to [`Task::process_part`] in order; where that ends before the
-    /// last of them, the task must seek.
-    pub fn arrived(&mut self, records: &[Record<'_>]) {
-        self.merge.queues[0].pass(records);
+    /// Whether what arrives is to be queued: it is not the task's only input, or must wait.
+    pub fn must_queue(&self) -> bool {
+        self.input_count() > 1 || self.is_suspended() || !self.merge.queues[0].is_empty()
     }
 
-    /// Processes a part of what arrived of a task's only input. Records below its position are ignored: they were processed.
-    pub fn process_part(&mut self, records: &[Record<'_>]) -> Result<()> {
+    /// Processes records of a task's only input as they arrive, where they need not be queued. Records below its position are
+    /// ignored: they were processed. Returns how many it is done with; where it takes no more for now, the rest is to be queued.
+    pub fn take_arriving(&mut self, records: &[Record<'_>]) -> Result<usize> {
         match self.timed(0, records) {
-            Some(timed) => self.process(0, &timed),
-            None => self.process(0, records),
+            Some(timed) => self.process(0, &timed)?,
+            None => self.process(0, records)?,
         }
+        let next = self.runtime.next_offset(0);
+        let taken = records.partition_point(|record| record.offset < next);
+        self.merge.queues[0].pass(&records[..taken]);
+        Ok(taken)
     }
 
     /// Records with the event times that the source tells, where those are not their timestamps.
@@ -60,7 +57,7 @@ impl Task {
         self.instance.sources[self.instance.source_of[input]].timed(input, records)
     }
 
-    /// Records of one of several inputs arrived, and wait for their turn: see [`Task::process_next`].
+    /// Records of an input arrived, and wait for their turn: see [`Task::process_next`].
     pub fn enqueue(&mut self, input: usize, records: &[Record<'_>]) {
         let timed = self.timed(input, records);
         self.merge.queues[input].push(timed.as_deref().unwrap_or(records));
@@ -72,7 +69,7 @@ impl Task {
         self.settle_ends();
     }
 
-    /// Processes what comes next of several inputs, at most so many records. Returns how many; none where the task takes no input
+    /// Processes what comes next of what is queued, at most so many records. Returns how many; none where the task takes no input
     /// for now, or must wait.
     pub fn process_next(&mut self, count_max: usize) -> Result<usize> {
         let Some((input, count)) = self.choose(count_max) else { return Ok(0) };

@@ -6,7 +6,9 @@
 //!   ──────────┴────────────────────────────┴───────────────────────────────
 //!             a task that needs what lies before `low` must have the log go back
 //! ```
-//! The only input of a task does not wait: its records are taken as they come, and `low` is `delivered_to`.
+//! While nothing waits, the only input of a task needs no queue: its records are taken as they come, borrowed from the client's
+//! buffers. What a task leaves of them for later, and what waits for another input, is copied once, so that a queue takes the
+//! memory that it says and keeps no fetched buffer from being freed.
 
 use std::collections::VecDeque;
 
@@ -32,11 +34,6 @@ impl Queue {
     /// A queue whose log was not told yet where to read from.
     pub(super) fn new() -> Self {
         Self { batches: VecDeque::new(), front: 0, size_bytes: 0, low: NOWHERE, delivered_to: NOWHERE, end: None }
-    }
-
-    /// What comes next lies behind a gap.
-    pub(super) fn lose(&mut self) {
-        *self = Self::new();
     }
 
     /// The log was told to read from `offset`.

@@ -93,17 +93,13 @@ impl TestDriver {
         let headers: Vec<Vec<Header<'_>>> = new.iter().map(OwnedRecord::borrow_headers).collect();
         let records: Vec<Record<'_>> =
             new.iter().zip(&headers).map(|(record, headers)| record.borrow(headers)).collect();
-        if task.input_count() == 1 {
-            task.arrived(&records);
-            task.process_part(&records)?;
-            return Ok(!records.is_empty());
-        }
-        task.enqueue(input, &records);
+        let taken = if task.must_queue() { 0 } else { task.take_arriving(&records)? };
+        task.enqueue(input, &records[taken..]);
         let end = next_offset(arrived);
         if task.delivered_to(input) >= end {
             task.end_of_partition(input, end);
         }
-        Ok(false)
+        Ok(taken > 0)
     }
 }
 

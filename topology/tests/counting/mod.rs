@@ -60,20 +60,32 @@ pub(crate) fn produce(log: &impl Log, topics: &Topics, count: usize) {
     });
 }
 
+const TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Commits one transaction of a producer of its own.
 pub(crate) fn in_transaction<L: Log>(log: &L, transactional_id: &str, work: impl FnOnce(&mut L::Producer)) {
+    transact(&mut producer(log, transactional_id), work);
+}
+
+/// A producer that can begin.
+pub(crate) fn producer<L: Log>(log: &L, transactional_id: &str) -> L::Producer {
     let options = ProducerOptions {
         transactional_id: transactional_id.to_owned(),
         transaction_timeout_ms: 10_000,
         client_id: "test".to_owned(),
         track_topics: Vec::new(),
     };
-    let (mut producer, timeout) = (log.producer(&options).unwrap(), Duration::from_secs(10));
-    producer.init_transactions(timeout).unwrap();
+    let mut producer = log.producer(&options).unwrap();
+    producer.init_transactions(TIMEOUT).unwrap();
+    producer
+}
+
+/// Commits one transaction.
+pub(crate) fn transact<P: Producer>(producer: &mut P, work: impl FnOnce(&mut P)) {
     producer.begin().unwrap();
-    work(&mut producer);
-    producer.flush(timeout).unwrap();
-    producer.commit(timeout).unwrap();
+    work(producer);
+    producer.flush(TIMEOUT).unwrap();
+    producer.commit(TIMEOUT).unwrap();
 }
 
 /// All committed records of a topic's only partition: offset, key, value. What an open transaction holds back is waited for.

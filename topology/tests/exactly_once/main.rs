@@ -12,6 +12,7 @@
 //! several_inputs  tasks that read several topics
 //! room       stores that are written more slowly than input comes
 //! stages     graphs of more than one stage; input that is not what it was
+//! suspending  tasks that take no input for a while
 //! steps      turn by turn, with a clock that is told the time
 //! unlogged   stores without a changelog
 //! ```
@@ -38,6 +39,7 @@ mod room;
 mod several_inputs;
 mod stages;
 mod steps;
+mod suspending;
 mod unlogged;
 mod vouching;
 

@@ -2,7 +2,7 @@
 
 use topology::graph::{Builder, Topic, Topology};
 use topology::log::{Kind, Log};
-use topology::processor::{self, Context, Processor, Record};
+use topology::processor::{self, Context, Position, Processor, Record};
 
 use crate::counting::{Topics, assert_exact, produce, read, topology};
 use crate::fault_log::{Call, FaultLog, Script};
@@ -92,10 +92,10 @@ fn a_record_that_its_topic_does_not_take_stops_with_what_to_change() {
     assert!(read(&log, &topics().output).is_empty());
 }
 
-/// Takes no input behind each tenth record before that is committed.
+/// Of each ten records goes back over two, once, and takes no input before that is committed.
 #[derive(Default)]
 struct Pausing {
-    taken: usize,
+    went_back: bool,
 }
 
 impl Processor for Pausing {
@@ -105,25 +105,18 @@ impl Processor for Pausing {
     type ValueOut = i64;
 
     fn process(&mut self, record: &Record<'_, [u8], [u8]>, context: &mut Context<'_, [u8], i64>) -> processor::Result {
-        context.forward(record.with(record.key, Some(record.offset)))
-    }
-
-    fn process_batch(
-        &mut self,
-        records: &[Record<'_, [u8], [u8]>],
-        context: &mut Context<'_, [u8], i64>,
-    ) -> processor::Result {
-        for record in records {
-            context.observe(record);
-            self.process(record, context)?;
-            self.taken += 1;
-            if self.taken.is_multiple_of(10) {
-                context.suspend_from(record.position().next());
+        match record.offset % 10 {
+            7 if !self.went_back => return Ok(()),
+            8 if !self.went_back => {
+                self.went_back = true;
+                context.suspend_from(Position::new(0, record.offset - 1));
                 context.request_commit();
                 return Ok(());
             }
+            9 => self.went_back = false,
+            _ => {}
         }
-        Ok(())
+        context.forward(record.with(record.key, Some(record.offset)))
     }
 
     fn committed(&mut self, context: &mut Context<'_, [u8], i64>) -> processor::Result {
@@ -141,16 +134,17 @@ fn pausing(topics: &Topics) -> Topology {
 }
 
 #[test]
-fn a_failed_seek_after_a_suspension_skips_nothing() {
+fn a_failed_seek_of_a_task_that_goes_back_skips_nothing() {
     let log = memory_log();
     produce(&log, &topics(), 100);
-    // The first two are at the start and behind the first suspension.
+    // The first two are at the start and where it goes back first.
     let script =
         [1, 2, 4, 5].into_iter().fold(Script::default(), |script, at| script.refuse(Call::Seek, at, Kind::Retry));
-    let config = topology::client::Config { batch_records: 30, commit_interval_ms: 10_000, ..config(None) };
+    // The two records that it goes back over come one by one, so the first has to be fetched again.
+    let config = topology::client::Config { batch_records: 1, commit_interval_ms: 10_000, ..config(None) };
     let config = topology::client::Config { transaction_timeout_ms: 20_000, ..config };
     run_until_end(&pausing(&topics()), FaultLog::new(log.clone(), &script), config).unwrap();
-    assert_eq!(script.refused_count(), 4);
+    assert_eq!((script.refused_count(), script.seek_count()), (4, 1 + 10 + 4));
     let taken: Vec<i64> =
         read(&log, &topics().output).iter().map(|(_, _, at)| i64::from_be_bytes(at[..].try_into().unwrap())).collect();
     assert_eq!(taken, (0..100).collect::<Vec<_>>());

@@ -41,7 +41,7 @@ fn while_nothing_is_written_a_thread_takes_input_up_to_its_memory_and_never_wait
     assert_exact(&log, &topics(), taken as usize);
     assert_eq!(resources.wait_count(), 0);
 
-    // Now they are written, step by step, and what was left is read again: nothing twice, nothing not at all.
+    // Now they are written, step by step, and what was left is taken: nothing twice, nothing not at all.
     turn_until(&mut [&mut instance], |turning| {
         while resources.step() {}
         record_count(turning[0]) == RECORD_COUNT as u64

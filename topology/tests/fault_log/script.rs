@@ -53,6 +53,7 @@ struct Faults {
     /// Which call, how many of its kind come before, and how it fails.
     refusals: Vec<(Call, usize, Kind)>,
     refused_count: usize,
+    seek_count: usize,
     is_unreachable: bool,
     /// Topics that so many answers to come do not show.
     hidden: Vec<(String, usize)>,
@@ -85,6 +86,11 @@ impl Script {
     /// How many calls were refused.
     pub(crate) fn refused_count(&self) -> usize {
         self.faults.lock().unwrap().refused_count
+    }
+
+    /// How often a consumer was told to go on elsewhere; what it had fetched is fetched again then.
+    pub(crate) fn seek_count(&self) -> usize {
+        self.faults.lock().unwrap().seek_count
     }
 
     /// From now on nobody can be read or asked, or everybody again.
@@ -173,7 +179,8 @@ impl Script {
     }
 
     pub(super) fn check(&self, call: Call) -> Result<()> {
-        let Faults { refusals, refused_count, .. } = &mut *self.faults.lock().unwrap();
+        let Faults { refusals, refused_count, seek_count, .. } = &mut *self.faults.lock().unwrap();
+        *seek_count += usize::from(call == Call::Seek);
         let due = refusals.iter().position(|(at, after, _)| *at == call && *after == 0);
         refusals.iter_mut().filter(|(at, ..)| *at == call).for_each(|(_, after, _)| *after = after.saturating_sub(1));
         let Some(due) = due else { return Ok(()) };

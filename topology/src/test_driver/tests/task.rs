@@ -39,8 +39,7 @@ fn targets(topology: &Topology, values: &[i64]) -> Result<Vec<(String, Option<i3
         let value = value.to_be_bytes();
         let (key, headers) = (Some(&b"k"[..]), Headers::NONE);
         let record = crate::log::Record { offset, timestamp_ms: 0, key, value: Some(&value), headers };
-        task.arrived(&[record]);
-        task.process_part(&[record])?;
+        task.take_arriving(&[record])?;
     }
     let mut targets = Vec::new();
     let note = |records: &[crate::log::ProducerRecord<'_>]| {

@@ -1,0 +1,65 @@
+//! Tasks that take no input for a while: what was fetched waits, and is not fetched again.
+
+use topology::client::Config;
+use topology::graph::{Builder, Topology};
+use topology::processor::{Context, Processor, Record, Result};
+
+use crate::counting::{produce, read};
+use crate::fault_log::{Fault, FaultLog, Script};
+use crate::{config, memory_log, run_until_end, topics};
+
+const RECORD_COUNT: usize = 100;
+
+/// Forwards one record per commit.
+struct OnePerCommit;
+
+impl Processor for OnePerCommit {
+    type Key = [u8];
+    type Value = [u8];
+    type KeyOut = [u8];
+    type ValueOut = [u8];
+
+    fn process(&mut self, record: &Record<'_, [u8], [u8]>, context: &mut Context<'_, [u8], [u8]>) -> Result {
+        context.suspend_from(record.position().next());
+        context.request_commit();
+        context.forward(record.with(record.key, record.value))
+    }
+
+    fn committed(&mut self, context: &mut Context<'_, [u8], [u8]>) -> Result {
+        context.resume();
+        Ok(())
+    }
+}
+
+fn topology() -> Topology {
+    let builder = Builder::new();
+    let input = builder.sub_topology("sub").source::<[u8], [u8]>(topics().input);
+    input.processor("one-per-commit").supply(|()| OnePerCommit).sink(topics().output);
+    builder.build().unwrap()
+}
+
+/// Runs over all input with these faults. Returns how often the consumer was told to go on elsewhere.
+fn seek_count_with(faults: impl IntoIterator<Item = Fault>) -> usize {
+    let (log, script) = (memory_log(), Script::commits(faults));
+    produce(&log, &topics(), RECORD_COUNT);
+    // All input is fetched at once.
+    let config = Config { batch_records: 2 * RECORD_COUNT, ..config(None) };
+    let metrics = run_until_end(&topology(), FaultLog::new(log.clone(), &script), config).unwrap();
+    assert!(metrics.commit_count >= RECORD_COUNT as u64, "{metrics:?}");
+    let keys: Vec<Vec<u8>> = read(&log, &topics().output).into_iter().map(|(_, key, _)| key).collect();
+    let expected: Vec<Vec<u8>> = (0..RECORD_COUNT).map(|index| format!("key-{}", index % 7).into_bytes()).collect();
+    assert_eq!(keys, expected);
+    script.seek_count()
+}
+
+#[test]
+fn what_lies_behind_a_suspension_waits_and_is_not_fetched_again() {
+    assert_eq!(seek_count_with([]), 1, "to where the input begins, and never again");
+}
+
+#[test]
+fn a_commit_that_fails_behind_a_suspension_goes_back_once_and_loses_nothing() {
+    for fault in [Fault::Abort, Fault::LostUnknown, Fault::CommittedUnknown] {
+        assert_eq!(seek_count_with([Fault::None, Fault::None, fault]), 2, "{fault:?}");
+    }
+}
