@@ -2,21 +2,24 @@
 //! reset tool and `KafkaStreams.cleanUp` do.
 //!
 //! ```text
-//!   Plan::look ──> what there is (a dry run shows it) ──> Plan::carry_out:  no members?  stores  offsets  changelogs
+//!   Plan::look ──> what there is (a dry run shows it) ──> Plan::carry_out:  no members?  offsets  stores  changelogs
 //! ```
-//! In this order a reset that dies half-way is one that the next start refuses, or that changed nothing: without stores they are
-//! restored; without offsets, state has no input position that vouches for it. Carried out again, it goes on where it was.
+//! In this order a reset that dies half-way is one that the next start refuses: without offsets, state has no input position that
+//! vouches for it, whether it lies in stores or in changelogs. Carried out again, it goes on where it was.
 //!
 //! Topics of sources, sinks and dead letters stay. May use all the crate but `test_driver`.
 
 use std::fmt;
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::client::internal_topics;
 use crate::error::{Error, Result};
 use crate::graph::Topology;
 use crate::log::{Log, TopicPartition};
-use crate::store::{self, StateDirectory};
+
+use crate::store::{self, INSTANCE, LOCK, StateDirectory};
 
 /// What there is of an application to forget.
 ///
@@ -112,10 +115,10 @@ impl Plan {
     pub fn carry_out<L: Log>(&self, log: &L) -> Result<()> {
         self.check_unused(log)?;
         // Locked while an instance runs; the group may have missed one that just started.
-        if let Some(path) = &self.stores {
-            delete_stores(path, &self.application_id)?;
-        }
+        let stores = self.stores.as_deref().map(|path| Locked::new(path, &self.application_id)).transpose()?;
+        // Refused by a group that has members after all: before anything is gone.
         log.delete_group(&self.application_id)?;
+        stores.map_or(Ok(()), Locked::delete)?;
         log.delete_topics(&self.topics)?;
         Ok(())
     }
@@ -132,23 +135,60 @@ impl fmt::Display for Plan {
     }
 }
 
-/// Deletes an application's directory, locked so that no instance uses it meanwhile.
-fn delete_stores(path: &Path, application_id: &str) -> Result<()> {
-    let root = path.parent().unwrap_or(path);
-    let locked = match StateDirectory::open_existing(root, application_id) {
-        // A run that ended before its stores were made has left no more than a directory.
-        Err(error) if error.kind() == store::Kind::Missing => None,
-        opened => Some(opened?),
-    };
-    let deleted = std::fs::remove_dir_all(path);
-    drop(locked);
-    match deleted {
-        // As after a reset that died, and is carried out again.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        deleted => {
-            deleted.map_err(|error| Error::stop(format!("cannot delete {}: {error}", path.display())).caused_by(error))
+/// An application's directory, locked so that no instance uses it meanwhile.
+struct Locked {
+    path: PathBuf,
+    /// `None` where no instance has used it yet.
+    state: Option<StateDirectory>,
+}
+
+impl Locked {
+    /// Refuses a directory that no run has made.
+    fn new(path: &Path, application_id: &str) -> Result<Self> {
+        let root = path.parent().unwrap_or(path);
+        let state = match StateDirectory::open_existing(root, application_id) {
+            Err(error) if error.kind() == store::Kind::Missing => None,
+            opened => Some(opened?),
+        };
+        // A run that ended before its stores were made, or a reset that died, leaves no more than a lock file.
+        if state.is_none() && !entries(path)?.iter().all(|entry| entry.ends_with(LOCK)) {
+            return Err(Error::stop(format!(
+                "{} is no state directory of this application: it has no instance id. Nothing was deleted; check the \
+                 directory and the application id, or delete it by hand",
+                path.display()
+            )));
         }
+        Ok(Self { path: path.to_owned(), state })
     }
+
+    /// The lock file comes last, and the instance id before it: what is left by a reset that dies can be deleted by the next.
+    fn delete(self) -> Result<()> {
+        let failed = |error| Error::stop(format!("cannot delete {}: {error}", self.path.display())).caused_by(error);
+        let rank = |path: &PathBuf| (path.ends_with(LOCK), path.ends_with(INSTANCE));
+        let mut paths = entries(&self.path)?;
+        paths.sort_by_key(rank);
+        for path in paths {
+            let is_directory = path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
+            let deleted = if is_directory { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            deleted.or_else(unless_gone).map_err(failed)?;
+        }
+        drop(self.state);
+        fs::remove_dir(&self.path).or_else(unless_gone).map_err(failed)
+    }
+}
+
+/// What is in a directory; nothing in one that is gone.
+fn entries(path: &Path) -> Result<Vec<PathBuf>> {
+    let read = fs::read_dir(path).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+    match read {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        read => read.map_err(|error| Error::stop(format!("cannot list {}: {error}", path.display())).caused_by(error)),
+    }
+}
+
+/// As after a reset that died, and is carried out again.
+fn unless_gone(error: std::io::Error) -> std::io::Result<()> {
+    if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@
 //! can be awaited.
 
 mod alarm;
+#[cfg(test)]
+mod tests;
 mod thread;
 mod topics;
 
@@ -78,7 +80,7 @@ impl Client {
     /// broker there, a topic with the wrong partitions or cleanup policy, a state directory in use.
     ///
     /// It may take seconds, for it asks the log. To drop it before it resolves is to drop the client: that waits for the thread, which
-    /// gives up at the next step.
+    /// gives up when the question under way is answered, or has failed after [`Config::request_timeout_ms`].
     pub async fn start<L: Log>(topology: &Topology, log: L, config: Config) -> Result<Self> {
         let (started_in, started) = oneshot::channel();
         // The receiver may be gone: then the client is as well.
@@ -164,10 +166,27 @@ impl Client {
         }
     }
 
-    /// As [`Client::closed`], for a thread that may block.
+    /// As [`Client::closed`], for a thread that may block. An error of class stop, and the end is still to be told, where that
+    /// thread is the client's own: a processor cannot wait for the end of what calls it.
     pub fn wait(&mut self) -> Result<()> {
-        let Some(ended) = self.ended.take() else { return Ok(()) };
-        ended.blocking_recv().unwrap_or_else(|_| Err(panicked()))
+        if self.is_own_thread() {
+            return Err(Error::stop("the stream thread cannot wait for its own end: wait on another thread"));
+        }
+        self.join();
+        // The thread has said it before it ended, or never will.
+        let ended = self.ended.take().map(|mut ended| ended.try_recv());
+        ended.map_or(Ok(()), |ended| ended.unwrap_or_else(|_| Err(panicked())))
+    }
+
+    fn is_own_thread(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| thread.thread().id() == std::thread::current().id())
+    }
+
+    fn join(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            // What it has to say is in `ended`.
+            let _ = thread.join();
+        }
     }
 }
 
@@ -200,9 +219,9 @@ fn panicked() -> Error {
 impl Drop for Client {
     fn drop(&mut self) {
         self.stop();
-        if let Some(thread) = self.thread.take().filter(|_| !std::thread::panicking()) {
-            // What it has to say, `closed` and `wait` say.
-            let _ = thread.join();
+        // The last handle may go with a processor, on the thread itself, which ends without this.
+        if !std::thread::panicking() && !self.is_own_thread() {
+            self.join();
         }
     }
 }

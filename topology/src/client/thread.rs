@@ -110,9 +110,10 @@ fn prepare<L: Log>(config: Config, parts: Parts<L>) -> Result<Prepared<L>> {
         Some(root) => Some(Arc::new(StateDirectory::open(root, &config.application_id, instance.clone())?)),
         None => None,
     };
-    let topics::Prepared { limits, known } = topics::prepare(&topology, &log, &config)?;
+    let told_to_stop = || stop.load(Ordering::SeqCst);
+    let topics::Prepared { limits, known } = topics::prepare(&topology, &log, &config, &told_to_stop)?;
     // Nobody waits any more: nothing is begun that others would notice.
-    if stop.load(Ordering::SeqCst) {
+    if told_to_stop() {
         return Err(Error::stop("told to stop before it ran"));
     }
     let instance = directory.as_ref().map_or(instance, |directory| directory.instance_id().clone());

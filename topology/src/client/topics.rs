@@ -12,8 +12,8 @@ use crate::watch::Known;
 
 use super::Config;
 
-/// So often a topic is looked for that should be there, and with this pause: three seconds, in which a broker that is behind
-/// has caught up, and somebody who got a name wrong is not yet impatient.
+/// So often a topic is looked for that should be there, and with this pause: three seconds where brokers answer at once, in which
+/// one that is behind has caught up, and somebody who got a name wrong is not yet impatient.
 const LOOK_COUNT: usize = 12;
 const LOOK_PAUSE: Duration = Duration::from_millis(250);
 
@@ -31,7 +31,13 @@ pub(super) struct Prepared {
 }
 
 /// Checks and creates all topics.
-pub(super) fn prepare<L: Log>(topology: &Topology, log: &L, config: &Config) -> Result<Prepared> {
+/// Fails soon where `stop` says that nobody waits for it any more.
+pub(super) fn prepare<L: Log>(
+    topology: &Topology,
+    log: &L,
+    config: &Config,
+    stop: &dyn Fn() -> bool,
+) -> Result<Prepared> {
     let mut missing = Vec::new();
     let mut known = Known::new();
     let wanted = wanted(topology, &config.application_id)?;
@@ -40,7 +46,7 @@ pub(super) fn prepare<L: Log>(topology: &Topology, log: &L, config: &Config) -> 
         match log.describe_topic(topic.name())? {
             Some(found) => know(&mut known, topic, &found)?,
             None if topic.may_create() => missing.push(spec(topic, config.replication_factor)),
-            None => match look_again(log, topic)? {
+            None => match look_again(log, topic, stop)? {
                 Some(found) => know(&mut known, topic, &found)?,
                 None => return Err(Error::stop(format!("there is no topic '{}': create it first", topic.name()))),
             },
@@ -54,7 +60,7 @@ pub(super) fn prepare<L: Log>(topology: &Topology, log: &L, config: &Config) -> 
         // Somebody else may have made it meanwhile, from another plan; and it may have been there all the time, unknown to a
         // broker that was behind.
         let name = topic.name();
-        let found = look_again(log, topic)?
+        let found = look_again(log, topic, stop)?
             .ok_or_else(|| Error::stop(format!("topic '{name}' was made and is not to be seen: start again")))?;
         know(&mut known, topic, &found)?;
     }
@@ -93,8 +99,11 @@ fn know(known: &mut Known, topic: &Topic, found: &TopicDescription) -> Result<()
 }
 
 /// Asks several times for a topic that should be there: a broker that is behind does not know it yet.
-fn look_again<L: Log>(log: &L, topic: &Topic) -> Result<Option<TopicDescription>> {
+fn look_again<L: Log>(log: &L, topic: &Topic, stop: &dyn Fn() -> bool) -> Result<Option<TopicDescription>> {
     for _ in 1..LOOK_COUNT {
+        if stop() {
+            return Err(Error::stop("told to stop before it ran"));
+        }
         match log.describe_topic(topic.name()) {
             Ok(Some(found)) => return Ok(Some(found)),
             Err(error) if error.class() != Class::Retry => return Err(error.into()),

@@ -107,6 +107,32 @@ fn a_reset_is_refused_while_the_group_has_members() {
 }
 
 #[test]
+fn a_directory_that_no_run_has_made_is_not_deleted() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = counted(directory.path());
+    let theirs = directory.path().join("app2").join("letters.txt");
+    std::fs::create_dir(theirs.parent().unwrap()).unwrap();
+    std::fs::write(&theirs, "dear").unwrap();
+    let plan = Plan::look(&counting(), &log, "app2", Some(directory.path())).unwrap();
+    let error = plan.carry_out(&log).unwrap_err().to_string();
+    assert!(error.contains("app2 is no state directory"), "{error}");
+    assert!(theirs.exists());
+}
+
+#[test]
+fn what_a_reset_that_died_has_left_the_next_one_deletes() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = counted(directory.path());
+    let plan = Plan::look(&counting(), &log, "app", Some(directory.path())).unwrap();
+    let stores = directory.path().join("app");
+    // All but the last file.
+    std::fs::remove_dir_all(stores.join("counting_0")).unwrap();
+    std::fs::remove_file(stores.join("instance")).unwrap();
+    plan.carry_out(&log).unwrap();
+    assert!(!stores.exists());
+}
+
+#[test]
 fn a_reset_is_refused_while_the_state_directory_is_in_use() {
     let directory = tempfile::tempdir().unwrap();
     let log = counted(directory.path());

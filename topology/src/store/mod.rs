@@ -40,6 +40,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub use backends::{Bounds, Direction, Visitor};
 pub use budget::{Budget, Options};
 pub use changelog::{Covered, Fingerprint, Incarnation, Meta};
+pub(crate) use directory::{INSTANCE, LOCK};
 pub use directory::{InstanceId, StateDirectory, TaskDirectory};
 pub use error::{Error, Kind, Result};
 pub use folding::Resources;

@@ -176,6 +176,8 @@ impl<L: Log> StreamThread<L> {
             tracing::warn!(%error, "the commit before giving partitions up failed; what was done is done again");
             self.discard_producers();
             self.set_back(|_| true);
+            // That was about this commit, and says nothing of the next failure.
+            self.fencing.is_other_generation = false;
         }
     }
 

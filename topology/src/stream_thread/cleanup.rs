@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::graph::Topology;
 use crate::log::Log;
 use crate::store::{self, StateDirectory};
 
@@ -26,11 +27,17 @@ impl Cleanup {
         Self { away_since_ms: BTreeMap::new(), look_at_ms: now_ms }
     }
 
-    /// Deletes what tasks left behind that are none of `own`. One that is locked is in use, as by a restore that was
-    /// cancelled: it stays.
-    fn look(&mut self, directory: &StateDirectory, own: &[String], now_ms: i64) -> store::Result<()> {
+    /// Deletes what tasks of the topology left behind that are none of `own`. One that is locked is in use, as by a restore that
+    /// was cancelled: it stays. So does what no task of the topology has made: somebody's copy, or the state under a former name.
+    fn look(
+        &mut self,
+        directory: &StateDirectory,
+        topology: &Topology,
+        own: &[String],
+        now_ms: i64,
+    ) -> store::Result<()> {
         let mut away = directory.tasks()?;
-        away.retain(|task| !own.contains(task));
+        away.retain(|task| is_task(topology, task) && !own.contains(task));
         self.away_since_ms.retain(|task, _| away.contains(task));
         for task in away {
             let since_ms = *self.away_since_ms.entry(task.clone()).or_insert(now_ms);
@@ -49,6 +56,12 @@ impl Cleanup {
     }
 }
 
+fn is_task(topology: &Topology, name: &str) -> bool {
+    let Some((sub_topology, number)) = name.rsplit_once('_') else { return false };
+    let is_number = number.parse::<u32>().is_ok_and(|partition| partition.to_string() == number);
+    is_number && topology.sub_topologies.iter().any(|known| known.name == sub_topology)
+}
+
 impl<L: Log> StreamThread<L> {
     /// Looks now and then for directories to delete, while it is known which tasks are this thread's.
     pub(super) fn clean_up(&mut self) {
@@ -60,7 +73,7 @@ impl<L: Log> StreamThread<L> {
         self.cleanup.look_at_ms = now_ms.saturating_add(LOOK_EVERY_MS);
         let own = assigned.iter().map(|task| &task.id).chain(&self.returning).map(ToString::to_string);
         let own: Vec<String> = own.collect();
-        if let Err(error) = self.cleanup.look(directory, &own, now_ms) {
+        if let Err(error) = self.cleanup.look(directory, &self.topology, &own, now_ms) {
             tracing::warn!(%error, "cannot look for the state of tasks that run elsewhere");
         }
     }

@@ -164,7 +164,7 @@ impl<L: Log> StreamThread<L> {
     /// Joins the group. Topics must exist.
     pub fn new(config: Config, parts: Parts<L>) -> Result<Self> {
         let consumer = parts.log.consumer(&config::consumer_options(&config, &parts.instance_id))?;
-        let until_end = config.until_end.then(|| take_ends(&parts.topology, &parts.log)).transpose()?;
+        let until_end = config.until_end.then(|| take_ends(&parts.topology, &parts.log, &*parts.clock)).transpose()?;
         let now_ms = parts.clock.monotonic_ms();
         let slots = make_slots(config::transactional_id(&config, &parts.instance_id), &parts.topology, now_ms);
         let ownership = Ownership::new(&parts.topology, config.group_protocol);
@@ -322,18 +322,18 @@ impl<L: Log> StreamThread<L> {
 }
 
 /// Where a bounded run ends. A log that cannot tell now is asked again, for a while.
-fn take_ends<L: Log>(topology: &Topology, log: &L) -> Result<UntilEnd> {
-    const TRY_COUNT_MAX: u32 = 40;
-    for _ in 1..TRY_COUNT_MAX {
+fn take_ends<L: Log>(topology: &Topology, log: &L, clock: &dyn Clock) -> Result<UntilEnd> {
+    const PATIENCE_MS: i64 = 10_000;
+    let until_ms = clock.monotonic_ms().saturating_add(PATIENCE_MS);
+    loop {
         match UntilEnd::new(topology, log) {
-            Err(error) if error.class() == Class::Retry => {
+            Err(error) if error.class() == Class::Retry && clock.monotonic_ms() < until_ms => {
                 tracing::warn!(%error, "cannot find out where the input ends; trying again");
                 std::thread::sleep(take_over::RETRY_PAUSE);
             }
             taken => return taken,
         }
     }
-    UntilEnd::new(topology, log)
 }
 
 fn close_stores(task: &TaskId, stores: Stores) {

@@ -209,6 +209,23 @@ fn a_partition_of_slow_records_that_never_ends_leaves_time_for_another() {
     assert!(copied.iter().all(|offsets| offsets.len() > 800), "{:?}", copied.iter().map(Vec::len).collect::<Vec<_>>());
 }
 
+#[test]
+fn what_lies_beside_the_tasks_of_the_graph_is_never_cleaned_up() {
+    let (log, directory, clock) = (memory_log(), tempfile::tempdir().unwrap(), ManualClock::new(1_000_000_000));
+    produce(&log, &topics(), 1);
+    let mut instance = Instance::new(&log, Arc::new(clock.clone()), "a", config(Some(directory.path())));
+    turn_until(&mut [&mut instance], |turning| turning[0].thread.state() == State::Running);
+    let own = directory.path().join("app");
+    let others = ["counting_0.bak", "former_0", "counting_00", "counting_", "backup"].map(|name| own.join(name));
+    let moved_away = own.join("counting_7");
+    others.iter().chain([&moved_away]).for_each(|path| std::fs::create_dir_all(path.join("rocksdb")).unwrap());
+    for _ in 0..15 {
+        clock.advance(60_000);
+        instance.thread.run_once().unwrap();
+    }
+    assert!(others.iter().all(|path| path.join("rocksdb").exists()) && !moved_away.exists());
+}
+
 /// Counts in two sub-topologies that have nothing in common, the second with a producer of its own.
 fn side_by_side() -> Topology {
     let builder = Builder::new();

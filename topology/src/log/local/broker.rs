@@ -180,13 +180,8 @@ impl State {
                     let aborted = std::mem::take(&mut place.aborted);
                     *place = Partition { aborted, ..partition };
                 }
-                Row::Aborted { id, aborted } => Arc::make_mut(&mut self.partition_mut(id)?.aborted).push(aborted),
+                Row::Aborted { id, aborted } => Arc::make_mut(&mut self.partition_mut(id)?.aborted).add(aborted),
                 _ => {}
-            }
-        }
-        for topic in self.topics.values_mut() {
-            for partition in &mut topic.partitions {
-                Arc::make_mut(&mut partition.aborted).sort_by_key(|aborted| aborted.last);
             }
         }
         Ok(open)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::log::{Error, Event, Headers, Kind, Offset, OutOfRange, Record, Result, TopicPartition};
 
 use super::batch::{Batch, Cursor};
-use super::partition::{Aborted, is_aborted};
+use super::partition::AbortedStretches;
 use super::storage::{Chunk, PartitionId, Storage};
 
 /// A partition as of the last look.
@@ -17,7 +17,7 @@ pub(crate) struct View {
     /// How far this reader may read.
     pub(crate) limit: Offset,
     /// What to leave out; `None` reads everything.
-    pub(crate) aborted: Option<Arc<Vec<Aborted>>>,
+    pub(crate) aborted: Option<Arc<AbortedStretches>>,
 }
 
 /// A partition being read.
@@ -83,7 +83,7 @@ impl Fetch {
             for chunk in found.chunks {
                 let batch = Batch::parse(&chunk)?;
                 let aborted = self.view.aborted.as_deref();
-                if !aborted.is_some_and(|aborted| is_aborted(aborted, batch.producer_id, batch.base)) {
+                if !aborted.is_some_and(|aborted| aborted.contain(batch.producer_id, batch.base)) {
                     self.chunks.push_back(chunk);
                 }
             }

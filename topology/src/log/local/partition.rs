@@ -1,5 +1,6 @@
 //! What the broker knows of a partition beside its records.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::log::Offset;
@@ -17,8 +18,8 @@ pub(crate) struct Partition {
     pub(crate) end: Offset,
     /// Open transactions with records here: producer id and first offset.
     pub(crate) open: Vec<(i64, Offset)>,
-    /// Aborted transactions that have batches here, by last offset.
-    pub(crate) aborted: Arc<Vec<Aborted>>,
+    /// Aborted transactions that have batches here.
+    pub(crate) aborted: Arc<AbortedStretches>,
     /// Everything below was compacted.
     pub(crate) cleaned_to: Offset,
     /// Bytes of batches below `cleaned_to`.
@@ -48,23 +49,44 @@ impl Partition {
 
     /// Forgets aborted transactions that end below this offset.
     pub(crate) fn forget_aborted_below(&mut self, offset: Offset) -> Vec<Aborted> {
-        if self.aborted.first().is_none_or(|aborted| aborted.last >= offset) {
-            return Vec::new();
+        let gone: Vec<Aborted> = self.aborted.iter().filter(|aborted| aborted.last < offset).collect();
+        if !gone.is_empty() {
+            let aborted = Arc::make_mut(&mut self.aborted);
+            gone.iter().for_each(|stretch| aborted.remove(stretch));
         }
-        let (gone, kept) = self.aborted.iter().partition(|aborted| aborted.last < offset);
-        self.aborted = Arc::new(kept);
         gone
     }
 }
 
-/// Whether a batch of this producer that begins at `base` was aborted.
-pub(crate) fn is_aborted(aborted: &[Aborted], producer_id: i64, base: Offset) -> bool {
-    let from = aborted.partition_point(|aborted| aborted.last < base);
-    aborted
-        .get(from..)
-        .unwrap_or_default()
-        .iter()
-        .any(|aborted| aborted.producer_id == producer_id && aborted.first <= base)
+/// Aborted transactions' stretches of a partition. Those of one producer do not overlap.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct AbortedStretches {
+    /// Producer id and last offset, to the first one.
+    first_by_last: BTreeMap<(i64, Offset), Offset>,
+}
+
+impl AbortedStretches {
+    /// Whether a batch of this producer that begins at `base` was aborted.
+    pub(crate) fn contain(&self, producer_id: i64, base: Offset) -> bool {
+        let mut ends_behind = self.first_by_last.range((producer_id, base)..=(producer_id, Offset::MAX));
+        ends_behind.next().is_some_and(|(_, first)| *first <= base)
+    }
+
+    pub(crate) fn add(&mut self, Aborted { producer_id, first, last }: Aborted) {
+        self.first_by_last.insert((producer_id, last), first);
+    }
+
+    fn remove(&mut self, Aborted { producer_id, last, .. }: &Aborted) {
+        self.first_by_last.remove(&(*producer_id, *last));
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Aborted> {
+        self.first_by_last.iter().map(|((producer_id, last), first)| Aborted {
+            producer_id: *producer_id,
+            first: *first,
+            last: *last,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -73,18 +95,17 @@ mod tests {
 
     #[test]
     fn a_batch_is_aborted_only_within_the_stretch_of_its_own_producer() {
-        let aborted = [
-            Aborted { producer_id: 1, first: 0, last: 4 },
-            Aborted { producer_id: 2, first: 2, last: 6 },
-            Aborted { producer_id: 1, first: 8, last: 9 },
-        ];
-        assert!(is_aborted(&aborted, 1, 0));
-        assert!(is_aborted(&aborted, 2, 5));
-        assert!(is_aborted(&aborted, 1, 8));
-        assert!(!is_aborted(&aborted, 1, 5));
-        assert!(!is_aborted(&aborted, 2, 0));
-        assert!(!is_aborted(&aborted, 3, 3));
-        assert!(!is_aborted(&aborted, 1, 10));
+        let mut aborted = AbortedStretches::default();
+        aborted.add(Aborted { producer_id: 1, first: 0, last: 4 });
+        aborted.add(Aborted { producer_id: 2, first: 2, last: 6 });
+        aborted.add(Aborted { producer_id: 1, first: 8, last: 9 });
+        assert!([(1, 0), (1, 4), (2, 5), (1, 8)].into_iter().all(|(producer, base)| aborted.contain(producer, base)));
+        let others = [(1, 5), (2, 0), (3, 3), (1, 10), (0, 1)];
+        assert!(others.into_iter().all(|(producer, base)| !aborted.contain(producer, base)));
+        let mut partition = Partition { aborted: Arc::new(aborted), ..Partition::default() };
+        let gone = partition.forget_aborted_below(9);
+        assert_eq!(gone.iter().map(|gone| gone.last).collect::<Vec<_>>(), [4, 6]);
+        assert!(partition.aborted.contain(1, 8) && !partition.aborted.contain(1, 0));
     }
 
     #[test]

@@ -262,7 +262,7 @@ impl State {
             partition.end += 1;
             partition.open.retain(|(open, _)| *open != producer_id);
             if step == Step::Abort {
-                Arc::make_mut(&mut partition.aborted).push(aborted);
+                Arc::make_mut(&mut partition.aborted).add(aborted);
                 changes.rows.push(row::aborted(*id, &aborted));
             }
         }

@@ -4,4 +4,5 @@
 pub(in crate::store) mod damage;
 mod state_directory;
 
+pub(crate) use state_directory::{INSTANCE, LOCK};
 pub use state_directory::{InstanceId, StateDirectory, TaskDirectory};

@@ -22,6 +22,11 @@ use crate::file_lock::FileLock;
 use crate::store::error::{Error, Kind, Result};
 use crate::store::is_plain_name;
 
+/// The file that is locked, in the application's directory and in each task's.
+pub(crate) const LOCK: &str = "LOCK";
+/// The file with the instance's id.
+pub(crate) const INSTANCE: &str = "instance";
+
 /// The state of one application on this machine, locked for this process until dropped.
 ///
 /// ```
@@ -61,7 +66,7 @@ impl StateDirectory {
             Ok(Some(instance_id)) => instance_id,
             Ok(None) => make_instance_id(&path, new_instance_id)?,
             Err(error) if error.kind() == Kind::Corruption => {
-                let path = path.join("instance");
+                let path = path.join(INSTANCE);
                 fs::rename(&path, path.with_extension("damaged")).map_err(|error| Error::io("move", &path, &error))?;
                 tracing::warn!("set aside, and a new instance id is made: {error}");
                 make_instance_id(path.parent().unwrap_or(&path), new_instance_id)?
@@ -84,7 +89,7 @@ impl StateDirectory {
                 ),
             )
         };
-        if !path.join("LOCK").exists() {
+        if !path.join(LOCK).exists() {
             return Err(missing());
         }
         let lock = lock_root(root, &path, false)?;
@@ -122,11 +127,11 @@ impl StateDirectory {
         let path = self.path.join(plain("task", task)?);
         if self.may_make {
             make_directory(&path)?;
-        } else if !path.join("LOCK").exists() {
+        } else if !path.join(LOCK).exists() {
             let message = format!("there is no state of task {task} in {}: check both names", self.path.display());
             return Err(Error::new(Kind::Missing, message));
         }
-        let lock = lock(&path.join("LOCK"), self.may_make, |pid| {
+        let lock = lock(&path.join(LOCK), self.may_make, |pid| {
             format!("task {task} in {} is in use{pid}: its stores must be closed there first", self.path.display())
         })?;
         Ok(TaskDirectory { path, may_make: self.may_make, _lock: lock })
@@ -219,7 +224,7 @@ fn make_directory(path: &Path) -> Result<()> {
 }
 
 fn lock_root(root: &Path, path: &Path, may_make: bool) -> Result<FileLock> {
-    lock(&path.join("LOCK"), may_make, |pid| {
+    lock(&path.join(LOCK), may_make, |pid| {
         let root = root.display();
         format!("state directory {root} is in use by another process{pid}: stop it or give another --state-dir")
     })
@@ -246,7 +251,7 @@ fn lock(path: &Path, may_make: bool, in_use: impl FnOnce(&str) -> String) -> Res
 
 /// The id in the file, if there is one.
 fn read_instance_id(directory: &Path) -> Result<Option<InstanceId>> {
-    let path = directory.join("instance");
+    let path = directory.join(INSTANCE);
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -260,7 +265,7 @@ fn read_instance_id(directory: &Path) -> Result<Option<InstanceId>> {
 
 /// Written under another name and renamed, so that the file is whole or not there.
 fn make_instance_id(directory: &Path, new: InstanceId) -> Result<InstanceId> {
-    let path = directory.join("instance");
+    let path = directory.join(INSTANCE);
     write_whole(directory, &path, new.as_str()).map_err(|error| Error::io("write", &path, &error))?;
     Ok(new)
 }

@@ -28,7 +28,7 @@ use crate::log::{Offset, Result};
 
 use super::batch::{Batch, Cursor, NO_HORIZON, RawRecord};
 use super::broker::Broker;
-use super::partition::{Aborted, is_aborted};
+use super::partition::AbortedStretches;
 use super::row;
 use super::storage::{Changes, PartitionId, Storage};
 use slice::Slice;
@@ -57,7 +57,7 @@ pub(crate) struct Job {
     timestamp_ms_max: i64,
     /// See [`Partition::young_until_ms`](super::partition::Partition::young_until_ms).
     young_until_ms: i64,
-    aborted: Arc<Vec<Aborted>>,
+    aborted: Arc<AbortedStretches>,
     latest: FxHashMap<Box<[u8]>, Offset>,
     map_bytes: usize,
     /// Where the map must end, and where it does once `rewriting`.
@@ -207,7 +207,7 @@ impl Job {
             }
             bytes += batch.len();
             self.scan = batch.last.saturating_add(1);
-            if is_aborted(&self.aborted, batch.producer_id, batch.base) {
+            if self.aborted.contain(batch.producer_id, batch.base) {
                 continue;
             }
             let mut cursor = Cursor::start();

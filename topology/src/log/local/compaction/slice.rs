@@ -1,7 +1,7 @@
 //! One slice of a compaction: batches in, batches out.
 
 use super::super::batch::{Batch, Builder, Cursor, NO_HORIZON};
-use super::super::partition::is_aborted;
+
 use super::super::storage::Chunk;
 use super::Job;
 use crate::log::{Offset, Result};
@@ -30,7 +30,7 @@ impl Slice {
     /// Takes a batch in; gives its last offset.
     pub(super) fn take(&mut self, job: &Job, chunk: &Chunk) -> Result<Offset> {
         let batch = Batch::parse(chunk)?;
-        if is_aborted(&job.aborted, batch.producer_id, batch.base) {
+        if job.aborted.contain(batch.producer_id, batch.base) {
             self.removed.push(batch.base);
             return Ok(batch.last);
         }
