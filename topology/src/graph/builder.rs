@@ -176,8 +176,7 @@ impl SubTopology {
     ) -> Stream<K, V> {
         let name = self.drawing.free_name(topics.first().map_or("source", Topic::name));
         let make = instance::make_source::<K, V>(timestamp);
-        let node =
-            self.drawing.add(self.index, Node { name, kind: Kind::Source { topics }, parents: Vec::new(), make });
+        let node = self.drawing.add(self.index, Node { name, kind: Kind::Source { topics }, inputs: Vec::new(), make });
         self.stream(Parent { node, port: 0 })
     }
 

@@ -18,6 +18,7 @@ impl fmt::Display for Topology {
     ///     <-- count
     ///   Store: counts (rocksdb, changelog)
     /// ```
+    /// Inputs of a processor beside its main one stand on lines of their own: `<-- customers [input 2]`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for sub_topology in self.sub_topologies.iter() {
             write!(f, "Sub-topology: {}", sub_topology.name)?;
@@ -62,11 +63,17 @@ fn write_node(f: &mut fmt::Formatter<'_>, sub: &SubTopologySpec, index: usize, n
     if !children.is_empty() {
         writeln!(f, "    --> {}", children.join(", "))?;
     }
-    let parents: Vec<&str> = node.parents.iter().map(|parent| sub.nodes[parent.node].name.as_str()).collect();
-    if !parents.is_empty() {
-        writeln!(f, "    <-- {}", parents.join(", "))?;
+    for (input, parents) in node.inputs.iter().enumerate() {
+        let names: Vec<&str> = parents.iter().map(|parent| sub.nodes[parent.node].name.as_str()).collect();
+        let label = input_label(input).map(|label| format!(" [{label}]")).unwrap_or_default();
+        writeln!(f, "    <-- {}{label}", names.join(", "))?;
     }
     Ok(())
+}
+
+/// What an input is called beside the main one.
+fn input_label(input: usize) -> Option<String> {
+    (input > 0).then(|| format!("input {}", input + 1))
 }
 
 struct EdgeView<'a> {
@@ -74,19 +81,24 @@ struct EdgeView<'a> {
     to: usize,
     /// Name of the side output, if it is one.
     output: Option<&'a str>,
+    /// Which of the inputs it leads to; 0 is the main one.
+    input: usize,
 }
 
 fn edges(sub: &SubTopologySpec) -> impl Iterator<Item = EdgeView<'_>> {
-    let into = sub.nodes.iter().enumerate().flat_map(|(to, node)| node.parents.iter().map(move |parent| (to, parent)));
-    into.filter_map(|(to, parent)| {
-        let output = match &sub.nodes.get(parent.node)?.kind {
-            Kind::Processor { outputs, .. } if parent.port > 0 => {
-                outputs.get(parent.port - 1).map(|output| output.name.as_str())
-            }
-            _ => None,
-        };
-        Some(EdgeView { from: parent.node, to, output })
-    })
+    let inputs = |to: usize| sub.nodes[to].inputs.iter().enumerate().map(move |(input, parents)| (to, input, parents));
+    let into = (0..sub.nodes.len()).flat_map(inputs);
+    into.flat_map(|(to, input, parents)| parents.iter().map(move |parent| (to, input, *parent))).filter_map(
+        |(to, input, parent)| {
+            let output = match &sub.nodes.get(parent.node)?.kind {
+                Kind::Processor { outputs, .. } if parent.port > 0 => {
+                    outputs.get(parent.port - 1).map(|output| output.name.as_str())
+                }
+                _ => None,
+            };
+            Some(EdgeView { from: parent.node, to, output, input })
+        },
+    )
 }
 
 impl Topology {
@@ -107,7 +119,10 @@ impl Topology {
             }
             dot += "  }\n";
             for edge in edges(sub) {
-                let label = edge.output.map(|name| format!(" [label=\"{name}\"]")).unwrap_or_default();
+                let labels: Vec<String> =
+                    edge.output.map(str::to_owned).into_iter().chain(input_label(edge.input)).collect();
+                let label =
+                    if labels.is_empty() { String::new() } else { format!(" [label=\"{}\"]", labels.join(", ")) };
                 dot += &format!("  \"{}\" -> \"{}\"{label};\n", sub.nodes[edge.from].name, sub.nodes[edge.to].name);
             }
             for node in &sub.nodes {

@@ -9,8 +9,8 @@ use std::marker::PhantomData;
 use crate::codec::{Codec, Data};
 use crate::error::{Class, Error, Result};
 use crate::processor::{
-    self, Edge, Lifecycle, Port, Processor, ProcessorNode, Route, SinkNode, SinkTopic, Source, SourceNode, Target,
-    Timestamp,
+    self, Context, Edge, FurtherInput, Lifecycle, Port, Processor, ProcessorNode, Record, Route, SinkNode, SinkTopic,
+    Source, SourceNode, Target, Timestamp,
 };
 use crate::store::{KeyValueStore, Options, Resources, Stores};
 
@@ -34,9 +34,9 @@ pub(crate) type Make = Box<dyn Fn(&Wiring<'_>) -> Result<Made> + Send + Sync>;
 /// A node, and how it is to be reached.
 pub(crate) enum Made {
     Source(Box<dyn Source>),
-    /// `edge` holds an `Edge<K, V>` of the node's own types.
+    /// `edges` holds for each of its inputs an `Edge<K, V>` of that input's types.
     Processor {
-        edge: Box<dyn Any>,
+        edges: Vec<Box<dyn Any>>,
         lifecycle: Rc<RefCell<dyn Lifecycle>>,
     },
     Sink {
@@ -50,8 +50,8 @@ pub struct Wiring<'a> {
     node: usize,
     stores: &'a Rc<RefCell<Stores>>,
     sink_topics: &'a [String],
-    /// For each node already made: its edge.
-    edges: &'a [Option<Box<dyn Any>>],
+    /// For each node already made: the edges to its inputs.
+    edges: &'a [Vec<Box<dyn Any>>],
 }
 
 impl Wiring<'_> {
@@ -77,16 +77,18 @@ impl Wiring<'_> {
 
     fn children<K: Data + ?Sized, V: Data + ?Sized>(&self, port: usize) -> Result<Vec<Edge<K, V>>> {
         let mut children = Vec::new();
-        for (node, edge) in self.spec.nodes.iter().zip(self.edges) {
-            if !node.parents.contains(&Parent { node: self.node, port }) {
-                continue;
+        for (node, edges) in self.spec.nodes.iter().zip(self.edges) {
+            let reading = |(input, parents): (usize, &Vec<Parent>)| {
+                parents.contains(&Parent { node: self.node, port }).then(|| edges.get(input))
+            };
+            for edge in node.inputs.iter().enumerate().filter_map(reading) {
+                let edge = edge.and_then(|edge| edge.downcast_ref::<Edge<K, V>>());
+                let edge = edge.ok_or_else(|| {
+                    let parent = &self.spec.nodes[self.node].name;
+                    Error::stop(format!("node '{}' does not take what '{parent}' gives: other types", node.name))
+                })?;
+                children.push(Rc::clone(edge));
             }
-            let edge = edge.as_ref().and_then(|edge| edge.downcast_ref::<Edge<K, V>>());
-            let edge = edge.ok_or_else(|| {
-                let parent = &self.spec.nodes[self.node].name;
-                Error::stop(format!("node '{}' does not take what '{parent}' gives: other types", node.name))
-            })?;
-            children.push(Rc::clone(edge));
         }
         Ok(children)
     }
@@ -97,7 +99,7 @@ impl Topology {
     pub fn instantiate(&self, sub_topology: usize, stores: &Rc<RefCell<Stores>>) -> Result<Instance> {
         let spec = &self.sub_topologies[sub_topology];
         let sink_topics = spec.sink_topics();
-        let mut edges: Vec<Option<Box<dyn Any>>> = spec.nodes.iter().map(|_| None).collect();
+        let mut edges: Vec<Vec<Box<dyn Any>>> = spec.nodes.iter().map(|_| Vec::new()).collect();
         let mut sources = Vec::new();
         let mut processors = Vec::new();
         // A node is always drawn after its parent.
@@ -105,9 +107,9 @@ impl Topology {
             let wiring = Wiring { spec, node: index, stores, sink_topics: &sink_topics, edges: &edges };
             match (node.make)(&wiring)? {
                 Made::Source(made) => sources.push(made),
-                Made::Sink { edge } => edges[index] = Some(edge),
-                Made::Processor { edge, lifecycle } => {
-                    edges[index] = Some(edge);
+                Made::Sink { edge } => edges[index] = vec![edge],
+                Made::Processor { edges: made, lifecycle } => {
+                    edges[index] = made;
                     processors.push((index, lifecycle));
                 }
             }
@@ -153,10 +155,32 @@ pub(super) fn make_sink<K: Codec + ?Sized, V: Codec + ?Sized, R: Route<K, V> + C
     })
 }
 
+/// Makes a node's edge for one of its further inputs.
+pub(super) type MakeInput<Q> = Box<dyn Fn(&Rc<RefCell<ProcessorNode<Q>>>) -> Box<dyn Any> + Send + Sync>;
+
+/// An input of a processor beside its main one, with what the processor does with its runs of records.
+pub(super) fn make_input<Q, K, V, F>(process: F) -> MakeInput<Q>
+where
+    Q: Processor,
+    K: Data + ?Sized,
+    V: Data + ?Sized,
+    F: FnMut(&mut Q, &[Record<'_, K, V>], &mut Context<'_, Q::KeyOut, Q::ValueOut>) -> processor::Result
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+{
+    Box::new(move |node| {
+        let edge: Edge<K, V> = Rc::new(RefCell::new(FurtherInput::new(Rc::clone(node), process.clone())));
+        Box::new(edge)
+    })
+}
+
 pub(super) fn make_processor<P: Parts, Q: Processor>(
     parts: P,
     supplier: impl Fn(P::Handles) -> processor::Result<Q> + Send + Sync + 'static,
     is_plain: bool,
+    further: Vec<MakeInput<Q>>,
 ) -> Make {
     Box::new(move |wiring| {
         let node = wiring.node;
@@ -167,7 +191,9 @@ pub(super) fn make_processor<P: Parts, Q: Processor>(
         let reader_takes_runs = processor::reader_takes_runs(&children);
         let made = ProcessorNode { name, processor, node, is_plain, reader_takes_runs, children };
         let made = Rc::new(RefCell::new(made));
-        let edge: Edge<Q::Key, Q::Value> = Rc::clone(&made) as Edge<Q::Key, Q::Value>;
-        Ok(Made::Processor { edge: Box::new(edge), lifecycle: made })
+        let main: Edge<Q::Key, Q::Value> = Rc::clone(&made) as Edge<Q::Key, Q::Value>;
+        let further = further.iter().map(|make| make(&made));
+        let edges = std::iter::once(Box::new(main) as Box<dyn Any>).chain(further).collect();
+        Ok(Made::Processor { edges, lifecycle: made })
     })
 }

@@ -4,6 +4,8 @@
 //! builder             sub-topologies, sources
 //! stream              what can be done with a stream: filter, map, count, sink, ...
 //! processor_builder   a processor being connected
+//! input_ports         a processor's inputs beside its main one, of other types
+//! functions           a processor made of functions
 //! sink                sinks that were drawn
 //! hand_over           the stores and side outputs that a processor is given, as types
 //! store               stores and side outputs, as they are declared
@@ -30,7 +32,9 @@ mod builder;
 mod check;
 mod describe;
 mod drawing;
+mod functions;
 mod hand_over;
+mod input_ports;
 mod instance;
 mod processor_builder;
 mod sink;
@@ -39,6 +43,8 @@ mod stream;
 mod topic;
 
 pub use builder::{Builder, SubTopology};
+pub use functions::Functions;
+pub use input_ports::WithInputs;
 pub use instance::Instance;
 pub use processor_builder::ProcessorBuilder;
 pub use sink::Sink;
@@ -80,9 +86,16 @@ pub(crate) struct OutputTopics {
 pub(crate) struct Node {
     pub(crate) name: String,
     pub(crate) kind: Kind,
-    /// The nodes and the ports that it reads from; none for a source.
-    pub(crate) parents: Vec<Parent>,
+    /// For each of its inputs, the main one first: the nodes and the ports that it reads from. A source has none.
+    pub(crate) inputs: Vec<Vec<Parent>>,
     pub(crate) make: instance::Make,
+}
+
+impl Node {
+    /// The nodes and the ports that it reads from, those of its main input first.
+    pub(crate) fn parents(&self) -> impl Iterator<Item = Parent> {
+        self.inputs.iter().flatten().copied()
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -3,15 +3,17 @@
 use std::marker::PhantomData;
 
 use crate::codec::{Codec, Data};
-use crate::processor::{self, Context, FromFn, Processor, Record};
+use crate::processor::{self, Processor};
 
 use super::drawing::Drawing;
 use super::hand_over::{Append, Part, Parts};
+use super::input_ports::InputPort;
 use super::stream::Stream;
 use super::{Kind, Node, Output, OutputName, Parent, Store, instance};
 
 /// A processor being connected. What it is given is part of the type, and is handed over when it is made: what was not given
-/// does not compile. [`ProcessorBuilder::supply`] or [`ProcessorBuilder::process_fn`] finishes it.
+/// does not compile. [`ProcessorBuilder::supply`] or [`ProcessorBuilder::process_fn`] finishes it;
+/// [`ProcessorBuilder::with_input`] and [`ProcessorBuilder::functions`] lead to more.
 ///
 /// ```
 /// use topology::graph::{Builder, Store};
@@ -123,7 +125,7 @@ impl<K: Data + ?Sized, V: Data + ?Sized, P: Parts> ProcessorBuilder<K, V, P> {
     where
         Q: Processor<Key = K, Value = V>,
     {
-        self.finish(false, move |handles| Ok(supplier(handles)))
+        self.finish(false, Vec::new(), move |handles| Ok(supplier(handles)))
     }
 
     /// As [`ProcessorBuilder::supply`], of a supplier that can fail.
@@ -134,20 +136,7 @@ impl<K: Data + ?Sized, V: Data + ?Sized, P: Parts> ProcessorBuilder<K, V, P> {
     where
         Q: Processor<Key = K, Value = V>,
     {
-        self.finish(false, supplier)
-    }
-
-    /// Finishes the processor with a function of a record, of what was handed over, and of a context. What it captures each
-    /// task begins with anew, as with a processor's fields.
-    pub fn process_fn<K2: Data + ?Sized, V2: Data + ?Sized>(
-        self,
-        process: impl FnMut(&Record<'_, K, V>, &mut P::Handles, &mut Context<'_, K2, V2>) -> processor::Result
-        + Clone
-        + Send
-        + Sync
-        + 'static,
-    ) -> Stream<K2, V2> {
-        self.supply(move |handles| FromFn::new(handles, process.clone()))
+        self.finish(false, Vec::new(), supplier)
     }
 
     /// As [`ProcessorBuilder::supply`], of a processor that suspends nothing and looks at no time.
@@ -158,7 +147,7 @@ impl<K: Data + ?Sized, V: Data + ?Sized, P: Parts> ProcessorBuilder<K, V, P> {
     where
         Q: Processor<Key = K, Value = V>,
     {
-        self.finish(true, move |handles| Ok(supplier(handles)))
+        self.finish(true, Vec::new(), move |handles| Ok(supplier(handles)))
     }
 
     fn declare<SK: ?Sized, SV: ?Sized>(&mut self, store: &Store<SK, SV>) {
@@ -175,18 +164,28 @@ impl<K: Data + ?Sized, V: Data + ?Sized, P: Parts> ProcessorBuilder<K, V, P> {
         ProcessorBuilder { drawing, sub_topology, parents, name, has_own_name, stores, outputs, parts, types }
     }
 
-    fn finish<Q>(
+    /// Where a stream comes out that the processor shall read beside its own.
+    pub(super) fn parents_in<K2: Data + ?Sized, V2: Data + ?Sized>(&self, stream: &Stream<K2, V2>) -> Vec<Parent> {
+        let what = format!("an input of processor '{}'", self.name);
+        stream.parents_in(&self.drawing, self.sub_topology, &what)
+    }
+
+    pub(super) fn finish<Q>(
         self,
         is_plain: bool,
+        further: Vec<InputPort<Q>>,
         supplier: impl Fn(P::Handles) -> processor::Result<Q> + Send + Sync + 'static,
     ) -> Stream<Q::KeyOut, Q::ValueOut>
     where
         Q: Processor<Key = K, Value = V>,
     {
         let Self { drawing, sub_topology, parents, name, has_own_name, stores, outputs, parts, .. } = self;
-        let make = instance::make_processor(parts, supplier, is_plain);
+        let (further, makes): (Vec<_>, Vec<_>) =
+            further.into_iter().map(|InputPort { parents, make }| (parents, make)).unzip();
+        let inputs = std::iter::once(parents).chain(further).collect();
+        let make = instance::make_processor(parts, supplier, is_plain, makes);
         let kind = Kind::Processor { stores, outputs, has_own_name };
-        let node = drawing.add(sub_topology, Node { name, kind, parents, make });
+        let node = drawing.add(sub_topology, Node { name, kind, inputs, make });
         Stream::of(drawing, sub_topology, vec![Parent { node, port: 0 }])
     }
 }

@@ -29,7 +29,7 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized, R: Route<K, V> + Clone> Sink<K, V, R>
     ) -> Self {
         let (name, make) = (drawing.free_name(name), instance::make_sink::<K, V, R>(route.clone()));
         let kind = Kind::Sink { topics, is_partitioned: false };
-        let node = drawing.add(sub_topology, Node { name, kind, parents, make });
+        let node = drawing.add(sub_topology, Node { name, kind, inputs: vec![parents], make });
         Self { drawing, sub_topology, node, route, types: PhantomData }
     }
 

@@ -165,11 +165,8 @@ impl<K: Data + ?Sized, V: Data + ?Sized> Stream<K, V> {
     #[must_use]
     pub fn merge(&self, other: &Stream<K, V>) -> Stream<K, V> {
         let mut merged = self.clone();
-        if let Some(mistake) = other.misplaced(&self.drawing, self.sub_topology, "a merged stream") {
-            self.drawing.mistake(mistake);
-        } else {
-            merged.parents.extend(other.parents.iter().filter(|parent| !self.parents.contains(parent)));
-        }
+        let others = other.parents_in(&self.drawing, self.sub_topology, "a merged stream");
+        merged.parents.extend(others.iter().filter(|parent| !self.parents.contains(parent)));
         merged
     }
 
@@ -296,6 +293,17 @@ impl<K: Data + ?Sized, V: Data + ?Sized> Stream<K, V> {
         self.builder(name, false).supply_plain(move |()| make())
     }
 
+    /// Where it comes out, for a node of this sub-topology; a mistake where it is of another.
+    pub(super) fn parents_in(&self, drawing: &Drawing, sub_topology: usize, what: &str) -> Vec<Parent> {
+        match self.misplaced(drawing, sub_topology, what) {
+            None => self.parents.clone(),
+            Some(mistake) => {
+                drawing.mistake(mistake);
+                Vec::new()
+            }
+        }
+    }
+
     fn misplaced(&self, drawing: &Drawing, sub_topology: usize, what: &str) -> Option<String> {
         if !self.drawing.is(drawing) {
             return Some(format!("{what} is of another builder: draw one graph with one builder"));
@@ -310,7 +318,7 @@ impl<K: Data + ?Sized, V: Data + ?Sized> Stream<K, V> {
 /// The name that operations on a node's stream begin with: that of the last source or processor before it that has a name of its
 /// own.
 fn origin<'n>(nodes: &'n [Node], node: &'n Node) -> &'n str {
-    let parent = node.parents.first().and_then(|parent| nodes.get(parent.node));
+    let parent = node.parents().next().and_then(|parent| nodes.get(parent.node));
     match (&node.kind, parent) {
         (Kind::Processor { has_own_name: false, .. }, Some(parent)) => origin(nodes, parent),
         _ => &node.name,

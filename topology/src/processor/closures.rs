@@ -3,8 +3,7 @@
 //! ```text
 //! Map, Filter, FlatMap, ForEach   functions of a record alone: take a run and hand on a run
 //! Aggregate                       a store's value for each key: takes a run, one lookup per record
-//! FromFn                          a function with stores and a context: record by record
-//! ```
+//! //! ```
 //! All are compiled into their node: within a run no function is called through a pointer.
 
 use std::marker::PhantomData;
@@ -251,7 +250,7 @@ where
     fn process_batch(&mut self, records: &[Record<'_, K, V>], context: &mut Context<'_, K, A>) -> Result {
         if !context.reader_takes_runs() {
             // A reader may suspend: what lies behind must not be written then.
-            return one_by_one(self, records, context);
+            return one_by_one(records, context, |record, context| self.process(record, context));
         }
         let mut out = Vec::with_capacity(records.len());
         for record in records {
@@ -259,37 +258,5 @@ where
             out.extend(self.fold(record)?);
         }
         if out.is_empty() { Ok(()) } else { context.forward_batch(&out) }
-    }
-}
-
-/// A function with what was handed over to it.
-pub(crate) struct FromFn<F, H, K: ?Sized, V: ?Sized, K2: ?Sized, V2: ?Sized> {
-    process: F,
-    handles: H,
-    types: Types<K, V, K2, V2>,
-}
-
-impl<F, H, K: ?Sized, V: ?Sized, K2: ?Sized, V2: ?Sized> FromFn<F, H, K, V, K2, V2> {
-    pub(crate) fn new(handles: H, process: F) -> Self {
-        Self { process, handles, types: PhantomData }
-    }
-}
-
-impl<F, H, K, V, K2, V2> Processor for FromFn<F, H, K, V, K2, V2>
-where
-    F: FnMut(&Record<'_, K, V>, &mut H, &mut Context<'_, K2, V2>) -> Result + 'static,
-    H: 'static,
-    K: Data + ?Sized,
-    V: Data + ?Sized,
-    K2: Data + ?Sized,
-    V2: Data + ?Sized,
-{
-    type Key = K;
-    type Value = V;
-    type KeyOut = K2;
-    type ValueOut = V2;
-
-    fn process(&mut self, record: &Record<'_, K, V>, context: &mut Context<'_, K2, V2>) -> Result {
-        (self.process)(record, &mut self.handles, context)
     }
 }

@@ -8,7 +8,8 @@
 //! beginning   where an input begins
 //! stream_time the highest event time of an input, as of its offsets
 //! context     what a processor may do besides writing to its stores
-//! closures    processors made from functions
+//! closures    processors made from a function of a record
+//! functions   processors made from functions with stores and a context
 //! runtime     one task's side of all contexts: outputs, stream time, holds
 //! schedule    when processors are punctuated
 //! outputs     records to produce, in one arena
@@ -20,6 +21,7 @@
 //! limits      what topics take
 //! sink        encodes records for the topic and partition that they belong to
 //! node        sources and processors as they run, connected by typed edges
+//! further_input   inputs of a processor beside its main one
 //! ```
 //! May use `codec`, `error`, `log` (record types) and `store`. Pure: time comes in through [`Runtime`].
 
@@ -28,6 +30,8 @@ mod closures;
 mod context;
 mod dead_letter;
 mod failure;
+mod functions;
+mod further_input;
 mod handlers;
 mod input;
 mod interleaving;
@@ -46,7 +50,7 @@ mod vouch;
 
 pub use beginning::InputRange;
 pub use closures::Emit;
-pub(crate) use closures::{Aggregate, Filter, FlatMap, ForEach, FromFn, Map};
+pub(crate) use closures::{Aggregate, Filter, FlatMap, ForEach, Map};
 pub use context::{Context, Port};
 pub use dead_letter::{
     DeadLetter, HEADER_OFFSET, HEADER_PARTITION, HEADER_REASON, HEADER_SHA256, HEADER_SIZE_BYTES, HEADER_TARGET,
@@ -54,6 +58,8 @@ pub use dead_letter::{
 };
 pub(crate) use failure::named_after;
 pub use failure::{BoxError, Classify, Result};
+pub(crate) use functions::{FromFunctions, Hook, Punctuate};
+pub(crate) use further_input::FurtherInput;
 pub use handlers::{Handlers, Losses, ProcessingError, ProductionError, Reaction};
 pub use input::InputOptions;
 pub use limits::Limits;
@@ -195,7 +201,7 @@ pub trait Processor: 'static {
         records: &[Record<'_, Self::Key, Self::Value>],
         context: &mut Context<'_, Self::KeyOut, Self::ValueOut>,
     ) -> Result {
-        one_by_one(self, records, context)
+        one_by_one(records, context, |record, context| self.process(record, context))
     }
 
     /// A punctuation scheduled with [`Context::schedule`] is due.
@@ -225,17 +231,23 @@ pub trait Processor: 'static {
 }
 
 /// A run as if each record had come alone, up to one that will be delivered again because the task was suspended.
-fn one_by_one<P: Processor + ?Sized>(
-    processor: &mut P,
-    records: &[Record<'_, P::Key, P::Value>],
-    context: &mut Context<'_, P::KeyOut, P::ValueOut>,
-) -> Result {
+pub(crate) fn one_by_one<K, V, K2, V2>(
+    records: &[Record<'_, K, V>],
+    context: &mut Context<'_, K2, V2>,
+    mut process: impl FnMut(&Record<'_, K, V>, &mut Context<'_, K2, V2>) -> Result,
+) -> Result
+where
+    K: Data + ?Sized,
+    V: Data + ?Sized,
+    K2: Data + ?Sized,
+    V2: Data + ?Sized,
+{
     for (index, record) in records.iter().enumerate() {
         if index > 0 && context.comes_again(record.position()) {
             break;
         }
         context.observe(record);
-        processor.process(record, context)?;
+        process(record, context)?;
     }
     Ok(())
 }

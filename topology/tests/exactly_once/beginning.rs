@@ -3,7 +3,7 @@
 use topology::client::Config;
 use topology::graph::{Builder, Store, Topic, Topology};
 use topology::log::{Log, TopicPartition};
-use topology::processor::{self, Context, Position, Processor, Record};
+use topology::processor::{self, Context, Position, Record};
 use topology::store::KeyValueStore;
 use topology::test_driver::TestDriver;
 
@@ -12,70 +12,56 @@ use crate::fault_log::{Fault, FaultLog, Script};
 use crate::stages::commit_offset;
 use crate::{config, memory_log, run_until_end, topics};
 
-/// Commits three steps of its own, then takes one record between two commits: each is delivered once more, and taken then.
-struct Careful {
-    state: KeyValueStore<i64, i64>,
-    waits: bool,
-}
-
 /// Key in the state: the next offset to take. The steps have the keys 0 to 2.
 const NEXT: i64 = 100;
 
-impl Careful {
-    fn step(&mut self, context: &mut Context<'_, [u8], i64>) -> processor::Result<bool> {
-        for step in 0..3 {
-            if self.state.get(&step)?.is_none() {
-                self.state.put(&step, &1)?;
-                let value = Some(-1 - step);
-                context.forward(Record::new(None, 0, None, value))?;
-                context.request_commit();
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-}
-
-impl Processor for Careful {
-    type Key = [u8];
-    type Value = [u8];
-    type KeyOut = [u8];
-    type ValueOut = i64;
-
-    fn init(&mut self, context: &mut Context<'_, [u8], i64>) -> processor::Result {
-        context.begin_at(Position::new(0, self.state.get(&NEXT)?.unwrap_or(0)))?;
-        if self.step(context)? {
-            context.suspend_from(context.next_position(0));
-        }
-        Ok(())
-    }
-
-    fn process(&mut self, record: &Record<'_, [u8], [u8]>, context: &mut Context<'_, [u8], i64>) -> processor::Result {
-        self.waits = !self.waits;
-        if self.waits {
-            // Nothing is to be committed, and yet there is a commit.
-            context.suspend_from(record.position());
+/// Whether one of three steps was left to write; a commit comes behind each.
+fn step(state: &KeyValueStore<i64, i64>, context: &mut Context<'_, [u8], i64>) -> processor::Result<bool> {
+    for step in 0..3 {
+        if state.get(&step)?.is_none() {
+            state.put(&step, &1)?;
+            let value = Some(-1 - step);
+            context.forward(Record::new(None, 0, None, value))?;
             context.request_commit();
-            return Ok(());
+            return Ok(true);
         }
-        self.state.put(&NEXT, &(record.offset + 1))?;
-        context.forward(record.with(record.key, Some(record.offset)))
     }
-
-    fn committed(&mut self, context: &mut Context<'_, [u8], i64>) -> processor::Result {
-        if context.is_suspended() && !self.step(context)? {
-            context.resume();
-        }
-        Ok(())
-    }
+    Ok(false)
 }
 
+/// Commits three steps of its own, then takes one record between two commits: each is delivered once more, and taken then.
 fn careful() -> Topology {
     let builder = Builder::new();
     let input = builder.sub_topology("sub").source::<[u8], [u8]>(topics().input);
-    let state = Store::rocksdb("state");
-    let careful = input.processor("careful").with_store(&state).supply(|state| Careful { state, waits: false });
-    careful.sink(Topic::new(topics().output).partitions(1));
+    let mut waits = false;
+    input
+        .with_store(&Store::rocksdb("state"))
+        .functions()
+        .init(|state, context| {
+            context.begin_at(Position::new(0, state.get(&NEXT)?.unwrap_or(0)))?;
+            if step(state, context)? {
+                context.suspend_from(context.next_position(0));
+            }
+            Ok(())
+        })
+        .committed(|state, context| {
+            if context.is_suspended() && !step(state, context)? {
+                context.resume();
+            }
+            Ok(())
+        })
+        .process(move |record, state, context| {
+            waits = !waits;
+            if waits {
+                // Nothing is to be committed, and yet there is a commit.
+                context.suspend_from(record.position());
+                context.request_commit();
+                return Ok(());
+            }
+            state.put(&NEXT, &(record.offset + 1))?;
+            context.forward(record.with(record.key, Some(record.offset)))
+        })
+        .sink(Topic::new(topics().output).partitions(1));
     builder.build().unwrap()
 }
 

@@ -10,7 +10,7 @@ use topology::client::{Client, Config};
 use topology::clock::ManualClock;
 use topology::graph::{Builder, Topic, Topology};
 use topology::log::{Kind, Log};
-use topology::processor::{self, Context, Processor, Record};
+use topology::processor::Record;
 
 use crate::counting::{Topics, produce, read, topology};
 use crate::fault_log::{Call, Fault, FaultLog, Script};
@@ -18,27 +18,13 @@ use crate::steps::{Instance, turn_until};
 use crate::{config, memory_log, run_until_end, topics, until, wait};
 
 /// Sends something whenever it hears of a commit: a transaction is always open.
-struct Echo;
-
-impl Processor for Echo {
-    type Key = [u8];
-    type Value = [u8];
-    type KeyOut = [u8];
-    type ValueOut = i64;
-
-    fn process(&mut self, record: &Record<'_, [u8], [u8]>, context: &mut Context<'_, [u8], i64>) -> processor::Result {
-        context.forward(record.with(record.key, Some(record.offset)))
-    }
-
-    fn committed(&mut self, context: &mut Context<'_, [u8], i64>) -> processor::Result {
-        context.forward(Record::new(None, 0, None, Some(-1)))
-    }
-}
-
 fn echoing(topics: &Topics) -> Topology {
     let builder = Builder::new();
     let input = builder.sub_topology("echoing").source::<[u8], [u8]>(topics.input.as_str());
-    input.processor("echo").supply(|()| Echo).sink(Topic::new(&topics.output).partitions(1));
+    let functions = input.processor("echo").functions::<[u8], i64>();
+    let echo = functions.committed(|(), context| context.forward(Record::new(None, 0, None, Some(-1))));
+    let output = echo.process(|record, (), context| context.forward(record.with(record.key, Some(record.offset))));
+    output.sink(Topic::new(&topics.output).partitions(1));
     builder.build().unwrap()
 }
 

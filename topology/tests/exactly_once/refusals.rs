@@ -2,9 +2,9 @@
 
 use topology::graph::{Builder, Topic, Topology};
 use topology::log::{Kind, Log};
-use topology::processor::{self, Context, Position, Processor, Record};
+use topology::processor::Position;
 
-use crate::counting::{Topics, assert_exact, produce, read, topology};
+use crate::counting::{assert_exact, produce, read, topology};
 use crate::fault_log::{Call, FaultLog, Script};
 use crate::{config, memory_log, run_until_end, topics, wait};
 
@@ -63,11 +63,7 @@ fn a_topic_that_is_not_to_be_seen_when_a_client_starts_is_looked_for_again() {
 
 /// Copies an input that somebody else makes.
 fn copying() -> Topology {
-    let builder = Builder::new();
-    let input = builder.sub_topology("copying").source::<[u8], [u8]>(Topic::new(topics().input).must_exist());
-    let output = input.processor("pausing").supply(|()| Pausing::default());
-    output.sink(Topic::new(topics().output).partitions(1));
-    builder.build().unwrap()
+    pausing(Topic::new(topics().input).must_exist())
 }
 
 #[test]
@@ -92,44 +88,30 @@ fn a_record_that_its_topic_does_not_take_stops_with_what_to_change() {
     assert!(read(&log, &topics().output).is_empty());
 }
 
-/// Of each ten records goes back over two, once, and takes no input before that is committed.
-#[derive(Default)]
-struct Pausing {
-    went_back: bool,
-}
-
-impl Processor for Pausing {
-    type Key = [u8];
-    type Value = [u8];
-    type KeyOut = [u8];
-    type ValueOut = i64;
-
-    fn process(&mut self, record: &Record<'_, [u8], [u8]>, context: &mut Context<'_, [u8], i64>) -> processor::Result {
+/// Copies. Of each ten records it goes back over two, once, and takes no input before that is committed.
+fn pausing(input: Topic) -> Topology {
+    let builder = Builder::new();
+    let input = builder.sub_topology("copying").source::<[u8], [u8]>(input);
+    let mut went_back = false;
+    let functions = input.processor("pausing").functions::<[u8], i64>().committed(|(), context| {
+        context.resume();
+        Ok(())
+    });
+    let output = functions.process(move |record, (), context| {
         match record.offset % 10 {
-            7 if !self.went_back => return Ok(()),
-            8 if !self.went_back => {
-                self.went_back = true;
+            7 if !went_back => return Ok(()),
+            8 if !went_back => {
+                went_back = true;
                 context.suspend_from(Position::new(0, record.offset - 1));
                 context.request_commit();
                 return Ok(());
             }
-            9 => self.went_back = false,
+            9 => went_back = false,
             _ => {}
         }
         context.forward(record.with(record.key, Some(record.offset)))
-    }
-
-    fn committed(&mut self, context: &mut Context<'_, [u8], i64>) -> processor::Result {
-        context.resume();
-        Ok(())
-    }
-}
-
-fn pausing(topics: &Topics) -> Topology {
-    let builder = Builder::new();
-    let input = builder.sub_topology("copying").source::<[u8], [u8]>(topics.input.as_str());
-    let output = input.processor("pausing").supply(|()| Pausing::default());
-    output.sink(Topic::new(&topics.output).partitions(1));
+    });
+    output.sink(Topic::new(topics().output).partitions(1));
     builder.build().unwrap()
 }
 
@@ -143,7 +125,7 @@ fn a_failed_seek_of_a_task_that_goes_back_skips_nothing() {
     // The two records that it goes back over come one by one, so the first has to be fetched again.
     let config = topology::client::Config { batch_records: 1, commit_interval_ms: 10_000, ..config(None) };
     let config = topology::client::Config { transaction_timeout_ms: 20_000, ..config };
-    run_until_end(&pausing(&topics()), FaultLog::new(log.clone(), &script), config).unwrap();
+    run_until_end(&pausing(topics().input.into()), FaultLog::new(log.clone(), &script), config).unwrap();
     assert_eq!((script.refused_count(), script.seek_count()), (4, 1 + 10 + 4));
     let taken: Vec<i64> =
         read(&log, &topics().output).iter().map(|(_, _, at)| i64::from_be_bytes(at[..].try_into().unwrap())).collect();

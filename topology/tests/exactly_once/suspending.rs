@@ -2,7 +2,6 @@
 
 use topology::client::Config;
 use topology::graph::{Builder, Topology};
-use topology::processor::{Context, Processor, Record, Result};
 
 use crate::counting::{produce, read};
 use crate::fault_log::{Fault, FaultLog, Script};
@@ -11,30 +10,19 @@ use crate::{config, memory_log, run_until_end, topics};
 const RECORD_COUNT: usize = 100;
 
 /// Forwards one record per commit.
-struct OnePerCommit;
-
-impl Processor for OnePerCommit {
-    type Key = [u8];
-    type Value = [u8];
-    type KeyOut = [u8];
-    type ValueOut = [u8];
-
-    fn process(&mut self, record: &Record<'_, [u8], [u8]>, context: &mut Context<'_, [u8], [u8]>) -> Result {
-        context.suspend_from(record.position().next());
-        context.request_commit();
-        context.forward(record.with(record.key, record.value))
-    }
-
-    fn committed(&mut self, context: &mut Context<'_, [u8], [u8]>) -> Result {
-        context.resume();
-        Ok(())
-    }
-}
-
 fn topology() -> Topology {
     let builder = Builder::new();
     let input = builder.sub_topology("sub").source::<[u8], [u8]>(topics().input);
-    input.processor("one-per-commit").supply(|()| OnePerCommit).sink(topics().output);
+    let functions = input.processor("one-per-commit").functions::<[u8], [u8]>().committed(|(), context| {
+        context.resume();
+        Ok(())
+    });
+    let output = functions.process(|record, (), context| {
+        context.suspend_from(record.position().next());
+        context.request_commit();
+        context.forward(record.with(record.key, record.value))
+    });
+    output.sink(topics().output);
     builder.build().unwrap()
 }
 

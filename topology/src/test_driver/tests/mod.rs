@@ -6,6 +6,7 @@ mod dead_letters;
 mod errors;
 mod event_time;
 mod holding;
+mod input_ports;
 mod several_inputs;
 mod stream_time;
 mod suspension;

@@ -5,57 +5,43 @@ use crate::graph::Store;
 use crate::processor::Position;
 use crate::store::KeyValueStore;
 
-/// Writes three steps, a commit behind each, before it takes the first record.
-struct Founding {
-    steps: KeyValueStore<i64, i64>,
-}
-
-impl Founding {
-    fn step(&mut self, context: &mut Output<'_>) -> Result<bool> {
-        for step in 0..3 {
-            if self.steps.get(&step)?.is_none() {
-                self.steps.put(&step, &1)?;
-                let value = Some(-1 - step);
-                context.forward(Record::new(None, 0, None, value))?;
-                context.request_commit();
-                return Ok(true);
-            }
+/// Writes three steps, a commit behind each, before it takes the first record. Whether one was left to write.
+fn step(steps: &KeyValueStore<i64, i64>, context: &mut Output<'_>) -> Result<bool> {
+    for step in 0..3 {
+        if steps.get(&step)?.is_none() {
+            steps.put(&step, &1)?;
+            let value = Some(-1 - step);
+            context.forward(Record::new(None, 0, None, value))?;
+            context.request_commit();
+            return Ok(true);
         }
-        Ok(false)
     }
-}
-
-impl Processor for Founding {
-    type Key = [u8];
-    type Value = i64;
-    type KeyOut = [u8];
-    type ValueOut = i64;
-
-    fn init(&mut self, context: &mut Output<'_>) -> Result {
-        if self.step(context)? {
-            context.suspend_from(context.next_position(0));
-        }
-        Ok(())
-    }
-
-    fn process(&mut self, record: &Input<'_>, context: &mut Output<'_>) -> Result {
-        assert!(self.steps.get(&2)?.is_some(), "taken too soon");
-        context.forward(record.with(record.key, record.value))
-    }
-
-    fn committed(&mut self, context: &mut Output<'_>) -> Result {
-        if context.is_suspended() && !self.step(context)? {
-            context.resume();
-        }
-        Ok(())
-    }
+    Ok(false)
 }
 
 fn founding() -> Topology {
     let builder = Builder::new();
     let input = builder.sub_topology("sub").source::<[u8], i64>("in");
-    let steps = Store::memory("steps");
-    input.processor("founding").with_store(&steps).supply(|steps| Founding { steps }).sink("out");
+    input
+        .with_store(&Store::memory("steps"))
+        .functions()
+        .init(|steps, context| {
+            if step(steps, context)? {
+                context.suspend_from(context.next_position(0));
+            }
+            Ok(())
+        })
+        .committed(|steps, context| {
+            if context.is_suspended() && !step(steps, context)? {
+                context.resume();
+            }
+            Ok(())
+        })
+        .process(|record, steps, context| {
+            assert!(steps.get(&2)?.is_some(), "taken too soon");
+            context.forward(record.with(record.key, record.value))
+        })
+        .sink("out");
     builder.build().unwrap()
 }
 
