@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use topology::client::{RestoreListener, RestoreProgress};
 use topology::clock::{Clock, SystemClock};
-use topology::updater::{self, Listener};
 
 /// Between two log lines, in ms.
 const INTERVAL_MS: i64 = 10_000;
@@ -54,8 +54,8 @@ impl Drop for Heights<'_> {
 }
 
 /// Shows a person how far the engine's restores are. `None` where there is none: the engine says it in log lines.
-pub(crate) fn restore_listener() -> Option<Arc<dyn Listener>> {
-    std::io::stderr().is_terminal().then(|| Arc::new(Restores::default()) as Arc<dyn Listener>)
+pub(crate) fn restore_listener() -> Option<Arc<dyn RestoreListener>> {
+    std::io::stderr().is_terminal().then(|| Arc::new(Restores::default()) as Arc<dyn RestoreListener>)
 }
 
 /// One bar for all stores together, while any is being restored.
@@ -64,8 +64,8 @@ struct Restores {
     bar: Mutex<Option<ProgressBar>>,
 }
 
-impl Listener for Restores {
-    fn overall(&self, progress: Option<updater::Progress>) {
+impl RestoreListener for Restores {
+    fn overall(&self, progress: Option<RestoreProgress>) {
         let mut bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(progress) = progress else {
             if let Some(bar) = bar.take() {

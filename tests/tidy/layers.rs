@@ -63,6 +63,9 @@ const ENGINE: &[&str] = &[
     "reset",
     "test_driver",
     "simulator",
+    // Tests of the whole, and a measurement.
+    "exactly_once",
+    "measure",
 ];
 
 /// Modules that may use less than all above them, because they are useful on their own.

@@ -20,6 +20,8 @@
 //! reset          forgets an application's progress and state
 //! test_driver    all of it without a broker
 //! ```
+//! `task`, `updater`, `watch` and `stream_thread` are the inside: nothing of them is for users, and what users need of them has a
+//! name in `client`.
 //!
 //! A topology is drawn once. It runs in a test without a broker, and on any log:
 //!
@@ -69,11 +71,19 @@ pub mod metrics;
 pub mod processor;
 pub mod reset;
 pub mod store;
-pub mod stream_thread;
+mod stream_thread;
+#[doc(hidden)]
 pub mod task;
 pub mod test_driver;
-pub mod updater;
-pub mod watch;
+mod updater;
+mod watch;
+
+#[cfg(test)]
+extern crate self as topology;
+#[cfg(test)]
+mod exactly_once;
+#[cfg(test)]
+mod measure;
 
 pub use error::{Class, Error, Result};
 

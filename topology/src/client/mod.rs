@@ -15,6 +15,7 @@ mod thread;
 mod topics;
 
 pub use crate::stream_thread::Config;
+pub use crate::updater::{Listener as RestoreListener, Progress as RestoreProgress, StoreProgress};
 pub use thread::State;
 pub use topics::internal_topics;
 

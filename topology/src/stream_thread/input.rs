@@ -61,12 +61,6 @@ impl<L: Log> StreamThread<L> {
                 any = true;
                 watch.input_read();
                 let Some((running, input)) = fed(assigned, partition) else { return };
-                if let Some(first) = records.first()
-                    && let Err(error) = goes_on(running, input, partition, first.offset)
-                {
-                    failed = Some(error);
-                    return;
-                }
                 running.task.set_now(now_ms);
                 match feeder.feed(running, input, partition, records) {
                     Ok(count) => record_count += count,
@@ -77,12 +71,7 @@ impl<L: Log> StreamThread<L> {
                 any = true;
                 watch.input_read();
                 let Some((running, input)) = fed(assigned, partition) else { return };
-                if let Err(error) = goes_on(running, input, partition, offset) {
-                    failed = Some(error);
-                    return;
-                }
-                let offset = feeder.until_end.map_or(offset, |until_end| until_end.cap(partition, offset));
-                running.task.end_of_partition(input, offset);
+                failed = feeder.end(running, input, partition, offset).err();
             }
         });
         if let Some(error) = failed {
@@ -199,6 +188,9 @@ impl<L: Log> Feeder<'_, L> {
         partition: &TopicPartition,
         records: &[Record<'_>],
     ) -> Result<usize> {
+        if let Some(first) = records.first() {
+            goes_on(running, input, partition, first.offset)?;
+        }
         let wanted = self.until_end.map_or(records, |until_end| until_end.within(partition, records));
         let must_queue = running.task.must_queue() || self.is_enough(running);
         let count = if must_queue { 0 } else { self.take_arriving(running, wanted)? };
@@ -208,6 +200,14 @@ impl<L: Log> Feeder<'_, L> {
             running.task.end_of_partition(input, until_end.cap(partition, left.offset));
         }
         Ok(count)
+    }
+
+    /// Tells a task that an input has nothing more for now.
+    fn end(&self, running: &mut Running, input: usize, partition: &TopicPartition, offset: Offset) -> Result<()> {
+        goes_on(running, input, partition, offset)?;
+        let offset = self.until_end.map_or(offset, |until_end| until_end.cap(partition, offset));
+        running.task.end_of_partition(input, offset);
+        Ok(())
     }
 
     /// Processes records of a task's only input. Returns how many it is done with.

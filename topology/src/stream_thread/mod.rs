@@ -82,7 +82,7 @@ pub enum State {
 }
 
 /// One stream thread: one consumer of the group and its transactional producers.
-pub struct StreamThread<L: Log> {
+pub(crate) struct StreamThread<L: Log> {
     config: Config,
     topology: Topology,
     limits: Arc<Limits>,
@@ -126,7 +126,7 @@ pub struct StreamThread<L: Log> {
 }
 
 /// What a stream thread is made from, besides its settings.
-pub struct Parts<L: Log> {
+pub(crate) struct Parts<L: Log> {
     /// The graph.
     pub topology: Topology,
     /// This instance's identity: sortable, unique, the same after a restart.
@@ -153,7 +153,7 @@ pub struct Parts<L: Log> {
 
 /// What one turn of the loop did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Turn {
+pub(crate) struct Turn {
     /// Records processed.
     pub record_count: usize,
     /// Whether a transaction was committed.
@@ -162,7 +162,7 @@ pub struct Turn {
 
 impl<L: Log> StreamThread<L> {
     /// Joins the group. Topics must exist.
-    pub fn new(config: Config, parts: Parts<L>) -> Result<Self> {
+    pub(crate) fn new(config: Config, parts: Parts<L>) -> Result<Self> {
         let consumer = parts.log.consumer(&config::consumer_options(&config, &parts.instance_id))?;
         let until_end = config.until_end.then(|| take_ends(&parts.topology, &parts.log, &*parts.clock)).transpose()?;
         let now_ms = parts.clock.monotonic_ms();
@@ -203,7 +203,7 @@ impl<L: Log> StreamThread<L> {
 
     /// One turn: poll, process, take partitions over or give them up, punctuate, commit if it is time. An error is one that
     /// the thread cannot mend.
-    pub fn run_once(&mut self) -> Result<Turn> {
+    pub(crate) fn run_once(&mut self) -> Result<Turn> {
         match self.turn() {
             Ok(turn) => Ok(turn),
             Err(error) => self.recover(error).map(|()| Turn::default()),
@@ -270,7 +270,7 @@ impl<L: Log> StreamThread<L> {
     }
 
     /// How far it is.
-    pub fn state(&self) -> State {
+    pub(crate) fn state(&self) -> State {
         if self.until_end.as_ref().is_some_and(UntilEnd::is_finished) {
             return State::Finished;
         }
@@ -283,7 +283,7 @@ impl<L: Log> StreamThread<L> {
 
     /// Commits, closes the stores and leaves the group. An error is one that a human must act on; where only leaving failed,
     /// all is committed, and the group finds out when the session times out.
-    pub fn close(mut self) -> Result<()> {
+    pub(crate) fn close(mut self) -> Result<()> {
         let committed = self.commit(Then::Leave);
         if let Err(error) = &committed {
             tracing::warn!(%error, "the last commit failed; its work will be done again");
@@ -297,7 +297,7 @@ impl<L: Log> StreamThread<L> {
     }
 
     /// Closes the stores and leaves the group; what is not committed is void.
-    pub fn abandon(mut self) {
+    pub(crate) fn abandon(mut self) {
         self.release_all();
         self.discard_producers();
         for finished in self.restorer.close() {

@@ -1,7 +1,6 @@
 //! A stream thread's side of the updater.
 
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
-use std::time::Duration;
 
 use super::restore::Plan;
 use super::restore::replay::Restored;
@@ -11,7 +10,7 @@ use crate::store::Stores;
 /// Hands the stores of tasks, which `T` names, to the updater, and gets them back. Dropped, it takes none back: they are closed
 /// where they are.
 #[derive(Debug)]
-pub struct Handle<T> {
+pub(crate) struct Handle<T> {
     owner: Owner,
     requests: Sender<Request<T>>,
     finished: Receiver<Finished<T>>,
@@ -19,7 +18,7 @@ pub struct Handle<T> {
 
 /// A task's stores, on their way back.
 #[derive(Debug)]
-pub struct Finished<T> {
+pub(crate) struct Finished<T> {
     /// Which task.
     pub task: T,
     /// Its stores.
@@ -30,7 +29,7 @@ pub struct Finished<T> {
 
 /// What became of a restore.
 #[derive(Debug)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// The stores hold all that is committed; what was done, by store.
     Restored(Vec<Restored>),
     /// It failed. The stores may be restored again, from where they are.
@@ -68,17 +67,17 @@ impl<T> Handle<T> {
     }
 
     /// Hands a task's stores over for restoring.
-    pub fn submit(&self, task: T, stores: Stores, plan: Plan) -> Result<()> {
+    pub(crate) fn submit(&self, task: T, stores: Stores, plan: Plan) -> Result<()> {
         self.request(Request::Restore(Box::new(Job { owner: self.owner, task, stores, plan })))
     }
 
     /// Asks for a task's stores back as they are. They may come back restored or failed all the same.
-    pub fn cancel(&self, task: T) -> Result<()> {
+    pub(crate) fn cancel(&self, task: T) -> Result<()> {
         self.request(Request::Cancel(self.owner, task))
     }
 
     /// The next task that is finished, if there is one. An error: the updater has died, and all stores it had with it.
-    pub fn try_finished(&self) -> Result<Option<Finished<T>>> {
+    pub(crate) fn try_finished(&self) -> Result<Option<Finished<T>>> {
         match self.finished.try_recv() {
             Ok(finished) => Ok(Some(finished)),
             Err(TryRecvError::Empty) => Ok(None),
@@ -87,12 +86,13 @@ impl<T> Handle<T> {
     }
 
     /// The next task that is finished, waiting for it up to `timeout`.
-    pub fn wait_finished(&self, timeout: Duration) -> Option<Finished<T>> {
+    #[cfg(test)]
+    pub(crate) fn wait_finished(&self, timeout: std::time::Duration) -> Option<Finished<T>> {
         self.finished.recv_timeout(timeout).ok()
     }
 
     /// Gives back all stores that the updater still had of this handle. Waits for the step it is at.
-    pub fn close(self) -> Vec<Finished<T>> {
+    pub(crate) fn close(self) -> Vec<Finished<T>> {
         // An updater that has ended, or died, has let go of the other end of the channel.
         let _ = self.request(Request::Close(self.owner));
         self.finished.iter().collect()

@@ -10,7 +10,7 @@ use crate::clock::Clock;
 const SAY_EVERY_MS: i64 = 3_000;
 
 /// Says now and then in the log how far everything that is being restored is.
-pub struct LogLines {
+pub(crate) struct LogLines {
     clock: Arc<dyn Clock>,
     /// `None` while nothing is being restored.
     times: Mutex<Option<Times>>,
@@ -25,7 +25,7 @@ struct Times {
 
 impl LogLines {
     /// `clock` tells when a line is due.
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, times: Mutex::new(None) }
     }
 }

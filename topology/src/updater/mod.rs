@@ -31,11 +31,13 @@ mod tests;
 mod thread;
 mod turns;
 
-pub use handle::{Finished, Handle, Outcome};
-pub use lines::LogLines;
+pub(crate) use handle::{Finished, Handle, Outcome};
+pub(crate) use lines::LogLines;
 pub use listener::{Listener, StoreProgress};
-pub use restore::decision::{Decision, Reason, Situation, decide};
-pub use restore::replay::Restored;
-pub use restore::{Changelog, Options, Plan, Progress, Restore};
-pub use thread::UpdaterThread;
-pub use turns::{Handles, Turn, Updater};
+pub use restore::Progress;
+#[cfg(test)]
+pub(crate) use restore::Restore;
+pub(crate) use restore::decision::Decision;
+pub(crate) use restore::replay::Restored;
+pub(crate) use restore::{Changelog, Options, Plan};
+pub(crate) use thread::UpdaterThread;

@@ -17,14 +17,14 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// A thread that restores the stores of tasks, which `T` names, for any number of stream threads. Dropped, it gives all stores
 /// back to their handles as they are, and ends.
 #[derive(Debug)]
-pub struct UpdaterThread<T> {
+pub(crate) struct UpdaterThread<T> {
     handles: Handles<T>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl<T: PartialEq + Send + 'static> UpdaterThread<T> {
     /// Starts the thread. Without a listener there are log lines now and then.
-    pub fn start<L: Log>(
+    pub(crate) fn start<L: Log>(
         name: &str,
         log: L,
         clock: Arc<dyn Clock>,
@@ -49,7 +49,7 @@ impl<T: PartialEq + Send + 'static> UpdaterThread<T> {
     }
 
     /// A handle for another stream thread.
-    pub fn handle(&self) -> Result<Handle<T>> {
+    pub(crate) fn handle(&self) -> Result<Handle<T>> {
         self.handles.handle()
     }
 }

@@ -25,7 +25,7 @@ const RETRY_MS: i64 = 50;
 
 /// Restores the stores of tasks, which `T` names, a step at a time. It has neither a thread nor a pause of its own:
 /// [`super::UpdaterThread`] gives it both.
-pub struct Updater<T, L: Log> {
+pub(super) struct Updater<T, L: Log> {
     log: L,
     clock: Arc<dyn Clock>,
     listener: Arc<dyn Listener>,
@@ -38,14 +38,14 @@ pub struct Updater<T, L: Log> {
 }
 
 /// Makes handles of an updater. Cheap to clone.
-pub struct Handles<T> {
+pub(super) struct Handles<T> {
     requests: Sender<Request<T>>,
     next_owner: Arc<AtomicU64>,
 }
 
 /// What a step came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub(super) enum Turn {
     /// A task is a step further, or finished.
     Stepped,
     /// There are restores, and the log asked to try each again a moment later.
@@ -75,7 +75,7 @@ struct Failing {
 
 impl<T: PartialEq, L: Log> Updater<T, L> {
     /// An updater, and what makes its handles.
-    pub fn new(log: L, clock: Arc<dyn Clock>, listener: Arc<dyn Listener>) -> (Self, Handles<T>) {
+    pub(super) fn new(log: L, clock: Arc<dyn Clock>, listener: Arc<dyn Listener>) -> (Self, Handles<T>) {
         let (requests, incoming) = channel();
         let updater = Self {
             log,
@@ -92,7 +92,7 @@ impl<T: PartialEq, L: Log> Updater<T, L> {
 
     /// Takes what was asked, and brings the task whose turn it is a step further. A step waits for data up to `timeout` where
     /// this is the only task, and a tenth of it where others are waiting for their turns.
-    pub fn step(&mut self, timeout: Duration) -> Turn {
+    pub(super) fn step(&mut self, timeout: Duration) -> Turn {
         loop {
             // Also where it was told so while it waited for a request.
             if self.ended {
@@ -246,7 +246,7 @@ impl<T, L: Log> Active<T, L> {
 
 impl<T> Handles<T> {
     /// A handle for another stream thread. An error: the updater has died.
-    pub fn handle(&self) -> Result<Handle<T>> {
+    pub(super) fn handle(&self) -> Result<Handle<T>> {
         let owner = self.next_owner.fetch_add(1, Ordering::Relaxed);
         let (home, finished) = channel();
         self.requests.send(Request::Open(owner, home)).map_err(|_| dead())?;

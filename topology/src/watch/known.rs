@@ -1,34 +1,36 @@
 //! What a run knew of its topics when it began.
 
-use std::time::Duration;
-
-use crate::error::{Error, Result};
-use crate::log::{Log, TopicIdentity};
+use crate::log::TopicIdentity;
 
 /// The topics of a run, as they were at its start.
 #[derive(Clone, Debug, Default)]
-pub struct Known {
+pub(crate) struct Known {
     names: Vec<String>,
     identities: Vec<TopicIdentity>,
 }
 
 impl Known {
     /// Nothing yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// Asks the log for these topics. One that is not there is an error of class stop.
-    pub fn look_up(log: &impl Log, names: &[String], timeout: Duration) -> Result<Self> {
+    #[cfg(test)]
+    pub(crate) fn look_up(
+        log: &impl crate::log::Log,
+        names: &[String],
+        timeout: std::time::Duration,
+    ) -> crate::error::Result<Self> {
         let mut known = Self::new();
         for (name, found) in names.iter().zip(log.identify_topics(names, timeout)?) {
-            known.add(name, found.ok_or_else(|| Error::stop(format!("there is no topic '{name}'")))?);
+            known.add(name, found.ok_or_else(|| crate::Error::stop(format!("there is no topic '{name}'")))?);
         }
         Ok(known)
     }
 
     /// Adds a topic. One that is known already stays as it was known first.
-    pub fn add(&mut self, name: &str, identity: TopicIdentity) {
+    pub(crate) fn add(&mut self, name: &str, identity: TopicIdentity) {
         if !self.names.iter().any(|known| known == name) {
             self.names.push(name.to_owned());
             self.identities.push(identity);
@@ -36,7 +38,7 @@ impl Known {
     }
 
     /// Their names.
-    pub fn names(&self) -> &[String] {
+    pub(crate) fn names(&self) -> &[String] {
         &self.names
     }
 

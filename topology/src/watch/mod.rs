@@ -18,5 +18,5 @@ mod thread;
 #[cfg(test)]
 mod tests;
 
-pub use known::Known;
-pub use thread::{Options, Watch};
+pub(crate) use known::Known;
+pub(crate) use thread::{Options, Watch};

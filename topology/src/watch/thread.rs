@@ -29,7 +29,7 @@ use super::judgement::{Judge, Verdict};
 
 /// How closely topics are watched.
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub(crate) struct Options {
     /// Between two checks that nobody asked for.
     pub interval: Duration,
     /// How long a topic may not be to be seen before it counts as gone, ms.
@@ -58,7 +58,7 @@ const COMPLAIN_EVERY_MS: i64 = 5_000;
 
 /// The watch over the topics of a run, as its stream thread sees it. Dropping it ends the thread, when the question that
 /// is under way has been answered or has timed out.
-pub struct Watch {
+pub(crate) struct Watch {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
     vouch_timeout: Duration,
@@ -90,7 +90,7 @@ struct State {
 
 impl Watch {
     /// Starts to watch.
-    pub fn start<L: Log>(log: L, clock: Arc<dyn Clock>, known: Known, options: Options) -> Result<Self> {
+    pub(crate) fn start<L: Log>(log: L, clock: Arc<dyn Clock>, known: Known, options: Options) -> Result<Self> {
         let shared = Arc::new(Shared { state: Mutex::new(State::default()), changed: Condvar::new() });
         let judge = Judge::new(known, options.gone_after_ms);
         let watcher = Watcher { log, clock, judge, options, shared: Arc::clone(&shared), complained_ms: None };
@@ -101,17 +101,17 @@ impl Watch {
     }
 
     /// Whether nothing is known to have changed: an error of class stop, once a check has found another topic.
-    pub fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         self.shared.lock().judged()
     }
 
     /// Records were read, or the end of a partition: what vouched for the ones before does not vouch for these.
-    pub fn input_read(&self) {
+    pub(crate) fn input_read(&self) {
         self.check.set(None);
     }
 
     /// Has a check begin that vouches for what was read so far, unless one did. It does not wait.
-    pub fn ask(&self) {
+    pub(crate) fn ask(&self) {
         if self.check.get().is_none() {
             let mut state = self.shared.lock();
             let next = state.begun + 1;
@@ -122,7 +122,7 @@ impl Watch {
     }
 
     /// As [`Vouch::vouch`], with another patience.
-    pub fn vouch_within(&self, timeout: Duration) -> Result<()> {
+    pub(crate) fn vouch_within(&self, timeout: Duration) -> Result<()> {
         self.ask();
         let check = self.check.get().unwrap_or(u64::MAX);
         let waits = |state: &mut State| state.passed < check && state.others.is_none() && !state.is_over;

@@ -6,7 +6,7 @@
 use topology::graph::{Builder, Store, Topic, Topology};
 use topology::log::{Log, Producer, ProducerRecord};
 
-use crate::counting::{in_transaction, read, spec};
+use super::counting::{in_transaction, read, spec};
 
 /// An application and its topics.
 pub(crate) struct Topics {

@@ -8,7 +8,7 @@ use crate::store::{Error, Fingerprint, Kind, Meta, Result};
 
 /// Everything that the decision depends on.
 #[derive(Clone, Debug)]
-pub struct Situation<'a> {
+pub(crate) struct Situation<'a> {
     /// The store's name.
     pub store: &'a str,
     /// Its changelog topic.
@@ -29,7 +29,7 @@ pub struct Situation<'a> {
 
 /// What to do with a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
+pub(crate) enum Decision {
     /// Read on from here.
     Continue(Offset),
     /// Empty the store and read from the beginning.
@@ -40,7 +40,7 @@ pub enum Decision {
 
 /// Why a store is rebuilt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub(crate) enum Reason {
     /// The store is new here, or its memory ended with the process.
     NoPosition,
     /// The position is beyond the end of the changelog, which must have lost records.
@@ -80,7 +80,7 @@ impl fmt::Display for Reason {
 }
 
 /// Decides. State or a changelog of another application is an error: nothing is deleted that is not ours.
-pub fn decide(situation: &Situation<'_>) -> Result<Decision> {
+pub(crate) fn decide(situation: &Situation<'_>) -> Result<Decision> {
     refuse_foreign(situation)?;
     let Some(origin) = situation.origin else { return Ok(Decision::Begin) };
     let Some(meta) = &situation.meta else { return Ok(Decision::Rebuild(Reason::NoPosition)) };

@@ -20,7 +20,7 @@ use replay::{Extent, Phase, Replay, Restored};
 
 /// What to restore, and how.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// The task's partition: of every changelog.
     pub partition: i32,
     /// One per store, in the order of the task's specs; `None` for a store without one, which is emptied.
@@ -31,7 +31,7 @@ pub struct Plan {
 
 /// The changelog of a store.
 #[derive(Clone, Debug)]
-pub struct Changelog {
+pub(crate) struct Changelog {
     /// Its topic.
     pub topic: String,
     /// Random; becomes the changelog's incarnation if the changelog is empty.
@@ -40,7 +40,7 @@ pub struct Changelog {
 
 /// How to restore.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub(crate) struct Options {
     /// After so long, in ms, the log aborts a transaction that its producer left open.
     pub transaction_timeout_ms: i64,
     /// How much longer to wait for that: the log may take some time to notice, Kafka up to 10 s.
@@ -92,7 +92,7 @@ pub struct Progress {
 /// them was read: an end below means that somebody's transaction is open, and whether it commits is not known yet.
 ///
 /// A crash at any time leaves stores that continue from the last batch applied.
-pub struct Restore<L: Log> {
+pub(crate) struct Restore<L: Log> {
     log: L,
     plan: Plan,
     clock: Arc<dyn Clock>,
@@ -114,13 +114,13 @@ const SAY_EVERY_MS: i64 = 5_000;
 
 impl<L: Log> Restore<L> {
     /// Nothing is read before the first step.
-    pub fn new(log: L, plan: Plan, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(log: L, plan: Plan, clock: Arc<dyn Clock>) -> Self {
         Self { log, plan, clock, reading: None }
     }
 
     /// Reads and applies some. Waits up to `timeout` if there is nothing to read. Uncommitted writes of the stores are
     /// dropped by the first step. After an error of class retry the same call may be made again.
-    pub fn step(&mut self, stores: &mut Stores, timeout: Duration) -> Result<Progress> {
+    pub(crate) fn step(&mut self, stores: &mut Stores, timeout: Duration) -> Result<Progress> {
         let reading = match &mut self.reading {
             Some(reading) => reading,
             None => {
@@ -150,7 +150,7 @@ impl<L: Log> Restore<L> {
     }
 
     /// What was done with each store so far.
-    pub fn restored(&self) -> Vec<Restored> {
+    pub(crate) fn restored(&self) -> Vec<Restored> {
         let of = |reading: &Reading<_>| {
             reading.replays.iter().map(Replay::restored).chain(reading.emptied.clone()).collect()
         };

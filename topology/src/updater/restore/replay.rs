@@ -10,7 +10,7 @@ use crate::updater::StoreProgress;
 
 /// What was done with a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Restored {
+pub(crate) struct Restored {
     /// Which store.
     pub store: usize,
     /// What was decided for it.
@@ -22,7 +22,7 @@ pub struct Restored {
 
 impl Restored {
     /// Whether the store is as it was before: nothing was read into it, and it was not emptied.
-    pub fn is_as_left(&self) -> bool {
+    pub(crate) fn is_as_left(&self) -> bool {
         matches!(self.decision, Decision::Continue(_)) && self.records == 0
     }
 }

@@ -5,7 +5,8 @@ use crate::clock::Clock;
 use crate::log::{Isolation, Log, Producer, ProducerRecord, TopicPartition};
 use crate::store::changelog::{INCARNATION_KEY, Origin};
 use crate::store::{Covered, Medium};
-use crate::updater::{Decision, Reason};
+use crate::updater::Decision;
+use crate::updater::restore::decision::Reason;
 use crate::{Class, store};
 
 const ON_DISK: [Medium; 2] = [Medium::RocksDb, Medium::RocksDb];

@@ -7,7 +7,8 @@ use super::world::{TIMEOUT, TOPICS, World, empty_stores, producer, send_changelo
 use crate::log::Producer;
 use crate::log::memory::MemoryLog;
 use crate::store::Medium;
-use crate::updater::{Handle, Listener, Outcome, Progress, StoreProgress, Turn, Updater};
+use crate::updater::turns::{Turn, Updater};
+use crate::updater::{Handle, Listener, Outcome, Progress, StoreProgress};
 
 const STEP: Duration = Duration::from_millis(1);
 

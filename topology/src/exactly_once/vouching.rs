@@ -15,11 +15,11 @@ use topology::store::changelog::COVERED_KEY;
 use topology::store::{Covered, KeyValueStore};
 use topology::stream_thread::State;
 
-use crate::counting::{assert_exact, in_transaction, produce, read, spec, topology};
-use crate::fault_log::{Fault, FaultLog, Script};
-use crate::stages::{commit_offset, commit_offset_with};
-use crate::steps::{Instance, turn_until};
-use crate::{config, count, memory_log, run_until_end, topics};
+use super::counting::{assert_exact, in_transaction, produce, read, spec, topology};
+use super::fault_log::{Fault, FaultLog, Script};
+use super::stages::{commit_offset, commit_offset_with};
+use super::steps::{Instance, turn_until};
+use super::{config, count, memory_log, run_until_end, topics};
 
 const CHANGELOG: &str = "app-counts-changelog";
 

@@ -3,9 +3,9 @@
 use topology::client::Config;
 use topology::graph::{Builder, Topology};
 
-use crate::counting::{produce, read};
-use crate::fault_log::{Fault, FaultLog, Script};
-use crate::{config, memory_log, run_until_end, topics};
+use super::counting::{produce, read};
+use super::fault_log::{Fault, FaultLog, Script};
+use super::{config, memory_log, run_until_end, topics};
 
 const RECORD_COUNT: usize = 100;
 

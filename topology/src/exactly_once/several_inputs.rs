@@ -6,10 +6,10 @@ use proptest::prelude::*;
 use topology::client::{Client, Config};
 use topology::log::{Log, TopicSpec};
 
-use crate::counting::spec;
-use crate::fault_log::{Fault, FaultLog, Script};
-use crate::joining::{Topics, create, expected, produce, produce_to, told, told_of, topology, topology_of};
-use crate::{memory_log, run_until_end, until, wait};
+use super::counting::spec;
+use super::fault_log::{Fault, FaultLog, Script};
+use super::joining::{Topics, create, expected, produce, produce_to, told, told_of, topology, topology_of};
+use super::{memory_log, run_until_end, until, wait};
 
 fn topics() -> Topics {
     Topics::new("app".to_owned())

@@ -1,7 +1,7 @@
 //! The engine on the memory log: whatever fails, and whoever comes and goes, counts are exact, and outputs too.
 //!
 //! ```text
-//! main       commits and restarts
+//! mod        commits and restarts
 //! refusals   calls that fail
 //! leaving    what is left behind for others
 //! beginning  what is done before the first record, and where that is
@@ -9,6 +9,7 @@
 //! group      other members
 //! rebalances  members that come and go while others process
 //! identity   topics that are not the ones they were
+//! pace       records that take long
 //! several_inputs  tasks that read several topics
 //! room       stores that are written more slowly than input comes
 //! stages     graphs of more than one stage; input that is not what it was
@@ -22,17 +23,18 @@
 #![allow(clippy::disallowed_methods)]
 
 mod beginning;
-#[path = "../counting/mod.rs"]
+#[path = "../../tests/counting/mod.rs"]
 mod counting;
 mod damage;
-#[path = "../fault_log/mod.rs"]
+#[path = "../../tests/fault_log/mod.rs"]
 #[allow(dead_code, reason = "each test uses some of the faults")]
 mod fault_log;
 mod group;
 mod identity;
-#[path = "../joining/mod.rs"]
+#[path = "../../tests/joining/mod.rs"]
 mod joining;
 mod leaving;
+mod pace;
 mod rebalances;
 mod refusals;
 mod room;

@@ -10,11 +10,11 @@ use topology::graph::Store;
 use topology::log::memory::MemoryLog;
 use topology::log::{GroupProtocol, Kind, Log, Producer, ProducerRecord, TopicSpec};
 
-use crate::counting::watched::{Taken, watched};
-use crate::counting::{assert_exact, in_transaction, read, spec};
-use crate::fault_log::{Call, FaultLog, Script};
-use crate::steps::{Instance, turn_until};
-use crate::{config, memory_log, topics};
+use super::counting::watched::{Taken, watched};
+use super::counting::{assert_exact, in_transaction, read, spec};
+use super::fault_log::{Call, FaultLog, Script};
+use super::steps::{Instance, turn_until};
+use super::{config, memory_log, topics};
 
 const PARTITIONS: i32 = 4;
 const PROTOCOLS: [GroupProtocol; 2] = [GroupProtocol::Classic, GroupProtocol::Consumer];

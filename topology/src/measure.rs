@@ -1,6 +1,7 @@
 //! How fast stores are: a count over random keys, and a restore of what it wrote.
 //!
-//! `cargo run --release --example store_speed [RECORDS] [KEYS] [rocksdb|memory] [BATCH_KIB] [MEMORY_MIB]`
+//! `cargo test --release --workspace --lib measure::a_count -- --ignored --nocapture`, with `MEASURE_RECORDS`, `MEASURE_KEYS`,
+//! `MEASURE_IN_MEMORY=1`, `MEASURE_BATCH_KIB` and `MEASURE_MEMORY_MIB` in the environment.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -19,13 +20,22 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// What 100 ms of input may bring.
 const RECORDS_PER_COMMIT: u64 = 30_000;
 
-fn main() -> topology::Result<()> {
-    let argument = |at: usize| std::env::args().nth(at);
-    let number = |at: usize, default: u64| argument(at).and_then(|text| text.parse().ok()).unwrap_or(default);
-    let (records, keys) = (number(1, 3_000_000), number(2, 100_000));
-    let medium = if argument(3).as_deref() == Some("memory") { Medium::Memory } else { Medium::RocksDb };
-    let batch_bytes = number(4, 16_384) as usize * 1_024;
-    let memory_bytes = number(5, store::Options::MEMORY_BYTES as u64 >> 20) as usize * (1 << 20);
+/// A number from the environment.
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn a_count_and_restores_of_what_it_wrote() {
+    measure().expect("it works");
+}
+
+fn measure() -> topology::Result<()> {
+    let (records, keys) = (setting("MEASURE_RECORDS", 3_000_000), setting("MEASURE_KEYS", 100_000));
+    let medium = if setting("MEASURE_IN_MEMORY", 0) == 1 { Medium::Memory } else { Medium::RocksDb };
+    let batch_bytes = setting("MEASURE_BATCH_KIB", 16_384) as usize * 1_024;
+    let memory_bytes = setting("MEASURE_MEMORY_MIB", store::Options::MEMORY_BYTES as u64 >> 20) as usize * (1 << 20);
     let options = store::Options { memory_bytes, ..store::Options::default() };
 
     let clock = SystemClock::new();

@@ -7,10 +7,10 @@ use topology::processor::{self, Context, Position, Record};
 use topology::store::KeyValueStore;
 use topology::test_driver::TestDriver;
 
-use crate::counting::{produce, read};
-use crate::fault_log::{Fault, FaultLog, Script};
-use crate::stages::commit_offset;
-use crate::{config, memory_log, run_until_end, topics};
+use super::counting::{produce, read};
+use super::fault_log::{Fault, FaultLog, Script};
+use super::stages::commit_offset;
+use super::{config, memory_log, run_until_end, topics};
 
 /// Key in the state: the next offset to take. The steps have the keys 0 to 2.
 const NEXT: i64 = 100;

@@ -11,10 +11,10 @@ use topology::log::memory::MemoryLog;
 use topology::log::{Isolation, Log, TopicPartition};
 use topology::watch;
 
-use crate::counting::{assert_exact, produce, read, spec, topology};
-use crate::fault_log::{FaultLog, Script};
-use crate::steps::{Instance, turn_until};
-use crate::{config, memory_log, topics, until, wait};
+use super::counting::{assert_exact, produce, read, spec, topology};
+use super::fault_log::{FaultLog, Script};
+use super::steps::{Instance, turn_until};
+use super::{config, memory_log, topics, until, wait};
 
 type Faulty = FaultLog<MemoryLog>;
 

@@ -8,9 +8,9 @@ use topology::store::{Options, Resources};
 use topology::stream_thread::State;
 use topology::watch;
 
-use crate::counting::{assert_exact, produce, topology};
-use crate::steps::{Instance, turn_until};
-use crate::{config, memory_log, topics};
+use super::counting::{assert_exact, produce, topology};
+use super::steps::{Instance, turn_until};
+use super::{config, memory_log, topics};
 
 const RECORD_COUNT: usize = 2_000;
 

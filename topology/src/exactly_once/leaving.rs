@@ -12,10 +12,10 @@ use topology::graph::{Builder, Topic, Topology};
 use topology::log::{Kind, Log};
 use topology::processor::Record;
 
-use crate::counting::{Topics, produce, read, topology};
-use crate::fault_log::{Call, Fault, FaultLog, Script};
-use crate::steps::{Instance, turn_until};
-use crate::{config, memory_log, run_until_end, topics, until, wait};
+use super::counting::{Topics, produce, read, topology};
+use super::fault_log::{Call, Fault, FaultLog, Script};
+use super::steps::{Instance, turn_until};
+use super::{config, memory_log, run_until_end, topics, until, wait};
 
 /// Sends something whenever it hears of a commit: a transaction is always open.
 fn echoing(topics: &Topics) -> Topology {

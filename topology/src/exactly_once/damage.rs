@@ -4,8 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use crate::counting::{assert_exact, produce};
-use crate::{count, memory_log, topics};
+use super::counting::{assert_exact, produce};
+use super::{count, memory_log, topics};
 
 /// The files of a directory whose names begin, or end, so; the largest last.
 fn files(directory: &Path, part: &str) -> Vec<PathBuf> {

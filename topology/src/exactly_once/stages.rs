@@ -6,9 +6,9 @@ use topology::log::{
     TopicPartition,
 };
 
-use crate::counting::{Topics, assert_exact, in_transaction, produce, read, topology};
-use crate::fault_log::{FaultLog, Script};
-use crate::{config, memory_log, run_until_end, topics};
+use super::counting::{Topics, assert_exact, in_transaction, produce, read, topology};
+use super::fault_log::{FaultLog, Script};
+use super::{config, memory_log, run_until_end, topics};
 
 /// Counts, and counts the counts.
 fn two_stages(topics: &Topics) -> Topology {

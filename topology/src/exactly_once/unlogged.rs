@@ -4,9 +4,9 @@ use topology::graph::{Builder, Store, Topic, Topology};
 use topology::log::Log;
 use topology::log::memory::MemoryLog;
 
-use crate::counting::{produce, read};
-use crate::fault_log::{Fault, FaultLog, Script};
-use crate::{config, memory_log, run_until_end, topics};
+use super::counting::{produce, read};
+use super::fault_log::{Fault, FaultLog, Script};
+use super::{config, memory_log, run_until_end, topics};
 
 /// Sends on, for each record, how many of its key there were, and how many since the task began.
 fn counting_twice() -> Topology {

@@ -4,9 +4,9 @@ use topology::graph::{Builder, Topic, Topology};
 use topology::log::{Kind, Log};
 use topology::processor::Position;
 
-use crate::counting::{assert_exact, produce, read, topology};
-use crate::fault_log::{Call, FaultLog, Script};
-use crate::{config, memory_log, run_until_end, topics, wait};
+use super::counting::{assert_exact, produce, read, topology};
+use super::fault_log::{Call, FaultLog, Script};
+use super::{config, memory_log, run_until_end, topics, wait};
 
 /// All that does not ask for a human. A broker that is behind says of a topic that is there that there is none.
 const PASSING: [Kind; 6] = [Kind::Retry, Kind::Abort, Kind::Unknown, Kind::Fenced, Kind::NotMember, Kind::NoSuchTopic];

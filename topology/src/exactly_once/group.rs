@@ -5,9 +5,9 @@ use std::sync::Arc;
 use topology::client::{Client, Config, State};
 use topology::clock::SystemClock;
 
-use crate::counting::{assert_exact, produce, read, topology};
-use crate::steps::{Instance, turn_until};
-use crate::{config, memory_log, run_until_end, topics, until};
+use super::counting::{assert_exact, produce, read, topology};
+use super::steps::{Instance, turn_until};
+use super::{config, memory_log, run_until_end, topics, until};
 
 #[test]
 fn a_run_until_the_end_is_refused_beside_another_member() {
