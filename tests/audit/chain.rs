@@ -270,6 +270,7 @@ pub(crate) fn send(producer: &mut impl Producer, topic: &str, record: &OwnedReco
 /// A block as the topic holds it.
 pub(crate) fn record(block: &Block) -> OwnedRecord {
     OwnedRecord {
+        partition: 0,
         offset: -1,
         timestamp_ms: block.header.time_ms,
         key: Some(block.key().into_bytes()),

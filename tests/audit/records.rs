@@ -16,7 +16,7 @@ fn records() -> Vec<OwnedRecord> {
 
 fn with(key: &[u8], value: Option<&[u8]>) -> OwnedRecord {
     let (key, value) = (Some(key.to_vec()), value.map(<[u8]>::to_vec));
-    OwnedRecord { offset: -1, timestamp_ms: 0, key, value, headers: Vec::new() }
+    OwnedRecord { partition: 0, offset: -1, timestamp_ms: 0, key, value, headers: Vec::new() }
 }
 
 /// What verifying and replaying find, which must be the same: the height, the reason and the detail of a breach.

@@ -3,7 +3,7 @@
 //! The driver runs the same tasks as production, synchronously, with stores in memory. It plays the log: offsets rise by one
 //! per record and topic, a commit makes outputs visible, an abort voids them and delivers input again from the committed
 //! offset, as after a failed transaction. Nothing commits by itself, except that [`TestDriver::pipe`] does when a processor
-//! asks for it.
+//! asks for it. A topic has one partition, unless the graph asks for more; all tasks commit together.
 //!
 //! ```
 //! use topology::graph::{Builder, Store};
@@ -30,14 +30,17 @@ mod mishaps;
 mod record;
 #[cfg(test)]
 mod tests;
+mod topics;
 mod typed;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use drive::{Drive, collect, next_offset};
+use drive::{Drive, collect};
 use mishaps::Replaced;
 pub use record::OwnedRecord;
+pub use topics::Place;
+use topics::Topics;
 pub use typed::{Input, Output};
 
 use crate::codec::Codec;
@@ -48,13 +51,14 @@ use crate::processor::Vouch;
 use crate::store::{KeyValueStore, Options, Resources, Stores};
 use crate::task::{Metadata, Task};
 
-/// Runs a topology, with one partition of everything.
+/// Runs a topology: a task for each partition of what a sub-topology reads. There is one, unless the graph asks for more
+/// ([`Topic::partitions`](crate::graph::Topic::partitions)).
 pub struct TestDriver {
     topology: Topology,
     application_id: String,
     now_ms: i64,
     drives: Vec<Drive>,
-    topics: BTreeMap<String, Vec<OwnedRecord>>,
+    topics: Topics,
     /// Everything that was produced and then aborted.
     aborted: Vec<(String, OwnedRecord)>,
     replaced: Rc<Replaced>,
@@ -68,55 +72,81 @@ impl TestDriver {
             application_id: application_id.to_owned(),
             now_ms,
             drives: Vec::new(),
-            topics: BTreeMap::new(),
+            topics: Topics::new(topology, application_id)?,
             aborted: Vec::new(),
             replaced: Rc::default(),
         };
         for (index, spec) in topology.sub_topologies.iter().enumerate() {
-            let resources = Resources::without_thread(Options::default());
-            let mut stores = Stores::in_memory(spec.stores.clone(), [0; 32], &resources)?;
-            for store in (0..spec.stores.len()).filter(|store| spec.stores[*store].has_changelog) {
-                stores.begin_changelog(store, [0; 16])?;
+            for partition in 0..spec.partition_count().map_err(Error::stop)? {
+                driver.add(index, partition)?;
             }
-            let sources: Vec<String> = spec.source_topics().iter().map(|topic| topic.name().to_owned()).collect();
-            driver.drives.push(Drive {
-                task: None,
-                outputs: spec.outputs(application_id),
-                committed: vec![(None, Metadata::default()); sources.len()],
-                sources,
-                pending: Vec::new(),
-            });
-            driver.start(index, stores, false)?;
         }
         driver.run()?;
         Ok(driver)
     }
 
-    /// A record arrives in a topic and is processed. A topic that no source reads is an error.
-    pub fn pipe(&mut self, topic: &str, key: Option<&[u8]>, value: Option<&[u8]>, timestamp_ms: i64) -> Result<()> {
-        self.append(topic, key, value, timestamp_ms)?;
+    /// Starts a task.
+    fn add(&mut self, sub_topology: usize, partition: i32) -> Result<()> {
+        let spec = &self.topology.sub_topologies[sub_topology];
+        let resources = Resources::without_thread(Options::default());
+        let mut stores = Stores::in_memory(spec.stores.clone(), [0; 32], &resources)?;
+        for store in (0..spec.stores.len()).filter(|store| spec.stores[*store].has_changelog) {
+            stores.begin_changelog(store, [0; 16])?;
+        }
+        let sources: Vec<String> = spec.source_topics().iter().map(|topic| topic.name().to_owned()).collect();
+        self.drives.push(Drive {
+            sub_topology,
+            partition,
+            task: None,
+            outputs: spec.outputs(&self.application_id),
+            committed: vec![(None, Metadata::default()); sources.len()],
+            sources,
+            pending: Vec::new(),
+        });
+        self.start(self.drives.len() - 1, stores, false)
+    }
+
+    /// A record arrives in a topic, in the partition where its key belongs or the one that is named, and is processed. A record
+    /// without a key goes to the first one. A topic that no source reads is an error.
+    pub fn pipe(
+        &mut self,
+        place: impl Into<Place>,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        timestamp_ms: i64,
+    ) -> Result<()> {
+        self.append(place, key, value, timestamp_ms)?;
         self.run()
     }
 
-    /// As [`TestDriver::pipe`], of a whole record, headers included. It gets the topic's next offset, whatever its own is.
-    pub fn pipe_record(&mut self, topic: &str, record: OwnedRecord) -> Result<()> {
-        self.append_record(topic, record)?;
+    /// As [`TestDriver::pipe`], of a whole record, headers included. It gets the next offset of its partition, whatever partition
+    /// and offset it had.
+    pub fn pipe_record(&mut self, place: impl Into<Place>, record: OwnedRecord) -> Result<()> {
+        self.append_record(place.into(), record)?;
         self.run()
     }
 
     /// A record arrives and is not processed yet: several appended ones are processed in one batch by [`TestDriver::run`]. A
     /// topic that no source reads is an error.
-    pub fn append(&mut self, topic: &str, key: Option<&[u8]>, value: Option<&[u8]>, timestamp_ms: i64) -> Result<()> {
+    pub fn append(
+        &mut self,
+        place: impl Into<Place>,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        timestamp_ms: i64,
+    ) -> Result<()> {
         let (key, value) = (key.map(<[u8]>::to_vec), value.map(<[u8]>::to_vec));
-        self.append_record(topic, OwnedRecord { offset: -1, timestamp_ms, key, value, headers: Vec::new() })
+        let record = OwnedRecord { partition: 0, offset: -1, timestamp_ms, key, value, headers: Vec::new() };
+        self.append_record(place.into(), record)
     }
 
-    fn append_record(&mut self, topic: &str, record: OwnedRecord) -> Result<()> {
+    fn append_record(&mut self, place: Place, record: OwnedRecord) -> Result<()> {
+        let topic = &place.topic;
         if !self.drives.iter().any(|drive| drive.reads(topic)) {
             return Err(Error::stop(format!("no source of the topology reads topic '{topic}'")));
         }
-        let records = self.topics.entry(topic.to_owned()).or_default();
-        records.push(OwnedRecord { offset: next_offset(records), ..record });
+        let partition = self.topics.partition_of(&place, record.key.as_deref())?;
+        self.topics.push(topic, OwnedRecord { partition, ..record });
         Ok(())
     }
 
@@ -142,7 +172,7 @@ impl TestDriver {
             if let Some(task) = &mut drive.task {
                 task.advance_clock(self.now_ms)?;
             }
-            drive.collect()?;
+            drive.collect(&self.topics)?;
         }
         self.run()
     }
@@ -161,16 +191,18 @@ impl TestDriver {
         }
         for drive in &mut self.drives {
             let Drive { task: Some(task), pending, .. } = drive else { continue };
-            let commits = task.prepare_commit(&mut |outputs| collect(outputs, pending))?;
+            let commits = task.prepare_commit(&mut |outputs| collect(outputs, &self.topics, pending))?;
+            // Of the task's own partition: its changelogs are there.
             let mut delivered: BTreeMap<String, Offset> = BTreeMap::new();
             for (topic, mut record) in std::mem::take(&mut drive.pending) {
-                let records = self.topics.entry(topic.clone()).or_default();
-                record.offset = next_offset(records);
                 if record.timestamp_ms == ProducerRecord::NOW {
                     record.timestamp_ms = now_ms;
                 }
-                delivered.insert(topic, record.offset);
-                records.push(record);
+                let partition = record.partition;
+                let offset = self.topics.push(&topic, record);
+                if partition == drive.partition {
+                    delivered.insert(topic, offset);
+                }
             }
             for (committed, commit) in drive.committed.iter_mut().zip(&commits) {
                 let metadata = Metadata::decode(&commit.metadata).map_err(|error| Error::stop(error.to_string()))?;
@@ -178,7 +210,7 @@ impl TestDriver {
             }
             let topics = &drive.outputs.names;
             task.committed(&commits, |target| delivered.get(&topics[target.0]).copied(), now_ms)?;
-            drive.collect()?;
+            drive.collect(&self.topics)?;
         }
         Ok(())
     }
@@ -216,7 +248,7 @@ impl TestDriver {
                     done = false;
                 }
                 done &= !task.wants_commit();
-                drive.collect()?;
+                drive.collect(&self.topics)?;
                 done &= drive.pending.is_empty();
             }
             if done {
@@ -226,9 +258,9 @@ impl TestDriver {
         Err(Error::stop("input is still held after 100000 commits"))
     }
 
-    /// The committed records of a topic.
+    /// The committed records of a topic, of all its partitions, in the order in which they became visible.
     pub fn read(&self, topic: &str) -> &[OwnedRecord] {
-        self.topics.get(topic).map_or(&[], Vec::as_slice)
+        self.topics.records(topic)
     }
 
     /// What was produced and then aborted, in order: a reader of uncommitted data would have seen it.
@@ -241,20 +273,57 @@ impl TestDriver {
         self.read(&changelog_topic(&self.application_id, store))
     }
 
-    /// The committed offset of a source topic; `None` before the first commit.
-    pub fn committed_offset(&self, topic: &str) -> Option<Offset> {
-        self.drives.iter().find_map(|drive| drive.committed[drive.input(topic)?].0)
+    /// The committed offset of a source topic's partition, of the first one where none is named; `None` before the first commit.
+    pub fn committed_offset(&self, place: impl Into<Place>) -> Option<Offset> {
+        let Place { topic, partition } = place.into();
+        let mut drives = self.drives.iter().filter(|drive| drive.partition == partition.unwrap_or(0));
+        drives.find_map(|drive| drive.committed[drive.input(&topic)?].0)
     }
 
-    /// A handle to a store, uncommitted writes included. It must be dropped before [`TestDriver::abort`].
+    /// A handle to a store, uncommitted writes included. It must be dropped before [`TestDriver::abort`]. Where there are several
+    /// tasks that have one, [`TestDriver::store_of`] says which.
     pub fn store<K: Codec + ?Sized, V: Codec + ?Sized>(&self, store: &Store<K, V>) -> Result<KeyValueStore<K, V>> {
-        for (drive, spec) in self.drives.iter().zip(self.topology.sub_topologies.iter()) {
-            let index = spec.stores.iter().position(|at| at.name == store.name());
-            if let (Some(index), Some(task)) = (index, &drive.task) {
-                return Ok(KeyValueStore::new(Rc::clone(task.stores()), index)?);
+        match &self.drives_with(store)[..] {
+            [one] => self.handle(one, store),
+            several if several.len() > 1 => {
+                let (name, count) = (store.name(), several.len());
+                Err(Error::stop(format!("each of {count} tasks has a store '{name}': say which with store_of")))
             }
+            _ => Err(Error::stop(format!("there is no store '{}'", store.name()))),
         }
-        Err(Error::stop(format!("there is no store '{}'", store.name())))
+    }
+
+    /// As [`TestDriver::store`], of the task of this partition.
+    pub fn store_of<K: Codec + ?Sized, V: Codec + ?Sized>(
+        &self,
+        store: &Store<K, V>,
+        partition: i32,
+    ) -> Result<KeyValueStore<K, V>> {
+        let drives = self.drives_with(store);
+        let found = drives.into_iter().find(|drive| drive.partition == partition);
+        let found = found
+            .ok_or_else(|| Error::stop(format!("no task of partition {partition} has a store '{}'", store.name())))?;
+        self.handle(found, store)
+    }
+
+    fn drives_with<K: ?Sized, V: ?Sized>(&self, store: &Store<K, V>) -> Vec<&Drive> {
+        let has = |drive: &&Drive| {
+            let specs = &self.topology.sub_topologies[drive.sub_topology].stores;
+            specs.iter().any(|spec| spec.name == store.name())
+        };
+        self.drives.iter().filter(has).collect()
+    }
+
+    fn handle<K: Codec + ?Sized, V: Codec + ?Sized>(
+        &self,
+        drive: &Drive,
+        store: &Store<K, V>,
+    ) -> Result<KeyValueStore<K, V>> {
+        let specs = &self.topology.sub_topologies[drive.sub_topology].stores;
+        let index = specs.iter().position(|spec| spec.name == store.name());
+        let missing = || Error::stop(format!("there is no store '{}'", store.name()));
+        let (index, task) = index.zip(drive.task.as_ref()).ok_or_else(missing)?;
+        Ok(KeyValueStore::new(Rc::clone(task.stores()), index)?)
     }
 
     /// Runs what a commit made visible, unless a commit is asked for again.

@@ -25,6 +25,7 @@ pub use error::{Error, Kind};
 pub use identity::{TopicId, TopicIdentity};
 pub use limits::{RecordLimits, Refusal};
 pub use local::Clock;
+pub(crate) use local::partition_for_key;
 pub use options::{ConsumerOptions, GroupOptions, GroupProtocol, Isolation, OutOfRange, ProducerOptions};
 pub use owned::OwnedRecords;
 pub(crate) use record::{BATCH_OVERHEAD_BYTES, HEADER_OVERHEAD_BYTES};

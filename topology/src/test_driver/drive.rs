@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::topics::{Place, Topics};
 use super::{OwnedRecord, TestDriver};
 use crate::error::Result;
 use crate::graph::{OutputTopics, Topic, Topology};
@@ -14,6 +15,9 @@ use crate::task::{CommittedInput, InputStart, Metadata, QueueOptions, Task, Task
 
 /// A task and what it has going on.
 pub(super) struct Drive {
+    /// Its sub-topology's index.
+    pub(super) sub_topology: usize,
+    pub(super) partition: i32,
     pub(super) task: Option<Task>,
     pub(super) outputs: OutputTopics,
     /// The topics it reads, in the order of its inputs.
@@ -26,14 +30,14 @@ pub(super) struct Drive {
 
 impl TestDriver {
     pub(super) fn start(&mut self, index: usize, stores: Stores, stores_as_left: bool) -> Result<()> {
-        let spec = &self.topology.sub_topologies[index];
+        let (sub_topology, partition) = (self.drives[index].sub_topology, self.drives[index].partition);
+        let spec = &self.topology.sub_topologies[sub_topology];
         let vouch = Rc::new(self.voucher(&self.drives[index].sources));
         let drive = &mut self.drives[index];
         let committed = drive.sources.iter().zip(&drive.committed).zip(&drive.outputs.dead_letters);
         let inputs = committed.map(|((topic, (offset, metadata)), dead_letters)| {
-            let records = self.topics.get(topic).map_or(&[][..], Vec::as_slice);
-            let (first, end) = (records.first().map_or(0, |record| record.offset), next_offset(records));
-            let input = TopicPartition::new(topic.clone(), 0);
+            let (first, end) = self.topics.bounds(topic, partition);
+            let input = TopicPartition::new(topic.clone(), partition);
             InputStart {
                 committed: CommittedInput { input, offset: *offset, metadata: metadata.clone() },
                 range: InputRange { first, stable_end: end, end },
@@ -41,8 +45,8 @@ impl TestDriver {
             }
         });
         let options = TaskOptions {
-            id: TaskId { sub_topology: spec.name.clone(), partition: 0 },
-            sub_topology: index,
+            id: TaskId { sub_topology: spec.name.clone(), partition },
+            sub_topology,
             inputs: inputs.collect(),
             runtime: RuntimeOptions {
                 stores_as_left,
@@ -55,7 +59,7 @@ impl TestDriver {
             queues: QueueOptions::default(),
         };
         drive.task = Some(Task::new(&self.topology, options, Rc::new(RefCell::new(stores)))?);
-        drive.collect()
+        drive.collect(&self.topics)
     }
 
     /// Gives a task what has arrived for it: all of it, so that an input without more is known to be empty. Returns whether there
@@ -76,7 +80,7 @@ impl TestDriver {
         {
             any = true;
         }
-        drive.collect()?;
+        drive.collect(&self.topics)?;
         Ok(any)
     }
 
@@ -87,15 +91,14 @@ impl TestDriver {
         if task.must_seek(input) {
             task.restart(input);
         }
-        let arrived = self.topics.get(topic).map_or(&[][..], Vec::as_slice);
-        let new = &arrived[arrived.partition_point(|record| record.offset < task.delivered_to(input))..];
-        let new = &new[..new.len().min(count_max)];
-        let headers: Vec<Vec<Header<'_>>> = new.iter().map(OwnedRecord::borrow_headers).collect();
+        let new = self.topics.records_from(topic, drive.partition, task.delivered_to(input));
+        let new: Vec<&OwnedRecord> = new.take(count_max).collect();
+        let headers: Vec<Vec<Header<'_>>> = new.iter().map(|record| record.borrow_headers()).collect();
         let records: Vec<Record<'_>> =
             new.iter().zip(&headers).map(|(record, headers)| record.borrow(headers)).collect();
         let taken = if task.must_queue() { 0 } else { task.take_arriving(&records)? };
         task.enqueue(input, &records[taken..]);
-        let end = next_offset(arrived);
+        let (_, end) = self.topics.bounds(topic, drive.partition);
         if task.delivered_to(input) >= end {
             task.end_of_partition(input, end);
         }
@@ -112,9 +115,9 @@ impl Drive {
         self.sources.iter().position(|source| source == topic)
     }
 
-    pub(super) fn collect(&mut self) -> Result<()> {
+    pub(super) fn collect(&mut self, topics: &Topics) -> Result<()> {
         let Self { task: Some(task), pending, .. } = self else { return Ok(()) };
-        collect(task.outputs(), pending)
+        collect(task.outputs(), topics, pending)
     }
 }
 
@@ -135,13 +138,14 @@ fn limits(topology: &Topology) -> Limits {
     Limits { topics: topics.collect(), ..Limits::default() }
 }
 
-pub(super) fn collect(outputs: &mut Outputs, pending: &mut Vec<(String, OwnedRecord)>) -> Result<()> {
+/// Takes what a task wants produced, and says for each record to which partition a producer sends it.
+pub(super) fn collect(outputs: &mut Outputs, topics: &Topics, pending: &mut Vec<(String, OwnedRecord)>) -> Result<()> {
     outputs.drain(|records| {
-        pending.extend(records.iter().map(|record| (record.topic.to_owned(), OwnedRecord::copy(record))));
+        for record in records {
+            let place = Place { topic: record.topic.to_owned(), partition: record.partition };
+            let partition = topics.partition_of(&place, record.key)?;
+            pending.push((place.topic, OwnedRecord::copy(record, partition)));
+        }
         Ok(())
     })
-}
-
-pub(super) fn next_offset(records: &[OwnedRecord]) -> Offset {
-    records.last().map_or(0, |record| record.offset + 1)
 }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::TestDriver;
+use super::{Place, TestDriver};
 use crate::error::{Error, Result};
 use crate::log::Offset;
 use crate::processor::Vouch;
@@ -20,10 +20,13 @@ impl TestDriver {
         self.abort()
     }
 
-    /// Somebody moves the group's offset, as Kafka's tools do; the processes have ended before. What is not committed is void.
-    pub fn move_offset(&mut self, topic: &str, offset: Offset) -> Result<()> {
-        for drive in &mut self.drives {
-            if let Some(input) = drive.input(topic) {
+    /// Somebody moves the group's offset of a topic, or of one of its partitions, as Kafka's tools do; the processes have ended
+    /// before. What is not committed is void.
+    pub fn move_offset(&mut self, place: impl Into<Place>, offset: Offset) -> Result<()> {
+        let place = place.into();
+        let meant = self.topics.partitions(&place);
+        for drive in self.drives.iter_mut().filter(|drive| meant.contains(&drive.partition)) {
+            if let Some(input) = drive.input(&place.topic) {
                 drive.committed[input] = (Some(offset), Metadata::default());
             }
         }
@@ -33,16 +36,13 @@ impl TestDriver {
     /// Somebody deletes a topic; its offsets begin anew. From now on nobody vouches for it, and nothing is committed that was
     /// read from it, until [`TestDriver::abort`] has others begin who know no better.
     pub fn delete_topic(&mut self, topic: &str) {
-        self.topics.remove(topic);
+        self.topics.delete(topic);
         self.replaced.0.borrow_mut().insert(topic.to_owned());
     }
 
-    /// Retention deletes the records of a topic below this offset; the last record of all stays.
-    pub fn delete_records(&mut self, topic: &str, before: Offset) {
-        if let Some(records) = self.topics.get_mut(topic) {
-            let kept = records.partition_point(|record| record.offset < before).min(records.len().saturating_sub(1));
-            records.drain(..kept);
-        }
+    /// Retention deletes the records of a topic, or of one of its partitions, below this offset.
+    pub fn delete_records(&mut self, place: impl Into<Place>, before: Offset) {
+        self.topics.delete_records(&place.into(), before);
     }
 
     pub(super) fn voucher(&self, topics: &[String]) -> Voucher {

@@ -5,7 +5,9 @@ use crate::log::{Header, Offset, ProducerRecord, Record};
 /// A record that the driver keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnedRecord {
-    /// Its offset in its topic.
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset there.
     pub offset: Offset,
     /// Event time, ms since 1970.
     pub timestamp_ms: i64,
@@ -24,9 +26,11 @@ impl OwnedRecord {
         value.as_deref().map(|value| String::from_utf8_lossy(value).into_owned())
     }
 
-    pub(super) fn copy(record: &ProducerRecord<'_>) -> Self {
+    /// As it goes to this partition; its offset is not known yet.
+    pub(super) fn copy(record: &ProducerRecord<'_>, partition: i32) -> Self {
         let headers = record.headers.iter();
         Self {
+            partition,
             offset: -1,
             timestamp_ms: record.timestamp_ms,
             key: record.key.map(<[u8]>::to_vec),

@@ -6,12 +6,12 @@ use crate::codec::Codec;
 use crate::error::{Error, Result};
 use crate::log::Offset;
 
-use super::{OwnedRecord, TestDriver};
+use super::{OwnedRecord, Place, TestDriver};
 
 /// A topic to write to. From [`TestDriver::input`].
 pub struct Input<'d, K: ?Sized, V: ?Sized> {
     driver: &'d mut TestDriver,
-    topic: String,
+    place: Place,
     types: PhantomData<fn(&K, &V)>,
 }
 
@@ -25,26 +25,27 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized> Input<'_, K, V> {
     /// A record arrives, stamped with this time in ms since 1970, and is processed. It may lack a key, or a value.
     pub fn pipe_at(&mut self, key: Option<K::Item<'_>>, value: Option<V::Item<'_>>, timestamp_ms: i64) -> Result<()> {
         let (key, value) = (encode::<K>("key", key.as_ref())?, encode::<V>("value", value.as_ref())?);
-        self.driver.pipe(&self.topic, key.as_deref(), value.as_deref(), timestamp_ms)
+        self.driver.pipe(self.place.clone(), key.as_deref(), value.as_deref(), timestamp_ms)
     }
 }
 
 /// A topic to read from. From [`TestDriver::output`].
 pub struct Output<'d, K: ?Sized, V: ?Sized> {
     records: &'d [OwnedRecord],
-    topic: String,
+    place: Place,
     types: PhantomData<fn(&K, &V)>,
 }
 
 impl<'d, K: Codec + ?Sized, V: Codec + ?Sized> Output<'d, K, V> {
     /// Keys and values of all committed records, in order. An error where one is of another type.
     pub fn read(self) -> Result<Vec<(Option<K::Item<'d>>, Option<V::Item<'d>>)>> {
-        let topic = &self.topic;
+        let Place { topic, partition } = &self.place;
         let entry = |record: &'d OwnedRecord| {
             let key = decode::<K>(topic, record.offset, record.key.as_deref())?;
             Ok((key, decode::<V>(topic, record.offset, record.value.as_deref())?))
         };
-        self.records.iter().map(entry).collect()
+        let is_meant = |record: &&OwnedRecord| partition.is_none_or(|partition| record.partition == partition);
+        self.records.iter().filter(is_meant).map(entry).collect()
     }
 }
 
@@ -62,14 +63,30 @@ impl TestDriver {
     /// assert_eq!(driver.output::<str, i64>("totals").read()?, [(Some("tea"), Some(1))]);
     /// # Ok::<(), topology::Error>(())
     /// ```
-    pub fn input<K: Codec + ?Sized, V: Codec + ?Sized>(&mut self, topic: impl Into<String>) -> Input<'_, K, V> {
-        Input { driver: self, topic: topic.into(), types: PhantomData }
+    ///
+    /// The graph says how many partitions a topic has ([`Topic::partitions`](crate::graph::Topic::partitions)). A record goes where
+    /// its key belongs, or to the partition that is named:
+    ///
+    /// ```
+    /// # use topology::graph::{Builder, Store, Topic};
+    /// # use topology::test_driver::TestDriver;
+    /// # let builder = Builder::new();
+    /// # let words = builder.sub_topology("counting").source::<str, ()>(Topic::new("words").partitions(4));
+    /// # words.count(&Store::memory("counts")).sink(Topic::new("totals").partitions(4)).partitioned(|record, _| if record.key == Some("tea") { 3 } else { 0 });
+    /// # let mut driver = TestDriver::new(&builder.build()?, "app", 0)?;
+    /// driver.input::<str, ()>(("words", 2)).pipe("tea", ())?;
+    /// driver.commit()?;
+    /// assert_eq!(driver.output::<str, i64>(("totals", 3)).read()?, [(Some("tea"), Some(1))]);
+    /// # Ok::<(), topology::Error>(())
+    /// ```
+    pub fn input<K: Codec + ?Sized, V: Codec + ?Sized>(&mut self, place: impl Into<Place>) -> Input<'_, K, V> {
+        Input { driver: self, place: place.into(), types: PhantomData }
     }
 
-    /// A topic to read from, by the types of its records.
-    pub fn output<K: Codec + ?Sized, V: Codec + ?Sized>(&self, topic: impl Into<String>) -> Output<'_, K, V> {
-        let topic = topic.into();
-        Output { records: self.read(&topic), topic, types: PhantomData }
+    /// A topic to read from, or one of its partitions, by the types of its records.
+    pub fn output<K: Codec + ?Sized, V: Codec + ?Sized>(&self, place: impl Into<Place>) -> Output<'_, K, V> {
+        let place = place.into();
+        Output { records: self.read(&place.topic), place, types: PhantomData }
     }
 }
 

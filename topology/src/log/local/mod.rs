@@ -40,6 +40,7 @@ pub use producer::Producer;
 
 pub(crate) use batch::Batch;
 pub(crate) use broker::Broker;
+pub(crate) use partitioner::partition_for_key;
 pub(crate) use row::{Row, parse as parse_row};
 pub(crate) use storage::{Changes, Chunk, Found, PartitionId, Storage};
 

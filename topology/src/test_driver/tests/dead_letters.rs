@@ -16,6 +16,7 @@ fn what_cannot_be_decoded_becomes_a_dead_letter_with_its_origin_and_does_not_sto
     append(&mut driver, [Some(1)]);
     let headers = vec![("trace".to_owned(), Some(b"7".to_vec()))];
     let bad = OwnedRecord {
+        partition: 0,
         offset: -1,
         timestamp_ms: 9,
         key: Some(b"key".to_vec()),

@@ -114,7 +114,14 @@ fn a_dead_letter_of_a_failed_record_holds_it_as_it_came_with_the_reason_in_one_l
     let mut driver = driver(&halfway(Reaction::DeadLetter));
     let headers = vec![("trace".to_owned(), Some(b"7".to_vec()))];
     let value = Some((-3_i64).to_be_bytes().to_vec());
-    let record = OwnedRecord { offset: 0, timestamp_ms: 9, key: Some(b"k".to_vec()), value, headers: headers.clone() };
+    let record = OwnedRecord {
+        partition: 0,
+        offset: 0,
+        timestamp_ms: 9,
+        key: Some(b"k".to_vec()),
+        value,
+        headers: headers.clone(),
+    };
     driver.pipe_record("in", record.clone()).unwrap();
     assert!(driver.read("in-dead-letters").is_empty(), "it goes out with the commit");
     driver.commit().unwrap();

@@ -7,6 +7,7 @@ mod errors;
 mod event_time;
 mod holding;
 mod input_ports;
+mod partitions;
 mod several_inputs;
 mod stream_time;
 mod suspension;
@@ -114,8 +115,14 @@ fn headers_go_in_and_come_out() {
     let mut driver =
         driver(&through(|| each(|record, context| context.forward(record.with(record.key, record.value)))));
     let headers = vec![("a".to_owned(), Some(b"1".to_vec())), ("b".to_owned(), None)];
-    let record =
-        OwnedRecord { offset: 77, timestamp_ms: 5, key: None, value: Some(vec![0; 8]), headers: headers.clone() };
+    let record = OwnedRecord {
+        partition: 5,
+        offset: 77,
+        timestamp_ms: 5,
+        key: None,
+        value: Some(vec![0; 8]),
+        headers: headers.clone(),
+    };
     driver.pipe_record("in", record).unwrap();
     driver.commit().unwrap();
     let [out] = driver.read("out") else { panic!("{:?}", driver.read("out")) };

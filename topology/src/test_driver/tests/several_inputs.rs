@@ -193,7 +193,7 @@ impl TestDriver {
         let task = self.drives[0].task.as_mut().unwrap();
         let processed = task.process_next(count).unwrap();
         let asked = task.commit_requested();
-        self.drives[0].collect().unwrap();
+        self.drives[0].collect(&self.topics).unwrap();
         if asked {
             self.commit_all().unwrap();
         }
