@@ -320,6 +320,32 @@ fn a_paused_partition_that_is_sought_goes_on_there() {
 }
 
 #[test]
+fn a_paused_partition_that_went_out_of_range_can_be_sought() {
+    let log = log();
+    let partition = TopicPartition::new(topic(&log, 1, &[]), 0);
+    fill(&log, &partition.topic, 0, 100);
+    let options = ConsumerOptions { out_of_range: OutOfRange::Fail, ..consumer_options(Isolation::ReadCommitted) };
+    let mut consumer = log.consumer(&options).unwrap();
+    consumer.assign(&[(partition.clone(), Start::Beginning)]).unwrap();
+    let mut seen = Seen::default();
+    until(&mut consumer, &mut seen, "the end", |seen| !seen.ends.is_empty());
+    consumer.pause(std::slice::from_ref(&partition)).unwrap();
+    log.delete_records(&partition, 50).unwrap();
+    // The first moves it to what is gone. Sooner or later it is fetched all the same, and the error waits where nothing is read.
+    for _ in 0..10 {
+        consumer.seek(&partition, 2).unwrap();
+        consumer.poll(SHORT, &mut |event| seen.take(event)).unwrap();
+    }
+    consumer.seek(&partition, 60).unwrap();
+    seen.records.clear();
+    consumer.poll(SHORT, &mut |event| seen.take(event)).unwrap();
+    assert!(seen.records.is_empty(), "records of a paused partition");
+    consumer.resume(std::slice::from_ref(&partition)).unwrap();
+    until(&mut consumer, &mut seen, "records", |seen| !seen.records.is_empty());
+    assert_eq!(seen.values()[0], "60");
+}
+
+#[test]
 fn a_partition_resumed_at_its_end_goes_on_there_and_does_not_start_over() {
     let log = log();
     let topic = topic(&log, 1, &[]);

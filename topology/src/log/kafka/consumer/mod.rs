@@ -216,8 +216,14 @@ impl KafkaConsumer {
         true
     }
 
-    fn seek_all(&self, partitions: &[(TopicPartition, Start)]) -> Result<()> {
-        positions::seek_all(&self.consumer, partitions, Deadline::after(self.request_timeout))
+    /// Moves assigned partitions to where they are to go on, those too that librdkafka has stopped reading.
+    fn seek_all(&mut self, partitions: &[(TopicPartition, Start)]) -> Result<()> {
+        let stopped = positions::seek_all(&self.consumer, partitions, Deadline::after(self.request_timeout))?;
+        for (partition, next) in partitions.iter().filter(|(partition, _)| stopped.contains(partition)) {
+            let index = self.assigned.iter().position(|assigned| assigned.partition == *partition);
+            index.map_or(Ok(()), |index| self.restart(index, *next))?;
+        }
+        Ok(())
     }
 }
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use rdkafka::consumer::Consumer as _;
 
-use super::super::batch::Pause;
+use super::super::batch::{Assigned, Pause};
 use super::super::native::Batch;
 use super::positions::{list, no_such_topic};
 use super::{KafkaConsumer, those};
@@ -50,14 +50,15 @@ impl KafkaConsumer {
 
     /// Goes on with those of these partitions that are paused.
     pub(super) fn resume_all(&mut self, partitions: &[TopicPartition]) -> Result<()> {
-        let stopped = those(&self.assigned, |assigned| {
-            assigned.pause == Pause::Client && partitions.contains(&assigned.partition)
-        });
+        let by_client =
+            |assigned: &Assigned| assigned.pause == Pause::Client && partitions.contains(&assigned.partition);
+        let stopped = those(&self.assigned, by_client);
         if !stopped.is_empty() {
             // librdkafka would go on at its own position, which is one too high behind an end of partition: out of
             // range, though nothing was lost.
             self.seek_all(&stopped)?;
-            let result = self.consumer.resume(&list(&stopped)?);
+            // Asked again: where that had to start a partition anew, others that were parked are by now paused by the client.
+            let result = self.consumer.resume(&list(&those(&self.assigned, by_client))?);
             result.map_err(|error| Error::new(Kind::Retry, format!("cannot resume: {error}")))?;
         }
         for assigned in &mut self.assigned {

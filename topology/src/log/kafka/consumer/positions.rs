@@ -4,6 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset as NativeOffset, TopicPartitionList};
 
 use super::super::context::Context;
@@ -27,21 +28,29 @@ pub(super) fn list(partitions: &[(TopicPartition, Start)]) -> Result<TopicPartit
     Ok(list)
 }
 
-/// Moves partitions to where they are to go on. librdkafka refuses this while a partition is still being started,
-/// so it is repeated.
+/// How long librdkafka may take to begin with a partition that it was told to read.
+const START_MAX: Duration = Duration::from_millis(200);
+
+/// Moves partitions to where they are to go on. librdkafka refuses this while a partition is still being started, so it is
+/// repeated. What it goes on refusing it has stopped to read, because the position lies outside of the log; its word of that may
+/// wait in a queue that is not read now. Gives those: only starting them anew helps.
 pub(super) fn seek_all(
     consumer: &BaseConsumer<Context>,
     partitions: &[(TopicPartition, Start)],
     deadline: Deadline,
-) -> Result<()> {
+) -> Result<Vec<TopicPartition>> {
+    let is_stopped = |entry: &native::Entry| entry.error == Some(RDKafkaErrorCode::State as i32);
+    let started = Deadline::after(START_MAX);
     let mut rest = list(partitions)?;
     loop {
         rest = consumer
             .seek_partitions(rest, deadline.remaining())
             .map_err(|error| Error::new(Kind::Retry, format!("cannot seek: {error}")))?;
         let failed: Vec<_> = native::entries(&rest).into_iter().filter(|entry| entry.error.is_some()).collect();
-        let Some(first) = failed.first() else { return Ok(()) };
-        if deadline.is_over() {
+        if failed.is_empty() || (started.is_over() && failed.iter().all(is_stopped)) {
+            return Ok(failed.into_iter().map(|entry| TopicPartition::new(entry.topic, entry.partition)).collect());
+        }
+        if let (Some(first), true) = (failed.first(), deadline.is_over()) {
             let text = native::describe(first.error.unwrap_or_default());
             let message = format!("cannot seek {}-{}: {text}", first.topic, first.partition);
             return Err(Error::new(Kind::Retry, message));
