@@ -26,6 +26,8 @@ pub(super) struct Assigned {
     pub(super) waiting: VecDeque<Batch>,
     /// Why it cannot be read on from where it stands. Nothing more of it is handed out.
     pub(super) failure: Option<Error>,
+    /// Whether librdkafka is to be told where the reader stands before anything more is read.
+    pub(super) is_held_up: bool,
     /// Whether anything was handed out since it was assigned.
     is_read: bool,
 }
@@ -43,7 +45,15 @@ pub(super) enum Pause {
 
 impl Assigned {
     pub(super) fn new(partition: TopicPartition, next: Start) -> Self {
-        Self { partition, next, pause: Pause::No, waiting: VecDeque::new(), failure: None, is_read: false }
+        Self {
+            partition,
+            next,
+            pause: Pause::No,
+            waiting: VecDeque::new(),
+            failure: None,
+            is_held_up: false,
+            is_read: false,
+        }
     }
 
     pub(super) fn is_paused(&self) -> bool {

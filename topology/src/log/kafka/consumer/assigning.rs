@@ -44,8 +44,9 @@ impl KafkaConsumer {
         } else if !(self.pending == Pending::Empty && added.is_empty()) {
             self.start(added)?;
         }
-        self.go_on(|_| true)?;
+        // Nothing fails from here on: librdkafka takes an answer once.
         self.pending = Pending::Nothing;
+        self.hold_up();
         let added = added.iter().map(|(partition, start)| Assigned::new(partition.clone(), *start));
         self.assigned.extend(added);
         self.delivery.reset();
@@ -61,7 +62,7 @@ impl KafkaConsumer {
             // An empty answer is an answer: librdkafka waits for it.
             if self.pending == Pending::Revoke || !going.is_empty() {
                 self.consumer.incremental_unassign(&list(&going)?).map_err(|error| cannot("give back", &error))?;
-                self.go_on(|partition| !removed.contains(partition))?;
+                self.hold_up();
             }
         } else if staying.is_empty() {
             self.consumer.unassign().map_err(|error| cannot("give back", &error))?;
@@ -78,23 +79,28 @@ impl KafkaConsumer {
     }
 
     /// librdkafka pauses all partitions while it waits for an answer of the incremental kind, and lets them go on at its own
-    /// position, which is one too high behind an end of partition: it would pass over the next record. So those that stay are told
-    /// where their readers stand.
-    fn go_on(&mut self, stays: impl Fn(&TopicPartition) -> bool) -> Result<()> {
-        if self.is_eager() {
-            return Ok(());
+    /// position, which is one too high behind an end of partition: it would pass over the next record.
+    fn hold_up(&mut self) {
+        if !self.is_eager() {
+            self.assigned.iter_mut().for_each(|assigned| assigned.is_held_up = true);
         }
-        let staying = those(&self.assigned, |assigned| assigned.failure.is_none() && stays(&assigned.partition));
-        if staying.is_empty() {
+    }
+
+    /// Tells librdkafka where the readers of partitions stand that an answer has held up. This may fail, and is no part of the
+    /// answer: it is repeated until it is done, and nothing is read before.
+    pub(super) fn go_on(&mut self) -> Result<()> {
+        let waits = |assigned: &Assigned| assigned.is_held_up && assigned.failure.is_none();
+        let held_up = those(&self.assigned, waits);
+        if held_up.is_empty() {
             return Ok(());
         }
         drop(self.consumer.assignment().map_err(|error| cannot("go on with", &error))?);
-        self.seek_all(&staying)?;
-        // What was set aside comes again.
-        self.assigned
-            .iter_mut()
-            .filter(|assigned| stays(&assigned.partition))
-            .for_each(|assigned| assigned.waiting.clear());
+        self.seek_all(&held_up)?;
+        for assigned in self.assigned.iter_mut().filter(|assigned| waits(assigned)) {
+            assigned.is_held_up = false;
+            // What was set aside comes again.
+            assigned.waiting.clear();
+        }
         Ok(())
     }
 

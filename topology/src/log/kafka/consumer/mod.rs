@@ -296,6 +296,7 @@ impl Consumer for KafkaConsumer {
                 return Err(failure);
             }
             if self.pending == Pending::Nothing {
+                self.go_on()?;
                 if let Some(result) = self.hand_out_waiting(handler) {
                     return result;
                 }

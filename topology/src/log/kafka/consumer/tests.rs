@@ -41,3 +41,19 @@ fn a_partition_that_could_not_be_resumed_stays_paused_until_it_is() {
     consumer.resume(partitions).unwrap();
     assert!(consumer.assigned.iter().all(|assigned| !assigned.is_paused()));
 }
+
+#[test]
+fn an_answer_is_given_once_though_what_stays_cannot_go_on_yet() {
+    let mut consumer = consumer();
+    let [a, b, c] = [0, 1, 2].map(|partition| TopicPartition::new("t", partition));
+    consumer.incremental_assign(&[(a.clone(), Start::At(5)), (b.clone(), Start::At(5))]).unwrap();
+    let patience = std::mem::replace(&mut consumer.request_timeout, Duration::ZERO);
+    consumer.incremental_assign(&[(c.clone(), Start::At(5))]).unwrap();
+    consumer.incremental_unassign(std::slice::from_ref(&b)).unwrap();
+    assert_eq!(consumer.go_on().unwrap_err().kind(), Kind::Retry, "the seeks are late");
+    consumer.request_timeout = patience;
+    consumer.go_on().unwrap();
+    let assigned: Vec<_> =
+        consumer.assigned.iter().map(|assigned| (&assigned.partition, assigned.is_held_up)).collect();
+    assert_eq!(assigned, [(&a, false), (&c, false)]);
+}
