@@ -3,6 +3,7 @@
 //! ```text
 //! options    what the user may set, what this crate sets
 //! classify   librdkafka's errors -> what the caller does next
+//! login      a refused login: wrong credentials, or a broker that restarts
 //! context    what librdkafka calls back: log lines, errors, rebalances, delivery reports
 //! delivery   which records arrived, and how far
 //! native     the only unsafe code: batch reads, cached topics, delivery reports
@@ -19,6 +20,7 @@ mod consumer;
 mod context;
 mod deadline;
 mod delivery;
+mod login;
 mod native;
 mod options;
 mod producer;
@@ -70,7 +72,7 @@ impl Log for KafkaLog {
     type Producer = KafkaProducer;
 
     fn consumer(&self, options: &ConsumerOptions) -> Result<KafkaConsumer> {
-        KafkaConsumer::new(self.admin.options(), options)
+        KafkaConsumer::new(&self.admin, options)
     }
 
     fn producer(&self, options: &ProducerOptions) -> Result<KafkaProducer> {

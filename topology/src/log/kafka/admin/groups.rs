@@ -70,7 +70,7 @@ impl Admin {
                 Err(code) if code == Code::GroupIdNotFound as i32 => return Ok(0),
                 Err(code) => code,
             };
-            if classify::kind(code) != Kind::Retry || deadline.is_over() {
+            if self.login.kind(code) != Kind::Retry || deadline.is_over() {
                 return Err(self.failed(&doing(), code));
             }
             thread::sleep(PAUSE);
@@ -94,7 +94,7 @@ impl Admin {
                 }
                 Some(Err((_, code))) => code as i32,
             };
-            if classify::kind(code) != Kind::Retry || deadline.is_over() {
+            if self.login.kind(code) != Kind::Retry || deadline.is_over() {
                 return Err(self.failed(&doing(), code));
             }
             thread::sleep(PAUSE);

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use rdkafka::types::RDKafkaErrorCode as Code;
 
-use super::super::classify;
 use super::super::deadline::{Deadline, millis};
 use super::super::native::{self, Described};
 use super::{Admin, PAUSE, is_a_name, pump};
@@ -47,7 +46,7 @@ impl Admin {
             if code == Code::UnknownTopicOrPartition as i32 {
                 return Ok(None);
             }
-            if deadline.is_over() || classify::kind(code) != Kind::Retry {
+            if deadline.is_over() || self.login.kind(code) != Kind::Retry {
                 return Err(self.failed(&doing(), code));
             }
             thread::sleep(PAUSE);
@@ -60,7 +59,10 @@ impl Admin {
         }
         let helper = self.any_helper()?;
         pump(&helper);
-        native::describe_topics(&helper, names, millis(timeout).max(1)).map_err(|code| self.failed(&doing(), code))
+        let found = native::describe_topics(&helper, names, millis(timeout).max(1));
+        let found = found.map_err(|code| self.failed(&doing(), code))?;
+        self.login.note_good();
+        Ok(found)
     }
 
     fn identity_of(&self, found: &Described, topic: &str) -> Result<Option<TopicIdentity>> {

@@ -20,6 +20,7 @@ use rdkafka::error::KafkaError;
 use super::classify;
 use super::context::Context;
 use super::deadline::Deadline;
+use super::login::Login;
 use super::native;
 use super::options::{self, Options};
 use crate::log::{Error, Isolation, Kind, Result};
@@ -40,6 +41,7 @@ pub(super) struct Admin {
     limits: Mutex<HashMap<String, usize>>,
     /// How large the batches of producers to come may be.
     batch_bytes: AtomicUsize,
+    login: Login,
 }
 
 impl Admin {
@@ -50,6 +52,7 @@ impl Admin {
             client: Mutex::new(None),
             limits: Mutex::new(HashMap::new()),
             batch_bytes: AtomicUsize::new(options::BATCH_BYTES),
+            login: Login::default(),
         }
     }
 
@@ -66,6 +69,11 @@ impl Admin {
 
     pub(super) fn options(&self) -> &Options {
         &self.options
+    }
+
+    /// Whether the credentials were good, as far as any client of the log knows.
+    pub(super) fn login(&self) -> &Login {
+        &self.login
     }
 
     fn timeout(&self) -> Duration {
@@ -113,7 +121,7 @@ impl Admin {
 
     /// An error of a helper, with what it last complained of where no broker answered.
     fn failed(&self, doing: &str, code: i32) -> Error {
-        let kind = classify::kind(code);
+        let kind = self.login.kind(code);
         let text = native::describe(code);
         if kind != Kind::Retry {
             return Error::new(kind, format!("{doing}: {text}"));

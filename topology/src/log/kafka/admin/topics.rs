@@ -177,7 +177,7 @@ impl Admin {
             self.must_exist(partition, deadline)?;
             let code = classify::code_of(&error).unwrap_or(Code::InvalidArgument as i32);
             // It exists, so "unknown" is out of date.
-            let passes = matches!(classify::kind(code), Kind::Retry | Kind::NoSuchTopic);
+            let passes = matches!(self.login.kind(code), Kind::Retry | Kind::NoSuchTopic);
             if !passes || deadline.is_over() {
                 return Err(self.failed(&format!("cannot find the ends of {partition}"), code));
             }

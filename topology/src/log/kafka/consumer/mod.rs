@@ -22,12 +22,14 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata};
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
 
+use super::admin::Admin;
 use super::batch::{Assigned, Delivery};
 use super::classify;
 use super::context::{Context, Rebalance};
 use super::deadline::Deadline;
+use super::login::Login;
 use super::native::{self, Batch, Queue, Waker};
-use super::options::{self, Options};
+use super::options;
 use crate::log::{Consumer, ConsumerOptions, Error, Event, GroupProtocol, Kind, Offset, Result, Start, TopicPartition};
 
 const FENCED_INSTANCE: &str =
@@ -60,14 +62,14 @@ pub struct KafkaConsumer {
     has_subscribed: bool,
     /// Whether the caller knows what this member has, if only that it has nothing.
     is_told: bool,
-    /// A broker has let this client in and had something to say.
-    was_connected: bool,
+    login: Login,
     brokers: String,
     request_timeout: Duration,
 }
 
 impl KafkaConsumer {
-    pub(super) fn new(options: &Options, consumer_options: &ConsumerOptions) -> Result<Self> {
+    pub(super) fn new(admin: &Admin, consumer_options: &ConsumerOptions) -> Result<Self> {
+        let options = admin.options();
         let failed = |error: &KafkaError| Error::new(Kind::Fatal, format!("cannot make a consumer: {error}"));
         let waker = Arc::new(Waker::new());
         let mut consumer: BaseConsumer<Context> = options::consumer(options, consumer_options)
@@ -91,7 +93,7 @@ impl KafkaConsumer {
             pending: Pending::Nothing,
             has_subscribed: false,
             is_told: false,
-            was_connected: false,
+            login: admin.login().clone(),
             brokers: options.brokers.clone(),
             request_timeout: options.request_timeout,
         })
@@ -136,8 +138,7 @@ impl KafkaConsumer {
             return Err(Error::new(Kind::Retry, format!("none of the brokers {} answers ({last})", self.brokers)));
         }
         let explained = || last_error.unwrap_or_else(|| native::describe(code));
-        if self.was_connected && classify::is_login(code) {
-            // The login was good: a broker that restarts, or a token that could not be renewed just now.
+        if self.login.will_pass(code) {
             return Err(Error::new(Kind::Retry, format!("a broker refuses the login: {}", explained())));
         }
         if let (Some(group), true) = (&self.group, classify::is_other_strategy(code)) {
@@ -186,7 +187,7 @@ impl KafkaConsumer {
             return false;
         }
         let Some(rebalance) = self.consumer.context().take_rebalance() else { return self.tell_empty(handler) };
-        self.was_connected = true;
+        self.login.note_good();
         self.is_told = !matches!(rebalance, Rebalance::Revoked { lost: true, .. });
         match rebalance {
             Rebalance::Assigned(partitions) => {
@@ -301,7 +302,9 @@ impl Consumer for KafkaConsumer {
                     return result;
                 }
                 self.queue.read(deadline.remaining_ms(), &mut self.batch);
-                self.was_connected |= self.batch.len() > 0;
+                if self.batch.len() > 0 {
+                    self.login.note_good();
+                }
                 self.set_aside();
                 if self.batch.len() > 0 {
                     let result = self.delivery.deliver(&self.batch, &mut self.assigned, handler);

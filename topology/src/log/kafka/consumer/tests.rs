@@ -1,8 +1,18 @@
+use super::super::options::Options;
 use super::*;
 use crate::log::{Isolation, OutOfRange};
 
+/// A cluster that is not there.
+fn nowhere() -> Admin {
+    Admin::new(Options::new("127.0.0.1:1"))
+}
+
 /// A consumer of a cluster that is not there.
 fn consumer() -> KafkaConsumer {
+    consumer_of(&nowhere())
+}
+
+fn consumer_of(admin: &Admin) -> KafkaConsumer {
     let options = ConsumerOptions {
         group: None,
         isolation: Isolation::ReadCommitted,
@@ -11,16 +21,18 @@ fn consumer() -> KafkaConsumer {
         prefetch_bytes: 1 << 20,
         out_of_range: OutOfRange::Earliest,
     };
-    KafkaConsumer::new(&Options::new("127.0.0.1:1"), &options).unwrap()
+    KafkaConsumer::new(admin, &options).unwrap()
 }
 
 #[test]
 fn a_refused_login_needs_a_human_only_where_none_has_ever_succeeded() {
-    let mut consumer = consumer();
     for code in [RDKafkaErrorCode::Authentication, RDKafkaErrorCode::SaslAuthenticationFailed, RDKafkaErrorCode::SSL] {
-        for (was_connected, kind) in [(false, Kind::Fatal), (true, Kind::Retry)] {
-            consumer.was_connected = was_connected;
-            assert_eq!(consumer.judge(&KafkaError::Global(code)).unwrap_err().kind(), kind, "{code:?}");
+        let (admin, refused) = (nowhere(), KafkaError::Global(code));
+        let (one, other) = (consumer_of(&admin), consumer_of(&admin));
+        assert_eq!(one.judge(&refused).unwrap_err().kind(), Kind::Fatal, "{code:?}");
+        other.login.note_good();
+        for consumer in [one, other, consumer_of(&admin)] {
+            assert_eq!(consumer.judge(&refused).unwrap_err().kind(), Kind::Retry, "{code:?}");
         }
     }
 }
