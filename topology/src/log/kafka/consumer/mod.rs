@@ -132,6 +132,13 @@ impl KafkaConsumer {
         let Some(code) = classify::code_of(error) else {
             return Err(classify::error("consuming", error));
         };
+        if matches!(error, KafkaError::MessageConsumptionFatal(_)) && code != RDKafkaErrorCode::FencedInstanceId as i32
+        {
+            // librdkafka has given up the group. Its answers to all that comes would be silence.
+            self.dead()?;
+            let message = format!("this consumer cannot go on: {}", native::describe(code));
+            return Err(Error::new(Kind::Fatal, message));
+        }
         let last_error = self.consumer.context().last_error();
         if code == RDKafkaErrorCode::AllBrokersDown as i32 {
             let last = last_error.unwrap_or_default();

@@ -69,3 +69,19 @@ fn an_answer_is_given_once_though_what_stays_cannot_go_on_yet() {
         consumer.assigned.iter().map(|assigned| (&assigned.partition, assigned.is_held_up)).collect();
     assert_eq!(assigned, [(&a, false), (&c, false)]);
 }
+
+#[test]
+fn a_fatal_error_is_never_passed_over() {
+    let consumer = consumer();
+    for code in [
+        RDKafkaErrorCode::InvalidRequest,
+        RDKafkaErrorCode::UnreleasedInstanceId,
+        RDKafkaErrorCode::UnknownMemberId,
+        RDKafkaErrorCode::Fail,
+    ] {
+        let error = consumer.judge(&KafkaError::MessageConsumptionFatal(code)).unwrap_err();
+        assert_eq!(error.kind(), Kind::Fatal, "{code:?}");
+    }
+    let replaced = KafkaError::MessageConsumptionFatal(RDKafkaErrorCode::FencedInstanceId);
+    assert_eq!(consumer.judge(&replaced).unwrap_err().kind(), Kind::NotMember);
+}
