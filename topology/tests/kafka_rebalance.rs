@@ -134,10 +134,11 @@ fn a_task_that_stays_in_a_group_of_the_consumer_protocol_goes_on_meanwhile() {
 
 #[test]
 fn brokers_without_the_consumer_protocol_are_a_reason_to_stop_and_to_say_so() {
-    let cluster = match Cluster::version() {
-        (..4, _) => Cluster::start(),
-        _ => Cluster::start_with(&["group.coordinator.rebalance.protocols=classic"]),
-    };
+    if Cluster::version() < (4, 0) {
+        println!("librdkafka tells nothing of brokers that are older: kafka_waiting looks at what is said meanwhile");
+        return;
+    }
+    let cluster = Cluster::start_with(&["group.coordinator.rebalance.protocols=classic"]);
     let (log, topics) = (KafkaLog::new(Options::new(cluster.brokers())).unwrap(), Topics::new(unique("rebalance")));
     let input = TopicSpec { partition_count: PARTITIONS, ..spec(&topics.input) };
     log.create_topics(&[input, spec(&topics.output)]).unwrap();

@@ -50,7 +50,7 @@ pub(crate) use config::THREAD;
 use crate::clock::Clock;
 use crate::error::{Class, Result};
 use crate::graph::Topology;
-use crate::log::{self, Awaited, Consumer, Log};
+use crate::log::{self, Awaited, Consumer, GroupProtocol, Log};
 use crate::metrics::Metrics;
 use crate::processor::{Limits, Losses};
 use crate::store::{Resources, StateDirectory, Stores};
@@ -247,7 +247,13 @@ impl<L: Log> StreamThread<L> {
             }
         } else if let Some(waited_ms) = self.complaints.due(Subject::Group, SAY_EVERY_MS, now_ms) {
             let obstacle = self.log.obstacle(Awaited::Group(group)).or_else(|| self.input_error.clone());
-            let why = obstacle.as_deref().unwrap_or("it may be waiting for another member");
+            let why = obstacle.as_deref().unwrap_or(match self.config.group_protocol {
+                GroupProtocol::Classic => "it may be waiting for another member",
+                // The client goes on looking for a coordinator that has it, and tells nothing.
+                GroupProtocol::Consumer => {
+                    "it may be waiting for another member, or the brokers lack the group protocol 'consumer': Kafka has it since 4.0"
+                }
+            });
             tracing::warn!(group, waited_ms, "the group has assigned nothing yet: {why}");
         }
     }

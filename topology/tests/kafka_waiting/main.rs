@@ -13,8 +13,8 @@ use std::process::{Child, Command, Stdio};
 use counting::{Topics, assert_exact, produce, read, spec, topology};
 use test_cluster::{Cluster, unique};
 use topology::client::{Client, Config};
-use topology::log::Log;
 use topology::log::kafka::{KafkaLog, Options};
+use topology::log::{GroupProtocol, Log};
 
 fn log_of(cluster: &Cluster) -> KafkaLog {
     KafkaLog::new(Options::new(cluster.brokers())).unwrap()
@@ -69,6 +69,21 @@ fn topics_that_the_brokers_cannot_make_for_themselves_are_named_until_they_are_t
     }
     stop(client);
     assert_exact(&log, &topics, 3);
+}
+
+#[test]
+fn brokers_that_are_older_than_the_groups_protocol_are_named_as_a_cause() {
+    if Cluster::version() >= (4, 0) {
+        println!("this Kafka has the protocol");
+        return;
+    }
+    let (topics, log) = (Topics::new(unique("waiting")), log_of(Cluster::shared()));
+    log.create_topics(&[spec(&topics.input), spec(&topics.output)]).unwrap();
+    lines::keep();
+    let config = Config { group_protocol: GroupProtocol::Consumer, ..Config::new(topics.application.clone()) };
+    let client = Client::start_blocking(&topology(&topics), log, config).unwrap();
+    lines::until(2, &["assigned nothing yet", &topics.application, "lack the group protocol 'consumer'"]);
+    stop(client);
 }
 
 #[test]
