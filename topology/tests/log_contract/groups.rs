@@ -146,6 +146,20 @@ pub(crate) fn members_are_counted<L: Log>(log: &L) {
     assert_eq!(log.group_member_count(&group).unwrap(), 1);
 }
 
+pub(crate) fn members_of_the_consumer_protocol_are_counted<L: Log>(log: &L) {
+    if !has_consumer_protocol::<L>() {
+        return;
+    }
+    let topic = topic(log, 2);
+    let group = unique("group");
+    let mut a = member_by(GroupProtocol::Consumer, log, &group, None, &[&topic]);
+    settle("it has all", &mut [&mut a], |counts| counts == [2]);
+    assert_eq!(log.group_member_count(&group).unwrap(), 1);
+    assert!(log.delete_group(&group).is_err(), "it has a member");
+    a.consumer.leave().unwrap();
+    until("the group is empty", || (log.group_member_count(&group).unwrap() == 0).then_some(()));
+}
+
 pub(crate) fn a_group_is_deleted_only_without_members<L: Log>(log: &L) {
     let topic = topic(log, 1);
     let group = unique("group");

@@ -1,10 +1,12 @@
 //! What the claims have in common: fresh names, patience, readers and members.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use test_cluster::Cluster;
+use topology::log::kafka::KafkaLog;
 use topology::log::{
     Consumer, ConsumerOptions, Event, GroupOptions, GroupProtocol, Isolation, Log, Offset, OutOfRange, Producer,
     ProducerOptions, ProducerRecord, Start, TopicPartition, TopicSpec,
@@ -26,6 +28,11 @@ pub(crate) const THEN_MS: i64 = 1_700_000_000_000;
 pub(crate) struct Fixture<L> {
     pub(crate) log: L,
     pub(crate) _keep: Option<Box<dyn Any>>,
+}
+
+/// Whether this log has the group protocol `consumer`: brokers have it since Kafka 4.0.
+pub(crate) fn has_consumer_protocol<L: 'static>() -> bool {
+    TypeId::of::<L>() != TypeId::of::<KafkaLog>() || Cluster::version() >= (4, 0)
 }
 
 /// A name that no other test has, in this run or another.

@@ -56,6 +56,7 @@ macro_rules! contract {
                     a_stale_generation_cannot_commit_offsets
                     a_static_member_that_returns_takes_its_partitions_back
                     members_are_counted
+                    members_of_the_consumer_protocol_are_counted
                     only_what_moves_is_taken_away_and_the_rest_is_read_on
                     partitions_of_the_same_number_land_together
                     the_one_that_stays_takes_over_after_a_leave

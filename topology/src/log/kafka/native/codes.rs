@@ -34,12 +34,6 @@ unsafe extern "C" {
         value: *const c_void,
         value_size: isize,
     ) -> Code;
-    pub(super) fn rd_kafka_list_groups(
-        client: *mut sys::rd_kafka_t,
-        group: *const c_char,
-        list: *mut *const sys::rd_kafka_group_list,
-        timeout_ms: c_int,
-    ) -> Code;
     pub(super) fn rd_kafka_producev(client: *mut sys::rd_kafka_t, ...) -> Code;
     pub(super) fn rd_kafka_error_code(error: *const sys::rd_kafka_error_t) -> Code;
 }

@@ -8,6 +8,8 @@
 //! sender     producing through cached topic handles, with no allocation per record, one by one or in batches; delivery
 //!            reports, without one either; a flush of one millisecond
 //! topics     which topics there are, with their ids
+//! groups     how many members a group has
+//! request    how the last two ask
 //! codes      error codes as the numbers they are
 //! ```
 //! and leaving a group before closing, and values that the wrapper reads with a panic.
@@ -17,12 +19,14 @@
 #![allow(unsafe_code)]
 
 mod codes;
+mod groups;
 mod message;
 mod queue;
+mod request;
 mod sender;
 mod topics;
 
-use std::ffi::{CStr, CString, c_char, c_void};
+use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
 
 use rdkafka::TopicPartitionList;
@@ -31,6 +35,7 @@ use rdkafka_sys as sys;
 
 use super::context::Context;
 
+pub(super) use groups::group_member_count;
 pub(super) use message::{Batch, Message};
 pub(super) use queue::{Queue, Waker};
 pub(super) use sender::{Outgoing, Sender};
@@ -95,38 +100,6 @@ pub(super) fn generation(consumer: &BaseConsumer<Context>) -> i32 {
         let generation = sys::rd_kafka_consumer_group_metadata_generation_id(metadata);
         sys::rd_kafka_consumer_group_metadata_destroy(metadata);
         generation
-    }
-}
-
-/// How many members a group has, or the code of what went wrong.
-pub(super) fn group_member_count(
-    consumer: &BaseConsumer<Context>,
-    group: &str,
-    timeout_ms: i32,
-) -> Result<usize, Code> {
-    let name = CString::new(group).map_err(|_| INVALID_ARGUMENT)?;
-    let mut list: *const sys::rd_kafka_group_list = ptr::null();
-    // SAFETY: the client and the string outlive the call; the list is destroyed below, after the last use.
-    unsafe {
-        let code = codes::rd_kafka_list_groups(consumer.client().native_ptr(), name.as_ptr(), &mut list, timeout_ms);
-        if code != NO_ERROR {
-            return Err(code);
-        }
-        if list.is_null() {
-            return Ok(0);
-        }
-        let mut result = Ok(0);
-        for index in 0..usize::try_from((*list).group_cnt).unwrap_or(0) {
-            let info = (*list).groups.add(index);
-            let code = ptr::addr_of!((*info).err).cast::<Code>().read();
-            if code != NO_ERROR {
-                result = Err(code);
-                break;
-            }
-            result = result.map(|count| count + usize::try_from((*info).member_cnt).unwrap_or(0));
-        }
-        sys::rd_kafka_group_list_destroy(list);
-        result
     }
 }
 
