@@ -41,6 +41,8 @@ pub(super) enum Pause {
     Client,
     /// What the client has fetched, and goes on fetching as far as its queue takes it, is not handed out.
     Parked,
+    /// It was parked, and is no longer held up. What was set aside of it is handed out before its queue is led back.
+    Unparking,
 }
 
 impl Assigned {
@@ -57,7 +59,7 @@ impl Assigned {
     }
 
     pub(super) fn is_paused(&self) -> bool {
-        self.pause != Pause::No
+        matches!(self.pause, Pause::Client | Pause::Parked)
     }
 
     /// Whether anything was handed out since it was assigned.

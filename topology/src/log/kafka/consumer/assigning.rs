@@ -107,7 +107,7 @@ impl KafkaConsumer {
     /// Goes on at `next` with a partition that librdkafka has stopped reading: it would refuse to seek there.
     pub(super) fn restart(&mut self, index: usize, next: Start) -> Result<()> {
         let Some(assigned) = self.assigned.get(index) else { return Ok(()) };
-        let pause = assigned.pause;
+        let is_paused = assigned.is_paused();
         let partition = assigned.partition.clone();
         let start = [(partition.clone(), next)];
         self.resume_stopped(|at| *at == partition)?;
@@ -124,7 +124,7 @@ impl KafkaConsumer {
             }
         }
         self.delivery.reset();
-        if pause == Pause::No { Ok(()) } else { self.pause_all(&[partition]) }
+        if is_paused { self.pause_all(&[partition]) } else { Ok(()) }
     }
 
     /// Whether librdkafka takes whole assignments only.

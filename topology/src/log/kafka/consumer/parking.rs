@@ -2,7 +2,8 @@
 //!
 //! The client's own pause throws away what it has fetched, and fetches it again on resuming. So the queue of a partition that was
 //! read from is led nowhere instead: it fills up, and the client stops fetching by itself. What had passed that queue already is
-//! set aside as it comes, and handed out first when the partition is resumed.
+//! set aside as it comes, and handed out first when the partition is resumed; only then is its queue led back, so that pausing it
+//! over and over sets nothing more aside.
 //!
 //! ```text
 //!                        forwarded                     read
@@ -10,6 +11,9 @@
 //!        │ parked: led nowhere               │ parked: set aside     ▲ first, when it is resumed
 //!        └── waits here                      └───────────────────────┘
 //! ```
+//! A queue that is led nowhere counts alone towards `prefetch_bytes`, so at most [`PARKED_MAX`] partitions are parked at once, and
+//! the client's own pause is used for more. So the client holds `prefetch_bytes` for all partitions that flow, and twice that at
+//! most for each parked one: what was set aside, and what its queue takes; each of these may be exceeded by one fetch.
 
 use std::sync::Arc;
 
@@ -21,29 +25,36 @@ use super::positions::{list, no_such_topic};
 use super::{KafkaConsumer, those};
 use crate::log::{Error, Event, Kind, Result, TopicPartition};
 
+/// How many partitions are parked at once.
+const PARKED_MAX: usize = 4;
+
 impl KafkaConsumer {
     /// Pauses those of these partitions that are assigned and not paused.
     pub(super) fn pause_all(&mut self, partitions: &[TopicPartition]) -> Result<()> {
-        let unread = those(&self.assigned, |assigned| {
-            !assigned.is_paused() && !assigned.is_read() && partitions.contains(&assigned.partition)
-        });
-        if !unread.is_empty() {
-            let result = self.consumer.pause(&list(&unread)?);
+        let flows = |assigned: &Assigned| !assigned.is_paused() && partitions.contains(&assigned.partition);
+        let is_led_nowhere = |assigned: &&Assigned| matches!(assigned.pause, Pause::Parked | Pause::Unparking);
+        let mut parked_count = self.assigned.iter().filter(is_led_nowhere).count();
+        for assigned in self.assigned.iter_mut().filter(|assigned| flows(assigned)) {
+            if assigned.pause == Pause::Unparking {
+                assigned.pause = Pause::Parked;
+            } else if assigned.is_read() && parked_count < PARKED_MAX {
+                let partition = &assigned.partition;
+                if !self.queue.hold_back(&partition.topic, partition.partition) {
+                    return Err(no_such_topic(partition));
+                }
+                assigned.pause = Pause::Parked;
+                parked_count += 1;
+            }
+        }
+        let rest = those(&self.assigned, flows);
+        if !rest.is_empty() {
+            let result = self.consumer.pause(&list(&rest)?);
             result.map_err(|error| Error::new(Kind::Retry, format!("cannot pause: {error}")))?;
         }
-        for assigned in &mut self.assigned {
-            if assigned.is_paused() || !partitions.contains(&assigned.partition) {
-                continue;
-            }
-            if !assigned.is_read() {
-                assigned.pause = Pause::Client;
-                continue;
-            }
-            let partition = &assigned.partition;
-            if !self.queue.hold_back(&partition.topic, partition.partition) {
-                return Err(no_such_topic(partition));
-            }
-            assigned.pause = Pause::Parked;
+        for assigned in self.assigned.iter_mut().filter(|assigned| flows(assigned)) {
+            assigned.pause = Pause::Client;
+            // It comes again.
+            assigned.waiting.clear();
         }
         Ok(())
     }
@@ -65,11 +76,10 @@ impl KafkaConsumer {
             if !partitions.contains(&assigned.partition) {
                 continue;
             }
-            let partition = &assigned.partition;
-            if assigned.pause == Pause::Parked && !self.queue.forward(&partition.topic, partition.partition) {
-                return Err(no_such_topic(partition));
-            }
-            assigned.pause = Pause::No;
+            assigned.pause = match assigned.pause {
+                Pause::Parked | Pause::Unparking => Pause::Unparking,
+                Pause::Client | Pause::No => Pause::No,
+            };
         }
         Ok(())
     }
@@ -86,10 +96,19 @@ impl KafkaConsumer {
         }
     }
 
-    /// Hands out what was set aside of a partition that goes on by now, before anything else is read. `None` where there is nothing.
+    /// Hands out what was set aside of partitions that go on by now, before anything else is read, and leads their queues back when
+    /// there is no more of it. `None` where nothing was set aside.
     pub(super) fn hand_out_waiting(&mut self, handler: &mut dyn FnMut(Event<'_>)) -> Option<Result<()>> {
-        let mut resumed = self.assigned.iter_mut().filter(|assigned| !assigned.is_paused());
-        let batch = resumed.find_map(|assigned| assigned.waiting.pop_front())?;
-        Some(self.delivery.deliver(&batch, &mut self.assigned, handler))
+        for assigned in self.assigned.iter_mut().filter(|assigned| assigned.pause == Pause::Unparking) {
+            if let Some(batch) = assigned.waiting.pop_front() {
+                return Some(self.delivery.deliver(&batch, &mut self.assigned, handler));
+            }
+            let partition = &assigned.partition;
+            if !self.queue.forward(&partition.topic, partition.partition) {
+                return Some(Err(no_such_topic(partition)));
+            }
+            assigned.pause = Pause::No;
+        }
+        None
     }
 }
