@@ -124,7 +124,7 @@ pub(super) struct Flags {
 impl Flags {
     pub(super) fn of(error: &RDKafkaError) -> Self {
         Self {
-            code: error.code() as i32,
+            code: native::code_of(error),
             fatal: error.is_fatal(),
             requires_abort: error.txn_requires_abort(),
             retriable: error.is_retriable(),

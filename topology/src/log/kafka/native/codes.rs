@@ -35,5 +35,7 @@ unsafe extern "C" {
         value_size: isize,
     ) -> Code;
     pub(super) fn rd_kafka_producev(client: *mut sys::rd_kafka_t, ...) -> Code;
+    #[cfg(test)]
+    pub(super) fn rd_kafka_err2name(code: Code) -> *const c_char;
     pub(super) fn rd_kafka_error_code(error: *const sys::rd_kafka_error_t) -> Code;
 }

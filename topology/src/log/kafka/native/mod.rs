@@ -31,6 +31,8 @@ use std::ptr;
 
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::RDKafkaError;
+use rdkafka::types::RDKafkaErrorCode;
 use rdkafka_sys as sys;
 
 use super::context::Context;
@@ -150,11 +152,53 @@ pub(super) fn entries(list: &TopicPartitionList) -> Vec<Entry> {
     }
 }
 
+/// A code as the wrapper's enum has it; `Unknown` where it has not.
+fn known(code: Code) -> RDKafkaErrorCode {
+    sys::rd_kafka_resp_err_t::try_from(code).map_or(RDKafkaErrorCode::Unknown, RDKafkaErrorCode::from)
+}
+
+/// The code of an error by which a transaction call was refused. The wrapper reads it as an enum, so that it is asked for those only
+/// that librdkafka has a name for; the name of another one tells its number, as in `ERR_120?`.
+pub(super) fn code_of(error: &RDKafkaError) -> Code {
+    match unnamed(&error.name()) {
+        Some(code) => code,
+        None => error.code() as Code,
+    }
+}
+
+fn unnamed(name: &str) -> Option<Code> {
+    name.strip_prefix("ERR_")?.strip_suffix('?')?.parse().ok()
+}
+
 /// librdkafka's words for a code.
 pub(super) fn describe(code: Code) -> String {
     match sys::rd_kafka_resp_err_t::try_from(code) {
         // SAFETY: a known code; the text is a constant of the library.
         Ok(code) => unsafe { text(sys::rd_kafka_err2str(code)) },
         Err(_) => format!("error code {code}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_librdkafka_has_a_name_for_the_enum_knows_and_of_all_else_the_number_is_told() {
+        let mut unnamed_count = 0;
+        for code in -250..250 {
+            // SAFETY: the function takes any number, as which it is declared here; the text is copied before it is called again.
+            let name = unsafe { text(codes::rd_kafka_err2name(code)) };
+            match unnamed(&name) {
+                Some(told) => {
+                    assert_eq!(told, code);
+                    unnamed_count += 1;
+                }
+                None => assert!(sys::rd_kafka_resp_err_t::try_from(code).is_ok(), "{code} is {name}"),
+            }
+        }
+        assert!(unnamed_count > 100, "there are such");
+        assert_eq!(known(31_999), RDKafkaErrorCode::Unknown);
+        assert_eq!(known(RDKafkaErrorCode::InvalidTimestamp as Code), RDKafkaErrorCode::InvalidTimestamp);
     }
 }

@@ -10,7 +10,7 @@ use rdkafka::producer::{BaseProducer, Producer};
 use rdkafka_sys as sys;
 
 use super::super::context::Context;
-use super::{Code, INVALID_ARGUMENT, NO_ERROR, codes, text};
+use super::{Code, INVALID_ARGUMENT, NO_ERROR, codes, known, text};
 use crate::log::{Header, ProducerRecord};
 
 /// A producer, its topic handles and its queue of events.
@@ -174,7 +174,7 @@ impl Sender {
             match sys::rd_kafka_event_type(event) {
                 sys::RD_KAFKA_EVENT_DR => self.serve_reports(event),
                 sys::RD_KAFKA_EVENT_ERROR => {
-                    let error = KafkaError::Global(sys::rd_kafka_event_error(event).into());
+                    let error = KafkaError::Global(known(codes::rd_kafka_event_error(event)));
                     context.error(error, text(sys::rd_kafka_event_error_string(event)).trim());
                 }
                 sys::RD_KAFKA_EVENT_LOG => {
