@@ -121,8 +121,9 @@ pub trait Consumer: Send {
 
     /// Waits up to `timeout` for something to happen and hands over what there is, at most about
     /// [`ConsumerOptions::batch_records`] records. Must be called often, or the group takes the member for dead.
-    /// Records of one partition arrive in order. After an assignment event the rest waits for the answer. An error that
-    /// concerns one partition keeps nothing back of the others.
+    /// Records of one partition arrive in order. After an assignment event the rest waits for the answer. Where one partition
+    /// cannot be read on from where it stands, each poll says so, and the others may stand still, until it is sought, paused or taken
+    /// out.
     fn poll(&mut self, timeout: Duration, handler: &mut dyn FnMut(Event<'_>)) -> Result<()>;
 
     /// The membership as of now, to be sent with offsets inside a transaction. `None` without a group.

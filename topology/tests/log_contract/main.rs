@@ -66,6 +66,7 @@ macro_rules! contract {
                     a_batch_with_a_record_that_is_too_large_is_refused
                     a_keyed_record_goes_where_the_java_client_puts_it
                     a_null_is_not_an_empty_key_or_value
+                    a_partition_below_zero_is_refused
                     a_record_that_is_too_large_is_refused_and_the_next_transaction_commits
                     delivered_offsets_of_tracked_topics_are_told
                     headers_and_timestamps_are_preserved

@@ -217,6 +217,18 @@ pub(crate) fn sending_to_a_topic_that_does_not_exist_fails_and_creates_nothing<L
     assert_eq!(log.describe_topic(&missing).unwrap(), None);
 }
 
+pub(crate) fn a_partition_below_zero_is_refused<L: Log>(log: &L) {
+    let topic = topic(log, 2);
+    let mut producer = producer(log);
+    producer.begin().unwrap();
+    for partition in [-1, i32::MIN] {
+        let record = value(&topic, partition, "x");
+        assert_eq!(producer.send(&record).unwrap_err().kind(), Kind::NoSuchTopic);
+        assert_eq!(producer.send_batch(&[record, record]).unwrap_err().kind(), Kind::NoSuchTopic);
+    }
+    producer.abort(CALL).unwrap();
+}
+
 pub(crate) fn delivered_offsets_of_tracked_topics_are_told<L: Log>(log: &L) {
     let (tracked, other) = (topic(log, 2), topic(log, 1));
     let mut options = producer_options(&unique("producer"));

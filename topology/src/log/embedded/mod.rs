@@ -3,7 +3,7 @@
 //! ```text
 //! DIR/LOCK         held while the log is open
 //! DIR/db           RocksDB
-//!   column family default    rows: see `local::row`;  key "F" -> u8 format of the whole directory, 1
+//!   column family default    rows: see `local::row`;  key "F" -> u8 format of the whole directory, 2
 //!   column family records    u32 topic id | u32 partition | i64 base offset  ->  batch, see `local::batch`
 //! ```
 //! Keys are big-endian, so that a partition's batches lie in offset order. Batches go to blob files (lz4), where no

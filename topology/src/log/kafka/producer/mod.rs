@@ -270,6 +270,10 @@ impl Producer for KafkaProducer {
     }
 
     fn send(&mut self, record: &ProducerRecord<'_>) -> Result<()> {
+        if let Some(partition) = record.partition.filter(|partition| *partition < 0) {
+            // librdkafka would take it for "any".
+            return Err(Error::new(Kind::NoSuchTopic, format!("there is no partition {}-{partition}", record.topic)));
+        }
         let topic = self.topics.find(&mut self.sender, record.topic)?;
         self.topics.check_size(topic, record)?;
         self.note_sent(1);
