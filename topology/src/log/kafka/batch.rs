@@ -174,6 +174,10 @@ impl Delivery {
                             && let Some(assigned) = place.and_then(|place| assigned.get_mut(place))
                         {
                             assigned.failure = Some(error.clone());
+                            if assigned.is_paused() {
+                                // It is told when the partition is resumed.
+                                continue;
+                            }
                         }
                         result = result.and(Err(error));
                     }
