@@ -104,17 +104,22 @@ fn a_static_member_that_leaves_is_gone_at_once_and_can_come_again() {
     let log = log();
     let topic = topic(&log, 2, &[]);
     let group = unique("group");
+    // The brokers are told, and not waited for. The session would last longer.
+    let until_empty = || {
+        let within_5s = Instant::now() + Duration::from_secs(5);
+        while log.group_member_count(&group).unwrap() > 0 {
+            assert!(Instant::now() < within_5s, "it is still a member");
+        }
+    };
     let mut consumer = member(&log, &group, Some("a"), 30_000);
     assert_eq!(join(&mut consumer, &topic).len(), 2);
     assert_eq!(log.group_member_count(&group).unwrap(), 1);
-    let start = Instant::now();
     consumer.leave().unwrap();
-    let took = start.elapsed();
-    assert_eq!(log.group_member_count(&group).unwrap(), 0);
-    assert!(took < Duration::from_secs(3), "{took:?}");
+    until_empty();
     assert_eq!(join(&mut consumer, &topic).len(), 2);
     consumer.leave().unwrap();
     drop(consumer);
+    until_empty();
     log.delete_group(&group).unwrap();
     log.delete_group(&group).unwrap();
 }
