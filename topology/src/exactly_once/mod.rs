@@ -4,6 +4,7 @@
 //! mod        commits and restarts
 //! refusals   calls that fail
 //! leaving    what is left behind for others
+//! as_left    whether stores are as the process left them
 //! beginning  what is done before the first record, and where that is
 //! damage     stores whose files are not what they were
 //! group      other members
@@ -22,6 +23,7 @@
 // Tests measure real time: what they wait for happens on another thread.
 #![allow(clippy::disallowed_methods)]
 
+mod as_left;
 mod beginning;
 #[path = "../../tests/counting/mod.rs"]
 mod counting;

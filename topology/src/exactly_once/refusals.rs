@@ -133,6 +133,18 @@ fn a_failed_seek_of_a_task_that_goes_back_skips_nothing() {
 }
 
 #[test]
+fn a_pause_that_fails_while_partitions_change_hands_stops_nothing_and_doubles_nothing() {
+    for kind in [Kind::Retry, Kind::NotMember, Kind::NoSuchTopic] {
+        let log = memory_log();
+        produce(&log, &topics(), 40);
+        let script = Script::default().refuse(Call::Pause, 0, kind).refuse(Call::Pause, 1, kind);
+        let metrics = run_until_end(&topology(&topics()), FaultLog::new(log.clone(), &script), config(None)).unwrap();
+        assert_eq!((script.refused_count(), metrics.rewind_count), (2, 2), "{kind:?}");
+        assert_exact(&log, &topics(), 40);
+    }
+}
+
+#[test]
 fn where_only_leaving_the_group_fails_the_run_has_not_failed() {
     let log = memory_log();
     produce(&log, &topics(), 10);

@@ -94,6 +94,8 @@ impl Runtime {
         }
         self.undo()?;
         let position = Position::new(input, record.offset);
+        // Undone, the stores would lay to the record before what a punctuation writes behind this one.
+        self.set_cause(position);
         self.come_to(position);
         // Where it had suspended it was noted as not taken.
         self.take(position);

@@ -12,7 +12,7 @@
 //! the group has committed is still what it committed last. After the answer no other member can commit for it: the group takes
 //! no offsets of an earlier generation.
 
-use crate::error::Result;
+use crate::error::{Class, Error, Result};
 use crate::log::{self, Committed, Consumer, Log, Offset, Start, TopicPartition};
 use crate::processor::InputRange;
 use crate::store::Stores;
@@ -195,7 +195,7 @@ impl<L: Log> StreamThread<L> {
 
     fn park(&mut self, id: &TaskId, staying: &[TopicPartition]) -> Result<()> {
         // Nothing takes what would be delivered of them.
-        self.consumer.pause(staying).map_err(log::Error::may_pass)?;
+        self.consumer.pause(staying).map_err(half_done)?;
         let Some(tasks) = &mut self.assigned else { return Ok(()) };
         let Some(index) = tasks.iter().position(|task| task.id == *id) else { return Ok(()) };
         let mut task = tasks.remove(index);
@@ -226,7 +226,7 @@ impl<L: Log> StreamThread<L> {
         let starts: Vec<_> = added.iter().map(|partition| (partition.clone(), start(partition))).collect();
         self.consumer.incremental_assign(&starts).map_err(log::Error::may_pass)?;
         self.assigned.get_or_insert_default();
-        self.consumer.pause(added).map_err(log::Error::may_pass)
+        self.consumer.pause(added).map_err(half_done)
     }
 
     fn bring_back(&mut self, id: &TaskId) {
@@ -345,4 +345,13 @@ enum Leaving {
     ForAnother,
     /// The thread ends, or joins anew.
     ForGood,
+}
+
+/// A partition that could not be paused delivers what no task takes, and the step before cannot be taken again. All begins anew, from
+/// what is committed.
+fn half_done(error: log::Error) -> Error {
+    match error.may_pass() {
+        error if error.class() == Class::Stop => error,
+        error => Error::new(Class::Rejoin, format!("partitions that change hands could not be paused: {error}")),
+    }
 }

@@ -132,7 +132,7 @@ impl<L: Log> StreamThread<L> {
         };
         if let (Some(until_end), Some(task)) = (&mut self.until_end, self.assigned.iter().flatten().nth(index)) {
             for (partition, beginning) in task.partitions.iter().zip(&beginnings) {
-                until_end.reach(partition, beginning.range.stable_end);
+                until_end.reach(task.sub_topology, partition, beginning.range.stable_end);
             }
         }
         let again = |kept| Phase::Pending(Pending::new(kept, now_ms - waited_ms, now_ms + RETRY_MS));
@@ -218,7 +218,8 @@ impl<L: Log> StreamThread<L> {
             dead_letters,
         });
         let runtime = RuntimeOptions {
-            stores_as_left,
+            // A restore that was begun again may have read something the first time.
+            stores_as_left: stores_as_left && !stores.is_read_into(),
             now_ms: self.clock.now_ms(),
             topics: topics.clone(),
             limits: Arc::clone(&self.limits),
@@ -236,6 +237,7 @@ impl<L: Log> StreamThread<L> {
         let stores = Rc::new(RefCell::new(stores));
         match Task::new(&self.topology, options, Rc::clone(&stores)) {
             Ok(task) => {
+                task.stores().borrow_mut().note_begun();
                 let offsets: Vec<Offset> = (0..task.input_count()).map(|input| task.next_offset(input)).collect();
                 tracing::info!(task = %id, ?offsets, "running");
                 Ok(Running { task, slot, topics, committed: found, paused: vec![true; offsets.len()] })

@@ -65,10 +65,14 @@ impl UntilEnd {
     }
 
     /// A task is taken over whose committed input reached this far by then. A predecessor may have read as far after the end was
-    /// taken here, and what it signed or sent must not be cut differently now: so the run does not end before that.
-    pub(super) fn reach(&mut self, partition: &TopicPartition, input_end: Offset) {
-        let ends = self.ends.iter_mut().flatten().filter(|(at, _)| at == partition).filter_map(|(_, end)| end.as_mut());
-        ends.for_each(|end| *end = (*end).max(input_end));
+    /// taken here, and what it signed or sent must not be cut differently now: so the run does not end before that. A sub-topology
+    /// that is done has nothing more to finish: its end stays.
+    pub(super) fn reach(&mut self, sub_topology: usize, partition: &TopicPartition, input_end: Offset) {
+        if sub_topology < self.current {
+            return;
+        }
+        let ends = self.ends.get_mut(sub_topology).into_iter().flatten().filter(|(at, _)| at == partition);
+        ends.filter_map(|(_, end)| end.as_mut()).for_each(|end| *end = (*end).max(input_end));
     }
 
     fn end_of(&self, partition: &TopicPartition) -> Option<Offset> {

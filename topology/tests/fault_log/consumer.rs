@@ -86,6 +86,7 @@ impl<C: Consumer> Consumer for FaultConsumer<C> {
     }
 
     fn pause(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+        self.script.check(Call::Pause)?;
         self.inner.pause(partitions)?;
         for partition in partitions {
             self.note(partition, |_, paused| *paused = true);

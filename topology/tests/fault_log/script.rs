@@ -31,6 +31,7 @@ pub(crate) enum Call {
     Flush,
     SendOffsets,
     Seek,
+    Pause,
     Leave,
     Poll,
     Assign,

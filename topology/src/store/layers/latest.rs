@@ -187,6 +187,11 @@ impl Latest {
             self.written_bytes = self.written_bytes.saturating_sub(key.len() + Table::ENTRY_BYTES);
             self.order.clear();
         }
+        // What was taken back takes room in the table; there may be no commit of this store that would free it.
+        if self.written.is_empty() {
+            self.end_writes();
+            self.grow_old_if_full();
+        }
         Ok(())
     }
 

@@ -84,6 +84,8 @@ pub struct Stores {
     covering: Option<Covered>,
     /// Event time of what is written.
     time_ms: i64,
+    /// Whether a restore has read into them, or emptied one, since a task last began over them.
+    is_read_into: bool,
     scratch: (Vec<u8>, Vec<u8>),
 }
 
@@ -183,6 +185,7 @@ impl Stores {
             undo: Undo::default(),
             covering: None,
             time_ms: changelog::NO_TIME_MS,
+            is_read_into: false,
             scratch: Default::default(),
         })
     }

@@ -28,6 +28,7 @@ impl Stores {
     /// changelog.
     pub(crate) fn stage(&mut self, store: usize, key: &[u8], value: Option<&[u8]>) -> Result<()> {
         let hash = self.hash(key);
+        self.is_read_into = true;
         let slot = self.slots.get_mut(store).ok_or_else(|| no_such_store(store))?;
         slot.set(None, hash, key, value.map(|value| [value, &[]]))
     }
@@ -44,6 +45,7 @@ impl Stores {
 
     /// Empties a store, its position included.
     pub(crate) fn wipe(&mut self, store: usize) -> Result<()> {
+        self.is_read_into = true;
         self.slots.get_mut(store).ok_or_else(|| no_such_store(store))?.clear();
         // A new store is empty already, and wiping costs a flush. (Data may be there without a meta, if a wipe died.)
         let mut is_empty = self.committed.meta(store)?.is_none();
@@ -52,6 +54,16 @@ impl Stores {
             ControlFlow::Break(())
         })?;
         if is_empty { Ok(()) } else { self.committed.wipe(store) }
+    }
+
+    /// Whether a restore has read into them, or emptied one, since [`Stores::note_begun`].
+    pub(crate) fn is_read_into(&self) -> bool {
+        self.is_read_into
+    }
+
+    /// A task has begun over them, and knows what is in them.
+    pub(crate) fn note_begun(&mut self) {
+        self.is_read_into = false;
     }
 
     /// Gives back the memory that staging took.

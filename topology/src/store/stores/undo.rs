@@ -138,6 +138,20 @@ mod tests {
         prop::collection::vec((0..2_usize, 0..12_u8, prop::option::of(prop::collection::vec(any::<u8>(), 0..9))), 0..12)
     }
 
+    #[test]
+    fn what_is_undone_takes_no_memory() {
+        let specs = vec![Spec::new("a", Medium::Memory).unwrap().without_changelog()];
+        let mut stores = Stores::in_memory(specs, [0; 32], &resources()).unwrap();
+        for key in 0..100_000_u32 {
+            stores.begin_undoable();
+            stores.put(0, &key.to_be_bytes(), &[7; 1_000]).unwrap();
+            stores.undo().unwrap();
+        }
+        assert_eq!(stores.uncommitted_bytes(), 0);
+        let (size_bytes, max_bytes) = (stores.slots[0].latest.size_bytes(), resources().budget().table_bytes);
+        assert!(size_bytes <= 2 * max_bytes, "{size_bytes}");
+    }
+
     proptest! {
         #[test]
         fn what_is_undone_was_never_written(

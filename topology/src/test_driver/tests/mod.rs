@@ -5,6 +5,7 @@ mod closures;
 mod dead_letters;
 mod errors;
 mod event_time;
+mod failed_records;
 mod holding;
 mod input_ports;
 mod partitions;
