@@ -179,6 +179,9 @@ pub(crate) fn a_group_is_deleted_only_without_members<L: Log>(log: &L) {
 }
 
 pub(crate) fn only_what_moves_is_taken_away_and_the_rest_is_read_on<L: Log>(log: &L) {
+    if !has_consumer_protocol::<L>() {
+        return;
+    }
     let (one, two) = (topic(log, 2), topic(log, 2));
     let group = unique("group");
     let mut producer = producer(log);
@@ -218,6 +221,9 @@ pub(crate) fn only_what_moves_is_taken_away_and_the_rest_is_read_on<L: Log>(log:
 }
 
 pub(crate) fn a_member_without_partitions_knows_that_it_has_none<L: Log>(log: &L) {
+    if !has_consumer_protocol::<L>() {
+        return;
+    }
     let topic = topic(log, 1);
     let group = unique("group");
     let mut a = member_by(GroupProtocol::Consumer, log, &group, None, &[&topic]);
