@@ -382,6 +382,75 @@ fn what_a_paused_partition_holds_does_not_grow_with_how_often_it_is_paused() {
     assert!(held_bytes <= 3 * (2 << 20), "{held_bytes} bytes were held");
 }
 
+/// A log whose batches are as large as what is in them.
+fn uncompressed() -> KafkaLog {
+    let mut options = Options::new(Cluster::shared().brokers());
+    options.properties = vec![("compression.type".to_owned(), "none".to_owned())];
+    KafkaLog::new(options).unwrap()
+}
+
+/// A consumer of these partitions that may prefetch a MiB, each of which has got so many records of 1,000 bytes.
+fn prefetching_a_mib(log: &KafkaLog, partitions: &[TopicPartition], count: i64) -> KafkaConsumer {
+    let mut producer = producer(log, &unique("fill"));
+    producer.begin().unwrap();
+    for at in partitions {
+        (0..count).for_each(|_| producer.send(&record(&at.topic, at.partition, b"k", &[7; 1_000])).unwrap());
+    }
+    producer.commit(LONG).unwrap();
+    let options =
+        ConsumerOptions { prefetch_bytes: 1 << 20, batch_records: 10, ..consumer_options(Isolation::ReadCommitted) };
+    let mut consumer = log.consumer(&options).unwrap();
+    consumer.assign(&partitions.iter().map(|at| (at.clone(), Start::Beginning)).collect::<Vec<_>>()).unwrap();
+    consumer
+}
+
+/// How many bytes the consumer held of paused partitions: deletes all so that nothing can be fetched, and reads what still comes.
+fn held_bytes(log: &KafkaLog, consumer: &mut KafkaConsumer, partitions: &[TopicPartition], count: i64) -> usize {
+    partitions.iter().for_each(|at| log.delete_records(at, count).unwrap());
+    consumer.resume(partitions).unwrap();
+    let mut seen = Seen::default();
+    until(consumer, &mut seen, "all ends", |seen| partitions.iter().all(|at| seen.ends.iter().any(|(of, _)| of == at)));
+    seen.records.len() * 1_000
+}
+
+#[test]
+fn what_paused_partitions_hold_does_not_grow_with_their_number() {
+    let log = uncompressed();
+    let topic = topic(&log, 16, &[]);
+    let all: Vec<TopicPartition> = (0..16).map(|partition| TopicPartition::new(&topic, partition)).collect();
+    let mut consumer = prefetching_a_mib(&log, &all, 3_000);
+    let mut seen = Seen::default();
+    until(&mut consumer, &mut seen, "some of each", |seen| {
+        all.iter().all(|at| seen.records.iter().any(|(of, ..)| of == at))
+    });
+    consumer.pause(&all).unwrap();
+    for _ in 0..20 {
+        consumer.poll(SHORT, &mut |event| seen.take(event)).unwrap();
+    }
+    let held_bytes = held_bytes(&log, &mut consumer, &all, 3_000);
+    // In the queues of four, and set aside of what was in the queue of all; each a MiB and a fetch, which brings another.
+    assert!(held_bytes <= 5 * (2 << 20), "{held_bytes} bytes were held");
+}
+
+#[test]
+fn what_a_paused_partition_holds_does_not_grow_with_how_often_it_is_paused() {
+    let log = uncompressed();
+    let partition = [TopicPartition::new(topic(&log, 1, &[]), 0)];
+    let mut consumer = prefetching_a_mib(&log, &partition, 20_000);
+    for _ in 0..15 {
+        let mut seen = Seen::default();
+        until(&mut consumer, &mut seen, "some records", |seen| !seen.records.is_empty());
+        consumer.pause(&partition).unwrap();
+        for _ in 0..2 {
+            consumer.poll(SHORT, &mut |event| seen.take(event)).unwrap();
+        }
+        consumer.resume(&partition).unwrap();
+    }
+    let held_bytes = held_bytes(&log, &mut consumer, &partition, 20_000);
+    // Set aside, in its queue, and in the queue of all.
+    assert!(held_bytes <= 3 * (2 << 20), "{held_bytes} bytes were held");
+}
+
 #[test]
 fn a_paused_partition_that_is_sought_goes_on_there() {
     let log = log();
