@@ -112,8 +112,9 @@ pub trait Consumer: Send {
     /// Continues an assigned partition from this offset; nothing fetched before the call is delivered after it.
     fn seek(&mut self, partition: &TopicPartition, offset: Offset) -> Result<()>;
 
-    /// Stops delivering records of assigned partitions until [`Consumer::resume`]. What was delivered is not lost, and what was read
-    /// ahead is kept for then, unless a [`Consumer::seek`] comes between.
+    /// Stops delivering records of assigned partitions until [`Consumer::resume`]. What was delivered is not lost. What was read ahead
+    /// of a few partitions is kept for then, unless a [`Consumer::seek`] comes between; of more it is read again
+    /// ([`ConsumerOptions::prefetch_bytes`]).
     fn pause(&mut self, partitions: &[TopicPartition]) -> Result<()>;
 
     /// Goes on after [`Consumer::pause`], at the next record not yet delivered.
