@@ -8,6 +8,7 @@ mod admin;
 mod consuming;
 mod figures;
 mod membership;
+mod pausing;
 mod producing;
 
 use std::time::{Duration, Instant};
