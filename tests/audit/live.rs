@@ -77,6 +77,10 @@ impl Log for Busy {
         self.log.identify_topics(topics, timeout)
     }
 
+    fn list_topics(&self, timeout: Duration) -> log::Result<Vec<String>> {
+        self.log.list_topics(timeout)
+    }
+
     fn create_topics(&self, topics: &[TopicSpec]) -> log::Result<()> {
         self.log.create_topics(topics)
     }

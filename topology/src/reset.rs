@@ -14,7 +14,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::client::internal_topics;
+use crate::client::{internal_topics, resolve_as_far_as_there};
 use crate::error::{Error, Result};
 use crate::graph::Topology;
 use crate::log::{Log, TopicPartition};
@@ -61,6 +61,7 @@ impl Plan {
         application_id: &str,
         state_directory: Option<&Path>,
     ) -> Result<Self> {
+        let topology = &resolve_as_far_as_there(topology, log, application_id)?;
         let mut topics = Vec::new();
         for topic in internal_topics(topology, application_id) {
             if log.describe_topic(&topic)?.is_some() {

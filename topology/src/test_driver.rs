@@ -65,14 +65,23 @@ pub struct TestDriver {
 }
 
 impl TestDriver {
-    /// Starts a topology at this wall-clock time. What processors ask to be committed at their start is committed.
+    /// Starts a topology at this wall-clock time. What processors ask to be committed at their start is committed. One that reads
+    /// topics by a [`Pattern`](crate::graph::Pattern) needs [`TestDriver::with_topics`].
     pub fn new(topology: &Topology, application_id: &str, now_ms: i64) -> Result<Self> {
+        Self::with_topics(topology, application_id, now_ms, &[])
+    }
+
+    /// As [`TestDriver::new`], where these topics are there beside those that the graph names.
+    pub fn with_topics(topology: &Topology, application_id: &str, now_ms: i64, topics: &[&str]) -> Result<Self> {
+        let names: Vec<String> = topics.iter().map(|name| (*name).to_owned()).collect();
+        let topology = topology.resolve(application_id, &names)?;
+        topology.check_matched()?;
         let mut driver = Self {
+            topics: Topics::new(&topology, application_id)?,
             topology: topology.clone(),
             application_id: application_id.to_owned(),
             now_ms,
             drives: Vec::new(),
-            topics: Topics::new(topology, application_id)?,
             aborted: Vec::new(),
             replaced: Rc::default(),
         };

@@ -18,6 +18,7 @@ pub use crate::stream_thread::Config;
 pub use crate::updater::{Listener as RestoreListener, Progress as RestoreProgress, StoreProgress};
 pub use thread::State;
 pub use topics::internal_topics;
+pub(crate) use topics::resolve_as_far_as_there;
 
 use std::pin::pin;
 use std::sync::Arc;

@@ -111,7 +111,10 @@ fn prepare<L: Log>(config: Config, parts: Parts<L>) -> Result<Prepared<L>> {
         None => None,
     };
     let told_to_stop = || stop.load(Ordering::SeqCst);
-    let topics::Prepared { limits, known } = topics::prepare(&topology, &log, &config, &told_to_stop)?;
+    let wanted = topology.has_patterns().then(|| topology.wanted(&config.application_id));
+    let topology = topics::resolve(&topology, &log, &config.application_id, &told_to_stop)?;
+    let topics::Prepared { limits, mut known } = topics::prepare(&topology, &log, &config, &told_to_stop)?;
+    wanted.into_iter().for_each(|wanted| known.want(wanted));
     // Nobody waits any more: nothing is begun that others would notice.
     if told_to_stop() {
         return Err(Error::stop("told to stop before it ran"));

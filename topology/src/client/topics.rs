@@ -16,6 +16,8 @@ use super::Config;
 /// one that is behind has caught up, and somebody who got a name wrong is not yet impatient.
 const LOOK_COUNT: usize = 12;
 const LOOK_PAUSE: Duration = Duration::from_millis(250);
+/// How long the log may take to say which topics there are.
+const LIST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The topics that belong to an application alone: its changelogs.
 pub fn internal_topics(topology: &Topology, application_id: &str) -> Vec<String> {
@@ -28,6 +30,38 @@ pub(super) struct Prepared {
     pub(super) limits: Limits,
     /// The topics, as they are now.
     pub(super) known: Known,
+}
+
+/// The graph with the topics that its patterns match now. An error where one matches none: it is looked for several times, as a
+/// broker that is behind does not know it yet.
+pub(super) fn resolve<L: Log>(
+    topology: &Topology,
+    log: &L,
+    application_id: &str,
+    stop: &dyn Fn() -> bool,
+) -> Result<Topology> {
+    if !topology.has_patterns() {
+        return Ok(topology.clone());
+    }
+    let look = || topology.resolve(application_id, &log.list_topics(LIST_TIMEOUT)?);
+    let mut resolved = look()?;
+    for _ in 1..LOOK_COUNT {
+        if resolved.check_matched().is_ok() || stop() {
+            break;
+        }
+        std::thread::sleep(LOOK_PAUSE);
+        resolved = look()?;
+    }
+    resolved.check_matched()?;
+    Ok(resolved)
+}
+
+/// As far as patterns match anything now: the graph with the topics that an application may have read.
+pub(crate) fn resolve_as_far_as_there<L: Log>(topology: &Topology, log: &L, application_id: &str) -> Result<Topology> {
+    match topology.has_patterns() {
+        true => topology.resolve(application_id, &log.list_topics(LIST_TIMEOUT)?),
+        false => Ok(topology.clone()),
+    }
 }
 
 /// Checks and creates all topics.

@@ -9,7 +9,7 @@ use crate::processor::{Handlers, ProcessingError, ProductionError, Reaction, Rec
 
 use super::drawing::Drawing;
 use super::stream::Stream;
-use super::{Kind, Node, Output, Parent, Topic, Topics, Topology, check, instance};
+use super::{Kind, Node, Output, Parent, Pattern, Topics, Topology, check, instance};
 
 /// Draws a graph. Mistakes are collected and reported together by [`Builder::build`].
 #[derive(Default)]
@@ -91,7 +91,8 @@ impl Builder {
         self.handlers.borrow_mut().production = Some(Arc::new(handler));
     }
 
-    /// Checks the graph. The error names every mistake, one a line.
+    /// Checks the graph. The error names every mistake, one a line. What depends on the topics that a [`Pattern`] matches is checked
+    /// when a run starts.
     pub fn build(self) -> Result<Topology> {
         let mut drawn = self.drawing.take();
         for sub_topology in &mut drawn.sub_topologies {
@@ -120,7 +121,7 @@ impl SubTopology {
         self.drawing.change(self.index, |spec| spec.single_writer = Some(transactional_id.into()));
     }
 
-    /// Reads a topic, or several. What cannot be decoded becomes a dead letter, in `<topic>-dead-letters`. The node is called as the
+    /// Reads a topic, or several, or all that match a [`Pattern`]. What cannot be decoded becomes a dead letter, in `<topic>-dead-letters`. The node is called as the
     /// first topic is.
     ///
     /// All topics that a sub-topology reads, by this source and by others, must have the same number of partitions: its task
@@ -171,12 +172,20 @@ impl SubTopology {
 
     fn draw_source<K: Codec + ?Sized, V: Codec + ?Sized>(
         &self,
-        Topics(topics): Topics,
+        Topics { topics, pattern }: Topics,
         timestamp: Option<Timestamp<K, V>>,
     ) -> Stream<K, V> {
-        let name = self.drawing.free_name(topics.first().map_or("source", Topic::name));
+        let name = self.drawing.free_name(match (topics.first(), &pattern) {
+            (Some(topic), _) => topic.name(),
+            (None, Some(_)) => "pattern",
+            (None, None) => "source",
+        });
         let make = instance::make_source::<K, V>(timestamp);
-        let node = self.drawing.add(self.index, Node { name, kind: Kind::Source { topics }, inputs: Vec::new(), make });
+        if let Some(mistake) = pattern.as_ref().and_then(Pattern::mistake) {
+            self.drawing.mistake(mistake);
+        }
+        let kind = Kind::Source { topics, pattern };
+        let node = self.drawing.add(self.index, Node { name, kind, inputs: Vec::new(), make });
         self.stream(Parent { node, port: 0 })
     }
 

@@ -76,12 +76,12 @@ fn unique<'a>(what: &str, names: impl Iterator<Item = &'a str>, mistakes: &mut V
 
 fn check_sources<'a>(sub: &'a SubTopologySpec, sources: &mut BTreeSet<&'a str>, mistakes: &mut Vec<String>) {
     for node in &sub.nodes {
-        if matches!(&node.kind, Kind::Source { topics } if topics.is_empty()) {
+        if matches!(&node.kind, Kind::Source { topics, pattern: None } if topics.is_empty()) {
             mistakes.push(format!("source '{}' of sub-topology '{}' reads no topic", node.name, sub.name));
         }
     }
     let topics = sub.source_topics();
-    if topics.is_empty() {
+    if !sub.nodes.iter().any(|node| matches!(node.kind, Kind::Source { .. })) {
         mistakes.push(format!("sub-topology '{}' has no source", sub.name));
     }
     for topic in &topics {

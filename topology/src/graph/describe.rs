@@ -40,10 +40,13 @@ impl fmt::Display for Topology {
 
 fn write_node(f: &mut fmt::Formatter<'_>, sub: &SubTopologySpec, index: usize, node: &Node) -> fmt::Result {
     match &node.kind {
-        Kind::Source { topics } => {
+        Kind::Source { topics, pattern } => {
             let names: Vec<&str> = topics.iter().map(super::Topic::name).collect();
             let what = if names.len() == 1 { "topic" } else { "topics" };
-            writeln!(f, "  Source: {} ({what}: {})", node.name, names.join(", "))?;
+            let matching = pattern.iter().map(|pattern| format!("topics that match: {pattern}"));
+            let named = (!names.is_empty()).then(|| format!("{what}: {}", names.join(", ")));
+            let read: Vec<String> = matching.chain(named).collect();
+            writeln!(f, "  Source: {} ({})", node.name, read.join("; "))?;
         }
         Kind::Sink { topics, .. } => {
             let names: Vec<&str> = topics.iter().map(super::Topic::name).collect();
@@ -127,7 +130,11 @@ impl Topology {
             }
             for node in &sub.nodes {
                 match &node.kind {
-                    Kind::Source { topics } => {
+                    Kind::Source { topics, pattern } => {
+                        if let (Some(pattern), true) = (pattern, topics.is_empty()) {
+                            let quoted = pattern.to_string().replace('\\', "\\\\").replace('"', "\\\"");
+                            dot += &format!("  \"topics:{quoted}\" -> \"{}\";\n", node.name);
+                        }
                         for topic in topics {
                             dot += &format!("  \"topic:{0}\" -> \"{1}\";\n", topic.name(), node.name);
                         }

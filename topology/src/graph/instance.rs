@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use std::marker::PhantomData;
 
@@ -29,7 +30,7 @@ pub struct Instance {
 }
 
 /// Makes one node, given what reads it.
-pub(crate) type Make = Box<dyn Fn(&Wiring<'_>) -> Result<Made> + Send + Sync>;
+pub(crate) type Make = Arc<dyn Fn(&Wiring<'_>) -> Result<Made> + Send + Sync>;
 
 /// A node, and how it is to be reached.
 pub(crate) enum Made {
@@ -117,7 +118,7 @@ impl Topology {
         processors.reverse();
         sources.reverse();
         let read = spec.nodes.iter().filter_map(|node| match &node.kind {
-            Kind::Source { topics } => Some(topics.len()),
+            Kind::Source { topics, .. } => Some(topics.len()),
             _ => None,
         });
         let source_of = read.enumerate().flat_map(|(source, count)| std::iter::repeat_n(source, count)).collect();
@@ -134,14 +135,14 @@ pub(super) fn dry_run(topology: &Topology, sub_topology: usize) -> Result<()> {
 }
 
 pub(super) fn make_source<K: Codec + ?Sized, V: Codec + ?Sized>(timestamp: Option<Timestamp<K, V>>) -> Make {
-    Box::new(move |wiring| {
+    Arc::new(move |wiring| {
         let children = wiring.children(0)?;
         Ok(Made::Source(Box::new(SourceNode::<K, V> { children, timestamp: timestamp.clone() })))
     })
 }
 
 pub(super) fn make_sink<K: Codec + ?Sized, V: Codec + ?Sized, R: Route<K, V> + Clone>(route: R) -> Make {
-    Box::new(move |wiring| {
+    Arc::new(move |wiring| {
         let node = &wiring.spec.nodes[wiring.node];
         let target = |topic: &Topic| {
             let target = wiring.sink_topics.iter().position(|name| name == topic.name());
@@ -182,7 +183,7 @@ pub(super) fn make_processor<P: Parts, Q: Processor>(
     is_plain: bool,
     further: Vec<MakeInput<Q>>,
 ) -> Make {
-    Box::new(move |wiring| {
+    Arc::new(move |wiring| {
         let node = wiring.node;
         let name: Rc<str> = wiring.spec.nodes[node].name.as_str().into();
         let handles = parts.connect(wiring)?;

@@ -10,6 +10,7 @@
 //! hand_over           the stores and side outputs that a processor is given, as types
 //! store               stores and side outputs, as they are declared
 //! topic               what is asked of the topics a graph reads and writes
+//! pattern             sources of all topics whose names match
 //! drawing             a graph while it is drawn
 //! check               what makes a graph unfit, with the name of the node
 //! instance            a sub-topology's nodes, made for one task
@@ -36,6 +37,7 @@ mod functions;
 mod hand_over;
 mod input_ports;
 mod instance;
+mod pattern;
 mod processor_builder;
 mod sink;
 mod store;
@@ -46,6 +48,7 @@ pub use builder::{Builder, SubTopology};
 pub use functions::Functions;
 pub use input_ports::WithInputs;
 pub use instance::Instance;
+pub use pattern::Pattern;
 pub use processor_builder::ProcessorBuilder;
 pub use sink::Sink;
 pub use store::{Output, Store};
@@ -64,6 +67,7 @@ pub struct Topology {
 }
 
 /// One sub-topology: what is run as one task per partition.
+#[derive(Clone)]
 pub(crate) struct SubTopologySpec {
     pub(crate) name: String,
     /// The transactional id of its own producer, if it has one.
@@ -83,6 +87,7 @@ pub(crate) struct OutputTopics {
     pub(crate) changelogs: Vec<Option<Target>>,
 }
 
+#[derive(Clone)]
 pub(crate) struct Node {
     pub(crate) name: String,
     pub(crate) kind: Kind,
@@ -102,6 +107,8 @@ impl Node {
 pub(crate) enum Kind {
     Source {
         topics: Vec<Topic>,
+        /// What says which topics those are, once a run knows them.
+        pattern: Option<Pattern>,
     },
     Processor {
         stores: Vec<String>,
@@ -166,14 +173,14 @@ impl Kind {
     /// The topics that it reads or writes.
     pub(crate) fn topics(&self) -> &[Topic] {
         match self {
-            Kind::Source { topics } | Kind::Sink { topics, .. } => topics,
+            Kind::Source { topics, .. } | Kind::Sink { topics, .. } => topics,
             Kind::Processor { .. } => &[],
         }
     }
 
     fn topics_mut(&mut self) -> &mut [Topic] {
         match self {
-            Kind::Source { topics } | Kind::Sink { topics, .. } => topics,
+            Kind::Source { topics, .. } | Kind::Sink { topics, .. } => topics,
             Kind::Processor { .. } => &mut [],
         }
     }

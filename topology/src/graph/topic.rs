@@ -1,5 +1,7 @@
 //! What a graph asks of a topic.
 
+use super::Pattern;
+
 /// A topic that a graph reads or writes. Topics are created before anything runs; one that exists already is checked.
 ///
 /// ```
@@ -102,12 +104,23 @@ impl Topic {
 /// # others.sink("all-others");
 /// # builder.build().unwrap();
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Topics(pub(super) Vec<Topic>);
+///
+/// Or all whose names match: [`Pattern`].
+#[derive(Clone, Debug)]
+pub struct Topics {
+    pub(super) topics: Vec<Topic>,
+    pub(super) pattern: Option<Pattern>,
+}
+
+impl From<Pattern> for Topics {
+    fn from(pattern: Pattern) -> Self {
+        Self { topics: Vec::new(), pattern: Some(pattern) }
+    }
+}
 
 impl From<Topic> for Topics {
     fn from(topic: Topic) -> Self {
-        Self(vec![topic])
+        Self { topics: vec![topic], pattern: None }
     }
 }
 
@@ -125,13 +138,13 @@ impl From<String> for Topics {
 
 impl<T: Into<Topic>> From<Vec<T>> for Topics {
     fn from(topics: Vec<T>) -> Self {
-        Self(topics.into_iter().map(Into::into).collect())
+        Self { topics: topics.into_iter().map(Into::into).collect(), pattern: None }
     }
 }
 
 impl<T: Into<Topic>, const N: usize> From<[T; N]> for Topics {
     fn from(topics: [T; N]) -> Self {
-        Self(topics.into_iter().map(Into::into).collect())
+        Self { topics: topics.into_iter().map(Into::into).collect(), pattern: None }
     }
 }
 

@@ -57,6 +57,10 @@ pub trait Log: Clone + Send + Sync + 'static {
     /// be asked again and again; where no broker answers within `timeout` it fails with [`Kind::Retry`].
     fn identify_topics(&self, topics: &[String], timeout: Duration) -> Result<Vec<Option<TopicIdentity>>>;
 
+    /// The names of all topics that one broker knows, in no order; it may be behind. Creates none. Where no broker answers within
+    /// `timeout` it fails with [`Kind::Retry`].
+    fn list_topics(&self, timeout: Duration) -> Result<Vec<String>>;
+
     /// Creates topics. One that exists already is left as it is and is no error.
     fn create_topics(&self, topics: &[TopicSpec]) -> Result<()>;
 

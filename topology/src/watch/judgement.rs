@@ -48,6 +48,10 @@ impl Judge {
         Self { known, gone_after_ms, missing }
     }
 
+    pub(super) fn known(&self) -> &Known {
+        &self.known
+    }
+
     pub(super) fn names(&self) -> &[String] {
         self.known.names()
     }

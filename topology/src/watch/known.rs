@@ -1,12 +1,29 @@
 //! What a run knew of its topics when it began.
 
+use std::fmt;
+use std::sync::Arc;
+
 use crate::log::TopicIdentity;
 
+/// Tells of the name of a topic whether the run would read it, had it been there at its start.
+pub(crate) type Wanted = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
 /// The topics of a run, as they were at its start.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Known {
     names: Vec<String>,
     identities: Vec<TopicIdentity>,
+    /// `None` where it reads topics by their names alone.
+    wanted: Option<Wanted>,
+}
+
+impl fmt::Debug for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Known")
+            .field("names", &self.names)
+            .field("identities", &self.identities)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Known {
@@ -35,6 +52,21 @@ impl Known {
             self.names.push(name.to_owned());
             self.identities.push(identity);
         }
+    }
+
+    /// Has it told which other topics the run would read.
+    pub(crate) fn want(&mut self, wanted: Wanted) {
+        self.wanted = Some(wanted);
+    }
+
+    /// Whether there may be other topics that the run would read.
+    pub(super) fn wants_others(&self) -> bool {
+        self.wanted.is_some()
+    }
+
+    /// Whether the run would read the topic of this name.
+    pub(super) fn wants(&self, name: &str) -> bool {
+        self.wanted.as_ref().is_some_and(|wanted| wanted(name))
     }
 
     /// Their names.

@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! known       what the run knew at its start
+//! newcomers   topics that it would read, had they been there (pure)
 //! judgement   an answer of the log against that: the same, not to be seen right now, or another (pure)
 //! thread      asks the log, on a thread of its own; whom to tell
 //! ```
@@ -13,6 +14,7 @@
 
 mod judgement;
 mod known;
+mod newcomers;
 mod thread;
 
 #[cfg(test)]

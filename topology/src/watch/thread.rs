@@ -26,6 +26,7 @@ use crate::processor::Vouch;
 
 use super::Known;
 use super::judgement::{Judge, Verdict};
+use super::newcomers::Newcomers;
 
 /// How closely topics are watched.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +35,8 @@ pub(crate) struct Options {
     pub interval: Duration,
     /// How long a topic may not be to be seen before it counts as gone, ms.
     pub gone_after_ms: i64,
+    /// Between two looks for topics that a run would read, had they been there at its start.
+    pub list_interval: Duration,
     /// How long one question to the log may take.
     pub request_timeout: Duration,
     /// How long [`Watch::vouch`] waits for an answer.
@@ -45,6 +48,7 @@ impl Default for Options {
         Self {
             interval: Duration::from_secs(1),
             gone_after_ms: 10_000,
+            list_interval: Duration::from_secs(5),
             request_timeout: Duration::from_secs(2),
             vouch_timeout: Duration::from_secs(4),
         }
@@ -93,7 +97,16 @@ impl Watch {
     pub(crate) fn start<L: Log>(log: L, clock: Arc<dyn Clock>, known: Known, options: Options) -> Result<Self> {
         let shared = Arc::new(Shared { state: Mutex::new(State::default()), changed: Condvar::new() });
         let judge = Judge::new(known, options.gone_after_ms);
-        let watcher = Watcher { log, clock, judge, options, shared: Arc::clone(&shared), complained_ms: None };
+        let watcher = Watcher {
+            log,
+            clock,
+            judge,
+            options,
+            shared: Arc::clone(&shared),
+            complained_ms: None,
+            newcomers: Newcomers::default(),
+            listed_ms: None,
+        };
         let thread = std::thread::Builder::new().name("topics".to_owned()).spawn(move || watcher.run());
         let thread =
             thread.map_err(|error| Error::stop("cannot start a thread that watches topics").caused_by(error))?;
@@ -191,6 +204,9 @@ struct Watcher<L: Log> {
     options: Options,
     shared: Arc<Shared>,
     complained_ms: Option<i64>,
+    newcomers: Newcomers,
+    /// When it was last asked which topics there are, monotonic.
+    listed_ms: Option<i64>,
 }
 
 /// Tells those who wait, also where the thread ends by a panic.
@@ -223,6 +239,7 @@ impl<L: Log> Watcher<L> {
             if self.tell(check, verdict) {
                 return;
             }
+            self.look_for_newcomers(now_ms);
         }
     }
 
@@ -246,6 +263,25 @@ impl<L: Log> Watcher<L> {
         }
         self.shared.changed.notify_all();
         state.others.is_some()
+    }
+
+    /// Says which topics a restart would take in.
+    fn look_for_newcomers(&mut self, now_ms: i64) {
+        let interval_ms = i64::try_from(self.options.list_interval.as_millis()).unwrap_or(i64::MAX);
+        let is_due = self.listed_ms.is_none_or(|listed| now_ms.saturating_sub(listed) >= interval_ms);
+        if !self.judge.known().wants_others() || !is_due {
+            return;
+        }
+        self.listed_ms = Some(now_ms);
+        // Where no broker answers, the checks say so.
+        let Ok(names) = self.log.list_topics(self.options.request_timeout) else { return };
+        for topic in self.newcomers.look(self.judge.known(), &names, now_ms) {
+            tracing::error!(
+                topic,
+                "the topic matches a pattern of the topology and was not there when this run began: it is not read. Start all \
+                 instances again, and it is"
+            );
+        }
     }
 
     fn complain(&mut self, complaint: &str, now_ms: i64) {

@@ -62,6 +62,12 @@ impl<L: Log> Log for FaultLog<L> {
         Ok(found)
     }
 
+    fn list_topics(&self, timeout: Duration) -> Result<Vec<String>> {
+        let mut names = self.inner.list_topics(timeout)?;
+        names.retain(|name| !self.script.is_hidden(name));
+        Ok(names)
+    }
+
     /// As Kafka does, it creates no topic that is named twice.
     fn create_topics(&self, topics: &[TopicSpec]) -> Result<()> {
         let mut names: Vec<&str> = topics.iter().map(|topic| topic.name.as_str()).collect();

@@ -79,6 +79,7 @@ macro_rules! contract {
                     a_deleted_topic_is_gone_and_deleting_it_again_is_no_error
                     asking_for_a_missing_partition_says_so
                     creating_a_topic_twice_is_no_error_and_changes_nothing
+                    all_topics_are_listed_and_none_that_is_gone
                     topics_are_identified_in_the_order_asked_and_made_by_nobody
                     a_topic_keeps_its_id_and_one_made_anew_has_another
                 ]

@@ -88,3 +88,14 @@ pub(crate) fn topics_are_identified_in_the_order_asked_and_made_by_nobody<L: Log
     assert!(log.identify_topics(&["no topic's name".to_owned()], CALL).unwrap()[0].is_none());
     assert!(log.identify_topics(&[], CALL).unwrap().is_empty());
 }
+
+pub(crate) fn all_topics_are_listed_and_none_that_is_gone<L: Log>(log: &L) {
+    let (one, three, missing) = (topic(log, 1), topic(log, 3), unique("missing"));
+    let listed = |name: &String| log.list_topics(CALL).unwrap().contains(name);
+    until("they are listed", || (listed(&one) && listed(&three)).then_some(()));
+    assert!(!listed(&missing));
+    assert_eq!(identity(log, &missing), None, "to list creates nothing");
+    log.delete_topics(std::slice::from_ref(&one)).unwrap();
+    until("it is listed no more", || (!listed(&one)).then_some(()));
+    assert!(listed(&three));
+}

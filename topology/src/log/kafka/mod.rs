@@ -87,6 +87,10 @@ impl Log for KafkaLog {
         self.admin.identify_topics(topics, timeout)
     }
 
+    fn list_topics(&self, timeout: Duration) -> Result<Vec<String>> {
+        self.admin.list_topics(timeout)
+    }
+
     fn create_topics(&self, topics: &[TopicSpec]) -> Result<()> {
         self.admin.create_topics(topics)
     }

@@ -28,6 +28,10 @@ impl Broker {
         Ok(names.iter().map(of).collect())
     }
 
+    pub(crate) fn list_topics(&self) -> Result<Vec<String>> {
+        Ok(self.lock()?.topic_ids.keys().cloned().collect())
+    }
+
     pub(crate) fn create_topics(&self, specs: &[TopicSpec]) -> Result<()> {
         self.with(|state| {
             let mut made: BTreeMap<&str, Topic> = BTreeMap::new();

@@ -72,6 +72,10 @@ macro_rules! local_log {
                 self.broker.identify_topics(topics)
             }
 
+            fn list_topics(&self, _timeout: std::time::Duration) -> $crate::log::Result<Vec<String>> {
+                self.broker.list_topics()
+            }
+
             fn create_topics(&self, topics: &[$crate::log::TopicSpec]) -> $crate::log::Result<()> {
                 self.broker.create_topics(topics)
             }

@@ -60,6 +60,14 @@ impl Admin {
         lock(&self.limits).remove(topic);
     }
 
+    pub(in super::super) fn list_topics(&self, timeout: Duration) -> Result<Vec<String>> {
+        let helper = self.any_helper()?;
+        pump(&helper);
+        let metadata = helper.fetch_metadata(None, timeout.max(Duration::from_millis(1)));
+        let metadata = metadata.map_err(|error| self.failed_with("cannot list topics", &error))?;
+        Ok(metadata.topics().iter().map(|topic| topic.name().to_owned()).collect())
+    }
+
     pub(in super::super) fn create_topics(&self, topics: &[TopicSpec]) -> Result<()> {
         if topics.is_empty() {
             return Ok(());
