@@ -7,7 +7,7 @@
 //! dead-letter.topic        where it came from
 //! dead-letter.partition
 //! dead-letter.offset
-//! dead-letter.timestamp-ms its timestamp there, ms since 1970; -1 where it has none
+//! dead-letter.timestamp-ms its timestamp there, or what its source's own function made of it; ms since 1970; -1: none
 //! dead-letter.reason       one line
 //! dead-letter.target       only where it is what a sink was to write: the topic that would not take it; key, value and
 //!                          timestamp are of that record then, and place and partition of the input record that caused it
@@ -32,7 +32,7 @@ pub const HEADER_TOPIC: &str = "dead-letter.topic";
 pub const HEADER_PARTITION: &str = "dead-letter.partition";
 /// Header: its offset there.
 pub const HEADER_OFFSET: &str = "dead-letter.offset";
-/// Header: its timestamp there, ms since 1970; -1 where it has none.
+/// Header: its timestamp there, ms since 1970, or the time that the function of its source told of it; -1 where it has none.
 pub const HEADER_TIMESTAMP_MS: &str = "dead-letter.timestamp-ms";
 /// Header: why it is here.
 pub const HEADER_REASON: &str = "dead-letter.reason";

@@ -34,7 +34,7 @@ pub struct ProcessingError<'a> {
     pub partition: &'a TopicPartition,
     /// Its place there.
     pub position: Position,
-    /// Its timestamp, ms since 1970; -1 where it has none.
+    /// Its timestamp, ms since 1970, or the time that the function of its source told of it; -1 where it has none.
     pub timestamp_ms: i64,
     /// Its key.
     pub key: Option<&'a [u8]>,

@@ -204,7 +204,8 @@ impl Committed {
         }
         if flush {
             self.flush_wanted.store(false, Ordering::SeqCst);
-            self.backend.start_flush()?;
+            // One that could not be started is still wanted.
+            self.backend.start_flush().inspect_err(|_| self.flush_wanted.store(true, Ordering::SeqCst))?;
         }
         Ok(true)
     }
