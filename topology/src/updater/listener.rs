@@ -14,12 +14,12 @@ use crate::log::{Offset, TopicPartition};
 /// ```
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
-/// use topology::updater::{Listener, StoreProgress};
+/// use topology::client::{RestoreListener, StoreProgress};
 ///
 /// #[derive(Debug, Default)]
 /// struct Count(AtomicU64);
 ///
-/// impl Listener for Count {
+/// impl RestoreListener for Count {
 ///     fn ended(&self, store: &StoreProgress<'_>) {
 ///         self.0.fetch_add(store.record_count, Ordering::Relaxed);
 ///     }
