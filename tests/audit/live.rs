@@ -9,8 +9,8 @@ use cairn::audit::verify::Report;
 use cairn::chain::Block;
 use topology::log::memory::MemoryLog;
 use topology::log::{
-    self, Committed, Consumer, ConsumerOptions, Event, Isolation, Kind, Log, Offset, Producer, ProducerOptions, Start,
-    TopicDescription, TopicIdentity, TopicPartition, TopicSpec, Watermarks,
+    self, Committed, Consumer, ConsumerOptions, Event, IdempotentOptions, Isolation, Kind, Log, Offset, OffsetCommit,
+    Producer, ProducerOptions, Start, TopicDescription, TopicIdentity, TopicPartition, TopicSpec, Watermarks,
 };
 
 use crate::attack::Skill::{ExecutesAndSeals, Writes};
@@ -67,6 +67,10 @@ impl Log for Busy {
 
     fn producer(&self, options: &ProducerOptions) -> log::Result<Self::Producer> {
         self.log.producer(options)
+    }
+
+    fn idempotent_producer(&self, options: &IdempotentOptions) -> log::Result<Self::Producer> {
+        self.log.idempotent_producer(options)
     }
 
     fn describe_topic(&self, topic: &str) -> log::Result<Option<TopicDescription>> {
@@ -141,6 +145,10 @@ impl Consumer for BusyConsumer {
 
     fn resume(&mut self, partitions: &[TopicPartition]) -> log::Result<()> {
         self.consumer.resume(partitions)
+    }
+
+    fn commit(&mut self, offsets: &[OffsetCommit]) -> log::Result<()> {
+        self.consumer.commit(offsets)
     }
 
     fn group(&self) -> Option<Self::Group> {

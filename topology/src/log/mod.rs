@@ -26,7 +26,9 @@ pub use identity::{TopicId, TopicIdentity};
 pub use limits::{RecordLimits, Refusal};
 pub use local::Clock;
 pub(crate) use local::partition_for_key;
-pub use options::{ConsumerOptions, GroupOptions, GroupProtocol, Isolation, OutOfRange, ProducerOptions};
+pub use options::{
+    ConsumerOptions, GroupOptions, GroupProtocol, IdempotentOptions, Isolation, OutOfRange, ProducerOptions,
+};
 pub use owned::OwnedRecords;
 pub(crate) use record::{BATCH_OVERHEAD_BYTES, HEADER_OVERHEAD_BYTES};
 pub use record::{Header, Headers, Offset, ProducerRecord, Record, TopicPartition};
@@ -48,6 +50,12 @@ pub trait Log: Clone + Send + Sync + 'static {
 
     /// A new transactional producer. Nothing is fenced before [`Producer::init_transactions`].
     fn producer(&self, options: &ProducerOptions) -> Result<Self::Producer>;
+
+    /// A new producer without transactions, which is ready at once: what it sends can be read at once, and each record arrives
+    /// once and in order, or [`Producer::flush`] tells that it did not. Of its methods [`Producer::begin`] only forgets what was
+    /// delivered before, [`Producer::commit`] is a flush, and those for transactions and their offsets are refused: see
+    /// [`Consumer::commit`].
+    fn idempotent_producer(&self, options: &IdempotentOptions) -> Result<Self::Producer>;
 
     /// What a topic looks like, or `None` where there is no such topic. Never creates it.
     fn describe_topic(&self, topic: &str) -> Result<Option<TopicDescription>>;
@@ -130,6 +138,10 @@ pub trait Consumer: Send {
     /// cannot be read on from where it stands, each poll says so, and the others may stand still, until it is sought, paused or taken
     /// out.
     fn poll(&mut self, timeout: Duration, handler: &mut dyn FnMut(Event<'_>)) -> Result<()>;
+
+    /// Commits offsets for the consumer's group, outside of any transaction, and waits for the answer, no longer than the session
+    /// lasts. Fails where the group no longer knows the member; after [`Kind::Unknown`] they may have been committed.
+    fn commit(&mut self, offsets: &[OffsetCommit]) -> Result<()>;
 
     /// The membership as of now, to be sent with offsets inside a transaction. `None` without a group.
     fn group(&self) -> Option<Self::Group>;

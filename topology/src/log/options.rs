@@ -65,6 +65,17 @@ pub enum GroupProtocol {
     Consumer,
 }
 
+/// How to make a producer without transactions.
+#[derive(Clone, Debug)]
+pub struct IdempotentOptions {
+    /// A name for the broker's logs.
+    pub client_id: String,
+    /// A record that was not delivered for so long, in ms, is given up.
+    pub delivery_timeout_ms: u32,
+    /// Topics whose delivered offsets [`Producer::delivered`](super::Producer::delivered) can tell.
+    pub track_topics: Vec<String>,
+}
+
 /// How to make a transactional producer.
 #[derive(Clone, Debug)]
 pub struct ProducerOptions {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use topology::log::{Consumer, Event, Kind, Offset, Result, Start, TopicPartition};
+use topology::log::{Consumer, Event, Kind, Offset, OffsetCommit, Result, Start, TopicPartition};
 
 use super::{Call, Script};
 
@@ -105,6 +105,7 @@ impl<C: Consumer> Consumer for FaultConsumer<C> {
     }
 
     fn poll(&mut self, timeout: Duration, handler: &mut dyn FnMut(Event<'_>)) -> Result<()> {
+        self.script.may_panic_in_poll();
         self.script.reach()?;
         self.script.check(Call::Poll)?;
         let Self { inner, script, positions, hushes } = self;
@@ -150,6 +151,11 @@ impl<C: Consumer> Consumer for FaultConsumer<C> {
             }
             polled => polled,
         }
+    }
+
+    fn commit(&mut self, offsets: &[OffsetCommit]) -> Result<()> {
+        self.script.check(Call::SendOffsets)?;
+        self.inner.commit(offsets)
     }
 
     fn group(&self) -> Option<C::Group> {

@@ -6,8 +6,8 @@ mod script;
 use std::time::Duration;
 
 use topology::log::{
-    Committed, ConsumerOptions, Error, Isolation, Kind, Log, Offset, OffsetCommit, Producer, ProducerOptions,
-    ProducerRecord, Result, TopicDescription, TopicIdentity, TopicPartition, TopicSpec, Watermarks,
+    Committed, ConsumerOptions, Error, IdempotentOptions, Isolation, Kind, Log, Offset, OffsetCommit, Producer,
+    ProducerOptions, ProducerRecord, Result, TopicDescription, TopicIdentity, TopicPartition, TopicSpec, Watermarks,
 };
 
 use consumer::FaultConsumer;
@@ -42,6 +42,10 @@ impl<L: Log> Log for FaultLog<L> {
 
     fn producer(&self, options: &ProducerOptions) -> Result<Self::Producer> {
         Ok(FaultProducer { inner: self.inner.producer(options)?, script: self.script.clone() })
+    }
+
+    fn idempotent_producer(&self, options: &IdempotentOptions) -> Result<Self::Producer> {
+        Ok(FaultProducer { inner: self.inner.idempotent_producer(options)?, script: self.script.clone() })
     }
 
     fn describe_topic(&self, topic: &str) -> Result<Option<TopicDescription>> {

@@ -61,6 +61,8 @@ struct Faults {
     reads_by_name: bool,
     /// Clients of this name panic when they are made.
     panics: Option<String>,
+    /// So many polls to come panic.
+    poll_panics: usize,
     /// So many runs of records are delivered twice.
     repeats: usize,
     /// One producer's transaction; meant for tests that use one.
@@ -119,6 +121,24 @@ impl Script {
     /// A consumer of this name panics when it is made, and its thread with it.
     pub(crate) fn panic_for(&self, client_id: &str) {
         self.faults.lock().unwrap().panics = Some(client_id.to_owned());
+    }
+
+    /// So many polls to come panic.
+    pub(crate) fn panic_in_polls(&self, count: usize) {
+        self.faults.lock().unwrap().poll_panics = count;
+    }
+
+    /// How many polls are still to panic.
+    pub(crate) fn panics_left(&self) -> usize {
+        self.faults.lock().unwrap().poll_panics
+    }
+
+    pub(super) fn may_panic_in_poll(&self) {
+        let panics = {
+            let left = &mut self.faults.lock().unwrap().poll_panics;
+            std::mem::replace(left, left.saturating_sub(1)) > 0
+        };
+        assert!(!panics, "as the test wants it");
     }
 
     /// The next run of records is delivered a second time.

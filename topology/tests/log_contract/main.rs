@@ -16,6 +16,7 @@ mod local;
 mod records;
 mod topics;
 mod transactions;
+mod without_transactions;
 
 /// Runs the whole suite against a log. More attributes, such as `ignore`, may follow the fixture.
 macro_rules! contract {
@@ -91,6 +92,12 @@ macro_rules! contract {
                     aborted_records_are_seen_by_uncommitted_reads_only
                     an_empty_transaction_can_be_ended
                     records_of_an_open_transaction_are_not_committed
+                ]
+                without_transactions: [
+                    a_member_commits_offsets_by_itself_as_long_as_it_is_one
+                    calls_that_only_transactions_have_are_refused
+                    it_lies_behind_an_open_transaction_of_another_until_that_ends
+                    what_is_flushed_can_be_read_and_its_offsets_are_told
                 ]
             }
         }

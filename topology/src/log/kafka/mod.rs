@@ -35,8 +35,8 @@ pub use self::consumer::KafkaConsumer;
 pub use self::options::Options;
 pub use self::producer::KafkaProducer;
 use super::{
-    Awaited, Committed, ConsumerOptions, Isolation, Log, Offset, ProducerOptions, Result, TopicDescription,
-    TopicIdentity, TopicPartition, TopicSpec, Watermarks,
+    Awaited, Committed, ConsumerOptions, IdempotentOptions, Isolation, Log, Offset, ProducerOptions, Result,
+    TopicDescription, TopicIdentity, TopicPartition, TopicSpec, Watermarks,
 };
 
 /// A Kafka cluster as a log. Clones share their helper clients.
@@ -77,6 +77,10 @@ impl Log for KafkaLog {
 
     fn producer(&self, options: &ProducerOptions) -> Result<KafkaProducer> {
         KafkaProducer::new(Arc::clone(&self.admin), options)
+    }
+
+    fn idempotent_producer(&self, options: &IdempotentOptions) -> Result<KafkaProducer> {
+        KafkaProducer::idempotent(Arc::clone(&self.admin), options)
     }
 
     fn describe_topic(&self, topic: &str) -> Result<Option<TopicDescription>> {

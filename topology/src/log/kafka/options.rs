@@ -6,7 +6,8 @@ use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
 
 use crate::log::{
-    ConsumerOptions, Error, GroupOptions, GroupProtocol, Isolation, Kind, OutOfRange, ProducerOptions, Result,
+    ConsumerOptions, Error, GroupOptions, GroupProtocol, IdempotentOptions, Isolation, Kind, OutOfRange,
+    ProducerOptions, Result,
 };
 
 /// How to reach a Kafka cluster.
@@ -231,25 +232,44 @@ pub(super) fn batch_bytes(options: &Options, wanted: usize) -> usize {
 /// A transactional producer's settings.
 pub(super) fn producer(options: &Options, producer: &ProducerOptions, batch_bytes: usize) -> ClientConfig {
     let timeout_ms = producer.transaction_timeout_ms;
-    let settings = [
+    let transactional = [
         ("transactional.id", producer.transactional_id.clone()),
         ("transaction.timeout.ms", timeout_ms.to_string()),
         // A record given up while the transaction is still alive makes it abort; the other way round, the
         // producer would be fenced.
         ("message.timeout.ms", (timeout_ms - timeout_ms / 4).max(1).to_string()),
+    ];
+    any_producer(options, &producer.client_id, &transactional, timeout_ms / 10, batch_bytes)
+}
+
+/// The settings of a producer without transactions.
+pub(super) fn idempotent_producer(options: &Options, producer: &IdempotentOptions, batch_bytes: usize) -> ClientConfig {
+    let timeout_ms = producer.delivery_timeout_ms.max(1);
+    let own = [("message.timeout.ms", timeout_ms.to_string())];
+    any_producer(options, &producer.client_id, &own, timeout_ms / 10, batch_bytes)
+}
+
+fn any_producer(
+    options: &Options,
+    client_id: &str,
+    own: &[(&'static str, String)],
+    linger_max_ms: u32,
+    batch_bytes: usize,
+) -> ClientConfig {
+    let settings = [
         ("enable.idempotence", "true".to_owned()),
         ("partitioner", "murmur2_random".to_owned()),
         ("compression.type", "lz4".to_owned()),
-        // Nobody sees a record before its commit, which sends at once what lingers: this only makes batches full. Past
-        // it, librdkafka's thread spins while a partition has its five requests on their way.
-        ("linger.ms", 100.min(timeout_ms / 10).to_string()),
+        // A commit sends at once what lingers: this only makes batches full. Past it, librdkafka's thread spins while a
+        // partition has its five requests on their way.
+        ("linger.ms", 100.min(linger_max_ms).to_string()),
         // What a topic takes is checked per topic; this only has to be above the largest block.
         ("message.max.bytes", (16 << 20).to_string()),
         ("batch.size", batch_bytes.to_string()),
         ("queue.buffering.max.kbytes", (128 << 10).to_string()),
         ("retry.backoff.ms", "10".to_owned()),
     ];
-    let mut config = common(options, &producer.client_id, &settings);
+    let mut config = common(options, client_id, &[own, &settings].concat());
     // A producer that has nothing to do polls nothing, and they would pile up.
     config.set("statistics.interval.ms", "0");
     config

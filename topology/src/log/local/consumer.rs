@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::log::{self, ConsumerOptions, Error, Event, Isolation, Kind, Offset, Result, Start, TopicPartition};
+use crate::log::{
+    self, ConsumerOptions, Error, Event, Isolation, Kind, Offset, OffsetCommit, Result, Start, TopicPartition,
+};
 
 use super::broker::{Broker, Deadline};
 use super::fetch::{Fetch, View};
@@ -331,6 +333,14 @@ impl log::Consumer for Consumer {
                 return Ok(());
             }
         }
+    }
+
+    fn commit(&mut self, offsets: &[OffsetCommit]) -> Result<()> {
+        let Some(Group { id, membership }) = log::Consumer::group(self) else {
+            return Err(Error::new(Kind::Fatal, "a consumer without a group has none to commit offsets for"));
+        };
+        let storage = &*self.broker.storage;
+        self.broker.with(|state| state.commit_offsets(storage, &id, membership.as_ref(), offsets))
     }
 
     fn group(&self) -> Option<Group> {

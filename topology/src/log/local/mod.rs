@@ -60,6 +60,13 @@ macro_rules! local_log {
                 Ok($crate::log::local::Producer::new(std::sync::Arc::clone(&self.broker), options.clone()))
             }
 
+            fn idempotent_producer(
+                &self,
+                options: &$crate::log::IdempotentOptions,
+            ) -> $crate::log::Result<Self::Producer> {
+                Ok($crate::log::local::Producer::idempotent(std::sync::Arc::clone(&self.broker), options.clone()))
+            }
+
             fn describe_topic(&self, topic: &str) -> $crate::log::Result<Option<$crate::log::TopicDescription>> {
                 self.broker.describe_topic(topic)
             }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
-use crate::log::{self, Error, Kind, Offset, OffsetCommit, ProducerOptions, ProducerRecord, Result, TopicPartition};
+use crate::log::{
+    self, Error, IdempotentOptions, Kind, Offset, OffsetCommit, ProducerOptions, ProducerRecord, Result, TopicPartition,
+};
 
 use super::batch::{self, Builder};
 use super::broker::{Broker, no_such_topic};
@@ -23,11 +25,13 @@ const BUFFER_BYTES: usize = 1 << 20;
 /// Bytes after which a batch is closed and another begun.
 const BATCH_BYTES: usize = 256 << 10;
 
-/// A transactional producer. Records are collected, and delivered in batches: when about 1 MiB has come together, at
+/// A producer, transactional or not. Records are collected, and delivered in batches: when about 1 MiB has come together, at
 /// [`flush`](log::Producer::flush), at commit.
 pub struct Producer {
     broker: Arc<Broker>,
-    options: ProducerOptions,
+    /// `None` where there are no transactions.
+    transactional: Option<Transactional>,
+    track_topics: Vec<String>,
     session: Option<Session>,
     in_transaction: bool,
     /// Whether the broker knows that a transaction is open.
@@ -39,6 +43,12 @@ pub struct Producer {
     buffered_bytes: usize,
     delivered: FxHashMap<PartitionId, Offset>,
     tracked: HashMap<TopicPartition, Offset>,
+}
+
+/// What makes a producer transactional.
+struct Transactional {
+    id: String,
+    timeout_ms: u32,
 }
 
 /// What the producer remembers of topics.
@@ -63,11 +73,23 @@ struct KnownTopic {
 
 impl Producer {
     pub(crate) fn new(broker: Arc<Broker>, options: ProducerOptions) -> Self {
+        let (id, timeout_ms) = (options.transactional_id, options.transaction_timeout_ms);
+        Self::make(broker, Some(Transactional { id, timeout_ms }), options.track_topics)
+    }
+
+    /// Without transactions.
+    pub(crate) fn idempotent(broker: Arc<Broker>, options: IdempotentOptions) -> Self {
+        Self::make(broker, None, options.track_topics)
+    }
+
+    fn make(broker: Arc<Broker>, transactional: Option<Transactional>, track_topics: Vec<String>) -> Self {
         Self {
             broker,
-            options,
+            // One without transactions is always in one stretch of records or another.
+            in_transaction: transactional.is_none(),
+            transactional,
+            track_topics,
             session: None,
-            in_transaction: false,
             opened: false,
             topics: Topics::default(),
             batches: Vec::new(),
@@ -86,6 +108,15 @@ impl Producer {
         if session.is_fenced() { Err(session.fenced()) } else { Ok(session) }
     }
 
+    fn transactional(&self) -> Result<&Transactional> {
+        self.transactional.as_ref().ok_or_else(|| Error::new(Kind::Fatal, "this producer has no transactions"))
+    }
+
+    /// That records may be sent now.
+    fn may_send(&self) -> Result<()> {
+        if self.transactional.is_some() { self.in_transaction().map(drop) } else { Ok(()) }
+    }
+
     fn in_transaction(&self) -> Result<&Session> {
         let session = self.session()?;
         if self.in_transaction {
@@ -97,7 +128,7 @@ impl Producer {
 
     /// The broker learns of a transaction with its first record or offset; from then on it can time out.
     fn open(&mut self) -> Result<()> {
-        if self.opened {
+        if self.opened || self.transactional.is_none() {
             return Ok(());
         }
         let now_ms = self.broker.now_ms();
@@ -108,14 +139,17 @@ impl Producer {
     }
 
     fn write(&mut self, step: Step) -> Result<()> {
-        let session = self.in_transaction()?.clone();
+        let session = self.transactional.is_some().then(|| self.in_transaction().cloned()).transpose()?;
         let mut delivered = Vec::new();
         let filled = self.filled;
         let mut appends: Vec<Append<'_>> =
             self.batches.iter_mut().take(filled).map(|(id, batch)| Append { id: *id, batch }).collect();
         self.broker.with(|state| {
-            let tell = &mut |id, offset| delivered.push((id, offset));
-            state.write_transaction(&*self.broker.storage, &session, &mut appends, step, tell)
+            let (storage, tell) = (&*self.broker.storage, &mut |id, offset| delivered.push((id, offset)));
+            match &session {
+                Some(session) => state.write_transaction(storage, session, &mut appends, step, tell),
+                None => state.append(storage, &mut appends, tell),
+            }
         })?;
         self.delivered.extend(delivered);
         self.forget_batches();
@@ -132,7 +166,7 @@ impl Producer {
     fn track(&mut self) {
         for (id, offset) in &self.delivered {
             let topic = self.topics.all.iter().find(|topic| topic.id == id.topic);
-            if let Some(topic) = topic.filter(|topic| self.options.track_topics.contains(&topic.name)) {
+            if let Some(topic) = topic.filter(|topic| self.track_topics.contains(&topic.name)) {
                 self.tracked.insert(TopicPartition::new(&*topic.name, id.partition as i32), *offset);
             }
         }
@@ -232,11 +266,8 @@ impl log::Producer for Producer {
     type Group = Group;
 
     fn init_transactions(&mut self, _timeout: Duration) -> Result<()> {
-        let options = &self.options;
-        let timeout_ms = options.transaction_timeout_ms;
-        let session = self
-            .broker
-            .with(|state| state.init_producer(&*self.broker.storage, &options.transactional_id, timeout_ms))?;
+        let Transactional { id, timeout_ms } = self.transactional()?;
+        let session = self.broker.with(|state| state.init_producer(&*self.broker.storage, id, *timeout_ms))?;
         self.session = Some(session);
         self.in_transaction = false;
         self.opened = false;
@@ -246,11 +277,13 @@ impl log::Producer for Producer {
     }
 
     fn begin(&mut self) -> Result<()> {
-        self.session()?;
-        if self.in_transaction {
-            return Err(Error::new(Kind::Fatal, "a transaction is open already; commit or abort it first"));
+        if self.transactional.is_some() {
+            self.session()?;
+            if self.in_transaction {
+                return Err(Error::new(Kind::Fatal, "a transaction is open already; commit or abort it first"));
+            }
+            self.in_transaction = true;
         }
-        self.in_transaction = true;
         self.delivered.clear();
         self.tracked.clear();
         let version = self.broker.topics_version.load(Ordering::Acquire);
@@ -261,7 +294,7 @@ impl log::Producer for Producer {
     }
 
     fn send(&mut self, record: &ProducerRecord<'_>) -> Result<()> {
-        self.in_transaction()?;
+        self.may_send()?;
         let index = self.topics.find(&self.broker, record.topic)?;
         let topic = self.topics.all.get_mut(index).ok_or_else(|| no_such_topic(record.topic))?;
         let (partition, size_bytes) = topic.check(record)?;
@@ -278,7 +311,7 @@ impl log::Producer for Producer {
     }
 
     fn flush(&mut self, _timeout: Duration) -> Result<()> {
-        self.in_transaction()?;
+        self.may_send()?;
         if self.filled > 0 {
             self.write(Step::Append)?;
         }
@@ -287,6 +320,7 @@ impl log::Producer for Producer {
     }
 
     fn send_offsets(&mut self, offsets: &[OffsetCommit], group: &Group) -> Result<()> {
+        self.transactional()?;
         self.in_transaction()?;
         if offsets.is_empty() {
             return Ok(());
@@ -296,7 +330,13 @@ impl log::Producer for Producer {
         self.broker.with(|state| state.add_offsets(session, &group.id, group.membership.as_ref(), offsets))
     }
 
-    fn commit(&mut self, _timeout: Duration) -> Result<()> {
+    fn commit(&mut self, timeout: Duration) -> Result<()> {
+        if self.transactional.is_none() {
+            let written_bytes = self.buffered_bytes;
+            self.flush(timeout)?;
+            self.broker.compact_in_passing(written_bytes);
+            return Ok(());
+        }
         self.in_transaction()?;
         let written_bytes = self.end(Step::Commit).map_err(|error| match error.kind() {
             Kind::NoSuchTopic => Error::new(Kind::Abort, format!("the transaction cannot be committed: {error}")),
@@ -307,6 +347,7 @@ impl log::Producer for Producer {
     }
 
     fn abort(&mut self, _timeout: Duration) -> Result<()> {
+        self.transactional()?;
         self.in_transaction()?;
         self.forget_batches();
         self.end(Step::Abort).map(drop)

@@ -13,6 +13,7 @@
 //! Epochs live in memory only: after a restart no earlier producer is alive, and what it left open is aborted.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -28,6 +29,9 @@ use super::storage::{Changes, PartitionId, Storage};
 
 /// Dirty bytes below which a partition is not worth compacting unasked.
 const DIRTY_BYTES_MIN: u64 = 1 << 20;
+
+/// Marks batches that are in no transaction.
+const NO_PRODUCER: i64 = -1;
 
 /// What the broker knows of a transactional id.
 #[derive(Debug)]
@@ -118,17 +122,7 @@ impl State {
         commits: &[OffsetCommit],
     ) -> Result<()> {
         self.session_mut(session)?;
-        if let Some(membership) = membership
-            && !self.groups.get(group).is_some_and(|group| group.is_current(membership))
-        {
-            return Err(Error::new(
-                Kind::NotMember,
-                format!("the group '{group}' does not know this member in this generation; join again"),
-            ));
-        }
-        for commit in commits {
-            self.id(&commit.partition)?;
-        }
+        self.check_offsets(group, membership, commits)?;
         let Some(open) = &mut self.session_mut(session)?.open else {
             return Err(not_open());
         };
@@ -138,6 +132,84 @@ impl State {
         }
         self.version += 1;
         Ok(())
+    }
+
+    /// Takes offsets without a transaction; the membership must be good.
+    pub(crate) fn commit_offsets(
+        &mut self,
+        storage: &dyn Storage,
+        group: &str,
+        membership: Option<&Membership>,
+        commits: &[OffsetCommit],
+    ) -> Result<()> {
+        self.check_offsets(group, membership, commits)?;
+        let committed = |commit: &OffsetCommit| Committed { offset: commit.offset, metadata: commit.metadata.clone() };
+        let new: BTreeMap<TopicPartition, Committed> =
+            commits.iter().map(|commit| (commit.partition.clone(), committed(commit))).collect();
+        let row = |(at, committed): (&TopicPartition, _)| row::committed(group, &at.topic, at.partition, committed);
+        let rows = new.iter().map(row).collect();
+        self.write(storage, &Changes { rows, sync: true, ..Changes::default() })?;
+        self.offsets.entry(group.to_owned()).or_default().extend(new);
+        self.version += 1;
+        Ok(())
+    }
+
+    fn check_offsets(&self, group: &str, membership: Option<&Membership>, commits: &[OffsetCommit]) -> Result<()> {
+        if let Some(membership) = membership
+            && !self.groups.get(group).is_some_and(|group| group.is_current(membership))
+        {
+            return Err(Error::new(
+                Kind::NotMember,
+                format!("the group '{group}' does not know this member in this generation; join again"),
+            ));
+        }
+        commits.iter().try_for_each(|commit| self.id(&commit.partition).map(drop))
+    }
+
+    /// Writes batches outside of transactions: they can be read at once. Tells the last offset of each.
+    pub(crate) fn append(
+        &mut self,
+        storage: &dyn Storage,
+        batches: &mut [Append<'_>],
+        delivered: &mut dyn FnMut(PartitionId, Offset),
+    ) -> Result<()> {
+        let mut after: BTreeMap<PartitionId, Partition> = BTreeMap::new();
+        let mut changes = Changes { sync: true, ..Changes::default() };
+        for append in batches.iter_mut().filter(|append| append.batch.count() > 0) {
+            let id = append.id;
+            let (_, end) = self.place(append, NO_PRODUCER, &mut after, &mut changes)?;
+            delivered(id, end - 1);
+        }
+        changes.rows.extend(after.iter().map(|(id, partition)| row::partition(*id, partition)));
+        self.write(storage, &changes)?;
+        for (id, partition) in after {
+            if is_dirty(self.partition(id)?.0, &partition) {
+                self.compactable.insert(id);
+            }
+            *self.partition_mut(id)? = partition;
+        }
+        Ok(())
+    }
+
+    /// Gives a batch its offsets: those from the first to before the second of the result.
+    fn place<'a>(
+        &self,
+        append: &'a mut Append<'_>,
+        producer_id: i64,
+        after: &mut BTreeMap<PartitionId, Partition>,
+        changes: &mut Changes<'a>,
+    ) -> Result<(Offset, Offset)> {
+        let id = append.id;
+        let partition = match after.entry(id) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(self.partition(id)?.1.clone()),
+        };
+        let base = partition.end;
+        partition.end += Offset::from(append.batch.count());
+        let bytes = append.batch.seal(base, producer_id);
+        partition.dirty_bytes = partition.dirty_bytes.saturating_add(bytes.len() as u64);
+        changes.put.push((id, base, bytes));
+        Ok((base, partition.end))
     }
 
     /// Whether an open transaction has offsets of one of these partitions for the group.
@@ -200,20 +272,12 @@ impl State {
         let mut changes = Changes { sync: step != Step::Append, ..Changes::default() };
         for append in batches.iter_mut().filter(|append| append.batch.count() > 0) {
             let id = append.id;
-            let partition = match after.entry(id) {
-                std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-                std::collections::btree_map::Entry::Vacant(entry) => entry.insert(self.partition(id)?.1.clone()),
-            };
-            let base = partition.end;
-            partition.end += Offset::from(append.batch.count());
-            let bytes = append.batch.seal(base, producer_id);
-            partition.dirty_bytes = partition.dirty_bytes.saturating_add(bytes.len() as u64);
-            changes.put.push((id, base, bytes));
-            if let std::collections::btree_map::Entry::Vacant(entry) = touched.entry(id) {
+            let (base, end) = self.place(append, producer_id, &mut after, &mut changes)?;
+            if let (Entry::Vacant(entry), Some(partition)) = (touched.entry(id), after.get_mut(&id)) {
                 entry.insert(base);
                 partition.open.push((producer_id, base));
             }
-            delivered(id, partition.end - 1);
+            delivered(id, end - 1);
         }
         if step != Step::Append {
             self.add_markers(producer_id, &touched, &mut after, &mut changes, step);

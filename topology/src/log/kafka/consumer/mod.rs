@@ -8,6 +8,7 @@
 //! `assigning` changes which partitions these are; `parking` says what becomes of this while one is paused.
 
 mod assigning;
+mod commit;
 mod leave;
 mod parking;
 mod positions;
@@ -30,7 +31,9 @@ use super::deadline::Deadline;
 use super::login::Login;
 use super::native::{self, Batch, Queue, Waker};
 use super::options;
-use crate::log::{Consumer, ConsumerOptions, Error, Event, GroupProtocol, Kind, Offset, Result, Start, TopicPartition};
+use crate::log::{
+    Consumer, ConsumerOptions, Error, Event, GroupProtocol, Kind, Offset, OffsetCommit, Result, Start, TopicPartition,
+};
 
 const FENCED_INSTANCE: &str =
     "another process joined the group under this member's instance id: run each with a state directory of its own";
@@ -326,6 +329,11 @@ impl Consumer for KafkaConsumer {
                 return Ok(());
             }
         }
+    }
+
+    fn commit(&mut self, offsets: &[OffsetCommit]) -> Result<()> {
+        self.dead()?;
+        commit::commit(&self.consumer, offsets)
     }
 
     fn group(&self) -> Option<Self::Group> {

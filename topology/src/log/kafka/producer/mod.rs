@@ -1,4 +1,4 @@
-//! The transactional producer.
+//! The producer, transactional or merely idempotent.
 //!
 //! Committing, aborting and flushing all drain the producer first: one-millisecond flushes, which send at once what
 //! lingers, with polls for delivery reports in between. The wrapper's own waits poll in slices of 100 ms, and offsets
@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use rdkafka::Offset as NativeOffset;
 use rdkafka::TopicPartitionList;
+use rdkafka::config::ClientConfig;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::producer::{BaseProducer, Producer as _};
@@ -25,7 +26,8 @@ use super::delivery::Failure;
 use super::native::{self, Code, Outgoing, Sender};
 use super::options;
 use crate::log::{
-    Error, Kind, Offset, OffsetCommit, Producer, ProducerOptions, ProducerRecord, Result, TopicPartition,
+    Error, IdempotentOptions, Kind, Offset, OffsetCommit, Producer, ProducerOptions, ProducerRecord, Result,
+    TopicPartition,
 };
 use topics::Topics;
 
@@ -48,7 +50,9 @@ const SAY_EVERY: Duration = Duration::from_secs(5);
 pub struct KafkaProducer {
     sender: Sender,
     topics: Topics,
+    /// Empty where there are no transactions.
     transactional_id: String,
+    /// How long a full queue is waited for: a transaction would be over then.
     transaction_timeout: Duration,
     request_timeout: Duration,
     is_open: bool,
@@ -61,7 +65,28 @@ impl KafkaProducer {
     pub(super) fn new(admin: Arc<Admin>, producer_options: &ProducerOptions) -> Result<Self> {
         let context = Context::tracking(&producer_options.client_id, &producer_options.track_topics);
         let batch_bytes = options::batch_bytes(admin.options(), admin.batch_bytes());
-        let producer: BaseProducer<Context> = options::producer(admin.options(), producer_options, batch_bytes)
+        let config = options::producer(admin.options(), producer_options, batch_bytes);
+        let (id, timeout_ms) = (&producer_options.transactional_id, producer_options.transaction_timeout_ms);
+        Self::make(admin, &config, context, batch_bytes, id, timeout_ms)
+    }
+
+    /// Without transactions.
+    pub(super) fn idempotent(admin: Arc<Admin>, producer_options: &IdempotentOptions) -> Result<Self> {
+        let context = Context::tracking(&producer_options.client_id, &producer_options.track_topics);
+        let batch_bytes = options::batch_bytes(admin.options(), admin.batch_bytes());
+        let config = options::idempotent_producer(admin.options(), producer_options, batch_bytes);
+        Self::make(admin, &config, context, batch_bytes, "", producer_options.delivery_timeout_ms)
+    }
+
+    fn make(
+        admin: Arc<Admin>,
+        config: &ClientConfig,
+        context: Context,
+        batch_bytes: usize,
+        transactional_id: &str,
+        timeout_ms: u32,
+    ) -> Result<Self> {
+        let producer: BaseProducer<Context> = config
             .create_with_context(context)
             .map_err(|error| Error::new(Kind::Fatal, format!("cannot make a producer: {error}")))?;
         let no_queue = || Error::new(Kind::Fatal, "cannot make a producer: it has no queue");
@@ -69,12 +94,24 @@ impl KafkaProducer {
             sender: Sender::new(producer).ok_or_else(no_queue)?,
             request_timeout: admin.options().request_timeout,
             topics: Topics::new(admin, batch_bytes),
-            transactional_id: producer_options.transactional_id.clone(),
-            transaction_timeout: Duration::from_millis(producer_options.transaction_timeout_ms.into()),
+            transactional_id: transactional_id.to_owned(),
+            transaction_timeout: Duration::from_millis(timeout_ms.into()),
             is_open: false,
             is_broken: false,
             sent_since_service: 0,
         })
+    }
+
+    fn has_transactions(&self) -> bool {
+        !self.transactional_id.is_empty()
+    }
+
+    /// Refuses what only a transaction has.
+    fn in_transactions(&self) -> Result<()> {
+        match self.has_transactions() {
+            true => Ok(()),
+            false => Err(Error::new(Kind::Fatal, "this producer has no transactions")),
+        }
     }
 
     fn producer(&self) -> &BaseProducer<Context> {
@@ -231,7 +268,7 @@ fn together(records: &[ProducerRecord<'_>]) -> usize {
 }
 
 /// Offsets as librdkafka takes them.
-fn offset_list(offsets: &[OffsetCommit]) -> Result<TopicPartitionList> {
+pub(super) fn offset_list(offsets: &[OffsetCommit]) -> Result<TopicPartitionList> {
     let mut list = TopicPartitionList::with_capacity(offsets.len());
     for commit in offsets {
         let TopicPartition { topic, partition } = &commit.partition;
@@ -254,6 +291,7 @@ impl Producer for KafkaProducer {
     type Group = ConsumerGroupMetadata;
 
     fn init_transactions(&mut self, timeout: Duration) -> Result<()> {
+        self.in_transactions()?;
         let deadline = Deadline::after(timeout);
         // Asked before it has a connection, librdkafka looks again after half a second. Once it knows the cluster it has one.
         let _ = self.producer().client().fetch_cluster_id(timeout.min(FIRST_CONTACT));
@@ -263,6 +301,9 @@ impl Producer for KafkaProducer {
     fn begin(&mut self) -> Result<()> {
         self.sender.serve(0);
         self.producer().context().deliveries().clear();
+        if !self.has_transactions() {
+            return Ok(());
+        }
         self.call(Call::Begin, self.request_timeout, |producer, _| producer.begin_transaction())?;
         self.is_open = true;
         self.is_broken = false;
@@ -330,6 +371,7 @@ impl Producer for KafkaProducer {
     }
 
     fn send_offsets(&mut self, offsets: &[OffsetCommit], group: &Self::Group) -> Result<()> {
+        self.in_transactions()?;
         let list = offset_list(offsets)?;
         let result = self.call(Call::SendOffsets, self.request_timeout, |producer, timeout| {
             producer.send_offsets_to_transaction(&list, group, timeout)
@@ -339,6 +381,9 @@ impl Producer for KafkaProducer {
     }
 
     fn commit(&mut self, timeout: Duration) -> Result<()> {
+        if !self.has_transactions() {
+            return self.flush(timeout);
+        }
         let deadline = Deadline::after(timeout);
         let drained = self.drain(deadline);
         self.is_broken = true;
@@ -359,6 +404,7 @@ impl Producer for KafkaProducer {
     }
 
     fn abort(&mut self, timeout: Duration) -> Result<()> {
+        self.in_transactions()?;
         // An abort that overtakes the registration of the transaction's first partition meets the transaction before,
         // and is refused if that one was committed. What has been delivered has been registered.
         if !self.is_broken && self.failure().is_none() {
