@@ -57,6 +57,7 @@ const ENGINE: &[&str] = &[
     "graph",
     "task",
     "updater",
+    "standby",
     "watch",
     "stream_thread",
     "client",

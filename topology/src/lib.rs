@@ -14,13 +14,14 @@
 //! graph          sources -> processors (+ stores) -> sinks; checked, printable
 //! task           one sub-topology x one partition
 //! updater        changelogs back into stores, beside the stream threads
+//! standby        what is kept warm of tasks that run elsewhere
 //! watch          whether topics are the ones that a run knew at its start
 //! stream_thread  poll -> process -> commit
 //! client         threads, state, shutdown
 //! reset          forgets an application's progress and state
 //! test_driver    all of it without a broker
 //! ```
-//! `task`, `updater`, `watch` and `stream_thread` are the inside: nothing of them is for users, and what users need of them has a
+//! `task`, `updater`, `standby`, `watch` and `stream_thread` are the inside: nothing of them is for users, and what users need of them has a
 //! name in `client`.
 //!
 //! A topology is drawn once. It runs in a test without a broker, and on any log:
@@ -70,6 +71,8 @@ pub mod log;
 pub mod metrics;
 pub mod processor;
 pub mod reset;
+#[allow(dead_code, unused_imports, reason = "no client keeps standbys yet")]
+mod standby;
 pub mod store;
 mod stream_thread;
 #[doc(hidden)]

@@ -70,7 +70,7 @@ fn measure() -> topology::Result<()> {
 
 fn plan(batch_bytes: usize) -> Plan {
     let changelogs = vec![Some(Changelog { topic: TOPIC.to_owned(), new_incarnation: [1; 16] })];
-    Plan { partition: 0, changelogs, options: Options { batch_bytes, ..Options::default() } }
+    Plan { partition: 0, changelogs, options: Options { batch_bytes, ..Options::default() }, followed: None }
 }
 
 fn open(root: &std::path::Path, medium: Medium, resources: &Resources) -> topology::Result<Stores> {

@@ -195,7 +195,8 @@ impl World {
         };
         let id = TaskId { sub_topology: task_name().trim_end_matches("_0").to_owned(), partition: 0 };
         let queues = QueueOptions::default();
-        let options = TaskOptions { id, sub_topology: 0, inputs: vec![start], runtime, changelogs, queues };
+        let options =
+            TaskOptions { id, sub_topology: 0, inputs: vec![start], runtime, changelogs, queues, may_repeat: false };
         let topology = self.application.topology().unwrap();
         self.task = Some(Task::new(&topology, options, Rc::new(RefCell::new(stores)))?);
         self.drain();

@@ -1,29 +1,35 @@
-//! Running a topology: topics, state directory, stream thread, state, metrics, shutdown.
+//! Running a topology: topics, state directory, stream threads, state, metrics, shutdown.
 //!
 //! ```text
-//! topics   created before anything runs; existing ones are checked
-//! alarm    a deadline for async code, on any runtime
-//! thread   the OS thread around a stream thread
+//! topics       created before anything runs; existing ones are checked
+//! process      what the stream threads share, and how one is made
+//! supervisor   starts stream threads, replaces those that panic, ends them
+//! thread       one stream thread on its OS thread
+//! state        how the client is, as its threads make it
+//! alarm        a deadline for async code, on any runtime
 //! ```
 //! May use all the crate but `test_driver`. The one part that may be used from async code: start, state and the end of the run
 //! can be awaited.
 
 mod alarm;
+mod process;
+mod state;
+mod supervisor;
 #[cfg(test)]
 mod tests;
 mod thread;
 mod topics;
 
-pub use crate::stream_thread::Config;
+pub use crate::stream_thread::{Config, Guarantee, OnPanic};
 pub use crate::updater::{Listener as RestoreListener, Progress as RestoreProgress, StoreProgress};
-pub use thread::State;
+pub use state::State;
 pub use topics::internal_topics;
 pub(crate) use topics::resolve_as_far_as_there;
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -35,10 +41,13 @@ use crate::error::{Class, Error, Result};
 use crate::graph::Topology;
 use crate::log::Log;
 use crate::metrics::{Metrics, Snapshot};
-use crate::stream_thread::THREAD;
 use crate::task::Metadata;
 
-/// A topology that runs on a thread of its own.
+use process::Request;
+use state::States;
+use supervisor::{Ends, Order, OwnThreads};
+
+/// A topology that runs on threads of its own.
 ///
 /// ```text
 ///                sync                       async
@@ -68,6 +77,8 @@ use crate::task::Metadata;
 /// ```
 pub struct Client {
     stop: Arc<AtomicBool>,
+    orders: Sender<Order>,
+    own: OwnThreads,
     states: watch::Receiver<State>,
     metrics: Arc<Metrics>,
     /// `None` once the end was told.
@@ -77,8 +88,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// Checks and creates topics, opens the state directory, and starts the stream thread; resolves when it runs, on whatever runtime
-    /// this is. (How far it is then, [`Client::states`] tells: it joins its group next.) Errors are one line that says what to do: no
+    /// Checks and creates topics, opens the state directory, and starts the stream threads; resolves when they run, on whatever runtime
+    /// this is. (How far they are then, [`Client::states`] tells: they join the group next.) Errors are one line that says what to do: no
     /// broker there, a topic with the wrong partitions or cleanup policy, a state directory in use.
     ///
     /// It may take seconds, for it asks the log. To drop it before it resolves is to drop the client: that waits for the thread, which
@@ -99,7 +110,7 @@ impl Client {
         Ok(client)
     }
 
-    /// Has a thread begin, which tells once how its start went.
+    /// Has a thread begin that supervises the stream threads, and tells once how their start went.
     fn spawn<L: Log>(
         topology: &Topology,
         log: L,
@@ -108,25 +119,46 @@ impl Client {
     ) -> Result<Self> {
         config.check()?;
         check_store_count(topology)?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let metrics = Arc::new(Metrics::default());
+        let (stop, metrics, own) = (Arc::<AtomicBool>::default(), Arc::<Metrics>::default(), OwnThreads::default());
         let (states_in, states) = watch::channel(State::Created);
         let (ended_in, ended) = oneshot::channel();
-        let parts = thread::Parts {
-            topology: topology.clone(),
-            log,
-            metrics: Arc::clone(&metrics),
+        let (orders_in, orders) = mpsc::channel();
+        let request = Request { config, topology: topology.clone(), log, metrics: Arc::clone(&metrics) };
+        let ends = Ends {
             stop: Arc::clone(&stop),
-            states: states_in,
+            states: States::new(states_in),
+            own: own.clone(),
+            orders,
+            to_itself: orders_in.clone(),
         };
         let body = move || {
-            // The receiver may be gone: nobody waits for the end any more.
-            let _ = ended_in.send(thread::run(config, parts, started));
+            // The receiver may be gone: then the client is as well.
+            let _ = ended_in.send(supervisor::run(request, ends, started));
         };
-        let spawned = std::thread::Builder::new().name(format!("stream-{THREAD}")).spawn(body);
-        let thread =
-            spawned.map_err(|error| Error::stop(format!("cannot start a stream thread: {error}")).caused_by(error))?;
-        Ok(Self { stop, states, metrics, ended: Some(ended), thread: Some(thread) })
+        let spawned = std::thread::Builder::new().name("stream-client".to_owned()).spawn(body);
+        let thread = spawned
+            .map_err(|error| Error::stop(format!("cannot start a client's thread: {error}")).caused_by(error))?;
+        Ok(Self { stop, orders: orders_in, own, states, metrics, ended: Some(ended), thread: Some(thread) })
+    }
+
+    /// Adds a stream thread, which joins the group: tasks move to it as the group decides. Returns its number. It waits until the
+    /// thread is made. (Each thread has a client of the log with a fetch buffer, whose size the number of threads at the start
+    /// decided: see [`Config::memory_bytes`].) An error of class stop where the client is ending, or has the most there can be.
+    pub fn add_thread(&self) -> Result<usize> {
+        let (told_in, told) = mpsc::channel();
+        self.order(Order::Add(told_in), &told).unwrap_or_else(|| Err(ended()))
+    }
+
+    /// Ends the youngest stream thread: it commits, and leaves the group, which gives its tasks to others. Returns its number when
+    /// it is done; `None` where there is none. A client may have no threads for a while: others have the tasks.
+    pub fn remove_thread(&self) -> Option<usize> {
+        let (told_in, told) = mpsc::channel();
+        self.order(Order::Remove(told_in), &told).flatten()
+    }
+
+    /// `None` where the client has ended.
+    fn order<T>(&self, order: Order, told: &mpsc::Receiver<T>) -> Option<T> {
+        self.orders.send(order).ok().and_then(|()| told.recv().ok())
     }
 
     /// The state now, and a way to await changes.
@@ -142,6 +174,8 @@ impl Client {
     /// Asks for a clean end: the commit is finished, stores are closed, the group is left.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::SeqCst);
+        // One that has ended needs no order.
+        let _ = self.orders.send(Order::Stop);
     }
 
     /// Waits for the end: after [`Client::stop`], a bounded run's end, or an error that the engine cannot mend. Told once; later
@@ -162,7 +196,7 @@ impl Client {
         match select(closed, late).await {
             Either::Left((result, _)) => result,
             Either::Right(_) => {
-                let text = format!("the stream thread has not ended after {timeout:?}: it may be waiting for the log");
+                let text = format!("the client has not ended after {timeout:?}: it may be waiting for the log");
                 Err(Error::new(Class::Retry, text))
             }
         }
@@ -171,17 +205,13 @@ impl Client {
     /// As [`Client::closed`], for a thread that may block. An error of class stop, and the end is still to be told, where that
     /// thread is the client's own: a processor cannot wait for the end of what calls it.
     pub fn wait(&mut self) -> Result<()> {
-        if self.is_own_thread() {
+        if self.own.is_caller() {
             return Err(Error::stop("the stream thread cannot wait for its own end: wait on another thread"));
         }
         self.join();
         // The thread has said it before it ended, or never will.
         let ended = self.ended.take().map(|mut ended| ended.try_recv());
         ended.map_or(Ok(()), |ended| ended.unwrap_or_else(|_| Err(panicked())))
-    }
-
-    fn is_own_thread(&self) -> bool {
-        self.thread.as_ref().is_some_and(|thread| thread.thread().id() == std::thread::current().id())
     }
 
     fn join(&mut self) {
@@ -215,14 +245,18 @@ fn random() -> u64 {
 }
 
 fn panicked() -> Error {
-    Error::stop("the stream thread ended without a word: it panicked")
+    Error::stop("the client ended without a word: its thread panicked")
+}
+
+fn ended() -> Error {
+    Error::stop("the client has ended")
 }
 
 impl Drop for Client {
     fn drop(&mut self) {
         self.stop();
         // The last handle may go with a processor, on the thread itself, which ends without this.
-        if !std::thread::panicking() && !self.is_own_thread() {
+        if !std::thread::panicking() && !self.own.is_caller() {
             self.join();
         }
     }

@@ -16,6 +16,7 @@
 //! stages     graphs of more than one stage; input that is not what it was
 //! suspending  tasks that take no input for a while
 //! steps      turn by turn, with a clock that is told the time
+//! threads    several in one process; tasks and threads that panic
 //! unlogged   stores without a changelog
 //! ```
 
@@ -44,6 +45,7 @@ mod several_inputs;
 mod stages;
 mod steps;
 mod suspending;
+mod threads;
 mod unlogged;
 mod vouching;
 

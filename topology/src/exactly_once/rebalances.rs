@@ -16,7 +16,7 @@ use super::fault_log::{Call, FaultLog, Script};
 use super::steps::{Instance, turn_until};
 use super::{config, memory_log, topics};
 
-const PARTITIONS: i32 = 4;
+pub(super) const PARTITIONS: i32 = 4;
 const PROTOCOLS: [GroupProtocol; 2] = [GroupProtocol::Classic, GroupProtocol::Consumer];
 
 fn create(log: &impl Log) {
@@ -29,7 +29,7 @@ fn create(log: &impl Log) {
 }
 
 /// Commits as many records to each partition, of three keys that no other partition has.
-fn fill(log: &impl Log, count: usize) {
+pub(super) fn fill(log: &impl Log, count: usize) {
     in_transaction(log, "input", |producer| {
         for (partition, index) in (0..PARTITIONS).flat_map(|partition| (0..count).map(move |index| (partition, index)))
         {

@@ -166,7 +166,8 @@ fn a_panic_in_a_processor_is_told_and_leaves_neither_a_transaction_open_nor_a_me
     });
     output.sink(Topic::new(topics().output).partitions(1));
     let script = Script::default();
-    let config = topology::client::Config { batch_records: 200, commit_interval_ms: 5_000, ..config(None) };
+    let on_panic = topology::client::OnPanic::Stop;
+    let config = topology::client::Config { batch_records: 200, commit_interval_ms: 5_000, on_panic, ..config(None) };
     let faulty = FaultLog::new(log.clone(), &script);
     let mut client = topology::client::Client::start_blocking(&builder.build().unwrap(), faulty, config).unwrap();
     let states = client.states();

@@ -12,7 +12,7 @@ use topology::metrics::Metrics;
 use topology::processor::Limits;
 use topology::store::InstanceId;
 use topology::store::{Medium, Options, Resources, Spec, StateDirectory, Stores};
-use topology::stream_thread::{Parts, State, StreamThread};
+use topology::stream_thread::{Parts, State, StreamThread, UntilEnd};
 use topology::task::TaskId;
 use topology::updater::{Changelog, Plan, Restore, UpdaterThread};
 use topology::watch::{self, Known, Watch};
@@ -72,7 +72,12 @@ impl<L: Log> Instance<L> {
         let metrics = Arc::new(Metrics::default());
         let mut incarnation = 0;
         let updater = UpdaterThread::start("updater", log.clone(), clock.clone(), None).unwrap();
+        let take_ends = || Arc::new(UntilEnd::take(topology, log, &*clock).unwrap());
         let parts = Parts {
+            thread: 1,
+            until_end: config.until_end.then(take_ends),
+            cleanup: Arc::default(),
+            standbys: None,
             topology: topology.clone(),
             instance_id: id.to_owned(),
             limits: Limits::default(),
@@ -266,7 +271,7 @@ fn a_log_that_nobody_reaches_while_an_open_transaction_is_waited_for_is_no_reaso
     let clock = Arc::new(ManualClock::new(0));
     let changelog = Changelog { topic: "app-counts-changelog".to_owned(), new_incarnation: [1; 16] };
     let options = topology::updater::Options::default();
-    let plan = Plan { partition: 0, changelogs: vec![Some(changelog)], options };
+    let plan = Plan { partition: 0, changelogs: vec![Some(changelog)], options, followed: None };
     let specs = vec![Spec::new("counts", Medium::Memory).unwrap()];
     let mut stores = Stores::in_memory(specs, [0; 32], &Resources::without_thread(Options::default())).unwrap();
     let mut restore = Restore::new(FaultLog::new(log.clone(), &script), plan, clock.clone());

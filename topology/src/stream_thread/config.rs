@@ -24,7 +24,9 @@ pub struct Config {
     pub application_id: String,
     /// Where stores are kept. `None`: all stores in memory, restored whole at every start, and a new identity each time.
     pub state_directory: Option<PathBuf>,
-    /// Stream threads.
+    /// How often what a record causes is seen.
+    pub guarantee: Guarantee,
+    /// Stream threads of this process, at its start: tasks are shared between them and the threads of other processes.
     pub thread_count: usize,
     /// Time between commits, ms.
     pub commit_interval_ms: u32,
@@ -57,6 +59,11 @@ pub struct Config {
     pub replication_factor: Option<i32>,
     /// Process what is there at the start, finish what is held, commit, stop.
     pub until_end: bool,
+    /// What becomes of a panic of a task or a stream thread.
+    pub on_panic: OnPanic,
+    /// On how many instances beside its own each task's stores are kept warm, so that the task is soon restored where it goes. An
+    /// instance works out by itself which these are, from the members of the group.
+    pub standby_replicas: usize,
     /// Hears how far restores are. `None`: log lines say it now and then.
     pub restore_listener: Option<Arc<dyn updater::Listener>>,
 }
@@ -67,6 +74,7 @@ impl Config {
         Self {
             application_id: application_id.into(),
             state_directory: None,
+            guarantee: Guarantee::ExactlyOnce,
             thread_count: 1,
             commit_interval_ms: 100,
             uncommitted_max_bytes: 64 << 20,
@@ -81,6 +89,8 @@ impl Config {
             fingerprint: [0; 32],
             replication_factor: None,
             until_end: false,
+            on_panic: OnPanic::Replace,
+            standby_replicas: 0,
             restore_listener: None,
         }
     }
@@ -93,12 +103,7 @@ impl Config {
                 "'{name}' cannot be an application id: use 1 to 100 of a-z A-Z 0-9 . _ -"
             )));
         }
-        if self.thread_count != 1 {
-            let count = self.thread_count;
-            return Err(Error::stop(format!(
-                "{count} stream threads: one per process is supported so far; start more processes"
-            )));
-        }
+        self.check_thread_count(self.thread_count)?;
         // A transaction is open for an interval, for a batch that takes long, and for the commit itself.
         let (interval_ms, timeout_ms) = (self.commit_interval_ms, self.transaction_timeout_ms);
         if interval_ms > timeout_ms / 2 {
@@ -110,10 +115,47 @@ impl Config {
         }
         Ok(())
     }
+
+    /// Whether a process can have so many stream threads.
+    pub(crate) fn check_thread_count(&self, count: usize) -> Result<()> {
+        if (1..=THREAD_COUNT_MAX).contains(&count) {
+            return Ok(());
+        }
+        Err(Error::stop(format!(
+            "a process cannot have {count} stream threads: give 1 to {THREAD_COUNT_MAX}; more than there are tasks stay idle"
+        )))
+    }
+
+    /// Whether a thread that panicked is made anew.
+    pub(crate) fn replaces_threads(&self) -> bool {
+        self.on_panic == OnPanic::Replace
+    }
 }
 
-/// Each process has one stream thread so far; its number is part of names, so that more can come.
-pub(crate) const THREAD: usize = 1;
+/// How often what a record causes is seen, in outputs and in stores, whatever crashes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guarantee {
+    /// Once: outputs, store writes and the input's offsets are committed together, in transactions of the log.
+    ExactlyOnce,
+    /// Once, or again after a crash or a failed commit. Outputs can be read at once, offsets are committed when all has arrived, and
+    /// no coordinator of transactions has a part in it. A sub-topology with a single writer stays exactly-once. To be changed
+    /// between runs in either direction.
+    AtLeastOnce,
+}
+
+/// What becomes of a panic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnPanic {
+    /// Where a task panics, what it did since the last commit is void, and it is begun again after a pause, which grows up to 51 s.
+    /// Input that makes it panic each time stops this task, with an error in the log each time, and no other. Where the engine
+    /// itself panics, the stream thread is made anew.
+    Replace,
+    /// The client ends with an error, as at any other that cannot be mended.
+    Stop,
+}
+
+/// Numbers of threads have two digits in names, so that groups, which sort by name, have them in their order.
+const THREAD_COUNT_MAX: usize = 99;
 
 /// How long a turn may process before it must commit, ms: a transaction is open for so long, for the records under way at the
 /// end of it, and for the commit itself.
@@ -122,32 +164,32 @@ pub(super) fn turn_max_ms(config: &Config) -> i64 {
 }
 
 /// Name of the thread's own producer.
-pub(super) fn transactional_id(config: &Config, instance_id: &str) -> String {
-    format!("{}-{instance_id}-{THREAD}", config.application_id)
+pub(super) fn transactional_id(config: &Config, instance_id: &str, thread: usize) -> String {
+    format!("{}-{instance_id}-{thread:02}", config.application_id)
 }
 
-pub(super) fn consumer_options(config: &Config, instance_id: &str) -> ConsumerOptions {
+pub(super) fn consumer_options(config: &Config, instance_id: &str, thread: usize) -> ConsumerOptions {
     ConsumerOptions {
         group: Some(GroupOptions {
             id: config.application_id.clone(),
-            instance_id: Some(format!("{instance_id}-{THREAD}")),
+            instance_id: Some(format!("{instance_id}-{thread:02}")),
             session_timeout_ms: config.session_timeout_ms,
             protocol: config.group_protocol,
         }),
         isolation: Isolation::ReadCommitted,
-        client_id: client_id(config),
+        client_id: client_id(config, thread),
         batch_records: config.batch_records,
-        prefetch_bytes: store::Budget::of(config.memory_bytes).client_queue_bytes,
+        prefetch_bytes: store::Budget::of(config.memory_bytes).client_queue_bytes / config.thread_count.max(1),
         // Input that is gone is an error: the take-over that follows looks what there is, and says what was lost.
         out_of_range: OutOfRange::Fail,
     }
 }
 
-pub(super) fn producer_options(config: &Config, topology: &Topology) -> ProducerOptions {
+pub(super) fn producer_options(config: &Config, topology: &Topology, thread: usize) -> ProducerOptions {
     ProducerOptions {
         transactional_id: String::new(),
         transaction_timeout_ms: config.transaction_timeout_ms,
-        client_id: client_id(config),
+        client_id: client_id(config, thread),
         track_topics: topology.changelog_topics(&config.application_id).collect(),
     }
 }
@@ -160,6 +202,17 @@ pub(super) fn restore_options(config: &Config) -> updater::Options {
     }
 }
 
-fn client_id(config: &Config) -> String {
-    format!("{}-{THREAD}", config.application_id)
+/// How standbys follow: many at once, of which each brings little.
+pub(crate) fn standby_options(config: &Config) -> updater::Options {
+    updater::Options {
+        client_id: format!("{}-standby", config.application_id),
+        batch_bytes: 1 << 20,
+        batch_records: 2_000,
+        prefetch_bytes: 4 << 20,
+        ..restore_options(config)
+    }
+}
+
+fn client_id(config: &Config, thread: usize) -> String {
+    format!("{}-{thread:02}", config.application_id)
 }

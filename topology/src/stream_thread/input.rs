@@ -7,23 +7,41 @@ use crate::error::{Class, Error, Result};
 use crate::log::{self, Consumer, Event, Log, Offset, Record, TopicPartition};
 
 use super::StreamThread;
-use super::assignment::{Assigned, Phase, Running};
+use super::commit::wants_commit;
 use super::complaints::Subject;
 use super::config::turn_max_ms;
+use super::environment::Environment;
 use super::ownership::Change;
 use super::pace::Pace;
-use super::producers::{Slot, Slots};
+use super::producers::{Producers, TransactionalProducer};
 use super::recovery::void;
+use super::tasks::{Phase, Running, Tasks};
 use super::until_end::UntilEnd;
 
 /// Longest wait for input, ms: what else there is to do is noticed this late.
 const POLL_MAX_MS: i64 = 100;
 /// Wait after a poll that failed.
 const REFUSED_PAUSE: Duration = Duration::from_millis(10);
+
+/// What is known from one poll to the next.
+pub(super) struct Intake {
+    pace: Pace,
+    /// Which task's queues were drained first the last time.
+    drained: usize,
+    /// What the consumer said last, while there was no input.
+    pub(super) error: Option<String>,
+}
+
+impl Intake {
+    pub(super) fn new(pace: Pace) -> Self {
+        Self { pace, drained: 0, error: None }
+    }
+}
+
 /// Gives what one poll brings to the tasks. A batch whose records take long, or produce much, is left before its transaction
 /// times out or memory is short; the rest waits in the task's queue.
 struct Feeder<'t, L: Log> {
-    slots: &'t mut Slots<L>,
+    producers: &'t mut Producers<L>,
     until_end: Option<&'t UntilEnd>,
     clock: &'t dyn Clock,
     pace: &'t mut Pace,
@@ -36,31 +54,28 @@ impl<L: Log> StreamThread<L> {
     /// Polls, and processes what comes. Rebalances are noted only: they are answered after what was processed is safe.
     pub(super) fn poll(&mut self) -> Result<usize> {
         let timeout = self.poll_timeout();
-        let now_ms = self.clock.now_ms();
-        let turn_max_ms = turn_max_ms(&self.config);
-        let Self {
-            consumer, assigned, slots, until_end, changes, clock, config, watch, resources, pace, drained, ..
-        } = self;
+        let Self { environment, consumer, membership, tasks, producers, intake, .. } = self;
+        let now_ms = environment.now_ms();
         let mut feeder = Feeder {
-            slots,
-            until_end: until_end.as_ref(),
-            clock: &**clock,
-            pace,
-            until_ms: clock.monotonic_ms().saturating_add(turn_max_ms),
-            uncommitted_max_bytes: config.uncommitted_max_bytes,
+            producers,
+            until_end: environment.until_end.as_deref(),
+            clock: &*environment.clock,
+            pace: &mut intake.pace,
+            until_ms: environment.monotonic_ms().saturating_add(turn_max_ms(&environment.config)),
+            uncommitted_max_bytes: environment.config.uncommitted_max_bytes,
         };
         let mut record_count = 0;
         let mut failed: Option<Error> = None;
         let mut any = false;
         let polled = consumer.poll(timeout, &mut |event| match event {
-            Event::Assigned(partitions) => changes.push_back(Change::Assigned(partitions)),
-            Event::Revoked { partitions, lost } => changes.push_back(Change::Revoked { partitions, lost }),
+            Event::Assigned(partitions) => membership.note(Change::Assigned(partitions)),
+            Event::Revoked { partitions, lost } => membership.note(Change::Revoked { partitions, lost }),
             // After an error what follows would be processed over a gap.
             _ if failed.is_some() => {}
             Event::Records { partition, records } => {
                 any = true;
-                watch.input_read();
-                let Some((running, input)) = fed(assigned, partition) else { return };
+                environment.watch.input_read();
+                let Some((running, input)) = fed(tasks, partition) else { return };
                 running.task.set_now(now_ms);
                 match feeder.feed(running, input, partition, records) {
                     Ok(count) => record_count += count,
@@ -69,8 +84,8 @@ impl<L: Log> StreamThread<L> {
             }
             Event::EndOfPartition { partition, offset } => {
                 any = true;
-                watch.input_read();
-                let Some((running, input)) = fed(assigned, partition) else { return };
+                environment.watch.input_read();
+                let Some((running, input)) = fed(tasks, partition) else { return };
                 failed = feeder.end(running, input, partition, offset).err();
             }
         });
@@ -78,12 +93,12 @@ impl<L: Log> StreamThread<L> {
             return Err(error);
         }
         // What waits goes on waiting while stores have no room for what would come of it.
-        if resources.has_room() {
-            let tasks = assigned.as_deref_mut().unwrap_or_default();
+        if environment.resources.has_room() {
+            let tasks = tasks.assigned.as_deref_mut().unwrap_or_default();
             // Another one first each time: of slow records one task's may take all the time there is.
-            *drained = drained.wrapping_add(1) % tasks.len().max(1);
-            let (later, first) = tasks.split_at_mut(*drained);
-            for running in first.iter_mut().chain(later).filter_map(Assigned::running_mut) {
+            intake.drained = intake.drained.wrapping_add(1) % tasks.len().max(1);
+            let (later, first) = tasks.split_at_mut(intake.drained);
+            for running in first.iter_mut().chain(later).filter_map(|task| task.running_mut()) {
                 running.task.set_now(now_ms);
                 record_count += feeder.drain(running)?;
             }
@@ -95,41 +110,42 @@ impl<L: Log> StreamThread<L> {
                 error => return Err(error),
             },
         }
-        self.metrics.add_records(record_count);
+        self.environment.metrics.add_records(record_count);
         Ok(record_count)
     }
 
     /// Says that there is no input, now and then. It may be refused at once, so a moment passes before it is tried again.
     fn complain(&mut self, error: &Error) {
         std::thread::sleep(REFUSED_PAUSE);
-        self.input_error = Some(error.to_string());
-        if let Some(waited_ms) = self.complaints.due(Subject::Input, 0, self.clock.monotonic_ms()) {
-            let group = self.config.application_id.as_str();
+        self.intake.error = Some(error.to_string());
+        if let Some(waited_ms) = self.complaints.due(Subject::Input, 0, self.environment.monotonic_ms()) {
+            let group = self.environment.group();
             tracing::warn!(group, %error, waited_ms, "no input for now; trying again");
         }
     }
 
     /// Something was read, or nothing, and that was no error: only the former shows that what was wrong is over.
     fn note_input(&mut self, any: bool) {
-        let is_back = any || !self.changes.is_empty();
-        if is_back && self.input_error.take().is_some() {
-            let waited_ms = self.complaints.over(&Subject::Input, self.clock.monotonic_ms());
-            tracing::info!(group = self.config.application_id, waited_ms, "there is input again");
+        let is_back = any || self.membership.has_changes();
+        if is_back && self.intake.error.take().is_some() {
+            let waited_ms = self.complaints.over(&Subject::Input, self.environment.monotonic_ms());
+            tracing::info!(group = self.environment.group(), waited_ms, "there is input again");
         }
     }
 
     fn poll_timeout(&mut self) -> Duration {
-        let now_ms = self.clock.now_ms();
+        let Self { environment, tasks, producers, commits, .. } = self;
+        let (now_ms, monotonic_ms) = (environment.now_ms(), environment.monotonic_ms());
         let until_punctuation =
-            self.running().filter_map(|task| task.task.next_wall_clock_ms()).map(|due| due - now_ms).min();
-        let until_commit = self.wants_commit().then(|| self.commit_due_ms() - self.clock.monotonic_ms());
-        let restoring = self.assigned.iter().flatten().any(|task| !matches!(task.phase, Phase::Running(_)));
-        let has_room = self.resources.has_room();
+            tasks.running().filter_map(|task| task.task.next_wall_clock_ms()).map(|due| due - now_ms).min();
+        let until_commit = wants_commit(tasks, producers, monotonic_ms)
+            .then(|| commits.due_ms(environment, tasks, producers) - monotonic_ms);
+        let has_room = environment.resources.has_room();
         // Nothing tells the consumer's poll that stores are restored, or that there is room in them.
-        let soon = (restoring || !has_room).then_some(10);
-        let asked = self.running().any(|task| task.task.commit_requested()).then_some(0);
+        let soon = (!tasks.all_run() || !has_room).then_some(10);
+        let asked = tasks.running().any(|running| running.task.commit_requested()).then_some(0);
         let mut until_next = None;
-        for running in self.assigned.iter_mut().flatten().filter_map(Assigned::running_mut) {
+        for running in tasks.running_mut() {
             let wait_ms = (has_room && running.task.has_next()).then_some(0);
             let wait_ms = wait_ms.or_else(|| running.task.idle_until_ms().map(|until_ms| until_ms - now_ms));
             until_next = until_next.into_iter().chain(wait_ms).min();
@@ -138,19 +154,22 @@ impl<L: Log> StreamThread<L> {
         let wait_ms = waits.min().unwrap_or(POLL_MAX_MS);
         Duration::from_millis(u64::try_from(wait_ms.clamp(0, POLL_MAX_MS)).unwrap_or(0))
     }
+}
 
-    /// Stops delivery of what tasks have no room for, or the process's stores, and begins it where the tasks are.
-    pub(super) fn direct_consumer(&mut self) -> Result<()> {
-        let has_room = self.resources.has_room();
-        let Self { assigned, consumer, .. } = self;
-        for task in assigned.iter_mut().flatten() {
-            let Phase::Running(running) = &mut task.phase else { continue };
-            for (input, partition) in task.partitions.iter().enumerate() {
-                direct(consumer, running, input, partition, has_room).map_err(log::Error::may_pass)?;
-            }
+/// Stops delivery of what tasks have no room for, or the process's stores, and begins it where the tasks are.
+pub(super) fn direct_consumer<L: Log>(
+    environment: &Environment<L>,
+    consumer: &mut impl Consumer,
+    tasks: &mut Tasks,
+) -> Result<()> {
+    let has_room = environment.resources.has_room();
+    for task in tasks.iter_mut() {
+        let Phase::Running(running) = &mut task.phase else { continue };
+        for (input, partition) in task.partitions.iter().enumerate() {
+            direct(consumer, running, input, partition, has_room).map_err(log::Error::may_pass)?;
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// Each step is noted when it is done, so that one that fails is made up for in the next turn.
@@ -215,9 +234,9 @@ impl<L: Log> Feeder<'_, L> {
         let mut rest = records;
         while !rest.is_empty() {
             let chunk = &rest[..rest.len().min(self.pace.records())];
-            let taken = self.paced(|| running.task.take_arriving(chunk))?;
+            let taken = self.paced(|| running.call(|task| task.take_arriving(chunk)))?;
             rest = &rest[taken..];
-            send_outputs(self.slots, running)?;
+            self.producers.send_outputs(running)?;
             if taken < chunk.len() || self.is_enough(running) {
                 break;
             }
@@ -230,11 +249,11 @@ impl<L: Log> Feeder<'_, L> {
         let mut count = 0;
         while !self.is_enough(running) {
             let at_most = self.pace.records();
-            match self.paced(|| running.task.process_next(at_most))? {
+            match self.paced(|| running.call(|task| task.process_next(at_most)))? {
                 0 => break,
                 processed => count += processed,
             }
-            send_outputs(self.slots, running)?;
+            self.producers.send_outputs(running)?;
         }
         Ok(count)
     }
@@ -248,15 +267,15 @@ impl<L: Log> Feeder<'_, L> {
     }
 
     fn is_enough(&self, running: &Running) -> bool {
-        let sent_bytes = self.slots.get(&running.slot).map_or(0, Slot::sent_bytes);
+        let sent_bytes = self.producers.get(running.writer).map_or(0, TransactionalProducer::sent_bytes);
         let uncommitted_bytes = sent_bytes + running.task.uncommitted_bytes();
         uncommitted_bytes > self.uncommitted_max_bytes || self.clock.monotonic_ms() >= self.until_ms
     }
 }
 
 /// The task that takes what the consumer delivers of a partition now, and as which input.
-fn fed<'a>(assigned: &'a mut Option<Vec<Assigned>>, partition: &TopicPartition) -> Option<(&'a mut Running, usize)> {
-    let (running, input) = assigned.iter_mut().flatten().find_map(|task| task.running_with(partition))?;
+fn fed<'a>(tasks: &'a mut Tasks, partition: &TopicPartition) -> Option<(&'a mut Running, usize)> {
+    let (running, input) = tasks.running_with(partition)?;
     (!running.task.must_seek(input)).then_some((running, input))
 }
 
@@ -271,12 +290,4 @@ fn goes_on(running: &Running, input: usize, partition: &TopicPartition, offset: 
         Class::Rewind,
         format!("{partition} went back to offset {offset}, though everything below {delivered_to} was there already"),
     ))
-}
-
-pub(super) fn send_outputs<L: Log>(slots: &mut Slots<L>, running: &mut Running) -> Result<()> {
-    if running.task.outputs().is_empty() {
-        return Ok(());
-    }
-    let slot = slots.get_mut(&running.slot).ok_or_else(|| Error::stop("a task has no producer"))?;
-    slot.send(running.task.outputs())
 }

@@ -4,15 +4,111 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::error::{Class, Error, Result};
-use crate::log::{self, Awaited, Log, Offset, OffsetCommit, Producer, ProducerOptions, TopicPartition};
+use crate::graph::{SubTopologySpec, Topology};
+use crate::log::{
+    self, Awaited, Consumer, IdempotentOptions, Log, Offset, OffsetCommit, Producer, ProducerOptions, TopicPartition,
+};
 use crate::processor::{Outputs, Vouch};
 
+use super::config::Guarantee;
 use super::recovery::void;
+use super::tasks::Running;
 
 /// How long an abort may take, with which a leaving thread spares others a wait.
 const ABORT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A transactional id with its producer.
+/// Which producer a task uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Writer {
+    /// The thread's own.
+    Thread,
+    /// The one that belongs to a sub-topology, wherever that runs: by its index.
+    Single(usize),
+}
+
+impl Writer {
+    pub(super) fn of(index: usize, spec: &SubTopologySpec) -> Self {
+        spec.single_writer.as_ref().map_or(Self::Thread, |_| Self::Single(index))
+    }
+}
+
+/// All of them.
+pub(super) struct Producers<L: Log>(BTreeMap<Writer, TransactionalProducer<L>>);
+
+impl<L: Log> Producers<L> {
+    /// None is made yet. The thread's own has this transactional id, single writers have theirs.
+    /// What single writers do is exactly once, whatever is asked of the others.
+    pub(super) fn new(transactional_id: String, guarantee: Guarantee, topology: &Topology, now_ms: i64) -> Self {
+        let own = TransactionalProducer::new(transactional_id, guarantee, now_ms);
+        let mut producers = BTreeMap::from([(Writer::Thread, own)]);
+        for (index, sub_topology) in topology.sub_topologies.iter().enumerate() {
+            if let Some(id) = &sub_topology.single_writer {
+                let single = TransactionalProducer::new(id.clone(), Guarantee::ExactlyOnce, now_ms);
+                producers.insert(Writer::Single(index), single);
+            }
+        }
+        Self(producers)
+    }
+
+    pub(super) fn writers(&self) -> Vec<Writer> {
+        self.0.keys().copied().collect()
+    }
+
+    pub(super) fn get(&self, writer: Writer) -> Option<&TransactionalProducer<L>> {
+        self.0.get(&writer)
+    }
+
+    pub(super) fn get_mut(&mut self, writer: Writer) -> Result<&mut TransactionalProducer<L>> {
+        self.0.get_mut(&writer).ok_or_else(|| Error::stop("a task has no producer"))
+    }
+
+    /// Sends what a task wants produced.
+    pub(super) fn send_outputs(&mut self, running: &mut Running) -> Result<()> {
+        if running.task.outputs().is_empty() {
+            return Ok(());
+        }
+        self.get_mut(running.writer)?.send(running.task.outputs())
+    }
+
+    /// Bytes sent in open transactions.
+    pub(super) fn sent_bytes(&self) -> usize {
+        self.0.values().map(TransactionalProducer::sent_bytes).sum()
+    }
+
+    pub(super) fn any_open(&self) -> bool {
+        self.0.values().any(TransactionalProducer::is_open)
+    }
+
+    /// Those of which a call has failed.
+    pub(super) fn failed(&self) -> Vec<Writer> {
+        self.0.iter().filter(|(_, producer)| producer.has_failed()).map(|(writer, _)| *writer).collect()
+    }
+
+    /// See [`TransactionalProducer::roll_back`].
+    pub(super) fn roll_back(&mut self, which: impl Fn(Writer) -> bool) {
+        self.0.iter_mut().filter(|(writer, _)| which(**writer)).for_each(|(_, producer)| producer.roll_back());
+    }
+
+    /// Gives up those that have a transaction open: see [`TransactionalProducer::give_up`].
+    pub(super) fn give_up_open(&mut self, which: impl Fn(Writer) -> bool) {
+        let open = self.0.iter_mut().filter(|(writer, producer)| which(**writer) && producer.is_open());
+        open.for_each(|(_, producer)| producer.give_up());
+    }
+
+    /// Forgets a single writer's producer: the one that had the task before must be fenced by one that is made now.
+    pub(super) fn discard_single(&mut self, sub_topology: usize) {
+        if let Some(producer) = self.0.get_mut(&Writer::Single(sub_topology)) {
+            producer.discard();
+        }
+    }
+
+    pub(super) fn discard_all(&mut self) {
+        self.0.values_mut().for_each(TransactionalProducer::discard);
+    }
+}
+
+/// A transactional id with its producer. With [`Guarantee::AtLeastOnce`] there are no transactions, and "open" is a stretch of
+/// records whose input is not committed yet: what was sent of it stays, whatever becomes of it.
 ///
 /// ```text
 ///   absent ── prepare ──> idle ── first send ──> open ── commit ──> idle
@@ -22,8 +118,9 @@ const ABORT_TIMEOUT: Duration = Duration::from_secs(1);
 /// ```
 /// After an error there is only one way on: a new producer with the same id, whose `init_transactions` aborts what was
 /// open, or finds it committed. Nobody guesses which. A thread that leaves makes no new one: it gives up.
-pub(super) struct Slot<L: Log> {
+pub(super) struct TransactionalProducer<L: Log> {
     transactional_id: String,
+    guarantee: Guarantee,
     producer: Option<L::Producer>,
     transaction: Transaction,
     /// A call has failed since the producer was made or its transaction rolled back.
@@ -43,10 +140,11 @@ enum Transaction {
     Undecided,
 }
 
-impl<L: Log> Slot<L> {
-    pub(super) fn new(transactional_id: String, now_ms: i64) -> Self {
+impl<L: Log> TransactionalProducer<L> {
+    pub(super) fn new(transactional_id: String, guarantee: Guarantee, now_ms: i64) -> Self {
         Self {
             transactional_id,
+            guarantee,
             producer: None,
             transaction: Transaction::None,
             has_failed: false,
@@ -58,6 +156,14 @@ impl<L: Log> Slot<L> {
     /// Makes sure that there is an initialised producer: whoever had the id before is fenced.
     pub(super) fn prepare(&mut self, log: &L, options: &ProducerOptions, timeout: Duration) -> Result<()> {
         if self.producer.is_some() {
+            return Ok(());
+        }
+        if self.guarantee == Guarantee::AtLeastOnce {
+            self.producer = Some(log.idempotent_producer(&IdempotentOptions {
+                client_id: options.client_id.clone(),
+                delivery_timeout_ms: options.transaction_timeout_ms,
+                track_topics: options.track_topics.clone(),
+            })?);
             return Ok(());
         }
         let transactional_id = self.transactional_id.clone();
@@ -96,9 +202,8 @@ impl<L: Log> Slot<L> {
         if let (Transaction::Refused, Some(producer)) = (self.transaction, &mut self.producer)
             && producer.abort(ABORT_TIMEOUT).is_ok()
         {
-            self.transaction = Transaction::None;
+            self.settled();
             self.has_failed = false;
-            self.sent_bytes = 0;
             return;
         }
         self.discard();
@@ -108,6 +213,7 @@ impl<L: Log> Slot<L> {
     /// out; not where a commit may have happened.
     pub(super) fn give_up(&mut self) {
         if let (Transaction::Open | Transaction::Refused, Some(producer)) = (self.transaction, &mut self.producer)
+            && self.guarantee == Guarantee::ExactlyOnce
             && let Err(error) = producer.abort(ABORT_TIMEOUT)
         {
             tracing::debug!(%error, "could not abort what is given up; it times out");
@@ -161,11 +267,11 @@ impl<L: Log> Slot<L> {
     pub(super) fn commit(
         &mut self,
         offsets: &[OffsetCommit],
-        group: &L::Group,
+        consumer: &mut L::Consumer,
         timeout: Duration,
         vouch: &dyn Vouch,
     ) -> Result<()> {
-        let committed = self.try_commit(offsets, group, timeout, vouch);
+        let committed = self.try_commit(offsets, consumer, timeout, vouch);
         self.has_failed |= committed.is_err();
         committed
     }
@@ -173,14 +279,23 @@ impl<L: Log> Slot<L> {
     fn try_commit(
         &mut self,
         offsets: &[OffsetCommit],
-        group: &L::Group,
+        consumer: &mut L::Consumer,
         timeout: Duration,
         vouch: &dyn Vouch,
     ) -> Result<()> {
         self.begin()?;
         let producer = self.producer.as_mut().ok_or_else(no_producer)?;
         producer.flush(timeout).map_err(after_send)?;
-        if let Err(error) = producer.send_offsets(offsets, group) {
+        if self.guarantee == Guarantee::AtLeastOnce {
+            vouch.vouch()?;
+            // All of it has arrived: an end before the next line has it sent again.
+            consumer.commit(offsets).map_err(after_send)?;
+            self.settled();
+            return Ok(());
+        }
+        // Fresh, for a rebalance since the last commit changes it.
+        let group = consumer.group().ok_or_else(|| Error::new(Class::Rejoin, "this member is in no group"))?;
+        if let Err(error) = producer.send_offsets(offsets, &group) {
             if error.kind() == log::Kind::NotMember {
                 self.transaction = Transaction::Refused;
             }
@@ -193,9 +308,13 @@ impl<L: Log> Slot<L> {
             }
             return Err(after_send(error));
         }
+        self.settled();
+        Ok(())
+    }
+
+    fn settled(&mut self) {
         self.transaction = Transaction::None;
         self.sent_bytes = 0;
-        Ok(())
     }
 
     /// Highest offset of the committed transaction in a changelog.
@@ -212,6 +331,3 @@ fn after_send(error: log::Error) -> Error {
 fn no_producer() -> Error {
     Error::new(Class::Rewind, "the producer is not initialised")
 }
-
-/// The thread's own slot has this name; single writers have their sub-topology's.
-pub(super) type Slots<L> = BTreeMap<Option<usize>, Slot<L>>;

@@ -16,13 +16,15 @@ use std::time::Duration;
 
 use crate::error::{Class, Error, Result};
 use crate::log::{Consumer, Log};
+use crate::task::TaskId;
 
 use super::StreamThread;
 use super::complaints::Subject;
+use super::producers::Writer;
 
 /// Failures with no commit between them.
 #[derive(Debug, Default)]
-pub(super) struct Fencing {
+pub(super) struct Backoff {
     in_a_row: u32,
     /// The group refused offsets of a generation that had passed by then.
     pub(super) is_other_generation: bool,
@@ -36,7 +38,7 @@ const BACKOFF_MS: i64 = 100;
 /// Wait before a turn in which nothing happened is tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
 
-impl Fencing {
+impl Backoff {
     pub(super) fn committed(&mut self) {
         self.in_a_row = 0;
     }
@@ -47,7 +49,7 @@ impl Fencing {
     }
 
     /// How long to wait before the next attempt, ms.
-    pub(super) fn backoff_ms(&self) -> i64 {
+    pub(super) fn wait_ms(&self) -> i64 {
         match self.in_a_row {
             0 => 0,
             failures => BACKOFF_MS << (failures - 1).min(6),
@@ -58,6 +60,9 @@ impl Fencing {
 impl<L: Log> StreamThread<L> {
     /// Reacts to an error, or returns it where nothing helps.
     pub(super) fn recover(&mut self, error: Error) -> Result<()> {
+        if let Some((task, writer)) = self.tasks.panicked() {
+            return self.set_aside(&task, writer, error);
+        }
         match error.class() {
             Class::Retry => {
                 tracing::warn!(%error, "trying again");
@@ -66,17 +71,17 @@ impl<L: Log> StreamThread<L> {
             }
             Class::Stop | Class::Input => Err(error),
             Class::Rewind | Class::Rejoin => {
-                let in_a_row = self.fencing.failed();
+                let in_a_row = self.backoff.failed();
                 // Each failure is said below, as it happens; this has the end said as well.
-                self.complaints.due(Subject::Commit, 0, self.clock.monotonic_ms());
-                self.metrics.add_rewind();
+                self.complaints.due(Subject::Commit, 0, self.environment.monotonic_ms());
+                self.environment.metrics.add_rewind();
                 if in_a_row > IN_A_ROW_MAX {
                     return Err(Error::stop(format!(
                         "gave up after {IN_A_ROW_MAX} failures in a row, the last: {error}"
                     )));
                 }
                 // A member that the group still knows must not leave it, or all others would have to share anew.
-                let is_member = std::mem::take(&mut self.fencing.is_other_generation);
+                let is_member = std::mem::take(&mut self.backoff.is_other_generation);
                 if is_member || (error.class() == Class::Rewind && in_a_row == 1) {
                     tracing::warn!(%error, "going back to the committed offsets");
                     self.rewind();
@@ -92,20 +97,31 @@ impl<L: Log> StreamThread<L> {
     /// Drops what is uncommitted: of the transactions that failed where it is known which, or else everything. Their tasks are
     /// taken over again, with the stores they have.
     fn rewind(&mut self) {
-        let failed: Vec<Option<usize>> =
-            self.slots.iter().filter(|(_, slot)| slot.has_failed()).map(|(key, _)| *key).collect();
-        let is_concerned = |key: &Option<usize>| failed.is_empty() || failed.contains(key);
-        for (_, slot) in self.slots.iter_mut().filter(|(key, _)| is_concerned(key)) {
-            slot.roll_back();
+        let failed = self.producers.failed();
+        let is_concerned = |writer: Writer| failed.is_empty() || failed.contains(&writer);
+        self.producers.roll_back(is_concerned);
+        self.set_back(is_concerned);
+    }
+
+    /// A task has panicked: it is begun again after a pause. Those that had a part in its transaction go back with it, and on at
+    /// once.
+    fn set_aside(&mut self, task: &TaskId, writer: Writer, error: Error) -> Result<()> {
+        if !self.environment.config.replaces_threads() {
+            return Err(Error::stop(error.to_string()).caused_by(error));
         }
-        self.set_back(|running| is_concerned(&running.slot));
+        let now_ms = self.environment.monotonic_ms();
+        let (in_a_row, pause_ms) = self.panics.note(task, now_ms);
+        tracing::error!(%task, %error, in_a_row, pause_ms, "the task begins again where it was committed, after a pause");
+        self.environment.metrics.add_rewind();
+        self.producers.give_up_open(|open| open == writer);
+        self.set_back(|of| of == writer);
+        self.tasks.leave_alone(task, now_ms + pause_ms);
+        Ok(())
     }
 
     /// Another member may get the tasks, so nothing stays open that would hold its readers up.
     fn rejoin(&mut self) {
-        self.release_all();
-        self.discard_producers();
-        self.subscribed = false;
+        self.give_all_up();
         if let Err(error) = self.consumer.leave() {
             tracing::warn!(%error, "could not leave the group; it will find out by itself");
         }

@@ -19,16 +19,21 @@ use crate::error::{Class, Error, Result};
 use crate::graph::{OutputTopics, changelog_topic};
 use crate::log::{self, Committed, Isolation, Log, Offset, TopicPartition, Watermarks};
 use crate::processor::{InputRange, RuntimeOptions, Vouch};
-use crate::store::{Fingerprint, Resources, Spec, StateDirectory, Stores};
+use crate::standby::Claim;
+use crate::store::{self, Spec, Stores};
 use crate::task::{CommittedInput, InputStart, Metadata, QueueOptions, Task, TaskId, TaskOptions};
 use crate::updater;
 
-use super::assignment::{Assigned, Beginning, Kept, Pending, Phase, Restoring, Running};
-use super::complaints::Subject;
-use super::config::{producer_options, restore_options};
-use super::producers::Slot;
-use super::{StreamThread, close_stores};
+use super::StreamThread;
+use super::complaints::{Complaints, Subject};
+use super::config::{Guarantee, producer_options, restore_options};
+use super::environment::Environment;
+use super::panic::Panic;
+use super::producers::{Producers, TransactionalProducer, Writer};
+use super::tasks::{Assigned, Beginning, Kept, Pending, Phase, Restoring, Running, close_stores};
 
+/// Until it is looked again whether a standby's stores have come, ms.
+const STANDBY_MS: i64 = 5;
 /// Between attempts at something that is not possible yet.
 const RETRY_MS: i64 = 250;
 /// The same, for those who wait.
@@ -42,95 +47,47 @@ const TAKE_OVER_MAX_MS: i64 = 5 * 60 * 1000;
 impl<L: Log> StreamThread<L> {
     /// Brings pending tasks one step further, and restored ones to life.
     pub(super) fn advance_take_overs(&mut self) -> Result<()> {
-        let now_ms = self.clock.monotonic_ms();
-        for index in 0..self.assigned.as_ref().map_or(0, Vec::len) {
-            let Some(task) = self.assigned.as_mut().and_then(|tasks| tasks.get_mut(index)) else { break };
+        let Self { environment, tasks, producers, complaints, .. } = self;
+        let now_ms = environment.monotonic_ms();
+        let returning = &tasks.returning;
+        for task in tasks.assigned.iter_mut().flatten() {
             let Phase::Pending(pending) = &mut task.phase else { continue };
-            if now_ms < pending.not_before_ms || self.returning.contains(&task.id) {
+            if now_ms < pending.not_before_ms || returning.contains(&task.id) {
                 continue;
             }
             pending.not_before_ms = now_ms + RETRY_MS;
             let waited_ms = now_ms - pending.since_ms;
-            let id = task.id.clone();
-            self.begin_take_over(index, waited_ms).or_else(|error| self.be_patient(&id, error, waited_ms))?;
+            task.begin_take_over(environment, producers, waited_ms)
+                .or_else(|error| be_patient(complaints, &task.id, error, waited_ms, now_ms))?;
         }
-        while let Some(finished) = self.restorer.try_finished()? {
+        while let Some(finished) = self.environment.restorer.try_finished()? {
             self.start(finished)?;
         }
         Ok(())
     }
 
-    fn begin_take_over(&mut self, index: usize, waited_ms: i64) -> Result<()> {
-        let Some(task) = self.assigned.as_mut().and_then(|tasks| tasks.get_mut(index)) else { return Ok(()) };
-        self.watch.vouch_within(VOUCH_TIMEOUT).map_err(not_yet)?;
-        let timeout = Duration::from_millis(u64::from(self.config.request_timeout_ms));
-        let options = producer_options(&self.config, &self.topology);
-        let spec = &self.topology.sub_topologies[task.sub_topology];
-        let own_slot = spec.single_writer.as_ref().map(|_| task.sub_topology);
-        if let Some(slot) = self.slots.get_mut(&own_slot) {
-            slot.prepare(&self.log, &options, timeout)?;
-        }
-        let committed = self.log.committed(&self.config.application_id, &task.partitions);
-        let committed = committed.map_err(log::Error::may_pass)?;
-        let Phase::Pending(pending) = &mut task.phase else { return Ok(()) };
-        match std::mem::replace(&mut pending.kept, Kept::Nothing) {
-            Kept::Task(running) if running.committed == committed => {
-                tracing::info!(task = %task.id, "goes on");
-                task.phase = Phase::Running(running);
-                return Ok(());
-            }
-            Kept::Task(running) => pending.kept = running.task.into_stores().map_or(Kept::Nothing, Kept::undamaged),
-            kept => pending.kept = kept,
-        }
-        let inputs = task.partitions.iter().zip(committed);
-        let beginnings = inputs.map(|(partition, committed)| beginning(&self.log, partition, committed));
-        let beginnings = beginnings.collect::<Result<Vec<Beginning>>>()?;
-
-        let Phase::Pending(pending) = &mut task.phase else { return Ok(()) };
-        let stores = match std::mem::replace(&mut pending.kept, Kept::Nothing) {
-            Kept::Stores(stores) => *stores,
-            Kept::Nothing | Kept::Task(_) => open_stores(
-                self.state_directory.as_deref(),
-                &self.resources,
-                &task.id,
-                &spec.stores,
-                self.config.fingerprint,
-            )?,
-        };
-        let changelogs = spec.stores.iter().map(|spec| {
-            let topic = changelog_topic(&self.config.application_id, &spec.name);
-            spec.has_changelog.then(|| updater::Changelog { topic, new_incarnation: (self.incarnations)() })
-        });
-        let plan = updater::Plan {
-            partition: task.id.partition,
-            changelogs: changelogs.collect(),
-            options: restore_options(&self.config),
-        };
-        task.phase = Phase::Restoring(Restoring { beginnings, waited_ms, is_cancelled: false });
-        self.restorer.submit(task.id.clone(), stores, plan)
-    }
-
     /// A task's stores are back from the restorer. A task that cannot run yet keeps them, and waits to be taken over again.
     fn start(&mut self, finished: updater::Finished<TaskId>) -> Result<()> {
+        let Self { environment, tasks, producers, complaints, .. } = self;
         let updater::Finished { task: id, stores, outcome } = finished;
-        self.returning.remove(&id);
-        let restoring = |task: &Assigned| match &task.phase {
-            Phase::Restoring(restoring) if task.id == id => Some(restoring.clone()),
-            _ => None,
-        };
-        let now_ms = self.clock.monotonic_ms();
-        if let Some(parked) = self.parked.iter_mut().find(|task| restoring(task).is_some()) {
+        tasks.returning.remove(&id);
+        let is_meant = |task: &&mut Assigned| task.id == id && matches!(task.phase, Phase::Restoring(_));
+        let now_ms = environment.monotonic_ms();
+        if let Some(parked) = tasks.parked.iter_mut().find(is_meant) {
             parked.phase = Phase::Pending(Pending::new(Kept::undamaged(stores), now_ms, now_ms));
             return Ok(());
         }
-        let mut tasks = self.assigned.iter().flatten().enumerate();
-        let Some((index, Restoring { beginnings, waited_ms, is_cancelled })) =
-            tasks.find_map(|(index, task)| Some((index, restoring(task)?)))
-        else {
+        let Some(task) = tasks.iter_mut().find(is_meant) else {
             close_stores(&id, stores);
             return Ok(());
         };
-        if let (Some(until_end), Some(task)) = (&mut self.until_end, self.assigned.iter().flatten().nth(index)) {
+        let Phase::Restoring(restoring) =
+            task.replace_phase(Phase::Pending(Pending::new(Kept::Nothing, now_ms, now_ms)))
+        else {
+            return Ok(());
+        };
+        let Restoring { beginnings, waited_ms, is_cancelled } = restoring;
+        if let Some(until_end) = &environment.until_end {
             for (partition, beginning) in task.partitions.iter().zip(&beginnings) {
                 until_end.reach(task.sub_topology, partition, beginning.range.stable_end);
             }
@@ -145,39 +102,176 @@ impl<L: Log> StreamThread<L> {
             updater::Outcome::Cancelled => (again(Kept::undamaged(stores)), Ok(())),
             updater::Outcome::Failed(error) => (again(Kept::undamaged(stores)), Err(error)),
             updater::Outcome::Restored(restored) => {
-                self.metrics.add_restored(restored.iter().map(|store| store.records).sum());
+                environment.metrics.add_restored(restored.iter().map(|store| store.records).sum());
                 tell_restored(&id, &restored);
                 let as_left = restored.iter().all(updater::Restored::is_as_left);
-                match self.make_task(index, beginnings, (stores, as_left)) {
+                match task.make(environment, producers, beginnings, (stores, as_left)) {
                     Ok(running) => {
-                        if let Some(waited_ms) = self.complaints.over(&Subject::TakeOver(id.clone()), now_ms) {
+                        if let Some(waited_ms) = complaints.over(&Subject::TakeOver(id.clone()), now_ms) {
                             tracing::info!(task = %id, waited_ms, "the task could be taken over");
                         }
                         (Phase::Running(Box::new(running)), Ok(()))
                     }
-                    Err((error, kept)) => (again(kept), Err(self.cause_of(error))),
+                    Err((error, kept)) => (again(kept), Err(environment.cause_of(error))),
                 }
             }
         };
-        if let Some(task) = self.assigned.iter_mut().flatten().nth(index) {
-            task.phase = phase;
-        }
-        result.or_else(|error| self.be_patient(&id, error, waited_ms))
+        task.phase = phase;
+        result.or_else(|error| be_patient(complaints, &id, error, waited_ms, now_ms))
+    }
+}
+
+impl Assigned {
+    fn replace_phase(&mut self, phase: Phase) -> Phase {
+        std::mem::replace(&mut self.phase, phase)
     }
 
-    /// What cannot be done yet is done later, within limits.
-    fn be_patient(&mut self, task: &TaskId, error: Error, waited_ms: i64) -> Result<()> {
-        if error.class() != Class::Retry {
-            return Err(error);
+    fn take_kept(&mut self) -> Kept {
+        match &mut self.phase {
+            Phase::Pending(pending) => std::mem::replace(&mut pending.kept, Kept::Nothing),
+            Phase::Restoring(_) | Phase::Running(_) => Kept::Nothing,
         }
-        if waited_ms >= TAKE_OVER_MAX_MS {
-            return Err(Error::stop(format!("gave up taking task {task} over after {waited_ms} ms: {error}")));
+    }
+
+    fn keep(&mut self, kept: Kept) {
+        if let Phase::Pending(pending) = &mut self.phase {
+            pending.kept = kept;
         }
-        let subject = Subject::TakeOver(task.clone());
-        if self.complaints.due(subject, 0, self.clock.monotonic_ms()).is_some() {
-            tracing::warn!(%task, %error, waited_ms, "cannot take the task over yet; trying again");
+    }
+
+    /// Takes the stores that were kept warm, open as they are, where there are any. False: they are on their way.
+    fn claim_standby<L: Log>(&mut self, environment: &Environment<L>) -> Result<bool> {
+        let (Some(standbys), Phase::Pending(pending)) = (&environment.standbys, &mut self.phase) else {
+            return Ok(true);
+        };
+        if !matches!(pending.kept, Kept::Nothing) {
+            return Ok(true);
         }
-        Ok(())
+        match standbys.claim(&self.id)? {
+            Claim::None => {}
+            Claim::Coming => {
+                pending.not_before_ms = environment.monotonic_ms() + STANDBY_MS;
+                return Ok(false);
+            }
+            Claim::Stores(stores) => {
+                tracing::info!(task = %self.id, "its stores were kept warm");
+                pending.kept = Kept::Stores(stores);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Fences the predecessor, reads where the inputs begin, and has the stores restored; a task that was kept whole goes on where
+    /// no other member has committed since.
+    fn begin_take_over<L: Log>(
+        &mut self,
+        environment: &mut Environment<L>,
+        producers: &mut Producers<L>,
+        waited_ms: i64,
+    ) -> Result<()> {
+        if !self.claim_standby(environment)? {
+            return Ok(());
+        }
+        environment.watch.vouch_within(VOUCH_TIMEOUT).map_err(not_yet)?;
+        let spec = &environment.topology.sub_topologies[self.sub_topology];
+        let options = producer_options(&environment.config, &environment.topology, environment.thread);
+        let producer = producers.get_mut(Writer::of(self.sub_topology, spec))?;
+        producer.prepare(&environment.log, &options, environment.request_timeout())?;
+        let committed = environment.log.committed(environment.group(), &self.partitions);
+        let committed = committed.map_err(log::Error::may_pass)?;
+        match self.take_kept() {
+            Kept::Task(running) if running.committed == committed => {
+                tracing::info!(task = %self.id, "goes on");
+                self.phase = Phase::Running(running);
+                return Ok(());
+            }
+            Kept::Task(running) => self.keep(running.task.into_stores().map_or(Kept::Nothing, Kept::undamaged)),
+            kept => self.keep(kept),
+        }
+        let inputs = self.partitions.iter().zip(committed);
+        let beginnings = inputs.map(|(partition, committed)| beginning(&environment.log, partition, committed));
+        let beginnings = beginnings.collect::<Result<Vec<Beginning>>>()?;
+        let stores = match self.take_kept() {
+            Kept::Stores(stores) => *stores,
+            Kept::Nothing | Kept::Task(_) => environment.open_stores(&self.id, &spec.stores)?,
+        };
+        let changelogs = spec.stores.iter().map(|spec| {
+            let topic = changelog_topic(&environment.config.application_id, &spec.name);
+            spec.has_changelog.then(|| updater::Changelog { topic, new_incarnation: (environment.incarnations)() })
+        });
+        let plan = updater::Plan {
+            partition: self.id.partition,
+            changelogs: changelogs.collect(),
+            options: restore_options(&environment.config),
+            followed: None,
+        };
+        self.phase = Phase::Restoring(Restoring { beginnings, waited_ms, is_cancelled: false });
+        environment.restorer.submit(self.id.clone(), stores, plan)
+    }
+
+    /// The consumer is told where it begins at the end of the turn. An error gives the stores back.
+    fn make<L: Log>(
+        &self,
+        environment: &Environment<L>,
+        producers: &Producers<L>,
+        beginnings: Vec<Beginning>,
+        (stores, stores_as_left): (Stores, bool),
+    ) -> Result<Running, (Error, Kept)> {
+        let spec = &environment.topology.sub_topologies[self.sub_topology];
+        let writer = Writer::of(self.sub_topology, spec);
+        if !producers.get(writer).is_some_and(TransactionalProducer::is_prepared) {
+            let message = "another task's failure took the producer while stores were restored";
+            return Err((Error::new(Class::Retry, message), Kept::undamaged(stores)));
+        }
+        let OutputTopics { names: topics, dead_letters, changelogs } = spec.outputs(environment.group());
+        let found = beginnings.iter().map(|beginning| beginning.found.clone()).collect();
+        let inputs = beginnings.into_iter().zip(dead_letters);
+        let inputs = inputs.map(|(Beginning { committed, range, .. }, dead_letters)| InputStart {
+            committed,
+            range,
+            dead_letters,
+        });
+        let runtime = RuntimeOptions {
+            // A restore that was begun again may have read something the first time.
+            stores_as_left: stores_as_left && !stores.is_read_into(),
+            now_ms: environment.now_ms(),
+            topics: topics.clone(),
+            limits: Arc::clone(&environment.limits),
+            vouch: Rc::clone(&environment.watch) as Rc<dyn Vouch>,
+        };
+        let config = &environment.config;
+        let queues = QueueOptions { max_idle_ms: config.max_task_idle_ms, max_bytes: config.queue_max_bytes };
+        let options = TaskOptions {
+            id: self.id.clone(),
+            sub_topology: self.sub_topology,
+            inputs: inputs.collect(),
+            runtime,
+            changelogs,
+            queues,
+            may_repeat: writer == Writer::Thread && config.guarantee == Guarantee::AtLeastOnce,
+        };
+        let stores = Rc::new(RefCell::new(stores));
+        let made = Panic::catch(|| Task::new(&environment.topology, options, Rc::clone(&stores)));
+        match made.unwrap_or_else(|panic| Err(environment.refuse_panic(&self.id, &panic))) {
+            Ok(task) => {
+                task.stores().borrow_mut().note_begun();
+                let offsets: Vec<Offset> = (0..task.input_count()).map(|input| task.next_offset(input)).collect();
+                tracing::info!(task = %self.id, ?offsets, "running");
+                Ok(Running { task, writer, topics, committed: found, paused: vec![true; offsets.len()], panic: None })
+            }
+            Err(error) => {
+                let stores = Rc::into_inner(stores).map(RefCell::into_inner);
+                Err((error, stores.map_or(Kept::Nothing, Kept::undamaged)))
+            }
+        }
+    }
+}
+
+impl<L: Log> Environment<L> {
+    /// A task that panics at its beginning is begun again, unless panics end the client. Nothing was done yet that would be void.
+    fn refuse_panic(&self, task: &TaskId, panic: &Panic) -> Error {
+        let class = if self.config.replaces_threads() { Class::Retry } else { Class::Stop };
+        Error::new(class, panic.error(task).to_string())
     }
 
     /// What a task refuses at its beginning may come of a topic that was made anew: with it went the group's offset.
@@ -193,61 +287,35 @@ impl<L: Log> StreamThread<L> {
         }
     }
 
-    /// The consumer is told where it begins at the end of the turn. An error gives the stores back.
-    fn make_task(
-        &self,
-        index: usize,
-        beginnings: Vec<Beginning>,
-        (stores, stores_as_left): (Stores, bool),
-    ) -> Result<Running, (Error, Kept)> {
-        let Some(Assigned { sub_topology, id, .. }) = self.assigned.iter().flatten().nth(index) else {
-            return Err((Error::stop("a task that nobody assigned was restored"), Kept::undamaged(stores)));
-        };
-        let spec = &self.topology.sub_topologies[*sub_topology];
-        let slot = spec.single_writer.as_ref().map(|_| *sub_topology);
-        if !self.slots.get(&slot).is_some_and(Slot::is_prepared) {
-            let message = "another task's failure took the producer while stores were restored";
-            return Err((Error::new(Class::Retry, message), Kept::undamaged(stores)));
-        }
-        let OutputTopics { names: topics, dead_letters, changelogs } = spec.outputs(&self.config.application_id);
-        let found = beginnings.iter().map(|beginning| beginning.found.clone()).collect();
-        let inputs = beginnings.into_iter().zip(dead_letters);
-        let inputs = inputs.map(|(Beginning { committed, range, .. }, dead_letters)| InputStart {
-            committed,
-            range,
-            dead_letters,
-        });
-        let runtime = RuntimeOptions {
-            // A restore that was begun again may have read something the first time.
-            stores_as_left: stores_as_left && !stores.is_read_into(),
-            now_ms: self.clock.now_ms(),
-            topics: topics.clone(),
-            limits: Arc::clone(&self.limits),
-            vouch: Rc::clone(&self.watch) as Rc<dyn Vouch>,
-        };
-        let queues = QueueOptions { max_idle_ms: self.config.max_task_idle_ms, max_bytes: self.config.queue_max_bytes };
-        let options = TaskOptions {
-            id: id.clone(),
-            sub_topology: *sub_topology,
-            inputs: inputs.collect(),
-            runtime,
-            changelogs,
-            queues,
-        };
-        let stores = Rc::new(RefCell::new(stores));
-        match Task::new(&self.topology, options, Rc::clone(&stores)) {
-            Ok(task) => {
-                task.stores().borrow_mut().note_begun();
-                let offsets: Vec<Offset> = (0..task.input_count()).map(|input| task.next_offset(input)).collect();
-                tracing::info!(task = %id, ?offsets, "running");
-                Ok(Running { task, slot, topics, committed: found, paused: vec![true; offsets.len()] })
-            }
-            Err(error) => {
-                let stores = Rc::into_inner(stores).map(RefCell::into_inner);
-                Err((error, stores.map_or(Kept::Nothing, Kept::undamaged)))
-            }
-        }
+    /// In the task's directory, or without one in memory.
+    fn open_stores(&self, task: &TaskId, specs: &[Spec]) -> Result<Stores> {
+        let directory = self.state_directory.as_deref();
+        Stores::of_task(&task.to_string(), specs, directory, self.config.fingerprint, &self.resources)
+            .map_err(held_elsewhere)
     }
+}
+
+/// The directory is this process's, so another of its threads has the task's stores still open.
+fn held_elsewhere(error: store::Error) -> Error {
+    match error.kind() {
+        store::Kind::Locked => Error::new(Class::Retry, error.to_string()).caused_by(error),
+        _ => error.into(),
+    }
+}
+
+/// What cannot be done yet is done later, within limits.
+fn be_patient(complaints: &mut Complaints, task: &TaskId, error: Error, waited_ms: i64, now_ms: i64) -> Result<()> {
+    if error.class() != Class::Retry {
+        return Err(error);
+    }
+    if waited_ms >= TAKE_OVER_MAX_MS {
+        return Err(Error::stop(format!("gave up taking task {task} over after {waited_ms} ms: {error}")));
+    }
+    let subject = Subject::TakeOver(task.clone());
+    if complaints.due(subject, 0, now_ms).is_some() {
+        tracing::warn!(%task, %error, waited_ms, "cannot take the task over yet; trying again");
+    }
+    Ok(())
 }
 
 /// Nothing was done yet that would be void.
@@ -256,22 +324,6 @@ fn not_yet(error: Error) -> Error {
         Class::Rewind => Error::new(Class::Retry, error.to_string()).caused_by(error),
         _ => error,
     }
-}
-
-/// In the task's directory, or without one in memory.
-fn open_stores(
-    directory: Option<&StateDirectory>,
-    resources: &Resources,
-    task: &TaskId,
-    specs: &[Spec],
-    fingerprint: Fingerprint,
-) -> Result<Stores> {
-    Ok(match directory {
-        Some(directory) => {
-            Stores::open(specs.to_vec(), directory.lock_task(&task.to_string())?, resources, fingerprint)?
-        }
-        None => Stores::in_memory(specs.to_vec(), fingerprint, resources)?,
-    })
 }
 
 /// One line per task: an operator sees from it whether a start read on or began from empty.

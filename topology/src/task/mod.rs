@@ -77,6 +77,8 @@ pub struct TaskOptions {
     pub changelogs: Vec<Option<Target>>,
     /// How several inputs wait for each other.
     pub queues: QueueOptions,
+    /// Input may be processed again whose effects are there already: state may be ahead of what is committed.
+    pub may_repeat: bool,
 }
 
 /// Where an input of a task continues.
@@ -139,13 +141,13 @@ impl Task {
             runtime,
         };
         task.each_processor(|processor, runtime| processor.init(runtime))?;
-        task.agree(&options.inputs, &topics)?;
+        task.agree(&options.inputs, &topics, options.may_repeat)?;
         task.runtime.begin()?;
         Ok(task)
     }
 
     /// State and committed offsets must belong together, where no processor knows by itself where an input begins.
-    fn agree(&self, inputs: &[InputStart], topics: &[String]) -> Result<()> {
+    fn agree(&self, inputs: &[InputStart], topics: &[String], may_repeat: bool) -> Result<()> {
         let unchosen = inputs.iter().enumerate().filter(|(input, _)| !self.runtime.begins_by_choice(*input));
         let unchosen: Vec<&CommittedInput> = unchosen.map(|(_, start)| &start.committed).collect();
         let stores = self.stores.borrow();
@@ -154,7 +156,7 @@ impl Task {
                 let changelog = topics.get(changelog.as_ref()?.0).map_or("", String::as_str);
                 Some(State { store: &spec.name, changelog, meta: stores.meta(index) })
             });
-        agreement::agree(&unchosen, &states.collect::<Vec<_>>())
+        agreement::agree(&unchosen, &states.collect::<Vec<_>>(), may_repeat)
     }
 
     /// Which task.

@@ -57,6 +57,7 @@ impl TestDriver {
             },
             changelogs: drive.outputs.changelogs.clone(),
             queues: QueueOptions::default(),
+            may_repeat: false,
         };
         drive.task = Some(Task::new(&self.topology, options, Rc::new(RefCell::new(stores)))?);
         drive.collect(&self.topics)

@@ -46,6 +46,8 @@ pub(super) enum Request<T> {
     /// There is another handle, and this is where its stores go.
     Open(Owner, Sender<Finished<T>>),
     Restore(Box<Job<T>>),
+    /// As a restore that never ends.
+    Follow(Box<Job<T>>),
     Cancel(Owner, T),
     /// The handle goes: it wants all its stores back.
     Close(Owner),
@@ -69,6 +71,11 @@ impl<T> Handle<T> {
     /// Hands a task's stores over for restoring.
     pub(crate) fn submit(&self, task: T, stores: Stores, plan: Plan) -> Result<()> {
         self.request(Request::Restore(Box::new(Job { owner: self.owner, task, stores, plan })))
+    }
+
+    /// Hands a task's stores over to follow their changelogs: they come back when they are asked for, or cannot follow.
+    pub(crate) fn follow(&self, task: T, stores: Stores, plan: Plan) -> Result<()> {
+        self.request(Request::Follow(Box::new(Job { owner: self.owner, task, stores, plan })))
     }
 
     /// Asks for a task's stores back as they are. They may come back restored or failed all the same.

@@ -3,6 +3,7 @@
 //! ```text
 //! restore     one task's stores, step by step: decide, read, apply
 //! turns       the tasks of all stream threads, in turns; a step at a time, so that a simulation may run it
+//! follower    standbys: stores that follow their changelogs for ever, while nothing is to be restored
 //! handle      a stream thread's side: hands stores over, and gets them back
 //! thread      the OS thread that steps the updater
 //! listener    hears how far it is
@@ -13,14 +14,15 @@
 //!   stream thread ── submit(task, stores, plan) ──> [ waiting .. | some being restored, in turns ] ──> Finished ──> its handle
 //!                 ── cancel(task) ────────────────────────^──────────────^                    (also where a handle goes)
 //! ```
-//! A restore follows a changelog up to where it ended when the restore began. A standby is the same with no such end: it has a
-//! place in the turns behind the restores, which someone waits for.
+//! A restore follows a changelog up to where it ended when the restore began. A standby is the same with no such end: its turn
+//! comes when no task waits for a restore.
 //!
 //! Committed segments are folded into backends by a thread of their own (`store`): a write to a disk that is busy must not keep
 //! restores waiting, nor the other way round.
 //!
 //! This module may use `store`, `log`, `clock` and `error`; it knows nothing of graphs, and a task is a name to it.
 
+mod follower;
 mod handle;
 mod lines;
 mod listener;
@@ -31,6 +33,7 @@ mod tests;
 mod thread;
 mod turns;
 
+pub(crate) use follower::Followed;
 pub(crate) use handle::{Finished, Handle, Outcome};
 pub(crate) use lines::LogLines;
 pub use listener::{Listener, StoreProgress};

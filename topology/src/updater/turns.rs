@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel}
 use std::time::Duration;
 
 use super::Listener;
+use super::follower::{Follower, GivenUp};
 use super::handle::{Finished, Handle, Job, Outcome, Owner, Request, dead};
 use super::restore::{Progress, Restore};
 use super::telling::Telling;
@@ -34,6 +35,7 @@ pub(super) struct Updater<T, L: Log> {
     homes: BTreeMap<Owner, Sender<Finished<T>>>,
     waiting: VecDeque<Job<T>>,
     active: VecDeque<Active<T, L>>,
+    standbys: Follower<T, L>,
     ended: bool,
 }
 
@@ -78,6 +80,7 @@ impl<T: PartialEq, L: Log> Updater<T, L> {
     pub(super) fn new(log: L, clock: Arc<dyn Clock>, listener: Arc<dyn Listener>) -> (Self, Handles<T>) {
         let (requests, incoming) = channel();
         let updater = Self {
+            standbys: Follower::new(log.clone(), Arc::clone(&clock)),
             log,
             clock,
             listener,
@@ -110,7 +113,7 @@ impl<T: PartialEq, L: Log> Updater<T, L> {
             self.active.push_back(self.activate(job));
         }
         if self.active.is_empty() {
-            return Turn::Idle;
+            return self.follow(timeout);
         }
         let now_ms = self.clock.monotonic_ms();
         let is_due = |active: &Active<T, L>| active.failing.is_none_or(|failing| failing.again_ms <= now_ms);
@@ -120,6 +123,23 @@ impl<T: PartialEq, L: Log> Updater<T, L> {
         self.advance(active, timeout);
         self.listener.overall(self.progress());
         Turn::Stepped
+    }
+
+    /// Nothing is to be restored: standbys may follow.
+    fn follow(&mut self, timeout: Duration) -> Turn {
+        if self.standbys.is_empty() {
+            return Turn::Idle;
+        }
+        for given_up in self.standbys.step(timeout) {
+            self.return_standby(given_up);
+        }
+        Turn::Stepped
+    }
+
+    fn return_standby(&self, given_up: GivenUp<T>) {
+        let GivenUp { owner, task, stores, error } = given_up;
+        let outcome = error.map_or(Outcome::Cancelled, Outcome::Failed);
+        self.send(owner, Finished { task, stores, outcome });
     }
 
     /// Waits for a request, up to `timeout`.
@@ -139,6 +159,10 @@ impl<T: PartialEq, L: Log> Updater<T, L> {
         match request {
             Request::Open(owner, home) => drop(self.homes.insert(owner, home)),
             Request::Restore(job) => self.waiting.push_back(*job),
+            Request::Follow(job) => {
+                let Job { owner, task, stores, plan } = *job;
+                self.standbys.add(owner, task, stores, plan);
+            }
             Request::Cancel(owner, task) => self.give_back(|of, name| of == owner && *name == task),
             Request::Close(owner) => {
                 self.give_back(|of, _| of == owner);
@@ -173,6 +197,9 @@ impl<T: PartialEq, L: Log> Updater<T, L> {
         let asked: VecDeque<Job<T>> = asked;
         for Job { owner, task, stores, .. } in asked {
             self.send(owner, Finished { task, stores, outcome: Outcome::Cancelled });
+        }
+        for given_up in self.standbys.give_back(&is_asked) {
+            self.return_standby(given_up);
         }
         if gave_some {
             self.listener.overall(self.progress());

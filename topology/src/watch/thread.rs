@@ -13,8 +13,8 @@
 //! records were read proves nothing of them. It takes a broker's answer to be at least as new as the records: see the
 //! decision record on topic identity for what remains.
 
-use std::cell::Cell;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -60,14 +60,19 @@ const AGAIN: Duration = Duration::from_millis(250);
 /// How often it is said that no check passes, ms.
 const COMPLAIN_EVERY_MS: i64 = 5_000;
 
-/// The watch over the topics of a run, as its stream thread sees it. Dropping it ends the thread, when the question that
-/// is under way has been answered or has timed out.
+/// The watch over the topics of a run, as one stream thread sees it. When the last is dropped the thread that asks ends, as soon
+/// as the question that is under way has been answered or has timed out.
 pub(crate) struct Watch {
+    thread: Arc<AskingThread>,
+    vouch_timeout: Duration,
+    /// The check that vouches for all that this stream thread read so far; 0 where one is yet to begin.
+    check: AtomicU64,
+}
+
+/// The thread that asks.
+struct AskingThread {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
-    vouch_timeout: Duration,
-    /// The check that vouches for all that was read so far; `None` where one is yet to begin.
-    check: Cell<Option<u64>>,
 }
 
 struct Shared {
@@ -110,36 +115,46 @@ impl Watch {
         let thread = std::thread::Builder::new().name("topics".to_owned()).spawn(move || watcher.run());
         let thread =
             thread.map_err(|error| Error::stop("cannot start a thread that watches topics").caused_by(error))?;
-        Ok(Self { shared, thread: Some(thread), vouch_timeout: options.vouch_timeout, check: Cell::new(None) })
+        let thread = Arc::new(AskingThread { shared, thread: Some(thread) });
+        Ok(Self { thread, vouch_timeout: options.vouch_timeout, check: AtomicU64::new(0) })
+    }
+
+    /// The same watch, for another stream thread.
+    pub(crate) fn for_another(&self) -> Self {
+        Self { thread: Arc::clone(&self.thread), vouch_timeout: self.vouch_timeout, check: AtomicU64::new(0) }
+    }
+
+    fn shared(&self) -> &Shared {
+        &self.thread.shared
     }
 
     /// Whether nothing is known to have changed: an error of class stop, once a check has found another topic.
     pub(crate) fn check(&self) -> Result<()> {
-        self.shared.lock().judged()
+        self.shared().lock().judged()
     }
 
     /// Records were read, or the end of a partition: what vouched for the ones before does not vouch for these.
     pub(crate) fn input_read(&self) {
-        self.check.set(None);
+        self.check.store(0, Ordering::Relaxed);
     }
 
     /// Has a check begin that vouches for what was read so far, unless one did. It does not wait.
     pub(crate) fn ask(&self) {
-        if self.check.get().is_none() {
-            let mut state = self.shared.lock();
+        if self.check.load(Ordering::Relaxed) == 0 {
+            let mut state = self.shared().lock();
             let next = state.begun + 1;
             state.wanted = next;
-            self.check.set(Some(next));
-            self.shared.changed.notify_all();
+            self.check.store(next, Ordering::Relaxed);
+            self.shared().changed.notify_all();
         }
     }
 
     /// As [`Vouch::vouch`], with another patience.
     pub(crate) fn vouch_within(&self, timeout: Duration) -> Result<()> {
         self.ask();
-        let check = self.check.get().unwrap_or(u64::MAX);
+        let check = self.check.load(Ordering::Relaxed);
         let waits = |state: &mut State| state.passed < check && state.others.is_none() && !state.is_over;
-        let waited = self.shared.changed.wait_timeout_while(self.shared.lock(), timeout, waits);
+        let waited = self.shared().changed.wait_timeout_while(self.shared().lock(), timeout, waits);
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         state.judged()?;
         if state.passed >= check {
@@ -163,7 +178,7 @@ impl fmt::Debug for Watch {
     }
 }
 
-impl Drop for Watch {
+impl Drop for AskingThread {
     fn drop(&mut self) {
         self.shared.end();
         if let Some(thread) = self.thread.take() {

@@ -28,7 +28,7 @@ use crate::log::Offset;
 use crate::store::backends::{Backend, Bounds, Direction, Memory, Rocks, Routed, Visitor, no_such_store};
 use crate::store::budget::TableShare;
 use crate::store::changelog::{self, Covered, Fingerprint, Meta, Timed};
-use crate::store::directory::TaskDirectory;
+use crate::store::directory::{StateDirectory, TaskDirectory};
 use crate::store::error::{Error, Kind, Result};
 use crate::store::folding::Resources;
 use crate::store::layers::{Place, Slot};
@@ -136,6 +136,20 @@ impl Stores {
             }
         };
         Self::over(specs, backend, fingerprint, resources, Some(directory))
+    }
+
+    /// A task's stores, in its directory, or without one in memory. An error of [`Kind::Locked`] where they are open elsewhere.
+    pub(crate) fn of_task(
+        task: &str,
+        specs: &[Spec],
+        directory: Option<&StateDirectory>,
+        fingerprint: Fingerprint,
+        resources: &Resources,
+    ) -> Result<Self> {
+        match directory {
+            Some(directory) => Self::open(specs.to_vec(), directory.lock_task(task)?, resources, fingerprint),
+            None => Self::in_memory(specs.to_vec(), fingerprint, resources),
+        }
     }
 
     /// All stores in memory, whatever their specs say, and no directory.

@@ -37,7 +37,7 @@ fn nothing() -> CommittedInput {
 
 /// `None` where they agree, else what is said.
 fn said(committed: &CommittedInput, states: &[State<'_>]) -> Option<String> {
-    let error = agree(&[committed], states).err()?;
+    let error = agree(&[committed], states, false).err()?;
     assert_eq!(error.class(), crate::Class::Stop);
     assert!(error.to_string().contains("reset the application"), "{error}");
     Some(error.to_string())
@@ -111,10 +111,10 @@ fn an_input_that_was_added_has_no_offset_yet_and_one_that_lost_it_is_refused() {
     let first = ours(40, &[("counts", A, 5)]);
     let second = CommittedInput { input: input("second"), ..nothing() };
     let mut states = vec![state("counts", A, 5, 40)];
-    agree(&[&first, &second], &states).unwrap();
+    agree(&[&first, &second], &states, false).unwrap();
     let covered = &mut states[0].meta.as_mut().unwrap().covered;
     covered.inputs.push((input("second"), 12));
-    let error = agree(&[&first, &second], &states).unwrap_err().to_string();
+    let error = agree(&[&first, &second], &states, false).unwrap_err().to_string();
     assert!(error.contains("no committed offset for second-0") && error.contains("up to offset 12"), "{error}");
 }
 
@@ -124,5 +124,5 @@ fn state_of_another_input_is_not_taken_for_this_ones() {
     let said = said(&other, &[state("counts", A, 5, 40)]).unwrap();
     assert!(said.contains("other input than words-0"), "{said}");
     let by_tool = CommittedInput { input: input("words"), ..by_a_tool(40) };
-    assert!(agree(&[&by_tool], &[state("counts", A, 5, 40)]).is_err());
+    assert!(agree(&[&by_tool], &[state("counts", A, 5, 40)], false).is_err());
 }

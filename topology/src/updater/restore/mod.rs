@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::error::{Class, Error, Result};
 use crate::log::{self, Consumer, ConsumerOptions, Event, Isolation, Log, OutOfRange, Start, TopicPartition};
 use crate::store::Stores;
-use crate::updater::StoreProgress;
+use crate::updater::{Followed, StoreProgress};
 use replay::{Extent, Phase, Replay, Restored};
 
 /// What to restore, and how.
@@ -27,6 +27,8 @@ pub(crate) struct Plan {
     pub changelogs: Vec<Option<Changelog>>,
     /// How.
     pub options: Options,
+    /// Is told how far a standby has read.
+    pub followed: Option<Arc<Followed>>,
 }
 
 /// The changelog of a store.

@@ -52,7 +52,7 @@ pub(super) fn without_changelog(stores: &Stores, store: usize, now_ms: i64) -> R
 ///                       end >= watermark, and there is no record: begin
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(in crate::updater) enum Phase {
     /// Waiting for the changelog's first record.
     Probing,
     /// What is read is of no use before the consumer was told to read from here.
@@ -63,14 +63,14 @@ pub(super) enum Phase {
     Done,
 }
 
-pub(super) struct Replay {
+pub(in crate::updater) struct Replay {
     pub(super) store: usize,
-    pub(super) partition: TopicPartition,
-    pub(super) phase: Phase,
+    pub(in crate::updater) partition: TopicPartition,
+    pub(in crate::updater) phase: Phase,
     /// The high watermark when the restore began: everything that was ever committed before is below.
-    pub(super) end: Offset,
+    pub(in crate::updater) end: Offset,
     /// One past the last record read.
-    pub(super) position: Offset,
+    pub(in crate::updater) position: Offset,
     /// Where reading began.
     pub(super) first: Offset,
     /// The last end that was reported, if it was below the watermark: somebody's transaction is open.
@@ -87,18 +87,29 @@ pub(super) struct Replay {
     started_ms: i64,
     /// The time to write beside positions until everything was read.
     as_of_ms: i64,
+    /// A standby has read what is stable, and not written it down yet.
+    reached: bool,
+    /// Where a standby stood when it was last written down.
+    written_to: Offset,
+    /// Why a standby could not take what it read.
+    failure: Option<crate::error::Error>,
 }
 
 /// What is known of a changelog before reading it.
-pub(super) struct Extent {
-    pub(super) low: Offset,
-    pub(super) end: Offset,
-    pub(super) delete_retention_ms: i64,
-    pub(super) now_ms: i64,
+pub(in crate::updater) struct Extent {
+    pub(in crate::updater) low: Offset,
+    pub(in crate::updater) end: Offset,
+    pub(in crate::updater) delete_retention_ms: i64,
+    pub(in crate::updater) now_ms: i64,
 }
 
 impl Replay {
-    pub(super) fn new(store: usize, partition: TopicPartition, changelog: &Changelog, extent: &Extent) -> Self {
+    pub(in crate::updater) fn new(
+        store: usize,
+        partition: TopicPartition,
+        changelog: &Changelog,
+        extent: &Extent,
+    ) -> Self {
         Self {
             store,
             partition,
@@ -116,11 +127,14 @@ impl Replay {
             delete_retention_ms: extent.delete_retention_ms,
             started_ms: extent.now_ms,
             as_of_ms: extent.now_ms,
+            reached: false,
+            written_to: extent.low,
+            failure: None,
         }
     }
 
     /// Takes records, in order.
-    pub(super) fn take(&mut self, stores: &mut Stores, records: &[Record<'_>]) -> Result<()> {
+    pub(in crate::updater) fn take(&mut self, stores: &mut Stores, records: &[Record<'_>]) -> Result<()> {
         self.open_at = None;
         let mut records = records;
         if self.phase == Phase::Probing {
@@ -171,6 +185,54 @@ impl Replay {
         Ok(())
     }
 
+    /// Nothing more is stable at or above `offset` for now: a standby writes down what it read, and reads on.
+    pub(in crate::updater) fn reach(&mut self, offset: Offset) {
+        self.end = self.end.max(offset);
+        self.reached = self.phase == Phase::Reading;
+    }
+
+    /// What was read could not be taken: whoever asks is told once.
+    pub(in crate::updater) fn fail(&mut self, error: crate::error::Error) {
+        self.failure.get_or_insert(error);
+    }
+
+    /// Why what was read could not be taken, if it could not.
+    pub(in crate::updater) fn take_failure(&mut self) -> Result<()> {
+        self.failure.take().map_or(Ok(()), Err)
+    }
+
+    /// Writes down what a standby read, where that is worth a batch, the end of what is stable is reached, or it must be.
+    pub(in crate::updater) fn write_down(
+        &mut self,
+        stores: &mut Stores,
+        options: &Options,
+        must: bool,
+        now_ms: i64,
+    ) -> Result<()> {
+        let Some(origin) = self.origin.filter(|_| self.phase == Phase::Reading) else { return Ok(()) };
+        let is_new = self.position > self.written_to;
+        let is_worth_it = stores.staged_bytes(self.store) >= options.batch_bytes;
+        if std::mem::take(&mut self.reached) {
+            // As of now nothing above was stable.
+            self.as_of_ms = now_ms;
+        } else if !is_worth_it && !must {
+            return Ok(());
+        }
+        if !is_new {
+            return Ok(());
+        }
+        let meta = Meta {
+            fingerprint: origin.fingerprint,
+            incarnation: origin.incarnation,
+            position: self.position,
+            applied_at_ms: self.as_of_ms,
+            covered: self.covered.clone(),
+        };
+        stores.apply(&[(self.store, meta)], now_ms)?;
+        self.written_to = self.position;
+        Ok(())
+    }
+
     /// Writes down what was read, once it is worth a batch, and at the end.
     pub(super) fn apply(&mut self, stores: &mut Stores, options: &Options, now_ms: i64) -> Result<()> {
         let staged_bytes = stores.staged_bytes(self.store);
@@ -217,7 +279,7 @@ impl Replay {
     }
 
     /// How many offsets are to be read yet.
-    pub(super) fn remaining(&self) -> u64 {
+    pub(in crate::updater) fn remaining(&self) -> u64 {
         match self.phase {
             Phase::Done => 0,
             _ => u64::try_from(self.end.saturating_sub(self.position)).unwrap_or(0),

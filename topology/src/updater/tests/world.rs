@@ -78,7 +78,7 @@ impl World {
         let changelog =
             |topic: &str| Some(Changelog { topic: topic.to_owned(), new_incarnation: [topic.as_bytes()[4]; 16] });
         let options = Options { batch_bytes, batch_records: 100, ..Options::default() };
-        Plan { partition: 1, changelogs: TOPICS.map(changelog).to_vec(), options }
+        Plan { partition: 1, changelogs: TOPICS.map(changelog).to_vec(), options, followed: None }
     }
 
     pub(super) fn start(&self, batch_bytes: usize) -> Restore<MemoryLog> {

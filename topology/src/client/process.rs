@@ -1,0 +1,135 @@
+//! What the stream threads of a process share, and how one of them is made.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::clock::{Clock, SystemClock};
+use crate::error::{Error, Result};
+use crate::graph::Topology;
+use crate::log::Log;
+use crate::metrics::Metrics;
+use crate::processor::Limits;
+use crate::store::{InstanceId, Options as StoreOptions, Resources, StateDirectory};
+use crate::stream_thread::{Cleanup, Config, Parts, StreamThread, UntilEnd};
+use crate::task::TaskId;
+use crate::updater::UpdaterThread;
+use crate::watch::{Options, Watch};
+
+use super::topics;
+
+/// All of it.
+pub(super) struct Process<L: Log> {
+    config: Config,
+    topology: Topology,
+    log: L,
+    metrics: Arc<Metrics>,
+    clock: Arc<dyn Clock>,
+    instance: InstanceId,
+    limits: Limits,
+    directory: Option<Arc<StateDirectory>>,
+    resources: Resources,
+    watch: Watch,
+    until_end: Option<Arc<UntilEnd>>,
+    cleanup: Arc<Cleanup>,
+    /// Ends when this is dropped, after all threads that use it.
+    updater: UpdaterThread<TaskId>,
+}
+
+/// What a client is started with.
+pub(super) struct Request<L: Log> {
+    pub(super) config: Config,
+    pub(super) topology: Topology,
+    pub(super) log: L,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl<L: Log> Process<L> {
+    /// All that must be there before the first thread: the state directory, the topics, threads beside the stream threads.
+    pub(super) fn prepare(request: Request<L>, stop: &AtomicBool) -> Result<Self> {
+        let Request { config, topology, log, metrics } = request;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let instance = InstanceId::new(clock.now_ms(), super::random());
+        let directory = match &config.state_directory {
+            Some(root) => Some(Arc::new(StateDirectory::open(root, &config.application_id, instance.clone())?)),
+            None => None,
+        };
+        let told_to_stop = || stop.load(Ordering::SeqCst);
+        let wanted = topology.has_patterns().then(|| topology.wanted(&config.application_id));
+        let topology = topics::resolve(&topology, &log, &config.application_id, &told_to_stop)?;
+        let topics::Prepared { limits, mut known } = topics::prepare(&topology, &log, &config, &told_to_stop)?;
+        wanted.into_iter().for_each(|wanted| known.want(wanted));
+        // The client was dropped: nothing is begun that others would notice.
+        if told_to_stop() {
+            return Err(Error::stop("told to stop before it ran"));
+        }
+        let instance = directory.as_ref().map_or(instance, |directory| directory.instance_id().clone());
+        let take_ends = || UntilEnd::take(&topology, &log, &*clock).map(Arc::new);
+        let until_end = config.until_end.then(take_ends).transpose()?;
+        let memory_bytes = config.memory_bytes;
+        Ok(Self {
+            resources: Resources::start(StoreOptions { memory_bytes, ..StoreOptions::default() })?,
+            watch: Watch::start(log.clone(), Arc::clone(&clock), known, Options::default())?,
+            updater: UpdaterThread::start("updater", log.clone(), Arc::clone(&clock), config.restore_listener.clone())?,
+            cleanup: Arc::default(),
+            config,
+            topology,
+            log,
+            metrics,
+            clock,
+            instance,
+            limits,
+            directory,
+            until_end,
+        })
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Makes a stream thread; to be called on the OS thread that it will run on.
+    pub(super) fn stream_thread(&self, thread: usize) -> Result<StreamThread<L>> {
+        let parts = Parts {
+            thread,
+            topology: self.topology.clone(),
+            instance_id: self.instance.as_str().to_owned(),
+            limits: self.limits.clone(),
+            log: self.log.clone(),
+            clock: Arc::clone(&self.clock),
+            metrics: Arc::clone(&self.metrics),
+            state_directory: self.directory.clone(),
+            resources: self.resources.clone(),
+            restorer: self.updater.handle()?,
+            watch: self.watch.for_another(),
+            incarnations: Box::new(incarnation),
+            until_end: self.until_end.clone(),
+            cleanup: Arc::clone(&self.cleanup),
+            standbys: None,
+        };
+        StreamThread::new(self.config.clone(), parts)
+    }
+
+    pub(super) fn monotonic_ms(&self) -> i64 {
+        self.clock.monotonic_ms()
+    }
+
+    /// So many stream threads there are now.
+    pub(super) fn note_thread_count(&self, count: usize) {
+        if let Some(until_end) = &self.until_end {
+            until_end.set_thread_count(count);
+        }
+    }
+
+    /// A stream thread has gone.
+    pub(super) fn forget(&self, thread: usize) {
+        self.cleanup.forget(thread);
+    }
+}
+
+fn incarnation() -> [u8; 16] {
+    let (high, low) = (super::random(), super::random());
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&high.to_be_bytes());
+    bytes[8..].copy_from_slice(&low.to_be_bytes());
+    bytes
+}

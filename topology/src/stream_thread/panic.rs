@@ -1,0 +1,87 @@
+//! Panics of tasks: what a task did is void, and it is begun again after a pause. No other task stops for it.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::error::{Class, Error, Result};
+use crate::task::TaskId;
+
+/// Pause before a task is begun again; doubled with each panic that follows soon, up to 512 times this.
+const PAUSE_MS: i64 = 100;
+/// A task that ran for so long beyond its last pause is as good as new.
+const GOOD_AFTER_MS: i64 = 10_000;
+
+/// A panic that was caught.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Panic {
+    text: String,
+}
+
+impl Panic {
+    /// Calls what may panic. Nothing is used after a panic but what gives up what was under way.
+    pub(super) fn catch<T>(call: impl FnOnce() -> Result<T>) -> Result<Result<T>, Panic> {
+        catch_unwind(AssertUnwindSafe(call)).map_err(|panic| Panic { text: Panic::text(&*panic) })
+    }
+
+    /// What was said with it.
+    pub(crate) fn text(panic: &(dyn Any + Send)) -> String {
+        let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        text.unwrap_or("it said nothing").to_owned()
+    }
+
+    /// The work of a task's transaction is void.
+    pub(super) fn error(&self, task: &TaskId) -> Error {
+        Error::new(Class::Rewind, format!("task {task} panicked: {}", self.text))
+    }
+}
+
+/// Which tasks have panicked.
+#[derive(Debug, Default)]
+pub(super) struct Panics(BTreeMap<TaskId, Last>);
+
+#[derive(Debug)]
+struct Last {
+    in_a_row: u32,
+    at_ms: i64,
+}
+
+impl Panics {
+    /// A task has panicked. Returns how often in a row that was, and for how long it is to be left alone, ms.
+    pub(super) fn note(&mut self, task: &TaskId, now_ms: i64) -> (u32, i64) {
+        let last = self.0.entry(task.clone()).or_insert(Last { in_a_row: 0, at_ms: now_ms });
+        let ran_ms = now_ms.saturating_sub(last.at_ms).saturating_sub(pause_ms(last.in_a_row));
+        let in_a_row = if ran_ms > GOOD_AFTER_MS { 1 } else { last.in_a_row + 1 };
+        *last = Last { in_a_row, at_ms: now_ms };
+        (in_a_row, pause_ms(in_a_row))
+    }
+}
+
+fn pause_ms(in_a_row: u32) -> i64 {
+    match in_a_row {
+        0 => 0,
+        in_a_row => PAUSE_MS << (in_a_row - 1).min(9),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_while_panics_follow_each_other_and_begin_anew_after_a_good_time() {
+        let task = TaskId { sub_topology: "sub".to_owned(), partition: 0 };
+        let mut panics = Panics::default();
+        let mut now_ms = 0;
+        let pauses: Vec<i64> = (0..12)
+            .map(|_| {
+                let (_, pause_ms) = panics.note(&task, now_ms);
+                now_ms += pause_ms + 10;
+                pause_ms
+            })
+            .collect();
+        assert_eq!(pauses[..4], [100, 200, 400, 800]);
+        assert_eq!(pauses[9..], [51_200, 51_200, 51_200]);
+        assert_eq!(panics.note(&task, now_ms + GOOD_AFTER_MS), (1, 100));
+    }
+}

@@ -1,0 +1,264 @@
+//! Standbys: stores that follow their changelogs for ever, so that a task that comes here is soon restored.
+//!
+//! ```text
+//!            the changelog's first record                  the end of what is stable
+//!   Probing ─────────────────────────────> Reading ───────────────────────────────────> written down, Reading
+//! ```
+//! One consumer reads the changelogs of all standbys: of many tasks each brings little. It stands still while stores are
+//! restored for which a task waits.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use super::handle::Owner;
+use super::restore::replay::{Extent, Phase, Replay};
+use super::restore::{Options, Plan};
+use crate::clock::Clock;
+use crate::error::{Class, Error, Result};
+use crate::log::{self, Consumer, ConsumerOptions, Event, Isolation, Log, Offset, OutOfRange, Start, TopicPartition};
+use crate::store::Stores;
+
+/// Follows the changelogs of standbys, whose tasks `T` names.
+pub(super) struct Follower<T, L: Log> {
+    log: L,
+    clock: Arc<dyn Clock>,
+    consumer: Option<L::Consumer>,
+    standbys: Vec<Standby<T>>,
+    /// No attempt before this, monotonic ms.
+    not_before_ms: i64,
+}
+
+/// A task's stores.
+struct Standby<T> {
+    owner: Owner,
+    task: T,
+    stores: Stores,
+    options: Options,
+    /// `None` before its changelogs were looked at.
+    replays: Option<Vec<Replay>>,
+    plan: Plan,
+}
+
+/// How far a standby has read, for those who compare it with what there is.
+#[derive(Debug)]
+pub(crate) struct Followed {
+    /// By changelog: the next offset to be read; -1 before that is known.
+    positions: Vec<(TopicPartition, AtomicI64)>,
+}
+
+impl Followed {
+    /// Of these changelogs nothing is read yet.
+    pub(crate) fn new(changelogs: Vec<TopicPartition>) -> Self {
+        Self { positions: changelogs.into_iter().map(|changelog| (changelog, AtomicI64::new(-1))).collect() }
+    }
+
+    /// The next offset of each changelog; `None` before that is known.
+    pub(crate) fn positions(&self) -> impl Iterator<Item = (&TopicPartition, Option<Offset>)> {
+        let of = |position: &AtomicI64| Some(position.load(Ordering::Relaxed)).filter(|position| *position >= 0);
+        self.positions.iter().map(move |(changelog, position)| (changelog, of(position)))
+    }
+
+    fn note(&self, changelog: &TopicPartition, position: Offset) {
+        if let Some((_, known)) = self.positions.iter().find(|(known, _)| known == changelog) {
+            known.store(position, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Stores given back, and why where they cannot follow.
+pub(super) struct GivenUp<T> {
+    pub(super) owner: Owner,
+    pub(super) task: T,
+    pub(super) stores: Stores,
+    pub(super) error: Option<Error>,
+}
+
+/// Between two attempts at what failed.
+const RETRY_MS: i64 = 500;
+
+impl<T: PartialEq, L: Log> Follower<T, L> {
+    pub(super) fn new(log: L, clock: Arc<dyn Clock>) -> Self {
+        Self { log, clock, consumer: None, standbys: Vec::new(), not_before_ms: i64::MIN }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.standbys.is_empty()
+    }
+
+    /// These stores follow from now on.
+    pub(super) fn add(&mut self, owner: Owner, task: T, mut stores: Stores, plan: Plan) {
+        stores.discard();
+        self.standbys.push(Standby { owner, task, stores, options: plan.options.clone(), replays: None, plan });
+    }
+
+    /// Gives stores back as they are. What was read is written down first, as far as that goes.
+    pub(super) fn give_back(&mut self, is_asked: &impl Fn(Owner, &T) -> bool) -> Vec<GivenUp<T>> {
+        let (asked, rest): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.standbys).into_iter().partition(|standby| is_asked(standby.owner, &standby.task));
+        self.standbys = rest;
+        asked.into_iter().map(|standby| self.give_up(standby, None)).collect()
+    }
+
+    /// Reads some. Waits up to `timeout` if there is nothing to read. Returns those that cannot follow.
+    pub(super) fn step(&mut self, timeout: Duration) -> Vec<GivenUp<T>> {
+        let now_ms = self.clock.monotonic_ms();
+        if now_ms < self.not_before_ms {
+            return Vec::new();
+        }
+        let mut failed = self.begin_new();
+        if let Err(error) = self.read(timeout) {
+            self.not_before_ms = now_ms.saturating_add(RETRY_MS);
+            if error.class() != Class::Retry {
+                // The consumer cannot go on; each begins again where it stands.
+                tracing::warn!(%error, "standbys begin to follow again");
+                self.consumer = None;
+                self.standbys.iter_mut().for_each(|standby| standby.replays = None);
+            }
+        }
+        let now_ms = self.clock.now_ms();
+        let mut index = 0;
+        while let Some(standby) = self.standbys.get_mut(index) {
+            match standby.write_down(now_ms) {
+                Ok(()) => index += 1,
+                Err(error) => {
+                    let standby = self.standbys.swap_remove(index);
+                    failed.push(self.give_up(standby, Some(error)));
+                }
+            }
+        }
+        failed
+    }
+
+    /// Looks at the changelogs of those that are new, and reads them from now on.
+    fn begin_new(&mut self) -> Vec<GivenUp<T>> {
+        let mut failed = Vec::new();
+        let mut index = 0;
+        while let Some(standby) = self.standbys.get_mut(index) {
+            let begun = match standby.replays {
+                Some(_) => Ok(()),
+                None => standby.look(&self.log, self.clock.now_ms()).and_then(|replays| {
+                    follow(&self.log, &mut self.consumer, &replays, &standby.options)?;
+                    standby.replays = Some(replays);
+                    Ok(())
+                }),
+            };
+            match begun {
+                Ok(()) => index += 1,
+                Err(error) if error.class() == Class::Retry => {
+                    tracing::debug!(%error, "a standby cannot follow yet; trying again");
+                    self.not_before_ms = self.clock.monotonic_ms().saturating_add(RETRY_MS);
+                    index += 1;
+                }
+                Err(error) => {
+                    let standby = self.standbys.swap_remove(index);
+                    failed.push(self.give_up(standby, Some(error)));
+                }
+            }
+        }
+        failed
+    }
+
+    fn read(&mut self, timeout: Duration) -> Result<()> {
+        let Self { consumer: Some(consumer), standbys, .. } = self else { return Ok(()) };
+        let polled = consumer.poll(timeout, &mut |event| {
+            let partition = match &event {
+                Event::Records { partition, .. } | Event::EndOfPartition { partition, .. } => *partition,
+                Event::Assigned(_) | Event::Revoked { .. } => return,
+            };
+            let Some((stores, replay)) = find(standbys, partition) else { return };
+            let taken = match event {
+                Event::Records { records, .. } => replay.take(stores, records),
+                Event::EndOfPartition { offset, .. } => Ok(replay.reach(offset)),
+                Event::Assigned(_) | Event::Revoked { .. } => Ok(()),
+            };
+            // What one cannot take is no other's matter: it begins again.
+            if let Err(error) = taken {
+                replay.fail(error);
+            }
+        });
+        let mut outcome = polled.map_err(log::Error::may_pass);
+        for replay in standbys.iter_mut().flat_map(|standby| &mut standby.replays).flatten() {
+            if let Phase::Seeking(offset) = replay.phase {
+                outcome = outcome.and(consumer.seek(&replay.partition, offset).map_err(log::Error::may_pass));
+                replay.phase = Phase::Reading;
+            }
+        }
+        outcome
+    }
+
+    /// Nothing more is read for it.
+    fn give_up(&mut self, standby: Standby<T>, error: Option<Error>) -> GivenUp<T> {
+        let Standby { owner, task, mut stores, options, replays, .. } = standby;
+        let mut replays = replays.unwrap_or_default();
+        let partitions: Vec<TopicPartition> = replays.iter().map(|replay| replay.partition.clone()).collect();
+        let taken_out = self.consumer.as_mut().map_or(Ok(()), |consumer| consumer.incremental_unassign(&partitions));
+        if let Err(error) = taken_out {
+            tracing::debug!(%error, "a changelog is still read, for nothing");
+        }
+        let now_ms = self.clock.now_ms();
+        for replay in &mut replays {
+            // Where it cannot be written it is read again.
+            let _ = replay.write_down(&mut stores, &options, true, now_ms);
+        }
+        stores.discard();
+        GivenUp { owner, task, stores, error }
+    }
+}
+
+impl<T> Standby<T> {
+    /// Where its changelogs are to be read from.
+    fn look<L: Log>(&mut self, log: &L, now_ms: i64) -> Result<Vec<Replay>> {
+        let mut replays = Vec::new();
+        for (store, changelog) in self.plan.changelogs.iter().enumerate() {
+            let Some(changelog) = changelog else { continue };
+            let partition = TopicPartition::new(changelog.topic.as_str(), self.plan.partition);
+            let description = log.describe_topic(&changelog.topic)?.ok_or_else(|| {
+                Error::new(Class::Retry, format!("changelog topic {} is not to be seen", changelog.topic))
+            })?;
+            let watermarks = log.watermarks(&partition, Isolation::ReadUncommitted).map_err(log::Error::may_pass)?;
+            let delete_retention_ms = description.delete_retention_ms;
+            let extent = Extent { low: watermarks.low, end: watermarks.high, delete_retention_ms, now_ms };
+            replays.push(Replay::new(store, partition, changelog, &extent));
+        }
+        Ok(replays)
+    }
+
+    fn write_down(&mut self, now_ms: i64) -> Result<()> {
+        for replay in self.replays.iter_mut().flatten() {
+            replay.take_failure()?;
+            replay.write_down(&mut self.stores, &self.options, false, now_ms)?;
+            if let (Some(followed), Phase::Reading) = (&self.plan.followed, replay.phase) {
+                followed.note(&replay.partition, replay.position);
+            }
+        }
+        self.stores.flush_if_due(now_ms)?;
+        Ok(())
+    }
+}
+
+fn find<'s, T>(standbys: &'s mut [Standby<T>], partition: &TopicPartition) -> Option<(&'s mut Stores, &'s mut Replay)> {
+    standbys.iter_mut().find_map(|standby| {
+        let replay = standby.replays.iter_mut().flatten().find(|replay| replay.partition == *partition)?;
+        Some((&mut standby.stores, replay))
+    })
+}
+
+/// Has a consumer read these changelogs as well; makes one where there is none.
+fn follow<L: Log>(log: &L, consumer: &mut Option<L::Consumer>, replays: &[Replay], options: &Options) -> Result<()> {
+    let starts: Vec<(TopicPartition, Start)> =
+        replays.iter().map(|replay| (replay.partition.clone(), Start::At(replay.position))).collect();
+    if let Some(consumer) = consumer {
+        return consumer.incremental_assign(&starts).map_err(log::Error::may_pass);
+    }
+    let made = log.consumer(&ConsumerOptions {
+        group: None,
+        isolation: Isolation::ReadCommitted,
+        client_id: options.client_id.clone(),
+        batch_records: options.batch_records,
+        prefetch_bytes: options.prefetch_bytes,
+        out_of_range: OutOfRange::Earliest,
+    })?;
+    let made = consumer.insert(made);
+    made.assign(&starts).map_err(log::Error::may_pass)
+}
