@@ -147,6 +147,10 @@ impl Consumer for BusyConsumer {
         self.consumer.resume(partitions)
     }
 
+    fn known_end(&self, partition: &TopicPartition) -> Option<Offset> {
+        self.consumer.known_end(partition)
+    }
+
     fn commit(&mut self, offsets: &[OffsetCommit]) -> log::Result<()> {
         self.consumer.commit(offsets)
     }

@@ -3,7 +3,9 @@
 //! ```text
 //! cargo run --release --locked --example count -- --brokers localhost:9092 --in words --out totals --state-dir ./counts
 //! ```
-//! The input must exist, with one partition; the output is created.
+//! The input must exist; the output is created. Start it on several machines, or several times with other state directories, or with
+//! `--threads`: they share the input's partitions, and with `--standbys 1` each keeps warm what it would get of another.
+//! `--at-least-once` does without transactions, and `--group-protocol consumer` is for brokers since Kafka 4.0.
 //!
 //! With `--until-end` it stops when everything that was there at the start is counted; with `--measure` it prints one JSON line
 //! about how fast that went (Linux only: CPU times come from /proc).
@@ -13,10 +15,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use topology::client::{Client, Config, State};
+use topology::client::{Client, Config, Guarantee, State};
 use topology::graph::{Builder, Store, Topic, Topology};
 use topology::log::kafka::{self, KafkaLog};
-use topology::log::{Isolation, Log, TopicPartition};
+use topology::log::{GroupProtocol, Isolation, Log, TopicPartition};
 
 fn counting(arguments: &Arguments) -> topology::Result<Topology> {
     let counts = match arguments.in_memory {
@@ -39,6 +41,10 @@ struct Arguments {
     in_memory: bool,
     until_end: bool,
     measure: bool,
+    threads: usize,
+    standbys: usize,
+    guarantee: Guarantee,
+    group_protocol: GroupProtocol,
 }
 
 impl Arguments {
@@ -53,6 +59,10 @@ impl Arguments {
             in_memory: false,
             until_end: false,
             measure: false,
+            threads: 1,
+            standbys: 0,
+            guarantee: Guarantee::ExactlyOnce,
+            group_protocol: GroupProtocol::Classic,
         };
         let mut arguments = std::env::args().skip(1);
         while let Some(name) = arguments.next() {
@@ -71,11 +81,25 @@ impl Arguments {
                 "--memory" => parsed.in_memory = true,
                 "--until-end" => parsed.until_end = true,
                 "--measure" => parsed.measure = true,
+                "--threads" => parsed.threads = number(&name, &value()?)?,
+                "--standbys" => parsed.standbys = number(&name, &value()?)?,
+                "--at-least-once" => parsed.guarantee = Guarantee::AtLeastOnce,
+                "--group-protocol" => {
+                    parsed.group_protocol = match value()?.as_str() {
+                        "classic" => GroupProtocol::Classic,
+                        "consumer" => GroupProtocol::Consumer,
+                        other => return Err(format!("--group-protocol {other}: classic or consumer")),
+                    }
+                }
                 _ => return Err(format!("unknown argument {name}; see the head of topology/examples/count.rs")),
             }
         }
         Ok(parsed)
     }
+}
+
+fn number(name: &str, value: &str) -> Result<usize, String> {
+    value.parse().map_err(|error| format!("{name} {value}: {error}"))
 }
 
 fn main() -> ExitCode {
@@ -98,19 +122,35 @@ fn run(arguments: &Arguments) -> topology::Result<()> {
         client_id: arguments.application_id.clone(),
         ..kafka::Options::new(&arguments.brokers)
     })?;
-    let input = TopicPartition::new(&arguments.input, 0);
-    let end = log.watermarks(&input, Isolation::ReadCommitted)?.high;
-    let committed = log.committed(&arguments.application_id, std::slice::from_ref(&input))?;
-    let begin = committed.into_iter().flatten().next().map_or(0, |committed| committed.offset);
-    let mut config = Config::new(&arguments.application_id);
-    config.state_directory = Some(arguments.state_directory.clone());
-    config.until_end = arguments.until_end;
+    let total = if arguments.measure { left_to_count(&log, arguments)? } else { 0 };
+    let config = Config {
+        state_directory: Some(arguments.state_directory.clone()),
+        until_end: arguments.until_end,
+        thread_count: arguments.threads,
+        standby_replicas: arguments.standbys,
+        guarantee: arguments.guarantee,
+        group_protocol: arguments.group_protocol,
+        ..Config::new(&arguments.application_id)
+    };
     let mut client = Client::start_blocking(&counting(arguments)?, log, config)?;
     if arguments.measure {
-        let total = u64::try_from(end - begin).unwrap_or(0);
         println!("{}", measure(&client, total));
     }
     client.wait()
+}
+
+/// How many offsets of the input lie behind what is committed.
+fn left_to_count(log: &KafkaLog, arguments: &Arguments) -> topology::Result<u64> {
+    let partition_count = log.describe_topic(&arguments.input)?.map_or(0, |topic| topic.partition_count);
+    let input = |partition| TopicPartition::new(&arguments.input, partition);
+    let inputs: Vec<TopicPartition> = (0..partition_count).map(input).collect();
+    let committed = log.committed(&arguments.application_id, &inputs)?;
+    let mut left = 0;
+    for (input, committed) in inputs.iter().zip(committed) {
+        let end = log.watermarks(input, Isolation::ReadCommitted)?.high;
+        left += end - committed.map_or(0, |committed| committed.offset);
+    }
+    Ok(u64::try_from(left).unwrap_or(0))
 }
 
 /// From the first record to the commit that covers the last one; "steady" begins at a fifth.

@@ -5,6 +5,7 @@
 //! process      what the stream threads share, and how one is made
 //! supervisor   starts stream threads, replaces those that panic, ends them
 //! thread       one stream thread on its OS thread
+//! gauges       what is read when metrics are
 //! state        how the client is, as its threads make it
 //! alarm        a deadline for async code, on any runtime
 //! ```
@@ -12,6 +13,7 @@
 //! can be awaited.
 
 mod alarm;
+mod gauges;
 mod process;
 mod state;
 mod supervisor;
@@ -40,7 +42,7 @@ use tokio::sync::{oneshot, watch};
 use crate::error::{Class, Error, Result};
 use crate::graph::Topology;
 use crate::log::Log;
-use crate::metrics::{Metrics, Snapshot};
+use crate::metrics::{Exported, Metrics, Snapshot};
 use crate::task::Metadata;
 
 use process::Request;
@@ -169,6 +171,11 @@ impl Client {
     /// The counters now.
     pub fn metrics(&self) -> Snapshot {
         self.metrics.snapshot()
+    }
+
+    /// The counters by thread, task and store, as Prometheus reads them; the application's own can be added.
+    pub fn exported_metrics(&self) -> Exported {
+        self.metrics.exported().clone()
     }
 
     /// Asks for a clean end: the commit is finished, stores are closed, the group is left.

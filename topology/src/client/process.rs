@@ -1,7 +1,7 @@
 //! What the stream threads of a process share, and how one of them is made.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
@@ -12,9 +12,10 @@ use crate::processor::Limits;
 use crate::store::{InstanceId, Options as StoreOptions, Resources, StateDirectory};
 use crate::stream_thread::{Cleanup, Config, Parts, StreamThread, UntilEnd};
 use crate::task::TaskId;
-use crate::updater::UpdaterThread;
+use crate::updater::{LogLines, UpdaterThread};
 use crate::watch::{Options, Watch};
 
+use super::gauges::{Noting, ProcessGauges};
 use super::topics;
 
 /// All of it.
@@ -66,10 +67,15 @@ impl<L: Log> Process<L> {
         let take_ends = || UntilEnd::take(&topology, &log, &*clock).map(Arc::new);
         let until_end = config.until_end.then(take_ends).transpose()?;
         let memory_bytes = config.memory_bytes;
+        let resources = Resources::start(StoreOptions { memory_bytes, ..StoreOptions::default() })?;
+        let restore_remaining = Arc::<AtomicU64>::default();
+        let listener = config.restore_listener.clone().unwrap_or_else(|| Arc::new(LogLines::new(Arc::clone(&clock))));
+        let listener = Noting { remaining: Arc::clone(&restore_remaining), next: listener };
+        metrics.exported().register_gauges(ProcessGauges { resources: resources.clone(), restore_remaining });
         Ok(Self {
-            resources: Resources::start(StoreOptions { memory_bytes, ..StoreOptions::default() })?,
+            resources,
             watch: Watch::start(log.clone(), Arc::clone(&clock), known, Options::default())?,
-            updater: UpdaterThread::start("updater", log.clone(), Arc::clone(&clock), config.restore_listener.clone())?,
+            updater: UpdaterThread::start("updater", log.clone(), Arc::clone(&clock), Some(Arc::new(listener)))?,
             cleanup: Arc::default(),
             config,
             topology,

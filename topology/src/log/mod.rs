@@ -139,6 +139,10 @@ pub trait Consumer: Send {
     /// out.
     fn poll(&mut self, timeout: Duration, handler: &mut dyn FnMut(Event<'_>)) -> Result<()>;
 
+    /// One past the last offset of an assigned partition, as this consumer last heard of it; `None` before that. It asks nobody, and
+    /// open transactions count.
+    fn known_end(&self, partition: &TopicPartition) -> Option<Offset>;
+
     /// Commits offsets for the consumer's group, outside of any transaction, and waits for the answer, no longer than the session
     /// lasts. Fails where the group no longer knows the member; after [`Kind::Unknown`] they may have been committed.
     fn commit(&mut self, offsets: &[OffsetCommit]) -> Result<()>;

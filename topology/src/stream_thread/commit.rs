@@ -119,7 +119,7 @@ impl<L: Log> StreamThread<L> {
             return Err(error);
         }
         producer.committed_ms = environment.monotonic_ms();
-        environment.metrics.add_commit(producer.committed_ms - began_ms);
+        environment.note_commit(producer.committed_ms - began_ms);
 
         let mut rest = &offsets[..];
         for running in &mut tasks {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::graph::Topology;
 use crate::log::Log;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, ThreadMetrics};
 use crate::processor::Limits;
 use crate::standby::Keeper;
 use crate::store::{Resources, StateDirectory};
@@ -61,6 +61,7 @@ pub(super) struct Environment<L: Log> {
     pub(super) log: L,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) thread_metrics: ThreadMetrics,
     pub(super) state_directory: Option<Arc<StateDirectory>>,
     pub(super) resources: Resources,
     pub(super) restorer: updater::Handle<TaskId>,
@@ -80,6 +81,7 @@ impl<L: Log> Environment<L> {
             limits: Arc::new(parts.limits),
             log: parts.log,
             clock: parts.clock,
+            thread_metrics: parts.metrics.exported().thread(parts.thread),
             metrics: parts.metrics,
             state_directory: parts.state_directory,
             resources: parts.resources,
@@ -100,6 +102,21 @@ impl<L: Log> Environment<L> {
 
     pub(super) fn request_timeout(&self) -> Duration {
         Duration::from_millis(u64::from(self.config.request_timeout_ms))
+    }
+
+    pub(super) fn note_rewind(&self) {
+        self.metrics.add_rewind();
+        self.thread_metrics.add_rewind();
+    }
+
+    pub(super) fn note_commit(&self, took_ms: i64) {
+        self.metrics.add_commit(took_ms);
+        self.thread_metrics.add_commit(took_ms);
+    }
+
+    pub(super) fn note_restored(&self, record_count: u64) {
+        self.metrics.add_restored(record_count);
+        self.metrics.exported().add_restored(record_count);
     }
 
     pub(super) fn now_ms(&self) -> i64 {

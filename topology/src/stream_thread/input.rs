@@ -20,6 +20,8 @@ use super::until_end::UntilEnd;
 
 /// Longest wait for input, ms: what else there is to do is noticed this late.
 const POLL_MAX_MS: i64 = 100;
+/// Between two looks at how far tasks are behind, ms.
+const MEASURE_EVERY_MS: i64 = 1_000;
 /// Wait after a poll that failed.
 const REFUSED_PAUSE: Duration = Duration::from_millis(10);
 
@@ -30,11 +32,22 @@ pub(super) struct Intake {
     drained: usize,
     /// What the consumer said last, while there was no input.
     pub(super) error: Option<String>,
+    /// When lags were last noted, monotonic ms.
+    measured_ms: i64,
 }
 
 impl Intake {
     pub(super) fn new(pace: Pace) -> Self {
-        Self { pace, drained: 0, error: None }
+        Self { pace, drained: 0, error: None, measured_ms: i64::MIN }
+    }
+
+    /// Whether lags are to be noted again.
+    pub(super) fn must_measure(&mut self, now_ms: i64) -> bool {
+        let is_due = now_ms.saturating_sub(self.measured_ms) >= MEASURE_EVERY_MS;
+        if is_due {
+            self.measured_ms = now_ms;
+        }
+        is_due
     }
 }
 
@@ -111,6 +124,7 @@ impl<L: Log> StreamThread<L> {
             },
         }
         self.environment.metrics.add_records(record_count);
+        self.environment.thread_metrics.add_records(record_count as u64);
         Ok(record_count)
     }
 
@@ -153,6 +167,18 @@ impl<L: Log> StreamThread<L> {
         let waits = until_punctuation.into_iter().chain(until_commit).chain(soon).chain(asked).chain(until_next);
         let wait_ms = waits.min().unwrap_or(POLL_MAX_MS);
         Duration::from_millis(u64::try_from(wait_ms.clamp(0, POLL_MAX_MS)).unwrap_or(0))
+    }
+}
+
+/// Notes how far tasks are behind, now and then.
+pub(super) fn measure_lag(consumer: &impl Consumer, tasks: &mut Tasks) {
+    for task in tasks.iter_mut() {
+        let Phase::Running(running) = &task.phase else { continue };
+        for (input, partition) in task.partitions.iter().enumerate() {
+            if let Some(end) = consumer.known_end(partition) {
+                running.metrics.set_lag(input, end - running.task.next_offset(input));
+            }
+        }
     }
 }
 
@@ -211,6 +237,8 @@ impl<L: Log> Feeder<'_, L> {
             goes_on(running, input, partition, first.offset)?;
         }
         let wanted = self.until_end.map_or(records, |until_end| until_end.within(partition, records));
+        let bytes = |record: &Record<'_>| record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
+        running.metrics.add_bytes(wanted.iter().map(bytes).sum::<usize>() as u64);
         let must_queue = running.task.must_queue() || self.is_enough(running);
         let count = if must_queue { 0 } else { self.take_arriving(running, wanted)? };
         running.task.enqueue(input, &wanted[count..]);
@@ -241,7 +269,9 @@ impl<L: Log> Feeder<'_, L> {
                 break;
             }
         }
-        Ok(records.len() - rest.len())
+        let count = records.len() - rest.len();
+        running.metrics.add_records(count as u64);
+        Ok(count)
     }
 
     /// Processes what waits in the queues of a task, as far as its turn has come. Returns how many.
@@ -255,6 +285,7 @@ impl<L: Log> Feeder<'_, L> {
             }
             self.producers.send_outputs(running)?;
         }
+        running.metrics.add_records(count as u64);
         Ok(count)
     }
 

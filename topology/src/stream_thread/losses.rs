@@ -16,6 +16,7 @@ impl Unsaid {
         for running in tasks {
             let lost = running.task.take_losses();
             metrics.add_losses(lost.dead_letter_count, lost.passed_over_count);
+            running.metrics.add_dropped(lost.dead_letter_count + lost.passed_over_count);
             self.0.add(lost);
         }
     }

@@ -74,7 +74,7 @@ impl<L: Log> StreamThread<L> {
                 let in_a_row = self.backoff.failed();
                 // Each failure is said below, as it happens; this has the end said as well.
                 self.complaints.due(Subject::Commit, 0, self.environment.monotonic_ms());
-                self.environment.metrics.add_rewind();
+                self.environment.note_rewind();
                 if in_a_row > IN_A_ROW_MAX {
                     return Err(Error::stop(format!(
                         "gave up after {IN_A_ROW_MAX} failures in a row, the last: {error}"
@@ -112,7 +112,7 @@ impl<L: Log> StreamThread<L> {
         let now_ms = self.environment.monotonic_ms();
         let (in_a_row, pause_ms) = self.panics.note(task, now_ms);
         tracing::error!(%task, %error, in_a_row, pause_ms, "the task begins again where it was committed, after a pause");
-        self.environment.metrics.add_rewind();
+        self.environment.note_rewind();
         self.producers.give_up_open(|open| open == writer);
         self.set_back(|of| of == writer);
         self.tasks.leave_alone(task, now_ms + pause_ms);

@@ -102,7 +102,7 @@ impl<L: Log> StreamThread<L> {
             updater::Outcome::Cancelled => (again(Kept::undamaged(stores)), Ok(())),
             updater::Outcome::Failed(error) => (again(Kept::undamaged(stores)), Err(error)),
             updater::Outcome::Restored(restored) => {
-                environment.metrics.add_restored(restored.iter().map(|store| store.records).sum());
+                environment.note_restored(restored.iter().map(|store| store.records).sum());
                 tell_restored(&id, &restored);
                 let as_left = restored.iter().all(updater::Restored::is_as_left);
                 match task.make(environment, producers, beginnings, (stores, as_left)) {
@@ -257,7 +257,17 @@ impl Assigned {
                 task.stores().borrow_mut().note_begun();
                 let offsets: Vec<Offset> = (0..task.input_count()).map(|input| task.next_offset(input)).collect();
                 tracing::info!(task = %self.id, ?offsets, "running");
-                Ok(Running { task, writer, topics, committed: found, paused: vec![true; offsets.len()], panic: None })
+                let inputs = self.partitions.iter().map(|input| (input.topic.as_str(), input.partition));
+                let metrics = environment.thread_metrics.task(&self.id.to_string(), inputs);
+                Ok(Running {
+                    task,
+                    metrics,
+                    writer,
+                    topics,
+                    committed: found,
+                    paused: vec![true; offsets.len()],
+                    panic: None,
+                })
             }
             Err(error) => {
                 let stores = Rc::into_inner(stores).map(RefCell::into_inner);

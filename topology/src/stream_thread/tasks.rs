@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 
 use crate::error::Result;
 use crate::log::{Committed, Offset, TopicPartition};
+use crate::metrics::TaskMetrics;
 use crate::processor::InputRange;
 use crate::store::Stores;
 use crate::task::{CommittedInput, Task, TaskId};
@@ -91,6 +92,7 @@ pub(super) struct Beginning {
 
 pub(super) struct Running {
     pub(super) task: Task,
+    pub(super) metrics: TaskMetrics,
     pub(super) writer: Writer,
     /// Its output topics.
     pub(super) topics: Vec<String>,

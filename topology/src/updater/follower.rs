@@ -167,14 +167,13 @@ impl<T: PartialEq, L: Log> Follower<T, L> {
                 Event::Assigned(_) | Event::Revoked { .. } => return,
             };
             let Some((stores, replay)) = find(standbys, partition) else { return };
-            let taken = match event {
-                Event::Records { records, .. } => replay.take(stores, records),
-                Event::EndOfPartition { offset, .. } => Ok(replay.reach(offset)),
-                Event::Assigned(_) | Event::Revoked { .. } => Ok(()),
-            };
-            // What one cannot take is no other's matter: it begins again.
-            if let Err(error) = taken {
-                replay.fail(error);
+            match event {
+                // What one cannot take is no other's matter.
+                Event::Records { records, .. } => {
+                    replay.take(stores, records).unwrap_or_else(|error| replay.fail(error))
+                }
+                Event::EndOfPartition { offset, .. } => replay.reach(offset),
+                Event::Assigned(_) | Event::Revoked { .. } => {}
             }
         });
         let mut outcome = polled.map_err(log::Error::may_pass);

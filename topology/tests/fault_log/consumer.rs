@@ -153,6 +153,10 @@ impl<C: Consumer> Consumer for FaultConsumer<C> {
         }
     }
 
+    fn known_end(&self, partition: &TopicPartition) -> Option<Offset> {
+        self.inner.known_end(partition)
+    }
+
     fn commit(&mut self, offsets: &[OffsetCommit]) -> Result<()> {
         self.script.check(Call::SendOffsets)?;
         self.inner.commit(offsets)

@@ -335,6 +335,10 @@ impl log::Consumer for Consumer {
         }
     }
 
+    fn known_end(&self, partition: &TopicPartition) -> Option<Offset> {
+        self.broker.watermarks(partition, Isolation::ReadUncommitted).ok().map(|watermarks| watermarks.high)
+    }
+
     fn commit(&mut self, offsets: &[OffsetCommit]) -> Result<()> {
         let Some(Group { id, membership }) = log::Consumer::group(self) else {
             return Err(Error::new(Kind::Fatal, "a consumer without a group has none to commit offsets for"));

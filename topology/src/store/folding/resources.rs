@@ -112,6 +112,11 @@ impl Resources {
         self.gauges.segment_bytes()
     }
 
+    /// What RocksDB's block cache and its write buffers take now, in bytes.
+    pub fn rocksdb_bytes(&self) -> (usize, usize) {
+        self.rocks.usage()
+    }
+
     pub(in crate::store) fn gauges(&self) -> &Arc<Gauges> {
         &self.gauges
     }

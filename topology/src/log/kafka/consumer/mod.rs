@@ -331,6 +331,10 @@ impl Consumer for KafkaConsumer {
         }
     }
 
+    fn known_end(&self, partition: &TopicPartition) -> Option<Offset> {
+        native::known_end(&self.consumer, partition)
+    }
+
     fn commit(&mut self, offsets: &[OffsetCommit]) -> Result<()> {
         self.dead()?;
         commit::commit(&self.consumer, offsets)

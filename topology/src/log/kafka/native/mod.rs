@@ -19,6 +19,7 @@
 #![allow(unsafe_code)]
 
 mod codes;
+mod ends;
 mod groups;
 mod message;
 mod queue;
@@ -37,6 +38,7 @@ use rdkafka_sys as sys;
 
 use super::context::Context;
 
+pub(super) use ends::known_end;
 pub(super) use groups::group_member_count;
 pub(super) use message::{Batch, Message};
 pub(super) use queue::{Queue, Waker};

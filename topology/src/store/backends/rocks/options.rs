@@ -22,6 +22,11 @@ impl RocksMemory {
         Self { block_cache, write_buffers, write_buffer_bytes: budget.write_buffer_bytes }
     }
 
+    /// What the block cache and the write buffers take now, in bytes.
+    pub(in crate::store) fn usage(&self) -> (usize, usize) {
+        (self.block_cache.get_usage(), self.write_buffers.get_usage())
+    }
+
     pub(super) fn database(&self) -> rocksdb::Options {
         let mut options = rocksdb::Options::default();
         options.create_if_missing(true);

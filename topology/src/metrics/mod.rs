@@ -1,6 +1,18 @@
-//! Counters of an application, shared by its threads and whoever watches. This module depends on nothing else of the crate.
+//! Counters of an application, shared by its threads and those who look at them. This module depends on nothing else of the crate.
+//!
+//! ```text
+//! mod        the counters of the whole client
+//! exported   the same by thread, task and store, as Prometheus reads them
+//! ```
+
+mod exported;
+#[cfg(test)]
+mod tests;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+pub use exported::Exported;
+pub(crate) use exported::{Gauges, TaskMetrics, ThreadMetrics};
 
 /// Counters since the start. Updated per batch or commit, never per record.
 #[derive(Debug, Default)]
@@ -12,6 +24,7 @@ pub struct Metrics {
     dead_letters: AtomicU64,
     passed_over: AtomicU64,
     last_commit_ms: AtomicI64,
+    exported: Exported,
 }
 
 /// The counters at one moment.
@@ -34,6 +47,11 @@ pub struct Snapshot {
 }
 
 impl Metrics {
+    /// The counters by thread, task and store.
+    pub fn exported(&self) -> &Exported {
+        &self.exported
+    }
+
     /// The counters now.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {

@@ -1,0 +1,67 @@
+//! What is read when metrics are: memory of the stores, and how far restores are.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::metrics::Gauges;
+use crate::store::Resources;
+use crate::updater::{Listener, Progress, StoreProgress};
+
+/// Of a process.
+#[derive(Debug)]
+pub(super) struct ProcessGauges {
+    pub(super) resources: Resources,
+    pub(super) restore_remaining: Arc<AtomicU64>,
+}
+
+impl Gauges for ProcessGauges {
+    fn read(&self) -> Vec<(&'static str, &'static str, u64)> {
+        let (block_cache_bytes, write_buffer_bytes) = self.resources.rocksdb_bytes();
+        let segments = "Committed writes on their way to stores, bytes";
+        let waits = "Times that a commit waited for stores to be written";
+        let remaining = "Offsets that restores under way have not read yet";
+        vec![
+            ("state_segment_bytes", segments, self.resources.segment_bytes() as u64),
+            ("state_wait_total", waits, self.resources.wait_count()),
+            ("rocksdb_block_cache_bytes", "In the block cache of all stores", block_cache_bytes as u64),
+            ("rocksdb_write_buffer_bytes", "In the write buffers of all stores", write_buffer_bytes as u64),
+            ("restore_remaining_records", remaining, self.restore_remaining.load(Ordering::Relaxed)),
+        ]
+    }
+}
+
+/// Hears how far restores are, notes it, and tells the next one.
+pub(super) struct Noting {
+    pub(super) remaining: Arc<AtomicU64>,
+    pub(super) next: Arc<dyn Listener>,
+}
+
+impl fmt::Debug for Noting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.next.fmt(f)
+    }
+}
+
+impl Listener for Noting {
+    fn started(&self, store: &StoreProgress<'_>) {
+        self.next.started(store);
+    }
+
+    fn advanced(&self, store: &StoreProgress<'_>) {
+        self.next.advanced(store);
+    }
+
+    fn ended(&self, store: &StoreProgress<'_>) {
+        self.next.ended(store);
+    }
+
+    fn suspended(&self, store: &StoreProgress<'_>) {
+        self.next.suspended(store);
+    }
+
+    fn overall(&self, progress: Option<Progress>) {
+        self.remaining.store(progress.map_or(0, |progress| progress.remaining), Ordering::Relaxed);
+        self.next.overall(progress);
+    }
+}

@@ -1,0 +1,278 @@
+//! Several instances of one application on a real broker, as processes: they come, go, are killed, and stop and go on behind their
+//! session's end, while records come. Each record is counted once, and each count is its predecessor's successor: whatever two
+//! instances do at the same time, one of them writes.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+// Tests measure real time: what they wait for happens in other processes.
+#![allow(clippy::disallowed_methods)]
+
+mod counting;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use counting::{Topics, assert_exact, producer, read, spec, transact};
+use test_cluster::{Cluster, unique};
+use topology::log::kafka::{KafkaLog, Options};
+use topology::log::{
+    Consumer, ConsumerOptions, Event, Isolation, Log, OutOfRange, Producer, ProducerRecord, Start, TopicPartition,
+    TopicSpec,
+};
+
+const PARTITIONS: i32 = 4;
+/// Longer than the session of a member, whatever the group protocol.
+const BEYOND_THE_SESSION: Duration = Duration::from_secs(14);
+
+/// An application, its topics, and where its instances have their state.
+struct World {
+    topics: Topics,
+    log: KafkaLog,
+    brokers: String,
+    directory: tempfile::TempDir,
+    options: Vec<&'static str>,
+}
+
+/// A process.
+struct Instance {
+    child: Child,
+    name: String,
+}
+
+impl World {
+    fn new(cluster: &Cluster, options: &[&'static str]) -> Self {
+        let topics = Topics::new(unique("instances"));
+        let log = KafkaLog::new(Options::new(cluster.brokers())).unwrap();
+        let input = TopicSpec { partition_count: PARTITIONS, ..spec(&topics.input) };
+        log.create_topics(&[input, spec(&topics.output)]).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        Self { topics, log, brokers: cluster.brokers().to_owned(), directory, options: options.to_vec() }
+    }
+
+    fn start(&self, name: &str) -> Instance {
+        let test = std::env::current_exe().unwrap();
+        let example = test.parent().and_then(Path::parent).unwrap().join("examples/count");
+        assert!(example.exists(), "{} is not built: cargo build --release --examples", example.display());
+        let stderr = File::options().append(true).create(true).open(self.log_file(name)).unwrap();
+        let mut command = Command::new(example);
+        command.args(["--brokers", &self.brokers, "--app-id", &self.topics.application]);
+        command.args(["--in", &self.topics.input, "--out", &self.topics.output, "--state-dir"]);
+        command.arg(self.directory.path().join(name)).args(&self.options);
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr).spawn().unwrap();
+        Instance { child, name: name.to_owned() }
+    }
+
+    fn log_file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(format!("{name}.log"))
+    }
+
+    /// How often an instance has said this.
+    fn said(&self, instance: &Instance, what: &str) -> usize {
+        let text = std::fs::read_to_string(self.log_file(&instance.name)).unwrap();
+        text.lines().filter(|line| line.contains(what)).count()
+    }
+
+    /// The tasks that an instance has begun to run, each time that it did.
+    fn tasks_begun(&self, instance: &Instance) -> usize {
+        self.said(instance, "offsets=")
+    }
+}
+
+impl Instance {
+    fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
+        assert!(status.success(), "{}: {signal}", self.name);
+    }
+
+    fn assert_alive(&mut self, world: &World) {
+        let ended = self.child.try_wait().unwrap();
+        let said = std::fs::read_to_string(world.log_file(&self.name)).unwrap();
+        assert!(ended.is_none(), "{} ended by itself: {ended:?}\n{said}", self.name);
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Writes to all partitions, in transactions that follow each other, until it is told to stop.
+fn feed(world: &World, must_stop: &AtomicBool, fed: &AtomicUsize) {
+    let mut producer = producer(&world.log, &format!("{}-input", world.topics.application));
+    while !must_stop.load(Ordering::Relaxed) {
+        transact(&mut producer, |producer| {
+            for partition in 0..PARTITIONS {
+                let key = format!("key-{partition}");
+                let record = ProducerRecord {
+                    topic: &world.topics.input,
+                    partition: Some(partition),
+                    timestamp_ms: 1_000,
+                    key: Some(key.as_bytes()),
+                    value: Some(b"x"),
+                    headers: &[],
+                };
+                producer.send(&record).unwrap();
+            }
+        });
+        fed.fetch_add(PARTITIONS as usize, Ordering::Relaxed);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Notes when each key's counts could be read.
+fn observe(world: &World, must_stop: &AtomicBool, seen: &Mutex<BTreeMap<Vec<u8>, Vec<Instant>>>) {
+    let options = ConsumerOptions {
+        group: None,
+        isolation: Isolation::ReadCommitted,
+        client_id: "observer".into(),
+        batch_records: 100,
+        prefetch_bytes: 1 << 20,
+        out_of_range: OutOfRange::Earliest,
+    };
+    let mut consumer = world.log.consumer(&options).unwrap();
+    consumer.assign(&[(TopicPartition::new(&*world.topics.output, 0), Start::Beginning)]).unwrap();
+    while !must_stop.load(Ordering::Relaxed) {
+        let mut note = |event: Event<'_>| {
+            if let Event::Records { records, .. } = event {
+                let (now, mut seen) = (Instant::now(), seen.lock().unwrap());
+                records.iter().for_each(|record| seen.entry(record.key.unwrap().to_vec()).or_default().push(now));
+            }
+        };
+        consumer.poll(Duration::from_millis(20), &mut note).unwrap();
+    }
+}
+
+/// By key, the longest time in which none of its counts came, from then to now.
+fn longest_gaps(seen: &Mutex<BTreeMap<Vec<u8>, Vec<Instant>>>, from: Instant) -> Vec<Duration> {
+    let now = Instant::now();
+    let longest = |times: &Vec<Instant>| {
+        let before = times.iter().rev().find(|at| **at <= from).copied();
+        let after = times.iter().copied().filter(|at| *at > from).chain([now]);
+        let all: Vec<Instant> = before.into_iter().chain(after).collect();
+        all.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
+    };
+    seen.lock().unwrap().values().map(longest).collect()
+}
+
+fn until(what: &str, limit: Duration, happened: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !happened() {
+        assert!(start.elapsed() < limit, "never: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// One instance, then three, one killed, one stopped beyond its session and continued, and one again.
+fn come_and_go(world: &World, what: &str) {
+    let (must_stop, fed, seen) = (AtomicBool::new(false), AtomicUsize::new(0), Mutex::default());
+    let patience = Duration::from_secs(90);
+    let tell = |event: &str, from: Instant| {
+        let gaps: Vec<u128> = longest_gaps(&seen, from).iter().map(Duration::as_millis).collect();
+        println!("{what:<44} {event:<34} longest pause of each partition, ms: {gaps:?}");
+    };
+    let mut last = std::thread::scope(|scope| {
+        scope.spawn(|| feed(world, &must_stop, &fed));
+        scope.spawn(|| observe(world, &must_stop, &seen));
+        // Ends the two also where this fails.
+        let stop = Stop(&must_stop);
+        let mut a = world.start("a");
+        until("a counts all partitions", patience, || seen.lock().unwrap().len() == PARTITIONS as usize);
+
+        let from = Instant::now();
+        let mut b = world.start("b");
+        until("b has some", patience, || world.tasks_begun(&b) >= 2);
+        let mut c = world.start("c");
+        until("c has some", patience, || world.tasks_begun(&c) >= 1);
+        std::thread::sleep(Duration::from_secs(3));
+        tell("1 -> 3 instances", from);
+
+        let from = Instant::now();
+        let before = world.tasks_begun(&a) + world.tasks_begun(&b);
+        c.signal("-KILL");
+        c.child.wait().unwrap();
+        until("others have its tasks", patience, || world.tasks_begun(&a) + world.tasks_begun(&b) > before);
+        std::thread::sleep(Duration::from_secs(2));
+        tell("one killed with -9", from);
+        let mut c = world.start("c");
+        let before = world.tasks_begun(&c);
+        until("it is back", patience, || world.tasks_begun(&c) > before);
+
+        let from = Instant::now();
+        let before = world.tasks_begun(&a) + world.tasks_begun(&c);
+        b.signal("-STOP");
+        until("others have its tasks", patience, || world.tasks_begun(&a) + world.tasks_begun(&c) > before);
+        std::thread::sleep(BEYOND_THE_SESSION.saturating_sub(from.elapsed()));
+        b.signal("-CONT");
+        let before = world.tasks_begun(&b);
+        until("the zombie is a member again", patience, || world.tasks_begun(&b) > before);
+        std::thread::sleep(Duration::from_secs(2));
+        tell("one stopped beyond its session", from);
+        for instance in [&mut a, &mut b, &mut c] {
+            instance.assert_alive(world);
+        }
+
+        let from = Instant::now();
+        let before = world.tasks_begun(&a);
+        b.signal("-TERM");
+        c.signal("-TERM");
+        until("one has all", patience, || world.tasks_begun(&a) >= before + 1 && b.child.id() > 0);
+        std::thread::sleep(Duration::from_secs(2));
+        tell("3 -> 1 instances", from);
+        a.assert_alive(world);
+        drop(stop);
+        a
+    });
+    let fed = fed.load(Ordering::Relaxed);
+    until("all is counted", patience, || read(&world.log, &world.topics.output).len() >= fed);
+    assert_exact(&world.log, &world.topics, fed);
+    last.assert_alive(world);
+    last.signal("-TERM");
+    last.child.wait().unwrap();
+    let inputs: Vec<TopicPartition> =
+        (0..PARTITIONS).map(|partition| TopicPartition::new(&*world.topics.input, partition)).collect();
+    let committed = world.log.committed(&world.topics.application, &inputs).unwrap();
+    for (input, committed) in inputs.iter().zip(committed) {
+        let end = world.log.watermarks(input, Isolation::ReadCommitted).unwrap().high;
+        // Only the mark behind the last transaction may lie between.
+        assert!(end - committed.unwrap().offset <= 1, "{input}");
+    }
+}
+
+/// Ends what others do.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn instances_of_a_classic_group_come_and_go_and_each_record_is_counted_once() {
+    come_and_go(&World::new(Cluster::shared(), &[]), "classic");
+}
+
+#[test]
+fn so_they_do_with_standbys_and_two_threads_each() {
+    come_and_go(
+        &World::new(Cluster::shared(), &["--standbys", "1", "--threads", "2"]),
+        "classic, 2 threads, 1 standby",
+    );
+}
+
+#[test]
+fn instances_of_a_group_of_the_consumer_protocol_come_and_go_and_each_record_is_counted_once() {
+    if Cluster::version() < (4, 0) {
+        println!("this Kafka has no consumer protocol");
+        return;
+    }
+    // The brokers say when a member is gone.
+    let cluster =
+        Cluster::start_with(&["group.consumer.session.timeout.ms=10000", "group.consumer.min.session.timeout.ms=6000"]);
+    come_and_go(&World::new(&cluster, &["--group-protocol", "consumer"]), "consumer");
+}
