@@ -76,8 +76,9 @@ impl TestDriver {
         let names: Vec<String> = topics.iter().map(|name| (*name).to_owned()).collect();
         let topology = topology.resolve(application_id, &names)?;
         topology.check_matched()?;
+        let topology = topology.as_asked()?;
         let mut driver = Self {
-            topics: Topics::new(&topology, application_id)?,
+            topics: Topics::new(&topology, application_id),
             topology: topology.clone(),
             application_id: application_id.to_owned(),
             now_ms,
@@ -86,7 +87,7 @@ impl TestDriver {
             replaced: Rc::default(),
         };
         for (index, spec) in topology.sub_topologies.iter().enumerate() {
-            for partition in 0..spec.partition_count().map_err(Error::stop)? {
+            for partition in 0..spec.partition_count() {
                 driver.add(index, partition)?;
             }
         }

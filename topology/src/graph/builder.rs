@@ -9,7 +9,7 @@ use crate::processor::{Handlers, ProcessingError, ProductionError, Reaction, Rec
 
 use super::drawing::Drawing;
 use super::stream::Stream;
-use super::{Kind, Node, Output, Parent, Pattern, Topics, Topology, check, instance};
+use super::{Kind, Node, Output, Parent, Pattern, Repartition, Topics, Topology, check, instance, order};
 
 /// Draws a graph. Mistakes are collected and reported together by [`Builder::build`].
 #[derive(Default)]
@@ -91,15 +91,17 @@ impl Builder {
         self.handlers.borrow_mut().production = Some(Arc::new(handler));
     }
 
-    /// Checks the graph. The error names every mistake, one a line. What depends on the topics that a [`Pattern`] matches is checked
-    /// when a run starts.
+    /// Checks the graph. The error names every mistake, one a line. What depends on the topics that are there is checked when a run
+    /// starts.
+    ///
+    /// Sub-topologies are put in the order in which records pass through them, as far as they do not feed each other in a circle.
     pub fn build(self) -> Result<Topology> {
         let mut drawn = self.drawing.take();
         for sub_topology in &mut drawn.sub_topologies {
             sub_topology.stores.sort_by(|a, b| a.name.cmp(&b.name));
         }
         check::check(&mut drawn.sub_topologies, drawn.mistakes)?;
-        let sub_topologies = Arc::new(drawn.sub_topologies);
+        let sub_topologies = Arc::new(order::sorted(drawn.sub_topologies));
         let topology = Topology { sub_topologies, handlers: self.handlers.into_inner() };
         for index in 0..topology.sub_topologies.len() {
             instance::dry_run(&topology, index)?;
@@ -117,6 +119,9 @@ pub struct SubTopology {
 impl SubTopology {
     /// Gives the sub-topology a producer of its own under this transactional id. Whoever takes the task over fences the
     /// predecessor, wherever it runs and whatever its application id.
+    ///
+    /// So there is one task, and the topics that it reads must have one partition each: what lies in several is brought into one
+    /// by a [`Repartition`] topic.
     pub fn single_writer(&self, transactional_id: impl Into<String>) {
         self.drawing.change(self.index, |spec| spec.single_writer = Some(transactional_id.into()));
     }
@@ -168,6 +173,13 @@ impl SubTopology {
         time: impl Fn(&Record<'_, K, V>) -> i64 + Send + Sync + 'static,
     ) -> Stream<K, V> {
         self.draw_source(topics.into(), Some(Arc::new(time)))
+    }
+
+    /// Reads a repartition topic, which this or another sub-topology writes ([`Stream::repartition`]). All else is as with
+    /// [`SubTopology::source`], to which it is a topic as others.
+    pub fn source_of<K: Codec + ?Sized, V: Codec + ?Sized>(&self, topic: &Repartition<K, V>) -> Stream<K, V> {
+        self.drawing.use_repartition(topic);
+        self.draw_source(topic.topic().into(), None)
     }
 
     fn draw_source<K: Codec + ?Sized, V: Codec + ?Sized>(

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::store::is_plain_name;
 
 use super::topic::DEAD_LETTERS;
-use super::{Kind, SubTopologySpec, Topic};
+use super::{Kind, SubTopologySpec, Topic, order, plan};
 
 /// The longest name of a sub-topology, which is a part of paths.
 const SUB_TOPOLOGY_BYTES_MAX: usize = 100;
@@ -34,24 +34,28 @@ pub(super) fn check(sub_topologies: &mut [SubTopologySpec], mut mistakes: Vec<St
         check_sources(sub_topology, &mut sources, &mut mistakes);
         check_stores(sub_topology, &mut mistakes);
     }
+    check_repartitions(sub_topologies, &sources, &mut mistakes);
+    mistakes.extend(plan::mistakes(sub_topologies));
     if mistakes.is_empty() { Ok(()) } else { Err(Error::stop(mistakes.join("\n"))) }
 }
 
 /// Makes all that is asked of a topic, by whichever node, asked by every node that uses it.
 fn join_topics(sub_topologies: &mut [SubTopologySpec], mistakes: &mut Vec<String>) {
-    let mut joined: BTreeMap<String, Topic> = BTreeMap::new();
+    let mut joined = BTreeMap::new();
     let nodes = sub_topologies.iter().flat_map(|sub| &sub.nodes);
     for (node, topic) in nodes.flat_map(|node| node.kind.topics().iter().map(move |topic| (node, topic))) {
-        let all = joined.entry(topic.name().to_owned()).or_insert_with(|| Topic::new(topic.name()));
+        let all = joined.entry(topic.id()).or_insert_with(|| topic.bare());
         if let Err(conflict) = all.join(topic) {
-            let (name, node) = (topic.name(), &node.name);
-            mistakes
-                .push(format!("topic '{name}' cannot have {conflict} (node '{node}'): ask the same of it everywhere"));
+            let (topic, node) = (topic.label(), &node.name);
+            mistakes.push(format!("{topic} cannot have {conflict} (node '{node}'): ask the same of it everywhere"));
+        }
+        if let Some(count) = topic.partition_count().filter(|count| *count < 1) {
+            mistakes.push(format!("{} cannot have {count} partitions: ask for one at least", topic.label()));
         }
     }
     let nodes = sub_topologies.iter_mut().flat_map(|sub| &mut sub.nodes);
     for topic in nodes.flat_map(|node| node.kind.topics_mut()) {
-        if let Some(all) = joined.get(topic.name()) {
+        if let Some(all) = joined.get(&topic.id()) {
             topic.clone_from(all);
         }
     }
@@ -74,7 +78,7 @@ fn unique<'a>(what: &str, names: impl Iterator<Item = &'a str>, mistakes: &mut V
     }
 }
 
-fn check_sources<'a>(sub: &'a SubTopologySpec, sources: &mut BTreeSet<&'a str>, mistakes: &mut Vec<String>) {
+fn check_sources(sub: &SubTopologySpec, sources: &mut BTreeSet<(bool, String)>, mistakes: &mut Vec<String>) {
     for node in &sub.nodes {
         if matches!(&node.kind, Kind::Source { topics, pattern: None } if topics.is_empty()) {
             mistakes.push(format!("source '{}' of sub-topology '{}' reads no topic", node.name, sub.name));
@@ -85,13 +89,9 @@ fn check_sources<'a>(sub: &'a SubTopologySpec, sources: &mut BTreeSet<&'a str>, 
         mistakes.push(format!("sub-topology '{}' has no source", sub.name));
     }
     for topic in &topics {
-        if !sources.insert(topic.name()) {
-            mistakes
-                .push(format!("topic '{}' is read by two sources: read it once and share the stream", topic.name()));
+        if !sources.insert(topic.id()) {
+            mistakes.push(format!("{} is read by two sources: read it once and share the stream", topic.label()));
         }
-    }
-    if let Err(mistake) = sub.partition_count() {
-        mistakes.push(mistake);
     }
     for node in &sub.nodes {
         let length_max = match &node.kind {
@@ -107,20 +107,23 @@ fn check_sources<'a>(sub: &'a SubTopologySpec, sources: &mut BTreeSet<&'a str>, 
                 ));
             }
         }
-        if let Kind::Sink { topics, is_partitioned } = &node.kind {
-            check_sink(&node.name, topics, *is_partitioned, mistakes);
+        if matches!(&node.kind, Kind::Sink { topics } if topics.is_empty()) {
+            mistakes.push(format!("sink '{}' has no topic to choose from: name all that there may be", node.name));
         }
     }
 }
 
-fn check_sink(node: &str, topics: &[Topic], is_partitioned: bool, mistakes: &mut Vec<String>) {
-    if topics.is_empty() {
-        mistakes.push(format!("sink '{node}' has no topic to choose from: name all that there may be"));
-    }
-    for topic in topics.iter().filter(|topic| is_partitioned && topic.partition_count().is_none()) {
-        let name = topic.name();
+/// What lies in a repartition topic comes from the graph, and is deleted when the graph has read it.
+fn check_repartitions(sub_topologies: &[SubTopologySpec], read: &BTreeSet<(bool, String)>, mistakes: &mut Vec<String>) {
+    let written: BTreeSet<(bool, String)> = sub_topologies.iter().flat_map(order::written).collect();
+    for (_, name) in written.difference(read).filter(|(is_repartition, _)| *is_repartition) {
         mistakes.push(format!(
-            "sink '{node}' chooses partitions of topic '{name}' and cannot know how many there are: say it with Topic::partitions"
+            "repartition topic '{name}' is written and never read: read it with source_of, or write to a sink"
+        ));
+    }
+    for (_, name) in read.difference(&written).filter(|(is_repartition, _)| *is_repartition) {
+        mistakes.push(format!(
+            "repartition topic '{name}' is read and never written: write it with repartition, or read a topic with source"
         ));
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::store::Medium;
 
-use super::{Kind, Node, SubTopologySpec, Topology};
+use super::{Kind, Node, SubTopologySpec, Topic, Topology};
 
 impl fmt::Display for Topology {
     /// ```text
@@ -41,18 +41,12 @@ impl fmt::Display for Topology {
 fn write_node(f: &mut fmt::Formatter<'_>, sub: &SubTopologySpec, index: usize, node: &Node) -> fmt::Result {
     match &node.kind {
         Kind::Source { topics, pattern } => {
-            let names: Vec<&str> = topics.iter().map(super::Topic::name).collect();
-            let what = if names.len() == 1 { "topic" } else { "topics" };
             let matching = pattern.iter().map(|pattern| format!("topics that match: {pattern}"));
-            let named = (!names.is_empty()).then(|| format!("{what}: {}", names.join(", ")));
+            let named = (!topics.is_empty()).then(|| named(topics, "topics"));
             let read: Vec<String> = matching.chain(named).collect();
             writeln!(f, "  Source: {} ({})", node.name, read.join("; "))?;
         }
-        Kind::Sink { topics, .. } => {
-            let names: Vec<&str> = topics.iter().map(super::Topic::name).collect();
-            let label = if let [_] = names[..] { "topic" } else { "one of the topics" };
-            writeln!(f, "  Sink: {} ({label}: {})", node.name, names.join(", "))?;
-        }
+        Kind::Sink { topics } => writeln!(f, "  Sink: {} ({})", node.name, named(topics, "one of the topics"))?,
         Kind::Processor { stores, .. } if stores.is_empty() => writeln!(f, "  Processor: {}", node.name)?,
         Kind::Processor { stores, .. } => writeln!(f, "  Processor: {} (stores: {})", node.name, stores.join(", "))?,
     }
@@ -72,6 +66,18 @@ fn write_node(f: &mut fmt::Formatter<'_>, sub: &SubTopologySpec, index: usize, n
         writeln!(f, "    <-- {}{label}", names.join(", "))?;
     }
     Ok(())
+}
+
+/// Topics with their names, and with what several of them are called.
+fn named(topics: &[Topic], several: &str) -> String {
+    match topics {
+        [topic] if topic.is_repartition() => {
+            let count = topic.partition_count().map(|count| format!(", partitions: {count}")).unwrap_or_default();
+            format!("repartition topic: {}{count}", topic.name())
+        }
+        [topic] => format!("topic: {}", topic.name()),
+        _ => format!("{several}: {}", topics.iter().map(Topic::name).collect::<Vec<_>>().join(", ")),
+    }
 }
 
 /// What an input is called beside the main one.
@@ -136,12 +142,12 @@ impl Topology {
                             dot += &format!("  \"topics:{quoted}\" -> \"{}\";\n", node.name);
                         }
                         for topic in topics {
-                            dot += &format!("  \"topic:{0}\" -> \"{1}\";\n", topic.name(), node.name);
+                            dot += &format!("  \"{}\" -> \"{}\";\n", dot_id(topic), node.name);
                         }
                     }
-                    Kind::Sink { topics, .. } => {
+                    Kind::Sink { topics } => {
                         for topic in topics {
-                            dot += &format!("  \"{1}\" -> \"topic:{0}\";\n", topic.name(), node.name);
+                            dot += &format!("  \"{}\" -> \"{}\";\n", node.name, dot_id(topic));
                         }
                     }
                     Kind::Processor { stores, .. } => {
@@ -153,14 +159,22 @@ impl Topology {
             }
         }
         let topics = self.source_topics().into_iter().chain(self.sink_topics());
-        let mut names: Vec<&str> = topics.map(super::Topic::name).collect();
-        names.sort_unstable();
-        names.dedup();
-        for name in names {
-            dot += &format!("  \"topic:{name}\" [shape=cds, label=\"{name}\"];\n");
-        }
-        dot + "}\n"
+        let mut shapes: Vec<String> = topics.map(dot_shape).collect();
+        shapes.sort_unstable();
+        shapes.dedup();
+        dot + &shapes.concat() + "}\n"
     }
+}
+
+/// What a topic is called in DOT, unlike any node.
+fn dot_id(topic: &Topic) -> String {
+    let kind = if topic.is_repartition() { "repartition" } else { "topic" };
+    format!("{kind}:{}", topic.name())
+}
+
+fn dot_shape(topic: &Topic) -> String {
+    let style = if topic.is_repartition() { "style=dashed, " } else { "" };
+    format!("  \"{}\" [shape=cds, {style}label=\"{}\"];\n", dot_id(topic), topic.name())
 }
 
 fn medium(medium: Medium) -> &'static str {

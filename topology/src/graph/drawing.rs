@@ -1,11 +1,12 @@
 //! A graph while it is drawn: what all handles of one builder write to.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::store;
 
-use super::{Kind, Node, OutputName, Parent, Store, SubTopologySpec};
+use super::{Kind, Node, OutputName, Parent, Repartition, Store, SubTopologySpec};
 
 /// Shared by a builder, its sub-topologies and their streams.
 #[derive(Clone, Default)]
@@ -17,6 +18,8 @@ pub(super) struct Drawn {
     pub(super) mistakes: Vec<String>,
     /// Each store that a processor was given, with its sub-topology.
     stores: Vec<(usize, usize)>,
+    /// The repartition topics that were used, by name.
+    repartitions: BTreeMap<String, usize>,
 }
 
 impl Drawing {
@@ -89,6 +92,18 @@ impl Drawing {
             self.0.borrow_mut().mistakes.push(format!(
                 "store '{}' has no changelog, so it is emptied by any failure, and what is counted or folded in it would begin anew:                  leave out without_changelog",
                 store.name()
+            ));
+        }
+    }
+
+    /// A repartition topic is written or read: always the same of a name, or its types could be others.
+    pub(super) fn use_repartition<K: ?Sized, V: ?Sized>(&self, topic: &Repartition<K, V>) {
+        let mut drawn = self.0.borrow_mut();
+        let known = *drawn.repartitions.entry(topic.name().to_owned()).or_insert(topic.id);
+        if known != topic.id {
+            drawn.mistakes.push(format!(
+                "there are two repartition topics named '{}': make one, and use it where it is written and where it is read",
+                topic.name()
             ));
         }
     }

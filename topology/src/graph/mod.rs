@@ -10,9 +10,13 @@
 //! hand_over           the stores and side outputs that a processor is given, as types
 //! store               stores and side outputs, as they are declared
 //! topic               what is asked of the topics a graph reads and writes
+//! repartition         topics of the application's own between sub-topologies
 //! pattern             sources of all topics whose names match
 //! drawing             a graph while it is drawn
 //! check               what makes a graph unfit, with the name of the node
+//! order               sub-topologies in the order in which records pass through them
+//! resolve             the names that topics have for a run
+//! plan                which topics a run needs, and how many partitions each has
 //! instance            a sub-topology's nodes, made for one task
 //! describe            as text and as DOT
 //! ```
@@ -37,8 +41,12 @@ mod functions;
 mod hand_over;
 mod input_ports;
 mod instance;
+mod order;
 mod pattern;
+pub(crate) mod plan;
 mod processor_builder;
+mod repartition;
+mod resolve;
 mod sink;
 mod store;
 mod stream;
@@ -50,10 +58,11 @@ pub use input_ports::WithInputs;
 pub use instance::Instance;
 pub use pattern::Pattern;
 pub use processor_builder::ProcessorBuilder;
+pub use repartition::Repartition;
 pub use sink::Sink;
 pub use store::{Output, Store};
 pub use stream::Stream;
-pub use topic::{Topic, Topics, changelog_topic, dead_letter_topic};
+pub use topic::{Topic, Topics, changelog_topic, dead_letter_topic, repartition_topic};
 
 use std::sync::Arc;
 
@@ -118,7 +127,6 @@ pub(crate) enum Kind {
     /// With more than one topic each record chooses its own.
     Sink {
         topics: Vec<Topic>,
-        is_partitioned: bool,
     },
 }
 
@@ -158,13 +166,19 @@ impl Topology {
         stores.map(move |store| changelog_topic(application_id, &store.name))
     }
 
+    /// The repartition topics, under their names on the log.
+    pub(crate) fn repartition_topics(&self, application_id: &str) -> Vec<String> {
+        let names = self.topics(|_| true).into_iter().filter_map(Topic::repartition_name);
+        names.map(|name| repartition_topic(application_id, name)).collect()
+    }
+
     fn topics(&self, wanted: impl Fn(&Kind) -> bool) -> Vec<&Topic> {
         let nodes = self.sub_topologies.iter().flat_map(|sub| &sub.nodes);
         let mut topics: Vec<&Topic> =
             nodes.filter(|node| wanted(&node.kind)).flat_map(|node| node.kind.topics()).collect();
-        topics.sort_by(|a, b| a.name().cmp(b.name()));
+        topics.sort_by_key(|topic| (topic.name(), topic.is_repartition()));
         // All nodes ask the same of a topic: `check` made it so.
-        topics.dedup_by(|a, b| a.name() == b.name());
+        topics.dedup_by_key(|topic| (topic.name(), topic.is_repartition()));
         topics
     }
 }
@@ -173,14 +187,14 @@ impl Kind {
     /// The topics that it reads or writes.
     pub(crate) fn topics(&self) -> &[Topic] {
         match self {
-            Kind::Source { topics, .. } | Kind::Sink { topics, .. } => topics,
+            Kind::Source { topics, .. } | Kind::Sink { topics } => topics,
             Kind::Processor { .. } => &[],
         }
     }
 
     fn topics_mut(&mut self) -> &mut [Topic] {
         match self {
-            Kind::Source { topics, .. } | Kind::Sink { topics, .. } => topics,
+            Kind::Source { topics, .. } | Kind::Sink { topics } => topics,
             Kind::Processor { .. } => &mut [],
         }
     }
@@ -193,21 +207,9 @@ impl SubTopologySpec {
         sources.flat_map(|node| node.kind.topics()).collect()
     }
 
-    /// How many partitions the topics that it reads are asked to have; one, where nobody asks. An error where two of them are
-    /// asked for with different ones.
-    pub(crate) fn partition_count(&self) -> Result<i32, String> {
-        let mut asked = self.source_topics().into_iter().filter_map(|topic| Some((topic, topic.partition_count()?)));
-        let Some((first, count)) = asked.next() else { return Ok(1) };
-        match asked.find(|(_, other)| *other != count) {
-            None => Ok(count),
-            Some((topic, other)) => Err(format!(
-                "sub-topology '{}' reads topic '{}' with {count} partitions and topic '{}' with {other}: its tasks read the same \
-                 partition of each, so they must have as many",
-                self.name,
-                first.name(),
-                topic.name()
-            )),
-        }
+    /// How many partitions the topics that it reads have, in a graph that was planned ([`plan`]): as many tasks it has.
+    pub(crate) fn partition_count(&self) -> i32 {
+        self.source_topics().iter().find_map(|topic| topic.partition_count()).unwrap_or(1)
     }
 
     /// All topics that its task produces to.

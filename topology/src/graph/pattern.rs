@@ -1,10 +1,9 @@
-//! Sources of all topics whose names match, and which topics those are.
+//! Sources of all topics whose names match.
 //!
 //! ```text
 //!   drawn      Kind::Source { topics: [],     pattern }      what the graph says
 //!   resolved   Kind::Source { topics: [a, b], pattern }      what a run reads: the topics that were there at its start
 //! ```
-//! All that comes later works on the resolved graph, and knows nothing of patterns.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +13,7 @@ use regex::bytes::{Regex, RegexBuilder};
 use crate::error::{Error, Result};
 
 use super::topic::DEAD_LETTERS;
-use super::{Kind, Topic, Topology, check};
+use super::{Kind, Topic, Topology};
 
 /// All topics of the cluster whose whole name matches a regular expression (of the crate `regex`, over bytes), as a source.
 ///
@@ -63,7 +62,7 @@ impl Pattern {
         Self { partition_count: Some(count), ..self }
     }
 
-    fn matches(&self, name: &str) -> bool {
+    pub(super) fn matches(&self, name: &str) -> bool {
         self.regex.as_ref().is_ok_and(|regex| regex.is_match(name.as_bytes()))
     }
 
@@ -73,7 +72,7 @@ impl Pattern {
         Some(format!("'{}' is no regular expression for names of topics: {error}", self.text))
     }
 
-    fn topic(&self, name: &str) -> Topic {
+    pub(super) fn topic(&self, name: &str) -> Topic {
         let topic = Topic::new(name).must_exist();
         self.partition_count.map_or(topic.clone(), |count| topic.partitions(count))
     }
@@ -96,21 +95,6 @@ impl Topology {
 
     pub(crate) fn has_patterns(&self) -> bool {
         self.patterns().next().is_some()
-    }
-
-    /// The graph with the topics that its patterns match, of these.
-    pub(crate) fn resolve(&self, application_id: &str, names: &[String]) -> Result<Self> {
-        let mut sub_topologies = (*self.sub_topologies).clone();
-        for node in sub_topologies.iter_mut().flat_map(|sub| &mut sub.nodes) {
-            if let Kind::Source { topics, pattern: Some(pattern) } = &mut node.kind {
-                let matching = names.iter().filter(|name| pattern.matches(name) && !self.is_own(application_id, name));
-                *topics = matching.map(|name| pattern.topic(name)).collect();
-                topics.sort_by(|a, b| a.name().cmp(b.name()));
-                topics.dedup_by(|a, b| a.name() == b.name());
-            }
-        }
-        check::check(&mut sub_topologies, Vec::new())?;
-        Ok(Self { sub_topologies: Arc::new(sub_topologies), handlers: self.handlers.clone() })
     }
 
     /// An error where a pattern of a resolved graph matches no topic.
@@ -137,12 +121,13 @@ impl Topology {
     }
 
     /// Whether a pattern means no such topic, though it may match.
-    fn is_own(&self, application_id: &str, name: &str) -> bool {
+    pub(super) fn is_own(&self, application_id: &str, name: &str) -> bool {
         let kept = name.strip_prefix(application_id).and_then(|rest| rest.strip_prefix('-'));
         let is_kept = kept.is_some_and(|rest| rest.ends_with("-changelog") || rest.ends_with("-repartition"));
         let nodes = self.sub_topologies.iter().flat_map(|sub| &sub.nodes);
         let mut named = nodes.filter(|node| !matches!(node.kind, Kind::Source { pattern: Some(_), .. }));
-        let mut is_named = || named.any(|node| node.kind.topics().iter().any(|topic| topic.name() == name));
+        let is_this = |topic: &Topic| topic.name() == name && !topic.is_repartition();
+        let mut is_named = || named.any(|node| node.kind.topics().iter().any(is_this));
         name.starts_with("__") || name.ends_with(DEAD_LETTERS) || is_kept || is_named()
     }
 }
@@ -231,6 +216,6 @@ mod tests {
         builder.sub_topology("sub").source::<str, str>(Pattern::new("orders-.*").partitions(3)).sink("out");
         let resolved = builder.build().unwrap().resolve("app", &names(&["orders-a", "orders-b"])).unwrap();
         assert!(resolved.source_topics().iter().all(|topic| topic.partition_count() == Some(3) && !topic.may_create()));
-        assert_eq!(resolved.sub_topologies[0].partition_count(), Ok(3));
+        assert_eq!(resolved.sub_topologies[0].partition_count(), 3);
     }
 }

@@ -28,7 +28,7 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized, R: Route<K, V> + Clone> Sink<K, V, R>
         route: R,
     ) -> Self {
         let (name, make) = (drawing.free_name(name), instance::make_sink::<K, V, R>(route.clone()));
-        let kind = Kind::Sink { topics, is_partitioned: false };
+        let kind = Kind::Sink { topics };
         let node = drawing.add(sub_topology, Node { name, kind, inputs: vec![parents], make });
         Self { drawing, sub_topology, node, route, types: PhantomData }
     }
@@ -40,8 +40,8 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized, R: Route<K, V> + Clone> Sink<K, V, R>
         self
     }
 
-    /// Puts each record into the partition that the function says, of as many as there are; the topics must say how many
-    /// ([`Topic::partitions`]). Without it a record goes where Java's clients would put its key.
+    /// Puts each record into the partition that the function says, of as many as the topic has. Without it a record goes where
+    /// Java's clients would put its key.
     ///
     /// ```
     /// # use topology::graph::{Builder, Topic};
@@ -64,9 +64,6 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized, R: Route<K, V> + Clone> Sink<K, V, R>
         drawing.change(sub_topology, |spec| {
             if let Some(node) = spec.nodes.get_mut(node) {
                 node.make = make;
-                if let Kind::Sink { is_partitioned, .. } = &mut node.kind {
-                    *is_partitioned = true;
-                }
             }
         });
         Sink { drawing, sub_topology, node, route, types }

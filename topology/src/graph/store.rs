@@ -94,7 +94,7 @@ impl<K: ?Sized, V: ?Sized> Clone for Output<K, V> {
     }
 }
 
-fn next_id() -> usize {
+pub(super) fn next_id() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }

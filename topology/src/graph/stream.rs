@@ -12,7 +12,7 @@ use super::drawing::Drawing;
 use super::hand_over::One;
 use super::processor_builder::ProcessorBuilder;
 use super::sink::Sink;
-use super::{Kind, Node, Parent, Store, Topic};
+use super::{Kind, Node, Parent, Repartition, Store, Topic};
 
 /// A stream of records inside a sub-topology: the output of a source or a processor.
 ///
@@ -237,6 +237,18 @@ impl<K: Data + ?Sized, V: Data + ?Sized> Stream<K, V> {
         let topic = topic.into();
         let name = format!("to-{}", topic.name());
         Sink::draw(self.drawing.clone(), self.sub_topology, self.parents.clone(), &name, vec![topic], Only)
+    }
+
+    /// Writes the stream to a repartition topic, on which each record comes to the task of its key: a sub-topology reads it with
+    /// [`SubTopology::source_of`](super::SubTopology::source_of). A record without a key comes to any. The node is called
+    /// `to-<name>`.
+    pub fn repartition(&self, topic: &Repartition<K, V>) -> Sink<K, V, Only>
+    where
+        K: Codec,
+        V: Codec,
+    {
+        self.drawing.use_repartition(topic);
+        self.sink(topic.topic())
     }
 
     /// Writes each record to one of these topics: the function says which, as its place among them. All must be named here, since

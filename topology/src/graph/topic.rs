@@ -16,12 +16,19 @@ pub struct Topic {
     partition_count: Option<i32>,
     config: Vec<(String, String)>,
     must_exist: bool,
+    /// Of a repartition topic: what the graph calls it.
+    repartition: Option<String>,
 }
 
 impl Topic {
-    /// A topic with the cluster's defaults.
+    /// A topic with the cluster's defaults, and of one partition where neither the graph nor the log says more.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), partition_count: None, config: Vec::new(), must_exist: false }
+        Self { name: name.into(), partition_count: None, config: Vec::new(), must_exist: false, repartition: None }
+    }
+
+    /// A repartition topic, under the name that the graph gives it.
+    pub(super) fn repartition(name: String) -> Self {
+        Self { repartition: Some(name.clone()), ..Self::new(name) }
     }
 
     /// It must have this many partitions.
@@ -46,9 +53,45 @@ impl Topic {
         self
     }
 
-    /// Its name.
+    /// Its name. That of a repartition topic is the one that the graph gives it; on the log it is [`repartition_topic`].
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether it is a repartition topic ([`Repartition`](super::Repartition)).
+    pub fn is_repartition(&self) -> bool {
+        self.repartition.is_some()
+    }
+
+    /// What the graph calls it, if it is a repartition topic.
+    pub(super) fn repartition_name(&self) -> Option<&str> {
+        self.repartition.as_deref()
+    }
+
+    /// What tells it from all other topics of the graph.
+    pub(super) fn id(&self) -> (bool, String) {
+        (self.is_repartition(), self.name.clone())
+    }
+
+    /// What to call it in a sentence.
+    pub(super) fn label(&self) -> String {
+        let name = &self.name;
+        match &self.repartition {
+            Some(in_graph) if in_graph == name => format!("repartition topic '{name}'"),
+            _ => format!("topic '{name}'"),
+        }
+    }
+
+    /// Gives a repartition topic the name that it has on the log.
+    pub(super) fn resolve(&mut self, application_id: &str) {
+        if let Some(name) = &self.repartition {
+            self.name = repartition_topic(application_id, name);
+        }
+    }
+
+    /// The same topic, of which nothing is asked.
+    pub(super) fn bare(&self) -> Self {
+        Self { repartition: self.repartition.clone(), ..Self::new(&self.name) }
     }
 
     /// How many partitions it must have, where that matters.
@@ -163,6 +206,11 @@ impl From<String> for Topic {
 /// Name of a store's changelog.
 pub fn changelog_topic(application_id: &str, store: &str) -> String {
     format!("{application_id}-{store}-changelog")
+}
+
+/// Name of a repartition topic on the log.
+pub fn repartition_topic(application_id: &str, name: &str) -> String {
+    format!("{application_id}-{name}-repartition")
 }
 
 /// Name of the topic for input that a source's task cannot process.

@@ -131,7 +131,7 @@ impl Stages {
         let mut ends = Vec::new();
         let mut fed = Vec::new();
         for spec in topology.sub_topologies.iter() {
-            let count = spec.partition_count().map_err(Error::stop)?;
+            let count = spec.partition_count();
             let mut of_sub_topology = BTreeMap::new();
             for topic in spec.source_topics() {
                 for number in 0..count {

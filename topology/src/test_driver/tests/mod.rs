@@ -9,6 +9,7 @@ mod failed_records;
 mod holding;
 mod input_ports;
 mod partitions;
+mod repartition;
 mod several_inputs;
 mod stream_time;
 mod suspension;

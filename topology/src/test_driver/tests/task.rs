@@ -90,8 +90,6 @@ fn a_topic_or_a_partition_that_is_not_there_stops_with_the_name_of_the_sink() {
         let error = targets(&topology, &[7]).unwrap_err().to_string();
         assert!(error.contains(&format!("sink 'to-out' was to write to partition {partition} of 2")), "{error}");
     }
-    let unknown = error_of(sinking(|input| drop(input.sink("out").partitioned(|_, _| 0))).map(drop));
-    assert!(unknown.contains("chooses partitions of topic 'out'"), "{unknown}");
     let none = error_of(sinking(|input| drop(input.sink_choosing([""; 0], |_| 0))).map(drop));
     assert!(none.contains("no topic to choose from"), "{none}");
 }
