@@ -11,6 +11,7 @@
 //! rebalances  members that come and go while others process
 //! identity   topics that are not the ones they were
 //! pace       records that take long
+//! repartitions  records that move to the task of another key
 //! several_inputs  tasks that read several topics
 //! room       stores that are written more slowly than input comes
 //! stages     graphs of more than one stage; input that is not what it was
@@ -37,9 +38,12 @@ mod identity;
 #[path = "../../tests/joining/mod.rs"]
 mod joining;
 mod leaving;
+#[path = "../../tests/moving/mod.rs"]
+mod moving;
 mod pace;
 mod rebalances;
 mod refusals;
+mod repartitions;
 mod room;
 mod several_inputs;
 mod stages;

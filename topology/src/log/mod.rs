@@ -8,6 +8,7 @@
 //! All three pass one contract suite (`topology/tests/log_contract`). This module may use `error` and nothing
 //! else of the crate. Nothing here runs on an async runtime: calls block, on the thread that makes them.
 
+mod deletion;
 pub mod embedded;
 mod error;
 mod identity;
@@ -21,6 +22,7 @@ mod record;
 
 use std::time::Duration;
 
+pub use deletion::Deletion;
 pub use error::{Error, Kind};
 pub use identity::{TopicId, TopicIdentity};
 pub use limits::{RecordLimits, Refusal};
@@ -75,9 +77,17 @@ pub trait Log: Clone + Send + Sync + 'static {
     /// Deletes topics. One that does not exist is no error.
     fn delete_topics(&self, topics: &[String]) -> Result<()>;
 
-    /// Deletes the records below `before` (exclusive). The engine never does: it is here for operators, and for what
-    /// retention does unasked and a test cannot wait for.
+    /// Deletes the records below `before` (exclusive), and waits until that is to be seen. One below the first record there is
+    /// changes nothing; one beyond the end is an error.
     fn delete_records(&self, partition: &TopicPartition, before: Offset) -> Result<()>;
+
+    /// Begins to delete the records of each partition below its offset (exclusive), and does not wait for it where that takes time.
+    /// Where one partition fails the others are deleted; the outcome is its error then.
+    fn begin_delete_records(&self, before: &[(TopicPartition, Offset)]) -> Deletion {
+        let deleted: Vec<_> =
+            before.iter().map(|(partition, offset)| self.delete_records(partition, *offset)).collect();
+        Deletion::ended(deleted.into_iter().collect())
+    }
 
     /// First and end offset of a partition. The end is the high watermark with
     /// [`Isolation::ReadUncommitted`] and the last stable offset with [`Isolation::ReadCommitted`].

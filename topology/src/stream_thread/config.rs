@@ -57,6 +57,8 @@ pub struct Config {
     pub fingerprint: [u8; 32],
     /// Replicas of topics that are created; `None`: the cluster's default.
     pub replication_factor: Option<i32>,
+    /// How often records of repartition topics are deleted that were processed, ms.
+    pub repartition_purge_interval_ms: u32,
     /// Process what is there at the start, finish what is held, commit, stop.
     pub until_end: bool,
     /// What becomes of a panic of a task or a stream thread.
@@ -88,6 +90,7 @@ impl Config {
             queue_max_bytes: 8 << 20,
             fingerprint: [0; 32],
             replication_factor: None,
+            repartition_purge_interval_ms: 30_000,
             until_end: false,
             on_panic: OnPanic::Replace,
             standby_replicas: 0,

@@ -16,6 +16,7 @@
 //! panic        tasks that panic, and no others
 //! until_end    when a bounded run is done
 //! cleanup      what tasks left behind that run elsewhere
+//! purge        what was read of repartition topics
 //! awaiting     what others have to do first
 //! complaints   what does not go on, and when to say so
 //! losses       what was committed and did not come through whole
@@ -43,6 +44,7 @@ mod ownership;
 mod pace;
 mod panic;
 mod producers;
+mod purge;
 mod recovery;
 mod take_over;
 mod tasks;
@@ -68,6 +70,7 @@ use ownership::Ownership;
 use pace::Pace;
 use panic::Panics;
 use producers::Producers;
+use purge::Purge;
 use recovery::Backoff;
 use tasks::{Tasks, close_stores};
 
@@ -96,6 +99,7 @@ pub(crate) struct StreamThread<L: Log> {
     backoff: Backoff,
     panics: Panics,
     complaints: Complaints,
+    purge: Purge,
     losses: Unsaid,
 }
 
@@ -124,6 +128,7 @@ impl<L: Log> StreamThread<L> {
             backoff: Backoff::default(),
             panics: Panics::default(),
             complaints: Complaints::default(),
+            purge: Purge::new(&parts.topology, config.repartition_purge_interval_ms, now_ms),
             losses: Unsaid::default(),
             environment: Environment::new(config, parts),
         })
@@ -148,7 +153,11 @@ impl<L: Log> StreamThread<L> {
         self.advance_take_overs()?;
         self.advance_clocks()?;
         let committed = self.maybe_commit()?;
+<<<<<<< HEAD
         let Self { environment, consumer, tasks, intake, complaints, losses, .. } = self;
+=======
+        let Self { environment, consumer, tasks, complaints, losses, purge, .. } = self;
+>>>>>>> 52e283f (What was read of repartition topics is deleted, and the plan is decided and documented)
         let now_ms = environment.monotonic_ms();
         if intake.must_measure(now_ms) {
             input::measure_lag(consumer, tasks);
@@ -156,6 +165,7 @@ impl<L: Log> StreamThread<L> {
         environment.clean_up(tasks, now_ms);
         losses.say(complaints, false, now_ms);
         input::direct_consumer(environment, consumer, tasks)?;
+        purge.look(environment, tasks, now_ms);
         Ok(Turn { record_count, committed })
     }
 
@@ -190,7 +200,9 @@ impl<L: Log> StreamThread<L> {
             tracing::warn!(%error, "the last commit failed; its work will be done again");
         }
         self.losses.say(&mut self.complaints, true, self.environment.monotonic_ms());
+        let deletion = self.purge.begin_last(&self.environment, &self.tasks);
         self.abandon();
+        purge::finish(deletion);
         match committed {
             Err(error) if error.class() == Class::Stop => Err(error),
             _ => Ok(()),

@@ -87,6 +87,7 @@ impl<L: Log> Log for FaultLog<L> {
     }
 
     fn delete_records(&self, partition: &TopicPartition, before: Offset) -> Result<()> {
+        self.script.check(Call::DeleteRecords)?;
         self.inner.delete_records(partition, before)
     }
 

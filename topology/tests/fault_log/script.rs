@@ -39,6 +39,7 @@ pub(crate) enum Call {
     Subscribe,
     Watermarks,
     Committed,
+    DeleteRecords,
 }
 
 /// The faults to come. Clones share them.

@@ -7,11 +7,11 @@ use topology::log::{Consumer, ConsumerOptions, Event, Isolation, Kind, Log, OutO
 
 use crate::harness::*;
 
-fn numbers(range: std::ops::Range<usize>) -> Vec<String> {
+pub(crate) fn numbers(range: std::ops::Range<usize>) -> Vec<String> {
     range.map(|number| number.to_string()).collect()
 }
 
-fn commit_numbers<L: Log>(log: &L, topic: &str, range: std::ops::Range<usize>) {
+pub(crate) fn commit_numbers<L: Log>(log: &L, topic: &str, range: std::ops::Range<usize>) {
     let texts = numbers(range);
     commit(&mut producer(log), topic, 0, &texts.iter().map(String::as_str).collect::<Vec<_>>());
 }
@@ -189,24 +189,4 @@ pub(crate) fn seeking_back_reads_again_and_seeking_on_skips<L: Log>(log: &L) {
     reader.consumer.seek(&partition, 8).unwrap();
     reader.until_records(2).in_silence();
     assert_eq!(reader.values(), numbers(8..10));
-}
-
-pub(crate) fn deleted_records_are_gone_and_the_low_watermark_says_so<L: Log>(log: &L) {
-    let topic = topic(log, 1);
-    let partition = TopicPartition::new(&*topic, 0);
-    commit_numbers(log, &topic, 0..10);
-    let high = decided(log, &topic, 0);
-    log.delete_records(&partition, 4).unwrap();
-    let watermarks = log.watermarks(&partition, Isolation::ReadCommitted).unwrap();
-    assert_eq!((watermarks.low, watermarks.high), (4, high));
-    let mut reader = reader(log, &topic, &[0]);
-    reader.until_records(6).in_silence();
-    assert_eq!(reader.values(), numbers(4..10));
-
-    log.delete_records(&partition, high).unwrap();
-    let watermarks = log.watermarks(&partition, Isolation::ReadCommitted).unwrap();
-    assert_eq!((watermarks.low, watermarks.high), (high, high));
-    commit_numbers(log, &topic, 10..12);
-    reader.until_records(8).in_silence();
-    assert_eq!(reader.values(), numbers(4..12));
 }

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop where it stands")]
 
 mod consuming;
+mod deleting;
 mod end_of_partition;
 mod group_offsets;
 mod groups;
@@ -30,11 +31,17 @@ macro_rules! contract {
                     a_position_beyond_the_end_starts_at_the_beginning
                     a_position_outside_the_log_is_an_error_where_that_is_asked_for
                     an_assignment_replaces_the_one_before
-                    deleted_records_are_gone_and_the_low_watermark_says_so
                     pausing_and_resuming_loses_nothing
                     records_deleted_before_they_were_read_are_an_error_where_that_is_asked_for
                     reading_starts_at_the_given_offset
                     seeking_back_reads_again_and_seeking_on_skips
+                ]
+                deleting: [
+                    a_deletion_beyond_the_end_is_an_error_and_the_others_come_to_pass
+                    a_deletion_that_is_begun_comes_to_pass_in_all_its_partitions
+                    a_deletion_that_nobody_asks_about_comes_to_pass
+                    a_reader_that_is_behind_none_of_what_is_deleted_notices_nothing
+                    deleted_records_are_gone_and_the_low_watermark_says_so
                 ]
                 end_of_partition: [
                     the_end_is_behind_aborted_records

@@ -35,7 +35,7 @@ pub use self::consumer::KafkaConsumer;
 pub use self::options::Options;
 pub use self::producer::KafkaProducer;
 use super::{
-    Awaited, Committed, ConsumerOptions, IdempotentOptions, Isolation, Log, Offset, ProducerOptions, Result,
+    Awaited, Committed, ConsumerOptions, Deletion, IdempotentOptions, Isolation, Log, Offset, ProducerOptions, Result,
     TopicDescription, TopicIdentity, TopicPartition, TopicSpec, Watermarks,
 };
 
@@ -105,6 +105,10 @@ impl Log for KafkaLog {
 
     fn delete_records(&self, partition: &TopicPartition, before: Offset) -> Result<()> {
         self.admin.delete_records(partition, before)
+    }
+
+    fn begin_delete_records(&self, before: &[(TopicPartition, Offset)]) -> Deletion {
+        Admin::begin_delete_records(&self.admin, before)
     }
 
     fn watermarks(&self, partition: &TopicPartition, isolation: Isolation) -> Result<Watermarks> {

@@ -3,6 +3,7 @@
 //!
 //! Helpers ask through consumer clients where they can: a producer's question about a topic could create it.
 
+mod deleting;
 mod groups;
 mod identity;
 mod obstacles;

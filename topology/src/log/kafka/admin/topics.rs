@@ -13,7 +13,7 @@ use super::super::classify;
 use super::super::deadline::Deadline;
 use super::super::native;
 use super::{Admin, PAUSE, is_a_name, lock, pump};
-use crate::log::{Error, Isolation, Kind, Offset, Result, TopicDescription, TopicPartition, TopicSpec, Watermarks};
+use crate::log::{Error, Isolation, Kind, Result, TopicDescription, TopicPartition, TopicSpec, Watermarks};
 
 impl Admin {
     pub(in super::super) fn describe_topic(&self, topic: &str) -> Result<Option<TopicDescription>> {
@@ -132,36 +132,7 @@ impl Admin {
         Ok(())
     }
 
-    pub(in super::super) fn delete_records(&self, partition: &TopicPartition, before: Offset) -> Result<()> {
-        let doing = || format!("cannot delete records of {partition} below {before}");
-        let deadline = Deadline::after(self.timeout());
-        self.must_exist(partition, deadline)?;
-        let mut list = TopicPartitionList::with_capacity(1);
-        list.add_partition_offset(&partition.topic, partition.partition, rdkafka::Offset::Offset(before))
-            .map_err(|error| classify::error(&doing(), &error))?;
-        let result = block_on(self.client()?.delete_records(&list, &self.request(deadline)))
-            .map_err(|error| self.failed_with(&doing(), &error))?;
-        match native::entries(&result).into_iter().find_map(|entry| entry.error) {
-            None => self.until_begins(deadline, partition, before),
-            Some(code) if code == Code::OffsetOutOfRange as i32 => {
-                Err(Error::new(Kind::Fatal, format!("{}: the partition ends before", doing())))
-            }
-            Some(code) => Err(self.failed(&doing(), code)),
-        }
-    }
-
-    /// Waits until a partition is seen to begin there, or later.
-    fn until_begins(&self, deadline: Deadline, partition: &TopicPartition, first: Offset) -> Result<()> {
-        while self.watermarks(partition, Isolation::ReadUncommitted)?.low < first {
-            if deadline.is_over() {
-                return Err(Error::new(Kind::Retry, format!("{partition} has yet to begin at {first}")));
-            }
-            thread::sleep(PAUSE);
-        }
-        Ok(())
-    }
-
-    fn must_exist(&self, partition: &TopicPartition, deadline: Deadline) -> Result<()> {
+    pub(super) fn must_exist(&self, partition: &TopicPartition, deadline: Deadline) -> Result<()> {
         match self.settled_identity(&partition.topic, deadline)? {
             Some(found) if (0..found.partition_count).contains(&partition.partition) => Ok(()),
             _ => Err(Error::new(Kind::NoSuchTopic, format!("there is no partition {partition}"))),

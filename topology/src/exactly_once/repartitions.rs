@@ -1,0 +1,145 @@
+//! Records that move to the task of another key, over a repartition topic from which goes what was read.
+
+use std::path::Path;
+
+use topology::client::{Client, Config};
+use topology::log::memory::MemoryLog;
+use topology::log::{Kind, Log, TopicSpec};
+
+use super::counting::{assert_exact, read, spec};
+use super::fault_log::{Call, Fault, FaultLog, Script};
+use super::moving::{PARTITIONS, assert_kept, create, moved, produce, topology};
+use super::{config, memory_log, run_until_end, topics, until, wait};
+
+/// Deletes what was read at once.
+fn purging(directory: Option<&Path>) -> Config {
+    Config { repartition_purge_interval_ms: 0, ..config(directory) }
+}
+
+fn filled(count: usize) -> MemoryLog {
+    let log = memory_log();
+    create(&log, &topics());
+    produce(&log, &topics(), count);
+    log
+}
+
+#[test]
+fn records_of_a_word_are_counted_by_one_task_whatever_partitions_they_came_from() {
+    for partitions in [None, Some(3), Some(1)] {
+        let log = filled(200);
+        run_until_end(&topology(&topics(), partitions), log.clone(), config(None)).unwrap();
+        assert_exact(&log, &topics(), 200);
+        let count = log.describe_topic("app-counts-changelog").unwrap().unwrap().partition_count;
+        assert_eq!(count, partitions.unwrap_or(PARTITIONS));
+        assert_eq!(moved(&log, &topics()).len(), count as usize);
+    }
+}
+
+#[test]
+fn a_run_that_dies_between_the_two_stages_is_gone_on_with_and_nothing_is_counted_twice() {
+    for after in 0..12 {
+        for stays in [true, false] {
+            let (log, directory) = (filled(120), tempfile::tempdir().unwrap());
+            let topology = topology(&topics(), Some(3));
+            let script = Script::default().refuse(Call::SendOffsets, after, Kind::Fatal);
+            let died = run_until_end(&topology, FaultLog::new(log.clone(), &script), purging(Some(directory.path())));
+            assert_eq!(died.is_err(), script.refused_count() > 0);
+            assert_kept(&log, &topics());
+            let other = tempfile::tempdir().unwrap();
+            let directory = if stays { directory.path() } else { other.path() };
+            run_until_end(&topology, log.clone(), purging(Some(directory))).unwrap();
+            assert_exact(&log, &topics(), 120);
+            assert_kept(&log, &topics());
+        }
+    }
+}
+
+#[test]
+fn commits_that_fail_in_any_way_neither_lose_nor_double_what_moves() {
+    for fault in [Fault::Abort, Fault::LostUnknown, Fault::CommittedUnknown] {
+        for at in 0..8 {
+            let log = filled(100);
+            let script = Script::commits((0..at).map(|_| Fault::None).chain([fault, Fault::None, fault]));
+            let faulty = FaultLog::new(log.clone(), &script);
+            run_until_end(&topology(&topics(), Some(3)), faulty, purging(None)).unwrap();
+            assert_exact(&log, &topics(), 100);
+            assert_kept(&log, &topics());
+        }
+    }
+}
+
+#[test]
+fn what_was_read_is_deleted_at_the_latest_when_a_run_ends() {
+    let log = filled(100);
+    let topology = topology(&topics(), Some(3));
+    for round in 1..=3 {
+        run_until_end(&topology, log.clone(), config(None)).unwrap();
+        assert_exact(&log, &topics(), 100 * round);
+        let moved = moved(&log, &topics());
+        assert!(moved.iter().all(|moved| moved.low == moved.committed.unwrap_or(0)), "{moved:?}");
+        produce(&log, &topics(), 100);
+    }
+}
+
+#[test]
+fn what_cannot_be_deleted_stops_nobody_and_is_deleted_later() {
+    let log = filled(100);
+    let script = (0..3).fold(Script::default(), |script, _| script.refuse(Call::DeleteRecords, 0, Kind::Retry));
+    let faulty = FaultLog::new(log.clone(), &script);
+    run_until_end(&topology(&topics(), Some(3)), faulty.clone(), purging(None)).unwrap();
+    assert_exact(&log, &topics(), 100);
+    assert!(script.refused_count() > 0);
+    run_until_end(&topology(&topics(), Some(3)), faulty, purging(None)).unwrap();
+    assert!(moved(&log, &topics()).iter().all(|moved| moved.low == moved.committed.unwrap_or(0)));
+}
+
+#[test]
+fn instances_that_come_and_go_share_both_stages() {
+    let log = filled(100);
+    let (topology, none) = (topology(&topics(), Some(3)), purging(None));
+    let start = || Client::start_blocking(&topology, log.clone(), none.clone()).unwrap();
+    let counted = |count| until("it is counted", || read(&log, &topics().output).len() >= count);
+    let mut first = start();
+    counted(100);
+    let mut second = start();
+    for round in 1..=10 {
+        produce(&log, &topics(), 50);
+        if round == 5 {
+            first.stop();
+            wait(&mut first).unwrap();
+            first = start();
+        }
+    }
+    counted(600);
+    for client in [&mut first, &mut second] {
+        client.stop();
+        wait(client).unwrap();
+    }
+    assert_exact(&log, &topics(), 600);
+    assert_kept(&log, &topics());
+}
+
+#[test]
+fn input_that_a_broker_shows_late_has_the_partitions_that_it_has() {
+    for answers in [1, 3] {
+        let log = filled(40);
+        let script = Script::default();
+        script.hide(&topics().input, answers);
+        run_until_end(&topology(&topics(), None), FaultLog::new(log.clone(), &script), config(None)).unwrap();
+        assert_exact(&log, &topics(), 40);
+        assert_eq!(moved(&log, &topics()).len(), PARTITIONS as usize, "planned anew when it was seen");
+    }
+}
+
+#[test]
+fn a_repartition_topic_that_is_there_with_other_partitions_is_refused_before_anything_is_made() {
+    let log = filled(10);
+    let other = TopicSpec { partition_count: 2, ..spec("app-by-word-repartition") };
+    log.create_topics(&[other]).unwrap();
+    let run = |partitions| run_until_end(&topology(&topics(), partitions), log.clone(), config(None));
+    let error = run(Some(3)).unwrap_err().to_string();
+    assert!(error.contains("topic 'app-by-word-repartition' has 2 partitions, 3 needed: ask for 2"), "{error}");
+    assert!(log.describe_topic("app-counts-changelog").unwrap().is_none());
+    run(None).unwrap();
+    assert_exact(&log, &topics(), 10);
+}
