@@ -4,8 +4,9 @@
 //! ```text
 //!   Plan::look ──> what there is (a dry run shows it) ──> Plan::carry_out:  no members?  offsets  stores  topics
 //! ```
-//! The topics are changelogs and repartition topics. In this order a reset that dies half-way is one that the next start refuses: without offsets, state has no input position that
-//! vouches for it, whether it lies in stores or in changelogs. Carried out again, it goes on where it was.
+//! The topics are changelogs and repartition topics. In this order a reset that dies half-way is one that the next
+//! start refuses: without offsets, state has no input position that vouches for it, whether it lies in stores or in
+//! changelogs. Carried out again, it goes on where it was.
 //!
 //! Topics of sources, sinks and dead letters stay. May use all the crate but `test_driver`.
 
@@ -54,7 +55,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Looks what there is: changelogs and repartition topics, offsets of the group and, where a state directory is given, stores in it. Changes nothing.
+    /// Looks what there is: changelogs and repartition topics, offsets of the group and, where a state directory is
+    /// given, stores in it. Changes nothing.
     pub fn look<L: Log>(
         topology: &Topology,
         log: &L,

@@ -1,5 +1,5 @@
-//! Records that move to the task of another key, on a real broker: four partitions of input, three of the repartition topic, a
-//! count; commits fail, and the broker deletes what was read.
+//! Records that move to the task of another key, on a real broker: four partitions of input, three of the repartition
+//! topic, a count; commits fail, and the broker deletes what was read.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 // Tests measure real time: what they wait for happens on another thread.
 #![allow(clippy::disallowed_methods)]

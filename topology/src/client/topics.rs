@@ -32,18 +32,18 @@ pub fn internal_topics(topology: &Topology, application_id: &str) -> Vec<String>
 }
 
 /// What is known when all topics are there.
-pub(super) struct Prepared {
+pub(crate) struct Prepared {
     /// The graph, each topic of which says how many partitions it has.
-    pub(super) topology: Topology,
+    pub(crate) topology: Topology,
     /// What those take that are written.
-    pub(super) limits: Limits,
+    pub(crate) limits: Limits,
     /// The topics, as they are now.
-    pub(super) known: Known,
+    pub(crate) known: Known,
 }
 
-/// The graph under the names of this application, with the topics that its patterns match now. An error where one matches none: it
-/// is looked for several times, as a broker that is behind does not know it yet.
-pub(super) fn resolve<L: Log>(
+/// The graph under the names of this application, with the topics that its patterns match now. An error where one
+/// matches none: it is looked for several times, as a broker that is behind does not know it yet.
+pub(crate) fn resolve<L: Log>(
     topology: &Topology,
     log: &L,
     application_id: &str,
@@ -68,8 +68,9 @@ pub(crate) fn resolve_as_far_as_there<L: Log>(topology: &Topology, log: &L, appl
     topology.resolve(application_id, &names)
 }
 
-/// Plans, checks and creates all topics of a resolved graph. Fails soon where `stop` says that nobody waits for it any more.
-pub(super) fn prepare<L: Log>(
+/// Plans, checks and creates all topics of a resolved graph. Fails soon where `stop` says that nobody waits for it any
+/// more.
+pub(crate) fn prepare<L: Log>(
     topology: &Topology,
     log: &L,
     config: &Config,
@@ -116,8 +117,8 @@ fn prepared(plan: Plan, found: &Found) -> Prepared {
     Prepared { limits: limits(&plan.topology, found), known, topology: plan.topology }
 }
 
-/// What the log says of these topics. One that must be there is asked for several times; where it is not to be seen, others are not
-/// waited for.
+/// What the log says of these topics. One that must be there is asked for several times; where it is not to be seen,
+/// others are not waited for.
 fn look_at_all<L: Log>(topics: &[Topic], log: &L, stop: &dyn Fn() -> bool) -> Result<Found> {
     let mut found = Found::new();
     let mut is_patient = true;

@@ -91,10 +91,11 @@ impl Builder {
         self.handlers.borrow_mut().production = Some(Arc::new(handler));
     }
 
-    /// Checks the graph. The error names every mistake, one a line. What depends on the topics that are there is checked when a run
-    /// starts.
+    /// Checks the graph. The error names every mistake, one a line. What depends on the topics that are there is
+    /// checked when a run starts.
     ///
-    /// Sub-topologies are put in the order in which records pass through them, as far as they do not feed each other in a circle.
+    /// Sub-topologies are put in the order in which records pass through them, as far as they do not feed each other in
+    /// a circle.
     pub fn build(self) -> Result<Topology> {
         let mut drawn = self.drawing.take();
         for sub_topology in &mut drawn.sub_topologies {
@@ -120,8 +121,8 @@ impl SubTopology {
     /// Gives the sub-topology a producer of its own under this transactional id. Whoever takes the task over fences the
     /// predecessor, wherever it runs and whatever its application id.
     ///
-    /// So there is one task, and the topics that it reads must have one partition each: what lies in several is brought into one
-    /// by a [`Repartition`] topic.
+    /// So there is one task, and the topics that it reads must have one partition each: what lies in several is brought
+    /// into one by a [`Repartition`] topic.
     pub fn single_writer(&self, transactional_id: impl Into<String>) {
         self.drawing.change(self.index, |spec| spec.single_writer = Some(transactional_id.into()));
     }
@@ -175,8 +176,8 @@ impl SubTopology {
         self.draw_source(topics.into(), Some(Arc::new(time)))
     }
 
-    /// Reads a repartition topic, which this or another sub-topology writes ([`Stream::repartition`]). All else is as with
-    /// [`SubTopology::source`], to which it is a topic as others.
+    /// Reads a repartition topic, which this or another sub-topology writes ([`Stream::repartition`]). All else is as
+    /// with [`SubTopology::source`], to which it is a topic as others.
     pub fn source_of<K: Codec + ?Sized, V: Codec + ?Sized>(&self, topic: &Repartition<K, V>) -> Stream<K, V> {
         self.drawing.use_repartition(topic);
         self.draw_source(topic.topic().into(), None)

@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 
 use super::{Kind, SubTopologySpec, Topic};
 
-/// Puts each sub-topology behind those that write what it reads. Those that nothing ties, and those that feed each other in a circle,
-/// stay in the order in which they were drawn.
+/// Puts each sub-topology behind those that write what it reads. Those that nothing ties, and those that feed each
+/// other in a circle, stay in the order in which they were drawn.
 pub(super) fn sorted(sub_topologies: Vec<SubTopologySpec>) -> Vec<SubTopologySpec> {
     let reached = reached(&sub_topologies);
     let mut remaining: Vec<(usize, SubTopologySpec)> = sub_topologies.into_iter().enumerate().collect();
     let mut sorted = Vec::with_capacity(remaining.len());
     while !remaining.is_empty() {
-        // One that nothing before it is missing from, but what it feeds itself: among those that remain there always is one.
+        // One that nothing before it is missing from, but what it feeds itself: among those that remain there always is
+        // one.
         let is_next = |to: usize| remaining.iter().all(|(from, _)| !reached[*from][to] || reached[to][*from]);
         let place = remaining.iter().position(|(index, _)| is_next(*index)).unwrap_or(0);
         sorted.push(remaining.remove(place).1);

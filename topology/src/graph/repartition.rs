@@ -5,8 +5,8 @@ use std::marker::PhantomData;
 use super::Topic;
 use super::store::next_id;
 
-/// A topic of the application's own between two sub-topologies: one writes it, the other reads it. There all records of a key are
-/// in one partition, and so come to one task, whatever partitions they were read from.
+/// A topic of the application's own between two sub-topologies: one writes it, the other reads it. There all records of
+/// a key are in one partition, and so come to one task, whatever partitions they were read from.
 ///
 /// Its name is mandatory, its types are its codecs. On the log it is called `<application id>-<name>-repartition`
 /// ([`repartition_topic`](super::repartition_topic)). It is made when a run starts. Its records are kept until the
@@ -42,30 +42,32 @@ pub struct Repartition<K: ?Sized, V: ?Sized> {
     types: PhantomData<fn(&K, &V)>,
 }
 
-/// Settings of repartition topics, unless the application has others: small files, so that what was purged leaves the disk soon.
-const SEGMENT_BYTES: (&str, &str) = ("segment.bytes", "52428800");
-/// Nothing but a purge takes records out, and event times stay what they are.
-const MANDATORY: [(&str, &str); 3] =
-    [("cleanup.policy", "delete"), ("retention.ms", "-1"), ("message.timestamp.type", "CreateTime")];
+/// Nothing but a purge takes records out.
+const MANDATORY: [(&str, &str); 2] = [("cleanup.policy", "delete"), ("retention.ms", "-1")];
+/// Unless the application has other wishes: records keep their event times, and files are small, so that what was purged leaves
+/// the disk soon.
+const DEFAULTS: [(&str, &str); 2] = [("message.timestamp.type", "CreateTime"), ("segment.bytes", "52428800")];
 
 impl<K: ?Sized, V: ?Sized> Repartition<K, V> {
-    /// With as many partitions as the largest of the topics that the sub-topologies read which write it, or as those that are read
-    /// beside it; one, where a single writer reads it. A topic that is there already keeps those that it has.
+    /// With as many partitions as the largest of the topics that the sub-topologies read which write it, or as those
+    /// that are read beside it; one, where a single writer reads it. A topic that is there already keeps those that it
+    /// has.
     pub fn new(name: impl Into<String>) -> Self {
         let topic = Topic::repartition(name.into());
         let topic = MANDATORY.into_iter().fold(topic, |topic, (name, value)| topic.config(name, value));
         Self { id: next_id(), topic, types: PhantomData }
     }
 
-    /// With so many partitions: as many tasks read it. It cannot be changed while the topic is there, for the records of a key, and
-    /// what is kept of it, would be in two partitions.
+    /// With so many partitions: as many tasks read it. It cannot be changed while the topic is there, for the records
+    /// of a key, and what is kept of it, would be in two partitions.
     #[must_use]
     pub fn partitions(self, count: i32) -> Self {
         Self { id: next_id(), topic: self.topic.partitions(count), ..self }
     }
 
-    /// With a topic setting under Kafka's name, such as `max.message.bytes`, for when it is made. Another cleanup policy, retention
-    /// time or timestamp type than its own are a mistake that [`Builder::build`](super::Builder::build) reports.
+    /// With a topic setting under Kafka's name, such as `max.message.bytes`, for when it is made. Another cleanup policy or
+    /// retention time than its own is a mistake that [`Builder::build`](super::Builder::build) reports. With
+    /// `message.timestamp.type=LogAppendTime` it takes records of any time, and they get the log's.
     #[must_use]
     pub fn config(self, name: &str, value: impl Into<String>) -> Self {
         Self { id: next_id(), topic: self.topic.config(name, value), ..self }
@@ -77,9 +79,11 @@ impl<K: ?Sized, V: ?Sized> Repartition<K, V> {
     }
 
     pub(super) fn topic(&self) -> Topic {
-        let (name, value) = SEGMENT_BYTES;
-        let topic = self.topic.clone();
-        if topic.setting(name).is_some() { topic } else { topic.config(name, value) }
+        let add = |topic: Topic, (name, value): (&str, &str)| match topic.setting(name) {
+            None => topic.config(name, value),
+            Some(_) => topic,
+        };
+        DEFAULTS.into_iter().fold(self.topic.clone(), add)
     }
 }
 

@@ -40,8 +40,8 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized, R: Route<K, V> + Clone> Sink<K, V, R>
         self
     }
 
-    /// Puts each record into the partition that the function says, of as many as the topic has. Without it a record goes where
-    /// Java's clients would put its key.
+    /// Puts each record into the partition that the function says, of as many as the topic has. Without it a record
+    /// goes where Java's clients would put its key.
     ///
     /// ```
     /// # use topology::graph::{Builder, Topic};

@@ -239,9 +239,9 @@ impl<K: Data + ?Sized, V: Data + ?Sized> Stream<K, V> {
         Sink::draw(self.drawing.clone(), self.sub_topology, self.parents.clone(), &name, vec![topic], Only)
     }
 
-    /// Writes the stream to a repartition topic, on which each record comes to the task of its key: a sub-topology reads it with
-    /// [`SubTopology::source_of`](super::SubTopology::source_of). A record without a key comes to any. The node is called
-    /// `to-<name>`.
+    /// Writes the stream to a repartition topic, on which each record comes to the task of its key: a sub-topology
+    /// reads it with [`SubTopology::source_of`](super::SubTopology::source_of). A record without a key comes to any.
+    /// The node is called `to-<name>`.
     pub fn repartition(&self, topic: &Repartition<K, V>) -> Sink<K, V, Only>
     where
         K: Codec,

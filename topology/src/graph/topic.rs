@@ -53,7 +53,8 @@ impl Topic {
         self
     }
 
-    /// Its name. That of a repartition topic is the one that the graph gives it; on the log it is [`repartition_topic`].
+    /// Its name. That of a repartition topic is the one that the graph gives it; on the log it is
+    /// [`repartition_topic`].
     pub fn name(&self) -> &str {
         &self.name
     }

@@ -8,8 +8,8 @@ use futures::FutureExt;
 
 use super::Result;
 
-/// A deletion that was begun ([`Log::begin_delete_records`](super::Log::begin_delete_records)). To drop it is to ask no more: the
-/// records are deleted all the same.
+/// A deletion that was begun ([`Log::begin_delete_records`](super::Log::begin_delete_records)). To drop it is to ask no
+/// more: the records are deleted all the same.
 pub struct Deletion(Option<UnderWay>);
 
 type UnderWay = Pin<Box<dyn Future<Output = Result<()>> + Send>>;

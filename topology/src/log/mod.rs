@@ -77,12 +77,12 @@ pub trait Log: Clone + Send + Sync + 'static {
     /// Deletes topics. One that does not exist is no error.
     fn delete_topics(&self, topics: &[String]) -> Result<()>;
 
-    /// Deletes the records below `before` (exclusive), and waits until that is to be seen. One below the first record there is
-    /// changes nothing; one beyond the end is an error.
+    /// Deletes the records below `before` (exclusive), and waits until that is to be seen. One below the first record
+    /// there is changes nothing; one beyond the end is an error.
     fn delete_records(&self, partition: &TopicPartition, before: Offset) -> Result<()>;
 
-    /// Begins to delete the records of each partition below its offset (exclusive), and does not wait for it where that takes time.
-    /// Where one partition fails the others are deleted; the outcome is its error then.
+    /// Begins to delete the records of each partition below its offset (exclusive), and does not wait for it where that
+    /// takes time. Where one partition fails the others are deleted; the outcome is its error then.
     fn begin_delete_records(&self, before: &[(TopicPartition, Offset)]) -> Deletion {
         let deleted: Vec<_> =
             before.iter().map(|(partition, offset)| self.delete_records(partition, *offset)).collect();

@@ -4,9 +4,10 @@
 //!   |······ deleted ······|······ to be deleted ······|······ still to be read ······|
 //!                         asked for last              committed                      end
 //! ```
-//! What lies below an offset that the group has committed is needed by nobody: no member begins before it again. Which offsets these
-//! are this thread knows of the tasks that it has, from its own commits and from their take-over. Where another thread has a task
-//! by now, it has committed further on. A processor that begins before its committed offset is waited for.
+//! What lies below an offset that the group has committed is needed by nobody: no member begins before it again. Which
+//! offsets these are this thread knows of the tasks that it has, from its own commits and from their take-over. Where
+//! another thread has a task by now, it has committed further on. A processor that begins before its committed offset
+//! is waited for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -48,8 +49,8 @@ impl Purge {
         now_ms >= self.next_ms
     }
 
-    /// What is to be deleted now: of each partition what lies below its offset. Given those that were committed, of all inputs of
-    /// this thread.
+    /// What is to be deleted now: of each partition what lies below its offset. Given those that were committed, of all
+    /// inputs of this thread.
     fn due<'a>(
         &mut self,
         committed: impl Iterator<Item = (&'a TopicPartition, Offset)>,

@@ -1,5 +1,5 @@
-//! The topology that moves records to the task of another key and counts them there, its input, of several partitions, and how
-//! far its repartition topic is. Uses the crate's public side alone.
+//! The topology that moves records to the task of another key and counts them there, its input, of several partitions,
+//! and how far its repartition topic is. Uses the crate's public side alone.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use topology::graph::{Builder, Repartition, Store, Topic, Topology, repartition_topic};
@@ -13,7 +13,8 @@ pub(crate) const PARTITIONS: i32 = 4;
 /// The name of the repartition topic in the graph.
 const BY_WORD: &str = "by-word";
 
-/// Counts the words that the input's values are. Without a number the repartition topic has as many partitions as the input.
+/// Counts the words that the input's values are. Without a number the repartition topic has as many partitions as the
+/// input.
 pub(crate) fn topology(topics: &Topics, partitions: Option<i32>) -> Topology {
     let builder = Builder::new();
     let by_word = Repartition::<[u8], ()>::new(BY_WORD);

@@ -1,14 +1,14 @@
-//! The plan of a run's topics: which there must be, how many partitions each has, and which are to be made. Pure: from a resolved
-//! graph and what the log says of its topics, before anything is made.
+//! The plan of a run's topics: which there must be, how many partitions each has, and which are to be made. Pure: from
+//! a resolved graph and what the log says of its topics, before anything is made.
 //!
 //! ```text
 //! counts   how many partitions each topic has
 //! topics   all topics of a graph, and what is asked of each
 //! lines    a plan in words
 //! ```
-//! Topics are made in stages, and a plan is made anew after each with what the log says then: somebody else may have made a topic
-//! meanwhile, and one may have been there all the time, unknown to a broker that was behind. So what follows from the number of
-//! partitions of another is not made before that one is seen.
+//! Topics are made in stages, and a plan is made anew after each with what the log says then: somebody else may have
+//! made a topic meanwhile, and one may have been there all the time, unknown to a broker that was behind. So what
+//! follows from the number of partitions of another is not made before that one is seen.
 //!
 //! ```text
 //!   topics that the graph names ──> repartition topics ──> changelogs, dead letters
@@ -51,8 +51,8 @@ pub(crate) struct Planned {
 }
 
 impl Plan {
-    /// The plan for a graph whose names are those of the application, with what is there. The error says what does not fit, and what
-    /// to do.
+    /// The plan for a graph whose names are those of the application, with what is there. The error says what does not
+    /// fit, and what to do.
     pub(crate) fn new(topology: &Topology, application_id: &str, found: &Found) -> Result<Self> {
         let missing = needed(topology, application_id)?.into_iter();
         let missing = missing.filter(|topic| !topic.may_create() && !found.contains_key(topic.name()));

@@ -61,14 +61,14 @@ pub(super) fn of(topology: &Topology, application_id: &str) -> Result<Vec<(Topic
     Ok(topics)
 }
 
-/// A topic whose records get the log's time. With their own, they would be refused wherever clocks differ by more than the topic
-/// takes: an hour ahead, by default.
+/// A topic whose records get the log's time. With their own, they would be refused wherever clocks differ by more than
+/// the topic takes: an hour ahead, by default.
 fn appended(topic: Topic) -> Topic {
     topic.config("message.timestamp.type", "LogAppendTime")
 }
 
-/// Adds a topic. One that is there already, as where one stage writes what the next one reads, must be what both ask for:
-/// Kafka refuses to create one topic twice.
+/// Adds a topic. One that is there already, as where one stage writes what the next one reads, must be what both ask
+/// for: Kafka refuses to create one topic twice.
 fn add(topics: &mut Vec<(Topic, Purpose)>, topic: Topic, purpose: Purpose) -> Result<()> {
     let Some((there, known)) = topics.iter_mut().find(|(there, _)| there.name() == topic.name()) else {
         topics.push((topic, purpose));
