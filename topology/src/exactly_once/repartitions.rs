@@ -5,6 +5,7 @@ use std::path::Path;
 use topology::client::{Client, Config};
 use topology::log::memory::MemoryLog;
 use topology::log::{Kind, Log, TopicSpec};
+use topology::reset::Plan;
 
 use super::counting::{assert_exact, read, spec};
 use super::fault_log::{Call, Fault, FaultLog, Script};
@@ -142,4 +143,21 @@ fn a_repartition_topic_that_is_there_with_other_partitions_is_refused_before_any
     assert!(log.describe_topic("app-counts-changelog").unwrap().is_none());
     run(None).unwrap();
     assert_exact(&log, &topics(), 10);
+}
+
+#[test]
+fn a_reset_takes_repartition_topics_away_and_the_next_run_begins_anew() {
+    let (log, directory) = (filled(70), tempfile::tempdir().unwrap());
+    let topology = topology(&topics(), Some(3));
+    // It dies with records that were moved and not counted.
+    let script = Script::default().refuse(Call::SendOffsets, 2, Kind::Fatal);
+    run_until_end(&topology, FaultLog::new(log.clone(), &script), config(Some(directory.path()))).unwrap_err();
+    let counted = read(&log, &topics().output).len();
+    let plan = Plan::look(&topology, &log, "app", Some(directory.path())).unwrap();
+    assert_eq!(plan.topics(), ["app-counts-changelog", "app-by-word-repartition"]);
+    plan.carry_out(&log).unwrap();
+    assert!(moved(&log, &topics()).is_empty());
+    run_until_end(&topology, log.clone(), config(Some(directory.path()))).unwrap();
+    let outputs = read(&log, &topics().output);
+    assert_eq!(outputs.len() - counted, 70, "what was left of the first run is not counted");
 }

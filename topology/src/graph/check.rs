@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::store::is_plain_name;
 
 use super::topic::DEAD_LETTERS;
-use super::{Kind, SubTopologySpec, Topic, order, plan};
+use super::{Kind, SubTopologySpec, order, plan};
 
 /// The longest name of a sub-topology, which is a part of paths.
 const SUB_TOPOLOGY_BYTES_MAX: usize = 100;
@@ -146,7 +146,7 @@ fn check_stores(sub: &SubTopologySpec, mistakes: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::{Builder, Store, SubTopology, Topology};
+    use crate::graph::{Builder, Store, SubTopology, Topic, Topology};
 
     fn copy(sub: &SubTopology, from: Topic, to: Topic) {
         sub.source::<[u8], [u8]>(from).sink(to);

@@ -11,8 +11,7 @@ pub(super) fn sorted(sub_topologies: Vec<SubTopologySpec>) -> Vec<SubTopologySpe
     let mut remaining: Vec<(usize, SubTopologySpec)> = sub_topologies.into_iter().enumerate().collect();
     let mut sorted = Vec::with_capacity(remaining.len());
     while !remaining.is_empty() {
-        // One that nothing before it is missing from, but what it feeds itself: among those that remain there always is
-        // one.
+        // All that feeds it is fed by it: among those that remain there always is one of which that is true.
         let is_next = |to: usize| remaining.iter().all(|(from, _)| !reached[*from][to] || reached[to][*from]);
         let place = remaining.iter().position(|(index, _)| is_next(*index)).unwrap_or(0);
         sorted.push(remaining.remove(place).1);

@@ -58,7 +58,7 @@ fn sinking(draw: impl FnOnce(Stream<[u8], i64>)) -> crate::Result<Topology> {
 
 #[test]
 fn what_goes_to_a_topic_of_one_partition_is_sent_to_that_one_by_number() {
-    for (count, partition) in [(Some(1), Some(0)), (Some(3), None), (None, None)] {
+    for (count, partition) in [(Some(1), Some(0)), (Some(3), None), (None, Some(0))] {
         let out = Topic::new("out");
         let out = count.map_or(out.clone(), |count| out.partitions(count));
         let topology = sinking(|input| drop(input.sink(out))).unwrap();

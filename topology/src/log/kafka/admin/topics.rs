@@ -4,14 +4,12 @@ use std::thread;
 use std::time::Duration;
 
 use futures::executor::block_on;
-use rdkafka::TopicPartitionList;
 use rdkafka::admin::{ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::consumer::Consumer;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::super::classify;
 use super::super::deadline::Deadline;
-use super::super::native;
 use super::{Admin, PAUSE, is_a_name, lock, pump};
 use crate::log::{Error, Isolation, Kind, Result, TopicDescription, TopicPartition, TopicSpec, Watermarks};
 
