@@ -153,11 +153,7 @@ impl<L: Log> StreamThread<L> {
         self.advance_take_overs()?;
         self.advance_clocks()?;
         let committed = self.maybe_commit()?;
-<<<<<<< HEAD
-        let Self { environment, consumer, tasks, intake, complaints, losses, .. } = self;
-=======
-        let Self { environment, consumer, tasks, complaints, losses, purge, .. } = self;
->>>>>>> 52e283f (What was read of repartition topics is deleted, and the plan is decided and documented)
+        let Self { environment, consumer, tasks, intake, complaints, losses, purge, .. } = self;
         let now_ms = environment.monotonic_ms();
         if intake.must_measure(now_ms) {
             input::measure_lag(consumer, tasks);
