@@ -104,8 +104,7 @@ impl<L: Log> StreamThread<L> {
             updater::Outcome::Restored(restored) => {
                 environment.note_restored(restored.iter().map(|store| store.records).sum());
                 tell_restored(&id, &restored);
-                let as_left = restored.iter().all(updater::Restored::is_as_left);
-                match task.make(environment, producers, beginnings, (stores, as_left)) {
+                match task.make(environment, producers, beginnings, stores) {
                     Ok(running) => {
                         if let Some(waited_ms) = complaints.over(&Subject::TakeOver(id.clone()), now_ms) {
                             tracing::info!(task = %id, waited_ms, "the task could be taken over");
@@ -215,7 +214,7 @@ impl Assigned {
         environment: &Environment<L>,
         producers: &Producers<L>,
         beginnings: Vec<Beginning>,
-        (stores, stores_as_left): (Stores, bool),
+        stores: Stores,
     ) -> Result<Running, (Error, Kept)> {
         let spec = &environment.topology.sub_topologies[self.sub_topology];
         let writer = Writer::of(self.sub_topology, spec);
@@ -232,8 +231,7 @@ impl Assigned {
             dead_letters,
         });
         let runtime = RuntimeOptions {
-            // A restore that was begun again may have read something the first time.
-            stores_as_left: stores_as_left && !stores.is_read_into(),
+            stores_as_left: !stores.is_read_into(),
             now_ms: environment.now_ms(),
             topics: topics.clone(),
             limits: Arc::clone(&environment.limits),

@@ -84,7 +84,8 @@ pub struct Stores {
     covering: Option<Covered>,
     /// Event time of what is written.
     time_ms: i64,
-    /// Whether a restore has read into them, or emptied one, since a task last began over them.
+    /// Whether one may hold something else than what a task left, since one last began over them: it was opened empty, or a restore
+    /// has read into it or emptied it.
     is_read_into: bool,
     scratch: (Vec<u8>, Vec<u8>),
 }
@@ -181,7 +182,8 @@ impl Stores {
             };
             Ok(Slot::new(share, bytes_max, keeps_reads, backend.meta(store)?))
         };
-        let slots = specs.iter().enumerate().map(slot).collect::<Result<_>>()?;
+        let slots = specs.iter().enumerate().map(slot).collect::<Result<Vec<_>>>()?;
+        let is_read_into = slots.iter().any(|slot| slot.meta.is_none());
         let committed = Arc::new(Committed::new(backend, Arc::clone(gauges), directory));
         let door = Arc::new(Door::new(Arc::clone(&committed)));
         resources.folder().register(&door);
@@ -199,7 +201,7 @@ impl Stores {
             undo: Undo::default(),
             covering: None,
             time_ms: changelog::NO_TIME_MS,
-            is_read_into: false,
+            is_read_into,
             scratch: Default::default(),
         })
     }

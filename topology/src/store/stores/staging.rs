@@ -45,7 +45,6 @@ impl Stores {
 
     /// Empties a store, its position included.
     pub(crate) fn wipe(&mut self, store: usize) -> Result<()> {
-        self.is_read_into = true;
         self.slots.get_mut(store).ok_or_else(|| no_such_store(store))?.clear();
         // A new store is empty already, and wiping costs a flush. (Data may be there without a meta, if a wipe died.)
         let mut is_empty = self.committed.meta(store)?.is_none();
@@ -53,10 +52,14 @@ impl Stores {
             is_empty = false;
             ControlFlow::Break(())
         })?;
-        if is_empty { Ok(()) } else { self.committed.wipe(store) }
+        if is_empty {
+            return Ok(());
+        }
+        self.is_read_into = true;
+        self.committed.wipe(store)
     }
 
-    /// Whether a restore has read into them, or emptied one, since [`Stores::note_begun`].
+    /// Whether one was opened empty, or a restore has read into it or emptied it, since [`Stores::note_begun`].
     pub(crate) fn is_read_into(&self) -> bool {
         self.is_read_into
     }

@@ -20,13 +20,6 @@ pub(crate) struct Restored {
     pub records: u64,
 }
 
-impl Restored {
-    /// Whether the store is as it was before: nothing was read into it, and it was not emptied.
-    pub(crate) fn is_as_left(&self) -> bool {
-        matches!(self.decision, Decision::Continue(_)) && self.records == 0
-    }
-}
-
 /// What becomes of a store without a changelog, unless it is another application's: it is to be emptied.
 pub(super) fn without_changelog(stores: &Stores, store: usize, now_ms: i64) -> Result<Restored> {
     let name = stores.specs().get(store).map_or("", |spec| spec.name.as_str());
