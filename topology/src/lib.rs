@@ -75,8 +75,7 @@ pub mod reset;
 mod standby;
 pub mod store;
 mod stream_thread;
-#[doc(hidden)]
-pub mod task;
+mod task;
 pub mod test_driver;
 mod updater;
 mod watch;

@@ -1,9 +1,10 @@
 //! A topology without a broker: pipe records in, read records out, look into stores, let time pass, commit, abort.
 //!
 //! The driver runs the same tasks as production, synchronously, with stores in memory. It plays the log: offsets rise by one
-//! per record and topic, a commit makes outputs visible, an abort voids them and delivers input again from the committed
+//! per record and partition, a commit makes outputs visible, an abort voids them and delivers input again from the committed
 //! offset, as after a failed transaction. Nothing commits by itself, except that [`TestDriver::pipe`] does when a processor
-//! asks for it. A topic has one partition, unless the graph asks for more; all tasks commit together.
+//! asks for it; [`TestDriver::by_hand`] leaves that to the test, too. A topic has one partition, unless the graph asks for more; all
+//! tasks commit together.
 //!
 //! ```
 //! use topology::graph::{Builder, Store};
@@ -25,43 +26,46 @@
 //! # Ok::<(), topology::Error>(())
 //! ```
 
+mod changelogs;
 mod drive;
 mod mishaps;
 mod record;
+mod stores;
 #[cfg(test)]
 mod tests;
 mod topics;
+mod transaction;
 mod typed;
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use drive::{Drive, collect};
+use drive::Drive;
 use mishaps::Replaced;
 pub use record::OwnedRecord;
 pub use topics::Place;
-use topics::Topics;
+use transaction::Broker;
 pub use typed::{Input, Output};
 
-use crate::codec::Codec;
 use crate::error::{Error, Result};
-use crate::graph::{Store, Topology, changelog_topic};
-use crate::log::{Offset, ProducerRecord};
-use crate::processor::Vouch;
-use crate::store::{KeyValueStore, Options, Resources, Stores};
-use crate::task::{Metadata, Task};
+use crate::graph::Topology;
+use crate::log::{Offset, TopicPartition};
+use crate::task::Task;
 
 /// Runs a topology: a task for each partition of what a sub-topology reads. There is one, unless the graph asks for more
 /// ([`Topic::partitions`](crate::graph::Topic::partitions)).
 pub struct TestDriver {
     topology: Topology,
     application_id: String,
+    /// Topics that are there beside those that the graph names.
+    others: Vec<String>,
     now_ms: i64,
+    /// Whether nothing is processed or committed by itself.
+    by_hand: bool,
     drives: Vec<Drive>,
-    topics: Topics,
-    /// Everything that was produced and then aborted.
-    aborted: Vec<(String, OwnedRecord)>,
+    broker: Broker,
     replaced: Rc<Replaced>,
+    /// How many changelogs were begun.
+    changelog_count: u64,
 }
 
 impl TestDriver {
@@ -73,47 +77,50 @@ impl TestDriver {
 
     /// As [`TestDriver::new`], where these topics are there beside those that the graph names.
     pub fn with_topics(topology: &Topology, application_id: &str, now_ms: i64, topics: &[&str]) -> Result<Self> {
-        let names: Vec<String> = topics.iter().map(|name| (*name).to_owned()).collect();
-        let topology = topology.resolve(application_id, &names)?;
-        topology.check_matched()?;
-        let topology = topology.as_asked()?;
-        let mut driver = Self {
-            topics: Topics::new(&topology, application_id),
-            topology: topology.clone(),
-            application_id: application_id.to_owned(),
-            now_ms,
-            drives: Vec::new(),
-            aborted: Vec::new(),
-            replaced: Rc::default(),
-        };
-        for (index, spec) in topology.sub_topologies.iter().enumerate() {
-            for partition in 0..spec.partition_count() {
-                driver.add(index, partition)?;
-            }
-        }
-        driver.run()?;
-        Ok(driver)
+        Self::start(topology, application_id, now_ms, topics, false)
     }
 
-    /// Starts a task.
-    fn add(&mut self, sub_topology: usize, partition: i32) -> Result<()> {
-        let spec = &self.topology.sub_topologies[sub_topology];
-        let resources = Resources::without_thread(Options::default());
-        let mut stores = Stores::in_memory(spec.stores.clone(), [0; 32], &resources)?;
-        for store in (0..spec.stores.len()).filter(|store| spec.stores[*store].has_changelog) {
-            stores.begin_changelog(store, [0; 16])?;
-        }
-        let sources: Vec<String> = spec.source_topics().iter().map(|topic| topic.name().to_owned()).collect();
-        self.drives.push(Drive {
-            sub_topology,
-            partition,
-            task: None,
-            outputs: spec.outputs(&self.application_id),
-            committed: vec![(None, Metadata::default()); sources.len()],
-            sources,
-            pending: Vec::new(),
-        });
-        self.start(self.drives.len() - 1, stores, false)
+    /// As [`TestDriver::new`], and from the start on each step is the test's: records are processed by [`TestDriver::deliver`] and
+    /// [`TestDriver::run`] only, and nothing is committed but by [`TestDriver::commit`], also where a processor asks for it. So a
+    /// test says what a transaction holds, and where a process dies.
+    ///
+    /// ```
+    /// # use topology::graph::{Builder, Store};
+    /// # use topology::test_driver::TestDriver;
+    /// # let builder = Builder::new();
+    /// # let counts: Store<str, i64> = Store::memory("counts");
+    /// # builder.sub_topology("counting").source::<str, ()>("words").count(&counts).sink("totals");
+    /// # let topology = builder.build()?;
+    /// let mut driver = TestDriver::by_hand(&topology, "app", 0)?;
+    /// for word in ["tea", "tea", "tea"] {
+    ///     driver.input::<str, ()>("words").pipe(word, ())?; // waits in the topic
+    /// }
+    /// driver.deliver("words", 2)?;
+    /// driver.commit()?;
+    /// driver.deliver("words", 2)?;
+    /// assert_eq!(driver.store(&counts)?.get(&"tea")?, Some(3));
+    /// driver.restart(&topology)?; // the process dies before it commits again
+    /// assert_eq!(driver.store(&counts)?.get(&"tea")?, Some(2));
+    /// # Ok::<(), topology::Error>(())
+    /// ```
+    pub fn by_hand(topology: &Topology, application_id: &str, now_ms: i64) -> Result<Self> {
+        Self::start(topology, application_id, now_ms, &[], true)
+    }
+
+    fn start(topology: &Topology, application_id: &str, now_ms: i64, others: &[&str], by_hand: bool) -> Result<Self> {
+        let mut driver = Self {
+            topology: topology.clone(),
+            application_id: application_id.to_owned(),
+            others: others.iter().map(|name| (*name).to_owned()).collect(),
+            now_ms,
+            by_hand,
+            drives: Vec::new(),
+            broker: Broker::default(),
+            replaced: Rc::default(),
+            changelog_count: 0,
+        };
+        driver.restart(topology)?;
+        Ok(driver)
     }
 
     /// A record arrives in a topic, in the partition where its key belongs or the one that is named, and is processed. A record
@@ -126,14 +133,14 @@ impl TestDriver {
         timestamp_ms: i64,
     ) -> Result<()> {
         self.append(place, key, value, timestamp_ms)?;
-        self.run()
+        self.go_on()
     }
 
     /// As [`TestDriver::pipe`], of a whole record, headers included. It gets the next offset of its partition, whatever partition
     /// and offset it had.
     pub fn pipe_record(&mut self, place: impl Into<Place>, record: OwnedRecord) -> Result<()> {
         self.append_record(place.into(), record)?;
-        self.run()
+        self.go_on()
     }
 
     /// A record arrives and is not processed yet: several appended ones are processed in one batch by [`TestDriver::run`]. A
@@ -155,113 +162,104 @@ impl TestDriver {
         if !self.drives.iter().any(|drive| drive.reads(topic)) {
             return Err(Error::stop(format!("no source of the topology reads topic '{topic}'")));
         }
-        let partition = self.topics.partition_of(&place, record.key.as_deref())?;
-        self.topics.push(topic, OwnedRecord { partition, ..record });
+        let partition = self.broker.topics.partition_of(&place, record.key.as_deref())?;
+        self.broker.topics.push(topic, OwnedRecord { partition, ..record });
         Ok(())
     }
 
     /// Processes all input that has arrived, and commits if a processor asks for it.
     pub fn run(&mut self) -> Result<()> {
         loop {
-            let mut progress = false;
-            for index in 0..self.drives.len() {
-                progress |= self.process(index)?;
-            }
-            if self.drives.iter().any(|drive| drive.task.as_ref().is_some_and(Task::commit_requested)) {
+            let any = self.process_all()?;
+            if self.commit_requested() && !self.by_hand {
                 self.commit()?;
-            } else if !progress {
+            } else if !any {
                 return Ok(());
             }
         }
     }
 
+    /// What happens by itself.
+    fn go_on(&mut self) -> Result<()> {
+        if self.by_hand { Ok(()) } else { self.run() }
+    }
+
     /// Lets wall-clock time pass, and processors punctuate.
     pub fn advance_clock(&mut self, by_ms: i64) -> Result<()> {
         self.now_ms += by_ms;
-        for drive in &mut self.drives {
-            if let Some(task) = &mut drive.task {
+        for index in 0..self.drives.len() {
+            if let Some(task) = &mut self.drives[index].task {
                 task.advance_clock(self.now_ms)?;
             }
-            drive.collect(&self.topics)?;
+            self.collect(index)?;
         }
-        self.run()
+        self.go_on()
+    }
+
+    /// Whether a processor asks for a commit.
+    pub fn commit_requested(&self) -> bool {
+        self.drives.iter().any(|drive| drive.task.as_ref().is_some_and(Task::commit_requested))
     }
 
     /// Commits: outputs become visible, stores take their writes. An error where the input was exchanged since the start
-    /// ([`TestDriver::delete_topic`]).
+    /// ([`TestDriver::delete_topic`]); after any, [`TestDriver::abort`] goes on.
     pub fn commit(&mut self) -> Result<()> {
         self.commit_all()?;
-        self.run_quietly()
+        // What it made visible; another commit that is asked for waits.
+        if self.by_hand { Ok(()) } else { self.process_all().map(drop) }
     }
 
-    fn commit_all(&mut self) -> Result<()> {
-        let now_ms = self.now_ms;
-        for drive in &self.drives {
-            self.voucher(&drive.sources).vouch()?;
-        }
-        for drive in &mut self.drives {
-            let Drive { task: Some(task), pending, .. } = drive else { continue };
-            let commits = task.prepare_commit(&mut |outputs| collect(outputs, &self.topics, pending))?;
-            // Of the task's own partition: its changelogs are there.
-            let mut delivered: BTreeMap<String, Offset> = BTreeMap::new();
-            for (topic, mut record) in std::mem::take(&mut drive.pending) {
-                if record.timestamp_ms == ProducerRecord::NOW {
-                    record.timestamp_ms = now_ms;
-                }
-                let partition = record.partition;
-                let offset = self.topics.push(&topic, record);
-                if partition == drive.partition {
-                    delivered.insert(topic, offset);
-                }
-            }
-            for (committed, commit) in drive.committed.iter_mut().zip(&commits) {
-                let metadata = Metadata::decode(&commit.metadata).map_err(|error| Error::stop(error.to_string()))?;
-                *committed = (Some(commit.offset), metadata);
-            }
-            let topics = &drive.outputs.names;
-            task.committed(&commits, |target| delivered.get(&topics[target.0]).copied(), now_ms)?;
-            drive.collect(&self.topics)?;
-        }
-        Ok(())
-    }
-
-    /// What happens after a transaction failed, or a process died: everything since the last commit is void, processors are
-    /// made anew, and input is delivered again from the committed offset. The topics are taken for what they are now.
+    /// What happens after a transaction failed: everything since the last commit is void, processors are made anew in the same
+    /// process, and input is delivered again from the committed offset. The topics are taken for what they are now.
     pub fn abort(&mut self) -> Result<()> {
-        self.abort_all()?;
-        self.run()
+        self.begin_again()?;
+        self.go_on()
     }
 
-    fn abort_all(&mut self) -> Result<()> {
-        self.replaced.forget();
-        for index in 0..self.drives.len() {
-            let drive = &mut self.drives[index];
-            self.aborted.append(&mut drive.pending);
-            let stores = drive.task.take().and_then(Task::into_stores);
-            let stores = stores.ok_or_else(|| Error::stop("a handle to a store outlives its task"))?;
-            self.start(index, stores, true)?;
-        }
-        Ok(())
+    /// The process dies, and another takes over, which runs this topology: the same application, or another version of it. What is
+    /// not committed is void. A task whose stores are the same finds them as on a disk; others are rebuilt from their changelogs.
+    ///
+    /// ```
+    /// # use topology::graph::{Builder, Store};
+    /// # use topology::test_driver::TestDriver;
+    /// #     /// let counts: Store<str, i64> = Store::rocksdb("counts");
+    /// let version = |sink: &str| -> topology::Result<_> {
+    ///     let builder = Builder::new();
+    ///     builder.sub_topology("counting").source::<str, ()>("words").count(&counts).sink(sink);
+    ///     builder.build()
+    /// };
+    /// let mut driver = TestDriver::new(&version("totals")?, "app", 0)?;
+    /// driver.input::<str, ()>("words").pipe("tea", ())?;
+    /// driver.commit()?;
+    /// driver.restart(&version("totals-2")?)?; // the new version counts on
+    /// driver.input::<str, ()>("words").pipe("tea", ())?;
+    /// driver.commit()?;
+    /// assert_eq!(driver.output::<str, i64>("totals-2").read()?, [(Some("tea"), Some(2))]);
+    /// # Ok::<(), topology::Error>(())
+    /// ```
+    pub fn restart(&mut self, topology: &Topology) -> Result<()> {
+        self.take_over(topology)?;
+        self.go_on()
     }
 
-    /// Says that no more input comes, and commits, until nothing is held any more.
+    /// Says that no more input comes, processes what is there, and commits, until nothing is held any more.
     pub fn end_of_input(&mut self) -> Result<()> {
         self.run()?;
         // Each round decides, commits, or finishes one more held batch; one that never ends is a fault of the topology.
         for _ in 0..100_000 {
-            self.commit()?;
+            self.commit_all()?;
+            self.process_all()?;
             let mut done = true;
-            for drive in &mut self.drives {
-                let Some(task) = &mut drive.task else { continue };
+            for index in 0..self.drives.len() {
+                let Some(task) = &mut self.drives[index].task else { continue };
                 if task.is_holding() {
                     task.end_of_input()?;
                     done = false;
                 }
                 done &= !task.wants_commit();
-                drive.collect(&self.topics)?;
-                done &= drive.pending.is_empty();
+                self.collect(index)?;
             }
-            if done {
+            if done && self.broker.uncommitted.is_empty() {
                 return Ok(());
             }
         }
@@ -270,77 +268,38 @@ impl TestDriver {
 
     /// The committed records of a topic, of all its partitions, in the order in which they became visible.
     pub fn read(&self, topic: &str) -> &[OwnedRecord] {
-        self.topics.records(topic)
+        self.broker.topics.records(topic)
+    }
+
+    /// What was produced since the last commit, with its topics, in order. Offsets are not known yet, and changelog records are made
+    /// by the commit.
+    pub fn uncommitted(&self) -> &[(String, OwnedRecord)] {
+        &self.broker.uncommitted
     }
 
     /// What was produced and then aborted, in order: a reader of uncommitted data would have seen it.
     pub fn aborted(&self) -> &[(String, OwnedRecord)] {
-        &self.aborted
-    }
-
-    /// The committed records of a store's changelog.
-    pub fn read_changelog(&self, store: &str) -> &[OwnedRecord] {
-        self.read(&changelog_topic(&self.application_id, store))
+        &self.broker.aborted
     }
 
     /// The committed offset of a source topic's partition, of the first one where none is named; `None` before the first commit.
     pub fn committed_offset(&self, place: impl Into<Place>) -> Option<Offset> {
         let Place { topic, partition } = place.into();
-        let mut drives = self.drives.iter().filter(|drive| drive.partition == partition.unwrap_or(0));
-        drives.find_map(|drive| drive.committed[drive.input(&topic)?].0)
+        self.broker.offsets.get(&TopicPartition::new(topic, partition.unwrap_or(0))).map(|committed| committed.offset)
     }
 
-    /// A handle to a store, uncommitted writes included. It must be dropped before [`TestDriver::abort`]. Where there are several
-    /// tasks that have one, [`TestDriver::store_of`] says which.
-    pub fn store<K: Codec + ?Sized, V: Codec + ?Sized>(&self, store: &Store<K, V>) -> Result<KeyValueStore<K, V>> {
-        match &self.drives_with(store)[..] {
-            [one] => self.handle(one, store),
-            several if several.len() > 1 => {
-                let (name, count) = (store.name(), several.len());
-                Err(Error::stop(format!("each of {count} tasks has a store '{name}': say which with store_of")))
-            }
-            _ => Err(Error::stop(format!("there is no store '{}'", store.name()))),
-        }
+    /// The offset of the record that a task processes next of a topic's partition, of the first one where none is named. Other than
+    /// the committed offset it counts what is not committed yet, and what processors hold.
+    pub fn position(&self, place: impl Into<Place>) -> Result<Offset> {
+        let place = place.into();
+        let (index, input) = self.input_at(&place)?;
+        let task = self.drives[index].task.as_ref();
+        task.map(|task| task.next_offset(input)).ok_or_else(|| Error::stop("the task could not begin"))
     }
 
-    /// As [`TestDriver::store`], of the task of this partition.
-    pub fn store_of<K: Codec + ?Sized, V: Codec + ?Sized>(
-        &self,
-        store: &Store<K, V>,
-        partition: i32,
-    ) -> Result<KeyValueStore<K, V>> {
-        let drives = self.drives_with(store);
-        let found = drives.into_iter().find(|drive| drive.partition == partition);
-        let found = found
-            .ok_or_else(|| Error::stop(format!("no task of partition {partition} has a store '{}'", store.name())))?;
-        self.handle(found, store)
-    }
-
-    fn drives_with<K: ?Sized, V: ?Sized>(&self, store: &Store<K, V>) -> Vec<&Drive> {
-        let has = |drive: &&Drive| {
-            let specs = &self.topology.sub_topologies[drive.sub_topology].stores;
-            specs.iter().any(|spec| spec.name == store.name())
-        };
-        self.drives.iter().filter(has).collect()
-    }
-
-    fn handle<K: Codec + ?Sized, V: Codec + ?Sized>(
-        &self,
-        drive: &Drive,
-        store: &Store<K, V>,
-    ) -> Result<KeyValueStore<K, V>> {
-        let specs = &self.topology.sub_topologies[drive.sub_topology].stores;
-        let index = specs.iter().position(|spec| spec.name == store.name());
-        let missing = || Error::stop(format!("there is no store '{}'", store.name()));
-        let (index, task) = index.zip(drive.task.as_ref()).ok_or_else(missing)?;
-        Ok(KeyValueStore::new(Rc::clone(task.stores()), index)?)
-    }
-
-    /// Runs what a commit made visible, unless a commit is asked for again.
-    fn run_quietly(&mut self) -> Result<()> {
-        for index in 0..self.drives.len() {
-            self.process(index)?;
-        }
-        Ok(())
+    /// Where a topic's partition ends, the first one where none is named: the offset of the record that arrives next.
+    pub fn end_offset(&self, place: impl Into<Place>) -> Offset {
+        let Place { topic, partition } = place.into();
+        self.broker.topics.bounds(&topic, partition.unwrap_or(0)).1
     }
 }

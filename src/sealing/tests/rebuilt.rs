@@ -3,9 +3,8 @@
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use topology::store::Stores;
 
-use super::process::{START_MS, World, transfers};
+use super::process::{World, transfers};
 use crate::chain::check::transactions_root;
 use crate::chain::{Block, Content, Hash, Parameters};
 use crate::consensus::follow::{Anchor, Follower};
@@ -33,23 +32,6 @@ fn follow(blocks: &[Block]) -> (MemoryState, Replica) {
     follower.into_parts().unwrap()
 }
 
-/// Writes changes into the stores, past the sealer, as somebody does who can write to their changelogs.
-fn forge(changes: &Changes) -> impl Fn(&mut Stores) {
-    move |stores| {
-        for (table, key, value) in changes.iter() {
-            let store = stores.specs().iter().position(|spec| spec.name == table.name()).unwrap();
-            match value {
-                Some(value) => stores.put(store, key, value).unwrap(),
-                None => stores.delete(store, key).unwrap(),
-            }
-        }
-        let positions: Vec<(usize, i64)> = (0..stores.specs().len())
-            .map(|store| (store, stores.meta(store).map_or(0, |meta| meta.position) + 1))
-            .collect();
-        stores.commit(&positions, START_MS).unwrap();
-    }
-}
-
 /// All the rest is sealed, every record of the input is in exactly one block, and the chain holds.
 fn assert_goes_on(mut world: World) {
     world.wait_for_chain();
@@ -73,7 +55,8 @@ fn records_forged_in_the_changelogs_are_not_adopted_though_sum_and_root_agree() 
     forged.put(Table::Accounts, b"mallory", &account(1_000_000));
     let state_root = replica.tree().update(forged.to_tree()).unwrap().root();
     forged.put_tip(&Tip { state_root, ..replica.tip().clone() });
-    world.try_restart(true, 20, forge(&forged)).unwrap();
+    world.forge(&forged);
+    world.restart(true, 20);
     assert_goes_on(world);
 }
 
@@ -93,7 +76,8 @@ fn a_tip_forged_in_any_field_is_not_adopted() {
         let mut world = world();
         let mut changes = Changes::new();
         changes.put_tip(&tip);
-        world.try_restart(true, 20, forge(&changes)).unwrap();
+        world.forge(&changes);
+        world.restart(true, 20);
         assert_goes_on(world);
     }
 }
@@ -108,7 +92,8 @@ fn with_any_of_its_tables_lost_or_all_of_them_the_state_comes_back_from_the_bloc
         for table in &lost {
             state.table(*table).for_each(|(key, _)| changes.delete(*table, key));
         }
-        world.try_restart(true, 20, forge(&changes)).unwrap();
+        world.forge(&changes);
+        world.restart(true, 20);
         assert_goes_on(world);
     }
 }
@@ -136,7 +121,8 @@ fn a_process_that_dies_after_any_commit_of_a_rebuilt_state_leaves_none_and_the_n
             let (state, _) = follow(&world.blocks);
             state.table(table).for_each(|(key, _)| changes.delete(table, key));
         }
-        world.try_restart(true, 20, forge(&changes)).unwrap();
+        world.forge(&changes);
+        world.restart(true, 20);
         world
     };
     let whole = write_rebuilt(&mut damaged(), usize::MAX);
@@ -162,13 +148,14 @@ fn a_state_that_is_behind_the_topic_is_rebuilt_and_one_that_is_ahead_is_refused(
         newer.table(table).for_each(|(key, _)| changes.delete(table, key));
         state.table(table).for_each(|(key, value)| changes.put(table, key, value));
     }
-    behind.try_restart(true, 20, forge(&changes)).unwrap();
+    behind.forge(&changes);
+    behind.restart(true, 20);
     assert_goes_on(behind);
 
     for left in [0, 1, 2] {
         let mut ahead = world();
         ahead.topic.0.lock().unwrap().truncate(left);
-        let refusal = ahead.try_restart(true, 20, |_| ()).unwrap_err().to_string();
+        let refusal = ahead.try_restart(true, 20).unwrap_err().to_string();
         assert!(refusal.contains("the state ends at height 2") && refusal.contains("lost blocks"), "{refusal}");
     }
 }
@@ -185,7 +172,8 @@ fn a_chain_on_the_topic_that_does_not_hold_is_not_built_upon() {
     let (state, _) = follow(&world.blocks);
     let mut changes = Changes::new();
     state.table(Table::Tip).for_each(|(key, _)| changes.delete(Table::Tip, key));
-    world.try_restart(true, 20, forge(&changes)).unwrap();
+    world.forge(&changes);
+    world.restart(true, 20);
     let refusal = loop {
         match world.try_wait(100) {
             Ok(()) => std::thread::yield_now(),
@@ -199,8 +187,8 @@ fn a_chain_on_the_topic_that_does_not_hold_is_not_built_upon() {
 fn wherever_the_groups_offsets_are_moved_nothing_is_skipped_and_nothing_sealed_twice() {
     for offset in [0, 3, 19, 20, 21, 25, 30] {
         let mut world = world();
-        world.committed = (offset, String::new());
-        world.try_restart(true, 30, |_| ()).unwrap();
+        world.move_offset(offset);
+        world.restart(true, 30);
         assert_goes_on(world);
     }
 }
@@ -208,8 +196,9 @@ fn wherever_the_groups_offsets_are_moved_nothing_is_skipped_and_nothing_sealed_t
 #[test]
 fn another_record_in_the_place_of_the_last_sealed_one_stops_the_run_before_anything_is_signed() {
     let mut world = world();
+    world.delete_input();
     world.input[19].1 = br#"{"from":"mallory","to":"bob","amount":1}"#.to_vec();
-    world.try_restart(true, 30, |_| ()).unwrap();
+    world.restart(true, 30);
     world.events.take();
     let refusal = world.try_deliver(30).unwrap_err().to_string();
     assert!(refusal.contains("made anew"), "{refusal}");
@@ -219,7 +208,8 @@ fn another_record_in_the_place_of_the_last_sealed_one_stops_the_run_before_anyth
 #[test]
 fn an_input_that_ends_before_what_is_sealed_is_refused_at_once() {
     let mut world = world();
-    let refusal = world.try_restart(true, 5, |_| ()).unwrap_err().to_string();
+    world.delete_input();
+    let refusal = world.try_restart(true, 5).unwrap_err().to_string();
     assert!(refusal.contains("made anew"), "{refusal}");
 }
 
@@ -236,7 +226,7 @@ fn a_chain_is_noted_before_its_block_0_leaves_and_before_its_block_1_is_signed()
 
 #[test]
 fn what_a_changelog_brings_into_stores_without_a_chain_does_not_become_part_of_one() {
-    let begin = |changes: &Changes| World::try_new(ten_per_block(), None, transfers(30), forge(changes));
+    let begin = |changes: &Changes| World::try_new(ten_per_block(), None, transfers(30), changes);
     let mut changes = Changes::new();
     changes.put(Table::Accounts, b"mallory", &Account { balance: 1_000, nonce: 0 }.to_record().unwrap());
     let refusal = begin(&changes).err().unwrap().to_string();

@@ -68,7 +68,7 @@ fn no_turn_ever_gets_a_second_header_whatever_dies_or_stalls() {
                 5..8 => world.wait(random.random_range(0..80)),
                 8 => world.commit(),
                 _ => {
-                    let end = (world.seen_to + random.random_range(0..4)).min(60);
+                    let end = (world.input_end() + random.random_range(0..4)).min(60);
                     world.restart(random.random(), end);
                 }
             }

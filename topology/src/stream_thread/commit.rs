@@ -12,14 +12,15 @@
 //! An outcome that is not known is treated as a failure: the rewind reads back what really happened.
 
 use crate::error::{Class, Error, Result};
-use crate::log::{Committed, Consumer, Log, OffsetCommit, TopicPartition};
-use crate::processor::Target;
+use crate::log::{Committed, Consumer, Log, Offset, OffsetCommit, TopicPartition};
+use crate::processor::Outputs;
+use crate::task::{Task, cycle};
 
 use super::StreamThread;
 use super::complaints::Subject;
 use super::environment::Environment;
-use super::producers::{Producers, Writer};
-use super::recovery::void;
+use super::producers::{Producers, TransactionalProducer, Writer};
+use super::recovery::{Backoff, void};
 use super::tasks::{Running, Tasks};
 
 /// A store knows when it was up to date last, and after half of `delete.retention.ms` (12 h by default) it must be rebuilt.
@@ -104,35 +105,11 @@ impl<L: Log> StreamThread<L> {
         environment.watch.ask();
         let now_ms = environment.now_ms();
         let mut tasks: Vec<&mut Running> = tasks.of_writer(writer).collect();
-
-        let producer = producers.get_mut(writer)?;
-        let mut offsets: Vec<OffsetCommit> = Vec::with_capacity(tasks.len());
-        for running in &mut tasks {
-            let prepared = running.call(|task| task.prepare_commit(&mut |outputs| producer.send(outputs)));
-            offsets.extend(prepared.map_err(void)?);
-        }
-        let began_ms = environment.monotonic_ms();
-        if let Err(error) = producer.commit(&offsets, consumer, environment.request_timeout(), &*environment.watch) {
-            // The membership is good, and so will the next generation be.
-            let is_stale = error.class() == Class::Rejoin && !consumer.assignment_lost();
-            backoff.is_other_generation = is_stale;
-            return Err(error);
-        }
-        producer.committed_ms = environment.monotonic_ms();
-        environment.note_commit(producer.committed_ms - began_ms);
-
-        let mut rest = &offsets[..];
-        for running in &mut tasks {
-            let (commits, others) = rest.split_at(running.task.input_count());
-            rest = others;
-            let found = |commit: &OffsetCommit| Committed { offset: commit.offset, metadata: commit.metadata.clone() };
-            running.committed = commits.iter().map(|commit| Some(found(commit))).collect();
-            let partition = running.task.id().partition;
-            let topics = std::mem::take(&mut running.topics);
-            let delivered = |target: Target| producer.delivered(&TopicPartition::new(&*topics[target.0], partition));
-            let told = running.call(|task| task.committed(commits, delivered, now_ms));
-            running.topics = topics;
-            told.map_err(void)?;
+        let mut transaction = OpenTransaction { producer: producers.get_mut(writer)?, consumer, environment, backoff };
+        let committed = cycle::commit(&mut tasks, &mut transaction, now_ms).map_err(void)?;
+        for (running, offsets) in tasks.iter_mut().zip(committed) {
+            let found = |commit: OffsetCommit| Committed { offset: commit.offset, metadata: commit.metadata };
+            running.committed = offsets.into_iter().map(|commit| Some(found(commit))).collect();
         }
         // What processors did on hearing of it belongs to the next transaction.
         if then == Then::GoOn {
@@ -141,6 +118,43 @@ impl<L: Log> StreamThread<L> {
             }
         }
         Ok(())
+    }
+}
+
+/// The transaction of a producer, and what it takes to commit it.
+struct OpenTransaction<'t, L: Log> {
+    producer: &'t mut TransactionalProducer<L>,
+    consumer: &'t mut L::Consumer,
+    environment: &'t Environment<L>,
+    backoff: &'t mut Backoff,
+}
+
+impl<L: Log> cycle::Transaction for OpenTransaction<'_, L> {
+    fn send(&mut self, outputs: &mut Outputs) -> Result<()> {
+        self.producer.send(outputs)
+    }
+
+    fn commit(&mut self, offsets: &[OffsetCommit]) -> Result<()> {
+        let Self { producer, consumer, environment, backoff } = self;
+        let began_ms = environment.monotonic_ms();
+        if let Err(error) = producer.commit(offsets, consumer, environment.request_timeout(), &*environment.watch) {
+            // The membership is good, and so will the next generation be.
+            backoff.is_other_generation = error.class() == Class::Rejoin && !consumer.assignment_lost();
+            return Err(error);
+        }
+        producer.committed_ms = environment.monotonic_ms();
+        environment.note_commit(producer.committed_ms - began_ms);
+        Ok(())
+    }
+
+    fn delivered(&self, partition: &TopicPartition) -> Option<Offset> {
+        self.producer.delivered(partition)
+    }
+}
+
+impl cycle::Guarded for Running {
+    fn call<T>(&mut self, call: impl FnOnce(&mut Task) -> Result<T>) -> Result<T> {
+        Running::call(self, call)
     }
 }
 

@@ -76,7 +76,7 @@ use tasks::{Tasks, close_stores};
 
 /// How far a stream thread is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     /// It has no word from the group yet, or is between assignments.
     Joining,
     /// It brings stores up to their changelogs.

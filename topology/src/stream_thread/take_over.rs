@@ -233,7 +233,7 @@ impl Assigned {
         let runtime = RuntimeOptions {
             stores_as_left: !stores.is_read_into(),
             now_ms: environment.now_ms(),
-            topics: topics.clone(),
+            topics,
             limits: Arc::clone(&environment.limits),
             vouch: Rc::clone(&environment.watch) as Rc<dyn Vouch>,
         };
@@ -257,15 +257,8 @@ impl Assigned {
                 tracing::info!(task = %self.id, ?offsets, "running");
                 let inputs = self.partitions.iter().map(|input| (input.topic.as_str(), input.partition));
                 let metrics = environment.thread_metrics.task(&self.id.to_string(), inputs);
-                Ok(Running {
-                    task,
-                    metrics,
-                    writer,
-                    topics,
-                    committed: found,
-                    paused: vec![true; offsets.len()],
-                    panic: None,
-                })
+                let paused = vec![true; offsets.len()];
+                Ok(Running { task, metrics, writer, committed: found, paused, panic: None })
             }
             Err(error) => {
                 let stores = Rc::into_inner(stores).map(RefCell::into_inner);

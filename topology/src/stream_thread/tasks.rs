@@ -94,8 +94,6 @@ pub(super) struct Running {
     pub(super) task: Task,
     pub(super) metrics: TaskMetrics,
     pub(super) writer: Writer,
-    /// Its output topics.
-    pub(super) topics: Vec<String>,
     /// What the group has committed of each input, if no other member has committed since.
     pub(super) committed: Vec<Option<Committed>>,
     /// For each input, whether the consumer delivers nothing of it: the task has no room for more, or the consumer was not told

@@ -25,7 +25,7 @@ use super::metadata::{Mark, Metadata};
 
 /// What the group has committed for one input of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CommittedInput {
+pub(crate) struct CommittedInput {
     /// The input.
     pub input: TopicPartition,
     /// The next offset to read; `None` where nothing was committed.

@@ -8,40 +8,40 @@ use super::merge::Next;
 
 impl Task {
     /// How many inputs it has.
-    pub fn input_count(&self) -> usize {
+    pub(crate) fn input_count(&self) -> usize {
         self.runtime.input_count()
     }
 
     /// Whether the log must be told to read an input from [`Task::next_offset`], and [`Task::restart`] be called then: before the
     /// first record, and where the task goes back to what is not here any more. What the log delivers meanwhile lies behind a gap.
-    pub fn must_seek(&self, input: usize) -> bool {
+    pub(crate) fn must_seek(&self, input: usize) -> bool {
         self.merge.queues[input].is_behind(self.runtime.next_offset(input))
     }
 
     /// The log reads an input from [`Task::next_offset`].
-    pub fn restart(&mut self, input: usize) {
+    pub(crate) fn restart(&mut self, input: usize) {
         self.merge.queues[input].restart(self.runtime.next_offset(input));
     }
 
     /// Everything of an input below this offset arrived.
-    pub fn delivered_to(&self, input: usize) -> Offset {
+    pub(crate) fn delivered_to(&self, input: usize) -> Offset {
         self.merge.queues[input].delivered_to()
     }
 
     /// Whether more of an input is welcome. `is_paused` says whether it was not so far: then half of the room must be free.
-    pub fn has_room(&self, input: usize, is_paused: bool) -> bool {
+    pub(crate) fn has_room(&self, input: usize, is_paused: bool) -> bool {
         let takes_any = self.input_count() > 1 || !self.is_suspended();
         takes_any && self.merge.queues[input].size_bytes() <= self.queue_max_bytes / if is_paused { 2 } else { 1 }
     }
 
     /// Whether what arrives is to be queued: it is not the task's only input, or must wait.
-    pub fn must_queue(&self) -> bool {
+    pub(crate) fn must_queue(&self) -> bool {
         self.input_count() > 1 || self.is_suspended() || !self.merge.queues[0].is_empty()
     }
 
     /// Processes records of a task's only input as they arrive, where they need not be queued. Records below its position are
     /// ignored: they were processed. Returns how many it is done with; where it takes no more for now, the rest is to be queued.
-    pub fn take_arriving(&mut self, records: &[Record<'_>]) -> Result<usize> {
+    pub(crate) fn take_arriving(&mut self, records: &[Record<'_>]) -> Result<usize> {
         match self.timed(0, records) {
             Some(timed) => self.process(0, &timed)?,
             None => self.process(0, records)?,
@@ -58,20 +58,20 @@ impl Task {
     }
 
     /// Records of an input arrived, and wait for their turn: see [`Task::process_next`].
-    pub fn enqueue(&mut self, input: usize, records: &[Record<'_>]) {
+    pub(crate) fn enqueue(&mut self, input: usize, records: &[Record<'_>]) {
         let timed = self.timed(input, records);
         self.merge.queues[input].push(timed.as_deref().unwrap_or(records));
     }
 
     /// An input has no record below `offset` that was not delivered, and none there for now.
-    pub fn end_of_partition(&mut self, input: usize, offset: Offset) {
+    pub(crate) fn end_of_partition(&mut self, input: usize, offset: Offset) {
         self.merge.queues[input].ends_at(offset);
         self.settle_ends();
     }
 
     /// Processes what comes next of what is queued, at most so many records. Returns how many; none where the task takes no input
     /// for now, or must wait.
-    pub fn process_next(&mut self, count_max: usize) -> Result<usize> {
+    pub(crate) fn process_next(&mut self, count_max: usize) -> Result<usize> {
         let Some((input, count)) = self.choose(count_max) else { return Ok(0) };
         let Some((batch, front)) = self.merge.queues[input].take() else { return Ok(0) };
         let records = batch.range(front..front + count);
@@ -83,12 +83,12 @@ impl Task {
     }
 
     /// Whether [`Task::process_next`] has something to do now.
-    pub fn has_next(&mut self) -> bool {
+    pub(crate) fn has_next(&mut self) -> bool {
         self.choose(1).is_some()
     }
 
     /// When records that wait go on without an input that is known to be empty, ms since 1970.
-    pub fn idle_until_ms(&mut self) -> Option<i64> {
+    pub(crate) fn idle_until_ms(&mut self) -> Option<i64> {
         if self.is_suspended() {
             return None;
         }

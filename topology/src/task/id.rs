@@ -4,7 +4,7 @@ use std::fmt;
 
 /// `<sub-topology>_<partition>`; also the name of its state directory.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TaskId {
+pub(crate) struct TaskId {
     /// Name of the sub-topology.
     pub sub_topology: String,
     /// Partition of its source.

@@ -14,7 +14,7 @@ use crate::store::Incarnation;
 
 /// Metadata of a committed offset.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Metadata {
+pub(crate) struct Metadata {
     /// Stream time as of the offset, ms since 1970.
     pub stream_time_ms: Option<i64>,
     /// What was known of the state; `None` where somebody else committed the offset.
@@ -23,7 +23,7 @@ pub struct Metadata {
 
 /// The state that belongs to an offset.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Vouched {
+pub(crate) struct Vouched {
     /// The offset that was committed.
     pub offset: Offset,
     /// Of each store that was ever written.
@@ -32,7 +32,7 @@ pub struct Vouched {
 
 /// Which changelog a store has, and which commit wrote it last.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mark {
+pub(crate) struct Mark {
     /// The store's name.
     pub store: String,
     /// The beginning of the changelog's incarnation: enough to tell two of one name apart.
@@ -46,11 +46,11 @@ pub struct Mark {
 #[error(
     "the committed offset carries metadata '{0}', which this version cannot read: it was written by another version or program"
 )]
-pub struct MetadataError(String);
+pub(crate) struct MetadataError(String);
 
 impl Mark {
     /// Of a store.
-    pub fn new(store: &str, incarnation: &Incarnation, sequence: u64) -> Self {
+    pub(crate) fn new(store: &str, incarnation: &Incarnation, sequence: u64) -> Self {
         let mut beginning = [0; 8];
         beginning.copy_from_slice(&incarnation[..8]);
         Self { store: store.to_owned(), incarnation: beginning, sequence }
@@ -67,16 +67,16 @@ impl Mark {
 
 impl Metadata {
     /// The most that Kafka takes, unless its `offset.metadata.max.bytes` says otherwise.
-    pub const SIZE_MAX_BYTES: usize = 4_096;
+    pub(crate) const SIZE_MAX_BYTES: usize = 4_096;
 
     /// The longest text there can be for a task with these stores, in bytes.
-    pub fn size_max_bytes<'a>(stores: impl Iterator<Item = &'a str>) -> usize {
+    pub(crate) fn size_max_bytes<'a>(stores: impl Iterator<Item = &'a str>) -> usize {
         // "2:-9223372036854775808:9223372036854775807:", and for each store "=0123456789abcdef.18446744073709551615,".
         43 + stores.map(|store| store.len() + 39).sum::<usize>()
     }
 
     /// As text for the log.
-    pub fn encode(&self) -> String {
+    pub(crate) fn encode(&self) -> String {
         let Some(Vouched { offset, marks }) = &self.vouched else { return String::new() };
         let time = self.stream_time_ms.map_or_else(String::new, |time| time.to_string());
         let mark =
@@ -85,7 +85,7 @@ impl Metadata {
     }
 
     /// From the log's text.
-    pub fn decode(text: &str) -> Result<Self, MetadataError> {
+    pub(crate) fn decode(text: &str) -> Result<Self, MetadataError> {
         if text.is_empty() {
             return Ok(Self::default());
         }

@@ -13,6 +13,7 @@
 //! changelog records as they are made, so that they are never in memory all at once.
 //!
 //! ```text
+//! cycle      one commit of several tasks
 //! merge      which of several inputs comes next
 //! queue      what arrived of one input and was not taken yet
 //! arrival    what the log brings, to the queues
@@ -22,6 +23,7 @@
 
 mod agreement;
 mod arrival;
+pub(crate) mod cycle;
 mod id;
 mod merge;
 mod metadata;
@@ -30,13 +32,13 @@ mod queue;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-pub use agreement::CommittedInput;
-pub use id::TaskId;
-pub use metadata::{Mark, Metadata, MetadataError, Vouched};
+pub(crate) use agreement::CommittedInput;
+pub(crate) use id::TaskId;
+pub(crate) use metadata::{Mark, Metadata, Vouched};
 
 use crate::error::{Class, Error, Result};
 use crate::graph::{Instance, Topology};
-use crate::log::{self, Offset, OffsetCommit, ProducerRecord};
+use crate::log::{self, Offset, OffsetCommit, ProducerRecord, TopicPartition};
 use crate::processor::{
     InputOptions, InputRange, Losses, Outputs, Position, Punctuation, Runtime, RuntimeOptions, Target,
 };
@@ -47,24 +49,30 @@ use merge::Merge;
 
 /// One sub-topology over the same partition of each of its topics. Its inputs are numbered from 0, in the order in which the graph
 /// names the topics.
-pub struct Task {
+pub(crate) struct Task {
     id: TaskId,
     instance: Instance,
     runtime: Runtime,
     stores: Rc<RefCell<Stores>>,
-    /// For each store: the topic of its changelog, if it has one.
-    changelogs: Vec<Option<Target>>,
+    /// For each store: its changelog, if it has one.
+    changelogs: Vec<Option<Changelog>>,
     merge: Merge,
     queue_max_bytes: usize,
     /// Whether records were processed since the last commit.
     processed: bool,
 }
 
+/// Where a store's changelog goes.
+struct Changelog {
+    target: Target,
+    partition: TopicPartition,
+}
+
 /// While a commit is prepared, outputs are handed over when they are this many bytes.
 const CHUNK_BYTES: usize = 64 << 10;
 
 /// What a task is made from.
-pub struct TaskOptions {
+pub(crate) struct TaskOptions {
     /// Which task.
     pub id: TaskId,
     /// Its sub-topology's index.
@@ -83,7 +91,7 @@ pub struct TaskOptions {
 
 /// Where an input of a task continues.
 #[derive(Clone, Debug)]
-pub struct InputStart {
+pub(crate) struct InputStart {
     /// What the group has committed for it.
     pub committed: CommittedInput,
     /// The partition as it was when the task was taken over.
@@ -106,7 +114,7 @@ impl From<&InputStart> for InputOptions {
 
 /// How several inputs of a task wait for each other.
 #[derive(Clone, Copy, Debug)]
-pub struct QueueOptions {
+pub(crate) struct QueueOptions {
     /// How long an input that is known to be empty is waited for, ms; negative: nothing is waited for.
     pub max_idle_ms: i64,
     /// With so many bytes waiting of one input, the task takes no more of it for now.
@@ -122,11 +130,15 @@ impl Default for QueueOptions {
 impl Task {
     /// Makes the task over restored stores, and initialises its processors. Refuses state that does not belong to what is
     /// committed.
-    pub fn new(topology: &Topology, options: TaskOptions, stores: Rc<RefCell<Stores>>) -> Result<Self> {
+    pub(crate) fn new(topology: &Topology, options: TaskOptions, stores: Rc<RefCell<Stores>>) -> Result<Self> {
         stores.borrow_mut().discard();
         stores.borrow_mut().empty_unlogged()?;
         let instance = topology.instantiate(options.sub_topology, &stores)?;
-        let topics = options.runtime.topics.clone();
+        let changelog = |target: Target| {
+            let topic = options.runtime.topics.get(target.0).cloned().unwrap_or_default();
+            Changelog { target, partition: TopicPartition::new(topic, options.id.partition) }
+        };
+        let changelogs = options.changelogs.iter().map(|target| target.map(changelog)).collect();
         let inputs = options.inputs.iter().map(InputOptions::from).collect();
         let handlers = topology.handlers.clone();
         let runtime = Runtime::new(options.runtime, inputs, Rc::clone(&stores), handlers);
@@ -134,48 +146,48 @@ impl Task {
             id: options.id,
             instance,
             stores,
-            changelogs: options.changelogs,
+            changelogs,
             merge: Merge::new(runtime.input_count(), options.queues.max_idle_ms),
             queue_max_bytes: options.queues.max_bytes,
             processed: false,
             runtime,
         };
         task.each_processor(|processor, runtime| processor.init(runtime))?;
-        task.agree(&options.inputs, &topics, options.may_repeat)?;
+        task.agree(&options.inputs, options.may_repeat)?;
         task.runtime.begin()?;
         Ok(task)
     }
 
     /// State and committed offsets must belong together, where no processor knows by itself where an input begins.
-    fn agree(&self, inputs: &[InputStart], topics: &[String], may_repeat: bool) -> Result<()> {
+    fn agree(&self, inputs: &[InputStart], may_repeat: bool) -> Result<()> {
         let unchosen = inputs.iter().enumerate().filter(|(input, _)| !self.runtime.begins_by_choice(*input));
         let unchosen: Vec<&CommittedInput> = unchosen.map(|(_, start)| &start.committed).collect();
         let stores = self.stores.borrow();
         let states =
             stores.specs().iter().zip(&self.changelogs).enumerate().filter_map(|(index, (spec, changelog))| {
-                let changelog = topics.get(changelog.as_ref()?.0).map_or("", String::as_str);
+                let changelog = &changelog.as_ref()?.partition.topic;
                 Some(State { store: &spec.name, changelog, meta: stores.meta(index) })
             });
         agreement::agree(&unchosen, &states.collect::<Vec<_>>(), may_repeat)
     }
 
     /// Which task.
-    pub fn id(&self) -> &TaskId {
+    pub(crate) fn id(&self) -> &TaskId {
         &self.id
     }
 
     /// Its stores.
-    pub fn stores(&self) -> &Rc<RefCell<Stores>> {
+    pub(crate) fn stores(&self) -> &Rc<RefCell<Stores>> {
         &self.stores
     }
 
     /// Whether it has any stores with a changelog.
-    pub fn has_changelogs(&self) -> bool {
+    pub(crate) fn has_changelogs(&self) -> bool {
         self.changelogs.iter().any(Option::is_some)
     }
 
     /// Takes it apart; what it had not committed is void.
-    pub fn into_stores(self) -> Option<Stores> {
+    pub(crate) fn into_stores(self) -> Option<Stores> {
         let Self { instance, runtime, stores, .. } = self;
         // Processors and runtime hold the stores too.
         drop((instance, runtime));
@@ -185,7 +197,7 @@ impl Task {
     }
 
     /// What it wants produced; the caller drains it.
-    pub fn outputs(&mut self) -> &mut Outputs {
+    pub(crate) fn outputs(&mut self) -> &mut Outputs {
         self.runtime.outputs()
     }
 
@@ -244,12 +256,12 @@ impl Task {
     }
 
     /// Sets the wall-clock time that processors see; nothing is punctuated yet.
-    pub fn set_now(&mut self, now_ms: i64) {
+    pub(crate) fn set_now(&mut self, now_ms: i64) {
         self.runtime.set_now(now_ms);
     }
 
     /// Lets wall-clock time pass. Returns whether a punctuation was due.
-    pub fn advance_clock(&mut self, now_ms: i64) -> Result<bool> {
+    pub(crate) fn advance_clock(&mut self, now_ms: i64) -> Result<bool> {
         self.runtime.set_now(now_ms);
         let due = self.runtime.due_by_wall_clock();
         let any = !due.is_empty();
@@ -270,57 +282,60 @@ impl Task {
     }
 
     /// No more input will come: processors finish what they hold. To be called again after commits while [`Task::is_holding`].
-    pub fn end_of_input(&mut self) -> Result<()> {
+    pub(crate) fn end_of_input(&mut self) -> Result<()> {
         self.runtime.clear_cause();
         self.each_processor(|processor, runtime| processor.end_of_input(runtime))
     }
 
     /// Whether input is held.
-    pub fn is_holding(&self) -> bool {
+    pub(crate) fn is_holding(&self) -> bool {
         self.runtime.is_holding()
     }
 
     /// Whether it takes no input for now. When it does again, that begins at [`Task::next_offset`] of each input.
-    pub fn is_suspended(&self) -> bool {
+    pub(crate) fn is_suspended(&self) -> bool {
         self.runtime.is_suspended()
     }
 
     /// Next offset of an input to process.
-    pub fn next_offset(&self, input: usize) -> Offset {
+    pub(crate) fn next_offset(&self, input: usize) -> Offset {
         self.runtime.next_offset(input)
     }
 
     /// Whether a processor asked for a commit as soon as possible.
-    pub fn commit_requested(&self) -> bool {
+    pub(crate) fn commit_requested(&self) -> bool {
         self.runtime.commit_requested()
     }
 
     /// When a wall-clock punctuation is due next, ms since 1970.
-    pub fn next_wall_clock_ms(&self) -> Option<i64> {
+    pub(crate) fn next_wall_clock_ms(&self) -> Option<i64> {
         self.runtime.schedules().next_wall_clock_ms()
     }
 
     /// Bytes that wait for the next commit.
-    pub fn uncommitted_bytes(&self) -> usize {
+    pub(crate) fn uncommitted_bytes(&self) -> usize {
         self.stores.borrow().uncommitted_bytes() + self.runtime.uncommitted_bytes()
     }
 
     /// Whether there is a commit to make, sooner or later, beside that of outputs already drained: of store writes, of a
     /// position that moved, or because a processor asked for one. Whoever runs tasks asks this and nothing else.
-    pub fn wants_commit(&self) -> bool {
+    pub(crate) fn wants_commit(&self) -> bool {
         self.commit_requested() || self.stores.borrow().has_uncommitted() || self.runtime.moves_on_commit()
     }
 
     /// Whether nothing was processed or written since the last commit. A position that moved all the same passed over the
     /// log's own markers, and its commit is not urgent.
-    pub fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         !self.processed && !self.stores.borrow().has_uncommitted()
     }
 
     /// Begins a commit: lets processors finish, adds dead letters and changelog records to the outputs, and returns the offset of
     /// each input to commit in the same transaction. `send` drains the outputs, each time that there are some; none are left at the end. It
     /// asserts the law of held and suspended input.
-    pub fn prepare_commit(&mut self, send: &mut dyn FnMut(&mut Outputs) -> Result<()>) -> Result<Vec<OffsetCommit>> {
+    pub(crate) fn prepare_commit(
+        &mut self,
+        send: &mut dyn FnMut(&mut Outputs) -> Result<()>,
+    ) -> Result<Vec<OffsetCommit>> {
         self.runtime.clear_cause();
         self.each_processor(|processor, runtime| processor.prepare_commit(runtime))?;
         self.runtime.check_untaken()?;
@@ -350,23 +365,24 @@ impl Task {
         let partition = Some(self.id.partition);
         let outputs = self.runtime.outputs();
         self.stores.borrow_mut().changelog_records(|record| {
-            let Some(target) = self.changelogs[record.store] else { return Ok(()) };
-            outputs.push(target, partition, ProducerRecord::NOW, Some(record.key), record.value, &[]);
+            let Some(changelog) = &self.changelogs[record.store] else { return Ok(()) };
+            outputs.push(changelog.target, partition, ProducerRecord::NOW, Some(record.key), record.value, &[]);
             if outputs.size_bytes() < CHUNK_BYTES { Ok(()) } else { send(outputs) }
         })?;
         if outputs.is_empty() { Ok(()) } else { send(outputs) }
     }
 
     /// The transaction with this task's work was committed, with these offsets of its inputs, in their order. `delivered` tells the highest
-    /// offset delivered to an output topic in it. Moves the overlays into the stores and tells the processors.
-    pub fn committed(
+    /// offset delivered to a partition in it. Moves the overlays into the stores and tells the processors.
+    fn committed(
         &mut self,
         commits: &[OffsetCommit],
-        delivered: impl Fn(Target) -> Option<Offset>,
+        delivered: impl Fn(&TopicPartition) -> Option<Offset>,
         now_ms: i64,
     ) -> Result<()> {
         let changelogs = self.changelogs.iter().enumerate();
-        let delivered = changelogs.filter_map(|(store, topic)| Some((store, delivered((*topic)?)? + 1)));
+        let delivered =
+            changelogs.filter_map(|(store, changelog)| Some((store, delivered(&changelog.as_ref()?.partition)? + 1)));
         let positions: Vec<(usize, Offset)> = delivered.collect();
         {
             let mut stores = self.stores.borrow_mut();
@@ -380,7 +396,7 @@ impl Task {
     }
 
     /// What did not come through whole of what was committed since the last call.
-    pub fn take_losses(&mut self) -> Losses {
+    pub(crate) fn take_losses(&mut self) -> Losses {
         self.runtime.take_losses()
     }
 

@@ -4,52 +4,106 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::topics::{Place, Topics};
+use super::topics::Place;
 use super::{OwnedRecord, TestDriver};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::graph::{OutputTopics, Topic, Topology};
-use crate::log::{Header, Offset, Record, RecordLimits, TopicPartition};
-use crate::processor::{InputRange, Limits, Outputs, RuntimeOptions};
+use crate::log::{Header, Record, RecordLimits, TopicPartition};
+use crate::processor::{InputRange, Limits, RuntimeOptions};
 use crate::store::Stores;
 use crate::task::{CommittedInput, InputStart, Metadata, QueueOptions, Task, TaskId, TaskOptions};
 
-/// A task and what it has going on.
+/// A task, or what is left of it until it begins again.
 pub(super) struct Drive {
+    pub(super) id: TaskId,
     /// Its sub-topology's index.
     pub(super) sub_topology: usize,
-    pub(super) partition: i32,
     pub(super) task: Option<Task>,
+    /// What a task left, for the one that begins next; without them that one has its own rebuilt.
+    pub(super) stores: Option<Stores>,
     pub(super) outputs: OutputTopics,
     /// The topics it reads, in the order of its inputs.
     pub(super) sources: Vec<String>,
-    /// For each of them.
-    pub(super) committed: Vec<(Option<Offset>, Metadata)>,
-    /// Produced since the last commit.
-    pub(super) pending: Vec<(String, OwnedRecord)>,
 }
 
 impl TestDriver {
-    pub(super) fn start(&mut self, index: usize, stores: Stores, stores_as_left: bool) -> Result<()> {
-        let (sub_topology, partition) = (self.drives[index].sub_topology, self.drives[index].partition);
-        let spec = &self.topology.sub_topologies[sub_topology];
-        let vouch = Rc::new(self.voucher(&self.drives[index].sources));
+    /// Has tasks for this topology take over from those there are.
+    pub(super) fn take_over(&mut self, topology: &Topology) -> Result<()> {
+        let topology = topology.resolve(&self.application_id, &self.others)?;
+        topology.check_matched()?;
+        self.broker.topics.adopt(&topology, &self.application_id);
+        let mut drives = Vec::new();
+        for (sub_topology, spec) in topology.sub_topologies.iter().enumerate() {
+            for partition in 0..spec.partition_count() {
+                drives.push(Drive {
+                    id: TaskId { sub_topology: spec.name.clone(), partition },
+                    sub_topology,
+                    task: None,
+                    stores: None,
+                    outputs: spec.outputs(&self.application_id),
+                    sources: spec.source_topics().iter().map(|topic| topic.name().to_owned()).collect(),
+                });
+            }
+        }
+        self.put_down()?;
+        for left in std::mem::replace(&mut self.drives, drives) {
+            let heir = self.drives.iter_mut().find(|drive| drive.id == left.id);
+            if let (Some(heir), Some(stores)) = (heir, left.stores) {
+                let (mut specs, before) = (topology.sub_topologies[heir.sub_topology].stores.clone(), stores.specs());
+                // In the driver all are in memory.
+                specs.iter_mut().for_each(|spec| spec.medium = crate::store::Medium::Memory);
+                heir.stores = (before == specs).then_some(stores);
+            }
+        }
+        self.topology = topology;
+        (0..self.drives.len()).try_for_each(|index| self.begin(index))
+    }
+
+    /// Has the same tasks begin again.
+    pub(super) fn begin_again(&mut self) -> Result<()> {
+        self.put_down()?;
+        (0..self.drives.len()).try_for_each(|index| self.begin(index))
+    }
+
+    /// What is not committed is void; tasks leave their stores.
+    fn put_down(&mut self) -> Result<()> {
+        self.replaced.forget();
+        self.broker.abort();
+        for drive in &mut self.drives {
+            let Some(task) = drive.task.take() else { continue };
+            let stores = task.into_stores();
+            drive.stores = Some(stores.ok_or_else(|| Error::stop("a handle to a store outlives its task"))?);
+        }
+        Ok(())
+    }
+
+    /// Has a task begin: over stores that are brought up to their changelogs, and where the group has committed.
+    fn begin(&mut self, index: usize) -> Result<()> {
+        let mut stores = self.restored_stores(index)?;
+        let vouch = Rc::new(self.voucher(self.drives[index].sources.clone()));
         let drive = &mut self.drives[index];
-        let committed = drive.sources.iter().zip(&drive.committed).zip(&drive.outputs.dead_letters);
-        let inputs = committed.map(|((topic, (offset, metadata)), dead_letters)| {
-            let (first, end) = self.topics.bounds(topic, partition);
-            let input = TopicPartition::new(topic.clone(), partition);
-            InputStart {
-                committed: CommittedInput { input, offset: *offset, metadata: metadata.clone() },
+        let sources = drive.sources.iter().zip(&drive.outputs.dead_letters);
+        let inputs = sources.map(|(topic, dead_letters)| {
+            let (first, end) = self.broker.topics.bounds(topic, drive.id.partition);
+            let input = TopicPartition::new(topic.clone(), drive.id.partition);
+            let found = self.broker.offsets.get(&input);
+            let metadata = found.map_or(Ok(Metadata::default()), |found| Metadata::decode(&found.metadata));
+            Ok(InputStart {
+                committed: CommittedInput {
+                    input,
+                    offset: found.map(|found| found.offset),
+                    metadata: metadata.map_err(|error| Error::stop(error.to_string()))?,
+                },
                 range: InputRange { first, stable_end: end, end },
                 dead_letters: *dead_letters,
-            }
+            })
         });
         let options = TaskOptions {
-            id: TaskId { sub_topology: spec.name.clone(), partition },
-            sub_topology,
-            inputs: inputs.collect(),
+            id: drive.id.clone(),
+            sub_topology: drive.sub_topology,
+            inputs: inputs.collect::<Result<_>>()?,
             runtime: RuntimeOptions {
-                stores_as_left,
+                stores_as_left: !stores.is_read_into(),
                 now_ms: self.now_ms,
                 topics: drive.outputs.names.clone(),
                 limits: Arc::new(limits(&self.topology)),
@@ -59,51 +113,94 @@ impl TestDriver {
             queues: QueueOptions::default(),
             may_repeat: false,
         };
+        stores.note_begun();
         drive.task = Some(Task::new(&self.topology, options, Rc::new(RefCell::new(stores)))?);
-        drive.collect(&self.topics)
+        self.collect(index)
+    }
+
+    /// Gives all tasks what has arrived for them. Returns whether there was anything.
+    pub(super) fn process_all(&mut self) -> Result<bool> {
+        let mut any = false;
+        for index in 0..self.drives.len() {
+            any |= self.process(index)?;
+        }
+        Ok(any)
     }
 
     /// Gives a task what has arrived for it: all of it, so that an input without more is known to be empty. Returns whether there
     /// was anything.
-    pub(super) fn process(&mut self, index: usize) -> Result<bool> {
+    fn process(&mut self, index: usize) -> Result<bool> {
         let drive = &mut self.drives[index];
-        let Some(task) = &mut drive.task else { return Ok(false) };
-        if task.is_suspended() {
+        if drive.task.as_ref().is_none_or(Task::is_suspended) {
             return Ok(false);
         }
         let mut any = false;
         for input in 0..drive.sources.len() {
-            any |= self.deliver(index, input, usize::MAX)?;
+            any |= self.give(index, input, usize::MAX)? > 0;
         }
-        let drive = &mut self.drives[index];
-        while let Some(task) = &mut drive.task
-            && task.process_next(usize::MAX)? > 0
-        {
-            any = true;
-        }
-        drive.collect(&self.topics)?;
+        any |= self.process_queued(index, usize::MAX)? > 0;
+        self.collect(index)?;
         Ok(any)
     }
 
-    /// Gives a task what comes next of one input, at most so many records. Returns whether it took any at once.
-    pub(super) fn deliver(&mut self, index: usize, input: usize, count_max: usize) -> Result<bool> {
+    /// A task takes what comes next of an input, at most so many records, and nothing is committed. What it was given earlier and has
+    /// not taken comes first; while it takes no input, nothing is delivered.
+    ///
+    /// A task with several inputs waits for one of which more has arrived, as in production: deliver that, too.
+    pub fn deliver(&mut self, place: impl Into<Place>, count_max: usize) -> Result<()> {
+        let (index, input) = self.input_at(&place.into())?;
+        let queued = self.process_queued(index, count_max)?;
+        if queued < count_max && self.drives[index].task.as_ref().is_some_and(|task| !task.is_suspended()) {
+            self.give(index, input, count_max - queued)?;
+            self.process_queued(index, usize::MAX)?;
+        }
+        self.collect(index)
+    }
+
+    /// The task that reads a partition, the first one where none is named, and as which of its inputs.
+    pub(super) fn input_at(&self, place: &Place) -> Result<(usize, usize)> {
+        let Place { topic, partition } = place;
+        let partition = partition.unwrap_or(0);
+        let mut drives = self.drives.iter().enumerate().filter(|(_, drive)| drive.id.partition == partition);
+        let found = drives.find_map(|(index, drive)| Some((index, drive.input(topic)?)));
+        found.ok_or_else(|| Error::stop(format!("no source of the topology reads partition {partition} of '{topic}'")))
+    }
+
+    /// Has a task process what waits in its queues, at most so many records. Returns how many it did.
+    fn process_queued(&mut self, index: usize, count_max: usize) -> Result<usize> {
+        let mut count = 0;
+        while let Some(task) = &mut self.drives[index].task
+            && count < count_max
+        {
+            match task.process_next(count_max - count)? {
+                0 => break,
+                processed => count += processed,
+            }
+        }
+        Ok(count)
+    }
+
+    /// Gives a task what comes next of one input, at most so many records. Returns how many it took at once; the others wait in
+    /// its queue.
+    pub(super) fn give(&mut self, index: usize, input: usize, count_max: usize) -> Result<usize> {
         let drive = &mut self.drives[index];
-        let (Some(task), topic) = (&mut drive.task, &drive.sources[input]) else { return Ok(false) };
+        let (Some(task), topic) = (&mut drive.task, &drive.sources[input]) else { return Ok(0) };
         if task.must_seek(input) {
             task.restart(input);
         }
-        let new = self.topics.records_from(topic, drive.partition, task.delivered_to(input));
+        let topics = &self.broker.topics;
+        let new = topics.records_from(topic, drive.id.partition, task.delivered_to(input));
         let new: Vec<&OwnedRecord> = new.take(count_max).collect();
         let headers: Vec<Vec<Header<'_>>> = new.iter().map(|record| record.borrow_headers()).collect();
         let records: Vec<Record<'_>> =
             new.iter().zip(&headers).map(|(record, headers)| record.borrow(headers)).collect();
         let taken = if task.must_queue() { 0 } else { task.take_arriving(&records)? };
         task.enqueue(input, &records[taken..]);
-        let (_, end) = self.topics.bounds(topic, drive.partition);
+        let (_, end) = topics.bounds(topic, drive.id.partition);
         if task.delivered_to(input) >= end {
             task.end_of_partition(input, end);
         }
-        Ok(taken > 0)
+        Ok(taken)
     }
 }
 
@@ -114,11 +211,6 @@ impl Drive {
 
     pub(super) fn input(&self, topic: &str) -> Option<usize> {
         self.sources.iter().position(|source| source == topic)
-    }
-
-    pub(super) fn collect(&mut self, topics: &Topics) -> Result<()> {
-        let Self { task: Some(task), pending, .. } = self else { return Ok(()) };
-        collect(task.outputs(), topics, pending)
     }
 }
 
@@ -137,16 +229,4 @@ fn limits(topology: &Topology) -> Limits {
     };
     let topics = topology.sink_topics().into_iter().map(|topic| (topic.name().to_owned(), limits(topic)));
     Limits { topics: topics.collect(), ..Limits::default() }
-}
-
-/// Takes what a task wants produced, and says for each record to which partition a producer sends it.
-pub(super) fn collect(outputs: &mut Outputs, topics: &Topics, pending: &mut Vec<(String, OwnedRecord)>) -> Result<()> {
-    outputs.drain(|records| {
-        for record in records {
-            let place = Place { topic: record.topic.to_owned(), partition: record.partition };
-            let partition = topics.partition_of(&place, record.key)?;
-            pending.push((place.topic, OwnedRecord::copy(record, partition)));
-        }
-        Ok(())
-    })
 }

@@ -6,17 +6,14 @@ use std::rc::Rc;
 
 use super::{Place, TestDriver};
 use crate::error::{Error, Result};
-use crate::log::Offset;
+use crate::log::{Committed, Offset, TopicPartition};
 use crate::processor::Vouch;
-use crate::task::Metadata;
 
 impl TestDriver {
     /// The group's offsets are lost, as Kafka forgets them after a week without members: input is delivered from the beginning.
     /// What is not committed is void.
     pub fn lose_offsets(&mut self) -> Result<()> {
-        for drive in &mut self.drives {
-            drive.committed.fill((None, Metadata::default()));
-        }
+        self.broker.offsets.clear();
         self.abort()
     }
 
@@ -24,11 +21,9 @@ impl TestDriver {
     /// before. What is not committed is void.
     pub fn move_offset(&mut self, place: impl Into<Place>, offset: Offset) -> Result<()> {
         let place = place.into();
-        let meant = self.topics.partitions(&place);
-        for drive in self.drives.iter_mut().filter(|drive| meant.contains(&drive.partition)) {
-            if let Some(input) = drive.input(&place.topic) {
-                drive.committed[input] = (Some(offset), Metadata::default());
-            }
+        for partition in self.broker.topics.partitions(&place) {
+            let moved = Committed { offset, metadata: String::new() };
+            self.broker.offsets.insert(TopicPartition::new(place.topic.clone(), partition), moved);
         }
         self.abort()
     }
@@ -36,17 +31,17 @@ impl TestDriver {
     /// Somebody deletes a topic; its offsets begin anew. From now on nobody vouches for it, and nothing is committed that was
     /// read from it, until [`TestDriver::abort`] has others begin who know no better.
     pub fn delete_topic(&mut self, topic: &str) {
-        self.topics.delete(topic);
+        self.broker.topics.delete(topic);
         self.replaced.0.borrow_mut().insert(topic.to_owned());
     }
 
     /// Retention deletes the records of a topic, or of one of its partitions, below this offset.
     pub fn delete_records(&mut self, place: impl Into<Place>, before: Offset) {
-        self.topics.delete_records(&place.into(), before);
+        self.broker.topics.delete_records(&place.into(), before);
     }
 
-    pub(super) fn voucher(&self, topics: &[String]) -> Voucher {
-        Voucher { topics: topics.to_vec(), replaced: Rc::clone(&self.replaced) }
+    pub(super) fn voucher(&self, topics: Vec<String>) -> Voucher {
+        Voucher { topics, replaced: Rc::clone(&self.replaced) }
     }
 }
 
@@ -61,7 +56,7 @@ impl Replaced {
     }
 }
 
-/// Vouches for the inputs of one task.
+/// Vouches for inputs.
 #[derive(Debug)]
 pub(super) struct Voucher {
     topics: Vec<String>,

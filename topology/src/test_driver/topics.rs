@@ -56,19 +56,17 @@ struct PartitionLog {
 }
 
 impl Topics {
-    /// With as many partitions as the graph says, of each topic.
-    pub(super) fn new(topology: &Topology, application_id: &str) -> Self {
-        let mut topics = Self::default();
+    /// Gives each topic as many partitions as the graph says.
+    pub(super) fn adopt(&mut self, topology: &Topology, application_id: &str) {
         let asked = topology.sink_topics().into_iter();
         let asked = asked.filter_map(|topic| Some((topic.name().to_owned(), topic.partition_count()?)));
-        topics.partition_counts.extend(asked);
+        self.partition_counts.extend(asked);
         for sub_topology in topology.sub_topologies.iter() {
             let count = sub_topology.partition_count();
             let changelogs = sub_topology.stores.iter().map(|store| changelog_topic(application_id, &store.name));
             let inputs = sub_topology.source_topics().into_iter().map(|topic| topic.name().to_owned());
-            topics.partition_counts.extend(inputs.chain(changelogs).map(|topic| (topic, count)));
+            self.partition_counts.extend(inputs.chain(changelogs).map(|topic| (topic, count)));
         }
-        topics
     }
 
     pub(super) fn partition_count(&self, topic: &str) -> i32 {

@@ -42,5 +42,5 @@ pub use restore::Progress;
 pub(crate) use restore::Restore;
 pub(crate) use restore::decision::Decision;
 pub(crate) use restore::replay::Restored;
-pub(crate) use restore::{Changelog, Options, Plan};
+pub(crate) use restore::{Changelog, Options, Plan, WholeChangelog, restore_whole};
 pub(crate) use thread::UpdaterThread;

@@ -1,6 +1,8 @@
 //! What tasks promise, shown on the test driver.
 
 mod beginning;
+mod by_hand;
+mod changelogs;
 mod closures;
 mod dead_letters;
 mod errors;

@@ -193,7 +193,7 @@ impl TestDriver {
         let task = self.drives[0].task.as_mut().unwrap();
         let processed = task.process_next(count).unwrap();
         let asked = task.commit_requested();
-        self.drives[0].collect(&self.topics).unwrap();
+        self.collect(0).unwrap();
         if asked {
             self.commit_all().unwrap();
         }
@@ -209,7 +209,7 @@ fn write(driver: &mut TestDriver, inputs: &[Vec<(i64, bool)>; 2]) {
         }
     }
     // A task begins that was not told before that its inputs are empty.
-    driver.abort_all().unwrap();
+    driver.begin_again().unwrap();
 }
 
 /// Who holds records of one topic alone says nothing of another's, so two processors that hold are not among them.
@@ -243,15 +243,15 @@ proptest! {
         write(&mut driver, &inputs);
         for step in steps {
             match step {
-                Step::Deliver(input, count) => { driver.deliver(0, input, count).unwrap(); }
+                Step::Deliver(input, count) => { driver.give(0, input, count).unwrap(); }
                 Step::Process(count) => { driver.process_some(count); }
                 Step::Commit => driver.commit_all().unwrap(),
-                Step::Crash => driver.abort_all().unwrap(),
+                Step::Crash => driver.begin_again().unwrap(),
             }
         }
         loop {
             for input in 0..2 {
-                driver.deliver(0, input, usize::MAX).unwrap();
+                driver.give(0, input, usize::MAX).unwrap();
             }
             if !driver.process_some(usize::MAX) {
                 break;

@@ -3,10 +3,12 @@
 //! ```text
 //! decision    pure: read on, rebuild, or begin
 //! replay      one store: what to do with what is read from its changelog
+//! whole       one store, where its changelog is at hand
 //! ```
 
 pub(super) mod decision;
 pub(super) mod replay;
+mod whole;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +19,7 @@ use crate::log::{self, Consumer, ConsumerOptions, Event, Isolation, Log, OutOfRa
 use crate::store::Stores;
 use crate::updater::{Followed, StoreProgress};
 use replay::{Extent, Phase, Replay, Restored};
+pub(crate) use whole::{WholeChangelog, restore_whole};
 
 /// What to restore, and how.
 #[derive(Clone, Debug)]
