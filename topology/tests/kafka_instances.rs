@@ -23,7 +23,6 @@ use topology::log::{
     TopicSpec,
 };
 
-const PARTITIONS: i32 = 4;
 /// Longer than the session of a member, whatever the group protocol.
 const BEYOND_THE_SESSION: Duration = Duration::from_secs(14);
 
@@ -32,6 +31,7 @@ struct World {
     topics: Topics,
     log: KafkaLog,
     brokers: String,
+    partition_count: i32,
     directory: tempfile::TempDir,
     options: Vec<&'static str>,
 }
@@ -43,13 +43,20 @@ struct Instance {
 }
 
 impl World {
-    fn new(cluster: &Cluster, options: &[&'static str]) -> Self {
+    fn new(cluster: &Cluster, partition_count: i32, options: &[&'static str]) -> Self {
         let topics = Topics::new(unique("instances"));
         let log = KafkaLog::new(Options::new(cluster.brokers())).unwrap();
-        let input = TopicSpec { partition_count: PARTITIONS, ..spec(&topics.input) };
+        let input = TopicSpec { partition_count, ..spec(&topics.input) };
         log.create_topics(&[input, spec(&topics.output)]).unwrap();
         let directory = tempfile::tempdir().unwrap();
-        Self { topics, log, brokers: cluster.brokers().to_owned(), directory, options: options.to_vec() }
+        Self {
+            topics,
+            log,
+            brokers: cluster.brokers().to_owned(),
+            partition_count,
+            directory,
+            options: options.to_vec(),
+        }
     }
 
     fn start(&self, name: &str) -> Instance {
@@ -102,7 +109,7 @@ fn feed(world: &World, must_stop: &AtomicBool, fed: &AtomicUsize) {
     let mut producer = producer(&world.log, &format!("{}-input", world.topics.application));
     while !must_stop.load(Ordering::Relaxed) {
         transact(&mut producer, |producer| {
-            for partition in 0..PARTITIONS {
+            for partition in 0..world.partition_count {
                 let key = format!("key-{partition}");
                 let record = ProducerRecord {
                     topic: &world.topics.input,
@@ -115,7 +122,7 @@ fn feed(world: &World, must_stop: &AtomicBool, fed: &AtomicUsize) {
                 producer.send(&record).unwrap();
             }
         });
-        fed.fetch_add(PARTITIONS as usize, Ordering::Relaxed);
+        fed.fetch_add(world.partition_count as usize, Ordering::Relaxed);
         std::thread::sleep(Duration::from_millis(10));
     }
 }
@@ -177,7 +184,7 @@ fn come_and_go(world: &World, what: &str) {
         // Ends the two also where this fails.
         let stop = Stop(&must_stop);
         let mut a = world.start("a");
-        until("a counts all partitions", patience, || seen.lock().unwrap().len() == PARTITIONS as usize);
+        until("a counts all partitions", patience, || seen.lock().unwrap().len() == world.partition_count as usize);
 
         let from = Instant::now();
         let mut b = world.start("b");
@@ -230,7 +237,7 @@ fn come_and_go(world: &World, what: &str) {
     last.signal("-TERM");
     last.child.wait().unwrap();
     let inputs: Vec<TopicPartition> =
-        (0..PARTITIONS).map(|partition| TopicPartition::new(&*world.topics.input, partition)).collect();
+        (0..world.partition_count).map(|partition| TopicPartition::new(&*world.topics.input, partition)).collect();
     let committed = world.log.committed(&world.topics.application, &inputs).unwrap();
     for (input, committed) in inputs.iter().zip(committed) {
         let end = world.log.watermarks(input, Isolation::ReadCommitted).unwrap().high;
@@ -250,13 +257,13 @@ impl Drop for Stop<'_> {
 
 #[test]
 fn instances_of_a_classic_group_come_and_go_and_each_record_is_counted_once() {
-    come_and_go(&World::new(Cluster::shared(), &[]), "classic");
+    come_and_go(&World::new(Cluster::shared(), 4, &[]), "classic");
 }
 
 #[test]
 fn so_they_do_with_standbys_and_two_threads_each() {
     come_and_go(
-        &World::new(Cluster::shared(), &["--standbys", "1", "--threads", "2"]),
+        &World::new(Cluster::shared(), 8, &["--standbys", "1", "--threads", "2"]),
         "classic, 2 threads, 1 standby",
     );
 }
@@ -270,5 +277,5 @@ fn instances_of_a_group_of_the_consumer_protocol_come_and_go_and_each_record_is_
     // The brokers say when a member is gone.
     let cluster =
         Cluster::start_with(&["group.consumer.session.timeout.ms=10000", "group.consumer.min.session.timeout.ms=6000"]);
-    come_and_go(&World::new(&cluster, &["--group-protocol", "consumer"]), "consumer");
+    come_and_go(&World::new(&cluster, 4, &["--group-protocol", "consumer"]), "consumer");
 }

@@ -55,7 +55,7 @@ mod topic;
 pub use builder::{Builder, SubTopology};
 pub use functions::Functions;
 pub use input_ports::WithInputs;
-pub use instance::Instance;
+pub(crate) use instance::Instance;
 pub use pattern::Pattern;
 pub use processor_builder::ProcessorBuilder;
 pub use repartition::Repartition;

@@ -48,7 +48,7 @@ mod stream_time;
 mod upcoming;
 mod vouch;
 
-pub use beginning::InputRange;
+pub(crate) use beginning::InputRange;
 pub use closures::Emit;
 pub(crate) use closures::{Aggregate, Filter, FlatMap, ForEach, Map};
 pub use context::{Context, Port};
@@ -60,18 +60,19 @@ pub(crate) use failure::named_after;
 pub use failure::{BoxError, Classify, Result};
 pub(crate) use functions::{FromFunctions, Hook, Punctuate};
 pub(crate) use further_input::FurtherInput;
-pub use handlers::{Handlers, Losses, ProcessingError, ProductionError, Reaction};
-pub use input::InputOptions;
-pub use limits::Limits;
+pub(crate) use handlers::{Handlers, Losses};
+pub use handlers::{ProcessingError, ProductionError, Reaction};
+pub(crate) use input::InputOptions;
+pub(crate) use limits::Limits;
 pub(crate) use node::reader_takes_runs;
-pub use node::{Edge, Input, Lifecycle, ProcessorNode, Source, SourceNode, Timestamp};
-pub use outputs::{Outputs, Target};
+pub(crate) use node::{Edge, Lifecycle, ProcessorNode, Source, SourceNode, Timestamp};
+pub(crate) use outputs::{Outputs, Target};
 pub use position::Position;
 pub use record::Record;
-pub use runtime::{Runtime, RuntimeOptions};
-pub use schedule::{Punctuation, PunctuationId, Schedule, Schedules};
+pub(crate) use runtime::{Runtime, RuntimeOptions};
+pub use schedule::{Punctuation, PunctuationId, Schedule};
 pub(crate) use sink::{Choose, Only, Partition, Route, SinkNode, SinkTopic};
-pub use vouch::Vouch;
+pub(crate) use vouch::Vouch;
 
 use crate::codec::Data;
 

@@ -23,10 +23,10 @@ use super::runtime::Runtime;
 use super::schedule::Punctuation;
 
 /// A connection to a node that takes these records.
-pub type Edge<K, V> = Rc<RefCell<dyn Input<K, V>>>;
+pub(crate) type Edge<K, V> = Rc<RefCell<dyn Input<K, V>>>;
 
 /// Takes typed records.
-pub trait Input<K: Data + ?Sized, V: Data + ?Sized> {
+pub(crate) trait Input<K: Data + ?Sized, V: Data + ?Sized> {
     /// Processes a run of consecutive records.
     fn process_batch(&mut self, records: &[Record<'_, K, V>], runtime: &mut Runtime) -> Result<()>;
 
@@ -60,7 +60,7 @@ pub trait Lifecycle {
 }
 
 /// A source: decodes.
-pub struct SourceNode<K: Codec + ?Sized, V: Codec + ?Sized> {
+pub(crate) struct SourceNode<K: Codec + ?Sized, V: Codec + ?Sized> {
     /// Who reads it.
     pub children: Vec<Edge<K, V>>,
     /// What tells the event time of a record, ms since 1970, where it is not its timestamp.
@@ -68,7 +68,7 @@ pub struct SourceNode<K: Codec + ?Sized, V: Codec + ?Sized> {
 }
 
 /// A function that tells a record's event time.
-pub type Timestamp<K, V> = Arc<dyn Fn(&Record<'_, K, V>) -> i64 + Send + Sync>;
+pub(crate) type Timestamp<K, V> = Arc<dyn Fn(&Record<'_, K, V>) -> i64 + Send + Sync>;
 
 impl<K: Codec + ?Sized, V: Codec + ?Sized> SourceNode<K, V> {
     /// A negative time that a function told is none.
@@ -177,7 +177,7 @@ pub(crate) fn reader_takes_runs<K: Data + ?Sized, V: Data + ?Sized>(children: &[
 }
 
 /// A processor with the edges to its children.
-pub struct ProcessorNode<P: Processor> {
+pub(crate) struct ProcessorNode<P: Processor> {
     /// The user's code.
     pub processor: P,
     /// Its name, for errors.

@@ -31,6 +31,7 @@ impl TestDriver {
     pub(super) fn take_over(&mut self, topology: &Topology) -> Result<()> {
         let topology = topology.resolve(&self.application_id, &self.others)?;
         topology.check_matched()?;
+        let topology = topology.as_asked()?;
         self.broker.topics.adopt(&topology, &self.application_id);
         let mut drives = Vec::new();
         for (sub_topology, spec) in topology.sub_topologies.iter().enumerate() {
