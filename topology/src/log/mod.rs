@@ -74,6 +74,12 @@ pub trait Log: Clone + Send + Sync + 'static {
     /// Creates topics. One that exists already is left as it is and is no error.
     fn create_topics(&self, topics: &[TopicSpec]) -> Result<()>;
 
+    /// Gives a topic more partitions, empty ones, so that it has `count`. One that has as many, or more, is left as it is. Keys
+    /// belong to other partitions from then on. The engine never does: it is here for operators. A log that cannot says so.
+    fn add_partitions(&self, topic: &str, _count: i32) -> Result<()> {
+        Err(Error::new(Kind::Fatal, format!("this log cannot give topic '{topic}' more partitions")))
+    }
+
     /// Deletes topics. One that does not exist is no error.
     fn delete_topics(&self, topics: &[String]) -> Result<()>;
 

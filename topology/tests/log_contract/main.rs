@@ -83,6 +83,7 @@ macro_rules! contract {
                     sending_to_a_topic_that_does_not_exist_fails_and_creates_nothing
                 ]
                 topics: [
+                    a_topic_that_is_given_partitions_keeps_its_id_and_its_records
                     a_created_topic_is_described_as_it_was_asked_for
                     a_deleted_topic_is_gone_and_deleting_it_again_is_no_error
                     asking_for_a_missing_partition_says_so

@@ -99,3 +99,18 @@ pub(crate) fn all_topics_are_listed_and_none_that_is_gone<L: Log>(log: &L) {
     until("it is listed no more", || (!listed(&one)).then_some(()));
     assert!(listed(&three));
 }
+
+pub(crate) fn a_topic_that_is_given_partitions_keeps_its_id_and_its_records<L: Log>(log: &L) {
+    let name = topic(log, 1);
+    let before = identity(log, &name).unwrap();
+    commit(&mut producer(log), &name, 0, &["a"]);
+    for count in [3, 3, 2] {
+        log.add_partitions(&name, count).unwrap();
+        let after = until("it is wider", || identity(log, &name).filter(|found| found.partition_count == 3));
+        assert_eq!(after.id, before.id);
+    }
+    commit(&mut producer(log), &name, 2, &["b"]);
+    assert_eq!(reader(log, &name, &[0]).until_records(1).values(), ["a"]);
+    assert_eq!(reader(log, &name, &[2]).until_records(1).values(), ["b"]);
+    assert_eq!(log.add_partitions(&unique("missing"), 2).unwrap_err().kind(), Kind::NoSuchTopic);
+}

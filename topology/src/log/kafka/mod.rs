@@ -99,6 +99,10 @@ impl Log for KafkaLog {
         self.admin.create_topics(topics)
     }
 
+    fn add_partitions(&self, topic: &str, count: i32) -> Result<()> {
+        self.admin.add_partitions(topic, count)
+    }
+
     fn delete_topics(&self, topics: &[String]) -> Result<()> {
         self.admin.delete_topics(topics)
     }

@@ -9,6 +9,7 @@ use crate::log::{
 };
 
 use super::broker::{Broker, Deadline, State};
+use super::partition::Partition;
 use super::row;
 use super::storage::{Changes, PartitionId};
 use super::topic::{self, Topic};
@@ -54,6 +55,29 @@ impl Broker {
             for topic in made.into_values() {
                 state.topic_ids.insert(topic.name.clone(), topic.id);
                 state.topics.insert(topic.id, topic);
+            }
+            self.topics_changed();
+            Ok(())
+        })
+    }
+
+    pub(crate) fn add_partitions(&self, name: &str, count: i32) -> Result<()> {
+        topic::check_count(name, count)?;
+        self.with(|state| {
+            let id = state.topic(name)?.id;
+            let Some(topic) = state.topics.get_mut(&id) else { return Ok(()) };
+            let before = topic.partitions.len();
+            let after = before.max(count.unsigned_abs() as usize);
+            topic.partitions.resize_with(after, Partition::default);
+            let rows = vec![row::topic(topic)];
+            if let Err(error) = state.write(&*self.storage, &Changes { rows, ..Changes::default() }) {
+                state.topics.entry(id).and_modify(|topic| topic.partitions.truncate(before));
+                return Err(error);
+            }
+            let groups: Vec<String> = state.groups.keys().cloned().collect();
+            for group in groups {
+                state.group_mut(&group).topic_grew(name);
+                state.renew_group(&group);
             }
             self.topics_changed();
             Ok(())

@@ -131,6 +131,11 @@ impl Group {
         }
     }
 
+    /// A topic has more partitions now.
+    pub(crate) fn topic_grew(&mut self, topic: &str) {
+        self.is_stale |= self.members.values().any(|member| member.topics.iter().any(|name| name == topic));
+    }
+
     /// Works out who is meant to have what, where that has changed. Whether it had.
     pub(crate) fn renew(&mut self, partition_count: impl Fn(&str) -> Option<usize>) -> bool {
         if !std::mem::take(&mut self.is_stale) {

@@ -87,6 +87,10 @@ macro_rules! local_log {
                 self.broker.create_topics(topics)
             }
 
+            fn add_partitions(&self, topic: &str, count: i32) -> $crate::log::Result<()> {
+                self.broker.add_partitions(topic, count)
+            }
+
             fn delete_topics(&self, topics: &[String]) -> $crate::log::Result<()> {
                 self.broker.delete_topics(topics)
             }

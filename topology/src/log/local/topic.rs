@@ -148,11 +148,18 @@ pub(crate) fn check(spec: &TopicSpec) -> Result<u32> {
     {
         return refused("a name has 1 to 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-'".to_owned());
     }
-    if !(1..=PARTITIONS_MAX).contains(&spec.partition_count) {
-        return refused(format!("it needs 1 to {PARTITIONS_MAX} partitions, not {}", spec.partition_count));
-    }
+    check_count(&spec.name, spec.partition_count)?;
     Settings::parse(&spec.config)?;
     Ok(spec.partition_count.unsigned_abs())
+}
+
+/// Checks how many partitions a topic is to have.
+pub(crate) fn check_count(topic: &str, partition_count: i32) -> Result<()> {
+    if (1..=PARTITIONS_MAX).contains(&partition_count) {
+        return Ok(());
+    }
+    let why = format!("it needs 1 to {PARTITIONS_MAX} partitions, not {partition_count}");
+    Err(Error::new(Kind::Fatal, format!("cannot make the topic '{topic}': {why}")))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use futures::executor::block_on;
-use rdkafka::admin::{ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{ConfigResource, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::consumer::Consumer;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
@@ -96,6 +96,32 @@ impl Admin {
         }
         // The controller has them; wait until a broker shows them with leaders, or what comes next would fail.
         topics.iter().try_for_each(|topic| self.until(deadline, &topic.name, true))
+    }
+
+    pub(in super::super) fn add_partitions(&self, topic: &str, count: i32) -> Result<()> {
+        let doing = || format!("cannot give topic {topic} {count} partitions");
+        let deadline = Deadline::after(self.timeout());
+        let missing = || Error::new(Kind::NoSuchTopic, format!("there is no topic {topic}"));
+        let has = |count: i32| -> Result<bool> {
+            Ok(self.settled_identity(topic, deadline)?.ok_or_else(missing)?.partition_count >= count)
+        };
+        let wanted = usize::try_from(count).unwrap_or(0);
+        if wanted == 0 || has(count)? {
+            return Ok(());
+        }
+        let wanted = [NewPartitions::new(topic, wanted)];
+        let results = block_on(self.client()?.create_partitions(&wanted, &self.request(deadline)))
+            .map_err(|error| self.failed_with(&doing(), &error))?;
+        if let Some(Err((_, code))) = results.into_iter().next() {
+            return Err(self.failed(&doing(), code as i32));
+        }
+        while !has(count)? {
+            if deadline.is_over() {
+                return Err(Error::new(Kind::Retry, format!("topic {topic} has yet to show {count} partitions")));
+            }
+            thread::sleep(PAUSE);
+        }
+        Ok(())
     }
 
     pub(in super::super) fn delete_topics(&self, topics: &[String]) -> Result<()> {
