@@ -65,7 +65,7 @@ impl Judge {
                 (None, Some(before)) => Some(Missing { answer_count: before.answer_count.saturating_add(1), ..before }),
             };
         }
-        let changed: Vec<String> = self.known.iter().zip(found).filter_map(changed).collect();
+        let changed: Vec<Changed> = self.known.iter().zip(found).filter_map(changed).collect();
         let gone: Vec<&str> = self.those_missing(|missing| self.is_gone(missing, now_ms)).collect();
         let unseen: Vec<&str> = self.those_missing(|_| true).collect();
         if changed.is_empty() && gone.is_empty() {
@@ -76,18 +76,28 @@ impl Judge {
         }
         let count = self.known.names().len();
         // One topic that is another is one topic; where none is left, it is not the topics that changed.
-        if count > 1 && changed.len() + unseen.len() == count {
+        let other_count = changed.iter().filter(|changed| !changed.is_wider).count();
+        if count > 1 && other_count + unseen.len() == count {
             return Verdict::Others(Error::stop(format!(
                 "none of the {count} topics is the one that this run knew: the brokers were made anew, or others answer at \
                  their address. Nothing that was read since was committed. Connect to the brokers that have the topics, \
                  or bring the records back, or reset the application; then start again ({})",
-                changed.first().cloned().unwrap_or_else(|| format!("gone: {}", quoted(&unseen)))
+                changed.first().map_or_else(|| format!("gone: {}", quoted(&unseen)), |changed| changed.what.clone())
             )));
         }
-        let what = changed.first().cloned().unwrap_or_else(|| {
-            let seconds = self.gone_after_ms / 1_000;
-            format!("topic {} is gone: for {seconds} s no answer of the brokers has shown it", quoted(&gone))
-        });
+        let others = changed.iter().find(|changed| !changed.is_wider);
+        let what = match others.or(changed.first()) {
+            Some(Changed { what, is_wider: true }) => {
+                return Verdict::Others(Error::stop(format!(
+                    "{what}. Nothing that was read since was committed. Start again: a new run knows all of them"
+                )));
+            }
+            Some(Changed { what, .. }) => what.clone(),
+            None => {
+                let seconds = self.gone_after_ms / 1_000;
+                format!("topic {} is gone: for {seconds} s no answer of the brokers has shown it", quoted(&gone))
+            }
+        };
         Verdict::Others(Error::stop(format!(
             "{what}. Nothing that was read since was committed. Bring back the topic as it was, or reset the application; \
              then start again"
@@ -104,18 +114,30 @@ impl Judge {
     }
 }
 
+/// What changed of a topic.
+#[derive(Debug)]
+struct Changed {
+    what: String,
+    /// It is the same topic, with more partitions.
+    is_wider: bool,
+}
+
 /// What changed of a topic that is there.
-fn changed(((name, known), found): ((&str, TopicIdentity), &Option<TopicIdentity>)) -> Option<String> {
+fn changed(((name, known), found): ((&str, TopicIdentity), &Option<TopicIdentity>)) -> Option<Changed> {
     let found = (*found)?;
     if found.id != known.id {
         let (before, now) = (known.id, found.id);
-        return Some(format!(
+        let what = format!(
             "topic '{name}' was deleted and made anew while this run used it (its id was {before}, it is {now} now)"
-        ));
+        );
+        return Some(Changed { what, is_wider: false });
     }
     let (now, before) = (found.partition_count, known.partition_count);
     (now != before).then(|| {
-        format!("topic '{name}' has {now} partitions now, {before} when this run began: nobody would read the others")
+        let what = format!(
+            "topic '{name}' has {now} partitions now, {before} when this run began: nobody would read the others"
+        );
+        Changed { what, is_wider: now > before }
     })
 }
 
@@ -162,6 +184,9 @@ mod tests {
         assert!(anew.contains("topic 'in' was deleted and made anew"), "{anew}");
         let more = message(judge().judge(&[Some(identity(1, 2)), Some(identity(2, 3))], 0));
         assert!(more.contains("topic 'in' has 2 partitions now, 1 when this run began"), "{more}");
+        assert!(more.ends_with("Start again: a new run knows all of them"), "{more}");
+        let both = message(judge().judge(&[Some(identity(1, 2)), Some(identity(8, 3))], 0));
+        assert!(both.contains("topic 'out' was deleted and made anew"), "{both}");
     }
 
     #[test]
