@@ -186,6 +186,54 @@ impl<'c, K: Data + ?Sized, V: Data + ?Sized> Context<'c, K, V> {
         self.runtime.stores_as_left()
     }
 
+    /// Where the group's committed offset had an input begin when this task was taken over, where a task of this application committed
+    /// it. `None` where nothing is committed, and where another program set the offset, as Kafka's tools do: for a processor that knows
+    /// better where to begin then ([`Context::begin_at`]).
+    ///
+    /// ```
+    /// # use topology::graph::Builder;
+    /// # use topology::processor::{self, Context, Processor, Record};
+    /// # use topology::test_driver::TestDriver;
+    /// /// Copies each record at least once, wherever somebody puts the group's offset.
+    /// struct Copy;
+    ///
+    /// impl Processor for Copy {
+    /// #    type Key = [u8];
+    /// #    type Value = [u8];
+    /// #    type KeyOut = [u8];
+    /// #    type ValueOut = [u8];
+    ///     fn init(&mut self, context: &mut Context<'_, [u8], [u8]>) -> processor::Result {
+    ///         match context.committed_position(0) {
+    ///             Some(_) => Ok(()),
+    ///             None => context.begin_at(context.first_position(0)),
+    ///         }
+    ///     }
+    ///
+    ///     fn process(&mut self, record: &Record<'_, [u8], [u8]>, context: &mut Context<'_, [u8], [u8]>) -> processor::Result {
+    ///         context.forward(record.with(record.key, record.value))
+    ///     }
+    /// }
+    /// # let builder = Builder::new();
+    /// # builder.sub_topology("copying").source::<[u8], [u8]>("in").processor("copy").supply(|()| Copy).sink("out");
+    /// # let mut driver = TestDriver::new(&builder.build()?, "app", 0)?;
+    /// # for value in [b"a", b"b"] {
+    /// #     driver.pipe("in", None, Some(value), 0)?;
+    /// #     driver.commit()?;
+    /// #     driver.abort()?;
+    /// # }
+    /// # assert_eq!(driver.read("out").len(), 2);
+    /// # driver.move_offset("in", 1)?;
+    /// # driver.commit()?;
+    /// # assert_eq!(driver.read("out").len(), 4);
+    /// # driver.lose_offsets()?;
+    /// # driver.commit()?;
+    /// # assert_eq!(driver.read("out").len(), 6);
+    /// # Ok::<(), topology::Error>(())
+    /// ```
+    pub fn committed_position(&self, input: usize) -> Option<Position> {
+        self.runtime.own_offset(input).map(|offset| Position::new(input, offset))
+    }
+
     /// The first record that an input had when this task was taken over: what lay below was deleted.
     pub fn first_position(&self, input: usize) -> Position {
         Position::new(input, self.runtime.range(input).first)

@@ -18,6 +18,8 @@ pub struct InputOptions {
     pub partition: TopicPartition,
     /// The group's committed offset.
     pub committed_offset: Option<Offset>,
+    /// Whether a task of this application committed it, and no other program.
+    pub is_own_offset: bool,
     /// The partition as it was when the task was taken over.
     pub range: InputRange,
     /// The highest event time below the committed offset, ms since 1970, as it was committed beside it.
@@ -34,6 +36,8 @@ pub(super) struct TaskInput {
     /// The group's committed offset, or where reading began if there is none.
     pub(super) committed_offset: Offset,
     beginning: Beginning,
+    /// The group's committed offset when the task began, where a task of this application committed it.
+    pub(super) own_offset: Option<Offset>,
     pub(super) stream_time: StreamTime,
     pub(super) dead_letters: Target,
     /// What the source could not decode since the last commit. A letter goes out with the commit that covers its record: before
@@ -53,6 +57,7 @@ impl TaskInput {
             next_offset: beginning.next_offset(),
             committed_offset: beginning.next_offset(),
             beginning,
+            own_offset: options.committed_offset.filter(|_| options.is_own_offset),
             stream_time: StreamTime::resume(options.stream_time_ms),
             dead_letters: options.dead_letters,
             source_letters: KeptLetters::default(),

@@ -118,6 +118,11 @@ impl Runtime {
         self.inputs[input].range()
     }
 
+    /// The group's committed offset of an input when the task began, where a task of this application committed it.
+    pub(super) fn own_offset(&self, input: usize) -> Option<Offset> {
+        self.inputs[input].own_offset
+    }
+
     /// See [`RuntimeOptions::stores_as_left`].
     pub(super) fn stores_as_left(&self) -> bool {
         self.stores_as_left

@@ -34,6 +34,13 @@ pub(crate) struct CommittedInput {
     pub metadata: Metadata,
 }
 
+impl CommittedInput {
+    /// Whether a task of this application committed the offset: what is beside it says so.
+    pub(super) fn is_own(&self) -> bool {
+        self.offset.is_some() && self.metadata.vouched.as_ref().map(|vouched| vouched.offset) == self.offset
+    }
+}
+
 /// A store as it was restored.
 #[derive(Clone, Debug)]
 pub(super) struct State<'a> {

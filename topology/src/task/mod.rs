@@ -105,6 +105,7 @@ impl From<&InputStart> for InputOptions {
         Self {
             partition: committed.input.clone(),
             committed_offset: committed.offset,
+            is_own_offset: committed.is_own(),
             range: *range,
             stream_time_ms: committed.metadata.stream_time_ms,
             dead_letters: *dead_letters,
