@@ -18,6 +18,9 @@ use topology::{Class, Error, Result};
 const PATIENCE_MS: i64 = 30_000;
 const POLL: Duration = Duration::from_millis(100);
 
+/// What a reader fetches ahead, in bytes, unless it is told otherwise.
+pub const PREFETCH_BYTES: usize = 16 << 20;
+
 /// What it means that a topic of blocks has several partitions.
 pub const NO_CHAIN: &str = "a chain has one: give the topic of a chain";
 
@@ -44,12 +47,19 @@ pub struct Reader<'r, L: Log> {
     log: &'r L,
     clock: &'r dyn Clock,
     client_id: &'r str,
+    prefetch_bytes: usize,
 }
 
 impl<'r, L: Log> Reader<'r, L> {
     /// A reader; `client_id` names it in the brokers' logs.
     pub fn new(log: &'r L, clock: &'r dyn Clock, client_id: &'r str) -> Self {
-        Self { log, clock, client_id }
+        Self { log, clock, client_id, prefetch_bytes: PREFETCH_BYTES }
+    }
+
+    /// Fetches so many bytes ahead.
+    #[must_use]
+    pub fn prefetching(self, prefetch_bytes: usize) -> Self {
+        Self { prefetch_bytes, ..self }
     }
 
     /// What `visit` makes of the first record that is still there and that it does not pass over with `None`. `None`: no topic, or
@@ -125,7 +135,7 @@ impl<'r, L: Log> Reader<'r, L> {
             isolation: Isolation::ReadCommitted,
             client_id: self.client_id.to_owned(),
             batch_records: 1_000,
-            prefetch_bytes: 16 << 20,
+            prefetch_bytes: self.prefetch_bytes,
             out_of_range: OutOfRange::Earliest,
         })?;
         let from: Vec<_> = open.iter().map(|extent| (extent.partition.clone(), Start::At(extent.first))).collect();
@@ -174,6 +184,12 @@ impl<'r, L: Log> Reader<'r, L> {
     pub fn chain_partition(&self, topic: &str) -> Result<TopicPartition> {
         let missing = || Error::stop(format!("there is no topic '{topic}': give the topic of a chain as --blockchain"));
         self.only_partition(topic, NO_CHAIN)?.ok_or_else(missing)
+    }
+
+    /// All partitions of a topic, in their order; `None` if there is no topic.
+    pub fn partitions(&self, topic: &str) -> Result<Option<Vec<TopicPartition>>> {
+        let found = self.log.describe_topic(topic)?;
+        Ok(found.map(|found| (0..found.partition_count).map(|number| TopicPartition::new(topic, number)).collect()))
     }
 
     /// The topic's one partition; `None` if there is no topic. An error where it has others, which ends with `otherwise`: what

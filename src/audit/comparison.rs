@@ -1,107 +1,78 @@
-//! The chain against the transactions topic: every record is in exactly one block, as it was, and nothing else is.
-
-use std::collections::VecDeque;
+//! The chain against the transactions topic: every record is in exactly one block, as it was, in the order of its partition, and
+//! nothing else is.
 
 use crate::chain::{Block, Content, Entry, Origin, RecordDifference};
 use crate::ledger::cut::Item;
 
+use super::partition::Partition;
 use crate::consensus::follow::{Broken, Reason};
 
-/// The partition that is sealed, and so compared.
-pub(super) const PARTITION: i32 = 0;
-
-/// Walks over blocks and records side by side.
+/// Walks over blocks and records side by side, each partition by itself.
 #[derive(Debug, Default)]
 pub struct Comparison {
-    /// The entries of records, in the batches in which they came.
-    batches: VecDeque<Vec<Entry>>,
-    /// How many entries of the first batch blocks have been compared with.
-    compared_of_first: usize,
-    /// Entries that no block has been compared with yet.
-    waiting_count: usize,
-    /// The topic's first offset, as far as is known: older records were deleted by retention.
-    first_offset: i64,
-    /// The last offset of the last block.
-    last_offset: Option<i64>,
+    /// By number.
+    partitions: Vec<Partition>,
     /// The height from which on all records could be compared.
     from_height: Option<u64>,
     compared_count: u64,
+    /// The partition of the entry that was compared last.
+    last_partition: i32,
 }
 
 impl Comparison {
-    /// With a topic whose first remaining offset is `first_offset`.
-    pub fn new(first_offset: i64) -> Self {
-        Self { first_offset, ..Self::default() }
+    /// With a topic whose first remaining offsets are these, by partition.
+    pub fn new(first_offsets: &[i64]) -> Self {
+        Self { partitions: first_offsets.iter().map(|first| Partition::new(*first)).collect(), ..Self::default() }
     }
 
-    /// The next records of the topic, as the entries that they become before anybody has executed them
+    /// The next records of a partition, as the entries that they become before anybody has executed them
     /// ([`Entry::of_record`]).
-    pub fn push(&mut self, entries: Vec<Entry>) {
-        if !entries.is_empty() {
-            self.waiting_count += entries.len();
-            self.batches.push_back(entries);
+    pub fn push(&mut self, partition: i32, entries: Vec<Entry>) {
+        if let Some(partition) = self.partition_mut(partition) {
+            partition.push(entries);
         }
     }
 
-    /// The first entry that no block has been compared with.
+    /// A partition has no more records.
+    pub fn end(&mut self, partition: i32) {
+        if let Some(partition) = self.partition_mut(partition) {
+            partition.end();
+        }
+    }
+
+    fn partition_mut(&mut self, number: i32) -> Option<&mut Partition> {
+        self.partitions.get_mut(usize::try_from(number).ok()?)
+    }
+
+    /// The first entry, that no block has been compared with, of the partition that was looked at last.
     pub(super) fn front(&self) -> Option<&Entry> {
-        self.batches.front()?.get(self.compared_of_first)
+        self.partitions.get(usize::try_from(self.last_partition).ok()?)?.front()
     }
 
-    /// A block has been compared with the first entry. It stays where it is until all of its batch were.
-    fn pass_front(&mut self) {
-        let Some(first) = self.batches.front() else { return };
-        self.waiting_count = self.waiting_count.saturating_sub(1);
-        self.compared_count += 1;
-        self.compared_of_first += 1;
-        if self.compared_of_first >= first.len() {
-            self.batches.pop_front();
-            self.compared_of_first = 0;
-        }
+    /// A partition of which more records are needed before a block can be compared: never more than the block has.
+    pub fn lacking_for(&self, block: &Block) -> Option<i32> {
+        let is_lacking = |partition: i32| {
+            let range = block.header.ranges.iter().find(|range| range.partition == partition)?;
+            let there = self.partitions.get(usize::try_from(partition).ok()?)?;
+            (!there.has_enough_for(range)).then_some(partition)
+        };
+        block.header.ranges.iter().find_map(|range| is_lacking(range.partition))
     }
 
-    /// Whether a block can be compared with what has been pushed. As many records as the block has are always enough, so
-    /// a block that names an offset far ahead does not fill the memory.
-    pub fn has_enough_for(&self, block: &Block) -> bool {
-        let last = block.entries.last().map_or(-1, |entry| entry.origin.offset);
-        let newest = self.batches.back().and_then(|batch| batch.last());
-        self.waiting_count >= block.entries.len() || newest.is_some_and(|original| original.origin.offset >= last)
-    }
-
-    /// Compares a block. There must be enough for it ([`Comparison::has_enough_for`]), or no more records on the topic. `low`
-    /// asks for the topic's first offset now: a record that is missing may have been deleted while others were read.
+    /// Compares a block. Nothing must be lacking for it ([`Comparison::lacking_for`]). `low` asks for a partition's first offset
+    /// now: a record that is missing may have been deleted while others were read.
     pub fn check<E>(
         &mut self,
         block: &Block,
-        mut low: impl FnMut() -> Result<i64, E>,
+        mut low: impl FnMut(i32) -> Result<i64, E>,
     ) -> Result<Result<(), Broken>, E> {
         let height = block.header.height;
         let mut is_complete = true;
         for entry in &block.entries {
-            let wrong = |detail: String| Ok(Err(Broken::new(height, Reason::Transactions, detail)));
-            let Origin { partition, offset, .. } = entry.origin;
-            if partition != PARTITION {
-                return wrong(format!("partition {partition} offset {offset}: the topic's records are in {PARTITION}"));
+            match self.compare_next(entry, &mut low)? {
+                Ok(was_there) => is_complete &= was_there,
+                Err(detail) => return Ok(Err(Broken::new(height, Reason::Transactions, detail))),
             }
-            match self.front() {
-                Some(original) if original.origin.offset == offset => {
-                    if let Err(what) = compare(entry, original) {
-                        return wrong(format!("offset {offset}: {what}"));
-                    }
-                    self.pass_front();
-                }
-                Some(original) if original.origin.offset < offset => {
-                    let dropped = original.origin.offset;
-                    return wrong(format!("offset {dropped} of the topic is in no block: it was dropped"));
-                }
-                _ => {
-                    if self.is_there(offset, &mut low)? {
-                        return wrong(format!("offset {offset} is in the block and not on the topic: it was invented"));
-                    }
-                    is_complete = false;
-                }
-            }
-            self.last_offset = Some(offset);
         }
         if !is_complete {
             self.from_height = None;
@@ -111,19 +82,50 @@ impl Comparison {
         Ok(Ok(()))
     }
 
-    /// The record behind the last block, if it has been pushed and it is certain that none between the two was deleted.
-    pub fn next_item<E>(&mut self, low: impl FnMut() -> Result<i64, E>) -> Result<Option<Item>, E> {
-        let (Some(next), Some(last_offset)) = (self.front(), self.last_offset) else { return Ok(None) };
-        let item = Item::from(next);
-        Ok(self.is_there(last_offset.saturating_add(1), low)?.then_some(item))
+    /// Compares an entry with the next record of its partition; whether there was one. The inner error is what differs.
+    fn compare_next<E>(
+        &mut self,
+        entry: &Entry,
+        mut low: impl FnMut(i32) -> Result<i64, E>,
+    ) -> Result<Result<bool, String>, E> {
+        let Origin { partition: number, offset, .. } = entry.origin;
+        let count = self.partitions.len();
+        let wrong = |what: String| Ok(Err(if count > 1 { format!("partition {number} {what}") } else { what }));
+        self.last_partition = number;
+        let Some(partition) = self.partition_mut(number) else {
+            return Ok(Err(format!("partition {number} offset {offset}: the topic has {count} partitions, from 0")));
+        };
+        let was_there = match partition.front() {
+            Some(original) if original.origin.offset == offset => {
+                if let Err(what) = compare(entry, original) {
+                    return wrong(format!("offset {offset}: {what}"));
+                }
+                partition.pass_front();
+                true
+            }
+            Some(original) if original.origin.offset < offset => {
+                let dropped = original.origin.offset;
+                return wrong(format!("offset {dropped} of the topic is in no block: it was dropped"));
+            }
+            _ => {
+                if partition.is_there(offset, || low(number))? {
+                    return wrong(format!("offset {offset} is in the block and not on the topic: it was invented"));
+                }
+                false
+            }
+        };
+        partition.sealed(offset);
+        self.compared_count += u64::from(was_there);
+        Ok(Ok(was_there))
     }
 
-    /// Whether the topic still has what it ever had at an offset.
-    fn is_there<E>(&mut self, offset: i64, mut low: impl FnMut() -> Result<i64, E>) -> Result<bool, E> {
-        if offset >= self.first_offset {
-            self.first_offset = self.first_offset.max(low()?);
-        }
-        Ok(offset >= self.first_offset)
+    /// The record behind the last block, if it has been pushed and it is certain that none between the two was deleted. Of several
+    /// partitions nothing tells whose would have come next.
+    pub fn next_item<E>(&mut self, low: impl FnOnce() -> Result<i64, E>) -> Result<Option<Item>, E> {
+        let [partition] = &mut self.partitions[..] else { return Ok(None) };
+        let (Some(next), Some(last_offset)) = (partition.front(), partition.last_offset()) else { return Ok(None) };
+        let item = Item::from(next);
+        Ok(partition.is_there(last_offset.saturating_add(1), low)?.then_some(item))
     }
 
     /// The height from which on every block was compared in full.
@@ -138,7 +140,7 @@ impl Comparison {
 
     /// Records pushed and not compared: behind the last block, those that are not sealed yet.
     pub fn waiting_count(&self) -> usize {
-        self.waiting_count
+        self.partitions.iter().map(Partition::waiting_count).sum()
     }
 }
 

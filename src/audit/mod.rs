@@ -7,6 +7,7 @@
 //!
 //! walk         the blocks of a topic, each checked against those before (consensus::follow)
 //! originals    the records of the transactions topic, as entries
+//! partition    the entries of one partition, until they were compared                              pure
 //! comparison   blocks against those entries                                                        pure
 //! checkpoint   a height known to be good, in a file
 //! breach       what is wrong with a chain
@@ -22,6 +23,7 @@ mod checkpoint;
 mod comparison;
 pub mod inspect;
 mod originals;
+mod partition;
 mod reading;
 pub mod replay;
 pub mod verify;

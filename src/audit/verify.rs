@@ -8,10 +8,10 @@ use topology::{Error, Result};
 use super::breach::Halt;
 use super::checkpoint::Checkpoint;
 use super::comparison::Comparison;
-use super::reading::Reading;
+use super::originals::Originals;
 use super::walk::{Route, Walk, Walked};
-use super::{Anchor, Summary, originals};
-use crate::chain::{Block, Entry, Read};
+use super::{Anchor, Summary};
+use crate::chain::{Block, Read};
 use crate::consensus::follow::{Broken, Reason};
 use crate::reader::{Extent, Reader};
 
@@ -60,10 +60,10 @@ pub fn verify<L: Log>(
     let (blocks, transactions) = extents(log, clock, options)?;
     let verified = std::thread::scope(|scope| {
         let input = match transactions {
-            Some(extent) => Some(Input {
-                comparison: Comparison::new(extent.first),
-                low: Low { log, partition: extent.partition.clone() },
-                originals: originals::read(scope, (log, clock), CLIENT_ID, extent)?,
+            Some(extents) => Some(Input {
+                comparison: Comparison::new(&extents.iter().map(|extent| extent.first).collect::<Vec<_>>()),
+                low: Low { log, topic: options.transactions.clone() },
+                originals: Originals::read(scope, (log, clock), CLIENT_ID, extents)?,
                 unsealed_count: 0,
             }),
             None => None,
@@ -81,19 +81,17 @@ pub fn verify<L: Log>(
     }
 }
 
-/// What there is now of both topics; `None`: there is no transactions topic.
-fn extents<L: Log>(log: &L, clock: &dyn Clock, options: &Options) -> Result<(Extent, Option<Extent>)> {
+/// What there is now of both topics, of the transactions topic by partition; `None`: there is none.
+fn extents<L: Log>(log: &L, clock: &dyn Clock, options: &Options) -> Result<(Extent, Option<Vec<Extent>>)> {
     let reader = Reader::new(log, clock, CLIENT_ID);
     let blocks = reader.chain_partition(&options.blockchain)?;
-    let split = "a chain seals one: records in the others are in no block";
-    let transactions = reader.only_partition(&options.transactions, split)?;
+    let transactions = reader.partitions(&options.transactions)?;
     // In this order: whatever a block holds was committed to the transactions topic before the block was written, so the stable
     // end that is asked for afterwards lies behind it. What open transactions of others hold back cannot be in a block.
     let blocks = reader.extent(&blocks, Start::Beginning, Isolation::ReadUncommitted)?;
-    let transactions = match &transactions {
-        Some(partition) => Some(reader.extent(partition, Start::Beginning, Isolation::ReadCommitted)?),
-        None => None,
-    };
+    let extent = |partition: &TopicPartition| reader.extent(partition, Start::Beginning, Isolation::ReadCommitted);
+    let transactions =
+        transactions.map(|partitions| partitions.iter().map(extent).collect::<Result<_>>()).transpose()?;
     Ok((blocks, transactions))
 }
 
@@ -104,22 +102,23 @@ fn last_time_ms<L: Log>(log: &L, clock: &dyn Clock, blockchain: &str) -> Result<
     Ok(last.map(|block| block.header.time_ms))
 }
 
-/// Asks for a topic's first offset now.
+/// Asks for the first offset that there is now.
 struct Low<'v, L> {
     log: &'v L,
-    partition: TopicPartition,
+    topic: String,
 }
 
 impl<L: Log> Low<'_, L> {
-    fn ask(&self) -> Result<Offset> {
-        Ok(self.log.watermarks(&self.partition, Isolation::ReadCommitted)?.low)
+    fn ask(&self, partition: i32) -> Result<Offset> {
+        let partition = TopicPartition::new(self.topic.as_str(), partition);
+        Ok(self.log.watermarks(&partition, Isolation::ReadCommitted)?.low)
     }
 }
 
 /// The transactions topic, as the chain's input.
 struct Input<'v, 's, L> {
     comparison: Comparison,
-    originals: Reading<'s, Vec<Entry>>,
+    originals: Originals<'s>,
     low: Low<'v, L>,
     /// Records behind the last block.
     unsealed_count: u64,
@@ -128,12 +127,18 @@ struct Input<'v, 's, L> {
 impl<L: Log> Input<'_, '_, L> {
     /// Compares the next block with the next records.
     fn check(&mut self, block: &Block) -> std::result::Result<(), Halt> {
-        while !self.comparison.has_enough_for(block)
-            && let Some(entries) = self.originals.next()?
-        {
-            self.comparison.push(entries);
+        while let Some(partition) = self.comparison.lacking_for(block) {
+            self.read_on(partition)?;
         }
-        Ok(self.comparison.check(block, || self.low.ask())??)
+        Ok(self.comparison.check(block, |partition| self.low.ask(partition))??)
+    }
+
+    fn read_on(&mut self, partition: i32) -> Result<()> {
+        match self.originals.next(partition)? {
+            Some(entries) => self.comparison.push(partition, entries),
+            None => self.comparison.end(partition),
+        }
+        Ok(())
     }
 
     /// What a difference between the first block and the first record means. Where that record is younger than the whole chain,
@@ -147,10 +152,10 @@ impl<L: Log> Input<'_, '_, L> {
         let Some(record) = self.comparison.front().map(|entry| entry.origin) else { return halt };
         match chain_time_ms() {
             Ok(Some(time_ms)) if record.timestamp_ms > time_ms => Halt::Undone(Error::stop(format!(
-                "the transactions topic is not the one that this chain was made from: its record at offset {} is younger than the \
-                 whole chain, so it was deleted and made anew, or is another chain's. Give the topic of this chain as \
-                 --transactions, or the name of one that is not there to check the chain alone",
-                record.offset
+                "the transactions topic is not the one that this chain was made from: its record at offset {} of partition {} is \
+                 younger than the whole chain, so it was deleted and made anew, or is another chain's. Give the topic of this \
+                 chain as --transactions, or the name of one that is not there to check the chain alone",
+                record.offset, record.partition
             ))),
             Ok(_) => halt,
             Err(error) => Halt::Undone(error),
@@ -159,17 +164,17 @@ impl<L: Log> Input<'_, '_, L> {
 
     /// Looks at the records behind the last block: the first proves where that block ends, and all are counted.
     fn look_behind<R: CryptoRng>(&mut self, walked: &mut Walked<R>) -> std::result::Result<(), Halt> {
-        if self.comparison.waiting_count() == 0
-            && let Some(entries) = self.originals.next()?
-        {
-            self.comparison.push(entries);
+        if self.comparison.waiting_count() == 0 {
+            self.read_on(0)?;
         }
-        if let Some(next) = self.comparison.next_item(|| self.low.ask())? {
+        if let Some(next) = self.comparison.next_item(|| self.low.ask(0))? {
             walked.check_last_cut(&next)?;
         }
         self.unsealed_count = self.comparison.waiting_count() as u64;
-        while let Some(entries) = self.originals.next()? {
-            self.unsealed_count += entries.len() as u64;
+        for partition in self.originals.partitions() {
+            while let Some(entries) = self.originals.next(partition)? {
+                self.unsealed_count += entries.len() as u64;
+            }
         }
         Ok(())
     }

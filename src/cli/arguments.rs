@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::builder::BoolishValueParser;
+use clap::builder::{BoolishValueParser, RangedI64ValueParser};
 use clap::{Args, ValueEnum};
 
 use super::graph::Topics;
@@ -85,6 +85,11 @@ pub(crate) struct Transactions {
     /// Topic of transactions
     #[arg(long, value_name = "TOPIC", env = "CAIRN_TRANSACTIONS", hide_env = true, default_value = "transactions")]
     pub(crate) transactions: String,
+}
+
+/// How many partitions the topic of transactions may be said to have.
+pub(crate) fn partitions() -> RangedI64ValueParser<i32> {
+    clap::value_parser!(i32).range(1..=10_000)
 }
 
 /// The topic that blocks go to.

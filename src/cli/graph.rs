@@ -4,15 +4,23 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use topology::clock::SystemClock;
 use topology::graph::Topology;
-use topology::log::Log;
+use topology::log::{Log, TopicId};
 
+use super::backlog::Backlog;
 use super::error::{Error, Result};
-use crate::chain::{Block, DEFAULT_CHAIN_ID, Genesis, Hash, ValidatorId};
+use super::origin;
+use crate::chain::{Block, DEFAULT_CHAIN_ID, Genesis, Hash, Range, ValidatorId};
 use crate::config::founding::{Founding, Notes};
 use crate::config::{ChainParameters, genesis, key_file, keys, topic};
 use crate::consensus::{Fault, Sealer};
 use crate::reader::Reader;
-use crate::sealing::{Application, BlockchainTopic, Notary, Options};
+use crate::sealing::{Admission, Application, BlockchainTopic, Notary, Options};
+
+/// How many records may be admitted and not sealed yet, at least: what is sealed in half a second. More, where blocks hold more.
+const AHEAD_RECORDS_MIN: u64 = 65_536;
+
+/// The application of a graph that is only looked at.
+const DEFAULT_APPLICATION_ID: &str = "cairn";
 
 /// The names of the topics an application reads and writes.
 #[derive(Clone, Debug)]
@@ -52,9 +60,10 @@ pub(crate) fn malicious(text: &str) -> Result<Option<Malicious>, String> {
 }
 
 /// The application of a genesis, sealing with its keys. It looks at the tip of the blockchain topic whenever it takes the
-/// chain over.
+/// chain over. Where the transactions topic has several partitions, what they hold is admitted on its way.
 pub(crate) fn application<L: Log>(
     log: &L,
+    application_id: &str,
     founding: Founding,
     topics: Topics,
     malicious: &[Malicious],
@@ -63,12 +72,42 @@ pub(crate) fn application<L: Log>(
     key_file::system_rng()?.fill_bytes(&mut entropy);
     let Founding { genesis, keys, notes, .. } = founding;
     let faults: Vec<(ValidatorId, Fault)> = malicious.iter().map(|one| (one.validator.clone(), one.fault)).collect();
+    let input = log.describe_topic(&topics.transactions)?.filter(|found| found.partition_count > 1);
+    let key = |id| keys.shared_secret(&genesis.validators, &purpose(genesis.hash(), id));
+    let ahead = AHEAD_RECORDS_MIN.max(u64::from(genesis.parameters.block_max_transactions).saturating_mul(4));
+    let admission = input.map(|found| {
+        let topic = admitted_topic(application_id);
+        let backlog = Backlog::watch(log.clone(), application_id, &topic)?;
+        let (log, clock) = (log.clone(), SystemClock::new());
+        let origin = origin::OnLog { log, clock, topic: topics.transactions.clone(), backlog };
+        let (partition_count, key) = (found.partition_count, key(found.id));
+        Ok::<_, Error>(Admission { partition_count, topic, key, ahead, origin: Some(Box::new(origin)) })
+    });
+    let admission = admission.transpose()?;
     let sealer = Sealer::local(&genesis, keys, &faults).map_err(|error| Error::usage(error.to_string()))?;
     let topic = OnLog { log: log.clone(), clock: SystemClock::new(), blockchain: topics.blockchain.clone() };
     let topic = Some(Box::new(topic) as Box<dyn BlockchainTopic>);
     let notary = notes.map(|notes| Box::new(InNotes(notes)) as Box<dyn Notary>);
     let Topics { transactions, blockchain } = topics;
-    Ok(Application::new(Options { genesis, transactions, blockchain, sealer, entropy, topic, notary }))
+    let options = Options { genesis, transactions, blockchain, sealer, entropy, topic, notary };
+    Ok(match admission {
+        Some(admission) => Application::with_admission(options, admission),
+        None => Application::new(options),
+    })
+}
+
+/// The topic between `admit` and `seal`.
+fn admitted_topic(application_id: &str) -> String {
+    format!("{application_id}-admitted-repartition")
+}
+
+/// What the key of admitted records is for: they are of one chain, and from one topic, not from another of the same name.
+fn purpose(genesis: Hash, transactions: TopicId) -> [u8; 64] {
+    let mut purpose = [0; 64];
+    purpose[..16].copy_from_slice(b"cairn/admit/1\0\0\0");
+    purpose[16..48].copy_from_slice(genesis.as_bytes());
+    purpose[48..].copy_from_slice(transactions.as_bytes());
+    purpose
 }
 
 /// Keeps what the sealer has noted in the notes of a run.
@@ -102,22 +141,32 @@ impl<L: Log> BlockchainTopic for OnLog<L> {
         Ok(topic::last_block(&self.reader(), &self.blockchain)?)
     }
 
+    fn last_ranges(&self) -> topology::Result<Vec<Range>> {
+        Ok(topic::last_ranges(&self.reader(), &self.blockchain)?)
+    }
+
     fn blocks(&self, visit: &mut dyn FnMut(Block) -> bool) -> topology::Result<()> {
         Ok(topic::blocks(&self.reader(), &self.blockchain, visit)?)
     }
 }
 
-/// The graph of a genesis, to be looked at and not to be run: it needs no validator's keys.
-pub(crate) fn without_keys(genesis: Genesis, topics: Topics) -> Result<Topology> {
+/// The graph of a genesis, for a transactions topic with so many partitions, to be looked at and not to be run: it needs no
+/// validator's keys.
+pub(crate) fn without_keys(genesis: Genesis, topics: Topics, partition_count: i32) -> Result<Topology> {
     let sealer = Sealer::new(&genesis, std::iter::empty()).map_err(|error| Error::usage(error.to_string()))?;
     let Topics { transactions, blockchain } = topics;
     let options = Options { genesis, transactions, blockchain, sealer, entropy: [0; 32], topic: None, notary: None };
-    Ok(Application::new(options).topology()?)
+    let (topic, key, ahead) = (admitted_topic(DEFAULT_APPLICATION_ID), [0; 32].into(), AHEAD_RECORDS_MIN);
+    let application = match partition_count {
+        1 => Application::new(options),
+        _ => Application::with_admission(options, Admission { partition_count, topic, key, ahead, origin: None }),
+    };
+    Ok(application.topology()?)
 }
 
-/// The graph with these topics, whatever the chain.
+/// The graph with these topics, whatever the chain and however many partitions it is made from: with all that there may be.
 pub(crate) fn any_chain(topics: Topics) -> Result<Topology> {
-    without_keys(placeholder()?, topics)
+    without_keys(placeholder()?, topics, 2)
 }
 
 /// A genesis of which only the shape matters.
@@ -132,17 +181,4 @@ pub(crate) fn fingerprint(genesis: Hash) -> [u8; 32] {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_malicious_validator_alters_amounts_unless_another_fault_is_named() {
-        let parse = |text: &str| text.parse::<Malicious>();
-        assert_eq!(parse("validator-1").unwrap().fault, Fault::AlterAmount);
-        for fault in Fault::ALL {
-            assert_eq!(parse(&format!("v={}", fault.as_str())).unwrap().fault, fault);
-        }
-        assert!(parse("v=lazy").unwrap_err().contains("alter-amount, drop-transaction, equivocate, silent"));
-        assert!(parse("V").unwrap_err().contains("a validator's id"));
-    }
-}
+mod tests;

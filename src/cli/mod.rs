@@ -19,6 +19,7 @@
 //! Results go to stdout, everything else to stderr. May use all of the crate; nothing else of the crate uses this.
 
 mod arguments;
+mod backlog;
 mod blocks;
 mod demo;
 mod error;
@@ -27,6 +28,7 @@ mod graph;
 mod inspect;
 mod keys;
 mod logging;
+mod origin;
 mod output;
 mod pin;
 mod progress;

@@ -74,7 +74,7 @@ struct Engine {
     #[arg(long, value_name = "ID", env = "CAIRN_APPLICATION_ID", hide_env = true, default_value = "cairn")]
     application_id: String,
 
-    /// Stream threads: 1, for the input has one partition. More processes stand by
+    /// Stream threads: they share the partitions of the topic of transactions, and one of them seals
     #[arg(long, value_name = "N", env = "CAIRN_THREADS", hide_env = true, default_value = "1")]
     threads: usize,
 
@@ -208,7 +208,7 @@ impl Arguments {
         for Malicious { validator, fault } in &malicious {
             tracing::warn!("{validator} misbehaves, as asked: {}", fault.as_str());
         }
-        let application = graph::application(log, founding, topics, &malicious)?;
+        let application = graph::application(log, &self.engine.application_id, founding, topics, &malicious)?;
         let fingerprint = graph::fingerprint(application.genesis_hash());
         let config = Config { fingerprint, ..self.engine.config(directories) };
         let client = Client::start_blocking(&application.topology()?, log.clone(), config)?;

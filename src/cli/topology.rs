@@ -13,6 +13,7 @@ use crate::config::genesis;
 const EXAMPLES: &str = "\
 Examples:
   cairn topology
+  cairn topology --partitions 4
   cairn topology --format dot | dot -Tsvg > topology.svg";
 
 /// Show the graph: sources, processors, stores, sinks
@@ -27,6 +28,10 @@ pub(crate) struct Arguments {
     /// How the graph is written
     #[arg(long, value_name = "FORMAT", env = "CAIRN_FORMAT", hide_env = true, default_value = "text")]
     format: Format,
+
+    /// Partitions of the topic of transactions
+    #[arg(long, value_name = "N", env = "CAIRN_PARTITIONS", hide_env = true, value_parser = arguments::partitions())]
+    partitions: Option<i32>,
 
     /// Genesis file of the chain: its hash is part of the sealer's name
     #[arg(long, value_name = "FILE", env = "CAIRN_GENESIS", hide_env = true)]
@@ -44,12 +49,13 @@ enum Format {
 impl Arguments {
     pub(crate) fn run(self, shell: &Shell) -> Result<Exit> {
         let topics = Topics { transactions: self.transactions.transactions, blockchain: self.blockchain.blockchain };
+        let partition_count = self.partitions.unwrap_or(1);
         let (graph, hash) = match &self.genesis {
-            Some(path) => (graph::without_keys(genesis::read_file(path)?, topics)?, None),
+            Some(path) => (graph::without_keys(genesis::read_file(path)?, topics, partition_count)?, None),
             None => {
                 let genesis = graph::placeholder()?;
                 let hash = genesis.hash().to_string();
-                (graph::without_keys(genesis, topics)?, Some(hash))
+                (graph::without_keys(genesis, topics, partition_count)?, Some(hash))
             }
         };
         let text = match self.format {

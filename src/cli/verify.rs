@@ -22,8 +22,8 @@ Examples:
   cairn verify --brokers localhost:9092 --genesis genesis.toml
   cairn verify --genesis-hash 5f1c... --checkpoint checkpoint.json
 
-Exit code 0: intact. 1: broken; the first bad height and why. 3: could not be checked: no broker, no such topic, a \
-topic with other partitions, blocks without their bodies or of a newer program. The first lines also say what was \
+Exit code 0: intact. 1: broken; the first bad height and why. 3: could not be checked: no broker, no such topic, \
+blocks without their bodies or of a newer program. The first lines also say what was \
 not asked: a chain that nobody pinned by --genesis, --genesis-hash or a checkpoint is `unanchored`; without a \
 transactions topic it was `compared with nothing`.";
 

@@ -5,10 +5,10 @@
 
 use std::ops::ControlFlow;
 
-use topology::log::{Log, Record, Start};
+use topology::log::{Isolation, Log, Record, Start};
 
-use crate::chain::{self, Block, Genesis, Read};
-use crate::reader::{NO_CHAIN, Reader};
+use crate::chain::{self, Block, Genesis, Range, Read};
+use crate::reader::{Extent, NO_CHAIN, Reader};
 
 /// Why the topic does not give what was asked of it.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +45,23 @@ pub fn genesis<L: Log>(reader: &Reader<'_, L>, blockchain: &str) -> Result<Optio
 pub fn last_block<L: Log>(reader: &Reader<'_, L>, blockchain: &str) -> Result<Option<Block>, Error> {
     let last = reader.last(blockchain, checked)?;
     last.transpose().map_err(|error| Error::of_record(blockchain, error))
+}
+
+/// Blocks that are looked at for what is sealed, at most: where each partition has a record in one of so many, all are known.
+const LAST_BLOCKS: i64 = 1_000;
+
+/// The ranges of the last blocks of a blockchain topic, in the order of the topic. What is no block is passed over.
+pub fn last_ranges<L: Log>(reader: &Reader<'_, L>, blockchain: &str) -> Result<Vec<Range>, Error> {
+    let Some(partition) = reader.only_partition(blockchain, NO_CHAIN)? else { return Ok(Vec::new()) };
+    let all = reader.extent(&partition, Start::Beginning, Isolation::ReadUncommitted)?;
+    let last = Extent { first: all.first.max(all.end.saturating_sub(LAST_BLOCKS)), ..all };
+    let mut found = Vec::new();
+    reader.read_to(&[last], |_, records| {
+        let blocks = records.iter().filter_map(checked).filter_map(chain::Result::ok);
+        found.extend(blocks.flat_map(|block| block.header.ranges));
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(found)
 }
 
 /// Hands over all blocks of a blockchain topic, each of which agrees with itself, in the order of the topic, until `visit`

@@ -1,5 +1,6 @@
 //! What is sealed, and the graph for it.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use topology::graph::{Builder, Output, Topic, Topology};
@@ -8,6 +9,7 @@ use crate::chain::{Genesis, Hash};
 use crate::consensus::Sealer;
 use crate::ledger::Replica;
 
+use super::admission::{Admission, Admit, Stamp};
 use super::notary::Notary;
 use super::processor::Seal;
 use super::rebuild::Progress;
@@ -15,6 +17,8 @@ use super::topic::BlockchainTopic;
 use super::view::{Stores, Tables};
 
 const SUB_TOPOLOGY: &str = "seal";
+/// What reads several partitions.
+const ADMISSION: &str = "admit";
 /// The largest record of the topics that hold blocks, and what was proposed as one: 8 MiB.
 const RECORD_SIZE_BYTES_MAX: &str = "8388608";
 
@@ -51,14 +55,18 @@ pub struct Application {
 pub(super) struct Shared {
     pub(super) genesis: Genesis,
     pub(super) genesis_hash: Hash,
-    transactions: String,
+    pub(super) transactions: String,
     blockchain: String,
+    /// Where the transactions topic has several partitions.
+    pub(super) admission: Option<Admission>,
     /// Remembers what each validator signed, so that a defect cannot make an honest one sign twice.
     pub(super) sealer: Mutex<Sealer>,
     pub(super) entropy: [u8; 32],
     pub(super) topic: Option<Box<dyn BlockchainTopic>>,
     notary: Option<Box<dyn Notary>>,
     pub(super) status: Mutex<Status>,
+    /// How far partitions are sealed at least, once somebody asked.
+    sealed: Mutex<Option<BTreeMap<i32, i64>>>,
     /// What a processor leaves to its successor after a rewind in the same process, so that not all of the state is read and
     /// audited again. It is still the state's if no block was lost, and nothing was read from the changelogs since.
     pub(super) left: Mutex<Option<Replica>>,
@@ -76,13 +84,34 @@ pub struct Status {
 }
 
 impl Application {
-    /// A chain to be sealed.
+    /// A chain to be sealed, from a transactions topic with one partition.
     pub fn new(options: Options) -> Self {
+        Self::make(options, None)
+    }
+
+    /// A chain to be sealed, from a transactions topic with several partitions.
+    pub fn with_admission(options: Options, admission: Admission) -> Self {
+        Self::make(options, Some(admission))
+    }
+
+    fn make(options: Options, admission: Option<Admission>) -> Self {
         let Options { genesis, transactions, blockchain, sealer, entropy, topic, notary } = options;
         let genesis_hash = genesis.hash();
-        let (sealer, status, left) = (Mutex::new(sealer), Mutex::default(), Mutex::default());
-        let shared =
-            Shared { genesis, genesis_hash, transactions, blockchain, sealer, entropy, topic, notary, status, left };
+        let (sealer, status, sealed, left) = (Mutex::new(sealer), Mutex::default(), Mutex::default(), Mutex::default());
+        let shared = Shared {
+            genesis,
+            genesis_hash,
+            transactions,
+            blockchain,
+            admission,
+            sealer,
+            entropy,
+            topic,
+            notary,
+            status,
+            sealed,
+            left,
+        };
         Self { shared: Arc::new(shared) }
     }
 
@@ -100,11 +129,13 @@ impl Application {
     pub fn topology(&self) -> topology::Result<Topology> {
         let shared = &self.shared;
         let builder = Builder::new();
+        let (topic, name) = match &shared.admission {
+            None => (transactions_topic(&shared.transactions, 1), "transactions"),
+            Some(admission) => (self.admit(&builder, admission), "admitted"),
+        };
         let sealing = builder.sub_topology(SUB_TOPOLOGY);
         sealing.single_writer(format!("cairn-{}-seal", shared.genesis_hash));
-        // Compaction would take records out before they are sealed.
-        let transactions = Topic::new(&shared.transactions).partitions(1).config("cleanup.policy", "delete");
-        let input = sealing.source::<[u8], [u8]>(transactions).named("transactions");
+        let input = sealing.source::<[u8], [u8]>(topic).named(name);
         let (stores, evidence) = (Stores::new(), Output::<[u8], [u8]>::new("evidence"));
         let for_processor = Arc::clone(shared);
         let blocks = input
@@ -119,11 +150,46 @@ impl Application {
         sealing.side_output(&evidence).sink(offences_topic(&shared.blockchain)).named("offences");
         builder.build()
     }
+
+    /// Draws what reads several partitions, and says to which topic it writes.
+    fn admit(&self, builder: &Builder, admission: &Admission) -> Topic {
+        let transactions = transactions_topic(&self.shared.transactions, admission.partition_count);
+        let input = builder.sub_topology(ADMISSION).source::<[u8], [u8]>(transactions).named("transactions");
+        let (shared, stamp) = (Arc::clone(&self.shared), Stamp::new(&admission.key));
+        let admitted = input.processor("reader").supply(move |()| Admit::new(Arc::clone(&shared), stamp.clone()));
+        admitted.sink(admitted_topic(&admission.topic)).named("admitted-records");
+        admitted_topic(&admission.topic)
+    }
+}
+
+/// What is to be sealed. Compaction would take records out before they are.
+fn transactions_topic(name: &str, partition_count: i32) -> Topic {
+    Topic::new(name).partitions(partition_count).config("cleanup.policy", "delete")
+}
+
+/// What was admitted, in the order in which it is sealed.
+fn admitted_topic(name: &str) -> Topic {
+    Topic::new(name)
+        .partitions(1)
+        .config("cleanup.policy", "delete")
+        .config("retention.ms", "-1")
+        .config("message.timestamp.type", "LogAppendTime")
 }
 
 impl Shared {
     pub(super) fn set_status(&self, change: impl FnOnce(&mut Status)) {
         change(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// The last offset of a partition that is in one of the last blocks, as they were when this was asked first: at least so far it is
+    /// sealed. `None`: not known.
+    pub(super) fn sealed_of(&self, partition: i32) -> topology::Result<Option<i64>> {
+        let mut sealed = self.sealed.lock().unwrap_or_else(PoisonError::into_inner);
+        if sealed.is_none() {
+            let ranges = self.topic.as_ref().map_or(Ok(Vec::new()), |topic| topic.last_ranges())?;
+            *sealed = Some(ranges.into_iter().map(|range| (range.partition, range.last)).collect());
+        }
+        Ok(sealed.as_ref().and_then(|sealed| sealed.get(&partition).copied()))
     }
 
     /// Before block 0 is sent.

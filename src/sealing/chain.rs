@@ -21,14 +21,16 @@ use topology::processor::Context;
 use topology::store::{self, Direction, KeyValueStore};
 
 use crate::chain::{Block, Cut, Genesis};
-use crate::consensus::decision::Decision;
+use crate::consensus::decision::{Decision, Passed};
 use crate::consensus::{self, follow};
 use crate::ledger::{self, Begun, Cutter, Replica};
 
 use super::application::Shared;
 use super::forward::forward_block;
-use super::input::{self, InputStart, TRANSACTIONS, at};
+use super::input::{self, TRANSACTIONS, at};
+use super::intake::Intake;
 use super::open_block::{DecidedCut, OpenBlock};
+use super::order::Order;
 use super::rebuild::Rebuild;
 use super::view::Tables;
 use super::{ledger_error, stop};
@@ -44,7 +46,7 @@ pub(super) struct Chain {
     /// Committed decisions about the next height.
     pub(super) decided: Vec<Decision>,
     pub(super) phase: Phase,
-    pub(super) input: InputStart,
+    pub(super) intake: Intake,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,14 +59,17 @@ pub(super) enum Phase {
     Deciding(Cut),
     /// The open block is cut, and not enough stake signs it.
     Waiting(Cut),
+    /// A decision was written, and is not committed yet, that the turn passes in which a predecessor may have signed records in
+    /// another order.
+    Passing,
 }
 
 /// What a task starts with.
 pub(super) enum Opened {
     /// A chain.
     Chain(Box<Chain>),
-    /// A state that has to be rebuilt first; and where its input will go on.
-    Rebuild(Box<Rebuild>, InputStart),
+    /// A state that has to be rebuilt first; and its input, until then.
+    Rebuild(Box<Rebuild>, Intake),
 }
 
 /// Continues the chain, begins to rebuild its state, or founds it.
@@ -93,21 +98,40 @@ pub(super) fn open(
         Judgement::GoOn(replica) => {
             // Block 0 is committed, or there would be no state: nothing is signed before that is on disk.
             shared.note_founded()?;
-            let input = InputStart::set(replica.covered(context.partition(TRANSACTIONS).partition), context)?;
-            let decided = inherited_decisions(decisions, &replica, context)?;
-            Ok(Opened::Chain(Box::new(Chain::behind(shared, *replica, decided, input))))
+            let last = replica.covered(context.partition(TRANSACTIONS).partition);
+            let intake = Intake::set(shared, last, context)?;
+            Chain::go_on(shared, *replica, decisions, intake, context).map(|chain| Opened::Chain(Box::new(chain)))
         }
         Judgement::Rebuild { why, last } => rebuild(shared, &why, &last, context),
     }
 }
 
 impl Chain {
-    /// The chain behind a replica's tip, open for records.
-    pub(super) fn behind(shared: &Shared, replica: Replica, decided: Vec<Decision>, input: InputStart) -> Self {
+    /// The chain behind a replica's tip, open for records, with what predecessors decided about the next height.
+    pub(super) fn go_on(
+        shared: &Shared,
+        replica: Replica,
+        decisions: &KeyValueStore<[u8], [u8]>,
+        mut intake: Intake,
+        context: &mut Context<'_, [u8], [u8]>,
+    ) -> topology::Result<Self> {
+        intake.go_on(shared, &replica)?;
+        let order = Order::of(shared.admission.as_ref())?;
+        if Order::noted(decisions)? != order {
+            pass_turn(decisions, replica.tip().height + 1, context)?;
+            order.note(decisions)?;
+            let chain = Self::behind(shared, replica, Vec::new(), intake);
+            return Ok(Self { phase: Phase::Passing, ..chain });
+        }
+        let decided = inherited_decisions(decisions, &replica, &intake, context)?;
+        Ok(Self::behind(shared, replica, decided, intake))
+    }
+
+    fn behind(shared: &Shared, replica: Replica, decided: Vec<Decision>, intake: Intake) -> Self {
         let tip = replica.tip();
         shared.set_status(|status| status.height = Some(tip.height));
         let open = OpenBlock::new(Cutter::new(replica.parameters(), tip.time_ms));
-        Self { replica, open, decided, phase: Phase::Open, input }
+        Self { replica, open, decided, phase: Phase::Open, intake }
     }
 
     /// The decision about where the open block ends, if there is one.
@@ -187,12 +211,12 @@ fn rebuild(
 ) -> topology::Result<Opened> {
     tracing::warn!(height = last.header.height, "rebuilding the state from the blockchain topic: {why}");
     shared.note_founded()?;
-    let input = InputStart::set(input::last_of(last).as_ref(), context)?;
+    let intake = Intake::set(shared, input::last_of(last).as_ref(), context)?;
     context.suspend_from(context.next_position(TRANSACTIONS));
     let rebuild = Rebuild::start(shared, last)?;
     // Before anybody asks: no height and no rebuilding is what an instance says that stands by.
     shared.set_status(|status| status.rebuilding = Some(rebuild.progress()));
-    Ok(Opened::Rebuild(Box::new(rebuild), input))
+    Ok(Opened::Rebuild(Box::new(rebuild), intake))
 }
 
 /// Writes the state after genesis into stores that are empty, and block 0. Input waits until they are committed, and that is on
@@ -205,7 +229,7 @@ fn found(
 ) -> topology::Result<Chain> {
     let genesis = &shared.genesis;
     shared.note_founding()?;
-    let input = InputStart::set(None, context)?;
+    let intake = Intake::set(shared, None, context)?;
     context.suspend_from(context.next_position(TRANSACTIONS));
     let Begun { block, replica, changes } = consensus::begin(genesis).map_err(|error| stop(&error))?;
     // No record causes it.
@@ -213,11 +237,39 @@ fn found(
     tables.write(&changes)?;
     // What a changelog brought about a chain that is not there decides nothing about this one.
     clear(decisions)?;
+    Order::of(shared.admission.as_ref())?.note(decisions)?;
     forward_block(context, &block, -1)?;
     context.request_commit();
     tracing::info!(chain = genesis.chain_id, genesis = %shared.genesis_hash, "a new chain begins");
-    let chain = Chain::behind(shared, replica, Vec::new(), input);
+    let chain = Chain::behind(shared, replica, Vec::new(), intake);
     Ok(Chain { phase: Phase::Founding, ..chain })
+}
+
+/// Decides that the turn passes in which a predecessor may have signed; where it would have ended the block, it is of another order.
+/// Input waits until that is committed.
+fn pass_turn(
+    decisions: &KeyValueStore<[u8], [u8]>,
+    height: u64,
+    context: &mut Context<'_, [u8], [u8]>,
+) -> topology::Result<()> {
+    let decided = read_decisions(decisions, height)?;
+    let is_cut = |decision: &&Decision| matches!(decision, Decision::Cut { .. });
+    // No record causes it.
+    context.caused_by(None);
+    for cut in decided.iter().filter(is_cut) {
+        decisions.delete(&&cut.key()[..])?;
+    }
+    let round = decided.iter().filter(|decision| !is_cut(decision)).count() as u32;
+    let passed = Decision::RoundPassed { height, round, why: Passed::Silence };
+    decisions.put(&&passed.key()[..], &&passed.value()[..])?;
+    context.suspend_from(context.next_position(TRANSACTIONS));
+    context.request_commit();
+    tracing::warn!(
+        height,
+        round,
+        "records come in another order than before, as where a topic was widened: the round passes"
+    );
+    Ok(())
 }
 
 fn clear(decisions: &KeyValueStore<[u8], [u8]>) -> topology::Result<()> {
@@ -233,16 +285,17 @@ fn clear(decisions: &KeyValueStore<[u8], [u8]>) -> topology::Result<()> {
 /// The committed decisions of predecessors about the height behind the replica's. They came from a changelog, and unlike the state
 /// there is no block to compare them with; so one that no predecessor can have made is refused: it would cut a block as the rules
 /// do not, or hold input back for ever.
-pub(super) fn inherited_decisions(
+fn inherited_decisions(
     decisions: &KeyValueStore<[u8], [u8]>,
     replica: &Replica,
+    intake: &Intake,
     context: &Context<'_, [u8], [u8]>,
 ) -> topology::Result<Vec<Decision>> {
     let height = replica.tip().height + 1;
     let decided = read_decisions(decisions, height)?;
-    let covered = replica.covered(context.partition(TRANSACTIONS).partition).map_or(-1, |covered| covered.offset);
     // A decision is about records that were held when it was committed.
-    let open = covered.saturating_add(1)..context.end_position(TRANSACTIONS).offset;
+    let first = intake.first_open_offset(replica, context.partition(TRANSACTIONS).partition);
+    let open = first..context.end_position(TRANSACTIONS).offset;
     for decision in &decided {
         if let Decision::Cut { cut, through_offset, .. } = decision
             && !(matches!(cut, Cut::Age | Cut::End) && open.contains(through_offset))

@@ -7,6 +7,8 @@
 //!                     └── stores: one per table of the ledger, and `decisions`
 //! ```
 //!
+//! Where the transactions topic has several partitions, `admission` reads them and `seal` what comes of it.
+//!
 //! This is the only part of the library that joins the ledger to the engine: `ledger`, `chain` and `consensus` know nothing of
 //! records and stores, `topology` nothing of blocks.
 //!
@@ -15,7 +17,10 @@
 //! processor     records -> open block -> sealed block
 //! chain         where the chain is: continued from the stores, rebuilt, or founded
 //! rebuild       the state from the blockchain topic alone
-//! input         where the input goes on
+//! intake        how records come: from the topic itself, or admitted from several partitions
+//! input         where the one partition goes on
+//! admission     what is made of several partitions, and how it is passed on
+//! order         which log says in what order records are sealed
 //! open_block    the input that is held
 //! forward       blocks and offences, as they leave
 //! view          the ledger's tables over stores
@@ -23,12 +28,15 @@
 //! notary        that a chain exists, on disk                      (a trait: the commands bring the disk)
 //! ```
 
+mod admission;
 mod application;
 mod chain;
 mod forward;
 mod input;
+mod intake;
 mod notary;
 mod open_block;
+mod order;
 mod processor;
 mod rebuild;
 #[cfg(test)]
@@ -38,6 +46,7 @@ mod view;
 
 use topology::{Error, store};
 
+pub use admission::{Admission, Found, Origin};
 pub use application::{Application, Options, Status, evidence_topic, task_name};
 pub use notary::Notary;
 pub use rebuild::Progress;

@@ -4,10 +4,11 @@ use rand::CryptoRng;
 use topology::log::Header;
 use topology::processor::{DeadLetter, Record};
 
-use crate::chain::{Cut, Entry, Hash, Reject, Signatures};
+use crate::chain::{Cut, Entry, Hash, Origin, Reject, Signatures};
 use crate::ledger::cut::{Cutter, Item, Verdict};
 use crate::ledger::{Signature, signatures};
 
+use super::admission::Admitted;
 use super::input::at;
 
 /// Originals are kept whole, and count little against the size of a block: past this many bytes of them the block is cut.
@@ -17,6 +18,10 @@ const ORIGINALS_SIZE_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub(super) struct OpenBlock {
     cutter: Cutter,
     entries: Vec<Entry>,
+    /// What their signatures are worth, one for each, where that was found out before they came.
+    answers: Vec<Signature>,
+    /// Where the first and the last of them stand in the input.
+    span: Option<(i64, i64)>,
     /// What cannot be read as a transaction, as it came: it goes to the dead letters with the block.
     originals: Vec<Original>,
     originals_size_bytes: usize,
@@ -37,21 +42,42 @@ struct Original {
 /// A record, read.
 pub(super) struct Incoming {
     entry: Entry,
+    /// Why it is no transaction, where a copy of it is still to go to the dead letters.
     reason: Option<Reject>,
+    /// What its signature is worth, where that is known.
+    answer: Option<Signature>,
 }
 
 impl Incoming {
     /// Reads a record of the transactions topic. Whatever it holds, it becomes an entry.
     pub(super) fn read(record: &Record<'_, [u8], [u8]>, partition: i32) -> Self {
         let (entry, reason) = Entry::of_record(partition, record.offset, record.timestamp_ms, record.key, record.value);
-        Self { entry, reason }
+        Self { entry, reason, answer: None }
+    }
+
+    /// What was read before, in its partition.
+    pub(super) fn admitted(Admitted { entry, signature, .. }: Admitted) -> Self {
+        Self { entry, reason: None, answer: Some(signature) }
+    }
+
+    /// Where it stands in the transactions topic.
+    pub(super) fn origin(&self) -> Origin {
+        self.entry.origin
     }
 }
 
 impl OpenBlock {
     /// Nothing is open yet; `cutter` stands behind the last block.
     pub(super) fn new(cutter: Cutter) -> Self {
-        Self { cutter, entries: Vec::new(), originals: Vec::new(), originals_size_bytes: 0, since_ms: None }
+        Self {
+            cutter,
+            entries: Vec::new(),
+            answers: Vec::new(),
+            span: None,
+            originals: Vec::new(),
+            originals_size_bytes: 0,
+            since_ms: None,
+        }
     }
 
     /// Offers a record: it is taken unless the verdict is [`Verdict::CutBefore`].
@@ -72,17 +98,20 @@ impl OpenBlock {
             self.originals.push(original);
         }
         self.entries.push(incoming.entry);
+        self.answers.extend(incoming.answer);
+        let first = self.span.map_or(record.offset, |(first, _)| first);
+        self.span = Some((first, record.offset));
         (verdict, None)
     }
 
-    /// Offset of the first held record.
+    /// Offset of the first held record, in the input.
     pub(super) fn first_offset(&self) -> Option<i64> {
-        self.entries.first().map(|entry| entry.origin.offset)
+        self.span.map(|(first, _)| first)
     }
 
-    /// Offset of the last held record.
+    /// Offset of the last held record, in the input.
     pub(super) fn last_offset(&self) -> Option<i64> {
-        self.entries.last().map(|entry| entry.origin.offset)
+        self.span.map(|(_, last)| last)
     }
 
     /// How long the first held record has waited, ms.
@@ -107,7 +136,10 @@ impl OpenBlock {
         genesis: &Hash,
         randomness: &mut impl CryptoRng,
     ) -> Vec<Signature> {
-        signatures::verify(&self.entries, policy, genesis, randomness)
+        match self.answers.len() == self.entries.len() {
+            true => self.answers.clone(),
+            false => signatures::verify(&self.entries, policy, genesis, randomness),
+        }
     }
 
     /// The block is sealed: hands over its dead letters and begins the next.
@@ -126,6 +158,8 @@ impl OpenBlock {
         }
         self.originals_size_bytes = 0;
         self.entries.clear();
+        self.answers.clear();
+        self.span = None;
         self.since_ms = None;
         self.cutter.close();
     }
@@ -160,6 +194,6 @@ impl Original {
 pub(super) struct DecidedCut {
     /// Why.
     pub cut: Cut,
-    /// The block's last record.
+    /// The block's last record, in the input.
     pub through_offset: i64,
 }

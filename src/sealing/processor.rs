@@ -3,6 +3,7 @@
 //! ```text
 //!   Founding: block 0 is sent ──── committed, and noted on disk ────> Open
 //!   Rebuilding: the state is rebuilt from the topic ── committed ───> Open
+//!   Passing: records come in another order; a round passes ── committed ──> Open
 //!
 //!           record             cut by a rule                     sealed
 //!   Open ──────────> Open ───────────────────> sealing ─────────────────────> Open
@@ -32,8 +33,8 @@ use crate::ledger::cut::Verdict;
 use super::application::{Shared, Status};
 use super::chain::{self, Chain, Opened, Phase, read_decisions};
 use super::forward::{forward_block, forward_report};
-use super::input::{InputStart, TRANSACTIONS, at};
-use super::open_block::Incoming;
+use super::input::{TRANSACTIONS, at};
+use super::intake::Intake;
 use super::rebuild::{Look, Rebuild};
 use super::view::Tables;
 use super::{ledger_error, stop};
@@ -41,7 +42,7 @@ use super::{ledger_error, stop};
 /// Between looks at a state that is being rebuilt, ms.
 const REBUILD_LOOK_INTERVAL_MS: i64 = 100;
 
-/// Seals the records of one partition into blocks.
+/// Seals records into blocks, in the order in which its input has them.
 pub(super) struct Seal {
     shared: Arc<Shared>,
     tables: Tables,
@@ -54,8 +55,8 @@ pub(super) struct Seal {
 enum Stage {
     /// `init` was not called.
     Created,
-    /// Takes no records yet.
-    Rebuilding(Box<Rebuild>, InputStart),
+    /// Takes no records yet. The intake goes to the chain.
+    Rebuilding(Box<Rebuild>, Option<Intake>),
     Sealing(Box<Chain>),
 }
 
@@ -75,9 +76,7 @@ impl Seal {
     fn chain(&mut self) -> processor::Result<&mut Chain> {
         match &mut self.stage {
             Stage::Sealing(chain) => Ok(chain),
-            Stage::Created | Stage::Rebuilding(..) => {
-                Err(Error::stop("the sealer was given records before it had a chain").into())
-            }
+            Stage::Created | Stage::Rebuilding(..) => Err(no_chain().into()),
         }
     }
 
@@ -85,14 +84,15 @@ impl Seal {
     fn take(&mut self, record: &Record<'_, [u8], [u8]>, context: &mut Output<'_>) -> processor::Result<bool> {
         let partition = context.partition(TRANSACTIONS).partition;
         let now_ms = context.now_ms();
-        let chain = self.chain()?;
-        if chain.input.passes(record)? {
-            return Ok(true);
-        }
-        let mut incoming = Incoming::read(record, partition);
+        let Stage::Sealing(chain) = &mut self.stage else { return Err(no_chain().into()) };
+        let Some(mut incoming) = chain.intake.read(&self.shared, record, partition)? else { return Ok(true) };
+        let origin = incoming.origin();
         loop {
             let chain = self.chain()?;
             let (verdict, rest) = chain.open.offer(incoming, record, now_ms);
+            if rest.is_none() {
+                chain.intake.took(origin);
+            }
             let cut = match verdict {
                 Verdict::Keep => match chain.decided_cut() {
                     Some(decided) => (decided.through_offset <= record.offset).then_some(decided.cut),
@@ -150,9 +150,9 @@ impl Seal {
     /// A block is sealed: state, block, evidence, dead letters and the end of its decisions, all in one transaction.
     fn finish(&mut self, sealed: Sealed, context: &mut Output<'_>) -> processor::Result {
         let Sealed { block, executed, next_seed, reports } = sealed;
-        let last_offset = block.entries.last().map_or(-1, |entry| entry.origin.offset);
-        context.caused_by(at(last_offset));
         let Self { stage: Stage::Sealing(chain), decisions, evidence, tables, .. } = self else { return Ok(()) };
+        let last_offset = chain.open.last_offset().unwrap_or(-1);
+        context.caused_by(at(last_offset));
         let changes = chain.replica.advance(executed, next_seed).map_err(|error| stop(&error))?;
         tables.write(&changes)?;
         for decision in chain.decided.drain(..) {
@@ -199,7 +199,7 @@ impl Seal {
 
     /// Looks how far a state is rebuilt, and writes what there is to write. At its end input is taken.
     fn look_at_rebuild(&mut self, context: &mut Output<'_>) -> processor::Result {
-        let Stage::Rebuilding(rebuild, input) = &mut self.stage else { return Ok(()) };
+        let Stage::Rebuilding(rebuild, intake) = &mut self.stage else { return Ok(()) };
         let progress = rebuild.progress();
         self.shared.set_status(|status| status.rebuilding = Some(progress));
         match rebuild.look(&self.tables)? {
@@ -212,13 +212,15 @@ impl Seal {
                 Ok(())
             }
             Look::Done(replica) => {
-                let input = *input;
+                let intake = intake.take().ok_or_else(|| Error::stop("a rebuilt state was taken twice"))?;
                 let height = replica.tip().height;
-                let decided = chain::inherited_decisions(&self.decisions, &replica, context)?;
-                self.stage = Stage::Sealing(Box::new(Chain::behind(&self.shared, *replica, decided, input)));
+                let chain = Chain::go_on(&self.shared, *replica, &self.decisions, intake, context)?;
+                self.stage = Stage::Sealing(Box::new(chain));
                 self.shared.set_status(|status| status.rebuilding = None);
                 tracing::info!(height, "the state is rebuilt");
-                context.resume();
+                if self.chain()?.phase == Phase::Open {
+                    context.resume();
+                }
                 Ok(())
             }
         }
@@ -263,9 +265,9 @@ impl Processor for Seal {
         let mut interval_ms = (age_ms / 10).clamp(5, 1_000);
         self.stage = match opened {
             Opened::Chain(chain) => Stage::Sealing(chain),
-            Opened::Rebuild(rebuild, input) => {
+            Opened::Rebuild(rebuild, intake) => {
                 interval_ms = interval_ms.min(REBUILD_LOOK_INTERVAL_MS);
-                Stage::Rebuilding(rebuild, input)
+                Stage::Rebuilding(rebuild, Some(intake))
             }
         };
         context.schedule(Schedule::WallClock { interval_ms });
@@ -303,7 +305,7 @@ impl Processor for Seal {
                 self.decide_cut(Cut::Age, context)
             }
             Phase::Waiting(cut) => self.resume(cut, context),
-            Phase::Founding | Phase::Open | Phase::Deciding(_) => Ok(()),
+            Phase::Founding | Phase::Open | Phase::Deciding(_) | Phase::Passing => Ok(()),
         }
     }
 
@@ -314,7 +316,8 @@ impl Processor for Seal {
         let chain = self.chain()?;
         let cut = match chain.phase {
             Phase::Founding => return self.founded(context),
-            Phase::Deciding(cut) => cut,
+            Phase::Deciding(cut) => Some(cut),
+            Phase::Passing => None,
             Phase::Open | Phase::Waiting(_) => return Ok(()),
         };
         let height = chain.replica.tip().height + 1;
@@ -322,7 +325,13 @@ impl Processor for Seal {
         let chain = self.chain()?;
         chain.decided = decided;
         chain.phase = Phase::Open;
-        self.resume(cut, context)
+        match cut {
+            Some(cut) => self.resume(cut, context),
+            None => {
+                context.resume();
+                Ok(())
+            }
+        }
     }
 
     fn end_of_input(&mut self, context: &mut Output<'_>) -> processor::Result {
@@ -332,6 +341,10 @@ impl Processor for Seal {
             Stage::Created | Stage::Rebuilding(..) => Ok(()),
         }
     }
+}
+
+fn no_chain() -> Error {
+    Error::stop("the sealer was given records before it had a chain")
 }
 
 fn sealer_error(error: consensus::Error<store::Error>) -> Error {

@@ -262,9 +262,11 @@ pub(crate) fn producer(log: &MemoryLog, transactional_id: &str) -> <MemoryLog as
 }
 
 pub(crate) fn send(producer: &mut impl Producer, topic: &str, record: &OwnedRecord) {
-    let OwnedRecord { timestamp_ms, key, value, .. } = record;
+    let OwnedRecord { partition, timestamp_ms, key, value, .. } = record;
     let (key, value, timestamp_ms) = (key.as_deref(), value.as_deref(), *timestamp_ms);
-    producer.send(&ProducerRecord { topic, partition: None, timestamp_ms, key, value, headers: &[] }).unwrap();
+    producer
+        .send(&ProducerRecord { topic, partition: Some(*partition), timestamp_ms, key, value, headers: &[] })
+        .unwrap();
 }
 
 /// A block as the topic holds it.

@@ -27,6 +27,7 @@ mod fields;
 mod json;
 mod live;
 mod outcomes;
+mod partitions;
 mod places;
 #[path = "../support/ranges.rs"]
 mod ranges;

@@ -7,6 +7,7 @@ mod blocks;
 mod chain;
 mod founding;
 mod memory;
+mod partitions;
 mod reports;
 mod settings;
 mod signals;

@@ -90,7 +90,7 @@ fn a_variable_that_is_empty_is_one_that_is_not_set() {
 fn settings_that_nothing_can_run_with_are_refused_before_anything_is_made() {
     let cairn = Cairn::new();
     let run = "run --log embedded:log --state-dir state";
-    cairn.run(&format!("{run} --threads 2")).refused(2, &["2 stream threads", "start more processes"]);
+    cairn.run(&format!("{run} --threads 0")).refused(2, &["cannot have 0 stream threads"]);
     cairn.run(&format!("{run} --application-id {}", "a".repeat(101))).refused(2, &["application id", "1 to 100"]);
     let slow = cairn.run(&format!("{run} --commit-interval-ms 20000"));
     assert_eq!((slow.code, slow.stderr.contains("--commit-interval-ms")), (2, true), "{}", slow.stderr);

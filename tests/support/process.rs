@@ -37,6 +37,10 @@ impl Process {
         Self { child: command.spawn().unwrap(), stdout, stderr }
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ends it with SIGKILL.
     pub(crate) fn kill(mut self) -> Finished {
         self.child.kill().unwrap();

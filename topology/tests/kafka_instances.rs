@@ -23,6 +23,8 @@ use topology::log::{
     TopicSpec,
 };
 
+/// How long each step may take.
+const PATIENCE: Duration = Duration::from_secs(90);
 /// Longer than the session of a member, whatever the group protocol.
 const BEYOND_THE_SESSION: Duration = Duration::from_secs(14);
 
@@ -170,10 +172,21 @@ fn until(what: &str, limit: Duration, happened: impl Fn() -> bool) {
     }
 }
 
+/// A process stands still for longer than its session, so that others get its tasks, and goes on as if it still had them.
+fn stop_beyond_its_session(world: &World, zombie: &Instance, begun_by_others: impl Fn() -> usize) {
+    let (from, before) = (Instant::now(), begun_by_others());
+    zombie.signal("-STOP");
+    until("others have its tasks", PATIENCE, || begun_by_others() > before);
+    std::thread::sleep(BEYOND_THE_SESSION.saturating_sub(from.elapsed()));
+    zombie.signal("-CONT");
+    let before = world.tasks_begun(zombie);
+    until("the zombie is a member again", PATIENCE, || world.tasks_begun(zombie) > before);
+    std::thread::sleep(Duration::from_secs(2));
+}
+
 /// One instance, then three, one killed, one stopped beyond its session and continued, and one again.
 fn come_and_go(world: &World, what: &str) {
     let (must_stop, fed, seen) = (AtomicBool::new(false), AtomicUsize::new(0), Mutex::default());
-    let patience = Duration::from_secs(90);
     let tell = |event: &str, from: Instant| {
         let gaps: Vec<u128> = longest_gaps(&seen, from).iter().map(Duration::as_millis).collect();
         println!("{what:<44} {event:<34} longest pause of each partition, ms: {gaps:?}");
@@ -184,13 +197,13 @@ fn come_and_go(world: &World, what: &str) {
         // Ends the two also where this fails.
         let stop = Stop(&must_stop);
         let mut a = world.start("a");
-        until("a counts all partitions", patience, || seen.lock().unwrap().len() == world.partition_count as usize);
+        until("a counts all partitions", PATIENCE, || seen.lock().unwrap().len() == world.partition_count as usize);
 
         let from = Instant::now();
         let mut b = world.start("b");
-        until("b has some", patience, || world.tasks_begun(&b) >= 2);
+        until("b has some", PATIENCE, || world.tasks_begun(&b) >= 2);
         let mut c = world.start("c");
-        until("c has some", patience, || world.tasks_begun(&c) >= 1);
+        until("c has some", PATIENCE, || world.tasks_begun(&c) >= 1);
         std::thread::sleep(Duration::from_secs(3));
         tell("1 -> 3 instances", from);
 
@@ -198,22 +211,15 @@ fn come_and_go(world: &World, what: &str) {
         let before = world.tasks_begun(&a) + world.tasks_begun(&b);
         c.signal("-KILL");
         c.child.wait().unwrap();
-        until("others have its tasks", patience, || world.tasks_begun(&a) + world.tasks_begun(&b) > before);
+        until("others have its tasks", PATIENCE, || world.tasks_begun(&a) + world.tasks_begun(&b) > before);
         std::thread::sleep(Duration::from_secs(2));
         tell("one killed with -9", from);
         let mut c = world.start("c");
         let before = world.tasks_begun(&c);
-        until("it is back", patience, || world.tasks_begun(&c) > before);
+        until("it is back", PATIENCE, || world.tasks_begun(&c) > before);
 
         let from = Instant::now();
-        let before = world.tasks_begun(&a) + world.tasks_begun(&c);
-        b.signal("-STOP");
-        until("others have its tasks", patience, || world.tasks_begun(&a) + world.tasks_begun(&c) > before);
-        std::thread::sleep(BEYOND_THE_SESSION.saturating_sub(from.elapsed()));
-        b.signal("-CONT");
-        let before = world.tasks_begun(&b);
-        until("the zombie is a member again", patience, || world.tasks_begun(&b) > before);
-        std::thread::sleep(Duration::from_secs(2));
+        stop_beyond_its_session(world, &b, || world.tasks_begun(&a) + world.tasks_begun(&c));
         tell("one stopped beyond its session", from);
         for instance in [&mut a, &mut b, &mut c] {
             instance.assert_alive(world);
@@ -223,7 +229,7 @@ fn come_and_go(world: &World, what: &str) {
         let before = world.tasks_begun(&a);
         b.signal("-TERM");
         c.signal("-TERM");
-        until("one has all", patience, || world.tasks_begun(&a) >= before + 1 && b.child.id() > 0);
+        until("one has all", PATIENCE, || world.tasks_begun(&a) >= before + 1 && b.child.id() > 0);
         std::thread::sleep(Duration::from_secs(2));
         tell("3 -> 1 instances", from);
         a.assert_alive(world);
@@ -231,7 +237,7 @@ fn come_and_go(world: &World, what: &str) {
         a
     });
     let fed = fed.load(Ordering::Relaxed);
-    until("all is counted", patience, || read(&world.log, &world.topics.output).len() >= fed);
+    until("all is counted", PATIENCE, || read(&world.log, &world.topics.output).len() >= fed);
     assert_exact(&world.log, &world.topics, fed);
     last.assert_alive(world);
     last.signal("-TERM");

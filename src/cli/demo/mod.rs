@@ -21,7 +21,9 @@ use tokio::sync::oneshot;
 use topology::client::{Client, Config};
 use topology::clock::{Clock, SystemClock};
 use topology::log::embedded::{EmbeddedLog, Options};
+use topology::log::{Log, TopicSpec};
 
+use super::arguments;
 use super::error::{Error, Exit, Result};
 use super::graph::{self, Malicious, Topics};
 use super::output::{counted, grouped};
@@ -41,6 +43,7 @@ Examples:
   cairn demo            20 blocks; one validator cheats and is caught
   cairn demo --rate 5000 --blocks 50
   cairn demo --malicious validator-2=equivocate,validator-4=silent
+  cairn demo --partitions 4
   cairn demo --dir ./demo && cairn verify --log embedded:./demo/log
 
 Everything happens in one process, on a log in one directory. The validators' keys are made from --seed: they guard \
@@ -61,6 +64,10 @@ pub(crate) struct Arguments {
     /// Transactions per second
     #[arg(long, value_name = "TX_PER_S", env = "CAIRN_RATE", hide_env = true, default_value = "200", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate: u32,
+
+    /// Partitions of the transactions topic [default: as many as it has in --dir, else 1]
+    #[arg(long, value_name = "N", env = "CAIRN_PARTITIONS", hide_env = true, value_parser = arguments::partitions())]
+    partitions: Option<i32>,
 
     /// Ends when so many blocks were shown; those that are sealed meanwhile are shown, too; 0: until Ctrl-C
     #[arg(long, value_name = "N", env = "CAIRN_BLOCKS", hide_env = true, default_value = "20")]
@@ -119,9 +126,10 @@ impl Arguments {
     fn begin(&self, shell: &Shell, directory: &Path, log: &EmbeddedLog) -> Result<(Genesis, Application, Client)> {
         let founding = self.founding(log, shell)?;
         let genesis = founding.genesis.clone();
+        self.make_input(log)?;
         let topics = Topics { transactions: TRANSACTIONS.to_owned(), blockchain: BLOCKCHAIN.to_owned() };
         let malicious: Vec<Malicious> = self.malicious.iter().flatten().cloned().collect();
-        let application = graph::application(log, founding, topics, &malicious)?;
+        let application = graph::application(log, APPLICATION_ID, founding, topics, &malicious)?;
         let config = Config {
             state_directory: Some(directory.join("state")),
             commit_interval_ms: 50,
@@ -148,6 +156,24 @@ impl Arguments {
             Error::usage("the chain in --dir was made with another --seed: give that one, or another directory")
         })?;
         Ok(Founding { genesis, keys, source: Source::Chain, notes: None })
+    }
+
+    /// The topic of transactions, with the partitions that were asked for.
+    fn make_input(&self, log: &EmbeddedLog) -> Result<()> {
+        let there = log.describe_topic(TRANSACTIONS)?.map(|found| found.partition_count);
+        match (there, self.partitions) {
+            (Some(count), Some(wanted)) if count != wanted => Err(Error::usage(format!(
+                "the topic of transactions in --dir has {}: leave --partitions out, or give another directory",
+                counted(u64::try_from(count).unwrap_or(0), "partition")
+            ))),
+            (Some(_), _) => Ok(()),
+            (None, wanted) => {
+                let config = vec![("cleanup.policy".to_owned(), "delete".to_owned())];
+                let (name, partition_count) = (TRANSACTIONS.to_owned(), wanted.unwrap_or(1));
+                log.create_topics(&[TopicSpec { name, partition_count, replication_factor: None, config }])?;
+                Ok(())
+            }
+        }
     }
 
     /// Runs until enough blocks were shown, or Ctrl-C.

@@ -16,7 +16,9 @@ mod tests;
 use std::fmt;
 
 use ed25519_zebra::{SigningKey, VerificationKey, VerificationKeyBytes};
+use hmac::{Hmac, KeyInit, Mac};
 use rand::CryptoRng;
+use sha2::Sha256;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::bls;
@@ -190,6 +192,29 @@ impl KeySet {
     /// Takes the set apart.
     pub fn into_pairs(self) -> Vec<KeyPair> {
         self.pairs
+    }
+
+    /// A secret for `purpose` that all share who hold the keys of these validators, and that tells nothing of the keys: HMAC-SHA256,
+    /// its key the purpose, of each listed validator's id (length `u32`, bytes) and Ed25519 secret, in the order of ids. Keys of
+    /// others do not count.
+    ///
+    /// ```
+    /// # use cairn::consensus::KeySet;
+    /// # use rand::SeedableRng;
+    /// let (keys, validators) = KeySet::default_committee(&mut rand::rngs::StdRng::from_seed([7; 32]))?;
+    /// assert_eq!(keys.shared_secret(&validators, &[1; 64]), keys.shared_secret(&validators, &[1; 64]));
+    /// assert_ne!(keys.shared_secret(&validators, &[1; 64]), keys.shared_secret(&validators, &[2; 64]));
+    /// # Ok::<(), cairn::consensus::keys::Error>(())
+    /// ```
+    pub fn shared_secret(&self, validators: &[GenesisValidator], purpose: &[u8; 64]) -> Zeroizing<[u8; 32]> {
+        let listed = |pair: &&KeyPair| validators.iter().any(|validator| validator.id == pair.id);
+        let mut mac = Hmac::<Sha256>::new(purpose.into());
+        for KeyPair { id, ed25519, .. } in self.pairs.iter().filter(listed) {
+            mac.update(&(id.as_str().len() as u32).to_le_bytes());
+            mac.update(id.as_str().as_bytes());
+            mac.update(ed25519.as_bytes());
+        }
+        Zeroizing::new(mac.finalize().into_bytes().into())
     }
 
     /// Checks that this set holds the key of every validator of a genesis, which a local committee needs. Keys of others

@@ -15,6 +15,7 @@
 //! ```text
 //! cycle      one commit of several tasks
 //! merge      which of several inputs comes next
+//! options    what a task is made from
 //! queue      what arrived of one input and was not taken yet
 //! arrival    what the log brings, to the queues
 //! metadata   what a committed offset carries beside it
@@ -27,6 +28,7 @@ pub(crate) mod cycle;
 mod id;
 mod merge;
 mod metadata;
+mod options;
 mod queue;
 
 use std::cell::RefCell;
@@ -35,13 +37,12 @@ use std::rc::Rc;
 pub(crate) use agreement::CommittedInput;
 pub(crate) use id::TaskId;
 pub(crate) use metadata::{Mark, Metadata, Vouched};
+pub(crate) use options::{InputStart, QueueOptions, TaskOptions};
 
 use crate::error::{Class, Error, Result};
 use crate::graph::{Instance, Topology};
 use crate::log::{self, Offset, OffsetCommit, ProducerRecord, TopicPartition};
-use crate::processor::{
-    InputOptions, InputRange, Losses, Outputs, Position, Punctuation, Runtime, RuntimeOptions, Target,
-};
+use crate::processor::{InputOptions, Losses, Outputs, Position, Punctuation, Runtime, Target};
 use crate::store::Stores;
 
 use agreement::State;
@@ -70,63 +71,6 @@ struct Changelog {
 
 /// While a commit is prepared, outputs are handed over when they are this many bytes.
 const CHUNK_BYTES: usize = 64 << 10;
-
-/// What a task is made from.
-pub(crate) struct TaskOptions {
-    /// Which task.
-    pub id: TaskId,
-    /// Its sub-topology's index.
-    pub sub_topology: usize,
-    /// Its inputs, in the order in which the graph names them. At least one.
-    pub inputs: Vec<InputStart>,
-    /// With what it runs.
-    pub runtime: RuntimeOptions,
-    /// For each store, in their order: the topic of its changelog, if it has one.
-    pub changelogs: Vec<Option<Target>>,
-    /// How several inputs wait for each other.
-    pub queues: QueueOptions,
-    /// Input may be processed again whose effects are there already: state may be ahead of what is committed.
-    pub may_repeat: bool,
-}
-
-/// Where an input of a task continues.
-#[derive(Clone, Debug)]
-pub(crate) struct InputStart {
-    /// What the group has committed for it.
-    pub committed: CommittedInput,
-    /// The partition as it was when the task was taken over.
-    pub range: InputRange,
-    /// Where its dead letters go.
-    pub dead_letters: Target,
-}
-
-impl From<&InputStart> for InputOptions {
-    fn from(InputStart { committed, range, dead_letters }: &InputStart) -> Self {
-        Self {
-            partition: committed.input.clone(),
-            committed_offset: committed.offset,
-            is_own_offset: committed.is_own(),
-            range: *range,
-            stream_time_ms: committed.metadata.stream_time_ms,
-            dead_letters: *dead_letters,
-        }
-    }
-}
-
-/// How several inputs of a task wait for each other.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct QueueOptions {
-    /// How long an input that is known to be empty is waited for, ms; negative: nothing is waited for.
-    pub max_idle_ms: i64,
-    /// With so many bytes waiting of one input, the task takes no more of it for now.
-    pub max_bytes: usize,
-}
-
-impl Default for QueueOptions {
-    fn default() -> Self {
-        Self { max_idle_ms: 0, max_bytes: 8 << 20 }
-    }
-}
 
 impl Task {
     /// Makes the task over restored stores, and initialises its processors. Refuses state that does not belong to what is

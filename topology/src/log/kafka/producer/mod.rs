@@ -5,13 +5,12 @@
 //! sent while the transaction's first partitions are still being registered wait for a retry; drained first, a
 //! commit takes 4 ms.
 
+mod offsets;
 mod topics;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::Offset as NativeOffset;
-use rdkafka::TopicPartitionList;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, KafkaResult};
@@ -29,6 +28,7 @@ use crate::log::{
     Error, IdempotentOptions, Kind, Offset, OffsetCommit, Producer, ProducerOptions, ProducerRecord, Result,
     TopicPartition,
 };
+pub(super) use offsets::offset_list;
 use topics::Topics;
 
 /// Delivery reports are served once per so many records.
@@ -265,26 +265,6 @@ fn together(records: &[ProducerRecord<'_>]) -> usize {
             && record.topic == first.topic
     };
     records.iter().take(BATCH_RECORDS).take_while(fits).count()
-}
-
-/// Offsets as librdkafka takes them.
-pub(super) fn offset_list(offsets: &[OffsetCommit]) -> Result<TopicPartitionList> {
-    let mut list = TopicPartitionList::with_capacity(offsets.len());
-    for commit in offsets {
-        let TopicPartition { topic, partition } = &commit.partition;
-        if topic.contains('\0') || *partition < 0 || commit.offset < 0 {
-            let message = format!("cannot commit offset {} of {}", commit.offset, commit.partition);
-            return Err(Error::new(Kind::Fatal, message));
-        }
-        let mut entry = list.add_partition(topic, *partition);
-        entry
-            .set_offset(NativeOffset::Offset(commit.offset))
-            .map_err(|error| Error::new(Kind::Fatal, format!("cannot commit offset {}: {error}", commit.offset)))?;
-        if !commit.metadata.is_empty() {
-            entry.set_metadata(&commit.metadata);
-        }
-    }
-    Ok(list)
 }
 
 impl Producer for KafkaProducer {

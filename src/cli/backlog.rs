@@ -1,0 +1,59 @@
+//! How many admitted records wait for the sealer: asked again and again on a thread of its own, so that nobody waits for the answer.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use topology::log::{Isolation, Log, TopicPartition};
+
+use super::error::{Error, Result};
+
+const INTERVAL: Duration = Duration::from_millis(40);
+/// Where the log cannot say it.
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
+
+/// The number, as far as is known. The thread that asks ends with it.
+#[derive(Debug)]
+pub(crate) struct Backlog(Arc<AtomicU64>);
+
+impl Backlog {
+    /// Begins to ask. `application_id` names the group, and `topic` is what it reads.
+    pub(crate) fn watch<L: Log>(log: L, application_id: &str, topic: &str) -> Result<Self> {
+        let count = Arc::new(AtomicU64::new(0));
+        let (group, partition, weak) =
+            (application_id.to_owned(), TopicPartition::new(topic, 0), Arc::downgrade(&count));
+        let watch = move || keep_asking(&log, &group, &partition, &weak);
+        let thread = std::thread::Builder::new().name("cairn-backlog".to_owned()).spawn(watch);
+        thread.map_err(|error| Error::failed(format!("cannot start a thread that looks at '{topic}': {error}")))?;
+        Ok(Self(count))
+    }
+
+    /// How many wait.
+    pub(crate) fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+fn keep_asking<L: Log>(log: &L, group: &str, partition: &TopicPartition, count: &Weak<AtomicU64>) {
+    while let Some(count) = count.upgrade() {
+        let found = ask(log, group, partition);
+        let interval = match found {
+            Ok(found) => {
+                count.store(found, Ordering::Relaxed);
+                INTERVAL
+            }
+            // The topic is not there yet, or no broker answers: what was known counts on.
+            Err(_) => RETRY_INTERVAL,
+        };
+        drop(count);
+        std::thread::sleep(interval);
+    }
+}
+
+fn ask<L: Log>(log: &L, group: &str, partition: &TopicPartition) -> topology::log::Result<u64> {
+    let committed = log.committed(group, std::slice::from_ref(partition))?;
+    let marks = log.watermarks(partition, Isolation::ReadUncommitted)?;
+    let next =
+        committed.first().and_then(Option::as_ref).map_or(marks.low, |committed| committed.offset.max(marks.low));
+    Ok(u64::try_from(marks.high.saturating_sub(next)).unwrap_or(0))
+}
