@@ -9,8 +9,9 @@ use cairn::audit::verify::Report;
 use cairn::chain::Block;
 use topology::log::memory::MemoryLog;
 use topology::log::{
-    self, Committed, Consumer, ConsumerOptions, Event, IdempotentOptions, Isolation, Kind, Log, Offset, OffsetCommit,
-    Producer, ProducerOptions, Start, TopicDescription, TopicIdentity, TopicPartition, TopicSpec, Watermarks,
+    self, Committed, Consumer, ConsumerOptions, Event, GroupMember, IdempotentOptions, Isolation, Kind, Log, Offset,
+    OffsetCommit, Producer, ProducerOptions, Start, TopicDescription, TopicIdentity, TopicPartition, TopicSpec,
+    Watermarks,
 };
 
 use crate::attack::Skill::{ExecutesAndSeals, Writes};
@@ -101,8 +102,8 @@ impl Log for Busy {
         self.log.committed(group, partitions)
     }
 
-    fn group_member_count(&self, group: &str) -> log::Result<usize> {
-        self.log.group_member_count(group)
+    fn describe_group(&self, group: &str) -> log::Result<Vec<GroupMember>> {
+        self.log.describe_group(group)
     }
 
     fn delete_group(&self, group: &str) -> log::Result<()> {

@@ -56,6 +56,7 @@ const ENGINE: &[&str] = &[
     "processor",
     "graph",
     "task",
+    "query",
     "updater",
     "standby",
     "watch",

@@ -13,6 +13,7 @@
 //! processor      the user's code and what it is given
 //! graph          sources -> processors (+ stores) -> sinks; checked, printable
 //! task           one sub-topology x one partition
+//! query          what is committed in stores, for other threads
 //! updater        changelogs back into stores, beside the stream threads
 //! standby        what is kept warm of tasks that run elsewhere
 //! watch          whether topics are the ones that a run knew at its start
@@ -70,8 +71,8 @@ pub mod graph;
 pub mod log;
 pub mod metrics;
 pub mod processor;
+pub mod query;
 pub mod reset;
-#[allow(dead_code, unused_imports, reason = "no client keeps standbys yet")]
 mod standby;
 pub mod store;
 mod stream_thread;

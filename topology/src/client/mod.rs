@@ -6,6 +6,7 @@
 //! supervisor   starts stream threads, replaces those that panic, ends them
 //! thread       one stream thread on its OS thread
 //! gauges       what is read when metrics are
+//! standbys     what is kept warm of what other instances have
 //! state        how the client is, as its threads make it
 //! alarm        a deadline for async code, on any runtime
 //! ```
@@ -15,6 +16,7 @@
 mod alarm;
 mod gauges;
 mod process;
+mod standbys;
 mod state;
 mod supervisor;
 #[cfg(test)]
@@ -39,10 +41,12 @@ use alarm::Alarm;
 use futures::future::{Either, select};
 use tokio::sync::{oneshot, watch};
 
+use crate::codec::Codec;
 use crate::error::{Class, Error, Result};
-use crate::graph::Topology;
+use crate::graph::{Store, Topology};
 use crate::log::Log;
 use crate::metrics::{Exported, Metrics, Snapshot};
+use crate::query::{self, KeyValue, Queries, Registry};
 use crate::task::Metadata;
 
 use process::Request;
@@ -83,6 +87,7 @@ pub struct Client {
     own: OwnThreads,
     states: watch::Receiver<State>,
     metrics: Arc<Metrics>,
+    queries: Queries,
     /// `None` once the end was told.
     ended: Option<oneshot::Receiver<Result<()>>>,
     /// `None` once it is joined.
@@ -125,7 +130,10 @@ impl Client {
         let (states_in, states) = watch::channel(State::Created);
         let (ended_in, ended) = oneshot::channel();
         let (orders_in, orders) = mpsc::channel();
-        let request = Request { config, topology: topology.clone(), log, metrics: Arc::clone(&metrics) };
+        let registry = Registry::new(topology);
+        let queries = Queries::new(Arc::clone(&registry));
+        let topology = topology.clone();
+        let request = Request { config, topology, log, metrics: Arc::clone(&metrics), queries: registry };
         let ends = Ends {
             stop: Arc::clone(&stop),
             states: States::new(states_in),
@@ -140,7 +148,8 @@ impl Client {
         let spawned = std::thread::Builder::new().name("stream-client".to_owned()).spawn(body);
         let thread = spawned
             .map_err(|error| Error::stop(format!("cannot start a client's thread: {error}")).caused_by(error))?;
-        Ok(Self { stop, orders: orders_in, own, states, metrics, ended: Some(ended), thread: Some(thread) })
+        let (ended, thread) = (Some(ended), Some(thread));
+        Ok(Self { stop, orders: orders_in, own, states, metrics, queries, ended, thread })
     }
 
     /// Adds a stream thread, which joins the group: tasks move to it as the group decides. Returns its number. It waits until the
@@ -176,6 +185,22 @@ impl Client {
     /// The counters by thread, task and store, as Prometheus reads them; the application's own can be added.
     pub fn exported_metrics(&self) -> Exported {
         self.metrics.exported().clone()
+    }
+
+    /// Asks the stores of the tasks that this instance has, from any thread: what is committed in them.
+    pub fn queries(&self) -> Queries {
+        self.queries.clone()
+    }
+
+    /// A store to be read from any thread: what is committed in it. An error where the graph has none of this name.
+    pub fn store<K: Codec + ?Sized, V: Codec + ?Sized>(&self, store: &Store<K, V>) -> query::Result<KeyValue<K, V>> {
+        self.queries.store(store)
+    }
+
+    /// Which instance of the application has which tasks, and where it can be asked
+    /// ([`Config::advertised_address`]). It waits for the log.
+    pub fn metadata(&self) -> query::Result<query::Metadata> {
+        self.queries.metadata()
     }
 
     /// Asks for a clean end: the commit is finished, stores are closed, the group is left.

@@ -1,7 +1,7 @@
 //! What the stream threads of a process share, and how one of them is made.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
@@ -9,13 +9,15 @@ use crate::graph::Topology;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::processor::Limits;
+use crate::query::{Identity, Lookout, Registry};
 use crate::store::{InstanceId, Options as StoreOptions, Resources, StateDirectory};
 use crate::stream_thread::{Cleanup, Config, Parts, StreamThread, UntilEnd};
 use crate::task::TaskId;
-use crate::updater::{LogLines, UpdaterThread};
+use crate::updater::{self, LogLines, UpdaterThread};
 use crate::watch::{Options, Watch};
 
 use super::gauges::{Noting, ProcessGauges};
+use super::standbys::{ProcessHome, Standbys};
 use super::topics;
 
 /// All of it.
@@ -32,6 +34,10 @@ pub(super) struct Process<L: Log> {
     watch: Watch,
     until_end: Option<Arc<UntilEnd>>,
     cleanup: Arc<Cleanup>,
+    queries: Arc<Registry>,
+    _lookout: Lookout,
+    /// `None` where none are wanted.
+    standbys: Option<Standbys>,
     /// Ends when this is dropped, after all threads that use it.
     updater: UpdaterThread<TaskId>,
 }
@@ -42,12 +48,13 @@ pub(super) struct Request<L: Log> {
     pub(super) topology: Topology,
     pub(super) log: L,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) queries: Arc<Registry>,
 }
 
 impl<L: Log> Process<L> {
     /// All that must be there before the first thread: the state directory, the topics, threads beside the stream threads.
     pub(super) fn prepare(request: Request<L>, stop: &AtomicBool) -> Result<Self> {
-        let Request { config, topology, log, metrics } = request;
+        let Request { config, topology, log, metrics, queries } = request;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let instance = InstanceId::new(clock.now_ms(), super::random());
         let directory = match &config.state_directory {
@@ -59,6 +66,7 @@ impl<L: Log> Process<L> {
         let topology = topics::resolve(&topology, &log, &config.application_id, &told_to_stop)?;
         let topics::Prepared { topology, limits, mut known } =
             topics::prepare(&topology, &log, &config, &told_to_stop)?;
+        queries.resolve(&topology)?;
         wanted.into_iter().for_each(|wanted| known.want(wanted));
         // The client was dropped: nothing is begun that others would notice.
         if told_to_stop() {
@@ -67,17 +75,29 @@ impl<L: Log> Process<L> {
         let instance = directory.as_ref().map_or(instance, |directory| directory.instance_id().clone());
         let take_ends = || UntilEnd::take(&topology, &log, &*clock).map(Arc::new);
         let until_end = config.until_end.then(take_ends).transpose()?;
+        let asking = Identity { application_id: config.application_id.clone(), instance_id: instance.to_string() };
         let memory_bytes = config.memory_bytes;
         let resources = Resources::start(StoreOptions { memory_bytes, ..StoreOptions::default() })?;
-        let restore_remaining = Arc::<AtomicU64>::default();
-        let listener = config.restore_listener.clone().unwrap_or_else(|| Arc::new(LogLines::new(Arc::clone(&clock))));
-        let listener = Noting { remaining: Arc::clone(&restore_remaining), next: listener };
-        metrics.exported().register_gauges(ProcessGauges { resources: resources.clone(), restore_remaining });
+        let listener = listener(&config, &metrics, &resources, &clock);
+        let updater = UpdaterThread::start("updater", log.clone(), Arc::clone(&clock), Some(listener))?;
+        let home = ProcessHome {
+            config: config.clone(),
+            topology: topology.clone(),
+            log: log.clone(),
+            directory: directory.clone(),
+            resources: resources.clone(),
+            queries: Arc::clone(&queries),
+            metrics: Arc::clone(&metrics),
+            followed: Mutex::default(),
+        };
         Ok(Self {
+            standbys: Standbys::start(home, &instance, &updater)?,
             resources,
             watch: Watch::start(log.clone(), Arc::clone(&clock), known, Options::default())?,
-            updater: UpdaterThread::start("updater", log.clone(), Arc::clone(&clock), Some(Arc::new(listener)))?,
+            updater,
+            _lookout: Lookout::start(Arc::clone(&queries), log.clone(), asking)?,
             cleanup: Arc::default(),
+            queries,
             config,
             topology,
             log,
@@ -111,7 +131,8 @@ impl<L: Log> Process<L> {
             incarnations: Box::new(incarnation),
             until_end: self.until_end.clone(),
             cleanup: Arc::clone(&self.cleanup),
-            standbys: None,
+            queries: Arc::clone(&self.queries),
+            standbys: self.standbys.as_ref().map(Standbys::keeper),
         };
         StreamThread::new(self.config.clone(), parts)
     }
@@ -131,6 +152,20 @@ impl<L: Log> Process<L> {
     pub(super) fn forget(&self, thread: usize) {
         self.cleanup.forget(thread);
     }
+}
+
+/// Tells the application's listener, or log lines, how far restores are, and the metrics.
+fn listener(
+    config: &Config,
+    metrics: &Metrics,
+    resources: &Resources,
+    clock: &Arc<dyn Clock>,
+) -> Arc<dyn updater::Listener> {
+    let remaining = Arc::<AtomicU64>::default();
+    let restore_remaining = Arc::clone(&remaining);
+    metrics.exported().register_gauges(ProcessGauges { resources: resources.clone(), restore_remaining });
+    let next = config.restore_listener.clone().unwrap_or_else(|| Arc::new(LogLines::new(Arc::clone(clock))));
+    Arc::new(Noting { remaining, next })
 }
 
 fn incarnation() -> [u8; 16] {

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::log::Log;
+use crate::query::Registry;
 
 use super::process::{Process, Request};
 use super::state::{State, States};
@@ -71,7 +72,8 @@ pub(super) struct Ends {
 /// Runs a client from its start to its end. Tells once how the start went; where it failed, that was the end.
 pub(super) fn run<L: Log>(request: Request<L>, ends: Ends, started: impl FnOnce(Result<()>)) -> Result<()> {
     // Said also where this thread panics.
-    let mut last = Last { states: ends.states.clone(), state: State::Failed };
+    let (states, queries) = (ends.states.clone(), Arc::clone(&request.queries));
+    let mut last = Last { states, queries, state: State::Failed };
     let prepared = Process::prepare(request, &ends.stop).and_then(|process| {
         let mut supervisor = Supervisor::new(process, ends);
         supervisor.start().map(|()| supervisor)
@@ -95,11 +97,13 @@ pub(super) fn run<L: Log>(request: Request<L>, ends: Ends, started: impl FnOnce(
 /// Tells the last state.
 struct Last {
     states: States,
+    queries: Arc<Registry>,
     state: State,
 }
 
 impl Drop for Last {
     fn drop(&mut self) {
+        self.queries.close();
         self.states.set(self.state);
     }
 }

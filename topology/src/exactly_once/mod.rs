@@ -11,6 +11,7 @@
 //! rebalances  members that come and go while others process
 //! identity   topics that are not the ones they were
 //! pace       records that take long
+//! queries    what other threads see of stores meanwhile
 //! repartitions  records that move to the task of another key
 //! several_inputs  tasks that read several topics
 //! room       stores that are written more slowly than input comes
@@ -41,6 +42,7 @@ mod leaving;
 #[path = "../../tests/moving/mod.rs"]
 mod moving;
 mod pace;
+mod queries;
 mod rebalances;
 mod refusals;
 mod repartitions;

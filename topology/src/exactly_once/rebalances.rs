@@ -17,9 +17,9 @@ use super::steps::{Instance, turn_until};
 use super::{config, memory_log, topics};
 
 pub(super) const PARTITIONS: i32 = 4;
-const PROTOCOLS: [GroupProtocol; 2] = [GroupProtocol::Classic, GroupProtocol::Consumer];
+pub(super) const PROTOCOLS: [GroupProtocol; 2] = [GroupProtocol::Classic, GroupProtocol::Consumer];
 
-fn create(log: &impl Log) {
+pub(super) fn create(log: &impl Log) {
     let wide = |topic: TopicSpec| TopicSpec { partition_count: PARTITIONS, ..topic };
     let changelog = TopicSpec {
         config: vec![("cleanup.policy".to_owned(), "compact".to_owned())],

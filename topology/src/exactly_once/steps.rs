@@ -10,6 +10,7 @@ use topology::graph::{Builder, Store, Topic, Topology};
 use topology::log::{Isolation, Kind, Log, Producer, ProducerOptions, ProducerRecord, TopicPartition, TopicSpec};
 use topology::metrics::Metrics;
 use topology::processor::Limits;
+use topology::query::{Identity, Lookout, Queries, Registry};
 use topology::store::InstanceId;
 use topology::store::{Medium, Options, Resources, Spec, StateDirectory, Stores};
 use topology::stream_thread::{Parts, State, StreamThread, UntilEnd};
@@ -27,8 +28,9 @@ const HOUR_MS: i64 = 60 * 60 * 1000;
 pub(crate) struct Instance<L: Log> {
     pub(crate) thread: StreamThread<L>,
     pub(crate) metrics: Arc<Metrics>,
-    /// Restores its stores, until it goes.
-    _updater: UpdaterThread<TaskId>,
+    pub(crate) queries: Queries,
+    /// Restore its stores, and look who else has what, until it goes.
+    _beside: (UpdaterThread<TaskId>, Lookout),
 }
 
 impl<L: Log> Instance<L> {
@@ -73,7 +75,10 @@ impl<L: Log> Instance<L> {
         let mut incarnation = 0;
         let updater = UpdaterThread::start("updater", log.clone(), clock.clone(), None).unwrap();
         let take_ends = || Arc::new(UntilEnd::take(topology, log, &*clock).unwrap());
+        let queries = Registry::new(topology);
+        queries.resolve(topology).unwrap();
         let parts = Parts {
+            queries: Arc::clone(&queries),
             thread: 1,
             until_end: config.until_end.then(take_ends),
             cleanup: Arc::default(),
@@ -93,7 +98,10 @@ impl<L: Log> Instance<L> {
                 [incarnation; 16]
             }),
         };
-        Self { thread: StreamThread::new(config, parts).unwrap(), metrics, _updater: updater }
+        let asking = Identity { application_id: config.application_id.clone(), instance_id: id.to_owned() };
+        let lookout = Lookout::start(Arc::clone(&queries), log.clone(), asking).unwrap();
+        let (thread, queries) = (StreamThread::new(config, parts).unwrap(), Queries::new(queries));
+        Self { thread, metrics, queries, _beside: (updater, lookout) }
     }
 }
 

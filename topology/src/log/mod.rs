@@ -103,8 +103,13 @@ pub trait Log: Clone + Send + Sync + 'static {
     /// a transaction with pending offsets is open, it waits for its end, or fails with [`Kind::Retry`].
     fn committed(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<Option<Committed>>>;
 
+    /// Who is in the group now, and what each has; nobody, where there is no such group.
+    fn describe_group(&self, group: &str) -> Result<Vec<GroupMember>>;
+
     /// How many members the group has now.
-    fn group_member_count(&self, group: &str) -> Result<usize>;
+    fn group_member_count(&self, group: &str) -> Result<usize> {
+        Ok(self.describe_group(group)?.len())
+    }
 
     /// Deletes a group that has no members, with its committed offsets. One that does not exist is no error.
     fn delete_group(&self, group: &str) -> Result<()>;
@@ -289,6 +294,19 @@ pub struct Committed {
     pub offset: Offset,
     /// What was committed beside it.
     pub metadata: String,
+}
+
+/// A member of a group, as the group knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupMember {
+    /// The name that the group gave it.
+    pub id: String,
+    /// What its client calls itself ([`ConsumerOptions::client_id`]).
+    pub client_id: String,
+    /// Its name as a static member, if it is one ([`GroupOptions::instance_id`]).
+    pub instance_id: Option<String>,
+    /// What it has. While the group shares anew it may be told of nobody.
+    pub partitions: Vec<TopicPartition>,
 }
 
 /// An offset to commit inside a transaction.

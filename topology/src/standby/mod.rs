@@ -19,4 +19,4 @@ mod thread;
 
 pub(crate) use keeper::{Claim, Home, Keeper};
 pub(crate) use plan::{Member, Stateful};
-pub(crate) use thread::{Lookout, StandbyThread};
+pub(crate) use thread::{Planner, StandbyThread};

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// What a look needs.
-pub(crate) struct Lookout {
+pub(crate) struct Planner {
     /// Asks the group.
     pub members: Box<dyn Fn() -> Result<Vec<Member>> + Send>,
     /// The sub-topologies with state.
@@ -23,7 +23,7 @@ pub(crate) struct Lookout {
     pub replica_count: usize,
 }
 
-impl Lookout {
+impl Planner {
     /// One look. Where the group cannot be asked, what is kept warm stays so.
     fn look(&self, keeper: &Keeper) {
         let looked = (self.members)().and_then(|members| {
@@ -46,13 +46,13 @@ pub(crate) struct StandbyThread {
 }
 
 impl StandbyThread {
-    pub(crate) fn start(keeper: Arc<Keeper>, lookout: Lookout) -> Result<Self> {
+    pub(crate) fn start(keeper: Arc<Keeper>, planner: Planner) -> Result<Self> {
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
         let body = {
             let (keeper, stop) = (Arc::clone(&keeper), Arc::clone(&stop));
             move || {
                 while !waited_for_stop(&stop) {
-                    lookout.look(&keeper);
+                    planner.look(&keeper);
                 }
             }
         };

@@ -6,6 +6,7 @@
 //! layers        table for point reads  what is written, and committed values kept ready
 //! view        Reader, View             committed state, for other threads
 //! scan          writes in memory over a scan of what lies below
+//! chunk         entries copied out of a scan
 //! folding     Resources, folder        what a process shares; segments on their way into backends
 //! segments      Segment, Committed     commits, frozen, with their positions, over a backend
 //! backends      memory | rocks         what segments were written to
@@ -20,6 +21,7 @@
 mod backends;
 mod budget;
 pub mod changelog;
+mod chunk;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
@@ -37,9 +39,11 @@ mod view;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub(crate) use backends::prefix_end;
 pub use backends::{Bounds, Direction, Visitor};
 pub use budget::{Budget, Options};
 pub use changelog::{Covered, Fingerprint, Incarnation, Meta};
+pub(crate) use chunk::Chunk;
 pub(crate) use directory::{INSTANCE, LOCK};
 pub use directory::{InstanceId, StateDirectory, TaskDirectory};
 pub use error::{Error, Kind, Result};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::graph::Topology;
 use crate::log::{ConsumerOptions, GroupOptions, GroupProtocol, Isolation, OutOfRange, ProducerOptions};
+use crate::query;
 use crate::store;
 use crate::updater;
 
@@ -66,6 +67,10 @@ pub struct Config {
     /// On how many instances beside its own each task's stores are kept warm, so that the task is soon restored where it goes. An
     /// instance works out by itself which these are, from the members of the group.
     pub standby_replicas: usize,
+    /// Where this instance's stores can be asked from elsewhere, in words of the application, such as `host:port`: other instances learn
+    /// it from [`Client::metadata`](crate::client::Client::metadata). The engine listens nowhere. It becomes part of the name by which
+    /// brokers know the consumer.
+    pub advertised_address: Option<String>,
     /// Hears how far restores are. `None`: log lines say it now and then.
     pub restore_listener: Option<Arc<dyn updater::Listener>>,
 }
@@ -94,6 +99,7 @@ impl Config {
             until_end: false,
             on_panic: OnPanic::Replace,
             standby_replicas: 0,
+            advertised_address: None,
             restore_listener: None,
         }
     }
@@ -107,6 +113,9 @@ impl Config {
             )));
         }
         self.check_thread_count(self.thread_count)?;
+        if let Some(address) = &self.advertised_address {
+            query::check_address(address).map_err(Error::stop)?;
+        }
         // A transaction is open for an interval, for a batch that takes long, and for the commit itself.
         let (interval_ms, timeout_ms) = (self.commit_interval_ms, self.transaction_timeout_ms);
         if interval_ms > timeout_ms / 2 {
@@ -180,7 +189,7 @@ pub(super) fn consumer_options(config: &Config, instance_id: &str, thread: usize
             protocol: config.group_protocol,
         }),
         isolation: Isolation::ReadCommitted,
-        client_id: client_id(config, thread),
+        client_id: consumer_client_id(config, instance_id, thread),
         batch_records: config.batch_records,
         prefetch_bytes: store::Budget::of(config.memory_bytes).client_queue_bytes / config.thread_count.max(1),
         // Input that is gone is an error: the take-over that follows looks what there is, and says what was lost.
@@ -214,6 +223,13 @@ pub(crate) fn standby_options(config: &Config) -> updater::Options {
         prefetch_bytes: 4 << 20,
         ..restore_options(config)
     }
+}
+
+/// Tells the group's other members who this is.
+fn consumer_client_id(config: &Config, instance_id: &str, thread: usize) -> String {
+    let (application_id, address) = (config.application_id.as_str(), config.advertised_address.as_deref());
+    let name = query::ClientName { application_id, instance_id, thread: &format!("{thread:02}"), address };
+    name.to_string()
 }
 
 fn client_id(config: &Config, thread: usize) -> String {

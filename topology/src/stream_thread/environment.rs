@@ -9,6 +9,7 @@ use crate::graph::Topology;
 use crate::log::Log;
 use crate::metrics::{Metrics, ThreadMetrics};
 use crate::processor::Limits;
+use crate::query::Registry;
 use crate::standby::Keeper;
 use crate::store::{Resources, StateDirectory};
 use crate::task::TaskId;
@@ -51,6 +52,8 @@ pub(crate) struct Parts<L: Log> {
     pub standbys: Option<Arc<Keeper>>,
     /// What tasks left behind that run elsewhere: one for the process.
     pub cleanup: Arc<Cleanup>,
+    /// Where tasks are offered to be read: one for the process.
+    pub queries: Arc<Registry>,
 }
 
 /// The same, as the parts of the thread use it.
@@ -70,6 +73,7 @@ pub(super) struct Environment<L: Log> {
     pub(super) until_end: Option<Arc<UntilEnd>>,
     pub(super) standbys: Option<Arc<Keeper>>,
     pub(super) cleanup: Arc<Cleanup>,
+    pub(super) queries: Arc<Registry>,
     pub(super) thread: usize,
 }
 
@@ -91,6 +95,7 @@ impl<L: Log> Environment<L> {
             until_end: parts.until_end,
             standbys: parts.standbys,
             cleanup: parts.cleanup,
+            queries: parts.queries,
             thread: parts.thread,
         }
     }

@@ -19,6 +19,7 @@ use crate::error::{Class, Error, Result};
 use crate::graph::{OutputTopics, changelog_topic};
 use crate::log::{self, Committed, Isolation, Log, Offset, TopicPartition, Watermarks};
 use crate::processor::{InputRange, RuntimeOptions, Vouch};
+use crate::query::Standing;
 use crate::standby::Claim;
 use crate::store::{self, Spec, Stores};
 use crate::task::{CommittedInput, InputStart, Metadata, QueueOptions, Task, TaskId, TaskOptions};
@@ -257,8 +258,10 @@ impl Assigned {
                 tracing::info!(task = %self.id, ?offsets, "running");
                 let inputs = self.partitions.iter().map(|input| (input.topic.as_str(), input.partition));
                 let metrics = environment.thread_metrics.task(&self.id.to_string(), inputs);
+                let reader = task.stores().borrow().reader();
+                let _offer = environment.queries.offer(self.sub_topology, self.id.clone(), reader, Standing::Active);
                 let paused = vec![true; offsets.len()];
-                Ok(Running { task, metrics, writer, committed: found, paused, panic: None })
+                Ok(Running { task, metrics, writer, committed: found, paused, panic: None, _offer })
             }
             Err(error) => {
                 let stores = Rc::into_inner(stores).map(RefCell::into_inner);

@@ -17,6 +17,7 @@ use crate::error::Result;
 use crate::log::{Committed, Offset, TopicPartition};
 use crate::metrics::TaskMetrics;
 use crate::processor::InputRange;
+use crate::query::Offer;
 use crate::store::Stores;
 use crate::task::{CommittedInput, Task, TaskId};
 use crate::updater;
@@ -101,6 +102,8 @@ pub(super) struct Running {
     pub(super) paused: Vec<bool>,
     /// It panicked, and must not be used any more.
     pub(super) panic: Option<Panic>,
+    /// Its stores can be read by others: as long as it runs, or waits parked as it is.
+    pub(super) _offer: Offer,
 }
 
 /// Why a task's stores are closed.

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// `<sub-topology>_<partition>`; also the name of its state directory.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct TaskId {
+pub struct TaskId {
     /// Name of the sub-topology.
     pub sub_topology: String,
     /// Partition of its source.

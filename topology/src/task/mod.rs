@@ -35,7 +35,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 pub(crate) use agreement::CommittedInput;
-pub(crate) use id::TaskId;
+pub use id::TaskId;
 pub(crate) use metadata::{Mark, Metadata, Vouched};
 pub(crate) use options::{InputStart, QueueOptions, TaskOptions};
 

@@ -6,8 +6,9 @@ mod script;
 use std::time::Duration;
 
 use topology::log::{
-    Committed, ConsumerOptions, Error, IdempotentOptions, Isolation, Kind, Log, Offset, OffsetCommit, Producer,
-    ProducerOptions, ProducerRecord, Result, TopicDescription, TopicIdentity, TopicPartition, TopicSpec, Watermarks,
+    Committed, ConsumerOptions, Error, GroupMember, IdempotentOptions, Isolation, Kind, Log, Offset, OffsetCommit,
+    Producer, ProducerOptions, ProducerRecord, Result, TopicDescription, TopicIdentity, TopicPartition, TopicSpec,
+    Watermarks,
 };
 
 use consumer::FaultConsumer;
@@ -102,8 +103,8 @@ impl<L: Log> Log for FaultLog<L> {
         self.inner.committed(group, partitions)
     }
 
-    fn group_member_count(&self, group: &str) -> Result<usize> {
-        self.inner.group_member_count(group)
+    fn describe_group(&self, group: &str) -> Result<Vec<GroupMember>> {
+        self.inner.describe_group(group)
     }
 
     fn delete_group(&self, group: &str) -> Result<()> {

@@ -146,6 +146,38 @@ pub(crate) fn members_are_counted<L: Log>(log: &L) {
     assert_eq!(log.group_member_count(&group).unwrap(), 1);
 }
 
+pub(crate) fn a_group_tells_who_is_in_it_and_what_each_has<L: Log>(log: &L) {
+    let protocols = [GroupProtocol::Classic, GroupProtocol::Consumer];
+    let known = if has_consumer_protocol::<L>() { &protocols[..] } else { &protocols[..1] };
+    for protocol in known {
+        let (one, two) = (topic(log, 3), topic(log, 3));
+        let group = unique("group");
+        assert_eq!(log.describe_group(&group).unwrap(), []);
+        let instance_ids = match protocol {
+            GroupProtocol::Classic => [Some("a"), Some("b")],
+            GroupProtocol::Consumer => [None, None],
+        };
+        let [mut a, mut b] = instance_ids.map(|id| member_by(*protocol, log, &group, id, &[&one, &two]));
+        settle("two members share", &mut [&mut a, &mut b], |counts| counts.iter().sum::<usize>() == 6);
+        let mut had = [a.assigned.clone(), b.assigned.clone()];
+        had.sort();
+        let members = until("the group knows what they have", || {
+            a.poll();
+            b.poll();
+            let members = log.describe_group(&group).unwrap();
+            let mut told: Vec<Vec<TopicPartition>> = members.iter().map(|member| member.partitions.clone()).collect();
+            told.iter_mut().for_each(|partitions| partitions.sort());
+            told.sort();
+            (told == had).then_some(members)
+        });
+        assert!(members.iter().all(|member| member.client_id == MEMBER), "{members:?}");
+        assert_ne!(members[0].id, members[1].id);
+        let mut told: Vec<Option<&str>> = members.iter().map(|member| member.instance_id.as_deref()).collect();
+        told.sort_unstable();
+        assert_eq!(told, instance_ids);
+    }
+}
+
 pub(crate) fn members_of_the_consumer_protocol_are_counted<L: Log>(log: &L) {
     if !has_consumer_protocol::<L>() {
         return;

@@ -303,6 +303,9 @@ pub(crate) struct Member<C: Consumer> {
     pub(crate) lost: bool,
 }
 
+/// What the client of a member calls itself.
+pub(crate) const MEMBER: &str = "contract-1@http://[::1]:8080/stores?of=a@b";
+
 /// A member that has subscribed. A static one has an instance id.
 pub(crate) fn member<L: Log>(log: &L, group: &str, instance_id: Option<&str>, topics: &[&str]) -> Member<L::Consumer> {
     member_by(GroupProtocol::Classic, log, group, instance_id, topics)
@@ -318,7 +321,8 @@ pub(crate) fn member_by<L: Log>(
 ) -> Member<L::Consumer> {
     let instance_id = instance_id.map(str::to_owned);
     let group = GroupOptions { id: group.to_owned(), instance_id, session_timeout_ms: 30_000, protocol };
-    let options = ConsumerOptions { group: Some(group), ..consumer_options(Isolation::ReadCommitted) };
+    let client_id = MEMBER.to_owned();
+    let options = ConsumerOptions { group: Some(group), client_id, ..consumer_options(Isolation::ReadCommitted) };
     let mut consumer = log.consumer(&options).unwrap();
     let topics: Vec<String> = topics.iter().map(|&topic| topic.to_owned()).collect();
     consumer.subscribe(&topics).unwrap();

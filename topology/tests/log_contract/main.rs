@@ -58,6 +58,7 @@ macro_rules! contract {
                 ]
                 groups: [
                     a_group_is_deleted_only_without_members
+                    a_group_tells_who_is_in_it_and_what_each_has
                     a_member_that_has_left_cannot_commit_offsets
                     a_member_without_partitions_knows_that_it_has_none
                     a_second_static_member_of_the_same_id_fences_the_first

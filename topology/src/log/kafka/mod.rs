@@ -35,8 +35,8 @@ pub use self::consumer::KafkaConsumer;
 pub use self::options::Options;
 pub use self::producer::KafkaProducer;
 use super::{
-    Awaited, Committed, ConsumerOptions, Deletion, IdempotentOptions, Isolation, Log, Offset, ProducerOptions, Result,
-    TopicDescription, TopicIdentity, TopicPartition, TopicSpec, Watermarks,
+    Awaited, Committed, ConsumerOptions, Deletion, GroupMember, IdempotentOptions, Isolation, Log, Offset,
+    ProducerOptions, Result, TopicDescription, TopicIdentity, TopicPartition, TopicSpec, Watermarks,
 };
 
 /// A Kafka cluster as a log. Clones share their helper clients.
@@ -123,8 +123,8 @@ impl Log for KafkaLog {
         self.admin.committed(group, partitions)
     }
 
-    fn group_member_count(&self, group: &str) -> Result<usize> {
-        self.admin.group_member_count(group)
+    fn describe_group(&self, group: &str) -> Result<Vec<GroupMember>> {
+        self.admin.describe_group(group)
     }
 
     fn delete_group(&self, group: &str) -> Result<()> {

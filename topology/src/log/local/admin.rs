@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::log::{
-    Committed, Error, Isolation, Kind, Offset, Result, TopicDescription, TopicId, TopicIdentity, TopicPartition,
-    TopicSpec, Watermarks,
+    Committed, Error, GroupMember, Isolation, Kind, Offset, Result, TopicDescription, TopicId, TopicIdentity,
+    TopicPartition, TopicSpec, Watermarks,
 };
 
 use super::broker::{Broker, Deadline, State};
@@ -181,8 +181,8 @@ impl Broker {
         }
     }
 
-    pub(crate) fn group_member_count(&self, group: &str) -> Result<usize> {
-        Ok(self.lock()?.groups.get(group).map_or(0, super::group::Group::member_count))
+    pub(crate) fn describe_group(&self, group: &str) -> Result<Vec<GroupMember>> {
+        Ok(self.lock()?.groups.get(group).map(super::group::Group::describe).unwrap_or_default())
     }
 
     pub(crate) fn delete_group(&self, name: &str) -> Result<()> {

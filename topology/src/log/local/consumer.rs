@@ -88,7 +88,7 @@ impl Consumer {
             state.next_member += 1;
             let member = format!("{}-{:016}", self.options.client_id, state.next_member);
             let joined = state.group_mut(&group.id);
-            joined.join(&member, group, topics, now_ms);
+            joined.join((&member, &self.options.client_id), group, topics, now_ms);
             let deadline_ms = joined.deadline_ms();
             state.deadline_ms = state.deadline_ms.min(deadline_ms);
             state.renew_group(&group.id);

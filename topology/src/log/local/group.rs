@@ -13,7 +13,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::log::{GroupOptions, GroupProtocol, TopicPartition};
+use crate::log::{GroupMember, GroupOptions, GroupProtocol, TopicPartition};
 
 /// The member that this group knows, and its generation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,7 @@ pub(crate) struct Group {
 
 #[derive(Debug)]
 struct Member {
+    client_id: String,
     instance_id: Option<String>,
     topics: Vec<String>,
     protocol: GroupProtocol,
@@ -74,12 +75,30 @@ impl Group {
         self.members.len()
     }
 
+    /// Who they are, and what they were told that they have.
+    pub(crate) fn describe(&self) -> Vec<GroupMember> {
+        let members = self.members.iter().map(|(id, member)| GroupMember {
+            id: id.clone(),
+            client_id: member.client_id.clone(),
+            instance_id: member.instance_id.clone(),
+            partitions: member.told.iter().cloned().collect(),
+        });
+        members.collect()
+    }
+
     /// Adds a member; one with the same instance id is replaced.
-    pub(crate) fn join(&mut self, member: &str, options: &GroupOptions, topics: &[String], now_ms: i64) {
+    pub(crate) fn join(
+        &mut self,
+        (member, client_id): (&str, &str),
+        options: &GroupOptions,
+        topics: &[String],
+        now_ms: i64,
+    ) {
         let mut topics = topics.to_vec();
         topics.sort();
         topics.dedup();
         let mut joining = Member {
+            client_id: client_id.to_owned(),
             instance_id: options.instance_id.clone(),
             topics,
             protocol: options.protocol,

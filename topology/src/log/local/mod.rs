@@ -119,8 +119,8 @@ macro_rules! local_log {
                 self.broker.committed(group, partitions)
             }
 
-            fn group_member_count(&self, group: &str) -> $crate::log::Result<usize> {
-                self.broker.group_member_count(group)
+            fn describe_group(&self, group: &str) -> $crate::log::Result<Vec<$crate::log::GroupMember>> {
+                self.broker.describe_group(group)
             }
 
             fn delete_group(&self, group: &str) -> $crate::log::Result<()> {

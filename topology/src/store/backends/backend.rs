@@ -95,6 +95,21 @@ pub struct Bounds<'a> {
     pub end: Bound<&'a [u8]>,
 }
 
+impl<'a> Bounds<'a> {
+    /// What begins with `prefix`; `end` is [`prefix_end`] of it.
+    pub(crate) fn of_prefix(prefix: &'a [u8], end: Option<&'a [u8]>) -> Self {
+        Self { start: Bound::Included(prefix), end: end.map_or(Bound::Unbounded, Bound::Excluded) }
+    }
+
+    /// What lies within these behind a key, in this direction.
+    pub(crate) fn behind(self, key: &'a [u8], direction: Direction) -> Self {
+        match direction {
+            Direction::Forward => Self { start: Bound::Excluded(key), ..self },
+            Direction::Reverse => Self { end: Bound::Excluded(key), ..self },
+        }
+    }
+}
+
 impl Bounds<'_> {
     /// Everything.
     pub const ALL: Self = Self { start: Bound::Unbounded, end: Bound::Unbounded };
@@ -135,15 +150,14 @@ impl Bounds<'_> {
     }
 }
 
-/// The smallest key above all that begin with `prefix`, into `end`; false if there is none.
-pub(in crate::store) fn prefix_end(prefix: &[u8], end: &mut Vec<u8>) -> bool {
-    end.clear();
-    end.extend_from_slice(prefix);
+/// The smallest key above all that begin with `prefix`, if there is one.
+pub(crate) fn prefix_end(prefix: &[u8]) -> Option<Vec<u8>> {
+    let mut end = prefix.to_vec();
     while let Some(last) = end.pop() {
         if let Some(next) = last.checked_add(1) {
             end.push(next);
-            return true;
+            return Some(end);
         }
     }
-    false
+    None
 }

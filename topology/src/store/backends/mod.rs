@@ -8,7 +8,7 @@ mod pages;
 mod rocks;
 mod routed;
 
-pub(in crate::store) use backend::prefix_end;
+pub(crate) use backend::prefix_end;
 pub(in crate::store) use backend::{Backend, Snapshot, Writes};
 pub use backend::{Bounds, Direction, Visitor};
 pub(in crate::store) use memory::Memory;

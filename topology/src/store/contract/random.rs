@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::bench::{Bench, Entries, all, get, range};
 use crate::log::Offset;
 use crate::store::changelog::Timed;
-use crate::store::{Bounds, Covered, Direction, Medium, Meta, Stores};
+use crate::store::{Bounds, Covered, Direction, Error, Medium, Meta, Stores};
 
 /// What may happen, in any order.
 #[derive(Clone, Debug)]
@@ -141,7 +141,8 @@ impl Model {
     /// A reader sees what the last commit made, all of it and nothing else, whatever is not committed.
     fn check_view(&self, stores: &Stores, store: usize, key: &[u8]) -> Result<(), TestCaseError> {
         let (committed, positions) = self.commits.last().unwrap();
-        let seen = stores.reader().read(|view| {
+        let view = stores.reader().view().unwrap();
+        let seen = || {
             let entries = [0, 1].map(|store| {
                 let mut entries = BTreeMap::new();
                 let mut take = |key: &[u8], _: i64, value: &[u8]| {
@@ -152,9 +153,11 @@ impl Model {
                 entries
             });
             let positions = [view.position(0)?, view.position(1)?].map(|position| position.unwrap_or(0));
-            Ok((view.get(store, key)?.map(|found| found.value), entries, positions))
-        });
-        let (found, entries, at) = seen.unwrap();
+            Ok::<_, Error>((view.get(store, key)?.map(|found| found.value), entries, positions))
+        };
+        let (found, entries, at) = seen().unwrap();
+        let alone = stores.reader().get(store, key).unwrap().map(|found| found.value);
+        prop_assert_eq!(&alone, &found);
         prop_assert_eq!(found, committed[store].get(key).cloned());
         prop_assert_eq!((&entries, at), (committed, *positions));
         Ok(())

@@ -26,8 +26,10 @@ fn commits_reads_and_scans_go_on_while_a_write_is_under_way() {
     for key in [0u32, 99, 119] {
         assert!(stores.get(0, &key.to_be_bytes(), &mut value).unwrap());
     }
-    let seen = stores.reader().read(|view| Ok((view.position(0)?, view.get(0, &119u32.to_be_bytes())?.is_some())));
-    assert_eq!(seen.unwrap(), (Some(2), true));
+    let (reader, key) = (stores.reader(), 119u32.to_be_bytes());
+    let view = reader.view().unwrap();
+    assert_eq!((view.position(0).unwrap(), view.get(0, &key).unwrap().is_some()), (Some(2), true));
+    assert!(reader.get(0, &key).unwrap().is_some());
     assert!(record.batches().is_empty());
     record.hold(false);
     stores.close().unwrap();

@@ -11,6 +11,7 @@ use std::rc::Rc;
 
 use crate::codec::{Codec, Data, DecodeError, EncodeError};
 use crate::store::backends::{Bounds, Direction, prefix_end};
+use crate::store::chunk::Chunk;
 use crate::store::error::{Error, Kind, Result};
 use crate::store::stores::Stores;
 
@@ -60,9 +61,6 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized> fmt::Debug for KeyValueStore<K, V> {
         f.debug_struct("KeyValueStore").field("name", &self.name).finish_non_exhaustive()
     }
 }
-
-/// A scan copies about this much before it shows it to the visitor, so that the visitor may use the stores.
-const CHUNK_BYTES: usize = 32 << 10;
 
 impl<K: Codec + ?Sized, V: Codec + ?Sized> KeyValueStore<K, V> {
     /// A handle on store number `store` of these.
@@ -230,9 +228,8 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized> KeyValueStore<K, V> {
         direction: Direction,
         visitor: impl FnMut(K::Item<'_>, V::Item<'_>) -> ControlFlow<()>,
     ) -> Result<()> {
-        let mut end = Vec::new();
-        let end = if prefix_end(prefix, &mut end) { Bound::Excluded(&end[..]) } else { Bound::Unbounded };
-        self.visit(Bounds { start: Bound::Included(prefix), end }, direction, visitor)
+        let end = prefix_end(prefix);
+        self.visit(Bounds::of_prefix(prefix, end.as_deref()), direction, visitor)
     }
 
     fn with_key<R>(&self, key: &K::Item<'_>, act: impl FnOnce(&mut Stores, &[u8]) -> Result<R>) -> Result<R> {
@@ -262,23 +259,21 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized> KeyValueStore<K, V> {
         let (mut chunk, mut last_key) = (Chunk::default(), Vec::new());
         let mut rest = bounds;
         loop {
-            chunk.fill(&mut self.stores.borrow_mut(), self.store, rest, direction)?;
-            for (key, value) in chunk.entries() {
+            // Copied before it is shown, so that the visitor may use the stores.
+            chunk.fill(|take| self.stores.borrow_mut().range_timed(self.store, rest, direction, take))?;
+            for (key, value, _) in chunk.entries() {
                 let key = K::decode(key).map_err(|error| self.undecodable(&error))?;
                 let value = V::decode(value).map_err(|error| self.undecodable(&error))?;
                 if visitor(key, value).is_break() {
                     return Ok(());
                 }
             }
-            if !chunk.has_more {
+            if !chunk.has_more() {
                 return Ok(());
             }
             last_key.clear();
-            last_key.extend_from_slice(chunk.entries().next_back().map_or(&[], |(key, _)| key));
-            rest = match direction {
-                Direction::Forward => Bounds { start: Bound::Excluded(&last_key), ..bounds },
-                Direction::Reverse => Bounds { end: Bound::Excluded(&last_key), ..bounds },
-            };
+            last_key.extend_from_slice(chunk.last_key().unwrap_or_default());
+            rest = bounds.behind(&last_key, direction);
         }
     }
 
@@ -297,39 +292,5 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized> KeyValueStore<K, V> {
                 self.name
             ),
         )
-    }
-}
-
-/// Entries copied out of a store.
-#[derive(Default)]
-struct Chunk {
-    bytes: Vec<u8>,
-    /// Where in `bytes` each key starts, where it ends and its value starts, and where that ends.
-    places: Vec<(usize, usize, usize)>,
-    has_more: bool,
-}
-
-impl Chunk {
-    fn fill(&mut self, stores: &mut Stores, store: usize, bounds: Bounds<'_>, direction: Direction) -> Result<()> {
-        let Self { bytes, places, has_more } = self;
-        bytes.clear();
-        places.clear();
-        *has_more = false;
-        stores.range(store, bounds, direction, &mut |key, value| {
-            if bytes.len() >= CHUNK_BYTES {
-                *has_more = true;
-                return ControlFlow::Break(());
-            }
-            let start = bytes.len();
-            bytes.extend_from_slice(key);
-            let middle = bytes.len();
-            bytes.extend_from_slice(value);
-            places.push((start, middle, bytes.len()));
-            ControlFlow::Continue(())
-        })
-    }
-
-    fn entries(&self) -> impl DoubleEndedIterator<Item = (&[u8], &[u8])> {
-        self.places.iter().map(|&(start, middle, end)| (&self.bytes[start..middle], &self.bytes[middle..end]))
     }
 }

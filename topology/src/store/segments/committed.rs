@@ -12,15 +12,18 @@
 //! * The **folder** merges and writes. It takes segments out of the list when the backend has them, never before.
 //! * **Readers** take a snapshot of the backend, and a list that fits ([`Committed::read`]).
 
+use std::convert::Infallible;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::{ArcSwap, Guard};
 
+use super::look::Layers;
 use super::plan::{Work, plan};
-use super::segment::{List, Segment};
-use crate::store::backends::{Backend, Snapshot};
+use super::segment::{Inputs, List, Segment};
+use crate::store::backends::Backend;
 use crate::store::budget::Gauges;
 use crate::store::changelog::Meta;
 use crate::store::directory::TaskDirectory;
@@ -44,6 +47,8 @@ pub(in crate::store) struct Committed {
     gauges: Arc<Gauges>,
     /// Locked as long as the backend is open; so it stands below it.
     directory: Option<TaskDirectory>,
+    /// Goes last: who waits for the other end knows then that all of this is gone.
+    _open: Sender<Infallible>,
 }
 
 /// Whether a fold may wait until it is worth it.
@@ -56,12 +61,14 @@ pub(in crate::store) enum Urgency {
 }
 
 impl Committed {
+    /// Also what hears when it is dropped.
     pub(in crate::store) fn new(
         backend: Box<dyn Backend>,
         gauges: Arc<Gauges>,
         directory: Option<TaskDirectory>,
-    ) -> Self {
-        Self {
+    ) -> (Self, Receiver<Infallible>) {
+        let (open, closed) = channel();
+        let committed = Self {
             backend,
             published: ArcSwap::default(),
             backlog_bytes: AtomicUsize::new(0),
@@ -73,7 +80,9 @@ impl Committed {
             failure: Mutex::new(None),
             gauges,
             directory,
-        }
+            _open: open,
+        };
+        (committed, closed)
     }
 
     /// What lies below the segments. For the stream thread, which knows them.
@@ -110,29 +119,45 @@ impl Committed {
         }
     }
 
-    /// Makes a commit visible to readers, all of it in one step. The stream thread alone calls this.
-    pub(in crate::store) fn publish(&self, segment: Segment) {
+    /// Makes a commit visible to readers, all of it in one step. The stream thread alone calls this. `inputs`: how far it takes the
+    /// task's inputs; without them the segments tell.
+    pub(in crate::store) fn publish(&self, segment: Segment, inputs: Option<Inputs>) {
         let segment = Arc::new(segment);
         self.count(segment.size_bytes(), 0);
         self.published.rcu(|now| {
             let mut segments = Vec::with_capacity(now.segments().len() + 1);
             segments.extend_from_slice(now.segments());
             segments.push(Arc::clone(&segment));
-            List::new(segments)
+            List::new(segments, inputs.clone())
         });
+    }
+
+    /// A commit that wrote no store took the task's inputs so far.
+    pub(in crate::store) fn pass(&self, inputs: Inputs) {
+        self.published.rcu(|now| List::new(now.segments().to_vec(), Some(Arc::clone(&inputs))));
+    }
+
+    /// The value of a key as committed last: puts it into `value` and returns true, or false if there is none. What a fold under
+    /// way has written is there a little sooner or later: it is committed.
+    pub(in crate::store) fn get(&self, store: usize, key: &[u8], value: &mut Vec<u8>) -> Result<bool> {
+        let list = self.list();
+        let Some(found) = list.get(store, key) else { return self.backend.get(store, key, value) };
+        value.clear();
+        value.extend_from_slice(found.unwrap_or_default());
+        Ok(found.is_some())
     }
 
     /// Shows a reader a list and a snapshot of the backend that belong together: the snapshot has no commit that the list does
     /// not know, and the list lacks no commit that the snapshot lacks. What the snapshot has of a fold that was under way when
     /// it was taken is hidden by the list.
-    pub(in crate::store) fn read(&self) -> Result<(Arc<List>, Box<dyn Snapshot + '_>)> {
+    pub(in crate::store) fn read(&self) -> Result<Layers<'_>> {
         loop {
             let begun = self.folds_begun.load(Ordering::SeqCst);
             let list = self.published.load_full();
             let snapshot = self.backend.snapshot()?;
             // A fold that has begun since may have written commits that are not in the list. Folds are rare.
             if self.folds_begun.load(Ordering::SeqCst) == begun {
-                return Ok((list, snapshot));
+                return Ok(Layers { list, snapshot });
             }
         }
     }
@@ -235,7 +260,7 @@ impl Committed {
         let before = self.published.rcu(|now| {
             let (head, rest) = now.segments().split_at(range.start);
             let tail = &rest[range.len()..];
-            List::new(head.iter().chain(&by).chain(tail).cloned().collect())
+            List::new(head.iter().chain(&by).chain(tail).cloned().collect(), now.inputs().cloned())
         });
         let removed = before.segments()[range].iter().map(|segment| segment.size_bytes()).sum();
         self.count(by.map_or(0, |segment| segment.size_bytes()), removed);
@@ -264,9 +289,9 @@ impl Committed {
     pub(in crate::store) fn wipe(&self, store: usize) -> Result<()> {
         let _gate = locked(&self.gate);
         let sizes = |list: &List| list.segments().iter().map(|segment| segment.size_bytes()).sum::<usize>();
-        let before = self
-            .published
-            .rcu(|now| List::new(now.segments().iter().map(|segment| Arc::new(segment.without(store))).collect()));
+        let before = self.published.rcu(|now| {
+            List::new(now.segments().iter().map(|segment| Arc::new(segment.without(store))).collect(), None)
+        });
         self.count(sizes(&self.list()), sizes(&before));
         self.folds_begun.fetch_add(1, Ordering::SeqCst);
         self.backend.wipe(store)

@@ -1,64 +1,80 @@
 //! The way to a task's committed state for others than its stream thread.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::convert::Infallible;
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, Weak};
+
+use arc_swap::ArcSwapOption;
 
 use super::committed::Committed;
+use super::look::Look;
+use crate::store::error::Result;
 use crate::store::locked;
 
-/// Lets others in while the stores are open. When they are closed it waits until all are out, so that the files are free
-/// when they are opened again.
+/// Lets others in while the stores are open. Going in costs no lock; a call inside is short, and a [`Look`] that lasts is taken away
+/// when the stores are closed, so that nobody keeps them open.
 pub(in crate::store) struct Door {
-    closed: AtomicBool,
-    inside: Mutex<Inside>,
-    left: Condvar,
+    committed: ArcSwapOption<Committed>,
+    looks: Mutex<Looks>,
 }
 
-struct Inside {
-    committed: Option<Arc<Committed>>,
-    count: usize,
+/// Who looks for longer than a call.
+struct Looks {
+    is_closed: bool,
+    out: Vec<Weak<Look>>,
+    /// At so many it is seen which of them are over.
+    swept_at: usize,
 }
+
+const SWEPT_AT_LEAST: usize = 16;
 
 impl Door {
     pub(in crate::store) fn new(committed: Arc<Committed>) -> Self {
-        let inside = Mutex::new(Inside { committed: Some(committed), count: 0 });
-        Self { closed: AtomicBool::new(false), inside, left: Condvar::new() }
+        let looks = Looks { is_closed: false, out: Vec::new(), swept_at: SWEPT_AT_LEAST };
+        Self { committed: ArcSwapOption::new(Some(committed)), looks: Mutex::new(looks) }
     }
 
-    /// Goes in, acts, and leaves; `None` if it is closed.
-    pub(in crate::store) fn enter<R>(&self, act: impl FnOnce(&Committed) -> R) -> Option<R> {
-        let mut inside = locked(&self.inside);
-        let committed = Arc::clone(inside.committed.as_ref()?);
-        inside.count += 1;
-        drop(inside);
-        // Leaves also where `act` panics. Declared first: what it looked at is let go before.
-        let _leaving = Leaving(self);
-        let committed = committed;
-        Some(act(&committed))
-    }
-
-    /// Whether it was closed: those inside must hurry out.
+    /// Goes in, acts, and leaves; `None` if it is closed. Closing waits for it.
     #[inline]
-    pub(in crate::store) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Relaxed)
+    pub(in crate::store) fn enter<R>(&self, act: impl FnOnce(&Committed) -> R) -> Option<R> {
+        let committed = self.committed.load();
+        committed.as_ref().map(|committed| act(committed))
     }
 
-    /// Lets in no more, and waits until all are out.
-    pub(in crate::store) fn close(&self) {
-        self.closed.store(true, Ordering::Relaxed);
-        let mut inside = locked(&self.inside);
-        inside.committed = None;
-        while inside.count > 0 {
-            inside = self.left.wait(inside).unwrap_or_else(std::sync::PoisonError::into_inner);
+    /// Looks at what is committed now, for as long as the stores are open; `None` if they are not.
+    pub(in crate::store) fn look(&self) -> Result<Option<Arc<Look>>> {
+        let Some(committed) = self.committed.load_full() else { return Ok(None) };
+        let look = Arc::new(Look::at(committed)?);
+        let mut looks = locked(&self.looks);
+        if looks.is_closed {
+            return Ok(None);
         }
+        if looks.out.len() >= looks.swept_at {
+            looks.out.retain(|look| look.strong_count() > 0);
+            looks.swept_at = (2 * looks.out.len()).max(SWEPT_AT_LEAST);
+        }
+        looks.out.push(Arc::downgrade(&look));
+        Ok(Some(look))
+    }
+
+    /// Lets in no more, and takes away what is looked at. Others may still be inside: see [`Closed`].
+    pub(in crate::store) fn close(&self) {
+        self.committed.store(None);
+        let mut looks = locked(&self.looks);
+        looks.is_closed = true;
+        let out = std::mem::take(&mut looks.out);
+        drop(looks);
+        out.iter().filter_map(Weak::upgrade).for_each(|look| look.take_away());
     }
 }
 
-struct Leaving<'a>(&'a Door);
+/// Dropped, it waits until what was committed is not in memory any more, and files and locks are free. Those who were inside when
+/// the door was closed have left then.
+pub(in crate::store) struct Closed(pub(in crate::store) Receiver<Infallible>);
 
-impl Drop for Leaving<'_> {
+impl Drop for Closed {
     fn drop(&mut self) {
-        locked(&self.0.inside).count -= 1;
-        self.0.left.notify_all();
+        // Nothing is ever sent: it ends with the other end of the channel.
+        let _ = self.0.recv();
     }
 }

@@ -7,16 +7,19 @@
 //! plan        pure: merge them, or write them
 //! Committed   list and backend: what the stream thread, the folder and readers share
 //! Door        the way to it for folder and readers
+//! Look        what a reader sees of it for longer than a call
 //! ```
 //! May use `backends`, `changelog`'s positions and `error`.
 
 mod committed;
 mod door;
+mod look;
 mod plan;
 mod run;
 mod segment;
 
 pub(in crate::store) use committed::{Committed, Urgency};
-pub(in crate::store) use door::Door;
+pub(in crate::store) use door::{Closed, Door};
+pub(in crate::store) use look::{Layers, Look};
 pub(in crate::store) use run::{Merged, Run, Write};
-pub(in crate::store) use segment::{List, Part, Segment};
+pub(in crate::store) use segment::{Inputs, Part, Segment};

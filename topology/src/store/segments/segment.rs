@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::run::{Merged, Run};
+use crate::log::{Offset, TopicPartition};
 use crate::store::backends::{Bounds, Direction, Writes};
 use crate::store::changelog::Meta;
 use crate::store::error::Result;
@@ -89,32 +90,45 @@ fn merge(runs: &[&Arc<Run>]) -> Result<Arc<Run>> {
     }
 }
 
+/// How far a commit took each input of its task: the offset of the next record.
+pub(in crate::store) type Inputs = Arc<[(TopicPartition, Offset)]>;
+
 /// The segments of a task that its backend does not have yet, oldest first.
 #[derive(Debug, Default)]
-pub(in crate::store) struct List(Vec<Arc<Segment>>);
+pub(in crate::store) struct List {
+    segments: Vec<Arc<Segment>>,
+    /// As of the last commit, whether it wrote anything or not. `None`: what was written tells.
+    inputs: Option<Inputs>,
+}
 
 impl List {
-    pub(in crate::store) fn new(segments: Vec<Arc<Segment>>) -> Self {
-        Self(segments)
+    pub(in crate::store) fn new(segments: Vec<Arc<Segment>>, inputs: Option<Inputs>) -> Self {
+        Self { segments, inputs }
     }
 
     pub(in crate::store) fn segments(&self) -> &[Arc<Segment>] {
-        &self.0
+        &self.segments
+    }
+
+    /// How far the last commit took the task's inputs, if it was one of this run of the task.
+    pub(in crate::store) fn inputs(&self) -> Option<&Inputs> {
+        self.inputs.as_ref()
     }
 
     /// What they say of a key: `Some(None)` if it was deleted, `None` if they say nothing.
     pub(in crate::store) fn get(&self, store: usize, key: &[u8]) -> Option<Option<&[u8]>> {
-        self.0.iter().rev().find_map(|segment| segment.part(store)?.run.get(key))
+        self.segments.iter().rev().find_map(|segment| segment.part(store)?.run.get(key))
     }
 
     /// Where they say that a store stands.
     pub(in crate::store) fn meta(&self, store: usize) -> Option<Meta> {
-        self.0.iter().rev().find_map(|segment| Some(segment.part(store)?.meta.clone()))
+        self.segments.iter().rev().find_map(|segment| Some(segment.part(store)?.meta.clone()))
     }
 
     /// All writes to a store within bounds, as one.
     pub(in crate::store) fn within(&self, store: usize, bounds: Bounds<'_>, direction: Direction) -> Merged<'_> {
-        let runs = self.0.iter().rev().filter_map(|segment| Some(segment.part(store)?.run.within(bounds, direction)));
+        let runs =
+            self.segments.iter().rev().filter_map(|segment| Some(segment.part(store)?.run.within(bounds, direction)));
         Merged::new(runs.collect(), direction)
     }
 }

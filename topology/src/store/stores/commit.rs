@@ -14,7 +14,7 @@ use crate::log::Offset;
 use crate::store::backends::no_such_store;
 use crate::store::changelog::{Covered, Meta};
 use crate::store::error::{Error, Kind, Result};
-use crate::store::segments::{Part, Segment};
+use crate::store::segments::{Inputs, Part, Segment};
 
 /// How old the time beside the position of an idle store may become before a commit renews it.
 const RENEW_AFTER_MS: i64 = 60_000;
@@ -30,7 +30,8 @@ impl Stores {
             let position = positions.iter().find(|(named, _)| *named == store).map(|(_, position)| *position);
             metas.extend(self.meta_after(store, position, now_ms)?.map(|meta| (store, meta)));
         }
-        self.publish(&metas, false, now_ms)?;
+        let inputs = self.covering.as_ref().map(|covered| Inputs::from(&covered.inputs[..]));
+        self.publish(&metas, false, inputs, now_ms)?;
         self.causes = super::NO_CAUSE;
         self.covering = None;
         Ok(())
@@ -68,14 +69,15 @@ impl Stores {
 
     /// Takes what a restore staged for these stores, which now stand here, as committed, in one step.
     pub(crate) fn apply(&mut self, metas: &[(usize, Meta)], now_ms: i64) -> Result<()> {
-        self.publish(metas, true, now_ms)?;
+        self.publish(metas, true, None, now_ms)?;
         self.resources.folder().wait_for_room()
     }
 
-    fn publish(&mut self, metas: &[(usize, Meta)], staged: bool, now_ms: i64) -> Result<()> {
+    fn publish(&mut self, metas: &[(usize, Meta)], staged: bool, inputs: Option<Inputs>, now_ms: i64) -> Result<()> {
         // First, so that a failure finds nothing half done.
         self.check_folder()?;
         if metas.is_empty() {
+            inputs.into_iter().for_each(|inputs| self.committed.pass(inputs));
             return Ok(());
         }
         let mut parts: Vec<Part> = Vec::with_capacity(metas.len());
@@ -86,7 +88,7 @@ impl Stores {
         self.commit_count += 1;
         let segment = Segment::new(self.commit_count, parts);
         let added_bytes = segment.size_bytes();
-        self.committed.publish(segment);
+        self.committed.publish(segment, inputs);
         for (store, meta) in metas {
             let slot = &mut self.slots[*store];
             match staged {

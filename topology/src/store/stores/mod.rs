@@ -33,7 +33,7 @@ use crate::store::error::{Error, Kind, Result};
 use crate::store::folding::Resources;
 use crate::store::layers::{Place, Slot};
 use crate::store::scan::{Scan, merge};
-use crate::store::segments::{Committed, Door};
+use crate::store::segments::{Closed, Committed, Door};
 use crate::store::spec::{Medium, Spec};
 use crate::store::stores::flush_schedule::FlushSchedule;
 use crate::store::stores::undo::Undo;
@@ -70,8 +70,10 @@ pub use prepare::ChangelogRecord;
 pub struct Stores {
     specs: Vec<Spec>,
     slots: Vec<Slot>,
-    committed: Arc<Committed>,
     door: Arc<Door>,
+    committed: Arc<Committed>,
+    /// Dropped behind what it waits for.
+    _closed: Closed,
     resources: Resources,
     /// How many commits were published.
     commit_count: u64,
@@ -184,14 +186,16 @@ impl Stores {
         };
         let slots = specs.iter().enumerate().map(slot).collect::<Result<Vec<_>>>()?;
         let is_read_into = slots.iter().any(|slot| slot.meta.is_none());
-        let committed = Arc::new(Committed::new(backend, Arc::clone(gauges), directory));
+        let (committed, closed) = Committed::new(backend, Arc::clone(gauges), directory);
+        let committed = Arc::new(committed);
         let door = Arc::new(Door::new(Arc::clone(&committed)));
         resources.folder().register(&door);
         Ok(Self {
             specs,
             slots,
-            committed,
             door,
+            committed,
+            _closed: Closed(closed),
             resources: resources.clone(),
             commit_count: 0,
             fingerprint,
@@ -373,7 +377,7 @@ impl Stores {
 }
 
 impl Drop for Stores {
-    /// Waits for a fold that is under way, so that the files are free when they are opened again.
+    /// Waits for a fold and reads that are under way, so that the files are free when they are opened again.
     fn drop(&mut self) {
         self.door.close();
     }

@@ -1,21 +1,25 @@
 //! What is committed, for readers on other threads: they never stop the stream thread, and it never stops them.
 //!
-//! May use `segments`, `scan`, `backends`' bounds and `changelog`'s formats.
+//! May use `segments`, `scan`, `chunk`, `backends`' bounds and `changelog`'s formats.
 
 #[cfg(test)]
 mod tests;
 
-use std::ops::{Bound, ControlFlow};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::log::Offset;
-use crate::store::backends::{Bounds, Direction, Snapshot, no_such_store, prefix_end};
-use crate::store::changelog::Timed;
+use crate::log::{Offset, TopicPartition};
+use crate::store::backends::{Bounds, Direction, no_such_store, prefix_end};
+use crate::store::changelog::{Covered, Timed};
+use crate::store::chunk::Chunk;
 use crate::store::error::{Error, Kind, Result};
 use crate::store::scan::Scan;
-use crate::store::segments::{Door, List};
+use crate::store::segments::{Door, Layers, Look};
 
-/// Opens views on the stores of one task, from any thread, for as long as the task is here. Cheap to clone.
+/// Reads the stores of one task, from any thread, for as long as the task is here. Cheap to clone. After the task's stores were
+/// closed each call is an error of kind [`Kind::Closed`]: ask the instance that has the task now.
+///
+/// What a restore has not brought back yet is not there: ask only for tasks that run.
 ///
 /// ```
 /// use topology::store::{Medium, Options, Resources, Spec, Stores};
@@ -27,13 +31,18 @@ use crate::store::segments::{Door, List};
 /// stores.begin_changelog(0, [7; 16])?;
 /// stores.put(0, b"apple", b"1")?;
 ///
-/// let apples = || reader.read(|view| Ok(view.get(0, b"apple")?.map(|found| found.value)));
+/// let apples = || Ok(reader.get(0, b"apple")?.map(|found| found.value));
 /// assert_eq!(apples()?, None, "nothing is committed yet");
 /// stores.commit(&[(0, 2)], 1_000)?;
 /// assert_eq!(std::thread::scope(|scope| scope.spawn(apples).join().unwrap())?, Some(b"1".to_vec()));
 ///
+/// let view = reader.view()?; // stays as it is
+/// stores.delete(0, b"apple")?;
+/// stores.commit(&[(0, 3)], 2_000)?;
+/// assert!(view.get(0, b"apple")?.is_some() && apples()?.is_none());
+///
 /// drop(stores);
-/// assert!(apples().is_err());
+/// assert!(apples().is_err() && view.get(0, b"apple").is_err());
 /// # Ok::<(), topology::store::Error>(())
 /// ```
 #[derive(Clone)]
@@ -42,13 +51,16 @@ pub struct Reader {
     names: Arc<[String]>,
 }
 
-/// What one commit had made of all stores of a task. Commits that come later do not change it. Keep it for one question: as
-/// long as it lives, RocksDB keeps what it shows, and the task's stores cannot be closed.
-pub struct View<'a> {
-    door: &'a Door,
-    names: &'a [String],
-    list: Arc<List>,
-    snapshot: Box<dyn Snapshot + 'a>,
+/// What one commit had made of all stores of a task. Commits that come later do not change it. Cheap to clone.
+///
+/// It keeps no stores open: when they are closed, its calls are errors of kind [`Kind::Closed`] from then on. Until it is dropped it
+/// keeps what it shows: of stores in RocksDB, values that were replaced since, on the disk; of stores in memory, the pages of 4 KiB
+/// that were replaced since; and what was committed and not yet written when it was made, at most
+/// [`Budget::segment_bytes`](crate::store::Budget).
+#[derive(Clone)]
+pub struct View {
+    look: Arc<Look>,
+    names: Arc<[String]>,
 }
 
 /// A value, and the event time that it was put with, ms since 1970 (-1: none).
@@ -66,7 +78,7 @@ impl std::fmt::Debug for Reader {
     }
 }
 
-impl std::fmt::Debug for View<'_> {
+impl std::fmt::Debug for View {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("View").field("names", &self.names).finish_non_exhaustive()
     }
@@ -82,29 +94,34 @@ impl Reader {
         self.names.iter().position(|other| other == name)
     }
 
-    /// Looks at what is committed now. An error of kind [`Kind::Closed`]: the task is not here any more, or moves away.
-    ///
-    /// What a restore has not brought back yet is not there: ask only for tasks that run.
-    pub fn read<R>(&self, look: impl FnOnce(&View<'_>) -> Result<R>) -> Result<R> {
-        let entered = self.door.enter(|committed| {
-            let (list, snapshot) = committed.read()?;
-            look(&View { door: &self.door, names: &self.names, list, snapshot })
-        });
-        entered.unwrap_or_else(|| Err(closed()))
+    /// The value of a key, as committed last. Several of these may be of different commits: a [`View`] is of one.
+    pub fn get(&self, store: usize, key: &[u8]) -> Result<Option<Value>> {
+        let name = name(&self.names, store)?;
+        let mut bytes = Vec::new();
+        let found = self.door.enter(|committed| committed.get(store, key, &mut bytes)).ok_or_else(closed)??;
+        if found { value(name, bytes).map(Some) } else { Ok(None) }
+    }
+
+    /// What is committed now, of all stores.
+    pub fn view(&self) -> Result<View> {
+        let look = self.door.look()?.ok_or_else(closed)?;
+        Ok(View { look, names: Arc::clone(&self.names) })
     }
 }
 
-impl View<'_> {
+impl View {
     /// The value of a key.
     pub fn get(&self, store: usize, key: &[u8]) -> Result<Option<Value>> {
-        let name = self.name(store)?;
+        let name = name(&self.names, store)?;
         let mut bytes = Vec::new();
-        let found = match self.list.get(store, key) {
-            Some(found) => found,
-            None => self.snapshot.get(store, key, &mut bytes)?.then_some(&bytes[..]),
-        };
-        let timed = found.map(|found| Timed::decode(name, found)).transpose()?;
-        Ok(timed.map(|Timed { time_ms, value }| Value { time_ms, value: value.to_vec() }))
+        let found = self.read(|layers| match layers.list.get(store, key) {
+            None => layers.snapshot.get(store, key, &mut bytes),
+            Some(found) => {
+                bytes.extend_from_slice(found.unwrap_or_default());
+                Ok(found.is_some())
+            }
+        })?;
+        if found { value(name, bytes).map(Some) } else { Ok(None) }
     }
 
     /// Shows the visitor the entries within bounds with their event times, in this direction, until it breaks.
@@ -115,18 +132,35 @@ impl View<'_> {
         direction: Direction,
         mut visitor: impl FnMut(&[u8], i64, &[u8]) -> ControlFlow<()>,
     ) -> Result<()> {
-        let name = self.name(store)?;
-        if bounds.are_empty() {
-            return Ok(());
+        let (mut chunk, mut last_key, mut rest) = (Chunk::default(), Vec::new(), bounds);
+        loop {
+            self.fill(store, rest, direction, &mut chunk)?;
+            for (key, value, time_ms) in chunk.entries() {
+                if visitor(key, time_ms, value).is_break() {
+                    return Ok(());
+                }
+            }
+            if !chunk.has_more() {
+                return Ok(());
+            }
+            last_key.clear();
+            last_key.extend_from_slice(chunk.last_key().unwrap_or_default());
+            rest = bounds.behind(&last_key, direction);
         }
-        let mut was_closed = false;
-        let scan = Scan::new(self.list.within(store, bounds, direction), direction);
-        let below = |visitor: crate::store::Visitor<'_>| self.snapshot.range(store, bounds, direction, visitor);
-        scan.over(name, below, &mut |key, Timed { time_ms, value }| {
-            was_closed = self.door.is_closed();
-            if was_closed { ControlFlow::Break(()) } else { visitor(key, time_ms, value) }
-        })?;
-        if was_closed { Err(closed()) } else { Ok(()) }
+    }
+
+    /// Copies the first entries within bounds, in this direction.
+    pub(crate) fn fill(&self, store: usize, bounds: Bounds<'_>, direction: Direction, chunk: &mut Chunk) -> Result<()> {
+        let name = name(&self.names, store)?;
+        if bounds.are_empty() {
+            return chunk.fill(|_| Ok(()));
+        }
+        self.read(|layers| {
+            chunk.fill(|take| {
+                let scan = Scan::new(layers.list.within(store, bounds, direction), direction);
+                scan.over(name, |visitor| layers.snapshot.range(store, bounds, direction, visitor), take)
+            })
+        })
     }
 
     /// As [`View::range`]: all entries.
@@ -147,24 +181,54 @@ impl View<'_> {
         direction: Direction,
         visitor: impl FnMut(&[u8], i64, &[u8]) -> ControlFlow<()>,
     ) -> Result<()> {
-        let mut end = Vec::new();
-        let end = if prefix_end(prefix, &mut end) { Bound::Excluded(&end[..]) } else { Bound::Unbounded };
-        self.range(store, Bounds { start: Bound::Included(prefix), end }, direction, visitor)
+        let end = prefix_end(prefix);
+        self.range(store, Bounds::of_prefix(prefix, end.as_deref()), direction, visitor)
     }
 
     /// Up to which offset of its changelog a store's commits are in this view; `None`: nothing was ever committed to it.
     pub fn position(&self, store: usize) -> Result<Option<Offset>> {
-        self.name(store)?;
-        let meta = match self.list.meta(store) {
-            Some(meta) => Some(meta),
-            None => self.snapshot.meta(store)?,
-        };
-        Ok(meta.map(|meta| meta.position))
+        name(&self.names, store)?;
+        self.read(|layers| Ok(layers.meta(store)?.map(|meta| meta.position)))
     }
 
-    fn name(&self, store: usize) -> Result<&str> {
-        self.names.get(store).map(String::as_str).ok_or_else(|| no_such_store(store))
+    /// How far the task's inputs are taken in this view: of each the offset of the next record. None where nothing was ever
+    /// committed. Before the first commit of a run it is the last commit that wrote any of the stores that tells.
+    pub fn inputs(&self) -> Result<Vec<(TopicPartition, Offset)>> {
+        self.read(|layers| {
+            if let Some(inputs) = layers.list.inputs() {
+                return Ok(inputs.to_vec());
+            }
+            let mut newest = Covered::default();
+            for store in 0..self.names.len() {
+                match layers.meta(store)? {
+                    Some(meta) if meta.covered.sequence >= newest.sequence => newest = meta.covered,
+                    _ => {}
+                }
+            }
+            Ok(newest.inputs)
+        })
     }
+
+    /// The last commit that wrote a store, as far as this view has it, and how far that took each input.
+    pub(crate) fn covered(&self, store: usize) -> Result<Option<Covered>> {
+        name(&self.names, store)?;
+        self.read(|layers| Ok(layers.meta(store)?.map(|meta| meta.covered)))
+    }
+
+    fn read<R>(&self, read: impl FnOnce(&Layers<'_>) -> Result<R>) -> Result<R> {
+        self.look.read(read).ok_or_else(closed)?
+    }
+}
+
+fn name(names: &[String], store: usize) -> Result<&str> {
+    names.get(store).map(String::as_str).ok_or_else(|| no_such_store(store))
+}
+
+/// What a store holds under a key, without the head.
+fn value(store: &str, mut bytes: Vec<u8>) -> Result<Value> {
+    let time_ms = Timed::decode(store, &bytes)?.time_ms;
+    bytes.drain(..Timed::HEAD_BYTES);
+    Ok(Value { time_ms, value: bytes })
 }
 
 fn closed() -> Error {

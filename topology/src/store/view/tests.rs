@@ -1,4 +1,4 @@
-use std::ops::ControlFlow;
+use std::ops::{Bound, ControlFlow};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -38,7 +38,7 @@ fn write(stores: &mut Stores, commit: i64) {
 }
 
 /// Of which commit a view is: all of it must be of that one.
-fn look(view: &View<'_>, from_key: u32) -> Result<i64> {
+fn look(view: &View, from_key: u32) -> Result<i64> {
     let commit = view.position(0)?.unwrap_or(0);
     assert_eq!(view.position(1)?.unwrap_or(0), commit);
     let is_there = |key: u32| commit > 0 && (commit % 2 == 0 || !key.is_multiple_of(3));
@@ -79,7 +79,7 @@ fn readers_see_whole_commits(media: [Medium; 2]) {
                 scope.spawn(move || {
                     let (mut last, mut different) = (0, 0);
                     while !is_over.load(Ordering::SeqCst) {
-                        let seen = reader.read(|view| look(view, number * 50)).unwrap();
+                        let seen = look(&reader.view().unwrap(), number * 50).unwrap();
                         assert!(seen >= last, "time does not go back");
                         different += u32::from(seen != last);
                         last = seen;
@@ -105,9 +105,9 @@ fn readers_see_whole_commits(media: [Medium; 2]) {
             assert!(reader.join().unwrap() > 3);
         }
     });
-    assert_eq!(reader.read(|view| look(view, 0)).unwrap(), 1_500);
+    assert_eq!(look(&reader.view().unwrap(), 0).unwrap(), 1_500);
     stores.close().unwrap();
-    assert_eq!(reader.read(|view| look(view, 0)).unwrap_err().kind(), Kind::Closed);
+    assert_eq!(reader.view().unwrap_err().kind(), Kind::Closed);
 }
 
 #[test]
@@ -135,49 +135,125 @@ fn a_view_stays_as_it_is_whatever_is_committed_and_folded_meanwhile() {
         stores.flush().unwrap();
         commit(&mut stores, 2);
         let reader = stores.reader();
-        reader
-            .read(|view| {
-                assert_eq!(look(view, 0)?, 2);
-                commit(&mut stores, 3);
-                assert_eq!(look(view, 0)?, 2);
-                stores.flush()?;
-                commit(&mut stores, 4);
-                assert_eq!(look(view, 0)?, 2);
-                Ok(())
-            })
-            .unwrap();
-        assert_eq!(reader.read(|view| look(view, 0)).unwrap(), 4);
+        let view = reader.view().unwrap();
+        assert_eq!(look(&view, 0).unwrap(), 2);
+        commit(&mut stores, 3);
+        assert_eq!(look(&view, 0).unwrap(), 2);
+        stores.flush().unwrap();
+        commit(&mut stores, 4);
+        assert_eq!(look(&view, 0).unwrap(), 2);
+        assert_eq!(look(&reader.view().unwrap(), 0).unwrap(), 4);
+    }
+}
+
+/// A store of many chunks.
+fn large(root: &std::path::Path, media: [Medium; 2], resources: &Resources) -> Stores {
+    let mut stores = open(root, media, resources);
+    for key in 0..20_000u32 {
+        stores.put(0, &key.to_be_bytes(), &[7; 40]).unwrap();
+    }
+    stores.commit(&[(0, 20_000)], 0).unwrap();
+    stores
+}
+
+#[test]
+fn a_view_that_is_kept_holds_up_neither_the_folder_nor_closing_and_ends_with_an_error() {
+    for media in [[Medium::RocksDb; 2], [Medium::Memory; 2], [Medium::RocksDb, Medium::Memory]] {
+        let root = tempfile::tempdir().unwrap();
+        let resources = Resources::stepped(Options::default());
+        let mut stores = large(root.path(), media, &resources);
+        let reader = stores.reader();
+        let view = reader.view().unwrap();
+        stores.flush().unwrap();
+        assert_eq!(resources.segment_bytes(), 0, "all is written");
+        let mut stores = Some(stores);
+        let mut seen = 0;
+        let outcome = view.all(0, Direction::Forward, |_, _, _| {
+            seen += 1;
+            if seen == 1_000 {
+                // On this very thread: it would wait for itself for ever.
+                drop(stores.take());
+                drop(open(root.path(), media, &resources));
+            }
+            ControlFlow::Continue(())
+        });
+        assert_eq!(outcome.unwrap_err().kind(), Kind::Closed);
+        assert!((1_000..20_000).contains(&seen), "{seen}");
+        assert_eq!(view.get(0, &[0; 4]).unwrap_err().kind(), Kind::Closed);
+        assert_eq!(view.inputs().unwrap_err().kind(), Kind::Closed);
+        assert_eq!(reader.get(0, &[0; 4]).unwrap_err().kind(), Kind::Closed);
+        // What it held of the former stores it holds no longer, and it is not of those that were opened since.
+        let again = open(root.path(), media, &resources);
+        assert_eq!(view.get(0, &[0; 4]).unwrap_err().kind(), Kind::Closed);
+        drop(again);
     }
 }
 
 #[test]
-fn a_scan_that_is_under_way_when_the_stores_are_closed_ends_with_an_error() {
+fn stores_that_are_closed_while_others_read_are_free_at_once() {
+    let root = tempfile::tempdir().unwrap();
+    let resources = Resources::start(Options::default()).unwrap();
+    drop(large(root.path(), [Medium::RocksDb; 2], &resources));
+    for round in 1..=20 {
+        let mut stores = open(root.path(), [Medium::RocksDb; 2], &resources);
+        let (reader, is_over) = (stores.reader(), AtomicBool::new(false));
+        thread::scope(|scope| {
+            for number in 0..4u32 {
+                let (reader, is_over) = (reader.clone(), &is_over);
+                scope.spawn(move || {
+                    let mut views = Vec::new();
+                    while !is_over.load(Ordering::SeqCst) {
+                        let _ = reader.get(0, &number.to_be_bytes());
+                        views.extend(reader.view());
+                        for view in views.iter().rev().take(1) {
+                            let _ = view.all(0, Direction::Forward, |_, _, _| ControlFlow::Continue(()));
+                        }
+                    }
+                });
+            }
+            for number in 1..20 {
+                commit(&mut stores, 100_000 * round + number);
+            }
+            drop(stores);
+            // RocksDB and the lock of the directory would refuse it, if anything were open still.
+            drop(open(root.path(), [Medium::RocksDb; 2], &resources));
+            is_over.store(true, Ordering::SeqCst);
+        });
+    }
+}
+
+#[test]
+fn a_view_says_how_far_its_commit_took_each_input_also_where_it_wrote_nothing() {
     let root = tempfile::tempdir().unwrap();
     let resources = Resources::stepped(Options::default());
-    let mut stores = open(root.path(), [Medium::RocksDb; 2], &resources);
-    commit(&mut stores, 2);
-    let reader = stores.reader();
-    let mut stores = Some(stores);
-    thread::scope(|scope| {
-        let outcome = reader.read(|view| {
-            let (mut seen, mut closing) = (0, None);
-            let outcome = view.all(0, Direction::Forward, |_, _, _| {
-                seen += 1;
-                closing.get_or_insert_with(|| {
-                    let stores = stores.take();
-                    scope.spawn(move || drop(stores))
-                });
-                while !view.door.is_closed() {
-                    thread::yield_now();
-                }
-                ControlFlow::Continue(())
-            });
-            assert_eq!(seen, 1);
-            outcome
-        });
-        assert_eq!(outcome.unwrap_err().kind(), Kind::Closed);
-    });
-    drop(open(root.path(), [Medium::RocksDb; 2], &resources));
+    let inputs = |offsets: [i64; 2]| {
+        ["in", "other"]
+            .into_iter()
+            .zip(offsets)
+            .map(|(topic, offset)| (TopicPartition::new(topic, 0), offset))
+            .collect()
+    };
+    let covered = |stores: &Stores| stores.reader().view().unwrap().inputs().unwrap();
+    let mut stores = open(root.path(), [Medium::RocksDb, Medium::Memory], &resources);
+    assert_eq!(covered(&stores), []);
+    let commit = |stores: &mut Stores, positions: &[(usize, i64)], offsets: [i64; 2]| {
+        stores.cover(inputs(offsets));
+        for (store, _) in positions {
+            stores.put(*store, b"a", b"b").unwrap();
+        }
+        stores.commit(positions, 0).unwrap();
+        assert_eq!(covered(stores), inputs(offsets));
+    };
+    commit(&mut stores, &[(0, 1)], [10, 3]);
+    let view = stores.reader().view().unwrap();
+    commit(&mut stores, &[(1, 1)], [20, 3]);
+    commit(&mut stores, &[], [30, 7]);
+    stores.flush().unwrap();
+    assert_eq!(covered(&stores), inputs([30, 7]));
+    assert_eq!(view.inputs().unwrap(), inputs([10, 3]), "it is of its commit");
+    // What is there after a restart is what the store on the disk knows.
+    drop(stores);
+    assert_eq!(covered(&open(root.path(), [Medium::RocksDb, Medium::Memory], &resources)), inputs([10, 3]));
 }
 
 type Take<'a> = &'a mut dyn FnMut(&[u8]);
@@ -192,10 +268,10 @@ fn prefixes_and_bounds_cut_where_they_say() {
         stores.put(0, key.as_bytes(), b"").unwrap();
     }
     stores.commit(&[(0, 5)], 0).unwrap();
-    let keys = |look: &dyn Fn(&View<'_>, Take<'_>) -> Result<()>| {
+    let keys = |look: &dyn Fn(&View, Take<'_>) -> Result<()>| {
         let mut keys = Vec::new();
         let mut take = |key: &[u8]| keys.push(String::from_utf8(key.to_vec()).unwrap());
-        stores.reader().read(|view| look(view, &mut take)).unwrap();
+        look(&stores.reader().view().unwrap(), &mut take).unwrap();
         keys
     };
     let go_on = ControlFlow::Continue(());
@@ -214,6 +290,7 @@ fn prefixes_and_bounds_cut_where_they_say() {
         })
     });
     assert_eq!(first, ["ab"]);
-    let no_store = stores.reader().read(|view| view.get(1, b"a"));
-    assert_eq!(no_store.unwrap_err().kind(), Kind::Invalid);
+    let reader = stores.reader();
+    let no_store = [reader.get(1, b"a"), reader.view().unwrap().get(1, b"a")];
+    assert!(no_store.into_iter().all(|refused| refused.unwrap_err().kind() == Kind::Invalid));
 }

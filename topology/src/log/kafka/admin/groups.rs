@@ -11,7 +11,7 @@ use super::super::classify;
 use super::super::deadline::{Deadline, millis};
 use super::super::native;
 use super::{Admin, PAUSE, pump};
-use crate::log::{Committed, Error, Isolation, Kind, Result, TopicPartition};
+use crate::log::{Committed, Error, GroupMember, Isolation, Kind, Result, TopicPartition};
 
 impl Admin {
     pub(in super::super) fn committed(
@@ -59,15 +59,15 @@ impl Admin {
         }
     }
 
-    pub(in super::super) fn group_member_count(&self, group: &str) -> Result<usize> {
+    pub(in super::super) fn describe_group(&self, group: &str) -> Result<Vec<GroupMember>> {
         let doing = || format!("cannot describe group {group}");
         let helper = self.any_helper()?;
         let deadline = Deadline::after(self.timeout());
         loop {
             pump(&helper);
-            let code = match native::group_member_count(&helper, group, millis(deadline.remaining()).max(1)) {
-                Ok(count) => return Ok(count),
-                Err(code) if code == Code::GroupIdNotFound as i32 => return Ok(0),
+            let code = match native::describe_group(&helper, group, millis(deadline.remaining()).max(1)) {
+                Ok(members) => return Ok(members),
+                Err(code) if code == Code::GroupIdNotFound as i32 => return Ok(Vec::new()),
                 Err(code) => code,
             };
             if self.login.kind(code) != Kind::Retry || deadline.is_over() {

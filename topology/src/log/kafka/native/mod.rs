@@ -39,7 +39,7 @@ use rdkafka_sys as sys;
 use super::context::Context;
 
 pub(super) use ends::known_end;
-pub(super) use groups::group_member_count;
+pub(super) use groups::describe_group;
 pub(super) use message::{Batch, Message};
 pub(super) use queue::{Queue, Waker};
 pub(super) use sender::{Outgoing, Sender};

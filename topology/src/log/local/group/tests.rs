@@ -13,7 +13,7 @@ fn options(protocol: GroupProtocol, instance_id: Option<&str>, session_timeout_m
 }
 
 fn join(group: &mut Group, member: &str, instance_id: Option<&str>, topics_read: &[&str], protocol: GroupProtocol) {
-    group.join(member, &options(protocol, instance_id, 10), &topics(topics_read), 0);
+    group.join((member, "client"), &options(protocol, instance_id, 10), &topics(topics_read), 0);
     renew(group);
 }
 
@@ -118,7 +118,7 @@ fn a_static_member_that_returns_disturbs_nobody_and_fences_its_former_self() {
 fn a_silent_member_is_dropped_when_its_session_times_out() {
     let mut group = Group::default();
     join(&mut group, "a", None, &["x"], GroupProtocol::Consumer);
-    group.join("b", &options(GroupProtocol::Consumer, None, 100), &topics(&["x"]), 0);
+    group.join(("b", "client"), &options(GroupProtocol::Consumer, None, 100), &topics(&["x"]), 0);
     renew(&mut group);
     assert_eq!(assigned(beat(&mut group, "a", -1)).1, ["x-0", "x-1"]);
     assert_eq!(group.expire(9), (false, 10));

@@ -1,0 +1,298 @@
+//! Which tasks can be read here.
+//!
+//! ```text
+//!             a task begins: offer               its offer is dropped: it is taken out of its work, goes, or ends
+//!   absent ────────────────────────> readable ────────────────────────────────────────────────────────────────> absent
+//! ```
+//! The table is replaced as a whole, at each hand-over and never per record. Who has found a task in it and reads while it goes
+//! finds that out behind the read, and takes what it read for void: a restore may have begun to change the stores.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::{ArcSwap, Guard};
+
+use super::error::{Error, Result};
+use super::lookout::Others;
+use super::metadata::{Inputs, Metadata};
+use crate::graph::Topology;
+use crate::store::{self, Reader};
+use crate::task::TaskId;
+
+/// The tasks of a process that can be read, of all its threads.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    sub_topologies: Vec<SubTopology>,
+    /// What each reads, once the topics are known.
+    inputs: OnceLock<Vec<Inputs>>,
+    others: Others,
+    tables: ArcSwap<Tables>,
+    is_closed: AtomicBool,
+}
+
+#[derive(Debug)]
+struct SubTopology {
+    name: String,
+    /// In the order in which its tasks number them.
+    stores: Vec<String>,
+}
+
+/// For each sub-topology the tasks that can be read, by partition.
+pub(super) type Tables = Vec<BTreeMap<i32, Arc<Readable>>>;
+
+/// A task that can be read.
+#[derive(Debug)]
+pub(super) struct Readable {
+    id: TaskId,
+    reader: Reader,
+    standing: Standing,
+    has_gone: AtomicBool,
+}
+
+/// What an instance has of a task.
+#[derive(Clone, Debug)]
+pub(crate) enum Standing {
+    /// It runs here.
+    Active,
+    /// Its stores follow those of another instance, by so many changelog offsets behind, which the follower keeps up to date.
+    #[allow(dead_code, reason = "offered by who keeps standbys")]
+    Standby(Arc<AtomicU64>),
+}
+
+/// What an instance has of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It runs here: what is committed is here at once.
+    Active,
+    /// A copy that follows the instance where the task runs. Its stores may be of different commits, and a store of a part of one.
+    Standby {
+        /// How many offsets of its changelogs, all together, it is behind. Not all of them are records.
+        lag: u64,
+    },
+}
+
+/// A task that can be read here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalTask {
+    /// Which task.
+    pub task: TaskId,
+    /// What this instance has of it.
+    pub role: Role,
+}
+
+/// A task can be read for as long as this is kept. It must go before anything but commits of the task itself changes the stores.
+#[derive(Debug)]
+pub(crate) struct Offer {
+    registry: Arc<Registry>,
+    sub_topology: usize,
+    readable: Arc<Readable>,
+}
+
+impl Registry {
+    /// Of this graph, whose topics may still have to be found out.
+    pub(crate) fn new(topology: &Topology) -> Arc<Self> {
+        let sub_topologies = topology.sub_topologies.iter().map(|spec| SubTopology {
+            name: spec.name.clone(),
+            stores: spec.stores.iter().map(|store| store.name.clone()).collect(),
+        });
+        let sub_topologies: Vec<SubTopology> = sub_topologies.collect();
+        let tables = ArcSwap::from_pointee(sub_topologies.iter().map(|_| BTreeMap::new()).collect());
+        let (inputs, others, is_closed) = (OnceLock::new(), Others::default(), AtomicBool::new(false));
+        Arc::new(Self { sub_topologies, inputs, others, tables, is_closed })
+    }
+
+    /// The topics are known: this is the graph with all of them. Once.
+    pub(crate) fn resolve(&self, topology: &Topology) -> crate::error::Result<()> {
+        let inputs = topology.sub_topologies.iter().map(|spec| {
+            let topics = spec.source_topics().iter().map(|topic| topic.name().to_owned()).collect();
+            let partition_count = spec.partition_count();
+            Ok(Inputs { sub_topology: spec.name.clone(), topics, partition_count })
+        });
+        // Who says it twice says the same.
+        let _ = self.inputs.set(inputs.collect::<crate::error::Result<_>>()?);
+        Ok(())
+    }
+
+    /// From now on a task can be read: its stores are as a commit left them, and nothing but its commits will change them before the
+    /// offer is dropped. It takes the place of what was offered before under this name. `sub_topology` is its index in the graph.
+    pub(crate) fn offer(
+        self: &Arc<Self>,
+        sub_topology: usize,
+        id: TaskId,
+        reader: Reader,
+        standing: Standing,
+    ) -> Offer {
+        let readable = Arc::new(Readable { id, reader, standing, has_gone: AtomicBool::new(false) });
+        self.change(sub_topology, |table| drop(table.insert(readable.id.partition, Arc::clone(&readable))));
+        Offer { registry: Arc::clone(self), sub_topology, readable }
+    }
+
+    /// Nothing will be read here any more.
+    pub(crate) fn close(&self) {
+        self.is_closed.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn sub_topology(&self, name: &str) -> Result<usize> {
+        let found = self.sub_topologies.iter().position(|sub| sub.name == name);
+        found.ok_or_else(|| Error::Invalid(format!("the graph has no sub-topology '{name}'")))
+    }
+
+    /// The sub-topology that has a store of this name, and the store's number in it.
+    pub(super) fn store(&self, name: &str) -> Result<(usize, usize)> {
+        let in_one = |sub: &SubTopology| sub.stores.iter().position(|store| store == name);
+        let found = self.sub_topologies.iter().enumerate().find_map(|(at, sub)| Some((at, in_one(sub)?)));
+        found.ok_or_else(|| Error::Invalid(format!("the graph has no store '{name}'")))
+    }
+
+    pub(super) fn store_of(&self, task: &TaskId, name: &str) -> Result<usize> {
+        let (sub_topology, store) = self.store(name)?;
+        if self.sub_topologies[sub_topology].name == task.sub_topology {
+            return Ok(store);
+        }
+        Err(Error::Invalid(format!(
+            "task {task} has no store '{name}': sub-topology '{}' has it",
+            self.name(sub_topology)
+        )))
+    }
+
+    /// What sub-topologies read, as soon as that is known.
+    pub(super) fn inputs(&self) -> &[Inputs] {
+        self.inputs.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// How many partitions a sub-topology has, as soon as that is known.
+    pub(super) fn partition_count(&self, sub_topology: usize) -> Option<i32> {
+        self.inputs().get(sub_topology).map(|inputs| inputs.partition_count)
+    }
+
+    /// What is known of other instances.
+    pub(super) fn others(&self) -> &Others {
+        &self.others
+    }
+
+    /// Which instance has which tasks: the group is asked.
+    pub(super) fn metadata(&self) -> Result<Metadata> {
+        if self.is_closed.load(Ordering::SeqCst) {
+            return Err(Error::Closed);
+        }
+        self.others.ask(self)
+    }
+
+    /// What can be read now.
+    pub(super) fn tables(&self) -> Guard<Arc<Tables>> {
+        self.tables.load()
+    }
+
+    /// A task, if it can be read here.
+    pub(super) fn find(&self, sub_topology: usize, partition: i32, with_standbys: bool) -> Option<Arc<Readable>> {
+        let found = self.tables().get(sub_topology)?.get(&partition).map(Arc::clone);
+        found.filter(|readable| with_standbys || readable.is_active())
+    }
+
+    pub(super) fn all(&self) -> Vec<LocalTask> {
+        self.tables().iter().flat_map(BTreeMap::values).map(|readable| readable.local_task()).collect()
+    }
+
+    /// Why a task is not here.
+    #[cold]
+    pub(super) fn absent(&self, sub_topology: usize, partition: i32) -> Error {
+        if self.is_closed.load(Ordering::SeqCst) {
+            return Error::Closed;
+        }
+        let task = self.task(sub_topology, partition);
+        let count = self.partition_count(sub_topology);
+        if let Some(count) = count.filter(|count| !(0..*count).contains(&partition)) {
+            return Error::Invalid(format!("there is no task {task}: its sub-topology has {count} partitions"));
+        }
+        match self.others.known().as_ref().and_then(|known| known.holder(&task)) {
+            Some(holder) if !holder.is_here => Error::Elsewhere { task, address: holder.address.clone() },
+            _ => Error::Moving(format!("task {task}")),
+        }
+    }
+
+    /// Why no task of a sub-topology is here.
+    #[cold]
+    pub(super) fn all_absent(&self, sub_topology: usize) -> Error {
+        // The first one stands for all.
+        self.absent(sub_topology, 0)
+    }
+
+    pub(super) fn task(&self, sub_topology: usize, partition: i32) -> TaskId {
+        TaskId { sub_topology: self.name(sub_topology).to_owned(), partition }
+    }
+
+    /// How many stores a task of it has.
+    pub(super) fn store_count(&self, sub_topology: &str) -> usize {
+        let found = self.sub_topologies.iter().find(|sub| sub.name == sub_topology);
+        found.map_or(0, |sub| sub.stores.len())
+    }
+
+    fn name(&self, sub_topology: usize) -> &str {
+        self.sub_topologies.get(sub_topology).map_or("", |sub| &sub.name)
+    }
+
+    fn change(&self, sub_topology: usize, change: impl Fn(&mut BTreeMap<i32, Arc<Readable>>)) {
+        self.tables.rcu(|tables| {
+            let mut tables = Tables::clone(tables);
+            tables.get_mut(sub_topology).into_iter().for_each(&change);
+            tables
+        });
+    }
+}
+
+impl Drop for Offer {
+    fn drop(&mut self) {
+        // First: whoever reads on must find out, and what changes the stores comes after this.
+        self.readable.has_gone.store(true, Ordering::SeqCst);
+        let partition = self.readable.id.partition;
+        self.registry.change(self.sub_topology, |table| {
+            // Another thread may have offered it since.
+            if table.get(&partition).is_some_and(|there| Arc::ptr_eq(there, &self.readable)) {
+                table.remove(&partition);
+            }
+        });
+    }
+}
+
+impl Readable {
+    pub(super) fn id(&self) -> &TaskId {
+        &self.id
+    }
+
+    pub(super) fn is_active(&self) -> bool {
+        matches!(self.standing, Standing::Active)
+    }
+
+    pub(super) fn role(&self) -> Role {
+        match &self.standing {
+            Standing::Active => Role::Active,
+            Standing::Standby(lag) => Role::Standby { lag: lag.load(Ordering::Relaxed) },
+        }
+    }
+
+    fn local_task(&self) -> LocalTask {
+        LocalTask { task: self.id.clone(), role: self.role() }
+    }
+
+    /// Reads the stores.
+    pub(super) fn read<R>(&self, read: impl FnOnce(&Reader) -> store::Result<R>) -> Result<R> {
+        self.vouch(read(&self.reader))
+    }
+
+    /// Takes what was read for void if the task has gone meanwhile.
+    pub(super) fn vouch<R>(&self, read: store::Result<R>) -> Result<R> {
+        if self.has_gone.load(Ordering::SeqCst) {
+            return Err(self.moving());
+        }
+        read.map_err(|error| match error.kind() {
+            store::Kind::Closed => self.moving(),
+            _ => Error::Store(error),
+        })
+    }
+
+    #[cold]
+    fn moving(&self) -> Error {
+        Error::Moving(format!("task {}", self.id))
+    }
+}

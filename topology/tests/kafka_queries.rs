@@ -1,0 +1,117 @@
+//! Two instances on a real broker: each answers for the keys of its tasks, and names the other one for the rest.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+// Tests measure real time: what they wait for happens on another thread.
+#![allow(clippy::disallowed_methods)]
+
+mod counting;
+
+use std::time::{Duration, Instant};
+
+use counting::watched::{Taken, watched};
+use counting::{Topics, in_transaction, spec};
+use test_cluster::{Cluster, unique};
+use topology::client::{Client, Config};
+use topology::graph::Store;
+use topology::log::kafka::{KafkaLog, Options};
+use topology::log::{GroupProtocol, Log, Producer, ProducerRecord, TopicSpec};
+use topology::query::{Error, KeyValue, Metadata};
+
+const PARTITIONS: i32 = 4;
+const KEYS: usize = 40;
+
+fn until(what: &str, happened: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !happened() {
+        assert!(start.elapsed() < Duration::from_secs(40), "never: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn key(number: usize) -> Vec<u8> {
+    format!("key-{number}").into_bytes()
+}
+
+/// A record of each key, wherever the client puts it.
+fn fill(log: &KafkaLog, topics: &Topics) {
+    in_transaction(log, &format!("{}-input", topics.application), |producer| {
+        for number in 0..KEYS {
+            let (topic, key) = (topics.input.as_str(), key(number));
+            let record = ProducerRecord {
+                topic,
+                partition: None,
+                timestamp_ms: 1_000,
+                key: Some(&key),
+                value: Some(b"x"),
+                headers: &[],
+            };
+            producer.send(&record).unwrap();
+        }
+    });
+}
+
+/// Of each instance: its address, whether it is the one that asks, and how many tasks it has.
+fn shares(metadata: &Metadata) -> Vec<(Option<&str>, bool, usize)> {
+    let instances = metadata.instances.iter();
+    let mut shares: Vec<_> = instances.map(|at| (at.address.as_deref(), at.is_here, at.tasks.len())).collect();
+    shares.sort_unstable();
+    shares
+}
+
+fn check(protocol: GroupProtocol) {
+    let log = KafkaLog::new(Options::new(Cluster::shared().brokers())).unwrap();
+    let topics = Topics::new(unique("queries"));
+    log.create_topics(&[TopicSpec { partition_count: PARTITIONS, ..spec(&topics.input) }, spec(&topics.output)])
+        .unwrap();
+    let counts = Store::<[u8], i64>::rocksdb("counts");
+    let start = |address: &str| {
+        let advertised_address = Some(address.to_owned());
+        let application = topics.application.as_str();
+        let config =
+            Config { group_protocol: protocol, commit_interval_ms: 50, advertised_address, ..Config::new(application) };
+        let topology = watched(&topics, PARTITIONS, &counts, &Taken::default());
+        Client::start_blocking(&topology, log.clone(), config).unwrap()
+    };
+    let asked = |client: &Client| client.store(&counts).unwrap().partitioned_like_input();
+    let (mut first, second) = (start("first:80"), start("http://[::1]:80/stores?of=a@b"));
+    let (of_first, of_second) = (asked(&first), asked(&second));
+    fill(&log, &topics);
+    fill(&log, &topics);
+
+    let there = |address: &'static str| (Some(address), false, 2);
+    let here = |address: &'static str| (Some(address), true, 2);
+    let [one, two] = ["first:80", "http://[::1]:80/stores?of=a@b"];
+    until("each has half", || shares(&first.metadata().unwrap_or_default()) == [here(one), there(two)]);
+    until("both know it", || shares(&second.metadata().unwrap_or_default()) == [there(one), here(two)]);
+    // Where the client has put a key is where it is looked for, and who is asked in vain names the other one.
+    let names = |asked: &KeyValue<[u8], i64>, key: &[u8], address: &str| matches!(asked.get(&key), Err(Error::Elsewhere { address: Some(told), .. }) if told == address);
+    let mut answered = [0, 0];
+    for number in 0..KEYS {
+        let key = key(number);
+        until("one has it, and the other one says which", || {
+            let by_first = of_first.get(&&*key) == Ok(Some(2)) && names(&of_second, &key, one);
+            by_first || (of_second.get(&&*key) == Ok(Some(2)) && names(&of_first, &key, two))
+        });
+        answered[usize::from(of_first.get(&&*key).is_err())] += 1;
+    }
+    assert!(answered.iter().all(|count| *count > 0), "{answered:?}");
+
+    first.stop();
+    first.wait().unwrap();
+    assert_eq!(of_first.get(&&*key(0)), Err(Error::Closed));
+    assert_eq!(first.metadata(), Err(Error::Closed));
+    until("the other one has all", || (0..KEYS).all(|number| of_second.get(&&*key(number)) == Ok(Some(2))));
+    assert_eq!(shares(&second.metadata().unwrap()), [(Some(two), true, PARTITIONS as usize)]);
+}
+
+#[test]
+fn instances_of_a_classic_group_answer_for_their_own_and_name_the_others() {
+    check(GroupProtocol::Classic);
+}
+
+#[test]
+fn instances_of_a_group_of_the_consumer_protocol_answer_for_their_own_and_name_the_others() {
+    match Cluster::version() {
+        (..4, _) => println!("this Kafka has no consumer protocol"),
+        _ => check(GroupProtocol::Consumer),
+    }
+}
