@@ -53,6 +53,10 @@ impl Clock for TickingClock {
     fn monotonic_ms(&self) -> i64 {
         self.0.fetch_add(1_000, Ordering::Relaxed)
     }
+
+    fn sleep(&self, duration: Duration) {
+        self.0.fetch_add(i64::try_from(duration.as_millis()).unwrap(), Ordering::Relaxed);
+    }
 }
 
 fn text(record: &Record<'_>) -> String {

@@ -5,15 +5,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// What time it is.
+/// What time it is, and how to wait for a later one.
 pub trait Clock: Send + Sync {
     /// Wall clock time, ms since 1970. It may jump, forwards and backwards.
     fn now_ms(&self) -> i64;
 
     /// Time since an arbitrary point, ms. It never goes backwards: measure durations and deadlines with it.
     fn monotonic_ms(&self) -> i64;
+
+    /// Returns when so much time has passed, or more.
+    fn sleep(&self, duration: Duration);
 }
 
 /// The machine's clocks.
@@ -48,15 +51,20 @@ impl Clock for SystemClock {
     fn monotonic_ms(&self) -> i64 {
         saturating_ms(self.start.elapsed().as_millis())
     }
+
+    fn sleep(&self, duration: Duration) {
+        std::thread::sleep(duration);
+    }
 }
 
 fn saturating_ms(ms: u128) -> i64 {
     i64::try_from(ms).unwrap_or(i64::MAX)
 }
 
-/// A clock that moves only when it is told to. Clones share one time.
+/// A clock that moves only when it is told to, or slept on. Clones share one time.
 ///
 /// ```
+/// use std::time::Duration;
 /// use topology::clock::{Clock, ManualClock};
 ///
 /// let clock = ManualClock::new(1_000);
@@ -64,6 +72,8 @@ fn saturating_ms(ms: u128) -> i64 {
 /// assert_eq!((clock.now_ms(), clock.monotonic_ms()), (1_250, 250));
 /// clock.set_wall(0); // the wall clock may jump, monotonic time does not
 /// assert_eq!((clock.now_ms(), clock.monotonic_ms()), (0, 250));
+/// clock.sleep(Duration::from_millis(50)); // nobody waits
+/// assert_eq!((clock.now_ms(), clock.monotonic_ms()), (50, 300));
 /// ```
 #[derive(Clone, Debug)]
 pub struct ManualClock {
@@ -103,6 +113,11 @@ impl Clock for ManualClock {
     fn monotonic_ms(&self) -> i64 {
         self.times.monotonic_ms.load(Ordering::SeqCst)
     }
+
+    /// Moves the clock forwards, at once.
+    fn sleep(&self, duration: Duration) {
+        self.advance(saturating_ms(duration.as_millis()));
+    }
 }
 
 impl<C: Clock + ?Sized> Clock for Arc<C> {
@@ -112,5 +127,9 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
 
     fn monotonic_ms(&self) -> i64 {
         (**self).monotonic_ms()
+    }
+
+    fn sleep(&self, duration: Duration) {
+        (**self).sleep(duration);
     }
 }

@@ -130,7 +130,7 @@ impl<L: Log> StreamThread<L> {
 
     /// Says that there is no input, now and then. It may be refused at once, so a moment passes before it is tried again.
     fn complain(&mut self, error: &Error) {
-        std::thread::sleep(REFUSED_PAUSE);
+        self.environment.clock.sleep(REFUSED_PAUSE);
         self.intake.error = Some(error.to_string());
         if let Some(waited_ms) = self.complaints.due(Subject::Input, 0, self.environment.monotonic_ms()) {
             let group = self.environment.group();

@@ -66,7 +66,7 @@ impl<L: Log> StreamThread<L> {
         match error.class() {
             Class::Retry => {
                 tracing::warn!(%error, "trying again");
-                std::thread::sleep(RETRY_PAUSE);
+                self.environment.clock.sleep(RETRY_PAUSE);
                 Ok(())
             }
             Class::Stop | Class::Input => Err(error),

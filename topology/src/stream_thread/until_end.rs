@@ -59,7 +59,7 @@ impl UntilEnd {
             match Stages::new(topology, log) {
                 Err(error) if error.class() == Class::Retry && clock.monotonic_ms() < until_ms => {
                     tracing::warn!(%error, "cannot find out where the input ends; trying again");
-                    std::thread::sleep(RETRY_PAUSE);
+                    clock.sleep(RETRY_PAUSE);
                 }
                 Err(error) => return Err(error),
                 Ok(stages) => return Ok(Self { stages: Mutex::new(stages), thread_count: AtomicUsize::new(1) }),
