@@ -21,6 +21,7 @@
 //! client         threads, state, shutdown
 //! reset          forgets an application's progress and state
 //! test_driver    all of it without a broker
+//! simulator      all of it where everything goes wrong that can
 //! ```
 //! `task`, `updater`, `standby`, `watch` and `stream_thread` are the inside: nothing of them is for users, and what users need of them has a
 //! name in `client`.
@@ -73,6 +74,7 @@ pub mod metrics;
 pub mod processor;
 pub mod query;
 pub mod reset;
+pub mod simulator;
 mod standby;
 pub mod store;
 mod stream_thread;

@@ -28,7 +28,7 @@ pub use crate::stream_thread::{Config, Guarantee, OnPanic};
 pub use crate::updater::{Listener as RestoreListener, Progress as RestoreProgress, StoreProgress};
 pub use state::State;
 pub use topics::internal_topics;
-pub(crate) use topics::resolve_as_far_as_there;
+pub(crate) use topics::{prepare as prepare_topics, resolve as resolve_topics, resolve_as_far_as_there};
 
 use std::pin::pin;
 use std::sync::Arc;

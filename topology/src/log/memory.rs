@@ -59,6 +59,12 @@ impl MemoryLog {
         Self { broker: Arc::new(Broker::new(Box::new(MemoryStorage::default()), clock)) }
     }
 
+    /// As [`MemoryLog::new`], and no call waits: a poll that finds nothing returns at once, whatever its timeout. What it does
+    /// depends on its callers alone. For simulations.
+    pub fn stepped(clock: Clock) -> Self {
+        Self { broker: Arc::new(Broker::stepped(Box::new(MemoryStorage::default()), clock)) }
+    }
+
     /// Compacts a topic now, as far as can be: what can also happen unasked after a commit. A topic whose
     /// `cleanup.policy` is not `compact` is left as it is.
     pub fn compact(&self, topic: &str) -> Result<()> {

@@ -13,6 +13,7 @@
 //! budget      Budget                   the memory of all of it
 //! changelog                            bytes of changelogs, of positions, and of values
 //! directory   StateDirectory           who may use which directory
+//! simulated   Disk                     what a machine that is not there keeps
 //! ```
 //! Lower lines know nothing of upper ones, but that a backend is given runs of a segment. A backend never holds uncommitted
 //! data: writes reach it after the log's transaction has committed, those of one commit or of several in one batch with the
@@ -33,6 +34,7 @@ mod handles;
 mod layers;
 mod scan;
 mod segments;
+pub(crate) mod simulated;
 mod spec;
 mod stores;
 mod view;

@@ -17,8 +17,8 @@ use crate::log::{Offset, partition_for_key};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    pub(super) topic: String,
-    pub(super) partition: Option<i32>,
+    pub(crate) topic: String,
+    pub(crate) partition: Option<i32>,
 }
 
 impl<T: AsRef<str> + ?Sized> From<&T> for Place {

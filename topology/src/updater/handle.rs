@@ -1,5 +1,7 @@
 //! A stream thread's side of the updater.
 
+use std::fmt;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 
 use super::restore::Plan;
@@ -9,11 +11,24 @@ use crate::store::Stores;
 
 /// Hands the stores of tasks, which `T` names, to the updater, and gets them back. Dropped, it takes none back: they are closed
 /// where they are.
-#[derive(Debug)]
 pub(crate) struct Handle<T> {
     owner: Owner,
     requests: Sender<Request<T>>,
     finished: Receiver<Finished<T>>,
+    /// `None` where a thread does.
+    takes_requests: Option<Arc<dyn TakesRequests>>,
+}
+
+/// An updater that has no thread: it takes what was asked when it is told to.
+pub(super) trait TakesRequests: Send + Sync {
+    /// Takes all that was asked so far.
+    fn take_requests(&self);
+}
+
+impl<T> fmt::Debug for Handle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("owner", &self.owner).finish_non_exhaustive()
+    }
 }
 
 /// A task's stores, on their way back.
@@ -65,7 +80,12 @@ pub(super) struct Job<T> {
 
 impl<T> Handle<T> {
     pub(super) fn new(owner: Owner, requests: Sender<Request<T>>, finished: Receiver<Finished<T>>) -> Self {
-        Self { owner, requests, finished }
+        Self { owner, requests, finished, takes_requests: None }
+    }
+
+    /// Of an updater without a thread.
+    pub(super) fn taken_by(self, takes_requests: Arc<dyn TakesRequests>) -> Self {
+        Self { takes_requests: Some(takes_requests), ..self }
     }
 
     /// Hands a task's stores over for restoring.
@@ -102,7 +122,9 @@ impl<T> Handle<T> {
     pub(crate) fn close(self) -> Vec<Finished<T>> {
         // An updater that has ended, or died, has let go of the other end of the channel.
         let _ = self.request(Request::Close(self.owner));
-        self.finished.iter().collect()
+        let Some(updater) = &self.takes_requests else { return self.finished.iter().collect() };
+        updater.take_requests();
+        self.finished.try_iter().collect()
     }
 
     fn request(&self, request: Request<T>) -> Result<()> {

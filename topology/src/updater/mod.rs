@@ -6,6 +6,7 @@
 //! follower    standbys: stores that follow their changelogs for ever, while nothing is to be restored
 //! handle      a stream thread's side: hands stores over, and gets them back
 //! thread      the OS thread that steps the updater
+stepped     an updater without one, stepped by the caller
 //! listener    hears how far it is
 //! telling     what it was told
 //! lines       the listener that writes log lines
@@ -27,6 +28,7 @@ mod handle;
 mod lines;
 mod listener;
 pub(crate) mod restore;
+mod stepped;
 mod telling;
 #[cfg(test)]
 mod tests;
@@ -43,4 +45,6 @@ pub(crate) use restore::Restore;
 pub(crate) use restore::decision::Decision;
 pub(crate) use restore::replay::Restored;
 pub(crate) use restore::{Changelog, Options, Plan, WholeChangelog, restore_whole};
+pub(crate) use stepped::SteppedUpdater;
 pub(crate) use thread::UpdaterThread;
+pub(crate) use turns::Turn;

@@ -47,7 +47,7 @@ pub(super) struct Handles<T> {
 
 /// What a step came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(crate) enum Turn {
     /// A task is a step further, or finished.
     Stepped,
     /// There are restores, and the log asked to try each again a moment later.
@@ -96,16 +96,9 @@ impl<T: PartialEq, L: Log> Updater<T, L> {
     /// Takes what was asked, and brings the task whose turn it is a step further. A step waits for data up to `timeout` where
     /// this is the only task, and a tenth of it where others are waiting for their turns.
     pub(super) fn step(&mut self, timeout: Duration) -> Turn {
-        loop {
-            // Also where it was told so while it waited for a request.
-            if self.ended {
-                return Turn::Ended;
-            }
-            match self.incoming.try_recv() {
-                Ok(request) => self.take(request),
-                Err(TryRecvError::Empty) => break,
-                Err(TryRecvError::Disconnected) => self.end(),
-            }
+        self.take_all();
+        if self.ended {
+            return Turn::Ended;
         }
         while self.active.len() < ACTIVE_MAX
             && let Some(job) = self.waiting.pop_front()
@@ -152,6 +145,18 @@ impl<T: PartialEq, L: Log> Updater<T, L> {
             Ok(request) => self.take(request),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => self.end(),
+        }
+    }
+
+    /// Takes all that was asked so far.
+    pub(super) fn take_all(&mut self) {
+        // It may have been told to end while it waited for a request.
+        while !self.ended {
+            match self.incoming.try_recv() {
+                Ok(request) => self.take(request),
+                Err(TryRecvError::Empty) => return,
+                Err(TryRecvError::Disconnected) => self.end(),
+            }
         }
     }
 

@@ -27,6 +27,7 @@ use crate::processor::Vouch;
 use super::Known;
 use super::judgement::{Judge, Verdict};
 use super::newcomers::Newcomers;
+use super::stepped::{Look, Stepped};
 
 /// How closely topics are watched.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +57,7 @@ impl Default for Options {
 }
 
 /// How soon it is asked again where a topic is not to be seen, or no answer came.
-const AGAIN: Duration = Duration::from_millis(250);
+pub(super) const AGAIN: Duration = Duration::from_millis(250);
 /// How often it is said that no check passes, ms.
 const COMPLAIN_EVERY_MS: i64 = 5_000;
 
@@ -64,6 +65,8 @@ const COMPLAIN_EVERY_MS: i64 = 5_000;
 /// as the question that is under way has been answered or has timed out.
 pub(crate) struct Watch {
     thread: Arc<AskingThread>,
+    /// What looks where there is no thread.
+    stepped: Option<Mutex<Stepped>>,
     vouch_timeout: Duration,
     /// The check that vouches for all that this stream thread read so far; 0 where one is yet to begin.
     check: AtomicU64,
@@ -75,14 +78,14 @@ struct AskingThread {
     thread: Option<JoinHandle<()>>,
 }
 
-struct Shared {
+pub(super) struct Shared {
     state: Mutex<State>,
     changed: Condvar,
 }
 
 /// Checks are numbered from 1, in the order in which they begin.
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     /// Somebody waits for this check.
     wanted: u64,
     /// The last check that began.
@@ -100,28 +103,34 @@ struct State {
 impl Watch {
     /// Starts to watch.
     pub(crate) fn start<L: Log>(log: L, clock: Arc<dyn Clock>, known: Known, options: Options) -> Result<Self> {
-        let shared = Arc::new(Shared { state: Mutex::new(State::default()), changed: Condvar::new() });
-        let judge = Judge::new(known, options.gone_after_ms);
-        let watcher = Watcher {
-            log,
-            clock,
-            judge,
-            options,
-            shared: Arc::clone(&shared),
-            complained_ms: None,
-            newcomers: Newcomers::default(),
-            listed_ms: None,
-        };
+        let watcher = Watcher::new(log, clock, known, options);
+        let shared = Arc::clone(&watcher.shared);
         let thread = std::thread::Builder::new().name("topics".to_owned()).spawn(move || watcher.run());
         let thread =
             thread.map_err(|error| Error::stop("cannot start a thread that watches topics").caused_by(error))?;
         let thread = Arc::new(AskingThread { shared, thread: Some(thread) });
-        Ok(Self { thread, vouch_timeout: options.vouch_timeout, check: AtomicU64::new(0) })
+        Ok(Self { thread, stepped: None, vouch_timeout: options.vouch_timeout, check: AtomicU64::new(0) })
+    }
+
+    /// Watches without a thread, for one stream thread: who asks it asks the log, and waits by the clock. For simulations.
+    pub(crate) fn stepped<L: Log>(log: L, clock: Arc<dyn Clock>, known: Known, options: Options) -> Self {
+        let watcher = Watcher::new(log, Arc::clone(&clock), known, options);
+        let thread = Arc::new(AskingThread { shared: Arc::clone(&watcher.shared), thread: None });
+        let stepped = Some(Mutex::new(Stepped::new(Box::new(watcher), clock)));
+        Self { thread, stepped, vouch_timeout: options.vouch_timeout, check: AtomicU64::new(0) }
     }
 
     /// The same watch, for another stream thread.
     pub(crate) fn for_another(&self) -> Self {
-        Self { thread: Arc::clone(&self.thread), vouch_timeout: self.vouch_timeout, check: AtomicU64::new(0) }
+        let (thread, vouch_timeout) = (Arc::clone(&self.thread), self.vouch_timeout);
+        Self { thread, stepped: None, vouch_timeout, check: AtomicU64::new(0) }
+    }
+
+    /// Does what a thread does beside others, where there is none.
+    fn step(&self, act: impl FnOnce(&mut Stepped)) {
+        if let Some(stepped) = &self.stepped {
+            act(&mut stepped.lock().unwrap_or_else(PoisonError::into_inner));
+        }
     }
 
     fn shared(&self) -> &Shared {
@@ -130,6 +139,7 @@ impl Watch {
 
     /// Whether nothing is known to have changed: an error of class stop, once a check has found another topic.
     pub(crate) fn check(&self) -> Result<()> {
+        self.step(|stepped| stepped.look_if_due(self.shared()));
         self.shared().lock().judged()
     }
 
@@ -154,6 +164,8 @@ impl Watch {
         self.ask();
         let check = self.check.load(Ordering::Relaxed);
         let waits = |state: &mut State| state.passed < check && state.others.is_none() && !state.is_over;
+        self.step(|stepped| stepped.look_while(self.shared(), timeout, waits));
+        let timeout = if self.stepped.is_some() { Duration::ZERO } else { timeout };
         let waited = self.shared().changed.wait_timeout_while(self.shared().lock(), timeout, waits);
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         state.judged()?;
@@ -189,7 +201,7 @@ impl Drop for AskingThread {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         // A poisoned lock only says that some thread panicked; the state is always whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -201,6 +213,17 @@ impl Shared {
 }
 
 impl State {
+    /// Whether a check was asked for that has not begun, and may still pass.
+    pub(super) fn is_asked(&self) -> bool {
+        self.others.is_none() && self.wanted > self.begun
+    }
+
+    /// A check begins; which one.
+    pub(super) fn begin(&mut self) -> u64 {
+        self.begun += 1;
+        self.begun
+    }
+
     fn judged(&self) -> Result<()> {
         match &self.others {
             Some(message) => Err(Error::stop(message.clone())),
@@ -233,28 +256,43 @@ impl Drop for End {
     }
 }
 
+impl<L: Log> Look for Watcher<L> {
+    fn look(&mut self, check: u64) -> Option<Duration> {
+        let found = self.log.identify_topics(self.judge.names(), self.options.request_timeout);
+        let now_ms = self.clock.monotonic_ms();
+        let verdict = match found {
+            Ok(found) => self.judge.judge(&found, now_ms),
+            Err(error) => Verdict::NotSeen(error.to_string()),
+        };
+        let pause = match &verdict {
+            Verdict::Same => self.options.interval,
+            _ => AGAIN.min(self.options.interval),
+        };
+        if let Verdict::NotSeen(complaint) = &verdict {
+            self.complain(complaint, now_ms);
+        }
+        if self.tell(check, verdict) {
+            return None;
+        }
+        self.look_for_newcomers(now_ms);
+        Some(pause)
+    }
+}
+
 impl<L: Log> Watcher<L> {
+    fn new(log: L, clock: Arc<dyn Clock>, known: Known, options: Options) -> Self {
+        let shared = Arc::new(Shared { state: Mutex::new(State::default()), changed: Condvar::new() });
+        let judge = Judge::new(known, options.gone_after_ms);
+        let newcomers = Newcomers::default();
+        Self { log, clock, judge, options, shared, complained_ms: None, newcomers, listed_ms: None }
+    }
+
     fn run(mut self) {
         let _end = End(Arc::clone(&self.shared));
         let mut pause = Duration::ZERO;
         while let Some(check) = self.next(pause) {
-            let found = self.log.identify_topics(self.judge.names(), self.options.request_timeout);
-            let now_ms = self.clock.monotonic_ms();
-            let verdict = match found {
-                Ok(found) => self.judge.judge(&found, now_ms),
-                Err(error) => Verdict::NotSeen(error.to_string()),
-            };
-            pause = match &verdict {
-                Verdict::Same => self.options.interval,
-                _ => AGAIN.min(self.options.interval),
-            };
-            if let Verdict::NotSeen(complaint) = &verdict {
-                self.complain(complaint, now_ms);
-            }
-            if self.tell(check, verdict) {
-                return;
-            }
-            self.look_for_newcomers(now_ms);
+            let Some(next) = self.look(check) else { return };
+            pause = next;
         }
     }
 
@@ -263,8 +301,8 @@ impl<L: Log> Watcher<L> {
         let idle = |state: &mut State| state.wanted <= state.begun && !state.is_over;
         let waited = self.shared.changed.wait_timeout_while(self.shared.lock(), pause, idle);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        state.begun += 1;
-        (!state.is_over).then_some(state.begun)
+        let check = state.begin();
+        (!state.is_over).then_some(check)
     }
 
     /// Whether the topics are others.

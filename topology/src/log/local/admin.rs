@@ -40,7 +40,8 @@ impl Broker {
             for spec in specs {
                 let partition_count = topic::check(spec)?;
                 if !state.topic_ids.contains_key(&spec.name) && !made.contains_key(spec.name.as_str()) {
-                    let topic = Topic::new(next_id, new_id(), spec.name.clone(), partition_count, spec.config.clone())?;
+                    let topic_id = if self.is_stepped { counted_id(next_id) } else { new_id() };
+                    let topic = Topic::new(next_id, topic_id, spec.name.clone(), partition_count, spec.config.clone())?;
                     next_id += 1;
                     made.insert(&spec.name, topic);
                 }
@@ -205,6 +206,11 @@ impl Broker {
             Ok(())
         })
     }
+}
+
+/// An id that no other topic of this log has.
+fn counted_id(number: u32) -> TopicId {
+    TopicId::from_bytes(u128::from(number).saturating_add(1).to_be_bytes())
 }
 
 /// An id that no other topic has, in this log or another: a log that lost its directory begins to count anew.

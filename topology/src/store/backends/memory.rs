@@ -30,6 +30,16 @@ impl Memory {
         Self { stores: ArcSwap::from_pointee(stores) }
     }
 
+    /// As some memory was.
+    pub(in crate::store) fn of(version: &Version) -> Self {
+        Self { stores: ArcSwap::new(Arc::clone(&version.0)) }
+    }
+
+    /// What it holds now.
+    pub(in crate::store) fn version(&self) -> Version {
+        Version(self.stores.load_full())
+    }
+
     /// One caller at a time.
     fn replace(&self, changed: impl IntoIterator<Item = (usize, Store)>) {
         let mut stores: Stores = Stores::clone(&self.stores.load());
@@ -39,6 +49,24 @@ impl Memory {
             }
         }
         self.stores.store(Arc::new(stores));
+    }
+}
+
+/// What memory held at one moment. It shares with others what did not change between them.
+#[derive(Clone, Debug)]
+pub(in crate::store) struct Version(Arc<Stores>);
+
+impl Version {
+    /// What can be read of it.
+    pub(in crate::store) fn snapshot(&self) -> &dyn Snapshot {
+        &self.0
+    }
+
+    /// With these stores empty.
+    pub(in crate::store) fn without(&self, is_gone: impl Fn(usize) -> bool) -> Self {
+        let stores = self.0.iter().enumerate();
+        let stores = stores.map(|(number, store)| if is_gone(number) { Arc::default() } else { Arc::clone(store) });
+        Self(Arc::new(stores.collect()))
     }
 }
 

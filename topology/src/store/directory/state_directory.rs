@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use crate::file_lock::FileLock;
 use crate::store::error::{Error, Kind, Result};
 use crate::store::is_plain_name;
+use crate::store::simulated::{self, Disk};
 
 /// The file that is locked, in the application's directory and in each task's.
 pub(crate) const LOCK: &str = "LOCK";
@@ -52,10 +53,17 @@ pub struct StateDirectory {
     instance_id: InstanceId,
     /// Whether directories of tasks may be made.
     may_make: bool,
-    _lock: FileLock,
+    /// Where it lies in place of `path`, in a simulation.
+    simulated: Option<Disk>,
+    _lock: Option<FileLock>,
 }
 
 impl StateDirectory {
+    /// On the disk of a simulated machine.
+    pub(crate) fn on(disk: Disk, instance_id: InstanceId) -> Self {
+        Self { path: PathBuf::from("simulated"), instance_id, may_make: true, simulated: Some(disk), _lock: None }
+    }
+
     /// Makes or opens `<root>/<application_id>` and locks it. `new_instance_id` is used if the directory has no instance
     /// id yet.
     pub fn open(root: &Path, application_id: &str, new_instance_id: InstanceId) -> Result<Self> {
@@ -73,7 +81,7 @@ impl StateDirectory {
             }
             Err(error) => return Err(error),
         };
-        Ok(Self { path, instance_id, may_make: true, _lock: lock })
+        Ok(Self { path, instance_id, may_make: true, simulated: None, _lock: Some(lock) })
     }
 
     /// Opens `<root>/<application_id>` and locks it, if an instance has used it; else it is an error of [`Kind::Missing`].
@@ -94,7 +102,7 @@ impl StateDirectory {
         }
         let lock = lock_root(root, &path, false)?;
         let instance_id = read_instance_id(&path)?.ok_or_else(missing)?;
-        Ok(Self { path, instance_id, may_make: false, _lock: lock })
+        Ok(Self { path, instance_id, may_make: false, simulated: None, _lock: Some(lock) })
     }
 
     /// Where it is, the application's part included.
@@ -109,6 +117,9 @@ impl StateDirectory {
 
     /// The tasks that have a directory, sorted by name.
     pub fn tasks(&self) -> Result<Vec<String>> {
+        if let Some(disk) = &self.simulated {
+            return Ok(disk.tasks());
+        }
         let failed = |error| Error::io("list", &self.path, &error);
         let mut tasks = Vec::new();
         for entry in fs::read_dir(&self.path).map_err(failed)? {
@@ -125,6 +136,9 @@ impl StateDirectory {
     /// [`StateDirectory::open_existing`] it only opens.)
     pub fn lock_task(&self, task: &str) -> Result<TaskDirectory> {
         let path = self.path.join(plain("task", task)?);
+        if let Some(disk) = &self.simulated {
+            return Ok(TaskDirectory { path, may_make: true, lock: Lock::Simulated(disk.lock(task)?) });
+        }
         if self.may_make {
             make_directory(&path)?;
         } else if !path.join(LOCK).exists() {
@@ -134,12 +148,16 @@ impl StateDirectory {
         let lock = lock(&path.join(LOCK), self.may_make, |pid| {
             format!("task {task} in {} is in use{pid}: its stores must be closed there first", self.path.display())
         })?;
-        Ok(TaskDirectory { path, may_make: self.may_make, _lock: lock })
+        Ok(TaskDirectory { path, may_make: self.may_make, lock: Lock::File(lock) })
     }
 
     /// Deletes a task's directory with all its state, which returns from the changelogs when the task runs again.
     pub fn delete_task(&self, task: &str) -> Result<()> {
         let locked = self.lock_task(task)?;
+        if let Some(disk) = &self.simulated {
+            disk.delete(task);
+            return Ok(());
+        }
         fs::remove_dir_all(locked.path()).map_err(|error| Error::io("delete", locked.path(), &error))
     }
 }
@@ -149,13 +167,28 @@ impl StateDirectory {
 pub struct TaskDirectory {
     path: PathBuf,
     may_make: bool,
-    _lock: FileLock,
+    lock: Lock,
+}
+
+/// What keeps others out until it is dropped.
+#[derive(Debug)]
+enum Lock {
+    File(#[allow(dead_code, reason = "held, not read")] FileLock),
+    Simulated(simulated::TaskLock),
 }
 
 impl TaskDirectory {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Its files, where the disk is a simulated one.
+    pub(in crate::store) fn simulated(&self) -> Option<&simulated::TaskLock> {
+        match &self.lock {
+            Lock::File(_) => None,
+            Lock::Simulated(lock) => Some(lock),
+        }
     }
 
     /// Whether it may be changed; not after [`StateDirectory::open_existing`].

@@ -122,6 +122,10 @@ impl Stores {
         resources: &Resources,
         fingerprint: Fingerprint,
     ) -> Result<Self> {
+        if let Some(files) = directory.simulated() {
+            let backend = Box::new(files.open(&specs));
+            return Self::over(specs, backend, fingerprint, resources, Some(directory));
+        }
         let names = |medium| specs.iter().filter(move |spec| spec.medium == medium).map(|spec| spec.name.clone());
         let on_disk: Vec<_> = names(Medium::RocksDb).collect();
         let in_memory = names(Medium::Memory).count();

@@ -1,0 +1,127 @@
+//! What happens to the whole: instances start, leave and die, topics cannot be seen, clocks jump.
+
+use super::faults::{Fault, OCCASIONS};
+use super::stage::Stage;
+
+pub(super) struct Mishaps {
+    /// When each instance that does not run starts again.
+    start_at_ms: Vec<Option<i64>>,
+    phase: Phase,
+    /// Topics that can become invisible.
+    topics: Vec<String>,
+    changelogs: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Anything may happen.
+    Wild,
+    /// Nothing happens any more, and all run.
+    Calm,
+    /// Who ends stays so.
+    Closing,
+}
+
+/// So often something may happen, ms.
+const MOMENT_MS: std::ops::Range<i64> = 50..250;
+
+impl Mishaps {
+    /// The first instance starts at once, the others soon.
+    pub(super) fn new(start_at_ms: Vec<i64>, topics: Vec<String>, changelogs: Vec<String>) -> Self {
+        let start_at_ms = start_at_ms.into_iter().map(Some).collect();
+        Self { start_at_ms, phase: Phase::Wild, topics, changelogs }
+    }
+
+    pub(super) fn set_phase(&mut self, phase: Phase) {
+        self.phase = phase;
+        if phase == Phase::Calm {
+            self.start_at_ms.iter_mut().flatten().for_each(|at_ms| *at_ms = 0);
+        }
+    }
+
+    /// An instance does not run any more: it will, unless all is over.
+    pub(super) fn note_end(&mut self, stage: &Stage, index: usize) {
+        let delay_ms = match self.phase {
+            Phase::Wild => stage.random(|random| match random.below(4) {
+                0 => random.within(2_000..6_000),
+                _ => random.within(1..600),
+            }),
+            Phase::Calm => 1,
+            Phase::Closing => return,
+        };
+        self.start_at_ms[index] = Some(stage.now_ms() + delay_ms);
+    }
+
+    /// When the next turn is due.
+    pub(super) fn turn(stage: &Stage) -> i64 {
+        Self::start_some(stage);
+        if stage.mishaps.borrow().phase == Phase::Wild {
+            Self::happen(stage);
+        }
+        stage.now_ms() + stage.random(|random| random.within(MOMENT_MS))
+    }
+
+    fn start_some(stage: &Stage) {
+        for index in 0..stage.instances.len() {
+            let at_ms = stage.mishaps.borrow().start_at_ms[index];
+            if at_ms.is_none_or(|at_ms| at_ms > stage.now_ms()) || stage.is_on_stage(index) {
+                continue;
+            }
+            stage.mishaps.borrow_mut().start_at_ms[index] = None;
+            if !stage.instances[index].start(stage) {
+                stage.mishaps.borrow_mut().note_end(stage, index);
+            }
+        }
+    }
+
+    fn happen(stage: &Stage) {
+        let index = stage.random(|random| random.index(stage.instances.len()));
+        let instance = &stage.instances[index];
+        if stage.occurs(Fault::Rebalance) && instance.is_alive() && !stage.is_on_stage(index) {
+            instance.stop(stage);
+        }
+        // Between turns as well as in the middle of them.
+        let (crash, lost) = (stage.rate(Fault::Crash) * 40, stage.rate(Fault::LostDisk) * 40);
+        let draw = stage.random(|random| random.below(OCCASIONS));
+        if instance.is_alive() && draw < crash + lost {
+            stage.note(None, || format!("instance {index} dies"));
+            stage.count(if draw < crash { Fault::Crash } else { Fault::LostDisk });
+            stage.kill(index, draw >= crash);
+        }
+        if stage.occurs(Fault::StaleMetadata) {
+            Self::hide(stage);
+        }
+        if stage.occurs(Fault::Compaction) {
+            Self::compact(stage);
+        }
+        if stage.occurs(Fault::ClockJump) {
+            let off_ms = stage.random(|random| random.one_of([-3_600_000, -1_000, 0, 5_000, 50_000_000]));
+            stage.note(None, || format!("the wall clock of instance {index} is {off_ms} ms off"));
+            instance.wall.set_wall(off_ms);
+        }
+    }
+
+    fn hide(stage: &Stage) {
+        let topics = stage.mishaps.borrow().topics.clone();
+        let topic = topics[stage.random(|random| random.index(topics.len()))].clone();
+        let until_ms = stage.now_ms() + stage.random(|random| random.within(50..2_500));
+        stage.note(None, || format!("topic '{topic}' is not always to be seen until {until_ms} ms"));
+        let mut hidden = stage.hidden.borrow_mut();
+        hidden.retain(|(_, until_ms)| stage.now_ms() < *until_ms);
+        hidden.push((topic, until_ms));
+    }
+
+    fn compact(stage: &Stage) {
+        let changelogs = stage.mishaps.borrow().changelogs.clone();
+        // What was there before is needed to tell what stores must hold.
+        if let Err(error) = stage.history.borrow_mut().read_on(&stage.log) {
+            stage.fail(format!("the changelogs cannot be read: {error}"));
+        }
+        for changelog in &changelogs {
+            stage.note(None, || format!("{changelog} is compacted"));
+            if let Err(error) = stage.log.compact(changelog) {
+                stage.fail(format!("{changelog} cannot be compacted: {error}"));
+            }
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! A run, from the first record to the last check.
+//!
+//! ```text
+//!   wild     input is written, faults occur           until all of it is written, and a while has passed
+//!   calm     no more faults: all instances run        until all input is processed
+//!   closing  they stop, one after the other           then it is looked what is left
+//! ```
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::checks::Application;
+use super::faults::Rates;
+use super::history::History;
+use super::input::Input;
+use super::instance::Instance;
+use super::mishaps::{Mishaps, Phase};
+use super::stage::{Parts, Stage};
+use super::trace::Trace;
+use super::writer::Writer;
+use super::{Outcome, Random, Report, Simulation};
+use crate::client::{Config, prepare_topics, resolve_topics};
+use crate::clock::{Clock, ManualClock};
+use crate::graph::Topology;
+use crate::log::memory::MemoryLog;
+use crate::log::{GroupProtocol, Log, TopicPartition, TopicSpec};
+use crate::store::Options as StoreOptions;
+
+/// A run of a simulation.
+pub(super) struct Run<'s> {
+    simulation: &'s Simulation,
+    random: Random,
+    is_traced: bool,
+}
+
+/// What is wrong.
+type Wrong = String;
+
+/// When a simulation begins, ms since 1970.
+const BEGIN_MS: i64 = 1_700_000_000_000;
+/// How long instances may take to process all input once nothing goes wrong any more.
+const CALM_MAX_MS: i64 = 120_000;
+
+/// The topics of a run.
+struct Topics {
+    sources: Vec<TopicPartition>,
+    changelogs: Vec<TopicPartition>,
+    /// All of them, with their partition counts.
+    all: Vec<(String, i32)>,
+}
+
+impl<'s> Run<'s> {
+    pub(super) fn new(simulation: &'s Simulation, seed: u64, is_traced: bool) -> Self {
+        Self { simulation, random: Random::new(seed), is_traced }
+    }
+
+    /// Plays it. An error: what is wrong, and the trace.
+    pub(super) fn play(mut self) -> Result<Report, (Wrong, Vec<String>)> {
+        let (stage, topics) = self.set().map_err(|wrong| (wrong, Vec::new()))?;
+        let stage = Rc::new(stage);
+        let played = stage.play(|stage| {
+            stage.trace.listen(|| {
+                let played = self.play_on(stage, &topics).and_then(|()| self.look(stage, &topics));
+                played.inspect_err(|wrong| stage.note(None, || format!("FAILED: {wrong}")))
+            })
+        });
+        let (virtual_ms, turn_count, faults) = (stage.now_ms(), stage.turn_count(), stage.counts());
+        let trace = Rc::into_inner(stage).map(|stage| stage.trace.into_lines()).unwrap_or_default();
+        match played {
+            Ok(()) => Ok(Report { virtual_ms, turn_count, faults, trace }),
+            Err(wrong) => Err((wrong, trace)),
+        }
+    }
+
+    /// Sets the stage: topics, input, machines.
+    fn set(&mut self) -> Result<(Stage, Topics), Wrong> {
+        let Simulation { topology, application_id, instance_count, .. } = self.simulation;
+        let time = ManualClock::new(BEGIN_MS);
+        let of_log = time.clone();
+        let log = MemoryLog::stepped(Arc::new(move || of_log.now_ms()));
+        let mut input = Input::default();
+        for make in &self.simulation.make_input {
+            make(&mut self.random, &mut input).map_err(|error| format!("the input cannot be made: {error}"))?;
+        }
+        let (config, store_options) = self.choose();
+        let topics = make_topics(topology, &log, &config, &input)?;
+        let is_there_first = input.is_there_first;
+        let unfit = |error: crate::log::Error| format!("the input cannot be written: {error}");
+        let mut writer = Writer::new(&log, input).map_err(unfit)?;
+        if is_there_first {
+            writer.write_all(&mut self.random).map_err(unfit)?;
+        }
+        let make = |index| Instance::new(index, topology.clone(), config.clone(), store_options.clone());
+        let instances: Vec<Instance> = (0..*instance_count).map(make).collect();
+        let start_at_ms = (0..*instance_count).map(|index| match index {
+            0 => 0,
+            _ => self.random.within(0..2_000),
+        });
+        let start_at_ms = start_at_ms.collect();
+        let names = |partitions: &[TopicPartition]| {
+            let mut names: Vec<String> = partitions.iter().map(|partition| partition.topic.clone()).collect();
+            names.dedup();
+            names
+        };
+        let all_names = topics.all.iter().map(|(name, _)| name.clone()).collect();
+        let mishaps = Mishaps::new(start_at_ms, all_names, names(&topics.changelogs));
+        let history = History::new(topics.all.iter().cloned());
+        debug_assert_eq!(application_id, &config.application_id);
+        let random = self.random.fork();
+        let trace = Trace::new(self.is_traced);
+        Ok((Stage::new(Parts { log, time, trace, instances, writer, mishaps, history, random }), topics))
+    }
+
+    /// Settings, which differ from seed to seed.
+    fn choose(&mut self) -> (Config, StoreOptions) {
+        let random = &mut self.random;
+        let mut config = Config {
+            commit_interval_ms: random.one_of([0, 20, 50, 100]),
+            batch_records: random.one_of([1, 3, 10, 50]),
+            session_timeout_ms: random.one_of([1_500, 4_000]),
+            transaction_timeout_ms: random.one_of([2_000, 5_000]),
+            uncommitted_max_bytes: random.one_of([200, 64 << 20]),
+            group_protocol: random.one_of([GroupProtocol::Classic, GroupProtocol::Consumer]),
+            ..Config::new(&self.simulation.application_id)
+        };
+        for make in &self.simulation.make_config {
+            config = make(random, config);
+        }
+        let store_options = StoreOptions {
+            memory_bytes: random.one_of([16 << 10, 256 << 10]),
+            flush_bytes: random.one_of([200, 5_000]),
+            flush_interval_ms: random.one_of([200, 2_000]),
+        };
+        (config, store_options)
+    }
+
+    fn play_on(&mut self, stage: &Stage, topics: &Topics) -> Result<(), Wrong> {
+        stage.rates.replace(self.simulation.faults.rates(&mut self.random));
+        stage.wake_all_others();
+        let wild_ms = self.random.within(1_000..5_000);
+        while stage.now_ms() < wild_ms || !stage.writer.borrow().is_done() {
+            stage.play_until(stage.now_ms() + 100);
+            stage.failure()?;
+        }
+        stage.note(None, || "nothing goes wrong any more".to_owned());
+        stage.rates.replace(Rates::none());
+        stage.hidden.borrow_mut().clear();
+        stage.mishaps.borrow_mut().set_phase(Phase::Calm);
+        let give_up_ms = stage.now_ms() + CALM_MAX_MS;
+        let application = self.application();
+        while let Some(missing) = application.missing(&stage.log, &topics.sources)? {
+            if stage.now_ms() > give_up_ms {
+                return Err(format!("after {CALM_MAX_MS} ms in which nothing went wrong: {missing}"));
+            }
+            stage.play_until(stage.now_ms() + 100);
+            stage.failure()?;
+        }
+        stage.note(None, || "all input is processed".to_owned());
+        stage.mishaps.borrow_mut().set_phase(Phase::Closing);
+        for instance in &stage.instances {
+            instance.stop(stage);
+            stage.failure()?;
+        }
+        Ok(())
+    }
+
+    /// Looks what is left.
+    fn look(&self, stage: &Stage, topics: &Topics) -> Result<(), Wrong> {
+        let application = self.application();
+        if let Some(missing) = application.missing(&stage.log, &topics.sources)? {
+            return Err(format!("after all instances have stopped: {missing}"));
+        }
+        let mut history = stage.history.take();
+        history.read_on(&stage.log).map_err(|error| error.to_string())?;
+        application.check_changelogs(&history, &topics.changelogs)?;
+        for instance in &stage.instances {
+            application.check_disk(&history, &instance.disk)?;
+        }
+        let outcome = Outcome { topics: history.into_topics() };
+        self.simulation.checks.iter().try_for_each(|check| check(&outcome)).map_err(|error| error.to_string())
+    }
+
+    fn application(&self) -> Application<'_> {
+        Application { topology: &self.simulation.topology, id: &self.simulation.application_id }
+    }
+}
+
+/// Makes all topics, as the first start of an instance does.
+fn make_topics(topology: &Topology, log: &MemoryLog, config: &Config, input: &Input) -> Result<Topics, Wrong> {
+    let text = |error: crate::Error| error.to_string();
+    // Those that must be there before, and those that patterns match.
+    let mut given: Vec<String> = input.records.iter().map(|record| record.place.topic.clone()).collect();
+    given.sort_unstable();
+    given.dedup();
+    let asked = topology.source_topics();
+    given.retain(|name| asked.iter().all(|topic| topic.name() != name || !topic.may_create()));
+    let count = |name: &str| asked.iter().find(|topic| topic.name() == name).and_then(|topic| topic.partition_count());
+    let spec = |name: &String| {
+        let partition_count = count(name).unwrap_or(1);
+        TopicSpec { name: name.clone(), partition_count, replication_factor: None, config: Vec::new() }
+    };
+    let specs: Vec<TopicSpec> = given.iter().map(spec).collect();
+    log.create_topics(&specs).map_err(|error| error.to_string())?;
+    let topology = resolve_topics(topology, log, &config.application_id, &|| false).map_err(text)?;
+    prepare_topics(&topology, log, config, &|| false).map_err(text)?;
+
+    let describe = |name: &str| match log.describe_topic(name) {
+        Ok(Some(found)) => Ok((name.to_owned(), found.partition_count)),
+        Ok(None) => Err(format!("there is no topic '{name}'")),
+        Err(error) => Err(error.to_string()),
+    };
+    let partitions = |names: &mut dyn Iterator<Item = String>| -> Result<Vec<TopicPartition>, Wrong> {
+        let described = names.map(|name| describe(&name)).collect::<Result<Vec<_>, _>>()?;
+        let all = described.into_iter().flat_map(|(name, count)| (0..count).map(move |of| TopicPartition::new(&*name, of)));
+        Ok(all.collect())
+    };
+    let sources = partitions(&mut topology.source_topics().into_iter().map(|topic| topic.name().to_owned()))?;
+    let changelogs = partitions(&mut topology.changelog_topics(&config.application_id))?;
+    let mut names = log.list_topics(std::time::Duration::ZERO).map_err(|error| error.to_string())?;
+    names.sort_unstable();
+    let all = names.iter().map(|name| describe(name)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Topics { sources, changelogs, all })
+}

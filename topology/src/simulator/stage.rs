@@ -1,0 +1,396 @@
+//! Where instances play: virtual time, chance, and whose turn it is. All of it on one thread of the operating system.
+//!
+//! ```text
+//!   a turn of instance 0 ── a call to the log ──┐                            ┌── the call goes on ── ...
+//!                                               │ time passes:               │
+//!                                               └ turns of others that are due ┘  which may stop in the middle themselves
+//! ```
+//! A turn is not cut into pieces by the stage: it stops where it calls the log, or sleeps, and others play meanwhile, on top of
+//! it. So whatever others do may happen between any two calls of an instance. One thing may not: that two turns that have both
+//! stopped in the middle go on in another order than the last one first. A turn that goes on after its instance was killed
+//! is unwound.
+//!
+//! What is called by the engine has no place for the stage among its arguments; the thread has.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::rc::Rc;
+
+use super::Random;
+use super::faults::{Fault, OCCASIONS, Rates, refusals};
+use super::history::History;
+use super::instance::{Ended, Instance};
+use super::log::{Call, Late};
+use super::mishaps::Mishaps;
+use super::trace::Trace;
+use super::writer::Writer;
+use crate::clock::{Clock, ManualClock};
+use crate::log::memory::MemoryLog;
+use crate::log::{self, Error};
+
+/// Who acts: an instance, in one of its lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Who {
+    pub(super) instance: usize,
+    /// Each start begins another one.
+    pub(super) life: u32,
+    /// Whether it is the stream thread, or one beside it.
+    pub(super) is_thread: bool,
+}
+
+/// Who plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Actor {
+    Thread(usize),
+    Updater(usize),
+    Folder(usize),
+    /// Those who write the input.
+    Writer,
+    /// What happens to the whole.
+    Mishaps,
+    /// What is under way to the log.
+    Network,
+}
+
+struct Entry {
+    actor: Actor,
+    /// When it plays next.
+    due_ms: Cell<i64>,
+    /// It is in the middle of its turn.
+    is_busy: Cell<bool>,
+}
+
+/// Unwinds what a killed instance was doing.
+struct Killed;
+
+pub(super) struct Stage {
+    pub(super) log: MemoryLog,
+    pub(super) time: ManualClock,
+    pub(super) trace: Trace,
+    pub(super) instances: Vec<Instance>,
+    pub(super) writer: RefCell<Writer>,
+    pub(super) mishaps: RefCell<Mishaps>,
+    pub(super) late: RefCell<Vec<Late>>,
+    /// Topics that brokers do not show, and until when.
+    pub(super) hidden: RefCell<Vec<(String, i64)>>,
+    pub(super) history: RefCell<History>,
+    pub(super) rates: RefCell<Rates>,
+    random: RefCell<Random>,
+    entries: Vec<Entry>,
+    turn_count: Cell<u64>,
+    counts: RefCell<BTreeMap<Fault, u64>>,
+    failure: RefCell<Option<String>>,
+}
+
+/// More turns than this, and something goes round in circles.
+const TURNS_MAX: u64 = 300_000;
+
+thread_local! {
+    static STAGE: RefCell<Option<Rc<Stage>>> = const { RefCell::new(None) };
+}
+
+/// Lends the stage of this thread. There is one while a simulation runs.
+pub(super) fn with<T>(act: impl FnOnce(&Stage) -> T) -> Option<T> {
+    let stage = STAGE.with_borrow(Option::clone)?;
+    Some(act(&stage))
+}
+
+/// As [`Stage::reach`].
+pub(super) fn reach(who: Who, call: Call) -> log::Result<()> {
+    with(|stage| stage.reach(who, call)).unwrap_or(Ok(()))
+}
+
+/// What a stage is made from.
+pub(super) struct Parts {
+    pub(super) log: MemoryLog,
+    pub(super) time: ManualClock,
+    pub(super) trace: Trace,
+    pub(super) instances: Vec<Instance>,
+    pub(super) writer: Writer,
+    pub(super) mishaps: Mishaps,
+    pub(super) history: History,
+    pub(super) random: Random,
+}
+
+impl Stage {
+    pub(super) fn new(parts: Parts) -> Self {
+        let Parts { log, time, trace, instances, writer, mishaps, history, random } = parts;
+        let of_instance = |index| [Actor::Thread(index), Actor::Updater(index), Actor::Folder(index)];
+        let actors = (0..instances.len()).flat_map(of_instance);
+        let actors = actors.chain([Actor::Writer, Actor::Mishaps, Actor::Network]);
+        let entry = |actor| Entry { actor, due_ms: Cell::new(i64::MAX), is_busy: Cell::new(false) };
+        let entries = actors.map(entry).collect();
+        Self {
+            log,
+            time,
+            trace,
+            instances,
+            writer: RefCell::new(writer),
+            mishaps: RefCell::new(mishaps),
+            late: RefCell::default(),
+            hidden: RefCell::default(),
+            history: RefCell::new(history),
+            rates: RefCell::new(Rates::none()),
+            random: RefCell::new(random),
+            entries,
+            turn_count: Cell::new(0),
+            counts: RefCell::default(),
+            failure: RefCell::default(),
+        }
+    }
+
+    /// Plays on this stage: what is called meanwhile finds it.
+    pub(super) fn play<T>(self: &Rc<Self>, act: impl FnOnce(&Self) -> T) -> T {
+        let before = STAGE.replace(Some(Rc::clone(self)));
+        let _after = Restore(before);
+        act(self)
+    }
+
+    pub(super) fn now_ms(&self) -> i64 {
+        self.time.monotonic_ms()
+    }
+
+    /// Lends the numbers; not across a turn.
+    pub(super) fn random<T>(&self, draw: impl FnOnce(&mut Random) -> T) -> T {
+        draw(&mut self.random.borrow_mut())
+    }
+
+    /// Whether this fault occurs now.
+    pub(super) fn occurs(&self, fault: Fault) -> bool {
+        let occurs = self.rates.borrow().occurs(fault, &mut self.random.borrow_mut());
+        if occurs {
+            self.count(fault);
+        }
+        occurs
+    }
+
+    /// How often a fault occurs now, among [`OCCASIONS`].
+    pub(super) fn rate(&self, fault: Fault) -> u64 {
+        self.rates.borrow().of(fault)
+    }
+
+    /// A fault has occurred.
+    pub(super) fn count(&self, fault: Fault) {
+        *self.counts.borrow_mut().entry(fault).or_default() += 1;
+    }
+
+    /// How often each fault has occurred.
+    pub(super) fn counts(&self) -> Vec<(Fault, u64)> {
+        self.counts.borrow().iter().map(|(fault, count)| (*fault, *count)).collect()
+    }
+
+    pub(super) fn note(&self, who: Option<Who>, what: impl FnOnce() -> String) {
+        self.trace.note(self.now_ms(), who, what);
+    }
+
+    /// Something is not as it must be: nothing more is played.
+    pub(super) fn fail(&self, what: impl Into<String>) {
+        let what = what.into();
+        self.note(None, || format!("FAILED: {what}"));
+        self.failure.borrow_mut().get_or_insert(what);
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.failure.borrow().is_some()
+    }
+
+    pub(super) fn failure(&self) -> Result<(), String> {
+        self.failure.borrow().clone().map_or(Ok(()), Err)
+    }
+
+    pub(super) fn turn_count(&self) -> u64 {
+        self.turn_count.get()
+    }
+
+    /// An instance is about to call the log. Others may play before, and it may be killed here, or refused.
+    pub(super) fn reach(&self, who: Who, call: Call) -> log::Result<()> {
+        self.stop_here(who, call);
+        let kinds = refusals(call);
+        if !kinds.is_empty() && self.occurs(Fault::RefusedCall) {
+            let kind = kinds[self.random(|random| random.index(kinds.len()))];
+            self.note(Some(who), || format!("{call:?} is refused: {kind:?}"));
+            return Err(Error::new(kind, format!("simulated: {call:?} failed")));
+        }
+        Ok(())
+    }
+
+    /// Between two calls: time passes, and an instance may die.
+    pub(super) fn stop_here(&self, who: Who, call: Call) {
+        self.must_live(who);
+        let draw = self.random(|random| random.below(OCCASIONS));
+        let (crash, lost, pause) = (self.rate(Fault::Crash), self.rate(Fault::LostDisk), self.rate(Fault::Pause));
+        if draw < crash + lost {
+            self.count(if draw < crash { Fault::Crash } else { Fault::LostDisk });
+            self.note(Some(who), || format!("dies at {call:?}"));
+            self.kill(who.instance, draw >= crash);
+            self.must_live(who);
+        } else if draw < crash + lost + pause {
+            self.count(Fault::Pause);
+            let ms = self.random(|random| match random.below(4) {
+                0 => random.within(5_000..15_000),
+                1 => random.within(500..5_000),
+                _ => random.within(10..500),
+            });
+            self.note(Some(who), || format!("stops for {ms} ms at {call:?}"));
+            self.pass(who, ms);
+            self.note(Some(who), || "goes on".to_owned());
+        } else if draw % 8 == 0 && call != Call::Client {
+            self.pass(who, i64::try_from(draw / 8 % 4).unwrap_or(0));
+        }
+    }
+
+    /// Lets time pass for one who waits: others play.
+    pub(super) fn pass(&self, who: Who, ms: i64) {
+        let until_ms = self.now_ms().saturating_add(ms);
+        self.play_until(until_ms);
+        self.must_live(who);
+    }
+
+    /// Plays until then. Stops at a failure.
+    pub(super) fn play_until(&self, until_ms: i64) {
+        while !self.has_failed() && self.play_next(until_ms) {}
+        self.time.advance(until_ms - self.now_ms());
+    }
+
+    /// Whoever was killed, or plays on though all is over, is unwound.
+    fn must_live(&self, who: Who) {
+        let is_dead = self.instances.get(who.instance).is_none_or(|instance| instance.life() != who.life);
+        if (is_dead || self.has_failed()) && !std::thread::panicking() {
+            resume_unwind(Box::new(Killed));
+        }
+    }
+
+    /// Kills an instance.
+    pub(super) fn kill(&self, index: usize, with_disk: bool) {
+        let Some(instance) = self.instances.get(index) else { return };
+        instance.kill(self, with_disk);
+        self.mishaps.borrow_mut().note_end(self, index);
+    }
+
+    /// The next turn that is due; false: none is until then.
+    fn play_next(&self, until_ms: i64) -> bool {
+        let may = |entry: &&Entry| !entry.is_busy.get() && entry.due_ms.get() <= until_ms && self.may_play(entry.actor);
+        let first = self.random(|random| random.index(self.entries.len()));
+        let (before, from) = self.entries.split_at(first);
+        let Some(entry) = from.iter().chain(before).filter(may).min_by_key(|entry| entry.due_ms.get()) else {
+            return false;
+        };
+        self.turn_count.set(self.turn_count.get() + 1);
+        if self.turn_count.get() > TURNS_MAX {
+            self.fail(format!("it does not end: {TURNS_MAX} turns were taken"));
+            return false;
+        }
+        self.time.advance(entry.due_ms.get() - self.now_ms());
+        entry.is_busy.set(true);
+        entry.due_ms.set(i64::MAX);
+        let next_ms = self.act(entry.actor);
+        entry.is_busy.set(false);
+        // Somebody may have woken it meanwhile.
+        entry.due_ms.set(entry.due_ms.get().min(next_ms.max(self.now_ms() + 1)));
+        true
+    }
+
+    /// What has one restore and one stream thread of an instance step on each other's feet does not come.
+    fn may_play(&self, actor: Actor) -> bool {
+        match actor {
+            Actor::Thread(index) => !self.is_busy(Actor::Updater(index)),
+            _ => true,
+        }
+    }
+
+    fn is_busy(&self, actor: Actor) -> bool {
+        self.entries.iter().any(|entry| entry.actor == actor && entry.is_busy.get())
+    }
+
+    /// Whether an instance is in the middle of a turn.
+    pub(super) fn is_on_stage(&self, index: usize) -> bool {
+        [Actor::Thread(index), Actor::Updater(index)].into_iter().any(|actor| self.is_busy(actor))
+    }
+
+    /// One turn. When the next one is due.
+    fn act(&self, actor: Actor) -> i64 {
+        let now_ms = self.now_ms();
+        match actor {
+            Actor::Thread(index) => self.instances[index].turn(self),
+            Actor::Updater(index) => self.instances[index].restore(self),
+            Actor::Folder(index) => self.instances[index].fold(self),
+            Actor::Writer => Writer::turn(self),
+            Actor::Mishaps => Mishaps::turn(self),
+            Actor::Network => {
+                let mut late = std::mem::take(&mut *self.late.borrow_mut());
+                late.retain(|late| late.due_ms > now_ms || late.arrive(self));
+                self.late.borrow_mut().append(&mut late);
+                self.late.borrow().iter().map(|late| late.due_ms).min().unwrap_or(i64::MAX)
+            }
+        }
+    }
+
+    fn wake(&self, actor: Actor, due_ms: i64) {
+        for entry in self.entries.iter().filter(|entry| entry.actor == actor) {
+            entry.due_ms.set(entry.due_ms.get().min(due_ms));
+        }
+    }
+
+    /// An instance has started.
+    pub(super) fn wake_instance(&self, index: usize) {
+        for actor in [Actor::Thread(index), Actor::Updater(index), Actor::Folder(index)] {
+            self.wake(actor, self.now_ms());
+        }
+    }
+
+    pub(super) fn wake_updater(&self, index: usize) {
+        self.wake(Actor::Updater(index), self.now_ms() + 1);
+    }
+
+    pub(super) fn wake_all_others(&self) {
+        for actor in [Actor::Writer, Actor::Mishaps] {
+            self.wake(actor, self.now_ms());
+        }
+    }
+
+    /// Something will arrive at the log.
+    pub(super) fn send_late(&self, late: Late) {
+        self.wake(Actor::Network, late.due_ms);
+        self.late.borrow_mut().push(late);
+    }
+
+    /// There is something new in the log: those who wait for it hear of it.
+    pub(super) fn stir(&self) {
+        for (index, instance) in self.instances.iter().enumerate() {
+            if instance.is_alive() && !self.is_busy(Actor::Thread(index)) {
+                let delay_ms = self.random(|random| random.within(0..5));
+                self.wake(Actor::Thread(index), self.now_ms() + delay_ms);
+            }
+        }
+    }
+
+    /// As [`Stage::stir`], for one instance.
+    pub(super) fn stir_one(&self, index: usize) {
+        if self.instances[index].is_alive() && !self.is_busy(Actor::Thread(index)) {
+            self.wake(Actor::Thread(index), self.now_ms() + 1);
+        }
+    }
+
+    /// Does what an instance does. `Err`: it was killed meanwhile, or has panicked, which is a failure.
+    pub(super) fn guarded<T>(&self, who: Who, act: impl FnOnce() -> T) -> Result<T, Ended> {
+        catch_unwind(AssertUnwindSafe(act)).map_err(|panic| {
+            if !panic.is::<Killed>() {
+                let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
+                let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+                let text = text.unwrap_or_else(|| "it said nothing".to_owned());
+                self.fail(format!("instance {} panicked: {text}", who.instance));
+            }
+            Ended
+        })
+    }
+}
+
+/// Puts the stage back that was there before.
+struct Restore(Option<Rc<Stage>>);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        STAGE.set(self.0.take());
+    }
+}

@@ -1,0 +1,42 @@
+use std::collections::BTreeMap;
+
+use crate::error::Result;
+use crate::graph::{Builder, Store, Topic, Topology};
+use crate::simulator::{Outcome, Simulation};
+
+fn topology(partitions: i32) -> Topology {
+    let builder = Builder::new();
+    let words = builder.sub_topology("counting").source::<str, ()>(Topic::new("words").partitions(partitions));
+    words.count(&Store::rocksdb("counts")).sink(Topic::new("totals").partitions(partitions));
+    builder.build().unwrap()
+}
+
+/// Of each word: 1, 2, 3 ...
+fn counted(outcome: &Outcome) -> Result<()> {
+    let mut counts = BTreeMap::new();
+    let words = outcome.read::<str, ()>("words")?;
+    let totals = words.into_iter().flat_map(|(word, _)| word).map(|word| {
+        let count = counts.entry(word).or_insert(0);
+        *count += 1;
+        (word, *count)
+    });
+    outcome.expect::<str, i64>("totals", totals)
+}
+
+pub(super) fn count(partitions: i32) -> Simulation {
+    let words = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    Simulation::new(&topology(partitions), "app")
+        .input(move |random, input| {
+            let count = random.within(1..200);
+            (0..count).try_for_each(|at| input.send::<str, ()>("words", random.one_of(words), (), at))
+        })
+        .check(counted)
+}
+
+#[test]
+fn counts_are_exact_whatever_goes_wrong() {
+    let simulation = count(1);
+    for seed in 0..1_000 {
+        simulation.run(seed).unwrap_or_else(|failure| panic!("{failure}"));
+    }
+}

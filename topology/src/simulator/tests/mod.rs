@@ -1,0 +1,3 @@
+//! Topologies of which it is known what must come of them, where everything goes wrong that can.
+
+mod count;
