@@ -9,12 +9,14 @@
 //! newcomers   topics that it would read, had they been there (pure)
 //! judgement   an answer of the log against that: the same, not to be seen right now, or another (pure)
 //! thread      asks the log, on a thread of its own; whom to tell
+//! stepped     asks it without one, when it is stepped
 //! ```
 //! May use `clock`, `error`, `log` and `processor` (what it vouches to).
 
 mod judgement;
 mod known;
 mod newcomers;
+mod stepped;
 mod thread;
 
 #[cfg(test)]

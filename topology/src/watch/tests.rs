@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Known, Options, Watch};
-use crate::clock::SystemClock;
+use crate::clock::{Clock, ManualClock, SystemClock};
 use crate::error::Class;
 use crate::log::memory::MemoryLog;
 use crate::log::{Log, TopicSpec};
@@ -83,4 +83,23 @@ fn a_topic_that_is_not_there_cannot_be_known() {
     let log = MemoryLog::new(Arc::new(|| 0));
     let error = Known::look_up(&log, &["in".to_owned()], CALL).unwrap_err();
     assert!(error.to_string().contains("there is no topic 'in'"), "{error}");
+}
+
+#[test]
+fn without_a_thread_whoever_asks_asks_the_log_and_waits_by_the_clock() {
+    let log = MemoryLog::new(Arc::new(|| 0));
+    create(&log, "in", 1);
+    let known = Known::look_up(&log, &["in".to_owned()], CALL).unwrap();
+    let clock = ManualClock::new(0);
+    let watch = Watch::stepped(log.clone(), Arc::new(clock.clone()), known, Options::default());
+    watch.vouch().unwrap();
+    assert_eq!(clock.monotonic_ms(), 0, "an answer that is there is not waited for");
+    log.delete_topics(&["in".to_owned()]).unwrap();
+    watch.input_read();
+    assert_eq!(watch.vouch_within(Duration::from_secs(1)).unwrap_err().class(), Class::Rewind);
+    assert!((1_000..1_500).contains(&clock.monotonic_ms()), "{} ms", clock.monotonic_ms());
+    watch.check().unwrap();
+    create(&log, "in", 1);
+    clock.advance(1_000);
+    assert!(watch.check().unwrap_err().to_string().contains("'in' was deleted and made anew"), "nobody asked");
 }

@@ -8,7 +8,7 @@ use crate::log::Producer;
 use crate::log::memory::MemoryLog;
 use crate::store::Medium;
 use crate::updater::turns::{Turn, Updater};
-use crate::updater::{Handle, Listener, Outcome, Progress, StoreProgress};
+use crate::updater::{Handle, Listener, Outcome, Progress, SteppedUpdater, StoreProgress};
 
 const STEP: Duration = Duration::from_millis(1);
 
@@ -106,4 +106,17 @@ fn a_listener_hears_that_a_restore_that_is_cancelled_is_suspended() {
         assert_eq!(heard.of(topic), ["started", "advanced", "suspended"]);
     }
     assert_eq!(heard.1.lock().unwrap().last(), Some(&None));
+}
+
+#[test]
+fn without_a_thread_a_handle_that_is_closed_gets_its_stores_back_at_once() {
+    let world = World::new([Medium::Memory, Medium::Memory]);
+    let updater = SteppedUpdater::new(world.log.clone(), Arc::new(world.clock.clone()), Arc::new(Heard::default()));
+    let [handle, other] = [updater.handle().unwrap(), updater.handle().unwrap()];
+    handle.submit(1, empty_stores(), world.plan(1_000)).unwrap();
+    other.submit(1, empty_stores(), world.plan(1_000)).unwrap();
+    let closed = handle.close();
+    assert_eq!(closed.iter().map(|finished| finished.task).collect::<Vec<_>>(), [1]);
+    while updater.step() == Turn::Stepped {}
+    assert!(matches!(other.try_finished().unwrap().unwrap().outcome, Outcome::Restored(_)));
 }
