@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::history::{History, Read};
-use crate::graph::{Topology, changelog_topic};
+use crate::graph::changelog_topic;
 use crate::log::memory::MemoryLog;
 use crate::log::{Isolation, Log, Offset, Record, TopicPartition};
 use crate::store::changelog::{self, Covered, Entry, Origin};
@@ -12,7 +12,6 @@ use crate::test_driver::OwnedRecord;
 
 /// Which application it is.
 pub(super) struct Application<'a> {
-    pub(super) topology: &'a Topology,
     pub(super) id: &'a str,
 }
 

@@ -38,13 +38,7 @@ impl Input {
     }
 
     /// As [`Input::send`], as bytes. It may lack a key, or a value.
-    pub fn send_bytes(
-        &mut self,
-        place: impl Into<Place>,
-        key: Option<&[u8]>,
-        value: Option<&[u8]>,
-        timestamp_ms: i64,
-    ) {
+    pub fn send_bytes(&mut self, place: impl Into<Place>, key: Option<&[u8]>, value: Option<&[u8]>, timestamp_ms: i64) {
         let (key, value) = (key.map(<[u8]>::to_vec), value.map(<[u8]>::to_vec));
         self.records.push(Planned { place: place.into(), key, value, timestamp_ms });
     }

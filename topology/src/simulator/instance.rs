@@ -21,7 +21,7 @@ use crate::client::{Config, prepare_topics, resolve_topics};
 use crate::clock::{Clock, ManualClock};
 use crate::error::{Class, Error, Result};
 use crate::graph::Topology;
-use crate::metrics::{Metrics, Snapshot};
+use crate::metrics::Metrics;
 use crate::store::simulated::Disk;
 use crate::store::{InstanceId, Options as StoreOptions, Resources, StateDirectory};
 use crate::stream_thread::{self, StreamThread};
@@ -55,7 +55,6 @@ struct Process {
     thread: RefCell<Option<StreamThread<SimulatedLog>>>,
     updater: SteppedUpdater<TaskId, SimulatedLog>,
     resources: Resources,
-    metrics: Arc<Metrics>,
 }
 
 /// Says nothing: the trace has the engine's lines.
@@ -90,11 +89,6 @@ impl Instance {
 
     fn process(&self) -> Option<Rc<Process>> {
         self.process.borrow().clone()
-    }
-
-    /// The counters of the process, if there is one.
-    pub(super) fn metrics(&self) -> Option<Snapshot> {
-        self.process().map(|process| process.metrics.snapshot())
     }
 
     /// A poll has brought nothing, and would have waited so long.
@@ -144,7 +138,6 @@ impl Instance {
         let updater = SteppedUpdater::new(beside, Arc::clone(&clock), Arc::new(Silent));
         let watch = Watch::stepped(log.clone(), Arc::clone(&clock), known, WatchOptions::default());
         let resources = Resources::stepped(self.store_options.clone());
-        let metrics = Arc::new(Metrics::default());
         let mut incarnations = stage.random(|random| random.fork());
         let parts = stream_thread::Parts {
             topology,
@@ -152,7 +145,7 @@ impl Instance {
             limits: prepared.limits,
             log,
             clock,
-            metrics: Arc::clone(&metrics),
+            metrics: Arc::new(Metrics::default()),
             state_directory: Some(Arc::new(StateDirectory::on(self.disk.clone(), id))),
             resources: resources.clone(),
             restorer: updater.handle()?,
@@ -163,7 +156,7 @@ impl Instance {
             }),
         };
         let thread = StreamThread::new(self.config.clone(), parts)?;
-        Ok(Process { who, thread: RefCell::new(Some(thread)), updater, resources, metrics })
+        Ok(Process { who, thread: RefCell::new(Some(thread)), updater, resources })
     }
 
     /// A turn of the stream thread. When the next one is due.
@@ -284,4 +277,3 @@ impl Instance {
         drop(process);
     }
 }
-

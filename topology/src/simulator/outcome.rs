@@ -26,13 +26,14 @@ impl Outcome {
             let OwnedRecord { partition, offset, .. } = record;
             Error::stop(format!("the record at offset {offset} of {topic}-{partition} is of other types: {error}"))
         };
-        let entry = |record| {
-            let OwnedRecord { key, value, .. } = record;
-            let key = key.as_deref().map(K::decode).transpose().map_err(|error| unfit(record, error))?;
-            let value = value.as_deref().map(V::decode).transpose().map_err(|error| unfit(record, error))?;
-            Ok((key, value))
-        };
-        self.records(topic).iter().map(entry).collect()
+        let mut entries = Vec::with_capacity(self.records(topic).len());
+        for record in self.records(topic) {
+            let (key, value) = (record.key.as_deref(), record.value.as_deref());
+            let key = key.map(K::decode).transpose().map_err(|error| unfit(record, error))?;
+            let value = value.map(V::decode).transpose().map_err(|error| unfit(record, error))?;
+            entries.push((key, value));
+        }
+        Ok(entries)
     }
 
     /// Whether the topic holds these records and no others, those of each key in this order. The error says where not.
@@ -69,7 +70,8 @@ impl Outcome {
 fn differs(topic: &str, key: &[u8], expected: &[Vec<u8>], found: &[&[u8]]) -> Error {
     let first = expected.iter().zip(found).position(|(expected, found)| expected != found);
     let first = first.unwrap_or(expected.len().min(found.len()));
-    let show = |value: Option<&[u8]>| value.map_or_else(|| "nothing".to_owned(), |value| value.escape_ascii().to_string());
+    let show =
+        |value: Option<&[u8]>| value.map_or_else(|| "nothing".to_owned(), |value| value.escape_ascii().to_string());
     Error::stop(format!(
         "{topic}: of key '{}' there are {} records, {} expected; record {first} is {}, {} expected",
         key.escape_ascii(),

@@ -181,7 +181,7 @@ impl<'s> Run<'s> {
     }
 
     fn application(&self) -> Application<'_> {
-        Application { topology: &self.simulation.topology, id: &self.simulation.application_id }
+        Application { id: &self.simulation.application_id }
     }
 }
 
@@ -211,7 +211,8 @@ fn make_topics(topology: &Topology, log: &MemoryLog, config: &Config, input: &In
     };
     let partitions = |names: &mut dyn Iterator<Item = String>| -> Result<Vec<TopicPartition>, Wrong> {
         let described = names.map(|name| describe(&name)).collect::<Result<Vec<_>, _>>()?;
-        let all = described.into_iter().flat_map(|(name, count)| (0..count).map(move |of| TopicPartition::new(&*name, of)));
+        let all =
+            described.into_iter().flat_map(|(name, count)| (0..count).map(move |of| TopicPartition::new(&*name, of)));
         Ok(all.collect())
     };
     let sources = partitions(&mut topology.source_topics().into_iter().map(|topic| topic.name().to_owned()))?;

@@ -84,8 +84,9 @@ impl<T> Handle<T> {
     }
 
     /// Of an updater without a thread.
-    pub(super) fn taken_by(self, takes_requests: Arc<dyn TakesRequests>) -> Self {
-        Self { takes_requests: Some(takes_requests), ..self }
+    pub(super) fn taken_by(mut self, takes_requests: Arc<dyn TakesRequests>) -> Self {
+        self.takes_requests = Some(takes_requests);
+        self
     }
 
     /// Hands a task's stores over for restoring.

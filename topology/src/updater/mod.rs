@@ -6,7 +6,7 @@
 //! follower    standbys: stores that follow their changelogs for ever, while nothing is to be restored
 //! handle      a stream thread's side: hands stores over, and gets them back
 //! thread      the OS thread that steps the updater
-stepped     an updater without one, stepped by the caller
+//! stepped     an updater without one, stepped by the caller
 //! listener    hears how far it is
 //! telling     what it was told
 //! lines       the listener that writes log lines

@@ -11,7 +11,7 @@ mod routed;
 pub(crate) use backend::prefix_end;
 pub(in crate::store) use backend::{Backend, Snapshot, Writes};
 pub use backend::{Bounds, Direction, Visitor};
-pub(in crate::store) use memory::{Memory, Version};
 pub(in crate::store) use memory::no_such_store;
+pub(in crate::store) use memory::{Memory, Version};
 pub(in crate::store) use rocks::{Rocks, RocksMemory};
 pub(in crate::store) use routed::Routed;

@@ -15,4 +15,4 @@ mod disk;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use disk::{Disk, StoreState, TaskLock, TaskState};
+pub(crate) use disk::{Disk, StoreState, TaskLock};
