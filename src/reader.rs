@@ -17,9 +17,11 @@ use topology::{Class, Error, Result};
 /// Without a record or an end for so long, in ms, reading gives up.
 const PATIENCE_MS: i64 = 30_000;
 const POLL: Duration = Duration::from_millis(100);
+/// The same, while partitions are not read that may be wanted soon.
+const POLL_PAUSED: Duration = Duration::from_millis(10);
 
 /// What a reader fetches ahead, in bytes, unless it is told otherwise.
-pub const PREFETCH_BYTES: usize = 16 << 20;
+const PREFETCH_BYTES: usize = 16 << 20;
 
 /// What it means that a topic of blocks has several partitions.
 pub const NO_CHAIN: &str = "a chain has one: give the topic of a chain";
@@ -40,6 +42,33 @@ impl Extent {
     pub fn is_empty(&self) -> bool {
         self.first >= self.end
     }
+}
+
+/// Which of several partitions are read on, while there is no room for all.
+pub trait Demand {
+    /// Whether records of a partition are welcome now.
+    fn wants(&mut self, partition: &TopicPartition) -> bool;
+
+    /// None are welcome: waits until some are. [`ControlFlow::Break`] ends the reading.
+    fn wait(&mut self) -> ControlFlow<()>;
+
+    /// A partition was read to its end.
+    fn ended(&mut self, partition: &TopicPartition);
+}
+
+/// All are welcome, always.
+struct Everything;
+
+impl Demand for Everything {
+    fn wants(&mut self, _: &TopicPartition) -> bool {
+        true
+    }
+
+    fn wait(&mut self) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    fn ended(&mut self, _: &TopicPartition) {}
 }
 
 /// Reads topics of one log.
@@ -124,9 +153,20 @@ impl<'r, L: Log> Reader<'r, L> {
     pub fn read_to(
         &self,
         extents: &[Extent],
+        visit: impl FnMut(&TopicPartition, &[Record<'_>]) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        self.read_on_demand(extents, &mut Everything, visit)
+    }
+
+    /// As [`Reader::read_to`], of the partitions that are welcome at a time. One batch more of a partition may come than is.
+    pub fn read_on_demand(
+        &self,
+        extents: &[Extent],
+        demand: &mut impl Demand,
         mut visit: impl FnMut(&TopicPartition, &[Record<'_>]) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        let mut open: Vec<&Extent> = extents.iter().filter(|extent| !extent.is_empty()).collect();
+        let (mut open, empty): (Vec<&Extent>, Vec<&Extent>) = extents.iter().partition(|extent| !extent.is_empty());
+        empty.iter().for_each(|extent| demand.ended(&extent.partition));
         if open.is_empty() {
             return Ok(());
         }
@@ -141,10 +181,18 @@ impl<'r, L: Log> Reader<'r, L> {
         let from: Vec<_> = open.iter().map(|extent| (extent.partition.clone(), Start::At(extent.first))).collect();
         consumer.assign(&from)?;
         let mut deadline_ms = self.clock.monotonic_ms().saturating_add(PATIENCE_MS);
+        let mut paused: Vec<TopicPartition> = Vec::new();
         loop {
+            while !direct(&mut consumer, &open, &mut paused, demand)? {
+                if demand.wait().is_break() {
+                    return Ok(());
+                }
+                deadline_ms = self.clock.monotonic_ms().saturating_add(PATIENCE_MS);
+            }
+            let timeout = if paused.is_empty() { POLL } else { POLL_PAUSED };
             let mut flow = Ok(ControlFlow::Continue(()));
             let mut progress = false;
-            let polled = consumer.poll(POLL, &mut |event| match event {
+            let polled = consumer.poll(timeout, &mut |event| match event {
                 Event::Records { partition, records } if matches!(flow, Ok(ControlFlow::Continue(()))) => {
                     let Some(place) = open.iter().position(|extent| extent.partition == *partition) else { return };
                     progress = true;
@@ -155,10 +203,15 @@ impl<'r, L: Log> Reader<'r, L> {
                     }
                     if records.last().is_some_and(|last| last.offset >= end - 1) {
                         open.swap_remove(place);
+                        demand.ended(partition);
                     }
                 }
                 Event::EndOfPartition { partition, offset } => {
-                    open.retain(|extent| extent.partition != *partition || offset < extent.end);
+                    let is_over = |extent: &&Extent| extent.partition == *partition && offset >= extent.end;
+                    if let Some(place) = open.iter().position(is_over) {
+                        open.swap_remove(place);
+                        demand.ended(partition);
+                    }
                 }
                 _ => {}
             });
@@ -203,6 +256,34 @@ impl<'r, L: Log> Reader<'r, L> {
             }
         }
     }
+}
+
+/// Has the consumer read what is welcome, and nothing else. Whether anything is.
+fn direct(
+    consumer: &mut impl Consumer,
+    open: &[&Extent],
+    paused: &mut Vec<TopicPartition>,
+    demand: &mut impl Demand,
+) -> Result<bool> {
+    let mut any = false;
+    for Extent { partition, .. } in open {
+        let place = paused.iter().position(|paused| paused == partition);
+        let partitions = std::slice::from_ref(partition);
+        let is_wanted = demand.wants(partition);
+        any |= is_wanted;
+        match place {
+            Some(place) if is_wanted => {
+                consumer.resume(partitions)?;
+                paused.swap_remove(place);
+            }
+            None if !is_wanted => {
+                consumer.pause(partitions)?;
+                paused.push(partition.clone());
+            }
+            _ => {}
+        }
+    }
+    Ok(any || open.is_empty())
 }
 
 fn no_end(Extent { partition, end, .. }: &Extent) -> Error {

@@ -22,8 +22,6 @@ pub(super) struct Purpose {
     pub(super) thread: &'static str,
     /// Bytes of memory that may wait to be taken.
     pub(super) ahead_bytes: usize,
-    /// What the client fetches ahead, in bytes.
-    pub(super) prefetch_bytes: usize,
 }
 
 /// The thread that reads, and what it has read.
@@ -45,8 +43,7 @@ impl<'s, T: Send + 's> Reading<'s, T> {
     ) -> Result<Self> {
         let (front, back) = ahead::queue(purpose.ahead_bytes);
         let thread = spawn(scope, purpose.thread, move || {
-            let reader = Reader::new(log, clock, purpose.client_id).prefetching(purpose.prefetch_bytes);
-            reader.read_to(&[extent], |_, records| Ok(make(records, &front)))
+            Reader::new(log, clock, purpose.client_id).read_to(&[extent], |_, records| Ok(make(records, &front)))
         })?;
         Ok(Self { back, thread: Some(thread) })
     }

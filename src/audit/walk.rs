@@ -25,7 +25,7 @@ use crate::consensus::follow::{self, Anchor, Follower, Seals, Summary};
 use crate::consensus::follow::{Broken, Reason};
 use crate::ledger::cut::Item;
 use crate::ledger::{MemoryState, Replica};
-use crate::reader::{Extent, PREFETCH_BYTES};
+use crate::reader::Extent;
 
 /// Bytes of JSON that one thread may be ahead of the next. A block in memory takes about twice its JSON.
 const AHEAD_BYTES: usize = 8 << 20;
@@ -77,8 +77,7 @@ impl<'s, R: CryptoRng + Send + 's> Walk<'s, R> {
         route: Route<R>,
     ) -> topology::Result<Self> {
         let Route { client_id, extent, anchor, to_height, randomness } = route;
-        let (ahead_bytes, prefetch_bytes) = (AHEAD_BYTES, PREFETCH_BYTES);
-        let purpose = Purpose { client_id, thread: "cairn-blocks", ahead_bytes, prefetch_bytes };
+        let purpose = Purpose { client_id, thread: "cairn-blocks", ahead_bytes: AHEAD_BYTES };
         let mut reading = Reading::start(scope, log, purpose, extent, |records, front| {
             for record in records {
                 let size_bytes = record.value.map_or(0, <[u8]>::len);

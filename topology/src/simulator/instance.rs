@@ -22,6 +22,7 @@ use crate::clock::{Clock, ManualClock};
 use crate::error::{Class, Error, Result};
 use crate::graph::Topology;
 use crate::metrics::Metrics;
+use crate::query::Registry;
 use crate::store::simulated::Disk;
 use crate::store::{InstanceId, Options as StoreOptions, Resources, StateDirectory};
 use crate::stream_thread::{self, StreamThread};
@@ -41,8 +42,8 @@ pub(super) struct Instance {
     pub(super) wall: ManualClock,
     life: Cell<u32>,
     process: RefCell<Option<Rc<Process>>>,
-    /// How long the thread would have waited for input.
-    idle_ms: Cell<Option<i64>>,
+    /// By thread: how long it would have waited for input.
+    idle_ms: Vec<Cell<Option<i64>>>,
 }
 
 /// It does not run any more: it was killed, or something failed.
@@ -51,8 +52,8 @@ pub(super) struct Ended;
 
 struct Process {
     who: Who,
-    /// Not there while it plays.
-    thread: RefCell<Option<StreamThread<SimulatedLog>>>,
+    /// Each is not there while it plays.
+    threads: Vec<RefCell<Option<StreamThread<SimulatedLog>>>>,
     updater: SteppedUpdater<TaskId, SimulatedLog>,
     resources: Resources,
 }
@@ -68,15 +69,19 @@ impl Instance {
         Self {
             index,
             topology,
-            config,
             store_options,
             disk: Disk::default(),
             id: RefCell::new(InstanceId::new(index as i64, 0)),
             wall: ManualClock::new(0),
             life: Cell::new(0),
             process: RefCell::new(None),
-            idle_ms: Cell::new(None),
+            idle_ms: (0..=config.thread_count).map(|_| Cell::new(None)).collect(),
+            config,
         }
+    }
+
+    pub(super) fn thread_count(&self) -> usize {
+        self.config.thread_count
     }
 
     pub(super) fn life(&self) -> u32 {
@@ -92,8 +97,10 @@ impl Instance {
     }
 
     /// A poll has brought nothing, and would have waited so long.
-    pub(super) fn note_idle(&self, ms: i64) {
-        self.idle_ms.set(Some(ms));
+    pub(super) fn note_idle(&self, thread: usize, ms: i64) {
+        if let Some(idle_ms) = self.idle_ms.get(thread) {
+            idle_ms.set(Some(ms));
+        }
     }
 
     /// Starts a process, unless there is one. False: it could not start now.
@@ -102,7 +109,7 @@ impl Instance {
             return true;
         }
         self.life.set(self.life.get() + 1);
-        let who = Who { instance: self.index, life: self.life.get(), is_thread: true };
+        let who = Who { instance: self.index, life: self.life.get(), thread: 1 };
         stage.note(Some(who), || "starts".to_owned());
         stage.trace.enter(who);
         let made = stage.guarded(who, || self.make(stage, who));
@@ -125,46 +132,63 @@ impl Instance {
     }
 
     fn make(&self, stage: &Stage, who: Who) -> Result<Process> {
-        let clock = Arc::new(SimulatedClock::new(stage.time.clone(), self.wall.clone(), who)) as Arc<dyn Clock>;
-        let log = SimulatedLog::new(stage.log.clone(), who);
+        let clock_of =
+            |who| Arc::new(SimulatedClock::new(stage.time.clone(), self.wall.clone(), who)) as Arc<dyn Clock>;
         let application_id = &self.config.application_id;
         let wanted = self.topology.has_patterns().then(|| self.topology.wanted(application_id));
-        let topology = resolve_topics(&self.topology, &log, application_id, &|| false)?;
-        let prepared = prepare_topics(&topology, &log, &self.config, &|| false)?;
+        let starting = SimulatedLog::new(stage.log.clone(), who).showing_all();
+        let topology = resolve_topics(&self.topology, &starting, application_id, &|| false)?;
+        let prepared = prepare_topics(&topology, &starting, &self.config, &|| false)?;
         let mut known = prepared.known;
         wanted.into_iter().for_each(|wanted| known.want(wanted));
         let id = self.id.borrow().clone();
-        let beside = SimulatedLog::new(stage.log.clone(), Who { is_thread: false, ..who });
-        let updater = SteppedUpdater::new(beside, Arc::clone(&clock), Arc::new(Silent));
-        let watch = Watch::stepped(log.clone(), Arc::clone(&clock), known, WatchOptions::default());
+        let beside = Who { thread: 0, ..who };
+        let log = SimulatedLog::new(stage.log.clone(), beside);
+        let updater = SteppedUpdater::new(log, clock_of(beside), Arc::new(Silent));
         let resources = Resources::stepped(self.store_options.clone());
-        let mut incarnations = stage.random(|random| random.fork());
-        let parts = stream_thread::Parts {
-            topology,
-            instance_id: id.as_str().to_owned(),
-            limits: prepared.limits,
-            log,
-            clock,
-            metrics: Arc::new(Metrics::default()),
-            state_directory: Some(Arc::new(StateDirectory::on(self.disk.clone(), id))),
-            resources: resources.clone(),
-            restorer: updater.handle()?,
-            watch,
-            incarnations: Box::new(move || {
-                let (high, low) = (incarnations.bits(), incarnations.bits());
-                (u128::from(high) << 64 | u128::from(low)).to_be_bytes()
-            }),
+        let metrics = Arc::new(Metrics::default());
+        let state_directory = Arc::new(StateDirectory::on(self.disk.clone(), id.clone()));
+        let cleanup = Arc::default();
+        let queries = Registry::new(&topology);
+        queries.resolve(&topology)?;
+        let make_thread = |thread| {
+            let who = Who { thread, ..who };
+            let (clock, log) = (clock_of(who), SimulatedLog::new(stage.log.clone(), who));
+            let mut incarnations = stage.random(|random| random.fork());
+            let parts = stream_thread::Parts {
+                thread,
+                topology: topology.clone(),
+                instance_id: id.as_str().to_owned(),
+                limits: prepared.limits.clone(),
+                watch: Watch::stepped(log.clone(), Arc::clone(&clock), known.clone(), WatchOptions::default()),
+                log,
+                clock,
+                metrics: Arc::clone(&metrics),
+                state_directory: Some(Arc::clone(&state_directory)),
+                resources: resources.clone(),
+                restorer: updater.handle()?,
+                incarnations: Box::new(move || {
+                    let (high, low) = (incarnations.bits(), incarnations.bits());
+                    (u128::from(high) << 64 | u128::from(low)).to_be_bytes()
+                }),
+                until_end: None,
+                standbys: None,
+                queries: Arc::clone(&queries),
+                cleanup: Arc::clone(&cleanup),
+            };
+            StreamThread::new(self.config.clone(), parts).map(|thread| RefCell::new(Some(thread)))
         };
-        let thread = StreamThread::new(self.config.clone(), parts)?;
-        Ok(Process { who, thread: RefCell::new(Some(thread)), updater, resources })
+        let threads = (1..=self.thread_count()).map(make_thread).collect::<Result<_>>()?;
+        Ok(Process { who, threads, updater, resources })
     }
 
-    /// A turn of the stream thread. When the next one is due.
-    pub(super) fn turn(&self, stage: &Stage) -> i64 {
+    /// A turn of a stream thread. When the next one is due.
+    pub(super) fn turn(&self, stage: &Stage, number: usize) -> i64 {
         let Some(process) = self.process() else { return i64::MAX };
-        let Some(mut thread) = process.thread.take() else { return i64::MAX };
-        self.idle_ms.set(None);
-        let who = process.who;
+        let Some(mut thread) = process.threads[number - 1].take() else { return i64::MAX };
+        let idle_ms = &self.idle_ms[number];
+        idle_ms.set(None);
+        let who = Who { thread: number, ..process.who };
         stage.trace.enter(who);
         let turned = stage.guarded(who, || {
             let turned = thread.run_once();
@@ -184,9 +208,9 @@ impl Instance {
                         format!("{} records processed{committed}", turn.record_count)
                     });
                 }
-                process.thread.replace(thread);
+                process.threads[number - 1].replace(thread);
                 stage.wake_updater(self.index);
-                let idle_ms = self.idle_ms.take().unwrap_or_else(|| stage.random(|random| random.within(0..3)));
+                let idle_ms = idle_ms.take().unwrap_or_else(|| stage.random(|random| random.within(0..3)));
                 stage.now_ms() + idle_ms
             }
             Ok(Err(error)) => {
@@ -197,7 +221,7 @@ impl Instance {
         }
     }
 
-    /// The thread has ended by itself. That is right where too much went wrong in a row: then somebody starts it again.
+    /// A thread has ended by itself, and the process with it. That is right where too much went wrong in a row: then somebody starts it again.
     fn gave_up(&self, stage: &Stage, process: &Rc<Process>, error: &Error) {
         stage.note(Some(process.who), || format!("ends: {error}"));
         let is_expected = error.to_string().starts_with("gave up after");
@@ -217,7 +241,7 @@ impl Instance {
     /// A step of the updater. When the next one is due.
     pub(super) fn restore(&self, stage: &Stage) -> i64 {
         let Some(process) = self.process() else { return i64::MAX };
-        let who = Who { is_thread: false, ..process.who };
+        let who = Who { thread: 0, ..process.who };
         stage.trace.enter(who);
         let turn = stage.guarded(who, || process.updater.step());
         stage.trace.leave();
@@ -225,7 +249,7 @@ impl Instance {
             Ok(Turn::Stepped | Turn::Paused) => {
                 let is_slow = stage.occurs(Fault::SlowRestore);
                 let delay_ms = if is_slow { 100..2_000 } else { 1..20 };
-                stage.stir_one(self.index);
+                stage.stir_one(self.index, 1);
                 stage.now_ms() + stage.random(|random| random.within(delay_ms))
             }
             // A turn of the thread wakes it.
@@ -244,21 +268,21 @@ impl Instance {
     /// Ends the process in good order, if it is not in the middle of something.
     pub(super) fn stop(&self, stage: &Stage) {
         let Some(process) = self.process() else { return };
-        let Some(thread) = process.thread.take() else { return };
         stage.note(Some(process.who), || "is told to stop".to_owned());
-        stage.trace.enter(process.who);
-        let closed = stage.guarded(process.who, || thread.close());
-        stage.trace.leave();
-        match closed {
-            Ok(closed) => {
-                if let Err(error) = closed {
-                    stage.fail(format!("instance {} could not stop: {error}", self.index));
-                }
-                stage.note(Some(process.who), || "has stopped".to_owned());
-                self.end(stage);
+        for (index, thread) in process.threads.iter().enumerate() {
+            let who = Who { thread: index + 1, ..process.who };
+            let Some(thread) = thread.take() else { continue };
+            stage.trace.enter(who);
+            let closed = stage.guarded(who, || thread.close());
+            stage.trace.leave();
+            match closed {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => stage.fail(format!("instance {} could not stop: {error}", self.index)),
+                Err(Ended) => return,
             }
-            Err(Ended) => {}
         }
+        stage.note(Some(process.who), || "has stopped".to_owned());
+        self.end(stage);
     }
 
     /// Kills the process: what it does now is unwound when its turn comes.

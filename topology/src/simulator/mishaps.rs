@@ -7,7 +7,7 @@ pub(super) struct Mishaps {
     /// When each instance that does not run starts again.
     start_at_ms: Vec<Option<i64>>,
     phase: Phase,
-    /// Topics that can become invisible.
+    /// Topics that can become invisible, and were not yet.
     topics: Vec<String>,
     changelogs: Vec<String>,
 }
@@ -101,14 +101,18 @@ impl Mishaps {
         }
     }
 
+    /// Each topic once: one that is not to be seen again and again counts as gone after ten seconds, and is right to.
     fn hide(stage: &Stage) {
-        let topics = stage.mishaps.borrow().topics.clone();
-        let topic = topics[stage.random(|random| random.index(topics.len()))].clone();
-        let until_ms = stage.now_ms() + stage.random(|random| random.within(50..2_500));
+        let mut topics = std::mem::take(&mut stage.mishaps.borrow_mut().topics);
+        if topics.is_empty() {
+            return;
+        }
+        let at = stage.random(|random| random.index(topics.len()));
+        let topic = topics.swap_remove(at);
+        stage.mishaps.borrow_mut().topics = topics;
+        let until_ms = stage.now_ms() + stage.random(|random| random.within(50..4_000));
         stage.note(None, || format!("topic '{topic}' is not always to be seen until {until_ms} ms"));
-        let mut hidden = stage.hidden.borrow_mut();
-        hidden.retain(|(_, until_ms)| stage.now_ms() < *until_ms);
-        hidden.push((topic, until_ms));
+        stage.hidden.borrow_mut().push((topic, until_ms));
     }
 
     fn compact(stage: &Stage) {

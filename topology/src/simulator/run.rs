@@ -115,6 +115,7 @@ impl<'s> Run<'s> {
     fn choose(&mut self) -> (Config, StoreOptions) {
         let random = &mut self.random;
         let mut config = Config {
+            thread_count: random.one_of([1, 1, 2]),
             commit_interval_ms: random.one_of([0, 20, 50, 100]),
             batch_records: random.one_of([1, 3, 10, 50]),
             session_timeout_ms: random.one_of([1_500, 4_000]),

@@ -28,6 +28,7 @@ use super::writer::Writer;
 use crate::clock::{Clock, ManualClock};
 use crate::log::memory::MemoryLog;
 use crate::log::{self, Error};
+use crate::stream_thread::{Killed, Panic};
 
 /// Who acts: an instance, in one of its lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,14 +36,15 @@ pub(super) struct Who {
     pub(super) instance: usize,
     /// Each start begins another one.
     pub(super) life: u32,
-    /// Whether it is the stream thread, or one beside it.
-    pub(super) is_thread: bool,
+    /// Which of its stream threads, from 1; 0: what is beside them.
+    pub(super) thread: usize,
 }
 
 /// Who plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Actor {
-    Thread(usize),
+    /// A stream thread of an instance, by its number from 1.
+    Thread(usize, usize),
     Updater(usize),
     Folder(usize),
     /// Those who write the input.
@@ -60,9 +62,6 @@ struct Entry {
     /// It is in the middle of its turn.
     is_busy: Cell<bool>,
 }
-
-/// Unwinds what a killed instance was doing.
-struct Killed;
 
 pub(super) struct Stage {
     pub(super) log: MemoryLog,
@@ -116,8 +115,12 @@ pub(super) struct Parts {
 impl Stage {
     pub(super) fn new(parts: Parts) -> Self {
         let Parts { log, time, trace, instances, writer, mishaps, history, random } = parts;
-        let of_instance = |index| [Actor::Thread(index), Actor::Updater(index), Actor::Folder(index)];
-        let actors = (0..instances.len()).flat_map(of_instance);
+        let of_instance = |(index, instance): (usize, &Instance)| {
+            let threads = (1..=instance.thread_count()).map(move |thread| Actor::Thread(index, thread));
+            threads.chain([Actor::Updater(index), Actor::Folder(index)])
+        };
+        let actors: Vec<Actor> = instances.iter().enumerate().flat_map(of_instance).collect();
+        let actors = actors.into_iter();
         let actors = actors.chain([Actor::Writer, Actor::Mishaps, Actor::Network]);
         let entry = |actor| Entry { actor, due_ms: Cell::new(i64::MAX), is_busy: Cell::new(false) };
         let entries = actors.map(entry).collect();
@@ -294,7 +297,7 @@ impl Stage {
     /// What has one restore and one stream thread of an instance step on each other's feet does not come.
     fn may_play(&self, actor: Actor) -> bool {
         match actor {
-            Actor::Thread(index) => !self.is_busy(Actor::Updater(index)),
+            Actor::Thread(index, _) => !self.is_busy(Actor::Updater(index)),
             _ => true,
         }
     }
@@ -305,14 +308,18 @@ impl Stage {
 
     /// Whether an instance is in the middle of a turn.
     pub(super) fn is_on_stage(&self, index: usize) -> bool {
-        [Actor::Thread(index), Actor::Updater(index)].into_iter().any(|actor| self.is_busy(actor))
+        let is_of = |actor| match actor {
+            Actor::Thread(of, _) | Actor::Updater(of) => of == index,
+            _ => false,
+        };
+        self.entries.iter().any(|entry| entry.is_busy.get() && is_of(entry.actor))
     }
 
     /// One turn. When the next one is due.
     fn act(&self, actor: Actor) -> i64 {
         let now_ms = self.now_ms();
         match actor {
-            Actor::Thread(index) => self.instances[index].turn(self),
+            Actor::Thread(index, thread) => self.instances[index].turn(self, thread),
             Actor::Updater(index) => self.instances[index].restore(self),
             Actor::Folder(index) => self.instances[index].fold(self),
             Actor::Writer => Writer::turn(self),
@@ -332,9 +339,18 @@ impl Stage {
         }
     }
 
+    /// The stream threads of an instance play soon.
+    fn wake_threads(&self, index: usize, delay_ms: i64) {
+        let is_of = |entry: &&Entry| matches!(entry.actor, Actor::Thread(of, _) if of == index);
+        for entry in self.entries.iter().filter(is_of).filter(|entry| !entry.is_busy.get()) {
+            entry.due_ms.set(entry.due_ms.get().min(self.now_ms() + delay_ms));
+        }
+    }
+
     /// An instance has started.
     pub(super) fn wake_instance(&self, index: usize) {
-        for actor in [Actor::Thread(index), Actor::Updater(index), Actor::Folder(index)] {
+        self.wake_threads(index, 0);
+        for actor in [Actor::Updater(index), Actor::Folder(index)] {
             self.wake(actor, self.now_ms());
         }
     }
@@ -357,18 +373,15 @@ impl Stage {
 
     /// There is something new in the log: those who wait for it hear of it.
     pub(super) fn stir(&self) {
-        for (index, instance) in self.instances.iter().enumerate() {
-            if instance.is_alive() && !self.is_busy(Actor::Thread(index)) {
-                let delay_ms = self.random(|random| random.within(0..5));
-                self.wake(Actor::Thread(index), self.now_ms() + delay_ms);
-            }
+        for index in 0..self.instances.len() {
+            self.stir_one(index, self.random(|random| random.within(0..5)));
         }
     }
 
-    /// As [`Stage::stir`], for one instance.
-    pub(super) fn stir_one(&self, index: usize) {
-        if self.instances[index].is_alive() && !self.is_busy(Actor::Thread(index)) {
-            self.wake(Actor::Thread(index), self.now_ms() + 1);
+    /// As [`Stage::stir`], for one instance, so much later.
+    pub(super) fn stir_one(&self, index: usize, delay_ms: i64) {
+        if self.instances[index].is_alive() {
+            self.wake_threads(index, delay_ms);
         }
     }
 
@@ -376,9 +389,7 @@ impl Stage {
     pub(super) fn guarded<T>(&self, who: Who, act: impl FnOnce() -> T) -> Result<T, Ended> {
         catch_unwind(AssertUnwindSafe(act)).map_err(|panic| {
             if !panic.is::<Killed>() {
-                let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
-                let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-                let text = text.unwrap_or_else(|| "it said nothing".to_owned());
+                let text = Panic::text(&*panic);
                 self.fail(format!("instance {} panicked: {text}", who.instance));
             }
             Ended

@@ -24,8 +24,9 @@ impl Trace {
     pub(super) fn note(&self, now_ms: i64, who: Option<Who>, what: impl FnOnce() -> String) {
         let Some(lines) = &self.lines else { return };
         let who = match who {
-            Some(Who { instance, life, is_thread: true }) => format!("{instance}.{life}"),
-            Some(Who { instance, life, is_thread: false }) => format!("{instance}.{life} restoring"),
+            Some(Who { instance, life, thread: 0 }) => format!("{instance}.{life} beside"),
+            Some(Who { instance, life, thread: 1 }) => format!("{instance}.{life}"),
+            Some(Who { instance, life, thread }) => format!("{instance}.{life} thread {thread}"),
             None => "-".to_owned(),
         };
         lines.borrow_mut().push(format!("{now_ms:>7} ms  {who:<14}  {}", what()));

@@ -54,7 +54,7 @@ pub(crate) use cleanup::Cleanup;
 pub(crate) use config::standby_options;
 pub use config::{Config, Guarantee, OnPanic};
 pub(crate) use environment::Parts;
-pub(crate) use panic::Panic;
+pub(crate) use panic::{Killed, Panic};
 pub(crate) use until_end::UntilEnd;
 
 use crate::error::{Class, Result};

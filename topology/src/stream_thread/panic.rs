@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::error::{Class, Error, Result};
 use crate::task::TaskId;
@@ -18,10 +18,16 @@ pub(crate) struct Panic {
     text: String,
 }
 
+/// Unwinds a stream thread as a whole, as a simulation does with one that it kills: nobody catches it but the simulation.
+pub(crate) struct Killed;
+
 impl Panic {
     /// Calls what may panic. Nothing is used after a panic but what gives up what was under way.
     pub(super) fn catch<T>(call: impl FnOnce() -> Result<T>) -> Result<Result<T>, Panic> {
-        catch_unwind(AssertUnwindSafe(call)).map_err(|panic| Panic { text: Panic::text(&*panic) })
+        match catch_unwind(AssertUnwindSafe(call)) {
+            Err(panic) if panic.is::<Killed>() => resume_unwind(panic),
+            called => called.map_err(|panic| Panic { text: Panic::text(&*panic) }),
+        }
     }
 
     /// What was said with it.

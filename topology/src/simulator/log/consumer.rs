@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Call, is_slow};
-use crate::log::{Consumer, Event, Log, Offset, Result, Start, TopicPartition, memory::MemoryLog};
+use crate::log::{Consumer, Event, Log, Offset, OffsetCommit, Result, Start, TopicPartition, memory::MemoryLog};
 use crate::simulator::stage::{self, Who};
 
 type Inner = <MemoryLog as Log>::Consumer;
@@ -19,10 +19,8 @@ impl SimulatedConsumer {
     }
 
     fn note_idle(&self, timeout: Duration) {
-        if self.who.is_thread {
-            let ms = i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX);
-            stage::with(|stage| stage.instances[self.who.instance].note_idle(ms));
-        }
+        let ms = i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX);
+        stage::with(|stage| stage.instances[self.who.instance].note_idle(self.who.thread, ms));
     }
 }
 
@@ -77,6 +75,15 @@ impl Consumer for SimulatedConsumer {
             self.note_idle(timeout);
         }
         Ok(())
+    }
+
+    fn known_end(&self, partition: &TopicPartition) -> Option<Offset> {
+        self.inner.known_end(partition)
+    }
+
+    fn commit(&mut self, offsets: &[OffsetCommit]) -> Result<()> {
+        stage::reach(self.who, Call::SendOffsets)?;
+        self.inner.commit(offsets)
     }
 
     fn group(&self) -> Option<Self::Group> {

@@ -10,8 +10,8 @@ use super::faults::Fault;
 use super::stage::{self, Stage, Who};
 use crate::log::memory::MemoryLog;
 use crate::log::{
-    Committed, ConsumerOptions, Isolation, Log, Offset, ProducerOptions, Result, TopicDescription, TopicIdentity,
-    TopicPartition, TopicSpec, Watermarks,
+    Committed, ConsumerOptions, GroupMember, IdempotentOptions, Isolation, Log, Offset, ProducerOptions, Result,
+    TopicDescription, TopicIdentity, TopicPartition, TopicSpec, Watermarks,
 };
 
 pub(super) use consumer::SimulatedConsumer;
@@ -47,11 +47,18 @@ pub(super) enum Call {
 pub(super) struct SimulatedLog {
     inner: MemoryLog,
     who: Who,
+    /// Whether topics may be hidden.
+    may_hide: bool,
 }
 
 impl SimulatedLog {
     pub(super) fn new(inner: MemoryLog, who: Who) -> Self {
-        Self { inner, who }
+        Self { inner, who, may_hide: true }
+    }
+
+    /// The same, where all topics are to be seen.
+    pub(super) fn showing_all(&self) -> Self {
+        Self { may_hide: false, ..self.clone() }
     }
 
     fn is_hidden(&self, topic: &str) -> bool {
@@ -60,7 +67,7 @@ impl SimulatedLog {
             let is_hidden = stage.hidden.borrow().iter().any(|(name, until_ms)| name == topic && now_ms < *until_ms);
             is_hidden && stage.random(|random| random.percent(70))
         };
-        stage::with(is_hidden).unwrap_or(false)
+        self.may_hide && stage::with(is_hidden).unwrap_or(false)
     }
 }
 
@@ -77,6 +84,11 @@ impl Log for SimulatedLog {
     fn producer(&self, options: &ProducerOptions) -> Result<Self::Producer> {
         stage::reach(self.who, Call::Client)?;
         Ok(SimulatedProducer::new(self.inner.producer(options)?, self.who))
+    }
+
+    fn idempotent_producer(&self, options: &IdempotentOptions) -> Result<Self::Producer> {
+        stage::reach(self.who, Call::Client)?;
+        Ok(SimulatedProducer::new(self.inner.idempotent_producer(options)?, self.who))
     }
 
     fn describe_topic(&self, topic: &str) -> Result<Option<TopicDescription>> {
@@ -128,9 +140,9 @@ impl Log for SimulatedLog {
         self.inner.committed(group, partitions)
     }
 
-    fn group_member_count(&self, group: &str) -> Result<usize> {
+    fn describe_group(&self, group: &str) -> Result<Vec<GroupMember>> {
         stage::reach(self.who, Call::Identify)?;
-        self.inner.group_member_count(group)
+        self.inner.describe_group(group)
     }
 
     fn delete_group(&self, group: &str) -> Result<()> {
