@@ -1,11 +1,14 @@
 //! Other members of the group.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use topology::client::{Client, Config, State};
-use topology::clock::SystemClock;
+use topology::clock::{ManualClock, SystemClock};
+use topology::log::Kind;
 
 use super::counting::{assert_exact, produce, read, topology};
+use super::fault_log::{Call, FaultLog, Script};
 use super::steps::{Instance, turn_until};
 use super::{config, memory_log, run_until_end, topics, until};
 
@@ -57,4 +60,36 @@ fn a_rival_that_comes_and_goes_neither_loses_nor_doubles_anything() {
     turn_until(&mut [&mut settled], |_| outputs() == 300);
     assert_exact(&log, &topics(), 300);
     assert_eq!(settled.metrics.snapshot().rewind_count + rivalled.rewind_count, 0);
+}
+
+#[test]
+fn a_member_whose_task_another_one_had_while_its_stores_were_restored_takes_it_over_anew() {
+    let log = memory_log();
+    let clock = ManualClock::new(1_000_000_000);
+    produce(&log, &topics(), 10);
+    // The first two calls ask for the input's ends. The next ones are the restore's, which tries again when time passes.
+    let script = (0..2).fold(Script::default(), |script, _| script.refuse(Call::Watermarks, 2, Kind::Retry));
+    let mut late = Instance::new(&FaultLog::new(log.clone(), &script), Arc::new(clock.clone()), "a", config(None));
+    while script.refused_count() == 0 {
+        late.thread.run_once().unwrap();
+    }
+    clock.advance(11_000);
+    let mut other = Instance::new(&log, Arc::new(clock.clone()), "b", config(None));
+    turn_until(&mut [&mut other], |_| read(&log, &topics().output).len() == 10);
+    // The first one hears nothing of it, and its stores hold what the other one has committed.
+    while late.metrics.snapshot().restored_record_count == 0 {
+        clock.advance(60);
+        script.set_unreachable(true);
+        late.thread.run_once().unwrap();
+        script.set_unreachable(false);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    produce(&log, &topics(), 10);
+    while read(&log, &topics().output).len() < 20 {
+        clock.advance(60);
+        late.thread.run_once().unwrap();
+        other.thread.run_once().unwrap();
+    }
+    assert_exact(&log, &topics(), 20);
+    assert_eq!(late.metrics.snapshot().record_count, 10, "its id sorts first, so it got the partition back");
 }

@@ -50,19 +50,29 @@ impl Application<'_> {
         Ok(())
     }
 
-    /// Whether all input is processed: what is missing, if any is.
-    pub(super) fn missing(&self, log: &MemoryLog, sources: &[TopicPartition]) -> Result<Option<String>, String> {
-        let text = |error: crate::log::Error| error.to_string();
-        for partition in sources {
-            let end = log.watermarks(partition, Isolation::ReadUncommitted).map_err(text)?.high;
-            let stable = log.watermarks(partition, Isolation::ReadCommitted).map_err(text)?.high;
+    /// Whether all input is processed, and no transaction is open that keeps readers waiting: what is missing, if anything is.
+    pub(super) fn missing(
+        &self,
+        log: &MemoryLog,
+        sources: &[TopicPartition],
+        all: &[TopicPartition],
+    ) -> Result<Option<String>, String> {
+        let end = |partition: &TopicPartition, isolation| {
+            log.watermarks(partition, isolation).map(|watermarks| watermarks.high).map_err(|error| error.to_string())
+        };
+        for partition in all {
+            let (end, stable) =
+                (end(partition, Isolation::ReadUncommitted)?, end(partition, Isolation::ReadCommitted)?);
             if stable < end {
                 return Ok(Some(format!("{partition} has a transaction open at {stable}, and ends at {end}")));
             }
+        }
+        for partition in sources {
             let committed = match log.committed(self.id, std::slice::from_ref(partition)) {
                 Ok(committed) => committed.into_iter().flatten().next().map_or(0, |committed| committed.offset),
                 Err(error) => return Ok(Some(error.to_string())),
             };
+            let end = end(partition, Isolation::ReadCommitted)?;
             if committed < end {
                 return Ok(Some(format!("{partition} is processed up to {committed}, and ends at {end}")));
             }

@@ -23,12 +23,10 @@ pub(super) struct Read {
 }
 
 impl History {
-    /// Of these topics, with so many partitions.
-    pub(super) fn new(topics: impl IntoIterator<Item = (String, i32)>) -> Self {
-        let partitions = topics.into_iter().flat_map(|(topic, count)| {
-            (0..count).map(move |partition| (TopicPartition::new(&*topic, partition), Read::default()))
-        });
-        Self { partitions: partitions.collect() }
+    /// Of these partitions.
+    pub(super) fn new(partitions: &[TopicPartition]) -> Self {
+        let unread = |partition: &TopicPartition| (partition.clone(), Read::default());
+        Self { partitions: partitions.iter().map(unread).collect() }
     }
 
     /// Reads what was committed since.

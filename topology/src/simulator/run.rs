@@ -45,8 +45,7 @@ const CALM_MAX_MS: i64 = 120_000;
 struct Topics {
     sources: Vec<TopicPartition>,
     changelogs: Vec<TopicPartition>,
-    /// All of them, with their partition counts.
-    all: Vec<(String, i32)>,
+    all: Vec<TopicPartition>,
 }
 
 impl<'s> Run<'s> {
@@ -74,7 +73,7 @@ impl<'s> Run<'s> {
 
     /// Sets the stage: topics, input, machines.
     fn set(&mut self) -> Result<(Stage, Topics), Wrong> {
-        let Simulation { topology, application_id, instance_count, .. } = self.simulation;
+        let Simulation { topology, instance_count, .. } = self.simulation;
         let time = ManualClock::new(BEGIN_MS);
         let of_log = time.clone();
         let log = MemoryLog::stepped(Arc::new(move || of_log.now_ms()));
@@ -102,10 +101,8 @@ impl<'s> Run<'s> {
             names.dedup();
             names
         };
-        let all_names = topics.all.iter().map(|(name, _)| name.clone()).collect();
-        let mishaps = Mishaps::new(start_at_ms, all_names, names(&topics.changelogs));
-        let history = History::new(topics.all.iter().cloned());
-        debug_assert_eq!(application_id, &config.application_id);
+        let mishaps = Mishaps::new(start_at_ms, names(&topics.all), names(&topics.changelogs));
+        let history = History::new(&topics.all);
         let random = self.random.fork();
         let trace = Trace::new(self.is_traced);
         Ok((Stage::new(Parts { log, time, trace, instances, writer, mishaps, history, random }), topics))
@@ -149,7 +146,7 @@ impl<'s> Run<'s> {
         stage.mishaps.borrow_mut().set_phase(Phase::Calm);
         let give_up_ms = stage.now_ms() + CALM_MAX_MS;
         let application = self.application();
-        while let Some(missing) = application.missing(&stage.log, &topics.sources)? {
+        while let Some(missing) = application.missing(&stage.log, &topics.sources, &topics.all)? {
             if stage.now_ms() > give_up_ms {
                 return Err(format!("after {CALM_MAX_MS} ms in which nothing went wrong: {missing}"));
             }
@@ -168,7 +165,7 @@ impl<'s> Run<'s> {
     /// Looks what is left.
     fn look(&self, stage: &Stage, topics: &Topics) -> Result<(), Wrong> {
         let application = self.application();
-        if let Some(missing) = application.missing(&stage.log, &topics.sources)? {
+        if let Some(missing) = application.missing(&stage.log, &topics.sources, &topics.all)? {
             return Err(format!("after all instances have stopped: {missing}"));
         }
         let mut history = stage.history.take();
@@ -220,6 +217,6 @@ fn make_topics(topology: &Topology, log: &MemoryLog, config: &Config, input: &In
     let changelogs = partitions(&mut topology.changelog_topics(&config.application_id))?;
     let mut names = log.list_topics(std::time::Duration::ZERO).map_err(|error| error.to_string())?;
     names.sort_unstable();
-    let all = names.iter().map(|name| describe(name)).collect::<Result<Vec<_>, _>>()?;
+    let all = partitions(&mut names.into_iter())?;
     Ok(Topics { sources, changelogs, all })
 }

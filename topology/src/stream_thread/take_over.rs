@@ -105,6 +105,7 @@ impl<L: Log> StreamThread<L> {
             updater::Outcome::Restored(restored) => {
                 environment.note_restored(restored.iter().map(|store| store.records).sum());
                 tell_restored(&id, &restored);
+                let found: Vec<_> = beginnings.iter().map(|beginning| beginning.found.clone()).collect();
                 match task.make(environment, producers, beginnings, stores) {
                     Ok(running) => {
                         if let Some(waited_ms) = complaints.over(&Subject::TakeOver(id.clone()), now_ms) {
@@ -112,7 +113,7 @@ impl<L: Log> StreamThread<L> {
                         }
                         (Phase::Running(Box::new(running)), Ok(()))
                     }
-                    Err((error, kept)) => (again(kept), Err(environment.cause_of(error))),
+                    Err((error, kept)) => (again(kept), Err(environment.cause_of(error, &task.partitions, &found))),
                 }
             }
         };
@@ -278,16 +279,28 @@ impl<L: Log> Environment<L> {
         Error::new(class, panic.error(task).to_string())
     }
 
-    /// What a task refuses at its beginning may come of a topic that was made anew: with it went the group's offset.
-    fn cause_of(&self, error: Error) -> Error {
+    /// What a task refuses at its beginning may come of a topic that was made anew: with it went the group's offset. It may also come
+    /// of a member that had the task meanwhile, as where this one was held up for longer than its session lasts, and does not know
+    /// it yet: the state was restored up to what that member committed, behind the offsets that were read here before.
+    fn cause_of(&self, error: Error, partitions: &[TopicPartition], found: &[Option<Committed>]) -> Error {
         if error.class() != Class::Stop {
             return error;
         }
         // What vouched for the topics before does not vouch for them now.
         self.watch.input_read();
-        match self.watch.vouch_within(VOUCH_TIMEOUT) {
-            Err(cause) if cause.class() == Class::Stop => cause,
-            _ => error,
+        if let Err(cause) = self.watch.vouch_within(VOUCH_TIMEOUT)
+            && cause.class() == Class::Stop
+        {
+            return cause;
+        }
+        match self.log.committed(self.group(), partitions) {
+            Ok(now) if now == found => error,
+            Ok(_) => Error::new(Class::Retry, "another member has committed since the offsets were read"),
+            Err(unknown) if unknown.class() == Class::Retry => {
+                let message = format!("whether another member has committed is not known: {unknown}");
+                Error::new(Class::Retry, message).caused_by(error)
+            }
+            Err(_) => error,
         }
     }
 
