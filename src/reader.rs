@@ -170,14 +170,7 @@ impl<'r, L: Log> Reader<'r, L> {
         if open.is_empty() {
             return Ok(());
         }
-        let mut consumer = self.log.consumer(&ConsumerOptions {
-            group: None,
-            isolation: Isolation::ReadCommitted,
-            client_id: self.client_id.to_owned(),
-            batch_records: 1_000,
-            prefetch_bytes: self.prefetch_bytes,
-            out_of_range: OutOfRange::Earliest,
-        })?;
+        let mut consumer = self.consumer()?;
         let from: Vec<_> = open.iter().map(|extent| (extent.partition.clone(), Start::At(extent.first))).collect();
         consumer.assign(&from)?;
         let mut deadline_ms = self.clock.monotonic_ms().saturating_add(PATIENCE_MS);
@@ -231,6 +224,17 @@ impl<'r, L: Log> Reader<'r, L> {
                 (Some(extent), None) => return Err(no_end(extent)),
             }
         }
+    }
+
+    fn consumer(&self) -> Result<L::Consumer> {
+        Ok(self.log.consumer(&ConsumerOptions {
+            group: None,
+            isolation: Isolation::ReadCommitted,
+            client_id: self.client_id.to_owned(),
+            batch_records: 1_000,
+            prefetch_bytes: self.prefetch_bytes,
+            out_of_range: OutOfRange::Earliest,
+        })?)
     }
 
     /// The partition of a blockchain topic, which must be there.

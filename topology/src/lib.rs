@@ -89,6 +89,8 @@ extern crate self as topology;
 mod exactly_once;
 #[cfg(test)]
 mod measure;
+#[cfg(test)]
+mod mutant;
 
 pub use error::{Class, Error, Result};
 

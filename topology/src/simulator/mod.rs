@@ -173,7 +173,7 @@ impl Simulation {
 
     /// Runs it. An error where something is not as it must be: then it was run twice, for the trace.
     pub fn run(&self, seed: u64) -> Result<Report, Failure> {
-        self.run_once(seed, false).or_else(|failure| Err(self.run_once(seed, true).err().unwrap_or(failure)))
+        self.run_once(seed, false).map_err(|failure| self.run_once(seed, true).err().unwrap_or(failure))
     }
 
     /// Runs it, and keeps what happens, line by line: when, in ms of the simulation; which instance, and in which of its

@@ -12,6 +12,8 @@
 //!
 //! What is called by the engine has no place for the stage among its arguments; the thread has.
 
+mod waking;
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -238,7 +240,7 @@ impl Stage {
             self.note(Some(who), || format!("stops for {ms} ms at {call:?}"));
             self.pass(who, ms);
             self.note(Some(who), || "goes on".to_owned());
-        } else if draw % 8 == 0 && call != Call::Client {
+        } else if draw.is_multiple_of(8) && call != Call::Client {
             self.pass(who, i64::try_from(draw / 8 % 4).unwrap_or(0));
         }
     }
@@ -330,58 +332,6 @@ impl Stage {
                 self.late.borrow_mut().append(&mut late);
                 self.late.borrow().iter().map(|late| late.due_ms).min().unwrap_or(i64::MAX)
             }
-        }
-    }
-
-    fn wake(&self, actor: Actor, due_ms: i64) {
-        for entry in self.entries.iter().filter(|entry| entry.actor == actor) {
-            entry.due_ms.set(entry.due_ms.get().min(due_ms));
-        }
-    }
-
-    /// The stream threads of an instance play soon.
-    fn wake_threads(&self, index: usize, delay_ms: i64) {
-        let is_of = |entry: &&Entry| matches!(entry.actor, Actor::Thread(of, _) if of == index);
-        for entry in self.entries.iter().filter(is_of).filter(|entry| !entry.is_busy.get()) {
-            entry.due_ms.set(entry.due_ms.get().min(self.now_ms() + delay_ms));
-        }
-    }
-
-    /// An instance has started.
-    pub(super) fn wake_instance(&self, index: usize) {
-        self.wake_threads(index, 0);
-        for actor in [Actor::Updater(index), Actor::Folder(index)] {
-            self.wake(actor, self.now_ms());
-        }
-    }
-
-    pub(super) fn wake_updater(&self, index: usize) {
-        self.wake(Actor::Updater(index), self.now_ms() + 1);
-    }
-
-    pub(super) fn wake_all_others(&self) {
-        for actor in [Actor::Writer, Actor::Mishaps] {
-            self.wake(actor, self.now_ms());
-        }
-    }
-
-    /// Something will arrive at the log.
-    pub(super) fn send_late(&self, late: Late) {
-        self.wake(Actor::Network, late.due_ms);
-        self.late.borrow_mut().push(late);
-    }
-
-    /// There is something new in the log: those who wait for it hear of it.
-    pub(super) fn stir(&self) {
-        for index in 0..self.instances.len() {
-            self.stir_one(index, self.random(|random| random.within(0..5)));
-        }
-    }
-
-    /// As [`Stage::stir`], for one instance, so much later.
-    pub(super) fn stir_one(&self, index: usize, delay_ms: i64) {
-        if self.instances[index].is_alive() {
-            self.wake_threads(index, delay_ms);
         }
     }
 

@@ -8,6 +8,8 @@ use crate::graph::{SubTopologySpec, Topology};
 use crate::log::{
     self, Awaited, Consumer, IdempotentOptions, Log, Offset, OffsetCommit, Producer, ProducerOptions, TopicPartition,
 };
+#[cfg(test)]
+use crate::mutant::{self, Mutant};
 use crate::processor::{Outputs, Vouch};
 
 use super::config::Guarantee;
@@ -185,7 +187,13 @@ impl<L: Log> TransactionalProducer<L> {
 
     /// Forgets the producer.
     pub(super) fn discard(&mut self) {
-        self.producer = None;
+        #[cfg(test)]
+        let is_kept = self.transaction == Transaction::Undecided && mutant::lives(Mutant::ReusedProducer);
+        #[cfg(not(test))]
+        let is_kept = false;
+        if !is_kept {
+            self.producer = None;
+        }
         self.transaction = Transaction::None;
         self.has_failed = false;
         self.sent_bytes = 0;
@@ -295,6 +303,11 @@ impl<L: Log> TransactionalProducer<L> {
         }
         // Fresh, for a rebalance since the last commit changes it.
         let group = consumer.group().ok_or_else(|| Error::new(Class::Rejoin, "this member is in no group"))?;
+        #[cfg(test)]
+        let offsets = match mutant::lives(Mutant::OffsetsOutside) {
+            true => consumer.commit(offsets).map(|()| &[][..]).map_err(after_send)?,
+            false => offsets,
+        };
         if let Err(error) = producer.send_offsets(offsets, &group) {
             if error.kind() == log::Kind::NotMember {
                 self.transaction = Transaction::Refused;

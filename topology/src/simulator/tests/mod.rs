@@ -7,6 +7,8 @@ mod join;
 #[path = "../../../examples/simulate/stages.rs"]
 mod stages;
 
+mod mutants;
+
 use std::ops::Range;
 
 use super::Simulation;

@@ -2,6 +2,8 @@
 
 use super::Stores;
 use crate::log::{Offset, TopicPartition};
+#[cfg(test)]
+use crate::mutant::{self, Mutant};
 use crate::store::changelog::{self, Covered, Incarnation, Origin};
 use crate::store::spec::Spec;
 
@@ -65,6 +67,22 @@ impl Stores {
                 send(ChangelogRecord { store, key: key_bytes, value })?;
             }
         }
+        #[cfg(test)]
+        if mutant::lives(Mutant::StoreBeforeCommit) {
+            self.commit_early();
+        }
         Ok(())
+    }
+
+    /// Takes the writes as committed though nobody knows yet whether they will be.
+    #[cfg(test)]
+    fn commit_early(&mut self) {
+        let covering = self.covering.clone();
+        let metas = self.slots.iter().enumerate();
+        let positions: Vec<(usize, Offset)> =
+            metas.map(|(store, slot)| (store, slot.meta.as_ref().map_or(0, |meta| meta.position))).collect();
+        let now_ms = self.slots.iter().flat_map(|slot| &slot.meta).map(|meta| meta.applied_at_ms).max();
+        self.commit(&positions, now_ms.unwrap_or(0)).expect("a memory backend takes everything");
+        self.covering = covering;
     }
 }

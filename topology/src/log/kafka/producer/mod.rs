@@ -6,6 +6,7 @@
 //! commit takes 4 ms.
 
 mod offsets;
+mod together;
 mod topics;
 
 use std::sync::Arc;
@@ -29,12 +30,11 @@ use crate::log::{
     TopicPartition,
 };
 pub(super) use offsets::offset_list;
+use together::together;
 use topics::Topics;
 
 /// Delivery reports are served once per so many records.
 const RECORDS_PER_SERVICE: usize = 64;
-/// Most records handed to librdkafka in one call, which holds a lock of its own meanwhile.
-const BATCH_RECORDS: usize = 256;
 /// What librdkafka says where its own queue is full.
 const QUEUE_FULL: Code = RDKafkaErrorCode::QueueFull as Code;
 /// How long an abort lets queued records arrive first.
@@ -72,10 +72,10 @@ impl KafkaProducer {
 
     /// Without transactions.
     pub(super) fn idempotent(admin: Arc<Admin>, producer_options: &IdempotentOptions) -> Result<Self> {
-        let context = Context::tracking(&producer_options.client_id, &producer_options.track_topics);
+        let IdempotentOptions { client_id, delivery_timeout_ms, track_topics } = producer_options;
         let batch_bytes = options::batch_bytes(admin.options(), admin.batch_bytes());
         let config = options::idempotent_producer(admin.options(), producer_options, batch_bytes);
-        Self::make(admin, &config, context, batch_bytes, "", producer_options.delivery_timeout_ms)
+        Self::make(admin, &config, Context::tracking(client_id, track_topics), batch_bytes, "", *delivery_timeout_ms)
     }
 
     fn make(
@@ -253,18 +253,6 @@ impl KafkaProducer {
         };
         Error::new(kind, format!("a record to {topic} was refused: {}", native::describe(code)))
     }
-}
-
-/// How many of these records, from the first one on, librdkafka can take in one call.
-fn together(records: &[ProducerRecord<'_>]) -> usize {
-    let Some(first) = records.first() else { return 0 };
-    let fits = |record: &&ProducerRecord<'_>| {
-        record.timestamp_ms == ProducerRecord::NOW
-            && record.headers.is_empty()
-            && record.partition == first.partition
-            && record.topic == first.topic
-    };
-    records.iter().take(BATCH_RECORDS).take_while(fits).count()
 }
 
 impl Producer for KafkaProducer {
