@@ -19,3 +19,7 @@ pub mod consensus;
 pub mod ledger;
 pub mod reader;
 pub mod sealing;
+
+// What tests in here share with those outside names the crate.
+#[cfg(test)]
+extern crate self as cairn;

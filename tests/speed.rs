@@ -24,10 +24,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use test_cluster::process::{cpu_s, has_ended, resident_max_bytes};
 use topology::clock::{Clock, SystemClock};
 
-/// Ticks of `/proc/<pid>/stat` per second: the kernel's `USER_HZ`, the same on every Linux that Rust runs on.
-const TICKS_PER_SECOND: f64 = 100.0;
 /// Between two looks at a running command. Its end is what is waited for, so a wall time is this much too long at most.
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -54,27 +53,19 @@ fn run(directory: &Path, words: &str, variables: &[(&str, &str)]) -> Taken {
     command.envs(variables.iter().copied()).env("HOME", directory).env("RUST_LOG", "warn");
     let clock = SystemClock::new();
     let mut child = command.spawn().unwrap();
-    let about = |file: &str| std::fs::read_to_string(format!("/proc/{}/{file}", child.id())).unwrap();
-    let mut resident_max_kib = 0;
-    // What has ended stays in /proc until somebody waits for it, with its times and without its memory.
+    let mut resident_max = 0;
+    // What has ended stays in /proc until the test waits for it, with its times and without its memory.
     let wall_s = loop {
-        let status = about("status");
-        let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-        if let Some(kib) = field("VmHWM:").and_then(|text| text.strip_suffix(" kB")) {
-            resident_max_kib = kib.parse::<u64>().unwrap();
-        }
-        if field("State:").is_some_and(|state| state.starts_with('Z')) {
+        resident_max = resident_max_bytes(child.id()).unwrap_or(resident_max);
+        if has_ended(child.id()) {
             break clock.monotonic_ms() as f64 / 1e3;
         }
         std::thread::sleep(PAUSE);
     };
-    // `pid (name) state ...`: the times are the twelfth and thirteenth field behind the name.
-    let stat = about("stat");
-    let behind_name = stat.rsplit(") ").next().unwrap();
-    let ticks: u64 = behind_name.split(' ').skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
+    let cpu_s = cpu_s(child.id()).unwrap();
     let status = child.wait().unwrap();
     assert!(status.success(), "cairn {words}: {status}");
-    Taken { wall_s, cpu_s: ticks as f64 / TICKS_PER_SECOND, resident_max_mib: resident_max_kib as f64 / 1024.0 }
+    Taken { wall_s, cpu_s, resident_max_mib: resident_max as f64 / f64::from(1 << 20) }
 }
 
 /// Transfers as lines of JSON, between accounts drawn by a generator with a fixed seed.

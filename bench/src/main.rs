@@ -6,7 +6,7 @@
 //! measure/             how: from outside, the same way for every subject
 //! report/              spreads, ratios, tables, JSON
 //! cluster              the driver's own dealings with the broker
-//! process, proc        a subject's process, and what Linux knows of it
+//! process              a subject's process
 //! input                the records, and what their counts must be
 //! ```
 //! Of the engine, only `subject/count` knows anything.
@@ -16,7 +16,6 @@ mod cluster;
 mod error;
 mod input;
 mod measure;
-mod proc;
 mod process;
 mod report;
 mod rounds;

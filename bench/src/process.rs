@@ -5,14 +5,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use test_cluster::process::{resident_max_bytes, terminate};
+
 use crate::error::{Doing, Error, Result};
-use crate::proc::{self, now};
 use crate::subject::Ending;
 
 /// How long a process may take to close and leave its group.
 const END_WITHIN: Duration = Duration::from_secs(60);
 /// How long one that may know nothing of the end of its standard input is waited for, before SIGTERM.
 const TERMINATE_AFTER: Duration = Duration::from_secs(2);
+
+#[allow(clippy::disallowed_methods, reason = "a measurement is about real time")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
 
 /// A subject that runs. Killed when dropped.
 pub(crate) struct Process {
@@ -59,7 +65,7 @@ impl Process {
     }
 
     pub(crate) fn resident_max_mib(&self) -> Option<f64> {
-        proc::resident_max_mib(self.pid())
+        resident_max_bytes(self.pid()).map(|bytes| bytes as f64 / f64::from(1 << 20))
     }
 
     /// Tells it to end and waits until it has.
@@ -70,8 +76,7 @@ impl Process {
         }
         if self.ending == Ending::Terminate && !self.has_ended(TERMINATE_AFTER)? {
             // It is this process's child and was not waited for, so its number is its own yet.
-            let command = format!("kill -TERM {}", self.pid());
-            Command::new("sh").args(["-c", &command]).output().doing("sending SIGTERM")?;
+            terminate(self.pid()).doing("sending SIGTERM")?;
         }
         if self.has_ended(END_WITHIN)? {
             return Ok(());

@@ -1,6 +1,11 @@
 //! A small chain, the worked example of `docs/encoding.md`, and what is noticed when it is altered.
 
+#[path = "../../tests/support/ranges.rs"]
+mod ranges;
+
 use super::*;
+
+pub(crate) use ranges::ranges;
 
 /// The genesis of the worked example: one validator whose keys are of no use.
 pub(crate) fn genesis() -> Genesis {
@@ -18,18 +23,6 @@ pub(crate) fn genesis() -> Genesis {
         validators: vec![validator],
         parameters: Parameters { block_max_transactions: 3, ..Parameters::default() },
     }
-}
-
-/// The ranges of a header whose block has these entries, wherever they stand.
-pub(crate) fn ranges(entries: &[Entry]) -> Vec<Range> {
-    let mut ranges = std::collections::BTreeMap::new();
-    for Entry { origin: Origin { partition, offset, .. }, .. } in entries {
-        let new = Range { partition: *partition, first: *offset, last: *offset, count: 0 };
-        let range: &mut Range = ranges.entry(*partition).or_insert(new);
-        range.last = *offset;
-        range.count += 1;
-    }
-    ranges.into_values().collect()
 }
 
 fn entries() -> Vec<Entry> {

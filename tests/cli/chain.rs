@@ -113,9 +113,7 @@ fn sigterm_finishes_the_commit_and_ends_with_0() {
     // Stderr is read on, so that the program never waits for it.
     let mut lines = std::io::BufRead::lines(stderr);
     lines.by_ref().map(Result::unwrap).find(|line| line.contains("running")).expect("it runs");
-    let pid = child.id().to_string();
-    let killed = std::process::Command::new("sh").args(["-c", "kill -TERM \"$0\"", &pid]).status().unwrap();
-    assert!(killed.success());
+    test_cluster::process::terminate(child.id()).unwrap();
     let rest: Vec<String> = lines.map(Result::unwrap).collect();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{rest:#?}");

@@ -20,20 +20,16 @@ fn resident_max_bytes(cairn: &Cairn, words: &str) -> u64 {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cairn"));
     command.args(words.split(' '));
     let mut child = cairn.at_home(command).stdout(Stdio::null()).stderr(Stdio::inherit()).spawn().unwrap();
-    let mut most_kib = 0;
+    let mut most_bytes = 0;
     let status = loop {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        if let Some(kib) = peak.and_then(|text| text.trim().strip_suffix(" kB")) {
-            most_kib = most_kib.max(kib.parse::<u64>().unwrap());
-        }
+        most_bytes = test_cluster::process::resident_max_bytes(child.id()).unwrap_or(most_bytes);
         if let Some(status) = child.try_wait().unwrap() {
             break status;
         }
         std::thread::sleep(PAUSE);
     };
     assert!(status.success(), "cairn {words}: {status}");
-    most_kib << 10
+    most_bytes
 }
 
 /// A sealed chain of so many transfers, each with a field of so many bytes that the program does not know.

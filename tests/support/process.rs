@@ -49,10 +49,7 @@ impl Process {
 
     /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
-        // The shell has its own: the program `kill` is not on every machine.
-        let pid = self.child.id().to_string();
-        let status = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &pid]).status().unwrap();
-        assert!(status.success());
+        test_cluster::process::terminate(self.child.id()).unwrap();
     }
 
     pub(crate) fn is_running(&mut self) -> bool {

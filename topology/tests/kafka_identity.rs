@@ -1,19 +1,17 @@
 //! Topics that are exchanged under a client that runs, on a real broker: its client reads on in the new topic without a
 //! word, and nothing of it may be committed.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
-// Tests measure real time: what they wait for happens on another thread.
-#![allow(clippy::disallowed_methods)]
 
 mod counting;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use counting::{Topics, assert_exact, produce, spec, topology};
 use futures::executor::block_on;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
-use test_cluster::{Cluster, unique};
+use test_cluster::{Cluster, unique, until};
 use topology::Class;
 use topology::client::{Client, Config};
 use topology::log::Log;
@@ -23,14 +21,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 fn log() -> KafkaLog {
     KafkaLog::new(Options::new(Cluster::shared().brokers())).unwrap()
-}
-
-fn until(what: &str, happened: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !happened() {
-        assert!(start.elapsed() < PATIENCE, "never: {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 /// A client that has counted so many records.

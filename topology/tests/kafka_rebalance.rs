@@ -1,17 +1,15 @@
 //! A member joins and leaves while another processes, on a real broker: the tasks that stay are the same tasks throughout.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
-// Tests measure real time: what they wait for happens on another thread.
-#![allow(clippy::disallowed_methods)]
 
 mod counting;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use counting::watched::{Taken, Took, watched};
 use counting::{Topics, assert_exact, producer, read, spec, transact};
-use test_cluster::{Cluster, unique};
+use test_cluster::{Cluster, unique, until};
 use topology::Class;
 use topology::client::{Client, Config};
 use topology::graph::Store;
@@ -51,14 +49,6 @@ struct Stop<'a>(&'a AtomicBool);
 impl Drop for Stop<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-fn until(what: &str, happened: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !happened() {
-        assert!(start.elapsed() < Duration::from_secs(40), "never: {what}");
-        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

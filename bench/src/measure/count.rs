@@ -9,7 +9,7 @@ use super::figure::{Figure, Figures};
 use super::progress::Progress;
 use crate::error::{Doing, Error, Result};
 use crate::input::Expected;
-use crate::proc::now;
+use crate::process::now;
 use crate::subject::{Run, Store, Subject};
 
 /// How long a record of the output may be on its way to the driver.

@@ -24,8 +24,8 @@ use super::progress::{STUCK_AFTER, Sample};
 use crate::cluster::Writer;
 use crate::error::{Doing, Error, Result};
 use crate::input::{Generator, VALUE_BYTES, key};
-use crate::proc::now;
 use crate::process::Process;
+use crate::process::now;
 use crate::subject::{Run, Subject};
 
 const TICK: Duration = Duration::from_millis(1);

@@ -12,10 +12,11 @@
 
 use std::time::{Duration, Instant};
 
+use test_cluster::process::{cpu_s, machine_cpu_s};
+
 use crate::cluster::{Cluster, Observer};
 use crate::error::{Error, Result};
-use crate::proc::{self, now};
-use crate::process::Process;
+use crate::process::{Process, now};
 
 const SELDOM: Duration = Duration::from_millis(20);
 const OFTEN: Duration = Duration::from_millis(2);
@@ -125,10 +126,10 @@ impl Sample {
         Ok(Sample {
             at,
             committed,
-            cpu_s: proc::cpu_s(process.pid()).ok_or_else(gone)?,
-            broker_cpu_s: broker_pid.and_then(proc::cpu_s),
-            own_cpu_s: proc::cpu_s(std::process::id()).unwrap_or(0.0),
-            machine_cpu_s: proc::machine_cpu_s().unwrap_or(0.0),
+            cpu_s: cpu_s(process.pid()).ok_or_else(gone)?,
+            broker_cpu_s: broker_pid.and_then(cpu_s),
+            own_cpu_s: cpu_s(std::process::id()).unwrap_or(0.0),
+            machine_cpu_s: machine_cpu_s().unwrap_or(0.0),
         })
     }
 

@@ -20,7 +20,7 @@ use rdkafka::topic_partition_list::Offset;
 
 use crate::arguments::Application;
 use crate::error::{Doing, Error, Result};
-use crate::proc::now;
+use crate::process::now;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 

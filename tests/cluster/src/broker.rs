@@ -129,11 +129,8 @@ impl Broker {
         }
     }
 
-    /// Whether the process runs. One that has ended stays in the table as `Z` until the script looks at it.
     fn alive(&self) -> bool {
-        let Some(pid) = self.pid() else { return false };
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+        self.pid().is_some_and(|pid| !crate::process::has_ended(pid))
     }
 }
 

@@ -10,10 +10,13 @@
 //! cluster, that one (`tests/run` starts one broker for the whole run this way). Tests that share it keep apart by
 //! [`unique`] names. [`Cluster::start`] makes a broker for one test alone, which may then stop, kill or pause it.
 //!
+//! Beside it is what tests of running processes share: [`until`] something happens, and what [`process`]es take.
+//!
 //! The broker's jars come from Maven Central on first use (`fetch`); a shell script (`serve`) holds the process and
 //! ends it at the end of its standard input. What goes wrong here panics: there is no test without a broker.
 
 mod broker;
+pub mod process;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::Write;
@@ -21,6 +24,7 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use broker::Broker;
 
@@ -213,6 +217,18 @@ fn java(main_class: &str) -> Vec<String> {
 /// A name that no other test and no other run has: for topics, groups, application ids.
 pub fn unique(prefix: &str) -> String {
     format!("{prefix}-{:012x}", random() & 0xffff_ffff_ffff)
+}
+
+/// Waits for something that happens on another thread or in another process. What has not happened in a minute never does.
+pub fn until(what: &str, happened: impl Fn() -> bool) {
+    const LOOK_EVERY: Duration = Duration::from_millis(5);
+    for _ in 0..Duration::from_secs(60).as_millis() / LOOK_EVERY.as_millis() {
+        if happened() {
+            return;
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    panic!("never: {what}");
 }
 
 /// The standard library keys every one of these hashers at random; names and ports need no better.

@@ -61,6 +61,7 @@ use std::time::Duration;
 
 use counting::{Topics, assert_exact, produce, topology};
 use fault_log::{Fault, FaultLog, Script};
+use test_cluster::until;
 use topology::client::{Client, Config};
 use topology::clock::{Clock, SystemClock};
 use topology::graph::Topology;
@@ -102,15 +103,6 @@ fn wait(client: &mut Client) -> topology::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let ended = async { tokio::time::timeout(Duration::from_secs(60), client.closed()).await };
     runtime.block_on(ended).expect("it hangs")
-}
-
-/// Waits for something that happens on another thread.
-fn until(what: &str, happened: impl Fn() -> bool) {
-    let start = std::time::Instant::now();
-    while !happened() {
-        assert!(start.elapsed() < Duration::from_secs(60), "never: {what}");
-        std::thread::sleep(Duration::from_millis(1));
-    }
 }
 
 #[test]

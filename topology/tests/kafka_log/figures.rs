@@ -2,8 +2,11 @@
 
 use super::*;
 
-const PROCESS: &str = "/proc/self/stat";
-const THREAD: &str = "/proc/thread-self/stat";
+/// CPU time of this process and of this thread so far, s.
+fn cpu() -> (f64, f64) {
+    let process = test_cluster::process::cpu_s(std::process::id());
+    (process.unwrap(), test_cluster::process::thread_cpu_s().unwrap())
+}
 
 /// Prints, and asserts nothing: `cargo test --release --test kafka_log -- --ignored --nocapture figures`.
 #[test]
@@ -62,7 +65,7 @@ fn figures_of_consuming() {
         for _ in 0..5 {
             let start: Vec<_> =
                 (0..partition_count).map(|number| (TopicPartition::new(&topic, number), Start::Beginning)).collect();
-            let (process, thread, wall) = (cpu_seconds(PROCESS), cpu_seconds(THREAD), Instant::now());
+            let ((process, thread), wall) = (cpu(), Instant::now());
             let mut consumer = log
                 .consumer(&ConsumerOptions { prefetch_bytes: 32 << 20, ..consumer_options(Isolation::ReadCommitted) })
                 .unwrap();
@@ -80,7 +83,7 @@ fn figures_of_consuming() {
                     .unwrap();
             }
             let wall = wall.elapsed().as_secs_f64();
-            let (process, thread) = (cpu_seconds(PROCESS) - process, cpu_seconds(THREAD) - thread);
+            let (process, thread) = (cpu().0 - process, cpu().1 - thread);
             let millions = COUNT as f64 / 1e6;
             println!(
                 "{partition_count} partitions: {:.2} M records/s, {:.3} CPU-s per M (this thread {:.3}), {} records a poll, {bytes} bytes",
@@ -108,7 +111,7 @@ fn figures_of_producing() {
     let records: Vec<_> = keys.iter().map(|key| ProducerRecord { key: Some(key.as_bytes()), ..now }).collect();
     for round in 0..6 {
         let together = round % 2 == 1;
-        let (process, thread, wall) = (cpu_seconds(PROCESS), cpu_seconds(THREAD), Instant::now());
+        let ((process, thread), wall) = (cpu(), Instant::now());
         for number in 0..COUNT / records.len() {
             if number % 100 == 0 {
                 producer.begin().unwrap();
@@ -123,7 +126,7 @@ fn figures_of_producing() {
             }
         }
         let wall = wall.elapsed().as_secs_f64();
-        let (process, thread) = (cpu_seconds(PROCESS) - process, cpu_seconds(THREAD) - thread);
+        let (process, thread) = (cpu().0 - process, cpu().1 - thread);
         let millions = COUNT as f64 / 1e6;
         println!(
             "{}: {:.2} M records/s, {:.3} CPU-s per M (this thread {:.3})",
@@ -134,12 +137,4 @@ fn figures_of_producing() {
         );
     }
     log.delete_topics(&[topic]).unwrap();
-}
-
-/// User and system time of a process or thread, from Linux's accounting in ticks of 10 ms.
-fn cpu_seconds(stat: &str) -> f64 {
-    let stat = std::fs::read_to_string(stat).unwrap();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
-    ticks / 100.0
 }

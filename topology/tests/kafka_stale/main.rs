@@ -12,11 +12,11 @@ mod lines;
 mod proxy;
 
 use std::sync::{Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use counting::{Topics, assert_exact, produce, read, spec, topology};
 use proxy::{Lies, Proxy};
-use test_cluster::{Cluster, unique};
+use test_cluster::{Cluster, unique, until};
 use topology::client::{Client, Config};
 use topology::graph::{Builder, Store, Topic, Topology};
 use topology::log::Log;
@@ -98,19 +98,12 @@ fn a_false_answer_about_any_topic_at_any_moment_stops_nobody() {
         produce(&log(), &topics, 30);
         let mut client =
             Client::start_blocking(&topology(&topics), log(), Config::new(topics.application.clone())).unwrap();
-        let until = |what: &str, happened: &dyn Fn() -> bool| {
-            let start = Instant::now();
-            while !happened() {
-                assert!(start.elapsed() < Duration::from_secs(60), "never: {what}");
-                std::thread::sleep(Duration::from_millis(5));
-            }
-        };
-        until("the first are counted", &|| client.metrics().record_count == 30);
+        until("the first are counted", || client.metrics().record_count == 30);
         lies.tell(&named(&topics)[place], 0, 4);
-        until("false answers", &|| lies.told_count() == 4);
+        until("false answers", || lies.told_count() == 4);
         produce(&log(), &topics, 30);
         // Of the committed outputs: records are taken again where a commit had to wait too long.
-        until("all are counted", &|| read(&log(), &topics.output).len() >= 60);
+        until("all are counted", || read(&log(), &topics.output).len() >= 60);
         client.stop();
         client.wait().unwrap();
         assert_exact(&log(), &topics, 60);
