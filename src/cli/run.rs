@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
-use topology::client::{Client, Config};
+use topology::client::{Client, Config, OnPanic};
 use topology::log::{GroupProtocol, Log};
 
 use super::arguments;
@@ -77,6 +77,10 @@ struct Engine {
     /// Stream threads: they share the partitions of the topic of transactions, and one of them seals
     #[arg(long, value_name = "N", env = "CAIRN_THREADS", hide_env = true, default_value = "1")]
     threads: usize,
+
+    /// On how many other instances the state of each task is kept warm, so that another one takes over soon
+    #[arg(long, value_name = "N", env = "CAIRN_STANDBY_REPLICAS", hide_env = true, default_value = "0")]
+    standby_replicas: usize,
 
     /// Time between commits, in milliseconds: at most 5000, for a transaction ends after 10 s
     #[arg(long, value_name = "MS", env = "CAIRN_COMMIT_INTERVAL_MS", hide_env = true, default_value = "100", value_parser = clap::value_parser!(u32).range(..=5_000))]
@@ -222,6 +226,9 @@ impl Engine {
         Config {
             state_directory: Some(directories.state().to_owned()),
             thread_count: self.threads,
+            standby_replicas: self.standby_replicas,
+            // What panics here is a fault of the program: it is seen by an exit code.
+            on_panic: OnPanic::Stop,
             commit_interval_ms: self.commit_interval_ms,
             memory_bytes: (self.memory_mib as usize) << 20,
             group_protocol: self.group_protocol.into(),
