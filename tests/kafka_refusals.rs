@@ -55,10 +55,6 @@ fn brokers_that_are_not_there() {
 #[test]
 fn topics_with_the_wrong_partitions_or_cleanup_policy() {
     let chain = Chain::new(&[]);
-    create_topic(&chain.transactions, 2, &[]);
-    assert_names(&refused(&chain, &[]), &[&chain.transactions, "2 partitions"]);
-
-    let chain = Chain::new(&[]);
     create_topic(&chain.blockchain, 1, &[("cleanup.policy", "delete")]);
     assert_names(&refused(&chain, &[]), &[&chain.blockchain, "cleanup.policy=delete"]);
 

@@ -16,6 +16,7 @@
 //! several_inputs  tasks that read several topics
 //! room       stores that are written more slowly than input comes
 //! stages     graphs of more than one stage; input that is not what it was
+//! standbys   what one instance keeps warm of what another has
 //! suspending  tasks that take no input for a while
 //! steps      turn by turn, with a clock that is told the time
 //! threads    several in one process; tasks and threads that panic
@@ -49,6 +50,7 @@ mod repartitions;
 mod room;
 mod several_inputs;
 mod stages;
+mod standbys;
 mod steps;
 mod suspending;
 mod threads;

@@ -228,7 +228,7 @@ impl<T> Standby<T> {
             replay.take_failure()?;
             replay.write_down(&mut self.stores, &self.options, false, now_ms)?;
             if let (Some(followed), Phase::Reading) = (&self.plan.followed, replay.phase) {
-                followed.note(&replay.partition, replay.position);
+                followed.note(&replay.partition, replay.read_to());
             }
         }
         self.stores.flush_if_due(now_ms)?;

@@ -82,6 +82,8 @@ pub(in crate::updater) struct Replay {
     started_ms: i64,
     /// The time to write beside positions until everything was read.
     as_of_ms: i64,
+    /// A standby has read all below, marks behind transactions included, of which its position knows nothing.
+    read_to: Offset,
     /// A standby has read what is stable, and not written it down yet.
     reached: bool,
     /// Where a standby stood when it was last written down.
@@ -122,6 +124,7 @@ impl Replay {
             delete_retention_ms: extent.delete_retention_ms,
             started_ms: extent.now_ms,
             as_of_ms: extent.now_ms,
+            read_to: extent.low,
             reached: false,
             written_to: extent.low,
             failure: None,
@@ -185,7 +188,13 @@ impl Replay {
     /// Nothing more is stable at or above `offset` for now: a standby writes down what it read, and reads on.
     pub(in crate::updater) fn reach(&mut self, offset: Offset) {
         self.end = self.end.max(offset);
+        self.read_to = offset;
         self.reached = self.phase == Phase::Reading;
+    }
+
+    /// Up to where a standby has read.
+    pub(in crate::updater) fn read_to(&self) -> Offset {
+        self.read_to.max(self.position)
     }
 
     /// What was read could not be taken: whoever asks is told once.
