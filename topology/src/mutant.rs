@@ -12,7 +12,7 @@ pub(crate) enum Mutant {
     StoreBeforeCommit,
     /// Offsets are committed outside the transaction.
     OffsetsOutside,
-    /// A producer goes on though the outcome of its last commit is not known.
+    /// A producer goes on though the outcome of its last call is not known.
     ReusedProducer,
     /// A restore is over where its position is the changelog's end, and does not look for what is behind the last record.
     ShortRestore,

@@ -222,7 +222,7 @@ impl TestDriver {
     /// ```
     /// # use topology::graph::{Builder, Store};
     /// # use topology::test_driver::TestDriver;
-    /// #     /// let counts: Store<str, i64> = Store::rocksdb("counts");
+    /// let counts: Store<str, i64> = Store::rocksdb("counts");
     /// let version = |sink: &str| -> topology::Result<_> {
     ///     let builder = Builder::new();
     ///     builder.sub_topology("counting").source::<str, ()>("words").count(&counts).sink(sink);

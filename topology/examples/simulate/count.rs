@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use topology::error::Result;
 use topology::graph::{Builder, Store, Topic, Topology};
-use topology::simulator::{Outcome, Simulation};
+use topology::simulator::{Input, Outcome, Random, Simulation};
 
 fn topology(partitions: i32) -> topology::Result<Topology> {
     let builder = Builder::new();
@@ -25,13 +25,11 @@ fn counted(outcome: &Outcome) -> Result<()> {
     outcome.expect::<str, i64>("totals", totals)
 }
 
-pub(crate) fn count(partitions: i32) -> topology::Result<Simulation> {
+fn write(random: &mut Random, input: &mut Input) -> Result<()> {
     let words = ["a", "b", "c", "d", "e", "f", "g", "h"];
-    let simulation = Simulation::new(&topology(partitions)?, "app")
-        .input(move |random, input| {
-            let count = random.within(1..200);
-            (0..count).try_for_each(|at| input.send::<str, ()>("words", random.one_of(words), (), at))
-        })
-        .check(counted);
-    Ok(simulation)
+    (0..random.within(1..200)).try_for_each(|at| input.send::<str, ()>("words", random.one_of(words), (), at))
+}
+
+pub(crate) fn count(partitions: i32) -> topology::Result<Simulation> {
+    Ok(Simulation::new(&topology(partitions)?, "app").input(write).check(counted).same_as_undisturbed())
 }

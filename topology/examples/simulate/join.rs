@@ -62,6 +62,7 @@ pub(crate) fn join(partitions: i32) -> topology::Result<Simulation> {
             }
             Ok(())
         })
-        .check(merged);
+        .check(merged)
+        .same_as_undisturbed();
     Ok(simulation)
 }

@@ -58,7 +58,9 @@ impl Arguments {
             "count" => count::count(*partitions)?,
             "join" => join::join(*partitions)?,
             "stages" => stages::stages(*partitions)?,
-            _ => return Err(topology::Error::stop(format!("there is no '{topology}': count, join or stages"))),
+            _ => {
+                return Err(topology::Error::stop(format!("there is no '{topology}': count, join or stages")));
+            }
         };
         let again = format!("simulate -- {topology} --instances {instances} --partitions {partitions} --seed {{seed}}");
         Ok(simulation.instances(*instances).replayed_by(&format!("cargo run --release --locked --example {again}")))

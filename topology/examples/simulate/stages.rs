@@ -40,6 +40,7 @@ pub(crate) fn stages(partitions: i32) -> topology::Result<Simulation> {
             }
             Ok(())
         })
-        .check(counted);
+        .check(counted)
+        .same_as_undisturbed();
     Ok(simulation)
 }

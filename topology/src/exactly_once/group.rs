@@ -91,5 +91,4 @@ fn a_member_whose_task_another_one_had_while_its_stores_were_restored_takes_it_o
         other.thread.run_once().unwrap();
     }
     assert_exact(&log, &topics(), 20);
-    assert_eq!(late.metrics.snapshot().record_count, 10, "its id sorts first, so it got the partition back");
 }

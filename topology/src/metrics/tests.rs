@@ -45,7 +45,10 @@ fn what_threads_and_tasks_count_is_written_down_under_their_names() {
     );
     let mut latency = lines(&metrics, "commit_latency_seconds_bucket");
     latency.retain(|line| line.contains("thread=\"01\""));
-    assert!(latency[2].contains("le=\"0.004\"") && latency[2].ends_with("} 1") && latency[1].ends_with("} 0"), "{latency:?}");
+    assert!(
+        latency[2].contains("le=\"0.004\"") && latency[2].ends_with("} 1") && latency[1].ends_with("} 0"),
+        "{latency:?}"
+    );
 }
 
 #[test]

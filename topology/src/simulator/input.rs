@@ -2,7 +2,7 @@
 
 use crate::codec::Codec;
 use crate::error::{Error, Result};
-use crate::test_driver::Place;
+use crate::test_driver::{OwnedRecord, Place};
 
 /// The input of a run, in the order in which it is written: records of one partition stay in it.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +21,17 @@ pub(super) struct Planned {
 }
 
 impl Input {
+    /// Of these topics these records, in their partitions.
+    pub(super) fn of<'a>(records: impl Iterator<Item = (&'a str, &'a OwnedRecord)>) -> Self {
+        let planned = records.map(|(topic, record)| Planned {
+            place: Place { topic: topic.to_owned(), partition: Some(record.partition) },
+            key: record.key.clone(),
+            value: record.value.clone(),
+            timestamp_ms: record.timestamp_ms,
+        });
+        Self { records: planned.collect(), is_there_first: false }
+    }
+
     /// A record for a topic, or for one of its partitions, stamped with this time in ms since 1970.
     pub fn send<K: Codec + ?Sized, V: Codec + ?Sized>(
         &mut self,

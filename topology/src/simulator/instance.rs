@@ -17,7 +17,7 @@ use super::clock::SimulatedClock;
 use super::faults::Fault;
 use super::log::SimulatedLog;
 use super::stage::{Stage, Who};
-use crate::client::{Config, prepare_topics, resolve_topics};
+use crate::client::{Config, Guarantee, prepare_topics, resolve_topics};
 use crate::clock::{Clock, ManualClock};
 use crate::error::{Class, Error, Result};
 use crate::graph::Topology;
@@ -82,6 +82,10 @@ impl Instance {
 
     pub(super) fn thread_count(&self) -> usize {
         self.config.thread_count
+    }
+
+    pub(super) fn is_exactly_once(&self) -> bool {
+        self.config.guarantee == Guarantee::ExactlyOnce
     }
 
     pub(super) fn life(&self) -> u32 {

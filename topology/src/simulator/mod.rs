@@ -93,6 +93,7 @@ pub struct Simulation {
     make_input: Vec<MakeInput>,
     make_config: Vec<MakeConfig>,
     checks: Vec<Check>,
+    compares: bool,
     replay: String,
 }
 
@@ -132,6 +133,7 @@ impl Simulation {
             make_input: Vec::new(),
             make_config: Vec::new(),
             checks: Vec::new(),
+            compares: false,
             replay: "call Simulation::trace with this seed".to_owned(),
         }
     }
@@ -166,6 +168,13 @@ impl Simulation {
         self
     }
 
+    /// What was written to topics, by key, is what one instance writes to which nothing happens, if it is given the same input at
+    /// once. For topologies whose output follows from the order of each partition's records, and not from what else there was
+    /// at the time.
+    pub fn same_as_undisturbed(self) -> Self {
+        Self { compares: true, ..self }
+    }
+
     /// What a failure says that one should do to see it again; `{seed}` stands for the seed.
     pub fn replayed_by(self, command: &str) -> Self {
         Self { replay: command.to_owned(), ..self }
@@ -183,10 +192,35 @@ impl Simulation {
     }
 
     fn run_once(&self, seed: u64, is_traced: bool) -> Result<Report, Failure> {
-        Run::new(self, seed, is_traced).play().map_err(|(what, trace)| {
+        let failure = |(what, trace)| {
             let replay = self.replay.replace("{seed}", &seed.to_string());
             Failure { seed, what, trace, replay }
-        })
+        };
+        let (report, outcome) = Run::new(self, seed, is_traced).play().map_err(failure)?;
+        if self.compares {
+            let undisturbed = self.undisturbed(&outcome);
+            let (_, expected) = Run::new(&undisturbed, seed, false).play().map_err(failure)?;
+            let sinks = self.topology.sink_topics();
+            let same = outcome.expect_same(&expected, sinks.iter().map(|topic| topic.name()));
+            same.map_err(|error| failure((format!("otherwise than undisturbed: {error}"), report.trace.clone())))?;
+        }
+        Ok(report)
+    }
+
+    /// One instance, to which nothing happens, with what was committed as its input.
+    fn undisturbed(&self, outcome: &Outcome) -> Self {
+        let sinks: Vec<_> = self.topology.sink_topics().into_iter().map(|topic| topic.name()).collect();
+        let sources = self.topology.source_topics().into_iter().map(|topic| topic.name());
+        let given = sources.filter(|name| !sinks.contains(name));
+        let mut input =
+            Input::of(given.flat_map(|name| outcome.records(name).iter().map(move |record| (name, record))));
+        input.all_there_first();
+        let make: MakeInput = Arc::new(move |_, made| {
+            *made = input.clone();
+            Ok(())
+        });
+        let (make_input, checks, faults) = (vec![make], Vec::new(), Faults::none());
+        Self { instance_count: 1, faults, make_input, checks, compares: false, ..self.clone() }
     }
 }
 

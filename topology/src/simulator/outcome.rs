@@ -42,7 +42,7 @@ impl Outcome {
         topic: &str,
         expected: impl IntoIterator<Item = (K::Item<'a>, V::Item<'a>)>,
     ) -> Result<()> {
-        let mut by_key: BTreeMap<Vec<u8>, Vec<Vec<u8>>> = BTreeMap::new();
+        let mut by_key: ByKey<Vec<u8>> = BTreeMap::new();
         for (key, value) in expected {
             let (mut key_bytes, mut value_bytes) = (Vec::new(), Vec::new());
             let unfit = |error| Error::stop(format!("what is expected of {topic} cannot be encoded: {error}"));
@@ -50,34 +50,49 @@ impl Outcome {
             V::encode(&value, &mut value_bytes).map_err(unfit)?;
             by_key.entry(key_bytes).or_default().push(value_bytes);
         }
-        let mut found: BTreeMap<&[u8], Vec<&[u8]>> = BTreeMap::new();
-        for record in self.records(topic) {
-            let (key, value) = (record.key.as_deref(), record.value.as_deref());
-            found.entry(key.unwrap_or_default()).or_default().push(value.unwrap_or_default());
-        }
-        let keys = by_key.keys().map(Vec::as_slice).chain(found.keys().copied());
-        for key in keys {
-            let expected = by_key.get(key).map_or(&[][..], Vec::as_slice);
-            let found = found.get(key).map_or(&[][..], Vec::as_slice);
-            if expected.iter().map(Vec::as_slice).ne(found.iter().copied()) {
-                return Err(differs(topic, key, expected, found));
-            }
+        compare(topic, &by_key, &self.by_key(topic))
+    }
+
+    /// Whether both have the same records in these topics, those of each key in the same order.
+    pub(super) fn expect_same<'t>(&self, other: &Self, topics: impl Iterator<Item = &'t str>) -> Result<()> {
+        for topic in topics {
+            compare(topic, &other.by_key(topic), &self.by_key(topic))?;
         }
         Ok(())
     }
+
+    fn by_key(&self, topic: &str) -> ByKey<&[u8]> {
+        let mut by_key: ByKey<&[u8]> = BTreeMap::new();
+        for record in self.records(topic) {
+            let (key, value) = (record.key.as_deref(), record.value.as_deref());
+            by_key.entry(key.unwrap_or_default()).or_default().push(value.unwrap_or_default());
+        }
+        by_key
+    }
 }
 
-fn differs(topic: &str, key: &[u8], expected: &[Vec<u8>], found: &[&[u8]]) -> Error {
-    let first = expected.iter().zip(found).position(|(expected, found)| expected != found);
+/// The values of each key.
+type ByKey<B> = BTreeMap<B, Vec<B>>;
+
+fn compare<E: AsRef<[u8]>>(topic: &str, expected: &ByKey<E>, found: &ByKey<&[u8]>) -> Result<()> {
+    let expected: ByKey<&[u8]> =
+        expected.iter().map(|(key, values)| (key.as_ref(), values.iter().map(AsRef::as_ref).collect())).collect();
+    let Some(key) = expected.keys().chain(found.keys()).find(|key| expected.get(*key) != found.get(*key)) else {
+        return Ok(());
+    };
+    let (expected, found) = (expected.get(key).cloned(), found.get(key).cloned());
+    let (expected, found) = (expected.unwrap_or_default(), found.unwrap_or_default());
+    let first = expected.iter().zip(&found).position(|(expected, found)| expected != found);
     let first = first.unwrap_or(expected.len().min(found.len()));
-    let show =
-        |value: Option<&[u8]>| value.map_or_else(|| "nothing".to_owned(), |value| value.escape_ascii().to_string());
-    Error::stop(format!(
+    let show = |values: &[&[u8]]| {
+        values.get(first).map_or_else(|| "nothing".to_owned(), |value| value.escape_ascii().to_string())
+    };
+    Err(Error::stop(format!(
         "{topic}: of key '{}' there are {} records, {} expected; record {first} is {}, {} expected",
         key.escape_ascii(),
         found.len(),
         expected.len(),
-        show(found.get(first).copied()),
-        show(expected.get(first).map(Vec::as_slice)),
-    ))
+        show(&found),
+        show(&expected),
+    )))
 }

@@ -187,13 +187,7 @@ impl<L: Log> TransactionalProducer<L> {
 
     /// Forgets the producer.
     pub(super) fn discard(&mut self) {
-        #[cfg(test)]
-        let is_kept = self.transaction == Transaction::Undecided && mutant::lives(Mutant::ReusedProducer);
-        #[cfg(not(test))]
-        let is_kept = false;
-        if !is_kept {
-            self.producer = None;
-        }
+        self.producer = None;
         self.transaction = Transaction::None;
         self.has_failed = false;
         self.sent_bytes = 0;
@@ -207,6 +201,12 @@ impl<L: Log> TransactionalProducer<L> {
     /// What is open is void. A producer that was merely refused goes on, which is sooner than a new one; of any other nobody
     /// knows what it did.
     pub(super) fn roll_back(&mut self) {
+        #[cfg(test)]
+        if mutant::lives(Mutant::ReusedProducer) {
+            self.settled();
+            self.has_failed = false;
+            return;
+        }
         if let (Transaction::Refused, Some(producer)) = (self.transaction, &mut self.producer)
             && producer.abort(ABORT_TIMEOUT).is_ok()
         {

@@ -52,7 +52,8 @@ pub(super) struct State<'a> {
 }
 
 /// Refuses state that does not belong to the committed offsets, and says what does not fit. Where input `may_repeat`, state is
-/// written before offsets are committed: a crash between leaves it ahead, or without an offset, and it is gone on from there.
+/// written before offsets are committed: a crash between leaves it ahead, or without an offset. And nothing fences a member that
+/// was held up: what it writes late says an earlier commit. It is gone on from what there is.
 pub(super) fn agree(inputs: &[&CommittedInput], states: &[State<'_>], may_repeat: bool) -> Result<()> {
     let newest = states.iter().filter_map(|state| Some((state, state.meta.as_ref()?)));
     let newest = newest.max_by_key(|(_, meta)| meta.covered.sequence);
@@ -123,14 +124,14 @@ fn refuse_moved_offset(
     }
 }
 
-fn agree_on_marks(input: &TopicPartition, marks: &[Mark], states: &[State<'_>], may_be_ahead: bool) -> Result<()> {
+fn agree_on_marks(input: &TopicPartition, marks: &[Mark], states: &[State<'_>], may_differ: bool) -> Result<()> {
     for State { store, changelog, meta } in states {
         let mark = marks.iter().find(|mark| mark.store == **store);
         let (mark, meta) = match (mark, meta) {
             (None, None) => continue,
             (Some(_), None) => return Err(changelog_lost(input, store)),
             // Written for the first time, and not committed.
-            (None, Some(_)) if may_be_ahead => continue,
+            (None, Some(_)) if may_differ => continue,
             (None, Some(_)) => {
                 return Err(refusal(format!(
                     "the changelog {changelog} holds state that the group's offset of {input} knows nothing of: the store \
@@ -147,7 +148,7 @@ fn agree_on_marks(input: &TopicPartition, marks: &[Mark], states: &[State<'_>], 
                  deleted and made anew, or one of the two is of another cluster. Bring back what belongs together, or"
             )));
         }
-        if there.sequence != mark.sequence && !(may_be_ahead && there.sequence > mark.sequence) {
+        if there.sequence != mark.sequence && !may_differ {
             let (is, what) = match there.sequence > mark.sequence {
                 true => ("ahead of", "count records twice: the offset was put back to an earlier one"),
                 false => ("behind", "leave records out: the changelog has lost its last records"),

@@ -48,8 +48,9 @@ impl TestDriver {
     /// # let counts: Store<str, i64> = Store::memory("counts");
     /// # builder.sub_topology("counting").source::<str, ()>("words").count(&counts).sink("totals");
     /// # let mut driver = TestDriver::new(&builder.build()?, "app", 0)?;
+    /// driver.input::<str, ()>("words").pipe("tea", ())?;
+    /// driver.commit()?;
     /// driver.write_changelog("counts", b"tea", Some(&41_i64.to_be_bytes()))?;
-    /// driver.abort()?;
     /// assert_eq!(driver.store(&counts)?.get(&"tea")?, Some(41));
     /// # Ok::<(), topology::Error>(())
     /// ```

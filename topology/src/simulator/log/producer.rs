@@ -21,7 +21,7 @@ struct Shared {
     inner: Inner,
     /// How many transactions were begun.
     begun: u64,
-    /// The last commit was not answered.
+    /// A call has failed since the transaction was begun: what became of it nobody knows.
     is_undecided: bool,
 }
 
@@ -52,6 +52,11 @@ impl SimulatedProducer {
     /// Not across a call to the stage.
     fn shared(&self) -> MutexGuard<'_, Shared> {
         lock(&self.shared)
+    }
+
+    /// As [`stage::reach`]; who is refused does not know what was done.
+    fn reach(&self, call: Call) -> Result<()> {
+        stage::reach(self.who, call).inspect_err(|_| self.shared().is_undecided = true)
     }
 
     fn commit_unanswered(&mut self, stage: &Stage) -> Result<()> {
@@ -116,27 +121,27 @@ impl Producer for SimulatedProducer {
     }
 
     fn send(&mut self, record: &ProducerRecord<'_>) -> Result<()> {
-        stage::reach(self.who, Call::Send)?;
+        self.reach(Call::Send)?;
         self.shared().inner.send(record)
     }
 
     fn send_batch(&mut self, records: &[ProducerRecord<'_>]) -> Result<()> {
-        stage::reach(self.who, Call::Send)?;
+        self.reach(Call::Send)?;
         self.shared().inner.send_batch(records)
     }
 
     fn flush(&mut self, _timeout: Duration) -> Result<()> {
-        stage::reach(self.who, Call::Flush)?;
+        self.reach(Call::Flush)?;
         self.shared().inner.flush(NOT_WAITING)
     }
 
     fn send_offsets(&mut self, offsets: &[OffsetCommit], group: &Self::Group) -> Result<()> {
-        stage::reach(self.who, Call::SendOffsets)?;
+        self.reach(Call::SendOffsets)?;
         self.shared().inner.send_offsets(offsets, group)
     }
 
     fn commit(&mut self, _timeout: Duration) -> Result<()> {
-        stage::reach(self.who, Call::Commit)?;
+        self.reach(Call::Commit)?;
         let unanswered = stage::with(|stage| {
             let is_unanswered = stage.occurs(Fault::UnknownCommit);
             is_unanswered.then(|| self.commit_unanswered(stage))

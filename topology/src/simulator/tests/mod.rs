@@ -9,18 +9,20 @@ mod stages;
 
 mod mutants;
 
-use std::ops::Range;
-
 use super::Simulation;
 
 /// So many runs of each topology in each run of the tests.
-const SEEDS: u64 = 1_000;
+const SEEDS: u64 = 5_000;
 
-/// Runs all of these seeds; what is wrong with the first of them that fails is the panic's message.
-fn all(name: &str, simulation: Simulation, seeds: Range<u64>) {
-    let again = format!("cargo run --release --locked --example simulate -- {name} --seed {{seed}}");
-    let simulation = simulation.replayed_by(&again);
-    for seed in seeds {
+/// Runs all seeds, with one partition or more and two instances or more; what is wrong with the first that fails is the
+/// panic's message.
+fn all(name: &str, make: fn(i32) -> crate::Result<Simulation>) {
+    let simulations = [(1, 2), (2, 2), (3, 3)].map(|(partitions, instances)| {
+        let again = format!("simulate -- {name} --partitions {partitions} --instances {instances} --seed {{seed}}");
+        let again = format!("cargo run --release --locked --example {again}");
+        make(partitions).unwrap().instances(instances).replayed_by(&again)
+    });
+    for (seed, simulation) in (0..SEEDS).zip(simulations.iter().cycle()) {
         if let Err(failure) = simulation.run(seed) {
             panic!("{failure}");
         }
@@ -29,23 +31,23 @@ fn all(name: &str, simulation: Simulation, seeds: Range<u64>) {
 
 #[test]
 fn counts_are_exact_whatever_goes_wrong() {
-    all("count", count::count(1).unwrap(), 0..SEEDS);
+    all("count", count::count);
 }
 
 #[test]
 fn two_topics_are_merged_in_one_order_whatever_goes_wrong() {
-    all("join", join::join(1).unwrap(), 0..SEEDS);
+    all("join", join::join);
 }
 
 #[test]
 fn what_passes_a_topic_between_two_stages_is_counted_once_whatever_goes_wrong() {
-    all("stages", stages::stages(1).unwrap(), 0..SEEDS);
+    all("stages", stages::stages);
 }
 
 #[test]
 fn a_seed_does_the_same_in_each_run() {
     for seed in 0..20 {
-        let simulation = count::count(2).unwrap();
+        let simulation = stages::stages(2).unwrap();
         assert_eq!(simulation.trace(seed), simulation.trace(seed));
     }
 }

@@ -27,6 +27,9 @@ impl Admin {
 
     /// Sends the request, and leaves the rest to the client's own threads.
     pub(in super::super) fn begin_delete_records(admin: &Arc<Self>, before: &[(TopicPartition, Offset)]) -> Deletion {
+        if before.is_empty() {
+            return Deletion::ended(Ok(()));
+        }
         match admin.request_deletion(before, Deadline::after(admin.timeout())) {
             Ok(answer) => {
                 // The client lives for as long as somebody may ask.
