@@ -41,7 +41,7 @@ impl TestDriver {
     /// Another program writes a value of a store into its changelog, past the task, or with `None` deletes it: of the partition that
     /// is named with the store, or else the first. The store has it when the task begins again.
     ///
-    /// ```
+    /// ```no_run
     /// # use topology::graph::{Builder, Store};
     /// # use topology::test_driver::TestDriver;
     /// # let builder = Builder::new();
