@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use cairn::chain::{Block, Content, Entry, Genesis, Parameters, Read, RejectCode};
 use cairn::consensus::{KeySet, Sealer};
-use cairn::sealing::{Admission, Application, Found, Options, Origin};
+use cairn::sealing::{Admission, Application, Found, Origin, Setup};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use topology::test_driver::TestDriver;
@@ -33,7 +33,7 @@ fn with_admission(parameters: &Parameters, admission: Admission) -> Application 
     let (keys, validators) = KeySet::default_committee(&mut ChaCha8Rng::seed_from_u64(7)).unwrap();
     let parameters = parameters.clone();
     let genesis = Genesis { chain_id: "cairn".into(), created_ms: 0, accounts: Vec::new(), validators, parameters };
-    let options = Options {
+    let setup = Setup {
         sealer: Sealer::local(&genesis, keys, &[]).unwrap(),
         genesis,
         transactions: "transactions".into(),
@@ -42,7 +42,7 @@ fn with_admission(parameters: &Parameters, admission: Admission) -> Application 
         topic: None,
         notary: None,
     };
-    Application::with_admission(options, admission)
+    Application::with_admission(setup, admission)
 }
 
 /// Says how many records wait for the sealer, as the test counts them.

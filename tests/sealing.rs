@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use cairn::chain::{Block, Content, Cut, Genesis, Operation, Outcome, Parameters, Read, RejectCode, ValidatorId};
 use cairn::consensus::{Fault, KeySet, Sealer};
-use cairn::sealing::{Application, Options};
+use cairn::sealing::{Application, Setup};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use topology::test_driver::TestDriver;
@@ -28,7 +28,7 @@ impl Chain {
         let faults: Vec<(ValidatorId, Fault)> =
             faults.iter().map(|(id, fault)| (ValidatorId::new(id).unwrap(), *fault)).collect();
         let sealer = Sealer::local(&genesis, keys, &faults).unwrap();
-        let application = Application::new(Options {
+        let application = Application::new(Setup {
             genesis,
             transactions: "transactions".into(),
             blockchain: "blockchain".into(),

@@ -12,17 +12,17 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 /// A queue of items that hold at most about `size_bytes_max` bytes of memory together.
 pub(super) fn queue<T>(size_bytes_max: usize) -> (Front<T>, Back<T>) {
     let state = Mutex::new(State { items: VecDeque::new(), size_bytes: 0, is_over: false });
-    let shared = Arc::new(Shared { state, changed: Condvar::new(), size_bytes_max });
+    let shared = Arc::new(Channel { state, changed: Condvar::new(), size_bytes_max });
     (Front(Arc::clone(&shared)), Back(shared))
 }
 
 /// The side that puts items in.
-pub(super) struct Front<T>(Arc<Shared<T>>);
+pub(super) struct Front<T>(Arc<Channel<T>>);
 
 /// The side that takes items out.
-pub(super) struct Back<T>(Arc<Shared<T>>);
+pub(super) struct Back<T>(Arc<Channel<T>>);
 
-struct Shared<T> {
+struct Channel<T> {
     state: Mutex<State<T>>,
     /// At most one thread waits at a time: the front for room, or the back for an item.
     changed: Condvar,
@@ -81,7 +81,7 @@ impl<T> Back<T> {
     }
 }
 
-impl<T> Shared<T> {
+impl<T> Channel<T> {
     /// Nothing panics while the lock is held, so the state is whole whichever thread held it last.
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

@@ -30,12 +30,12 @@ const SHARE_BYTES_MIN: usize = AHEAD_BYTES / 32;
 
 /// The records of all partitions.
 pub(super) struct Originals<'s> {
-    shared: Arc<Shared>,
+    shared: Arc<Fetched>,
     /// Until it has ended.
     thread: Option<ScopedJoinHandle<'s, topology::Result<()>>>,
 }
 
-struct Shared {
+struct Fetched {
     state: Mutex<State>,
     /// One side waits for the other: for a batch, or for room.
     changed: Condvar,
@@ -71,7 +71,7 @@ impl<'s> Originals<'s> {
         let queues = extents.iter().map(|_| Queue::default()).collect();
         let state = State { queues, size_bytes: 0, asked: None, is_over: false };
         let share_bytes = (AHEAD_BYTES / extents.len().max(1)).max(SHARE_BYTES_MIN);
-        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), share_bytes });
+        let shared = Arc::new(Fetched { state: Mutex::new(state), changed: Condvar::new(), share_bytes });
         let mut demand = Asked(Arc::clone(&shared));
         let for_thread = Arc::clone(&shared);
         let thread = spawn(scope, "cairn-records", move || {
@@ -112,7 +112,7 @@ impl Drop for Originals<'_> {
     }
 }
 
-impl Shared {
+impl Fetched {
     /// Nothing panics while the lock is held, so the state is whole whichever thread held it last.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -176,7 +176,7 @@ impl State {
 }
 
 /// What the comparison has room for.
-struct Asked(Arc<Shared>);
+struct Asked(Arc<Fetched>);
 
 impl Demand for Asked {
     fn wants(&mut self, partition: &TopicPartition) -> bool {
@@ -207,7 +207,7 @@ impl Demand for Asked {
 }
 
 /// Tells that the thread has ended, however it did.
-struct End(Arc<Shared>);
+struct End(Arc<Fetched>);
 
 impl Drop for End {
     fn drop(&mut self) {

@@ -39,7 +39,7 @@ pub struct Options {
 
 /// What was rebuilt.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
+pub struct Replayed {
     /// What the blocks add up to.
     pub summary: Summary,
     /// Records met on the topic that are not the chain's: their key is no height.
@@ -54,7 +54,7 @@ pub fn replay<L: Log>(
     options: &Options,
     randomness: impl CryptoRng + Send,
     progress: &mut dyn FnMut(&Block),
-) -> Result<std::result::Result<Report, Broken>> {
+) -> Result<std::result::Result<Replayed, Broken>> {
     check_empty(&options.state_directory)?;
     let reader = Reader::new(log, clock, CLIENT_ID);
     let partition = reader.chain_partition(&options.blockchain)?;
@@ -70,7 +70,7 @@ pub fn replay<L: Log>(
         let Some(summary) = walked.conclude(Ok(()))? else {
             return Err(Broken::new(0, Reason::Height, "the topic holds no block").into());
         };
-        let report = Report { summary, foreign_count: walked.foreign_count() };
+        let report = Replayed { summary, foreign_count: walked.foreign_count() };
         Ok((report, walked.into_parts()))
     });
     let (report, state) = match walked {

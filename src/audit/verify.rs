@@ -33,7 +33,7 @@ pub struct Options {
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
+pub struct Verified {
     /// What the intact chain adds up to.
     pub summary: Summary,
     /// Records on the blockchain topic that are not the chain's: their key is no height.
@@ -56,7 +56,7 @@ pub fn verify<L: Log>(
     options: &Options,
     randomness: impl CryptoRng + Send,
     progress: &mut dyn FnMut(&Block),
-) -> Result<std::result::Result<Report, Broken>> {
+) -> Result<std::result::Result<Verified, Broken>> {
     let (blocks, transactions) = extents(log, clock, options)?;
     let verified = std::thread::scope(|scope| {
         let input = match transactions {
@@ -187,7 +187,7 @@ fn run<L: Log, R: CryptoRng + Send>(
     checkpoint: Option<&Checkpoint>,
     chain_time_ms: &dyn Fn() -> Result<Option<i64>>,
     progress: &mut dyn FnMut(&Block),
-) -> std::result::Result<Report, Halt> {
+) -> std::result::Result<Verified, Halt> {
     let mut ended = compare(&mut walk, input.as_mut(), checkpoint, progress);
     if let Some(input) = &input {
         ended = ended.map_err(|halt| input.judge(halt, chain_time_ms));
@@ -204,7 +204,7 @@ fn run<L: Log, R: CryptoRng + Send>(
         return Err(Broken::new(0, Reason::Height, "the topic holds no block").into());
     };
     let comparison = input.as_ref().map(|input| &input.comparison);
-    Ok(Report {
+    Ok(Verified {
         summary,
         foreign_count: walked.foreign_count(),
         has_transactions_topic: comparison.is_some(),

@@ -14,7 +14,7 @@ use crate::config::founding::{Founding, Notes};
 use crate::config::{ChainParameters, genesis, key_file, keys, topic};
 use crate::consensus::{Fault, Sealer};
 use crate::reader::Reader;
-use crate::sealing::{Admission, Application, BlockchainTopic, Notary, Options};
+use crate::sealing::{Admission, Application, BlockchainTopic, Notary, Setup};
 
 /// How many records may be admitted and not sealed yet, at least: what is sealed in half a second. More, where blocks hold more.
 const AHEAD_RECORDS_MIN: u64 = 65_536;
@@ -89,10 +89,10 @@ pub(crate) fn application<L: Log>(
     let topic = Some(Box::new(topic) as Box<dyn BlockchainTopic>);
     let notary = notes.map(|notes| Box::new(InNotes(notes)) as Box<dyn Notary>);
     let Topics { transactions, blockchain } = topics;
-    let options = Options { genesis, transactions, blockchain, sealer, entropy, topic, notary };
+    let setup = Setup { genesis, transactions, blockchain, sealer, entropy, topic, notary };
     Ok(match admission {
-        Some(admission) => Application::with_admission(options, admission),
-        None => Application::new(options),
+        Some(admission) => Application::with_admission(setup, admission),
+        None => Application::new(setup),
     })
 }
 
@@ -155,11 +155,11 @@ impl<L: Log> BlockchainTopic for OnLog<L> {
 pub(crate) fn without_keys(genesis: Genesis, topics: Topics, partition_count: i32) -> Result<Topology> {
     let sealer = Sealer::new(&genesis, std::iter::empty()).map_err(|error| Error::usage(error.to_string()))?;
     let Topics { transactions, blockchain } = topics;
-    let options = Options { genesis, transactions, blockchain, sealer, entropy: [0; 32], topic: None, notary: None };
+    let setup = Setup { genesis, transactions, blockchain, sealer, entropy: [0; 32], topic: None, notary: None };
     let (topic, key, ahead) = (admitted_topic(DEFAULT_APPLICATION_ID), [0; 32].into(), AHEAD_RECORDS_MIN);
     let application = match partition_count {
-        1 => Application::new(options),
-        _ => Application::with_admission(options, Admission { partition_count, topic, key, ahead, origin: None }),
+        1 => Application::new(setup),
+        _ => Application::with_admission(setup, Admission { partition_count, topic, key, ahead, origin: None }),
     };
     Ok(application.topology()?)
 }

@@ -11,7 +11,7 @@ use super::pin::Pin;
 use super::report::{foreign, tell_tip, walk};
 use super::shell::Shell;
 use crate::audit::Anchor;
-use crate::audit::replay::{self, Options, Report};
+use crate::audit::replay::{self, Options, Replayed};
 use crate::chain::Block;
 use crate::config::{UsesLog, topic};
 use crate::reader::Reader;
@@ -86,8 +86,8 @@ impl UsesLog for Replay<'_> {
     }
 }
 
-fn tell(report: &Report, chain_id: &str, anchored: bool, shell: &Shell) -> String {
-    let Report { summary, foreign_count } = report;
+fn tell(report: &Replayed, chain_id: &str, anchored: bool, shell: &Shell) -> String {
+    let Replayed { summary, foreign_count } = report;
     let tip = &summary.tip;
     if shell.json {
         return serde_json::json!({

@@ -11,7 +11,7 @@ use super::output::{Paint, counted, grouped};
 use super::pin::Pin;
 use super::report::walk;
 use super::shell::Shell;
-use crate::audit::verify::{self, Options, Report};
+use crate::audit::verify::{self, Options, Verified};
 use crate::audit::{Anchor, Checkpoint, Summary};
 use crate::chain::Block;
 use crate::config::UsesLog;
@@ -111,7 +111,7 @@ struct Chain<'c> {
     is_anchored: bool,
 }
 
-fn json(report: &Report, chain: Chain<'_>) -> String {
+fn json(report: &Verified, chain: Chain<'_>) -> String {
     let Summary { tip, record_count, supply, .. } = &report.summary;
     serde_json::json!({
         "result": "intact",
@@ -134,7 +134,7 @@ fn json(report: &Report, chain: Chain<'_>) -> String {
     .to_string()
 }
 
-fn text(report: &Report, transactions: &str, chain: Chain<'_>, paint: Paint) -> String {
+fn text(report: &Verified, transactions: &str, chain: Chain<'_>, paint: Paint) -> String {
     let Summary { tip, record_count, .. } = &report.summary;
     let compared = compared(report, transactions);
     let mut text = paint.green("intact");
@@ -162,7 +162,7 @@ fn text(report: &Report, transactions: &str, chain: Chain<'_>, paint: Paint) -> 
 }
 
 /// How much was compared with the transactions topic, or why nothing was.
-fn compared(report: &Report, transactions: &str) -> Result<String, String> {
+fn compared(report: &Verified, transactions: &str) -> Result<String, String> {
     match report.compared_from_height {
         _ if !report.has_transactions_topic => Err(format!("there is no topic '{transactions}'")),
         Some(height) => Ok(format!("{}, from height {height} on", counted(report.compared_count, "record"))),

@@ -32,7 +32,7 @@ pub use keys::{KeyPair, KeySet};
 pub use roster::{Roster, Stakes};
 pub use scheme::Scheme;
 pub use stake::fault::Fault;
-pub use stake::report::Report;
+pub use stake::report::Offence;
 pub use stake::sealer::{Sealed, Sealer, Step, Stretch};
 
 /// What a seal of a chain with `committee = "local"` is worth. `verify` prints it with its result.

@@ -42,7 +42,7 @@ impl From<&Entry> for Item {
 
 /// What the rules say about a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Placing {
     /// It is in the open block, which stays open.
     Keep,
     /// The open block ends before it. The record is not taken: [`Cutter::close`], then offer it again.
@@ -65,16 +65,16 @@ pub struct Span {
 ///
 /// ```
 /// use cairn::chain::{Cut, Parameters};
-/// use cairn::ledger::cut::{Cutter, Item, Verdict};
+/// use cairn::ledger::cut::{Cutter, Item, Placing};
 ///
 /// let parameters = Parameters { block_max_transactions: 2, ..Parameters::default() };
 /// let mut cutter = Cutter::new(&parameters, 0);
 /// let at = |timestamp_ms| Item { timestamp_ms, size_bytes: 300, is_transaction: true };
-/// assert_eq!(cutter.offer(&at(10)), Verdict::Keep);
-/// assert_eq!(cutter.offer(&at(20)), Verdict::CutAfter(Cut::Transactions));
+/// assert_eq!(cutter.offer(&at(10)), Placing::Keep);
+/// assert_eq!(cutter.offer(&at(20)), Placing::CutAfter(Cut::Transactions));
 /// assert_eq!(cutter.close().time_ms, 20);
-/// assert_eq!(cutter.offer(&at(30)), Verdict::Keep);
-/// assert_eq!(cutter.offer(&at(1_000)), Verdict::CutBefore(Cut::Window));
+/// assert_eq!(cutter.offer(&at(30)), Placing::Keep);
+/// assert_eq!(cutter.offer(&at(1_000)), Placing::CutBefore(Cut::Window));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cutter {
@@ -107,16 +107,16 @@ impl Cutter {
     }
 
     /// Judges the next record.
-    pub fn offer(&mut self, item: &Item) -> Verdict {
+    pub fn offer(&mut self, item: &Item) -> Placing {
         if !self.is_empty {
             if self.transaction_count >= self.transactions_max {
-                return Verdict::CutBefore(Cut::Transactions);
+                return Placing::CutBefore(Cut::Transactions);
             }
             if self.window_end_ms.is_some_and(|end_ms| item.timestamp_ms >= end_ms) {
-                return Verdict::CutBefore(Cut::Window);
+                return Placing::CutBefore(Cut::Window);
             }
             if self.size_bytes.saturating_add(item.size_bytes) > self.size_bytes_max {
-                return Verdict::CutBefore(Cut::Bytes);
+                return Placing::CutBefore(Cut::Bytes);
             }
         }
         self.time_ms = self.time_ms.max(item.timestamp_ms);
@@ -128,7 +128,7 @@ impl Cutter {
         self.transaction_count += u64::from(item.is_transaction);
         self.size_bytes = self.size_bytes.saturating_add(item.size_bytes);
         let is_full = self.transaction_count >= self.transactions_max;
-        if is_full { Verdict::CutAfter(Cut::Transactions) } else { Verdict::Keep }
+        if is_full { Placing::CutAfter(Cut::Transactions) } else { Placing::Keep }
     }
 
     /// Ends the open block, for whatever reason, and starts the next.
@@ -248,12 +248,12 @@ pub fn check(
     let (last, before) = items.split_last().ok_or(CutError::Empty)?;
     for (index, item) in before.iter().enumerate() {
         match cutter.offer(item) {
-            Verdict::Keep => {}
-            Verdict::CutBefore(reason) | Verdict::CutAfter(reason) => return Err(CutError::Earlier { index, reason }),
+            Placing::Keep => {}
+            Placing::CutBefore(reason) | Placing::CutAfter(reason) => return Err(CutError::Earlier { index, reason }),
         }
     }
     let at_last = cutter.offer(last);
-    if let Verdict::CutBefore(reason) = at_last {
+    if let Placing::CutBefore(reason) = at_last {
         return Err(CutError::Earlier { index: before.len(), reason });
     }
     let span = Span { window: header.window, time_ms: header.time_ms };
@@ -261,15 +261,15 @@ pub fn check(
         return Err(CutError::Span { expected: cutter.span(), found: span });
     }
     match (found, at_last) {
-        (Cut::Transactions, Verdict::CutAfter(Cut::Transactions)) => Ok(Checked::Proved),
-        (_, Verdict::CutAfter(reason)) => Err(CutError::Reason { expected: Some(reason), found }),
+        (Cut::Transactions, Placing::CutAfter(Cut::Transactions)) => Ok(Checked::Proved),
+        (_, Placing::CutAfter(reason)) => Err(CutError::Reason { expected: Some(reason), found }),
         (Cut::Transactions | Cut::Genesis, _) => Err(CutError::Reason { expected: None, found }),
         (Cut::Age | Cut::End, _) => Ok(Checked::Recorded),
         (Cut::Window | Cut::Bytes, _) => match next.map(|item| cutter.offer(item)) {
             None => Ok(Checked::NeedsNext),
-            Some(Verdict::CutBefore(reason)) if reason == found => Ok(Checked::Proved),
-            Some(Verdict::CutBefore(reason)) => Err(CutError::Reason { expected: Some(reason), found }),
-            Some(Verdict::Keep | Verdict::CutAfter(_)) => Err(CutError::Reason { expected: None, found }),
+            Some(Placing::CutBefore(reason)) if reason == found => Ok(Checked::Proved),
+            Some(Placing::CutBefore(reason)) => Err(CutError::Reason { expected: Some(reason), found }),
+            Some(Placing::Keep | Placing::CutAfter(_)) => Err(CutError::Reason { expected: None, found }),
         },
     }
 }

@@ -47,7 +47,7 @@ impl Display for Difference {
 
 /// What became of re-executing a block.
 #[derive(Clone, Debug)]
-pub enum Verdict {
+pub enum Reexecuted {
     /// The block is exactly what execution gives.
     Same {
         /// What it gives, to be written and committed.
@@ -66,12 +66,12 @@ pub(super) fn reexecute<V: View + ?Sized>(
     block: &Block,
     signatures: &[Signature],
     known: Known,
-) -> Result<Verdict, Error<V::Error>> {
+) -> Result<Reexecuted, Error<V::Error>> {
     let header = &block.header;
     let StakeAuthor { proposer, round, .. } = match form(block) {
         Ok(author) => author,
         Err(Form::Newer(error)) => return Err(Error::Newer(error)),
-        Err(Form::Differs(difference)) => return Ok(Verdict::Differs(difference)),
+        Err(Form::Differs(difference)) => return Ok(Reexecuted::Differs(difference)),
     };
     // The fees and the reward are computed; what comes before them is given.
     let is_prior = |operation: &&Operation| matches!(operation, Operation::Missed { .. } | Operation::Slash { .. });
@@ -91,7 +91,7 @@ pub(super) fn reexecute<V: View + ?Sized>(
         Ok(executed) => executed,
         Err(Error::Candidate(detail)) if signatures.len() == block.entries.len() => {
             let field = if Stretches::new(replica, &block.entries).is_err() { "header.ranges" } else { "" };
-            return Ok(Verdict::Differs(Difference::new(
+            return Ok(Reexecuted::Differs(Difference::new(
                 field,
                 format!("there is no such block: {detail}"),
                 "otherwise",
@@ -100,12 +100,12 @@ pub(super) fn reexecute<V: View + ?Sized>(
         Err(error) => return Err(error),
     };
     if let Some(difference) = body_difference(&executed, block) {
-        return Ok(Verdict::Differs(difference));
+        return Ok(Reexecuted::Differs(difference));
     }
     let items = cut::items(replica.parameters(), header.cut, &block.entries, known.rendered_size_bytes);
     Ok(match cut::check(replica.parameters(), replica.tip().time_ms, header, &items, None) {
-        Ok(cut) => Verdict::Same { executed: Box::new(executed), cut },
-        Err(error) => Verdict::Differs(Difference::new("header.cut", error, header.cut)),
+        Ok(cut) => Reexecuted::Same { executed: Box::new(executed), cut },
+        Err(error) => Reexecuted::Differs(Difference::new("header.cut", error, header.cut)),
     })
 }
 

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use super::execute::{self, Candidate, Executed};
-use super::reexecute::{self, Known, Verdict};
+use super::reexecute::{self, Known, Reexecuted};
 use super::state::{self, Audited, Changes, Covered, Supply, Tip, ValidatorRecord, View};
 use super::validators::Validators;
 use super::{Error, Signature, Tree, tree};
@@ -106,14 +106,14 @@ impl Replica {
     }
 
     /// Whether the next block is exactly what executing its records gives. `signatures` has one answer for each entry, as in a
-    /// [`Candidate`]. Errors are about the state and the arguments; what is wrong with the block is a [`Verdict::Differs`].
+    /// [`Candidate`]. Errors are about the state and the arguments; what is wrong with the block is a [`Reexecuted::Differs`].
     pub fn reexecute<V: View + ?Sized>(
         &self,
         view: &V,
         block: &Block,
         signatures: &[Signature],
         known: Known,
-    ) -> Result<Verdict, Error<V::Error>> {
+    ) -> Result<Reexecuted, Error<V::Error>> {
         reexecute::reexecute(self, view, block, signatures, known)
     }
 

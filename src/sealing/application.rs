@@ -28,7 +28,7 @@ pub fn task_name() -> String {
 }
 
 /// What an application is made from.
-pub struct Options {
+pub struct Setup {
     /// What the chain starts from.
     pub genesis: Genesis,
     /// The topic whose records are sealed.
@@ -85,17 +85,17 @@ pub struct Status {
 
 impl Application {
     /// A chain to be sealed, from a transactions topic with one partition.
-    pub fn new(options: Options) -> Self {
-        Self::make(options, None)
+    pub fn new(setup: Setup) -> Self {
+        Self::make(setup, None)
     }
 
     /// A chain to be sealed, from a transactions topic with several partitions.
-    pub fn with_admission(options: Options, admission: Admission) -> Self {
-        Self::make(options, Some(admission))
+    pub fn with_admission(setup: Setup, admission: Admission) -> Self {
+        Self::make(setup, Some(admission))
     }
 
-    fn make(options: Options, admission: Option<Admission>) -> Self {
-        let Options { genesis, transactions, blockchain, sealer, entropy, topic, notary } = options;
+    fn make(setup: Setup, admission: Option<Admission>) -> Self {
+        let Setup { genesis, transactions, blockchain, sealer, entropy, topic, notary } = setup;
         let genesis_hash = genesis.hash();
         let (sealer, status, sealed, left) = (Mutex::new(sealer), Mutex::default(), Mutex::default(), Mutex::default());
         let shared = Shared {

@@ -3,7 +3,7 @@
 use topology::processor::{self, Context, Port, Record};
 
 use crate::chain::{Block, Rendering};
-use crate::consensus::Report;
+use crate::consensus::Offence;
 
 use super::input::at;
 
@@ -19,7 +19,7 @@ pub(super) fn forward_block(context: &mut Context<'_, [u8], [u8]>, block: &Block
 pub(super) fn forward_report(
     port: &Port<[u8], [u8]>,
     context: &mut Context<'_, [u8], [u8]>,
-    report: &Report,
+    report: &Offence,
     offset: i64,
     timestamp_ms: i64,
 ) -> processor::Result {

@@ -5,7 +5,7 @@ use topology::log::Header;
 use topology::processor::{DeadLetter, Record};
 
 use crate::chain::{Cut, Entry, Hash, Origin, Reject, Signatures};
-use crate::ledger::cut::{Cutter, Item, Verdict};
+use crate::ledger::cut::{Cutter, Item, Placing};
 use crate::ledger::{Signature, signatures};
 
 use super::admission::Admitted;
@@ -80,16 +80,16 @@ impl OpenBlock {
         }
     }
 
-    /// Offers a record: it is taken unless the verdict is [`Verdict::CutBefore`].
+    /// Offers a record: it is taken unless the placing is [`Placing::CutBefore`].
     pub(super) fn offer(
         &mut self,
         incoming: Incoming,
         record: &Record<'_, [u8], [u8]>,
         now_ms: i64,
-    ) -> (Verdict, Option<Incoming>) {
-        let verdict = self.cutter.offer(&Item::from(&incoming.entry));
-        if let Verdict::CutBefore(_) = verdict {
-            return (verdict, Some(incoming));
+    ) -> (Placing, Option<Incoming>) {
+        let placing = self.cutter.offer(&Item::from(&incoming.entry));
+        if let Placing::CutBefore(_) = placing {
+            return (placing, Some(incoming));
         }
         self.since_ms.get_or_insert(now_ms);
         if let Some(reject) = incoming.reason {
@@ -101,7 +101,7 @@ impl OpenBlock {
         self.answers.extend(incoming.answer);
         let first = self.span.map_or(record.offset, |(first, _)| first);
         self.span = Some((first, record.offset));
-        (verdict, None)
+        (placing, None)
     }
 
     /// Offset of the first held record, in the input.

@@ -28,7 +28,7 @@ use topology::{Class, Error};
 
 use crate::chain::Cut;
 use crate::consensus::{self, Decision, Sealed, Step, Stretch};
-use crate::ledger::cut::Verdict;
+use crate::ledger::cut::Placing;
 
 use super::application::{Shared, Status};
 use super::chain::{self, Chain, Opened, Phase, read_decisions};
@@ -89,12 +89,12 @@ impl Seal {
         let origin = incoming.origin();
         loop {
             let chain = self.chain()?;
-            let (verdict, rest) = chain.open.offer(incoming, record, now_ms);
+            let (placing, rest) = chain.open.offer(incoming, record, now_ms);
             if rest.is_none() {
                 chain.intake.took(origin);
             }
-            let cut = match verdict {
-                Verdict::Keep => match chain.decided_cut() {
+            let cut = match placing {
+                Placing::Keep => match chain.decided_cut() {
                     Some(decided) => (decided.through_offset <= record.offset).then_some(decided.cut),
                     // A function of the log, so a sealer that reads it again decides the same.
                     None if chain.open.is_heavy() => {
@@ -103,7 +103,7 @@ impl Seal {
                     }
                     None => None,
                 },
-                Verdict::CutBefore(cut) | Verdict::CutAfter(cut) => Some(cut),
+                Placing::CutBefore(cut) | Placing::CutAfter(cut) => Some(cut),
             };
             if let Some(cut) = cut
                 && !self.seal(cut, context)?

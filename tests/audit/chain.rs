@@ -3,14 +3,14 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use cairn::audit::verify::{self, Options, Report};
+use cairn::audit::verify::{self, Options, Verified};
 use cairn::audit::{Anchor, Broken, Checkpoint};
 use cairn::chain::{
     Amount, Balances, Block, Content, Cut, Genesis, Name, Operation, Outcome, Parameters, ReasonCode, Rendering,
     ValidatorId,
 };
 use cairn::consensus::{Fault, KeySet, Sealer};
-use cairn::sealing::{Application, Options as SealingOptions};
+use cairn::sealing::{Application, Setup};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use topology::clock::SystemClock;
@@ -53,7 +53,7 @@ impl Run {
         let text = keys.encode().to_string();
         let faults: Vec<(ValidatorId, Fault)> =
             faults.iter().map(|(id, fault)| (ValidatorId::new(id).unwrap(), *fault)).collect();
-        let application = Application::new(SealingOptions {
+        let application = Application::new(Setup {
             sealer: Sealer::local(&genesis, keys, &faults).unwrap(),
             genesis: genesis.clone(),
             transactions: TRANSACTIONS.into(),
@@ -209,12 +209,12 @@ impl Topics {
         append(&self.log, topic, records);
     }
 
-    pub(crate) fn verify(&self) -> Result<Report, Broken> {
+    pub(crate) fn verify(&self) -> Result<Verified, Broken> {
         self.verify_on(&self.log).unwrap()
     }
 
     /// As they are on another log.
-    pub(crate) fn verify_on<L: Log>(&self, log: &L) -> topology::Result<Result<Report, Broken>> {
+    pub(crate) fn verify_on<L: Log>(&self, log: &L) -> topology::Result<Result<Verified, Broken>> {
         let options = Options {
             blockchain: BLOCKCHAIN.to_owned(),
             transactions: TRANSACTIONS.to_owned(),

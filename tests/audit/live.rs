@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cairn::audit::Reason;
-use cairn::audit::verify::Report;
+use cairn::audit::verify::Verified;
 use cairn::chain::Block;
 use topology::log::memory::MemoryLog;
 use topology::log::{
@@ -207,7 +207,7 @@ impl InTwoParts {
         (topics, go_on)
     }
 
-    fn assert_first_part(&self, report: &Report) {
+    fn assert_first_part(&self, report: &Verified) {
         let tip = &self.blocks[self.block_count - 1];
         assert_eq!((report.summary.tip.height, report.summary.tip.hash), (tip.header.height, tip.hash));
         assert_eq!((report.compared_from_height, report.compared_count), (Some(1), self.record_count as u64));

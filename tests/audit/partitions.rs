@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use cairn::audit::{Comparison, Reason};
 use cairn::chain::{Block, Entry, Genesis, Parameters, Read};
 use cairn::consensus::{KeySet, Sealer};
-use cairn::sealing::{Admission, Application, Options};
+use cairn::sealing::{Admission, Application, Setup};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use topology::log::Log;
@@ -27,7 +27,7 @@ static WIDE: LazyLock<Wide> = LazyLock::new(|| {
     let (keys, validators) = KeySet::default_committee(&mut ChaCha8Rng::seed_from_u64(7)).unwrap();
     let parameters = Parameters { block_max_transactions: 7, block_window_ms: 0, ..Parameters::default() };
     let genesis = Genesis { chain_id: "cairn".into(), created_ms: 0, accounts: Vec::new(), validators, parameters };
-    let options = Options {
+    let setup = Setup {
         sealer: Sealer::local(&genesis, keys, &[]).unwrap(),
         genesis,
         transactions: TRANSACTIONS.into(),
@@ -38,7 +38,7 @@ static WIDE: LazyLock<Wide> = LazyLock::new(|| {
     };
     let (topic, key, ahead) = ("admitted".into(), [3; 32].into(), u64::MAX);
     let admission = Admission { partition_count: COUNT, topic, key, ahead, origin: None };
-    let application = Application::with_admission(options, admission);
+    let application = Application::with_admission(setup, admission);
     let mut driver = TestDriver::new(&application.topology().unwrap(), "cairn", START_MS).unwrap();
     let mut random = ChaCha8Rng::seed_from_u64(1);
     for n in 0..RECORDS {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use cairn::audit::inspect::{self, Inspection};
-use cairn::audit::replay::{self, APPLICATION_ID, Options, Report};
+use cairn::audit::replay::{self, APPLICATION_ID, Options, Replayed};
 use cairn::audit::{Anchor, Broken, Reason};
 use cairn::chain::{Content, Hash, Operation};
 use rand::SeedableRng;
@@ -18,7 +18,7 @@ pub(crate) fn replay_to(
     topics: &Topics,
     root: &Path,
     to_height: Option<u64>,
-) -> topology::Result<Result<Report, Broken>> {
+) -> topology::Result<Result<Replayed, Broken>> {
     let (blockchain, state_directory) = (BLOCKCHAIN.to_owned(), root.to_owned());
     let options = Options { blockchain, state_directory, to_height, anchor: topics.anchor };
     let rng = ChaCha8Rng::seed_from_u64(3);
@@ -26,7 +26,7 @@ pub(crate) fn replay_to(
 }
 
 /// What replaying all of the topic into an empty directory comes to.
-pub(crate) fn replay_on(topics: &Topics) -> topology::Result<Result<Report, Broken>> {
+pub(crate) fn replay_on(topics: &Topics) -> topology::Result<Result<Replayed, Broken>> {
     replay_to(topics, tempfile::tempdir().unwrap().path(), None)
 }
 
@@ -64,7 +64,7 @@ fn assert_state(inspection: &Inspection, height: u64) {
 #[test]
 fn a_replayed_chain_has_the_height_hash_and_state_root_of_the_run_and_its_balances() {
     let (directory, topics) = (tempfile::tempdir().unwrap(), Topics::of(&CHAIN));
-    let Report { summary, foreign_count } = replay_to(&topics, directory.path(), None).unwrap().unwrap();
+    let Replayed { summary, foreign_count } = replay_to(&topics, directory.path(), None).unwrap().unwrap();
     assert_eq!(foreign_count, 0);
     let last = CHAIN.blocks.last().unwrap();
     assert_eq!((summary.tip.height, summary.tip.hash), (last.header.height, last.hash));

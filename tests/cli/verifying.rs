@@ -7,7 +7,7 @@ use cairn::audit::replay::APPLICATION_ID;
 use cairn::ledger::View;
 use cairn::ledger::state::{Account, Table};
 use topology::store::InstanceId;
-use topology::store::{Options, Resources, StateDirectory, Stores};
+use topology::store::{Resources, StateDirectory, StoreOptions, Stores};
 
 use crate::Cairn;
 
@@ -101,7 +101,7 @@ fn a_state_is_shown_only_if_its_tables_give_its_root() {
     let tables = |directory: &StateDirectory| {
         let lock = directory.lock_task(&cairn::sealing::task_name()).unwrap();
         let specs = cairn::sealing::store_specs().unwrap();
-        let stores = Stores::open(specs, lock, &Resources::without_thread(Options::default()), genesis.0).unwrap();
+        let stores = Stores::open(specs, lock, &Resources::without_thread(StoreOptions::default()), genesis.0).unwrap();
         cairn::sealing::Tables::over(&Rc::new(RefCell::new(stores))).unwrap()
     };
     let root = |name: &str| cairn.path().join(name);

@@ -13,7 +13,7 @@ use topology::log::memory::MemoryLog;
 use topology::log::{Log, Producer, ProducerOptions, ProducerRecord, TopicPartition, TopicSpec};
 use topology::store::InstanceId;
 use topology::store::{self, KeyValueStore, Medium, Resources, Spec, StateDirectory, Stores};
-use topology::updater::{Changelog, Options, Plan, Restore};
+use topology::updater::{Changelog, Plan, Restore, RestoreOptions};
 
 const TOPIC: &str = "app-counts-changelog";
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -35,8 +35,9 @@ fn measure() -> topology::Result<()> {
     let (records, keys) = (setting("MEASURE_RECORDS", 3_000_000), setting("MEASURE_KEYS", 100_000));
     let medium = if setting("MEASURE_IN_MEMORY", 0) == 1 { Medium::Memory } else { Medium::RocksDb };
     let batch_bytes = setting("MEASURE_BATCH_KIB", 16_384) as usize * 1_024;
-    let memory_bytes = setting("MEASURE_MEMORY_MIB", store::Options::MEMORY_BYTES as u64 >> 20) as usize * (1 << 20);
-    let options = store::Options { memory_bytes, ..store::Options::default() };
+    let memory_bytes =
+        setting("MEASURE_MEMORY_MIB", store::StoreOptions::MEMORY_BYTES as u64 >> 20) as usize * (1 << 20);
+    let options = store::StoreOptions { memory_bytes, ..store::StoreOptions::default() };
 
     let clock = SystemClock::new();
     let log_clock = clock.clone();
@@ -70,7 +71,12 @@ fn measure() -> topology::Result<()> {
 
 fn plan(batch_bytes: usize) -> Plan {
     let changelogs = vec![Some(Changelog { topic: TOPIC.to_owned(), new_incarnation: [1; 16] })];
-    Plan { partition: 0, changelogs, options: Options { batch_bytes, ..Options::default() }, followed: None }
+    Plan {
+        partition: 0,
+        changelogs,
+        options: RestoreOptions { batch_bytes, ..RestoreOptions::default() },
+        followed: None,
+    }
 }
 
 fn open(root: &std::path::Path, medium: Medium, resources: &Resources) -> topology::Result<Stores> {

@@ -11,7 +11,7 @@ use topology::log::{Isolation, Producer, ProducerOptions, ProducerRecord, TopicP
 
 use super::*;
 use crate::audit::Anchor;
-use crate::audit::verify::{self, Report};
+use crate::audit::verify::{self, Verified};
 use crate::chain::Parameters;
 use crate::config::founding::Source;
 use crate::consensus::KeySet;
@@ -95,7 +95,7 @@ impl World {
         producer.commit(TIMEOUT).unwrap();
     }
 
-    fn verify(&self) -> Report {
+    fn verify(&self) -> Verified {
         let Topics { transactions, blockchain } = topics();
         let options = verify::Options { blockchain, transactions, anchor: Anchor::None, checkpoint: None };
         let randomness = StdRng::from_seed([1; 32]);
@@ -104,7 +104,7 @@ impl World {
     }
 
     /// Waits until so many records are in blocks, and finds the chain intact.
-    fn until_sealed(&self, count: u64) -> Report {
+    fn until_sealed(&self, count: u64) -> Verified {
         until("all is sealed", || {
             self.log.describe_topic("blockchain").unwrap()?;
             let marks = self.log.watermarks(&TopicPartition::new("blockchain", 0), Isolation::ReadCommitted).unwrap();

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::super::error::{Exit, Result};
 use super::super::output::{Stderr, counted, grouped, per_second};
 use super::super::shell::Shell;
-use super::delivery::Report;
+use super::delivery::Delivered;
 use super::lines::{Bad, Preparation};
 use crate::config::genesis;
 
@@ -83,7 +83,7 @@ pub(super) fn progress_bar(size_bytes: Option<u64>) -> ProgressBar {
 /// At the end. `is_named`: lines that arrived before, under the same name, were not sent.
 pub(super) fn tell(
     shell: &Shell,
-    report: &Report,
+    report: &Delivered,
     preparation: &Preparation,
     is_named: bool,
     took_ms: i64,

@@ -7,7 +7,7 @@ use crate::chain::{Block, Header};
 use crate::consensus;
 use crate::consensus::scheme::{self, Before, Flaw, Scheme};
 use crate::ledger::cut::{self, Checked, Item};
-use crate::ledger::reexecute::{Difference, Known, Verdict};
+use crate::ledger::reexecute::{Difference, Known, Reexecuted};
 use crate::ledger::{Begun, Error as LedgerError, Replica, signatures};
 
 /// Seals whose signatures are checked together.
@@ -132,8 +132,8 @@ impl Chain {
         let (height, policy) = (block.header.height, self.replica.parameters().signatures);
         let signatures = signatures::verify(&block.entries, policy, &self.replica.tip().genesis, randomness);
         let (executed, checked) = match self.replica.reexecute(state, block, &signatures, known)? {
-            Verdict::Same { executed, cut } => (executed, cut),
-            Verdict::Differs(difference) => {
+            Reexecuted::Same { executed, cut } => (executed, cut),
+            Reexecuted::Differs(difference) => {
                 return Err(Broken::new(height, difference_reason(&difference), difference).into());
             }
         };

@@ -11,7 +11,7 @@ use crate::chain::{Evidence, Rendering, ValidatorId};
 
 /// An offence that a block punishes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
+pub struct Offence {
     /// The height at which it was committed and punished.
     pub height: u64,
     /// The round.
@@ -27,7 +27,7 @@ pub struct Report {
     pub witness: Option<Body>,
 }
 
-impl Report {
+impl Offence {
     /// The key of its record.
     #[must_use]
     pub fn key(&self) -> String {
@@ -35,9 +35,9 @@ impl Report {
     }
 }
 
-impl Rendering for Report {
+impl Rendering for Offence {
     fn render(&self, json: &mut Vec<u8>) {
-        let Report { height, round, validator, amount, evidence, witness } = self;
+        let Offence { height, round, validator, amount, evidence, witness } = self;
         // Ids of validators have no character that JSON escapes.
         let head =
             format!(r#"{{"height":{height},"round":{round},"validator":"{validator}","amount":{amount},"evidence":"#);

@@ -28,7 +28,7 @@ use super::draw;
 use super::drive::Drive;
 use super::fault::Fault;
 use super::party::{LocalParty, Own, Party};
-use super::report::Report;
+use super::report::Offence;
 use super::rounds::Start;
 use super::turn::{Body, Turn};
 use super::validator::LocalValidator;
@@ -77,7 +77,7 @@ pub struct Sealed {
     /// The seed of the height after.
     pub next_seed: Hash,
     /// Offences that this block punishes, for the evidence topic.
-    pub reports: Vec<Report>,
+    pub reports: Vec<Offence>,
 }
 
 /// Seals blocks, one height after the other. Holds keys and what they signed, nothing of the chain's state.
@@ -236,7 +236,7 @@ struct Past {
     stakes: Stakes,
     /// One for each round.
     operations: Vec<Operation>,
-    reports: Vec<Report>,
+    reports: Vec<Offence>,
 }
 
 impl Past {
@@ -251,11 +251,11 @@ impl Past {
         let (height, amount) = (self.height, self.stakes.take(place));
         let operation = Operation::Slash { round, validator: validator.clone(), amount, evidence: evidence.clone() };
         self.operations.push(operation);
-        self.reports.push(Report { height, round, validator, amount, evidence, witness });
+        self.reports.push(Offence { height, round, validator, amount, evidence, witness });
     }
 }
 
-fn sealed(executed: Executed, entries: Vec<Entry>, turn: &Turn, seal: StakeSeal, reports: Vec<Report>) -> Sealed {
+fn sealed(executed: Executed, entries: Vec<Entry>, turn: &Turn, seal: StakeSeal, reports: Vec<Offence>) -> Sealed {
     let entries = executed.decide(entries);
     let next_seed = draw::next_seed(&turn.genesis, turn.height.saturating_add(1), &turn.seed, &seal.reveal);
     let block = Block {

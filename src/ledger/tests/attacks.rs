@@ -3,7 +3,7 @@
 use super::laws::receipts;
 use super::world::*;
 use crate::chain::{Amount, Block, Content, Entry, Outcome, Parameters, ReasonCode, Transaction};
-use crate::ledger::cut::{Cutter, Item, Verdict};
+use crate::ledger::cut::{Cutter, Item, Placing};
 use crate::ledger::state::Account;
 use crate::ledger::{Known, Table};
 
@@ -14,10 +14,10 @@ fn run(world: &mut World, entries: Vec<Entry>) -> Vec<Block> {
     let mut open: Vec<Entry> = Vec::new();
     for entry in entries {
         let item = Item::from(&entry);
-        if let Verdict::CutBefore(_) = cutter.offer(&item) {
+        if let Placing::CutBefore(_) = cutter.offer(&item) {
             cutter.close();
             world.seal_entries(std::mem::take(&mut open), 0, &[]);
-            assert!(!matches!(cutter.offer(&item), Verdict::CutBefore(_)));
+            assert!(!matches!(cutter.offer(&item), Placing::CutBefore(_)));
         }
         open.push(entry);
         if transaction_count(&open) >= world.parameters().block_max_transactions as usize {
@@ -206,7 +206,7 @@ fn a_block_that_takes_records_twice_does_not_re_execute() {
     assert_eq!(outcome(&block), Outcome::Applied);
     block.entries[0].origin.offset = 0;
     match parent.reexecute(&block, Known::default()) {
-        crate::ledger::reexecute::Verdict::Differs(difference) => assert_eq!(difference.field, "header.ranges"),
+        crate::ledger::reexecute::Reexecuted::Differs(difference) => assert_eq!(difference.field, "header.ranges"),
         other => panic!("{other:?}"),
     }
 }

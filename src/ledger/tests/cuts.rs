@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::world::{World, transfer};
 use crate::chain::{Cut, Header, Parameters, TIMESTAMP_MS_MAX, Window};
-use crate::ledger::cut::{Checked, CutError, Cutter, Item, Span, Verdict, check};
+use crate::ledger::cut::{Checked, CutError, Cutter, Item, Placing, Span, check};
 
 fn at(timestamp_ms: i64, size_bytes: u64) -> Item {
     Item { timestamp_ms, size_bytes, is_transaction: true }
@@ -51,14 +51,14 @@ fn cut_all(parameters: &Parameters, items: &[Item], batches: &[usize], restarts:
         if restarts {
             cutter = Cutter::new(parameters, parent_time_ms);
             for held in &items[start..next] {
-                assert_eq!(cutter.offer(held), Verdict::Keep, "what was held is held again");
+                assert_eq!(cutter.offer(held), Placing::Keep, "what was held is held again");
             }
         }
         for item in items.iter().skip(next).take(size) {
-            if let Verdict::CutBefore(cut) = cutter.offer(item) {
+            if let Placing::CutBefore(cut) = cutter.offer(item) {
                 close(&mut cutter, next, cut, &mut start, &mut parent_time_ms);
                 // Offered again, as the first record of the next block.
-                assert!(!matches!(cutter.offer(item), Verdict::CutBefore(_)));
+                assert!(!matches!(cutter.offer(item), Placing::CutBefore(_)));
             }
             next += 1;
             if transaction_count(&items[start..next]) >= parameters.block_max_transactions as usize {
@@ -171,7 +171,7 @@ proptest! {
             let verdict = cutter.offer(&items[end - 1]);
             let claimed = Stretch { start: 0, end, cut: Cut::Age, span: cutter.span() };
             let answer = check(&parameters, 0, &header(&claimed), &items[..end], items.get(end));
-            if verdict != Verdict::Keep {
+            if verdict != Placing::Keep {
                 prop_assert!(answer.is_err());
                 break;
             }
@@ -183,40 +183,40 @@ proptest! {
 #[test]
 fn a_late_record_joins_the_open_block_and_a_window_ends_when_stream_time_passes_it() {
     let mut cutter = Cutter::new(&parameters(100, u32::MAX, 100), 0);
-    assert_eq!(cutter.offer(&at(250, 1)), Verdict::Keep);
-    assert_eq!(cutter.offer(&at(10, 1)), Verdict::Keep, "late");
-    assert_eq!(cutter.offer(&at(299, 1)), Verdict::Keep);
-    assert_eq!(cutter.offer(&at(300, 1)), Verdict::CutBefore(Cut::Window));
+    assert_eq!(cutter.offer(&at(250, 1)), Placing::Keep);
+    assert_eq!(cutter.offer(&at(10, 1)), Placing::Keep, "late");
+    assert_eq!(cutter.offer(&at(299, 1)), Placing::Keep);
+    assert_eq!(cutter.offer(&at(300, 1)), Placing::CutBefore(Cut::Window));
     let span = cutter.close();
     assert_eq!(span, Span { window: Some(Window { start_ms: 200, end_ms: 300 }), time_ms: 299 });
-    assert_eq!(cutter.offer(&at(300, 1)), Verdict::Keep);
+    assert_eq!(cutter.offer(&at(300, 1)), Placing::Keep);
     assert_eq!(cutter.close().window, Some(Window { start_ms: 300, end_ms: 400 }));
-    assert_eq!(cutter.offer(&at(20, 1)), Verdict::Keep, "late for the block before, in the open one all the same");
+    assert_eq!(cutter.offer(&at(20, 1)), Placing::Keep, "late for the block before, in the open one all the same");
     assert_eq!(cutter.close().window, Some(Window { start_ms: 300, end_ms: 400 }));
 }
 
 #[test]
 fn a_record_that_overflows_is_cut_before_and_one_that_fits_nowhere_stands_alone() {
     let mut cutter = Cutter::new(&parameters(100, 100, 0), 0);
-    assert_eq!(cutter.offer(&at(0, 60)), Verdict::Keep);
-    assert_eq!(cutter.offer(&at(0, 40)), Verdict::Keep, "the bound itself is allowed");
-    assert_eq!(cutter.offer(&at(0, 1)), Verdict::CutBefore(Cut::Bytes));
+    assert_eq!(cutter.offer(&at(0, 60)), Placing::Keep);
+    assert_eq!(cutter.offer(&at(0, 40)), Placing::Keep, "the bound itself is allowed");
+    assert_eq!(cutter.offer(&at(0, 1)), Placing::CutBefore(Cut::Bytes));
     cutter.close();
-    assert_eq!(cutter.offer(&at(0, 1000)), Verdict::Keep);
-    assert_eq!(cutter.offer(&at(0, 1)), Verdict::CutBefore(Cut::Bytes));
+    assert_eq!(cutter.offer(&at(0, 1000)), Placing::Keep);
+    assert_eq!(cutter.offer(&at(0, 1)), Placing::CutBefore(Cut::Bytes));
 }
 
 #[test]
 fn records_that_are_no_transactions_end_a_block_by_their_bytes_alone() {
     let mut cutter = Cutter::new(&parameters(2, 100, 0), 0);
     for _ in 0..100 {
-        assert_eq!(cutter.offer(&stub_at(0, 1)), Verdict::Keep);
+        assert_eq!(cutter.offer(&stub_at(0, 1)), Placing::Keep);
     }
-    assert_eq!(cutter.offer(&stub_at(0, 1)), Verdict::CutBefore(Cut::Bytes));
+    assert_eq!(cutter.offer(&stub_at(0, 1)), Placing::CutBefore(Cut::Bytes));
     cutter.close();
-    assert_eq!(cutter.offer(&at(0, 1)), Verdict::Keep);
-    assert_eq!(cutter.offer(&stub_at(0, 1)), Verdict::Keep);
-    assert_eq!(cutter.offer(&at(0, 1)), Verdict::CutAfter(Cut::Transactions));
+    assert_eq!(cutter.offer(&at(0, 1)), Placing::Keep);
+    assert_eq!(cutter.offer(&stub_at(0, 1)), Placing::Keep);
+    assert_eq!(cutter.offer(&at(0, 1)), Placing::CutAfter(Cut::Transactions));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::chain::json::Rendering;
 use crate::chain::{
     Amount, Balances, Block, Content, Entry, Id, Operation, Outcome, Parameters, Receipt, Signatures, Transaction,
 };
-use crate::ledger::reexecute::{Verdict, input_difference};
+use crate::ledger::reexecute::{Reexecuted, input_difference};
 use crate::ledger::state::Account;
 use crate::ledger::{Known, Signature, Table, earnings_account, signatures, state};
 
@@ -115,7 +115,7 @@ impl World {
         active.map(|(place, _)| place).collect()
     }
 
-    pub(super) fn reexecute(&self, block: &Block, known: Known) -> Verdict {
+    pub(super) fn reexecute(&self, block: &Block, known: Known) -> Reexecuted {
         let mut randomness = ChaCha20Rng::seed_from_u64(2);
         let policy = self.parameters().signatures;
         let signatures = signatures::verify(&block.entries, policy, &CHAIN, &mut randomness);
@@ -220,14 +220,14 @@ proptest! {
             prop_assert_eq!(&read, &block);
             for known in [Known::default(), Known { is_checked: true, rendered_size_bytes: None }] {
                 match replayed.reexecute(&read, known) {
-                    Verdict::Same { executed, .. } => prop_assert_eq!(&executed.header, &block.header),
-                    Verdict::Differs(difference) => prop_assert!(false, "{}", difference),
+                    Reexecuted::Same { executed, .. } => prop_assert_eq!(&executed.header, &block.header),
+                    Reexecuted::Differs(difference) => prop_assert!(false, "{}", difference),
                 }
             }
             let rendered_size_bytes = Some(block.to_json().len() as u64);
             match replayed.reexecute(&read, Known { is_checked: true, rendered_size_bytes }) {
-                Verdict::Same { executed, .. } => replayed.commit(*executed),
-                Verdict::Differs(difference) => prop_assert!(false, "{}", difference),
+                Reexecuted::Same { executed, .. } => replayed.commit(*executed),
+                Reexecuted::Differs(difference) => prop_assert!(false, "{}", difference),
             }
             prop_assert_eq!(&replayed.state, &world.state);
             prop_assert_eq!(replayed.replica.tip(), world.replica.tip());
@@ -305,8 +305,8 @@ proptest! {
         block.hash = block.header.hash();
         let verdict = parent.reexecute(&block, Known::default());
         let of_checked = parent.reexecute(&block, Known { is_checked: true, rendered_size_bytes: None });
-        prop_assert_eq!(matches!(verdict, Verdict::Same { .. }), matches!(of_checked, Verdict::Same { .. }));
-        if let Verdict::Same { executed, .. } = verdict {
+        prop_assert_eq!(matches!(verdict, Reexecuted::Same { .. }), matches!(of_checked, Reexecuted::Same { .. }));
+        if let Reexecuted::Same { executed, .. } = verdict {
             // Only another transaction than the one in the input can look the same to the state.
             prop_assert!(matches!(alteration, 0 | 3 | 4));
             prop_assert!(executed.hash == block.hash && block.hash != honest.hash);

@@ -3,7 +3,7 @@
 use super::world::*;
 use crate::chain::{Balances, Block, Content, Cut, Operation, Outcome, Parameters, Transaction};
 use crate::ledger::Cutter;
-use crate::ledger::cut::{Item, Verdict};
+use crate::ledger::cut::{Item, Placing};
 use crate::ledger::state;
 
 /// Cuts and seals transactions as they come; answers how many are left over, waiting for their block.
@@ -15,14 +15,14 @@ fn run(world: &mut World, transactions: Vec<Transaction>, proposers: &[usize]) -
         let verdict = cutter.offer(&Item::from(&entry));
         held.push(entry);
         match verdict {
-            Verdict::Keep => {}
-            Verdict::CutAfter(cut) => {
+            Placing::Keep => {}
+            Placing::CutAfter(cut) => {
                 assert_eq!(cut, Cut::Transactions);
                 cutter.close();
                 let proposer = proposers[world.blocks.len() % proposers.len()];
                 world.seal_entries(std::mem::take(&mut held), proposer, &[]);
             }
-            Verdict::CutBefore(cut) => panic!("{cut}"),
+            Placing::CutBefore(cut) => panic!("{cut}"),
         }
     }
     held.len()

@@ -11,7 +11,7 @@ use topology::test_driver::{OwnedRecord, TestDriver};
 use crate::chain::{Block, Genesis, Hash, Parameters, Read, ValidatorId};
 use crate::consensus::{Fault, KeySet, Sealer};
 use crate::ledger::Changes;
-use crate::sealing::{Application, BlockchainTopic, Notary, Options, Status};
+use crate::sealing::{Application, BlockchainTopic, Notary, Setup, Status};
 
 pub(super) const START_MS: i64 = 1_700_000_000_000;
 
@@ -296,7 +296,7 @@ fn application(parameters: &Parameters, silent: Option<&str>, topic: &Topic, eve
     let genesis = Genesis { chain_id, created_ms: 0, accounts: Vec::new(), validators, parameters };
     let faults: Vec<_> = silent.map(|id| (ValidatorId::new(id).unwrap(), Fault::Silent)).into_iter().collect();
     let sealer = Sealer::local(&genesis, keys, &faults).unwrap();
-    Application::new(Options {
+    Application::new(Setup {
         genesis,
         transactions: "transactions".into(),
         blockchain: "blockchain".into(),

@@ -10,11 +10,11 @@ use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::processor::Limits;
 use crate::query::{Identity, Lookout, Registry};
-use crate::store::{InstanceId, Options as StoreOptions, Resources, StateDirectory};
+use crate::store::{InstanceId, Resources, StateDirectory, StoreOptions};
 use crate::stream_thread::{Cleanup, Config, Parts, StreamThread, UntilEnd};
 use crate::task::TaskId;
 use crate::updater::{self, LogLines, UpdaterThread};
-use crate::watch::{Options, Watch};
+use crate::watch::{Intervals, Watch};
 
 use super::gauges::{Noting, ProcessGauges};
 use super::standbys::{ProcessHome, Standbys};
@@ -93,7 +93,7 @@ impl<L: Log> Process<L> {
         Ok(Self {
             standbys: Standbys::start(home, &instance, &updater)?,
             resources,
-            watch: Watch::start(log.clone(), Arc::clone(&clock), known, Options::default())?,
+            watch: Watch::start(log.clone(), Arc::clone(&clock), known, Intervals::default())?,
             updater,
             _lookout: Lookout::start(Arc::clone(&queries), log.clone(), asking)?,
             cleanup: Arc::default(),

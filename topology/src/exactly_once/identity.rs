@@ -27,10 +27,10 @@ fn by_name(log: &MemoryLog) -> (Faulty, Script) {
 
 /// An instance whose topics are looked at only when somebody must know.
 fn only_asked(topology: &Topology, log: &Faulty) -> Instance<Faulty> {
-    let options = watch::Options {
+    let options = watch::Intervals {
         interval: Duration::from_secs(3_600),
         vouch_timeout: Duration::from_millis(50),
-        ..watch::Options::default()
+        ..watch::Intervals::default()
     };
     Instance::watched(topology, log, Arc::new(SystemClock::new()), "a", config(None), options)
 }
@@ -161,7 +161,7 @@ fn a_topic_that_is_gone_for_a_while_stops_the_thread() {
     produce(&log, &topics(), 10);
     let clock = Arc::new(SystemClock::new());
     let options =
-        watch::Options { interval: Duration::from_millis(1), gone_after_ms: 100, ..watch::Options::default() };
+        watch::Intervals { interval: Duration::from_millis(1), gone_after_ms: 100, ..watch::Intervals::default() };
     let mut instance = Instance::watched(&topology(&topics()), &faulty, clock, "a", config(None), options);
     turn_until(&mut [&mut instance], |turning| turning[0].metrics.snapshot().record_count == 10);
     log.delete_topics(&[topics().input]).unwrap();

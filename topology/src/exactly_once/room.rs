@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use topology::clock::{Clock, ManualClock};
 use topology::log::memory::MemoryLog;
-use topology::store::{Options, Resources};
+use topology::store::{Resources, StoreOptions};
 use topology::stream_thread::State;
 use topology::watch;
 
@@ -24,8 +24,8 @@ fn while_nothing_is_written_a_thread_takes_input_up_to_its_memory_and_never_wait
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(1_000_000_000));
     produce(&log, &topics(), RECORD_COUNT);
     // Some ten commits of a few keys fill this.
-    let resources = Resources::stepped(Options { memory_bytes: 32 << 10, ..Options::default() });
-    let shared = (watch::Options::default(), resources.clone());
+    let resources = Resources::stepped(StoreOptions { memory_bytes: 32 << 10, ..StoreOptions::default() });
+    let shared = (watch::Intervals::default(), resources.clone());
     let config = config(Some(directory.path()));
     let mut instance = Instance::with(&topology(&topics()), &log, clock, "a", config, shared);
     turn_until(&mut [&mut instance], |_| !resources.has_room());

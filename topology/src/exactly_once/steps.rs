@@ -12,7 +12,7 @@ use topology::metrics::Metrics;
 use topology::processor::Limits;
 use topology::query::{Identity, Lookout, Queries, Registry};
 use topology::store::InstanceId;
-use topology::store::{Medium, Options, Resources, Spec, StateDirectory, Stores};
+use topology::store::{Medium, Resources, Spec, StateDirectory, StoreOptions, Stores};
 use topology::stream_thread::{Parts, State, StreamThread, UntilEnd};
 use topology::task::TaskId;
 use topology::updater::{Changelog, Plan, Restore, UpdaterThread};
@@ -40,7 +40,7 @@ impl<L: Log> Instance<L> {
     }
 
     pub(crate) fn of(topology: &Topology, log: &L, clock: Arc<dyn Clock>, id: &str, config: Config) -> Self {
-        Self::watched(topology, log, clock, id, config, watch::Options::default())
+        Self::watched(topology, log, clock, id, config, watch::Intervals::default())
     }
 
     /// Whose topics are watched like this.
@@ -50,9 +50,9 @@ impl<L: Log> Instance<L> {
         clock: Arc<dyn Clock>,
         id: &str,
         config: Config,
-        watched: watch::Options,
+        watched: watch::Intervals,
     ) -> Self {
-        let resources = Resources::start(Options::default()).unwrap();
+        let resources = Resources::start(StoreOptions::default()).unwrap();
         Self::with(topology, log, clock, id, config, (watched, resources))
     }
 
@@ -63,7 +63,7 @@ impl<L: Log> Instance<L> {
         clock: Arc<dyn Clock>,
         id: &str,
         config: Config,
-        (watched, resources): (watch::Options, Resources),
+        (watched, resources): (watch::Intervals, Resources),
     ) -> Self {
         let names = create_topics(log);
         let known = Known::look_up(log, &names, Duration::from_secs(10)).unwrap();
@@ -278,10 +278,10 @@ fn a_log_that_nobody_reaches_while_an_open_transaction_is_waited_for_is_no_reaso
     let script = Script::default();
     let clock = Arc::new(ManualClock::new(0));
     let changelog = Changelog { topic: "app-counts-changelog".to_owned(), new_incarnation: [1; 16] };
-    let options = topology::updater::Options::default();
+    let options = topology::updater::RestoreOptions::default();
     let plan = Plan { partition: 0, changelogs: vec![Some(changelog)], options, followed: None };
     let specs = vec![Spec::new("counts", Medium::Memory).unwrap()];
-    let mut stores = Stores::in_memory(specs, [0; 32], &Resources::without_thread(Options::default())).unwrap();
+    let mut stores = Stores::in_memory(specs, [0; 32], &Resources::without_thread(StoreOptions::default())).unwrap();
     let mut restore = Restore::new(FaultLog::new(log.clone(), &script), plan, clock.clone());
     let mut step = || {
         clock.advance(1_000);

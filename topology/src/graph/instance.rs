@@ -13,7 +13,7 @@ use crate::processor::{
     self, Context, Edge, FurtherInput, Lifecycle, Port, Processor, ProcessorNode, Record, Route, SinkNode, SinkTopic,
     Source, SourceNode, Target, Timestamp,
 };
-use crate::store::{KeyValueStore, Options, Resources, Stores};
+use crate::store::{KeyValueStore, Resources, StoreOptions, Stores};
 
 use super::hand_over::Parts;
 use super::store::{Output, Store};
@@ -129,7 +129,7 @@ impl Topology {
 /// Makes a sub-topology once over empty stores in memory, for its errors.
 pub(super) fn dry_run(topology: &Topology, sub_topology: usize) -> Result<()> {
     let specs = &topology.sub_topologies[sub_topology].stores;
-    let stores = Stores::in_memory(specs.clone(), [0; 32], &Resources::without_thread(Options::default()))?;
+    let stores = Stores::in_memory(specs.clone(), [0; 32], &Resources::without_thread(StoreOptions::default()))?;
     let stores = Rc::new(RefCell::new(stores));
     topology.instantiate(sub_topology, &stores).map(|_| ())
 }

@@ -24,11 +24,11 @@ use crate::graph::Topology;
 use crate::metrics::Metrics;
 use crate::query::Registry;
 use crate::store::simulated::Disk;
-use crate::store::{InstanceId, Options as StoreOptions, Resources, StateDirectory};
+use crate::store::{InstanceId, Resources, StateDirectory, StoreOptions};
 use crate::stream_thread::{self, StreamThread};
 use crate::task::TaskId;
 use crate::updater::{Listener, SteppedUpdater, Turn};
-use crate::watch::{Options as WatchOptions, Watch};
+use crate::watch::{Intervals, Watch};
 
 /// A machine.
 pub(super) struct Instance {
@@ -164,7 +164,7 @@ impl Instance {
                 topology: topology.clone(),
                 instance_id: id.as_str().to_owned(),
                 limits: prepared.limits.clone(),
-                watch: Watch::stepped(log.clone(), Arc::clone(&clock), known.clone(), WatchOptions::default()),
+                watch: Watch::stepped(log.clone(), Arc::clone(&clock), known.clone(), Intervals::default()),
                 log,
                 clock,
                 metrics: Arc::clone(&metrics),

@@ -24,7 +24,7 @@ use crate::clock::{Clock, ManualClock};
 use crate::graph::Topology;
 use crate::log::memory::MemoryLog;
 use crate::log::{GroupProtocol, Log, TopicPartition, TopicSpec};
-use crate::store::Options as StoreOptions;
+use crate::store::StoreOptions;
 
 /// A run of a simulation.
 pub(super) struct Run<'s> {

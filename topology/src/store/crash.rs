@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use super::budget::Budget;
 use super::folding::Drive;
-use super::{InstanceId, Medium, Options, Resources, Spec, StateDirectory, Stores};
+use super::{InstanceId, Medium, Resources, Spec, StateDirectory, StoreOptions, Stores};
 
 const DIRECTORY: &str = "TOPOLOGY_CRASH_TEST_DIRECTORY";
 const KEYS: u32 = 200;
 
 fn open(root: &Path) -> Stores {
     // So small that RocksDB is written to and flushes, by itself and when asked, many times a second.
-    let options = Options { flush_bytes: 128 << 10, ..Options::default() };
+    let options = StoreOptions { flush_bytes: 128 << 10, ..StoreOptions::default() };
     let budget = Budget { write_buffer_bytes: 1 << 20, segment_bytes: 5 * (48 << 10), ..Budget::of(16 << 20) };
     let resources = Resources::with_budget(options, budget, Drive::Thread).unwrap();
     let state = StateDirectory::open(root, "app", InstanceId::new(0, 0)).unwrap();

@@ -43,7 +43,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(crate) use backends::prefix_end;
 pub use backends::{Bounds, Direction, Visitor};
-pub use budget::{Budget, Options};
+pub use budget::{Budget, StoreOptions};
 pub use changelog::{Covered, Fingerprint, Incarnation, Meta};
 pub(crate) use chunk::Chunk;
 pub(crate) use directory::{INSTANCE, LOCK};

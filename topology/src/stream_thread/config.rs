@@ -90,7 +90,7 @@ impl Config {
             transaction_timeout_ms: 10_000,
             request_timeout_ms: 10_000,
             batch_records: 1_000,
-            memory_bytes: store::Options::MEMORY_BYTES,
+            memory_bytes: store::StoreOptions::MEMORY_BYTES,
             max_task_idle_ms: 0,
             queue_max_bytes: 8 << 20,
             fingerprint: [0; 32],
@@ -206,17 +206,17 @@ pub(super) fn producer_options(config: &Config, topology: &Topology, thread: usi
     }
 }
 
-pub(super) fn restore_options(config: &Config) -> updater::Options {
-    updater::Options {
+pub(super) fn restore_options(config: &Config) -> updater::RestoreOptions {
+    updater::RestoreOptions {
         transaction_timeout_ms: i64::from(config.transaction_timeout_ms),
         client_id: format!("{}-restore", config.application_id),
-        ..updater::Options::default()
+        ..updater::RestoreOptions::default()
     }
 }
 
 /// How standbys follow: many at once, of which each brings little.
-pub(crate) fn standby_options(config: &Config) -> updater::Options {
-    updater::Options {
+pub(crate) fn standby_options(config: &Config) -> updater::RestoreOptions {
+    updater::RestoreOptions {
         client_id: format!("{}-standby", config.application_id),
         batch_bytes: 1 << 20,
         batch_records: 2_000,

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::graph::changelog_topic;
 use crate::log::{Header, Record, TopicPartition};
 use crate::store::changelog::{INCARNATION_KEY, Origin, Timed, encode_key, encode_value};
-use crate::store::{Fingerprint, Incarnation, Options, Resources, Stores};
+use crate::store::{Fingerprint, Incarnation, Resources, StoreOptions, Stores};
 use crate::updater::{WholeChangelog, restore_whole};
 
 /// All applications of a driver have the same.
@@ -16,7 +16,7 @@ impl TestDriver {
     pub(super) fn restored_stores(&mut self, index: usize) -> Result<Stores> {
         let drive = &mut self.drives[index];
         let specs = &self.topology.sub_topologies[drive.sub_topology].stores;
-        let resources = Resources::without_thread(Options::default());
+        let resources = Resources::without_thread(StoreOptions::default());
         let left = drive.stores.take().map_or_else(|| Stores::in_memory(specs.clone(), FINGERPRINT, &resources), Ok);
         let (mut stores, partition) = (left?, drive.id.partition);
         stores.discard();

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::handle::Owner;
 use super::restore::replay::{Extent, Phase, Replay};
-use super::restore::{Options, Plan};
+use super::restore::{Plan, RestoreOptions};
 use crate::clock::Clock;
 use crate::error::{Class, Error, Result};
 use crate::log::{self, Consumer, ConsumerOptions, Event, Isolation, Log, Offset, OutOfRange, Start, TopicPartition};
@@ -34,7 +34,7 @@ struct Standby<T> {
     owner: Owner,
     task: T,
     stores: Stores,
-    options: Options,
+    options: RestoreOptions,
     /// `None` before its changelogs were looked at.
     replays: Option<Vec<Replay>>,
     plan: Plan,
@@ -244,7 +244,12 @@ fn find<'s, T>(standbys: &'s mut [Standby<T>], partition: &TopicPartition) -> Op
 }
 
 /// Has a consumer read these changelogs as well; makes one where there is none.
-fn follow<L: Log>(log: &L, consumer: &mut Option<L::Consumer>, replays: &[Replay], options: &Options) -> Result<()> {
+fn follow<L: Log>(
+    log: &L,
+    consumer: &mut Option<L::Consumer>,
+    replays: &[Replay],
+    options: &RestoreOptions,
+) -> Result<()> {
     let starts: Vec<(TopicPartition, Start)> =
         replays.iter().map(|replay| (replay.partition.clone(), Start::At(replay.position))).collect();
     if let Some(consumer) = consumer {

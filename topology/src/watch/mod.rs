@@ -23,4 +23,4 @@ mod thread;
 mod tests;
 
 pub(crate) use known::Known;
-pub(crate) use thread::{Options, Watch};
+pub(crate) use thread::{Intervals, Watch};

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Known, Options, Watch};
+use super::{Intervals, Known, Watch};
 use crate::clock::{Clock, ManualClock, SystemClock};
 use crate::error::Class;
 use crate::log::memory::MemoryLog;
@@ -20,8 +20,8 @@ fn watch(log: &MemoryLog) -> Watch {
     create(log, "in", 1);
     create(log, "out", 1);
     let known = Known::look_up(log, &["in".to_owned(), "out".to_owned()], CALL).unwrap();
-    let options = Options { interval: Duration::from_secs(3_600), vouch_timeout: CALL, ..Options::default() };
-    Watch::start(log.clone(), Arc::new(SystemClock::new()), known, options).unwrap()
+    let intervals = Intervals { interval: Duration::from_secs(3_600), vouch_timeout: CALL, ..Intervals::default() };
+    Watch::start(log.clone(), Arc::new(SystemClock::new()), known, intervals).unwrap()
 }
 
 #[test]
@@ -68,8 +68,8 @@ fn it_looks_by_itself_again_and_again() {
     let log = MemoryLog::new(Arc::new(|| 0));
     create(&log, "in", 1);
     let known = Known::look_up(&log, &["in".to_owned()], CALL).unwrap();
-    let options = Options { interval: Duration::from_millis(1), ..Options::default() };
-    let watch = Watch::start(log.clone(), Arc::new(SystemClock::new()), known, options).unwrap();
+    let intervals = Intervals { interval: Duration::from_millis(1), ..Intervals::default() };
+    let watch = Watch::start(log.clone(), Arc::new(SystemClock::new()), known, intervals).unwrap();
     watch.check().unwrap();
     log.delete_topics(&["in".to_owned()]).unwrap();
     create(&log, "in", 1);
@@ -91,7 +91,7 @@ fn without_a_thread_whoever_asks_asks_the_log_and_waits_by_the_clock() {
     create(&log, "in", 1);
     let known = Known::look_up(&log, &["in".to_owned()], CALL).unwrap();
     let clock = ManualClock::new(0);
-    let watch = Watch::stepped(log.clone(), Arc::new(clock.clone()), known, Options::default());
+    let watch = Watch::stepped(log.clone(), Arc::new(clock.clone()), known, Intervals::default());
     watch.vouch().unwrap();
     assert_eq!(clock.monotonic_ms(), 0, "an answer that is there is not waited for");
     log.delete_topics(&["in".to_owned()]).unwrap();

@@ -31,7 +31,7 @@ use super::stepped::{Look, Stepped};
 
 /// How closely topics are watched.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Options {
+pub(crate) struct Intervals {
     /// Between two checks that nobody asked for.
     pub interval: Duration,
     /// How long a topic may not be to be seen before it counts as gone, ms.
@@ -44,7 +44,7 @@ pub(crate) struct Options {
     pub vouch_timeout: Duration,
 }
 
-impl Default for Options {
+impl Default for Intervals {
     fn default() -> Self {
         Self {
             interval: Duration::from_secs(1),
@@ -74,11 +74,11 @@ pub(crate) struct Watch {
 
 /// The thread that asks.
 struct AskingThread {
-    shared: Arc<Shared>,
+    exchange: Arc<Exchange>,
     thread: Option<JoinHandle<()>>,
 }
 
-pub(super) struct Shared {
+pub(super) struct Exchange {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -102,22 +102,22 @@ pub(super) struct State {
 
 impl Watch {
     /// Starts to watch.
-    pub(crate) fn start<L: Log>(log: L, clock: Arc<dyn Clock>, known: Known, options: Options) -> Result<Self> {
-        let watcher = Watcher::new(log, clock, known, options);
-        let shared = Arc::clone(&watcher.shared);
+    pub(crate) fn start<L: Log>(log: L, clock: Arc<dyn Clock>, known: Known, intervals: Intervals) -> Result<Self> {
+        let watcher = Watcher::new(log, clock, known, intervals);
+        let exchange = Arc::clone(&watcher.exchange);
         let thread = std::thread::Builder::new().name("topics".to_owned()).spawn(move || watcher.run());
         let thread =
             thread.map_err(|error| Error::stop("cannot start a thread that watches topics").caused_by(error))?;
-        let thread = Arc::new(AskingThread { shared, thread: Some(thread) });
-        Ok(Self { thread, stepped: None, vouch_timeout: options.vouch_timeout, check: AtomicU64::new(0) })
+        let thread = Arc::new(AskingThread { exchange, thread: Some(thread) });
+        Ok(Self { thread, stepped: None, vouch_timeout: intervals.vouch_timeout, check: AtomicU64::new(0) })
     }
 
     /// Watches without a thread, for one stream thread: who asks it asks the log, and waits by the clock. For simulations.
-    pub(crate) fn stepped<L: Log>(log: L, clock: Arc<dyn Clock>, known: Known, options: Options) -> Self {
-        let watcher = Watcher::new(log, Arc::clone(&clock), known, options);
-        let thread = Arc::new(AskingThread { shared: Arc::clone(&watcher.shared), thread: None });
+    pub(crate) fn stepped<L: Log>(log: L, clock: Arc<dyn Clock>, known: Known, intervals: Intervals) -> Self {
+        let watcher = Watcher::new(log, Arc::clone(&clock), known, intervals);
+        let thread = Arc::new(AskingThread { exchange: Arc::clone(&watcher.exchange), thread: None });
         let stepped = Some(Mutex::new(Stepped::new(Box::new(watcher), clock)));
-        Self { thread, stepped, vouch_timeout: options.vouch_timeout, check: AtomicU64::new(0) }
+        Self { thread, stepped, vouch_timeout: intervals.vouch_timeout, check: AtomicU64::new(0) }
     }
 
     /// The same watch, for another stream thread.
@@ -133,14 +133,14 @@ impl Watch {
         }
     }
 
-    fn shared(&self) -> &Shared {
-        &self.thread.shared
+    fn exchange(&self) -> &Exchange {
+        &self.thread.exchange
     }
 
     /// Whether nothing is known to have changed: an error of class stop, once a check has found another topic.
     pub(crate) fn check(&self) -> Result<()> {
-        self.step(|stepped| stepped.look_if_due(self.shared()));
-        self.shared().lock().judged()
+        self.step(|stepped| stepped.look_if_due(self.exchange()));
+        self.exchange().lock().judged()
     }
 
     /// Records were read, or the end of a partition: what vouched for the ones before does not vouch for these.
@@ -151,11 +151,11 @@ impl Watch {
     /// Has a check begin that vouches for what was read so far, unless one did. It does not wait.
     pub(crate) fn ask(&self) {
         if self.check.load(Ordering::Relaxed) == 0 {
-            let mut state = self.shared().lock();
+            let mut state = self.exchange().lock();
             let next = state.begun + 1;
             state.wanted = next;
             self.check.store(next, Ordering::Relaxed);
-            self.shared().changed.notify_all();
+            self.exchange().changed.notify_all();
         }
     }
 
@@ -164,9 +164,9 @@ impl Watch {
         self.ask();
         let check = self.check.load(Ordering::Relaxed);
         let waits = |state: &mut State| state.passed < check && state.others.is_none() && !state.is_over;
-        self.step(|stepped| stepped.look_while(self.shared(), timeout, waits));
+        self.step(|stepped| stepped.look_while(self.exchange(), timeout, waits));
         let timeout = if self.stepped.is_some() { Duration::ZERO } else { timeout };
-        let waited = self.shared().changed.wait_timeout_while(self.shared().lock(), timeout, waits);
+        let waited = self.exchange().changed.wait_timeout_while(self.exchange().lock(), timeout, waits);
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         state.judged()?;
         if state.passed >= check {
@@ -192,7 +192,7 @@ impl fmt::Debug for Watch {
 
 impl Drop for AskingThread {
     fn drop(&mut self) {
-        self.shared.end();
+        self.exchange.end();
         if let Some(thread) = self.thread.take() {
             // A panic was reported where it happened.
             let _ = thread.join();
@@ -200,7 +200,7 @@ impl Drop for AskingThread {
     }
 }
 
-impl Shared {
+impl Exchange {
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         // A poisoned lock only says that some thread panicked; the state is always whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -239,8 +239,8 @@ struct Watcher<L: Log> {
     log: L,
     clock: Arc<dyn Clock>,
     judge: Judge,
-    options: Options,
-    shared: Arc<Shared>,
+    intervals: Intervals,
+    exchange: Arc<Exchange>,
     complained_ms: Option<i64>,
     newcomers: Newcomers,
     /// When it was last asked which topics there are, monotonic.
@@ -248,7 +248,7 @@ struct Watcher<L: Log> {
 }
 
 /// Tells those who wait, also where the thread ends by a panic.
-struct End(Arc<Shared>);
+struct End(Arc<Exchange>);
 
 impl Drop for End {
     fn drop(&mut self) {
@@ -258,15 +258,15 @@ impl Drop for End {
 
 impl<L: Log> Look for Watcher<L> {
     fn look(&mut self, check: u64) -> Option<Duration> {
-        let found = self.log.identify_topics(self.judge.names(), self.options.request_timeout);
+        let found = self.log.identify_topics(self.judge.names(), self.intervals.request_timeout);
         let now_ms = self.clock.monotonic_ms();
         let verdict = match found {
             Ok(found) => self.judge.judge(&found, now_ms),
             Err(error) => Verdict::NotSeen(error.to_string()),
         };
         let pause = match &verdict {
-            Verdict::Same => self.options.interval,
-            _ => AGAIN.min(self.options.interval),
+            Verdict::Same => self.intervals.interval,
+            _ => AGAIN.min(self.intervals.interval),
         };
         if let Verdict::NotSeen(complaint) = &verdict {
             self.complain(complaint, now_ms);
@@ -280,15 +280,15 @@ impl<L: Log> Look for Watcher<L> {
 }
 
 impl<L: Log> Watcher<L> {
-    fn new(log: L, clock: Arc<dyn Clock>, known: Known, options: Options) -> Self {
-        let shared = Arc::new(Shared { state: Mutex::new(State::default()), changed: Condvar::new() });
-        let judge = Judge::new(known, options.gone_after_ms);
+    fn new(log: L, clock: Arc<dyn Clock>, known: Known, intervals: Intervals) -> Self {
+        let exchange = Arc::new(Exchange { state: Mutex::new(State::default()), changed: Condvar::new() });
+        let judge = Judge::new(known, intervals.gone_after_ms);
         let newcomers = Newcomers::default();
-        Self { log, clock, judge, options, shared, complained_ms: None, newcomers, listed_ms: None }
+        Self { log, clock, judge, intervals, exchange, complained_ms: None, newcomers, listed_ms: None }
     }
 
     fn run(mut self) {
-        let _end = End(Arc::clone(&self.shared));
+        let _end = End(Arc::clone(&self.exchange));
         let mut pause = Duration::ZERO;
         while let Some(check) = self.next(pause) {
             let Some(next) = self.look(check) else { return };
@@ -299,7 +299,7 @@ impl<L: Log> Watcher<L> {
     /// Waits until the next check is due, and begins it; `None` at the end.
     fn next(&self, pause: Duration) -> Option<u64> {
         let idle = |state: &mut State| state.wanted <= state.begun && !state.is_over;
-        let waited = self.shared.changed.wait_timeout_while(self.shared.lock(), pause, idle);
+        let waited = self.exchange.changed.wait_timeout_while(self.exchange.lock(), pause, idle);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let check = state.begin();
         (!state.is_over).then_some(check)
@@ -307,27 +307,27 @@ impl<L: Log> Watcher<L> {
 
     /// Whether the topics are others.
     fn tell(&self, check: u64, verdict: Verdict) -> bool {
-        let mut state = self.shared.lock();
+        let mut state = self.exchange.lock();
         match verdict {
             Verdict::Same => state.passed = check,
             // Whoever waits for this check is served by the next one that passes.
             Verdict::NotSeen(complaint) => state.complaint = complaint,
             Verdict::Others(error) => state.others = Some(error.to_string()),
         }
-        self.shared.changed.notify_all();
+        self.exchange.changed.notify_all();
         state.others.is_some()
     }
 
     /// Says which topics a restart would take in.
     fn look_for_newcomers(&mut self, now_ms: i64) {
-        let interval_ms = i64::try_from(self.options.list_interval.as_millis()).unwrap_or(i64::MAX);
+        let interval_ms = i64::try_from(self.intervals.list_interval.as_millis()).unwrap_or(i64::MAX);
         let is_due = self.listed_ms.is_none_or(|listed| now_ms.saturating_sub(listed) >= interval_ms);
         if !self.judge.known().wants_others() || !is_due {
             return;
         }
         self.listed_ms = Some(now_ms);
         // Where no broker answers, the checks say so.
-        let Ok(names) = self.log.list_topics(self.options.request_timeout) else { return };
+        let Ok(names) = self.log.list_topics(self.intervals.request_timeout) else { return };
         for topic in self.newcomers.look(self.judge.known(), &names, now_ms) {
             tracing::error!(
                 topic,

@@ -41,7 +41,7 @@ const TRY_COUNT_MAX: u32 = 20;
 
 /// What was delivered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Report {
+pub(super) struct Delivered {
     pub(super) submission: String,
     pub(super) record_count: u64,
     pub(super) size_bytes: u64,
@@ -71,7 +71,7 @@ pub(super) struct Delivery<'d, L: Log> {
     delivered_line: u64,
     /// The last line of the input so far.
     read_line: u64,
-    report: Report,
+    report: Delivered,
 }
 
 impl<'d, L: Log> Delivery<'d, L> {
@@ -79,7 +79,7 @@ impl<'d, L: Log> Delivery<'d, L> {
     pub(super) fn new(log: L, topic: &str, name: &str, clock: &'d dyn Clock) -> Result<Self> {
         let since = extents(&log, topic)?.into_iter().map(|(partition, marks)| (partition, marks.high)).collect();
         let producer = Some(producer(&log, name)?);
-        let report = Report { submission: name.to_owned(), ..Report::default() };
+        let report = Delivered { submission: name.to_owned(), ..Delivered::default() };
         let (topic, name) = (topic.to_owned(), name.to_owned());
         Ok(Self { log, clock, topic, name, producer, since, earlier: None, delivered_line: 0, read_line: 0, report })
     }
@@ -104,7 +104,7 @@ impl<'d, L: Log> Delivery<'d, L> {
     }
 
     /// What was delivered so far.
-    pub(super) fn report(&self) -> Report {
+    pub(super) fn report(&self) -> Delivered {
         self.report.clone()
     }
 

@@ -17,7 +17,7 @@ use crate::consensus::stake::party::{Own, Party, Reply, Request};
 use crate::consensus::stake::signing;
 use crate::consensus::stake::turn::{Proposal, Turn, Vote};
 use crate::consensus::stake::validator::LocalValidator;
-use crate::consensus::{Decision, Error, Fault, KeyPair, KeySet, Report, Sealed, Sealer, Step, Stretch, begin};
+use crate::consensus::{Decision, Error, Fault, KeyPair, KeySet, Offence, Sealed, Sealer, Step, Stretch, begin};
 use crate::ledger::state::{ValidatorRecord, validators};
 use crate::ledger::{Begun, MemoryState, Replica, Signature};
 
@@ -98,7 +98,7 @@ pub(in crate::consensus) struct Chain {
     /// The committed ones.
     pub(in crate::consensus) decisions: Vec<Decision>,
     pub(in crate::consensus) blocks: Vec<Block>,
-    pub(in crate::consensus) reports: Vec<Report>,
+    pub(in crate::consensus) reports: Vec<Offence>,
     pub(in crate::consensus) journal: Journal,
 }
 

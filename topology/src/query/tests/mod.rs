@@ -9,7 +9,7 @@ use super::*;
 use crate::codec::Codec;
 use crate::graph::{Builder, Topic, Topology};
 use crate::log::{TopicPartition, partition_for_key};
-use crate::store::{InstanceId, Medium, Options, Resources, StateDirectory, Stores};
+use crate::store::{InstanceId, Medium, Resources, StateDirectory, StoreOptions, Stores};
 
 const PARTITIONS: i32 = 4;
 const MEDIA: [[Medium; 2]; 3] = [[Medium::Memory; 2], [Medium::RocksDb; 2], [Medium::RocksDb, Medium::Memory]];
@@ -54,7 +54,7 @@ impl World {
         Self {
             state: StateDirectory::open(root.path(), "app", InstanceId::new(0, 0)).unwrap(),
             _root: root,
-            resources: Resources::stepped(Options::default()),
+            resources: Resources::stepped(StoreOptions::default()),
             media,
             queries: Queries::new(Arc::clone(&registry)),
             registry,

@@ -13,11 +13,11 @@ use crate::simulator::stage::{self, Stage, Who};
 type Inner = <MemoryLog as Log>::Producer;
 
 pub(in crate::simulator) struct SimulatedProducer {
-    shared: Arc<Mutex<Shared>>,
+    shared: Arc<Mutex<Session>>,
     who: Who,
 }
 
-struct Shared {
+struct Session {
     inner: Inner,
     /// How many transactions were begun.
     begun: u64,
@@ -29,7 +29,7 @@ struct Shared {
 pub(in crate::simulator) struct Late {
     pub(in crate::simulator) due_ms: i64,
     who: Who,
-    shared: Arc<Mutex<Shared>>,
+    shared: Arc<Mutex<Session>>,
     transaction: u64,
 }
 
@@ -46,11 +46,11 @@ const NOT_WAITING: Duration = Duration::ZERO;
 
 impl SimulatedProducer {
     pub(super) fn new(inner: Inner, who: Who) -> Self {
-        Self { shared: Arc::new(Mutex::new(Shared { inner, begun: 0, is_undecided: false })), who }
+        Self { shared: Arc::new(Mutex::new(Session { inner, begun: 0, is_undecided: false })), who }
     }
 
     /// Not across a call to the stage.
-    fn shared(&self) -> MutexGuard<'_, Shared> {
+    fn shared(&self) -> MutexGuard<'_, Session> {
         lock(&self.shared)
     }
 
@@ -95,7 +95,7 @@ impl Late {
     }
 }
 
-fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+fn lock(shared: &Mutex<Session>) -> MutexGuard<'_, Session> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -79,7 +79,7 @@ impl Budget {
 
 /// How much memory stores may take, and when they are written down.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct StoreOptions {
     /// Memory of the process for stores and for the queues of the log's clients, in bytes: see [`Budget`].
     pub memory_bytes: usize,
     /// A task's stores are flushed when this many bytes were committed since the last flush ...
@@ -88,12 +88,12 @@ pub struct Options {
     pub flush_interval_ms: i64,
 }
 
-impl Options {
+impl StoreOptions {
     /// `memory_bytes` where nothing else is said.
     pub const MEMORY_BYTES: usize = 256 << 20;
 }
 
-impl Default for Options {
+impl Default for StoreOptions {
     fn default() -> Self {
         Self { memory_bytes: Self::MEMORY_BYTES, flush_bytes: 64 << 20, flush_interval_ms: 30_000 }
     }

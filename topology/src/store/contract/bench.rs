@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::store::budget::Budget;
 use crate::store::folding::Drive;
-use crate::store::{Bounds, Direction, InstanceId, Medium, Options, Resources, Spec, StateDirectory, Stores};
+use crate::store::{Bounds, Direction, InstanceId, Medium, Resources, Spec, StateDirectory, StoreOptions, Stores};
 
 /// Two stores on the media under test, in a directory that can be opened again.
 pub(super) struct Bench {
@@ -27,7 +27,7 @@ impl Bench {
             table_bytes: 6_000,
             client_queue_bytes: 0,
         };
-        let resources = Resources::with_budget(Options::default(), budget, drive).unwrap();
+        let resources = Resources::with_budget(StoreOptions::default(), budget, drive).unwrap();
         Self { root: tempfile::tempdir().unwrap(), media, resources }
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use crate::store::backends::{Backend, Bounds, Direction, Memory, Snapshot, Visitor, Writes};
 use crate::store::budget::Budget;
 use crate::store::folding::{Drive, Resources};
-use crate::store::{Error, Kind, Medium, Meta, Options, Result, Spec, Stores, locked};
+use crate::store::{Error, Kind, Medium, Meta, Result, Spec, StoreOptions, Stores, locked};
 
 /// What happened to a backend.
 #[derive(Default)]
@@ -105,7 +105,7 @@ impl Backend for Recorder {
 /// What a process shares, with so small a bound, in bytes, for what is gathered.
 pub(in crate::store) fn resources(fold_bytes: usize, drive: Drive) -> Resources {
     let budget = Budget { segment_bytes: 5 * fold_bytes, table_bytes: 1 << 20, ..Budget::of(16 << 20) };
-    Resources::with_budget(Options::default(), budget, drive).unwrap()
+    Resources::with_budget(StoreOptions::default(), budget, drive).unwrap()
 }
 
 /// Two stores over a recorder.

@@ -32,7 +32,7 @@ pub(crate) const INSTANCE: &str = "instance";
 ///
 /// ```
 /// use topology::store::InstanceId;
-/// use topology::store::{Kind, Medium, Options, Resources, Spec, StateDirectory, Stores};
+/// use topology::store::{Kind, Medium, StoreOptions, Resources, Spec, StateDirectory, Stores};
 ///
 /// # let root = tempfile::tempdir().unwrap();
 /// # let root = root.path();
@@ -41,7 +41,7 @@ pub(crate) const INSTANCE: &str = "instance";
 /// assert_eq!(error.kind(), Kind::Locked);
 ///
 /// let specs = vec![Spec::new("counts", Medium::RocksDb)?];
-/// let resources = Resources::start(Options::default())?; // one for all tasks of the process
+/// let resources = Resources::start(StoreOptions::default())?; // one for all tasks of the process
 /// let stores = Stores::open(specs, state.lock_task("count_0")?, &resources, [0; 32])?;
 /// assert_eq!(state.tasks()?, ["count_0"]);
 /// stores.close()?;

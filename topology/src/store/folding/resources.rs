@@ -5,22 +5,22 @@ use std::sync::Arc;
 use super::folder::{Drive, Folder};
 use super::thread::FolderThread;
 use crate::store::backends::RocksMemory;
-use crate::store::budget::{Budget, Gauges, Options};
+use crate::store::budget::{Budget, Gauges, StoreOptions};
 use crate::store::error::Result;
 
 /// What all stores of a process share: the memory budget, RocksDB's caches, and what folds committed segments into backends.
 /// Cheap to clone; make one for the process.
 ///
 /// ```
-/// use topology::store::{Options, Resources};
+/// use topology::store::{StoreOptions, Resources};
 ///
-/// let resources = Resources::start(Options { memory_bytes: 64 << 20, ..Options::default() })?;
+/// let resources = Resources::start(StoreOptions { memory_bytes: 64 << 20, ..StoreOptions::default() })?;
 /// assert_eq!(resources.budget().segment_bytes, 20 << 20);
 /// # Ok::<(), topology::store::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct Resources {
-    options: Options,
+    options: StoreOptions,
     gauges: Arc<Gauges>,
     rocks: RocksMemory,
     folder: Arc<Folder>,
@@ -37,30 +37,30 @@ impl std::fmt::Debug for Resources {
 impl Resources {
     /// With a thread that folds: commits do not wait for RocksDB's writes. A stream thread asks [`Resources::has_room`] before it
     /// takes more input, and calls [`Resources::pace`] after its commits.
-    pub fn start(options: Options) -> Result<Self> {
+    pub fn start(options: StoreOptions) -> Result<Self> {
         let budget = Budget::of(options.memory_bytes);
         Self::new(options, budget, Drive::Thread)
     }
 
     /// Without a thread: commits fold, as far as there is anything to do. For tools and tests.
-    pub fn without_thread(options: Options) -> Self {
+    pub fn without_thread(options: StoreOptions) -> Self {
         let budget = Budget::of(options.memory_bytes);
         Self::assemble(options, budget, Drive::Commits)
     }
 
     /// Without a thread: [`Resources::step`] folds, and nothing else. For tests and simulations, which decide what happens when.
-    pub fn stepped(options: Options) -> Self {
+    pub fn stepped(options: StoreOptions) -> Self {
         let budget = Budget::of(options.memory_bytes);
         Self::assemble(options, budget, Drive::Caller)
     }
 
     /// With other shares than the usual ones.
     #[cfg(test)]
-    pub(in crate::store) fn with_budget(options: Options, budget: Budget, drive: Drive) -> Result<Self> {
+    pub(in crate::store) fn with_budget(options: StoreOptions, budget: Budget, drive: Drive) -> Result<Self> {
         Self::new(options, budget, drive)
     }
 
-    fn new(options: Options, budget: Budget, drive: Drive) -> Result<Self> {
+    fn new(options: StoreOptions, budget: Budget, drive: Drive) -> Result<Self> {
         let mut resources = Self::assemble(options, budget, drive);
         if drive == Drive::Thread {
             resources._thread = Some(Arc::new(FolderThread::start(Arc::clone(&resources.folder))?));
@@ -68,14 +68,14 @@ impl Resources {
         Ok(resources)
     }
 
-    fn assemble(options: Options, budget: Budget, drive: Drive) -> Self {
+    fn assemble(options: StoreOptions, budget: Budget, drive: Drive) -> Self {
         let gauges = Arc::new(Gauges::new(budget));
         let folder = Arc::new(Folder::new(Arc::clone(&gauges), drive));
         Self { options, rocks: RocksMemory::new(&budget), gauges, folder, _thread: None }
     }
 
     /// The settings.
-    pub fn options(&self) -> &Options {
+    pub fn options(&self) -> &StoreOptions {
         &self.options
     }
 

@@ -19,11 +19,11 @@ use crate::store::stores::Stores;
 ///
 /// ```
 /// # use std::{cell::RefCell, rc::Rc};
-/// # use topology::store::{Medium, Options, Resources, Spec, Stores};
+/// # use topology::store::{Medium, StoreOptions, Resources, Spec, Stores};
 /// use topology::store::KeyValueStore;
 ///
 /// # let specs = vec![Spec::new("counts", Medium::Memory)?];
-/// # let stores = Stores::in_memory(specs, [0; 32], &Resources::without_thread(Options::default()))?;
+/// # let stores = Stores::in_memory(specs, [0; 32], &Resources::without_thread(StoreOptions::default()))?;
 /// # let stores = Rc::new(RefCell::new(stores));
 /// let counts = KeyValueStore::<str, u64>::new(stores, 0)?;
 /// for word in ["to", "be", "or", "not", "to", "be"] {
@@ -132,9 +132,9 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized> KeyValueStore<K, V> {
     ///
     /// ```
     /// # use std::{cell::RefCell, rc::Rc};
-    /// # use topology::store::{KeyValueStore, Medium, Options, Resources, Spec, Stores};
+    /// # use topology::store::{KeyValueStore, Medium, StoreOptions, Resources, Spec, Stores};
     /// # let specs = vec![Spec::new("stock", Medium::Memory)?];
-    /// # let stores = Stores::in_memory(specs, [0; 32], &Resources::without_thread(Options::default()))?;
+    /// # let stores = Stores::in_memory(specs, [0; 32], &Resources::without_thread(StoreOptions::default()))?;
     /// # let stores = Rc::new(RefCell::new(stores));
     /// let stock = KeyValueStore::<str, u64>::new(stores, 0)?;
     /// assert_eq!(stock.update(&"apples", |count| Some(count.unwrap_or(0) + 2))?, Some(2));

@@ -53,10 +53,10 @@ pub use prepare::ChangelogRecord;
 /// ```
 ///
 /// ```
-/// use topology::store::{Medium, Options, Resources, Spec, Stores};
+/// use topology::store::{Medium, StoreOptions, Resources, Spec, Stores};
 ///
 /// let specs = vec![Spec::new("counts", Medium::Memory).unwrap()];
-/// let resources = Resources::without_thread(Options::default());
+/// let resources = Resources::without_thread(StoreOptions::default());
 /// let mut stores = Stores::in_memory(specs, [0; 32], &resources).unwrap();
 /// stores.begin_changelog(0, [7; 16]).unwrap(); // its changelog is empty: this will be its first record
 /// stores.put(0, b"apple", b"1").unwrap();

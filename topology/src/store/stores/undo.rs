@@ -93,7 +93,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::store::Options;
+    use crate::store::StoreOptions;
     use crate::store::backends::{Bounds, Direction};
     use crate::store::folding::Resources;
     use crate::store::spec::{Medium, Spec};
@@ -101,7 +101,7 @@ mod tests {
     use std::ops::ControlFlow;
 
     fn resources() -> Resources {
-        Resources::without_thread(Options::default())
+        Resources::without_thread(StoreOptions::default())
     }
 
     /// Which store, which key, its value.

@@ -22,9 +22,9 @@ use crate::store::segments::{Door, Layers, Look};
 /// What a restore has not brought back yet is not there: ask only for tasks that run.
 ///
 /// ```
-/// use topology::store::{Medium, Options, Resources, Spec, Stores};
+/// use topology::store::{Medium, StoreOptions, Resources, Spec, Stores};
 ///
-/// # let resources = Resources::without_thread(Options::default());
+/// # let resources = Resources::without_thread(StoreOptions::default());
 /// let specs = vec![Spec::new("counts", Medium::Memory)?];
 /// let mut stores = Stores::in_memory(specs, [0; 32], &resources)?;
 /// let reader = stores.reader();

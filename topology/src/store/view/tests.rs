@@ -5,7 +5,7 @@ use std::thread;
 use super::*;
 use crate::store::budget::Budget;
 use crate::store::folding::{Drive, Resources};
-use crate::store::{InstanceId, Medium, Options, Spec, StateDirectory, Stores};
+use crate::store::{InstanceId, Medium, Spec, StateDirectory, StoreOptions, Stores};
 
 const KEYS: u32 = 100;
 
@@ -68,7 +68,7 @@ fn look(view: &View, from_key: u32) -> Result<i64> {
 fn readers_see_whole_commits(media: [Medium; 2]) {
     let root = tempfile::tempdir().unwrap();
     let budget = Budget { segment_bytes: 5 * 30_000, table_bytes: 1 << 20, ..Budget::of(16 << 20) };
-    let resources = Resources::with_budget(Options::default(), budget, Drive::Thread).unwrap();
+    let resources = Resources::with_budget(StoreOptions::default(), budget, Drive::Thread).unwrap();
     let mut stores = open(root.path(), media, &resources);
     let (reader, is_over) = (stores.reader(), AtomicBool::new(false));
     assert_eq!((reader.store("b"), reader.store("c")), (Some(1), None));
@@ -129,7 +129,7 @@ fn readers_of_both_see_whole_commits_and_nothing_uncommitted() {
 fn a_view_stays_as_it_is_whatever_is_committed_and_folded_meanwhile() {
     for media in [[Medium::RocksDb; 2], [Medium::Memory; 2]] {
         let root = tempfile::tempdir().unwrap();
-        let resources = Resources::stepped(Options::default());
+        let resources = Resources::stepped(StoreOptions::default());
         let mut stores = open(root.path(), media, &resources);
         commit(&mut stores, 1);
         stores.flush().unwrap();
@@ -160,7 +160,7 @@ fn large(root: &std::path::Path, media: [Medium; 2], resources: &Resources) -> S
 fn a_view_that_is_kept_holds_up_neither_the_folder_nor_closing_and_ends_with_an_error() {
     for media in [[Medium::RocksDb; 2], [Medium::Memory; 2], [Medium::RocksDb, Medium::Memory]] {
         let root = tempfile::tempdir().unwrap();
-        let resources = Resources::stepped(Options::default());
+        let resources = Resources::stepped(StoreOptions::default());
         let mut stores = large(root.path(), media, &resources);
         let reader = stores.reader();
         let view = reader.view().unwrap();
@@ -192,7 +192,7 @@ fn a_view_that_is_kept_holds_up_neither_the_folder_nor_closing_and_ends_with_an_
 #[test]
 fn stores_that_are_closed_while_others_read_are_free_at_once() {
     let root = tempfile::tempdir().unwrap();
-    let resources = Resources::start(Options::default()).unwrap();
+    let resources = Resources::start(StoreOptions::default()).unwrap();
     drop(large(root.path(), [Medium::RocksDb; 2], &resources));
     for round in 1..=20 {
         let mut stores = open(root.path(), [Medium::RocksDb; 2], &resources);
@@ -225,7 +225,7 @@ fn stores_that_are_closed_while_others_read_are_free_at_once() {
 #[test]
 fn a_view_says_how_far_its_commit_took_each_input_also_where_it_wrote_nothing() {
     let root = tempfile::tempdir().unwrap();
-    let resources = Resources::stepped(Options::default());
+    let resources = Resources::stepped(StoreOptions::default());
     let inputs = |offsets: [i64; 2]| {
         ["in", "other"]
             .into_iter()
@@ -260,7 +260,7 @@ type Take<'a> = &'a mut dyn FnMut(&[u8]);
 
 #[test]
 fn prefixes_and_bounds_cut_where_they_say() {
-    let resources = Resources::without_thread(Options::default());
+    let resources = Resources::without_thread(StoreOptions::default());
     let specs = vec![Spec::new("a", Medium::Memory).unwrap()];
     let mut stores = Stores::in_memory(specs, [0; 32], &resources).unwrap();
     stores.begin_changelog(0, [0; 16]).unwrap();

@@ -29,7 +29,7 @@ pub(crate) struct Plan {
     /// One per store, in the order of the task's specs; `None` for a store without one, which is emptied.
     pub changelogs: Vec<Option<Changelog>>,
     /// How.
-    pub options: Options,
+    pub options: RestoreOptions,
     /// Is told how far a standby has read.
     pub followed: Option<Arc<Followed>>,
 }
@@ -45,7 +45,7 @@ pub(crate) struct Changelog {
 
 /// How to restore.
 #[derive(Clone, Debug)]
-pub(crate) struct Options {
+pub(crate) struct RestoreOptions {
     /// After so long, in ms, the log aborts a transaction that its producer left open.
     pub transaction_timeout_ms: i64,
     /// How much longer to wait for that: the log may take some time to notice, Kafka up to 10 s.
@@ -62,7 +62,7 @@ pub(crate) struct Options {
     pub client_id: String,
 }
 
-impl Default for Options {
+impl Default for RestoreOptions {
     fn default() -> Self {
         Self {
             transaction_timeout_ms: 10_000,
@@ -257,7 +257,7 @@ impl<C: Consumer> Reading<C> {
     }
 
     /// Says what is being waited for, now and then, and gives up when it should have come.
-    fn check_patience<L: Log>(&mut self, log: &L, options: &Options, monotonic_ms: i64) -> Result<()> {
+    fn check_patience<L: Log>(&mut self, log: &L, options: &RestoreOptions, monotonic_ms: i64) -> Result<()> {
         let waited_ms = monotonic_ms.saturating_sub(self.progress_at_ms);
         let waits_too_long = waited_ms > options.transaction_timeout_ms.saturating_add(options.margin_ms);
         let open = self.replays.iter().find_map(|replay| Some((replay, replay.open_at?)));

@@ -1,7 +1,7 @@
 //! One store being restored: what to do with what is read from its changelog.
 
 use super::decision::{Decision, Reason, Situation, decide};
-use super::{Changelog, Options};
+use super::{Changelog, RestoreOptions};
 use crate::error::Result;
 use crate::log::{Offset, Record, TopicPartition};
 #[cfg(test)]
@@ -211,7 +211,7 @@ impl Replay {
     pub(in crate::updater) fn write_down(
         &mut self,
         stores: &mut Stores,
-        options: &Options,
+        options: &RestoreOptions,
         must: bool,
         now_ms: i64,
     ) -> Result<()> {
@@ -240,7 +240,7 @@ impl Replay {
     }
 
     /// Writes down what was read, once it is worth a batch, and at the end.
-    pub(super) fn apply(&mut self, stores: &mut Stores, options: &Options, now_ms: i64) -> Result<()> {
+    pub(super) fn apply(&mut self, stores: &mut Stores, options: &RestoreOptions, now_ms: i64) -> Result<()> {
         let staged_bytes = stores.staged_bytes(self.store);
         let done = self.phase == Phase::Done;
         let (Some(origin), false) = (self.origin, self.finished) else { return Ok(()) };

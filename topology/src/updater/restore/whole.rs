@@ -1,7 +1,7 @@
 //! A store, restored at one go from a changelog that is at hand.
 
 use super::replay::{Extent, Phase, Replay, Restored};
-use super::{Changelog, Options};
+use super::{Changelog, RestoreOptions};
 use crate::error::Result;
 use crate::log::{Offset, Record, TopicPartition};
 use crate::store::Stores;
@@ -39,6 +39,6 @@ pub(crate) fn restore_whole(
         replay.take(stores, records)?;
     }
     replay.take_end(stores, end)?;
-    replay.apply(stores, &Options::default(), now_ms)?;
+    replay.apply(stores, &RestoreOptions::default(), now_ms)?;
     Ok(replay.restored())
 }

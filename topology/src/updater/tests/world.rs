@@ -14,7 +14,7 @@ use crate::log::memory::MemoryLog;
 use crate::log::{Log, Offset, Producer, ProducerOptions, ProducerRecord, TopicPartition, TopicSpec};
 use crate::store::InstanceId;
 use crate::store::{self, Bounds, Covered, Direction, Medium, Resources, Spec, StateDirectory, Stores};
-use crate::updater::{Changelog, Options, Plan, Progress, Restore, Restored};
+use crate::updater::{Changelog, Plan, Progress, Restore, RestoreOptions, Restored};
 
 pub(super) const TOPICS: [&str; 2] = ["app-a-changelog", "app-b-changelog"];
 pub(super) const FINGERPRINT: [u8; 32] = [5; 32];
@@ -70,14 +70,14 @@ impl World {
     pub(super) fn open_at(&self, root: &Path) -> Stores {
         let state = StateDirectory::open(root, "app", InstanceId::new(0, 0)).unwrap();
         let specs = vec![Spec::new("a", self.media[0]).unwrap(), Spec::new("b", self.media[1]).unwrap()];
-        let resources = Resources::without_thread(store::Options::default());
+        let resources = Resources::without_thread(store::StoreOptions::default());
         Stores::open(specs, state.lock_task("t_1").unwrap(), &resources, self.fingerprint).unwrap()
     }
 
     pub(super) fn plan(&self, batch_bytes: usize) -> Plan {
         let changelog =
             |topic: &str| Some(Changelog { topic: topic.to_owned(), new_incarnation: [topic.as_bytes()[4]; 16] });
-        let options = Options { batch_bytes, batch_records: 100, ..Options::default() };
+        let options = RestoreOptions { batch_bytes, batch_records: 100, ..RestoreOptions::default() };
         Plan { partition: 1, changelogs: TOPICS.map(changelog).to_vec(), options, followed: None }
     }
 
@@ -177,7 +177,7 @@ pub(super) fn send_changelogs(producer: &mut LocalProducer, stores: &mut Stores)
 /// As a task has them on a machine where it never was.
 pub(super) fn empty_stores() -> Stores {
     let specs = vec![Spec::new("a", Medium::Memory).unwrap(), Spec::new("b", Medium::Memory).unwrap()];
-    Stores::in_memory(specs, FINGERPRINT, &Resources::without_thread(store::Options::default())).unwrap()
+    Stores::in_memory(specs, FINGERPRINT, &Resources::without_thread(store::StoreOptions::default())).unwrap()
 }
 
 pub(super) fn step(restore: &mut Restore<MemoryLog>, stores: &mut Stores) -> Result<Progress> {

@@ -4,11 +4,13 @@ use crate::store::contract::recorder;
 use crate::store::folding::Drive;
 use crate::store::layers::FIND_COUNT;
 use crate::store::stores::HASH_COUNT;
-use crate::store::{Medium, Options, Resources, Spec};
+use crate::store::{Medium, Resources, Spec, StoreOptions};
 
 fn stores() -> Rc<RefCell<Stores>> {
     let specs = vec![Spec::new("a", Medium::Memory).unwrap(), Spec::new("b", Medium::Memory).unwrap()];
-    Rc::new(RefCell::new(Stores::in_memory(specs, [0; 32], &Resources::without_thread(Options::default())).unwrap()))
+    Rc::new(RefCell::new(
+        Stores::in_memory(specs, [0; 32], &Resources::without_thread(StoreOptions::default())).unwrap(),
+    ))
 }
 
 #[test]
