@@ -5,6 +5,7 @@ use crate::tokens::{functions, identifiers, macro_calls};
 
 const FILE_LINES_MAX: usize = 400;
 const FUNCTION_LINES_MAX: usize = 70;
+const LINE_WIDTH_MAX: usize = 120;
 
 /// The places where `unsafe` may stand: calls into librdkafka and blst that their Rust wrappers do not offer, processor instructions for
 /// SHA-256 that not every processor has, and the hint that fetches memory ahead.
@@ -24,6 +25,22 @@ pub(crate) fn whitespace(path: &str, text: &str) -> Vec<Breach> {
     }
     if !text.is_empty() && (!text.ends_with('\n') || text.ends_with("\n\n")) {
         found.push(Breach::new(text.lines().count(), format!("{path} must end with one newline")));
+    }
+    found
+}
+
+/// Prose is wrapped where code is. Rows of tables cannot be; what is shown as it is printed is not ours to break; a link is one word.
+pub(crate) fn prose_width(path: &str, text: &str) -> Vec<Breach> {
+    let mut found = Vec::new();
+    let mut is_shown = false;
+    for (line, content) in numbered(text).filter(|_| path.ends_with(".md")) {
+        let content = content.trim_end();
+        is_shown ^= content.trim_start().starts_with("```");
+        let width = content.chars().count();
+        let is_table = content.trim_start().starts_with('|');
+        if width > LINE_WIDTH_MAX && !is_shown && !is_table && content.trim_start().contains(' ') {
+            found.push(Breach::new(line, format!("{width} characters wide, more than {LINE_WIDTH_MAX}")));
+        }
     }
     found
 }

@@ -33,6 +33,16 @@ fn pure_modules_reach_for_nothing_outside() {
 }
 
 #[test]
+fn prose_is_wrapped() {
+    let (long, cell) = ("word ".repeat(30), "cell".repeat(40));
+    let found = |path, text: &str| lines(rules::prose_width, path, text);
+    assert_eq!(found("docs/a.md", &format!("short\n{long}\n- {long}\n")), [2, 3]);
+    assert_eq!(found("docs/a.md", &format!("```text\n{long}\n```\n| {cell} |\n{cell}\n")), CLEAN);
+    assert_eq!(found("docs/a.md", &format!("```text\n```\n{long}\n")), [3]);
+    assert_eq!(found("src/a.rs", &long), CLEAN);
+}
+
+#[test]
 fn the_engine_uses_upper_layers_only() {
     let found = |path, text| lines(layers::engine_layers, path, text);
     assert_eq!(found("topology/src/log/mod.rs", "use crate::error::Class;\nuse crate::codec::Codec;"), [2]);
