@@ -57,6 +57,8 @@ pub(crate) use environment::Parts;
 pub(crate) use panic::{Killed, Panic};
 pub(crate) use until_end::UntilEnd;
 
+use std::sync::Arc;
+
 use crate::error::{Class, Result};
 use crate::log::{Consumer, Log};
 
@@ -71,7 +73,7 @@ use pace::Pace;
 use panic::Panics;
 use producers::Producers;
 use purge::Purge;
-use recovery::Backoff;
+use recovery::Failures;
 use tasks::{Tasks, close_stores};
 
 /// How far a stream thread is.
@@ -96,7 +98,7 @@ pub(crate) struct StreamThread<L: Log> {
     producers: Producers<L>,
     intake: Intake,
     commits: CommitSchedule,
-    backoff: Backoff,
+    failures: Failures,
     panics: Panics,
     complaints: Complaints,
     purge: Purge,
@@ -125,7 +127,7 @@ impl<L: Log> StreamThread<L> {
             producers: Producers::new(transactional_id, config.guarantee, &parts.topology, now_ms),
             intake: Intake::new(Pace::new(config::turn_max_ms(&config))),
             commits: CommitSchedule::new(now_ms),
-            backoff: Backoff::default(),
+            failures: Failures::default(),
             panics: Panics::default(),
             complaints: Complaints::default(),
             purge: Purge::new(&parts.topology, config.repartition_purge_interval_ms, now_ms),
@@ -150,6 +152,7 @@ impl<L: Log> StreamThread<L> {
         self.apply_changes()?;
         self.await_group();
         self.await_parts();
+        self.await_restorer();
         self.advance_take_overs()?;
         self.advance_clocks()?;
         let committed = self.maybe_commit()?;
@@ -166,8 +169,9 @@ impl<L: Log> StreamThread<L> {
     }
 
     fn advance_clocks(&mut self) -> Result<()> {
-        let now_ms = self.environment.now_ms();
+        let (now_ms, log_ahead_ms) = (self.environment.now_ms(), self.environment.log.clock_ahead_ms());
         for running in self.tasks.running_mut() {
+            running.task.set_log_ahead(log_ahead_ms);
             running.call(|task| task.advance_clock(now_ms)).map_err(recovery::void)?;
             self.producers.send_outputs(running)?;
             // What was committed last is written down in time, whether more comes or not.
@@ -197,8 +201,9 @@ impl<L: Log> StreamThread<L> {
         }
         self.losses.say(&mut self.complaints, true, self.environment.monotonic_ms());
         let deletion = self.purge.begin_last(&self.environment, &self.tasks);
+        let clock = Arc::clone(&self.environment.clock);
         self.abandon();
-        purge::finish(deletion);
+        purge::finish(deletion, &*clock);
         match committed {
             Err(error) if error.class() == Class::Stop => Err(error),
             _ => Ok(()),
