@@ -38,11 +38,11 @@ use std::sync::Arc;
 
 pub use crate::task::TaskId;
 pub use entries::{Entries, Entry};
-pub use error::{Error, Result};
+pub use error::{Error, Holder, Result};
 pub use fixed::Fixed;
 pub use key_value::{KeyValue, Source};
 pub use live::Live;
-pub(crate) use lookout::Lookout;
+pub(crate) use lookout::{Lookout, Planned};
 pub(crate) use metadata::{ClientName, Identity, check_address};
 pub use metadata::{Instance, Metadata};
 pub use registry::{LocalTask, Role};

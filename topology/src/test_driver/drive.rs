@@ -114,8 +114,9 @@ impl TestDriver {
             queues: QueueOptions::default(),
             may_repeat: false,
         };
-        stores.note_begun();
-        drive.task = Some(Task::new(&self.topology, options, Rc::new(RefCell::new(stores)))?);
+        let task = Task::new(&self.topology, options, Rc::new(RefCell::new(stores)))?;
+        task.note_begun();
+        drive.task = Some(task);
         self.collect(index)
     }
 

@@ -37,6 +37,8 @@ struct Standby<T> {
     options: RestoreOptions,
     /// `None` before its changelogs were looked at.
     replays: Option<Vec<Replay>>,
+    /// Of the commit up to which all stores are said to be, at least, the sequence.
+    reached: Option<u64>,
     plan: Plan,
 }
 
@@ -89,7 +91,8 @@ impl<T: PartialEq, L: Log> Follower<T, L> {
     /// These stores follow from now on.
     pub(super) fn add(&mut self, owner: Owner, task: T, mut stores: Stores, plan: Plan) {
         stores.discard();
-        self.standbys.push(Standby { owner, task, stores, options: plan.options.clone(), replays: None, plan });
+        let options = plan.options.clone();
+        self.standbys.push(Standby { owner, task, stores, options, replays: None, reached: None, plan });
     }
 
     /// Gives stores back as they are. What was read is written down first, as far as that goes.
@@ -139,7 +142,7 @@ impl<T: PartialEq, L: Log> Follower<T, L> {
                 Some(_) => Ok(()),
                 None => standby.look(&self.log, self.clock.now_ms()).and_then(|replays| {
                     follow(&self.log, &mut self.consumer, &replays, &standby.options)?;
-                    standby.replays = Some(replays);
+                    (standby.replays, standby.reached) = (Some(replays), None);
                     Ok(())
                 }),
             };
@@ -231,8 +234,21 @@ impl<T> Standby<T> {
                 followed.note(&replay.partition, replay.read_to());
             }
         }
+        self.say_reached();
         self.stores.flush_if_due(now_ms)?;
         Ok(())
+    }
+
+    /// Each store follows its changelog at its own pace. Which of them are behind, and which were not written, cannot be told
+    /// apart; but the commit that wrote the one that was written least lately is in all of them.
+    fn say_reached(&mut self) {
+        let replays = self.replays.iter().flatten();
+        let Some(whole) = replays.map(Replay::reached_whole).collect::<Option<Vec<_>>>() else { return };
+        let Some(oldest) = whole.into_iter().min_by_key(|covered| covered.sequence) else { return };
+        if self.reached.is_none_or(|reached| reached < oldest.sequence) {
+            self.reached = Some(oldest.sequence);
+            self.stores.note_reached(&oldest.inputs);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod crashes;
 mod listening;
+mod standing_by;
 mod threads;
 mod transactions;
 mod world;
