@@ -82,7 +82,7 @@ fn no_value_is_answered_only_where_no_other_task_may_have_the_key() {
     // A standby answers for the task where it is asked for.
     holder.offer = Some(world.offer(&holder, Standing::Standby(Arc::new(AtomicU64::new(0)))));
     assert_eq!(counts.get(&"tea"), undecided(|partition| partition == last));
-    assert_eq!(counts.with_standbys().get(&"milk"), Ok(None));
+    assert_eq!(counts.clone().with_standbys().get(&"milk"), Ok(None));
     world.registry.close();
     drop(holder);
     assert_eq!(counts.get(&"tea"), Err(Error::Closed));

@@ -17,7 +17,7 @@ pub(in crate::store) struct Segment {
     parts: Vec<Part>,
     size_bytes: usize,
     /// Where it outlives the call that made it.
-    live: Option<LiveSegment>,
+    _live: Option<LiveSegment>,
 }
 
 /// What a segment says of one store.
@@ -34,13 +34,13 @@ pub(in crate::store) struct Part {
 impl Segment {
     pub(in crate::store) fn new(commit: u64, parts: Vec<Part>) -> Self {
         let size = |part: &Part| part.run.size_bytes() + size_of::<Part>();
-        Self { commit, size_bytes: parts.iter().map(size).sum::<usize>() + size_of::<Self>(), parts, live: None }
+        Self { commit, size_bytes: parts.iter().map(size).sum::<usize>() + size_of::<Self>(), parts, _live: None }
     }
 
     /// The same, to be shared, and counted for as long as it is in memory.
     pub(in crate::store) fn counted(self, gauges: &Arc<Gauges>) -> Arc<Self> {
-        let live = Some(LiveSegment::new(Arc::clone(gauges), self.size_bytes));
-        Arc::new(Self { live, ..self })
+        let _live = Some(LiveSegment::new(Arc::clone(gauges), self.size_bytes));
+        Arc::new(Self { _live, ..self })
     }
 
     /// The last commit that it covers.
