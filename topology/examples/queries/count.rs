@@ -18,7 +18,7 @@ use super::readers::{Pace, Random, Readers, key};
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A log with the input, and a place for stores.
-pub struct Bench<'a, L: Log> {
+pub(crate) struct Bench<'a, L: Log> {
     log: L,
     arguments: &'a Arguments,
     counts: Store<[u8], i64>,
@@ -30,15 +30,15 @@ pub struct Bench<'a, L: Log> {
 
 /// What was measured between a fifth of the input and its end.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Measured {
-    pub records_per_s: f64,
-    pub answers_per_s: f64,
+pub(crate) struct Measured {
+    pub(crate) records_per_s: f64,
+    pub(crate) answers_per_s: f64,
     /// Processors that the stream thread had, on average: 1 is one of them.
-    pub stream_cpu: f64,
+    pub(crate) stream_cpu: f64,
     /// The same of all readers together.
-    pub reader_cpu: f64,
+    pub(crate) reader_cpu: f64,
     /// The longest time from one commit to the next.
-    pub commit_gap_ms: f64,
+    pub(crate) commit_gap_ms: f64,
 }
 
 impl fmt::Display for Measured {
@@ -77,7 +77,7 @@ impl Commits {
 
 impl<'a, L: Log> Bench<'a, L> {
     /// Writes the input: random keys, in transactions of 100,000 records.
-    pub fn prepare(log: L, arguments: &'a Arguments) -> topology::Result<Self> {
+    pub(crate) fn prepare(log: L, arguments: &'a Arguments) -> topology::Result<Self> {
         let prefix = format!("queries-{}", std::process::id());
         let root = std::env::temp_dir().join(&prefix);
         let counts = if arguments.in_memory { Store::memory("counts") } else { Store::rocksdb("counts") };
@@ -112,7 +112,7 @@ impl<'a, L: Log> Bench<'a, L> {
         Ok(bench)
     }
 
-    pub fn counts(&self) -> &Store<[u8], i64> {
+    pub(crate) fn counts(&self) -> &Store<[u8], i64> {
         &self.counts
     }
 
@@ -139,7 +139,7 @@ impl<'a, L: Log> Bench<'a, L> {
     }
 
     /// A count of all the input, under an application id of its own.
-    pub fn start(&self, name: &str) -> topology::Result<Client> {
+    pub(crate) fn start(&self, name: &str) -> topology::Result<Client> {
         let application_id = format!("{}-{name}", self.prefix);
         let state_directory = (!self.arguments.in_memory).then(|| self.root.join(name));
         let topology = self.counting(&application_id)?;
@@ -148,7 +148,7 @@ impl<'a, L: Log> Bench<'a, L> {
     }
 
     /// Waits until so many records were processed, or the client has ended.
-    pub fn wait_for(&self, client: &Client, records: u64) {
+    pub(crate) fn wait_for(&self, client: &Client, records: u64) {
         let has_ended = || matches!(*client.states().borrow(), State::Stopped | State::Failed);
         while client.metrics().record_count < records && !has_ended() {
             std::thread::sleep(Duration::from_millis(1));
@@ -156,7 +156,11 @@ impl<'a, L: Log> Bench<'a, L> {
     }
 
     /// What a count does while a store is asked at this pace, if it is.
-    pub fn measure(&self, client: &Client, asked: Option<(KeyValue<[u8], i64>, Pace)>) -> topology::Result<Measured> {
+    pub(crate) fn measure(
+        &self,
+        client: &Client,
+        asked: Option<(KeyValue<[u8], i64>, Pace)>,
+    ) -> topology::Result<Measured> {
         let records = self.arguments.records;
         std::thread::scope(|scope| {
             let readers = Readers::default();
@@ -187,14 +191,14 @@ impl<'a, L: Log> Bench<'a, L> {
     }
 
     /// Ends a count, and deletes what it wrote to the log.
-    pub fn end(&self, mut client: Client, name: &str) -> topology::Result<()> {
+    pub(crate) fn end(&self, mut client: Client, name: &str) -> topology::Result<()> {
         client.stop();
         client.wait()?;
         self.delete(&format!("{}-{name}", self.prefix))
     }
 
     /// Deletes everything.
-    pub fn clean_up(&self) -> topology::Result<()> {
+    pub(crate) fn clean_up(&self) -> topology::Result<()> {
         self.delete(&self.prefix)?;
         if !self.root.exists() {
             return Ok(());

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 
 /// By thread, its name and how long it has run, s.
-pub struct CpuTimes(BTreeMap<String, (String, f64)>);
+pub(crate) struct CpuTimes(BTreeMap<String, (String, f64)>);
 
 impl CpuTimes {
-    pub fn now() -> Self {
+    pub(crate) fn now() -> Self {
         let threads = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
         let of = |entry: fs::DirEntry| {
             let read = |file: &str| fs::read_to_string(entry.path().join(file)).ok();
@@ -20,7 +20,7 @@ impl CpuTimes {
     }
 
     /// What was used since then, by the threads that are there now.
-    pub fn since(self, before: &Self) -> Self {
+    pub(crate) fn since(self, before: &Self) -> Self {
         let used = self.0.into_iter().map(|(id, (name, seconds))| {
             let earlier = before.0.get(&id).map_or(0.0, |(_, seconds)| *seconds);
             (id, (name, seconds - earlier))
@@ -29,7 +29,7 @@ impl CpuTimes {
     }
 
     /// Of the threads whose names begin so, together, s.
-    pub fn of(&self, name: &str) -> f64 {
+    pub(crate) fn of(&self, name: &str) -> f64 {
         self.0.values().filter(|(own, _)| own.starts_with(name)).map(|(_, seconds)| seconds).sum()
     }
 }

@@ -11,7 +11,7 @@ use topology::store::Direction;
 
 /// How often a thread asks.
 #[derive(Clone, Copy, Debug)]
-pub enum Pace {
+pub(crate) enum Pace {
     /// So many times a second. Several at once, and then none for a millisecond or more, as a server does whose requests come
     /// through a network.
     PerSecond(u64),
@@ -21,7 +21,7 @@ pub enum Pace {
 
 /// What the threads of a count share.
 #[derive(Clone, Default)]
-pub struct Readers {
+pub(crate) struct Readers {
     is_over: Arc<AtomicBool>,
     answers: Arc<AtomicU64>,
 }
@@ -31,16 +31,16 @@ const REST_MIN: Duration = Duration::from_millis(1);
 
 impl Readers {
     /// How many answers there were.
-    pub fn answers(&self) -> u64 {
+    pub(crate) fn answers(&self) -> u64 {
         self.answers.load(Ordering::Relaxed)
     }
 
-    pub fn end(&self) {
+    pub(crate) fn end(&self) {
         self.is_over.store(true, Ordering::Relaxed);
     }
 
     /// A thread that asks until the end.
-    pub fn spawn<'scope>(
+    pub(crate) fn spawn<'scope>(
         &self,
         scope: &'scope Scope<'scope, '_>,
         number: usize,
@@ -91,15 +91,15 @@ fn some_from(asked: &KeyValue<[u8], i64>, key: &[u8]) -> query::Result<()> {
 }
 
 /// A multiplicative congruential generator: the same numbers each time.
-pub struct Random(pub u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    pub fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % bound
     }
 }
 
-pub fn key(number: u64) -> Vec<u8> {
+pub(crate) fn key(number: u64) -> Vec<u8> {
     format!("account-{number:012}").into_bytes()
 }

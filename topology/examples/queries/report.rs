@@ -6,7 +6,7 @@ use super::count::Measured;
 use super::{Arguments, Way};
 
 /// Medians, each with the least and the most of all rounds.
-pub fn table(arguments: &Arguments, rounds: &[[Measured; 4]]) -> String {
+pub(crate) fn table(arguments: &Arguments, rounds: &[[Measured; 4]]) -> String {
     let Arguments { threads, per_second, records, keys, in_memory, brokers, .. } = arguments;
     let processors = std::thread::available_parallelism().map_or(0, usize::from);
     let (store, log) =

@@ -63,14 +63,14 @@ pub(crate) enum Standing {
     /// It runs here.
     Active,
     /// Its stores follow those of another instance, by so many changelog offsets behind, which the follower keeps up to date.
-    #[allow(dead_code, reason = "offered by who keeps standbys")]
     Standby(Arc<AtomicU64>),
 }
 
 /// What an instance has of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// It runs here: what is committed is here at once.
+    /// It runs here: what is committed is here at once. In a rebalance of a classic group the task can be read until the group has
+    /// answered this member. Where the answer comes late another instance may have begun, and be further.
     Active,
     /// A copy that follows the instance where the task runs. Its stores may be of different commits, and a store of a part of one.
     Standby {
