@@ -9,12 +9,12 @@ use topology::client::{Client, Config};
 use topology::clock::SystemClock;
 use topology::graph::Store;
 use topology::log::memory::MemoryLog;
-use topology::log::{Log, Offset, Producer, ProducerRecord, TopicPartition};
+use topology::log::{Log, Offset, Producer, ProducerRecord, TopicPartition, TopicSpec};
 use topology::query::{Error, KeyValue, TaskId};
 
 use super::counting::watched::{Taken, watched};
-use super::counting::{in_transaction, produce};
-use super::rebalances::{PARTITIONS, PROTOCOLS, create, fill};
+use super::counting::{in_transaction, produce, spec};
+use super::rebalances::{PARTITIONS, PROTOCOLS, fill};
 use super::steps::{Instance, turn_until};
 use super::{config, memory_log, topics, until, wait};
 
@@ -59,7 +59,8 @@ impl Drop for Over<'_> {
 fn a_handle_follows_tasks_from_thread_to_thread_and_to_other_instances_and_back() {
     for group_protocol in PROTOCOLS {
         let log = memory_log();
-        create(&log);
+        // The client makes the others.
+        log.create_topics(&[TopicSpec { partition_count: PARTITIONS, ..spec(&topics().input) }]).unwrap();
         let counts = Store::<[u8], i64>::memory("counts");
         let start = || {
             let topology = watched(&topics(), PARTITIONS, &counts, &Taken::default());

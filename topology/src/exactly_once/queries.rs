@@ -157,12 +157,13 @@ fn look_while_commits_fail(bug: Option<Mutant>) -> Result<(), String> {
     let config = Config { until_end: true, ..config(Some(directory.path())) };
     let mut client = Client::start_blocking(&attempts.topology, faulty, config).unwrap();
     let queries = client.queries();
-    let seen: Result<Vec<Seen>, _> = std::thread::scope(|scope| {
+    let seen: Vec<std::thread::Result<Seen>> = std::thread::scope(|scope| {
         let look = |looks| Seen::look(&attempts, &queries, &input, looks);
         let readers: Vec<_> = looks.iter().map(|looks| scope.spawn(move || look(looks))).collect();
         wait(&mut client).unwrap();
         readers.into_iter().map(|reader| reader.join()).collect()
     });
+    let seen: Result<Vec<Seen>, _> = seen.into_iter().collect();
     let seen = seen.map_err(|_| "a reader saw what cannot be: it says so above".to_owned())?;
     assert!(client.metrics().rewind_count >= 10, "{:?}", client.metrics());
     let mut committed: BTreeMap<Vec<u8>, BTreeSet<i64>> = BTreeMap::new();
