@@ -18,6 +18,8 @@ pub(crate) enum Mutant {
     ShortRestore,
     /// What was written stays where a transaction failed.
     KeptOverlay,
+    /// A query sees what is written and not committed yet. All else is as it should be.
+    UncommittedQuery,
 }
 
 thread_local! {
@@ -34,6 +36,11 @@ pub(crate) fn with<T>(mutant: Mutant, act: impl FnOnce() -> T) -> T {
     LIVING.set(Some(mutant));
     let _end = End;
     act()
+}
+
+/// This thread acts with the bug from now on: for threads that others start, and where a user's code runs on them.
+pub(crate) fn let_live(mutant: Mutant) {
+    LIVING.set(Some(mutant));
 }
 
 struct End;

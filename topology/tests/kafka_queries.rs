@@ -47,8 +47,13 @@ fn check(protocol: GroupProtocol) {
     let start = |address: &str| {
         let advertised_address = Some(address.to_owned());
         let application = topics.application.as_str();
-        let config =
-            Config { group_protocol: protocol, commit_interval_ms: 50, advertised_address, ..Config::new(application) };
+        let config = Config {
+            group_protocol: protocol,
+            commit_interval_ms: 50,
+            advertised_address,
+            standby_replicas: 1,
+            ..Config::new(application)
+        };
         let topology = watched(&topics, PARTITIONS, &counts, &Taken::default());
         Client::start_blocking(&topology, log.clone(), config).unwrap()
     };
@@ -79,6 +84,25 @@ fn check(protocol: GroupProtocol) {
         answered[usize::from(of_first.get(&&*key).is_err())] += 1;
     }
     assert!(answered.iter().all(|count| *count > 0), "{answered:?}");
+
+    // Who does not say how keys are partitioned is told all who may have one that is not here.
+    let unsaid = first.store(&counts).unwrap();
+    until("who may have it is named", || match unsaid.get(&b"none".as_slice()) {
+        Err(Error::Undecided { holders, moving }) => {
+            moving.is_empty()
+                && holders.len() == 2
+                && holders.iter().all(|holder| holder.address.as_deref() == Some(two))
+        }
+        answer => panic!("{answer:?}"),
+    });
+    for client in [&first, &second] {
+        until("each keeps warm what the other has, and says so of both", || {
+            match &client.metadata().unwrap_or_default().instances[..] {
+                [one, other] => one.standbys == other.tasks && other.standbys == one.tasks,
+                _ => false,
+            }
+        });
+    }
 
     first.stop();
     first.wait().unwrap();

@@ -17,7 +17,7 @@ use crate::updater::{self, LogLines, UpdaterThread};
 use crate::watch::{Intervals, Watch};
 
 use super::gauges::{Noting, ProcessGauges};
-use super::standbys::{ProcessHome, Standbys};
+use super::standbys::{self, ProcessHome, Standbys};
 use super::topics;
 
 /// All of it.
@@ -75,6 +75,7 @@ impl<L: Log> Process<L> {
         let instance = directory.as_ref().map_or(instance, |directory| directory.instance_id().clone());
         let take_ends = || UntilEnd::take(&topology, &log, &*clock).map(Arc::new);
         let until_end = config.until_end.then(take_ends).transpose()?;
+        let planned = standbys::planned(&topology, &config);
         let asking = Identity { application_id: config.application_id.clone(), instance_id: instance.to_string() };
         let memory_bytes = config.memory_bytes;
         let resources = Resources::start(StoreOptions { memory_bytes, ..StoreOptions::default() })?;
@@ -98,7 +99,7 @@ impl<L: Log> Process<L> {
             resources,
             watch: Watch::start(log.clone(), Arc::clone(&clock), known, Intervals::default())?,
             updater,
-            _lookout: Lookout::start(Arc::clone(&queries), log.clone(), asking)?,
+            _lookout: Lookout::start(Arc::clone(&queries), log.clone(), asking, planned)?,
             cleanup: Arc::default(),
             queries,
             config,

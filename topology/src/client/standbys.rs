@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 use crate::graph::{SubTopologySpec, Topology, changelog_topic};
 use crate::log::{self, Isolation, Log, TopicPartition};
 use crate::metrics::Metrics;
-use crate::query::{ClientName, Offer, Registry, Standing};
-use crate::standby::{Home, Member, Stateful};
+use crate::query::{self, ClientName, Offer, Registry, Standing};
+use crate::standby::{Home, Member, Stateful, all_standbys};
 use crate::standby::{Keeper, Planner, StandbyThread};
 use crate::store::{self, InstanceId, Resources, StateDirectory, Stores};
 use crate::stream_thread::{Config, standby_options};
@@ -131,18 +131,30 @@ impl<L: Log> Home for ProcessHome<L> {
     }
 }
 
+/// Works out for queries what each instance keeps warm, as each does for itself.
+pub(super) fn planned(topology: &Topology, config: &Config) -> Box<query::Planned> {
+    let (stateful, replica_count) = (stateful(topology), config.standby_replicas);
+    let application_id = config.application_id.clone();
+    Box::new(move |members| {
+        let members: Vec<Member> = members.iter().map(|member| of_group(member, &application_id)).collect();
+        let standbys = all_standbys(&members, &stateful, replica_count).into_iter();
+        standbys.map(|(process, tasks)| (process.to_owned(), tasks)).collect()
+    })
+}
+
 /// The members of the application's group.
 fn members<L: Log>(log: &L, application_id: &str) -> Result<Vec<Member>> {
     let members = log.describe_group(application_id).map_err(log::Error::may_pass)?;
-    let of = |member: log::GroupMember| {
-        let process = ClientName::parse(&member.client_id, application_id).map(|name| name.instance_id.to_owned());
-        Member {
-            process: process.unwrap_or_else(|| member.client_id.clone()),
-            order: member.instance_id.unwrap_or(member.id),
-            assigned: member.partitions,
-        }
-    };
-    Ok(members.into_iter().map(of).collect())
+    Ok(members.iter().map(|member| of_group(member, application_id)).collect())
+}
+
+fn of_group(member: &log::GroupMember, application_id: &str) -> Member {
+    let process = ClientName::parse(&member.client_id, application_id).map(|name| name.instance_id);
+    Member {
+        process: process.unwrap_or(&member.client_id).to_owned(),
+        order: member.instance_id.as_ref().unwrap_or(&member.id).clone(),
+        assigned: member.partitions.clone(),
+    }
 }
 
 /// The sub-topologies with state that comes back from changelogs.

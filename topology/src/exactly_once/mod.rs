@@ -10,6 +10,7 @@
 //! damage     stores whose files are not what they were
 //! group      other members
 //! rebalances  members that come and go while others process
+//! handles    handles of queries while tasks begin and move, and threads come and go
 //! identity   topics that are not the ones they were
 //! pace       records that take long
 //! queries    what other threads see of stores meanwhile
@@ -39,6 +40,7 @@ mod damage;
 #[allow(dead_code, reason = "each test uses some of the faults")]
 mod fault_log;
 mod group;
+mod handles;
 mod identity;
 #[path = "../../tests/joining/mod.rs"]
 mod joining;

@@ -8,8 +8,10 @@ use topology::client::{Client, Config};
 use topology::clock::SystemClock;
 use topology::graph::{Builder, Store, Topic, Topology};
 use topology::log::memory::MemoryLog;
-use topology::query::{Error, Fixed, KeyValue, Queries, TaskId};
+use topology::query::{Error, Fixed, Holder, KeyValue, Queries, TaskId};
 use topology::store::Direction;
+
+use crate::mutant::{self, Mutant};
 
 use super::counting::watched::{Taken, watched};
 use super::counting::{produce, read};
@@ -57,13 +59,15 @@ struct Attempts {
     topology: Topology,
 }
 
-fn attempts(looks: &Looks) -> Attempts {
+fn attempts(looks: &Looks, bug: Option<Mutant>) -> Attempts {
     let (numbers, twins, offsets) = (Store::rocksdb("numbers"), Store::memory("twins"), Store::rocksdb("offsets"));
     let builder = Builder::new();
     let input = builder.sub_topology("numbering").source::<[u8], [u8]>(topics().input.as_str());
     let (next, looks) = (Arc::new(AtomicI64::new(0)), Arc::clone(looks));
     let numbered = input.with_store(&numbers).with_store(&twins).with_store(&offsets).process_fn::<[u8], i64>(
         move |record, (numbers, twins, offsets), context| {
+            // On the stream thread, which the client has started.
+            bug.into_iter().for_each(mutant::let_live);
             let (key, number) = (record.key.unwrap_or_default(), next.fetch_add(1, Ordering::Relaxed));
             numbers.put(&key, &number)?;
             twins.put(&key, &number)?;
@@ -136,13 +140,13 @@ fn all(store: &KeyValue<[u8], i64, Fixed>) -> Result<BTreeMap<Vec<u8>, i64>, Err
     Ok(found)
 }
 
-#[test]
-fn whatever_fails_no_query_shows_what_was_not_committed_nor_a_part_of_a_commit() {
+/// Reads while commits fail in all ways. The error says what a reader saw that was never committed.
+fn look_while_commits_fail(bug: Option<Mutant>) -> Result<(), String> {
     let (log, directory) = (memory_log(), tempfile::tempdir().unwrap());
     produce(&log, &topics(), RECORDS);
     let input: Vec<i64> = read(&log, &topics().input).into_iter().map(|(offset, ..)| offset).collect();
     let looks = Looks::default();
-    let attempts = attempts(&looks);
+    let attempts = attempts(&looks, bug);
     // Others commit between those that fail.
     let failures = [Fault::Abort, Fault::LostUnknown, Fault::CommittedUnknown];
     let faults = (0..60).flat_map(|round| {
@@ -153,12 +157,14 @@ fn whatever_fails_no_query_shows_what_was_not_committed_nor_a_part_of_a_commit()
     let config = Config { until_end: true, ..config(Some(directory.path())) };
     let mut client = Client::start_blocking(&attempts.topology, faulty, config).unwrap();
     let queries = client.queries();
-    let seen: Vec<Seen> = std::thread::scope(|scope| {
+    let seen: Vec<std::thread::Result<Seen>> = std::thread::scope(|scope| {
         let look = |looks| Seen::look(&attempts, &queries, &input, looks);
         let readers: Vec<_> = looks.iter().map(|looks| scope.spawn(move || look(looks))).collect();
         wait(&mut client).unwrap();
-        readers.into_iter().map(|reader| reader.join().unwrap()).collect()
+        readers.into_iter().map(|reader| reader.join()).collect()
     });
+    let seen: Result<Vec<Seen>, _> = seen.into_iter().collect();
+    let seen = seen.map_err(|_| "a reader saw what cannot be: it says so above".to_owned())?;
     assert!(client.metrics().rewind_count >= 10, "{:?}", client.metrics());
     let mut committed: BTreeMap<Vec<u8>, BTreeSet<i64>> = BTreeMap::new();
     for (_, key, number) in read(&log, &topics().output) {
@@ -169,14 +175,28 @@ fn whatever_fails_no_query_shows_what_was_not_committed_nor_a_part_of_a_commit()
     for Seen { numbers, snapshot_count } in seen {
         assert!(snapshot_count > RECORDS / LOOK_EVERY as usize / 2, "{snapshot_count}");
         for (key, numbers) in numbers {
-            assert!(numbers.is_subset(&committed[&key]), "of {}", String::from_utf8_lossy(&key));
             assert!(numbers.len() > 10, "it saw hardly anything: {numbers:?}");
+            if let Some(number) = numbers.difference(&committed[&key]).next() {
+                return Err(format!("number {number} of {} was never committed", String::from_utf8_lossy(&key)));
+            }
         }
     }
     // The client has ended, and is gone: handles are still there, and say so.
     let numbers = queries.store(&attempts.numbers).unwrap();
     drop(client);
     assert_eq!(numbers.get(&b"key-0".as_slice()), Err(Error::Closed));
+    Ok(())
+}
+
+#[test]
+fn whatever_fails_no_query_shows_what_was_not_committed_nor_a_part_of_a_commit() {
+    look_while_commits_fail(None).unwrap();
+}
+
+#[test]
+fn a_query_that_shows_what_is_not_committed_is_found() {
+    let found = look_while_commits_fail(Some(Mutant::UncommittedQuery)).unwrap_err();
+    println!("{found}");
 }
 
 #[test]
@@ -239,6 +259,16 @@ fn who_asks_the_wrong_instance_is_told_the_right_one_and_where_it_can_be_asked()
         until("the first knows who has it", || of_first.get(&far) == elsewhere(3, Some("http://b:80/@")));
         until("the second knows who has it", || of_second.get(&near) == elsewhere(0, None));
         assert!(of_first.snapshot_for(&far).is_err() && of_first.snapshots().unwrap().len() == 2);
+        // Who does not say how keys are partitioned is told all who may have one that is not here.
+        let holders = [2, 3].map(|partition| {
+            let task = TaskId { sub_topology: "counting".into(), partition };
+            Holder { task, address: Some("http://b:80/@".to_owned()) }
+        });
+        let unsaid = first.queries.store(&counts).unwrap();
+        let undecided = Error::Undecided { holders: holders.to_vec(), moving: Vec::new() };
+        assert_eq!(undecided.class(), topology::Class::Input);
+        until("all who have the others are known", || unsaid.get(&b"none".as_slice()) == Err(undecided.clone()));
+        assert_eq!((unsaid.get(&near), unsaid.get(&far)), (Ok(Some(2)), Err(undecided)));
         assert_eq!((of_second.get(&far), of_first.get(&near)), (Ok(Some(2)), Ok(Some(2))));
 
         second.thread.close().unwrap();

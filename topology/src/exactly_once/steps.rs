@@ -1,6 +1,7 @@
 //! The stream thread turn by turn, with a clock that is told the time. The log's clock is another one: hours may pass here
 //! in which its sessions and transactions do not time out.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -100,7 +101,7 @@ impl<L: Log> Instance<L> {
             }),
         };
         let asking = Identity { application_id: config.application_id.clone(), instance_id: id.to_owned() };
-        let lookout = Lookout::start(Arc::clone(&queries), log.clone(), asking).unwrap();
+        let lookout = Lookout::start(Arc::clone(&queries), log.clone(), asking, Box::new(|_| BTreeMap::new())).unwrap();
         let (thread, queries) = (StreamThread::new(config, parts).unwrap(), Queries::new(queries));
         Self { thread, metrics, queries, _beside: (updater, lookout) }
     }

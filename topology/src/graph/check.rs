@@ -53,6 +53,16 @@ fn join_topics(sub_topologies: &mut [SubTopologySpec], mistakes: &mut Vec<String
             mistakes.push(format!("{} cannot have {count} partitions: ask for one at least", topic.label()));
         }
     }
+    let nodes = sub_topologies.iter().flat_map(|sub| &sub.nodes);
+    let choosing = nodes.filter(|node| matches!(node.kind, Kind::Sink { chooses_partitions: true, .. }));
+    for (node, topic) in choosing.flat_map(|node| node.kind.topics().iter().map(move |topic| (node, topic))) {
+        if joined.get(&topic.id()).is_some_and(|all| all.is_by_key() && !all.is_repartition()) {
+            let (topic, node) = (topic.label(), &node.name);
+            mistakes.push(format!(
+                "{topic} is said to be partitioned by key, and sink '{node}' chooses partitions itself: leave out one of the two"
+            ));
+        }
+    }
     let nodes = sub_topologies.iter_mut().flat_map(|sub| &mut sub.nodes);
     for topic in nodes.flat_map(|node| node.kind.topics_mut()) {
         if let Some(all) = joined.get(&topic.id()) {
@@ -107,7 +117,7 @@ fn check_sources(sub: &SubTopologySpec, sources: &mut BTreeSet<(bool, String)>, 
                 ));
             }
         }
-        if matches!(&node.kind, Kind::Sink { topics } if topics.is_empty()) {
+        if matches!(&node.kind, Kind::Sink { topics, .. } if topics.is_empty()) {
             mistakes.push(format!("sink '{}' has no topic to choose from: name all that there may be", node.name));
         }
     }

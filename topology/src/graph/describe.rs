@@ -46,7 +46,7 @@ fn write_node(f: &mut fmt::Formatter<'_>, sub: &SubTopologySpec, index: usize, n
             let read: Vec<String> = matching.chain(named).collect();
             writeln!(f, "  Source: {} ({})", node.name, read.join("; "))?;
         }
-        Kind::Sink { topics } => writeln!(f, "  Sink: {} ({})", node.name, named(topics, "one of the topics"))?,
+        Kind::Sink { topics, .. } => writeln!(f, "  Sink: {} ({})", node.name, named(topics, "one of the topics"))?,
         Kind::Processor { stores, .. } if stores.is_empty() => writeln!(f, "  Processor: {}", node.name)?,
         Kind::Processor { stores, .. } => writeln!(f, "  Processor: {} (stores: {})", node.name, stores.join(", "))?,
     }
@@ -145,7 +145,7 @@ impl Topology {
                             dot += &format!("  \"{}\" -> \"{}\";\n", dot_id(topic), node.name);
                         }
                     }
-                    Kind::Sink { topics } => {
+                    Kind::Sink { topics, .. } => {
                         for topic in topics {
                             dot += &format!("  \"{}\" -> \"{}\";\n", node.name, dot_id(topic));
                         }

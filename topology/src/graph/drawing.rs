@@ -66,6 +66,15 @@ impl Drawing {
         });
     }
 
+    /// A node hands on, and keeps, what comes of a record under the record's own key.
+    pub(super) fn keep_keys(&self, index: usize, node: usize) {
+        self.change(index, |spec| {
+            if let Some(Node { kind: Kind::Processor { keeps_keys, .. }, .. }) = spec.nodes.get_mut(node) {
+                *keeps_keys = true;
+            }
+        });
+    }
+
     /// Where a side output comes out, if a processor was given it.
     pub(super) fn output(&self, index: usize, id: usize) -> Option<Parent> {
         self.change(index, |spec| {

@@ -17,6 +17,7 @@
 //! order               sub-topologies in the order in which records pass through them
 //! resolve             the names that topics have for a run
 //! plan                which topics a run needs, and how many partitions each has
+//! keys                which stores have each key where the log's default partitioner puts it
 //! instance            a sub-topology's nodes, made for one task
 //! describe            as text and as DOT
 //! ```
@@ -41,6 +42,7 @@ mod functions;
 mod hand_over;
 mod input_ports;
 mod instance;
+mod keys;
 mod order;
 mod pattern;
 pub(crate) mod plan;
@@ -123,10 +125,14 @@ pub(crate) enum Kind {
         stores: Vec<String>,
         outputs: Vec<OutputName>,
         has_own_name: bool,
+        /// What it hands on is under the key of the record that it comes from, and so is what it keeps.
+        keeps_keys: bool,
     },
     /// With more than one topic each record chooses its own.
     Sink {
         topics: Vec<Topic>,
+        /// Whether a function says the partition of each record.
+        chooses_partitions: bool,
     },
 }
 
@@ -187,14 +193,19 @@ impl Kind {
     /// The topics that it reads or writes.
     pub(crate) fn topics(&self) -> &[Topic] {
         match self {
-            Kind::Source { topics, .. } | Kind::Sink { topics } => topics,
+            Kind::Source { topics, .. } | Kind::Sink { topics, .. } => topics,
             Kind::Processor { .. } => &[],
         }
     }
 
+    /// Whether it was given this store.
+    fn has_store(&self, name: &str) -> bool {
+        matches!(self, Kind::Processor { stores, .. } if stores.iter().any(|store| store == name))
+    }
+
     fn topics_mut(&mut self) -> &mut [Topic] {
         match self {
-            Kind::Source { topics, .. } | Kind::Sink { topics } => topics,
+            Kind::Source { topics, .. } | Kind::Sink { topics, .. } => topics,
             Kind::Processor { .. } => &mut [],
         }
     }

@@ -184,7 +184,7 @@ impl<K: Data + ?Sized, V: Data + ?Sized, P: Parts> ProcessorBuilder<K, V, P> {
             further.into_iter().map(|InputPort { parents, make }| (parents, make)).unzip();
         let inputs = std::iter::once(parents).chain(further).collect();
         let make = instance::make_processor(parts, supplier, is_plain, makes);
-        let kind = Kind::Processor { stores, outputs, has_own_name };
+        let kind = Kind::Processor { stores, outputs, has_own_name, keeps_keys: false };
         let node = drawing.add(sub_topology, Node { name, kind, inputs, make });
         Stream::of(drawing, sub_topology, vec![Parent { node, port: 0 }])
     }

@@ -28,7 +28,7 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized, R: Route<K, V> + Clone> Sink<K, V, R>
         route: R,
     ) -> Self {
         let (name, make) = (drawing.free_name(name), instance::make_sink::<K, V, R>(route.clone()));
-        let kind = Kind::Sink { topics };
+        let kind = Kind::Sink { topics, chooses_partitions: false };
         let node = drawing.add(sub_topology, Node { name, kind, inputs: vec![parents], make });
         Self { drawing, sub_topology, node, route, types: PhantomData }
     }
@@ -64,6 +64,9 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized, R: Route<K, V> + Clone> Sink<K, V, R>
         drawing.change(sub_topology, |spec| {
             if let Some(node) = spec.nodes.get_mut(node) {
                 node.make = make;
+                if let Kind::Sink { chooses_partitions, .. } = &mut node.kind {
+                    *chooses_partitions = true;
+                }
             }
         });
         Sink { drawing, sub_topology, node, route, types }

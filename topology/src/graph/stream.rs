@@ -80,10 +80,11 @@ impl<K: Data + ?Sized, V: Data + ?Sized> Stream<K, V> {
     /// The records that the predicate holds of.
     pub fn filter(&self, keep: impl Fn(&Record<'_, K, V>) -> bool + Send + Sync + 'static) -> Stream<K, V> {
         let keep = Arc::new(keep);
-        self.plain("filter", move || {
+        let kept = self.plain("filter", move || {
             let keep = Arc::clone(&keep);
             Filter::new(move |record: &Record<'_, K, V>| keep(record))
-        })
+        });
+        kept.keeping_keys()
     }
 
     /// The records that the predicate does not hold of.
@@ -130,13 +131,14 @@ impl<K: Data + ?Sized, V: Data + ?Sized> Stream<K, V> {
         for<'a> K::Item<'a>: Clone,
     {
         let map = Arc::new(map);
-        self.plain("map-values", move || {
+        let mapped = self.plain("map-values", move || {
             let map = Arc::clone(&map);
             Map::<_, K, V, K, V2>::new(move |record| {
                 let value = record.value.as_ref().map(|value| map(value)).transpose()?;
                 Ok(record.with(record.key.clone(), value))
             })
-        })
+        });
+        mapped.keeping_keys()
     }
 
     /// Any number of records for each: what the function emits. It may emit what it borrows from the record.
@@ -185,10 +187,11 @@ impl<K: Data + ?Sized, V: Data + ?Sized> Stream<K, V> {
         self.drawing.require_changelog(values);
         let fold = Arc::new(fold);
         let name = self.operation("aggregate");
-        self.builder(name, false).with_store(values).supply_plain(move |values| {
+        let folded = self.builder(name, false).with_store(values).supply_plain(move |values| {
             let fold = Arc::clone(&fold);
             Aggregate::new(values, move |value: Option<A>, record: &Record<'_, K, V>| fold(value, record))
-        })
+        });
+        folded.keeping_keys()
     }
 
     /// Counts the records of each key in a store, and forwards each new count. Records without a key are passed over.
@@ -303,6 +306,12 @@ impl<K: Data + ?Sized, V: Data + ?Sized> Stream<K, V> {
     {
         let name = self.operation(operation);
         self.builder(name, false).supply_plain(move |()| make())
+    }
+
+    /// Of a node that hands on, and keeps, what comes of a record under the record's own key.
+    fn keeping_keys(self) -> Self {
+        self.parents.iter().for_each(|parent| self.drawing.keep_keys(self.sub_topology, parent.node));
+        self
     }
 
     /// Where it comes out, for a node of this sub-topology; a mistake where it is of another.

@@ -16,6 +16,7 @@ pub struct Topic {
     partition_count: Option<i32>,
     config: Vec<(String, String)>,
     must_exist: bool,
+    is_by_key: bool,
     /// Of a repartition topic: what the graph calls it.
     repartition: Option<String>,
 }
@@ -23,12 +24,13 @@ pub struct Topic {
 impl Topic {
     /// A topic with the cluster's defaults, and of one partition where neither the graph nor the log says more.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), partition_count: None, config: Vec::new(), must_exist: false, repartition: None }
+        let (name, config) = (name.into(), Vec::new());
+        Self { name, partition_count: None, config, must_exist: false, is_by_key: false, repartition: None }
     }
 
     /// A repartition topic, under the name that the graph gives it.
     pub(super) fn repartition(name: String) -> Self {
-        Self { repartition: Some(name.clone()), ..Self::new(name) }
+        Self { repartition: Some(name.clone()), is_by_key: true, ..Self::new(name) }
     }
 
     /// It must have this many partitions.
@@ -53,6 +55,19 @@ impl Topic {
         self
     }
 
+    /// Says that all who write it put a record where the log's default partitioner puts its key, as this engine does and Java's
+    /// clients do: by murmur2 of the key's bytes. librdkafka by itself goes by CRC32 (`partitioner=consistent_random`), and so do
+    /// clients made on it that were not told `murmur2_random`.
+    ///
+    /// Then a query knows in which task a key of a store is that is counted or aggregated from this topic, and answers "no value" as
+    /// soon as that task is here: see [`query`](crate::query). It is not checked. The codec must write a key's bytes as they are on
+    /// the topic: text and numbers do, JSON need not.
+    #[must_use]
+    pub fn partitioned_by_key(mut self) -> Self {
+        self.is_by_key = true;
+        self
+    }
+
     /// Its name. That of a repartition topic is the one that the graph gives it; on the log it is
     /// [`repartition_topic`].
     pub fn name(&self) -> &str {
@@ -62,6 +77,11 @@ impl Topic {
     /// Whether it is a repartition topic ([`Repartition`](super::Repartition)).
     pub fn is_repartition(&self) -> bool {
         self.repartition.is_some()
+    }
+
+    /// Whether records are where the log's default partitioner puts their keys, as far as the graph says.
+    pub(super) fn is_by_key(&self) -> bool {
+        self.is_by_key
     }
 
     /// What the graph calls it, if it is a repartition topic.
@@ -124,6 +144,7 @@ impl Topic {
         }
         self.partition_count = self.partition_count.or(other.partition_count);
         self.must_exist |= other.must_exist;
+        self.is_by_key |= other.is_by_key;
         for (name, value) in &other.config {
             match self.config.iter().find(|(at, _)| at == name) {
                 None => self.config.push((name.clone(), value.clone())),

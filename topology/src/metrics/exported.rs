@@ -13,6 +13,7 @@
 //! | `topology_restore_records_total`, `topology_restore_remaining_records` | | `restore-total`, `restore-remaining-records-total` |
 //! | `topology_standby_lag_records` | task | (`update-remaining`, by its changelogs) |
 //! | `topology_state_segment_bytes`, `topology_state_wait_total` | | |
+//! | `topology_state_views`, `topology_state_view_bytes` | | |
 //! | `topology_rocksdb_block_cache_bytes`, `topology_rocksdb_write_buffer_bytes` | | `block-cache-usage`, `size-all-mem-tables` |
 //!
 //! A task's rows go with the task. Counters are atomics that one thread writes: nothing is locked but where a task comes or goes,

@@ -18,6 +18,21 @@ pub enum Error {
         /// What that instance advertises ([`Config::advertised_address`](crate::client::Config::advertised_address)), if it does.
         address: Option<String>,
     },
+    /// No task that is here has the key, and nothing says which one would have it: tasks that are not here may. Ask those who have them, or
+    /// say how the store's keys are partitioned ([`Topic::partitioned_by_key`](crate::graph::Topic::partitioned_by_key),
+    /// [`KeyValue::partitioned_like_input`](super::KeyValue::partitioned_like_input),
+    /// [`KeyValue::partitioned_by`](super::KeyValue::partitioned_by)): then one task is asked, here or there.
+    #[error(
+        "no task that is here has the key, and how the store's keys are partitioned is not said, so that another task may have it: \
+         ask {}; or say how they are partitioned",
+        askable(holders, moving)
+    )]
+    Undecided {
+        /// The tasks that other instances have, and where to ask those.
+        holders: Vec<Holder>,
+        /// The tasks that move, or of which it is not known yet who has them: ask here again, after a pause.
+        moving: Vec<TaskId>,
+    },
     /// The log does not say who is in the group. Ask again, after a pause.
     #[error("cannot find out who has which task: {0}")]
     Unanswered(String),
@@ -32,6 +47,15 @@ pub enum Error {
     Store(store::Error),
 }
 
+/// Who has a task that is not here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Which task.
+    pub task: TaskId,
+    /// What that instance advertises ([`Config::advertised_address`](crate::client::Config::advertised_address)), if it does.
+    pub address: Option<String>,
+}
+
 /// A result of a query.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -40,7 +64,8 @@ impl Error {
     pub fn class(&self) -> Class {
         match self {
             Error::Moving(_) | Error::Unanswered(_) => Class::Retry,
-            Error::Elsewhere { .. } | Error::Invalid(_) => Class::Input,
+            Error::Undecided { moving, .. } if !moving.is_empty() => Class::Retry,
+            Error::Elsewhere { .. } | Error::Undecided { .. } | Error::Invalid(_) => Class::Input,
             Error::Closed => Class::Stop,
             Error::Store(error) => error.class(),
         }
@@ -55,4 +80,24 @@ impl From<Error> for crate::error::Error {
 
 fn at(address: Option<&str>) -> String {
     address.map_or_else(|| ", which advertises no address".to_owned(), |address| format!(" at {address}"))
+}
+
+/// So many tasks a message names at most, of each kind.
+const NAMED_MAX: usize = 4;
+
+fn askable(holders: &[Holder], moving: &[TaskId]) -> String {
+    let mut parts: Vec<String> = holders
+        .iter()
+        .take(NAMED_MAX)
+        .map(|holder| match &holder.address {
+            Some(address) => format!("{address} (task {})", holder.task),
+            None => format!("who has task {}, and advertises no address", holder.task),
+        })
+        .collect();
+    parts.extend(moving.iter().take(NAMED_MAX).map(|task| format!("here again soon (task {task} moves, or begins)")));
+    let left = holders.len().saturating_sub(NAMED_MAX) + moving.len().saturating_sub(NAMED_MAX);
+    if left > 0 {
+        parts.push(format!("for {left} tasks more"));
+    }
+    parts.join(", ")
 }

@@ -13,6 +13,7 @@ use super::snapshot::Snapshot;
 use super::typed::Typed;
 use crate::codec::{Codec, Data};
 use crate::graph::Store;
+use crate::log::{Offset, TopicPartition};
 use crate::store::{Direction, Value};
 
 /// A key-value store, read-only: what is committed in it, never what is not. Cheap to clone, for any thread; reading it neither
@@ -106,8 +107,11 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized> KeyValue<K, V> {
         Self { source: self.source.with_standbys(), ..self }
     }
 
-    /// Says that a key's entry is in the task of the partition where producers put a record of that key, as it is where the store's
-    /// keys are those of its input and producers use the log's default partitioner. Then no other task is asked.
+    /// Says that a key's entry is in the task of the partition where the log's default partitioner (murmur2, as Java's clients) puts a
+    /// record of that key, as it is where the store's keys are those of its input and producers partition like that. Then no other
+    /// task is asked, and "no value" is answered where that one is here. Of what is counted or aggregated from a
+    /// [`Repartition`](crate::graph::Repartition), or from a topic that the graph says it of
+    /// ([`Topic::partitioned_by_key`](crate::graph::Topic::partitioned_by_key)), it is known without this.
     #[must_use]
     pub fn partitioned_like_input(self) -> Self {
         Self { source: self.source.partitioned_like_input(), ..self }
@@ -120,12 +124,13 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized> KeyValue<K, V> {
     }
 
     /// Which task a key belongs to, by the partitioner; whether it is here is not asked. `None` until the instance knows how many
-    /// partitions there are.
+    /// partitions there are. Where nothing says how keys are partitioned it is the first one to ask: the default partitioner's.
     pub fn task_for(&self, key: &K::Item<'_>) -> Result<Option<super::TaskId>> {
         Ok(self.source.task_for(key, &self.typed.key_bytes(key)?))
     }
 
-    /// All stores of the task that a key belongs to, at its last commit.
+    /// All stores of the task that a key belongs to, at its last commit. Where nothing says how keys are partitioned it is the task
+    /// that has a value for it; if none has, and not all tasks are here, [`Error::Undecided`](super::Error::Undecided).
     pub fn snapshot_for(&self, key: &K::Item<'_>) -> Result<Snapshot> {
         self.source.snapshot_for(key, &self.typed.key_bytes(key)?)
     }
@@ -133,6 +138,14 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized> KeyValue<K, V> {
     /// All stores of each task of this store's sub-topology that is here, at its last commit, by partition. An error where none is.
     pub fn snapshots(&self) -> Result<Vec<Snapshot>> {
         self.source.snapshots(Direction::Forward)
+    }
+
+    /// How far the tasks of this store's sub-topology that are here have taken their inputs: of each the offset of the next record.
+    /// What is asked afterwards takes all before that into account, at least; [`Snapshot::position`] says it exactly. An error where
+    /// no task is here.
+    pub fn position(&self) -> Result<Vec<(TopicPartition, Offset)>> {
+        let snapshots = self.snapshots()?;
+        Ok(snapshots.iter().flat_map(Snapshot::position).cloned().collect())
     }
 }
 
@@ -143,7 +156,8 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized> KeyValue<K, V, Fixed> {
 }
 
 impl<K: Codec + ?Sized, V: Codec + ?Sized, S: Source<K>> KeyValue<K, V, S> {
-    /// The value of a key, where values do not borrow: numbers, JSON.
+    /// The value of a key, where values do not borrow: numbers, JSON. "No value" is certain: where a task that is not here may have
+    /// the key this is an error, which names those who can be asked.
     pub fn get<T>(&self, key: &K::Item<'_>) -> Result<Option<T>>
     where
         V: for<'a> Data<Item<'a> = T>,

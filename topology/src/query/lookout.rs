@@ -7,6 +7,7 @@
 //!         └───────────────────── nothing was asked meanwhile ─────────────────────┘
 //! ```
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -19,6 +20,7 @@ use super::metadata::{Identity, Metadata};
 use super::registry::Registry;
 use crate::error::{Error, Result};
 use crate::log::{self, GroupMember, Log};
+use crate::task::TaskId;
 
 /// No sooner does it ask again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -44,9 +46,12 @@ struct Wish {
 struct Source {
     asking: Identity,
     members: Box<Members>,
+    planned: Box<Planned>,
 }
 
 type Members = dyn Fn() -> log::Result<Vec<GroupMember>> + Send + Sync;
+/// Which tasks each instance is to keep warm, by what the group tells.
+pub(crate) type Planned = dyn Fn(&[GroupMember]) -> BTreeMap<String, BTreeSet<TaskId>> + Send + Sync;
 
 impl fmt::Debug for Others {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -73,7 +78,9 @@ impl Others {
         let source = locked(&self.source).clone();
         let source = source.ok_or_else(|| QueryError::Moving("the group".to_owned()))?;
         let members = (source.members)().map_err(|error| QueryError::Unanswered(error.to_string()))?;
-        Ok(Metadata::of(&members, registry.inputs(), &source.asking))
+        let mut metadata = Metadata::of(&members, registry.inputs(), &source.asking);
+        metadata.set_standbys((source.planned)(&members), &registry.all());
+        Ok(metadata)
     }
 
     fn set_source(&self, source: Option<Source>) {
@@ -113,10 +120,15 @@ pub(crate) struct Lookout {
 
 impl Lookout {
     /// Asks this log about the group of the one who asks.
-    pub(crate) fn start<L: Log>(registry: Arc<Registry>, log: L, asking: Identity) -> Result<Self> {
+    pub(crate) fn start<L: Log>(
+        registry: Arc<Registry>,
+        log: L,
+        asking: Identity,
+        planned: Box<Planned>,
+    ) -> Result<Self> {
         let group = asking.application_id.clone();
         let members = Box::new(move || log.describe_group(&group));
-        registry.others().set_source(Some(Source { asking, members }));
+        registry.others().set_source(Some(Source { asking, members, planned }));
         let looking = Arc::clone(&registry);
         let spawned = std::thread::Builder::new().name("query-lookout".to_owned()).spawn(move || run(&looking));
         let thread = spawned.map_err(|error| {

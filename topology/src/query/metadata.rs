@@ -7,8 +7,10 @@
 //! client.id of a member   <application id>-<instance id>-<thread>[@<address>]
 //! ```
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use super::registry::{LocalTask, Role};
 use crate::log::{GroupMember, TopicPartition};
 use crate::task::TaskId;
 
@@ -30,6 +32,12 @@ pub struct Instance {
     pub is_here: bool,
     /// The tasks that the group has given it, of all its threads, by sub-topology and partition. It may still be restoring them.
     pub tasks: Vec<TaskId>,
+    /// The tasks that it keeps warm ([`Config::standby_replicas`](crate::client::Config::standby_replicas)), by sub-topology and
+    /// partition. Of this instance it is what can be read here now. Of others it is what they are to keep: each works that out from
+    /// what the group tells, and so does this one for them. So it holds where all instances have the same `standby_replicas`, a few
+    /// seconds after the last rebalance, and one that begins may still be far behind:
+    /// [`Queries::tasks`](super::Queries::tasks) there tells how far.
+    pub standbys: Vec<TaskId>,
 }
 
 /// What a sub-topology reads, once that is known.
@@ -65,6 +73,23 @@ impl Metadata {
         self.instances.iter().find(|instance| instance.tasks.contains(task))
     }
 
+    /// The instances that are to keep a task warm: who cannot wait for its holder may ask them, for what may be a little old.
+    pub fn standbys<'m>(&'m self, task: &'m TaskId) -> impl Iterator<Item = &'m Instance> {
+        self.instances.iter().filter(|instance| instance.standbys.contains(task))
+    }
+
+    /// Which tasks each instance is to keep warm, and what is kept warm here in truth.
+    pub(super) fn set_standbys(&mut self, mut planned: BTreeMap<String, BTreeSet<TaskId>>, here: &[LocalTask]) {
+        for instance in &mut self.instances {
+            instance.standbys = if instance.is_here {
+                let here = here.iter().filter(|local| matches!(local.role, Role::Standby { .. }));
+                here.map(|local| local.task.clone()).collect()
+            } else {
+                planned.remove(&instance.id).into_iter().flatten().collect()
+            };
+        }
+    }
+
     /// What members of the group have.
     pub(super) fn of(members: &[GroupMember], inputs: &[Inputs], asking: &Identity) -> Self {
         let mut instances: Vec<Instance> = Vec::new();
@@ -76,7 +101,13 @@ impl Metadata {
                 None => {
                     let is_here = name.is_some() && id == asking.instance_id;
                     let address = address.map(str::to_owned);
-                    instances.push(Instance { id: id.to_owned(), address, is_here, tasks: Vec::new() });
+                    instances.push(Instance {
+                        id: id.to_owned(),
+                        address,
+                        is_here,
+                        tasks: Vec::new(),
+                        standbys: Vec::new(),
+                    });
                     let last = instances.len() - 1;
                     &mut instances[last]
                 }
@@ -164,6 +195,7 @@ mod tests {
             address: address.map(str::to_owned),
             is_here,
             tasks,
+            standbys: Vec::new(),
         };
         assert_eq!(
             metadata.instances,
@@ -175,6 +207,26 @@ mod tests {
         );
         assert_eq!(metadata.holder(&task("count", 1)).unwrap().id, "b");
         assert_eq!(metadata.holder(&task("join", 0)), None, "its inputs are on their way");
+    }
+
+    #[test]
+    fn of_this_instance_it_tells_what_it_keeps_warm_and_of_others_what_they_are_to() {
+        let members = [member("app-a-1", &[("in", 0)]), member("app-b-1", &[("in", 1)])];
+        let asking = Identity { application_id: "app".to_owned(), instance_id: "a".to_owned() };
+        let mut metadata = Metadata::of(&members, &[inputs("count", &["in"], 2)], &asking);
+        let planned = [("a", &[1][..]), ("b", &[0, 7])].into_iter().map(|(id, partitions)| {
+            (id.to_owned(), partitions.iter().map(|partition| task("count", *partition)).collect())
+        });
+        let here = [
+            LocalTask { task: task("count", 0), role: Role::Active },
+            LocalTask { task: task("count", 5), role: Role::Standby { lag: 3 } },
+        ];
+        metadata.set_standbys(planned.collect(), &here);
+        let told: Vec<_> = metadata.instances.iter().map(|instance| &instance.standbys[..]).collect();
+        assert_eq!(told, [&[task("count", 5)][..], &[task("count", 0), task("count", 7)]]);
+        let of_first = task("count", 0);
+        let standbys: Vec<&str> = metadata.standbys(&of_first).map(|instance| instance.id.as_str()).collect();
+        assert_eq!((standbys, metadata.holder(&of_first).unwrap().id.as_str()), (vec!["b"], "a"));
     }
 
     #[test]

@@ -18,6 +18,10 @@
 //!   a task begins ── offer ──>  [ task ─> its stores' reader | ... ]  <── look ── KeyValue, Snapshot, Entries
 //!   it goes       ── drop ───>        replaced as a whole                  never waits, and is never waited for
 //! ```
+//! "No value" is answered only where no other task may have the key: where all tasks of the store are here, or it is known which one
+//! would have it ([`Topic::partitioned_by_key`](crate::graph::Topic::partitioned_by_key), [`KeyValue::partitioned_by`]). How a question
+//! comes to the instance that has the key, `topology/examples/routing.rs` shows.
+//!
 //! An answer is never made of uncommitted writes: a store's readers see committed segments and what lies below
 //! ([`store::Reader`](crate::store::Reader)). May use `task`, `graph` and `store`, and `log`'s partitioner.
 
@@ -38,11 +42,11 @@ use std::sync::Arc;
 
 pub use crate::task::TaskId;
 pub use entries::{Entries, Entry};
-pub use error::{Error, Result};
+pub use error::{Error, Holder, Result};
 pub use fixed::Fixed;
 pub use key_value::{KeyValue, Source};
 pub use live::Live;
-pub(crate) use lookout::Lookout;
+pub(crate) use lookout::{Lookout, Planned};
 pub(crate) use metadata::{ClientName, Identity, check_address};
 pub use metadata::{Instance, Metadata};
 pub use registry::{LocalTask, Role};

@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwap, Guard};
 
-use super::error::{Error, Result};
+use super::error::{Error, Holder, Result};
 use super::lookout::Others;
 use super::metadata::{Inputs, Metadata};
 use crate::graph::Topology;
@@ -35,7 +35,14 @@ pub(crate) struct Registry {
 struct SubTopology {
     name: String,
     /// In the order in which its tasks number them.
-    stores: Vec<String>,
+    stores: Vec<NamedStore>,
+}
+
+#[derive(Debug)]
+struct NamedStore {
+    name: String,
+    /// Whether the graph knows that each key is where the log's default partitioner puts it.
+    is_by_key: bool,
 }
 
 /// For each sub-topology the tasks that can be read, by partition.
@@ -56,14 +63,14 @@ pub(crate) enum Standing {
     /// It runs here.
     Active,
     /// Its stores follow those of another instance, by so many changelog offsets behind, which the follower keeps up to date.
-    #[allow(dead_code, reason = "offered by who keeps standbys")]
     Standby(Arc<AtomicU64>),
 }
 
 /// What an instance has of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// It runs here: what is committed is here at once.
+    /// It runs here: what is committed is here at once. In a rebalance of a classic group the task can be read until the group has
+    /// answered this member. Where the answer comes late another instance may have begun, and be further.
     Active,
     /// A copy that follows the instance where the task runs. Its stores may be of different commits, and a store of a part of one.
     Standby {
@@ -92,9 +99,10 @@ pub(crate) struct Offer {
 impl Registry {
     /// Of this graph, whose topics may still have to be found out.
     pub(crate) fn new(topology: &Topology) -> Arc<Self> {
-        let sub_topologies = topology.sub_topologies.iter().map(|spec| SubTopology {
-            name: spec.name.clone(),
-            stores: spec.stores.iter().map(|store| store.name.clone()).collect(),
+        let sub_topologies = topology.sub_topologies.iter().enumerate().map(|(index, spec)| {
+            let stores = spec.stores.iter().zip(topology.stores_by_key(index));
+            let named = |(store, is_by_key): (&store::Spec, bool)| NamedStore { name: store.name.clone(), is_by_key };
+            SubTopology { name: spec.name.clone(), stores: stores.map(named).collect() }
         });
         let sub_topologies: Vec<SubTopology> = sub_topologies.collect();
         let tables = ArcSwap::from_pointee(sub_topologies.iter().map(|_| BTreeMap::new()).collect());
@@ -139,9 +147,15 @@ impl Registry {
 
     /// The sub-topology that has a store of this name, and the store's number in it.
     pub(super) fn store(&self, name: &str) -> Result<(usize, usize)> {
-        let in_one = |sub: &SubTopology| sub.stores.iter().position(|store| store == name);
+        let in_one = |sub: &SubTopology| sub.stores.iter().position(|store| store.name == name);
         let found = self.sub_topologies.iter().enumerate().find_map(|(at, sub)| Some((at, in_one(sub)?)));
         found.ok_or_else(|| Error::Invalid(format!("the graph has no store '{name}'")))
+    }
+
+    /// Whether the graph knows that each key of a store is in the task where the log's default partitioner puts it.
+    pub(super) fn is_by_key(&self, sub_topology: usize, store: usize) -> bool {
+        let found = self.sub_topologies.get(sub_topology).and_then(|sub| sub.stores.get(store));
+        found.is_some_and(|store| store.is_by_key)
     }
 
     pub(super) fn store_of(&self, task: &TaskId, name: &str) -> Result<usize> {
@@ -210,6 +224,24 @@ impl Registry {
         }
     }
 
+    /// Who may have what no task has that is here: one of these.
+    #[cold]
+    pub(super) fn undecided(&self, sub_topology: usize, absent: impl Iterator<Item = i32>) -> Error {
+        if self.is_closed.load(Ordering::SeqCst) {
+            return Error::Closed;
+        }
+        let known = self.others.known();
+        let (mut holders, mut moving) = (Vec::new(), Vec::new());
+        for task in absent.map(|partition| self.task(sub_topology, partition)) {
+            match known.as_ref().and_then(|known| known.holder(&task)) {
+                Some(holder) if !holder.is_here => holders.push(Holder { task, address: holder.address.clone() }),
+                _ => moving.push(task),
+            }
+        }
+        let none_is_here = self.partition_count(sub_topology).is_some_and(|count| moving.len() == count as usize);
+        if none_is_here { self.all_absent(sub_topology) } else { Error::Undecided { holders, moving } }
+    }
+
     /// Why no task of a sub-topology is here.
     #[cold]
     pub(super) fn all_absent(&self, sub_topology: usize) -> Error {
@@ -219,12 +251,6 @@ impl Registry {
 
     pub(super) fn task(&self, sub_topology: usize, partition: i32) -> TaskId {
         TaskId { sub_topology: self.name(sub_topology).to_owned(), partition }
-    }
-
-    /// How many stores a task of it has.
-    pub(super) fn store_count(&self, sub_topology: &str) -> usize {
-        let found = self.sub_topologies.iter().find(|sub| sub.name == sub_topology);
-        found.map_or(0, |sub| sub.stores.len())
     }
 
     fn name(&self, sub_topology: usize) -> &str {

@@ -10,7 +10,7 @@ use super::registry::{Readable, Registry, Role};
 use crate::codec::Codec;
 use crate::graph::Store;
 use crate::log::{Offset, TopicPartition};
-use crate::store::{self, Covered, View};
+use crate::store::View;
 use crate::task::TaskId;
 
 /// All stores of a task, as one commit left them, whatever is committed since. Cheap to clone, for any thread.
@@ -37,10 +37,9 @@ impl Snapshot {
     pub(super) fn of(registry: Arc<Registry>, readable: Arc<Readable>) -> Result<Self> {
         // Before the look: what is seen lags by no more than this says.
         let role = readable.role();
-        let store_count = registry.store_count(&readable.id().sub_topology);
         let (view, position) = readable.read(|reader| {
             let view = reader.view()?;
-            let inputs = if role == Role::Active { view.inputs()? } else { reached_by_all(&view, store_count)? };
+            let inputs = if role == Role::Active { view.inputs()? } else { view.reached()?.unwrap_or_default() };
             Ok((view, inputs))
         })?;
         Ok(Self { registry, readable, role, position: position.into(), view })
@@ -57,8 +56,11 @@ impl Snapshot {
     }
 
     /// How far the task has taken its inputs: of each the offset of the next record. All before that is in the stores, as far as it
-    /// left anything there, and nothing behind it. Empty before the first commit ever. Of a standby: so far all its stores are at
-    /// least, by the last commits that wrote them.
+    /// left anything there, and nothing behind it; also before the task's first commit here.
+    ///
+    /// Of a standby it is a lower bound: all before that is in its stores, and something behind it may be, of some of them. It moves
+    /// with what is written to all of the task's stores: where one of them is seldom written it lags behind what the others show. It
+    /// is empty before the standby knows, and while one of its stores was never written.
     ///
     /// So who has written a record, and knows its offset, sees by this whether an answer takes it into account.
     pub fn position(&self) -> &[(TopicPartition, Offset)] {
@@ -71,17 +73,4 @@ impl Snapshot {
         let source = Fixed { readable: Arc::clone(&self.readable), view: self.view.clone(), store: number };
         Ok(KeyValue::fixed(store, source))
     }
-}
-
-/// Stores of a standby follow their changelogs each at its own pace. Which of them are behind, and which were not written, cannot be
-/// told apart; but the commit that wrote the one that was written least lately is in all of them.
-fn reached_by_all(view: &View, store_count: usize) -> store::Result<Vec<(TopicPartition, Offset)>> {
-    let mut oldest: Option<Covered> = None;
-    for store in 0..store_count {
-        let Some(covered) = view.covered(store)? else { return Ok(Vec::new()) };
-        if oldest.as_ref().is_none_or(|oldest| covered.sequence < oldest.sequence) {
-            oldest = Some(covered);
-        }
-    }
-    Ok(oldest.map(|covered| covered.inputs).unwrap_or_default())
 }

@@ -18,5 +18,5 @@ mod plan;
 mod thread;
 
 pub(crate) use keeper::{Claim, Home, Keeper};
-pub(crate) use plan::{Member, Stateful};
+pub(crate) use plan::{Member, Stateful, all_standbys};
 pub(crate) use thread::{Planner, StandbyThread};

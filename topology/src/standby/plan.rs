@@ -41,24 +41,29 @@ pub(crate) fn own_standbys(
     own_process: &str,
     replica_count: usize,
 ) -> BTreeSet<TaskId> {
+    all_standbys(members, stateful, replica_count).remove(own_process).unwrap_or_default()
+}
+
+/// The tasks that each process keeps warm.
+pub(crate) fn all_standbys<'m>(
+    members: &'m [Member],
+    stateful: &[Stateful],
+    replica_count: usize,
+) -> BTreeMap<&'m str, BTreeSet<TaskId>> {
     let mut sorted: Vec<&Member> = members.iter().collect();
     sorted.sort_by(|one, other| one.order.cmp(&other.order));
     let holders = holders(&sorted);
-    let mut own = BTreeSet::new();
+    let mut standbys: BTreeMap<&str, BTreeSet<TaskId>> = BTreeMap::new();
     for Stateful { name, topic, partition_count } in stateful {
         for partition in 0..*partition_count {
-            let holder = holders.get(&TopicPartition::new(topic.as_str(), partition)).copied();
             // One that is on its way is nobody's: its next holder restores it, and is not known yet.
-            let Some(holder) = holder.filter(|holder| *holder != own_process) else { continue };
-            if successors(&sorted, holder, partition, *partition_count)
-                .take(replica_count)
-                .any(|next| next == own_process)
-            {
-                own.insert(TaskId { sub_topology: name.clone(), partition });
+            let Some(holder) = holders.get(&TopicPartition::new(topic.as_str(), partition)) else { continue };
+            for next in successors(&sorted, holder, partition, *partition_count).take(replica_count) {
+                standbys.entry(next).or_default().insert(TaskId { sub_topology: name.clone(), partition });
             }
         }
     }
-    own
+    standbys
 }
 
 /// By partition, the process that has it.

@@ -256,7 +256,7 @@ impl Assigned {
         let made = Panic::catch(|| Task::new(&environment.topology, options, Rc::clone(&stores)));
         match made.unwrap_or_else(|panic| Err(environment.refuse_panic(&self.id, &panic))) {
             Ok(task) => {
-                task.stores().borrow_mut().note_begun();
+                task.note_begun();
                 let offsets: Vec<Offset> = (0..task.input_count()).map(|input| task.next_offset(input)).collect();
                 tracing::info!(task = %self.id, ?offsets, "running");
                 let inputs = self.partitions.iter().map(|input| (input.topic.as_str(), input.partition));

@@ -126,6 +126,17 @@ impl Task {
         &self.stores
     }
 
+    /// It begins: from now on its stores are its own, and say how far their input is taken.
+    pub(crate) fn note_begun(&self) {
+        self.stores.borrow_mut().note_begun(self.positions());
+    }
+
+    /// How far a commit now would take each input: all before that is in the stores then, and nothing behind it.
+    fn positions(&self) -> Vec<(TopicPartition, Offset)> {
+        let position = |input: usize| (self.runtime.partition(input).clone(), self.runtime.committable_offset(input));
+        (0..self.runtime.input_count()).map(position).collect()
+    }
+
     /// Whether it has any stores with a changelog.
     pub(crate) fn has_changelogs(&self) -> bool {
         self.changelogs.iter().any(Option::is_some)
@@ -290,9 +301,7 @@ impl Task {
         self.each_processor(|processor, runtime| processor.prepare_commit(runtime))?;
         self.runtime.check_untaken()?;
         self.runtime.release_source_letters();
-        let covered = (0..self.runtime.input_count())
-            .map(|input| (self.runtime.partition(input).clone(), self.runtime.committable_offset(input)));
-        self.stores.borrow_mut().cover(covered.collect());
+        self.stores.borrow_mut().cover(self.positions());
         self.write_changelogs(send)?;
         let inputs = 0..self.runtime.input_count();
         let stores = self.stores.borrow();

@@ -80,7 +80,7 @@ impl TestDriver {
 
     /// Has a task begin: over stores that are brought up to their changelogs, and where the group has committed.
     fn begin(&mut self, index: usize) -> Result<()> {
-        let mut stores = self.restored_stores(index)?;
+        let stores = self.restored_stores(index)?;
         let vouch = Rc::new(self.voucher(self.drives[index].sources.clone()));
         let drive = &mut self.drives[index];
         let sources = drive.sources.iter().zip(&drive.outputs.dead_letters);
@@ -115,8 +115,9 @@ impl TestDriver {
             queues: QueueOptions::default(),
             may_repeat: false,
         };
-        stores.note_begun();
-        drive.task = Some(Task::new(&self.topology, options, Rc::new(RefCell::new(stores)))?);
+        let task = Task::new(&self.topology, options, Rc::new(RefCell::new(stores)))?;
+        task.note_begun();
+        drive.task = Some(task);
         self.collect(index)
     }
 

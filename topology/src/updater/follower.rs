@@ -41,6 +41,8 @@ struct Standby<T> {
     replays: Option<Vec<Replay>>,
     /// They are not looked at before this, monotonic ms.
     look_at_ms: i64,
+    /// Of the commit up to which all stores are said to be, at least, the sequence.
+    reached: Option<u64>,
     plan: Plan,
 }
 
@@ -102,7 +104,7 @@ impl<T: PartialEq, L: Log> Follower<T, L> {
     /// These stores follow from now on.
     pub(super) fn add(&mut self, owner: Owner, task: T, mut stores: Stores, plan: Plan) {
         stores.discard();
-        self.standbys.push(Standby { owner, task, stores, replays: None, look_at_ms: i64::MIN, plan });
+        self.standbys.push(Standby { owner, task, stores, replays: None, look_at_ms: i64::MIN, reached: None, plan });
     }
 
     /// Gives stores back as they are. What was read is written down first, as far as that goes.
@@ -227,7 +229,7 @@ impl<T> Standby<T> {
             None => consumer.insert(self.plan.options.consumer(log)?).assign(&starts),
         };
         assigned.map_err(log::Error::may_pass)?;
-        self.replays = Some(replays);
+        (self.replays, self.reached) = (Some(replays), None);
         Ok(())
     }
 
@@ -239,8 +241,21 @@ impl<T> Standby<T> {
                 followed.note(&replay.partition, replay.read_to());
             }
         }
+        self.say_reached();
         self.stores.flush_if_due(now_ms)?;
         Ok(())
+    }
+
+    /// Each store follows its changelog at its own pace. Which of them are behind, and which were not written, cannot be told
+    /// apart; but the commit that wrote the one that was written least lately is in all of them.
+    fn say_reached(&mut self) {
+        let replays = self.replays.iter().flatten();
+        let Some(whole) = replays.map(Replay::reached_whole).collect::<Option<Vec<_>>>() else { return };
+        let Some(oldest) = whole.into_iter().min_by_key(|covered| covered.sequence) else { return };
+        if self.reached.is_none_or(|reached| reached < oldest.sequence) {
+            self.reached = Some(oldest.sequence);
+            self.stores.note_reached(&oldest.inputs);
+        }
     }
 }
 

@@ -20,7 +20,7 @@ fn what_is_not_here_is_said_by_what_to_do_about_it() {
     // Another partition's task is here: it does not answer for this one, unless it has the key.
     let elsewhere = (home("tea") + 1) % PARTITIONS;
     let mut task = world.task(elsewhere);
-    assert!(is_moving(&counts.get(&"tea").unwrap_err()));
+    assert_eq!(counts.get(&"tea"), undecided(|partition| partition != elsewhere));
     assert!(is_moving(&counts.clone().partitioned_like_input().get(&"tea").unwrap_err()));
     task.put(COUNTS, "tea", 3);
     task.commit();
@@ -44,6 +44,66 @@ fn what_is_not_here_is_said_by_what_to_do_about_it() {
     assert_eq!(world.queries.snapshot(&id(0)).err(), Some(Error::Closed));
     let engines: crate::Error = Error::Closed.into();
     assert_eq!(engines.class(), crate::Class::Stop);
+}
+
+/// These tasks are not here, and nobody knows yet where they are.
+fn undecided<T>(is_absent: impl Fn(i32) -> bool) -> Result<T> {
+    let moving = (0..PARTITIONS).filter(|partition| is_absent(*partition)).map(id).collect();
+    Err(Error::Undecided { holders: Vec::new(), moving })
+}
+
+#[test]
+fn no_value_is_answered_only_where_no_other_task_may_have_the_key() {
+    let world = World::begun([Medium::Memory; 2]);
+    let (counts, at_home) = (world.counts(), home("tea"));
+    let mut tasks = vec![world.task(at_home)];
+    // A producer that partitions by CRC32 may have put it anywhere.
+    assert_eq!(counts.get(&"tea"), undecided(|partition| partition != at_home));
+    assert_eq!(counts.contains(&"tea"), undecided(|partition| partition != at_home));
+    assert_eq!(counts.get_with(&"tea", |found| found), undecided(|partition| partition != at_home));
+    assert_eq!(counts.snapshot_for(&"tea").map(drop), undecided(|partition| partition != at_home));
+    assert_eq!(counts.get(&"tea").unwrap_err().class(), crate::Class::Retry);
+    // Who says how keys are partitioned is believed, and so is a snapshot, which is of one task.
+    assert_eq!(counts.clone().partitioned_like_input().get(&"tea"), Ok(None));
+    assert_eq!(counts.clone().partitioned_by(move |_, _| at_home).get(&"tea"), Ok(None));
+    let snapshot = world.queries.snapshot(&id(at_home)).unwrap();
+    assert_eq!(snapshot.store(&world.counts).unwrap().get(&"tea"), Ok(None));
+
+    let last = (at_home + 1) % PARTITIONS;
+    tasks.extend((0..PARTITIONS).filter(|at| ![at_home, last].contains(at)).map(|at| world.task(at)));
+    assert_eq!(counts.get(&"tea"), undecided(|partition| partition == last));
+    let mut holder = world.task(last);
+    assert_eq!((counts.get(&"tea"), counts.contains(&"tea")), (Ok(None), Ok(false)));
+    assert_eq!(counts.snapshot_for(&"tea").unwrap().task(), &id(at_home), "where it would be put");
+    holder.put(COUNTS, "tea", 7);
+    holder.commit();
+    let snapshot = counts.snapshot_for(&"tea").unwrap();
+    assert_eq!((snapshot.task(), snapshot.store(&world.counts).unwrap().get(&"tea")), (&id(last), Ok(Some(7))));
+    // A standby answers for the task where it is asked for.
+    holder.offer = Some(world.offer(&holder, Standing::Standby(Arc::new(AtomicU64::new(0)))));
+    assert_eq!(counts.get(&"tea"), undecided(|partition| partition == last));
+    assert_eq!(counts.clone().with_standbys().get(&"milk"), Ok(None));
+    world.registry.close();
+    drop(holder);
+    assert_eq!(counts.get(&"tea"), Err(Error::Closed));
+}
+
+#[test]
+fn where_the_graph_knows_how_keys_are_partitioned_one_task_answers_for_its_keys() {
+    let world = World::begun([Medium::Memory; 2]);
+    let builder = Builder::new();
+    let words = Topic::new("words").partitions(PARTITIONS).partitioned_by_key();
+    builder.sub_topology("counting").source::<str, ()>(words).count(&world.counts).sink("totals");
+    let topology = builder.build().unwrap();
+    let registry = Registry::new(&topology);
+    registry.resolve(&topology).unwrap();
+    let task = world.task(home("tea"));
+    let _offer = registry.offer(0, id(home("tea")), task.stores.reader(), Standing::Active);
+    let counts = Queries::new(registry).store(&world.counts).unwrap();
+    assert_eq!(counts.get(&"tea"), Ok(None));
+    let other = keys().into_iter().find(|key| home(key) != home("tea")).unwrap();
+    let absent = Error::Moving(format!("task {}", id(home(&other))));
+    assert_eq!(counts.get(&other.as_str()), Err(absent), "its own task and no other is asked");
 }
 
 #[test]
@@ -87,7 +147,7 @@ fn when_a_task_goes_what_was_begun_ends_with_an_error_and_handles_go_on_when_it_
         let _again = world.task(home("tea"));
         assert!(matches!(snapshot.store(&world.counts).unwrap().get(&"tea"), Err(Error::Moving(_))));
         let expected = if media[COUNTS] == Medium::RocksDb { Some(2) } else { None };
-        assert_eq!(counts.get(&"tea"), Ok(expected));
+        assert_eq!(counts.partitioned_like_input().get(&"tea"), Ok(expected));
     }
 }
 
@@ -109,14 +169,13 @@ fn standbys_answer_where_they_are_asked_for_and_say_how_far_they_lag() {
     lag.store(3, Ordering::Relaxed);
     let snapshot = with.snapshot_for(&"tea").unwrap();
     assert_eq!(snapshot.role(), Role::Standby { lag: 3 });
-    // Its stores may be of different commits: what all of them have is what it vouches for.
-    assert_eq!(snapshot.position(), [(TopicPartition::new("words", home("tea")), 10)]);
-    task.put(COUNTS, "tea", 2);
-    task.commit += 1;
-    task.stores.cover(vec![(TopicPartition::new("words", task.partition), 20)]);
-    task.stores.commit(&[(COUNTS, 2)], 0).unwrap();
-    let position = with.snapshot_for(&"tea").unwrap().position().to_vec();
-    assert_eq!(position, [(TopicPartition::new("words", home("tea")), 10)]);
+    // Its stores may be of different commits: what all of them have is what the follower says.
+    let position = |offset| vec![(TopicPartition::new("words", home("tea")), offset)];
+    assert_eq!(snapshot.position(), position(10));
+    task.stores.note_reached(&position(15));
+    assert_eq!(with.snapshot_for(&"tea").unwrap().position(), position(15));
+    assert_eq!(with.position(), Ok(position(15)));
+    assert_eq!(snapshot.position(), position(10), "it is of its commit");
 }
 
 #[test]

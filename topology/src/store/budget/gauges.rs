@@ -10,6 +10,9 @@ use super::Budget;
 pub(in crate::store) struct Gauges {
     budget: Budget,
     segment_bytes: AtomicUsize,
+    /// Of those segments and of all others that are still in memory.
+    live_segment_bytes: AtomicUsize,
+    view_count: AtomicUsize,
     table_bytes: AtomicUsize,
     table_count: AtomicUsize,
     /// Tasks whose segments could not be written, and that have not been told yet.
@@ -20,8 +23,16 @@ pub(in crate::store) struct Gauges {
 
 impl Gauges {
     pub(in crate::store) fn new(budget: Budget) -> Self {
-        let (segment_bytes, table_bytes, table_count, failure_count) = Default::default();
-        Self { budget, segment_bytes, table_bytes, table_count, failure_count, wait_count: AtomicU64::new(0) }
+        Self {
+            budget,
+            segment_bytes: AtomicUsize::default(),
+            live_segment_bytes: AtomicUsize::default(),
+            view_count: AtomicUsize::default(),
+            table_bytes: AtomicUsize::default(),
+            table_count: AtomicUsize::default(),
+            failure_count: AtomicUsize::default(),
+            wait_count: AtomicU64::default(),
+        }
     }
 
     pub(in crate::store) fn budget(&self) -> &Budget {
@@ -38,6 +49,15 @@ impl Gauges {
 
     pub(in crate::store) fn remove_segments(&self, bytes: usize) {
         self.segment_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// What is in memory of segments that are written: views show them still, or a fold is about to let them go.
+    pub(in crate::store) fn written_segment_bytes(&self) -> usize {
+        self.live_segment_bytes.load(Ordering::Relaxed).saturating_sub(self.segment_bytes())
+    }
+
+    pub(in crate::store) fn view_count(&self) -> usize {
+        self.view_count.load(Ordering::Relaxed)
     }
 
     pub(in crate::store) fn wait_count(&self) -> u64 {
@@ -58,6 +78,43 @@ impl Gauges {
 
     pub(in crate::store) fn remove_failure(&self) {
         self.failure_count.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A segment that is in memory.
+#[derive(Debug)]
+pub(in crate::store) struct LiveSegment {
+    gauges: Arc<Gauges>,
+    bytes: usize,
+}
+
+impl LiveSegment {
+    pub(in crate::store) fn new(gauges: Arc<Gauges>, bytes: usize) -> Self {
+        gauges.live_segment_bytes.fetch_add(bytes, Ordering::Relaxed);
+        Self { gauges, bytes }
+    }
+}
+
+impl Drop for LiveSegment {
+    fn drop(&mut self) {
+        self.gauges.live_segment_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// A view that somebody has.
+#[derive(Debug)]
+pub(in crate::store) struct LiveView(Arc<Gauges>);
+
+impl LiveView {
+    pub(in crate::store) fn new(gauges: Arc<Gauges>) -> Self {
+        gauges.view_count.fetch_add(1, Ordering::Relaxed);
+        Self(gauges)
+    }
+}
+
+impl Drop for LiveView {
+    fn drop(&mut self) {
+        self.0.view_count.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

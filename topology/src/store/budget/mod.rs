@@ -8,7 +8,7 @@
 
 mod gauges;
 
-pub(in crate::store) use gauges::{Gauges, TableShare};
+pub(in crate::store) use gauges::{Gauges, LiveSegment, LiveView, TableShare};
 
 /// How `memory_bytes` is split, in bytes. All tasks of a process share each of these.
 ///

@@ -112,6 +112,18 @@ impl Resources {
         self.gauges.segment_bytes()
     }
 
+    /// How many views there are ([`Reader::view`](crate::store::Reader::view)), which somebody keeps or uses just now. Each holds a
+    /// snapshot of its task's RocksDB.
+    pub fn view_count(&self) -> usize {
+        self.gauges.view_count()
+    }
+
+    /// What views keep in memory of segments that were written since, about, in bytes. [`Resources::segment_bytes`] does not
+    /// count these, and they are in no budget.
+    pub fn view_bytes(&self) -> usize {
+        self.gauges.written_segment_bytes()
+    }
+
     /// What RocksDB's block cache and its write buffers take now, in bytes.
     pub fn rocksdb_bytes(&self) -> (usize, usize) {
         self.rocks.usage()

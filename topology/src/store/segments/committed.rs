@@ -44,6 +44,9 @@ pub(in crate::store) struct Committed {
     flush_wanted: AtomicBool,
     has_failed: AtomicBool,
     failure: Mutex<Option<Error>>,
+    /// What a bug on purpose shows others than the stream thread, before it is committed.
+    #[cfg(test)]
+    early: Mutex<Early>,
     gauges: Arc<Gauges>,
     /// Locked as long as the backend is open; so it stands below it.
     directory: Option<TaskDirectory>,
@@ -78,6 +81,8 @@ impl Committed {
             flush_wanted: AtomicBool::new(false),
             has_failed: AtomicBool::new(false),
             failure: Mutex::new(None),
+            #[cfg(test)]
+            early: Mutex::default(),
             gauges,
             directory,
             _open: open,
@@ -88,6 +93,11 @@ impl Committed {
     /// What lies below the segments. For the stream thread, which knows them.
     pub(in crate::store) fn backend(&self) -> &dyn Backend {
         &*self.backend
+    }
+
+    /// What is counted over all tasks.
+    pub(super) fn gauges(&self) -> &Arc<Gauges> {
+        &self.gauges
     }
 
     /// The segments now.
@@ -120,19 +130,21 @@ impl Committed {
     }
 
     /// Makes a commit visible to readers, all of it in one step. The stream thread alone calls this. `inputs`: how far it takes the
-    /// task's inputs; without them the segments tell.
+    /// task's inputs; without them it is as far as before, at least.
     pub(in crate::store) fn publish(&self, segment: Segment, inputs: Option<Inputs>) {
-        let segment = Arc::new(segment);
+        let segment = segment.counted(&self.gauges);
         self.count(segment.size_bytes(), 0);
+        #[cfg(test)]
+        self.hide_early();
         self.published.rcu(|now| {
             let mut segments = Vec::with_capacity(now.segments().len() + 1);
             segments.extend_from_slice(now.segments());
             segments.push(Arc::clone(&segment));
-            List::new(segments, inputs.clone())
+            List::new(segments, inputs.as_ref().or(now.inputs()).cloned())
         });
     }
 
-    /// A commit that wrote no store took the task's inputs so far.
+    /// The task's inputs are taken so far, without another write to a store.
     pub(in crate::store) fn pass(&self, inputs: Inputs) {
         self.published.rcu(|now| List::new(now.segments().to_vec(), Some(Arc::clone(&inputs))));
     }
@@ -140,6 +152,12 @@ impl Committed {
     /// The value of a key as committed last: puts it into `value` and returns true, or false if there is none. What a fold under
     /// way has written is there a little sooner or later: it is committed.
     pub(in crate::store) fn get(&self, store: usize, key: &[u8], value: &mut Vec<u8>) -> Result<bool> {
+        #[cfg(test)]
+        if let Some(found) = locked(&self.early).get(&(store, key.to_vec())) {
+            value.clear();
+            value.extend_from_slice(found.as_deref().unwrap_or_default());
+            return Ok(found.is_some());
+        }
         let list = self.list();
         let Some(found) = list.get(store, key) else { return self.backend.get(store, key, value) };
         value.clear();
@@ -256,7 +274,7 @@ impl Committed {
 
     /// Publishes the list with other segments in the place of these. Others only add to the list's end.
     fn replace(&self, range: Range<usize>, by: Option<Segment>) {
-        let by = by.map(Arc::new);
+        let by = by.map(|segment| segment.counted(&self.gauges));
         let before = self.published.rcu(|now| {
             let (head, rest) = now.segments().split_at(range.start);
             let tail = &rest[range.len()..];
@@ -290,11 +308,31 @@ impl Committed {
         let _gate = locked(&self.gate);
         let sizes = |list: &List| list.segments().iter().map(|segment| segment.size_bytes()).sum::<usize>();
         let before = self.published.rcu(|now| {
-            List::new(now.segments().iter().map(|segment| Arc::new(segment.without(store))).collect(), None)
+            let without = now.segments().iter().map(|segment| segment.without(store).counted(&self.gauges));
+            List::new(without.collect(), None)
         });
         self.count(sizes(&self.list()), sizes(&before));
         self.folds_begun.fetch_add(1, Ordering::SeqCst);
         self.backend.wipe(store)
+    }
+}
+
+/// Writes by store and key; `None` deletes.
+#[cfg(test)]
+type Early = std::collections::BTreeMap<(usize, Vec<u8>), Option<Vec<u8>>>;
+
+/// A bug on purpose: see [`crate::mutant::Mutant::UncommittedQuery`].
+#[cfg(test)]
+impl Committed {
+    /// Point reads of others see a write that is not committed.
+    pub(in crate::store) fn show_early(&self, store: usize, key: &[u8], value: Option<(i64, &[u8])>) {
+        let value = value.map(|(time_ms, value)| [&crate::store::changelog::Timed::head(time_ms), value].concat());
+        locked(&self.early).insert((store, key.to_vec()), value);
+    }
+
+    /// They do no longer: it is committed, or void.
+    pub(in crate::store) fn hide_early(&self) {
+        locked(&self.early).clear();
     }
 }
 

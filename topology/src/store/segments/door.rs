@@ -1,8 +1,9 @@
 //! The way to a task's committed state for others than its stream thread.
 
 use std::convert::Infallible;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
@@ -34,7 +35,7 @@ impl Door {
         Self { committed: ArcSwapOption::new(Some(committed)), looks: Mutex::new(looks) }
     }
 
-    /// Goes in, acts, and leaves; `None` if it is closed. Closing waits for it.
+    /// Goes in, acts, and leaves; `None` if it is closed. Files stay open until it has left.
     #[inline]
     pub(in crate::store) fn enter<R>(&self, act: impl FnOnce(&Committed) -> R) -> Option<R> {
         let committed = self.committed.load();
@@ -68,13 +69,20 @@ impl Door {
     }
 }
 
-/// Dropped, it waits until what was committed is not in memory any more, and files and locks are free. Those who were inside when
-/// the door was closed have left then.
+/// Dropped, it waits until what was committed is not in memory any more, and files and locks are free: those who were inside when the
+/// door was closed have left then. It does not wait for ever, since a stream thread has to answer its group: a scan may have to
+/// pass over millions of deletions. Then the last one to leave closes the files, and who opens them before is told that they are
+/// locked.
 pub(in crate::store) struct Closed(pub(in crate::store) Receiver<Infallible>);
+
+/// So long it waits. A read takes microseconds, a write of what is committed rarely more than a tenth of this.
+const CLOSING_MAX: Duration = Duration::from_secs(1);
 
 impl Drop for Closed {
     fn drop(&mut self) {
         // Nothing is ever sent: it ends with the other end of the channel.
-        let _ = self.0.recv();
+        if self.0.recv_timeout(CLOSING_MAX) == Err(RecvTimeoutError::Timeout) {
+            tracing::info!("stores are closed as soon as a read or a write that is under way has ended");
+        }
     }
 }

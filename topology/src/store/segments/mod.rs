@@ -9,7 +9,7 @@
 //! Door        the way to it for folder and readers
 //! Look        what a reader sees of it for longer than a call
 //! ```
-//! May use `backends`, `changelog`'s positions and `error`.
+//! May use `backends`, `budget`, `changelog`'s positions and `error`.
 
 mod committed;
 mod door;

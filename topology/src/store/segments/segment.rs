@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::run::{Merged, Run};
 use crate::log::{Offset, TopicPartition};
 use crate::store::backends::{Bounds, Direction, Writes};
+use crate::store::budget::{Gauges, LiveSegment};
 use crate::store::changelog::Meta;
 use crate::store::error::Result;
 
@@ -15,6 +16,8 @@ pub(in crate::store) struct Segment {
     commit: u64,
     parts: Vec<Part>,
     size_bytes: usize,
+    /// Where it outlives the call that made it.
+    _live: Option<LiveSegment>,
 }
 
 /// What a segment says of one store.
@@ -31,7 +34,13 @@ pub(in crate::store) struct Part {
 impl Segment {
     pub(in crate::store) fn new(commit: u64, parts: Vec<Part>) -> Self {
         let size = |part: &Part| part.run.size_bytes() + size_of::<Part>();
-        Self { commit, size_bytes: parts.iter().map(size).sum::<usize>() + size_of::<Self>(), parts }
+        Self { commit, size_bytes: parts.iter().map(size).sum::<usize>() + size_of::<Self>(), parts, _live: None }
+    }
+
+    /// The same, to be shared, and counted for as long as it is in memory.
+    pub(in crate::store) fn counted(self, gauges: &Arc<Gauges>) -> Arc<Self> {
+        let _live = Some(LiveSegment::new(Arc::clone(gauges), self.size_bytes));
+        Arc::new(Self { _live, ..self })
     }
 
     /// The last commit that it covers.
@@ -97,7 +106,7 @@ pub(in crate::store) type Inputs = Arc<[(TopicPartition, Offset)]>;
 #[derive(Debug, Default)]
 pub(in crate::store) struct List {
     segments: Vec<Arc<Segment>>,
-    /// As of the last commit, whether it wrote anything or not. `None`: what was written tells.
+    /// As of the task's beginning, or its last commit, whether that wrote anything or not. `None`: what was written tells.
     inputs: Option<Inputs>,
 }
 
@@ -110,7 +119,7 @@ impl List {
         &self.segments
     }
 
-    /// How far the last commit took the task's inputs, if it was one of this run of the task.
+    /// How far the task's inputs are taken, if a task has begun over the stores, or follows another.
     pub(in crate::store) fn inputs(&self) -> Option<&Inputs> {
         self.inputs.as_ref()
     }

@@ -203,6 +203,10 @@ impl Stores {
     ) -> Result<()> {
         self.causes.highest = self.causes.highest.max(Some(self.causes.current));
         self.note_replaced(store, hash, key);
+        #[cfg(test)]
+        if mutant::lives(Mutant::UncommittedQuery) {
+            self.committed.show_early(store, key, value);
+        }
         let slot = self.slots.get_mut(store).ok_or_else(|| no_such_store(store))?;
         match value {
             Some((time_ms, value)) => slot.set(place, hash, key, Some([&Timed::head(time_ms), value])),
@@ -273,6 +277,8 @@ impl Stores {
         if mutant::lives(Mutant::KeptOverlay) {
             return;
         }
+        #[cfg(test)]
+        self.committed.hide_early();
         self.slots.iter_mut().for_each(|slot| slot.latest.discard());
         self.end_undoable();
         self.causes = NO_CAUSE;
@@ -286,7 +292,7 @@ impl Stores {
 }
 
 impl Drop for Stores {
-    /// Waits for a fold and reads that are under way, so that the files are free when they are opened again.
+    /// Waits for a fold and reads that are under way, so that the files are free when they are opened again; but not for ever.
     fn drop(&mut self) {
         self.door.close();
     }

@@ -4,6 +4,7 @@
 use std::ops::ControlFlow;
 
 use super::Stores;
+use crate::log::{Offset, TopicPartition};
 use crate::store::backends::no_such_store;
 use crate::store::backends::{Bounds, Direction};
 use crate::store::changelog::Incarnation;
@@ -64,9 +65,16 @@ impl Stores {
         self.is_read_into
     }
 
-    /// A task has begun over them, and knows what is in them.
-    pub(crate) fn note_begun(&mut self) {
+    /// A task has begun over them, and knows what is in them: all of its inputs before these offsets, and nothing behind them. The
+    /// last commits may have written no store, so that these do not tell.
+    pub(crate) fn note_begun(&mut self, inputs: Vec<(TopicPartition, Offset)>) {
         self.is_read_into = false;
+        self.committed.pass(inputs.into());
+    }
+
+    /// Stores that follow those of another instance have all of its inputs before these offsets, at least.
+    pub(crate) fn note_reached(&self, inputs: &[(TopicPartition, Offset)]) {
+        self.committed.pass(inputs.into());
     }
 
     /// Gives back the memory that staging took.

@@ -178,8 +178,8 @@ impl View {
         self.read(|layers| Ok(layers.meta(store)?.map(|meta| meta.position)))
     }
 
-    /// How far the task's inputs are taken in this view: of each the offset of the next record. None where nothing was ever
-    /// committed. Before the first commit of a run it is the last commit that wrote any of the stores that tells.
+    /// How far the task's inputs are taken in this view: of each the offset of the next record. Before a task has begun over the
+    /// stores it is the last commit that wrote any of them that tells, or none.
     pub fn inputs(&self) -> Result<Vec<(TopicPartition, Offset)>> {
         self.read(|layers| {
             if let Some(inputs) = layers.list.inputs() {
@@ -196,10 +196,9 @@ impl View {
         })
     }
 
-    /// The last commit that wrote a store, as far as this view has it, and how far that took each input.
-    pub(crate) fn covered(&self, store: usize) -> Result<Option<Covered>> {
-        name(&self.names, store)?;
-        self.read(|layers| Ok(layers.meta(store)?.map(|meta| meta.covered)))
+    /// How far the inputs are taken in stores that follow those of another instance, at least; `None` before that is known.
+    pub(crate) fn reached(&self) -> Result<Option<Vec<(TopicPartition, Offset)>>> {
+        self.read(|layers| Ok(layers.list.inputs().map(|inputs| inputs.to_vec())))
     }
 
     fn read<R>(&self, read: impl FnOnce(&Layers<'_>) -> Result<R>) -> Result<R> {

@@ -1,5 +1,6 @@
 use std::ops::{Bound, ControlFlow};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::thread;
 
 use super::*;
@@ -220,6 +221,56 @@ fn stores_that_are_closed_while_others_read_are_free_at_once() {
             is_over.store(true, Ordering::SeqCst);
         });
     }
+}
+
+#[test]
+fn closing_waits_for_no_long_read_and_the_files_are_free_when_that_has_ended() {
+    for through_a_view in [false, true] {
+        let root = tempfile::tempdir().unwrap();
+        let resources = Resources::stepped(StoreOptions::default());
+        let stores = large(root.path(), [Medium::RocksDb; 2], &resources);
+        let (reader, view) = (stores.reader(), stores.reader().view().unwrap());
+        let ((entered, inside), (leave, left)) = (mpsc::channel(), mpsc::channel::<()>());
+        thread::scope(|scope| {
+            let reading = scope.spawn(move || {
+                let read = || {
+                    entered.send(()).unwrap();
+                    left.recv().unwrap();
+                };
+                match through_a_view {
+                    true => view.look.read(|_| read()),
+                    false => reader.door.enter(|_| read()),
+                }
+            });
+            inside.recv().unwrap();
+            // It would be for ever: the one who reads waits for this to end.
+            drop(stores);
+            let state = StateDirectory::open(root.path(), "app", InstanceId::new(0, 0)).unwrap();
+            assert_eq!(state.lock_task("t_0").unwrap_err().kind(), Kind::Locked);
+            drop(state);
+            leave.send(()).unwrap();
+            assert_eq!(reading.join().unwrap(), Some(()));
+        });
+        drop(open(root.path(), [Medium::RocksDb; 2], &resources));
+    }
+}
+
+#[test]
+fn what_views_keep_is_counted_until_they_are_dropped() {
+    let resources = Resources::stepped(StoreOptions::default());
+    let root = tempfile::tempdir().unwrap();
+    let mut stores = open(root.path(), [Medium::RocksDb; 2], &resources);
+    commit(&mut stores, 1);
+    let segment_bytes = resources.segment_bytes();
+    let views = [stores.reader().view().unwrap(), stores.reader().view().unwrap()];
+    assert_eq!((resources.view_count(), resources.view_bytes()), (2, 0), "the stores have it still");
+    stores.flush().unwrap();
+    assert_eq!((resources.segment_bytes(), resources.view_bytes()), (0, segment_bytes));
+    let [one, other] = views;
+    drop(one);
+    assert_eq!((resources.view_count(), resources.view_bytes()), (1, segment_bytes));
+    drop(other);
+    assert_eq!((resources.view_count(), resources.view_bytes()), (0, 0));
 }
 
 #[test]

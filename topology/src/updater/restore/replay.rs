@@ -75,8 +75,12 @@ pub(in crate::updater) struct Replay {
     /// Whether the last batch is applied.
     finished: bool,
     origin: Option<Origin>,
-    /// What the last record read says, or the store itself where none came.
+    /// What the last record read says, or the store itself where none came. Writes of that commit may be still to come.
     covered: Covered,
+    /// The last commit of which all that it wrote was read; `None` before that is known.
+    whole: Option<Covered>,
+    /// The same of what a standby has written down.
+    reached_whole: Option<Covered>,
     new_incarnation: [u8; 16],
     delete_retention_ms: i64,
     started_ms: i64,
@@ -120,6 +124,8 @@ impl Replay {
             finished: false,
             origin: None,
             covered: Covered::default(),
+            whole: None,
+            reached_whole: None,
             new_incarnation: changelog.new_incarnation,
             delete_retention_ms: extent.delete_retention_ms,
             started_ms: extent.now_ms,
@@ -153,7 +159,7 @@ impl Replay {
                 Entry::Put { key, value } => stores.stage(self.store, key, Some(value))?,
                 Entry::Delete { key } => stores.stage(self.store, key, None)?,
                 Entry::Covered(covered) => {
-                    self.covered = covered;
+                    self.whole = Some(std::mem::replace(&mut self.covered, covered));
                     continue;
                 }
                 Entry::Incarnation(origin) if Some(origin) == self.origin => {}
@@ -190,6 +196,15 @@ impl Replay {
         self.end = self.end.max(offset);
         self.read_to = offset;
         self.reached = self.phase == Phase::Reading;
+        if self.reached {
+            // A transaction is stable as a whole.
+            self.whole = Some(self.covered.clone());
+        }
+    }
+
+    /// The last commit of which a standby has all that it wrote to this store; `None` before that is known.
+    pub(in crate::updater) fn reached_whole(&self) -> Option<&Covered> {
+        self.reached_whole.as_ref()
     }
 
     /// Up to where a standby has read.
@@ -224,11 +239,11 @@ impl Replay {
         } else if !is_worth_it && !must {
             return Ok(());
         }
-        if !is_new {
-            return Ok(());
+        if is_new {
+            self.write(stores, origin, now_ms)?;
+            self.written_to = self.position;
         }
-        self.write(stores, origin, now_ms)?;
-        self.written_to = self.position;
+        self.reached_whole.clone_from(&self.whole);
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 mod crashes;
 mod following;
 mod listening;
+mod standing_by;
 mod threads;
 mod transactions;
 mod world;

@@ -1,0 +1,151 @@
+//! Asks a store from many threads while it is counted at full speed, and prints what that costs the count.
+//!
+//! ```text
+//! cargo run --release --locked --example queries -- [--threads 8] [--per-second 5000] [--records 3000000] [--keys 100000]
+//!                                                   [--rounds 5] [--memory] [--brokers HOST:PORT]
+//! ```
+//! The log is in memory, unless a Kafka cluster is named, whose broker then has its part of the processors. Each round counts the
+//! same input in four ways, each time anew, and each round begins with another of them:
+//!
+//! ```text
+//! alone    nobody asks
+//! asked    each thread asks the store that is counted, so many times a second
+//! pressed  each thread asks it again as soon as it is answered
+//! aside    the same, of the store of another application in this process, which is idle
+//! ```
+//! What *pressed* loses against *aside* is what readers and the stream thread cost each other; what *aside* loses against *alone* is
+//! what threads that never rest take of the processors, whatever they do.
+//!
+//! Of 100 questions 99 are for one key and one is for a hundred entries from a key on. Linux only: CPU times come from /proc.
+#![allow(clippy::disallowed_methods, reason = "a measurement is about real time")]
+
+mod count;
+mod processors;
+mod readers;
+mod report;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use topology::log::Log;
+use topology::log::kafka::{self, KafkaLog};
+use topology::log::memory::MemoryLog;
+
+use count::{Bench, Measured};
+use readers::Pace;
+
+struct Arguments {
+    threads: usize,
+    per_second: u64,
+    records: u64,
+    keys: u64,
+    rounds: usize,
+    in_memory: bool,
+    brokers: Option<String>,
+}
+
+impl Arguments {
+    fn parse() -> Result<Self, String> {
+        let mut parsed = Self {
+            threads: 8,
+            per_second: 5_000,
+            records: 3_000_000,
+            keys: 100_000,
+            rounds: 5,
+            in_memory: false,
+            brokers: None,
+        };
+        let mut arguments = std::env::args().skip(1);
+        while let Some(name) = arguments.next() {
+            let mut value = || arguments.next().ok_or_else(|| format!("{name} needs a value"));
+            let number = |text: String| text.parse::<u64>().map_err(|_| format!("{name} needs a number, not {text}"));
+            match name.as_str() {
+                "--threads" => parsed.threads = number(value()?)? as usize,
+                "--per-second" => parsed.per_second = number(value()?)?.max(1),
+                "--records" => parsed.records = number(value()?)?.max(10),
+                "--keys" => parsed.keys = number(value()?)?.max(1),
+                "--rounds" => parsed.rounds = number(value()?)?.max(1) as usize,
+                "--memory" => parsed.in_memory = true,
+                "--brokers" => parsed.brokers = Some(value()?),
+                _ => return Err(format!("unknown argument {name}; see the head of topology/examples/queries/main.rs")),
+            }
+        }
+        Ok(parsed)
+    }
+}
+
+/// A way to count.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Alone,
+    Asked,
+    Pressed,
+    Aside,
+}
+
+impl Way {
+    const ALL: [Way; 4] = [Way::Alone, Way::Asked, Way::Pressed, Way::Aside];
+
+    fn name(self) -> &'static str {
+        match self {
+            Way::Alone => "alone",
+            Way::Asked => "asked",
+            Way::Pressed => "pressed",
+            Way::Aside => "aside",
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    // rust-rdkafka calls it an error that a consumer which is dropped was closed before.
+    let lines = "warn,rdkafka::consumer::base_consumer=off";
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(lines).init();
+    let result = Arguments::parse().and_then(|arguments| run(&arguments).map_err(|error| error.to_string()));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> topology::Result<()> {
+    match &arguments.brokers {
+        Some(brokers) => measure(KafkaLog::new(kafka::Options::new(brokers))?, arguments),
+        None => {
+            let start = Instant::now();
+            measure(MemoryLog::new(Arc::new(move || start.elapsed().as_millis() as i64)), arguments)
+        }
+    }
+}
+
+fn measure<L: Log>(log: L, arguments: &Arguments) -> topology::Result<()> {
+    let bench = Bench::prepare(log, arguments)?;
+    let idle = bench.start("idle")?;
+    bench.wait_for(&idle, arguments.records);
+    let mut rounds: Vec<[Measured; 4]> = Vec::with_capacity(arguments.rounds);
+    for round in 0..arguments.rounds {
+        let mut measured = [Measured::default(); 4];
+        for step in 0..Way::ALL.len() {
+            let at = (round + step) % Way::ALL.len();
+            let way = Way::ALL[at];
+            let name = format!("{round}-{}", way.name());
+            let client = bench.start(&name)?;
+            let asked = match way {
+                Way::Alone => None,
+                Way::Asked => Some((client.store(bench.counts())?, Pace::PerSecond(arguments.per_second))),
+                Way::Pressed => Some((client.store(bench.counts())?, Pace::Unbroken)),
+                Way::Aside => Some((idle.store(bench.counts())?, Pace::Unbroken)),
+            };
+            measured[at] = bench.measure(&client, asked)?;
+            eprintln!("round {} of {}, {}: {}", round + 1, arguments.rounds, way.name(), measured[at]);
+            bench.end(client, &name)?;
+        }
+        rounds.push(measured);
+    }
+    bench.end(idle, "idle")?;
+    println!("{}", report::table(arguments, &rounds));
+    bench.clean_up()
+}
