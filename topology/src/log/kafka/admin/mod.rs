@@ -77,7 +77,7 @@ impl Admin {
         &self.login
     }
 
-    fn timeout(&self) -> Duration {
+    pub(super) fn timeout(&self) -> Duration {
         self.options.request_timeout
     }
 
