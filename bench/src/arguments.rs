@@ -34,10 +34,10 @@ pub(crate) struct Application {
     /// Application id: the consumer group, and the prefix of internal topics
     #[arg(long)]
     pub(crate) application: String,
-    /// Topic to read, of one partition
+    /// Topic to read
     #[arg(long)]
     pub(crate) input: String,
-    /// Topic to write, of one partition
+    /// Topic to write
     #[arg(long)]
     pub(crate) output: String,
     /// Time between commits, ms

@@ -20,6 +20,12 @@ const RATIOS: &[(&str, &str)] = &[
     ("topology", "streams-transactional"),
     ("topology-memory", "pipe"),
     ("topology-memory", "streams-memory"),
+    ("topology-4", "topology"),
+    ("topology-4-threads", "topology"),
+    ("topology-4-at-least-once", "topology-at-least-once"),
+    ("topology-4-threads-at-least-once", "topology-at-least-once"),
+    ("topology-4", "streams-4"),
+    ("topology-4-threads", "streams-4-threads"),
 ];
 
 /// Where others use more than this share of the machine, a run says little.
@@ -47,7 +53,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         None => Cluster::start()?,
     };
     eprintln!("writing {} records", options.records);
-    let mut setup = Setup::new(options, &cluster, streams, directory.0.clone())?;
+    let mut setup = Setup::new(options, &cluster, streams, &subjects, directory.0.clone())?;
     measure(&mut setup, &subjects, &mut results);
     match options.json {
         true => println!("{}", json(&results, options)),
@@ -128,7 +134,8 @@ fn measure(setup: &mut Setup<'_>, subjects: &[Subject], results: &mut Results) {
                 let outcome = setup.bulk(subject, is_wanted(Scenario::Restore), &mut figures);
                 keep(results, round, subject, outcome, figures);
             }
-            if is_wanted(Scenario::Latency) {
+            // It tells transactions apart in an output of one partition.
+            if is_wanted(Scenario::Latency) && subject.shape.partitions == 1 {
                 let mut figures = Figures::new();
                 let outcome = setup.latency(subject, &mut figures);
                 keep(results, round, subject, outcome, figures);
