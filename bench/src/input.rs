@@ -143,8 +143,12 @@ mod tests {
         expected.check(&key(3), &2_u64.to_be_bytes(), true).unwrap();
         assert!(expected.is_complete());
         assert!(expected.check(&key(3), &3_u64.to_be_bytes(), true).unwrap_err().contains("more than 3"));
-        assert!(Expected::new(&keys, 1).check(&key(1), &1_u64.to_be_bytes(), true).unwrap_err().contains("acct-000003"));
-        assert!(Expected::new(&keys, 1).check(&key(3), &2_u64.to_be_bytes(), true).unwrap_err().contains("1 have come"));
+        assert!(
+            Expected::new(&keys, 1).check(&key(1), &1_u64.to_be_bytes(), true).unwrap_err().contains("acct-000003")
+        );
+        assert!(
+            Expected::new(&keys, 1).check(&key(3), &2_u64.to_be_bytes(), true).unwrap_err().contains("1 have come")
+        );
         Expected::new(&keys, 1).check(&key(3), b"anything", false).unwrap();
     }
 

@@ -157,7 +157,8 @@ fn observe(world: &World, must_stop: &AtomicBool, seen: &Seen) {
     let is_there = || world.log.describe_topic(&changelog).unwrap().is_some();
     until("there is a changelog", PATIENCE, || is_there() || must_stop.load(Ordering::Relaxed));
     let mut consumer = world.log.consumer(&options).unwrap();
-    let partitions = (0..world.partition_count).map(|number| (TopicPartition::new(&*changelog, number), Start::Beginning));
+    let partitions =
+        (0..world.partition_count).map(|number| (TopicPartition::new(&*changelog, number), Start::Beginning));
     consumer.assign(&partitions.collect::<Vec<_>>()).unwrap();
     while !must_stop.load(Ordering::Relaxed) {
         let mut note = |event: Event<'_>| {

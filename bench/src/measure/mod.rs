@@ -55,8 +55,7 @@ impl<'a> Setup<'a> {
         subjects: &[Subject],
         directory: PathBuf,
     ) -> Result<Self> {
-        let mut setup =
-            Self { options, cluster, streams, directory, inputs: BTreeMap::new(), changelog_per_mille: 0 };
+        let mut setup = Self { options, cluster, streams, directory, inputs: BTreeMap::new(), changelog_per_mille: 0 };
         let counts: BTreeSet<i32> = subjects.iter().map(|subject| subject.shape.partitions).chain([1]).collect();
         for partitions in counts {
             let input = setup.fill(partitions)?;

@@ -20,7 +20,8 @@ pub(super) fn measure(setup: &mut Setup<'_>, subject: &Subject, run: &Run, figur
         let (restart_s, _) = come_back(setup, subject, run)?;
         figures.insert(Figure::Restart, restart_s);
     }
-    let changelog_records = setup.cluster.observer(&run.application)?.end(&run.changelog(), subject.shape.partitions)?;
+    let changelog_records =
+        setup.cluster.observer(&run.application)?.end(&run.changelog(), subject.shape.partitions)?;
     std::fs::remove_dir_all(&run.state_directory).doing("deleting the store")?;
     std::fs::create_dir_all(&run.state_directory).doing("creating a state directory")?;
     let (restore_s, end) = come_back(setup, subject, run)?;

@@ -38,6 +38,9 @@ pub(crate) struct Arguments {
     /// On how many other instances stores are kept warm.
     #[arg(long, default_value_t = 0)]
     standbys: usize,
+    /// Memory for stores and prefetched input, MiB.
+    #[arg(long, default_value_t = 256)]
+    memory_mib: usize,
     /// The consumer protocol in place of the classic one.
     #[arg(long)]
     consumer_protocol: bool,
@@ -71,6 +74,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         state_directory: Some(arguments.state_directory.clone()),
         commit_interval_ms: application.commit_interval_ms,
         thread_count: arguments.threads,
+        memory_bytes: arguments.memory_mib << 20,
         standby_replicas: arguments.standbys,
         guarantee: if arguments.at_least_once { Guarantee::AtLeastOnce } else { Guarantee::ExactlyOnce },
         group_protocol: if arguments.consumer_protocol { GroupProtocol::Consumer } else { GroupProtocol::Classic },
