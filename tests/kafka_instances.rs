@@ -39,9 +39,9 @@ impl Instance {
     }
 
     fn signal(&self, name: &str) {
-        let mut status = Command::new("sh");
-        status.args(["-c", "kill -\"$0\" \"$1\"", name, &self.process.id().to_string()]);
-        assert!(status.status().unwrap().success());
+        let mut kill = Command::new("sh");
+        kill.args(["-c", "kill -\"$0\" \"$1\"", name, &self.process.id().to_string()]);
+        assert!(kill.status().unwrap().success());
     }
 
     /// The tasks that it has begun to run, oldest first, each with the time.

@@ -184,9 +184,11 @@ impl<'a> Group<'a> {
             // A question that is not answered is asked again.
             if let Ok(committed) = observer.committed(&self.run.input, self.arguments.partitions) {
                 let (at, mut commits) = (now(), self.commits());
-                for (partition, offset) in committed.iter().enumerate().filter(|(at, offset)| **offset > before[*at]) {
-                    before[partition] = *offset;
-                    commits[partition].push(at);
+                for (partition, offset) in committed.into_iter().enumerate() {
+                    if offset > before[partition] {
+                        before[partition] = offset;
+                        commits[partition].push(at);
+                    }
                 }
             }
             std::thread::sleep(LOOK_EVERY);
