@@ -48,9 +48,11 @@ impl Instance {
     fn begun(&self) -> Vec<(String, String)> {
         let lines = self.process.stderr();
         let lines = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let text = |value: &Value| value.as_str().unwrap().to_owned();
-        let begun = lines.filter(|line| line["message"] == "running");
-        begun.map(|line| (text(&line["task"]), text(&line["timestamp"]))).collect()
+        let begun = lines.filter(|line| line["message"] == "running").filter_map(|line| {
+            // The instance as a whole says so too, and names no task.
+            Some((line["task"].as_str()?.to_owned(), line["timestamp"].as_str()?.to_owned()))
+        });
+        begun.collect()
     }
 
     /// When it last began to seal, if it ever did.
