@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::subject::{count, pipe};
+use crate::{memory, rebalance};
 
 /// Measures the engine beside a raw rdkafka pipe and Kafka Streams, on one broker, in alternating rounds.
 #[derive(Debug, Parser)]
@@ -16,9 +17,12 @@ pub(crate) struct Arguments {
     pub(crate) options: Options,
 }
 
-/// The programs that are measured and live in this executable; the driver starts them.
+/// Further measurements, of the engine alone; and the programs that are measured and live in this executable, which the driver
+/// starts.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Program {
+    Memory(memory::Arguments),
+    Rebalance(rebalance::Arguments),
     /// The engine's count: what is measured, not the measurement
     Count(count::Arguments),
     /// The raw pipe: what is measured, not the measurement
@@ -34,10 +38,10 @@ pub(crate) struct Application {
     /// Application id: the consumer group, and the prefix of internal topics
     #[arg(long)]
     pub(crate) application: String,
-    /// Topic to read, of one partition
+    /// Topic to read
     #[arg(long)]
     pub(crate) input: String,
-    /// Topic to write, of one partition
+    /// Topic to write
     #[arg(long)]
     pub(crate) output: String,
     /// Time between commits, ms

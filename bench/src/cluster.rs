@@ -65,9 +65,9 @@ impl Cluster {
         self.config().create().doing("creating an admin client")
     }
 
-    /// Creates a topic of one partition.
-    pub(crate) fn create_topic(&self, name: &str) -> Result<()> {
-        let topic = NewTopic::new(name, 1, TopicReplication::Fixed(1));
+    /// Creates a topic.
+    pub(crate) fn create_topic(&self, name: &str, partitions: i32) -> Result<()> {
+        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
         let options = AdminOptions::new().operation_timeout(Some(TIMEOUT));
         let results = block_on(self.admin()?.create_topics(&[topic], &options)).doing("creating a topic")?;
         match results.into_iter().next() {
@@ -104,7 +104,7 @@ impl Cluster {
     }
 
     /// One who reads what is committed, from the beginning of a topic.
-    pub(crate) fn reader(&self, topic: &str) -> Result<BaseConsumer> {
+    pub(crate) fn reader(&self, topic: &str, partitions: i32) -> Result<BaseConsumer> {
         let consumer: BaseConsumer = self
             .config()
             .set("group.id", format!("{topic}-reader"))
@@ -116,7 +116,9 @@ impl Cluster {
             .create()
             .doing("creating a reader")?;
         let mut list = TopicPartitionList::new();
-        list.add_partition_offset(topic, 0, Offset::Beginning).doing("assigning")?;
+        for partition in 0..partitions {
+            list.add_partition_offset(topic, partition, Offset::Beginning).doing("assigning")?;
+        }
         consumer.assign(&list).doing("assigning")?;
         Ok(consumer)
     }
@@ -126,6 +128,8 @@ impl Cluster {
         let producer = self
             .config()
             .set("enable.idempotence", "true")
+            // Where Java's clients put a key, and the subjects their outputs.
+            .set("partitioner", "murmur2_random")
             .set("linger.ms", linger_ms.to_string())
             .set("batch.size", "500000")
             .set("queue.buffering.max.messages", "1000000")
@@ -142,27 +146,32 @@ pub(crate) struct Observer {
 }
 
 impl Observer {
-    /// The group's committed position in a topic of one partition; 0 where there is none. `Err` where nobody answers: at the
+    /// The group's committed position in each partition of a topic; 0 where there is none. `Err` where nobody answers: at the
     /// beginning of a group that is usual.
-    pub(crate) fn committed(&self, topic: &str) -> Result<u64> {
+    pub(crate) fn committed(&self, topic: &str, partitions: i32) -> Result<Vec<u64>> {
         let mut list = TopicPartitionList::new();
-        list.add_partition(topic, 0);
+        (0..partitions).for_each(|partition| drop(list.add_partition(topic, partition)));
         let answer = self.consumer.committed_offsets(list, Duration::from_secs(5)).doing("asking for offsets")?;
-        match answer.elements().first().map(|element| element.offset()) {
-            Some(Offset::Offset(offset)) => Ok(u64::try_from(offset).unwrap_or(0)),
-            _ => Ok(0),
-        }
+        let position = |offset| match offset {
+            Offset::Offset(offset) => u64::try_from(offset).unwrap_or(0),
+            _ => 0,
+        };
+        Ok(answer.elements().iter().map(|element| position(element.offset())).collect())
     }
 
-    /// The offset after the last record; `None` where there is no such topic.
-    pub(crate) fn end(&self, topic: &str) -> Result<Option<u64>> {
-        match self.consumer.fetch_watermarks(topic, 0, TIMEOUT) {
-            Ok((_, end)) => Ok(u64::try_from(end).ok()),
-            Err(KafkaError::MetadataFetch(
-                RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownPartition,
-            )) => Ok(None),
-            Err(error) => Err(error).doing(format!("asking for the end of {topic}")),
+    /// The offsets after the last record of each partition, added up; `None` where there is no such topic.
+    pub(crate) fn end(&self, topic: &str, partitions: i32) -> Result<Option<u64>> {
+        let mut sum = 0;
+        for partition in 0..partitions {
+            match self.consumer.fetch_watermarks(topic, partition, TIMEOUT) {
+                Ok((_, end)) => sum += u64::try_from(end).unwrap_or(0),
+                Err(KafkaError::MetadataFetch(
+                    RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownPartition,
+                )) => return Ok(None),
+                Err(error) => return Err(error).doing(format!("asking for the end of {topic}")),
+            }
         }
+        Ok(Some(sum))
     }
 }
 
@@ -174,7 +183,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn send(&self, key: &[u8], value: &[u8]) -> Result<()> {
-        let mut record = BaseRecord::to(&self.topic).partition(0).key(key).payload(value);
+        let mut record = BaseRecord::to(&self.topic).key(key).payload(value);
         loop {
             match self.producer.send(record) {
                 Ok(()) => return Ok(()),

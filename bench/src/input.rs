@@ -22,6 +22,11 @@ pub(crate) fn key(number: u32) -> Key {
     key
 }
 
+/// 42 for `acct-000042`.
+fn number(key: &[u8]) -> Option<u32> {
+    std::str::from_utf8(key).ok()?.strip_prefix("acct-")?.parse().ok()
+}
+
 /// SplitMix64: fast, and long known to pass the tests of randomness.
 #[derive(Clone, Debug)]
 pub(crate) struct Generator {
@@ -57,30 +62,36 @@ impl Generator {
     }
 }
 
-/// What a correct application writes: for each record in turn, its key and how often that key came so far.
+/// What a correct application writes: for each record in turn, its key and how often that key came so far. Where there are several
+/// partitions, nothing orders records of different keys.
 #[derive(Debug)]
 pub(crate) struct Expected<'a> {
     keys: &'a [u32],
+    is_ordered: bool,
     counts: Vec<u64>,
     checked: usize,
 }
 
 impl<'a> Expected<'a> {
     /// For the records with these key numbers, in this order.
-    pub(crate) fn new(keys: &'a [u32]) -> Self {
+    pub(crate) fn new(keys: &'a [u32], partitions: i32) -> Self {
         let key_count = keys.iter().max().map_or(0, |most| *most as usize + 1);
-        Self { keys, counts: vec![0; key_count], checked: 0 }
+        Self { keys, is_ordered: partitions == 1, counts: vec![0; key_count], checked: 0 }
     }
 
     /// Compares the next output; with `is_counted`, its count too. `Err` says how it differs.
     pub(crate) fn check(&mut self, output_key: &[u8], value: &[u8], is_counted: bool) -> Result<(), String> {
         let at = self.checked;
-        let Some(number) = self.keys.get(at) else { return Err(format!("more than {at} records of output")) };
-        let count = &mut self.counts[*number as usize];
+        let Some(next) = self.keys.get(at) else { return Err(format!("more than {at} records of output")) };
+        let number = if self.is_ordered { Some(*next) } else { number(output_key) };
+        let got = || String::from_utf8_lossy(output_key);
+        let Some((number, count)) = number.and_then(|number| Some((number, self.counts.get_mut(number as usize)?)))
+        else {
+            return Err(format!("output {at} has the key {}, which the input has not", got()));
+        };
         *count += 1;
-        if output_key != key(*number) {
-            let got = String::from_utf8_lossy(output_key);
-            return Err(format!("output {at} has the key {got}, the input acct-{number:06}"));
+        if output_key != key(number) {
+            return Err(format!("output {at} has the key {}, the input acct-{number:06}", got()));
         }
         if is_counted && value != count.to_be_bytes() {
             return Err(format!("output {at} counts {value:?} for acct-{number:06}, of which {count} have come"));
@@ -125,15 +136,29 @@ mod tests {
     #[test]
     fn only_running_counts_in_the_order_of_the_input_are_right() {
         let keys = [3, 1, 3];
-        let mut expected = Expected::new(&keys);
+        let mut expected = Expected::new(&keys, 1);
         expected.check(&key(3), &1_u64.to_be_bytes(), true).unwrap();
         expected.check(&key(1), &1_u64.to_be_bytes(), true).unwrap();
         assert!(!expected.is_complete());
         expected.check(&key(3), &2_u64.to_be_bytes(), true).unwrap();
         assert!(expected.is_complete());
         assert!(expected.check(&key(3), &3_u64.to_be_bytes(), true).unwrap_err().contains("more than 3"));
-        assert!(Expected::new(&keys).check(&key(1), &1_u64.to_be_bytes(), true).unwrap_err().contains("acct-000003"));
-        assert!(Expected::new(&keys).check(&key(3), &2_u64.to_be_bytes(), true).unwrap_err().contains("1 have come"));
-        Expected::new(&keys).check(&key(3), b"anything", false).unwrap();
+        assert!(
+            Expected::new(&keys, 1).check(&key(1), &1_u64.to_be_bytes(), true).unwrap_err().contains("acct-000003")
+        );
+        assert!(
+            Expected::new(&keys, 1).check(&key(3), &2_u64.to_be_bytes(), true).unwrap_err().contains("1 have come")
+        );
+        Expected::new(&keys, 1).check(&key(3), b"anything", false).unwrap();
+    }
+
+    #[test]
+    fn of_several_partitions_each_keys_counts_must_be_in_order() {
+        let keys = [3, 1, 3];
+        let mut expected = Expected::new(&keys, 4);
+        expected.check(&key(1), &1_u64.to_be_bytes(), true).unwrap();
+        assert!(expected.check(&key(3), &2_u64.to_be_bytes(), true).is_err(), "before the first of it");
+        let mut expected = Expected::new(&keys, 4);
+        assert!(expected.check(&key(4), &1_u64.to_be_bytes(), true).unwrap_err().contains("which the input has not"));
     }
 }

@@ -4,19 +4,23 @@
 //! arguments            the command line
 //! subject/             what is measured, and how it is started and ended
 //! measure/             how: from outside, the same way for every subject
+//! memory/              how much memory many tasks take, over time
+//! rebalance/           how long tasks stand still when instances come and go
 //! report/              spreads, ratios, tables, JSON
 //! cluster              the driver's own dealings with the broker
 //! process              a subject's process
 //! input                the records, and what their counts must be
 //! ```
-//! Of the engine, only `subject/count` knows anything.
+//! Of the engine, only `subject/count` knows anything, and `rebalance` asks its log who has which partition.
 
 mod arguments;
 mod cluster;
 mod error;
 mod input;
 mod measure;
+mod memory;
 mod process;
+mod rebalance;
 mod report;
 mod rounds;
 mod subject;
@@ -32,6 +36,8 @@ fn main() -> ExitCode {
     let result = match &arguments.program {
         Some(Program::Count(count)) => subject::count::run(count),
         Some(Program::Pipe(pipe)) => subject::pipe::run(pipe),
+        Some(Program::Memory(memory)) => memory::run(memory),
+        Some(Program::Rebalance(rebalance)) => rebalance::run(rebalance),
         None => rounds::run(&arguments.options),
     };
     match result {

@@ -1,4 +1,4 @@
-//! The process of a subject: started, watched, and ended.
+//! The process of a subject: started, watched, and ended; and the directory of the driver's own.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -104,5 +104,28 @@ impl Drop for Process {
         // One that has ended cannot be killed, and was waited for.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A directory of this process alone, deleted when dropped.
+pub(crate) struct Directory(PathBuf);
+
+impl Directory {
+    pub(crate) fn new(parent: Option<&Path>) -> Result<Self> {
+        let parent = parent.map_or_else(std::env::temp_dir, Path::to_owned);
+        let path = parent.join(test_cluster::unique("cairn-bench"));
+        std::fs::create_dir_all(&path).doing(format!("creating {}", path.display()))?;
+        Ok(Self(path))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        // Where that fails, files stay in the temporary directory.
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

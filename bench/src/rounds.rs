@@ -3,13 +3,12 @@
 //! Each round measures every subject once, and begins with another one than the round before, so that none always runs first
 //! or last.
 
-use std::path::{Path, PathBuf};
-
 use crate::arguments::{Options, Scenario};
 use crate::cluster::Cluster;
-use crate::error::{Doing, Error, Result};
+use crate::error::{Error, Result};
 use crate::measure::Setup;
 use crate::measure::figure::{Figure, Figures};
+use crate::process::Directory;
 use crate::report::{Results, json, tables};
 use crate::subject::{self, Subject, streams};
 
@@ -20,6 +19,12 @@ const RATIOS: &[(&str, &str)] = &[
     ("topology", "streams-transactional"),
     ("topology-memory", "pipe"),
     ("topology-memory", "streams-memory"),
+    ("topology-4", "topology"),
+    ("topology-4-threads", "topology"),
+    ("topology-4-at-least-once", "topology-at-least-once"),
+    ("topology-4-threads-at-least-once", "topology-at-least-once"),
+    ("topology-4", "streams-4"),
+    ("topology-4-threads", "streams-4-threads"),
 ];
 
 /// Where others use more than this share of the machine, a run says little.
@@ -47,7 +52,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         None => Cluster::start()?,
     };
     eprintln!("writing {} records", options.records);
-    let mut setup = Setup::new(options, &cluster, streams, directory.0.clone())?;
+    let mut setup = Setup::new(options, &cluster, streams, &subjects, directory.path().to_owned())?;
     measure(&mut setup, &subjects, &mut results);
     match options.json {
         true => println!("{}", json(&results, options)),
@@ -128,7 +133,8 @@ fn measure(setup: &mut Setup<'_>, subjects: &[Subject], results: &mut Results) {
                 let outcome = setup.bulk(subject, is_wanted(Scenario::Restore), &mut figures);
                 keep(results, round, subject, outcome, figures);
             }
-            if is_wanted(Scenario::Latency) {
+            // It tells transactions apart in an output of one partition.
+            if is_wanted(Scenario::Latency) && subject.shape.partitions == 1 {
                 let mut figures = Figures::new();
                 let outcome = setup.latency(subject, &mut figures);
                 keep(results, round, subject, outcome, figures);
@@ -157,23 +163,4 @@ fn keep(results: &mut Results, round: u32, subject: &Subject, outcome: Result<()
 fn one(figure: Figure, value: f64) -> String {
     let about = figure.about();
     format!("{} {:.*}", about.heading, about.decimals, value / about.scale)
-}
-
-/// A directory of this process alone, deleted when dropped.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new(parent: Option<&Path>) -> Result<Self> {
-        let parent = parent.map_or_else(std::env::temp_dir, Path::to_owned);
-        let path = parent.join(test_cluster::unique("cairn-bench"));
-        std::fs::create_dir_all(&path).doing(format!("creating {}", path.display()))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        // Where that fails, files stay in the temporary directory.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }

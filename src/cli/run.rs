@@ -37,6 +37,11 @@ $XDG_DATA_HOME/cairn/CHAIN_ID (else ~/.local/share/cairn/CHAIN_ID). Keep a copy 
 keys do not. More instances stand by if they have the same keys: copy the directory, or name the key file with \
 --keys.
 
+Threads and instances share the partitions of the topic of transactions: a task for each of them reads records and \
+checks signatures, and one task of the whole chain seals. With one partition there is that one task only: more threads \
+have nothing to do, more instances wait for their turn. Whoever takes the sealing over restores the chain's state \
+first, from its changelogs; with --standby-replicas 1 the instance that would be next has it ready.
+
 SIGTERM or Ctrl-C finishes the commit and leaves the group, with exit code 0; a second one, more than a second \
 later, ends at once.";
 
@@ -78,7 +83,7 @@ struct Engine {
     #[arg(long, value_name = "N", env = "CAIRN_THREADS", hide_env = true, default_value = "1")]
     threads: usize,
 
-    /// On how many other instances the state of each task is kept warm, so that another one takes over soon
+    /// On how many other instances the state is kept warm, so that one of them can seal at once; costs them its memory and disk
     #[arg(long, value_name = "N", env = "CAIRN_STANDBY_REPLICAS", hide_env = true, default_value = "0")]
     standby_replicas: usize,
 

@@ -100,6 +100,30 @@ fn settings_that_nothing_can_run_with_are_refused_before_anything_is_made() {
 }
 
 #[test]
+fn threads_and_standbys_are_told_by_flag_environment_and_file() {
+    let cairn = Cairn::new();
+    let run = "run --log embedded:log --state-dir state";
+    for (flag, variable, key) in [
+        ("--threads", "CAIRN_THREADS", "threads"),
+        ("--standby-replicas", "CAIRN_STANDBY_REPLICAS", "standby_replicas"),
+    ] {
+        cairn.write("cairn.toml", &format!("{key} = 'of-file'\n"));
+        let of_environment = [(variable, "of-environment")];
+        cairn.run(run).refused(2, &[&format!("cairn.toml:1: {key}"), "of-file"]);
+        let refused = |words: &str| cairn.run_with(words, &of_environment).stderr;
+        let (of_variable, of_flag) = (refused(run), refused(&format!("{run} {flag} of-flag")));
+        assert!(of_variable.contains("of-environment") && of_variable.contains(flag), "{of_variable}");
+        assert!(of_flag.contains("of-flag") && of_flag.contains(flag), "{of_flag}");
+    }
+    cairn.write("cairn.toml", "threads = 0\n");
+    cairn.run(run).refused(2, &["cannot have 0 stream threads"]);
+    cairn.write("cairn.toml", "threads = 2\nstandby_replicas = 1\nuntil_end = true\n");
+    cairn.run(run).done();
+    let help = cairn.run("run --help").done().stdout;
+    assert!(help.contains("With one partition there is that one task only"), "{help}");
+}
+
+#[test]
 fn log_lines_can_be_json_and_never_stand_on_stdout() {
     let cairn = Cairn::new();
     let ran = cairn.run_with("topology --log-format json", &[("CAIRN_TRANSACTION", "x")]).done();

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, unused_imports, unreachable_pub, reason = "each test file uses its own part")]
 
+mod payments;
 mod process;
 mod stranger;
 mod topics;
@@ -13,6 +14,7 @@ use std::process::Command;
 use serde_json::Value;
 use test_cluster::{Cluster, unique};
 
+pub(crate) use payments::{assert_one_chain, payments, until_sealed};
 pub(crate) use process::{Finished, Process};
 pub(crate) use stranger::check_with_the_stranger;
 pub(crate) use topics::{Record, create_topic, delete_topics, describe, read, read_of};

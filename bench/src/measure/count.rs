@@ -17,10 +17,10 @@ const OUTPUT_WITHIN: Duration = Duration::from_secs(30);
 
 /// Runs a subject over the whole input, from nothing; then checks what it wrote.
 pub(super) fn measure(setup: &Setup<'_>, subject: &Subject, run: &Run, figures: &mut Figures) -> Result<()> {
-    let total = setup.input.keys.len() as u64;
+    let total = setup.input(subject).keys.len() as u64;
     let process = setup.start(subject, run)?;
     let started = process.started;
-    let mut progress = Progress::new(setup.cluster, process, &run.application, &run.input)?;
+    let mut progress = Progress::new(setup.cluster, process, run, subject.shape.partitions)?;
     let first = progress.until_beyond(0)?;
     // They count only if the output is right.
     let mut counted = Figures::new();
@@ -42,7 +42,7 @@ pub(super) fn measure(setup: &Setup<'_>, subject: &Subject, run: &Run, figures: 
     counted.extend(warm.others_share(&end, wall_s).map(|share| (Figure::Others, share)));
     progress.process.end()?;
     check(setup, subject, run)?;
-    if let Some(records) = setup.cluster.observer(&run.application)?.end(&run.changelog())? {
+    if let Some(records) = setup.cluster.observer(&run.application)?.end(&run.changelog(), subject.shape.partitions)? {
         counted.insert(Figure::ChangelogShare, records as f64 / total as f64);
     }
     figures.append(&mut counted);
@@ -51,14 +51,15 @@ pub(super) fn measure(setup: &Setup<'_>, subject: &Subject, run: &Run, figures: 
 
 /// Reads the whole output. One that is wrong or short fails the run: what it took is no measurement of this work.
 fn check(setup: &Setup<'_>, subject: &Subject, run: &Run) -> Result<()> {
-    let reader = setup.cluster.reader(&run.output)?;
-    let mut expected = Expected::new(&setup.input.keys);
+    let reader = setup.cluster.reader(&run.output, subject.shape.partitions)?;
+    let keys = &setup.input(subject).keys;
+    let mut expected = Expected::new(keys, subject.shape.partitions);
     let mut last = now();
     while !expected.is_complete() {
         let Some(message) = reader.poll(Duration::from_millis(100)) else {
             if last.elapsed() > OUTPUT_WITHIN {
                 let count = expected.checked();
-                return Err(Error::new(format!("of {} outputs only {count} came", setup.input.keys.len())));
+                return Err(Error::new(format!("of {} outputs only {count} came", keys.len())));
             }
             continue;
         };

@@ -36,7 +36,7 @@ pub(super) fn measure(setup: &Setup<'_>, subject: &Subject, run: &Run, figures: 
     let options = setup.options;
     let mut generator = Generator::new(options.seed, options.keys);
     let writer = setup.cluster.writer(&run.input, 1)?;
-    let reader = setup.cluster.reader(&run.output)?;
+    let reader = setup.cluster.reader(&run.output, 1)?;
     let mut process = setup.start(subject, run)?;
     // One record before the others: none of them shall wait for the process to start.
     writer.send(&key(generator.key_number()), &VALUE)?;

@@ -14,6 +14,7 @@ mod latency;
 mod progress;
 mod restore;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use figure::{Figure, Figures};
@@ -32,7 +33,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) streams: Option<streams::Built>,
     /// For stores and logs.
     pub(crate) directory: PathBuf,
-    input: Input,
+    /// By their number of partitions.
+    inputs: BTreeMap<i32, Input>,
     /// Of a thousand inputs, how many the engine writes to its changelog: what the pipe is to write too.
     changelog_per_mille: u32,
 }
@@ -45,34 +47,50 @@ struct Input {
 }
 
 impl<'a> Setup<'a> {
-    /// Fills the input topic.
+    /// Fills the input topics of these subjects, and of the warm-up.
     pub(crate) fn new(
         options: &'a Options,
         cluster: &'a Cluster,
         streams: Option<streams::Built>,
+        subjects: &[Subject],
         directory: PathBuf,
     ) -> Result<Self> {
-        let input = Input { topic: test_cluster::unique("bench-input"), keys: Vec::new() };
-        let mut setup = Self { options, cluster, streams, directory, input, changelog_per_mille: 0 };
-        cluster.create_topic(&setup.input.topic)?;
-        let writer = cluster.writer(&setup.input.topic, 50)?;
-        let mut generator = Generator::new(options.seed, options.keys);
-        for _ in 0..options.records {
-            let number = generator.key_number();
-            writer.send(&key(number), &generator.value())?;
-            setup.input.keys.push(number);
+        let mut setup = Self { options, cluster, streams, directory, inputs: BTreeMap::new(), changelog_per_mille: 0 };
+        let counts: BTreeSet<i32> = subjects.iter().map(|subject| subject.shape.partitions).chain([1]).collect();
+        for partitions in counts {
+            let input = setup.fill(partitions)?;
+            setup.inputs.insert(partitions, input);
         }
-        writer.finish()?;
         Ok(setup)
     }
 
+    fn fill(&self, partitions: i32) -> Result<Input> {
+        let mut input = Input { topic: test_cluster::unique("bench-input"), keys: Vec::new() };
+        self.cluster.create_topic(&input.topic, partitions)?;
+        let writer = self.cluster.writer(&input.topic, 50)?;
+        let mut generator = Generator::new(self.options.seed, self.options.keys);
+        for _ in 0..self.options.records {
+            let number = generator.key_number();
+            writer.send(&key(number), &generator.value())?;
+            input.keys.push(number);
+        }
+        writer.finish()?;
+        Ok(input)
+    }
+
+    /// What a subject counts.
+    fn input(&self, subject: &Subject) -> &Input {
+        &self.inputs[&subject.shape.partitions]
+    }
+
     /// One more record, for an application that has counted all there were.
-    fn append(&mut self) -> Result<()> {
-        let writer = self.cluster.writer(&self.input.topic, 0)?;
-        let number = self.input.keys[0];
+    fn append(&mut self, subject: &Subject) -> Result<()> {
+        let Some(input) = self.inputs.get_mut(&subject.shape.partitions) else { return Ok(()) };
+        let writer = self.cluster.writer(&input.topic, 0)?;
+        let number = input.keys[0];
         writer.send(&key(number), &[0; crate::input::VALUE_BYTES])?;
         writer.finish()?;
-        self.input.keys.push(number);
+        input.keys.push(number);
         Ok(())
     }
 
@@ -81,7 +99,7 @@ impl<'a> Setup<'a> {
         let application = test_cluster::unique(&format!("bench-{}", subject.name));
         Run {
             brokers: self.cluster.brokers.clone(),
-            input: self.input.topic.clone(),
+            input: self.input(subject).topic.clone(),
             output: format!("{application}-output"),
             state_directory: self.directory.join(&application),
             commit_interval_ms: self.options.commit_interval_ms,
@@ -113,7 +131,7 @@ impl<'a> Setup<'a> {
     pub(crate) fn latency(&self, subject: &Subject, figures: &mut Figures) -> Result<()> {
         let run = self.run(subject);
         let run = Run { input: format!("{}-input", run.application), ..run };
-        self.cluster.create_topic(&run.input)?;
+        self.cluster.create_topic(&run.input, 1)?;
         self.prepare(subject, &run)?;
         let measured = latency::measure(self, subject, &run, figures);
         self.clear(&run);
@@ -122,10 +140,10 @@ impl<'a> Setup<'a> {
 
     fn prepare(&self, subject: &Subject, run: &Run) -> Result<()> {
         std::fs::create_dir_all(&run.state_directory).doing("creating a state directory")?;
-        self.cluster.create_topic(&run.output)?;
+        self.cluster.create_topic(&run.output, subject.shape.partitions)?;
         match subject.store {
             // An engine creates the changelog of its store itself.
-            Store::None => self.cluster.create_topic(&run.changelog()),
+            Store::None => self.cluster.create_topic(&run.changelog(), subject.shape.partitions),
             Store::Memory | Store::Disk => Ok(()),
         }
     }
@@ -149,7 +167,9 @@ impl<'a> Setup<'a> {
 
 impl Drop for Setup<'_> {
     fn drop(&mut self) {
-        // On a broker of the user's, the input would stay.
-        let _ = self.cluster.delete_topics(&self.input.topic);
+        // On a broker of the user's, they would stay.
+        for input in self.inputs.values() {
+            let _ = self.cluster.delete_topics(&input.topic);
+        }
     }
 }

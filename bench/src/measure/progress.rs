@@ -17,6 +17,7 @@ use test_cluster::process::{cpu_s, machine_cpu_s};
 use crate::cluster::{Cluster, Observer};
 use crate::error::{Error, Result};
 use crate::process::{Process, now};
+use crate::subject::Run;
 
 const SELDOM: Duration = Duration::from_millis(20);
 const OFTEN: Duration = Duration::from_millis(2);
@@ -30,6 +31,7 @@ pub(crate) struct Progress<'a> {
     pub(crate) process: Process,
     observer: Observer,
     input: &'a str,
+    partitions: i32,
     broker_pid: Option<u32>,
     committed: u64,
     changed: Instant,
@@ -50,17 +52,17 @@ pub(crate) struct Sample {
 }
 
 impl<'a> Progress<'a> {
-    pub(crate) fn new(cluster: &Cluster, process: Process, group: &str, input: &'a str) -> Result<Self> {
-        let observer = cluster.observer(group)?;
-        let changed = now();
-        let broker_pid = cluster.broker_pid;
-        Ok(Self { process, observer, input, broker_pid, committed: 0, changed, first: None })
+    pub(crate) fn new(cluster: &Cluster, process: Process, run: &'a Run, partitions: i32) -> Result<Self> {
+        let observer = cluster.observer(&run.application)?;
+        let (changed, broker_pid) = (now(), cluster.broker_pid);
+        Ok(Self { process, observer, input: &run.input, partitions, broker_pid, committed: 0, changed, first: None })
     }
 
     /// Looks once. Says whether there was a commit since the last look.
     fn look(&mut self) -> Result<bool> {
         // A question that is not answered is asked again: a coordinator may be on its way.
-        let committed = self.observer.committed(self.input).unwrap_or(self.committed);
+        let committed = self.observer.committed(self.input, self.partitions);
+        let committed = committed.map_or(self.committed, |offsets| offsets.iter().sum());
         let at = now();
         if committed > self.committed {
             self.committed = committed;

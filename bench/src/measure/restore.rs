@@ -20,7 +20,8 @@ pub(super) fn measure(setup: &mut Setup<'_>, subject: &Subject, run: &Run, figur
         let (restart_s, _) = come_back(setup, subject, run)?;
         figures.insert(Figure::Restart, restart_s);
     }
-    let changelog_records = setup.cluster.observer(&run.application)?.end(&run.changelog())?;
+    let changelog_records =
+        setup.cluster.observer(&run.application)?.end(&run.changelog(), subject.shape.partitions)?;
     std::fs::remove_dir_all(&run.state_directory).doing("deleting the store")?;
     std::fs::create_dir_all(&run.state_directory).doing("creating a state directory")?;
     let (restore_s, end) = come_back(setup, subject, run)?;
@@ -34,11 +35,11 @@ pub(super) fn measure(setup: &mut Setup<'_>, subject: &Subject, run: &Run, figur
 
 /// From the start of the process to the commit of one record, s; and everything at that moment.
 fn come_back(setup: &mut Setup<'_>, subject: &Subject, run: &Run) -> Result<(f64, Sample)> {
-    let before = setup.input.keys.len() as u64;
-    setup.append()?;
+    let before = setup.input(subject).keys.len() as u64;
+    setup.append(subject)?;
     let process = setup.start(subject, run)?;
     let started = process.started;
-    let mut progress = Progress::new(setup.cluster, process, &run.application, &run.input)?;
+    let mut progress = Progress::new(setup.cluster, process, run, subject.shape.partitions)?;
     let back = progress.until_beyond(before)?;
     let sample = progress.sample()?;
     progress.process.end()?;

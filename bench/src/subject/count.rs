@@ -1,4 +1,4 @@
-//! The engine's program: counts the records of each key, exactly once. All that is measured of the engine goes through this
+//! The engine's program: counts the records of each key. All that is measured of the engine goes through this
 //! file; the command line and the end of standard input are the driver's way to start and end it.
 
 use std::io::Read;
@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use topology::client::{Client, Config, State};
+use topology::client::{Client, Config, Guarantee, State};
 use topology::graph::{Builder, Store, Topic, Topology};
+use topology::log::GroupProtocol;
 use topology::log::kafka::{self, KafkaLog};
 
 use crate::arguments::Application;
@@ -25,6 +26,24 @@ pub(crate) struct Arguments {
     /// Keep the store in memory.
     #[arg(long)]
     in_memory: bool,
+    /// Partitions of the output.
+    #[arg(long, default_value_t = 1)]
+    partitions: i32,
+    /// Stream threads.
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
+    /// At least once in place of exactly once.
+    #[arg(long)]
+    at_least_once: bool,
+    /// On how many other instances stores are kept warm.
+    #[arg(long, default_value_t = 0)]
+    standbys: usize,
+    /// Memory for stores and prefetched input, MiB.
+    #[arg(long, default_value_t = 256)]
+    memory_mib: usize,
+    /// The consumer protocol in place of the classic one.
+    #[arg(long)]
+    consumer_protocol: bool,
 }
 
 fn counting(arguments: &Arguments) -> topology::Result<Topology> {
@@ -34,7 +53,7 @@ fn counting(arguments: &Arguments) -> topology::Result<Topology> {
         false => Store::rocksdb("counts"),
     };
     let input = Topic::new(&arguments.application.input).must_exist();
-    let output = Topic::new(&arguments.application.output).partitions(1);
+    let output = Topic::new(&arguments.application.output).partitions(arguments.partitions);
     builder.sub_topology("counting").source::<[u8], [u8]>(input).count(&counts).sink(output);
     builder.build()
 }
@@ -51,9 +70,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         ..kafka::Options::new(&application.brokers)
     })
     .doing("connecting")?;
-    let mut config = Config::new(&application.application);
-    config.state_directory = Some(arguments.state_directory.clone());
-    config.commit_interval_ms = application.commit_interval_ms;
+    let config = Config {
+        state_directory: Some(arguments.state_directory.clone()),
+        commit_interval_ms: application.commit_interval_ms,
+        thread_count: arguments.threads,
+        memory_bytes: arguments.memory_mib << 20,
+        standby_replicas: arguments.standbys,
+        guarantee: if arguments.at_least_once { Guarantee::AtLeastOnce } else { Guarantee::ExactlyOnce },
+        group_protocol: if arguments.consumer_protocol { GroupProtocol::Consumer } else { GroupProtocol::Classic },
+        ..Config::new(&application.application)
+    };
     let topology = counting(arguments).doing("building the topology")?;
     let mut client = Client::start_blocking(&topology, log, config).doing("starting")?;
 

@@ -1,4 +1,4 @@
-//! What is measured: programs that read a topic, count, and write a topic, exactly once.
+//! What is measured: programs that read a topic, count, and write a topic.
 //!
 //! ```text
 //! count     the engine's program              in this executable
@@ -25,7 +25,31 @@ pub(crate) struct Subject {
     pub(crate) is_default: bool,
     /// How its output can be checked, and whether there is something to restore.
     pub(crate) store: Store,
+    pub(crate) shape: Shape,
     program: Program,
+}
+
+/// How much there is of what a subject consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shape {
+    /// Of the input and of the output.
+    pub(crate) partitions: i32,
+    pub(crate) threads: usize,
+    /// In place of exactly once.
+    pub(crate) at_least_once: bool,
+}
+
+impl Shape {
+    /// One of each, exactly once.
+    pub(crate) const PLAIN: Self = Self { partitions: 1, threads: 1, at_least_once: false };
+
+    fn of_four(threads: usize) -> Self {
+        Self { partitions: 4, threads, ..Self::PLAIN }
+    }
+
+    fn at_least_once(self) -> Self {
+        Self { at_least_once: true, ..self }
+    }
 }
 
 /// Where a subject keeps its counts.
@@ -91,10 +115,11 @@ pub(crate) fn all() -> Vec<Subject> {
         about: about.to_owned(),
         is_default,
         store,
+        shape: Shape::PLAIN,
         program,
     };
     let streams = |options: &[&'static str]| Program::Streams { options: options.to_vec(), java: None };
-    vec![
+    let one_each = vec![
         subject(
             "pipe",
             true,
@@ -140,7 +165,36 @@ pub(crate) fn all() -> Vec<Subject> {
             Program::Streams { options: Vec::new(), java: Some("-Xms128m -Xmx128m -XX:+UseSerialGC") },
             "as `streams`, with a heap of 128 MiB",
         ),
-    ]
+    ];
+    let (one, four, threads) = (Shape::PLAIN, Shape::of_four(1), Shape::of_four(2));
+    let shapes = [
+        ("at-least-once", one.at_least_once(), "at least once"),
+        ("4", four, "four partitions"),
+        ("4-at-least-once", four.at_least_once(), "four partitions, at least once"),
+        ("4-threads", threads, "four partitions and two threads"),
+        ("4-threads-at-least-once", threads.at_least_once(), "four partitions and two threads, at least once"),
+    ];
+    let shaped = ["topology", "streams"].into_iter().flat_map(|base| {
+        let of_base = one_each.iter().find(|subject| subject.name == base).cloned();
+        shapes.iter().filter_map(move |(name, shape, about)| {
+            let (name, about) = (format!("{base}-{name}"), format!("as `{base}`, with {about}"));
+            Some(Subject { name, about, is_default: false, shape: *shape, ..of_base.clone()? })
+        })
+    });
+    let shaped: Vec<Subject> = shaped.collect();
+    one_each.into_iter().chain(shaped).collect()
+}
+
+/// The engine's program in a shape of the caller's.
+pub(crate) fn engine(shape: Shape) -> Subject {
+    Subject {
+        name: "topology".to_owned(),
+        about: String::new(),
+        is_default: false,
+        store: Store::Disk,
+        shape,
+        program: Program::Count,
+    }
 }
 
 /// A subject of the user's, from `NAME=COMMAND`.
@@ -159,6 +213,7 @@ pub(crate) fn other(text: &str) -> Result<Subject> {
         about: "a program of the user's".to_owned(),
         is_default: true,
         store: Store::Disk,
+        shape: Shape::PLAIN,
         program: Program::Other(command.to_owned()),
     })
 }
@@ -202,9 +257,16 @@ impl Subject {
                 if self.store == Store::Memory {
                     command.arg("--in-memory");
                 }
+                let Shape { partitions, threads, at_least_once } = self.shape;
+                command.args(["--partitions", &partitions.to_string(), "--threads", &threads.to_string()]);
+                if at_least_once {
+                    command.arg("--at-least-once");
+                }
             }
             Program::Streams { options, .. } => {
                 command.arg("--state-directory").arg(&run.state_directory).args(options);
+                let guarantee = if self.shape.at_least_once { "at_least_once" } else { "exactly_once_v2" };
+                command.args(["--threads", &self.shape.threads.to_string(), "--guarantee", guarantee]);
             }
             Program::Other(_) => {}
         }

@@ -25,9 +25,12 @@ pub fn machine_cpu_s() -> Option<f64> {
 
 /// The most memory that was resident at once, since the start of the process, bytes. `None` for one that has ended.
 pub fn resident_max_bytes(pid: u32) -> Option<u64> {
-    let status = read(pid, "status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? << 10)
+    kilobytes(&read(pid, "status")?, "VmHWM:").map(|kilobytes| kilobytes << 10)
+}
+
+/// The memory that is resident now, bytes. `None` for a process that has ended.
+pub fn resident_bytes(pid: u32) -> Option<u64> {
+    kilobytes(&read(pid, "status")?, "VmRSS:").map(|kilobytes| kilobytes << 10)
 }
 
 /// Whether a process has ended. One that nobody has waited for yet is still in the kernel's table.
@@ -46,6 +49,12 @@ pub fn terminate(pid: u32) -> std::io::Result<()> {
 
 fn read(pid: u32, file: &str) -> Option<String> {
     std::fs::read_to_string(format!("/proc/{pid}/{file}")).ok()
+}
+
+/// A line of a process's status, `VmRSS:   1234 kB`.
+fn kilobytes(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
 }
 
 /// `pid (name) state ...`: the times are the twelfth and thirteenth field behind the name, which may hold anything.
@@ -73,6 +82,12 @@ mod tests {
         let stat = "7 (a (b) c) S 1 7 7 0 -1 4194304 100 0 0 0 250 50 9 9 20 0 1 0 5 6 7";
         assert_eq!(process_cpu_s(stat), Some(3.0));
         assert_eq!(process_cpu_s("7 (a) S 1"), None);
+    }
+
+    #[test]
+    fn a_line_of_the_status_is_found_by_its_name() {
+        let status = "Name:\tx\nVmHWM:\t  20 kB\nVmRSS:\t  10 kB\n";
+        assert_eq!((kilobytes(status, "VmRSS:"), kilobytes(status, "VmSwap:")), (Some(10), None));
     }
 
     #[test]

@@ -103,6 +103,17 @@ pub trait Log: Clone + Send + Sync + 'static {
     /// a transaction with pending offsets is open, it waits for its end, or fails with [`Kind::Retry`].
     fn committed(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<Option<Committed>>>;
 
+    /// The same, but where a transaction has pending offsets it waits no longer than `timeout`: for those who have other things to
+    /// do meanwhile, and ask again.
+    fn committed_within(
+        &self,
+        group: &str,
+        partitions: &[TopicPartition],
+        _timeout: Duration,
+    ) -> Result<Vec<Option<Committed>>> {
+        self.committed(group, partitions)
+    }
+
     /// Who is in the group now, and what each has; nobody, where there is no such group.
     fn describe_group(&self, group: &str) -> Result<Vec<GroupMember>>;
 

@@ -92,8 +92,9 @@ impl Keeper {
         Ok(Claim::Stores(Box::new(stores)))
     }
 
-    /// Opens what is wanted and not here, and gives back what is here and not wanted.
-    pub(crate) fn want(&self, wanted: &BTreeSet<TaskId>) -> Result<()> {
+    /// Opens what is wanted and not here, and gives back what is here and neither wanted nor unsettled: a hand-over is when standbys
+    /// are for, and the plan knows nothing in the midst of one.
+    pub(crate) fn want(&self, wanted: &BTreeSet<TaskId>, unsettled: &BTreeSet<TaskId>) -> Result<()> {
         let mut state = self.lock();
         if state.is_closed {
             return Ok(());
@@ -102,7 +103,8 @@ impl Keeper {
         let unwanted: Vec<TaskId> = state
             .standbys
             .iter()
-            .filter(|(task, standing)| **standing == Standing::Following && !wanted.contains(*task))
+            .filter(|(_, standing)| **standing == Standing::Following)
+            .filter(|(task, _)| !wanted.contains(*task) && !unsettled.contains(*task))
             .map(|(task, _)| task.clone())
             .collect();
         for task in unwanted {

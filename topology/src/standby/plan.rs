@@ -66,6 +66,22 @@ pub(crate) fn all_standbys<'m>(
     standbys
 }
 
+/// The tasks of which it is not settled who has them: nobody, as while the group shares anew, or this process, whose stream thread may
+/// be about to take them over. What is kept warm of them is kept until it is.
+pub(crate) fn unsettled(members: &[Member], stateful: &[Stateful], own_process: &str) -> BTreeSet<TaskId> {
+    let holders = holders(&members.iter().collect::<Vec<_>>());
+    let mut tasks = BTreeSet::new();
+    for Stateful { name, topic, partition_count } in stateful {
+        let is_unsettled = |partition: &i32| {
+            let holder = holders.get(&TopicPartition::new(topic.as_str(), *partition));
+            holder.is_none_or(|holder| *holder == own_process)
+        };
+        let of = |partition| TaskId { sub_topology: name.clone(), partition };
+        tasks.extend((0..*partition_count).filter(is_unsettled).map(of));
+    }
+    tasks
+}
+
 /// By partition, the process that has it.
 fn holders<'m>(members: &[&'m Member]) -> BTreeMap<TopicPartition, &'m str> {
     let of = |member: &&'m Member| {
@@ -144,6 +160,18 @@ mod tests {
         assert_eq!(warm(&members, "c", 6, 1), [3]);
         assert_eq!(warm(&members, "a", 6, 2), [2, 3, 4, 5], "all that others have");
         assert!(warm(&members, "a", 6, 0).is_empty());
+    }
+
+    #[test]
+    fn what_is_nobodys_or_just_its_own_is_unsettled_and_what_others_have_is_not() {
+        let mut members = group(&[("a", 1), ("b", 1), ("c", 1)], 6);
+        let unsettled = |members: &[Member]| -> Vec<i32> {
+            unsettled(members, &stateful(6), "c").into_iter().map(|task| task.partition).collect()
+        };
+        assert_eq!(unsettled(&members), [4, 5]);
+        members[1].assigned.clear();
+        assert_eq!(unsettled(&members), [2, 3, 4, 5], "b gave up what it had");
+        assert_eq!(unsettled(&[]), [0, 1, 2, 3, 4, 5]);
     }
 
     #[test]

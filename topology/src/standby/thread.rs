@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::keeper::Keeper;
-use super::plan::{Member, Stateful, own_standbys};
+use super::plan::{Member, Stateful, own_standbys, unsettled};
 use crate::error::{Error, Result};
 
 /// Between two looks.
@@ -28,7 +28,7 @@ impl Planner {
     fn look(&self, keeper: &Keeper) {
         let looked = (self.members)().and_then(|members| {
             let wanted = own_standbys(&members, &self.stateful, &self.process, self.replica_count);
-            keeper.want(&wanted)?;
+            keeper.want(&wanted, &unsettled(&members, &self.stateful, &self.process))?;
             keeper.measure();
             Ok(())
         });

@@ -41,6 +41,9 @@ const RETRY_MS: i64 = 250;
 pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(RETRY_MS as u64);
 /// How long a take-over waits for an answer about the topics; the next attempt comes soon.
 const VOUCH_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a take-over waits for stable offsets while other tasks of the thread run, which stand still meanwhile, ms. A broker
+/// answers within some; the transaction of a producer that has died is open until it times out.
+const STABLE_MS: i64 = 200;
 /// A task that cannot be taken over for this long, restoring not counted, stops the thread: nothing is assigned but idle for
 /// ever.
 const TAKE_OVER_MAX_MS: i64 = 5 * 60 * 1000;
@@ -50,6 +53,7 @@ impl<L: Log> StreamThread<L> {
     pub(super) fn advance_take_overs(&mut self) -> Result<()> {
         let Self { environment, tasks, producers, complaints, .. } = self;
         let now_ms = environment.monotonic_ms();
+        let others_run = tasks.running().next().is_some();
         let returning = &tasks.returning;
         for task in tasks.assigned.iter_mut().flatten() {
             let Phase::Pending(pending) = &mut task.phase else { continue };
@@ -58,7 +62,10 @@ impl<L: Log> StreamThread<L> {
             }
             pending.not_before_ms = now_ms + RETRY_MS;
             let waited_ms = now_ms - pending.since_ms;
-            task.begin_take_over(environment, producers, waited_ms)
+            // The broker may be one that needs longer.
+            let patience = Duration::from_millis((STABLE_MS + waited_ms / 50).unsigned_abs());
+            let offsets_timeout = if others_run { patience } else { environment.request_timeout() };
+            task.begin_take_over(environment, producers, waited_ms, offsets_timeout)
                 .or_else(|error| be_patient(complaints, &task.id, error, waited_ms, now_ms))?;
         }
         while let Some(finished) = self.environment.restorer.try_finished()? {
@@ -169,6 +176,7 @@ impl Assigned {
         environment: &mut Environment<L>,
         producers: &mut Producers<L>,
         waited_ms: i64,
+        offsets_timeout: Duration,
     ) -> Result<()> {
         if !self.claim_standby(environment)? {
             return Ok(());
@@ -178,7 +186,7 @@ impl Assigned {
         let options = producer_options(&environment.config, &environment.topology, environment.thread);
         let producer = producers.get_mut(Writer::of(self.sub_topology, spec))?;
         producer.prepare(&environment.log, &options, environment.request_timeout())?;
-        let committed = environment.log.committed(environment.group(), &self.partitions);
+        let committed = environment.log.committed_within(environment.group(), &self.partitions, offsets_timeout);
         let committed = committed.map_err(log::Error::may_pass)?;
         match self.take_kept() {
             Kept::Task(running) if running.committed == committed => {

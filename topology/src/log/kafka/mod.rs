@@ -122,7 +122,16 @@ impl Log for KafkaLog {
     }
 
     fn committed(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<Option<Committed>>> {
-        self.admin.committed(group, partitions)
+        self.admin.committed(group, partitions, self.admin.timeout())
+    }
+
+    fn committed_within(
+        &self,
+        group: &str,
+        partitions: &[TopicPartition],
+        timeout: Duration,
+    ) -> Result<Vec<Option<Committed>>> {
+        self.admin.committed(group, partitions, timeout.min(self.admin.timeout()))
     }
 
     fn describe_group(&self, group: &str) -> Result<Vec<GroupMember>> {

@@ -201,6 +201,11 @@ pub(super) fn consumer(options: &Options, consumer: &ConsumerOptions) -> ClientC
     common(options, &consumer.client_id, &settings)
 }
 
+/// Between two heartbeats: rebalances are learnt of by them.
+pub(super) fn heartbeat_interval_ms(group: &GroupOptions) -> u32 {
+    (group.session_timeout_ms / 4).clamp(1, 1_000)
+}
+
 /// How a group shares partitions, in the same way for all topics of the same count.
 fn membership(group: &GroupOptions) -> Vec<(&'static str, String)> {
     match group.protocol {
@@ -208,15 +213,14 @@ fn membership(group: &GroupOptions) -> Vec<(&'static str, String)> {
             let mut settings = vec![
                 ("partition.assignment.strategy", "range".to_owned()),
                 ("session.timeout.ms", group.session_timeout_ms.to_string()),
-                // Rebalances are learnt of by heartbeat.
-                ("heartbeat.interval.ms", (group.session_timeout_ms / 4).clamp(1, 1_000).to_string()),
+                ("heartbeat.interval.ms", heartbeat_interval_ms(group).to_string()),
             ];
             settings.extend(group.instance_id.iter().map(|id| ("group.instance.id", id.clone())));
             settings
         }
-        // Session and heartbeat are the brokers' to set: librdkafka refuses them here. So it does the strategy. A static
-        // member would keep its place where it leaves (librdkafka tells the group that it will be back), and while it lives
-        // on in the group nobody can take its place, not even itself after a crash.
+        // Session and heartbeat are the brokers' to set: librdkafka refuses them here (`consumer/heartbeats` sends more). So it
+        // does the strategy. A static member would keep its place where it leaves (librdkafka tells the group that it will be
+        // back), and while it lives on in the group nobody can take its place, not even itself after a crash.
         GroupProtocol::Consumer => {
             vec![("group.protocol", "consumer".to_owned()), ("group.remote.assignor", "range".to_owned())]
         }

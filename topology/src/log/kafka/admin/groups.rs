@@ -1,6 +1,7 @@
 //! Groups: what they have committed, and who is in them.
 
 use std::thread;
+use std::time::Duration;
 
 use futures::executor::block_on;
 use rdkafka::TopicPartitionList;
@@ -18,6 +19,7 @@ impl Admin {
         &self,
         group: &str,
         partitions: &[TopicPartition],
+        timeout: Duration,
     ) -> Result<Vec<Option<Committed>>> {
         if partitions.is_empty() {
             return Ok(Vec::new());
@@ -35,7 +37,7 @@ impl Admin {
         }
         // librdkafka takes a partition of which the answer says nothing for one without a committed offset.
         native::expect_answers(&mut list);
-        let list = helper.committed_offsets(list, self.timeout()).map_err(|error| match classify::code_of(&error) {
+        let list = helper.committed_offsets(list, timeout).map_err(|error| match classify::code_of(&error) {
             Some(code) if code == Code::OperationTimedOut as i32 => {
                 let text = "a transaction with offsets of the group may still be open";
                 let error = self.failed(&doing(), code);

@@ -85,7 +85,7 @@ impl Admin {
         &self.broker_clock
     }
 
-    fn timeout(&self) -> Duration {
+    pub(super) fn timeout(&self) -> Duration {
         self.options.request_timeout
     }
 

@@ -5,10 +5,12 @@
 //!   main queue (rebalances, errors, log lines) --poll one by one--> noted, then handed out
 //!                     `-- not empty --> wakes whoever waits on the own queue
 //! ```
-//! `assigning` changes which partitions these are; `parking` says what becomes of this while one is paused.
+//! `assigning` changes which partitions these are; `parking` says what becomes of this while one is paused; `heartbeats` says how
+//! often the group is asked for news.
 
 mod assigning;
 mod commit;
+mod heartbeats;
 mod leave;
 mod parking;
 mod positions;
@@ -32,8 +34,10 @@ use super::login::Login;
 use super::native::{self, Batch, Queue, Waker};
 use super::options;
 use crate::log::{
-    Consumer, ConsumerOptions, Error, Event, GroupProtocol, Kind, Offset, OffsetCommit, Result, Start, TopicPartition,
+    Consumer, ConsumerOptions, Error, Event, GroupOptions, GroupProtocol, Kind, Offset, OffsetCommit, Result, Start,
+    TopicPartition,
 };
+use heartbeats::Heartbeats;
 
 const FENCED_INSTANCE: &str =
     "another process joined the group under this member's instance id: run each with a state directory of its own";
@@ -59,6 +63,10 @@ pub struct KafkaConsumer {
     consumer: Arc<BaseConsumer<Context>>,
     group: Option<String>,
     protocol: Option<GroupProtocol>,
+    /// What it has subscribed to last.
+    topics: Vec<String>,
+    /// Of a member of the consumer protocol; librdkafka sees to those of a classic group.
+    heartbeats: Option<Heartbeats>,
     assigned: Vec<Assigned>,
     delivery: Delivery,
     pending: Pending,
@@ -91,6 +99,8 @@ impl KafkaConsumer {
             consumer,
             group: consumer_options.group.as_ref().map(|group| group.id.clone()),
             protocol: consumer_options.group.as_ref().map(|group| group.protocol),
+            topics: Vec::new(),
+            heartbeats: consumer_options.group.as_ref().and_then(heartbeats_of),
             assigned: Vec::new(),
             delivery: Delivery::default(),
             pending: Pending::Nothing,
@@ -238,6 +248,11 @@ impl KafkaConsumer {
     }
 }
 
+fn heartbeats_of(group: &GroupOptions) -> Option<Heartbeats> {
+    let interval = Duration::from_millis(options::heartbeat_interval_ms(group).into());
+    (group.protocol == GroupProtocol::Consumer).then(|| Heartbeats::new(interval))
+}
+
 /// Some of the assigned partitions, with where they go on.
 fn those(assigned: &[Assigned], wanted: impl Fn(&Assigned) -> bool) -> Vec<(TopicPartition, Start)> {
     let wanted = assigned.iter().filter(|assigned| wanted(assigned));
@@ -252,10 +267,11 @@ impl Consumer for KafkaConsumer {
             return Err(Error::new(Kind::Fatal, "a consumer without a group cannot subscribe: assign partitions"));
         }
         self.dead()?;
-        let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
         self.consumer
-            .subscribe(&topics)
-            .map_err(|error| Error::new(Kind::Fatal, format!("cannot subscribe to {}: {error}", topics.join(", "))))?;
+            .subscribe(&names)
+            .map_err(|error| Error::new(Kind::Fatal, format!("cannot subscribe to {}: {error}", names.join(", "))))?;
+        self.topics = topics.to_vec();
         (self.has_subscribed, self.is_told) = (true, false);
         Ok(())
     }
@@ -297,6 +313,7 @@ impl Consumer for KafkaConsumer {
 
     fn poll(&mut self, timeout: Duration, handler: &mut dyn FnMut(Event<'_>)) -> Result<()> {
         let deadline = Deadline::after(timeout);
+        self.report();
         loop {
             self.serve_main_queue()?;
             if self.hand_out_rebalance(handler) {

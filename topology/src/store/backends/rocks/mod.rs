@@ -13,6 +13,7 @@ mod options;
 use std::ops::{Bound, ControlFlow};
 use std::path::{Path, PathBuf};
 
+use options::Part;
 pub(in crate::store) use options::RocksMemory;
 use rocksdb::{
     ColumnFamily, ColumnFamilyDescriptor, DB, DBPinnableSlice, DBRawIterator, FlushOptions, ReadOptions, WriteBatch,
@@ -29,6 +30,8 @@ use rocksdb::DEFAULT_COLUMN_FAMILY_NAME as METAS;
 /// One task's RocksDB stores.
 pub(crate) struct Rocks {
     database: DB,
+    /// Given back when the database is closed.
+    _part: Part,
     path: PathBuf,
     /// Name and column family of each store.
     stores: Vec<(String, String)>,
@@ -65,13 +68,14 @@ impl Rocks {
     /// other names stay as they are, unused.
     pub(in crate::store) fn open(path: &Path, names: &[String], memory: &RocksMemory) -> Result<Self> {
         let stores: Vec<_> = names.iter().map(|name| (name.clone(), format!("store.{name}"))).collect();
-        let families = families(path, &stores, memory)?;
+        let part = memory.part();
+        let families = families(path, &stores, memory, &part)?;
         let database = DB::open_cf_descriptors(&memory.database(), path, families)
             .map_err(|error| failure("open", path, &error))?;
         let mut write_options = WriteOptions::default();
         write_options.disable_wal(true);
         write_options.set_memtable_insert_hint_per_batch(true); // see RocksMemory::database
-        Ok(Self { database, path: path.to_owned(), stores, write_options })
+        Ok(Self { database, _part: part, path: path.to_owned(), stores, write_options })
     }
 
     fn family(&self, store: usize) -> Result<&ColumnFamily> {
@@ -259,7 +263,12 @@ impl Snapshot for RocksSnapshot<'_> {
 }
 
 /// All that is there, since RocksDB opens with all its column families or not at all, and what is asked for.
-fn families(path: &Path, stores: &[(String, String)], memory: &RocksMemory) -> Result<Vec<ColumnFamilyDescriptor>> {
+fn families(
+    path: &Path,
+    stores: &[(String, String)],
+    memory: &RocksMemory,
+    part: &Part,
+) -> Result<Vec<ColumnFamilyDescriptor>> {
     let mut names = vec![METAS.to_owned()];
     names.extend(stores.iter().map(|(_, family)| family.clone()));
     if path.join("CURRENT").exists() {
@@ -267,7 +276,8 @@ fn families(path: &Path, stores: &[(String, String)], memory: &RocksMemory) -> R
     }
     names.sort_unstable();
     names.dedup();
-    Ok(names.into_iter().map(|name| ColumnFamilyDescriptor::new(name, memory.store())).collect())
+    let options = |name: &str| if name == METAS { memory.metas() } else { memory.store(part) };
+    Ok(names.iter().map(|name| ColumnFamilyDescriptor::new(name, options(name))).collect())
 }
 
 fn failure(what: &str, path: &Path, error: &rocksdb::Error) -> Error {

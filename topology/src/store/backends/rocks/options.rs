@@ -1,8 +1,14 @@
 //! RocksDB's settings, each with its reason.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use rocksdb::{BlockBasedOptions, Cache, DBCompressionType, DataBlockIndexType, LogLevel, WriteBufferManager};
 
 use crate::store::budget::Budget;
+
+/// A memtable below this size is flushed too often.
+const MEMTABLE_BYTES_MIN: usize = 1 << 20;
 
 /// The memory that all databases of a process share. Cheap to clone.
 #[derive(Clone)]
@@ -10,6 +16,19 @@ pub(in crate::store) struct RocksMemory {
     block_cache: Cache,
     write_buffers: WriteBufferManager,
     write_buffer_bytes: usize,
+    database_count: Arc<AtomicUsize>,
+}
+
+/// A database's part of what all share; given back when dropped.
+pub(super) struct Part {
+    database_count: Arc<AtomicUsize>,
+    write_buffer_bytes: usize,
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.database_count.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl RocksMemory {
@@ -19,7 +38,18 @@ impl RocksMemory {
         // It has the database flushed that is written to. Writers are not stalled: memory that an idle task holds would stall
         // the others until that one is flushed, which is by time.
         let write_buffers = WriteBufferManager::new_write_buffer_manager(budget.write_buffer_bytes, false);
-        Self { block_cache, write_buffers, write_buffer_bytes: budget.write_buffer_bytes }
+        let database_count = Arc::new(AtomicUsize::new(0));
+        Self { block_cache, write_buffers, write_buffer_bytes: budget.write_buffer_bytes, database_count }
+    }
+
+    /// For one more database. A memtable takes memory in proportion to the size it may reach as soon as it is made, for its filter
+    /// and its first blocks: with the whole share for each, those of a hundred empty databases would take it many times over, and
+    /// every write would end in a flush. So the n-th database gets the n-th part: all of them together have the share as their
+    /// limit, and a filter has a twentieth of it, five times over with a hundred.
+    pub(super) fn part(&self) -> Part {
+        let count = self.database_count.fetch_add(1, Ordering::Relaxed) + 1;
+        let write_buffer_bytes = (self.write_buffer_bytes / count).max(MEMTABLE_BYTES_MIN);
+        Part { database_count: Arc::clone(&self.database_count), write_buffer_bytes }
     }
 
     /// What the block cache and the write buffers take now, in bytes.
@@ -51,7 +81,23 @@ impl RocksMemory {
         options
     }
 
-    pub(super) fn store(&self) -> rocksdb::Options {
+    /// Of the column family that holds what is known of the stores: some hundred bytes, written anew with each batch.
+    pub(super) fn metas(&self) -> rocksdb::Options {
+        let mut options = self.family(MEMTABLE_BYTES_MIN);
+        options.set_arena_block_size(16 << 10);
+        options
+    }
+
+    pub(super) fn store(&self, part: &Part) -> rocksdb::Options {
+        let mut options = self.family(part.write_buffer_bytes);
+        options.set_arena_block_size((part.write_buffer_bytes / 16).clamp(32 << 10, 1 << 20));
+        // The filter in front of the memtable: keys that are on the disk only skip its search.
+        options.set_memtable_prefix_bloom_ratio(0.05);
+        options.set_memtable_whole_key_filtering(true);
+        options
+    }
+
+    fn family(&self, write_buffer_bytes: usize) -> rocksdb::Options {
         let mut blocks = BlockBasedOptions::default();
         blocks.set_block_cache(&self.block_cache);
         // Index and filters count against the cache's bound, and those of fresh files stay in it.
@@ -67,12 +113,9 @@ impl RocksMemory {
         let mut options = rocksdb::Options::default();
         options.set_block_based_table_factory(&blocks);
         options.set_compression_type(DBCompressionType::Lz4);
-        options.set_write_buffer_size(self.write_buffer_bytes.max(1 << 20));
+        options.set_write_buffer_size(write_buffer_bytes);
         // One being filled, one being written down, one to spare before writers must wait.
         options.set_max_write_buffer_number(3);
-        // The filter in front of the memtable: keys that are on the disk only skip its search.
-        options.set_memtable_prefix_bloom_ratio(0.05);
-        options.set_memtable_whole_key_filtering(true);
         options
     }
 }

@@ -62,9 +62,9 @@ final class Settings {
         properties.put("bootstrap.servers", needed("brokers"));
         properties.put("application.id", needed("application"));
         properties.put("state.dir", needed("state-directory"));
-        properties.put("processing.guarantee", "exactly_once_v2");
+        properties.put("processing.guarantee", or("guarantee", "exactly_once_v2"));
         properties.put("commit.interval.ms", needed("commit-interval-ms"));
-        properties.put("num.stream.threads", "1");
+        properties.put("num.stream.threads", or("threads", "1"));
         properties.put("replication.factor", "1");
         properties.put("main.consumer.auto.offset.reset", "earliest");
         properties.put("producer.acks", "all");
