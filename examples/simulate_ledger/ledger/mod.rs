@@ -25,7 +25,6 @@ use topology::{Error, Result};
 
 pub(crate) const TRANSACTIONS: &str = "transactions";
 pub(crate) const BLOCKCHAIN: &str = "blockchain";
-const ADMITTED: &str = "cairn-admitted-repartition";
 const APPLICATION_ID: &str = "cairn";
 
 /// A chain to be sealed. Its keys are made and checked once: that costs more than a run.

@@ -12,13 +12,13 @@ use cairn::chain::{Block, Hash, Range};
 use cairn::config::topic;
 use cairn::consensus::Signed;
 use cairn::reader::{Extent, Reader};
-use cairn::sealing::{Admission, Application, BlockchainTopic, Found, Notary, Origin, Setup};
+use cairn::sealing::{Admission, Application, BlockchainTopic, Found, Notary, Origin, Setup, admitted_topic};
 use topology::clock::Clock;
 use topology::log::{Isolation, Log, TopicPartition};
 use topology::simulator::{Beginning, SimulatedLog};
 use topology::{Class, Error, Result};
 
-use super::{ADMITTED, APPLICATION_ID, BLOCKCHAIN, Chain, TRANSACTIONS};
+use super::{APPLICATION_ID, BLOCKCHAIN, Chain, TRANSACTIONS};
 
 /// The processes of a run, and what was noted on the disks of its machines.
 #[derive(Default)]
@@ -67,8 +67,13 @@ pub(super) fn application(chain: &Chain, partitions: i32, outside: Option<(Arc<O
         notary: notes.map(|notes| Box::new(notes) as Box<dyn Notary>),
     };
     // So few that a partition has to wait for the sealer.
-    let admission =
-        Admission { partition_count: partitions, topic: ADMITTED.to_owned(), key: [5; 32].into(), ahead: 16, origin };
+    let admission = Admission {
+        partition_count: partitions,
+        topic: admitted_topic(APPLICATION_ID),
+        key: [5; 32].into(),
+        ahead: 16,
+        origin,
+    };
     Ok(match partitions {
         1 => Application::new(setup),
         _ => Application::with_admission(setup, admission),
@@ -125,7 +130,7 @@ impl OnLog {
     }
 
     fn ask_waiting(&self) -> topology::log::Result<u64> {
-        let partition = TopicPartition::new(ADMITTED, 0);
+        let partition = TopicPartition::new(admitted_topic(APPLICATION_ID), 0);
         let committed = self.log.committed(APPLICATION_ID, std::slice::from_ref(&partition))?;
         let end = self.log.watermarks(&partition, Isolation::ReadUncommitted)?.high;
         let next = committed.into_iter().flatten().next().map_or(0, |committed| committed.offset);

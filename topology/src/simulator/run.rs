@@ -123,6 +123,7 @@ impl<'s> Run<'s> {
             transaction_timeout_ms: random.one_of([2_000, 5_000]),
             uncommitted_max_bytes: random.one_of([200, 64 << 20]),
             standby_replicas: random.one_of([0, 0, 1, 2]),
+            repartition_purge_interval_ms: random.one_of([100, 1_000, 30_000]),
             group_protocol: random.one_of([GroupProtocol::Classic, GroupProtocol::Consumer]),
             ..Config::new(&self.simulation.application_id)
         };
