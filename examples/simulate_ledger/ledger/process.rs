@@ -44,17 +44,17 @@ pub(super) fn signed() -> Vec<Signed> {
 
 /// A process begins.
 pub(super) fn begin(chain: &Chain, partitions: i32, beginning: &Beginning) -> Result<Application> {
-    let outside = OnLog { log: beginning.log(), clock: beginning.clock(), waiting: AtomicU64::new(0) };
+    let outside = OnLog { log: beginning.log(), clock: beginning.clock(), waiting: Arc::default() };
     RUN.with_borrow_mut(|run| {
         let notes = run.notes.entry(beginning.instance()).or_default().clone();
-        let application = application(chain, partitions, Some((Arc::new(outside), notes)))?;
+        let application = application(chain, partitions, Some((outside, notes)))?;
         run.applications.push(application.clone());
         Ok(application)
     })
 }
 
 /// The application, with what it has outside of the engine; without that to be looked at only.
-pub(super) fn application(chain: &Chain, partitions: i32, outside: Option<(Arc<OnLog>, Notes)>) -> Result<Application> {
+pub(super) fn application(chain: &Chain, partitions: i32, outside: Option<(OnLog, Notes)>) -> Result<Application> {
     let (on_log, notes) = outside.unzip();
     let origin = on_log.clone().map(|log| Box::new(log) as Box<dyn Origin>);
     let setup = Setup {
@@ -99,11 +99,12 @@ impl Notary for Notes {
 }
 
 /// The topics, as a process reads them apart from its tasks.
+#[derive(Clone)]
 pub(super) struct OnLog {
     log: SimulatedLog,
     clock: Arc<dyn Clock>,
     /// As was found out last.
-    waiting: AtomicU64,
+    waiting: Arc<AtomicU64>,
 }
 
 impl OnLog {
@@ -138,7 +139,7 @@ impl OnLog {
     }
 }
 
-impl BlockchainTopic for Arc<OnLog> {
+impl BlockchainTopic for OnLog {
     fn last_block(&self) -> Result<Option<Block>> {
         Ok(topic::last_block(&self.reader(), BLOCKCHAIN)?)
     }
@@ -161,7 +162,7 @@ impl BlockchainTopic for Arc<OnLog> {
     }
 }
 
-impl Origin for Arc<OnLog> {
+impl Origin for OnLog {
     fn first_record(&self, partition: i32, from: i64, to: i64) -> Result<Option<i64>> {
         let mut found = None;
         let extent = Extent { partition: OnLog::transactions(partition), first: from, end: to };

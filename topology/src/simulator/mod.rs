@@ -214,7 +214,7 @@ impl Simulation {
             let undisturbed = self.undisturbed(&outcome);
             let (_, expected) = Run::new(&undisturbed, seed, false).play().map_err(failure)?;
             // What was processed is deleted from topics between two stages.
-            let between: Vec<String> = self.topology.repartition_topics(&self.application_id).collect();
+            let between = self.topology.repartition_topics(&self.application_id);
             let sinks = self.topology.sink_topics();
             let sinks = sinks.iter().map(|topic| topic.name()).filter(|name| !between.iter().any(|at| at == name));
             let same = outcome.expect_same(&expected, sinks);
