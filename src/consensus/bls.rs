@@ -50,6 +50,11 @@ impl SecretKey {
         Zeroizing::new(self.0.to_bytes())
     }
 
+    /// The same key once more.
+    pub(super) fn duplicate(&self) -> SecretKey {
+        SecretKey(self.0.clone())
+    }
+
     /// The public key.
     pub fn public_key(&self) -> PublicKey {
         PublicKey(self.0.sk_to_pk())

@@ -34,6 +34,7 @@ pub use scheme::Scheme;
 pub use stake::fault::Fault;
 pub use stake::report::Offence;
 pub use stake::sealer::{Sealed, Sealer, Step, Stretch};
+pub use stake::validator::Signed;
 
 /// What a seal of a chain with `committee = "local"` is worth. `verify` prints it with its result.
 pub const LOCAL_COMMITTEE_TRUST: &str = "committee = \"local\": a seal proves that whoever holds the key files made this \

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use topology::graph::{Builder, Output, Repartition, Topic, Topology, repartition_topic};
 
 use crate::chain::{Genesis, Hash};
-use crate::consensus::Sealer;
+use crate::consensus::{Sealer, Signed};
 use crate::ledger::Replica;
 
 use super::admission::{Admission, Admit, Stamp};
@@ -48,7 +48,8 @@ pub struct Setup {
     pub notary: Option<Box<dyn Notary>>,
 }
 
-/// A chain being sealed.
+/// A chain being sealed. Clones are the same one.
+#[derive(Clone)]
 pub struct Application {
     pub(super) shared: Arc<Shared>,
 }
@@ -125,6 +126,11 @@ impl Application {
     /// What the chain is doing.
     pub fn status(&self) -> Status {
         *self.shared.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the validators of this process remember to have signed: see [`Sealer::signed`].
+    pub fn signed(&self) -> Vec<Signed> {
+        self.shared.sealer.lock().unwrap_or_else(PoisonError::into_inner).signed().collect()
     }
 
     /// The graph.

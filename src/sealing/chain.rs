@@ -20,7 +20,7 @@ use topology::Error;
 use topology::processor::Context;
 use topology::store::{self, Direction, KeyValueStore};
 
-use crate::chain::{Block, Cut, Genesis};
+use crate::chain::{Block, Cut};
 use crate::consensus::decision::{Decision, Passed};
 use crate::consensus::{self, follow};
 use crate::ledger::{self, Begun, Cutter, Replica};
@@ -89,7 +89,7 @@ pub(super) fn open(
         None => Replica::load(tables),
     };
     let judgement = match &shared.topic {
-        Some(_) => judge(&shared.genesis, loaded, last)?,
+        Some(_) => judge(shared, loaded, last)?,
         // Without a topic to ask, the state is all there is.
         None => loaded.map_err(ledger_error)?.map_or(Judgement::Found, |replica| Judgement::GoOn(Box::new(replica))),
     };
@@ -169,7 +169,7 @@ enum Judgement {
 
 /// Whether the state in the stores may be built on.
 fn judge(
-    genesis: &Genesis,
+    shared: &Shared,
     loaded: Result<Option<Replica>, ledger::Error<store::Error>>,
     last: Option<Block>,
 ) -> topology::Result<Judgement> {
@@ -195,7 +195,8 @@ fn judge(
     if height < replica.tip().height {
         return Err(ends_below(&replica, &format!("ends with height {height}")));
     }
-    match follow::check_tip(&replica, genesis, &last) {
+    let scheme = shared.sealer.lock().unwrap_or_else(PoisonError::into_inner).scheme();
+    match follow::check_tip(&replica, &shared.genesis, &scheme, &last) {
         Ok(()) => Ok(Judgement::GoOn(Box::new(replica))),
         // Another state would not make this block a better one.
         Err(mismatch) if mismatch.is_of_the_topic() => Err(stop(&mismatch)),

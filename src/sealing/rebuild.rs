@@ -48,9 +48,44 @@ pub(super) struct Rebuild {
 }
 
 enum Stage {
-    /// `None` once the thread was joined.
-    Reading(Option<JoinHandle<topology::Result<Rebuilt>>>),
+    /// `None` once the result was taken.
+    Reading(Option<Reading>),
     Writing(Box<Writing>),
+}
+
+/// All blocks, on their way.
+enum Reading {
+    OnThread(JoinHandle<topology::Result<Rebuilt>>),
+    Done(Box<topology::Result<Rebuilt>>),
+}
+
+impl Reading {
+    fn start(
+        is_beside: bool,
+        read: impl FnOnce() -> topology::Result<Rebuilt> + Send + 'static,
+    ) -> topology::Result<Self> {
+        if !is_beside {
+            return Ok(Self::Done(Box::new(read())));
+        }
+        let thread = std::thread::Builder::new().name("rebuild".to_owned()).spawn(read);
+        let failed = |error| Error::stop(format!("cannot start a thread to rebuild the state: {error}"));
+        thread.map(Self::OnThread).map_err(failed)
+    }
+
+    fn is_finished(&self) -> bool {
+        match self {
+            Self::OnThread(thread) => thread.is_finished(),
+            Self::Done(_) => true,
+        }
+    }
+
+    fn take(self) -> topology::Result<Rebuilt> {
+        let panicked = |_| Error::stop("the thread that rebuilt the state ended without a word: it panicked");
+        match self {
+            Self::OnThread(thread) => thread.join().map_err(panicked)?,
+            Self::Done(read) => *read,
+        }
+    }
 }
 
 /// What the blocks lead to.
@@ -105,10 +140,9 @@ impl Rebuild {
                 tip.height, tip.hash
             )))
         };
-        let thread = std::thread::Builder::new().name("rebuild".to_owned()).spawn(read);
-        let thread =
-            thread.map_err(|error| Error::stop(format!("cannot start a thread to rebuild the state: {error}")))?;
-        Ok(Self { target_height, height, is_cancelled, stage: Stage::Reading(Some(thread)) })
+        let is_beside = shared.topic.as_ref().is_none_or(|topic| topic.is_read_beside());
+        let reading = Reading::start(is_beside, read)?;
+        Ok(Self { target_height, height, is_cancelled, stage: Stage::Reading(Some(reading)) })
     }
 
     pub(super) fn progress(&self) -> Progress {
@@ -122,13 +156,10 @@ impl Rebuild {
 
     /// Looks how far it is. What was answered before must be committed.
     pub(super) fn look(&mut self, tables: &Tables) -> topology::Result<Look> {
-        if let Stage::Reading(thread) = &mut self.stage {
-            if thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
-                return Ok(Look::Reading);
-            }
-            let read = thread.take().map(JoinHandle::join);
-            let panicked = || Error::stop("the thread that rebuilt the state ended without a word: it panicked");
-            let Rebuilt { state, replica } = read.and_then(Result::ok).ok_or_else(panicked)??;
+        if let Stage::Reading(reading) = &mut self.stage {
+            let finished = reading.take_if(|reading| reading.is_finished());
+            let Some(finished) = finished else { return Ok(Look::Reading) };
+            let Rebuilt { state, replica } = finished.take()?;
             let changes = difference(tables, &state)?;
             tracing::info!(changes = changes.len(), "the state is rebuilt in memory: writing it");
             self.stage = Stage::Writing(Box::new(Writing { changes, written: 0, replica: Some(replica) }));
@@ -197,7 +228,7 @@ fn read(shared: &Shared, height: &AtomicU64, is_cancelled: &AtomicBool) -> topol
             Ok(()) => break,
             Err(error) if error.class() == Class::Retry && failure_count < FAILURE_COUNT_MAX => {
                 tracing::warn!(%error, height = height.load(Ordering::Relaxed), "cannot read the blockchain topic on; trying again");
-                std::thread::sleep(RETRY_PAUSE);
+                topic.wait(RETRY_PAUSE);
             }
             Err(error) => return Err(error),
         }

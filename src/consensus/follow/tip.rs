@@ -82,8 +82,8 @@ impl TipMismatch {
 
 /// Checks that a replica, loaded from a state of the chain of this genesis, is what the last block on the topic left behind:
 /// computes everything that the replica says of its tip from the block, and checks the block's rounds and seal against the
-/// stakes before it.
-pub fn check_tip(replica: &Replica, genesis: &Genesis, block: &Block) -> Result<(), TipMismatch> {
+/// stakes before it. `scheme` is the one that the genesis asks for.
+pub fn check_tip(replica: &Replica, genesis: &Genesis, scheme: &Scheme, block: &Block) -> Result<(), TipMismatch> {
     let (tip, header) = (replica.tip(), &block.header);
     let (hash, height) = (header.hash(), header.height);
     let expected = genesis.hash();
@@ -109,7 +109,6 @@ pub fn check_tip(replica: &Replica, genesis: &Genesis, block: &Block) -> Result<
     }
     let sealed_by = |flaw: Flaw| TipMismatch::Seal { height, flaw };
     let seed = header.seed().ok_or_else(|| form("its header names no proposer"))?;
-    let scheme = Scheme::of(genesis).map_err(|error| sealed_by(error.into()))?;
     let before = Before { genesis: &expected, height, seed: &seed, members: &members_before(replica, block) };
     let claims = scheme.claims(&before, block).map_err(sealed_by)?;
     claims.decide().map_err(|flaw| sealed_by(flaw.into()))

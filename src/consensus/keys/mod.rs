@@ -82,6 +82,11 @@ impl KeyPair {
         }
     }
 
+    /// The same keys once more.
+    pub(in crate::consensus) fn duplicate(&self) -> KeyPair {
+        KeyPair { id: self.id.clone(), ed25519: self.ed25519, bls: self.bls.duplicate() }
+    }
+
     /// Whose keys these are.
     pub fn id(&self) -> &ValidatorId {
         &self.id

@@ -13,7 +13,7 @@
 use super::super::bls;
 use super::super::roster::{Keys, Roster, Stakes};
 use super::turn::{Body, Proposal, Statement, Turn, Verdict, Vote};
-use super::validator::{LocalValidator, WouldEquivocate};
+use super::validator::{LocalValidator, Signed, WouldEquivocate};
 use crate::chain::{Bitmap, Entry, Header, ValidatorId};
 use crate::ledger::{Executed, Signature};
 
@@ -87,6 +87,14 @@ impl LocalParty {
     #[must_use]
     pub fn new(validators: Vec<LocalValidator>) -> LocalParty {
         LocalParty { validators }
+    }
+
+    pub(super) fn anew(&self) -> Self {
+        Self { validators: self.validators.iter().map(LocalValidator::anew).collect() }
+    }
+
+    pub(super) fn signed(&self) -> impl Iterator<Item = Signed> {
+        self.validators.iter().flat_map(LocalValidator::signed)
     }
 }
 

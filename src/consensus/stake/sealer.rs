@@ -22,6 +22,7 @@
 use super::super::decision::{Decision, Passed};
 use super::super::keys::{self, KeySet};
 use super::super::roster::{Roster, Stakes};
+use super::super::scheme::Scheme;
 use super::super::{Error, SetupError};
 use super::committee::{Electorate, Outcome};
 use super::draw;
@@ -31,7 +32,7 @@ use super::party::{LocalParty, Own, Party};
 use super::report::Offence;
 use super::rounds::Start;
 use super::turn::{Body, Turn};
-use super::validator::LocalValidator;
+use super::validator::{LocalValidator, Signed};
 use crate::chain::{Bitmap, Block, Cut, Entry, Evidence, Genesis, Hash, Operation, Seal, StakeSeal, ValidatorId};
 use crate::ledger::{Candidate, Executed, Replica, Signature, View};
 
@@ -108,6 +109,19 @@ impl Sealer<LocalParty> {
         });
         Sealer::new(genesis, [LocalParty::new(validators.collect())])
     }
+
+    /// The sealer of another process with the same keys: it remembers nothing of what this one's validators have signed.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        let Self { genesis, roster, parties, seats } = self;
+        let parties = parties.iter().map(LocalParty::anew).collect();
+        Self { genesis: *genesis, roster: roster.clone(), parties, seats: seats.clone() }
+    }
+
+    /// What the validators of this process remember to have proposed and voted in the latest turns: one thing of each kind in a turn.
+    pub fn signed(&self) -> impl Iterator<Item = Signed> {
+        self.parties.iter().flat_map(LocalParty::signed)
+    }
 }
 
 impl<P: Party> Sealer<P> {
@@ -130,6 +144,11 @@ impl<P: Party> Sealer<P> {
             }
         }
         Ok(Sealer { genesis: genesis.hash(), roster, parties, seats })
+    }
+
+    /// How the chain agrees on its blocks.
+    pub fn scheme(&self) -> Scheme {
+        Scheme::Stake(self.roster.clone())
     }
 
     /// Seals the block after the replica's last one, or says what is missing.

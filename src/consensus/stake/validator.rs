@@ -32,6 +32,21 @@ pub struct WouldEquivocate {
     pub asked: Hash,
 }
 
+/// What a validator remembers to have signed in a turn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    /// Who.
+    pub validator: ValidatorId,
+    /// The height of the turn.
+    pub height: u64,
+    /// The round of the turn.
+    pub round: u32,
+    /// The header that it signed, or signed about.
+    pub header: Hash,
+    /// Whether it proposed the header, as the drawn validator does; else it said what it holds of it.
+    pub is_proposal: bool,
+}
+
 /// A validator whose keys are in this process.
 #[derive(Debug)]
 pub struct LocalValidator {
@@ -53,6 +68,24 @@ impl LocalValidator {
     pub fn with_fault(mut self, fault: Option<Fault>) -> LocalValidator {
         self.fault = fault;
         self
+    }
+
+    /// The same validator in another process, which remembers nothing.
+    pub(super) fn anew(&self) -> LocalValidator {
+        LocalValidator::new(self.keys.duplicate()).with_fault(self.fault)
+    }
+
+    /// What it remembers.
+    pub(super) fn signed(&self) -> impl Iterator<Item = Signed> {
+        let signed = |((height, round), header, is_proposal)| Signed {
+            validator: self.id().clone(),
+            height,
+            round,
+            header,
+            is_proposal,
+        };
+        let proposed = self.proposed.signed.iter().map(|(turn, header)| (*turn, *header, true));
+        proposed.chain(self.voted.signed.iter().map(|(turn, (header, _))| (*turn, *header, false))).map(signed)
     }
 
     /// Its id.

@@ -9,6 +9,7 @@
 
 mod count;
 mod join;
+mod repeating;
 mod stages;
 
 use std::collections::BTreeMap;
@@ -58,8 +59,11 @@ impl Arguments {
             "count" => count::count(*partitions)?,
             "join" => join::join(*partitions)?,
             "stages" => stages::stages(*partitions)?,
+            "repeating" => repeating::repeating(*partitions)?,
+            "repeating-unheld" => repeating::repeating_unheld(*partitions)?,
             _ => {
-                return Err(topology::Error::stop(format!("there is no '{topology}': count, join or stages")));
+                let all = "count, join, stages, repeating or repeating-unheld";
+                return Err(topology::Error::stop(format!("there is no '{topology}': {all}")));
             }
         };
         let again = format!("simulate -- {topology} --instances {instances} --partitions {partitions} --seed {{seed}}");

@@ -63,9 +63,9 @@ impl<L: Log> Process<L> {
         };
         let told_to_stop = || stop.load(Ordering::SeqCst);
         let wanted = topology.has_patterns().then(|| topology.wanted(&config.application_id));
-        let topology = topics::resolve(&topology, &log, &config.application_id, &told_to_stop)?;
+        let topology = topics::resolve(&topology, (&log, &*clock), &config.application_id, &told_to_stop)?;
         let topics::Prepared { topology, limits, mut known } =
-            topics::prepare(&topology, &log, &config, &told_to_stop)?;
+            topics::prepare(&topology, (&log, &*clock), &config, &told_to_stop)?;
         queries.resolve(&topology);
         wanted.into_iter().for_each(|wanted| known.want(wanted));
         // The client was dropped: nothing is begun that others would notice.

@@ -14,7 +14,7 @@ use crate::standby::{Keeper, Planner, StandbyThread};
 use crate::store::{self, InstanceId, Resources, StateDirectory, Stores};
 use crate::stream_thread::{Config, standby_options};
 use crate::task::TaskId;
-use crate::updater::{Changelog, Followed, Plan, UpdaterThread};
+use crate::updater::{self, Changelog, Followed, Plan, UpdaterThread};
 
 /// The standbys of a process, and the thread that looks which to keep. Dropped, all are closed.
 pub(super) struct Standbys {
@@ -29,19 +29,7 @@ impl Standbys {
         instance: &InstanceId,
         updater: &UpdaterThread<TaskId>,
     ) -> Result<Option<Self>> {
-        let stateful = stateful(&home.topology);
-        let replica_count = home.config.standby_replicas;
-        if replica_count == 0 || stateful.is_empty() {
-            return Ok(None);
-        }
-        let (log, application_id) = (home.log.clone(), home.config.application_id.clone());
-        let planner = Planner {
-            members: Box::new(move || members(&log, &application_id)),
-            stateful,
-            process: instance.as_str().to_owned(),
-            replica_count,
-        };
-        let keeper = Arc::new(Keeper::new(updater.handle()?, Box::new(home)));
+        let Some((keeper, planner)) = keeper(home, instance, || updater.handle())? else { return Ok(None) };
         let thread = StandbyThread::start(Arc::clone(&keeper), planner)?;
         Ok(Some(Self { keeper, _thread: thread }))
     }
@@ -51,20 +39,42 @@ impl Standbys {
     }
 }
 
+/// What keeps the standbys of a process, and what looks which to keep; `None` where the settings want none, or there is no state to
+/// keep warm.
+pub(crate) fn keeper<L: Log>(
+    home: ProcessHome<L>,
+    instance: &InstanceId,
+    handle: impl FnOnce() -> Result<updater::Handle<TaskId>>,
+) -> Result<Option<(Arc<Keeper>, Planner)>> {
+    let stateful = stateful(&home.topology);
+    let replica_count = home.config.standby_replicas;
+    if replica_count == 0 || stateful.is_empty() {
+        return Ok(None);
+    }
+    let (log, application_id) = (home.log.clone(), home.config.application_id.clone());
+    let planner = Planner {
+        members: Box::new(move || members(&log, &application_id)),
+        stateful,
+        process: instance.as_str().to_owned(),
+        replica_count,
+    };
+    Ok(Some((Arc::new(Keeper::new(handle()?, Box::new(home))), planner)))
+}
+
 /// Opens the stores of standbys, and offers them to queries while they follow.
-pub(super) struct ProcessHome<L: Log> {
-    pub(super) config: Config,
-    pub(super) topology: Topology,
-    pub(super) log: L,
-    pub(super) directory: Option<Arc<StateDirectory>>,
-    pub(super) resources: Resources,
-    pub(super) queries: Arc<Registry>,
-    pub(super) metrics: Arc<Metrics>,
-    pub(super) followed: Mutex<BTreeMap<TaskId, Kept>>,
+pub(crate) struct ProcessHome<L: Log> {
+    pub(crate) config: Config,
+    pub(crate) topology: Topology,
+    pub(crate) log: L,
+    pub(crate) directory: Option<Arc<StateDirectory>>,
+    pub(crate) resources: Resources,
+    pub(crate) queries: Arc<Registry>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) followed: Mutex<BTreeMap<TaskId, Kept>>,
 }
 
 /// A standby.
-pub(super) struct Kept {
+pub(crate) struct Kept {
     followed: Arc<Followed>,
     lag: Arc<AtomicU64>,
     _offer: Offer,

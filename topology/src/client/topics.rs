@@ -10,6 +10,7 @@
 
 use std::time::Duration;
 
+use crate::clock::Clock;
 use crate::error::{Class, Error, Result};
 use crate::graph::plan::{Found, Plan, needed};
 use crate::graph::{Topic, Topology, dead_letter_topic};
@@ -45,7 +46,7 @@ pub(crate) struct Prepared {
 /// matches none: it is looked for several times, as a broker that is behind does not know it yet.
 pub(crate) fn resolve<L: Log>(
     topology: &Topology,
-    log: &L,
+    (log, clock): (&L, &dyn Clock),
     application_id: &str,
     stop: &dyn Fn() -> bool,
 ) -> Result<Topology> {
@@ -55,7 +56,7 @@ pub(crate) fn resolve<L: Log>(
         if resolved.check_matched().is_ok() || stop() {
             break;
         }
-        std::thread::sleep(LOOK_PAUSE);
+        clock.sleep(LOOK_PAUSE);
         resolved = look()?;
     }
     resolved.check_matched()?;
@@ -72,11 +73,11 @@ pub(crate) fn resolve_as_far_as_there<L: Log>(topology: &Topology, log: &L, appl
 /// more.
 pub(crate) fn prepare<L: Log>(
     topology: &Topology,
-    log: &L,
+    (log, clock): (&L, &dyn Clock),
     config: &Config,
     stop: &dyn Fn() -> bool,
 ) -> Result<Prepared> {
-    let mut found = look_at_all(&needed(topology, &config.application_id)?, log, stop)?;
+    let mut found = look_at_all(&needed(topology, &config.application_id)?, (log, clock), stop)?;
     let mut told = Vec::new();
     loop {
         let plan = Plan::new(topology, &config.application_id, &found)?;
@@ -92,7 +93,7 @@ pub(crate) fn prepare<L: Log>(
         log.create_topics(&specs)?;
         for topic in missing {
             let name = topic.name();
-            let there = look_again(log, name, stop)?
+            let there = look_again((log, clock), name, stop)?
                 .ok_or_else(|| Error::stop(format!("topic '{name}' was made and is not to be seen: start again")))?;
             found.insert(name.to_owned(), there);
         }
@@ -119,13 +120,13 @@ fn prepared(plan: Plan, found: &Found) -> Prepared {
 
 /// What the log says of these topics. One that must be there is asked for several times; where it is not to be seen,
 /// others are not waited for.
-fn look_at_all<L: Log>(topics: &[Topic], log: &L, stop: &dyn Fn() -> bool) -> Result<Found> {
+fn look_at_all<L: Log>(topics: &[Topic], (log, clock): (&L, &dyn Clock), stop: &dyn Fn() -> bool) -> Result<Found> {
     let mut found = Found::new();
     let mut is_patient = true;
     for topic in topics {
         let mut there = log.describe_topic(topic.name())?;
         if there.is_none() && !topic.may_create() && is_patient {
-            there = look_again(log, topic.name(), stop)?;
+            there = look_again((log, clock), topic.name(), stop)?;
             is_patient = there.is_some();
         }
         found.extend(there.map(|there| (topic.name().to_owned(), there)));
@@ -134,7 +135,11 @@ fn look_at_all<L: Log>(topics: &[Topic], log: &L, stop: &dyn Fn() -> bool) -> Re
 }
 
 /// Asks several times for a topic that should be there: a broker that is behind does not know it yet.
-fn look_again<L: Log>(log: &L, topic: &str, stop: &dyn Fn() -> bool) -> Result<Option<TopicDescription>> {
+fn look_again<L: Log>(
+    (log, clock): (&L, &dyn Clock),
+    topic: &str,
+    stop: &dyn Fn() -> bool,
+) -> Result<Option<TopicDescription>> {
     for _ in 1..LOOK_COUNT {
         if stop() {
             return Err(Error::stop("told to stop before it ran"));
@@ -142,7 +147,7 @@ fn look_again<L: Log>(log: &L, topic: &str, stop: &dyn Fn() -> bool) -> Result<O
         match log.describe_topic(topic) {
             Ok(Some(found)) => return Ok(Some(found)),
             Err(error) if error.class() != Class::Retry => return Err(error.into()),
-            Ok(None) | Err(_) => std::thread::sleep(LOOK_PAUSE),
+            Ok(None) | Err(_) => clock.sleep(LOOK_PAUSE),
         }
     }
     Ok(log.describe_topic(topic)?)

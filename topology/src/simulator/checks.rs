@@ -17,9 +17,9 @@ pub(super) struct Application<'a> {
 
 /// What a changelog says.
 #[derive(Default)]
-struct Replayed {
+pub(super) struct Replayed {
     origin: Option<Origin>,
-    entries: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub(super) entries: BTreeMap<Vec<u8>, Vec<u8>>,
     covered: Covered,
 }
 
@@ -82,7 +82,7 @@ impl Application<'_> {
 }
 
 impl Replayed {
-    fn take(&mut self, partition: &TopicPartition, record: &OwnedRecord) -> Result<(), String> {
+    pub(super) fn take(&mut self, partition: &TopicPartition, record: &OwnedRecord) -> Result<(), String> {
         let at = record.offset;
         let record = Record {
             offset: at,

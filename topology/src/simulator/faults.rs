@@ -14,13 +14,16 @@ pub enum Fault {
     /// An instance stops for a while, between two calls: for a moment, or for longer than its session lasts, and then goes on
     /// as if nothing had been.
     Pause,
+    /// An instance is taken for dead: another process begins in its place, under its name and with what a crash would have left of its
+    /// disk, while it goes on with its producers and with all that it has in memory, until it is fenced.
+    Zombie,
     /// An instance leaves the group in good order, and comes back.
     Rebalance,
     /// A commit is not answered: it has happened, it has not, or it will.
     UnknownCommit,
     /// A call to the log fails, without having done anything.
     RefusedCall,
-    /// Brokers do not show a topic for a moment.
+    /// Brokers do not show a topic for a moment, to those that run and to those that start.
     StaleMetadata,
     /// Restores take their time.
     SlowRestore,
@@ -48,7 +51,7 @@ pub struct Faults {
     weights: [(Fault, u32); COUNT],
 }
 
-const COUNT: usize = 11;
+const COUNT: usize = 12;
 
 /// Each with how often it occurs among 100,000 occasions, if its weight is 100. For some each call to the log is an occasion, for
 /// others each moment at which something may happen to the whole.
@@ -56,6 +59,7 @@ const USUAL: [(Fault, u64); COUNT] = [
     (Fault::Crash, 120),
     (Fault::LostDisk, 30),
     (Fault::Pause, 200),
+    (Fault::Zombie, 4_000),
     (Fault::Rebalance, 30_000),
     (Fault::UnknownCommit, 6_000),
     (Fault::RefusedCall, 600),

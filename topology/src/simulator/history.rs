@@ -1,4 +1,4 @@
-//! All that was ever committed to some topics, compacted or not.
+//! All that was ever written to some topics, compacted or not: what was committed, or aborted as well.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,9 +7,10 @@ use crate::log::memory::MemoryLog;
 use crate::log::{self, Consumer, ConsumerOptions, Event, Isolation, Log, Offset, OutOfRange, Start, TopicPartition};
 use crate::test_driver::OwnedRecord;
 
-/// The committed records of partitions, in order.
-#[derive(Debug, Default)]
+/// The records of partitions, in order.
+#[derive(Debug)]
 pub(super) struct History {
+    isolation: Isolation,
     partitions: BTreeMap<TopicPartition, Read>,
 }
 
@@ -22,22 +23,23 @@ pub(super) struct Read {
 
 impl History {
     /// Of these partitions.
-    pub(super) fn new(partitions: &[TopicPartition]) -> Self {
+    pub(super) fn new(partitions: &[TopicPartition], isolation: Isolation) -> Self {
         let unread = |partition: &TopicPartition| (partition.clone(), Read::default());
-        Self { partitions: partitions.iter().map(unread).collect() }
+        Self { isolation, partitions: partitions.iter().map(unread).collect() }
     }
 
-    /// Reads what was committed since.
+    /// Reads what came since.
     pub(super) fn read_on(&mut self, log: &MemoryLog) -> log::Result<()> {
         let starts: Vec<_> =
             self.partitions.iter().map(|(partition, read)| (partition.clone(), Start::At(read.end))).collect();
         let mut consumer = log.consumer(&ConsumerOptions {
             group: None,
-            isolation: Isolation::ReadCommitted,
+            isolation: self.isolation,
             client_id: "history".to_owned(),
             batch_records: 10_000,
             prefetch_bytes: 1 << 20,
-            out_of_range: OutOfRange::Fail,
+            // What was processed is deleted from topics between two stages.
+            out_of_range: OutOfRange::Earliest,
         })?;
         consumer.assign(&starts)?;
         let mut left = self.partitions.len();

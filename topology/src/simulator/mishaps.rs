@@ -64,7 +64,8 @@ impl Mishaps {
     fn start_some(stage: &Stage) {
         for index in 0..stage.instances.len() {
             let at_ms = stage.mishaps.borrow().start_at_ms[index];
-            if at_ms.is_none_or(|at_ms| at_ms > stage.now_ms()) || stage.is_on_stage(index) {
+            let may_start = at_ms.is_some_and(|at_ms| at_ms <= stage.now_ms());
+            if !may_start || stage.instances[index].vacant(stage).is_none() {
                 continue;
             }
             stage.mishaps.borrow_mut().start_at_ms[index] = None;
@@ -77,7 +78,7 @@ impl Mishaps {
     fn happen(stage: &Stage) {
         let index = stage.random(|random| random.index(stage.instances.len()));
         let instance = &stage.instances[index];
-        if stage.occurs(Fault::Rebalance) && instance.is_alive() && !stage.is_on_stage(index) {
+        if stage.occurs(Fault::Rebalance) && instance.is_alive() && !stage.is_on_stage(instance.place()) {
             instance.stop(stage);
         }
         // Between turns as well as in the middle of them.
@@ -86,8 +87,9 @@ impl Mishaps {
         if instance.is_alive() && draw < crash + lost {
             stage.note(None, || format!("instance {index} dies"));
             stage.count(if draw < crash { Fault::Crash } else { Fault::LostDisk });
-            stage.kill(index, draw >= crash);
+            stage.kill_current(index, draw >= crash);
         }
+        Self::take_for_dead(stage, index);
         if stage.occurs(Fault::StaleMetadata) {
             Self::hide(stage);
         }
@@ -98,6 +100,24 @@ impl Mishaps {
             let off_ms = stage.random(|random| random.one_of([-3_600_000, -1_000, 0, 5_000, 50_000_000]));
             stage.note(None, || format!("the wall clock of instance {index} is {off_ms} ms off"));
             instance.wall.set_wall(off_ms);
+        }
+    }
+
+    /// Where its session is to expire, it stands still for so long.
+    fn take_for_dead(stage: &Stage, index: usize) {
+        let happens = stage.random(|random| random.below(OCCASIONS)) < stage.rate(Fault::Zombie);
+        if !happens || !stage.instances[index].is_alive() {
+            return;
+        }
+        let held_ms = stage.random(|random| match random.below(4) {
+            0 => 0,
+            1 => random.within(0..1_000),
+            _ => random.within(1_000..8_000),
+        });
+        if stage.instances[index].take_for_dead(stage, stage.now_ms() + held_ms) {
+            stage.count(Fault::Zombie);
+            stage.note(None, || format!("instance {index} is taken for dead, and goes on after {held_ms} ms"));
+            stage.mishaps.borrow_mut().note_end(stage, index);
         }
     }
 

@@ -2,14 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use super::checks::Replayed;
 use crate::codec::Codec;
 use crate::error::{Error, Result};
+use crate::graph::changelog_topic;
+use crate::log::TopicPartition;
+use crate::store::changelog::Timed;
 use crate::test_driver::OwnedRecord;
 
 /// What was committed in a run: the topics that were read and written, and what the stores hold.
 #[derive(Debug)]
 pub struct Outcome {
+    pub(super) application_id: String,
     pub(super) topics: BTreeMap<String, Vec<OwnedRecord>>,
+    /// With what was aborted: the topics that the topology writes.
+    pub(super) written: BTreeMap<String, Vec<OwnedRecord>>,
 }
 
 type Entry<'a, K, V> = (Option<<K as crate::codec::Data>::Item<'a>>, Option<<V as crate::codec::Data>::Item<'a>>);
@@ -18,6 +25,24 @@ impl Outcome {
     /// The committed records of a topic: of its partitions one after the other, each in its order.
     pub fn records(&self, topic: &str) -> &[OwnedRecord] {
         self.topics.get(topic).map_or(&[], Vec::as_slice)
+    }
+
+    /// As [`Outcome::records`], with what was written and never committed: of a topic that the topology writes to.
+    pub fn written(&self, topic: &str) -> &[OwnedRecord] {
+        self.written.get(topic).map_or(&[], Vec::as_slice)
+    }
+
+    /// What a store holds, as its changelog says: of all its tasks, keys and values as bytes.
+    pub fn stored(&self, store: &str) -> Result<BTreeMap<Vec<u8>, Vec<u8>>> {
+        let topic = changelog_topic(&self.application_id, store);
+        let mut replayed: BTreeMap<i32, Replayed> = BTreeMap::new();
+        for record in self.records(&topic) {
+            let partition = TopicPartition::new(topic.as_str(), record.partition);
+            replayed.entry(record.partition).or_default().take(&partition, record).map_err(Error::stop)?;
+        }
+        let entries = replayed.into_values().flat_map(|replayed| replayed.entries);
+        let timed = |(key, value): (Vec<u8>, Vec<u8>)| Timed::split(&value).map(|timed| (key, timed.value.to_vec()));
+        Ok(entries.filter_map(timed).collect())
     }
 
     /// Keys and values of a topic's records. An error where one is of another type.

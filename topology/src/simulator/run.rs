@@ -13,7 +13,7 @@ use super::checks::Application;
 use super::faults::Rates;
 use super::history::History;
 use super::input::Input;
-use super::instance::Instance;
+use super::instance::{Blueprint, Instance};
 use super::mishaps::{Mishaps, Phase};
 use super::stage::{Parts, Stage};
 use super::trace::Trace;
@@ -23,7 +23,7 @@ use crate::client::{Config, prepare_topics, resolve_topics};
 use crate::clock::{Clock, ManualClock};
 use crate::graph::Topology;
 use crate::log::memory::MemoryLog;
-use crate::log::{GroupProtocol, Log, TopicPartition, TopicSpec};
+use crate::log::{GroupProtocol, Isolation, Log, TopicPartition, TopicSpec};
 use crate::store::StoreOptions;
 
 /// A run of a simulation.
@@ -45,6 +45,8 @@ const CALM_MAX_MS: i64 = 120_000;
 struct Topics {
     sources: Vec<TopicPartition>,
     changelogs: Vec<TopicPartition>,
+    /// What the topology writes.
+    written: Vec<TopicPartition>,
     all: Vec<TopicPartition>,
 }
 
@@ -82,15 +84,17 @@ impl<'s> Run<'s> {
             make(&mut self.random, &mut input).map_err(|error| format!("the input cannot be made: {error}"))?;
         }
         let (config, store_options) = self.choose();
-        let topics = make_topics(topology, &log, &config, &input)?;
+        let topics = make_topics(topology, (&log, &time), &config, &input)?;
         let is_there_first = input.is_there_first;
         let unfit = |error: crate::log::Error| format!("the input cannot be written: {error}");
         let mut writer = Writer::new(&log, input).map_err(unfit)?;
         if is_there_first {
             writer.write_all(&mut self.random).map_err(unfit)?;
         }
-        let make = |index| Instance::new(index, topology.clone(), config.clone(), store_options.clone());
-        let instances: Vec<Instance> = (0..*instance_count).map(make).collect();
+        let (topology, make_topology) = (topology.clone(), self.simulation.make_topology.clone());
+        let blueprint = Blueprint { topology, make_topology, config, store_options };
+        let instances: Vec<Instance> =
+            (0..*instance_count).map(|index| Instance::new(index, blueprint.clone())).collect();
         let start_at_ms = (0..*instance_count).map(|index| match index {
             0 => 0,
             _ => self.random.within(0..2_000),
@@ -102,7 +106,7 @@ impl<'s> Run<'s> {
             names
         };
         let mishaps = Mishaps::new(start_at_ms, names(&topics.all), names(&topics.changelogs));
-        let history = History::new(&topics.all);
+        let history = History::new(&topics.all, Isolation::ReadCommitted);
         let random = self.random.fork();
         let trace = Trace::new(self.is_traced);
         Ok((Stage::new(Parts { log, time, trace, instances, writer, mishaps, history, random }), topics))
@@ -118,6 +122,8 @@ impl<'s> Run<'s> {
             session_timeout_ms: random.one_of([1_500, 4_000]),
             transaction_timeout_ms: random.one_of([2_000, 5_000]),
             uncommitted_max_bytes: random.one_of([200, 64 << 20]),
+            standby_replicas: random.one_of([0, 0, 1, 2]),
+            repartition_purge_interval_ms: random.one_of([100, 1_000, 30_000]),
             group_protocol: random.one_of([GroupProtocol::Classic, GroupProtocol::Consumer]),
             ..Config::new(&self.simulation.application_id)
         };
@@ -156,6 +162,7 @@ impl<'s> Run<'s> {
         stage.note(None, || "all input is processed".to_owned());
         stage.mishaps.borrow_mut().set_phase(Phase::Closing);
         for instance in &stage.instances {
+            instance.bury_zombie(stage);
             instance.stop(stage);
             stage.failure()?;
         }
@@ -168,16 +175,19 @@ impl<'s> Run<'s> {
         if let Some(missing) = application.missing(&stage.log, &topics.sources, &topics.all)? {
             return Err(format!("after all instances have stopped: {missing}"));
         }
-        let mut history = stage.history.take();
+        let mut history = stage.history.replace(History::new(&[], Isolation::ReadCommitted));
         history.read_on(&stage.log).map_err(|error| error.to_string())?;
         // At least once: a task that another member has by now may still write its changelog, and says nothing false by it.
         if stage.instances.iter().all(Instance::is_exactly_once) {
             application.check_changelogs(&history, &topics.changelogs)?;
-            for instance in &stage.instances {
-                application.check_disk(&history, &instance.disk)?;
+            for disk in stage.instances.iter().flat_map(Instance::disks) {
+                application.check_disk(&history, &disk)?;
             }
         }
-        let outcome = Outcome { topics: history.into_topics() };
+        let mut written = History::new(&topics.written, Isolation::ReadUncommitted);
+        written.read_on(&stage.log).map_err(|error| error.to_string())?;
+        let application_id = self.simulation.application_id.clone();
+        let outcome = Outcome { application_id, topics: history.into_topics(), written: written.into_topics() };
         self.simulation.checks.iter().try_for_each(|check| check(&outcome)).map_err(|error| error.to_string())?;
         Ok(outcome)
     }
@@ -188,7 +198,12 @@ impl<'s> Run<'s> {
 }
 
 /// Makes all topics, as the first start of an instance does.
-fn make_topics(topology: &Topology, log: &MemoryLog, config: &Config, input: &Input) -> Result<Topics, Wrong> {
+fn make_topics(
+    topology: &Topology,
+    (log, time): (&MemoryLog, &ManualClock),
+    config: &Config,
+    input: &Input,
+) -> Result<Topics, Wrong> {
     let text = |error: crate::Error| error.to_string();
     // Those that must be there before, and those that patterns match.
     let mut given: Vec<String> = input.records.iter().map(|record| record.place.topic.clone()).collect();
@@ -203,8 +218,8 @@ fn make_topics(topology: &Topology, log: &MemoryLog, config: &Config, input: &In
     };
     let specs: Vec<TopicSpec> = given.iter().map(spec).collect();
     log.create_topics(&specs).map_err(|error| error.to_string())?;
-    let topology = resolve_topics(topology, log, &config.application_id, &|| false).map_err(text)?;
-    prepare_topics(&topology, log, config, &|| false).map_err(text)?;
+    let topology = resolve_topics(topology, (log, time), &config.application_id, &|| false).map_err(text)?;
+    prepare_topics(&topology, (log, time), config, &|| false).map_err(text)?;
 
     let describe = |name: &str| match log.describe_topic(name) {
         Ok(Some(found)) => Ok((name.to_owned(), found.partition_count)),
@@ -219,8 +234,9 @@ fn make_topics(topology: &Topology, log: &MemoryLog, config: &Config, input: &In
     };
     let sources = partitions(&mut topology.source_topics().into_iter().map(|topic| topic.name().to_owned()))?;
     let changelogs = partitions(&mut topology.changelog_topics(&config.application_id))?;
+    let written = partitions(&mut topology.sink_topics().into_iter().map(|topic| topic.name().to_owned()))?;
     let mut names = log.list_topics(std::time::Duration::ZERO).map_err(|error| error.to_string())?;
     names.sort_unstable();
     let all = partitions(&mut names.into_iter())?;
-    Ok(Topics { sources, changelogs, all })
+    Ok(Topics { sources, changelogs, written, all })
 }

@@ -22,7 +22,7 @@ use std::rc::Rc;
 use super::Random;
 use super::faults::{Fault, OCCASIONS, Rates, refusals};
 use super::history::History;
-use super::instance::{Ended, Instance};
+use super::instance::{BERTH_COUNT, Ended, Instance};
 use super::log::{Call, Late};
 use super::mishaps::Mishaps;
 use super::trace::Trace;
@@ -42,13 +42,22 @@ pub(super) struct Who {
     pub(super) thread: usize,
 }
 
+/// Where a process is: an instance, and in which of its berths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) instance: usize,
+    pub(super) berth: usize,
+}
+
 /// Who plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Actor {
-    /// A stream thread of an instance, by its number from 1.
-    Thread(usize, usize),
-    Updater(usize),
-    Folder(usize),
+    /// A stream thread of the process at a place, by its number from 1.
+    Thread(Place, usize),
+    Updater(Place),
+    Folder(Place),
+    /// What looks which standbys to keep.
+    Planner(Place),
     /// Those who write the input.
     Writer,
     /// What happens to the whole.
@@ -118,8 +127,11 @@ impl Stage {
     pub(super) fn new(parts: Parts) -> Self {
         let Parts { log, time, trace, instances, writer, mishaps, history, random } = parts;
         let of_instance = |(index, instance): (usize, &Instance)| {
-            let threads = (1..=instance.thread_count()).map(move |thread| Actor::Thread(index, thread));
-            threads.chain([Actor::Updater(index), Actor::Folder(index)])
+            let count = instance.thread_count();
+            (0..BERTH_COUNT).map(move |berth| Place { instance: index, berth }).flat_map(move |place| {
+                let threads = (1..=count).map(move |thread| Actor::Thread(place, thread));
+                threads.chain([Actor::Updater(place), Actor::Folder(place), Actor::Planner(place)])
+            })
         };
         let actors: Vec<Actor> = instances.iter().enumerate().flat_map(of_instance).collect();
         let actors = actors.into_iter();
@@ -228,7 +240,7 @@ impl Stage {
         if draw < crash + lost {
             self.count(if draw < crash { Fault::Crash } else { Fault::LostDisk });
             self.note(Some(who), || format!("dies at {call:?}"));
-            self.kill(who.instance, draw >= crash);
+            self.kill(who, draw >= crash);
             self.must_live(who);
         } else if draw < crash + lost + pause {
             self.count(Fault::Pause);
@@ -260,25 +272,32 @@ impl Stage {
 
     /// Whoever was killed, or plays on though all is over, is unwound.
     fn must_live(&self, who: Who) {
-        let is_dead = self.instances.get(who.instance).is_none_or(|instance| instance.life() != who.life);
+        let is_dead = self.instances.get(who.instance).is_none_or(|instance| !instance.lives(who.life));
         if (is_dead || self.has_failed()) && !std::thread::panicking() {
             resume_unwind(Box::new(Killed));
         }
     }
 
-    /// Kills an instance.
-    pub(super) fn kill(&self, index: usize, with_disk: bool) {
-        let Some(instance) = self.instances.get(index) else { return };
-        instance.kill(self, with_disk);
-        self.mishaps.borrow_mut().note_end(self, index);
+    /// Kills a process.
+    fn kill(&self, who: Who, with_disk: bool) {
+        if self.instances[who.instance].kill(self, who.life, with_disk) {
+            self.mishaps.borrow_mut().note_end(self, who.instance);
+        }
+    }
+
+    /// Kills the process of an instance.
+    pub(super) fn kill_current(&self, index: usize, with_disk: bool) {
+        if self.instances[index].kill_current(self, with_disk) {
+            self.mishaps.borrow_mut().note_end(self, index);
+        }
     }
 
     /// The next turn that is due; false: none is until then.
     fn play_next(&self, until_ms: i64) -> bool {
-        let may = |entry: &&Entry| !entry.is_busy.get() && entry.due_ms.get() <= until_ms && self.may_play(entry.actor);
+        let may = |entry: &&Entry| !entry.is_busy.get() && self.due_ms(entry) <= until_ms && self.may_play(entry.actor);
         let first = self.random(|random| random.index(self.entries.len()));
         let (before, from) = self.entries.split_at(first);
-        let Some(entry) = from.iter().chain(before).filter(may).min_by_key(|entry| entry.due_ms.get()) else {
+        let Some(entry) = from.iter().chain(before).filter(may).min_by_key(|entry| self.due_ms(entry)) else {
             return false;
         };
         self.turn_count.set(self.turn_count.get() + 1);
@@ -286,7 +305,7 @@ impl Stage {
             self.fail(format!("it does not end: {TURNS_MAX} turns were taken"));
             return false;
         }
-        self.time.advance(entry.due_ms.get() - self.now_ms());
+        self.time.advance(self.due_ms(entry) - self.now_ms());
         entry.is_busy.set(true);
         entry.due_ms.set(i64::MAX);
         let next_ms = self.act(entry.actor);
@@ -296,10 +315,16 @@ impl Stage {
         true
     }
 
+    /// When it plays, which may be later than it is due.
+    fn due_ms(&self, entry: &Entry) -> i64 {
+        let due_ms = entry.due_ms.get();
+        entry.actor.place().map_or(due_ms, |at| due_ms.max(self.instances[at.instance].held_until_ms(at.berth)))
+    }
+
     /// What has one restore and one stream thread of an instance step on each other's feet does not come.
     fn may_play(&self, actor: Actor) -> bool {
         match actor {
-            Actor::Thread(index, _) => !self.is_busy(Actor::Updater(index)),
+            Actor::Thread(place, _) => !self.is_busy(Actor::Updater(place)),
             _ => true,
         }
     }
@@ -308,22 +333,24 @@ impl Stage {
         self.entries.iter().any(|entry| entry.actor == actor && entry.is_busy.get())
     }
 
-    /// Whether an instance is in the middle of a turn.
-    pub(super) fn is_on_stage(&self, index: usize) -> bool {
-        let is_of = |actor| match actor {
-            Actor::Thread(of, _) | Actor::Updater(of) => of == index,
-            _ => false,
-        };
-        self.entries.iter().any(|entry| entry.is_busy.get() && is_of(entry.actor))
+    /// Whether the process at a place, or what is left of it, is in the middle of a turn.
+    pub(super) fn is_on_stage(&self, place: Place) -> bool {
+        self.entries.iter().any(|entry| entry.is_busy.get() && entry.actor.place() == Some(place))
+    }
+
+    /// Whether a topic was not always to be seen since then.
+    pub(super) fn has_hidden_since(&self, began_ms: i64) -> bool {
+        self.hidden.borrow().iter().any(|(_, until_ms)| *until_ms >= began_ms)
     }
 
     /// One turn. When the next one is due.
     fn act(&self, actor: Actor) -> i64 {
         let now_ms = self.now_ms();
         match actor {
-            Actor::Thread(index, thread) => self.instances[index].turn(self, thread),
-            Actor::Updater(index) => self.instances[index].restore(self),
-            Actor::Folder(index) => self.instances[index].fold(self),
+            Actor::Thread(at, thread) => self.instances[at.instance].turn(self, at.berth, thread),
+            Actor::Updater(at) => self.instances[at.instance].restore(self, at.berth),
+            Actor::Folder(at) => self.instances[at.instance].fold(self, at.berth),
+            Actor::Planner(at) => self.instances[at.instance].look(self, at.berth),
             Actor::Writer => Writer::turn(self),
             Actor::Mishaps => Mishaps::turn(self),
             Actor::Network => {
@@ -335,15 +362,28 @@ impl Stage {
         }
     }
 
-    /// Does what an instance does. `Err`: it was killed meanwhile, or has panicked, which is a failure.
-    pub(super) fn guarded<T>(&self, who: Who, act: impl FnOnce() -> T) -> Result<T, Ended> {
-        catch_unwind(AssertUnwindSafe(act)).map_err(|panic| {
+    /// Does what a process does. `Err`: it was killed meanwhile, or has panicked, which is a failure.
+    pub(super) fn act_as<T>(&self, who: Who, act: impl FnOnce() -> T) -> Result<T, Ended> {
+        self.trace.enter(who);
+        let acted = catch_unwind(AssertUnwindSafe(act));
+        self.trace.leave();
+        acted.map_err(|panic| {
             if !panic.is::<Killed>() {
                 let text = Panic::text(&*panic);
                 self.fail(format!("instance {} panicked: {text}", who.instance));
             }
             Ended
         })
+    }
+}
+
+impl Actor {
+    /// Where its process is, if it is of one.
+    fn place(self) -> Option<Place> {
+        match self {
+            Self::Thread(place, _) | Self::Updater(place) | Self::Folder(place) | Self::Planner(place) => Some(place),
+            Self::Writer | Self::Mishaps | Self::Network => None,
+        }
     }
 }
 

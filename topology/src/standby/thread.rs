@@ -25,7 +25,7 @@ pub(crate) struct Planner {
 
 impl Planner {
     /// One look. Where the group cannot be asked, what is kept warm stays so.
-    fn look(&self, keeper: &Keeper) {
+    pub(super) fn look(&self, keeper: &Keeper) {
         let looked = (self.members)().and_then(|members| {
             let wanted = own_standbys(&members, &self.stateful, &self.process, self.replica_count);
             keeper.want(&wanted, &unsettled(&members, &self.stateful, &self.process))?;

@@ -35,7 +35,7 @@ impl<T: PartialEq + Send + 'static> UpdaterThread<T> {
         let body = move || {
             loop {
                 match updater.step(PAUSE) {
-                    Turn::Stepped => {}
+                    Turn::Stepped | Turn::Followed => {}
                     Turn::Paused => updater.wait(Some(PAUSE)),
                     Turn::Idle => updater.wait(None),
                     Turn::Ended => return,

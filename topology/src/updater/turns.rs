@@ -54,7 +54,9 @@ pub(crate) enum Turn {
     Stepped,
     /// What there is to be done failed, and is tried again a moment later.
     Paused,
-    /// Nothing is to be restored.
+    /// Nothing is to be restored, and standbys have followed.
+    Followed,
+    /// Nothing is to be restored, and nothing followed.
     Idle,
     /// It was told to end, and has given all stores back.
     Ended,
@@ -140,7 +142,7 @@ impl<T: PartialEq, L: Log> Updater<T, L> {
         for given_up in self.standbys.step(timeout) {
             self.return_standby(given_up);
         }
-        Turn::Stepped
+        Turn::Followed
     }
 
     fn return_standby(&self, given_up: GivenUp<T>) {

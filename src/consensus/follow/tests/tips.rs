@@ -5,7 +5,7 @@ use crate::consensus::Fault;
 use crate::ledger::state;
 
 fn check(chain: &Chain, replica: &Replica, block: &Block) -> Result<(), TipMismatch> {
-    check_tip(replica, &chain.genesis, block)
+    check_tip(replica, &chain.genesis, &Scheme::of(&chain.genesis).unwrap(), block)
 }
 
 /// A replica of the chain's state whose tip says something else.
@@ -47,7 +47,8 @@ fn another_block_and_another_chain_are_told_apart() {
     other.run(4);
     let mismatch = check(&chain, &chain.replica, &other.blocks[4]).unwrap_err();
     assert!(matches!(mismatch, TipMismatch::OtherChain { .. }), "{mismatch}");
-    let mismatch = check_tip(&chain.replica, &elsewhere, &chain.blocks[4]).unwrap_err();
+    let scheme = Scheme::of(&elsewhere).unwrap();
+    let mismatch = check_tip(&chain.replica, &elsewhere, &scheme, &chain.blocks[4]).unwrap_err();
     assert!(matches!(mismatch, TipMismatch::OtherChain { .. }), "{mismatch}");
 }
 

@@ -1,4 +1,5 @@
-//! A consumer that does not wait: where a poll brings nothing, its thread's next turn comes later.
+//! A consumer that does not wait: where a poll brings nothing, its thread's next turn comes later. One of an application's own
+//! waits, in virtual time.
 
 use std::time::Duration;
 
@@ -8,19 +9,24 @@ use crate::simulator::stage::{self, Who};
 
 type Inner = <MemoryLog as Log>::Consumer;
 
-pub(in crate::simulator) struct SimulatedConsumer {
+/// A consumer of a simulated process.
+pub struct SimulatedConsumer {
     inner: Inner,
     who: Who,
+    waits: bool,
 }
 
 impl SimulatedConsumer {
-    pub(super) fn new(inner: Inner, who: Who) -> Self {
-        Self { inner, who }
+    pub(super) fn new(inner: Inner, who: Who, waits: bool) -> Self {
+        Self { inner, who, waits }
     }
 
-    fn note_idle(&self, timeout: Duration) {
+    fn idle(&self, timeout: Duration) {
         let ms = i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX);
-        stage::with(|stage| stage.instances[self.who.instance].note_idle(self.who.thread, ms));
+        stage::with(|stage| match self.waits {
+            true => stage.pass(self.who, ms),
+            false => stage.instances[self.who.instance].note_idle(self.who, ms),
+        });
     }
 }
 
@@ -72,7 +78,7 @@ impl Consumer for SimulatedConsumer {
             })?;
         }
         if !any {
-            self.note_idle(timeout);
+            self.idle(timeout);
         }
         Ok(())
     }

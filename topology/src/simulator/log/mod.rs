@@ -14,8 +14,9 @@ use crate::log::{
     TopicDescription, TopicIdentity, TopicPartition, TopicSpec, Watermarks,
 };
 
-pub(super) use consumer::SimulatedConsumer;
-pub(super) use producer::{Late, SimulatedProducer};
+pub use consumer::SimulatedConsumer;
+pub(super) use producer::Late;
+pub use producer::SimulatedProducer;
 
 /// A call to the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,23 +43,23 @@ pub(super) enum Call {
     Client,
 }
 
-/// The log, as one process sees it.
+/// The log, as one process sees it: see [`Beginning::log`](super::Beginning::log).
 #[derive(Clone)]
-pub(super) struct SimulatedLog {
+pub struct SimulatedLog {
     inner: MemoryLog,
     who: Who,
-    /// Whether topics may be hidden.
-    may_hide: bool,
+    /// Whether a poll that finds nothing lets its time pass.
+    waits: bool,
 }
 
 impl SimulatedLog {
     pub(super) fn new(inner: MemoryLog, who: Who) -> Self {
-        Self { inner, who, may_hide: true }
+        Self { inner, who, waits: false }
     }
 
-    /// The same, where all topics are to be seen.
-    pub(super) fn showing_all(&self) -> Self {
-        Self { may_hide: false, ..self.clone() }
+    /// The same for those who have no turns of their own, in which to ask again.
+    pub(super) fn waiting(&self) -> Self {
+        Self { waits: true, ..self.clone() }
     }
 
     fn is_hidden(&self, topic: &str) -> bool {
@@ -67,7 +68,7 @@ impl SimulatedLog {
             let is_hidden = stage.hidden.borrow().iter().any(|(name, until_ms)| name == topic && now_ms < *until_ms);
             is_hidden && stage.random(|random| random.percent(70))
         };
-        self.may_hide && stage::with(is_hidden).unwrap_or(false)
+        stage::with(is_hidden).unwrap_or(false)
     }
 }
 
@@ -78,7 +79,7 @@ impl Log for SimulatedLog {
 
     fn consumer(&self, options: &ConsumerOptions) -> Result<Self::Consumer> {
         stage::reach(self.who, Call::Client)?;
-        Ok(SimulatedConsumer::new(self.inner.consumer(options)?, self.who))
+        Ok(SimulatedConsumer::new(self.inner.consumer(options)?, self.who, self.waits))
     }
 
     fn producer(&self, options: &ProducerOptions) -> Result<Self::Producer> {

@@ -12,7 +12,8 @@ use crate::simulator::stage::{self, Stage, Who};
 
 type Inner = <MemoryLog as Log>::Producer;
 
-pub(in crate::simulator) struct SimulatedProducer {
+/// A producer of a simulated process.
+pub struct SimulatedProducer {
     shared: Arc<Mutex<Session>>,
     who: Who,
 }

@@ -1,6 +1,6 @@
 //! Who plays soon, because something happened.
 
-use super::{Actor, Entry, Late, Stage};
+use super::{Actor, BERTH_COUNT, Entry, Late, Place, Stage};
 
 impl Stage {
     pub(super) fn wake(&self, actor: Actor, due_ms: i64) {
@@ -9,24 +9,24 @@ impl Stage {
         }
     }
 
-    /// The stream threads of an instance play soon.
-    pub(super) fn wake_threads(&self, index: usize, delay_ms: i64) {
-        let is_of = |entry: &&Entry| matches!(entry.actor, Actor::Thread(of, _) if of == index);
+    /// The stream threads of a process play soon.
+    fn wake_threads(&self, place: Place, delay_ms: i64) {
+        let is_of = |entry: &&Entry| matches!(entry.actor, Actor::Thread(of, _) if of == place);
         for entry in self.entries.iter().filter(is_of).filter(|entry| !entry.is_busy.get()) {
             entry.due_ms.set(entry.due_ms.get().min(self.now_ms() + delay_ms));
         }
     }
 
-    /// An instance has started.
-    pub(in crate::simulator) fn wake_instance(&self, index: usize) {
-        self.wake_threads(index, 0);
-        for actor in [Actor::Updater(index), Actor::Folder(index)] {
+    /// A process has started.
+    pub(in crate::simulator) fn wake_place(&self, place: Place) {
+        self.wake_threads(place, 0);
+        for actor in [Actor::Updater(place), Actor::Folder(place), Actor::Planner(place)] {
             self.wake(actor, self.now_ms());
         }
     }
 
-    pub(in crate::simulator) fn wake_updater(&self, index: usize) {
-        self.wake(Actor::Updater(index), self.now_ms() + 1);
+    pub(in crate::simulator) fn wake_updater(&self, place: Place) {
+        self.wake(Actor::Updater(place), self.now_ms() + 1);
     }
 
     pub(in crate::simulator) fn wake_all_others(&self) {
@@ -43,15 +43,15 @@ impl Stage {
 
     /// There is something new in the log: those who wait for it hear of it.
     pub(in crate::simulator) fn stir(&self) {
-        for index in 0..self.instances.len() {
-            self.stir_one(index, self.random(|random| random.within(0..5)));
+        let places =
+            (0..self.instances.len()).flat_map(|instance| (0..BERTH_COUNT).map(move |berth| Place { instance, berth }));
+        for place in places.filter(|place| self.instances[place.instance].runs(place.berth)) {
+            self.stir_one(place, self.random(|random| random.within(0..5)));
         }
     }
 
-    /// As [`Stage::stir`], for one instance, so much later.
-    pub(in crate::simulator) fn stir_one(&self, index: usize, delay_ms: i64) {
-        if self.instances[index].is_alive() {
-            self.wake_threads(index, delay_ms);
-        }
+    /// As [`Stage::stir`], for one process, so much later.
+    pub(in crate::simulator) fn stir_one(&self, place: Place, delay_ms: i64) {
+        self.wake_threads(place, delay_ms);
     }
 }

@@ -4,6 +4,8 @@
 mod count;
 #[path = "../../../examples/simulate/join.rs"]
 mod join;
+#[path = "../../../examples/simulate/repeating.rs"]
+mod repeating;
 #[path = "../../../examples/simulate/stages.rs"]
 mod stages;
 
@@ -42,6 +44,16 @@ fn two_topics_are_merged_in_one_order_whatever_goes_wrong() {
 #[test]
 fn what_passes_a_topic_between_two_stages_is_counted_once_whatever_goes_wrong() {
     all("stages", stages::stages);
+}
+
+#[test]
+fn at_least_once_loses_nothing_and_repeats_in_order_whatever_goes_wrong() {
+    all("repeating", repeating::repeating);
+}
+
+#[test]
+fn at_least_once_goes_not_back_where_nobody_is_held_up() {
+    all("repeating-unheld", repeating::repeating_unheld);
 }
 
 #[test]

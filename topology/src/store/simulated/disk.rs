@@ -101,6 +101,14 @@ impl Disk {
         }
     }
 
+    /// Another disk, with what a crash would leave of this one. This one stays as it is.
+    pub(crate) fn left_by_a_crash(&self, mut choose: impl FnMut(usize) -> usize) -> Self {
+        let inside = locked(&self.inside);
+        let left = inside.tasks.iter().map(|(task, files)| (task.clone(), files.left_by_a_crash(&mut choose)));
+        let tasks = left.map(|(task, files)| (task, Arc::new(files))).collect();
+        Self { inside: Arc::new(Mutex::new(Inside { tasks, ..Inside::default() })) }
+    }
+
     /// All files are gone.
     pub(crate) fn lose(&self) {
         let mut inside = locked(&self.inside);
