@@ -31,7 +31,7 @@ pub(super) fn replace_shared(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// Whether [`replace`] could put a file there, as far as can be told without doing so.
 pub(super) fn check_replaceable(path: &Path) -> Result<()> {
-    put(path, b"", OWNER, fs::remove_file)
+    put(path, b"", OWNER, |unfinished| fs::remove_file(unfinished))
 }
 
 /// For the owner's eyes alone.
