@@ -20,16 +20,17 @@ use crate::reader::Reader;
 
 const EXAMPLES: &str = "\
 Examples:
-  cairn checkpoint --genesis-hash 5f1c... > checkpoint.txt         for your own use
+  cairn checkpoint --genesis-hash 5f1c... > own.txt
+  cairn verify --checkpoint own.txt              does the chain still contain it?
   cairn keys --chain 5f1c... --output chain.key
-  cairn checkpoint --sign-with chain.key > checkpoint.txt          for others
-  cairn checkpoint --sign-with chain.key --since 20 > request.txt  for a witness that cannot read the topics
-  cairn verify --checkpoint checkpoint.txt                         is the chain still one with it?
+  cairn checkpoint --sign-with chain.key > signed.txt
+  cairn checkpoint --sign-with chain.key --since 20 > request.txt
 
 The chain is verified first, as `cairn verify` does, and what was not checked is said on stderr. The checkpoint is \
 three lines: which chain, how many blocks, the Merkle root over their hashes (c2sp.org/tlog-checkpoint). Without \
 --sign-with nobody vouches for it, and other programs refuse it, for a signed note has a signature. A key signs no two \
-checkpoints that contradict each other: what it signed is kept in a file beside it.
+checkpoints that contradict each other: what it signed is kept in a file beside it. With --since a witness can sign that \
+does not read the topics: it checks the proof.
 
 Exit code 0: it is on stdout. 1: the chain is broken, or the key has signed another one. 3: could not be checked.";
 

@@ -20,8 +20,8 @@ Examples:
   cairn keys --validator north,south --output committee.keys
   cairn keys --validator north --json        the public parts as JSON
   cairn keys --account --output alice.key    prints the account's name
-  cairn keys --witness-name example.org/w1   of a witness: prints the key that others verify with
-  cairn keys --chain 5f1c...                 of the chain with this genesis hash, for its own checkpoints
+  cairn keys --witness-name example.org/w1   of a witness: prints its verifier key
+  cairn keys --chain 5f1c...                 for checkpoints of the chain with this hash
   cairn keys --show alice.key                prints it again
 
 What is printed is public: what the genesis lists of validators, the account that others send to, or the verifier key \

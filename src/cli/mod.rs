@@ -67,7 +67,7 @@ Examples:
   cairn submit --brokers localhost:9092 payments.jsonl
   cairn blocks --brokers localhost:9092    what became of the payments
   cairn verify --brokers localhost:9092    does the chain follow from them?
-  cairn checkpoint --brokers localhost:9092 > checkpoint.txt   what it can be held to later
+  cairn checkpoint --brokers localhost:9092  what it can be held to later
 
 What a command reads of a chain it reads from --brokers, or from --log embedded:DIR.
 

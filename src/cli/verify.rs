@@ -23,9 +23,9 @@ use crate::consensus::LOCAL_COMMITTEE_TRUST;
 const EXAMPLES: &str = "\
 Examples:
   cairn verify --brokers localhost:9092 --genesis genesis.toml
-  cairn verify --genesis-hash 5f1c... --checkpoint checkpoint.txt
-  cairn verify --genesis-hash 5f1c... --checkpoint cosigned.txt --policy witnesses.policy
-  cairn verify --genesis-hash 5f1c... --checkpoint cosigned.txt --witness w1+0a1b...+BA... --witness w2+... --witness-quorum 1
+  cairn verify --genesis-hash 5f1c... --checkpoint own.txt
+  cairn verify --checkpoint cosigned.txt --policy witnesses.policy
+  cairn verify --checkpoint cosigned.txt --witness w1+0a1b2c3d+BA...
 
 The file of --checkpoint is made at the first verification and moves on with each that ends well, as long as nobody \
 signed it. A checkpoint with signatures (cairn checkpoint --sign-with, cairn witness) stays as it is. Whose \

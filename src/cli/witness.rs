@@ -20,11 +20,11 @@ use crate::config::{UsesLog, checkpoint_file};
 
 const EXAMPLES: &str = "\
 Examples:
-  cairn keys --witness-name example.org/w1 --output witness.key     prints the key that others verify with
-  cairn keys --show witness.key                                     prints it again
-  cairn witness --sign-with witness.key --begin --genesis-hash 5f1c... checkpoint.txt > cosigned.txt
-  cairn witness --sign-with witness.key checkpoint.txt > cosigned.txt
-  cairn witness --sign-with witness.key --policy chain.policy request.txt > cosigned.txt
+  cairn keys --witness-name example.org/w1       makes witness.key
+  cairn keys --show witness.key                  prints the key that others verify with
+  cairn witness --sign-with witness.key --begin --genesis-hash 5f1c... signed.txt
+  cairn witness --sign-with witness.key signed.txt > cosigned.txt
+  cairn witness --sign-with witness.key --policy chain.policy request.txt
 
 A witness signs that a checkpoint goes on from every checkpoint of the same chain that it signed before, and when \
 (cosignature/v1 of c2sp.org/tlog-cosignature). It finds that out for itself: it verifies the chain on --brokers or --log, \
