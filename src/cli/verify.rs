@@ -32,8 +32,8 @@ signed it. A checkpoint with signatures (cairn checkpoint --sign-with, cairn wit
 signatures it must have is said by --policy or --witness; without them it is believed as it lies there.
 
 Exit code 0: intact. 1: broken; the first bad height and why. 3: could not be checked: no broker, no such topic, \
-blocks without their bodies or of a newer program, a checkpoint without the signatures that were asked for. The first lines also say what was \
-not asked: a chain that nobody pinned by --genesis, --genesis-hash or a checkpoint is `unanchored`; without a \
+blocks without their bodies or of a newer program, a checkpoint without the signatures that were asked for. The \
+first lines also say what was not asked: a chain that nobody pinned by --genesis, --genesis-hash or a checkpoint is `unanchored`; without a \
 transactions topic it was `compared with nothing`.";
 
 /// Check that the chain follows from the transactions: nothing dropped, reordered or invented

@@ -123,7 +123,7 @@ fn the_key_of_a_chain_signs_for_it_alone_and_neither_a_fork_nor_an_old_state() {
     let shorter = shorter.refused(1, &["its tail was cut"]);
     assert_eq!(shorter.stdout, "");
     chains.seal("fork", 7);
-    let forked = signed("fork").refused(1, &["not signed", "height 2: checkpoint"]);
+    let forked = signed("fork").refused(1, &["not vouched for", "height 2: checkpoint"]);
     assert_eq!(forked.stdout, "");
     chains.seal("log", 3);
     assert_eq!(signed("log").done().stdout.lines().nth(1), Some("4"));
@@ -162,7 +162,7 @@ fn nobody_vouches_for_a_chain_that_is_broken_or_cannot_be_looked_at() {
     cairn.run(&format!("{words} --since 3")).refused(2, &["has 2 blocks"]);
     cairn.forge("blockchain", Some("1"), "{}", &[]);
     for words in [words.to_owned(), format!("{words} --since 1")] {
-        let broken = cairn.run(&words).refused(1, &["not signed", "broken at height 1"]);
+        let broken = cairn.run(&words).refused(1, &["not vouched for", "broken at height 1"]);
         assert_eq!(broken.stdout, "");
     }
 }
