@@ -206,7 +206,7 @@ fn a_witness_without_the_topics_goes_by_the_proof_in_a_request() {
     ask("r34").refused(2, &["--since 2"]);
     assert!(ask("r24").done().stdout.contains("\u{2014} w/1 "));
     assert_eq!(signed_size(cairn), Some(4));
-    ask("f24").refused(2, &["--since 4"]);
+    ask("f24").refused(1, &["has signed another root for the same 4 blocks"]);
     request("fork", 4, own, "f44");
     ask("f44").refused(1, &["the chain is forked"]);
     ask("r02").refused(1, &["a chain never gets shorter"]);
