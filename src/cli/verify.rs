@@ -191,7 +191,13 @@ fn text(report: &Verified, transactions: &str, chain: Chain<'_>, shell: &Shell) 
         text += &format!(", compared with nothing: {nothing}");
     }
     if !chain.is_anchored {
-        text += "\nunanchored: nobody said which chain this must be; pin it with --genesis-hash or --checkpoint";
+        text += match chain.kept.accepted {
+            None => "\nunanchored: nobody said which chain this must be; pin it with --genesis-hash or --checkpoint",
+            // A witness signs for many chains.
+            Some(_) => {
+                "\nunanchored: witnesses do not say which chain this must be; pin it with --genesis-hash, or a `log` line of a policy"
+            }
+        };
     }
     text += &format!(
         "\n\nheight      {}\nblock hash  {}\nstate root  {}\nchain       {}\ngenesis     {}\nrecords     {}\ncompared    {}\n",

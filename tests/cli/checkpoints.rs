@@ -232,6 +232,9 @@ fn witnesses_and_how_many_of_them_can_be_named_without_a_file() {
     // Witnesses alone do not say which chain is meant.
     assert_eq!(of("", &[0, 2]).done().json()[0]["anchored"], false);
     assert_eq!(of(&format!("--genesis-hash {}", chains.genesis), &[0, 2]).done().json()[0]["anchored"], true);
+    let named = format!("--checkpoint two.txt --witness {}", keys[0]);
+    let text = chains.verify(&named).done().stdout;
+    assert!(text.starts_with("intact\nunanchored: witnesses do not say which chain"), "{text}");
     of("", &[0, 1]).refused(3, &["w/1 signed, w/2 did not"]);
     of("--witness-quorum 1", &[0, 1]).done();
     of("--witness-quorum 3", &[0, 1]).refused(2, &["1 to 2"]);
