@@ -5,6 +5,7 @@
 
 mod blocks;
 mod chain;
+mod checkpoints;
 mod founding;
 mod memory;
 mod partitions;
@@ -13,8 +14,10 @@ mod settings;
 mod signals;
 mod signing;
 mod stderr;
+mod stock;
 mod submitting;
 mod verifying;
+mod witnessing;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -161,8 +164,21 @@ impl Ran {
     }
 }
 
-const COMMANDS: [&str; 11] =
-    ["demo", "run", "submit", "blocks", "verify", "replay", "inspect", "topology", "reset", "genesis", "keys"];
+const COMMANDS: [&str; 13] = [
+    "demo",
+    "run",
+    "submit",
+    "blocks",
+    "verify",
+    "checkpoint",
+    "witness",
+    "replay",
+    "inspect",
+    "topology",
+    "reset",
+    "genesis",
+    "keys",
+];
 
 /// A line of a paragraph that ends before the width, though the first word of the next one would have fitted.
 fn wrapped_twice(help: &str, width: usize) -> Option<(&str, &str)> {

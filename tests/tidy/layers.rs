@@ -6,7 +6,8 @@ use crate::tokens::{CodePath, identifiers, paths};
 /// What decides about the chain is a function of its arguments: no engine, no Kafka, no disk, no clock, no chance.
 pub(crate) fn pure_ledger(path: &str, text: &str) -> Vec<Breach> {
     // Each with those it may use: whoever attests to a block executes it again.
-    const PURE: &[(&str, &[&str])] = &[("chain", &[]), ("ledger", &["chain"]), ("consensus", &["chain", "ledger"])];
+    const PURE: &[(&str, &[&str])] =
+        &[("chain", &[]), ("checkpoint", &["chain"]), ("ledger", &["chain"]), ("consensus", &["chain", "ledger"])];
     const CRATES: &[&str] =
         &["topology", "rdkafka", "rdkafka_sys", "rocksdb", "tokio", "futures", "tracing", "indicatif", "clap"];
     const STANDARD: &[&str] = &["env", "fs", "net", "process", "thread"];
@@ -135,8 +136,21 @@ pub(crate) fn engine_knows_no_ledger(path: &str, text: &str) -> Vec<Breach> {
 /// A command is its options and what it does with them. What several need has a place of its own beside them, which knows
 /// none of them; so a command can be read, and removed, alone.
 pub(crate) fn commands_keep_to_themselves(path: &str, text: &str) -> Vec<Breach> {
-    const COMMANDS: &[&str] =
-        &["blocks", "demo", "genesis", "inspect", "keys", "replay", "reset", "run", "submit", "topology", "verify"];
+    const COMMANDS: &[&str] = &[
+        "blocks",
+        "checkpoint",
+        "demo",
+        "genesis",
+        "inspect",
+        "keys",
+        "replay",
+        "reset",
+        "run",
+        "submit",
+        "topology",
+        "verify",
+        "witness",
+    ];
 
     // The list of commands names them all.
     if !path.starts_with("src/cli/") || path == "src/cli/mod.rs" {
