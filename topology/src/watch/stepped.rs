@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::thread::{AGAIN, Shared, State};
+use super::thread::{AGAIN, Exchange, State};
 use crate::clock::Clock;
 
 /// What looks where there is no thread, when it is stepped.
@@ -24,14 +24,14 @@ impl Stepped {
         Self { watcher, clock, due_ms: i64::MIN }
     }
 
-    pub(super) fn look_if_due(&mut self, shared: &Shared) {
+    pub(super) fn look_if_due(&mut self, shared: &Exchange) {
         if shared.lock().is_asked() || self.clock.monotonic_ms() >= self.due_ms {
             self.look(shared);
         }
     }
 
     /// Looks, and looks again, until it has waited so long.
-    pub(super) fn look_while(&mut self, shared: &Shared, timeout: Duration, waits: impl Fn(&mut State) -> bool) {
+    pub(super) fn look_while(&mut self, shared: &Exchange, timeout: Duration, waits: impl Fn(&mut State) -> bool) {
         let until_ms = after(&*self.clock, timeout);
         while waits(&mut shared.lock()) {
             self.look(shared);
@@ -42,7 +42,7 @@ impl Stepped {
         }
     }
 
-    fn look(&mut self, shared: &Shared) {
+    fn look(&mut self, shared: &Exchange) {
         let check = shared.lock().begin();
         self.due_ms = self.watcher.look(check).map_or(i64::MAX, |pause| after(&*self.clock, pause));
     }
