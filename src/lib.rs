@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! chain       what the chain is made of: values, encoding, hashes, JSON      pure
+//! checkpoint  what a chain is known to contain, signed and compared          pure, uses chain
 //! ledger      what a block does to the state                                 pure, uses chain
 //! consensus   who may seal a block, and how offences are proved              pure, uses chain and ledger
 //! sealing     the ledger as a stream processor                               joins them to the engine
@@ -13,6 +14,7 @@
 
 pub mod audit;
 pub mod chain;
+pub mod checkpoint;
 pub mod cli;
 pub mod config;
 pub mod consensus;
