@@ -13,7 +13,7 @@
 //! supervise    waiting for the end of an application that runs
 //! report       what several commands say of a chain
 //! pin          which chain a check is about
-//! demo run submit blocks verify replay inspect topology reset genesis keys
+//! demo run submit blocks verify replay prove check inspect topology reset genesis keys
 //!              one command each: its options, and `run`; none uses another
 //! ```
 //! Results go to stdout, everything else to stderr. May use all of the crate; nothing else of the crate uses this.
@@ -21,6 +21,7 @@
 mod arguments;
 mod backlog;
 mod blocks;
+mod check;
 mod demo;
 mod error;
 mod genesis;
@@ -32,6 +33,7 @@ mod origin;
 mod output;
 mod pin;
 mod progress;
+mod prove;
 mod replay;
 mod report;
 mod reset;
@@ -69,8 +71,8 @@ Every option is also a key of cairn.toml (`--application-id` is `application_id`
 parameters (block.*, balances, signatures, fee, reward, ids.*) are set in the file or the environment \
 (CAIRN_BLOCK_MAX_TRANSACTIONS=3) and count when a chain is created.
 
-Exit codes: 0 done, 1 failed or broken chain, 2 wrong usage or settings, 3 could not be checked (verify and replay) \
-or made by a newer program; 128 and the signal's number where a second signal ended it.";
+Exit codes: 0 done, 1 failed, broken chain or proof that does not hold, 2 wrong usage or settings, 3 could not be \
+checked (verify, replay, prove and check) or made by a newer program; 128 and the signal's number where a second signal ended it.";
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -90,6 +92,8 @@ enum Command {
     Blocks(blocks::Arguments),
     Verify(verify::Arguments),
     Replay(replay::Arguments),
+    Prove(prove::Arguments),
+    Check(check::Arguments),
     Inspect(inspect::Arguments),
     Topology(topology::Arguments),
     Reset(reset::Arguments),
@@ -125,6 +129,8 @@ impl Command {
             Command::Blocks(arguments) => arguments.run(shell),
             Command::Verify(arguments) => arguments.run(shell),
             Command::Replay(arguments) => arguments.run(shell),
+            Command::Prove(arguments) => arguments.run(shell),
+            Command::Check(arguments) => arguments.run(shell),
             Command::Inspect(arguments) => arguments.run(shell),
             Command::Topology(arguments) => arguments.run(shell),
             Command::Reset(arguments) => arguments.run(shell),

@@ -161,8 +161,10 @@ impl Ran {
     }
 }
 
-const COMMANDS: [&str; 11] =
-    ["demo", "run", "submit", "blocks", "verify", "replay", "inspect", "topology", "reset", "genesis", "keys"];
+const COMMANDS: [&str; 13] = [
+    "demo", "run", "submit", "blocks", "verify", "replay", "prove", "check", "inspect", "topology", "reset", "genesis",
+    "keys",
+];
 
 /// A line of a paragraph that ends before the width, though the first word of the next one would have fitted.
 fn wrapped_twice(help: &str, width: usize) -> Option<(&str, &str)> {

@@ -6,8 +6,13 @@ use crate::tokens::{CodePath, identifiers, paths};
 /// What decides about the chain is a function of its arguments: no engine, no Kafka, no disk, no clock, no chance.
 pub(crate) fn pure_ledger(path: &str, text: &str) -> Vec<Breach> {
     // Each with those it may use: whoever attests to a block executes it again.
-    const PURE: &[(&str, &[&str])] =
-        &[("chain", &[]), ("checkpoint", &["chain"]), ("ledger", &["chain"]), ("consensus", &["chain", "ledger"])];
+    const PURE: &[(&str, &[&str])] = &[
+        ("chain", &[]),
+        ("checkpoint", &["chain"]),
+        ("ledger", &["chain"]),
+        ("consensus", &["chain", "ledger"]),
+        ("proof", &["chain", "checkpoint", "ledger", "consensus"]),
+    ];
     const CRATES: &[&str] =
         &["topology", "rdkafka", "rdkafka_sys", "rocksdb", "tokio", "futures", "tracing", "indicatif", "clap"];
     const STANDARD: &[&str] = &["env", "fs", "net", "process", "thread"];
@@ -130,7 +135,7 @@ pub(crate) fn engine_knows_no_ledger(path: &str, text: &str) -> Vec<Breach> {
 /// none of them; so a command can be read, and removed, alone.
 pub(crate) fn commands_keep_to_themselves(path: &str, text: &str) -> Vec<Breach> {
     const COMMANDS: &[&str] =
-        &["blocks", "demo", "genesis", "inspect", "keys", "replay", "reset", "run", "submit", "topology", "verify"];
+        &["blocks", "check", "demo", "genesis", "inspect", "keys", "prove", "replay", "reset", "run", "submit", "topology", "verify"];
 
     // The list of commands names them all.
     if !path.starts_with("src/cli/") || path == "src/cli/mod.rs" {
