@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 
-use topology::store::{Options, Resources, StateDirectory, Stores};
+use topology::store::{Resources, StateDirectory, StoreOptions, Stores};
 use topology::{Error, Result};
 
 use crate::chain::{Name, ValidatorId};
@@ -79,7 +79,7 @@ pub fn inspect(root: &Path, application_id: &str) -> Result<std::result::Result<
 
 /// The chain's tables in a state directory.
 pub(super) fn open(directory: &StateDirectory, fingerprint: [u8; 32]) -> Result<Tables> {
-    let resources = Resources::without_thread(Options::default());
+    let resources = Resources::without_thread(StoreOptions::default());
     let specs = sealing::store_specs()?;
     let stores = Stores::open(specs, directory.lock_task(&task_name())?, &resources, fingerprint)?;
     Tables::over(&Rc::new(RefCell::new(stores)))
