@@ -72,7 +72,8 @@ impl Climb {
         let (mut left, mut right) = (self.left.iter().copied(), self.right.iter().copied());
         let mut last = (self.filling.count() > 0).then(|| self.filling.root());
         // A side that has no hashes left is not passed over: there is nothing on it up to the root.
-        let sibling = |level: u32| if self.index >> level & 1 == 1 { left.next() } else { right.next().or_else(|| last.take()) };
+        let sibling =
+            |level: u32| if self.index >> level & 1 == 1 { left.next() } else { right.next().or_else(|| last.take()) };
         let path = (0..u64::BITS).filter_map(sibling).collect();
         Proof { index: self.index, count: self.count(), path }
     }

@@ -100,7 +100,9 @@ fn claimed(proof: &Proof) -> String {
     let height = proof.header.height;
     match &proof.claim {
         Claim::Transaction { entry, .. } => format!("{} in block {height}: {}", place(entry), became(entry)),
-        Claim::IdUsed { entry, .. } => format!("the id was used in block {height} by {}: {}", place(entry), became(entry)),
+        Claim::IdUsed { entry, .. } => {
+            format!("the id was used in block {height} by {}: {}", place(entry), became(entry))
+        }
         Claim::IdUnused { sender, id, listed } => {
             let what = format!("{sender} has not used the id {id}");
             match listed.active_heights(&proof.header) {
@@ -178,7 +180,9 @@ fn holds_text(proof: &Proof, checked: &Checked, paint: Paint) -> String {
 fn holds_json(proof: &Proof, checked: &Checked) -> String {
     let header = &proof.header;
     let (basis, trust) = match checked.basis {
-        Basis::Checkpoint => ("checkpoint", "the chain has the blocks that the checkpoint says; its signatures were not looked at"),
+        Basis::Checkpoint => {
+            ("checkpoint", "the chain has the blocks that the checkpoint says; its signatures were not looked at")
+        }
         Basis::Genesis => ("genesis", LOCAL_COMMITTEE_TRUST),
     };
     let mut report = json!({

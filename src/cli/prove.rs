@@ -170,7 +170,8 @@ impl UsesLog for Prove<'_> {
     fn with<L: Log>(self, log: L) -> Result<Exit> {
         let Self { options, shell } = self;
         // A tip that cannot be read is for the proof to judge, which may end before it.
-        let tip = topic::last_block(&Reader::new(&log, &shell.clock, "cairn-prove"), &options.blockchain).ok().flatten();
+        let tip =
+            topic::last_block(&Reader::new(&log, &shell.clock, "cairn-prove"), &options.blockchain).ok().flatten();
         let mut heights = Heights::up_to("proving", &shell.clock, tip.map(|tip| tip.header.height));
         let rng = key_file::system_rng()?;
         let made = prove::prove(&log, &shell.clock, &options, rng, &mut |height| heights.pass(height));
@@ -189,7 +190,9 @@ impl UsesLog for Prove<'_> {
             return Err(Error::failed(format!("the proof has {size} MiB, and no reader takes more than {most}")));
         }
         if proof.sealed.is_none() && options.with_seal {
-            tracing::warn!("blocks that slashed a validator have lost their bodies: only a checkpoint can vouch for this proof");
+            tracing::warn!(
+                "blocks that slashed a validator have lost their bodies: only a checkpoint can vouch for this proof"
+            );
         }
         shell.print(&String::from_utf8_lossy(&file))?;
         let (height, size) = (proof.header.height, proof.history.size);

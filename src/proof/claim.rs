@@ -99,7 +99,9 @@ impl Claim {
 #[must_use]
 pub fn used_id(entry: &Entry) -> Option<(&Name, &Id)> {
     match &entry.content {
-        Content::Transaction { transaction: Transaction { from, id: Some(id), .. }, receipt } if receipt.is_applied() => {
+        Content::Transaction { transaction: Transaction { from, id: Some(id), .. }, receipt }
+            if receipt.is_applied() =>
+        {
             Some((from, id))
         }
         _ => None,

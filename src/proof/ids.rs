@@ -75,7 +75,10 @@ impl ListedIds {
         let (first, count) =
             self.active_heights(header).map_or((0, 0), |(first, last)| (first, u128::from(last - first) + 1));
         if self.lists.len() as u128 != count {
-            return wrong(format!("it has lists of {} active heights, ids are remembered of {count}", self.lists.len()));
+            return wrong(format!(
+                "it has lists of {} active heights, ids are remembered of {count}",
+                self.lists.len()
+            ));
         }
         let wanted = id_key(sender, id);
         for (used_at, list) in (first..).zip(&self.lists) {

@@ -30,9 +30,9 @@ mod sealed;
 mod tests;
 
 pub use check::{Basis, Checked, Trusted};
-pub use claim::{Claim, Place, StatePath};
+pub use claim::{Claim, Place, StatePath, used_id};
 pub use history::History;
-pub use ids::{Chunk, ListedIds};
+pub use ids::{Chunk, ListedIds, chunk_key, remembered};
 pub use refusal::{Part, Refusal};
 pub use sealed::Sealed;
 

@@ -79,7 +79,8 @@ fn of_chain(error: chain::Error) -> Refusal {
 /// A text as a value of this shape. The error names the place and no more: what stands there is a stranger's.
 fn read<'t, T: Deserialize<'t>>(text: &'t str) -> Result<T> {
     serde_json::from_str(text).map_err(|error| {
-        let what = error.to_string().chars().take(200).map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
+        let what =
+            error.to_string().chars().take(200).map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
         form(format!("it is not a proof: {what}"))
     })
 }
@@ -242,7 +243,10 @@ fn sealed_of(SealedFields { genesis, slashes, seal }: SealedFields<'_>) -> Resul
     }
     Ok(Sealed {
         genesis: owned(genesis)?,
-        slashes: slashes.iter().map(|slash| Operation::from_json(slash.get()).map_err(of_chain)).collect::<Result<_>>()?,
+        slashes: slashes
+            .iter()
+            .map(|slash| Operation::from_json(slash.get()).map_err(of_chain))
+            .collect::<Result<_>>()?,
         seal: seal.map(|seal| Seal::from_json(seal.get()).map_err(of_chain)).transpose()?,
     })
 }

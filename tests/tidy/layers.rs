@@ -134,8 +134,10 @@ pub(crate) fn engine_knows_no_ledger(path: &str, text: &str) -> Vec<Breach> {
 /// A command is its options and what it does with them. What several need has a place of its own beside them, which knows
 /// none of them; so a command can be read, and removed, alone.
 pub(crate) fn commands_keep_to_themselves(path: &str, text: &str) -> Vec<Breach> {
-    const COMMANDS: &[&str] =
-        &["blocks", "check", "demo", "genesis", "inspect", "keys", "prove", "replay", "reset", "run", "submit", "topology", "verify"];
+    const COMMANDS: &[&str] = &[
+        "blocks", "check", "demo", "genesis", "inspect", "keys", "prove", "replay", "reset", "run", "submit",
+        "topology", "verify",
+    ];
 
     // The list of commands names them all.
     if !path.starts_with("src/cli/") || path == "src/cli/mod.rs" {

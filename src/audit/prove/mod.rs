@@ -28,8 +28,8 @@ use crate::chain::Read;
 use crate::checkpoint::Checkpoint;
 use crate::proof::{Part, Proof, Refusal, Trusted};
 use crate::reader::{Extent, Reader};
-pub use question::Question;
 use question::Answer;
+pub use question::Question;
 use trace::Trace;
 
 /// The reader's name in the brokers' logs.

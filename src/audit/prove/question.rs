@@ -63,7 +63,9 @@ impl Question {
     /// Whether a block must have its body to answer.
     pub(super) fn needs_body(&self, header: &Header) -> bool {
         match self {
-            Self::Transaction { partition, offset } => range(header, *partition).is_some_and(|range| *offset <= range.last),
+            Self::Transaction { partition, offset } => {
+                range(header, *partition).is_some_and(|range| *offset <= range.last)
+            }
             // An id may have been used in a block that still has its body. Where none has it, the chain is followed, and that needs all.
             Self::Id { .. } | Self::Balance { .. } | Self::Validator { .. } | Self::Block { .. } => false,
         }
@@ -123,8 +125,11 @@ impl Question {
                 let path = path(Table::Validators, id.as_str().as_bytes());
                 Ok(Claim::Validator { id: id.clone(), record, path })
             }
-            Self::Id { sender, id } => listed_ids(state, replica)?
-                .map(|listed| Claim::IdUnused { sender: sender.clone(), id: id.clone(), listed }),
+            Self::Id { sender, id } => listed_ids(state, replica)?.map(|listed| Claim::IdUnused {
+                sender: sender.clone(),
+                id: id.clone(),
+                listed,
+            }),
             Self::Transaction { .. } | Self::Block { .. } => return Err(stop(&"the state does not know")),
         })
     }
