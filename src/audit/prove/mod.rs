@@ -151,7 +151,8 @@ impl<L: Log> Prover<'_, L> {
         let question = &self.options.question;
         let mut trace = Trace::default();
         if question.is_of_a_block() {
-            self.link(&mut trace, self.extent.clone(), height, progress)?;
+            let is_asked = |of_block: u64| height.is_none_or(|last| of_block <= last);
+            self.link(&mut trace, self.extent.clone(), &is_asked, progress)?;
         }
         if !trace.is_marked() {
             if question.is_answered_once() {
@@ -222,16 +223,16 @@ impl<L: Log> Prover<'_, L> {
         trace.mark(self.options.question.ask_state(&state, &replica)?.map_err(Unproved::NotThere)?);
         // The state may be large, and is not needed any more.
         drop((state, replica));
-        self.link(&mut trace, Extent { first: behind, ..self.extent.clone() }, None, progress)?;
+        self.link(&mut trace, Extent { first: behind, ..self.extent.clone() }, &|_| false, progress)?;
         Ok(trace)
     }
 
-    /// Links the blocks of a stretch to those that have passed, and asks each up to a height, until the history is full.
+    /// Links the blocks of a stretch to those that have passed, and asks those that are to be asked, until the history is full.
     fn link(
         &self,
         trace: &mut Trace,
         extent: Extent,
-        to_height: Option<u64>,
+        is_asked: &dyn Fn(u64) -> bool,
         progress: &mut dyn FnMut(u64),
     ) -> std::result::Result<(), End> {
         let size = self.options.cover.size();
@@ -239,7 +240,7 @@ impl<L: Log> Prover<'_, L> {
             let mut reading = record::read_topic(scope, (self.log, self.clock), CLIENT_ID, extent)?;
             while size.is_none_or(|size| trace.next_height() < size) {
                 let Some(found) = reading.next()? else { break };
-                if self.link_one(trace, found, to_height, progress)?.is_break() {
+                if self.link_one(trace, found, is_asked, progress)?.is_break() {
                     break;
                 }
             }
@@ -256,25 +257,21 @@ impl<L: Log> Prover<'_, L> {
         &self,
         trace: &mut Trace,
         Found { offset, read, .. }: Found,
-        to_height: Option<u64>,
+        is_asked: &dyn Fn(u64) -> bool,
         progress: &mut dyn FnMut(u64),
     ) -> std::result::Result<ControlFlow<()>, End> {
         let question = &self.options.question;
-        let is_asked = |trace: &Trace, height| {
-            question.is_of_a_block()
-                && to_height.is_none_or(|last| height <= last)
-                && !(question.is_answered_once() && trace.is_marked())
-        };
+        let asks = |trace: &Trace, height| is_asked(height) && !(question.is_answered_once() && trace.is_marked());
         let answer = match read.map_err(|error| record::judge(offset, error, trace.next_height()))? {
             Read::Foreign => return Ok(ControlFlow::Continue(())),
             Read::Block(block) => {
                 trace.pass(&block, self.options.anchor)?;
-                if is_asked(trace, block.header.height) { question.ask(&block) } else { Answer::Silent }
+                if asks(trace, block.header.height) { question.ask(&block) } else { Answer::Silent }
             }
             Read::Pruned(pruned) => {
                 trace.pass_pruned(&pruned)?;
                 let height = pruned.header.height;
-                match is_asked(trace, height) {
+                match asks(trace, height) {
                     true if question.needs_body(&pruned.header) => return Err(without_body(height).into()),
                     true => question.ask_header(&pruned.header),
                     false => Answer::Silent,
@@ -288,7 +285,7 @@ impl<L: Log> Prover<'_, L> {
         }
         let height = trace.next_height().saturating_sub(1);
         progress(height);
-        let is_over = to_height.is_some_and(|last| height >= last) && question.is_of_a_block() && !trace.is_marked();
+        let is_over = !trace.is_marked() && !is_asked(trace.next_height());
         Ok(if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 
