@@ -1,88 +1,73 @@
-//! A height known to be good, kept in a file: `{"genesis_hash":..,"height":..,"block_hash":..,"state_root":..}`.
+//! The checkpoints that a chain must contain, and the one that it ends with.
 
-use std::fs;
-use std::io::Write;
-use std::path::Path;
-
-use serde::{Deserialize, Serialize};
-
-use crate::chain::{Block, Hash};
+use crate::chain::{Block, Frontier, merkle};
+use crate::checkpoint::Checkpoint;
+use crate::consensus::follow::{Broken, Reason};
 use crate::ledger::state::Tip;
 
-use crate::consensus::follow::{Broken, Reason};
-
-/// A block that was seen and believed once: the chain must contain it, so its tail cannot be cut below it unseen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Checkpoint {
-    /// The chain: its genesis hash.
-    pub genesis_hash: Hash,
-    /// The height.
-    pub height: u64,
-    /// The block's hash.
-    pub block_hash: Hash,
-    /// The state after it.
-    pub state_root: Hash,
+/// The checkpoint of a chain that ends with this block.
+#[must_use]
+pub fn of_tip(tip: &Tip) -> Checkpoint {
+    Checkpoint::of(&tip.genesis, &tip.history.with(merkle::leaf(tip.hash.as_bytes())))
 }
 
-impl Checkpoint {
-    /// Of a tip.
-    pub fn of(tip: &Tip) -> Self {
-        Self { genesis_hash: tip.genesis, height: tip.height, block_hash: tip.hash, state_root: tip.state_root }
+/// Checkpoints that were seen and believed once: the chain must begin with the blocks of each, so nothing of them can be replaced, nor its
+/// tail cut below them, unseen.
+pub(super) struct Pins<'c> {
+    /// By size, from the smallest.
+    checkpoints: Vec<&'c Checkpoint>,
+    /// How many of them the chain was found to contain.
+    met_count: usize,
+    blocks: Frontier,
+}
+
+impl<'c> Pins<'c> {
+    pub(super) fn new(checkpoints: &'c [Checkpoint]) -> Self {
+        let mut checkpoints: Vec<_> = checkpoints.iter().collect();
+        checkpoints.sort_by_key(|checkpoint| checkpoint.size);
+        Self { checkpoints, met_count: 0, blocks: Frontier::default() }
     }
 
-    /// Reads the file; `None` where there is none yet. Errors in one line.
-    pub fn read(path: &Path) -> Result<Option<Self>, String> {
-        let text = match fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(format!("cannot read the checkpoint {}: {error}", path.display())),
-        };
-        let parsed = serde_json::from_str(&text);
-        parsed.map(Some).map_err(|error| format!("{} is no checkpoint: {error}", path.display()))
-    }
-
-    /// Writes the file: whole, or not at all.
-    pub fn write(&self, path: &Path) -> Result<(), String> {
-        let failed = |error: std::io::Error| format!("cannot write the checkpoint {}: {error}", path.display());
-        let text = serde_json::to_string(self).map_err(|error| error.to_string())? + "\n";
-        let mut temporary = path.as_os_str().to_owned();
-        temporary.push(".new");
-        let mut file = fs::File::create(&temporary).map_err(failed)?;
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
-        fs::rename(&temporary, path).map_err(failed)
-    }
-
-    /// Whether a block is of the checkpoint's chain, and at the checkpoint's height is the checkpoint's.
-    pub fn check(&self, block: &Block) -> Result<(), Broken> {
-        let (genesis, pinned) = (block.header.genesis, self.genesis_hash);
-        if genesis != pinned {
-            let detail = format!("this chain's genesis is {genesis}, the checkpoint is of the chain of {pinned}");
-            return Err(Broken::new(block.header.height, Reason::Checkpoint, detail));
-        }
-        if block.header.height != self.height || block.hash == self.block_hash {
+    /// Takes the next block, from block 0 on: it must be of their chain, and the last block of one of them must give its root.
+    pub(super) fn check(&mut self, block: &Block) -> Result<(), Broken> {
+        if self.met_count == self.checkpoints.len() {
             return Ok(());
         }
-        let detail = format!("the chain has block {}, the checkpoint {}", block.hash, self.block_hash);
-        Err(Broken::new(self.height, Reason::Checkpoint, detail))
+        let (genesis, height) = (block.header.genesis, block.header.height);
+        if height == 0
+            && let Some(other) = self.checkpoints.iter().find(|pinned| pinned.genesis() != Some(genesis))
+        {
+            let detail = format!("this chain's genesis is {genesis}, the checkpoint is of {}", other.origin);
+            return Err(Broken::new(height, Reason::Checkpoint, detail));
+        }
+        self.blocks.append(merkle::leaf(block.hash.as_bytes()));
+        while let Some(pinned) =
+            self.checkpoints.get(self.met_count).filter(|pinned| pinned.size <= self.blocks.count())
+        {
+            let root = self.blocks.root();
+            if pinned.size == self.blocks.count() && root != pinned.root {
+                let detail = format!(
+                    "the first {} blocks are not those of the checkpoint: their root is {root}, and must be {}",
+                    pinned.size, pinned.root
+                );
+                return Err(Broken::new(height, Reason::Checkpoint, detail));
+            }
+            self.met_count += 1;
+        }
+        Ok(())
     }
 
-    /// Whether the chain reaches the checkpoint.
-    pub fn check_reached(&self, tip_height: Option<u64>) -> Result<(), Broken> {
-        match tip_height {
-            Some(height) if height >= self.height => Ok(()),
-            Some(height) => {
-                let detail = format!(
-                    "the chain ends at height {height}, the checkpoint is at {}: its tail was cut",
-                    self.height
-                );
-                Err(Broken::new(height + 1, Reason::Checkpoint, detail))
-            }
-            None => Err(Broken::new(
-                0,
-                Reason::Checkpoint,
-                "the topic holds no block, the checkpoint says that there was a chain",
-            )),
-        }
+    /// Whether the chain reaches all of them, given the height that it ends at.
+    pub(super) fn check_reached(&self, tip_height: Option<u64>) -> Result<(), Broken> {
+        let Some(last) = self.checkpoints.last() else { return Ok(()) };
+        let (height, what) = match tip_height {
+            Some(height) if height.checked_add(1) >= Some(last.size) => return Ok(()),
+            Some(height) => (
+                height + 1,
+                format!("the chain ends at height {height}, the checkpoint has {} blocks: its tail was cut", last.size),
+            ),
+            None => (0, "the topic holds no block, the checkpoint says that there was a chain".to_owned()),
+        };
+        Err(Broken::new(height, Reason::Checkpoint, what))
     }
 }

@@ -11,13 +11,13 @@
 //! originals    the records of the transactions topic, as entries
 //! partition    the entries of one partition, until they were compared                              pure
 //! comparison   blocks against those entries                                                        pure
-//! checkpoint   a height known to be good, in a file
+//! checkpoint   what the chain must contain, because somebody kept it
 //! breach       what is wrong with a chain
 //! reading      a topic on a thread of its own
 //! ahead        the queue from that thread, bounded in bytes
 //! ```
 //! Blocks are needed in order, one at a time; memory is that of the chain's state and of what is read ahead, not of its length.
-//! May use the layers below (chain, ledger, consensus, proof), the stores of `sealing`, `reader`, and the engine.
+//! May use the layers below (chain, checkpoint, ledger, consensus, proof), the stores of `sealing`, `reader`, and the engine.
 
 mod ahead;
 mod breach;
@@ -34,5 +34,5 @@ pub mod verify;
 mod walk;
 
 pub use crate::consensus::follow::{Anchor, Broken, Reason, Summary};
-pub use checkpoint::Checkpoint;
+pub use checkpoint::of_tip;
 pub use comparison::Comparison;

@@ -6,12 +6,13 @@ use topology::log::{Isolation, Log, Offset, Start, TopicPartition};
 use topology::{Error, Result};
 
 use super::breach::Halt;
-use super::checkpoint::Checkpoint;
+use super::checkpoint::Pins;
 use super::comparison::Comparison;
 use super::originals::Originals;
 use super::walk::{Route, Walk, Walked};
 use super::{Anchor, Summary};
 use crate::chain::{Block, Read};
+use crate::checkpoint::Checkpoint;
 use crate::consensus::follow::{Broken, Reason};
 use crate::reader::{Extent, Reader};
 
@@ -27,8 +28,8 @@ pub struct Options {
     pub transactions: String,
     /// What the chain must begin with.
     pub anchor: Anchor,
-    /// What it must contain.
-    pub checkpoint: Option<Checkpoint>,
+    /// What it must contain: blocks that somebody saw before.
+    pub checkpoints: Vec<Checkpoint>,
 }
 
 /// What was found.
@@ -72,7 +73,7 @@ pub fn verify<L: Log>(
         let route = Route { client_id, extent, anchor, to_height: None, randomness };
         let walk = Walk::start(scope, (log, clock), route)?;
         let chain_time_ms = || last_time_ms(log, clock, &options.blockchain);
-        run(walk, input, options.checkpoint.as_ref(), &chain_time_ms, progress)
+        run(walk, input, Pins::new(&options.checkpoints), &chain_time_ms, progress)
     });
     match verified {
         Ok(report) => Ok(Ok(report)),
@@ -184,11 +185,11 @@ impl<L: Log> Input<'_, '_, L> {
 fn run<L: Log, R: CryptoRng + Send>(
     mut walk: Walk<'_, R>,
     mut input: Option<Input<'_, '_, L>>,
-    checkpoint: Option<&Checkpoint>,
+    mut pins: Pins<'_>,
     chain_time_ms: &dyn Fn() -> Result<Option<i64>>,
     progress: &mut dyn FnMut(&Block),
 ) -> std::result::Result<Verified, Halt> {
-    let mut ended = compare(&mut walk, input.as_mut(), checkpoint, progress);
+    let mut ended = compare(&mut walk, input.as_mut(), &mut pins, progress);
     if let Some(input) = &input {
         ended = ended.map_err(|halt| input.judge(halt, chain_time_ms));
     }
@@ -197,9 +198,7 @@ fn run<L: Log, R: CryptoRng + Send>(
         ended = input.look_behind(&mut walked);
     }
     let summary = walked.conclude(ended)?;
-    if let Some(checkpoint) = checkpoint {
-        checkpoint.check_reached(summary.as_ref().map(|summary| summary.tip.height))?;
-    }
+    pins.check_reached(summary.as_ref().map(|summary| summary.tip.height))?;
     let Some(summary) = summary else {
         return Err(Broken::new(0, Reason::Height, "the topic holds no block").into());
     };
@@ -214,17 +213,15 @@ fn run<L: Log, R: CryptoRng + Send>(
     })
 }
 
-/// The blocks that hold, compared with the checkpoint and with the input.
+/// The blocks that hold, compared with the checkpoints and with the input.
 fn compare<L: Log, R>(
     walk: &mut Walk<'_, R>,
     mut input: Option<&mut Input<'_, '_, L>>,
-    checkpoint: Option<&Checkpoint>,
+    pins: &mut Pins<'_>,
     progress: &mut dyn FnMut(&Block),
 ) -> std::result::Result<(), Halt> {
     while let Some(block) = walk.next() {
-        if let Some(checkpoint) = checkpoint {
-            checkpoint.check(&block)?;
-        }
+        pins.check(&block)?;
         if let Some(input) = &mut input {
             input.check(&block)?;
         }

@@ -22,7 +22,7 @@ pub fn leaf(bytes: &[u8]) -> Hash {
 }
 
 /// The hash of an inner node.
-pub(super) fn node(left: &Hash, right: &Hash) -> Hash {
+pub(crate) fn node(left: &Hash, right: &Hash) -> Hash {
     Hash::of(&node_bytes(left, right))
 }
 

@@ -12,4 +12,4 @@ impl Error {
 }
 
 /// A result of reading one of the formats.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -5,26 +5,30 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Map, Value, json};
+use topology::clock::Clock;
 
 use super::error::{Error, Exit, Result};
 use super::output::{Paint, grouped};
 use super::pin::Pin;
 use super::shell::Shell;
+use super::trust::{self, Trust};
 use crate::audit::Anchor;
 use crate::chain::{Content, Entry, Outcome, Rendering};
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Accepted, SignedNote};
+use crate::config::checkpoint_file;
 use crate::consensus::LOCAL_COMMITTEE_TRUST;
 use crate::proof::{Basis, Checked, Claim, Proof, Refusal, Trusted};
 
 const EXAMPLES: &str = "\
 Examples:
   cairn check alice.proof.json --checkpoint checkpoint.txt
+  cairn check alice.proof.json --checkpoint signed.txt --witness example.org/w+2f1c...
   cairn check alice.proof.json --genesis-hash 5f1c...
   cairn check - --checkpoint checkpoint.txt --json < alice.proof.json
 
-Nothing is asked but the two files. The checkpoint says which blocks the chain has, so take it from somebody you trust, \
-or keep one of your own: its signatures are not looked at here. With the genesis hash alone it is checked that the \
-genesis' own validators sealed the block, and what that is worth is said.
+Nothing is asked but the two files. The checkpoint says which blocks the chain has: keep one of your own, or say with \
+--policy or --witness who must have signed it. With the genesis hash alone it is checked that the genesis' own \
+validators sealed the block, and what that is worth is said.
 
 Exit code 0: it holds. 1: it does not; why. 2: wrong usage. 3: nothing is known to be wrong, and it could not be \
 checked: a file that cannot be read, a checkpoint of another size than the proof's, a proof of a newer program.";
@@ -43,6 +47,8 @@ pub(crate) struct Arguments {
     /// Checkpoint of the chain, as cairn checkpoint writes it
     #[arg(long, value_name = "FILE", env = "CAIRN_CHECKPOINT", hide_env = true)]
     pub(crate) checkpoint: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trust: Trust,
 }
 
 impl Arguments {
@@ -51,8 +57,8 @@ impl Arguments {
             Anchor::Genesis(hash) => Some(hash),
             Anchor::None => None,
         };
-        let checkpoint = self.checkpoint.as_deref().map(read_checkpoint).transpose()?;
-        if genesis.is_none() && checkpoint.is_none() {
+        let kept = self.kept()?;
+        if genesis.is_none() && kept.is_none() {
             return Err(Error::usage(
                 "say what to trust: --checkpoint FILE, or --genesis-hash HASH; a proof by itself proves nothing",
             ));
@@ -60,11 +66,15 @@ impl Arguments {
         let file = read_at_most(&self.file, Proof::SIZE_BYTES_MAX).map_err(|error| {
             Error::failed(format!("cannot read the proof {}: {error}", self.file.display())).undone()
         })?;
-        let trusted = Trusted { checkpoint: checkpoint.as_ref(), genesis: genesis.as_ref() };
+        let checkpoint = kept.as_ref().map(|kept| kept.note.checkpoint());
+        let trusted = Trusted { checkpoint, genesis: genesis.as_ref() };
         let found = Proof::parse(&file).and_then(|proof| proof.check(trusted).map(|checked| (proof, checked)));
         let (text, exit) = match found {
-            Ok((proof, checked)) if shell.json => (holds_json(&proof, &checked), Exit::Done),
-            Ok((proof, checked)) => (holds_text(&proof, &checked, shell.paint), Exit::Done),
+            Ok((proof, checked)) => {
+                let rests = Rests::on(checked.basis, &proof, kept.as_ref(), shell);
+                let tell = if shell.json { holds_json } else { holds_text };
+                (tell(&proof, &checked, &rests, shell.paint), Exit::Done)
+            }
             Err(Refusal::Wrong { part, detail }) if shell.json => {
                 (json!({ "result": "refused", "reason": part.as_str(), "detail": detail }).to_string(), Exit::Failed)
             }
@@ -74,13 +84,60 @@ impl Arguments {
         shell.print(&text)?;
         Ok(exit)
     }
+
+    /// The checkpoint, if its signatures are enough for what was asked of them.
+    fn kept(&self) -> Result<Option<Kept>> {
+        match (&self.checkpoint, self.trust.policy()?) {
+            (None, None) => Ok(None),
+            (None, Some(_)) => {
+                Err(Error::usage("--policy and --witness are about a checkpoint: give it as --checkpoint FILE"))
+            }
+            (Some(path), policy) => {
+                let note = checkpoint_file::read_existing(path)?;
+                let accepted = policy.map(|policy| trust::accept(&policy, &note, path)).transpose()?;
+                Ok(Some(Kept { note, accepted }))
+            }
+        }
+    }
 }
 
-fn read_checkpoint(path: &Path) -> Result<Checkpoint> {
-    let at = |what: String| Error::usage(format!("{}: {what}", path.display()));
-    let bytes = read_at_most(path, crate::checkpoint::SIZE_BYTES_MAX)
-        .map_err(|error| at(format!("cannot read the checkpoint: {error}")))?;
-    Checkpoint::parse(&bytes).map_err(|error| at(format!("it is no checkpoint: {error}")))
+/// A checkpoint that a proof may lead to.
+struct Kept {
+    note: SignedNote,
+    /// Who signed it; `None`: nobody asked, and it is believed as it lies there.
+    accepted: Option<Accepted>,
+}
+
+/// What a proof that holds rests on, for a machine and in words.
+struct Rests {
+    basis: &'static str,
+    checkpoint_size: Option<u64>,
+    /// The witnesses' names, where signatures were asked for.
+    witnesses: Option<Vec<String>>,
+    words: String,
+}
+
+impl Rests {
+    fn on(basis: Basis, proof: &Proof, kept: Option<&Kept>, shell: &Shell) -> Self {
+        let Basis::Checkpoint = basis else {
+            let words = format!(
+                "the genesis alone: its validators' keys sealed this block. That the chain went on from it, this cannot show. \
+                 {LOCAL_COMMITTEE_TRUST}"
+            );
+            return Self { basis: "genesis", checkpoint_size: None, witnesses: None, words };
+        };
+        let accepted = kept.and_then(|kept| kept.accepted.as_ref());
+        let signed = match accepted {
+            None => "taken as it lies there: nobody asked who signed it".to_owned(),
+            Some(accepted) => format!("signed by: {}", trust::tell_witnesses(accepted, shell.clock.now_ms())),
+        };
+        Self {
+            basis: "checkpoint",
+            checkpoint_size: Some(proof.history.size),
+            witnesses: accepted.map(|accepted| accepted.witnesses.iter().map(|(name, _)| name.clone()).collect()),
+            words: format!("the checkpoint of the first {} blocks, {signed}", proof.history.size),
+        }
+    }
 }
 
 /// A file, or a byte more than the most it may have: whoever reads it refuses that.
@@ -151,22 +208,11 @@ fn became(entry: &Entry) -> String {
     format!("{from} to {to}, {amount}{id}: {outcome}; afterwards {from} has {from_balance}, {to} has {to_balance}")
 }
 
-fn holds_text(proof: &Proof, checked: &Checked, paint: Paint) -> String {
+fn holds_text(proof: &Proof, checked: &Checked, rests: &Rests, paint: Paint) -> String {
     let header = &proof.header;
-    let rests = match checked.basis {
-        Basis::Checkpoint => format!(
-            "the checkpoint of {} blocks (root {}): whoever it is from says that the chain has this block; its \
-             signatures were not looked at",
-            proof.history.size, proof.history.root
-        ),
-        Basis::Genesis => format!(
-            "the genesis alone: its validators' keys sealed this block. Whether it is still part of the chain, and whether a rule was \
-             broken, this cannot show.\n\n{LOCAL_COMMITTEE_TRUST}"
-        ),
-    };
     format!(
-        "{}: {}\n\nheight      {}\nblock hash  {}\nstate root  {}\ntime        {} ms since 1970 (stream time)\ngenesis     {}\n\nrests on \
-         {rests}",
+        "{}: {}\n\nheight      {}\nblock hash  {}\nstate root  {}\ntime        {} ms since 1970, in stream time\ngenesis     {}\n\nrests on \
+         {}",
         paint.green("holds"),
         claimed(proof),
         header.height,
@@ -174,17 +220,12 @@ fn holds_text(proof: &Proof, checked: &Checked, paint: Paint) -> String {
         header.state_root,
         header.time_ms,
         header.genesis,
+        rests.words,
     )
 }
 
-fn holds_json(proof: &Proof, checked: &Checked) -> String {
+fn holds_json(proof: &Proof, checked: &Checked, rests: &Rests, _: Paint) -> String {
     let header = &proof.header;
-    let (basis, trust) = match checked.basis {
-        Basis::Checkpoint => {
-            ("checkpoint", "the chain has the blocks that the checkpoint says; its signatures were not looked at")
-        }
-        Basis::Genesis => ("genesis", LOCAL_COMMITTEE_TRUST),
-    };
     let mut report = json!({
         "result": "holds",
         "claim": proof.claim.kind(),
@@ -194,9 +235,10 @@ fn holds_json(proof: &Proof, checked: &Checked) -> String {
         "state_root": header.state_root,
         "time_ms": header.time_ms,
         "genesis_hash": header.genesis,
-        "rests_on": basis,
-        "checkpoint_size": (checked.basis == Basis::Checkpoint).then_some(proof.history.size),
-        "trust": trust,
+        "rests_on": rests.basis,
+        "checkpoint_size": rests.checkpoint_size,
+        "witnesses": rests.witnesses,
+        "trust": rests.words,
     });
     if let Value::Object(fields) = &mut report {
         add_claim(&proof.claim, fields);

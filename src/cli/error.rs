@@ -51,6 +51,11 @@ impl Error {
         Self { exit: Exit::Usage, message: message.into(), source: None }
     }
 
+    /// A check came to this end.
+    pub(crate) fn ended(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), source: None }
+    }
+
     /// Keeps what caused it, to be shown with `-v`.
     pub(crate) fn caused_by(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         self.source = Some(Box::new(source));

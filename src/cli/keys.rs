@@ -8,9 +8,10 @@ use clap::builder::BoolishValueParser;
 use super::error::{Error, Exit, Result};
 use super::output::counted;
 use super::shell::Shell;
-use crate::chain::ValidatorId;
+use crate::chain::{Hash, ValidatorId, hex_array};
+use crate::checkpoint::{Checkpoint, Role, Signer};
 use crate::config::account::{self, AccountKey};
-use crate::config::{genesis, key_file, keys};
+use crate::config::{genesis, key_file, keys, signer};
 use crate::consensus::KeySet;
 
 const EXAMPLES: &str = "\
@@ -19,12 +20,15 @@ Examples:
   cairn keys --validator north,south --output committee.keys
   cairn keys --validator north --json        the public parts as JSON
   cairn keys --account --output alice.key    prints the account's name
+  cairn keys --witness-name example.org/w1   of a witness: prints its verifier key
+  cairn keys --chain 5f1c...                 for checkpoints of the chain with this hash
   cairn keys --show alice.key                prints it again
 
-What is printed is public: what the genesis lists of validators, or the account that others send to. What is in the \
-file is secret. Sign with it: cairn submit --sign-with alice.key.";
+What is printed is public: what the genesis lists of validators, the account that others send to, or the verifier key \
+(name+hash+base64) for policies and --witness. What is in the file is secret. Sign with it: cairn submit --sign-with \
+alice.key, cairn witness --sign-with witness.key, cairn checkpoint --sign-with chain.key.";
 
-/// Make a key file (mode 0600) of validators or of an account, and print what is public of it
+/// Make a key file (mode 0600) of validators, an account, a witness or a chain's checkpoints, and print what is public of it
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -36,11 +40,19 @@ pub(crate) struct Arguments {
     #[arg(long, env = "CAIRN_ACCOUNT", hide_env = true, value_parser = BoolishValueParser::new())]
     account: bool,
 
+    /// Make the key of a witness with this name instead: like example.org/w1, without spaces and plus signs
+    #[arg(long, value_name = "NAME", env = "CAIRN_WITNESS_NAME", hide_env = true)]
+    witness_name: Option<String>,
+
+    /// Make the key that signs the checkpoints of the chain with this genesis hash instead
+    #[arg(long, value_name = "GENESIS_HASH", env = "CAIRN_CHAIN", hide_env = true, value_parser = hash)]
+    chain: Option<Hash>,
+
     /// Print what is public of a key file that is there; make none
     #[arg(long, value_name = "FILE", env = "CAIRN_SHOW", hide_env = true)]
     show: Option<PathBuf>,
 
-    /// File to write [default: validators.keys, or account.key]
+    /// File to write [default: validators.keys, account.key, witness.key or chain.key]
     #[arg(short, long, value_name = "FILE", env = "CAIRN_OUTPUT", hide_env = true)]
     output: Option<PathBuf>,
 }
@@ -49,18 +61,32 @@ fn id(text: &str) -> Result<ValidatorId, String> {
     ValidatorId::new(text).map_err(|error| error.to_string())
 }
 
+/// A hash in digits of either case.
+fn hash(text: &str) -> Result<Hash, String> {
+    let hash = hex_array::decode_any_case(text.trim()).map(Hash);
+    hash.ok_or_else(|| "write the 64 hexadecimal digits of the genesis hash".to_owned())
+}
+
 impl Arguments {
     pub(crate) fn run(self, shell: &Shell) -> Result<Exit> {
-        if self.account && !self.validator.is_empty() {
+        let asked = [self.account, !self.validator.is_empty(), self.witness_name.is_some(), self.chain.is_some()];
+        if asked.into_iter().filter(|asked| *asked).count() > 1 {
             return Err(Error::usage(
-                "--account makes the key of an account, --validator those of validators: leave one out",
+                "--account, --validator, --witness-name and --chain make keys of different kinds: leave all but one out",
             ));
         }
         match &self.show {
+            Some(path) if signer::is_in(path)? => tell_signer(shell, &signer::read(path)?),
             Some(path) if account::is_in(path)? => tell_account(shell, &AccountKey::read(path, None)?),
             Some(path) => tell_validators(shell, &key_file::read(path)?),
             None if self.account => self.make_account(shell),
-            None => self.make_validators(shell),
+            None => match (&self.witness_name, &self.chain) {
+                (Some(name), _) => self.make_signer(shell, name, Role::Witness, "witness.key"),
+                (None, Some(genesis)) => {
+                    self.make_signer(shell, &Checkpoint::origin_of(genesis), Role::Log, "chain.key")
+                }
+                (None, None) => self.make_validators(shell),
+            },
         }?;
         Ok(Exit::Done)
     }
@@ -71,6 +97,14 @@ impl Arguments {
         account.write_new(&path)?;
         tracing::info!("the key of the account is in {}; keep a copy: nothing brings it back", path.display());
         tell_account(shell, &account)
+    }
+
+    fn make_signer(&self, shell: &Shell, name: &str, role: Role, usual: &str) -> Result<()> {
+        let path = self.output.clone().unwrap_or_else(|| PathBuf::from(usual));
+        let signer = signer::generate(name, role, &mut key_file::system_rng()?)?;
+        signer::write_new(&path, &signer)?;
+        tracing::info!("the key is in {}; keep a copy: nothing brings it back", path.display());
+        tell_signer(shell, &signer)
     }
 
     fn make_validators(self, shell: &Shell) -> Result<()> {
@@ -92,6 +126,15 @@ fn tell_account(shell: &Shell, account: &AccountKey) -> Result<()> {
         return shell.print(&serde_json::json!({ "account": account.name().as_str() }).to_string());
     }
     shell.print(account.name().as_str())
+}
+
+fn tell_signer(shell: &Shell, signer: &Signer) -> Result<()> {
+    let verifier = signer.verifier();
+    if shell.json {
+        let report = serde_json::json!({ "name": verifier.name(), "verifier_key": verifier.to_string() });
+        return shell.print(&report.to_string());
+    }
+    shell.print(&verifier.to_string())
 }
 
 fn tell_validators(shell: &Shell, keys: &KeySet) -> Result<()> {

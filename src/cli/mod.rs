@@ -13,7 +13,9 @@
 //! supervise    waiting for the end of an application that runs
 //! report       what several commands say of a chain
 //! pin          which chain a check is about
-//! demo run submit blocks verify replay prove check inspect topology reset genesis keys
+//! trust        whose signatures make a checkpoint one to go by
+//! vouching     verifying a chain, and signing for it
+//! demo run submit blocks verify checkpoint witness prove check replay inspect topology reset genesis keys
 //!              one command each: its options, and `run`; none uses another
 //! ```
 //! Results go to stdout, everything else to stderr. May use all of the crate; nothing else of the crate uses this.
@@ -22,6 +24,7 @@ mod arguments;
 mod backlog;
 mod blocks;
 mod check;
+mod checkpoint;
 mod demo;
 mod error;
 mod genesis;
@@ -44,7 +47,10 @@ mod sources;
 mod submit;
 mod supervise;
 mod topology;
+mod trust;
 mod verify;
+mod vouching;
+mod witness;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -63,6 +69,7 @@ Examples:
   cairn submit --brokers localhost:9092 payments.jsonl
   cairn blocks --brokers localhost:9092    what became of the payments
   cairn verify --brokers localhost:9092    does the chain follow from them?
+  cairn checkpoint --brokers localhost:9092  what it can be held to later
 
 What a command reads of a chain it reads from --brokers, or from --log embedded:DIR.
 
@@ -71,8 +78,9 @@ Every option is also a key of cairn.toml (`--application-id` is `application_id`
 parameters (block.*, balances, signatures, fee, reward, ids.*) are set in the file or the environment \
 (CAIRN_BLOCK_MAX_TRANSACTIONS=3) and count when a chain is created.
 
-Exit codes: 0 done, 1 failed, broken chain or proof that does not hold, 2 wrong usage or settings, 3 could not be \
-checked (verify, replay, prove and check) or made by a newer program; 128 and the signal's number where a second signal ended it.";
+Exit codes: 0 done, 1 failed, broken chain or proof that does not hold, 2 wrong usage or settings, 3 could not be checked \
+(verify, checkpoint, witness, prove, check, replay) or made by a newer program; 128 and the signal's number where a \
+second signal ended it.";
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -91,9 +99,11 @@ enum Command {
     Submit(submit::Arguments),
     Blocks(blocks::Arguments),
     Verify(verify::Arguments),
-    Replay(replay::Arguments),
+    Checkpoint(checkpoint::Arguments),
+    Witness(witness::Arguments),
     Prove(prove::Arguments),
     Check(check::Arguments),
+    Replay(replay::Arguments),
     Inspect(inspect::Arguments),
     Topology(topology::Arguments),
     Reset(reset::Arguments),
@@ -128,6 +138,8 @@ impl Command {
             Command::Submit(arguments) => arguments.run(shell),
             Command::Blocks(arguments) => arguments.run(shell),
             Command::Verify(arguments) => arguments.run(shell),
+            Command::Checkpoint(arguments) => arguments.run(shell),
+            Command::Witness(arguments) => arguments.run(shell),
             Command::Replay(arguments) => arguments.run(shell),
             Command::Prove(arguments) => arguments.run(shell),
             Command::Check(arguments) => arguments.run(shell),

@@ -12,8 +12,7 @@ use super::progress::Heights;
 use super::shell::Shell;
 use crate::audit::prove::{self, Cover, Options, Question, Unproved};
 use crate::chain::Name;
-use crate::checkpoint::Checkpoint;
-use crate::config::{UsesLog, key_file, topic};
+use crate::config::{UsesLog, checkpoint_file, key_file, topic};
 use crate::proof::Proof;
 use crate::reader::Reader;
 
@@ -111,13 +110,13 @@ fn cover(checkpoint: Option<PathBuf>, size: Option<u64>) -> Result<Cover> {
     let Some(path) = checkpoint else {
         return Ok(size.map_or(Cover::Tip, Cover::Size));
     };
-    let at = |what: String| Error::usage(format!("{}: {what}", path.display()));
-    let bytes = std::fs::read(&path).map_err(|error| at(format!("cannot read the checkpoint: {error}")))?;
-    let found = Checkpoint::parse(&bytes).map_err(|error| at(format!("it is no checkpoint: {error}")))?;
+    let found = checkpoint_file::read_existing(&path)?.checkpoint().clone();
     match size {
-        Some(size) if size != found.size => {
-            Err(at(format!("the checkpoint is of {} blocks, --checkpoint-size says {size}: leave one out", found.size)))
-        }
+        Some(size) if size != found.size => Err(Error::usage(format!(
+            "the checkpoint {} is of {} blocks, --checkpoint-size says {size}: leave one of them out",
+            path.display(),
+            found.size
+        ))),
         _ => Ok(Cover::Checkpoint(found)),
     }
 }

@@ -7,6 +7,7 @@ use super::output::counted;
 use super::progress::Heights;
 use super::shell::Shell;
 use crate::audit::Broken;
+use crate::audit::verify::Verified;
 use crate::chain::{Block, Hash};
 use crate::config::key_file;
 use crate::ledger::state::Tip;
@@ -51,6 +52,16 @@ fn tell(height: u64, hash: &Hash, root: &Hash, shell: &Shell) -> String {
         serde_json::json!({ "height": height, "block_hash": hash, "state_root": root }).to_string()
     } else {
         format!("height      {height}\nblock hash  {hash}\nstate root  {root}")
+    }
+}
+
+/// How much was compared with the transactions topic, or why nothing was.
+pub(crate) fn compared(report: &Verified, transactions: &str) -> std::result::Result<String, String> {
+    match report.compared_from_height {
+        _ if !report.has_transactions_topic => Err(format!("there is no topic '{transactions}'")),
+        Some(height) => Ok(format!("{}, from height {height} on", counted(report.compared_count, "record"))),
+        None if report.summary.record_count == 0 => Err("no record is sealed yet".to_owned()),
+        None => Err(format!("topic '{transactions}' does not hold the records of the last block")),
     }
 }
 

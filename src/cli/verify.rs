@@ -1,29 +1,38 @@
 //! `cairn verify`: does the chain follow from the transactions topic?
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
+use topology::clock::Clock;
 use topology::log::Log;
 
 use super::arguments;
 use super::error::{Error, Exit, Result};
-use super::output::{Paint, counted, grouped};
+use super::output::{counted, grouped};
 use super::pin::Pin;
-use super::report::walk;
+use super::report::{compared, walk};
 use super::shell::Shell;
+use super::trust::{self, Trust};
 use crate::audit::verify::{self, Options, Verified};
-use crate::audit::{Anchor, Checkpoint, Summary};
+use crate::audit::{Anchor, Summary, of_tip};
 use crate::chain::Block;
-use crate::config::UsesLog;
+use crate::checkpoint::{Accepted, SignedNote};
+use crate::config::{UsesLog, checkpoint_file};
 use crate::consensus::LOCAL_COMMITTEE_TRUST;
 
 const EXAMPLES: &str = "\
 Examples:
   cairn verify --brokers localhost:9092 --genesis genesis.toml
-  cairn verify --genesis-hash 5f1c... --checkpoint checkpoint.json
+  cairn verify --genesis-hash 5f1c... --checkpoint own.txt
+  cairn verify --checkpoint cosigned.txt --policy witnesses.policy
+  cairn verify --checkpoint cosigned.txt --witness w1+0a1b2c3d+BA...
+
+The file of --checkpoint is made at the first verification and moves on with each that ends well, as long as nobody \
+signed it. A checkpoint with signatures (cairn checkpoint --sign-with, cairn witness) stays as it is. Whose \
+signatures it must have is said by --policy or --witness; without them it is believed as it lies there.
 
 Exit code 0: intact. 1: broken; the first bad height and why. 3: could not be checked: no broker, no such topic, \
-blocks without their bodies or of a newer program. The first lines also say what was \
+blocks without their bodies or of a newer program, a checkpoint without the signatures that were asked for. The first lines also say what was \
 not asked: a chain that nobody pinned by --genesis, --genesis-hash or a checkpoint is `unanchored`; without a \
 transactions topic it was `compared with nothing`.";
 
@@ -40,9 +49,11 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) pin: Pin,
 
-    /// File with a height known to be good; the chain must contain it, and it moves on when the chain is intact
+    /// File with a checkpoint: the chain must contain its blocks. Unsigned, it is made, and moves on when the chain is intact
     #[arg(long, value_name = "FILE", env = "CAIRN_CHECKPOINT", hide_env = true)]
     pub(crate) checkpoint: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trust: Trust,
 }
 
 impl Arguments {
@@ -52,9 +63,49 @@ impl Arguments {
 
     fn check(self, shell: &Shell) -> Result<Exit> {
         let anchor = self.pin.anchor(shell)?;
-        let checkpoint = self.checkpoint.as_deref().map(Checkpoint::read).transpose().map_err(Error::usage)?.flatten();
-        self.checkpoint.as_deref().map_or(Ok(()), check_writable)?;
-        shell.log(&self.log)?.open(Verify { arguments: self, shell, anchor, checkpoint })?
+        let kept = Kept::read(self.checkpoint.as_ref(), &self.trust)?;
+        shell.log(&self.log)?.open(Verify { arguments: self, shell, anchor, kept })?
+    }
+}
+
+/// What is kept of the chain.
+#[derive(Default)]
+struct Kept {
+    note: Option<SignedNote>,
+    /// Who signed it, where that was asked.
+    accepted: Option<Accepted>,
+    /// Whether it says which chain is meant: a signature of witnesses alone is one on any chain.
+    is_anchor: bool,
+    /// Where the checkpoint of the verified chain goes: nowhere if it would take the place of one with signatures.
+    next: Option<PathBuf>,
+}
+
+impl Kept {
+    fn read(path: Option<&PathBuf>, trust: &Trust) -> Result<Self> {
+        match (path, trust.policy()?) {
+            (None, None) => Ok(Self::default()),
+            (None, Some(_)) => {
+                Err(Error::usage("whose signatures count is asked of a checkpoint: name it with --checkpoint FILE"))
+            }
+            (Some(path), Some(policy)) => {
+                let note = checkpoint_file::read_existing(path)?;
+                let accepted = trust::accept(&policy, &note, path)?;
+                Ok(Self { note: Some(note), accepted: Some(accepted), is_anchor: policy.names_logs(), next: None })
+            }
+            (Some(path), None) => {
+                let note = checkpoint_file::read(path)?;
+                let is_signed = note.as_ref().is_some_and(|note| !note.signatures().is_empty());
+                if is_signed {
+                    tracing::info!(
+                        "{} is signed and stays as it is; no signature was asked for: --policy or --witness do",
+                        path.display()
+                    );
+                } else {
+                    checkpoint_file::check_writable(path)?;
+                }
+                Ok(Self { is_anchor: note.is_some(), note, accepted: None, next: (!is_signed).then(|| path.clone()) })
+            }
+        }
     }
 }
 
@@ -62,20 +113,19 @@ struct Verify<'v> {
     arguments: Arguments,
     shell: &'v Shell,
     anchor: Anchor,
-    checkpoint: Option<Checkpoint>,
+    kept: Kept,
 }
 
 impl UsesLog for Verify<'_> {
     type Output = Result<Exit>;
 
     fn with<L: Log>(self, log: L) -> Result<Exit> {
-        let Self { arguments, shell, anchor, checkpoint } = self;
-        let anchored = anchor != Anchor::None || checkpoint.is_some();
+        let Self { arguments, shell, anchor, kept } = self;
         let options = Options {
             blockchain: arguments.blockchain.blockchain,
             transactions: arguments.transactions.transactions,
             anchor,
-            checkpoint,
+            checkpoints: kept.note.iter().map(|note| note.checkpoint().clone()).collect(),
         };
         let work = |rng, progress: &mut dyn FnMut(&Block)| verify::verify(&log, &shell.clock, &options, rng, progress);
         let mut tip = None;
@@ -83,25 +133,17 @@ impl UsesLog for Verify<'_> {
             if !report.has_transactions_topic {
                 tracing::warn!("there is no topic '{}': the chain was compared with nothing", options.transactions);
             }
-            tip = Some(Checkpoint::of(&report.summary.tip));
-            let chain = Chain { id: chain_id, is_anchored: anchored };
-            Ok(if shell.json { json(&report, chain) } else { text(&report, &options.transactions, chain, shell.paint) })
+            tip = Some(of_tip(&report.summary.tip));
+            let chain = Chain { id: chain_id, is_anchored: anchor != Anchor::None || kept.is_anchor, kept: &kept };
+            Ok(if shell.json { json(&report, chain) } else { text(&report, &options.transactions, chain, shell) })
         })?;
         // Only now: the verdict is not lost to a disk that is full.
-        if let (Some(path), Some(tip)) = (&arguments.checkpoint, tip) {
-            tip.write(path).map_err(Error::failed)?;
+        if let (Some(path), Some(tip)) = (&kept.next, tip) {
+            let written = checkpoint_file::write(path, &SignedNote::unsigned(tip));
+            written.map_err(|error| Error::failed(error.to_string()))?;
         }
         Ok(exit)
     }
-}
-
-/// Refuses a file that could not be written after hours of work: what is written beside it is, and is removed.
-fn check_writable(path: &Path) -> Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let made = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&beside);
-    made.and_then(|_| std::fs::remove_file(&beside))
-        .map_err(|error| Error::usage(format!("cannot write the checkpoint {}: {error}", path.display())))
 }
 
 /// Which chain it is, and whether it had to be.
@@ -109,6 +151,7 @@ fn check_writable(path: &Path) -> Result<()> {
 struct Chain<'c> {
     id: &'c str,
     is_anchored: bool,
+    kept: &'c Kept,
 }
 
 fn json(report: &Verified, chain: Chain<'_>) -> String {
@@ -129,15 +172,21 @@ fn json(report: &Verified, chain: Chain<'_>) -> String {
         "minted": supply.minted.to_string(),
         "burnt": supply.burnt.to_string(),
         "anchored": chain.is_anchored,
+        "checkpoint_size": chain.kept.note.as_ref().map(|note| note.checkpoint().size),
+        "witnesses": chain.kept.accepted.as_ref().map(witnesses),
         "trust": LOCAL_COMMITTEE_TRUST,
     })
     .to_string()
 }
 
-fn text(report: &Verified, transactions: &str, chain: Chain<'_>, paint: Paint) -> String {
+fn witnesses(accepted: &Accepted) -> Vec<serde_json::Value> {
+    accepted.witnesses.iter().map(|(name, time_s)| serde_json::json!({ "name": name, "time_s": time_s })).collect()
+}
+
+fn text(report: &Verified, transactions: &str, chain: Chain<'_>, shell: &Shell) -> String {
     let Summary { tip, record_count, .. } = &report.summary;
     let compared = compared(report, transactions);
-    let mut text = paint.green("intact");
+    let mut text = shell.paint.green("intact");
     if let Err(nothing) = &compared {
         text += &format!(", compared with nothing: {nothing}");
     }
@@ -158,15 +207,11 @@ fn text(report: &Verified, transactions: &str, chain: Chain<'_>, paint: Paint) -
         text += &format!("unsealed    {} behind the last block\n", counted(report.unsealed_count, "record"));
     }
     text += &super::report::foreign(report.foreign_count);
-    text + "\n" + LOCAL_COMMITTEE_TRUST
-}
-
-/// How much was compared with the transactions topic, or why nothing was.
-fn compared(report: &Verified, transactions: &str) -> Result<String, String> {
-    match report.compared_from_height {
-        _ if !report.has_transactions_topic => Err(format!("there is no topic '{transactions}'")),
-        Some(height) => Ok(format!("{}, from height {height} on", counted(report.compared_count, "record"))),
-        None if report.summary.record_count == 0 => Err("no record is sealed yet".to_owned()),
-        None => Err(format!("topic '{transactions}' does not hold the records of the last block")),
+    if let Some(note) = &chain.kept.note {
+        text += &format!("checkpoint  {}, all of this chain\n", counted(note.checkpoint().size, "block"));
     }
+    if let Some(accepted) = &chain.kept.accepted {
+        text += &format!("witnesses   {}\n", trust::tell_witnesses(accepted, shell.clock.now_ms()));
+    }
+    text + "\n" + LOCAL_COMMITTEE_TRUST
 }

@@ -15,14 +15,17 @@
 //! private_file   files that only their owner can read, on the disk when a call returns
 //! key_file       key files, read and written
 //! account        the key of an account, and what is signed with it
+//! signer         the key of a witness, or of a chain's checkpoints, and what it has signed
+//! checkpoint_file   files with a checkpoint
 //! topic          what the blockchain topic begins and ends with
 //! genesis, keys  what a chain starts from, and its validators' keys: read or made
 //! note           what is written down of a chain apart from its log
 //! founding       which genesis a run has
 //! ```
-//! May use `chain`, `consensus`, `reader` and the engine's log; nothing here knows of commands.
+//! May use `chain`, `checkpoint`, `consensus`, `reader` and the engine's log; nothing here knows of commands.
 
 pub mod account;
+pub mod checkpoint_file;
 pub mod directories;
 pub mod environment;
 mod error;
@@ -35,6 +38,7 @@ pub mod log;
 pub mod note;
 pub mod parameters;
 mod private_file;
+pub mod signer;
 pub mod topic;
 
 pub use directories::Directories;

@@ -16,17 +16,32 @@ use super::{Error, Result};
 /// Writes a new file. One that exists is left alone, and is an error.
 pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     // A link, unlike a rename, does not replace what is there.
-    put(path, bytes, |unfinished| fs::hard_link(unfinished, path).and_then(|()| fs::remove_file(unfinished)))
+    put(path, bytes, OWNER, |unfinished| fs::hard_link(unfinished, path).and_then(|()| fs::remove_file(unfinished)))
 }
 
 /// Writes a file, in place of one that may be there.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    put(path, bytes, |unfinished| fs::rename(unfinished, path))
+    put(path, bytes, OWNER, |unfinished| fs::rename(unfinished, path))
 }
 
-fn put(path: &Path, bytes: &[u8], place: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<()> {
+/// As [`replace`], a file that holds no secret: others may read it, as far as the process's mask lets them.
+pub(super) fn replace_shared(path: &Path, bytes: &[u8]) -> Result<()> {
+    put(path, bytes, ALL, |unfinished| fs::rename(unfinished, path))
+}
+
+/// Whether [`replace`] could put a file there, as far as can be told without doing so.
+pub(super) fn check_replaceable(path: &Path) -> Result<()> {
+    put(path, b"", OWNER, |unfinished| fs::remove_file(unfinished))
+}
+
+/// For the owner's eyes alone.
+const OWNER: u32 = 0o600;
+/// For all whom the process's mask does not keep out.
+const ALL: u32 = 0o666;
+
+fn put(path: &Path, bytes: &[u8], mode: u32, place: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<()> {
     let unfinished = beside(path)?;
-    let written = write(&unfinished, bytes).and_then(|()| place(&unfinished)).and_then(|()| sync(parent(path)));
+    let written = write(&unfinished, bytes, mode).and_then(|()| place(&unfinished)).and_then(|()| sync(parent(path)));
     written.map_err(|error| {
         // It may never have been made, or be in its place already.
         let _ = fs::remove_file(&unfinished);
@@ -50,11 +65,13 @@ fn beside(path: &Path) -> Result<PathBuf> {
     Ok(path.with_file_name(name))
 }
 
-fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+fn write(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+    #[cfg(not(unix))]
+    let _ = mode;
     let mut file = options.open(path)?;
     file.write_all(bytes)?;
     file.sync_all()

@@ -4,11 +4,12 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use cairn::audit::verify::{self, Options, Verified};
-use cairn::audit::{Anchor, Broken, Checkpoint};
+use cairn::audit::{Anchor, Broken};
 use cairn::chain::{
-    Amount, Balances, Block, Content, Cut, Genesis, Name, Operation, Outcome, Parameters, ReasonCode, Rendering,
-    ValidatorId,
+    Amount, Balances, Block, Content, Cut, Frontier, Genesis, Name, Operation, Outcome, Parameters, ReasonCode,
+    Rendering, ValidatorId, merkle,
 };
+use cairn::checkpoint::Checkpoint;
 use cairn::consensus::{Fault, KeySet, Sealer};
 use cairn::sealing::{Application, Setup};
 use rand::SeedableRng;
@@ -162,11 +163,18 @@ pub(crate) static CHAIN: LazyLock<Chain> = LazyLock::new(|| {
     chain
 });
 
+/// The checkpoint of these blocks, from block 0 on.
+pub(crate) fn checkpoint(blocks: &[Block]) -> Checkpoint {
+    let mut frontier = Frontier::default();
+    blocks.iter().for_each(|block| frontier.append(merkle::leaf(block.hash.as_bytes())));
+    Checkpoint::of(&blocks[0].header.genesis, &frontier)
+}
+
 /// A log with a chain's topics.
 pub(crate) struct Topics {
     pub(crate) log: MemoryLog,
     pub(crate) anchor: Anchor,
-    pub(crate) checkpoint: Option<Checkpoint>,
+    pub(crate) checkpoints: Vec<Checkpoint>,
 }
 
 impl Topics {
@@ -177,7 +185,7 @@ impl Topics {
 
     /// With these records on the blockchain topic, whatever they are.
     pub(crate) fn of_records(blocks: &[OwnedRecord], transactions: &[OwnedRecord]) -> Self {
-        let topics = Self { log: MemoryLog::new(Arc::new(|| START_MS)), anchor: Anchor::None, checkpoint: None };
+        let topics = Self { log: MemoryLog::new(Arc::new(|| START_MS)), anchor: Anchor::None, checkpoints: Vec::new() };
         create(&topics.log, BLOCKCHAIN, 1, "compact");
         create(&topics.log, TRANSACTIONS, 1, "delete");
         topics.append(BLOCKCHAIN, blocks);
@@ -193,15 +201,8 @@ impl Topics {
         Self { anchor, ..self }
     }
 
-    pub(crate) fn with_checkpoint(self, block: &Block) -> Self {
-        let header = &block.header;
-        let checkpoint = Checkpoint {
-            genesis_hash: header.genesis,
-            height: header.height,
-            block_hash: block.hash,
-            state_root: header.state_root,
-        };
-        Self { checkpoint: Some(checkpoint), ..self }
+    pub(crate) fn with_checkpoints(self, checkpoints: impl IntoIterator<Item = Checkpoint>) -> Self {
+        Self { checkpoints: checkpoints.into_iter().collect(), ..self }
     }
 
     /// Adds records in one transaction: an empty topic gives them offsets from 0.
@@ -219,7 +220,7 @@ impl Topics {
             blockchain: BLOCKCHAIN.to_owned(),
             transactions: TRANSACTIONS.to_owned(),
             anchor: self.anchor,
-            checkpoint: self.checkpoint.clone(),
+            checkpoints: self.checkpoints.clone(),
         };
         let rng = ChaCha8Rng::seed_from_u64(1);
         let mut next_height = 0;

@@ -1,16 +1,18 @@
 //! Chains as a whole: intact, compared with what is left of the transactions, cut, replaced.
 
-use cairn::audit::{Anchor, Checkpoint, Comparison, Reason};
-use cairn::chain::Entry;
+use cairn::audit::{Anchor, Comparison, Reason, of_tip};
+use cairn::chain::{Entry, Hash};
+use cairn::checkpoint::Checkpoint;
 use cairn::consensus::Fault;
 use topology::log::{Log, TopicPartition};
 
-use crate::chain::{BLOCKCHAIN, CHAIN, TRANSACTIONS, Topics, create, run};
+use crate::chain::{BLOCKCHAIN, CHAIN, TRANSACTIONS, Topics, checkpoint, create, run};
 
 #[test]
 fn an_intact_chain_is_intact_and_all_records_are_compared() {
     let anchor = Anchor::Genesis(CHAIN.genesis.hash());
-    for topics in [Topics::of(&CHAIN), Topics::of(&CHAIN).anchored(anchor).with_checkpoint(&CHAIN.blocks[5])] {
+    let kept = [checkpoint(&CHAIN.blocks), checkpoint(&CHAIN.blocks[..5]), checkpoint(&CHAIN.blocks[..1])];
+    for topics in [Topics::of(&CHAIN), Topics::of(&CHAIN).anchored(anchor).with_checkpoints(kept)] {
         let report = topics.verify().unwrap();
         let (last, count) = (CHAIN.blocks.last().unwrap(), CHAIN.transactions.len() as u64);
         assert_eq!((report.compared_from_height, report.compared_count), (Some(1), count));
@@ -90,7 +92,8 @@ fn without_any_transactions_nothing_is_compared_and_the_chain_still_holds() {
 fn a_topic_without_blocks_is_no_chain() {
     let broken = Topics::new(&[], &CHAIN.transactions).verify().unwrap_err();
     assert_eq!((broken.height, broken.reason), (0, Reason::Height));
-    let broken = Topics::new(&[], &CHAIN.transactions).with_checkpoint(&CHAIN.blocks[3]).verify().unwrap_err();
+    let broken =
+        Topics::new(&[], &CHAIN.transactions).with_checkpoints([checkpoint(&CHAIN.blocks[..4])]).verify().unwrap_err();
     assert_eq!((broken.height, broken.reason), (0, Reason::Checkpoint));
 }
 
@@ -99,10 +102,10 @@ fn a_cut_tail_is_found_by_a_checkpoint_and_by_nothing_else() {
     let tip = CHAIN.blocks.len() - 1;
     let cut = || Topics::new(&CHAIN.blocks[..tip - 2], &CHAIN.transactions);
     assert_eq!(cut().verify().unwrap().summary.tip.height, tip as u64 - 3);
-    let broken = cut().with_checkpoint(&CHAIN.blocks[tip]).verify().unwrap_err();
+    let broken = cut().with_checkpoints([checkpoint(&CHAIN.blocks)]).verify().unwrap_err();
     assert_eq!((broken.height, broken.reason), (tip as u64 - 2, Reason::Checkpoint));
     // One that was taken below the cut says nothing.
-    assert!(cut().with_checkpoint(&CHAIN.blocks[tip - 4]).verify().is_ok());
+    assert!(cut().with_checkpoints([checkpoint(&CHAIN.blocks[..tip - 2])]).verify().is_ok());
 }
 
 #[test]
@@ -113,8 +116,9 @@ fn another_valid_chain_is_found_by_whoever_pinned_something() {
     assert!(Topics::of(&other).verify().is_ok());
     let broken = Topics::of(&other).anchored(Anchor::Genesis(CHAIN.genesis.hash())).verify().unwrap_err();
     assert_eq!((broken.height, broken.reason), (0, Reason::Anchor));
-    for height in [0, 7] {
-        let broken = Topics::of(&other).with_checkpoint(&CHAIN.blocks[height]).verify().unwrap_err();
+    for size in [1, 8] {
+        let kept = checkpoint(&CHAIN.blocks[..size]);
+        let broken = Topics::of(&other).with_checkpoints([kept]).verify().unwrap_err();
         assert_eq!((broken.height, broken.reason), (0, Reason::Checkpoint), "a checkpoint names the genesis");
     }
 }
@@ -128,7 +132,8 @@ fn holders_of_all_keys_can_unsay_a_slash_and_a_checkpoint_tells() {
     let report = Topics::of(&unsaid).anchored(anchor).verify().unwrap();
     assert_eq!(report.summary.supply.burnt, 0);
     let tip = CHAIN.blocks.len() - 1;
-    let broken = Topics::of(&unsaid).anchored(anchor).with_checkpoint(&CHAIN.blocks[tip]).verify().unwrap_err();
+    let broken =
+        Topics::of(&unsaid).anchored(anchor).with_checkpoints([checkpoint(&CHAIN.blocks)]).verify().unwrap_err();
     assert_eq!((broken.height, broken.reason), (tip as u64, Reason::Checkpoint));
 }
 
@@ -200,15 +205,25 @@ fn from_which_height_on_all_was_compared_is_told_although_records_in_between_wer
 }
 
 #[test]
-fn a_checkpoint_file_comes_back_and_what_is_none_is_refused() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("checkpoint.json");
-    assert_eq!(Checkpoint::read(&path).unwrap(), None);
-    let checkpoint = Checkpoint::of(&Topics::of(&CHAIN).verify().unwrap().summary.tip);
-    checkpoint.write(&path).unwrap();
-    checkpoint.write(&path).unwrap();
-    assert_eq!(Checkpoint::read(&path).unwrap(), Some(checkpoint));
-    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "nothing temporary is left");
-    std::fs::write(&path, r#"{"height":1}"#).unwrap();
-    Checkpoint::read(&path).unwrap_err();
+fn a_checkpoint_is_met_by_its_own_blocks_alone_and_of_several_each_must_be() {
+    let last = CHAIN.blocks.len();
+    assert_eq!(of_tip(&Topics::of(&CHAIN).verify().unwrap().summary.tip), checkpoint(&CHAIN.blocks));
+    // What the checkpoint of so many blocks says stands in the header of the next.
+    for size in 1..last {
+        assert_eq!(checkpoint(&CHAIN.blocks[..size]).root, CHAIN.blocks[size].header.history, "{size} blocks");
+    }
+    let whole = checkpoint(&CHAIN.blocks);
+    let altered = |size: usize| Checkpoint { root: Hash([9; 32]), ..checkpoint(&CHAIN.blocks[..size]) };
+    for size in [1, 2, 7, last] {
+        let broken = Topics::of(&CHAIN).with_checkpoints([whole.clone(), altered(size)]).verify().unwrap_err();
+        assert_eq!((broken.height, broken.reason), (size as u64 - 1, Reason::Checkpoint));
+        assert!(broken.detail.contains(&format!("first {size} blocks")), "{}", broken.detail);
+    }
+    // The smaller of two is told, in whichever order they were given.
+    let broken = Topics::of(&CHAIN).with_checkpoints([altered(7), altered(2)]).verify().unwrap_err();
+    assert_eq!(broken.height, 1);
+    let beyond = Checkpoint { size: last as u64 + 1, ..whole.clone() };
+    let broken = Topics::of(&CHAIN).with_checkpoints([whole, beyond]).verify().unwrap_err();
+    assert_eq!((broken.height, broken.reason), (last as u64, Reason::Checkpoint));
+    assert!(broken.detail.contains("its tail was cut"), "{}", broken.detail);
 }

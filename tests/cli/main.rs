@@ -5,6 +5,7 @@
 
 mod blocks;
 mod chain;
+mod checkpoints;
 mod founding;
 mod memory;
 mod partitions;
@@ -13,8 +14,10 @@ mod settings;
 mod signals;
 mod signing;
 mod stderr;
+mod stock;
 mod submitting;
 mod verifying;
+mod witnessing;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -161,8 +164,21 @@ impl Ran {
     }
 }
 
-const COMMANDS: [&str; 13] = [
-    "demo", "run", "submit", "blocks", "verify", "replay", "prove", "check", "inspect", "topology", "reset", "genesis",
+const COMMANDS: [&str; 15] = [
+    "demo",
+    "run",
+    "submit",
+    "blocks",
+    "verify",
+    "checkpoint",
+    "witness",
+    "prove",
+    "check",
+    "replay",
+    "inspect",
+    "topology",
+    "reset",
+    "genesis",
     "keys",
 ];
 

@@ -209,7 +209,7 @@ fn a_pinned_submission_signs_for_no_other_chain() {
     let chain = Chain::new(&[]);
     let cairn = &chain.cairn;
     cairn.write("one.jsonl", &format!("{{\"to\":\"{}\",\"amount\":3}}\n", chain.bob));
-    let report = cairn.run(&format!("verify {LOG} --json --checkpoint good.json")).done().json().remove(0);
+    let report = cairn.run(&format!("verify {LOG} --json --checkpoint good.txt")).done().json().remove(0);
     let hash = report["genesis_hash"].as_str().unwrap().to_owned();
     let other = if hash.starts_with('0') { "1" } else { "0" }.repeat(64);
     let submit = |words: &str| cairn.run(&format!("submit {LOG} --json --sign-with alice.key {words} one.jsonl"));
@@ -219,15 +219,17 @@ fn a_pinned_submission_signs_for_no_other_chain() {
     cairn.run("keys --output other.keys").done();
     cairn.run("genesis --keys other.keys --output other.toml").done();
     submit("--genesis other.toml").refused(2, &["was pinned"]);
-    let checkpoint = std::fs::read_to_string(cairn.path().join("good.json")).unwrap();
-    cairn.write("other.json", &checkpoint.replace(&hash, &other));
-    submit("--checkpoint other.json").refused(2, &["was pinned"]);
-    cairn.write("later.json", &checkpoint.replace("\"height\":0", "\"height\":9"));
-    submit("--checkpoint later.json").refused(1, &["ends at height 0", "checkpoint is at 9"]);
-    submit("--checkpoint none.json").refused(2, &["there is no checkpoint none.json"]);
+    let checkpoint = std::fs::read_to_string(cairn.path().join("good.txt")).unwrap();
+    cairn.write("other.txt", &checkpoint.replace(&hash, &other));
+    submit("--checkpoint other.txt").refused(2, &["was pinned"]);
+    cairn.write("later.txt", &checkpoint.replace("\n1\n", "\n10\n"));
+    submit("--checkpoint later.txt").refused(1, &["ends at height 0", "checkpoint has 10 blocks"]);
+    cairn.write("else.txt", &checkpoint.replace("cairn/", "example.com/"));
+    submit("--checkpoint else.txt").refused(2, &["else.txt is a checkpoint of no chain: example.com/"]);
+    submit("--checkpoint none.txt").refused(2, &["there is no checkpoint none.txt"]);
     assert_eq!(cairn.run(&format!("verify {LOG} --json")).done().json()[0]["unsealed_records"], 0, "nothing was sent");
 
-    for words in [format!("--genesis-hash {hash}"), "--genesis genesis.toml".into(), "--checkpoint good.json".into()] {
+    for words in [format!("--genesis-hash {hash}"), "--genesis genesis.toml".into(), "--checkpoint good.txt".into()] {
         let report = submit(&words).done().json().remove(0);
         assert_eq!((report["genesis_hash"].as_str(), &report["anchored"]), (Some(&*hash), &true.into()));
     }

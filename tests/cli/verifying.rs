@@ -54,8 +54,8 @@ fn the_first_lines_say_what_intact_leaves_open() {
     assert_eq!(first(""), format!("intact\n{unanchored}"));
     assert_eq!(first(&format!("--genesis-hash {hash}")), "intact");
     // A checkpoint is made at the first verification, and pins the next.
-    assert_eq!(first("--checkpoint checkpoint.json"), format!("intact\n{unanchored}"));
-    assert_eq!(first("--checkpoint checkpoint.json"), "intact");
+    assert_eq!(first("--checkpoint checkpoint.txt"), format!("intact\n{unanchored}"));
+    assert_eq!(first("--checkpoint checkpoint.txt"), "intact");
     let nothing = "intact, compared with nothing: there is no topic 'payments'";
     assert_eq!(first("--transactions payments"), format!("{nothing}\n{unanchored}"));
     assert_eq!(first(&format!("--transactions payments --genesis-hash {hash}")), nothing);
@@ -161,8 +161,8 @@ fn what_cannot_be_looked_at_ends_with_3_and_is_neither_intact_nor_broken() {
     cairn.write("letter.txt", "no log");
     cairn.run("verify --log embedded:letter.txt").refused(3, &[]);
     cairn.run(&format!("verify {LOG} --checkpoint letter.txt")).refused(2, &["letter.txt is no checkpoint"]);
-    let nowhere = cairn.run(&format!("verify {LOG} --checkpoint nowhere/good.json"));
-    assert_eq!(nowhere.refused(2, &["cannot write the checkpoint nowhere/good.json"]).stdout, "");
+    let nowhere = cairn.run(&format!("verify {LOG} --checkpoint nowhere/good.txt"));
+    assert_eq!(nowhere.refused(2, &["cannot write nowhere/good.txt"]).stdout, "");
     cairn.run("inspect --state-dir nope").refused(2, &["there is no state directory nope"]);
     cairn.run("inspect --state-dir state --application-id foo").refused(2, &["no state of 'foo'", "cairn"]);
 }

@@ -7,6 +7,7 @@
 // A test stops at what it did not expect.
 #![allow(clippy::unwrap_used)]
 
+mod checkpoints;
 mod mutation;
 
 use std::path::Path;

@@ -56,6 +56,11 @@ const PIECES: &[&[u8]] = &[
     b"'",
     b"\"\"\"",
     b"#",
+    b"\n\n",
+    b"\xe2\x80\x94 ",
+    b"+",
+    b"==",
+    b"old 0\n",
 ];
 
 /// One of the inputs, altered a few times.

@@ -135,8 +135,21 @@ pub(crate) fn engine_knows_no_ledger(path: &str, text: &str) -> Vec<Breach> {
 /// none of them; so a command can be read, and removed, alone.
 pub(crate) fn commands_keep_to_themselves(path: &str, text: &str) -> Vec<Breach> {
     const COMMANDS: &[&str] = &[
-        "blocks", "check", "demo", "genesis", "inspect", "keys", "prove", "replay", "reset", "run", "submit",
-        "topology", "verify",
+        "blocks",
+        "check",
+        "checkpoint",
+        "demo",
+        "genesis",
+        "inspect",
+        "keys",
+        "prove",
+        "replay",
+        "reset",
+        "run",
+        "submit",
+        "topology",
+        "verify",
+        "witness",
     ];
 
     // The list of commands names them all.

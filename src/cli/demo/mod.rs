@@ -238,7 +238,7 @@ fn verify(
         blockchain: BLOCKCHAIN.to_owned(),
         transactions: TRANSACTIONS.to_owned(),
         anchor: Anchor::Genesis(genesis.hash()),
-        checkpoint: None,
+        checkpoints: Vec::new(),
     };
     let found = verify::verify(log, &shell.clock, &options, key_file::system_rng()?, visit)?;
     Ok(found.err())

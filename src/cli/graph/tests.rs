@@ -97,7 +97,7 @@ impl World {
 
     fn verify(&self) -> Verified {
         let Topics { transactions, blockchain } = topics();
-        let options = verify::Options { blockchain, transactions, anchor: Anchor::None, checkpoint: None };
+        let options = verify::Options { blockchain, transactions, anchor: Anchor::None, checkpoints: Vec::new() };
         let randomness = StdRng::from_seed([1; 32]);
         let verified = verify::verify(&self.log, &SystemClock::new(), &options, randomness, &mut |_| ());
         verified.unwrap().unwrap_or_else(|broken| panic!("{broken}"))

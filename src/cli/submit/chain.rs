@@ -3,8 +3,9 @@
 use topology::log::Log;
 
 use super::super::error::{Error, Result};
-use crate::audit::{Anchor, Checkpoint};
+use crate::audit::Anchor;
 use crate::chain::{Hash, Signatures, Transaction};
+use crate::checkpoint::Checkpoint;
 use crate::config::topic;
 use crate::reader::Reader;
 
@@ -43,7 +44,7 @@ impl Chain {
     pub(super) fn read<L: Log>(reader: &Reader<'_, L>, blockchain: &str, wanted: &Wanted) -> Result<Option<Self>> {
         let Some(genesis) = topic::genesis(reader, blockchain)? else { return Ok(None) };
         let hash = genesis.hash();
-        let of_checkpoint = wanted.checkpoint.as_ref().map(|checkpoint| checkpoint.genesis_hash);
+        let of_checkpoint = wanted.checkpoint.as_ref().and_then(Checkpoint::genesis);
         let of_anchor = if let Anchor::Genesis(hash) = wanted.anchor { Some(hash) } else { None };
         if let Some(other) = of_anchor.into_iter().chain(of_checkpoint).find(|wanted| *wanted != hash) {
             return Err(Error::usage(format!(
@@ -60,11 +61,11 @@ impl Chain {
             )));
         }
         match &wanted.checkpoint {
-            Some(checkpoint) if checkpoint.height > tip.header.height => {
+            Some(checkpoint) if checkpoint.last_height() > Some(tip.header.height) => {
                 return Err(Error::failed(format!(
-                    "the chain on topic '{blockchain}' ends at height {}, and the checkpoint is at {}: nothing was sent. Run \
+                    "the chain on topic '{blockchain}' ends at height {}, and the checkpoint has {} blocks: nothing was sent. Run \
                      cairn verify with the same --checkpoint",
-                    tip.header.height, checkpoint.height
+                    tip.header.height, checkpoint.size
                 )));
             }
             _ => {}

@@ -36,10 +36,10 @@ use super::arguments;
 use super::error::{Error, Exit, Result};
 use super::pin::Pin;
 use super::shell::Shell;
-use crate::audit::Checkpoint;
 use crate::chain::{Name, Signatures};
+use crate::checkpoint::Checkpoint;
 use crate::config::account::AccountKey;
-use crate::config::{UsesLog, key_file};
+use crate::config::{UsesLog, checkpoint_file, key_file};
 use crate::reader::Reader;
 use chain::{Chain, Wanted};
 use delivery::Delivery;
@@ -89,7 +89,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     pin: Pin,
 
-    /// File of `cairn verify --checkpoint`: the chain must be that one, and reach as far
+    /// File of `cairn verify --checkpoint` or `cairn checkpoint`: the chain must be that one, and reach as far
     #[arg(long, value_name = "FILE", env = "CAIRN_CHECKPOINT", hide_env = true)]
     checkpoint: Option<PathBuf>,
 
@@ -170,9 +170,10 @@ impl Arguments {
 
     fn checkpoint(&self) -> Result<Option<Checkpoint>> {
         let Some(path) = &self.checkpoint else { return Ok(None) };
-        match Checkpoint::read(path).map_err(Error::usage)? {
-            Some(checkpoint) => Ok(Some(checkpoint)),
-            None => Err(Error::usage(format!("there is no checkpoint {}: cairn verify makes it", path.display()))),
+        let checkpoint = checkpoint_file::read_existing(path)?.checkpoint().clone();
+        match checkpoint.genesis() {
+            Some(_) => Ok(Some(checkpoint)),
+            None => Err(Error::usage(format!("{} is a checkpoint of no chain: {}", path.display(), checkpoint.origin))),
         }
     }
 
