@@ -14,7 +14,7 @@ use crate::config::founding::{Founding, Notes};
 use crate::config::{ChainParameters, genesis, key_file, keys, topic};
 use crate::consensus::{Fault, Sealer};
 use crate::reader::Reader;
-use crate::sealing::{Admission, Application, BlockchainTopic, Notary, Setup};
+use crate::sealing::{Admission, Application, BlockchainTopic, Notary, Setup, admitted_topic};
 
 /// How many records may be admitted and not sealed yet, at least: what is sealed in half a second. More, where blocks hold more.
 const AHEAD_RECORDS_MIN: u64 = 65_536;
@@ -94,11 +94,6 @@ pub(crate) fn application<L: Log>(
         Some(admission) => Application::with_admission(setup, admission),
         None => Application::new(setup),
     })
-}
-
-/// The topic between `admit` and `seal`.
-fn admitted_topic(application_id: &str) -> String {
-    format!("{application_id}-admitted-repartition")
 }
 
 /// What the key of admitted records is for: they are of one chain, and from one topic, not from another of the same name.
