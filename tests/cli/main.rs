@@ -9,6 +9,7 @@ mod checkpoints;
 mod founding;
 mod memory;
 mod partitions;
+mod proving;
 mod reports;
 mod settings;
 mod signals;
