@@ -115,9 +115,9 @@ fn a_checkpoint_of_another_size_is_told_what_proof_to_ask_for_and_that_one_fits(
 fn signatures_under_a_checkpoint_count_when_they_are_asked_for() {
     let chains = chain();
     prove(&chains.cairn, "balance bob", "proof.json");
-    let witness = chains.cairn.run("keys --witness example.org/w --output w.key --json").done().json().remove(0);
+    let witness = chains.cairn.run("keys --witness-name example.org/w --output w.key --json").done().json().remove(0);
     let vkey = witness["verifier_key"].as_str().unwrap().to_owned();
-    let words = format!("witness all.txt --sign-with w.key {LOG} --first --genesis-hash {}", chains.genesis);
+    let words = format!("witness all.txt --sign-with w.key {LOG} --begin --genesis-hash {}", chains.genesis);
     let signed = chains.cairn.run(&words).done().stdout;
     chains.cairn.write("signed.txt", &signed);
     let files = ["proof.json", "all.txt", "signed.txt"];
