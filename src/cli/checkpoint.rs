@@ -168,8 +168,12 @@ struct Step {
 impl Step {
     fn new<L: Log>(log: &L, shell: &Shell, blockchain: &str, old_size: u64) -> Result<Self> {
         let reader = Reader::new(log, &shell.clock, "cairn-checkpoint");
-        let last = topic::last_block(&reader, blockchain)?;
-        let new_size = last.map_or(0, |block| block.header.height.saturating_add(1));
+        let new_size = match topic::last_block(&reader, blockchain) {
+            Ok(last) => last.map_or(0, |block| block.header.height.saturating_add(1)),
+            // What is wrong there, and at which height, the verification tells.
+            Err(topic::Error::Broken(_)) => u64::MAX,
+            Err(error) => return Err(error.into()),
+        };
         if old_size > new_size {
             return Err(Error::usage(format!(
                 "--since {old_size}: the chain has {new_size} blocks, and cannot go on from more"
