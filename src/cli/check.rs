@@ -71,7 +71,7 @@ impl Arguments {
         let found = Proof::parse(&file).and_then(|proof| proof.check(trusted).map(|checked| (proof, checked)));
         let (text, exit) = match found {
             Ok((proof, checked)) => {
-                let rests = Rests::on(checked.basis, &proof, kept.as_ref(), shell);
+                let rests = Rests::on(checked.basis, &proof, kept.as_ref(), genesis.is_some(), shell);
                 let tell = if shell.json { holds_json } else { holds_text };
                 (tell(&proof, &checked, &rests, shell.paint), Exit::Done)
             }
@@ -90,12 +90,13 @@ impl Arguments {
         match (&self.checkpoint, self.trust.policy()?) {
             (None, None) => Ok(None),
             (None, Some(_)) => {
-                Err(Error::usage("--policy and --witness are about a checkpoint: give it as --checkpoint FILE"))
+                Err(Error::usage("whose signatures count is asked of a checkpoint: name it with --checkpoint FILE"))
             }
             (Some(path), policy) => {
                 let note = checkpoint_file::read_existing(path)?;
-                let accepted = policy.map(|policy| trust::accept(&policy, &note, path)).transpose()?;
-                Ok(Some(Kept { note, accepted }))
+                let accepted = policy.as_ref().map(|policy| trust::accept(policy, &note, path)).transpose()?;
+                let is_anchor = policy.is_none_or(|policy| policy.names_logs());
+                Ok(Some(Kept { note, accepted, is_anchor }))
             }
         }
     }
@@ -106,10 +107,14 @@ struct Kept {
     note: SignedNote,
     /// Who signed it; `None`: nobody asked, and it is believed as it lies there.
     accepted: Option<Accepted>,
+    /// Whether it says which chain is meant: a signature of witnesses alone is one on any chain.
+    is_anchor: bool,
 }
 
 /// What a proof that holds rests on, for a machine and in words.
 struct Rests {
+    /// Whether it had to be this chain.
+    is_anchored: bool,
     basis: &'static str,
     checkpoint_size: Option<u64>,
     /// The witnesses' names, where signatures were asked for.
@@ -118,24 +123,29 @@ struct Rests {
 }
 
 impl Rests {
-    fn on(basis: Basis, proof: &Proof, kept: Option<&Kept>, shell: &Shell) -> Self {
+    fn on(basis: Basis, proof: &Proof, kept: Option<&Kept>, is_pinned: bool, shell: &Shell) -> Self {
         let Basis::Checkpoint = basis else {
             let words = format!(
                 "the genesis alone: its validators' keys sealed this block. That the chain went on from it, this cannot show. \
                  {LOCAL_COMMITTEE_TRUST}"
             );
-            return Self { basis: "genesis", checkpoint_size: None, witnesses: None, words };
+            return Self { is_anchored: true, basis: "genesis", checkpoint_size: None, witnesses: None, words };
         };
         let accepted = kept.and_then(|kept| kept.accepted.as_ref());
         let signed = match accepted {
             None => "taken as it lies there: nobody asked who signed it".to_owned(),
             Some(accepted) => format!("signed by: {}", trust::tell_witnesses(accepted, shell.clock.now_ms())),
         };
+        let is_anchored = is_pinned || kept.is_some_and(|kept| kept.is_anchor);
+        let unanchored = "\nunanchored: these witnesses sign for any chain, and nobody said which one this must be; pin it with \
+                          --genesis-hash, or with a log line in the policy";
+        let unanchored = if is_anchored { "" } else { unanchored };
         Self {
+            is_anchored,
             basis: "checkpoint",
             checkpoint_size: Some(proof.history.size),
             witnesses: accepted.map(|accepted| accepted.witnesses.iter().map(|(name, _)| name.clone()).collect()),
-            words: format!("the checkpoint of the first {} blocks, {signed}", proof.history.size),
+            words: format!("the checkpoint of the first {} blocks, {signed}{unanchored}", proof.history.size),
         }
     }
 }
@@ -238,6 +248,7 @@ fn holds_json(proof: &Proof, checked: &Checked, rests: &Rests, _: Paint) -> Stri
         "rests_on": rests.basis,
         "checkpoint_size": rests.checkpoint_size,
         "witnesses": rests.witnesses,
+        "anchored": rests.is_anchored,
         "trust": rests.words,
     });
     if let Value::Object(fields) = &mut report {

@@ -1,7 +1,7 @@
 //! The block among the first blocks of its chain.
 
 use super::refusal::{Part, Refusal};
-use crate::chain::{Hash, Header, Parameters, merkle};
+use crate::chain::{Hash, Header, merkle};
 
 /// A path from the block's hash to the root over the first `size` blocks, as a checkpoint over them names it and as the header of
 /// the block at height `size` carries it.
@@ -34,13 +34,4 @@ impl History {
         let detail = format!("block {height} ({hash}) is not among the {size} blocks with the root {root}");
         Err(Refusal::wrong(Part::History, detail))
     }
-}
-
-/// Whether these are the parameters that the header commits to.
-pub(super) fn check_parameters(parameters: &Parameters, header: &Header) -> Result<(), Refusal> {
-    let found = parameters.hash();
-    if found == header.parameters {
-        return Ok(());
-    }
-    Err(Refusal::wrong(Part::Claim, format!("the parameters hash to {found}, the header has {}", header.parameters)))
 }

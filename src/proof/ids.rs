@@ -10,7 +10,6 @@
 //! ```
 
 use super::claim::StatePath;
-use super::history::check_parameters;
 use super::refusal::{Part, Refusal};
 use crate::chain::{Header, Id, Name, Parameters};
 use crate::ledger::state::{CHUNK_SIZE_BYTES_MAX, Table, expiry_key, id_key, visit_chunk};
@@ -70,8 +69,11 @@ impl ListedIds {
 
     /// Whether these are all lists that the state after the block has of ids that are still remembered, and the id is on none.
     pub(super) fn check(&self, sender: &Name, id: &Id, header: &Header) -> Result<(), Refusal> {
-        check_parameters(&self.parameters, header)?;
         let wrong = |detail: String| Err(Refusal::wrong(Part::Claim, detail));
+        let found = self.parameters.hash();
+        if found != header.parameters {
+            return wrong(format!("the parameters hash to {found}, the header has {}", header.parameters));
+        }
         let (first, count) =
             self.active_heights(header).map_or((0, 0), |(first, last)| (first, u128::from(last - first) + 1));
         if self.lists.len() as u128 != count {

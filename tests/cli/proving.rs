@@ -122,7 +122,8 @@ fn signatures_under_a_checkpoint_count_when_they_are_asked_for() {
     chains.cairn.write("signed.txt", &signed);
     let files = ["proof.json", "all.txt", "signed.txt"];
     let with = |file: &str| check(&chains, &format!("proof.json --checkpoint {file} --witness {vkey}"), &files);
-    assert!(with("signed.txt").done().stdout.contains("signed by: example.org/w"));
+    let told = with("signed.txt").done().stdout;
+    assert!(told.contains("signed by: example.org/w") && told.contains("\nunanchored: "), "{told}");
     with("all.txt").refused(3, &["is not one to go by"]);
     let (head, last) = signed.trim_end().rsplit_once(' ').unwrap();
     let digit = if last.as_bytes()[40] == b'A' { "B" } else { "A" };
