@@ -21,7 +21,7 @@ Examples:
   cairn prove balance alice > alice.proof.json
   cairn prove balance alice --at-height 12 --checkpoint theirs.txt > alice.proof.json
   cairn prove transaction 0:4711 > payment.proof.json      what became of a record
-  cairn prove id alice order-17 > order.proof.json         by which transaction it was used, or that it was not
+  cairn prove id alice order-17 > order.proof.json         who used it, or that nobody did
   cairn prove validator validator-1 > validator.proof.json
   cairn prove block 40 > block.proof.json
 
