@@ -5,6 +5,7 @@
 //! checkpoint  what a chain is known to contain, signed and compared          pure, uses chain
 //! ledger      what a block does to the state                                 pure, uses chain
 //! consensus   who may seal a block, and how offences are proved              pure, uses chain and ledger
+//! proof       claims about one block that can be checked offline             pure, uses the four above
 //! sealing     the ledger as a stream processor                               joins them to the engine
 //! audit       checking a chain from its topics; replaying it; what a state holds
 //! reader      a topic from its first record to its end                       uses the engine's log
@@ -19,6 +20,7 @@ pub mod cli;
 pub mod config;
 pub mod consensus;
 pub mod ledger;
+pub mod proof;
 pub mod reader;
 pub mod sealing;
 

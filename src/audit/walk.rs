@@ -9,7 +9,6 @@
 //! sees all blocks that hold, but for their seals, and no other.
 
 use std::convert::Infallible;
-use std::ops::ControlFlow;
 use std::thread::{Scope, ScopedJoinHandle};
 
 use rand::CryptoRng;
@@ -19,26 +18,19 @@ use topology::log::{Log, Offset};
 
 use super::ahead::{self, Back, Front};
 use super::breach::Halt;
-use super::reading::{Purpose, Reading, spawn};
-use crate::chain::{self, Block, Read};
+use super::reading::{Reading, spawn};
+use super::record::{self, Found};
+use crate::chain::{Block, Read};
 use crate::consensus::follow::{self, Anchor, Follower, Seals, Summary};
-use crate::consensus::follow::{Broken, Reason};
 use crate::ledger::cut::Item;
 use crate::ledger::{MemoryState, Replica};
 use crate::reader::Extent;
 
-/// Bytes of JSON that one thread may be ahead of the next. A block in memory takes about twice its JSON.
+/// Bytes of JSON that the following thread may be ahead of the caller. A block in memory takes about twice its JSON.
 const AHEAD_BYTES: usize = 8 << 20;
 
 /// Heights whose seals are checked together: fewer than those at which the follower checks them itself.
 const SEALS_AT_ONCE: u64 = 48;
-
-/// A record of the topic, and what it is. A block's form was checked.
-struct Found {
-    offset: Offset,
-    size_bytes: usize,
-    read: chain::Result<Read>,
-}
 
 /// What the following thread hands on.
 enum Passed {
@@ -77,22 +69,11 @@ impl<'s, R: CryptoRng + Send + 's> Walk<'s, R> {
         route: Route<R>,
     ) -> topology::Result<Self> {
         let Route { client_id, extent, anchor, to_height, randomness } = route;
-        let purpose = Purpose { client_id, thread: "cairn-blocks", ahead_bytes: AHEAD_BYTES };
-        let mut reading = Reading::start(scope, log, purpose, extent, |records, front| {
-            for record in records {
-                let size_bytes = record.value.map_or(0, <[u8]>::len);
-                let found = Found { offset: record.offset, size_bytes, read: read(record.key, record.value) };
-                // Records without a value take room, too.
-                if !front.push(found, size_of::<Found>() + size_bytes) {
-                    return ControlFlow::Break(());
-                }
-            }
-            ControlFlow::Continue(())
-        })?;
+        let mut reading = record::read_topic(scope, log, client_id, extent)?;
         let (front, passed) = ahead::queue(AHEAD_BYTES);
         let follower = Follower::new(MemoryState::new(), anchor, randomness);
         let following = spawn(scope, "cairn-follow", move || {
-            let mut walked = Walked { follower, foreign_count: 0, seals: Ok(()), ended: Ok(()) };
+            let mut walked = Walked { follower, foreign_count: 0, behind: None, seals: Ok(()), ended: Ok(()) };
             walked.ended = walked.follow(&mut reading, &front, to_height);
             walked
         })?;
@@ -130,6 +111,8 @@ impl<R> Walk<'_, R> {
 pub(super) struct Walked<R> {
     follower: Follower<MemoryState, R>,
     foreign_count: u64,
+    /// The offset behind the last block that was followed.
+    behind: Option<Offset>,
     /// Whether the seals hold that were checked during the walk.
     seals: Result<(), Halt>,
     /// How following ended.
@@ -140,6 +123,11 @@ impl<R: CryptoRng> Walked<R> {
     /// Records whose key is no height: somebody else's.
     pub(super) fn foreign_count(&self) -> u64 {
         self.foreign_count
+    }
+
+    /// The offset behind the last block that was followed; `None`: there was none.
+    pub(super) fn behind(&self) -> Option<Offset> {
+        self.behind
     }
 
     /// Whether all blocks hold, but for seals that are still to be checked.
@@ -159,6 +147,7 @@ impl<R: CryptoRng> Walked<R> {
                 Ok(Read::Foreign) => self.foreign_count += 1,
                 Ok(Read::Block(block)) => {
                     self.follower.extend(&block, Some(size_bytes as u64)).map_err(halt)?;
+                    self.behind = Some(offset + 1);
                     let is_whole = block.header.height.is_multiple_of(SEALS_AT_ONCE);
                     if !front.push(Passed::Block(block), size_bytes)
                         || (is_whole && !front.push(Passed::Seals(self.follower.take_seals()), 0))
@@ -168,44 +157,13 @@ impl<R: CryptoRng> Walked<R> {
                 }
                 Ok(Read::Pruned(pruned)) => {
                     let height = pruned.header.height;
-                    self.in_its_place(height)?;
+                    record::in_its_place(height, self.follower.next_height())?;
                     return Err(Halt::Undone(Error::stop(pruned_body(height))));
                 }
-                Err(error) => return Err(self.judge(offset, error)),
+                Err(error) => return Err(record::judge(offset, error, self.follower.next_height())),
             }
         }
         Ok(())
-    }
-
-    /// What an error about a record means for the chain.
-    fn judge(&self, offset: Offset, error: chain::Error) -> Halt {
-        let next = self.follower.next_height();
-        match error {
-            chain::Error::Overwritten { height, detail } => {
-                let detail =
-                    format!("offset {offset} of the topic has the key {height} and is not that block: {detail}");
-                Broken::new(height.min(next), Reason::Overwritten, detail).into()
-            }
-            chain::Error::Newer { height, .. } => match self.in_its_place(height) {
-                Ok(()) => Halt::Undone(Error::stop(error.to_string())),
-                Err(halt) => halt,
-            },
-            chain::Error::Block { height, .. } => match self.in_its_place(height) {
-                Ok(()) => Broken::new(height, Reason::Form, format!("offset {offset} of the topic: {error}")).into(),
-                Err(halt) => halt,
-            },
-            other => Broken::new(next, Reason::Form, format!("offset {offset} of the topic: {other}")).into(),
-        }
-    }
-
-    /// Whether this height is the one that comes next.
-    fn in_its_place(&self, height: u64) -> Result<(), Halt> {
-        let next = self.follower.next_height();
-        if height == next {
-            return Ok(());
-        }
-        let detail = format!("height {height} comes where {next} must");
-        Err(Broken::new(height.min(next), Reason::Height, detail).into())
     }
 
     /// Checks where the last block ends, given the record behind it.
@@ -241,17 +199,6 @@ fn first(one: Result<(), Halt>, other: Result<(), Halt>) -> Result<(), Halt> {
         (Ok(()), other) | (Err(Halt::Undone(_)), other @ Err(Halt::Broken(_))) => other,
         (one, _) => one,
     }
-}
-
-/// What a record is; of a block, whether it agrees with itself.
-fn read(key: Option<&[u8]>, value: Option<&[u8]>) -> chain::Result<Read> {
-    let read = Block::from_record(key, value)?;
-    match &read {
-        Read::Block(block) => block.check()?,
-        Read::Pruned(pruned) => pruned.check()?,
-        Read::Foreign => {}
-    }
-    Ok(read)
 }
 
 fn check(seals: &Seals) -> Result<(), Halt> {

@@ -40,6 +40,11 @@ impl Frontier {
         self.count
     }
 
+    /// The roots of the complete trees, from the largest: one for each bit set in the number of leaves.
+    pub(super) fn roots(&self) -> &[Hash] {
+        &self.roots
+    }
+
     /// Adds the hash of a leaf on the right.
     pub fn append(&mut self, leaf: Hash) {
         // Each bit that the addition carries over is a complete tree that gets its right half.

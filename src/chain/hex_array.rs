@@ -13,6 +13,13 @@ pub fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
     decode_into(text.as_bytes(), &mut bytes, false).then_some(bytes)
 }
 
+/// The bytes of lower-case hex digits, two for each.
+#[must_use]
+pub fn decode_all(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; text.len() / 2];
+    decode_into(text.as_bytes(), &mut bytes, false).then_some(bytes)
+}
+
 /// As [`decode`], but takes upper case too: for what people type.
 #[must_use]
 pub fn decode_any_case<const N: usize>(text: &str) -> Option<[u8; N]> {

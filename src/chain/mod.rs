@@ -9,7 +9,7 @@
 //! transaction, receipt, parse               what was asked for, what became of it; values of the topic into it
 //! signature                                 Ed25519 of accounts, one by one and in batches
 //! entry, header, evidence, operation, seal, block    the block
-//! merkle, frontier, json, check             its trees, its rendering, whether it agrees with itself
+//! merkle, frontier, climb, json, check      its trees, its rendering, whether it agrees with itself
 //! genesis                                   what a chain starts from
 //! ```
 
@@ -23,6 +23,7 @@ pub(crate) mod tests;
 pub mod amount;
 pub mod block;
 pub mod check;
+pub mod climb;
 pub mod code;
 pub mod encoding;
 pub mod entry;
@@ -48,6 +49,7 @@ pub mod validator;
 pub use amount::Amount;
 pub use block::Block;
 pub use check::Parent;
+pub use climb::Climb;
 pub use encoding::{from_canonical, to_canonical};
 pub use entry::{Content, Entry, Origin, RecordDifference, TIMESTAMP_MS_MAX};
 pub use error::{Error, Result};

@@ -15,7 +15,7 @@
 //! pin          which chain a check is about
 //! trust        whose signatures make a checkpoint one to go by
 //! vouching     verifying a chain, and signing for it
-//! demo run submit blocks verify checkpoint witness replay inspect topology reset genesis keys
+//! demo run submit blocks verify checkpoint witness prove check replay inspect topology reset genesis keys
 //!              one command each: its options, and `run`; none uses another
 //! ```
 //! Results go to stdout, everything else to stderr. May use all of the crate; nothing else of the crate uses this.
@@ -23,6 +23,7 @@
 mod arguments;
 mod backlog;
 mod blocks;
+mod check;
 mod checkpoint;
 mod demo;
 mod error;
@@ -35,6 +36,7 @@ mod origin;
 mod output;
 mod pin;
 mod progress;
+mod prove;
 mod replay;
 mod report;
 mod reset;
@@ -76,8 +78,9 @@ Every option is also a key of cairn.toml (`--application-id` is `application_id`
 parameters (block.*, balances, signatures, fee, reward, ids.*) are set in the file or the environment \
 (CAIRN_BLOCK_MAX_TRANSACTIONS=3) and count when a chain is created.
 
-Exit codes: 0 done, 1 failed or broken chain, 2 wrong usage or settings, 3 could not be checked (verify, checkpoint, witness, replay) \
-or made by a newer program; 128 and the signal's number where a second signal ended it.";
+Exit codes: 0 done, 1 failed, broken chain or proof that does not hold, 2 wrong usage or settings, 3 could not be checked \
+(verify, checkpoint, witness, prove, check, replay) or made by a newer program; 128 and the signal's number where a \
+second signal ended it.";
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -98,6 +101,8 @@ enum Command {
     Verify(verify::Arguments),
     Checkpoint(checkpoint::Arguments),
     Witness(witness::Arguments),
+    Prove(prove::Arguments),
+    Check(check::Arguments),
     Replay(replay::Arguments),
     Inspect(inspect::Arguments),
     Topology(topology::Arguments),
@@ -136,6 +141,8 @@ impl Command {
             Command::Checkpoint(arguments) => arguments.run(shell),
             Command::Witness(arguments) => arguments.run(shell),
             Command::Replay(arguments) => arguments.run(shell),
+            Command::Prove(arguments) => arguments.run(shell),
+            Command::Check(arguments) => arguments.run(shell),
             Command::Inspect(arguments) => arguments.run(shell),
             Command::Topology(arguments) => arguments.run(shell),
             Command::Reset(arguments) => arguments.run(shell),

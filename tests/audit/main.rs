@@ -14,6 +14,9 @@
 //! whole          intact chains, old transactions that are gone, cut tails, other chains
 //! replay         the state from the blockchain topic alone
 //! seed_systems   the two systems this one grew from, by configuration alone
+//! proofs         one thing of a chain, proved and checked without the chain
+//! refused_proofs forged proofs, and those of other chains
+//! altered_proofs every byte of a proof counts
 //! stranger       a second implementation, written from the pages alone
 //! ```
 //! Uses the public interface of the crate and of its engine.
@@ -21,6 +24,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod alterations;
+mod altered_proofs;
 mod attack;
 mod chain;
 mod fields;
@@ -29,9 +33,11 @@ mod live;
 mod outcomes;
 mod partitions;
 mod places;
+mod proofs;
 #[path = "../support/ranges.rs"]
 mod ranges;
 mod records;
+mod refused_proofs;
 mod replay;
 mod seed_systems;
 mod stranger;

@@ -9,6 +9,7 @@ mod checkpoints;
 mod founding;
 mod memory;
 mod partitions;
+mod proving;
 mod reports;
 mod settings;
 mod signals;
@@ -164,7 +165,7 @@ impl Ran {
     }
 }
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 15] = [
     "demo",
     "run",
     "submit",
@@ -172,6 +173,8 @@ const COMMANDS: [&str; 13] = [
     "verify",
     "checkpoint",
     "witness",
+    "prove",
+    "check",
     "replay",
     "inspect",
     "topology",

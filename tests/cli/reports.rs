@@ -50,6 +50,11 @@ fn the_manual_names_exactly_the_fields_of_each_report() {
     report("`replay`", &format!("replay {LOG} --state-dir replayed"), 0);
     let intact = report("`verify`, intact", &format!("verify {LOG}"), 0).json().remove(0);
     report("`verify`, broken", &format!("verify {LOG} --genesis-hash {}", "0".repeat(64)), 1);
+    let proof = cairn.run(&format!("prove balance bob {LOG}")).done().stdout;
+    cairn.write("bob.json", &proof);
+    let genesis = intact["genesis_hash"].as_str().unwrap();
+    report("`check`, holds", &format!("check bob.json --genesis-hash {genesis}"), 0);
+    report("`check`, refused", &format!("check bob.json --genesis-hash {}", "0".repeat(64)), 1);
     let inspected = report("`inspect`", "inspect --state-dir state", 0).json().remove(0);
     assert_eq!(inspected["chain_id"], intact["chain_id"]);
     assert!(intact["chain_id"].as_str().unwrap().starts_with("cairn-"), "{intact}");
@@ -65,7 +70,8 @@ fn the_manual_names_exactly_the_fields_of_each_report() {
         assert_eq!(documented.get(row), Some(fields), "{row}");
     }
     let others: Vec<_> = documented.keys().filter(|row| !found.contains_key(*row)).collect();
-    assert_eq!(others, ["`blocks`"], "rows without a report");
+    let elsewhere = ["`blocks`", "`checkpoint`, `witness`", "`keys --witness-name`, `keys --chain`", "`prove`"];
+    assert_eq!(others, elsewhere, "rows whose lines are told elsewhere");
 }
 
 #[test]

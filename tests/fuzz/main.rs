@@ -9,6 +9,7 @@
 
 mod checkpoints;
 mod mutation;
+mod proofs;
 
 use std::path::Path;
 use std::time::Duration;

@@ -6,8 +6,13 @@ use crate::tokens::{CodePath, identifiers, paths};
 /// What decides about the chain is a function of its arguments: no engine, no Kafka, no disk, no clock, no chance.
 pub(crate) fn pure_ledger(path: &str, text: &str) -> Vec<Breach> {
     // Each with those it may use: whoever attests to a block executes it again.
-    const PURE: &[(&str, &[&str])] =
-        &[("chain", &[]), ("checkpoint", &["chain"]), ("ledger", &["chain"]), ("consensus", &["chain", "ledger"])];
+    const PURE: &[(&str, &[&str])] = &[
+        ("chain", &[]),
+        ("checkpoint", &["chain"]),
+        ("ledger", &["chain"]),
+        ("consensus", &["chain", "ledger"]),
+        ("proof", &["chain", "checkpoint", "ledger", "consensus"]),
+    ];
     const CRATES: &[&str] =
         &["topology", "rdkafka", "rdkafka_sys", "rocksdb", "tokio", "futures", "tracing", "indicatif", "clap"];
     const STANDARD: &[&str] = &["env", "fs", "net", "process", "thread"];
@@ -138,11 +143,13 @@ pub(crate) fn engine_knows_no_ledger(path: &str, text: &str) -> Vec<Breach> {
 pub(crate) fn commands_keep_to_themselves(path: &str, text: &str) -> Vec<Breach> {
     const COMMANDS: &[&str] = &[
         "blocks",
+        "check",
         "checkpoint",
         "demo",
         "genesis",
         "inspect",
         "keys",
+        "prove",
         "replay",
         "reset",
         "run",

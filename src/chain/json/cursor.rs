@@ -166,12 +166,8 @@ impl<'l> Cursor<'l> {
     pub(super) fn hex(&mut self, before: &'static str) -> Result<Vec<u8>> {
         self.text(before)?;
         let at = self.at;
-        let digits = self.string()?;
-        let mut bytes = vec![0; digits.len() / 2];
-        let is_hex = hex_array::decode_into(digits.as_bytes(), &mut bytes, false);
-        is_hex
-            .then_some(bytes)
-            .ok_or_else(|| Self::wrong(at, "not a string of lower-case hex digits, two for each byte"))
+        let bytes = hex_array::decode_all(&self.string()?);
+        bytes.ok_or_else(|| Self::wrong(at, "not a string of lower-case hex digits, two for each byte"))
     }
 
     /// A string.

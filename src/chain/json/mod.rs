@@ -7,11 +7,13 @@
 //! write    pushes a block's bytes into a buffer, in a fixed order of fields, by means of `scalars`
 //! read     takes the same fields in the same order from a line, by means of `cursor`, and nothing else
 //! record   what a record of the topic is
+//! parts    header, entry, operation, seal: each by itself
 //! locate   the path of the field that an error is about
 //! ```
 
 mod cursor;
 mod locate;
+mod parts;
 mod read;
 mod record;
 mod scalars;

@@ -62,7 +62,7 @@ fn genesis(cursor: &mut Cursor<'_>) -> Result<Genesis> {
     Err(Fault { at: at + same, wrong: Wrong::Differs(wanted.into()) })
 }
 
-fn header(cursor: &mut Cursor<'_>) -> Result<Header> {
+pub(super) fn header(cursor: &mut Cursor<'_>) -> Result<Header> {
     // Fields of a struct are evaluated in the order in which they are written.
     let header = Header {
         version: cursor.narrow("{\"version\":")?,
@@ -142,7 +142,7 @@ fn is_critical(cursor: &mut Cursor<'_>) -> Result<bool> {
     if cursor.takes("true") { Ok(true) } else { cursor.text("false").map(|()| false) }
 }
 
-fn seal(cursor: &mut Cursor<'_>) -> Result<Seal> {
+pub(super) fn seal(cursor: &mut Cursor<'_>) -> Result<Seal> {
     kind(cursor, "{\"kind\":", &Seal::KINDS)?;
     let seal = StakeSeal {
         signature: cursor.bytes(",\"signature\":")?,
@@ -160,7 +160,7 @@ fn signers(cursor: &mut Cursor<'_>) -> Result<Bitmap> {
         .ok_or_else(|| Cursor::wrong(at, "the last byte of a set of validators is not zero"))
 }
 
-fn entry(cursor: &mut Cursor<'_>) -> Result<Entry> {
+pub(super) fn entry(cursor: &mut Cursor<'_>) -> Result<Entry> {
     let origin = Origin {
         partition: partition(cursor)?,
         offset: cursor.signed(",\"offset\":")?,
@@ -254,7 +254,7 @@ fn receipt(cursor: &mut Cursor<'_>) -> Result<Receipt> {
     cursor.text("}").map(|()| Receipt { outcome, from_balance, to_balance })
 }
 
-fn operation(cursor: &mut Cursor<'_>) -> Result<Operation> {
+pub(super) fn operation(cursor: &mut Cursor<'_>) -> Result<Operation> {
     let operation = match kind(cursor, "{\"kind\":", &["fee", "reward", "missed", "slash"])? {
         0 => Operation::Fee {
             validator: cursor.parsed(",\"validator\":")?,

@@ -115,7 +115,7 @@ fn read(line: &[u8]) -> Result<Read> {
 /// Whether a newer program made the block of a line, and what says so. Asks for nothing but JSON and a header: a newer format may
 /// differ in everything else.
 #[cold]
-fn newer(line: &[u8]) -> Option<Error> {
+pub(super) fn newer(line: &[u8]) -> Option<Error> {
     #[derive(Deserialize)]
     struct Line {
         header: HeaderGlance,

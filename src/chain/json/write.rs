@@ -61,6 +61,12 @@ impl Rendering for Operation {
     }
 }
 
+impl Rendering for Seal {
+    fn render(&self, json: &mut Vec<u8>) {
+        seal(json, self);
+    }
+}
+
 impl Rendering for Evidence {
     fn render(&self, json: &mut Vec<u8>) {
         evidence(json, self);

@@ -191,6 +191,12 @@ pub struct ValidatorRecord {
 }
 
 impl ValidatorRecord {
+    /// The record, as the table holds it.
+    #[must_use]
+    pub fn to_record(&self) -> Vec<u8> {
+        to_record(self)
+    }
+
     /// The validator as a member of the set whose hash the header carries.
     #[must_use]
     pub fn member(&self, id: &ValidatorId) -> Member {

@@ -1,0 +1,282 @@
+//! `cairn check`: does a proof hold? Offline: without a log and without a state.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+use topology::clock::Clock;
+
+use super::error::{Error, Exit, Result};
+use super::output::{Paint, grouped};
+use super::pin::Pin;
+use super::shell::Shell;
+use super::trust::{self, Trust};
+use crate::audit::Anchor;
+use crate::chain::{Content, Entry, Outcome, Rendering};
+use crate::checkpoint::{Accepted, SignedNote};
+use crate::config::checkpoint_file;
+use crate::consensus::LOCAL_COMMITTEE_TRUST;
+use crate::proof::{Basis, Checked, Claim, Proof, Refusal, Trusted};
+
+const EXAMPLES: &str = "\
+Examples:
+  cairn check alice.proof.json --checkpoint checkpoint.txt
+  cairn check alice.proof.json --checkpoint signed.txt --witness example.org/w+2f1c...
+  cairn check alice.proof.json --genesis-hash 5f1c...
+  cairn check - --checkpoint checkpoint.txt --json < alice.proof.json
+
+Nothing is asked but the two files. The checkpoint says which blocks the chain has: keep one of your own, or say with \
+--policy or --witness who must have signed it. With the genesis hash alone it is checked that the genesis' own \
+validators sealed the block, and what that is worth is said.
+
+Exit code 0: it holds. 1: it does not; why. 2: wrong usage. 3: nothing is known to be wrong, and it could not be \
+checked: a file that cannot be read, a checkpoint of another size than the proof's, a proof of a newer program.";
+
+/// Check a proof offline: no broker, no state, nothing but a checkpoint or the genesis hash
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// The proof, as cairn prove wrote it; - for standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) pin: Pin,
+
+    /// Checkpoint of the chain, as cairn checkpoint writes it
+    #[arg(long, value_name = "FILE", env = "CAIRN_CHECKPOINT", hide_env = true)]
+    pub(crate) checkpoint: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trust: Trust,
+}
+
+impl Arguments {
+    pub(crate) fn run(self, shell: &Shell) -> Result<Exit> {
+        let genesis = match self.pin.anchor(shell)? {
+            Anchor::Genesis(hash) => Some(hash),
+            Anchor::None => None,
+        };
+        let kept = self.kept()?;
+        if genesis.is_none() && kept.is_none() {
+            return Err(Error::usage(
+                "say what to trust: --checkpoint FILE, or --genesis-hash HASH; a proof by itself proves nothing",
+            ));
+        }
+        let file = read_at_most(&self.file, Proof::SIZE_BYTES_MAX).map_err(|error| {
+            Error::failed(format!("cannot read the proof {}: {error}", self.file.display())).undone()
+        })?;
+        let checkpoint = kept.as_ref().map(|kept| kept.note.checkpoint());
+        let trusted = Trusted { checkpoint, genesis: genesis.as_ref() };
+        let found = Proof::parse(&file).and_then(|proof| proof.check(trusted).map(|checked| (proof, checked)));
+        let (text, exit) = match found {
+            Ok((proof, checked)) => {
+                let rests = Rests::on(checked.basis, &proof, kept.as_ref(), genesis.is_some(), shell);
+                let tell = if shell.json { holds_json } else { holds_text };
+                (tell(&proof, &checked, &rests, shell.paint), Exit::Done)
+            }
+            Err(Refusal::Wrong { part, detail }) if shell.json => {
+                (json!({ "result": "refused", "reason": part.as_str(), "detail": detail }).to_string(), Exit::Failed)
+            }
+            Err(wrong @ Refusal::Wrong { .. }) => (format!("{}: {wrong}", shell.paint.red("refused")), Exit::Failed),
+            Err(other) => return Err(Error::failed(other.to_string()).undone()),
+        };
+        shell.print(&text)?;
+        Ok(exit)
+    }
+
+    /// The checkpoint, if its signatures are enough for what was asked of them.
+    fn kept(&self) -> Result<Option<Kept>> {
+        match (&self.checkpoint, self.trust.policy()?) {
+            (None, None) => Ok(None),
+            (None, Some(_)) => {
+                Err(Error::usage("whose signatures count is asked of a checkpoint: name it with --checkpoint FILE"))
+            }
+            (Some(path), policy) => {
+                let note = checkpoint_file::read_existing(path)?;
+                let accepted = policy.as_ref().map(|policy| trust::accept(policy, &note, path)).transpose()?;
+                let is_anchor = policy.is_none_or(|policy| policy.names_logs());
+                Ok(Some(Kept { note, accepted, is_anchor }))
+            }
+        }
+    }
+}
+
+/// A checkpoint that a proof may lead to.
+struct Kept {
+    note: SignedNote,
+    /// Who signed it; `None`: nobody asked, and it is believed as it lies there.
+    accepted: Option<Accepted>,
+    /// Whether it says which chain is meant: a signature of witnesses alone is one on any chain.
+    is_anchor: bool,
+}
+
+/// What a proof that holds rests on, for a machine and in words.
+struct Rests {
+    /// Whether it had to be this chain.
+    is_anchored: bool,
+    basis: &'static str,
+    checkpoint_size: Option<u64>,
+    /// The witnesses' names, where signatures were asked for.
+    witnesses: Option<Vec<String>>,
+    words: String,
+}
+
+impl Rests {
+    fn on(basis: Basis, proof: &Proof, kept: Option<&Kept>, is_pinned: bool, shell: &Shell) -> Self {
+        let Basis::Checkpoint = basis else {
+            let words = format!(
+                "the genesis alone: its validators' keys sealed this block. That the chain went on from it, this cannot show. \
+                 {LOCAL_COMMITTEE_TRUST}"
+            );
+            return Self { is_anchored: true, basis: "genesis", checkpoint_size: None, witnesses: None, words };
+        };
+        let accepted = kept.and_then(|kept| kept.accepted.as_ref());
+        let signed = match accepted {
+            None => "taken as it lies there: nobody asked who signed it".to_owned(),
+            Some(accepted) => format!("signed by: {}", trust::tell_witnesses(accepted, shell.clock.now_ms())),
+        };
+        let is_anchored = is_pinned || kept.is_some_and(|kept| kept.is_anchor);
+        let unanchored = "\nunanchored: these witnesses sign for any chain, and nobody said which one this must be; pin it with \
+                          --genesis-hash, or with a log line in the policy";
+        let unanchored = if is_anchored { "" } else { unanchored };
+        Self {
+            is_anchored,
+            basis: "checkpoint",
+            checkpoint_size: Some(proof.history.size),
+            witnesses: accepted.map(|accepted| accepted.witnesses.iter().map(|(name, _)| name.clone()).collect()),
+            words: format!("the checkpoint of the first {} blocks, {signed}{unanchored}", proof.history.size),
+        }
+    }
+}
+
+/// A file, or a byte more than the most it may have: whoever reads it refuses that.
+fn read_at_most(path: &Path, size_bytes_max: usize) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let limit = size_bytes_max as u64 + 1;
+    if path == Path::new("-") {
+        std::io::stdin().lock().take(limit).read_to_end(&mut bytes)?;
+    } else {
+        std::fs::File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
+}
+
+/// What a proof shows, in a sentence.
+fn claimed(proof: &Proof) -> String {
+    let height = proof.header.height;
+    match &proof.claim {
+        Claim::Transaction { entry, .. } => format!("{} in block {height}: {}", place(entry), became(entry)),
+        Claim::IdUsed { entry, .. } => {
+            format!("the id was used in block {height} by {}: {}", place(entry), became(entry))
+        }
+        Claim::IdUnused { sender, id, listed } => {
+            let what = format!("{sender} has not used the id {id}");
+            match listed.active_heights(&proof.header) {
+                None => format!("{what}, as far as ids are remembered after block {height}: none is"),
+                Some((1, last)) => format!("{what} up to block {height} (active heights 1 to {last}: the whole chain)"),
+                Some((first, last)) => format!(
+                    "{what} at the active heights {first} to {last}, which are remembered after block {height}; what came before is \
+                     forgotten, and an id of then is free again"
+                ),
+            }
+        }
+        Claim::Balance { name, account, .. } if *account == Default::default() => {
+            format!("{name} has no account after block {height}: its balance is 0")
+        }
+        Claim::Balance { name, account, .. } => {
+            let (balance, nonce) = (grouped(account.balance), account.nonce);
+            format!("{name} has {balance} after block {height}; its next nonce is {nonce}")
+        }
+        Claim::Validator { id, record: None, .. } => format!("there is no validator {id} after block {height}"),
+        Claim::Validator { id, record: Some(record), .. } => {
+            let slashed = record.slashed_at_height.map(|height| format!(", slashed at height {height}"));
+            let (stake, missed, slashed) = (grouped(record.stake), record.missed, slashed.unwrap_or_default());
+            format!("validator {id} has a stake of {stake} after block {height}, missed rounds {missed}{slashed}")
+        }
+        Claim::Block => format!("the chain has block {height}"),
+    }
+}
+
+fn place(entry: &Entry) -> String {
+    format!("the record at offset {} of partition {}", entry.origin.offset, entry.origin.partition)
+}
+
+/// What became of a record.
+fn became(entry: &Entry) -> String {
+    let Content::Transaction { transaction, receipt } = &entry.content else {
+        let Content::Stub { reason, .. } = &entry.content else { return String::new() };
+        return format!("no transaction could be read ({reason})");
+    };
+    let outcome = match receipt.outcome {
+        Outcome::Applied => "applied".to_owned(),
+        Outcome::Rejected(reason) => format!("rejected, {reason}"),
+    };
+    let id = transaction.id.as_ref().map(|id| format!(", id {id}")).unwrap_or_default();
+    let (from, to, amount) = (&transaction.from, &transaction.to, grouped(transaction.amount.get()));
+    let (from_balance, to_balance) = (grouped(receipt.from_balance), grouped(receipt.to_balance));
+    format!("{from} to {to}, {amount}{id}: {outcome}; afterwards {from} has {from_balance}, {to} has {to_balance}")
+}
+
+fn holds_text(proof: &Proof, checked: &Checked, rests: &Rests, paint: Paint) -> String {
+    let header = &proof.header;
+    format!(
+        "{}: {}\n\nheight      {}\nblock hash  {}\nstate root  {}\ntime        {} ms since 1970, in stream time\ngenesis     {}\n\nrests on \
+         {}",
+        paint.green("holds"),
+        claimed(proof),
+        header.height,
+        checked.hash,
+        header.state_root,
+        header.time_ms,
+        header.genesis,
+        rests.words,
+    )
+}
+
+fn holds_json(proof: &Proof, checked: &Checked, rests: &Rests, _: Paint) -> String {
+    let header = &proof.header;
+    let mut report = json!({
+        "result": "holds",
+        "claim": proof.claim.kind(),
+        "says": claimed(proof),
+        "height": header.height,
+        "block_hash": checked.hash,
+        "state_root": header.state_root,
+        "time_ms": header.time_ms,
+        "genesis_hash": header.genesis,
+        "rests_on": rests.basis,
+        "checkpoint_size": rests.checkpoint_size,
+        "witnesses": rests.witnesses,
+        "anchored": rests.is_anchored,
+        "trust": rests.words,
+    });
+    if let Value::Object(fields) = &mut report {
+        add_claim(&proof.claim, fields);
+    }
+    report.to_string()
+}
+
+/// The claim's own fields.
+fn add_claim(claim: &Claim, fields: &mut Map<String, Value>) {
+    let more = match claim {
+        Claim::Transaction { entry, .. } | Claim::IdUsed { entry, .. } => {
+            let entry = serde_json::from_str(&entry.to_json()).unwrap_or(Value::Null);
+            json!({ "entry": entry })
+        }
+        Claim::IdUnused { sender, id, .. } => json!({ "sender": sender, "id": id }),
+        Claim::Balance { name, account, .. } => {
+            json!({ "name": name, "balance": account.balance, "nonce": account.nonce })
+        }
+        Claim::Validator { id, record, .. } => json!({
+            "id": id,
+            "stake": record.as_ref().map(|record| record.stake),
+            "missed": record.as_ref().map(|record| record.missed),
+            "slashed_at_height": record.as_ref().and_then(|record| record.slashed_at_height),
+        }),
+        Claim::Block => json!({}),
+    };
+    if let Value::Object(more) = more {
+        fields.extend(more);
+    }
+}

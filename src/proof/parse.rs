@@ -1,0 +1,252 @@
+//! The file of a proof, read: what was read is rendered again and compared, so that a proof has one file and every byte of it counts.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use super::Proof;
+use super::claim::{Claim, Place, StatePath};
+use super::history::History;
+use super::ids::{Chunk, ListedIds};
+use super::refusal::{Part, Refusal};
+use super::sealed::Sealed;
+use crate::chain::{self, Entry, Hash, Header, Operation, Seal, ValidatorId, from_canonical, hex_array};
+use crate::ledger::state::{Account, ValidatorRecord};
+
+type Result<T> = std::result::Result<T, Refusal>;
+
+/// The fields of the file.
+#[derive(Deserialize)]
+struct File<'f> {
+    #[serde(borrow)]
+    claim: &'f RawValue,
+    #[serde(borrow)]
+    shown: &'f RawValue,
+    #[serde(borrow)]
+    header: &'f RawValue,
+    history: HistoryFields,
+    #[serde(borrow)]
+    sealed: Option<SealedFields<'f>>,
+}
+
+#[derive(Deserialize)]
+struct HistoryFields {
+    size: u64,
+    root: Hash,
+    path: Vec<Hash>,
+}
+
+#[derive(Deserialize)]
+struct SealedFields<'f> {
+    #[serde(borrow)]
+    genesis: &'f RawValue,
+    #[serde(borrow)]
+    slashes: Vec<&'f RawValue>,
+    #[serde(borrow)]
+    seal: Option<&'f RawValue>,
+}
+
+impl Proof {
+    /// Reads a file. Errors: it is not the one rendering of a proof, or a newer program made it.
+    pub fn parse(file: &[u8]) -> Result<Self> {
+        if file.len() > Self::SIZE_BYTES_MAX {
+            return Err(form(format!("it has {} bytes, a proof at most {}", file.len(), Self::SIZE_BYTES_MAX)));
+        }
+        let text = std::str::from_utf8(file).map_err(|error| form(format!("it is not UTF-8: {error}")))?;
+        check_format(text)?;
+        let File { claim, shown, header, history, sealed } = read(text)?;
+        let header = Header::from_json(header.get()).map_err(of_chain)?;
+        let HistoryFields { size, root, path } = history;
+        let proof = Self {
+            claim: claim_of(claim.get(), shown.get())?,
+            header,
+            history: History { size, root, path },
+            sealed: sealed.map(sealed_of).transpose()?,
+        };
+        check_rendering(&proof, file)?;
+        Ok(proof)
+    }
+}
+
+fn form(detail: impl std::fmt::Display) -> Refusal {
+    Refusal::wrong(Part::Form, detail)
+}
+
+fn of_chain(error: chain::Error) -> Refusal {
+    Refusal::of_chain(Part::Form, error)
+}
+
+/// A text as a value of this shape. The error names the place and no more: what stands there is a stranger's.
+fn read<'t, T: Deserialize<'t>>(text: &'t str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| {
+        let what =
+            error.to_string().chars().take(200).map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
+        form(format!("it is not a proof: {what}"))
+    })
+}
+
+/// The format is asked for before anything else: a later one may differ in everything else.
+fn check_format(text: &str) -> Result<()> {
+    #[derive(Deserialize)]
+    struct Format {
+        proof: u64,
+    }
+    match read::<Format>(text)?.proof {
+        Proof::FORMAT => Ok(()),
+        newer if newer > Proof::FORMAT => Err(Refusal::Newer(format!(
+            "the proof was made by a newer program: it has the format {newer}, this program knows {}",
+            Proof::FORMAT
+        ))),
+        other => Err(form(format!("there is no format {other} of a proof"))),
+    }
+}
+
+fn check_rendering(proof: &Proof, file: &[u8]) -> Result<()> {
+    let rendering = proof.to_file();
+    if rendering == file {
+        return Ok(());
+    }
+    let same = rendering.iter().zip(file).take_while(|(wanted, found)| wanted == found).count();
+    let show = |bytes: &[u8]| bytes.iter().skip(same).take(24).copied().collect::<Vec<u8>>().escape_ascii().to_string();
+    let (found, wanted) = (show(file), show(&rendering));
+    Err(form(format!("it is not the one rendering of its proof: from byte {same} on it has `{found}`, not `{wanted}`")))
+}
+
+fn claim_of(claim: &str, shown: &str) -> Result<Claim> {
+    #[derive(Deserialize)]
+    struct Kind {
+        kind: String,
+    }
+    #[derive(Deserialize)]
+    struct OfEntry<'c> {
+        #[serde(borrow)]
+        entry: &'c RawValue,
+    }
+    let entry = || {
+        let OfEntry { entry } = read(claim)?;
+        Entry::from_json(entry.get()).map(Box::new).map_err(of_chain)
+    };
+    match read::<Kind>(claim)?.kind.as_str() {
+        "transaction" => Ok(Claim::Transaction { entry: entry()?, place: place(shown)? }),
+        "id_used" => Ok(Claim::IdUsed { entry: entry()?, place: place(shown)? }),
+        "id_unused" => id_unused(claim, shown),
+        "balance" => balance(claim, shown),
+        "validator" => validator(claim, shown),
+        "block" => Ok(Claim::Block),
+        _ => Err(form(format!("the claim is not one of {}", Claim::KINDS.join(", ")))),
+    }
+}
+
+fn place(shown: &str) -> Result<Place> {
+    #[derive(Deserialize)]
+    struct Fields {
+        index: u64,
+        path: Vec<Hash>,
+    }
+    let Fields { index, path } = read(shown)?;
+    Ok(Place { index, path })
+}
+
+#[derive(Deserialize)]
+struct PathFields {
+    siblings: Vec<Hash>,
+    other: Option<Other>,
+}
+
+#[derive(Deserialize)]
+struct Other {
+    path: Hash,
+    value: Hash,
+}
+
+impl PathFields {
+    fn path(self) -> StatePath {
+        let Self { siblings, other } = self;
+        StatePath { siblings, other: other.map(|Other { path, value }| (path, value)) }
+    }
+}
+
+fn balance(claim: &str, shown: &str) -> Result<Claim> {
+    #[derive(Deserialize)]
+    struct Fields {
+        name: String,
+        balance: i64,
+        nonce: u64,
+    }
+    let Fields { name, balance, nonce } = read(claim)?;
+    let name = name.parse().map_err(|error| form(format!("the account's name: {error}")))?;
+    Ok(Claim::Balance { name, account: Account { balance, nonce }, path: read::<PathFields>(shown)?.path() })
+}
+
+fn validator(claim: &str, shown: &str) -> Result<Claim> {
+    #[derive(Deserialize)]
+    struct Fields {
+        id: ValidatorId,
+        record: Option<Record>,
+    }
+    #[derive(Deserialize)]
+    struct Record {
+        #[serde(with = "hex_array")]
+        ed25519: [u8; 32],
+        #[serde(with = "hex_array")]
+        bls: [u8; 96],
+        #[serde(with = "hex_array")]
+        possession: [u8; 48],
+        stake: u64,
+        slashed_at_height: Option<u64>,
+        missed: u64,
+    }
+    let Fields { id, record } = read(claim)?;
+    let record = record.map(|Record { ed25519, bls, possession, stake, slashed_at_height, missed }| {
+        Box::new(ValidatorRecord { ed25519, bls, possession, stake, slashed_at_height, missed })
+    });
+    Ok(Claim::Validator { id, record, path: read::<PathFields>(shown)?.path() })
+}
+
+fn id_unused(claim: &str, shown: &str) -> Result<Claim> {
+    #[derive(Deserialize)]
+    struct Fields {
+        sender: String,
+        id: String,
+    }
+    #[derive(Deserialize)]
+    struct Shown {
+        parameters: String,
+        lists: Vec<Vec<ChunkFields>>,
+    }
+    #[derive(Deserialize)]
+    struct ChunkFields {
+        record: Option<String>,
+        #[serde(flatten)]
+        path: PathFields,
+    }
+    let Fields { sender, id } = read(claim)?;
+    let sender = sender.parse().map_err(|error| form(format!("the sender: {error}")))?;
+    let id = id.parse().map_err(|error| form(format!("the id: {error}")))?;
+    let Shown { parameters, lists } = read(shown)?;
+    let parameters = from_canonical(&bytes(&parameters)?).map_err(of_chain)?;
+    let chunk = |ChunkFields { record, path }| {
+        Ok(Chunk { record: record.as_deref().map(bytes).transpose()?, path: path.path() })
+    };
+    let list = |list: Vec<ChunkFields>| list.into_iter().map(chunk).collect::<Result<Vec<Chunk>>>();
+    let lists = lists.into_iter().map(list).collect::<Result<_>>()?;
+    Ok(Claim::IdUnused { sender, id, listed: ListedIds { parameters, lists } })
+}
+
+fn bytes(digits: &str) -> Result<Vec<u8>> {
+    hex_array::decode_all(digits).ok_or_else(|| form("bytes are written as lower-case hex digits, two for each"))
+}
+
+fn sealed_of(SealedFields { genesis, slashes, seal }: SealedFields<'_>) -> Result<Sealed> {
+    fn owned<T: DeserializeOwned>(text: &RawValue) -> Result<T> {
+        read(text.get())
+    }
+    Ok(Sealed {
+        genesis: owned(genesis)?,
+        slashes: slashes
+            .iter()
+            .map(|slash| Operation::from_json(slash.get()).map_err(of_chain))
+            .collect::<Result<_>>()?,
+        seal: seal.map(|seal| Seal::from_json(seal.get()).map_err(of_chain)).transpose()?,
+    })
+}

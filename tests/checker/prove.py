@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+"""Checks a proof after docs/proofs.md: prove.py PROOF --checkpoint FILE | --genesis-hash HASH
+
+Not checked, for it needs the curves: signatures in seals and evidence; and what state block 0 makes of the genesis.
+Exit 0: it holds. 1: it does not. 2: wrong usage. 3: it needs another checkpoint, or a newer program.
+"""
+import base64
+import json
+import sys
+
+sys.dont_write_bytecode = True
+from encoding import (  # noqa: E402
+    Breach, Unknown, ascending, blob, domain_hash, entry, equal, fields, genesis, hash_, header, i64, identity,
+    is_applied, leaf, name, node, operation, option, raw, refuse_newer, rendering, seal_shape, sha256, tag, u64,
+    validator_id, validator_set)
+
+VALIDATOR = {"ed25519": raw(32), "bls": raw(96), "possession": raw(48), "stake": u64, "slashed_at_height": option(u64),
+             "missed": u64}
+
+def check_path(what, content, index, count, path, root):
+    place, last, found, rest = index, count - 1, leaf(content), list(map(hash_, path))
+    equal(f"{what}: whether there is such a place", (u64(index), u64(count), index < count)[2], True)
+    while last > 0:
+        if place % 2 or place < last:
+            found = node(rest.pop(0), found) if place % 2 else node(found, rest.pop(0))
+        place, last = place // 2, last // 2
+    equal(f"{what}: number of hashes left", len(rest), 0)
+    equal(what, root, found.hex())
+
+def check_state(head, table, key, record, siblings, other):
+    path = sha256(tag("cairn/s-key/1") + bytes([table]) + key)
+    other_path, found, count = None, bytes(32), len(siblings)
+    bits = f"{int.from_bytes(path, 'big'):0256b}"
+    if record is not None:
+        found = sha256(tag("cairn/s-leaf/1") + path + sha256(record))
+    elif other is not None:
+        other_path, value = map(hash_, fields(other, ["path", "value"]))
+        equal("bits of the other leaf", f"{int.from_bytes(other_path, 'big'):0256b}"[:count], bits[:count])
+        found = sha256(tag("cairn/s-leaf/1") + other_path + value)
+    equal("not the way of a key", count > 256 or other_path == path or None not in (record, other), False)
+    for sibling, bit in reversed(list(zip(map(hash_, siblings), bits))):
+        found = sha256(tag("cairn/s-node/1") + (sibling + found if bit == "1" else found + sibling))
+    equal(f"state root, by the key {key}", head["state_root"], found.hex())
+
+def ids_of(record):
+    at, keys = 5, set()
+    for _ in range(int.from_bytes(record[1:5], "little")):
+        end = at + 4 + int.from_bytes(record[at:at + 4], "little")
+        keys.add(record[at + 4:end])
+        at = end + 32
+    equal("a list of ids", (record[0], len(record)), (1, at))
+    return keys
+
+def check_unused(head, sender, own_id, parameters, lists):
+    wanted = bytes([len(sender.encode())]) + name(sender)[4:] + identity(own_id)[4:]
+    parameters = blob(parameters)[4:]
+    equal("parameters", head["parameters"], domain_hash("cairn/params/1", parameters))
+    at = 4 + 10 * int.from_bytes(parameters[:4], "little") + 24  # balances, in docs/encoding.md, section 7
+    at += (9 if parameters[at] else 1) + 1 + 8 + 8
+    remembered = int.from_bytes(parameters[at:at + 8], "little")
+    first = head["active_height"] - min(head["active_height"], remembered) + 1
+    equal("number of lists", len(lists), head["active_height"] + 1 - first)
+    for used_at, chunks in enumerate(lists, first):
+        ends = []
+        for number, chunk in enumerate(chunks):
+            record, *way = fields(chunk, ["record", "siblings", "other"])
+            record = None if record is None else blob(record)[4:]
+            key = (used_at + remembered + 1).to_bytes(8, "big") + number.to_bytes(4, "big")
+            check_state(head, 3, key, record, *way)
+            equal(f"use at active height {used_at}", record is not None and wanted in ids_of(record), False)
+            ends.append(record is None or len(record) <= 523995)
+        equal(f"where the list of active height {used_at} ends", ends, [False] * (len(chunks) - 1) + [True])
+
+def check_claim(head, claim, shown):
+    kind = claim.get("kind")
+    if kind in ("transaction", "id_used"):
+        (_, own), (index, path) = fields(claim, ["kind", "entry"]), fields(shown, ["index", "path"])
+        count = sum(one["count"] for one in head["ranges"])
+        check_path("transactions root", entry(own), index, count, path, head["transactions_root"])
+        equal("used no id", kind == "id_used" and not (is_applied(own) and "id" in own), False)
+    elif kind == "balance":
+        _, own, balance, nonce = fields(claim, ["kind", "name", "balance", "nonce"])
+        record = b"\1" + i64(balance) + u64(nonce)
+        check_state(head, 1, name(own)[4:], record if any(record[1:]) else None, *fields(shown, ["siblings", "other"]))
+    elif kind == "validator":
+        _, own, record = fields(claim, ["kind", "id", "record"])
+        if record is not None:
+            values = zip(VALIDATOR.values(), fields(record, list(VALIDATOR)))
+            record = b"\1" + b"".join(encode(value) for encode, value in values)
+        check_state(head, 4, validator_id(own)[4:], record, *fields(shown, ["siblings", "other"]))
+    elif kind == "id_unused":
+        check_unused(head, *fields(claim, ["kind", "sender", "id"])[1:], *fields(shown, ["parameters", "lists"]))
+    else:
+        equal("the claim", (claim, shown), ({"kind": "block"}, None))
+
+def check_sealed(head, start, slashes, seal):
+    equal("genesis", head["genesis"], domain_hash("cairn/genesis/1", genesis(start)))
+    members, turns = {one["id"]: dict(one) for one in start["validators"]}, []
+    for slash in slashes:
+        operation(slash)
+        accused, turn = slash["evidence"], members[slash["validator"]]
+        signed = accused.get("first", accused.get("header"))["header"]
+        equal("slash", (turn["id"], slash["round"]), (signed["author"]["proposer"], signed["author"]["round"]))
+        equal("slashed stake", slash["amount"], turn["stake"])
+        turns, turn["stake"] = turns + [(signed["height"], slash["round"])], 0
+    ascending(turns + [(head["height"] + 1, 0)], "slashes")
+    equal("validators", head["validators"], domain_hash("cairn/vals/1", validator_set(list(members.values()))))
+    equal("whether there is no seal", seal is None, head["height"] == 0)
+    if seal is not None:
+        seal_shape(seal)
+        signers, stakes = bytes.fromhex(seal["signers"]), [one["stake"] for one in members.values()]
+        signers = int.from_bytes(signers, "little")
+        signed = sum(stake for place, stake in enumerate(stakes) if signers >> place & 1)
+        equal("quorum", 3 * signed > 2 * sum(stakes) and signers >> len(stakes) == 0, True)
+
+def check(file, note, genesis_hash):
+    proof = json.loads(file)
+    if type(proof["proof"]) is int and proof["proof"] > 1:
+        raise Unknown(f"the format {proof['proof']} is a newer program's")
+    names = ["proof", "claim", "shown", "header", "history", "sealed"]
+    form, claim, shown, head, history, sealed = fields(proof, names)
+    refuse_newer(head, (sealed or {}).get("seal"))
+    block_hash = domain_hash("cairn/header/1", header(head))
+    check_claim(head, claim, shown)
+    size, root, path = fields(history, ["size", "root", "path"])
+    check_path("history", hash_(block_hash), head["height"], size, path, root)
+    if sealed is not None:
+        check_sealed(head, *fields(sealed, ["genesis", "slashes", "seal"]))
+    equal("format and rendering", (form, (rendering(proof) + "\n").encode()), (1, file))
+    equal("genesis", head["genesis"], genesis_hash or head["genesis"])
+    if note is None and sealed is None:
+        raise Unknown("without a seal only a checkpoint can vouch for it")
+    if note is not None:
+        origin, blocks, own_root = note.split("\n")[:3]
+        equal("origin", origin, "cairn/" + head["genesis"])
+        if int(blocks) != size:
+            raise Unknown(f"the proof leads to a checkpoint of {size} blocks, this one is of {blocks}")
+        equal("root", base64.b64encode(hash_(root)).decode(), own_root)
+    return f"holds: {json.dumps(claim, ensure_ascii=False)} of block {head['height']} ({block_hash})"
+
+if __name__ == "__main__":
+    if len(sys.argv) != 4 or sys.argv[2] not in ("--checkpoint", "--genesis-hash"):
+        sys.exit(print(__doc__) or 2)
+    given = [open(sys.argv[3]).read(), None] if sys.argv[2] == "--checkpoint" else [None, sys.argv[3]]
+    try:
+        print(check(open(sys.argv[1], "rb").read(), *given))
+    except Unknown as reason:
+        sys.exit(print(reason) or 3)
+    except (Breach, ValueError, TypeError, LookupError, AttributeError, RecursionError) as reason:
+        sys.exit(print(f"refused: {reason!r}") or 1)
