@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use cairn::chain::{Block, Content, Cut, Genesis, Operation, Outcome, Parameters, Read, RejectCode, ValidatorId};
 use cairn::consensus::{Fault, KeySet, Sealer};
-use cairn::sealing::{Application, Setup};
+use cairn::sealing::{Application, Miners, Setup};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use topology::test_driver::TestDriver;
@@ -33,6 +33,8 @@ impl Chain {
             transactions: "transactions".into(),
             blockchain: "blockchain".into(),
             sealer,
+            miners: Miners::at_once(),
+            classic: None,
             entropy: [1; 32],
             topic: None,
             notary: None,

@@ -15,7 +15,7 @@ use crate::audit::verify::{self, Options, Verified};
 use crate::audit::{Anchor, Checkpoint, Summary};
 use crate::chain::Block;
 use crate::config::UsesLog;
-use crate::consensus::LOCAL_COMMITTEE_TRUST;
+use crate::consensus::trust;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -129,7 +129,7 @@ fn json(report: &Verified, chain: Chain<'_>) -> String {
         "minted": supply.minted.to_string(),
         "burnt": supply.burnt.to_string(),
         "anchored": chain.is_anchored,
-        "trust": LOCAL_COMMITTEE_TRUST,
+        "trust": trust(report.summary.consensus),
     })
     .to_string()
 }
@@ -158,7 +158,7 @@ fn text(report: &Verified, transactions: &str, chain: Chain<'_>, paint: Paint) -
         text += &format!("unsealed    {} behind the last block\n", counted(report.unsealed_count, "record"));
     }
     text += &super::report::foreign(report.foreign_count);
-    text + "\n" + LOCAL_COMMITTEE_TRUST
+    text + "\n" + trust(report.summary.consensus)
 }
 
 /// How much was compared with the transactions topic, or why nothing was.

@@ -10,7 +10,7 @@ use cairn::chain::{
     ValidatorId,
 };
 use cairn::consensus::{Fault, KeySet, Sealer};
-use cairn::sealing::{Application, Setup};
+use cairn::sealing::{Application, Miners, Setup};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use topology::clock::SystemClock;
@@ -55,6 +55,8 @@ impl Run {
             faults.iter().map(|(id, fault)| (ValidatorId::new(id).unwrap(), *fault)).collect();
         let application = Application::new(Setup {
             sealer: Sealer::local(&genesis, keys, &faults).unwrap(),
+            miners: Miners::at_once(),
+            classic: None,
             genesis: genesis.clone(),
             transactions: TRANSACTIONS.into(),
             blockchain: BLOCKCHAIN.into(),

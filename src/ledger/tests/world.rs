@@ -144,9 +144,7 @@ impl World {
             entries,
             signatures: &signatures,
             cut: Cut::End,
-            proposer,
-            round: prior.len() as u32,
-            prior,
+            maker: Maker::Proposer { proposer, round: prior.len() as u32, prior },
             extensions: &[],
         };
         self.replica.execute(&self.state, &candidate)

@@ -1,0 +1,1 @@
+//! Puzzles, difficulties, seals and chains of work.
