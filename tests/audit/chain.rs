@@ -6,7 +6,7 @@ use std::time::Duration;
 use cairn::audit::verify::{self, Options, Verified};
 use cairn::audit::{Anchor, Broken, Checkpoint};
 use cairn::chain::{
-    Amount, Balances, Block, Content, Cut, Genesis, Name, Operation, Outcome, Parameters, ReasonCode, Rendering,
+    Amount, Balances, Block, ConsensusKind, Content, Cut, Genesis, Name, Operation, Outcome, Parameters, ReasonCode, Rendering,
     ValidatorId,
 };
 use cairn::consensus::{Fault, KeySet, Sealer};
@@ -24,6 +24,7 @@ const START_MS: i64 = 1_700_000_000_000;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A sealed chain, and all there is to know about it.
+#[derive(Clone)]
 pub(crate) struct Chain {
     pub(crate) genesis: Genesis,
     /// The committee's key file.
@@ -54,7 +55,10 @@ impl Run {
         let faults: Vec<(ValidatorId, Fault)> =
             faults.iter().map(|(id, fault)| (ValidatorId::new(id).unwrap(), *fault)).collect();
         let application = Application::new(Setup {
-            sealer: Sealer::local(&genesis, keys, &faults).unwrap(),
+            sealer: match genesis.parameters.consensus.kind() {
+                ConsensusKind::Stake => Sealer::local(&genesis, keys, &faults).unwrap(),
+                ConsensusKind::Work => Sealer::miner(&genesis, Name::new("ann").unwrap()).unwrap(),
+            },
             miners: Miners::at_once(),
             classic: None,
             genesis: genesis.clone(),

@@ -14,6 +14,7 @@
 //! whole          intact chains, old transactions that are gone, cut tails, other chains
 //! replay         the state from the blockchain topic alone
 //! seed_systems   the two systems this one grew from, by configuration alone
+//! work           chains that were mined, and blocks in the shape of those two systems
 //! stranger       a second implementation, written from the pages alone
 //! ```
 //! Uses the public interface of the crate and of its engine.
@@ -36,3 +37,4 @@ mod replay;
 mod seed_systems;
 mod stranger;
 mod whole;
+mod work;

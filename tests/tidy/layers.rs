@@ -6,7 +6,8 @@ use crate::tokens::{CodePath, identifiers, paths};
 /// What decides about the chain is a function of its arguments: no engine, no Kafka, no disk, no clock, no chance.
 pub(crate) fn pure_ledger(path: &str, text: &str) -> Vec<Breach> {
     // Each with those it may use: whoever attests to a block executes it again.
-    const PURE: &[(&str, &[&str])] = &[("chain", &[]), ("ledger", &["chain"]), ("consensus", &["chain", "ledger"])];
+    const PURE: &[(&str, &[&str])] =
+        &[("chain", &[]), ("classic", &["chain"]), ("ledger", &["chain"]), ("consensus", &["chain", "ledger"])];
     const CRATES: &[&str] =
         &["topology", "rdkafka", "rdkafka_sys", "rocksdb", "tokio", "futures", "tracing", "indicatif", "clap"];
     const STANDARD: &[&str] = &["env", "fs", "net", "process", "thread"];

@@ -10,7 +10,7 @@ use crate::chain::{
     StakeAuthor, Transaction, ValidatorId,
 };
 use crate::ledger::state::{self, Account, audit};
-use crate::ledger::{Begun, Candidate, Error, Executed, MemoryState, Replica, Table, signatures};
+use crate::ledger::{Begun, Candidate, Error, Executed, Maker, MemoryState, Replica, Table, signatures};
 
 /// Stands for the genesis hash where transactions are signed: worlds with other accounts and parameters take the same
 /// signatures.

@@ -195,6 +195,7 @@ impl Chain {
                 Step::Sealed(sealed) => self.commit(*sealed),
                 Step::NeedDecision(decision) => self.decisions.push(decision),
                 Step::Waiting { have, need, .. } => panic!("waiting for {have}/{need} at {}", self.height()),
+                Step::Unproved(_) => panic!("nothing is mined here"),
             }
         }
     }
