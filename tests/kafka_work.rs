@@ -29,8 +29,7 @@ fn miner(chain: &Chain, name: &str, options: &[&str]) -> Process {
 /// What a checker in Python says of a topic that kcat reads; it must find it valid.
 fn check_classic(script: &str, lines: &[support::Record]) -> usize {
     let script = format!("{}/tests/checker/{script}", env!("CARGO_MANIFEST_DIR"));
-    let mut child =
-        Command::new("python3").arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = Command::new("python3").arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let text: String = lines.iter().map(|record| format!("{}\n", record.value)).collect();
     // Closed early, the pipe fails; then the checker says why.
     let _ = child.stdin.take().unwrap().write_all(text.as_bytes());

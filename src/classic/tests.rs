@@ -3,8 +3,8 @@
 use super::json;
 use super::{Kind, Link, render};
 use crate::chain::{
-    Amount, Author, Block, Consensus, Content, Hash, Operation, Outcome, Parameters, ReasonCode, Receipt, Seal, Transaction, Work,
-    WorkAuthor, WorkRule, WorkSeal,
+    Amount, Author, Block, Consensus, Content, Hash, Operation, Outcome, Parameters, ReasonCode, Receipt, Seal,
+    Transaction, Work, WorkAuthor, WorkRule, WorkSeal,
 };
 
 fn written(write: impl FnOnce(&mut String)) -> String {
@@ -40,7 +40,8 @@ fn texts_and_times_are_written_as_python_writes_them() {
 }
 
 fn transfer(from: &str, amount: u64, outcome: Outcome) -> Content {
-    let transaction = Transaction::transfer(from.parse().unwrap(), "bob".parse().unwrap(), Amount::new(amount).unwrap());
+    let transaction =
+        Transaction::transfer(from.parse().unwrap(), "bob".parse().unwrap(), Amount::new(amount).unwrap());
     Content::Transaction { transaction, receipt: Receipt { outcome, from_balance: 0, to_balance: 0 } }
 }
 

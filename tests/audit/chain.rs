@@ -6,8 +6,8 @@ use std::time::Duration;
 use cairn::audit::verify::{self, Options, Verified};
 use cairn::audit::{Anchor, Broken, Checkpoint};
 use cairn::chain::{
-    Amount, Balances, Block, ConsensusKind, Content, Cut, Genesis, Name, Operation, Outcome, Parameters, ReasonCode, Rendering,
-    ValidatorId,
+    Amount, Balances, Block, ConsensusKind, Content, Cut, Genesis, Name, Operation, Outcome, Parameters, ReasonCode,
+    Rendering, ValidatorId,
 };
 use cairn::consensus::{Fault, KeySet, Sealer};
 use cairn::sealing::{Application, Miners, Setup};

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, LazyLock, Mutex};
 
-use cairn::chain::{Block, ConsensusKind, Content, Genesis, Hash, Operation, Outcome, Read, Rendering};
+use cairn::chain::{Block, ConsensusKind, Content, Genesis, Hash, Operation, Outcome, Read};
 use cairn::classic::Kind;
 use cairn::config::{ChainParameters, Environment, File, genesis, keys};
 use cairn::consensus::{Fault, KeySet, Sealer};
@@ -74,9 +74,11 @@ impl Run {
         let application = Application::new(Setup {
             sealer,
             miners: Miners::at_once(),
-            classic: Kind::of(&genesis.parameters)
-                .ok()
-                .map(|kind| Classic { topic: CLASSIC.into(), kind, tail: Some(Box::new(tail.clone())) }),
+            classic: Kind::of(&genesis.parameters).ok().map(|kind| Classic {
+                topic: CLASSIC.into(),
+                kind,
+                tail: Some(Box::new(tail.clone())),
+            }),
             genesis: genesis.clone(),
             transactions: TRANSACTIONS.into(),
             blockchain: BLOCKCHAIN.into(),
@@ -134,7 +136,8 @@ impl Run {
     }
 
     fn classic(&self) -> Vec<String> {
-        let text = |record: &topology::test_driver::OwnedRecord| String::from_utf8(record.value.clone().unwrap()).unwrap();
+        let text =
+            |record: &topology::test_driver::OwnedRecord| String::from_utf8(record.value.clone().unwrap()).unwrap();
         self.driver.read(CLASSIC).iter().map(text).collect()
     }
 }
@@ -179,7 +182,8 @@ pub(crate) static WORK: LazyLock<Chain> = LazyLock::new(|| {
 
 #[test]
 fn mined_chains_are_intact_to_verify_to_replay_and_to_a_second_implementation() {
-    let adjusted = [HEADER.as_slice(), &[("CAIRN_WORK_TARGET_INTERVAL_MS", "400"), ("CAIRN_WORK_LEADING_ZERO_BITS", "10")]];
+    let adjusted =
+        [HEADER.as_slice(), &[("CAIRN_WORK_TARGET_INTERVAL_MS", "400"), ("CAIRN_WORK_LEADING_ZERO_BITS", "10")]];
     for chain in [mined(&HEADER), mined(&adjusted.concat()), mined(&MINED)] {
         let topics = Topics::of(&chain);
         let verified = topics.verify().unwrap();

@@ -129,10 +129,10 @@ fn nobody_is_an_account_by_the_classic_rule_and_any_account_by_the_other() {
     for (bound, is_applied) in [(WorkRule::Header, true), (WorkRule::Classic, false)] {
         let mut chain = Chain::new(rule(bound, 8));
         let mut entries = chain.entries(&[FIRST_MS, FIRST_MS]);
-        for (entry, value) in entries.iter_mut().zip([
-            r#"{"from":"0","to":"mallory","amount":1}"#,
-            r#"{"from":"mallory","to":"0","amount":1}"#,
-        ]) {
+        for (entry, value) in entries
+            .iter_mut()
+            .zip([r#"{"from":"0","to":"mallory","amount":1}"#, r#"{"from":"mallory","to":"0","amount":1}"#])
+        {
             *entry = crate::chain::Entry::of_record(0, entry.origin.offset, FIRST_MS, None, Some(value.as_bytes())).0;
         }
         let block = chain.mine("ann", entries);

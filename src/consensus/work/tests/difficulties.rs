@@ -87,7 +87,10 @@ fn whatever_a_miner_can_do_and_wherever_it_begins_there_comes_a_block_a_second()
             let settled = &all[400..];
             let mean = settled.iter().sum::<f64>() / settled.len() as f64;
             let variance = settled.iter().map(|one| (one - mean).powi(2)).sum::<f64>() / settled.len() as f64;
-            println!("{tries_per_ms} tries/ms from {start}, seed {seed}: mean {mean:.0} ms, deviation {:.0} ms", variance.sqrt());
+            println!(
+                "{tries_per_ms} tries/ms from {start}, seed {seed}: mean {mean:.0} ms, deviation {:.0} ms",
+                variance.sqrt()
+            );
             assert!((900.0..1_100.0).contains(&mean), "{mean}");
             // Mining is a matter of luck: the deviation is about as large as what is mined of the interval.
             assert!((600.0..1_300.0).contains(&variance.sqrt()), "{}", variance.sqrt());

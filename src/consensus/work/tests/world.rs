@@ -3,9 +3,7 @@
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use crate::chain::{
-    Amount, Block, Consensus, Cut, Entry, Genesis, Name, Parameters, Rendering, Work, WorkRule,
-};
+use crate::chain::{Amount, Block, Consensus, Cut, Entry, Genesis, Name, Parameters, Rendering, Work, WorkRule};
 use crate::consensus::follow::{Anchor, Follower, Summary};
 use crate::consensus::{Decision, Sealed, Sealer, Step, Stretch, begin, follow};
 use crate::ledger::{Begun, MemoryState, Replica, Signature};
@@ -78,7 +76,8 @@ impl Chain {
         let mut sealer = Sealer::miner(&self.genesis, name(miner)).unwrap();
         let signatures = vec![Signature::Absent; entries.len()];
         let full = self.genesis.parameters.block_max_transactions as usize;
-        let (cut, height) = (if entries.len() == full { Cut::Transactions } else { Cut::Age }, self.blocks.len() as u64);
+        let (cut, height) =
+            (if entries.len() == full { Cut::Transactions } else { Cut::Age }, self.blocks.len() as u64);
         let decided = [Decision::Cut { height, cut, through_offset: self.offset - 1 }];
         let stretch = Stretch { entries: &mut entries, signatures: &signatures, cut };
         let step = sealer.seal(&self.state, &self.replica, stretch, &decided).unwrap();
