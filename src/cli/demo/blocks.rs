@@ -167,8 +167,11 @@ impl Tally {
         }
     }
 
-    /// The validators as a table.
-    pub(crate) fn table(&self) -> Table {
+    /// The validators as a table; `None` where there are none.
+    pub(crate) fn table(&self) -> Option<Table> {
+        if self.validators.is_empty() {
+            return None;
+        }
         let mut table = Table::new(&[
             ("validator", Align::Left),
             ("stake", Align::Right),
@@ -187,7 +190,7 @@ impl Tally {
                 if validator.is_slashed { "slashed" } else { "active" }.to_owned(),
             ]);
         }
-        table
+        Some(table)
     }
 
     /// The validators as JSON.

@@ -175,7 +175,8 @@ impl Arguments {
             ))),
             (Some(_), _) => Ok(()),
             (None, wanted) => {
-                let config = vec![("cleanup.policy".to_owned(), "delete".to_owned())];
+                let settings = [("cleanup.policy", "delete"), ("message.timestamp.type", "LogAppendTime")];
+                let config = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
                 let (name, partition_count) = (TRANSACTIONS.to_owned(), wanted.unwrap_or(1));
                 log.create_topics(&[TopicSpec { name, partition_count, replication_factor: None, config }])?;
                 Ok(())
@@ -272,7 +273,7 @@ fn report(
         });
         return shell.print(&report.to_string());
     }
-    let mut text = format!("\n{}\n", tally.table());
+    let mut text = tally.table().map_or_else(|| "\n".to_owned(), |table| format!("\n{table}\n"));
     text += &format!(
         "{}: {} applied, {} rejected, {} unreadable\nstate root {state_root}",
         counted(tally.height, "block"),
