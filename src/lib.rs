@@ -1,4 +1,4 @@
-//! A proof-of-stake ledger that runs as a stream processor on Kafka.
+//! A ledger that runs as a stream processor on Kafka, sealed by proof of stake or proof of work.
 //!
 //! ```text
 //! chain       what the chain is made of: values, encoding, hashes, JSON      pure
@@ -6,6 +6,7 @@
 //! ledger      what a block does to the state                                 pure, uses chain
 //! consensus   who may seal a block, and how offences are proved              pure, uses chain and ledger
 //! proof       claims about one block that can be checked offline             pure, uses the four above
+//! classic     blocks in the shape of the systems this one grew from          pure, uses chain
 //! sealing     the ledger as a stream processor                               joins them to the engine
 //! audit       checking a chain from its topics; replaying it; what a state holds
 //! reader      a topic from its first record to its end                       uses the engine's log
@@ -16,6 +17,7 @@
 pub mod audit;
 pub mod chain;
 pub mod checkpoint;
+pub mod classic;
 pub mod cli;
 pub mod config;
 pub mod consensus;

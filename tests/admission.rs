@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use cairn::chain::{Block, Content, Entry, Genesis, Parameters, Read, RejectCode};
 use cairn::consensus::{KeySet, Sealer};
-use cairn::sealing::{Admission, Application, Found, Origin, Setup};
+use cairn::sealing::{Admission, Application, Found, Miners, Origin, Setup};
 use heights::assert_never_two_blocks_at_one_height;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -38,6 +38,8 @@ fn with_admission(parameters: &Parameters, admission: Admission) -> Application 
     let genesis = Genesis { chain_id: "cairn".into(), created_ms: 0, accounts: Vec::new(), validators, parameters };
     let setup = Setup {
         sealer: Sealer::local(&genesis, keys, &[]).unwrap(),
+        miners: Miners::at_once(),
+        classic: None,
         genesis,
         transactions: "transactions".into(),
         blockchain: "blockchain".into(),

@@ -7,7 +7,7 @@ mod heights;
 
 use cairn::chain::{Block, Content, Cut, Genesis, Operation, Outcome, Parameters, Read, RejectCode, ValidatorId};
 use cairn::consensus::{Fault, KeySet, Sealer};
-use cairn::sealing::{Application, Setup};
+use cairn::sealing::{Application, Miners, Setup};
 use heights::assert_never_two_blocks_at_one_height;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -35,6 +35,8 @@ impl Chain {
             transactions: "transactions".into(),
             blockchain: "blockchain".into(),
             sealer,
+            miners: Miners::at_once(),
+            classic: None,
             entropy: [1; 32],
             topic: None,
             notary: None,

@@ -88,9 +88,11 @@ pub(crate) fn entry() -> impl Strategy<Value = Entry> {
 
 fn author() -> impl Strategy<Value = Author> {
     let stake = (validator(), any::<u32>(), hash());
+    let work = (name(), any::<u64>(), any::<u64>());
     prop_oneof![
         1 => Just(Author::Genesis),
         4 => stake.prop_map(|(proposer, round, seed)| Author::Stake(StakeAuthor { proposer, round, seed })),
+        4 => work.prop_map(|(miner, difficulty, last_proof)| Author::Work(WorkAuthor { miner, difficulty, last_proof })),
     ]
 }
 
@@ -137,9 +139,29 @@ pub(crate) fn operation() -> impl Strategy<Value = Operation> {
         (validator(), name(), amount(), any::<i64>()).prop_map(|(validator, account, amount, balance)| {
             Operation::Reward { validator, account, amount, balance }
         }),
+        (name(), amount(), any::<i64>()).prop_map(|(account, amount, balance)| Operation::MinerFee {
+            account,
+            amount,
+            balance
+        }),
+        (name(), amount(), any::<i64>()).prop_map(|(account, amount, balance)| Operation::MinerReward {
+            account,
+            amount,
+            balance
+        }),
         (any::<u32>(), validator()).prop_map(|(round, validator)| Operation::Missed { round, validator }),
         (any::<u32>(), validator(), any::<u64>(), evidence()).prop_map(|(round, validator, amount, evidence)| {
             Operation::Slash { round, validator, amount, evidence: Box::new(evidence) }
+        }),
+    ]
+}
+
+fn consensus() -> impl Strategy<Value = Consensus> {
+    let work = (code(WorkRule::ALL), any::<u8>(), any::<u64>());
+    prop_oneof![
+        Just(Consensus::Stake { committee: Committee::Local }),
+        work.prop_map(|(rule, leading_zero_bits, target_interval_ms)| {
+            Consensus::Work(Work { rule, leading_zero_bits, target_interval_ms })
         }),
     ]
 }
@@ -149,13 +171,14 @@ prop_compose! {
         block in (any::<u32>(), any::<u32>(), any::<u64>(), any::<u64>()),
         balances in option::of(amount()), signatures in code(Signatures::ALL), fee in amount(), reward in amount(),
         ids_remember_blocks in any::<u64>(), versions in vec((any::<u16>(), any::<u64>()), 0..3),
+        consensus in consensus(),
     ) -> Parameters {
         let (block_max_transactions, block_max_bytes, block_max_age_ms, block_window_ms) = block;
         let scheduled = |(version, from_height)| ScheduledVersion { version, from_height };
         Parameters {
             versions: versions.into_iter().map(scheduled).collect(), block_max_transactions, block_max_bytes, block_max_age_ms, block_window_ms,
             balances: balances.map_or(Balances::Strict, |overdraft_max| Balances::Open { overdraft_max }),
-            signatures, fee, reward, ids_remember_blocks, consensus: Consensus::Stake { committee: Committee::Local },
+            signatures, fee, reward, ids_remember_blocks, consensus,
         }
     }
 }
@@ -175,9 +198,12 @@ pub(crate) fn genesis() -> impl Strategy<Value = Genesis> {
 }
 
 pub(crate) fn seal() -> impl Strategy<Value = Seal> {
-    (bytes(), bytes(), bytes(), bitmap()).prop_map(|(signature, reveal, attestation, signers)| {
-        Seal::Stake(StakeSeal { signature, reveal, attestation, signers })
-    })
+    prop_oneof![
+        (bytes(), bytes(), bytes(), bitmap()).prop_map(|(signature, reveal, attestation, signers)| {
+            Seal::Stake(StakeSeal { signature, reveal, attestation, signers })
+        }),
+        any::<u64>().prop_map(|proof| Seal::Work(WorkSeal { proof })),
+    ]
 }
 
 pub(crate) fn block() -> impl Strategy<Value = Block> {

@@ -118,6 +118,8 @@ pub enum Domain {
     Seed,
     /// Evidence: its identity.
     Evidence,
+    /// A proof of work over a header.
+    Work,
     /// A leaf of the state tree.
     StateLeaf,
     /// An inner node of the state tree.
@@ -144,6 +146,7 @@ impl Domain {
             Domain::Draw => b"cairn/draw/1\0\0\0\0",
             Domain::Seed => b"cairn/seed/1\0\0\0\0",
             Domain::Evidence => b"cairn/evidence/1",
+            Domain::Work => b"cairn/work/1\0\0\0\0",
             Domain::StateLeaf => b"cairn/s-leaf/1\0\0",
             Domain::StateNode => b"cairn/s-node/1\0\0",
             Domain::StateKey => b"cairn/s-key/1\0\0\0",

@@ -5,6 +5,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use super::code::codes;
 use super::encoding::write_canonical;
 use super::hash::{Domain, Hash, hash};
+use super::name::Name;
 use super::validator::ValidatorId;
 
 codes! {
@@ -62,7 +63,7 @@ pub struct Extension {
 /// Who made a block, in the manner of the chain's consensus.
 ///
 /// ```text
-/// code u8 | body        0 genesis: nothing        1 stake: StakeAuthor        2 work: reserved
+/// code u8 | body        0 genesis: nothing        1 stake: StakeAuthor        2 work: WorkAuthor
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
 #[borsh(use_discriminant = true)]
@@ -72,11 +73,13 @@ pub enum Author {
     Genesis = 0,
     /// The validator drawn by stake.
     Stake(StakeAuthor) = 1,
+    /// Whoever found a proof of work.
+    Work(WorkAuthor) = 2,
 }
 
 impl Author {
     /// The kinds of author that this program knows, as in JSON.
-    pub const KINDS: [&str; 2] = ["genesis", "stake"];
+    pub const KINDS: [&str; 3] = ["genesis", "stake", "work"];
 }
 
 /// The turn in which a block was proposed.
@@ -92,6 +95,21 @@ pub struct StakeAuthor {
     pub round: u32,
     /// The seed from which the proposer was drawn.
     pub seed: Hash,
+}
+
+/// Who mined a block, and against what.
+///
+/// ```text
+/// miner str | difficulty u64 | last_proof u64
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
+pub struct WorkAuthor {
+    /// The account that takes fees and reward.
+    pub miner: Name,
+    /// How many proofs are tried until one holds, on average.
+    pub difficulty: u64,
+    /// The proof of the block before, which is in its seal and so in no hash; that of block 0 follows from the rule.
+    pub last_proof: u64,
 }
 
 /// The header. The order of the fields is the order of the canonical encoding and of the JSON (`docs/encoding.md` draws both).
@@ -149,11 +167,11 @@ impl Header {
         hash(Domain::Header, &[&bytes])
     }
 
-    /// The turn in which the block was proposed; `None` for block 0, which no validator proposes.
+    /// The turn in which the block was proposed; `None` where no validator proposed it: block 0, and blocks that were mined.
     #[must_use]
     pub fn stake(&self) -> Option<&StakeAuthor> {
         match &self.author {
-            Author::Genesis => None,
+            Author::Genesis | Author::Work(_) => None,
             Author::Stake(author) => Some(author),
         }
     }
@@ -162,24 +180,52 @@ impl Header {
     #[must_use]
     pub fn stake_mut(&mut self) -> Option<&mut StakeAuthor> {
         match &mut self.author {
-            Author::Genesis => None,
+            Author::Genesis | Author::Work(_) => None,
             Author::Stake(author) => Some(author),
         }
     }
 
-    /// Who proposed the block; `None` for block 0.
+    /// Who mined the block, and against what; `None` for block 0 and for blocks that validators proposed.
+    #[must_use]
+    pub fn work(&self) -> Option<&WorkAuthor> {
+        match &self.author {
+            Author::Genesis | Author::Stake(_) => None,
+            Author::Work(author) => Some(author),
+        }
+    }
+
+    /// As [`Header::work`], to be altered.
+    #[must_use]
+    pub fn work_mut(&mut self) -> Option<&mut WorkAuthor> {
+        match &mut self.author {
+            Author::Genesis | Author::Stake(_) => None,
+            Author::Work(author) => Some(author),
+        }
+    }
+
+    /// Who made the block: the validator that proposed it, or the account it was mined for. `None` for block 0.
+    #[must_use]
+    pub fn maker(&self) -> Option<&str> {
+        match &self.author {
+            Author::Genesis => None,
+            Author::Stake(author) => Some(author.proposer.as_str()),
+            Author::Work(author) => Some(author.miner.as_str()),
+        }
+    }
+
+    /// The validator that proposed the block; `None` where none did.
     #[must_use]
     pub fn proposer(&self) -> Option<&ValidatorId> {
         self.stake().map(|author| &author.proposer)
     }
 
-    /// The round in which it was proposed; 0 for block 0.
+    /// The round in which it was proposed; 0 where no validator proposed it.
     #[must_use]
     pub fn round(&self) -> u32 {
         self.stake().map_or(0, |author| author.round)
     }
 
-    /// The seed from which its proposer was drawn; `None` for block 0.
+    /// The seed from which its proposer was drawn; `None` where none was drawn.
     #[must_use]
     pub fn seed(&self) -> Option<Hash> {
         self.stake().map(|author| author.seed)

@@ -57,16 +57,16 @@ pub use evidence::{Evidence, RefusalReason, SignedHeader};
 pub use frontier::Frontier;
 pub use genesis::{
     Balances, Committee, Consensus, ConsensusKind, DEFAULT_CHAIN_ID, DEFAULT_VALIDATORS, Genesis, GenesisValidator,
-    PARAMETER_KEYS, Parameters, ScheduledVersion, Signatures,
+    PARAMETER_KEYS, Parameters, ScheduledVersion, Signatures, Work, WorkRule,
 };
 pub use hash::{Domain, Hash, hash};
-pub use header::{Author, Cut, Extension, Header, Range, StakeAuthor, Window};
+pub use header::{Author, Cut, Extension, Header, Range, StakeAuthor, Window, WorkAuthor};
 pub use json::{Pruned, Read, Rendering};
 pub use name::{Id, Memo, Name, TextError};
 pub use operation::Operation;
 pub use parse::{Reject, RejectCode, parse};
 pub use receipt::{Outcome, ReasonCode, Receipt};
-pub use seal::{Seal, StakeSeal};
+pub use seal::{Seal, StakeSeal, WorkSeal};
 pub use signature::{SignatureError, verify_signatures};
 pub use transaction::{Authorization, Kind, Transaction};
 pub use validator::{Bitmap, Member, ValidatorId, validators_hash};

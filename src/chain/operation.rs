@@ -9,7 +9,8 @@ use super::validator::ValidatorId;
 
 /// An operation: executed after the transactions of its block, in the order of the list.
 ///
-/// Bytes 5 to 9 are reserved: stake, unstake, release of stake, key of an account, change of a parameter.
+/// Bytes 5 to 9 are reserved: stake, unstake, release of stake, key of an account, change of a parameter. Of fee and reward there are
+/// two each: to a validator's earnings, and to the account that a block was mined for.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 #[borsh(use_discriminant = true)]
 #[repr(u8)]
@@ -54,4 +55,22 @@ pub enum Operation {
         /// The proof.
         evidence: Box<Evidence>,
     } = 4,
+    /// The fees of a mined block's transactions go to its miner.
+    MinerFee {
+        /// The miner's account.
+        account: Name,
+        /// The sum of the fees.
+        amount: Amount,
+        /// The account's balance afterwards.
+        balance: i64,
+    } = 10,
+    /// The miner of a block is rewarded with new units.
+    MinerReward {
+        /// The miner's account.
+        account: Name,
+        /// How much was minted.
+        amount: Amount,
+        /// The account's balance afterwards.
+        balance: i64,
+    } = 11,
 }

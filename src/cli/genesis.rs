@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::error::{Error, Exit, Result};
 use super::shell::Shell;
-use crate::chain::{Genesis, Parameters};
+use crate::chain::{ConsensusKind, Genesis, Parameters};
 use crate::config::{genesis, key_file};
 
 const EXAMPLES: &str = "\
@@ -54,11 +54,17 @@ impl Arguments {
                 genesis.to_toml()
             }
             None => {
-                tracing::warn!("no --keys: the file lists no validators yet; `cairn keys` makes some");
                 let mut parameters = Parameters::default();
                 shell.parameters.apply(&mut parameters)?;
                 let (chain_id, accounts, validators) = (genesis::new_chain_id()?, Vec::new(), Vec::new());
-                Genesis { chain_id, created_ms: 0, accounts, validators, parameters }.to_toml() + NO_VALIDATORS
+                let is_mined = parameters.consensus.kind() == ConsensusKind::Work;
+                let file = Genesis { chain_id, created_ms: 0, accounts, validators, parameters }.to_toml();
+                if is_mined {
+                    file
+                } else {
+                    tracing::warn!("no --keys: the file lists no validators yet; `cairn keys` makes some");
+                    file + NO_VALIDATORS
+                }
             }
         };
         match &self.output {

@@ -9,12 +9,15 @@ use topology::log::{Log, TopicId};
 use super::backlog::Backlog;
 use super::error::{Error, Result};
 use super::origin;
-use crate::chain::{Block, DEFAULT_CHAIN_ID, Genesis, Hash, Range, ValidatorId};
+use crate::chain::{Block, ConsensusKind, DEFAULT_CHAIN_ID, Genesis, Hash, Name, Range, ValidatorId};
+use crate::classic::Kind;
 use crate::config::founding::{Founding, Notes};
 use crate::config::{ChainParameters, genesis, key_file, keys, topic};
-use crate::consensus::{Fault, Sealer};
+use crate::consensus::{Fault, KeySet, Sealer};
 use crate::reader::Reader;
-use crate::sealing::{Admission, Application, BlockchainTopic, Notary, Setup, admitted_topic};
+use crate::sealing::{
+    Admission, Application, BlockchainTopic, Classic, ClassicTail, Miners, Notary, Setup, admitted_topic,
+};
 
 /// How many records may be admitted and not sealed yet, at least: what is sealed in half a second. More, where blocks hold more.
 const AHEAD_RECORDS_MIN: u64 = 65_536;
@@ -27,6 +30,19 @@ const DEFAULT_APPLICATION_ID: &str = "cairn";
 pub(crate) struct Topics {
     pub(crate) transactions: String,
     pub(crate) blockchain: String,
+}
+
+/// What a run is told beside its topics.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Extras {
+    /// Who is mined for, on a chain of work.
+    pub(crate) miner: Option<Name>,
+    /// Who mines.
+    pub(crate) miners: Miners,
+    /// Where classic blocks go.
+    pub(crate) classic_topic: Option<String>,
+    /// Validators that misbehave.
+    pub(crate) malicious: Vec<Malicious>,
 }
 
 /// A validator that misbehaves: `ID` or `ID=FAULT`.
@@ -66,12 +82,12 @@ pub(crate) fn application<L: Log>(
     application_id: &str,
     founding: Founding,
     topics: Topics,
-    malicious: &[Malicious],
+    extras: Extras,
 ) -> Result<Application> {
     let mut entropy = [0; 32];
     key_file::system_rng()?.fill_bytes(&mut entropy);
     let Founding { genesis, keys, notes, .. } = founding;
-    let faults: Vec<(ValidatorId, Fault)> = malicious.iter().map(|one| (one.validator.clone(), one.fault)).collect();
+    let classic = extras.classic(&genesis, &topics, log)?;
     let input = log.describe_topic(&topics.transactions)?.filter(|found| found.partition_count > 1);
     let key = |id| keys.shared_secret(&genesis.validators, &purpose(genesis.hash(), id));
     let ahead = AHEAD_RECORDS_MIN.max(u64::from(genesis.parameters.block_max_transactions).saturating_mul(4));
@@ -84,16 +100,50 @@ pub(crate) fn application<L: Log>(
         Ok::<_, Error>(Admission { partition_count, topic, key, ahead, origin: Some(Box::new(origin)) })
     });
     let admission = admission.transpose()?;
-    let sealer = Sealer::local(&genesis, keys, &faults).map_err(|error| Error::usage(error.to_string()))?;
+    let (sealer, miners) = (extras.sealer(&genesis, keys)?, extras.miners);
     let topic = OnLog { log: log.clone(), clock: SystemClock::new(), blockchain: topics.blockchain.clone() };
     let topic = Some(Box::new(topic) as Box<dyn BlockchainTopic>);
     let notary = notes.map(|notes| Box::new(InNotes(notes)) as Box<dyn Notary>);
     let Topics { transactions, blockchain } = topics;
-    let setup = Setup { genesis, transactions, blockchain, sealer, entropy, topic, notary };
+    let setup = Setup { genesis, transactions, blockchain, sealer, miners, classic, entropy, topic, notary };
     Ok(match admission {
         Some(admission) => Application::with_admission(setup, admission),
         None => Application::new(setup),
     })
+}
+
+impl Extras {
+    /// Who seals a chain.
+    fn sealer(&self, genesis: &Genesis, keys: KeySet) -> Result<Sealer> {
+        let sealer = match (genesis.parameters.consensus.kind(), &self.miner) {
+            (ConsensusKind::Stake, _) => {
+                let fault = |one: &Malicious| (one.validator.clone(), one.fault);
+                let faults: Vec<(ValidatorId, Fault)> = self.malicious.iter().map(fault).collect();
+                Sealer::local(genesis, keys, &faults)
+            }
+            (ConsensusKind::Work, Some(miner)) => Sealer::miner(genesis, miner.clone()),
+            (ConsensusKind::Work, None) => {
+                return Err(Error::usage(format!(
+                    "the blocks of chain {} are mined: name the account that takes their rewards with --miner NAME",
+                    genesis.chain_id
+                )));
+            }
+        };
+        sealer.map_err(|error| Error::usage(error.to_string()))
+    }
+
+    /// Where classic blocks go, if anywhere.
+    fn classic<L: Log>(&self, genesis: &Genesis, topics: &Topics, log: &L) -> Result<Option<Classic>> {
+        let Some(topic) = self.classic_topic.clone() else { return Ok(None) };
+        if [&topics.transactions, &topics.blockchain].contains(&&topic) {
+            return Err(Error::usage(format!(
+                "topic '{topic}' is one of the chain's own: name another one for --classic-topic"
+            )));
+        }
+        let kind = Kind::of(&genesis.parameters).map_err(|error| Error::usage(error.to_string()))?;
+        let tail = LastOnLog { log: log.clone(), clock: SystemClock::new(), topic: topic.clone() };
+        Ok(Some(Classic { topic, kind, tail: Some(Box::new(tail)) }))
+    }
 }
 
 /// What the key of admitted records is for: they are of one chain, and from one topic, not from another of the same name.
@@ -145,12 +195,28 @@ impl<L: Log> BlockchainTopic for OnLog<L> {
     }
 }
 
+/// The end of a topic on a log.
+struct LastOnLog<L> {
+    log: L,
+    clock: SystemClock,
+    topic: String,
+}
+
+impl<L: Log> ClassicTail for LastOnLog<L> {
+    fn last(&self) -> topology::Result<Option<Vec<u8>>> {
+        let reader = Reader::new(&self.log, &self.clock, "cairn-classic");
+        reader.last(&self.topic, |record| Some(record.value.map(<[u8]>::to_vec).unwrap_or_default()))
+    }
+}
+
 /// The graph of a genesis, for a transactions topic with so many partitions, to be looked at and not to be run: it needs no
 /// validator's keys.
 pub(crate) fn without_keys(genesis: Genesis, topics: Topics, partition_count: i32) -> Result<Topology> {
-    let sealer = Sealer::new(&genesis, std::iter::empty()).map_err(|error| Error::usage(error.to_string()))?;
+    let sealer = Sealer::idle(&genesis).map_err(|error| Error::usage(error.to_string()))?;
+    let (miners, classic) = (Miners::default(), None);
     let Topics { transactions, blockchain } = topics;
-    let setup = Setup { genesis, transactions, blockchain, sealer, entropy: [0; 32], topic: None, notary: None };
+    let (entropy, topic, notary) = ([0; 32], None, None);
+    let setup = Setup { genesis, transactions, blockchain, sealer, miners, classic, entropy, topic, notary };
     let (topic, key, ahead) = (admitted_topic(DEFAULT_APPLICATION_ID), [0; 32].into(), AHEAD_RECORDS_MIN);
     let application = match partition_count {
         1 => Application::new(setup),

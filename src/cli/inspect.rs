@@ -155,7 +155,9 @@ fn text(inspection: &Inspection, chain_id: Option<&str>) -> String {
             record.slashed_at_height.map_or("active".to_owned(), |height| format!("slashed at height {height}"));
         table.row([id.to_string(), grouped(record.stake), grouped(record.missed), status]);
     }
-    text += &format!("{table}\n");
+    if !validators.is_empty() {
+        text += &format!("{table}\n");
+    }
     let mut table = Table::new(&[("account", Align::Left), ("balance", Align::Right), ("nonce", Align::Right)]);
     for (name, account) in accounts {
         table.row([name.as_str().to_owned(), grouped(account.balance), account.nonce.to_string()]);

@@ -9,18 +9,18 @@ use topology::log::{GroupProtocol, Log};
 
 use super::arguments;
 use super::error::{Error, Exit, Result};
-use super::graph::{self, Malicious};
+use super::graph::{self, Extras, Malicious};
 use super::progress;
 use super::report;
 use super::shell::Shell;
 use super::shutdown::Supervisor;
 use super::supervise;
-use crate::chain::DEFAULT_CHAIN_ID;
+use crate::chain::{DEFAULT_CHAIN_ID, Name};
 use crate::config::founding::{self, Founding, Request, Source};
 use crate::config::note::Place;
 use crate::config::{Directories, LogSettings, UsesLog, genesis, topic};
 use crate::reader::Reader;
-use crate::sealing::Application;
+use crate::sealing::{Application, Miners};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -28,6 +28,7 @@ Examples:
   cairn run --brokers kafka:9093 -X security.protocol=SSL
   CAIRN_BLOCK_MAX_TRANSACTIONS=3 cairn run    a new chain, a block per 3
   cairn run --log embedded:./log              one machine, no Kafka
+  CAIRN_CONSENSUS=work CAIRN_REWARD=1 cairn run --miner alice    a new chain, whose blocks are mined
 
 Secrets belong in the environment: CAIRN_KAFKA_SASL_PASSWORD is -X sasl.password.
 
@@ -53,6 +54,12 @@ pub(crate) struct Arguments {
     chain: arguments::Chain,
     #[command(flatten)]
     engine: Engine,
+    #[command(flatten)]
+    mining: Mining,
+
+    /// Topic that also gets the blocks in the shape of the system this chain is like; from the chain's beginning on, or never
+    #[arg(long, value_name = "TOPIC", env = "CAIRN_CLASSIC_TOPIC", hide_env = true)]
+    classic_topic: Option<String>,
 
     /// Genesis file of the chain (see `cairn genesis`)
     #[arg(long, value_name = "FILE", env = "CAIRN_GENESIS", hide_env = true)]
@@ -70,6 +77,18 @@ pub(crate) struct Arguments {
     // Not the demo's setting: what makes a demo worth watching must not burn the stake of a chain.
     #[arg(long, alias = "malicious", value_name = "VALIDATOR[=FAULT]", env = "CAIRN_RUN_MALICIOUS", value_delimiter = ',', hide = true, value_parser = graph::malicious)]
     run_malicious: Vec<Option<Malicious>>,
+}
+
+/// Who mines, where blocks are mined.
+#[derive(Debug, Args)]
+struct Mining {
+    /// Account that takes fees and rewards of the blocks mined here, on a chain with consensus = "work"
+    #[arg(long, value_name = "NAME", env = "CAIRN_MINER", hide_env = true)]
+    miner: Option<Name>,
+
+    /// Threads that mine [default: one for each processor]
+    #[arg(long, value_name = "N", env = "CAIRN_MINER_THREADS", hide_env = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    miner_threads: Option<u16>,
 }
 
 /// How the engine runs.
@@ -192,6 +211,16 @@ impl Arguments {
         }
     }
 
+    fn extras(&self) -> Extras {
+        let Mining { miner, miner_threads } = &self.mining;
+        Extras {
+            miner: miner.clone(),
+            miners: miner_threads.map_or_else(Miners::default, |count| Miners::new(count.into())),
+            classic_topic: self.classic_topic.clone(),
+            malicious: self.run_malicious.iter().flatten().cloned().collect(),
+        }
+    }
+
     /// Everything up to the moment when the engine runs.
     fn begin<L: Log>(
         &self,
@@ -213,11 +242,11 @@ impl Arguments {
             tracing::warn!("{warning}");
         }
 
-        let malicious: Vec<Malicious> = self.run_malicious.iter().flatten().cloned().collect();
-        for Malicious { validator, fault } in &malicious {
+        let extras = self.extras();
+        for Malicious { validator, fault } in &extras.malicious {
             tracing::warn!("{validator} misbehaves, as asked: {}", fault.as_str());
         }
-        let application = graph::application(log, &self.engine.application_id, founding, topics, &malicious)?;
+        let application = graph::application(log, &self.engine.application_id, founding, topics, extras)?;
         let fingerprint = graph::fingerprint(application.genesis_hash());
         let config = Config { fingerprint, ..self.engine.config(directories) };
         let client = Client::start_blocking(&application.topology()?, log.clone(), config)?;

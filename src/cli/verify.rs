@@ -18,7 +18,7 @@ use crate::audit::{Anchor, Summary, of_tip};
 use crate::chain::Block;
 use crate::checkpoint::{Accepted, SignedNote};
 use crate::config::{UsesLog, checkpoint_file};
-use crate::consensus::LOCAL_COMMITTEE_TRUST;
+use crate::consensus;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -174,7 +174,7 @@ fn json(report: &Verified, chain: Chain<'_>) -> String {
         "anchored": chain.is_anchored,
         "checkpoint_size": chain.kept.note.as_ref().map(|note| note.checkpoint().size),
         "witnesses": chain.kept.accepted.as_ref().map(witnesses),
-        "trust": LOCAL_COMMITTEE_TRUST,
+        "trust": consensus::trust(report.summary.consensus),
     })
     .to_string()
 }
@@ -219,5 +219,5 @@ fn text(report: &Verified, transactions: &str, chain: Chain<'_>, shell: &Shell) 
     if let Some(accepted) = &chain.kept.accepted {
         text += &format!("witnesses   {}\n", trust::tell_witnesses(accepted, shell.clock.now_ms()));
     }
-    text + "\n" + LOCAL_COMMITTEE_TRUST
+    text + "\n" + consensus::trust(report.summary.consensus)
 }

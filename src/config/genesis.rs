@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{ChainParameters, Error, Result, key_file, nearest};
 use crate::chain::genesis::{DEFAULT_CHAIN_ID, DEFAULT_VALIDATORS, PARAMETER_KEYS};
-use crate::chain::{self, Genesis, GenesisValidator, Hash, Parameters, ValidatorId};
+use crate::chain::{self, ConsensusKind, Genesis, GenesisValidator, Hash, Parameters, ValidatorId};
 
 /// The keys of a genesis file beside the chain parameters.
 const KEYS: [&str; 14] = [
@@ -105,11 +105,15 @@ pub fn new_chain_id() -> Result<String> {
     Ok(format!("{DEFAULT_CHAIN_ID}-{}", hex::encode(bytes)))
 }
 
-/// The genesis of a chain where none is given, with the validators of a key set. The same arguments give the same one.
+/// The genesis of a chain where none is given, with the validators of a key set, unless its blocks are mined. The same arguments give the same one.
 pub fn default(chain_id: String, keys: &KeySet, asked: &ChainParameters) -> Result<Genesis> {
     let mut parameters = Parameters::default();
     asked.apply(&mut parameters)?;
-    let (accounts, validators) = (Vec::new(), validators(keys));
+    let validators = match parameters.consensus.kind() {
+        ConsensusKind::Stake => validators(keys),
+        ConsensusKind::Work => Vec::new(),
+    };
+    let accounts = Vec::new();
     let genesis = Genesis { chain_id, created_ms: 0, accounts, validators, parameters };
     genesis.validate().map_err(|error| Error::new(error.to_string()))?;
     Ok(genesis)

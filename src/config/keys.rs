@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Directories, Error, Result, genesis, key_file};
-use crate::chain::Genesis;
+use crate::chain::{ConsensusKind, Genesis};
 use crate::consensus::{KeySet, keys};
 
 /// The file with the keys in the directory of a chain.
@@ -15,9 +15,17 @@ pub fn default(rng: &mut impl rand::CryptoRng) -> Result<KeySet> {
     Ok(committee.0)
 }
 
+/// The keys of a chain without validators.
+pub fn none() -> Result<KeySet> {
+    KeySet::new(Vec::new()).map_err(|error| Error::new(error.to_string()))
+}
+
 /// The keys of a chain: from the file that is named, else from the chain's directory. Refuses keys of another chain, and says
-/// where keys may still lie.
+/// where keys may still lie. A chain that is mined has none.
 pub fn read(genesis: &Genesis, named: Option<&Path>, directories: &Directories, blockchain: &str) -> Result<KeySet> {
+    if genesis.parameters.consensus.kind() == ConsensusKind::Work {
+        return none();
+    }
     let of_chain = || {
         let (chain_id, short) = (&genesis.chain_id, genesis::short(&genesis.hash()));
         format!("the chain {chain_id} (genesis {short}) on topic '{blockchain}'")

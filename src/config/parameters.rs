@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use super::environment::parameter_variable;
 use super::{Environment, Error, File, Result};
-use crate::chain::Parameters;
 use crate::chain::genesis::PARAMETER_KEYS;
+use crate::chain::{ConsensusKind, Parameters};
 
 /// Chain parameters that were asked for, each with where. What is not here is left as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,12 +70,21 @@ impl ChainParameters {
                 balances.source, overdraft.source
             )));
         }
-        for (key, asked) in &self.asked {
+        // First the kind of consensus: others have a meaning under one kind only.
+        let (kind, others): (Vec<_>, Vec<_>) = self.asked.iter().partition(|(key, _)| **key == "consensus");
+        for (key, asked) in kind.into_iter().chain(others) {
             parameters
                 .set(key, &asked.text)
                 .map_err(|error| Error::new(format!("{}: {}", asked.source, without_kind(&error))))?;
         }
         parameters.validate().map_err(|error| Error::new(without_kind(&error)))
+    }
+
+    /// The kind of consensus of a new chain.
+    pub fn consensus(&self) -> Result<ConsensusKind> {
+        let mut parameters = Parameters::default();
+        self.apply(&mut parameters)?;
+        Ok(parameters.consensus.kind())
     }
 
     /// What is asked for and differs from the parameters of a chain that exists, in one line; `None` if they agree.

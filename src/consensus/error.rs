@@ -2,7 +2,7 @@
 
 use super::stake::validator::WouldEquivocate;
 use super::{keys, roster};
-use crate::chain::{Cut, Hash, ValidatorId};
+use crate::chain::{Cut, Hash, Name, ValidatorId};
 use crate::ledger;
 
 /// Why a sealer could not be set up.
@@ -18,6 +18,12 @@ pub enum SetupError {
     /// No validator of this id is in the genesis.
     #[error("validator {0} is not in the genesis; name one that is")]
     Stranger(ValidatorId),
+    /// The genesis has another kind of consensus.
+    #[error("the chain has another kind of consensus: validators seal a chain of stake, miners one of work")]
+    OtherKind,
+    /// The account cannot take a reward.
+    #[error("nobody can be paid under the name `{0}`: name another account to mine for")]
+    Miner(Name),
     /// One validator given twice.
     #[error("validator {0} is given twice")]
     Twice(ValidatorId),
@@ -54,6 +60,9 @@ pub enum Error<E> {
     /// A validator was asked for a second header or vote in one turn: stop.
     #[error(transparent)]
     WouldEquivocate(#[from] WouldEquivocate),
+    /// There is nobody to mine for: the sealer was made to be looked at.
+    #[error("height {0} has nobody to mine for")]
+    NobodyMines(u64),
     /// No round or no height is left to count.
     #[error("height {0} has no rounds left")]
     RoundsExhausted(u64),

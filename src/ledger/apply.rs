@@ -4,7 +4,7 @@
 
 use super::Signature;
 use super::state::{Account, RememberedId};
-use crate::chain::{Amount, Balances, Kind, Parameters, ReasonCode, Signatures, Transaction};
+use crate::chain::{Amount, Balances, Kind, Name, Parameters, ReasonCode, Signatures, Transaction};
 
 /// What is the same for all transactions of a block.
 #[derive(Clone, Copy, Debug)]
@@ -74,7 +74,12 @@ impl Rules<'_> {
         // Of the system's accounts only the earnings of validators have an owner. None of them is paid by a transaction, so
         // a stranger cannot fill one up to where it takes no more.
         let is_earnings = transaction.from.is_system() && request.owner.is_some();
-        if transaction.to.is_system() || (transaction.from.is_system() && !is_earnings) {
+        let nobody = |name: &Name| self.parameters.consensus.is_nobody(name.as_str());
+        if transaction.to.is_system()
+            || (transaction.from.is_system() && !is_earnings)
+            || nobody(&transaction.from)
+            || nobody(&transaction.to)
+        {
             return Err(ReasonCode::ReservedName);
         }
         if transaction.amount == Amount::ZERO {

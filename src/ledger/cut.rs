@@ -184,8 +184,8 @@ pub(super) fn items(
     entries.iter().map(of).collect()
 }
 
-/// The span of a block with these timestamps, however it was cut.
-pub(super) fn span(parameters: &Parameters, parent_time_ms: i64, timestamps_ms: impl Iterator<Item = i64>) -> Span {
+/// The span of a block with these timestamps, however it was cut. It is known before the block is executed.
+pub fn span(parameters: &Parameters, parent_time_ms: i64, timestamps_ms: impl Iterator<Item = i64>) -> Span {
     let mut cutter = Cutter::new(parameters, parent_time_ms);
     cutter.time_ms = timestamps_ms.fold(parent_time_ms, i64::max);
     cutter.span()

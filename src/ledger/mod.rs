@@ -30,7 +30,7 @@ mod validators;
 
 pub use cut::Cutter;
 pub use error::Error;
-pub use execute::{Candidate, Executed};
+pub use execute::{Candidate, Executed, Maker};
 pub use reexecute::{Difference, Known};
 pub use replica::{Begun, Replica};
 pub use signatures::Signature;

@@ -6,10 +6,10 @@
 use std::fmt::{self, Debug, Display};
 
 use super::cut::{self, Checked};
-use super::execute::{self, Candidate, Executed, Roots, Stretches};
+use super::execute::{self, Candidate, Executed, Maker, Roots, Stretches};
 use super::state::View;
 use super::{Error, Replica, Signature};
-use crate::chain::{self, Block, Content, Entry, Header, Operation, Receipt, RecordDifference, StakeAuthor};
+use crate::chain::{self, Author, Block, Content, Entry, Header, Operation, Receipt, RecordDifference};
 
 /// What the caller knows of a block already, so that it is not worked out twice. The default is: nothing.
 #[derive(Clone, Copy, Debug, Default)]
@@ -68,23 +68,13 @@ pub(super) fn reexecute<V: View + ?Sized>(
     known: Known,
 ) -> Result<Reexecuted, Error<V::Error>> {
     let header = &block.header;
-    let StakeAuthor { proposer, round, .. } = match form(block) {
-        Ok(author) => author,
+    let maker = match form(block) {
+        Ok(maker) => maker,
         Err(Form::Newer(error)) => return Err(Error::Newer(error)),
         Err(Form::Differs(difference)) => return Ok(Reexecuted::Differs(difference)),
     };
-    // The fees and the reward are computed; what comes before them is given.
-    let is_prior = |operation: &&Operation| matches!(operation, Operation::Missed { .. } | Operation::Slash { .. });
-    let prior = block.operations.iter().take_while(is_prior).count();
-    let candidate = Candidate {
-        entries: &block.entries,
-        signatures,
-        cut: header.cut,
-        proposer,
-        round: *round,
-        prior: &block.operations[..prior],
-        extensions: &header.extensions,
-    };
+    let candidate =
+        Candidate { entries: &block.entries, signatures, cut: header.cut, maker, extensions: &header.extensions };
     // Right for this body, which is compared below with the one that execution gives.
     let roots = Roots { transactions: header.transactions_root, operations: header.operations_root };
     let executed = match execute::execute(replica, view, &candidate, known.is_checked.then_some(roots)) {
@@ -115,8 +105,8 @@ enum Form {
     Differs(Difference),
 }
 
-/// Who proposed the block; or what is wrong with it whatever the state is.
-fn form(block: &Block) -> Result<&StakeAuthor, Form> {
+/// Who made the block; or what is wrong with it whatever the state is.
+fn form(block: &Block) -> Result<Maker<'_>, Form> {
     if block.genesis.is_some() {
         return Err(Form::Differs(Difference::new("genesis", "only block 0 has one", "one")));
     }
@@ -124,8 +114,19 @@ fn form(block: &Block) -> Result<&StakeAuthor, Form> {
         newer @ chain::Error::Newer { .. } => Form::Newer(newer),
         error => Form::Differs(Difference::new("header", error, "otherwise")),
     })?;
-    let stranger = || Form::Differs(Difference::new("header.author", "a validator drawn by stake", "otherwise"));
-    block.header.stake().ok_or_else(stranger)
+    match &block.header.author {
+        Author::Genesis => {
+            Err(Form::Differs(Difference::new("header.author", "a validator drawn by stake, or a miner", "otherwise")))
+        }
+        Author::Stake(author) => {
+            // The fees and the reward are computed; what comes before them is given.
+            let is_prior =
+                |operation: &&Operation| matches!(operation, Operation::Missed { .. } | Operation::Slash { .. });
+            let prior = block.operations.iter().take_while(is_prior).count();
+            Ok(Maker::Proposer { proposer: &author.proposer, round: author.round, prior: &block.operations[..prior] })
+        }
+        Author::Work(author) => Ok(Maker::Miner(author)),
+    }
 }
 
 fn body_difference(executed: &Executed, block: &Block) -> Option<Difference> {

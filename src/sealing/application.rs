@@ -5,11 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use topology::graph::{Builder, Output, Repartition, Topic, Topology, repartition_topic};
 
-use crate::chain::{Genesis, Hash};
+use crate::chain::{Consensus, Genesis, Hash, Work};
 use crate::consensus::{Sealer, Signed};
 use crate::ledger::Replica;
 
 use super::admission::{Admission, Admit, Stamp};
+use super::classic::{Classic, Series};
+use super::forward::Outputs;
+use super::mining::Miners;
 use super::notary::Notary;
 use super::processor::Seal;
 use super::rebuild::Progress;
@@ -37,8 +40,12 @@ pub struct Setup {
     pub transactions: String,
     /// The topic that blocks go to.
     pub blockchain: String,
-    /// The committee.
+    /// The committee, or the miner.
     pub sealer: Sealer,
+    /// Who searches for proofs, where blocks are mined.
+    pub miners: Miners,
+    /// Where classic blocks go beside the chain's, if anywhere.
+    pub classic: Option<Classic>,
     /// Randomness that a signer of transactions cannot foresee: signatures are checked in batches with it. No result depends
     /// on it.
     pub entropy: [u8; 32],
@@ -64,6 +71,8 @@ pub(super) struct Shared {
     pub(super) admission: Option<Admission>,
     /// Remembers what each validator signed, so that a defect cannot make an honest one sign twice.
     pub(super) sealer: Mutex<Sealer>,
+    pub(super) miners: Miners,
+    classic: Option<Classic>,
     pub(super) entropy: [u8; 32],
     pub(super) topic: Option<Box<dyn BlockchainTopic>>,
     notary: Option<Box<dyn Notary>>,
@@ -82,6 +91,8 @@ pub struct Status {
     pub height: Option<u64>,
     /// Stake that signs and stake that is needed, while a block waits for a quorum.
     pub waiting_for_quorum: Option<(u64, u64)>,
+    /// How many proofs are tried on average until one holds, while one is looked for.
+    pub mining: Option<u64>,
     /// How far the state is rebuilt from the blockchain topic, while it is.
     pub rebuilding: Option<Progress>,
 }
@@ -98,7 +109,7 @@ impl Application {
     }
 
     fn make(setup: Setup, admission: Option<Admission>) -> Self {
-        let Setup { genesis, transactions, blockchain, sealer, entropy, topic, notary } = setup;
+        let Setup { genesis, transactions, blockchain, sealer, miners, classic, entropy, topic, notary } = setup;
         let genesis_hash = genesis.hash();
         let (sealer, status, sealed, left) = (Mutex::new(sealer), Mutex::default(), Mutex::default(), Mutex::default());
         let shared = Shared {
@@ -108,6 +119,8 @@ impl Application {
             blockchain,
             admission,
             sealer,
+            miners,
+            classic,
             entropy,
             topic,
             notary,
@@ -137,31 +150,41 @@ impl Application {
     pub fn topology(&self) -> topology::Result<Topology> {
         let shared = &self.shared;
         let builder = Builder::new();
+        let consensus = shared.genesis.parameters.consensus;
         let admitted = shared.admission.as_ref().map(|admission| self.admit(&builder, admission));
         let sealing = builder.sub_topology(SUB_TOPOLOGY);
         sealing.single_writer(format!("cairn-{}-seal", shared.genesis_hash));
         let input = match admitted {
-            None => sealing.source::<[u8], [u8]>(transactions_topic(&shared.transactions, 1)).named("transactions"),
+            None => {
+                let transactions = transactions_topic(&shared.transactions, 1, consensus);
+                sealing.source::<[u8], [u8]>(transactions).named("transactions")
+            }
             Some(admitted) => sealing.source_of(&admitted).named(ADMITTED),
         };
         let (stores, evidence) = (Stores::new(), Output::<[u8], [u8]>::new("evidence"));
+        let classic = Output::<[u8], [u8]>::new("classic");
         let for_processor = Arc::clone(shared);
         let blocks = input
             .processor("sealer")
             .with_output(&evidence)
+            .with_output(&classic)
             .with_stores(stores.tables())
             .with_store(stores.decisions())
-            .supply(move |(evidence, tables, decisions)| {
-                Seal::new(Arc::clone(&for_processor), Tables::new(tables), decisions, evidence)
+            .supply(move |(evidence, classic, tables, decisions)| {
+                Seal::new(Arc::clone(&for_processor), Tables::new(tables), decisions, Outputs { evidence, classic })
             });
         blocks.sink(blockchain_topic(&shared.blockchain)).named("blocks");
         sealing.side_output(&evidence).sink(offences_topic(&shared.blockchain)).named("offences");
+        if let Some(Classic { topic, .. }) = &shared.classic {
+            sealing.side_output(&classic).sink(classic_topic(topic)).named("classic-blocks");
+        }
         builder.build()
     }
 
     /// Draws what reads several partitions, and says to which topic it writes.
     fn admit(&self, builder: &Builder, admission: &Admission) -> Repartition<[u8], [u8]> {
-        let transactions = transactions_topic(&self.shared.transactions, admission.partition_count);
+        let consensus = self.shared.genesis.parameters.consensus;
+        let transactions = transactions_topic(&self.shared.transactions, admission.partition_count, consensus);
         let input = builder.sub_topology(ADMISSION).source::<[u8], [u8]>(transactions).named("transactions");
         let (shared, stamp) = (Arc::clone(&self.shared), Stamp::new(&admission.key));
         let records = input.processor("reader").supply(move |()| Admit::new(Arc::clone(&shared), stamp.clone()));
@@ -172,12 +195,22 @@ impl Application {
     }
 }
 
-/// What is to be sealed. Compaction would take records out before they are.
-fn transactions_topic(name: &str, partition_count: i32) -> Topic {
-    Topic::new(name).partitions(partition_count).config("cleanup.policy", "delete")
+/// What is to be sealed. Compaction would take records out before they are. Where the difficulty follows from header times, they are to be
+/// the log's: senders could have any other difficulty by the timestamps they write.
+fn transactions_topic(name: &str, partition_count: i32, consensus: Consensus) -> Topic {
+    let topic = Topic::new(name).partitions(partition_count).config("cleanup.policy", "delete");
+    match consensus.work() {
+        Some(Work { target_interval_ms: 1.., .. }) => topic.config("message.timestamp.type", "LogAppendTime"),
+        _ => topic,
+    }
 }
 
 impl Shared {
+    /// The classic blocks behind the chain's last block of this height, where there are any.
+    pub(super) fn classic_series(&self, height: Option<u64>) -> topology::Result<Option<Series>> {
+        self.classic.as_ref().map(|classic| classic.go_on(height)).transpose()
+    }
+
     pub(super) fn set_status(&self, change: impl FnOnce(&mut Status)) {
         change(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner));
     }
@@ -226,6 +259,16 @@ pub fn admitted_topic(application_id: &str) -> String {
 /// of the records it speaks of, which may be one that the log would not take.
 fn offences_topic(blockchain: &str) -> Topic {
     Topic::new(evidence_topic(blockchain))
+        .partitions(1)
+        .config("cleanup.policy", "delete")
+        .config("retention.ms", "-1")
+        .config("message.timestamp.type", "LogAppendTime")
+        .config("max.message.bytes", RECORD_SIZE_BYTES_MAX)
+}
+
+/// Classic blocks, one behind the other, kept for ever. A record's own time is stream time, which the log need not take.
+fn classic_topic(name: &str) -> Topic {
+    Topic::new(name)
         .partitions(1)
         .config("cleanup.policy", "delete")
         .config("retention.ms", "-1")

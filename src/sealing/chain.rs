@@ -17,18 +17,21 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError};
 
 use topology::Error;
-use topology::processor::Context;
+use topology::processor::{Context, PunctuationId};
 use topology::store::{self, Direction, KeyValueStore};
 
 use crate::chain::{Block, Cut};
 use crate::consensus::decision::{Decision, Passed};
+use crate::consensus::work::Unproved;
 use crate::consensus::{self, follow};
 use crate::ledger::{self, Begun, Cutter, Replica};
 
 use super::application::Shared;
-use super::forward::forward_block;
+use super::classic::Series;
+use super::forward::Outputs;
 use super::input::{self, TRANSACTIONS, at};
 use super::intake::Intake;
+use super::mining::Search;
 use super::open_block::{DecidedCut, OpenBlock};
 use super::order::Order;
 use super::rebuild::Rebuild;
@@ -47,6 +50,18 @@ pub(super) struct Chain {
     pub(super) decided: Vec<Decision>,
     pub(super) phase: Phase,
     pub(super) intake: Intake,
+    /// The classic blocks, where there are any.
+    pub(super) classic: Option<Series>,
+    /// In [`Phase::Mining`].
+    pub(super) mining: Option<Mining>,
+}
+
+/// A block whose proof of work is being looked for.
+pub(super) struct Mining {
+    pub(super) unproved: Box<Unproved>,
+    pub(super) search: Search,
+    /// The looks at the search.
+    pub(super) looks: PunctuationId,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +74,8 @@ pub(super) enum Phase {
     Deciding(Cut),
     /// The open block is cut, and not enough stake signs it.
     Waiting(Cut),
+    /// The open block is cut, and its proof of work is being looked for.
+    Mining,
     /// A decision was written, and is not committed yet, that the turn passes in which a predecessor may have signed records in
     /// another order.
     Passing,
@@ -77,6 +94,7 @@ pub(super) fn open(
     shared: &Arc<Shared>,
     tables: &Tables,
     decisions: &KeyValueStore<[u8], [u8]>,
+    outputs: &Outputs,
     context: &mut Context<'_, [u8], [u8]>,
 ) -> topology::Result<Opened> {
     let left = shared.left.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -94,7 +112,9 @@ pub(super) fn open(
         None => loaded.map_err(ledger_error)?.map_or(Judgement::Found, |replica| Judgement::GoOn(Box::new(replica))),
     };
     match judgement {
-        Judgement::Found => found(shared, tables, decisions, context).map(|chain| Opened::Chain(Box::new(chain))),
+        Judgement::Found => {
+            found(shared, tables, decisions, outputs, context).map(|chain| Opened::Chain(Box::new(chain)))
+        }
         Judgement::GoOn(replica) => {
             // Block 0 is committed, or there would be no state: nothing is signed before that is on disk.
             shared.note_founded()?;
@@ -116,22 +136,23 @@ impl Chain {
         context: &mut Context<'_, [u8], [u8]>,
     ) -> topology::Result<Self> {
         intake.go_on(shared, &replica)?;
+        let classic = shared.classic_series(Some(replica.tip().height))?;
         let order = Order::of(shared.admission.as_ref())?;
         if Order::noted(decisions)? != order {
             pass_turn(decisions, replica.tip().height + 1, context)?;
             order.note(decisions)?;
             let chain = Self::behind(shared, replica, Vec::new(), intake);
-            return Ok(Self { phase: Phase::Passing, ..chain });
+            return Ok(Self { phase: Phase::Passing, classic, ..chain });
         }
         let decided = inherited_decisions(decisions, &replica, &intake, context)?;
-        Ok(Self::behind(shared, replica, decided, intake))
+        Ok(Self { classic, ..Self::behind(shared, replica, decided, intake) })
     }
 
     fn behind(shared: &Shared, replica: Replica, decided: Vec<Decision>, intake: Intake) -> Self {
         let tip = replica.tip();
         shared.set_status(|status| status.height = Some(tip.height));
         let open = OpenBlock::new(Cutter::new(replica.parameters(), tip.time_ms));
-        Self { replica, open, decided, phase: Phase::Open, intake }
+        Self { replica, open, decided, phase: Phase::Open, intake, classic: None, mining: None }
     }
 
     /// The decision about where the open block ends, if there is one.
@@ -226,9 +247,11 @@ fn found(
     shared: &Shared,
     tables: &Tables,
     decisions: &KeyValueStore<[u8], [u8]>,
+    outputs: &Outputs,
     context: &mut Context<'_, [u8], [u8]>,
 ) -> topology::Result<Chain> {
     let genesis = &shared.genesis;
+    let mut classic = shared.classic_series(None)?;
     shared.note_founding()?;
     let intake = Intake::set(shared, None, context)?;
     context.suspend_from(context.next_position(TRANSACTIONS));
@@ -239,11 +262,11 @@ fn found(
     // What a changelog brought about a chain that is not there decides nothing about this one.
     clear(decisions)?;
     Order::of(shared.admission.as_ref())?.note(decisions)?;
-    forward_block(context, &block, -1)?;
+    outputs.forward_block(context, classic.as_mut(), &block, -1)?;
     context.request_commit();
     tracing::info!(chain = genesis.chain_id, genesis = %shared.genesis_hash, "a new chain begins");
     let chain = Chain::behind(shared, replica, Vec::new(), intake);
-    Ok(Chain { phase: Phase::Founding, ..chain })
+    Ok(Chain { phase: Phase::Founding, classic, ..chain })
 }
 
 /// Decides that the turn passes in which a predecessor may have signed; where it would have ended the block, it is of another order.

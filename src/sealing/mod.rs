@@ -3,6 +3,7 @@
 //! ```text
 //!   transactions ──> seal ──────────────> blockchain           key: height, value: the block as JSON
 //!                     │ ├──[evidence]──> blockchain-evidence   offences with their proof
+//!                     │ ├──[classic]───> (where it is named)   the blocks in the shape of another system
 //!                     │ └──(engine)────> transactions-dead-letters
 //!                     └── stores: one per table of the ledger, and `decisions`
 //! ```
@@ -22,6 +23,8 @@
 //! admission     what is made of several partitions, and how it is passed on
 //! order         which log says in what order records are sealed
 //! open_block    the input that is held
+//! mining        the search for proofs of work, off the stream thread
+//! classic       the blocks in the shape of another system  (a trait: the commands bring the log)
 //! forward       blocks and offences, as they leave
 //! view          the ledger's tables over stores
 //! topic         the blockchain topic, as it is read here          (a trait: the commands bring the log)
@@ -31,9 +34,11 @@
 mod admission;
 mod application;
 mod chain;
+mod classic;
 mod forward;
 mod input;
 mod intake;
+mod mining;
 mod notary;
 mod open_block;
 mod order;
@@ -48,6 +53,8 @@ use topology::{Error, store};
 
 pub use admission::{Admission, Found, Origin};
 pub use application::{Application, Setup, Status, admitted_topic, evidence_topic, task_name};
+pub use classic::{Classic, ClassicTail};
+pub use mining::Miners;
 pub use notary::Notary;
 pub use rebuild::Progress;
 pub use topic::BlockchainTopic;

@@ -9,7 +9,7 @@
 //!   Open ──────────> Open ───────────────────> sealing ─────────────────────> Open
 //!    │                                          │    │ ▲
 //!    │ too old or too heavy, or the input ends  │    │ └── on a timer
-//!    │                       a round passes     │    └───────> Waiting: no quorum
+//!    │                       a round passes     │    └───────> Waiting: no quorum; Mining: no proof of work yet
 //!    └──────> Deciding <────────────────────────┘
 //!                │        the decision is written; input is suspended
 //!                └── once the write is committed ──> sealing
@@ -22,17 +22,18 @@ use std::sync::{Arc, PoisonError};
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use topology::processor::{self, Context, Port, Processor, Punctuation, Record, Schedule};
+use topology::processor::{self, Context, Processor, Punctuation, Record, Schedule};
 use topology::store::{self, KeyValueStore};
 use topology::{Class, Error};
 
 use crate::chain::Cut;
+use crate::consensus::work::Unproved;
 use crate::consensus::{self, Decision, Sealed, Step, Stretch};
 use crate::ledger::cut::Placing;
 
 use super::application::{Shared, Status};
-use super::chain::{self, Chain, Opened, Phase, read_decisions};
-use super::forward::{forward_block, forward_report};
+use super::chain::{self, Chain, Mining, Opened, Phase, read_decisions};
+use super::forward::{Outputs, forward_report};
 use super::input::{TRANSACTIONS, at};
 use super::intake::Intake;
 use super::rebuild::{Look, Rebuild};
@@ -42,12 +43,15 @@ use super::{ledger_error, stop};
 /// Between looks at a state that is being rebuilt, ms.
 const REBUILD_LOOK_INTERVAL_MS: i64 = 100;
 
+/// Between looks at a search for a proof of work, ms.
+const MINING_LOOK_INTERVAL_MS: i64 = 5;
+
 /// Seals records into blocks, in the order in which its input has them.
 pub(super) struct Seal {
     shared: Arc<Shared>,
     tables: Tables,
     decisions: KeyValueStore<[u8], [u8]>,
-    evidence: Port<[u8], [u8]>,
+    outputs: Outputs,
     randomness: StdRng,
     stage: Stage,
 }
@@ -67,10 +71,10 @@ impl Seal {
         shared: Arc<Shared>,
         tables: Tables,
         decisions: KeyValueStore<[u8], [u8]>,
-        evidence: Port<[u8], [u8]>,
+        outputs: Outputs,
     ) -> Self {
         let randomness = StdRng::from_seed(shared.entropy);
-        Self { shared, tables, decisions, evidence, randomness, stage: Stage::Created }
+        Self { shared, tables, decisions, outputs, randomness, stage: Stage::Created }
     }
 
     fn chain(&mut self) -> processor::Result<&mut Chain> {
@@ -144,13 +148,52 @@ impl Seal {
                 shared.set_status(|status| status.waiting_for_quorum = Some((have, need)));
                 Ok(false)
             }
+            Step::Unproved(unproved) => self.mine(unproved, context),
         }
+    }
+
+    /// Begins to look for a block's proof of work; input is suspended behind it until there is one. True: it was found at once.
+    fn mine(&mut self, unproved: Box<Unproved>, context: &mut Output<'_>) -> processor::Result<bool> {
+        let puzzle = unproved.puzzle();
+        let search = self.shared.miners.search(puzzle)?;
+        if let Some(proof) = search.found() {
+            self.prove(*unproved, proof, context)?;
+            return Ok(true);
+        }
+        let looks = context.schedule(Schedule::WallClock { interval_ms: MINING_LOOK_INTERVAL_MS });
+        let chain = self.chain()?;
+        tracing::debug!(height = chain.replica.tip().height + 1, difficulty = puzzle.difficulty(), "mining");
+        chain.phase = Phase::Mining;
+        chain.mining = Some(Mining { unproved, search, looks });
+        chain.suspend(context);
+        self.shared.set_status(|status| status.mining = Some(puzzle.difficulty()));
+        Ok(false)
+    }
+
+    /// Looks whether the proof was found; then the block is sealed, and input is taken again.
+    fn look_for_proof(&mut self, context: &mut Output<'_>) -> processor::Result {
+        let chain = self.chain()?;
+        let Some(proof) = chain.mining.as_ref().and_then(|mining| mining.search.found()) else { return Ok(()) };
+        // Mining took a while, in which the topic may have been made anew.
+        context.vouch_for_input()?;
+        let Some(Mining { unproved, looks, .. }) = chain.mining.take() else { return Ok(()) };
+        context.cancel(looks);
+        self.prove(*unproved, proof, context)?;
+        context.resume();
+        Ok(())
+    }
+
+    /// The proof is found: the block is sealed.
+    fn prove(&mut self, unproved: Unproved, proof: u64, context: &mut Output<'_>) -> processor::Result {
+        let entries = std::mem::take(self.chain()?.open.entries_mut());
+        let sealed = unproved.complete(proof, entries);
+        self.finish(sealed.ok_or_else(|| Error::stop("a proof of work was found that does not hold"))?, context)
     }
 
     /// A block is sealed: state, block, evidence, dead letters and the end of its decisions, all in one transaction.
     fn finish(&mut self, sealed: Sealed, context: &mut Output<'_>) -> processor::Result {
         let Sealed { block, executed, next_seed, reports } = sealed;
-        let Self { stage: Stage::Sealing(chain), decisions, evidence, tables, .. } = self else { return Ok(()) };
+        let Self { stage: Stage::Sealing(chain), decisions, outputs, tables, .. } = self else { return Ok(()) };
         let last_offset = chain.open.last_offset().unwrap_or(-1);
         context.caused_by(at(last_offset));
         let changes = chain.replica.advance(executed, next_seed).map_err(|error| stop(&error))?;
@@ -162,9 +205,9 @@ impl Seal {
         chain.phase = Phase::Open;
         context.hold_from(None);
         for report in &reports {
-            forward_report(evidence, context, report, last_offset, block.header.time_ms)?;
+            forward_report(&outputs.evidence, context, report, last_offset, block.header.time_ms)?;
         }
-        forward_block(context, &block, last_offset)?;
+        outputs.forward_block(context, chain.classic.as_mut(), &block, last_offset)?;
         let (height, cut) = (block.header.height, block.header.cut);
         tracing::debug!(height, %cut, records = block.entries.len(), round = block.header.round(), "sealed");
         self.shared.set_status(|status| *status = Status { height: Some(height), ..Status::default() });
@@ -260,7 +303,7 @@ impl Processor for Seal {
     type ValueOut = [u8];
 
     fn init(&mut self, context: &mut Output<'_>) -> processor::Result {
-        let opened = chain::open(&self.shared, &self.tables, &self.decisions, context)?;
+        let opened = chain::open(&self.shared, &self.tables, &self.decisions, &self.outputs, context)?;
         let age_ms = i64::try_from(self.shared.genesis.parameters.block_max_age_ms).unwrap_or(i64::MAX);
         let mut interval_ms = (age_ms / 10).clamp(5, 1_000);
         self.stage = match opened {
@@ -305,6 +348,7 @@ impl Processor for Seal {
                 self.decide_cut(Cut::Age, context)
             }
             Phase::Waiting(cut) => self.resume(cut, context),
+            Phase::Mining => self.look_for_proof(context),
             Phase::Founding | Phase::Open | Phase::Deciding(_) | Phase::Passing => Ok(()),
         }
     }
@@ -318,7 +362,7 @@ impl Processor for Seal {
             Phase::Founding => return self.founded(context),
             Phase::Deciding(cut) => Some(cut),
             Phase::Passing => None,
-            Phase::Open | Phase::Waiting(_) => return Ok(()),
+            Phase::Open | Phase::Waiting(_) | Phase::Mining => return Ok(()),
         };
         let height = chain.replica.tip().height + 1;
         let decided = read_decisions(&self.decisions, height)?;

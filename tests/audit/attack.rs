@@ -5,7 +5,7 @@ use cairn::chain::check::{operations_root, transactions_root};
 use cairn::chain::{Block, Content, Cut, Entry, Hash, Operation, Receipt, Transaction, merkle};
 use cairn::consensus::stake::signing;
 use cairn::consensus::{self, KeySet, bls, scheme};
-use cairn::ledger::{Candidate, MemoryState, Replica, signatures};
+use cairn::ledger::{Candidate, Maker, MemoryState, Replica, signatures};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -103,9 +103,11 @@ impl Ledger {
             entries: &block.entries,
             signatures: &signatures,
             cut: block.header.cut,
-            proposer: block.header.proposer().unwrap(),
-            round: block.header.round(),
-            prior: &block.operations[..prior],
+            maker: Maker::Proposer {
+                proposer: block.header.proposer().unwrap(),
+                round: block.header.round(),
+                prior: &block.operations[..prior],
+            },
             extensions: &block.header.extensions,
         };
         self.replica.execute(&self.state, &candidate).unwrap()

@@ -6,12 +6,12 @@ use std::time::Duration;
 use cairn::audit::verify::{self, Options, Verified};
 use cairn::audit::{Anchor, Broken};
 use cairn::chain::{
-    Amount, Balances, Block, Content, Cut, Frontier, Genesis, Name, Operation, Outcome, Parameters, ReasonCode,
-    Rendering, ValidatorId, merkle,
+    Amount, Balances, Block, ConsensusKind, Content, Cut, Frontier, Genesis, Name, Operation, Outcome, Parameters,
+    ReasonCode, Rendering, ValidatorId, merkle,
 };
 use cairn::checkpoint::Checkpoint;
 use cairn::consensus::{Fault, KeySet, Sealer};
-use cairn::sealing::{Application, Setup};
+use cairn::sealing::{Application, Miners, Setup};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use topology::clock::SystemClock;
@@ -25,6 +25,7 @@ const START_MS: i64 = 1_700_000_000_000;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A sealed chain, and all there is to know about it.
+#[derive(Clone)]
 pub(crate) struct Chain {
     pub(crate) genesis: Genesis,
     /// The committee's key file.
@@ -55,7 +56,12 @@ impl Run {
         let faults: Vec<(ValidatorId, Fault)> =
             faults.iter().map(|(id, fault)| (ValidatorId::new(id).unwrap(), *fault)).collect();
         let application = Application::new(Setup {
-            sealer: Sealer::local(&genesis, keys, &faults).unwrap(),
+            sealer: match genesis.parameters.consensus.kind() {
+                ConsensusKind::Stake => Sealer::local(&genesis, keys, &faults).unwrap(),
+                ConsensusKind::Work => Sealer::miner(&genesis, Name::new("ann").unwrap()).unwrap(),
+            },
+            miners: Miners::at_once(),
+            classic: None,
             genesis: genesis.clone(),
             transactions: TRANSACTIONS.into(),
             blockchain: BLOCKCHAIN.into(),

@@ -15,6 +15,7 @@ use crate::attack::{Skill, altered, is_stub};
 use crate::chain::{CHAIN, Chain, Topics, record};
 use crate::json::{Json, Place};
 use crate::replay::replay_on;
+use crate::work::WORK;
 
 /// Texts of which another one may stand in a place: each line is an enumeration of the format.
 const ENUMERATIONS: &[&[&str]] = &[
@@ -22,7 +23,8 @@ const ENUMERATIONS: &[&[&str]] = &[
     &["applied", "rejected"],
     &["genesis", "stake", "work"],
     &["transfer", "stake", "unstake", "delegate", "key", "parameter", "pending", "post", "void"],
-    &["fee", "reward", "missed", "slash"],
+    &["fee", "reward", "missed", "slash", "miner_fee", "miner_reward"],
+    &["header", "classic"],
     &["equivocation", "refusal"],
     &["insufficient_funds", "duplicate", "zero_amount", "unexpected_field", "bad_nonce"],
     &["not_json", "not_utf8", "null_value", "missing_field"],
@@ -206,27 +208,29 @@ fn with_others_everywhere(
 
 #[test]
 fn another_value_in_any_place_is_found_at_its_height() {
-    let chain = beginning();
-    let count = with_others_everywhere(&chain, 11, |height, place, other, line| {
-        assert_found(&with_line(&chain, height, line), place, height..=height, &other.render());
-        true
-    });
-    assert!(count > 2_000, "{count}");
+    for chain in [beginning(), WORK.clone()] {
+        let count = with_others_everywhere(&chain, 11, |height, place, other, line| {
+            assert_found(&with_line(&chain, height, line), place, height..=height, &other.render());
+            true
+        });
+        assert!(count > 2_000, "{count}");
+    }
 }
 
 #[test]
 fn another_value_in_any_place_is_found_although_all_hashes_agree_with_it() {
-    let chain = beginning();
-    let count = with_others_everywhere(&chain, 12, |height, place, other, line| {
-        let Some(blocks) = agreeing(&chain, height, line) else { return false };
-        let topics = Topics::new(&blocks, &chain.transactions);
-        // Another genesis begins another chain, which nobody has sealed. Who gives a block another height gives its record
-        // another key: it is found in a place where it does not belong.
-        let lowest = if place.names() == ["header", "height"] { 0 } else { height };
-        assert_found(&topics, place, lowest..=height.max(1), &other.render());
-        true
-    });
-    assert!(count > 300, "{count}");
+    for chain in [beginning(), WORK.clone()] {
+        let count = with_others_everywhere(&chain, 12, |height, place, other, line| {
+            let Some(blocks) = agreeing(&chain, height, line) else { return false };
+            let topics = Topics::new(&blocks, &chain.transactions);
+            // Another genesis begins another chain, which nobody has sealed. Who gives a block another height gives its record
+            // another key: it is found in a place where it does not belong.
+            let lowest = if place.names() == ["header", "height"] { 0 } else { height };
+            assert_found(&topics, place, lowest..=height.max(1), &other.render());
+            true
+        });
+        assert!(count > 300, "{count}");
+    }
 }
 
 #[test]

@@ -17,6 +17,7 @@
 //! proofs         one thing of a chain, proved and checked without the chain
 //! refused_proofs forged proofs, and those of other chains
 //! altered_proofs every byte of a proof counts
+//! work           chains that were mined, and blocks in the shape of those two systems
 //! stranger       a second implementation, written from the pages alone
 //! ```
 //! Uses the public interface of the crate and of its engine.
@@ -42,3 +43,4 @@ mod replay;
 mod seed_systems;
 mod stranger;
 mod whole;
+mod work;

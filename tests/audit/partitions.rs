@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use cairn::audit::{Comparison, Reason};
 use cairn::chain::{Block, Entry, Genesis, Parameters, Read};
 use cairn::consensus::{KeySet, Sealer};
-use cairn::sealing::{Admission, Application, Setup, admitted_topic};
+use cairn::sealing::{Admission, Application, Miners, Setup, admitted_topic};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use topology::log::Log;
@@ -29,6 +29,8 @@ static WIDE: LazyLock<Wide> = LazyLock::new(|| {
     let genesis = Genesis { chain_id: "cairn".into(), created_ms: 0, accounts: Vec::new(), validators, parameters };
     let setup = Setup {
         sealer: Sealer::local(&genesis, keys, &[]).unwrap(),
+        miners: Miners::at_once(),
+        classic: None,
         genesis,
         transactions: TRANSACTIONS.into(),
         blockchain: BLOCKCHAIN.into(),

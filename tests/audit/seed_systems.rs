@@ -5,27 +5,20 @@ use std::collections::BTreeSet;
 
 use cairn::audit::Reason;
 use cairn::chain::{Block, Content, Cut, Operation, Outcome, Read, ReasonCode};
-use cairn::config::{ChainParameters, Environment, File, genesis, keys};
 use cairn::consensus::Fault;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 
 use crate::attack::{Skill, altered};
 use crate::chain::{Chain, Run, TRANSACTIONS, Topics};
+use crate::work::{self, MINED};
 
 /// A run as somebody starts it who sets these variables and nothing else.
 fn configured(variables: &[(&str, &str)], faults: &[(&str, Fault)]) -> Run {
-    let pairs = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let asked = ChainParameters::collect(&File::default(), &Environment::new(pairs)).unwrap();
-    let keys = keys::default(&mut ChaCha8Rng::seed_from_u64(11)).unwrap();
-    let genesis = genesis::default("cairn".to_owned(), &keys, &asked).unwrap();
+    let (genesis, keys) = work::configured(variables);
     Run::with_genesis(genesis, keys, faults)
 }
 
 const STAKED: [(&str, &str); 3] =
     [("CAIRN_FEE", "7"), ("CAIRN_BLOCK_MAX_TRANSACTIONS", "3"), ("CAIRN_BLOCK_WINDOW_MS", "0")];
-const MINED: [(&str, &str); 3] =
-    [("CAIRN_REWARD", "1"), ("CAIRN_BLOCK_MAX_TRANSACTIONS", "3"), ("CAIRN_BLOCK_WINDOW_MS", "0")];
 
 /// A value as the registry's serializer wrote it: a zero, the schema's id in four bytes, JSON.
 fn framed(sender: &str, recipient: &str, amount: u64) -> Vec<u8> {
@@ -180,8 +173,8 @@ fn work_a_block_per_three_transactions_and_a_reward_of_one() {
     assert_eq!(chain.blocks.len(), 4);
     for (at, block) in chain.blocks.iter().enumerate().skip(1) {
         assert_eq!((block.entries.len(), block.header.parent), (3, chain.blocks[at - 1].hash));
-        let [Operation::Reward { validator, amount, .. }] = &block.operations[..] else { panic!() };
-        assert_eq!((validator, amount.get()), (block.header.proposer().unwrap(), 1));
+        let [Operation::MinerReward { account, amount, .. }] = &block.operations[..] else { panic!() };
+        assert_eq!((account.as_str(), amount.get()), (block.header.maker().unwrap(), 1));
     }
     assert_eq!(balances(&chain.blocks[3]), (-27, 27));
     assert_eq!(Topics::of(&chain).verify().unwrap().summary.supply.minted, 3);
@@ -195,13 +188,13 @@ fn work_a_reward_cannot_be_claimed_by_a_transaction_from_nobody() {
     }
     run.driver.commit().unwrap();
     let chain = run.chain();
-    assert_eq!(balances(&chain.blocks[1]), (-3, 3), "`0` is an account like any other");
-    assert_eq!(Topics::of(&chain).verify().unwrap().summary.supply.minted, 1);
+    assert_eq!(balances(&chain.blocks[1]), (0, 0), "`0` is nobody's account");
+    assert_eq!(Topics::of(&chain).verify().unwrap().summary.supply.minted, 0);
 }
 
 #[test]
 fn work_a_crash_loses_nothing_repeats_nothing_and_forks_nothing() {
-    let mut run = configured(&MINED, &[("validator-2", Fault::Silent)]);
+    let mut run = configured(&MINED, &[]);
     for number in 0..50 {
         run.transfer("alice", "bob", 1 + number);
         match number % 5 {

@@ -9,7 +9,7 @@ use crate::attack::{Skill, altered, full, height_of, parts};
 use crate::chain::CHAIN;
 
 /// The code it exits with, and its report.
-fn told(blocks: &[Block]) -> (Option<i32>, String) {
+pub(crate) fn told(blocks: &[Block]) -> (Option<i32>, String) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/checker/check.py");
     let mut command = Command::new("python3");
     command.args([script, "--execute"]).stdin(Stdio::piped()).stdout(Stdio::piped());

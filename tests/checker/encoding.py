@@ -351,6 +351,9 @@ def operation(value):
     if kind in ("fee", "reward"):
         _, validator, account, units, balance = fields(value, ["kind", "validator", "account", "amount", "balance"])
         return u8(1 if kind == "fee" else 2) + validator_id(validator) + name(account) + amount(units) + i64(balance)
+    if kind in ("miner_fee", "miner_reward"):
+        _, account, units, balance = fields(value, ["kind", "account", "amount", "balance"])
+        return u8(10 if kind == "miner_fee" else 11) + name(account) + amount(units) + i64(balance)
     if kind == "missed":
         _, number, validator = fields(value, ["kind", "round", "validator"])
         return u8(3) + u32(number) + validator_id(validator)
@@ -396,6 +399,9 @@ def author(value):
     if kind_of(value) == "genesis":
         fields(value, ["kind"])
         return u8(0)
+    if kind_of(value) == "work":
+        _, miner, difficulty, last_proof = fields(value, ["kind", "miner", "difficulty", "last_proof"])
+        return u8(2) + name(miner) + u64(difficulty) + u64(last_proof)
     kind, proposer, number, seed = fields(value, ["kind", "proposer", "round", "seed"])
     return code(["stake"], 1)(kind) + validator_id(proposer) + u32(number) + hash_(seed)
 
@@ -434,9 +440,9 @@ def refuse_newer(head, seal):
         found = f"header.version is {version}, known is {VERSION}"
     elif type(algorithm) is int and algorithm != 1:
         found = f"header.hash_algorithm is {algorithm}, known is 1"
-    elif kind_of(head.get("author")) not in (None, "genesis", "stake"):
+    elif kind_of(head.get("author")) not in (None, "genesis", "stake", "work"):
         found = f"an author of the kind {kind_of(head['author'])}"
-    elif kind_of(seal) not in (None, "stake"):
+    elif kind_of(seal) not in (None, "stake", "work"):
         found = f"a seal of the kind {kind_of(seal)}"
     else:
         for one in extensions if type(extensions) is list else ():
@@ -448,6 +454,8 @@ def refuse_newer(head, seal):
 
 def seal_shape(value):
     """A seal is part of no hash. Only its shape is looked at."""
+    if kind_of(value) == "work":
+        return u64(fields(value, ["kind", "proof"])[1])
     kind, signature, reveal, attestation, signers = fields(
         value, ["kind", "signature", "reveal", "attestation", "signers"]
     )
@@ -458,13 +466,14 @@ def seal_shape(value):
 
 GENESIS = [
     "chain_id", "created_ms", "versions", "balances", "overdraft_max", "signatures", "fee", "reward", "consensus",
-    "committee", "block", "ids", "accounts", "validators",
+    "committee", "work", "block", "ids", "accounts", "validators",
 ]
+work_rule = code(["header", "classic"], 1)
 signature_policy, committee = code(["required", "when_keyed", "off"]), code(["local"])
 
 
 def parameters(value):
-    given = dict(zip(GENESIS, fields(value, GENESIS, ["overdraft_max"])))
+    given = dict(zip(GENESIS, fields(value, GENESIS, ["overdraft_max", "committee", "work"])))
     limits = fields(given["block"], ["max_transactions", "max_bytes", "max_age_ms", "window_ms"])
     (remember_blocks,) = fields(given["ids"], ["remember_blocks"])
     if given["balances"] == "strict" and "overdraft_max" in value:
@@ -475,8 +484,19 @@ def parameters(value):
         + u32(limits[0]) + u32(limits[1]) + u64(limits[2]) + u64(limits[3])
         + balances + (amount(given["overdraft_max"]) if given["balances"] == "open" else b"")
         + signature_policy(given["signatures"]) + amount(given["fee"]) + amount(given["reward"]) + u64(remember_blocks)
-        + code(["stake"], 1)(given["consensus"]) + committee(given["committee"])
+        + code(["stake", "work"], 1)(given["consensus"]) + consensus(given)
     )
+
+
+def consensus(given):
+    """What belongs to one kind of consensus stands under no other."""
+    is_work = given["consensus"] == "work"
+    if (given["work"] is None) == is_work or (given["committee"] is None) != is_work:
+        raise Breach("a chain of stake has a committee, and one of work has work")
+    if not is_work:
+        return committee(given["committee"])
+    rule, bits, target_ms = fields(given["work"], ["rule", "leading_zero_bits", "target_interval_ms"])
+    return work_rule(rule) + u8(bits) + u64(target_ms)
 
 
 def scheduled_version(value):

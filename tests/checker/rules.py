@@ -1,7 +1,9 @@
-"""Executes a chain from block 0 after docs/ledger-rules.md, the draw after docs/consensus.md: `check.py --execute`.
+"""Executes a chain from block 0 after docs/ledger-rules.md, the draw and the work after docs/consensus.md: `check.py
+--execute`.
 
 Every part is computed anew from the transactions and compared with what the blocks say: cuts and windows, receipts,
-operations, the set of validators, seeds and who was drawn, quorums, and the root of the whole state. Whether a
+operations, the set of validators, seeds and who was drawn, quorums, difficulties and proofs of work, and the root of the
+whole state. Whether a
 signature is right needs the curves: of transactions the receipts say it, those of seals and evidence are taken to be
 right.
 """
@@ -120,6 +122,34 @@ def check_evidence(proof, head, operation, stakes):
         raise Breach("evidence: two headers, the smaller hash first")
 
 
+# ---- Work (consensus.md) ------------------------------------------------------------------------------------------
+
+
+def difficulty(work, before, head):
+    """The one that is due of `head`, behind the header `before`."""
+    least, target = 2 ** work["leading_zero_bits"], work["target_interval_ms"]
+    if target == 0 or before["height"] == 0:
+        return least
+    interval, last = head["time_ms"] - before["time_ms"], before["author"]["difficulty"]
+    if interval <= 0 or interval < target and head["cut"] in ("transactions", "bytes"):
+        return last
+    due = last * (17 * target - min(interval, 4 * target)) // (16 * target)
+    return max(least, min(due, least * 65536, 2**52))
+
+
+def check_work(work, before, block):
+    """Difficulty and proofs; `before` is the block before."""
+    head, author, proof = block["header"], block["header"]["author"], block["seal"]["proof"]
+    is_first = before["header"]["height"] == 0
+    equal("last proof", author["last_proof"], 100 if is_first else before["seal"]["proof"])
+    equal("difficulty", author["difficulty"], difficulty(work, before["header"], head))
+    content = tag("cairn/work/1") + hash_(block["hash"]) + u64(proof)
+    if work["rule"] == "classic":
+        content = f"{author['last_proof']}{proof}".encode()
+    if proof > INTEGER_MAX or int.from_bytes(sha256(content)[:8], "big") * author["difficulty"] >= 2**64:
+        raise Breach(f"proof {proof} does not hold")
+
+
 # ---- The chain ----------------------------------------------------------------------------------------------------
 
 
@@ -139,6 +169,7 @@ class Execution:
 
     def begin(self, genesis):
         self.genesis, self.tree = genesis, Tree()
+        self.work = genesis.get("work")
         self.accounts, self.ids, self.expiries = {}, {}, {}
         self.validators = {one["id"]: {**one, "slashed": None, "missed": 0} for one in genesis["validators"]}
         self.at_first = sum(one["balance"] for one in genesis["accounts"])
@@ -164,7 +195,7 @@ class Execution:
         for value in entries:
             place = i64(value["offset"]) + i64(value["timestamp_ms"]) + hash_(value["original"])
             self.tree.put(COVERAGE, value["partition"].to_bytes(4, "big"), u8(1) + place)
-        self.check_seed(head)
+        self.check_maker(block)
         is_active = head["active_height"] == self.active_height
         equal("operations", block["operations"], self.operations(block, is_active))
         self.put_supply()
@@ -172,7 +203,8 @@ class Execution:
         public = ("id", "ed25519", "bls", "possession", "stake")
         members = [{field: one[field] for field in public} for one in self.validators.values()]
         equal("validators hash", head["validators"], domain_hash("cairn/vals/1", validator_set(members)))
-        check_quorum(block["seal"]["signers"], self.stakes(), "seal")
+        if self.work is None:
+            check_quorum(block["seal"]["signers"], self.stakes(), "seal")
 
     # ---- Records of the state
 
@@ -256,11 +288,16 @@ class Execution:
             return "unknown_asset"
         if receiver.startswith("$") or sender.startswith("$") and sender[1:] not in self.validators:
             return "reserved_name"
+        if self.is_nobody(sender) or self.is_nobody(receiver):
+            return "reserved_name"
         if value["amount"] == 0:
             return "zero_amount"
         if size_bytes(value) > self.genesis["block"]["max_bytes"]:
             return "too_large"
         return self.unauthorized(value) or self.unusable(value) or self.unpayable(value)
+
+    def is_nobody(self, own_name):
+        return own_name == "0" and self.work is not None and self.work["rule"] == "classic"
 
     def owner(self, sender):
         if sender.startswith("ed25519:"):
@@ -314,6 +351,18 @@ class Execution:
 
     # ---- Operations
 
+    def check_maker(self, block):
+        """Author and seal are of the chain's kind; then what follows from the block before."""
+        kind = self.genesis["consensus"]
+        equal("kind of the author", block["header"]["author"]["kind"], kind)
+        equal("kind of the seal", block["seal"]["kind"], kind)
+        if self.work is None:
+            return self.check_seed(block["header"])
+        miner = block["header"]["author"]["miner"]
+        if miner.startswith("$") or self.is_nobody(miner):
+            raise Breach(f"nobody can mine for {miner}")
+        check_work(self.work, self.parent, block)
+
     def check_seed(self, head):
         """Seeds follow from the reveals (consensus.md)."""
         genesis, before = hash_(head["genesis"]), self.parent["header"]
@@ -325,12 +374,18 @@ class Execution:
 
     def operations(self, block, is_active):
         """Those of the rounds as the block has them, after a check, then what the rules give."""
+        if self.work is not None:
+            miner = block["header"]["author"]["miner"]
+            fees = self.earnings("miner_fee", miner, {})
+            return fees + (self.earnings("miner_reward", miner, {}) if is_active else [])
         head, proposer = block["header"], block["header"]["author"]["proposer"]
         rounds = block["operations"][: head["author"]["round"]]
         for number in range(head["author"]["round"]):
             self.lost_round(head, number, rounds[number] if number < len(rounds) else None)
         equal("proposer", proposer, drawn(head, head["author"]["round"], self.stakes()))
-        return rounds + self.earnings("fee", proposer) + (self.earnings("reward", proposer) if is_active else [])
+        own_name, who = f"${proposer}", {"validator": proposer}
+        fees = self.earnings("fee", own_name, who)
+        return rounds + fees + (self.earnings("reward", own_name, who) if is_active else [])
 
     def lost_round(self, head, number, one):
         if one is None or one["kind"] not in ("missed", "slash"):
@@ -347,12 +402,13 @@ class Execution:
             validator["stake"], validator["slashed"] = 0, head["height"]
         self.put_validator(one["validator"])
 
-    def earnings(self, kind, proposer):
-        """To the account `$` and the proposer's id, as far as it can take them, at most 2^53 - 1 in an operation."""
-        own_name, due = f"${proposer}", self.fees if kind == "fee" else self.genesis["reward"]
+    def earnings(self, kind, own_name, who):
+        """To the proposer's earnings or the miner, as far as the account can take them, at most 2^53 - 1 in an operation."""
+        is_fee = kind.endswith("fee")
+        due = self.fees if is_fee else self.genesis["reward"]
         balance, nonce = self.accounts.get(own_name, (0, 0))
         taken = min(due, INTEGER_MAX - balance)
-        if kind == "fee":
+        if is_fee:
             self.burnt += due - taken
         else:
             self.minted += taken
@@ -360,8 +416,7 @@ class Execution:
         while taken:
             units = min(taken, INTEGER_MAX)
             balance, taken = balance + units, taken - units
-            one = {"kind": kind, "validator": proposer, "account": own_name, "amount": units, "balance": balance}
-            operations.append(one)
+            operations.append({"kind": kind, **who, "account": own_name, "amount": units, "balance": balance})
         self.set_account(own_name, balance, nonce)
         return operations
 

@@ -9,6 +9,7 @@ pub(crate) fn pure_ledger(path: &str, text: &str) -> Vec<Breach> {
     const PURE: &[(&str, &[&str])] = &[
         ("chain", &[]),
         ("checkpoint", &["chain"]),
+        ("classic", &["chain"]),
         ("ledger", &["chain"]),
         ("consensus", &["chain", "ledger"]),
         ("proof", &["chain", "checkpoint", "ledger", "consensus"]),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Balances, Committee, Consensus, ConsensusKind, DEFAULT_CHAIN_ID, Genesis, GenesisValidator, Parameters,
-    ScheduledVersion, Signatures,
+    ScheduledVersion, Signatures, Work, WorkRule,
 };
 use crate::chain::amount::Amount;
 use crate::chain::name::Name;
@@ -35,11 +35,24 @@ struct File {
     fee: Amount,
     reward: Amount,
     consensus: ConsensusKind,
-    committee: Committee,
+    /// Of stake alone, where it is the only one there is if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    committee: Option<Committee>,
+    /// Of work alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    work: Option<WorkTable>,
     block: BlockTable,
     ids: IdsTable,
     accounts: Vec<AccountRow>,
     validators: Vec<GenesisValidator>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct WorkTable {
+    rule: WorkRule,
+    leading_zero_bits: u8,
+    target_interval_ms: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -62,6 +75,19 @@ struct IdsTable {
 struct AccountRow {
     name: Name,
     balance: i64,
+}
+
+impl From<Work> for WorkTable {
+    fn from(work: Work) -> Self {
+        let Work { rule, leading_zero_bits, target_interval_ms } = work;
+        Self { rule, leading_zero_bits, target_interval_ms }
+    }
+}
+
+impl Default for WorkTable {
+    fn default() -> Self {
+        Work::default().into()
+    }
 }
 
 impl Default for BlockTable {
@@ -106,6 +132,7 @@ impl From<Genesis> for File {
             reward: parameters.reward,
             consensus: parameters.consensus.kind(),
             committee: parameters.consensus.committee(),
+            work: parameters.consensus.work().map(WorkTable::from),
             block: BlockTable {
                 max_transactions: parameters.block_max_transactions,
                 max_bytes: parameters.block_max_bytes,
@@ -129,6 +156,7 @@ impl File {
             }
             (Mode::Open, overdraft_max) => Balances::Open { overdraft_max: overdraft_max.unwrap_or(Amount::MAX) },
         };
+        let consensus = consensus(self.consensus, self.committee, self.work)?;
         Ok(Genesis {
             chain_id: self.chain_id,
             created_ms: self.created_ms,
@@ -145,11 +173,41 @@ impl File {
                 fee: self.fee,
                 reward: self.reward,
                 ids_remember_blocks: self.ids.remember_blocks,
-                consensus: match self.consensus {
-                    ConsensusKind::Stake => Consensus::Stake { committee: self.committee },
-                },
+                consensus,
             },
         })
+    }
+}
+
+fn consensus(kind: ConsensusKind, committee: Option<Committee>, work: Option<WorkTable>) -> Result<Consensus> {
+    let misplaced =
+        |field: &str, detail: &str| Err(Error::Genesis { field: field.to_owned(), detail: detail.to_owned() });
+    match (kind, committee, work) {
+        (ConsensusKind::Stake, committee, None) => {
+            Ok(Consensus::Stake { committee: committee.unwrap_or(Committee::Local) })
+        }
+        (ConsensusKind::Work, None, work) => {
+            let WorkTable { rule, leading_zero_bits, target_interval_ms } = work.unwrap_or_default();
+            Ok(Consensus::Work(Work { rule, leading_zero_bits, target_interval_ms }))
+        }
+        (ConsensusKind::Stake, _, Some(_)) => misplaced(
+            "work",
+            "nothing is mined on a chain of stake: leave the table out, or write consensus = \"work\"",
+        ),
+        (ConsensusKind::Work, Some(_), _) => misplaced("committee", "a chain of work has none: leave it out"),
+    }
+}
+
+/// What belongs to a kind of consensus, as lines of a file.
+fn of_consensus(consensus: Consensus) -> String {
+    match consensus {
+        Consensus::Stake { committee } => format!(include_str!("stake.toml"), committee = committee),
+        Consensus::Work(Work { rule, leading_zero_bits, target_interval_ms }) => format!(
+            include_str!("work.toml"),
+            rule = rule,
+            leading_zero_bits = leading_zero_bits,
+            target_interval_ms = target_interval_ms
+        ),
     }
 }
 
@@ -217,7 +275,7 @@ impl Genesis {
             reward = parameters.reward,
             versions = versions.join(", "),
             consensus = parameters.consensus.kind(),
-            committee = parameters.consensus.committee(),
+            of_consensus = of_consensus(parameters.consensus),
             max_transactions = parameters.block_max_transactions,
             max_bytes = parameters.block_max_bytes,
             max_age_ms = parameters.block_max_age_ms,

@@ -1,5 +1,6 @@
 //! The genesis: what a chain starts from.
 
+mod consensus;
 mod file;
 mod parameters;
 #[cfg(test)]
@@ -18,9 +19,8 @@ use super::merkle;
 use super::name::Name;
 use super::validator::{Member, ValidatorId, validators_hash};
 
-pub use parameters::{
-    Balances, Committee, Consensus, ConsensusKind, PARAMETER_KEYS, Parameters, ScheduledVersion, Signatures,
-};
+pub use consensus::{Committee, Consensus, ConsensusKind, Work, WorkRule};
+pub use parameters::{Balances, PARAMETER_KEYS, Parameters, ScheduledVersion, Signatures};
 
 /// A validator the chain starts with.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -67,7 +67,7 @@ pub struct Genesis {
     pub created_ms: i64,
     /// Accounts with their balances.
     pub accounts: Vec<(Name, i64)>,
-    /// The validators.
+    /// The validators; none where blocks are mined.
     pub validators: Vec<GenesisValidator>,
     /// The chain parameters.
     pub parameters: Parameters,

@@ -3,6 +3,8 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
+use super::Committee;
+use super::consensus::{Consensus, ConsensusKind, Work};
 use crate::chain::amount::Amount;
 use crate::chain::code::codes;
 use crate::chain::encoding::to_canonical;
@@ -33,55 +35,6 @@ codes! {
         WhenKeyed = 1 => "when_keyed",
         /// None; signatures are not looked at. Keyed accounts cannot send.
         Off = 2 => "off",
-    }
-}
-
-codes! {
-    /// Who holds the validators' keys.
-    pub enum Committee {
-        /// The process that seals holds them all.
-        Local = 0 => "local",
-    }
-}
-
-codes! {
-    /// How a chain agrees on its blocks, without what belongs to it.
-    pub enum ConsensusKind {
-        /// Validators, drawn and weighed by stake.
-        Stake = 1 => "stake",
-    }
-}
-
-/// How a chain agrees on its blocks.
-///
-/// ```text
-/// code u8 | body        1 stake: committee code        2 work: reserved
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-#[borsh(use_discriminant = true)]
-#[repr(u8)]
-pub enum Consensus {
-    /// Validators, drawn and weighed by stake.
-    Stake {
-        /// Who holds their keys.
-        committee: Committee,
-    } = 1,
-}
-
-impl Consensus {
-    /// Its kind, as a genesis file names it.
-    #[must_use]
-    pub fn kind(self) -> ConsensusKind {
-        match self {
-            Self::Stake { .. } => ConsensusKind::Stake,
-        }
-    }
-
-    /// Who holds the validators' keys.
-    #[must_use]
-    pub fn committee(self) -> Committee {
-        let Self::Stake { committee } = self;
-        committee
     }
 }
 
@@ -151,7 +104,7 @@ impl Parameters {
 }
 
 /// The names of the parameters that are one value, in files, in the environment (`CAIRN_` and upper case, `_` for `.`) and in errors.
-pub const PARAMETER_KEYS: [&str; 12] = [
+pub const PARAMETER_KEYS: [&str; 15] = [
     "block.max_transactions",
     "block.max_bytes",
     "block.max_age_ms",
@@ -164,6 +117,9 @@ pub const PARAMETER_KEYS: [&str; 12] = [
     "ids.remember_blocks",
     "consensus",
     "committee",
+    "work.rule",
+    "work.leading_zero_bits",
+    "work.target_interval_ms",
 ];
 
 impl Parameters {
@@ -190,9 +146,10 @@ impl Parameters {
     }
 
     /// The value of a parameter by its name, as it is written; none if there is no such parameter, or if it has no
-    /// meaning here (`overdraft_max` under strict balances).
+    /// meaning here (`overdraft_max` under strict balances, `committee` where blocks are mined).
     #[must_use]
     pub fn get(&self, key: &str) -> Option<String> {
+        let work = self.consensus.work();
         Some(match (key, self.balances) {
             ("block.max_transactions", _) => self.block_max_transactions.to_string(),
             ("block.max_bytes", _) => self.block_max_bytes.to_string(),
@@ -206,13 +163,16 @@ impl Parameters {
             ("reward", _) => self.reward.to_string(),
             ("ids.remember_blocks", _) => self.ids_remember_blocks.to_string(),
             ("consensus", _) => self.consensus.kind().to_string(),
-            ("committee", _) => self.consensus.committee().to_string(),
+            ("committee", _) => self.consensus.committee()?.to_string(),
+            ("work.rule", _) => work?.rule.to_string(),
+            ("work.leading_zero_bits", _) => work?.leading_zero_bits.to_string(),
+            ("work.target_interval_ms", _) => work?.target_interval_ms.to_string(),
             _ => return None,
         })
     }
 
-    /// Sets a parameter by its name, from its text. `overdraft_max` sets `balances` to open. Bounds are
-    /// checked by [`Parameters::validate`].
+    /// Sets a parameter by its name, from its text. `overdraft_max` sets `balances` to open; those of one kind of consensus are refused
+    /// under another, so `consensus` is to be set before them. Bounds are checked by [`Parameters::validate`].
     ///
     /// ```
     /// use cairn::chain::Parameters;
@@ -234,15 +194,28 @@ impl Parameters {
             "fee" => self.fee = amount(key, text)?,
             "reward" => self.reward = amount(key, text)?,
             "ids.remember_blocks" => self.ids_remember_blocks = integer(key, text)?,
-            "consensus" => match text.parse().map_err(|error| refuse(key, &error))? {
-                ConsensusKind::Stake => self.consensus = Consensus::Stake { committee: self.consensus.committee() },
+            "consensus" => match (text.parse().map_err(|error| refuse(key, &error))?, self.consensus) {
+                (ConsensusKind::Stake, Consensus::Stake { .. }) | (ConsensusKind::Work, Consensus::Work(_)) => {}
+                (ConsensusKind::Stake, _) => self.consensus = Consensus::Stake { committee: Committee::Local },
+                (ConsensusKind::Work, _) => self.consensus = Consensus::Work(Work::default()),
             },
-            "committee" => {
-                self.consensus = Consensus::Stake { committee: text.parse().map_err(|error| refuse(key, &error))? };
-            }
+            "committee" => match &mut self.consensus {
+                Consensus::Stake { committee } => *committee = text.parse().map_err(|error| refuse(key, &error))?,
+                Consensus::Work(_) => return Err(refuse(key, &"only with consensus = \"stake\"")),
+            },
+            "work.rule" => self.work_mut(key)?.rule = text.parse().map_err(|error| refuse(key, &error))?,
+            "work.leading_zero_bits" => self.work_mut(key)?.leading_zero_bits = integer(key, text)?,
+            "work.target_interval_ms" => self.work_mut(key)?.target_interval_ms = integer(key, text)?,
             _ => return Err(refuse(key, &format_args!("no such parameter; there are {}", PARAMETER_KEYS.join(", ")))),
         }
         Ok(())
+    }
+
+    fn work_mut(&mut self, key: &str) -> Result<&mut Work> {
+        match &mut self.consensus {
+            Consensus::Work(work) => Ok(work),
+            Consensus::Stake { .. } => Err(refuse(key, &"only with consensus = \"work\"")),
+        }
     }
 
     fn set_balances(&mut self, text: &str) -> Result<()> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
-use super::{Balances, Genesis, Parameters, ScheduledVersion};
+use super::{Balances, Genesis, Parameters, ScheduledVersion, Work, WorkRule};
 use crate::chain::amount::Amount;
 use crate::chain::header::Header;
 use crate::chain::validator::ValidatorId;
@@ -66,6 +66,9 @@ impl Genesis {
             }
         }
         for (name, balance) in &self.accounts {
+            if self.parameters.consensus.is_nobody(name.as_str()) {
+                return Err(refuse("accounts", format_args!("`{name}` stands for nobody under the classic rule")));
+            }
             if name.is_system() {
                 return Err(refuse("accounts", format_args!("`{name}`: names that start with $ are the system's")));
             }
@@ -86,6 +89,14 @@ impl Genesis {
 
     fn validate_validators(&self) -> Result<()> {
         let field = "validators";
+        if self.parameters.consensus.work().is_some() {
+            return match self.validators.len() {
+                0 => Ok(()),
+                count => {
+                    Err(refuse(field, format_args!("{count} are listed; a chain of work has none: leave them out")))
+                }
+            };
+        }
         if self.validators.is_empty() || self.validators.len() > VALIDATOR_COUNT_MAX {
             let count = self.validators.len();
             return Err(refuse(field, format_args!("{count} are listed; list 1 to {VALIDATOR_COUNT_MAX}")));
@@ -134,7 +145,49 @@ impl Parameters {
         // A day and a hundred years: more is a mistake, and up to there sums of times stay within 64 bits.
         bounds("block.max_age_ms", self.block_max_age_ms, 1, 86_400_000)?;
         bounds("block.window_ms", self.block_window_ms, 0, 3_155_760_000_000)?;
-        bounds("ids.remember_blocks", self.ids_remember_blocks, 0, Amount::MAX.get())
+        bounds("ids.remember_blocks", self.ids_remember_blocks, 0, Amount::MAX.get())?;
+        let Some(work) = self.consensus.work() else { return Ok(()) };
+        bounds("work.leading_zero_bits", work.leading_zero_bits.into(), 1, 36)?;
+        bounds("work.target_interval_ms", work.target_interval_ms, 0, 86_400_000)?;
+        self.validate_work(work)
+    }
+
+    /// Whether the rule can be what it is said to be, and whether header times can say anything of the work.
+    fn validate_work(&self, work: Work) -> Result<()> {
+        let Work { rule, leading_zero_bits, target_interval_ms } = work;
+        let (bits, target) = ("work.leading_zero_bits", "work.target_interval_ms");
+        if rule == WorkRule::Classic && !leading_zero_bits.is_multiple_of(4) {
+            let detail = "the classic rule counts zeros among hexadecimal digits: write a multiple of 4";
+            return Err(refuse(bits, format_args!("{leading_zero_bits}: {detail}")));
+        }
+        if target_interval_ms == 0 {
+            return Ok(());
+        }
+        if rule == WorkRule::Classic {
+            return Err(refuse(
+                target,
+                "the classic rule asks for the same zeros always: write 0, or rule = \"header\"",
+            ));
+        }
+        if leading_zero_bits < 8 {
+            return Err(refuse(bits, "a difficulty that is adjusted moves by sixteenths: write 8 or more"));
+        }
+        if self.block_window_ms != 0 {
+            return Err(refuse(
+                target,
+                "blocks that end with event-time windows say nothing of the work: write block.window_ms = 0",
+            ));
+        }
+        if self.block_max_age_ms > target_interval_ms / 2 {
+            let age_ms = self.block_max_age_ms;
+            return Err(refuse(
+                target,
+                format_args!(
+                    "blocks wait {age_ms} ms for records: write a block.max_age_ms of at most half of {target_interval_ms}"
+                ),
+            ));
+        }
+        Ok(())
     }
 
     /// Whether the schedule covers every height, in order. Versions that this program does not know may follow later.

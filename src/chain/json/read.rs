@@ -8,10 +8,10 @@ use crate::chain::block::Block;
 use crate::chain::entry::{Content, Entry, Origin};
 use crate::chain::evidence::{Evidence, SignedHeader};
 use crate::chain::genesis::Genesis;
-use crate::chain::header::{Author, Extension, Header, Range, StakeAuthor, Window};
+use crate::chain::header::{Author, Extension, Header, Range, StakeAuthor, Window, WorkAuthor};
 use crate::chain::operation::Operation;
 use crate::chain::receipt::{Outcome, Receipt};
-use crate::chain::seal::{Seal, StakeSeal};
+use crate::chain::seal::{Seal, StakeSeal, WorkSeal};
 use crate::chain::transaction::{Authorization, Kind, Transaction};
 use crate::chain::validator::Bitmap;
 
@@ -90,10 +90,15 @@ pub(super) fn header(cursor: &mut Cursor<'_>) -> Result<Header> {
 fn author(cursor: &mut Cursor<'_>) -> Result<Author> {
     let author = match kind(cursor, ",\"author\":{\"kind\":", &Author::KINDS)? {
         0 => Author::Genesis,
-        _ => Author::Stake(StakeAuthor {
+        1 => Author::Stake(StakeAuthor {
             proposer: cursor.parsed(",\"proposer\":")?,
             round: cursor.narrow(",\"round\":")?,
             seed: cursor.hash(",\"seed\":")?,
+        }),
+        _ => Author::Work(WorkAuthor {
+            miner: cursor.parsed(",\"miner\":")?,
+            difficulty: cursor.unsigned(",\"difficulty\":")?,
+            last_proof: cursor.unsigned(",\"last_proof\":")?,
         }),
     };
     cursor.text("}").map(|()| author)
@@ -143,14 +148,16 @@ fn is_critical(cursor: &mut Cursor<'_>) -> Result<bool> {
 }
 
 pub(super) fn seal(cursor: &mut Cursor<'_>) -> Result<Seal> {
-    kind(cursor, "{\"kind\":", &Seal::KINDS)?;
-    let seal = StakeSeal {
-        signature: cursor.bytes(",\"signature\":")?,
-        reveal: cursor.bytes(",\"reveal\":")?,
-        attestation: cursor.bytes(",\"attestation\":")?,
-        signers: signers(cursor)?,
+    let seal = match kind(cursor, "{\"kind\":", &Seal::KINDS)? {
+        0 => Seal::Stake(StakeSeal {
+            signature: cursor.bytes(",\"signature\":")?,
+            reveal: cursor.bytes(",\"reveal\":")?,
+            attestation: cursor.bytes(",\"attestation\":")?,
+            signers: signers(cursor)?,
+        }),
+        _ => Seal::Work(WorkSeal { proof: cursor.unsigned(",\"proof\":")? }),
     };
-    cursor.text("}").map(|()| Seal::Stake(seal))
+    cursor.text("}").map(|()| seal)
 }
 
 fn signers(cursor: &mut Cursor<'_>) -> Result<Bitmap> {
@@ -255,7 +262,8 @@ fn receipt(cursor: &mut Cursor<'_>) -> Result<Receipt> {
 }
 
 pub(super) fn operation(cursor: &mut Cursor<'_>) -> Result<Operation> {
-    let operation = match kind(cursor, "{\"kind\":", &["fee", "reward", "missed", "slash"])? {
+    let kinds = ["fee", "reward", "missed", "slash", "miner_fee", "miner_reward"];
+    let operation = match kind(cursor, "{\"kind\":", &kinds)? {
         0 => Operation::Fee {
             validator: cursor.parsed(",\"validator\":")?,
             account: cursor.parsed(",\"account\":")?,
@@ -269,11 +277,21 @@ pub(super) fn operation(cursor: &mut Cursor<'_>) -> Result<Operation> {
             balance: cursor.signed(",\"balance\":")?,
         },
         2 => Operation::Missed { round: cursor.narrow(",\"round\":")?, validator: cursor.parsed(",\"validator\":")? },
-        _ => Operation::Slash {
+        3 => Operation::Slash {
             round: cursor.narrow(",\"round\":")?,
             validator: cursor.parsed(",\"validator\":")?,
             amount: cursor.unsigned(",\"amount\":")?,
             evidence: Box::new(evidence(cursor, ",\"evidence\":{\"kind\":")?),
+        },
+        4 => Operation::MinerFee {
+            account: cursor.parsed(",\"account\":")?,
+            amount: amount(cursor, ",\"amount\":")?,
+            balance: cursor.signed(",\"balance\":")?,
+        },
+        _ => Operation::MinerReward {
+            account: cursor.parsed(",\"account\":")?,
+            amount: amount(cursor, ",\"amount\":")?,
+            balance: cursor.signed(",\"balance\":")?,
         },
     };
     cursor.text("}").map(|()| operation)

@@ -156,6 +156,11 @@ fn author(out: &mut impl Sink, author: &Author) {
             unsigned(out, b",\"round\":", u64::from(author.round));
             hash(out, b",\"seed\":", &author.seed);
         }
+        Author::Work(author) => {
+            text(out, b"{\"kind\":\"work\",\"miner\":", author.miner.as_str());
+            unsigned(out, b",\"difficulty\":", author.difficulty);
+            unsigned(out, b",\"last_proof\":", author.last_proof);
+        }
     }
     out.put(b"}");
 }
@@ -182,11 +187,15 @@ fn extension(out: &mut impl Sink, extension: &Extension) {
 }
 
 fn seal(out: &mut impl Sink, seal: &Seal) {
-    let Seal::Stake(seal) = seal;
-    bytes(out, b"{\"kind\":\"stake\",\"signature\":", &seal.signature);
-    bytes(out, b",\"reveal\":", &seal.reveal);
-    bytes(out, b",\"attestation\":", &seal.attestation);
-    bytes(out, b",\"signers\":", seal.signers.as_bytes());
+    match seal {
+        Seal::Stake(seal) => {
+            bytes(out, b"{\"kind\":\"stake\",\"signature\":", &seal.signature);
+            bytes(out, b",\"reveal\":", &seal.reveal);
+            bytes(out, b",\"attestation\":", &seal.attestation);
+            bytes(out, b",\"signers\":", seal.signers.as_bytes());
+        }
+        Seal::Work(seal) => unsigned(out, b"{\"kind\":\"work\",\"proof\":", seal.proof),
+    }
     out.put(b"}");
 }
 
@@ -292,6 +301,16 @@ fn operation(out: &mut impl Sink, operation: &Operation) {
             unsigned(out, b",\"amount\":", *amount);
             out.put(b",\"evidence\":");
             evidence(out, proof);
+        }
+        Operation::MinerFee { account, amount, balance } => {
+            text(out, b"{\"kind\":\"miner_fee\",\"account\":", account.as_str());
+            unsigned(out, b",\"amount\":", amount.get());
+            signed(out, b",\"balance\":", *balance);
+        }
+        Operation::MinerReward { account, amount, balance } => {
+            text(out, b"{\"kind\":\"miner_reward\",\"account\":", account.as_str());
+            unsigned(out, b",\"amount\":", amount.get());
+            signed(out, b",\"balance\":", *balance);
         }
     }
     out.put(b"}");

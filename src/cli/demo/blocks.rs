@@ -35,7 +35,10 @@ pub(crate) fn text(block: &Block, paint: Paint) -> String {
             Operation::Missed { round, validator } => {
                 line += &format!("\n        └ {}", paint.dim(&format!("{validator} was silent in round {round}")));
             }
-            Operation::Fee { .. } | Operation::Reward { .. } => {}
+            Operation::Fee { .. }
+            | Operation::Reward { .. }
+            | Operation::MinerFee { .. }
+            | Operation::MinerReward { .. } => {}
         }
     }
     line
@@ -69,9 +72,9 @@ pub(crate) fn json(block: &Block) -> String {
     .to_string()
 }
 
-/// Who proposed a block; no validator proposes block 0.
+/// Who proposed or mined a block; nobody did block 0.
 fn proposer(block: &Block) -> &str {
-    block.header.proposer().map_or("-", ValidatorId::as_str)
+    block.header.maker().unwrap_or("-")
 }
 
 fn offence(evidence: &Evidence) -> String {
@@ -147,7 +150,10 @@ impl Tally {
             let (Operation::Fee { validator, .. }
             | Operation::Reward { validator, .. }
             | Operation::Missed { validator, .. }
-            | Operation::Slash { validator, .. }) = operation;
+            | Operation::Slash { validator, .. }) = operation
+            else {
+                continue;
+            };
             let Some(validator) = self.validators.get_mut(validator) else { continue };
             match operation {
                 Operation::Fee { balance, .. } | Operation::Reward { balance, .. } => validator.balance = *balance,
@@ -156,12 +162,16 @@ impl Tally {
                     validator.stake = validator.stake.saturating_sub(*amount);
                     validator.is_slashed = true;
                 }
+                Operation::MinerFee { .. } | Operation::MinerReward { .. } => {}
             }
         }
     }
 
-    /// The validators as a table.
-    pub(crate) fn table(&self) -> Table {
+    /// The validators as a table; `None` where there are none.
+    pub(crate) fn table(&self) -> Option<Table> {
+        if self.validators.is_empty() {
+            return None;
+        }
         let mut table = Table::new(&[
             ("validator", Align::Left),
             ("stake", Align::Right),
@@ -180,7 +190,7 @@ impl Tally {
                 if validator.is_slashed { "slashed" } else { "active" }.to_owned(),
             ]);
         }
-        table
+        Some(table)
     }
 
     /// The validators as JSON.

@@ -25,7 +25,7 @@ use topology::log::{Log, TopicSpec};
 
 use super::arguments;
 use super::error::{Error, Exit, Result};
-use super::graph::{self, Malicious, Topics};
+use super::graph::{self, Extras, Malicious, Topics};
 use super::output::{counted, grouped};
 use super::shell::Shell;
 use super::shutdown::Supervisor;
@@ -51,6 +51,8 @@ nothing.";
 
 const TRANSACTIONS: &str = "transactions";
 const BLOCKCHAIN: &str = "blockchain";
+/// Who is mined for, where blocks are mined.
+const MINER: &str = "miner";
 const APPLICATION_ID: &str = "cairn-demo";
 
 /// Watch blocks being sealed and a cheating validator being caught, without Kafka
@@ -128,8 +130,13 @@ impl Arguments {
         let genesis = founding.genesis.clone();
         self.make_input(log)?;
         let topics = Topics { transactions: TRANSACTIONS.to_owned(), blockchain: BLOCKCHAIN.to_owned() };
-        let malicious: Vec<Malicious> = self.malicious.iter().flatten().cloned().collect();
-        let application = graph::application(log, APPLICATION_ID, founding, topics, &malicious)?;
+        let malicious = self.malicious.iter().flatten().cloned().collect();
+        let extras = Extras {
+            miner: Some(Name::new(MINER).map_err(|error| Error::usage(error.to_string()))?),
+            malicious,
+            ..Extras::default()
+        };
+        let application = graph::application(log, APPLICATION_ID, founding, topics, extras)?;
         let config = Config {
             state_directory: Some(directory.join("state")),
             commit_interval_ms: 50,
@@ -168,7 +175,8 @@ impl Arguments {
             ))),
             (Some(_), _) => Ok(()),
             (None, wanted) => {
-                let config = vec![("cleanup.policy".to_owned(), "delete".to_owned())];
+                let settings = [("cleanup.policy", "delete"), ("message.timestamp.type", "LogAppendTime")];
+                let config = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
                 let (name, partition_count) = (TRANSACTIONS.to_owned(), wanted.unwrap_or(1));
                 log.create_topics(&[TopicSpec { name, partition_count, replication_factor: None, config }])?;
                 Ok(())
@@ -265,7 +273,7 @@ fn report(
         });
         return shell.print(&report.to_string());
     }
-    let mut text = format!("\n{}\n", tally.table());
+    let mut text = tally.table().map_or_else(|| "\n".to_owned(), |table| format!("\n{table}\n"));
     text += &format!(
         "{}: {} applied, {} rejected, {} unreadable\nstate root {state_root}",
         counted(tally.height, "block"),

@@ -60,7 +60,7 @@ impl World {
         let parameters = Parameters { block_window_ms: 0, block_max_age_ms: 100, ..Parameters::default() };
         let genesis = Genesis { chain_id: "cairn".into(), created_ms: 0, accounts: Vec::new(), validators, parameters };
         let founding = Founding { genesis, keys, source: Source::Chain, notes: None };
-        let application = application(&self.log, APPLICATION_ID, founding, topics(), &[]).unwrap();
+        let application = application(&self.log, APPLICATION_ID, founding, topics(), Extras::default()).unwrap();
         let config = Config {
             state_directory: Some(self.states.path().join(state)),
             fingerprint: fingerprint(application.genesis_hash()),

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 
 use super::note::{Note, Place, Stage};
 use super::{ChainParameters, Directories, Error, Result, genesis, key_file, keys, private_file};
-use crate::chain::Genesis;
+use crate::chain::{ConsensusKind, Genesis};
 use crate::consensus::KeySet;
 
 pub use notes::Notes;
@@ -232,6 +232,7 @@ fn make(chain_id: String, application: &Path, request: &Request<'_>) -> Result<(
     })?;
     let keys_path = home.join(keys::FILE);
     let keys = match request.keys {
+        _ if request.parameters.consensus()? == ConsensusKind::Work => keys::none()?,
         Some(named) => key_file::read(named)?,
         None if keys_path.exists() => key_file::read(&keys_path)?,
         None => {

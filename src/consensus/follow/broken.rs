@@ -39,7 +39,7 @@ pub enum Reason {
     Parent,
     /// Another validator was drawn, or a failed round is not accounted for.
     Rounds,
-    /// Not enough stake attests to the block.
+    /// Not enough stake attests to the block, or its proof of work does not hold.
     Seal,
     /// Executing the records gives something else.
     Execution,

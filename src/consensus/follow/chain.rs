@@ -68,7 +68,7 @@ impl Chain {
 
     pub(super) fn summary(&self) -> Summary {
         let (tip, supply) = (self.replica.tip().clone(), *self.replica.supply());
-        Summary { tip, record_count: self.record_count, supply }
+        Summary { tip, record_count: self.record_count, supply, consensus: self.replica.parameters().consensus }
     }
 
     /// Takes in the next block, which agrees with itself.
@@ -110,15 +110,18 @@ impl Chain {
 
     fn check_author(&mut self, block: &Block) -> Result<(), Broken> {
         let (tip, height) = (self.replica.tip(), block.header.height);
-        let before = Before { genesis: &tip.genesis, height, seed: &tip.seed, members: self.replica.members() };
+        let (parent_time_ms, members) = (Some(tip.time_ms), self.replica.members());
+        let before = Before { genesis: &tip.genesis, height, seed: &tip.seed, parent_time_ms, members };
         let claims = self.scheme.claims(&before, block).map_err(|flaw| {
             let reason = match flaw {
                 Flaw::Rounds(_) | Flaw::Roster(_) => Reason::Rounds,
-                Flaw::Seal(_) | Flaw::Unsealed => Reason::Seal,
+                Flaw::Seal(_) | Flaw::Unsealed | Flaw::OtherKind(_) | Flaw::Work(_) => Reason::Seal,
             };
             Broken::new(height, reason, flaw)
         })?;
-        self.seals.push(height, claims);
+        if let Some(claims) = claims {
+            self.seals.push(height, claims);
+        }
         Ok(())
     }
 

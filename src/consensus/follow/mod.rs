@@ -16,7 +16,7 @@
 //! anchor     block 0 is the genesis that was pinned
 //! parent     the block names genesis, hash and history of the one before, and its offsets go on from there
 //! rounds     the drawn validator proposed; every failed round is accounted for, with evidence that holds
-//! seal       more than two thirds of the stake attest                                   (many heights at once)
+//! seal       more than two thirds of the stake attest, many heights at once; or the proof of work holds, at the difficulty that is due
 //! cut        the block before ends where the rules end it, or where a recorded decision does
 //! execution  receipts, operations, state root: exactly what executing the records gives
 //! ```
@@ -40,7 +40,7 @@ pub use tip::{TipMismatch, check_tip};
 
 use super::roster;
 use super::scheme::Scheme;
-use crate::chain::{Block, Genesis, Hash};
+use crate::chain::{Block, Consensus, Genesis, Hash};
 use crate::ledger::cut::Item;
 use crate::ledger::state::{Supply, Tip};
 use crate::ledger::{Changes, MemoryState, Replica, View};
@@ -77,6 +77,8 @@ pub struct Summary {
     pub record_count: u64,
     /// What the chain holds.
     pub supply: Supply,
+    /// How it agrees on its blocks.
+    pub consensus: Consensus,
 }
 
 /// Takes the blocks of a chain one by one.

@@ -23,6 +23,7 @@ use super::super::decision::{Decision, Passed};
 use super::super::keys::{self, KeySet};
 use super::super::roster::{Roster, Stakes};
 use super::super::scheme::Scheme;
+use super::super::sealer::{self, Sealed, Step, Stretch};
 use super::super::{Error, SetupError};
 use super::committee::{Electorate, Outcome};
 use super::draw;
@@ -33,53 +34,8 @@ use super::report::Offence;
 use super::rounds::Start;
 use super::turn::{Body, Turn};
 use super::validator::{LocalValidator, Signed};
-use crate::chain::{Bitmap, Block, Cut, Entry, Evidence, Genesis, Hash, Operation, Seal, StakeSeal, ValidatorId};
-use crate::ledger::{Candidate, Executed, Replica, Signature, View};
-
-/// A stretch of the log that is to be the next block.
-#[derive(Debug)]
-pub struct Stretch<'s> {
-    /// Its records, undecided, in order. Taken when the block is sealed, untouched otherwise.
-    pub entries: &'s mut Vec<Entry>,
-    /// What their signatures are worth, one for each.
-    pub signatures: &'s [Signature],
-    /// Why it ends.
-    pub cut: Cut,
-}
-
-/// What a call comes to.
-#[derive(Debug)]
-pub enum Step {
-    /// A sealed block.
-    Sealed(Box<Sealed>),
-    /// This decision must be committed before any validator signs. Write it, and call again once the write is committed.
-    NeedDecision(Decision),
-    /// Not enough stake signs, one way or the other. Keep the input and call again later.
-    Waiting {
-        /// The height that waits.
-        height: u64,
-        /// Its round.
-        round: u32,
-        /// The stake that signs.
-        have: u64,
-        /// The stake that is needed.
-        need: u64,
-    },
-}
-
-/// A sealed block and what follows from it. All of it belongs into one transaction, with the deletion of the height's
-/// decisions.
-#[derive(Debug)]
-pub struct Sealed {
-    /// The block.
-    pub block: Block,
-    /// What executing it gave: [`Replica::advance`] takes it in, together with the seed, and answers what changes in the state.
-    pub executed: Executed,
-    /// The seed of the height after.
-    pub next_seed: Hash,
-    /// Offences that this block punishes, for the evidence topic.
-    pub reports: Vec<Offence>,
-}
+use crate::chain::{Bitmap, Block, Entry, Evidence, Genesis, Hash, Operation, Seal, StakeSeal, ValidatorId};
+use crate::ledger::{Candidate, Executed, Maker, Replica, Signature, View};
 
 /// Seals blocks, one height after the other. Holds keys and what they signed, nothing of the chain's state.
 #[derive(Debug)]
@@ -162,7 +118,7 @@ impl<P: Party> Sealer<P> {
         stretch: Stretch<'_>,
         decisions: &[Decision],
     ) -> Result<Step, Error<V::Error>> {
-        let height = self.check(replica, stretch.cut, decisions)?;
+        let height = sealer::check(&self.genesis, replica, stretch.cut, decisions)?;
         let stakes = self.roster.stakes(replica.members())?;
         let mut past = Past { height, stakes, operations: Vec::new(), reports: Vec::new() };
         for round in 0..=u32::MAX {
@@ -209,7 +165,8 @@ impl<P: Party> Sealer<P> {
         }
         let execute = |entries: &[Entry], signatures: &[Signature]| {
             let (cut, proposer, round, prior) = (stretch.cut, &turn.proposer, turn.round, past.operations.as_slice());
-            let candidate = Candidate { entries, signatures, cut, proposer, round, prior, extensions: &[] };
+            let maker = Maker::Proposer { proposer, round, prior };
+            let candidate = Candidate { entries, signatures, cut, maker, extensions: &[] };
             replica.execute(view, &candidate).map_err(Error::Ledger)
         };
         let executed = execute(stretch.entries, stretch.signatures)?;
@@ -227,24 +184,6 @@ impl<P: Party> Sealer<P> {
             party.is_present(&self.roster.keys(place)?.id).then_some(u16::try_from(place).ok()?)
         };
         self.seats.iter().enumerate().filter_map(takes_part).collect()
-    }
-
-    /// Whether the call can be for the next block; its height.
-    fn check<E>(&self, replica: &Replica, cut: Cut, decisions: &[Decision]) -> Result<u64, Error<E>> {
-        let tip = replica.tip();
-        if tip.genesis != self.genesis {
-            return Err(Error::OtherChain { state: tip.genesis, sealer: self.genesis });
-        }
-        let height = replica.next_height().ok_or(Error::RoundsExhausted(tip.height))?;
-        let is_decided = decisions.iter().any(|decision| match decision {
-            Decision::Cut { height: of, cut: decided, .. } => *of == height && *decided == cut,
-            Decision::RoundPassed { .. } => false,
-        });
-        match cut {
-            Cut::Age | Cut::End if !is_decided => Err(Error::CutNotCommitted { height, cut }),
-            Cut::Genesis => Err(Error::CutNotCommitted { height, cut }),
-            _ => Ok(height),
-        }
     }
 }
 

@@ -4,7 +4,7 @@ use borsh::BorshSerialize;
 use borsh::io::{Result as WriteResult, Write};
 
 use crate::chain::{Author, Content, Entry, Hash, Header, Operation, Range, Receipt, StakeAuthor, merkle};
-use crate::ledger::execute::Candidate;
+use crate::ledger::execute::{Candidate, Maker};
 use crate::ledger::{Replica, cut};
 
 /// What a header is built from, apart from the replica that the block goes on.
@@ -20,7 +20,7 @@ pub(super) struct Parts<'a> {
 }
 
 pub(super) fn build(replica: &Replica, parts: Parts<'_>) -> Header {
-    let Candidate { entries, cut, proposer, round, extensions, .. } = *parts.candidate;
+    let Candidate { entries, cut, maker, extensions, .. } = *parts.candidate;
     let tip = replica.tip();
     let timestamps_ms = entries.iter().map(|entry| entry.origin.timestamp_ms);
     let span = cut::span(replica.parameters(), tip.time_ms, timestamps_ms);
@@ -41,7 +41,12 @@ pub(super) fn build(replica: &Replica, parts: Parts<'_>) -> Header {
         state_root: parts.state_root,
         validators: parts.validators,
         parameters: replica.parameters_hash(),
-        author: Author::Stake(StakeAuthor { proposer: proposer.clone(), round, seed: tip.seed }),
+        author: match maker {
+            Maker::Proposer { proposer, round, .. } => {
+                Author::Stake(StakeAuthor { proposer: proposer.clone(), round, seed: tip.seed })
+            }
+            Maker::Miner(author) => Author::Work(author.clone()),
+        },
         extensions: extensions.to_vec(),
     }
 }

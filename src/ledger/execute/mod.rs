@@ -18,7 +18,8 @@ mod ids;
 mod operations;
 
 use crate::chain::{
-    Content, Cut, Entry, Extension, Hash, Header, Operation, Outcome, Receipt, Transaction, ValidatorId,
+    Content, Cut, Entry, Extension, Hash, Header, Name, Operation, Outcome, Receipt, Transaction, ValidatorId,
+    WorkAuthor,
 };
 
 use super::apply::{Request, Rules};
@@ -44,15 +45,39 @@ pub struct Candidate<'a> {
     pub signatures: &'a [Signature],
     /// Why the block ends.
     pub cut: Cut,
-    /// Who proposes it.
-    pub proposer: &'a ValidatorId,
-    /// In which round.
-    pub round: u32,
-    /// What became of the rounds before, from round 0: one [`Operation::Missed`] or [`Operation::Slash`] for each.
-    /// Evidence must have been checked: executing only does the books.
-    pub prior: &'a [Operation],
+    /// Who makes it.
+    pub maker: Maker<'a>,
     /// The header's extensions.
     pub extensions: &'a [Extension],
+}
+
+/// Who makes a block.
+#[derive(Clone, Copy, Debug)]
+pub enum Maker<'a> {
+    /// A validator.
+    Proposer {
+        /// Which.
+        proposer: &'a ValidatorId,
+        /// In which round.
+        round: u32,
+        /// What became of the rounds before, from round 0: one [`Operation::Missed`] or [`Operation::Slash`] for each.
+        /// Evidence must have been checked: executing only does the books.
+        prior: &'a [Operation],
+    },
+    /// A miner. That the chain is one of work, and what was mined against, must have been checked.
+    Miner(&'a WorkAuthor),
+}
+
+impl Maker<'_> {
+    /// The account that takes fees and reward; or why there can be none.
+    fn earnings(&self) -> Result<Name, String> {
+        match self {
+            Self::Proposer { proposer, .. } => {
+                earnings_account(proposer).map_err(|error| format!("{proposer} proposes no block: {error}"))
+            }
+            Self::Miner(author) => Ok(author.miner.clone()),
+        }
+    }
 }
 
 /// What executing a candidate gives. Nothing has changed yet: see [`Replica::advance`].
@@ -121,8 +146,7 @@ pub(super) fn execute<V: View + ?Sized>(
     let (parameters, active_height) = (replica.parameters(), replica.next_active_height());
 
     let validators = replica.validator_set();
-    let earnings = earnings_account(candidate.proposer)
-        .map_err(|error| Error::candidate(format!("{} proposes no block: {error}", candidate.proposer)))?;
+    let earnings = candidate.maker.earnings().map_err(Error::candidate)?;
     let mut accounts = Accounts::load(view, candidate.entries, &earnings, |name| validators.owner(name))?;
     let mut ids = Ids::load(view, candidate.entries, active_height)?;
 
@@ -143,8 +167,8 @@ pub(super) fn execute<V: View + ?Sized>(
     let (fees, is_active) = (i128::from(applied) * i128::from(parameters.fee.get()), applied > 0);
     let mut books = Books { height, parameters, fees, is_active, minted: 0, burnt: 0, operations: Vec::new() };
     let mut committee = Committee::new(validators);
-    books.prior(&mut committee, candidate).map_err(Error::candidate)?;
-    books.pay(candidate.proposer, &earnings, accounts.earnings());
+    books.prior(&mut committee, candidate.maker).map_err(Error::candidate)?;
+    books.pay(candidate.maker, &earnings, accounts.earnings());
 
     let supply = check_supply_law(replica.supply(), &accounts, &committee, &books)?;
     let mut changes = Changes::new();

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::chain::{Amount, Name, Operation, Parameters, ValidatorId};
-use crate::ledger::execute::Candidate;
+use crate::ledger::execute::Maker;
 use crate::ledger::state::{Account, Changes, Table, ValidatorRecord, to_record};
 use crate::ledger::validators::Validators;
 
@@ -71,13 +71,15 @@ pub(super) struct Books<'a> {
 }
 
 impl Books<'_> {
-    /// What became of the rounds before the one that is executed; then its proposer must still be a validator.
-    pub(super) fn prior(&mut self, committee: &mut Committee<'_>, candidate: &Candidate<'_>) -> Result<(), String> {
-        if candidate.prior.len() as u64 != u64::from(candidate.round) {
-            let (count, round) = (candidate.prior.len(), candidate.round);
+    /// What became of the rounds before the one that is executed; then its proposer must still be a validator. What is mined has
+    /// no rounds.
+    pub(super) fn prior(&mut self, committee: &mut Committee<'_>, maker: Maker<'_>) -> Result<(), String> {
+        let Maker::Proposer { proposer, round, prior } = maker else { return Ok(()) };
+        if prior.len() as u64 != u64::from(round) {
+            let count = prior.len();
             return Err(format!("round {round} comes after {count} recorded rounds: one operation is due for each"));
         }
-        for (expected, operation) in (0u32..).zip(candidate.prior) {
+        for (expected, operation) in (0u32..).zip(prior) {
             let round = match operation {
                 Operation::Missed { round, validator } => {
                     let record = committee.active_mut(validator)?;
@@ -101,28 +103,33 @@ impl Books<'_> {
                 return Err(format!("the operation of round {expected} says round {round}"));
             }
         }
-        self.operations.extend_from_slice(candidate.prior);
-        committee.active(candidate.proposer).map(drop)
+        self.operations.extend_from_slice(prior);
+        committee.active(proposer).map(drop)
     }
 
-    /// Fees, then reward, to the proposer. What its balance cannot take of the fees is burnt, of the reward not minted.
-    pub(super) fn pay(&mut self, proposer: &ValidatorId, name: &Name, account: &mut Account) {
+    /// Fees, then reward, to whoever makes the block. What its balance cannot take of the fees is burnt, of the reward not minted.
+    pub(super) fn pay(&mut self, maker: Maker<'_>, name: &Name, account: &mut Account) {
         while let Some(amount) = credit(account, self.fees) {
             self.fees -= i128::from(amount.get());
-            let (validator, account_name) = (proposer.clone(), name.clone());
-            self.operations.push(Operation::Fee { validator, account: account_name, amount, balance: account.balance });
+            let (account, balance) = (name.clone(), account.balance);
+            self.operations.push(match maker {
+                Maker::Proposer { proposer, .. } => {
+                    Operation::Fee { validator: proposer.clone(), account, amount, balance }
+                }
+                Maker::Miner(_) => Operation::MinerFee { account, amount, balance },
+            });
         }
         self.burnt += self.fees;
         self.fees = 0;
         let reward = if self.is_active { self.parameters.reward } else { Amount::ZERO };
         if let Some(amount) = credit(account, i128::from(reward.get())) {
             self.minted += i128::from(amount.get());
-            let (validator, account_name) = (proposer.clone(), name.clone());
-            self.operations.push(Operation::Reward {
-                validator,
-                account: account_name,
-                amount,
-                balance: account.balance,
+            let (account, balance) = (name.clone(), account.balance);
+            self.operations.push(match maker {
+                Maker::Proposer { proposer, .. } => {
+                    Operation::Reward { validator: proposer.clone(), account, amount, balance }
+                }
+                Maker::Miner(_) => Operation::MinerReward { account, amount, balance },
             });
         }
     }

@@ -3,7 +3,7 @@
 use super::world::*;
 use crate::chain::{Cut, Entry, Hash, Header, Id, Operation, Origin, ScheduledVersion};
 use crate::ledger::state::{self, Account, StateError};
-use crate::ledger::{Candidate, Changes, Error, MemoryState, Replica, Signature, Table};
+use crate::ledger::{Candidate, Changes, Error, Maker, MemoryState, Replica, Signature, Table};
 
 #[test]
 fn every_round_before_has_exactly_one_operation() {
@@ -26,9 +26,7 @@ fn every_round_before_has_exactly_one_operation() {
         entries: &entries,
         signatures: &[Signature::Absent],
         cut: Cut::End,
-        proposer: &validator(0),
-        round: 1,
-        prior: &[],
+        maker: Maker::Proposer { proposer: &validator(0), round: 1, prior: &[] },
         extensions: &[],
     };
     let executed = world.replica.execute(&world.state, &candidate);
@@ -43,8 +41,8 @@ fn no_block_is_made_of_arguments_that_do_not_belong_together() {
     backwards.reverse();
     let proposer = validator(0);
     let run = |entries: &[Entry], signatures: &[Signature]| {
-        let (cut, round, prior, extensions) = (Cut::End, 0, &[][..], &[][..]);
-        let candidate = Candidate { entries, signatures, cut, proposer: &proposer, round, prior, extensions };
+        let maker = Maker::Proposer { proposer: &proposer, round: 0, prior: &[] };
+        let candidate = Candidate { entries, signatures, cut: Cut::End, maker, extensions: &[] };
         world.replica.execute(&world.state, &candidate).map(drop)
     };
     let absent = [Signature::Absent; 2];

@@ -10,7 +10,7 @@ use crate::chain::{
     StakeAuthor, Transaction, ValidatorId,
 };
 use crate::ledger::state::{self, Account, audit};
-use crate::ledger::{Begun, Candidate, Error, Executed, MemoryState, Replica, Table, signatures};
+use crate::ledger::{Begun, Candidate, Error, Executed, Maker, MemoryState, Replica, Table, signatures};
 
 /// Stands for the genesis hash where transactions are signed: worlds with other accounts and parameters take the same
 /// signatures.
@@ -144,9 +144,7 @@ impl World {
             entries,
             signatures: &signatures,
             cut: Cut::End,
-            proposer,
-            round: prior.len() as u32,
-            prior,
+            maker: Maker::Proposer { proposer, round: prior.len() as u32, prior },
             extensions: &[],
         };
         self.replica.execute(&self.state, &candidate)

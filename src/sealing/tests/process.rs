@@ -11,7 +11,7 @@ use topology::test_driver::{OwnedRecord, TestDriver};
 use crate::chain::{Block, Genesis, Hash, Parameters, Read, ValidatorId};
 use crate::consensus::{Fault, KeySet, Sealer};
 use crate::ledger::Changes;
-use crate::sealing::{Application, BlockchainTopic, Notary, Setup, Status};
+use crate::sealing::{Application, BlockchainTopic, Miners, Notary, Setup, Status};
 
 pub(super) const START_MS: i64 = 1_700_000_000_000;
 
@@ -301,6 +301,8 @@ fn application(parameters: &Parameters, silent: Option<&str>, topic: &Topic, eve
         transactions: "transactions".into(),
         blockchain: "blockchain".into(),
         sealer,
+        miners: Miners::at_once(),
+        classic: None,
         entropy: [1; 32],
         topic: Some(Box::new(topic.clone())),
         notary: Some(Box::new(events.clone())),

@@ -201,7 +201,7 @@ fn a_recorded_cut_needs_no_record_behind_it() {
         match chain.call_with(&mut entries, Cut::Age).unwrap() {
             Step::Sealed(sealed) => break chain.commit(*sealed),
             Step::NeedDecision(decision) => chain.decisions.push(decision),
-            Step::Waiting { .. } => panic!(),
+            Step::Waiting { .. } | Step::Unproved(_) => panic!(),
         }
     }
     assert!(follow(&chain.blocks).is_ok());

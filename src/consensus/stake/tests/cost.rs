@@ -2,8 +2,9 @@
 
 use super::simulated::{Chain, genesis, input, keys};
 use super::*;
+use crate::consensus::Stretch;
 use crate::consensus::bls::count;
-use crate::consensus::stake::sealer::{Sealer, Stretch};
+use crate::consensus::stake::sealer::Sealer;
 use crate::ledger::Signature;
 
 #[test]

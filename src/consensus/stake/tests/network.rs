@@ -10,7 +10,7 @@ use crate::consensus::stake::committee::{Action, Committee, Electorate, Message,
 use crate::consensus::stake::party::{LocalParty, Own, Party, Reply, Request};
 use crate::consensus::stake::turn::{Body, Proposal, Statement, Turn, Verdict, Vote};
 use crate::consensus::stake::validator::LocalValidator;
-use crate::ledger::{Candidate, Executed, MemoryState, Replica, Signature};
+use crate::ledger::{Candidate, Executed, Maker, MemoryState, Replica, Signature};
 
 /// What can happen to messages.
 #[derive(Debug, Clone, Copy, Default)]
@@ -90,7 +90,8 @@ impl Table {
     fn execute(&self, turn: &Turn, prior: &[Operation], entries: &[Entry], signatures: &[Signature]) -> Executed {
         let (proposer, round) = (&turn.proposer, turn.round);
         let cut = Cut::Transactions;
-        let candidate = Candidate { entries, signatures, cut, proposer, round, prior, extensions: &[] };
+        let maker = Maker::Proposer { proposer, round, prior };
+        let candidate = Candidate { entries, signatures, cut, maker, extensions: &[] };
         self.replica.execute(&self.state, &candidate).unwrap()
     }
 

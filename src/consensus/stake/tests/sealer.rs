@@ -83,7 +83,7 @@ fn a_silent_validator_loses_its_rewards_and_nothing_else() {
                     chain.decisions.push(decision);
                     decided += 1;
                 }
-                Step::Waiting { .. } => panic!("four of five are a quorum"),
+                Step::Waiting { .. } | Step::Unproved(_) => panic!("four of five are a quorum"),
             }
         }
         chain.replay();
@@ -195,7 +195,7 @@ fn aborted_and_restarted_runs_sign_the_same_bytes_and_make_the_same_chain() {
                     _ => match step {
                         Step::Sealed(sealed) => chain.commit(*sealed),
                         Step::NeedDecision(decision) => chain.decisions.push(decision),
-                        Step::Waiting { .. } => panic!("case {case} seed {seed}"),
+                        Step::Waiting { .. } | Step::Unproved(_) => panic!("case {case} seed {seed}"),
                     },
                 }
             }
@@ -230,7 +230,7 @@ fn no_validator_signs_in_a_round_before_the_passing_of_the_one_below_is_committe
                 chain.decisions.push(decision);
                 seen += 1;
             }
-            Step::Waiting { .. } => panic!(),
+            Step::Waiting { .. } | Step::Unproved(_) => panic!(),
         }
     }
 }
@@ -242,7 +242,7 @@ fn a_round_once_passed_stays_passed_even_if_its_proposer_wakes_up() {
         match chain.call() {
             Step::Sealed(sealed) => chain.commit(*sealed),
             Step::NeedDecision(decision) => break decision,
-            Step::Waiting { .. } => panic!(),
+            Step::Waiting { .. } | Step::Unproved(_) => panic!(),
         }
     };
     chain.decisions.push(decision);

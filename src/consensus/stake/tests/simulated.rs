@@ -14,10 +14,11 @@ use crate::chain::{
 use crate::consensus::follow::{Anchor, Follower, State};
 use crate::consensus::roster::Keys;
 use crate::consensus::stake::party::{Own, Party, Reply, Request};
+use crate::consensus::stake::sealer::Sealer;
 use crate::consensus::stake::signing;
 use crate::consensus::stake::turn::{Proposal, Turn, Vote};
 use crate::consensus::stake::validator::LocalValidator;
-use crate::consensus::{Decision, Error, Fault, KeyPair, KeySet, Offence, Sealed, Sealer, Step, Stretch, begin};
+use crate::consensus::{Decision, Error, Fault, KeyPair, KeySet, Offence, Sealed, Step, Stretch, begin};
 use crate::ledger::state::{ValidatorRecord, validators};
 use crate::ledger::{Begun, MemoryState, Replica, Signature};
 
@@ -194,6 +195,7 @@ impl Chain {
                 Step::Sealed(sealed) => self.commit(*sealed),
                 Step::NeedDecision(decision) => self.decisions.push(decision),
                 Step::Waiting { have, need, .. } => panic!("waiting for {have}/{need} at {}", self.height()),
+                Step::Unproved(_) => panic!("nothing is mined here"),
             }
         }
     }

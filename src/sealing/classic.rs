@@ -1,0 +1,70 @@
+//! The classic topic: the chain's blocks in the shape of the system it is like, in the same transactions as the blocks.
+//!
+//! The topic's own last block is what the next one is linked to, and nothing is kept beside it. It is written together with the chain's
+//! block or not at all, so it is of the height that the chain ends with; where it is not, the topic is another chain's, or the chain was
+//! sealed without it for a while, and nothing is written behind it.
+
+use topology::Error;
+
+use crate::chain::Block;
+use crate::classic::{Kind, Link, render};
+
+/// Where classic blocks go.
+pub struct Classic {
+    /// The topic.
+    pub topic: String,
+    /// Whose shape they have.
+    pub kind: Kind,
+    /// The topic, as it is read. Without it only a chain that begins has classic blocks.
+    pub tail: Option<Box<dyn ClassicTail>>,
+}
+
+/// The end of the classic topic, read from outside of the task. Called when the task was taken over, so that no other process can
+/// add to the topic any more.
+pub trait ClassicTail: Send + Sync {
+    /// The value of the last record; `None` where there is none.
+    fn last(&self) -> topology::Result<Option<Vec<u8>>>;
+}
+
+/// The classic blocks of a chain, as far as they have come.
+pub(super) struct Series {
+    kind: Kind,
+    last: Option<Link>,
+}
+
+impl Classic {
+    /// Behind the chain's last block of this height. `None`: before block 0.
+    pub(super) fn go_on(&self, height: Option<u64>) -> topology::Result<Series> {
+        let value = self.tail.as_ref().map_or(Ok(None), |tail| tail.last())?;
+        let (topic, kind) = (&self.topic, self.kind);
+        let unreadable = || {
+            Error::stop(format!(
+                "the last record of topic '{topic}' is no classic block of this chain: name a topic for --classic-topic that nobody else \
+                 writes to"
+            ))
+        };
+        let last = value.map(|value| Link::read(kind, &value).ok_or_else(unreadable)).transpose()?;
+        let found = last.as_ref().map(|link| link.height);
+        if found == height {
+            return Ok(Series { kind, last });
+        }
+        let ends = |height: Option<u64>| {
+            height.map_or("holds no block".to_owned(), |height| format!("ends at height {height}"))
+        };
+        Err(Error::stop(format!(
+            "topic '{topic}' {}, the chain {}: classic blocks are written from a chain's beginning on, with every block. Leave \
+             --classic-topic out, or begin a new chain with it",
+            ends(found),
+            ends(height)
+        )))
+    }
+}
+
+impl Series {
+    /// The classic block of the chain's next block.
+    pub(super) fn next(&mut self, block: &Block) -> String {
+        let value = render(self.kind, self.last.as_ref(), block);
+        self.last = Link::read(self.kind, value.as_bytes());
+        value
+    }
+}
