@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use topology::graph::{Builder, Output, Topic, Topology};
 
-use crate::chain::{Genesis, Hash};
-use crate::consensus::Sealer;
+use crate::chain::{Genesis, Hash, ValidatorId};
+use crate::consensus::{Fault, Sealer};
 use crate::ledger::Replica;
 
 use super::admission::{Admission, Admit, Stamp};
@@ -46,7 +46,8 @@ pub struct Setup {
     pub notary: Option<Box<dyn Notary>>,
 }
 
-/// A chain being sealed.
+/// A chain being sealed. Clones are the same one.
+#[derive(Clone)]
 pub struct Application {
     pub(super) shared: Arc<Shared>,
 }
@@ -123,6 +124,11 @@ impl Application {
     /// What the chain is doing.
     pub fn status(&self) -> Status {
         *self.shared.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has a validator of this process misbehave from its next turn on; false: there is no such validator. For demonstrations.
+    pub fn corrupt(&self, validator: &ValidatorId, fault: Fault) -> bool {
+        self.shared.sealer.lock().unwrap_or_else(PoisonError::into_inner).corrupt(validator, fault)
     }
 
     /// The graph.

@@ -12,6 +12,7 @@
 
 use super::super::bls;
 use super::super::roster::{Keys, Roster, Stakes};
+use super::fault::Fault;
 use super::turn::{Body, Proposal, Statement, Turn, Verdict, Vote};
 use super::validator::{LocalValidator, WouldEquivocate};
 use crate::chain::{Bitmap, Entry, Header, ValidatorId};
@@ -87,6 +88,12 @@ impl LocalParty {
     #[must_use]
     pub fn new(validators: Vec<LocalValidator>) -> LocalParty {
         LocalParty { validators }
+    }
+
+    /// Has one of them misbehave; false: it is none of them.
+    pub(super) fn corrupt(&mut self, validator: &ValidatorId, fault: Fault) -> bool {
+        let found = self.validators.iter_mut().find(|local| local.id() == validator);
+        found.map(|local| local.corrupt(fault)).is_some()
     }
 }
 

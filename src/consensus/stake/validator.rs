@@ -55,6 +55,10 @@ impl LocalValidator {
         self
     }
 
+    pub(super) fn corrupt(&mut self, fault: Fault) {
+        self.fault = Some(fault);
+    }
+
     /// Its id.
     #[must_use]
     pub fn id(&self) -> &ValidatorId {
