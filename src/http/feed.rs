@@ -108,7 +108,10 @@ impl Feed {
             Err(what) => {
                 let mut trouble = lock(&self.trouble);
                 if trouble.as_ref() != Some(&what) {
-                    tracing::warn!(offset = record.offset, "the explorer passes over a record of the chain's topic: {what}");
+                    tracing::warn!(
+                        offset = record.offset,
+                        "the explorer passes over a record of the chain's topic: {what}"
+                    );
                     *trouble = Some(what);
                 }
             }

@@ -95,7 +95,8 @@ mod tests {
         for host in ["localhost", "LOCALHOST:8080", "127.0.0.1", "127.0.0.1:80", "[::1]:8080", "[::1]", "127.5.0.1:1"] {
             assert!(asks(host), "{host}");
         }
-        for host in ["evil.example", "localhost.evil.example:80", "10.0.0.1", "127.0.0.1.evil.example", "", "[::2]:80"] {
+        for host in ["evil.example", "localhost.evil.example:80", "10.0.0.1", "127.0.0.1.evil.example", "", "[::2]:80"]
+        {
             assert!(!asks(host), "{host}");
         }
         assert!(!is_this_machine(&HeaderMap::new()));

@@ -64,11 +64,11 @@ impl File {
     }
 
     fn answer(&self, headers: &HeaderMap) -> Response {
-        let is_known = headers.get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok()).is_some_and(|tags| {
-            tags.split(',').any(|tag| tag.trim().trim_start_matches("W/") == self.tag())
-        });
-        let mut response =
-            if is_known { StatusCode::NOT_MODIFIED.into_response() } else { self.bytes.into_response() };
+        let is_known = headers
+            .get(header::IF_NONE_MATCH)
+            .and_then(|tags| tags.to_str().ok())
+            .is_some_and(|tags| tags.split(',').any(|tag| tag.trim().trim_start_matches("W/") == self.tag()));
+        let mut response = if is_known { StatusCode::NOT_MODIFIED.into_response() } else { self.bytes.into_response() };
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.kind));
         // The next program may bring other files under the same names.

@@ -43,9 +43,7 @@ impl<L: Log> Teller<L> {
         let (topic, timestamp_ms) = (self.topic.as_str(), self.clock.now_ms());
         producer.send(&ProducerRecord { topic, partition: None, timestamp_ms, key, value, headers: &[] })?;
         producer.flush(TIMEOUT)?;
-        let delivered = |partition| {
-            Some((partition, producer.delivered(&TopicPartition::new(topic, partition))?))
-        };
+        let delivered = |partition| Some((partition, producer.delivered(&TopicPartition::new(topic, partition))?));
         let place = (0..self.partition_count).find_map(delivered);
         producer.commit(TIMEOUT)?;
         Ok(place)

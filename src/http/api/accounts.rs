@@ -120,9 +120,8 @@ pub(super) async fn one(
     let behind = page.cursor.as_deref().map(cursor::posting).transpose()?;
     let name = Name::new(&name).map_err(|error| Problem::bad_request(format!("this is no account's name: {error}")))?;
     let asked = name.clone();
-    let (height, found) = context
-        .read(move |_, state| Ok((tip(state)?.map_or(0, |tip| tip.height), account(state, &asked)?)))
-        .await?;
+    let (height, found) =
+        context.read(move |_, state| Ok((tip(state)?.map_or(0, |tip| tip.height), account(state, &asked)?))).await?;
     let index = context.feed.index();
     let mut postings = index.postings(name.as_str(), behind).peekable();
     let shown: Vec<&Posting> = postings.by_ref().take(limit).collect();
@@ -146,8 +145,7 @@ fn spendable_by(context: &Context, name: &Name) -> &'static str {
     use crate::chain::Signatures;
     let signatures = context.genesis.parameters.signatures;
     let validator = name.as_str().strip_prefix(Name::SYSTEM_PREFIX);
-    let is_validators =
-        validator.is_some_and(|id| context.genesis.validators.iter().any(|one| one.id.as_str() == id));
+    let is_validators = validator.is_some_and(|id| context.genesis.validators.iter().any(|one| one.id.as_str() == id));
     match (name.public_key().is_some(), is_validators, signatures) {
         // Without signatures nobody can show that he is the owner.
         (true, ..) | (_, true, _) if signatures == Signatures::Off => "nobody",

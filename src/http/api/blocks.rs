@@ -108,18 +108,23 @@ fn question(context: &Context, block: &str) -> Result<Question> {
         let found = index.by_hash_prefix(block, 1).first().map(|block| at(block));
         return found.ok_or_else(|| {
             let from = index.first().map_or(0, |first| first.height);
-            let detail = format!("no block from height {from} on has the hash {hash}: older ones are found by height only");
+            let detail =
+                format!("no block from height {from} on has the hash {hash}: older ones are found by height only");
             Problem::not_found(detail).of(block)
         });
     }
     let height: u64 = block.parse().map_err(|_| {
         let shown: String = block.chars().take(80).collect();
-        Problem::new(StatusCode::BAD_REQUEST, format!("`{shown}` is neither a height nor a hash of 64 lower-case hex digits"))
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            format!("`{shown}` is neither a height nor a hash of 64 lower-case hex digits"),
+        )
     })?;
     match (index.block(height), index.last()) {
         (Some(block), _) => Ok(at(block)),
         (None, Some(last)) if height > last.height => {
-            Err(Problem::not_found(format!("there is no block {height} yet: the last one is {}", last.height)).of(block))
+            Err(Problem::not_found(format!("there is no block {height} yet: the last one is {}", last.height))
+                .of(block))
         }
         _ => Ok(Question::Height(height)),
     }

@@ -26,7 +26,9 @@ pub(super) fn posting(cursor: &str) -> Result<(u64, u32)> {
 
 fn unknown(cursor: &str) -> Problem {
     let shown: String = cursor.chars().take(32).collect();
-    Problem::bad_request(format!("`{shown}` is no cursor of this list: leave it out to begin, then give what `next` says"))
+    Problem::bad_request(format!(
+        "`{shown}` is no cursor of this list: leave it out to begin, then give what `next` says"
+    ))
 }
 
 #[cfg(test)]

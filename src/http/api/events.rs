@@ -104,13 +104,18 @@ impl Listening {
             return;
         }
         self.told = Some(block.height);
-        let event = |name: &str, data: serde_json::Result<String>| {
-            Event::default().event(name).data(data.unwrap_or_default())
-        };
+        let event =
+            |name: &str, data: serde_json::Result<String>| Event::default().event(name).data(data.unwrap_or_default());
         self.waiting.push_back(event("block", serde_json::to_string(block)).id(block.height.to_string()));
         if !block.slashed.is_empty() {
-            let offences: Vec<Offence> =
-                self.context.feed.index().offences().filter(|offence| offence.height == block.height).cloned().collect();
+            let offences: Vec<Offence> = self
+                .context
+                .feed
+                .index()
+                .offences()
+                .filter(|offence| offence.height == block.height)
+                .cloned()
+                .collect();
             self.waiting.extend(offences.iter().map(|offence| event("slash", serde_json::to_string(offence))));
         }
     }

@@ -55,7 +55,10 @@ fn why_not(context: &Context) -> Option<String> {
         Engine::Failed => return Some("the engine has failed: see the log".to_owned()),
     }
     let rebuilding = context.application.status().rebuilding?;
-    Some(format!("rebuilding the state from the blockchain topic: {} of {}", rebuilding.height, rebuilding.target_height))
+    Some(format!(
+        "rebuilding the state from the blockchain topic: {} of {}",
+        rebuilding.height, rebuilding.target_height
+    ))
 }
 
 /// Metrics of the engine and the chain, as Prometheus reads them

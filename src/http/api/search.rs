@@ -127,6 +127,7 @@ fn accounts(state: &Ledger, text: &str) -> Result<Vec<Hit>> {
 /// Accounts that are in the last blocks.
 fn seen_accounts(context: &Context, text: &str) -> Vec<Hit> {
     let found = context.feed.index().accounts(text, RESULTS_MAX);
-    let hit = |name: Arc<str>| Hit { kind: "account", key: name.to_string(), why: "name in the last blocks".to_owned() };
+    let hit =
+        |name: Arc<str>| Hit { kind: "account", key: name.to_string(), why: "name in the last blocks".to_owned() };
     found.into_iter().map(hit).collect()
 }

@@ -165,10 +165,9 @@ pub(super) async fn status(State(context): State<Arc<Context>>) -> Response {
         genesis: context.genesis_hash,
         state: name(context.engine(), &sealing),
         quorum: sealing.waiting_for_quorum.map(|(have, need)| Quorum { have, need }),
-        rebuilding: sealing.rebuilding.map(|progress| Rebuilding {
-            height: progress.height,
-            target_height: progress.target_height,
-        }),
+        rebuilding: sealing
+            .rebuilding
+            .map(|progress| Rebuilding { height: progress.height, target_height: progress.target_height }),
         last,
         indexed_from_height,
         is_index_complete: context.feed.is_live(),
@@ -208,7 +207,9 @@ fn name(engine: Engine, sealing: &sealing::Status) -> &'static str {
 /// By partition of the transactions topic, how many of its offsets are in no block yet.
 pub(super) async fn lags(context: &Arc<Context>) -> Result<Vec<(i32, i64)>> {
     let covered: BTreeMap<i32, i64> = context
-        .read(|_, state| Ok(coverage(state)?.into_iter().map(|(partition, covered)| (partition, covered.offset)).collect()))
+        .read(|_, state| {
+            Ok(coverage(state)?.into_iter().map(|(partition, covered)| (partition, covered.offset)).collect())
+        })
         .await?;
     let ends = context.feed.ends().into_iter();
     let lag = |(partition, end): (i32, i64)| {

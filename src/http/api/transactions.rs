@@ -54,7 +54,9 @@ pub(super) async fn one(
 ) -> Result<Response> {
     let number = |text: &str| text.parse::<i64>().ok().filter(|number| *number >= 0);
     let (Some(at), Some(offset)) = (number(&partition), number(&offset)) else {
-        return Err(Problem::bad_request("a transaction is named by its partition and its offset: two numbers from 0 on"));
+        return Err(Problem::bad_request(
+            "a transaction is named by its partition and its offset: two numbers from 0 on",
+        ));
     };
     let partition = i32::try_from(at).map_err(|_| Problem::bad_request("there is no such partition"))?;
     let found = context.lookup.one(question(&context, partition, offset)?).await?;

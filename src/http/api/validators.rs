@@ -83,7 +83,8 @@ pub(super) async fn list(State(context): State<Arc<Context>>) -> Result<Response
             for (id, record) in records {
                 // A validator's id makes a name.
                 let earnings = earnings_account(&id).ok();
-                let balance = earnings.as_ref().map_or(Ok(0), |name| account(state, name).map(|found| found.balance))?;
+                let balance =
+                    earnings.as_ref().map_or(Ok(0), |name| account(state, name).map(|found| found.balance))?;
                 let listed = context.genesis.validators.iter().find(|listed| listed.id == id);
                 all.push(Validator {
                     genesis_stake: listed.map_or(0, |listed| listed.stake),
@@ -101,14 +102,7 @@ pub(super) async fn list(State(context): State<Arc<Context>>) -> Result<Response
                 });
             }
             let quorum_stake = u64::try_from(u128::from(total_stake) * 2 / 3 + 1).unwrap_or(u64::MAX);
-            Ok(Validators {
-                height,
-                total_stake,
-                quorum_stake,
-                proposed_from_height,
-                proposed_count,
-                validators: all,
-            })
+            Ok(Validators { height, total_stake, quorum_stake, proposed_from_height, proposed_count, validators: all })
         })
         .await?;
     Ok(answer(&found))

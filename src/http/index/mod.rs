@@ -224,9 +224,10 @@ impl Index {
     /// The postings of an account, the newest first, from behind a place on (exclusive).
     pub(super) fn postings(&self, account: &str, behind: Option<(u64, u32)>) -> impl Iterator<Item = &Posting> {
         let numbers = self.by_account.get(account);
-        let postings = numbers.into_iter().flat_map(|numbers| numbers.iter().rev()).filter_map(|number| {
-            self.postings.get(usize::try_from(number.checked_sub(self.first_posting)?).ok()?)
-        });
+        let postings = numbers
+            .into_iter()
+            .flat_map(|numbers| numbers.iter().rev())
+            .filter_map(|number| self.postings.get(usize::try_from(number.checked_sub(self.first_posting)?).ok()?));
         postings.skip_while(move |posting| behind.is_some_and(|behind| (posting.height, posting.index) >= behind))
     }
 

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::chain::{Amount, Content, Entry, Name, Operation, Origin, Outcome, Range, Receipt, Transaction};
 use crate::chain::tests::block as worked_example;
+use crate::chain::{Amount, Content, Entry, Name, Operation, Origin, Outcome, Range, Receipt, Transaction};
 
 fn name(text: &str) -> Name {
     text.parse().unwrap()
@@ -62,7 +62,12 @@ fn blocks_are_found_by_height_hash_and_place_and_postings_by_account() {
     let mut index = Index::new(1 << 20);
     let blocks = chain(
         &mut index,
-        &[vec![("alice", "bob", 3)], vec![], vec![("bob", "carol", 2), ("carol", "carol", 1)], vec![("alice", "bob", 4)]],
+        &[
+            vec![("alice", "bob", 3)],
+            vec![],
+            vec![("bob", "carol", 2), ("carol", "carol", 1)],
+            vec![("alice", "bob", 4)],
+        ],
     );
     assert_eq!(index.last().unwrap().height, 4);
     assert_eq!(index.by_hash_prefix(&blocks[2].hash.to_string(), 9)[0].height, 3);
@@ -72,7 +77,9 @@ fn blocks_are_found_by_height_hash_and_place_and_postings_by_account() {
     assert_eq!(holders, [Some(1), Some(1), Some(1), Some(3), Some(3), Some(3), Some(4), Some(4)]);
     assert_eq!(index.holder(1, 0), None);
 
-    let heights = |account: &str| index.postings(account, None).map(|posting| (posting.height, posting.index)).collect::<Vec<_>>();
+    let heights = |account: &str| {
+        index.postings(account, None).map(|posting| (posting.height, posting.index)).collect::<Vec<_>>()
+    };
     assert_eq!(heights("bob"), [(4, 0), (3, 0), (1, 0)]);
     assert_eq!(heights("carol"), [(3, 1), (3, 0)], "who pays itself is told of it once");
     assert_eq!(heights("$validator-1"), [(4, 1), (3, 2), (2, 0), (1, 1)]);

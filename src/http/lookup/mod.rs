@@ -116,7 +116,9 @@ fn answer<L: Log>(reading: &mut Reading<L>, question: Question) -> Answer {
         },
         Question::Height(height) => Ok(reading.height(height)?.into_iter().collect()),
         Question::Stretch(first, last) => stretch(reading, first, last),
-        Question::Holder { partition, offset, last } => Ok(holder(reading, partition, offset, last)?.into_iter().collect()),
+        Question::Holder { partition, offset, last } => {
+            Ok(holder(reading, partition, offset, last)?.into_iter().collect())
+        }
     }
 }
 
@@ -179,7 +181,8 @@ impl Found {
 
     /// The block, whole.
     pub(super) fn block(&self) -> Result<Block> {
-        let block = self.read()?.block().map_err(|error| Problem::new(axum::http::StatusCode::GONE, error.to_string()))?;
+        let block =
+            self.read()?.block().map_err(|error| Problem::new(axum::http::StatusCode::GONE, error.to_string()))?;
         block.ok_or_else(|| Problem::not_found(format!("there is no block {}", self.height)))
     }
 

@@ -47,7 +47,8 @@ impl<L: Log> Reading<L> {
         }
         let (low, end) = self.around(height)?;
         let (Some(low), Some(end)) = (low, end) else { return Ok(None) };
-        let probe = |at| Ok::<_, Error>(self.at(at)?.map(|found| Known { offset: found.place.offset, height: found.height }));
+        let probe =
+            |at| Ok::<_, Error>(self.at(at)?.map(|found| Known { offset: found.place.offset, height: found.height }));
         let offset = search(height, low, end, probe)?;
         offset.map_or(Ok(None), |offset| self.at(offset))
     }
@@ -74,7 +75,8 @@ impl<L: Log> Reading<L> {
 
     /// The first block at or behind an offset.
     pub(super) fn at(&mut self, offset: Offset) -> Result<Option<Found>> {
-        if let Some((_, found)) = self.kept.iter().find(|(from, found)| (*from..=found.place.offset).contains(&offset)) {
+        if let Some((_, found)) = self.kept.iter().find(|(from, found)| (*from..=found.place.offset).contains(&offset))
+        {
             return Ok(Some(found.clone()));
         }
         let read = self.read(offset);
