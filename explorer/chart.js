@@ -47,7 +47,8 @@ export function sealRing(validators, signers, proposer) {
     parts.push(svg('path', { d: shape, class: signed ? 'signed' : 'unsigned' }, svg('title', null, `${one.id}: ${percent(share)}, ${signed ? 'signed' : 'did not sign'}`)));
     if (one.id === proposer) {
       const middle = (start + end) / 2;
-      parts.push(svg('path', { d: `M ${point(middle, 69)} L ${point(middle - 0.016, 78)} L ${point(middle + 0.016, 78)} Z`, class: 'mark' }, svg('title', null, `${one.id} proposed`)));
+const [cx, cy] = point(middle, 74).split(' ');
+      parts.push(svg('circle', { cx, cy, r: 4, class: 'mark' }, svg('title', null, `${one.id} proposed`)));
     }
     from += share;
   }
@@ -58,7 +59,9 @@ export function sealRing(validators, signers, proposer) {
 
 // A balance as it was from height to height. points: [{ height, balance }], ascending.
 export function steps(points, label) {
-  const [width, height, left, bottom, top] = [720, 200, 8, 22, 14];
+  // As wide as it will be, so that its texts are as large as all others.
+  const width = Math.min(960, Math.max(300, document.getElementById('main').clientWidth - 64));
+  const [height, left, bottom, top] = [200, 8, 22, 18];
   const first = points[0].height;
   const last = points[points.length - 1].height;
   const values = points.map((point) => point.balance);

@@ -84,8 +84,8 @@ export function visible(text) {
   return text.replace(UNSEEN, (character) => `\\u${character.codePointAt(0).toString(16).padStart(4, '0')}`);
 }
 
-export function short(hash) {
-  return hash.length > 20 ? `${hash.slice(0, 8)}\u2026${hash.slice(-6)}` : hash;
+export function short(hash, first = 8, last = 6) {
+  return hash.length > 20 ? `${hash.slice(0, first)}\u2026${hash.slice(-last)}` : hash;
 }
 
 // Text from strangers: isolated, with what cannot be seen shown as escapes.
@@ -108,8 +108,8 @@ export function transactionLink(partition, offset) {
 }
 
 // A hash that is shortened in the middle, and whole on copy.
-export function hash(text, href) {
-  const shown = h('span', { class: 'mono', title: text }, short(text));
+export function hash(text, href, isNarrow = false) {
+  const shown = h('span', { class: 'mono', title: text }, isNarrow ? short(text, 6, 4) : short(text));
   return h('span', { class: 'hash' }, href ? h('a', { href }, shown) : shown, copy(text, 'hash'));
 }
 

@@ -40,7 +40,7 @@ export function show(root, { parts: [chosen], signal, title }) {
   on('connection', (isConnected) => isConnected && load(), signal);
 }
 
-function draw(root, found, offences, chosen) {
+function draw(root, found, all, chosen) {
   const rows = found.validators.map((one) => ({
     attributes: { class: one.id === chosen ? 'chosen' : null },
     cells: [
@@ -57,14 +57,15 @@ function draw(root, found, offences, chosen) {
   const made = table('Validators', COLUMNS, rows);
   made.classList.add('cards');
   const one = found.validators.find((validator) => validator.id === chosen);
+  const offences = all.filter((other) => one === undefined || other.validator === one.id);
   replace(root, h('h1', null, 'Validators'),
     h('p', { class: 'quiet' }, `${number(found.total_stake)} are at stake; a block needs the signatures of ${number(found.quorum_stake)}, more than two thirds. Who proposes is drawn by stake.`),
     stakeBar(found.validators), made,
     h('p', { class: 'quiet' }, `Proposed: of the ${number(found.proposed_count)} blocks from ${number(found.proposed_from_height)} on that this server keeps. Expected: at today\u2019s stake.`),
     chosen === undefined ? null : one === undefined ? h('p', { class: 'problem' }, `There is no validator ${chosen}.`) : details(one),
     h('section', { 'aria-label': 'Offences' }, h('h2', null, 'Offences'),
-      offences.length === 0 ? h('p', { class: 'empty' }, 'None: nobody cheated in the blocks that this server has read.')
-        : h('ul', { class: 'sentences' }, offences.filter((other) => chosen === undefined || other.validator === chosen || one === undefined).map((other) => h('li', null, outcome('slashed'), ' ', h('a', { href: `/validators/${other.validator}` }, other.validator), ' in ', blockLink(other.height, `block ${number(other.height)}`), `, round ${other.round}: ${offence(other.offence)}. Its whole stake of ${number(other.amount)} was burnt, `, time(other.sealed_ms), '. The evidence is in the block.')))));
+      offences.length === 0 ? h('p', { class: 'empty' }, `None: ${one ? one.id : 'nobody'} ${one ? 'did not cheat' : 'cheated'} in the blocks that this server has read.`)
+        : h('ul', { class: 'sentences' }, offences.map((other) => h('li', null, outcome('slashed'), ' ', h('a', { href: `/validators/${other.validator}` }, other.validator), ' in ', blockLink(other.height, `block ${number(other.height)}`), `, round ${other.round}: ${offence(other.offence)}. Its whole stake of ${number(other.amount)} was burnt, `, time(other.sealed_ms), '. The evidence is in the block.')))));
 }
 
 function details(one) {

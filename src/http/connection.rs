@@ -16,13 +16,14 @@ const STALLED: Duration = Duration::from_secs(15);
 /// HTTP codec limits that.
 pub(super) struct Patient<S> {
     stream: S,
+    patience: Duration,
     /// Runs while something waits to be written.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Patient<S> {
     pub(super) fn new(stream: S) -> Self {
-        Self { stream, stalled: None }
+        Self { stream, patience: STALLED, stalled: None }
     }
 
     /// What came of a write: one that has waited too long has failed.
@@ -31,7 +32,7 @@ impl<S> Patient<S> {
             self.stalled = None;
             return written;
         }
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(STALLED)));
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.patience)));
         match stalled.as_mut().poll(context) {
             Poll::Ready(()) => {
                 Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer has stopped reading")))
@@ -83,32 +84,54 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream};
 
     use super::*;
 
-    fn block_on<T>(future: impl Future<Output = T>) -> T {
-        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(future)
+    const SIZE_BYTES: usize = 32 << 20;
+
+    /// Writes to a peer that reads with these pauses, or not at all.
+    fn write(patience: Duration, pause: Option<Duration>) -> io::Result<()> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let reader = pause.map(|pause| {
+            let mut peer = peer.try_clone().unwrap();
+            std::thread::spawn(move || {
+                let mut taken = vec![0; SIZE_BYTES / 8];
+                (0..8).for_each(|_| {
+                    std::thread::sleep(pause);
+                    peer.read_exact(&mut taken).unwrap();
+                });
+            })
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let written = runtime.block_on(async {
+            let mut stream = Patient { patience, ..Patient::new(tokio::net::TcpStream::from_std(stream).unwrap()) };
+            let (bytes, mut sent) = (vec![7; 1 << 20], 0);
+            while sent < SIZE_BYTES {
+                let end = bytes.len().min(SIZE_BYTES - sent);
+                let write = |context: &mut Context<'_>| Pin::new(&mut stream).poll_write(context, &bytes[..end]);
+                sent += std::future::poll_fn(write).await?;
+            }
+            Ok(())
+        });
+        reader.into_iter().for_each(|reader| reader.join().unwrap());
+        // Until here it was open.
+        let _ = peer.read(&mut []);
+        written
     }
 
     #[test]
-    fn a_peer_that_reads_now_and_then_is_waited_for_and_one_that_has_stopped_is_not() {
-        block_on(async {
-            let (server, mut peer) = duplex(16);
-            let mut server = Patient::new(server);
-            let slow = tokio::spawn(async move {
-                let mut taken = [0; 8];
-                for _ in 0..8 {
-                    tokio::time::sleep(STALLED / 2).await;
-                    peer.read_exact(&mut taken).await.unwrap();
-                }
-                peer
-            });
-            server.write_all(&[7; 64]).await.unwrap();
-            let peer = slow.await.unwrap();
-            let error = server.write_all(&[7; 64]).await.unwrap_err();
-            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-            drop(peer);
-        });
+    fn a_peer_that_has_stopped_reading_ends_the_connection() {
+        let error = write(Duration::from_millis(50), None).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn a_peer_that_reads_now_and_then_is_waited_for() {
+        write(Duration::from_secs(60), Some(Duration::from_millis(20))).unwrap();
     }
 }

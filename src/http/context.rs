@@ -163,3 +163,9 @@ impl Context {
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// Returns when the server ends.
+pub(super) async fn told(ending: &mut watch::Receiver<bool>) {
+    // Where the server is gone without a word, it has ended as well.
+    let _ = ending.wait_for(|ending| *ending).await;
+}

@@ -100,10 +100,8 @@ impl Feed {
         match added {
             Ok(None) => {}
             Ok(Some(summary)) => {
-                if self.is_live() {
-                    // Nobody may be listening.
-                    let _ = self.events.send(summary);
-                }
+                // Nobody may be listening.
+                let _ = self.events.send(summary);
             }
             Err(what) => {
                 let mut trouble = lock(&self.trouble);

@@ -14,7 +14,7 @@
 use std::fmt;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, text};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -82,7 +82,7 @@ impl Values {
         let help = "From a block's last record to the block, by the log's clock";
         let mut metric =
             encoder.encode_descriptor("seal_latency", help, Some(&Unit::Seconds), MetricType::Histogram)?;
-        metric.encode_histogram::<()>(sum, count, &buckets, None)
+        metric.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
     }
 
     fn lag(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {

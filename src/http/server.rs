@@ -19,7 +19,7 @@ use topology::log::Log;
 
 use super::api;
 use super::connection::Patient;
-use super::context::{Chain, Context};
+use super::context::{self, Chain, Context};
 use super::feed::{self, Feed, Topics};
 use super::guard::Peer;
 use super::lookup::Lookup;
@@ -121,7 +121,7 @@ fn serve(runtime: Runtime, socket: TcpListener, router: Router, ended: watch::Re
 
 async fn accept(socket: TcpListener, router: Router, mut ended: watch::Receiver<bool>) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let told = ended.clone();
+    let ending = ended.clone();
     loop {
         let next = async {
             let permit = Arc::clone(&connections).acquire_owned().await;
@@ -130,7 +130,7 @@ async fn accept(socket: TcpListener, router: Router, mut ended: watch::Receiver<
         tokio::select! {
             (permit, accepted) = next => match (permit, accepted) {
                 (Ok(permit), Ok((stream, peer))) => {
-                    tokio::spawn(connection(stream, peer, router.clone(), told.clone(), permit));
+                    tokio::spawn(connection(stream, peer, router.clone(), ending.clone(), permit));
                 }
                 (_, Err(error)) => {
                     tracing::debug!("cannot accept a connection: {error}");
@@ -138,7 +138,7 @@ async fn accept(socket: TcpListener, router: Router, mut ended: watch::Receiver<
                 }
                 (Err(_), _) => return,
             },
-            _ = ended.wait_for(|ended| *ended) => break,
+            () = context::told(&mut ended) => break,
         }
     }
     drop(socket);
@@ -162,7 +162,7 @@ async fn connection(
     let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(Patient::new(stream)), service));
     let served = tokio::select! {
         served = serving.as_mut() => served,
-        _ = ended.wait_for(|ended| *ended) => {
+        () = context::told(&mut ended) => {
             serving.as_mut().graceful_shutdown();
             serving.await
         }

@@ -14,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::super::committed::{State as Ledger, Step};
 use super::super::context::{Context, lock};
 use super::super::index::{Posting, PostingKind};
-use super::super::problem::{Problem, Result};
+use super::super::problem::{PROBLEM, Problem, Result};
 use super::{answer, cursor};
 use crate::chain::Name;
 use crate::ledger::state::{Account as Record, Table, account, tip};
@@ -105,9 +105,9 @@ impl Transfer {
     params(("name" = String, Path, description = "The account's name"), Page),
     responses(
         (status = 200, description = "The account; every name has one", body = Account),
-        (status = 400, description = "No name, cursor or limit", body = Problem),
-        (status = 421, description = "Another instance has the state", body = Problem),
-        (status = 503, description = "The state cannot be read now", body = Problem),
+        (status = 400, description = "No name, cursor or limit", body = Problem, content_type = PROBLEM),
+        (status = 421, description = "Another instance has the state", body = Problem, content_type = PROBLEM),
+        (status = 503, description = "The state cannot be read now", body = Problem, content_type = PROBLEM),
     )
 )]
 pub(super) async fn one(
@@ -206,9 +206,9 @@ pub(in crate::http) struct Largest {
     params(Which),
     responses(
         (status = 200, description = "Accounts that the chain keeps", body = Accounts),
-        (status = 400, description = "No such cursor, limit or order", body = Problem),
-        (status = 421, description = "Another instance has the state", body = Problem),
-        (status = 503, description = "The state cannot be read now", body = Problem),
+        (status = 400, description = "No such cursor, limit or order", body = Problem, content_type = PROBLEM),
+        (status = 421, description = "Another instance has the state", body = Problem, content_type = PROBLEM),
+        (status = 503, description = "The state cannot be read now", body = Problem, content_type = PROBLEM),
     )
 )]
 pub(super) async fn list(

@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::super::context::Context;
 use super::super::index::BlockSummary;
 use super::super::lookup::Question;
-use super::super::problem::{Problem, Result};
+use super::super::problem::{PROBLEM, Problem, Result};
 use super::{answer, cursor, json};
 use crate::chain::Hash;
 
@@ -45,8 +45,8 @@ struct Blocks {
     params(Page),
     responses(
         (status = 200, description = "Blocks in a few words", body = Blocks),
-        (status = 400, description = "No such cursor or limit", body = Problem),
-        (status = 503, description = "The topic cannot be read now", body = Problem),
+        (status = 400, description = "No such cursor or limit", body = Problem, content_type = PROBLEM),
+        (status = 503, description = "The topic cannot be read now", body = Problem, content_type = PROBLEM),
     )
 )]
 pub(super) async fn list(
@@ -82,9 +82,9 @@ pub(super) async fn list(
     params(("block" = String, Path, description = "Height, hash, or `latest`")),
     responses(
         (status = 200, description = "The block", body = serde_json::Value),
-        (status = 400, description = "Neither a height nor a hash", body = Problem),
-        (status = 404, description = "There is no such block", body = Problem),
-        (status = 503, description = "The topic cannot be read now", body = Problem),
+        (status = 400, description = "Neither a height nor a hash", body = Problem, content_type = PROBLEM),
+        (status = 404, description = "There is no such block", body = Problem, content_type = PROBLEM),
+        (status = 503, description = "The topic cannot be read now", body = Problem, content_type = PROBLEM),
     )
 )]
 pub(super) async fn one(State(context): State<Arc<Context>>, Path(block): Path<String>) -> Result<Response> {

@@ -16,9 +16,9 @@ use serde::Deserialize;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, broadcast, watch};
 
-use super::super::context::{Context, STREAMS_MAX};
+use super::super::context::{Context, STREAMS_MAX, told};
 use super::super::index::{BlockSummary, Offence};
-use super::super::problem::{Problem, Result};
+use super::super::problem::{PROBLEM, Problem, Result};
 
 /// A sign of life, where nothing is sealed.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
@@ -44,8 +44,8 @@ pub(super) struct Since {
     ),
     responses(
         (status = 200, description = "A stream that ends with the server", body = String, content_type = "text/event-stream"),
-        (status = 400, description = "No height", body = Problem),
-        (status = 503, description = "As many as there can be are listening", body = Problem),
+        (status = 400, description = "No height", body = Problem, content_type = PROBLEM),
+        (status = 503, description = "As many as there can be are listening", body = Problem, content_type = PROBLEM),
     )
 )]
 pub(super) async fn events(
@@ -127,12 +127,13 @@ impl Listening {
             if let Some(event) = self.waiting.pop_front() {
                 return Some(event);
             }
-            tokio::select! {
-                block = self.blocks.recv() => match block {
-                    Ok(block) => self.tell(&block),
-                    Err(RecvError::Lagged(_) | RecvError::Closed) => return None,
-                },
-                _ = self.ending.wait_for(|ending| *ending) => return None,
+            let heard = tokio::select! {
+                heard = self.blocks.recv() => heard,
+                () = told(&mut self.ending) => return None,
+            };
+            match heard {
+                Ok(block) => self.tell(&block),
+                Err(RecvError::Lagged(_) | RecvError::Closed) => return None,
             }
         }
     }

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::super::context::Context;
 use super::super::metrics::{self, Values};
-use super::super::problem::Problem;
+use super::super::problem::{PROBLEM, Problem};
 use super::answer;
 use super::status::lags;
 
@@ -36,7 +36,7 @@ pub(super) async fn alive() -> Response {
 #[utoipa::path(
     get,
     path = "/readyz",
-    responses((status = 200, description = "It is", body = Health), (status = 503, description = "Not yet, or no more; the detail says why", body = Problem))
+    responses((status = 200, description = "It is", body = Health), (status = 503, description = "Not yet, or no more; the detail says why", body = Problem, content_type = PROBLEM))
 )]
 pub(super) async fn ready(State(context): State<Arc<Context>>) -> Response {
     match why_not(&context) {

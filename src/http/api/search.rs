@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::super::committed::{State as Ledger, Step};
 use super::super::context::Context;
-use super::super::problem::{Problem, Result};
+use super::super::problem::{PROBLEM, Problem, Result};
 use super::answer;
 use crate::chain::Name;
 use crate::ledger::state::{Account, Table, account};
@@ -53,7 +53,7 @@ struct Hit {
     params(What),
     responses(
         (status = 200, description = "What was found, perhaps nothing", body = Results),
-        (status = 400, description = "Nothing to look for", body = Problem),
+        (status = 400, description = "Nothing to look for", body = Problem, content_type = PROBLEM),
     )
 )]
 pub(super) async fn search(

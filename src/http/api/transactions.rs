@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::super::context::Context;
 use super::super::lookup::{Found, Question};
-use super::super::problem::{Problem, Result};
+use super::super::problem::{PROBLEM, Problem, Result};
 use super::answer;
 use crate::chain::{Hash, Rendering};
 
@@ -43,9 +43,9 @@ struct Transaction {
     ),
     responses(
         (status = 200, description = "The record, and what became of it", body = Transaction),
-        (status = 400, description = "No partition or no offset", body = Problem),
-        (status = 404, description = "It is in no block, or not yet", body = Problem),
-        (status = 503, description = "The topic cannot be read now", body = Problem),
+        (status = 400, description = "No partition or no offset", body = Problem, content_type = PROBLEM),
+        (status = 404, description = "It is in no block, or not yet", body = Problem, content_type = PROBLEM),
+        (status = 503, description = "The topic cannot be read now", body = Problem, content_type = PROBLEM),
     )
 )]
 pub(super) async fn one(
@@ -86,8 +86,8 @@ fn transaction(context: &Context, found: &Found, (partition, offset): (i32, i64)
     let Some(index) = block.entries.iter().position(is_it) else {
         let covered = block.header.ranges.iter().find(|range| range.partition == partition);
         return match covered {
-            // The nearest block before it ends before it.
-            Some(range) if range.last < offset => {
+            // The last block with records of the partition ends before it.
+            Some(range) if range.last < offset && !context.feed.index().is_passed(partition, offset) => {
                 let detail = format!(
                     "offset {offset} of partition {partition} is in no block yet: blocks go up to {}, as far as this server \
                      has seen",

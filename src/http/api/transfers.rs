@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::context::Context;
-use super::super::problem::{Problem, Result};
+use super::super::problem::{PROBLEM, Problem, Result};
 use super::super::teller::{Asked, Teller};
 use super::answer;
 use crate::chain::{Amount, Memo, Name, ValidatorId};
@@ -47,8 +47,8 @@ struct Sent {
     request_body = Transfer,
     responses(
         (status = 202, description = "It is on the topic", body = Sent),
-        (status = 400, description = "No such transfer can be", body = Problem),
-        (status = 403, description = "A page of another origin asks", body = Problem),
+        (status = 400, description = "No such transfer can be", body = Problem, content_type = PROBLEM),
+        (status = 403, description = "A page of another origin asks", body = Problem, content_type = PROBLEM),
     )
 )]
 pub(super) async fn send(
@@ -92,8 +92,8 @@ pub(super) struct Cheat {
     request_body = Cheat,
     responses(
         (status = 204, description = "It will, in its next turn"),
-        (status = 400, description = "There is no such validator", body = Problem),
-        (status = 403, description = "A page of another origin asks", body = Problem),
+        (status = 400, description = "There is no such validator", body = Problem, content_type = PROBLEM),
+        (status = 403, description = "A page of another origin asks", body = Problem, content_type = PROBLEM),
     )
 )]
 pub(super) async fn cheat(

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::super::context::Context;
 use super::super::index::Offence;
-use super::super::problem::{Problem, Result};
+use super::super::problem::{PROBLEM, Problem, Result};
 use super::answer;
 use crate::chain::hex_array;
 use crate::ledger::earnings_account;
@@ -65,8 +65,8 @@ struct Validator {
     path = "/v1/validators",
     responses(
         (status = 200, description = "All of them, slashed ones included", body = Validators),
-        (status = 421, description = "Another instance has the state", body = Problem),
-        (status = 503, description = "The state cannot be read now", body = Problem),
+        (status = 421, description = "Another instance has the state", body = Problem, content_type = PROBLEM),
+        (status = 503, description = "The state cannot be read now", body = Problem, content_type = PROBLEM),
     )
 )]
 pub(super) async fn list(State(context): State<Arc<Context>>) -> Result<Response> {

@@ -221,6 +221,11 @@ impl Index {
         before.map(|(_, height)| *height)
     }
 
+    /// Whether a later record of the partition is in a block that is kept.
+    pub(super) fn is_passed(&self, partition: i32, offset: i64) -> bool {
+        self.by_place.range((partition, offset)..=(partition, i64::MAX)).any(|((_, first), _)| *first > offset)
+    }
+
     /// The postings of an account, the newest first, from behind a place on (exclusive).
     pub(super) fn postings(&self, account: &str, behind: Option<(u64, u32)>) -> impl Iterator<Item = &Posting> {
         let numbers = self.by_account.get(account);
