@@ -174,7 +174,7 @@ function drawFigures(figures, status, last, signing) {
   replace(figures,
     figure('Height', h('span', { class: 'large' }, last ? h('a', { href: `/block/${last.height}` }, number(last.height)) : '\u2013'), null),
     figure('Transactions per second', h('span', { class: 'large' }, rate), sparkline(activity.transactions, `Transactions in the last five minutes, in steps of ten seconds: ${activity.transactions.join(', ')}`), 'In blocks of the last minute; the columns are the last five'),
-    figure('Age of the last block', last ? h('span', { class: `large ${isStale ? 'stale-figure' : ''}`, 'data-sealed': last.sealed_ms }, ageText(last.sealed_ms)) : h('span', { class: 'large' }, '\u2013'), isStale ? h('span', { class: 'note' }, 'nothing to seal, or it waits') : null),
+    figure('Age of the last block', last ? h('span', { class: `large ${isStale ? 'stale-figure' : ''}`, 'data-sealed': last.sealed_ms }, ageText(last.sealed_ms)) : h('span', { class: 'large' }, '\u2013'), isStale ? h('span', { class: 'note' }, 'no newer block') : null),
     figure(`Rejected, last ${number(Math.max(1, activity.recent))}`, h('span', { class: 'large' }, number(activity.recent_rejected)), activity.recent > 0 ? h('span', { class: 'note' }, percent(activity.recent_rejected / activity.recent)) : null),
     figure('Stake that signs', h('span', { class: 'large' }, signing === null ? '\u2013' : percent(signing)), h('span', { class: 'note' }, 'over 66.7 % needed'), 'Of the last block'));
 }
