@@ -154,7 +154,9 @@ impl Index {
         let Some(oldest) = self.blocks.pop_front() else { return };
         self.memory_bytes -= BLOCK_SIZE_BYTES;
         self.by_hash.remove(&oldest.summary.hash);
-        oldest.places.iter().for_each(|place| drop(self.by_place.remove(place)));
+        for place in &oldest.places {
+            self.by_place.remove(place);
+        }
         if let Some(count) = oldest.summary.proposer.as_ref().and_then(|proposer| self.proposed.get_mut(proposer)) {
             *count = count.saturating_sub(1);
         }
