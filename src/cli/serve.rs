@@ -1,5 +1,6 @@
 //! Serving a chain over HTTP while it is sealed, for the commands that seal.
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 
@@ -52,14 +53,7 @@ impl Http {
     pub(crate) fn bind(&self) -> Result<Option<Listener>> {
         match self.http {
             None | Some(Place::Off) => Ok(None),
-            Some(Place::At(address)) => {
-                let bound = Listener::bind(address).map_err(|error| {
-                    let what = format!("cannot serve HTTP at {address}: {error}; give another address with --http");
-                    Error::usage(what).caused_by(error)
-                })?;
-                warn_of_strangers(bound.address());
-                Ok(Some(bound))
-            }
+            Some(Place::At(address)) => told(address, Listener::bind(address)).map(Some),
         }
     }
 
@@ -71,13 +65,11 @@ impl Http {
             None => usual,
         };
         let Some(address) = wanted else { return Ok(None) };
-        match Listener::bind(address) {
-            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-                let any = Place::At(SocketAddr::new(address.ip(), 0));
-                Self { http: Some(any), ..self.clone() }.bind()
-            }
-            _ => Self { http: Some(Place::At(address)), ..self.clone() }.bind(),
-        }
+        let bound = match Listener::bind(address) {
+            Err(error) if error.kind() == ErrorKind::AddrInUse => Listener::bind(SocketAddr::new(address.ip(), 0)),
+            bound => bound,
+        };
+        told(address, bound).map(Some)
     }
 
     /// How it is served.
@@ -86,13 +78,20 @@ impl Http {
     }
 }
 
-fn warn_of_strangers(address: SocketAddr) {
+/// What became of binding an address: an error that says what to do, a warning where strangers may come.
+fn told(asked: SocketAddr, bound: std::io::Result<Listener>) -> Result<Listener> {
+    let bound = bound.map_err(|error| {
+        let what = format!("cannot serve HTTP at {asked}: {error}; give another address with --http");
+        Error::usage(what).caused_by(error)
+    })?;
+    let address = bound.address();
     if !address.ip().is_loopback() {
         tracing::warn!(
             %address,
             "whoever reaches this address can read the whole chain; there is no password: put a proxy before it, or serve 127.0.0.1"
         );
     }
+    Ok(bound)
 }
 
 /// Serves a chain.

@@ -82,8 +82,8 @@ fn every_record_of_a_block_is_found_by_its_place_with_what_became_of_it() {
 
 #[test]
 fn what_the_index_has_forgotten_is_read_back_from_the_topic() {
-    // A megabyte is some thousand transfers: a second of this.
-    let serving = Serving::demo("--rate 5000 --http-memory-mib 1 --malicious none");
+    // A megabyte is some thousand transfers: a few blocks of this.
+    let serving = Serving::demo("--rate 1500 --http-memory-mib 1 --malicious none");
     serving
         .until("the index has forgotten", |client| client.json("/v1/status")["indexed_from_height"].as_u64() > Some(4));
     for height in [0_u64, 1, 2, 3] {

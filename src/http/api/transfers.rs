@@ -19,7 +19,7 @@ use crate::chain::{Amount, Memo, Name, ValidatorId};
 /// A transfer to be sent.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Transfer {
+pub(super) struct Order {
     from: String,
     to: String,
     /// In minor units.
@@ -44,7 +44,7 @@ struct Sent {
 #[utoipa::path(
     post,
     path = "/v1/transfers",
-    request_body = Transfer,
+    request_body = Order,
     responses(
         (status = 202, description = "It is on the topic", body = Sent),
         (status = 400, description = "No such transfer can be", body = Problem, content_type = PROBLEM),
@@ -54,18 +54,18 @@ struct Sent {
 pub(super) async fn send(
     State(context): State<Arc<Context>>,
     headers: HeaderMap,
-    transfer: Result<Json<Transfer>, JsonRejection>,
+    order: Result<Json<Order>, JsonRejection>,
 ) -> Result<Response> {
     let teller = admit(&context, &headers)?;
-    let Json(transfer) = transfer.map_err(|error| Problem::new(error.status(), error.body_text()))?;
+    let Json(order) = order.map_err(|error| Problem::new(error.status(), error.body_text()))?;
     let name = |field: &str, text: &str| {
         Name::new(text).map_err(|error| Problem::bad_request(format!("`{field}` is no account's name: {error}")))
     };
-    let amount = Amount::new(transfer.amount);
-    let memo = transfer.memo.as_deref().filter(|memo| !memo.is_empty()).map(Memo::new).transpose();
+    let amount = Amount::new(order.amount);
+    let memo = order.memo.as_deref().filter(|memo| !memo.is_empty()).map(Memo::new).transpose();
     let asked = Asked {
-        from: name("from", &transfer.from)?,
-        to: name("to", &transfer.to)?,
+        from: name("from", &order.from)?,
+        to: name("to", &order.to)?,
         amount: amount.ok_or_else(|| Problem::bad_request("`amount` is at most 9007199254740991"))?,
         memo: memo.map_err(|error| Problem::bad_request(format!("`memo`: {error}")))?,
     };
