@@ -10,6 +10,7 @@
 //! sealing     the ledger as a stream processor                               joins them to the engine
 //! audit       checking a chain from its topics; replaying it; what a state holds
 //! reader      a topic from its first record to its end                       uses the engine's log
+//! http        a chain over HTTP: JSON, metrics, the explorer
 //! config      settings and their sources; which log, which genesis, whose keys
 //! cli         the commands
 //! ```
@@ -21,6 +22,7 @@ pub mod classic;
 pub mod cli;
 pub mod config;
 pub mod consensus;
+pub mod http;
 pub mod ledger;
 pub mod proof;
 pub mod reader;

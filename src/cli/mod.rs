@@ -10,6 +10,7 @@
 //! logging      log lines to stderr
 //! shutdown     SIGTERM and SIGINT, of every command
 //! graph        the application from its genesis and keys
+//! serve        a chain over HTTP while it is sealed
 //! supervise    waiting for the end of an application that runs
 //! report       what several commands say of a chain
 //! pin          which chain a check is about
@@ -41,6 +42,7 @@ mod replay;
 mod report;
 mod reset;
 mod run;
+mod serve;
 mod shell;
 mod shutdown;
 mod sources;

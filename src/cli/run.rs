@@ -9,16 +9,18 @@ use topology::log::{GroupProtocol, Log};
 
 use super::arguments;
 use super::error::{Error, Exit, Result};
-use super::graph::{self, Extras, Malicious};
+use super::graph::{self, Extras, Malicious, Topics};
 use super::progress;
 use super::report;
+use super::serve;
 use super::shell::Shell;
 use super::shutdown::Supervisor;
 use super::supervise;
-use crate::chain::{DEFAULT_CHAIN_ID, Name};
+use crate::chain::{DEFAULT_CHAIN_ID, Genesis, Name};
 use crate::config::founding::{self, Founding, Request, Source};
 use crate::config::note::Place;
 use crate::config::{Directories, LogSettings, UsesLog, genesis, topic};
+use crate::http::{Chain, Listener};
 use crate::reader::Reader;
 use crate::sealing::{Application, Miners};
 
@@ -29,6 +31,7 @@ Examples:
   CAIRN_BLOCK_MAX_TRANSACTIONS=3 cairn run    a new chain, a block per 3
   cairn run --log embedded:./log              one machine, no Kafka
   CAIRN_CONSENSUS=work CAIRN_REWARD=1 cairn run --miner alice    a new chain, whose blocks are mined
+  cairn run --http 127.0.0.1:8080             with the explorer, JSON and metrics
 
 Secrets belong in the environment: CAIRN_KAFKA_SASL_PASSWORD is -X sasl.password.
 
@@ -72,6 +75,9 @@ pub(crate) struct Arguments {
     /// Where stores are kept [default: $XDG_STATE_HOME/cairn, ~/.local/state/cairn]
     #[arg(long, value_name = "DIR", env = "CAIRN_STATE_DIR", hide_env = true)]
     state_dir: Option<PathBuf>,
+
+    #[command(flatten)]
+    http: serve::Http,
 
     /// Make a validator of this process misbehave, for tests: ID or ID=alter-amount|drop-transaction|equivocate|silent
     // Not the demo's setting: what makes a demo worth watching must not burn the stake of a chain.
@@ -153,12 +159,13 @@ impl Arguments {
         }
         // Before anybody is asked and keys are made.
         self.engine.config(&directories).check().map_err(|error| Error::usage(error.to_string()))?;
+        let listener = self.http.bind()?;
         let settings = shell.log(&self.chain.log)?;
         if settings.is_to_be_made() {
             let place = settings.place(&self.chain.blockchain.blockchain);
             founding::check(&self.request(shell, &directories, &place))?;
         }
-        settings.open(Run { arguments: self, shell, directories, settings: &settings, supervisor })?
+        settings.open(Run { arguments: self, shell, directories, settings: &settings, supervisor, listener })?
     }
 }
 
@@ -168,6 +175,7 @@ struct Run<'r> {
     directories: Directories,
     settings: &'r LogSettings,
     supervisor: Supervisor,
+    listener: Option<Listener>,
 }
 
 impl UsesLog for Run<'_> {
@@ -178,15 +186,23 @@ impl UsesLog for Run<'_> {
     }
 
     fn with<L: Log>(self, log: L) -> Result<Exit> {
-        let Self { arguments, shell, directories, settings, mut supervisor } = self;
+        let Self { arguments, shell, directories, settings, mut supervisor, listener } = self;
         let place = settings.place(&arguments.chain.blockchain.blockchain);
         let until_end = arguments.engine.until_end;
         let reader = Reader::new(&log, &shell.clock, "cairn-run");
         // Ended in the middle of it, it is as if killed: key files appear whole, and creating topics can be repeated.
         let begun = supervisor.interruptible(|| arguments.begin(shell, &log, &reader, &directories, &place));
-        let (application, client) = begun??;
+        let (genesis, application, client) = begun??;
+        let serving = listener.map(|listener| {
+            tracing::info!(url = serve::url(listener.address()), "serving HTTP");
+            let Topics { transactions, blockchain } = arguments.chain.topics();
+            let chain = Chain::new(log.clone(), genesis, &application, &client, transactions, blockchain);
+            serve::start(listener, chain, arguments.http.options())
+        });
+        let server = serving.transpose()?;
         supervisor
             .wait(async |shutdown| supervise::until(client, &application, shutdown, std::future::pending()).await)?;
+        drop(server);
         let blockchain = &arguments.chain.blockchain.blockchain;
         match supervisor.interruptible(|| tell_tip(shell, &reader, blockchain))? {
             // All is committed; that the log is gone since then makes no failure of a run that was told to stop.
@@ -229,7 +245,7 @@ impl Arguments {
         reader: &Reader<'_, L>,
         directories: &Directories,
         place: &Place,
-    ) -> Result<(Application, Client)> {
+    ) -> Result<(Genesis, Application, Client)> {
         let topics = self.chain.topics();
         let request = self.request(shell, directories, place);
         tracing::info!(topic = topics.blockchain, "reading the chain");
@@ -246,11 +262,12 @@ impl Arguments {
         for Malicious { validator, fault } in &extras.malicious {
             tracing::warn!("{validator} misbehaves, as asked: {}", fault.as_str());
         }
+        let genesis = founding.genesis.clone();
         let application = graph::application(log, &self.engine.application_id, founding, topics, extras)?;
         let fingerprint = graph::fingerprint(application.genesis_hash());
         let config = Config { fingerprint, ..self.engine.config(directories) };
         let client = Client::start_blocking(&application.topology()?, log.clone(), config)?;
-        Ok((application, client))
+        Ok((genesis, application, client))
     }
 }
 

@@ -122,6 +122,14 @@ impl Sealer {
         committee.into_iter().flatten()
     }
 
+    /// Has a validator misbehave from its next turn on; false: there is no such validator, as where blocks are mined.
+    pub fn corrupt(&mut self, validator: &ValidatorId, fault: Fault) -> bool {
+        match self {
+            Sealer::Stake(sealer) => sealer.corrupt(validator, fault),
+            Sealer::Work(_) => false,
+        }
+    }
+
     /// Seals the block after the replica's last one, or says what is missing.
     ///
     /// `view` is the state after that block. `decisions` are the **committed** ones; those about other heights are ignored.

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use topology::graph::{Builder, Output, Repartition, Topic, Topology, repartition_topic};
 
-use crate::chain::{Consensus, Genesis, Hash, Work};
-use crate::consensus::{Sealer, Signed};
+use crate::chain::{Consensus, Genesis, Hash, ValidatorId, Work};
+use crate::consensus::{Fault, Sealer, Signed};
 use crate::ledger::Replica;
 
 use super::admission::{Admission, Admit, Stamp};
@@ -144,6 +144,11 @@ impl Application {
     /// What the validators of this process remember to have signed: see [`Sealer::signed`].
     pub fn signed(&self) -> Vec<Signed> {
         self.shared.sealer.lock().unwrap_or_else(PoisonError::into_inner).signed().collect()
+    }
+
+    /// Has a validator of this process misbehave from its next turn on; false: there is no such validator. For demonstrations.
+    pub fn corrupt(&self, validator: &ValidatorId, fault: Fault) -> bool {
+        self.shared.sealer.lock().unwrap_or_else(PoisonError::into_inner).corrupt(validator, fault)
     }
 
     /// The graph.

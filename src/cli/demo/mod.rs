@@ -2,14 +2,17 @@
 //!
 //! ```text
 //! blocks     a block as a line, and what the blocks of a chain add up to
+//! teller     takes transfers from the page
 //! traffic    made-up transactions, on a thread of its own
 //! viewer     blocks as they come, on a thread of its own
 //! ```
 
 mod blocks;
+mod teller;
 mod traffic;
 mod viewer;
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,6 +30,7 @@ use super::arguments;
 use super::error::{Error, Exit, Result};
 use super::graph::{self, Extras, Malicious, Topics};
 use super::output::{counted, grouped};
+use super::serve;
 use super::shell::Shell;
 use super::shutdown::Supervisor;
 use super::supervise;
@@ -34,13 +38,15 @@ use crate::audit::{Anchor, Broken, verify};
 use crate::chain::{Amount, Balances, Block, DEFAULT_CHAIN_ID, Genesis, Hash, Name};
 use crate::config::founding::{Founding, Source};
 use crate::config::{genesis, key_file, keys, topic};
+use crate::http::{Chain, Listener, Server};
 use crate::reader::Reader;
 use crate::sealing::Application;
 use blocks::Tally;
+use teller::Teller;
 
 const EXAMPLES: &str = "\
 Examples:
-  cairn demo            20 blocks; one validator cheats and is caught
+  cairn demo            one validator cheats and is caught; in a terminal with a page to look at, until Ctrl-C
   cairn demo --rate 5000 --blocks 50
   cairn demo --malicious validator-2=equivocate,validator-4=silent
   cairn demo --partitions 4
@@ -54,6 +60,8 @@ const BLOCKCHAIN: &str = "blockchain";
 /// Who is mined for, where blocks are mined.
 const MINER: &str = "miner";
 const APPLICATION_ID: &str = "cairn-demo";
+/// Shown, where nothing is said and nobody looks at a page.
+const BLOCKS: u64 = 20;
 
 /// Watch blocks being sealed and a cheating validator being caught, without Kafka
 #[derive(Debug, Args)]
@@ -71,9 +79,13 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", env = "CAIRN_PARTITIONS", hide_env = true, value_parser = arguments::partitions())]
     partitions: Option<i32>,
 
-    /// Ends when so many blocks were shown; those that are sealed meanwhile are shown, too; 0: until Ctrl-C
-    #[arg(long, value_name = "N", env = "CAIRN_BLOCKS", hide_env = true, default_value = "20")]
-    blocks: u64,
+    /// Ends when so many blocks were shown; those that are sealed meanwhile are shown, too; 0: until Ctrl-C [default: 20; 0 with
+    /// a page to look at]
+    #[arg(long, value_name = "N", env = "CAIRN_BLOCKS", hide_env = true)]
+    blocks: Option<u64>,
+
+    #[command(flatten)]
+    http: serve::Http,
 
     /// Validator that misbehaves: ID or ID=alter-amount|drop-transaction|equivocate|silent; `none` for none
     #[arg(long, value_name = "VALIDATOR[=FAULT]", env = "CAIRN_MALICIOUS", hide_env = true, value_delimiter = ',', default_value = "validator-1", value_parser = graph::malicious)]
@@ -87,12 +99,18 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) fn run(self, shell: &Shell) -> Result<Exit> {
         let mut supervisor = Supervisor::new()?;
+        let usual = (std::io::stdout().is_terminal() && !shell.json).then_some(serve::DEFAULT);
+        let listener = self.http.bind_anyhow(usual)?;
+        let blocks = self.blocks.unwrap_or(if listener.is_some() { 0 } else { BLOCKS });
         let directory = self.directory(shell, &mut supervisor)?;
         let clock = SystemClock::new();
         let log = EmbeddedLog::open(directory.join("log"), &Options::default(), Arc::new(move || clock.now_ms()))?;
         // It does not wait, and makes directories: cut off, it could make one behind their removal. A signal waits.
         let (genesis, application, client) = self.begin(shell, &directory, &log)?;
-        self.watch(shell, &log, &application, client, &mut supervisor)?;
+        let server = listener.map(|listener| self.serve(shell, &log, listener, (&genesis, &application, &client)));
+        let server = server.transpose()?;
+        self.watch(shell, (&log, blocks), &application, client, &mut supervisor)?;
+        drop(server);
 
         // Asked to end before the chain was taken over, there is nothing to look at.
         if supervisor.is_asked() && application.status().height.is_none() {
@@ -184,11 +202,31 @@ impl Arguments {
         }
     }
 
+    /// Serves the chain, with a form for transfers, and says where.
+    fn serve(
+        &self,
+        shell: &Shell,
+        log: &EmbeddedLog,
+        listener: Listener,
+        (genesis, application, client): (&Genesis, &Application, &Client),
+    ) -> Result<Server> {
+        let url = serve::url(listener.address());
+        let teller = Arc::new(Teller::new(log, TRANSACTIONS, application)?);
+        let chain = Chain::new(log.clone(), genesis.clone(), application, client, TRANSACTIONS, BLOCKCHAIN);
+        let server = serve::start(listener, chain.with_teller(teller), self.http.options())?;
+        if shell.json {
+            shell.print(&serde_json::json!({ "http": url }).to_string())?;
+        } else {
+            shell.print(&format!("look at {url} while blocks are sealed; Ctrl-C ends the demo\n"))?;
+        }
+        Ok(server)
+    }
+
     /// Runs until enough blocks were shown, or Ctrl-C.
     fn watch(
         &self,
         shell: &Shell,
-        log: &EmbeddedLog,
+        (log, blocks): (&EmbeddedLog, u64),
         application: &Application,
         client: Client,
         supervisor: &mut Supervisor,
@@ -202,7 +240,7 @@ impl Arguments {
                 let _ends = traffic_ends;
                 traffic::send(log, TRANSACTIONS, self.rate, self.seed, stop)
             });
-            let viewer = scope.spawn(move || viewer::show(log, BLOCKCHAIN, (self.blocks, viewer_ends), shell, stop));
+            let viewer = scope.spawn(move || viewer::show(log, BLOCKCHAIN, (blocks, viewer_ends), shell, stop));
             let enough = async {
                 tokio::select! {
                     _ = traffic_ended => {}

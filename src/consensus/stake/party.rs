@@ -12,6 +12,7 @@
 
 use super::super::bls;
 use super::super::roster::{Keys, Roster, Stakes};
+use super::fault::Fault;
 use super::turn::{Body, Proposal, Statement, Turn, Verdict, Vote};
 use super::validator::{LocalValidator, Signed, WouldEquivocate};
 use crate::chain::{Bitmap, Entry, Header, ValidatorId};
@@ -95,6 +96,12 @@ impl LocalParty {
 
     pub(super) fn signed(&self) -> impl Iterator<Item = Signed> {
         self.validators.iter().flat_map(LocalValidator::signed)
+    }
+
+    /// Has one of them misbehave; false: it is none of them.
+    pub(super) fn corrupt(&mut self, validator: &ValidatorId, fault: Fault) -> bool {
+        let found = self.validators.iter_mut().find(|local| local.id() == validator);
+        found.map(|local| local.corrupt(fault)).is_some()
     }
 }
 

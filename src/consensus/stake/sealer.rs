@@ -78,6 +78,12 @@ impl Sealer<LocalParty> {
     pub fn signed(&self) -> impl Iterator<Item = Signed> {
         self.parties.iter().flat_map(LocalParty::signed)
     }
+
+    /// Has a validator misbehave from its next turn on; false: there is no such validator. What it signed it remembers, so that it
+    /// signs nothing else in the turn under way.
+    pub fn corrupt(&mut self, validator: &ValidatorId, fault: Fault) -> bool {
+        self.parties.iter_mut().any(|party| party.corrupt(validator, fault))
+    }
 }
 
 impl<P: Party> Sealer<P> {

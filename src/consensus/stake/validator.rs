@@ -88,6 +88,10 @@ impl LocalValidator {
         proposed.chain(self.voted.signed.iter().map(|(turn, (header, _))| (*turn, *header, false))).map(signed)
     }
 
+    pub(super) fn corrupt(&mut self, fault: Fault) {
+        self.fault = Some(fault);
+    }
+
     /// Its id.
     #[must_use]
     pub fn id(&self) -> &ValidatorId {

@@ -96,7 +96,7 @@ fn where_the_graph_knows_how_keys_are_partitioned_one_task_answers_for_its_keys(
     builder.sub_topology("counting").source::<str, ()>(words).count(&world.counts).sink("totals");
     let topology = builder.build().unwrap();
     let registry = Registry::new(&topology);
-    registry.resolve(&topology).unwrap();
+    registry.resolve(&topology);
     let task = world.task(home("tea"));
     let _offer = registry.offer(0, id(home("tea")), task.stores.reader(), Standing::Active);
     let counts = Queries::new(registry).store(&world.counts).unwrap();

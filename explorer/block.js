@@ -1,0 +1,186 @@
+// A block: its facts, who signed it, what is in it.
+
+import { get, getRaw, known, on } from './api.js';
+import { sealRing } from './chart.js';
+import { h, replace, table } from './dom.js';
+import { account, balance, blockLink, bytes, copy, count, cut, duration, exact, hash, number, offence, outcome, percent, reason, time, transactionLink, whyCut } from './format.js';
+
+const PAGE = 50;
+const COLUMNS = [
+  { title: 'Place' },
+  { title: 'From' },
+  { title: 'To' },
+  { title: 'Amount', class: 'number' },
+  { title: 'Outcome' },
+  { title: 'Balances after', class: 'number' },
+];
+
+export function show(root, { parts: [key], signal, title }) {
+  title(/^\d+$/.test(key) ? `Block ${number(Number(key))}` : 'Block');
+  const late = setTimeout(() => replace(root, h('p', { class: 'loading' }, 'Loading the block\u2026')), 300);
+  load(root, key, signal, title).finally(() => clearTimeout(late));
+}
+
+async function load(root, key, signal, title) {
+  try {
+    const [{ text, headers }, validators] = await Promise.all([
+      getRaw(`/v1/blocks/${encodeURIComponent(key)}`, signal),
+      get('/v1/validators', signal).catch((error) => {
+        if (error.name === 'AbortError') throw error;
+        return null;
+      }),
+    ]);
+    const block = JSON.parse(text);
+    title(`Block ${number(block.header.height)}`);
+    draw(root, { block, text, validators, sealedMs: Number(headers.get('x-cairn-sealed-ms')), offset: Number(headers.get('x-cairn-offset')) });
+  } catch (error) {
+    if (error.name !== 'AbortError') missing(root, key, error, signal, title);
+  }
+}
+
+function missing(root, key, error, signal, title) {
+  const last = known.status?.last?.height;
+  const isAhead = /^\d+$/.test(key) && error.status === 404;
+  replace(root, h('h1', null, isAhead ? `Block ${number(Number(key))} is not there` : 'No such block'), h('p', { class: 'problem' }, error.message),
+    last === undefined ? null : h('p', null, 'The last block is ', blockLink(last), '.'));
+  // It may come.
+  if (isAhead) on('block', (block) => String(block.height) === key && load(root, key, signal, title), signal);
+}
+
+// Stake as it was when the block was decided: a validator that was slashed later had its own still.
+function committee(validators, height) {
+  return (validators?.validators ?? []).map((one) => ({
+    ...one,
+    stake: one.slashed_at_height !== null && one.slashed_at_height < height ? 0 : one.genesis_stake,
+  }));
+}
+
+// A set of validators by place: bit place % 8, least significant first, of byte place / 8.
+function places(hex) {
+  const found = [];
+  for (let at = 0; at < hex.length / 2; at += 1) {
+    const byte = Number.parseInt(hex.slice(at * 2, at * 2 + 2), 16);
+    for (let bit = 0; bit < 8; bit += 1) if (byte & (1 << bit)) found.push(at * 8 + bit);
+  }
+  return found;
+}
+
+function draw(root, { block, text, validators, sealedMs, offset }) {
+  const { header } = block;
+  const transactions = (block.transactions ?? []);
+  const applied = transactions.filter((one) => one.receipt?.outcome === 'applied').length;
+  const unreadable = transactions.filter((one) => one.stub).length;
+  const rejected = transactions.length - applied - unreadable;
+  const all = committee(validators, header.height);
+  const fact = (label, why, ...value) => h('div', null, h('dt', { 'data-tip': why, tabindex: 0 }, label), h('dd', null, value));
+  const first = transactions.map((one) => one.timestamp_ms).reduce((low, one) => Math.min(low, one), Infinity);
+  const facts = h('dl', { class: 'facts' },
+    fact('Sealed', 'When the log took the block', time(sealedMs, 'exact'), h('span', { class: 'note' }, time(sealedMs))),
+    fact('Stream time', 'The latest time of a record that was seen at the cut. It is what the rules go by, never the wall clock.', time(header.time_ms, 'exact')),
+    fact('Cut', 'Why the block ends where it ends', cut(header.cut), h('span', { class: 'note' }, whyCut(header.cut))),
+    fact('Records', 'What the block took from the log, in order', `${count(transactions.length, 'record')}: ${number(applied)} applied, ${number(rejected)} rejected, ${number(unreadable)} unreadable`),
+    fact('Stretch of the log', 'Offsets of the transactions topic, by partition', header.ranges.length === 0 ? 'none' : header.ranges.map((range) => h('div', { class: 'mono' }, `${range.partition}: ${number(range.first)} to ${number(range.last)}`))),
+    header.window ? fact('Window', 'The event-time window in which the block\u2019s records lie', `${exact(header.window.start_ms)}, ${duration(header.window.end_ms - header.window.start_ms)}`) : null,
+    Number.isFinite(first) && sealedMs ? fact('First record waited', 'From the time of its first record to the block, on the log\u2019s clock', sealedMs >= first ? duration(sealedMs - first) : '\u2013') : null,
+    fact('On the topic', 'Where the block stands on the blockchain topic, and how large it is', h('span', { class: 'mono' }, `offset ${number(offset)}`), h('span', { class: 'note' }, bytes(new Blob([text]).size))),
+    fact('Hash', 'SHA-256 of the header; the header commits to everything else', hash(block.hash)),
+    fact('Parent', 'The hash of the block before', header.height === 0 ? '\u2013' : hash(header.parent, `/block/${header.height - 1}`)),
+    fact('State root', 'The root of the tree over all balances and stakes after the block', hash(header.state_root)),
+    fact('Transactions root', 'The Merkle root over the records', hash(header.transactions_root)),
+    fact('Operations root', 'The Merkle root over fees, rewards and punishments', hash(header.operations_root)),
+    fact('History', 'The Merkle root over the hashes of all blocks before', hash(header.history)));
+  replace(root,
+    h('div', { class: 'heading' }, h('h1', null, `Block ${number(header.height)}`), h('span', { class: 'steps-nav' },
+      header.height > 0 ? h('a', { href: `/block/${header.height - 1}`, rel: 'prev', 'aria-label': 'The block before' }, '\u2190 previous') : null,
+      h('a', { href: `/block/${header.height + 1}`, rel: 'next', 'aria-label': 'The block after' }, 'next \u2192'))),
+    h('div', { class: 'columns' }, h('section', { class: 'wide-column', 'aria-label': 'Facts' }, facts), h('aside', null, seal(block, all))),
+    operations(block),
+    records(transactions, header.height),
+    block.genesis ? genesis(block.genesis) : null,
+    raw(text));
+}
+
+function seal(block, all) {
+  const { header } = block;
+  if (block.seal === null || block.seal === undefined) {
+    return h('section', { class: 'panel' }, h('h2', null, 'Seal'), h('p', null, 'Block 0 follows from the genesis: no validator proposes or seals it.'));
+  }
+  const { author } = header;
+  if (block.seal.kind !== 'stake') return h('section', { class: 'panel' }, h('h2', null, 'Seal'), h('p', null, `A seal of the kind ${block.seal.kind}.`));
+  const signers = new Set(places(block.seal.signers).map((place) => all[place]?.id).filter(Boolean));
+  const total = all.reduce((sum, one) => sum + one.stake, 0) || 1;
+  const list = all.filter((one) => one.stake > 0).map((one) => h('li', null,
+    h('span', { class: `tick ${signers.has(one.id) ? 'yes' : 'no'}`, 'aria-hidden': true }),
+    h('a', { href: `/validators/${one.id}` }, one.id),
+    h('span', null, [one.id === author.proposer ? h('span', { class: 'tag' }, 'proposed') : null, signers.has(one.id) ? 'signed' : 'did not sign']),
+    h('span', { class: 'number' }, percent(one.stake / total))));
+  return h('section', { class: 'panel', 'aria-label': 'Seal' }, h('h2', null, 'Seal'),
+    all.length === 0 ? h('p', { class: 'quiet' }, `${count(places(block.seal.signers).length, 'validator')} signed; this server does not say who.`) : [sealRing(all, signers, author.proposer), h('ul', { class: 'legend signers' }, list)],
+    h('p', { class: 'quiet' }, author.round === 0 ? `${author.proposer} was drawn by stake and proposed the block.` : `${author.proposer} proposed it in round ${author.round}: ${count(author.round, 'validator')} drawn before it failed.`),
+    h('p', { class: 'quiet' }, 'Drawn from seed ', hash(author.seed)));
+}
+
+const SLASHES = {
+  equivocation: () => 'it signed two blocks at this height',
+  refusal: (evidence) => offence(evidence.reason),
+};
+
+function operations(block) {
+  const list = (block.operations ?? []).map((one) => {
+    if (one.kind === 'fee') return h('li', null, account(one.account), ` takes the fees of the block, ${number(one.amount)}. Balance: ${balance(one.balance)}.`);
+    if (one.kind === 'reward') return h('li', null, account(one.account), ` is rewarded with ${number(one.amount)} new units. Balance: ${balance(one.balance)}.`);
+    if (one.kind === 'missed') return h('li', null, h('span', { class: 'outcome waiting' }, 'silent'), ' ', h('a', { href: `/validators/${one.validator}` }, one.validator), ` was drawn in round ${one.round} and made no proposal.`);
+    if (one.kind === 'slash') {
+      const { evidence } = one;
+      const headers = evidence.kind === 'equivocation' ? [evidence.first, evidence.second] : [evidence.header];
+      return h('li', null, h('span', { class: 'outcome slashed' }, 'slashed'), ' ', h('a', { href: `/validators/${one.validator}` }, one.validator), ` loses its whole stake of ${number(one.amount)}: ${(SLASHES[evidence.kind] ?? (() => evidence.kind))(evidence)}.`,
+        h('details', { class: 'evidence' }, h('summary', null, 'Evidence'),
+          h('p', null, evidence.kind === 'equivocation' ? 'Two headers for one turn, each with its signature:' : `What it signed; ${count(places(evidence.signers).length, 'validator')} with more than two thirds of the stake, the accused not voting, refuse it:`),
+          headers.map((signed) => h('dl', { class: 'facts single' }, Object.entries({ 'State root': signed.header.state_root, 'Transactions root': signed.header.transactions_root, 'Operations root': signed.header.operations_root, Signature: signed.signature }).map(([label, value]) => h('div', null, h('dt', null, label), h('dd', null, hash(value)))))),
+          h('p', null, 'For comparison, the block that was sealed has transactions root ', hash(block.header.transactions_root), ' and state root ', hash(block.header.state_root), '.')));
+    }
+    return h('li', null, one.kind);
+  });
+  return h('section', null, h('h2', null, 'Operations'), list.length === 0 ? h('p', { class: 'quiet' }, 'None: no fee, no reward, no punishment.') : h('ul', { class: 'sentences' }, list));
+}
+
+function records(transactions, height) {
+  const holder = h('div');
+  const status = h('p', { class: 'quiet', role: 'status' });
+  let shown = PAGE;
+  let [text, which] = ['', 'all'];
+  const outcomeOf = (one) => (one.stub ? 'unreadable' : one.receipt.outcome);
+  const row = (one) => {
+    const place = transactionLink(one.partition, one.offset);
+    if (one.stub) return [place, '\u2013', '\u2013', '\u2013', outcome('unreadable', reason(one.stub.reason)), '\u2013'];
+    const why = one.receipt.reason;
+    return [place, account(one.from), account(one.to), number(one.amount), outcome(one.receipt.outcome, why ? reason(why) : null), `${balance(one.receipt.from_balance)} / ${balance(one.receipt.to_balance)}`];
+  };
+  const draw = () => {
+    const wanted = transactions.filter((one) => (which === 'all' || outcomeOf(one) === which) && (text === '' || [one.from, one.to, one.id].some((field) => field?.includes(text))));
+    const made = table(`Records of block ${number(height)}`, COLUMNS, wanted.slice(0, shown).map(row));
+    made.classList.add('cards');
+    status.textContent = wanted.length === transactions.length ? count(wanted.length, 'record') : `${number(wanted.length)} of ${count(transactions.length, 'record')}`;
+    const more = wanted.length > shown ? h('p', { class: 'more-line' }, h('button', { type: 'button', class: 'more', onclick: () => { shown += 200; draw(); } }, `Show more of ${number(wanted.length)}`)) : null;
+    replace(holder, wanted.length === 0 ? h('p', { class: 'empty' }, transactions.length === 0 ? 'The block holds no records.' : 'No record is like that.') : made, more);
+  };
+  const filter = h('div', { class: 'filter' },
+    h('label', null, h('span', null, 'Account or id'), h('input', { type: 'search', spellcheck: 'false', autocomplete: 'off', oninput: (event) => { text = event.target.value.trim(); shown = PAGE; draw(); } })),
+    h('label', null, h('span', null, 'Outcome'), h('select', { onchange: (event) => { which = event.target.value; shown = PAGE; draw(); } }, ['all', 'applied', 'rejected', 'unreadable'].map((one) => h('option', { value: one }, one)))));
+  draw();
+  return h('section', { 'aria-label': 'Records' }, h('div', { class: 'heading' }, h('h2', null, 'Records'), status), transactions.length > 8 ? filter : null, holder);
+}
+
+function genesis(found) {
+  return h('section', null, h('h2', null, 'Genesis'), h('p', null, `The chain ${found.chain_id} begins with ${count(found.accounts.length, 'account')} and ${count(found.validators.length, 'validator')}.`));
+}
+
+function raw(text) {
+  const details = h('details', { class: 'raw' }, h('summary', null, 'The record as it stands on the topic'));
+  details.addEventListener('toggle', () => {
+    if (!details.open || details.querySelector('pre')) return;
+    const isLarge = text.length > 200000;
+    details.append(h('p', null, copy(text, 'JSON'), isLarge ? ` The first 200,000 of ${number(text.length)} characters:` : ' One line of JSON:'), h('pre', { class: 'json', tabindex: 0 }, text.slice(0, 200000)));
+  });
+  return details;
+}

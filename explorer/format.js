@@ -1,0 +1,198 @@
+// What numbers, times, hashes and names look like.
+
+import { h, say } from './dom.js';
+
+const GROUPED = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
+const ZONE = new Intl.DateTimeFormat('en-US', { timeZoneName: 'short' });
+const LOCAL = new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeStyle: 'medium' });
+// Control and direction characters, and those that cannot be seen.
+const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
+
+let skewMs = 0;
+
+// The server's clock, by what it said last.
+export function setClock(serverMs) {
+  skewMs = serverMs - Date.now();
+}
+
+export function nowMs() {
+  return Date.now() + skewMs;
+}
+
+export function number(value) {
+  return GROUPED.format(value);
+}
+
+export function count(value, one, many = `${one}s`) {
+  return `${number(value)} ${value === 1 ? one : many}`;
+}
+
+export function signed(value) {
+  return value > 0 ? `+${number(value)}` : value < 0 ? `\u2212${number(-value)}` : '0';
+}
+
+// A balance may be below zero.
+export function balance(value) {
+  return value < 0 ? `\u2212${number(-value)}` : number(value);
+}
+
+export function percent(part) {
+  return `${(part * 100).toFixed(1)} %`;
+}
+
+export function bytes(value) {
+  if (value < 1024) return count(value, 'byte');
+  return value < 1024 * 1024 ? `${(value / 1024).toFixed(1)} KiB` : `${(value / 1024 / 1024).toFixed(1)} MiB`;
+}
+
+export function duration(ms) {
+  if (ms < 1000) return `${number(ms)} ms`;
+  const s = ms / 1000;
+  return s < 120 ? `${number(s)} s` : s < 7200 ? `${number(s / 60)} min` : s < 172800 ? `${number(s / 3600)} h` : `${number(s / 86400)} days`;
+}
+
+export function ago(ms) {
+  const passed = nowMs() - ms;
+  if (passed < -5000) return `in ${duration(-passed)}`;
+  return passed < 1000 ? 'just now' : `${duration(Math.floor(passed / 1000) * 1000)} ago`;
+}
+
+// With the zone's name, to the millisecond.
+export function exact(ms) {
+  const date = new Date(ms);
+  if (Number.isNaN(date.getTime())) return `${ms} ms since 1970 UTC`;
+  const zone = ZONE.formatToParts(date).find((part) => part.type === 'timeZoneName')?.value ?? '';
+  return `${LOCAL.format(date)}.${String(((ms % 1000) + 1000) % 1000).padStart(3, '0')} ${zone}`;
+}
+
+// A time that goes on by itself; the exact one on hover, focus and copy.
+export function time(ms, form = 'ago') {
+  const date = new Date(ms);
+  const iso = Number.isNaN(date.getTime()) ? null : date.toISOString();
+  const text = form === 'ago' ? ago(ms) : exact(ms);
+  return h('time', { datetime: iso, 'data-ms': form === 'ago' ? ms : null, 'data-tip': form === 'ago' ? exact(ms) : null, tabindex: form === 'ago' ? 0 : null }, text);
+}
+
+export function tick(root) {
+  for (const element of root.querySelectorAll('time[data-ms]')) {
+    const text = ago(Number(element.dataset.ms));
+    if (element.textContent !== text) element.textContent = text;
+  }
+}
+
+export function visible(text) {
+  return text.replace(UNSEEN, (character) => `\\u${character.codePointAt(0).toString(16).padStart(4, '0')}`);
+}
+
+export function short(hash, first = 8, last = 6) {
+  return hash.length > 20 ? `${hash.slice(0, first)}\u2026${hash.slice(-last)}` : hash;
+}
+
+// Text from strangers: isolated, with what cannot be seen shown as escapes.
+export function name(text) {
+  const shown = visible(text);
+  const isKey = /^ed25519:[0-9a-f]{64}$/.test(shown);
+  return h('bdi', { class: 'mono', title: shown.length > 28 ? shown : null }, isKey ? `ed25519:${short(shown.slice(8))}` : shown.length > 40 ? `${shown.slice(0, 30)}\u2026${shown.slice(-6)}` : shown);
+}
+
+export function account(text) {
+  return h('a', { href: `/account/${encodeURIComponent(text)}`, class: 'account' }, name(text));
+}
+
+export function blockLink(height, text) {
+  return h('a', { href: `/block/${height}`, class: 'mono' }, text ?? number(height));
+}
+
+export function transactionLink(partition, offset) {
+  return h('a', { href: `/tx/${partition}:${offset}`, class: 'mono' }, `${partition}:${offset}`);
+}
+
+// A hash that is shortened in the middle, and whole on copy.
+export function hash(text, href, isNarrow = false) {
+  const shown = h('span', { class: 'mono', title: text }, isNarrow ? short(text, 6, 4) : short(text));
+  return h('span', { class: 'hash' }, href ? h('a', { href }, shown) : shown, copy(text, 'hash'));
+}
+
+export function copy(text, what) {
+  const button = h('button', { type: 'button', class: 'copy', 'aria-label': `Copy ${what}`, 'data-tip': `Copy ${what}` });
+  button.addEventListener('click', async () => {
+    const isDone = await write(text);
+    button.dataset.tip = isDone ? 'Copied' : 'Cannot copy';
+    button.classList.toggle('done', isDone);
+    say(isDone ? `${what} copied` : `${what} could not be copied`);
+    setTimeout(() => {
+      button.dataset.tip = `Copy ${what}`;
+      button.classList.remove('done');
+    }, 1500);
+  });
+  return button;
+}
+
+async function write(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const REASONS = {
+  insufficient_funds: 'the sender does not have that much',
+  duplicate: 'the sender used this id before, for the same transaction',
+  conflict: 'the sender used this id before, for another transaction',
+  bad_nonce: 'the nonce is not the sender\u2019s next one',
+  bad_signature: 'the signature does not hold',
+  signature_required: 'it needs a signature and has none',
+  expired: 'it came after its valid_until',
+  reserved_name: 'a name of the system is not paid by a transaction',
+  unknown_kind: 'a kind that the rules do not know',
+  too_large: 'it is too large',
+  unknown_asset: 'an asset that the rules do not know',
+  balance_overflow: 'the receiver\u2019s balance would pass its bound',
+  fee_too_low: 'the agreed fee is below the chain\u2019s',
+  replayable: 'it is signed, and anybody could send it again',
+  validity_too_long: 'its valid_until lies too far ahead',
+  zero_amount: 'the amount is 0',
+  unexpected_field: 'a field that such a transaction does not have',
+  null_value: 'the record has no value',
+  not_utf8: 'it is not UTF-8',
+  not_json: 'it is not JSON',
+};
+
+export function reason(code) {
+  return REASONS[code] ?? code.replaceAll('_', ' ');
+}
+
+const OFFENCES = {
+  signed_two_blocks: 'it signed two blocks in one turn',
+  does_not_follow_from_the_input: 'its block did not hold what the input holds',
+  does_not_re_execute: 'executing its block gave something else than it said',
+};
+
+export function offence(code) {
+  return OFFENCES[code] ?? code.replaceAll('_', ' ');
+}
+
+const CUTS = {
+  genesis: ['genesis', 'Block 0 holds what the chain starts from.'],
+  window: ['window', 'Event time passed the end of the block\u2019s window.'],
+  transactions: ['full', 'The block holds as many transactions as it may.'],
+  bytes: ['bytes', 'The next transaction would have made it too large.'],
+  age: ['age', 'Its first record had waited as long as it may.'],
+  end: ['end', 'The run was told to end.'],
+};
+
+export function cut(code) {
+  return CUTS[code]?.[0] ?? code;
+}
+
+export function whyCut(code) {
+  return CUTS[code]?.[1] ?? '';
+}
+
+// Colour, shape and word.
+export function outcome(code, why) {
+  const words = { applied: 'applied', rejected: 'rejected', unreadable: 'unreadable', slashed: 'slashed', active: 'active', waiting: 'waiting' };
+  return h('span', { class: `outcome ${code}`, 'data-tip': why ?? null, tabindex: why ? 0 : null }, words[code] ?? code);
+}

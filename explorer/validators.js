@@ -1,0 +1,79 @@
+// Validators: stake, turns, offences.
+
+import { get, on } from './api.js';
+import { stakeBar } from './chart.js';
+import { h, replace, table } from './dom.js';
+import { account, balance, blockLink, hash, number, offence, outcome, percent, time } from './format.js';
+
+export const nav = 'validators';
+
+const COLUMNS = [
+  { title: 'Validator' },
+  { title: 'Stake', class: 'number' },
+  { title: 'Share', class: 'number' },
+  { title: 'Proposed', class: 'number' },
+  { title: 'Expected', class: 'number' },
+  { title: 'Silent turns', class: 'number' },
+  { title: 'Earned', class: 'number' },
+  { title: 'Status' },
+];
+
+export function show(root, { parts: [chosen], signal, title }) {
+  title(chosen ?? 'Validators');
+  const late = setTimeout(() => replace(root, h('p', { class: 'loading' }, 'Loading the validators\u2026')), 300);
+  let isAsking = false;
+  const load = async () => {
+    if (isAsking) return;
+    isAsking = true;
+    try {
+      const [found, { offences }] = await Promise.all([get('/v1/validators', signal), get('/v1/offences', signal)]);
+      clearTimeout(late);
+      draw(root, found, offences, chosen);
+    } catch (error) {
+      clearTimeout(late);
+      if (error.name !== 'AbortError' && root.querySelector('table') === null) replace(root, h('h1', null, 'Validators'), h('p', { class: 'problem' }, error.message));
+    }
+    isAsking = false;
+  };
+  load();
+  on('slash', load, signal);
+  on('connection', (isConnected) => isConnected && load(), signal);
+}
+
+function draw(root, found, all, chosen) {
+  const rows = found.validators.map((one) => ({
+    attributes: { class: one.id === chosen ? 'chosen' : null },
+    cells: [
+      h('a', { href: one.id === chosen ? '/validators' : `/validators/${one.id}`, 'aria-expanded': one.id === chosen ? 'true' : 'false' }, one.id),
+      number(one.stake),
+      percent(one.share),
+      number(one.proposed),
+      one.status === 'slashed' ? '\u2013' : number(Math.round(one.share * found.proposed_count)),
+      number(one.missed),
+      balance(one.balance),
+      one.slashed_at_height === null ? outcome('active') : [outcome('slashed'), ' in ', blockLink(one.slashed_at_height, `block ${number(one.slashed_at_height)}`)],
+    ],
+  }));
+  const made = table('Validators', COLUMNS, rows);
+  made.classList.add('cards');
+  const one = found.validators.find((validator) => validator.id === chosen);
+  const offences = all.filter((other) => one === undefined || other.validator === one.id);
+  replace(root, h('h1', null, 'Validators'),
+    h('p', { class: 'quiet' }, `${number(found.total_stake)} are at stake; a block needs the signatures of ${number(found.quorum_stake)}, more than two thirds. Who proposes is drawn by stake.`),
+    stakeBar(found.validators), made,
+    h('p', { class: 'quiet' }, `Proposed: of the ${number(found.proposed_count)} blocks from ${number(found.proposed_from_height)} on that this server keeps. Expected: at today\u2019s stake.`),
+    chosen === undefined ? null : one === undefined ? h('p', { class: 'problem' }, `There is no validator ${chosen}.`) : details(one),
+    h('section', { 'aria-label': 'Offences' }, h('h2', null, 'Offences'),
+      offences.length === 0 ? h('p', { class: 'empty' }, `None: ${one ? one.id : 'nobody'} ${one ? 'did not cheat' : 'cheated'} in the blocks that this server has read.`)
+        : h('ul', { class: 'sentences' }, offences.map((other) => h('li', null, outcome('slashed'), ' ', h('a', { href: `/validators/${other.validator}` }, other.validator), ' in ', blockLink(other.height, `block ${number(other.height)}`), `, round ${other.round}: ${offence(other.offence)}. Its whole stake of ${number(other.amount)} was burnt, `, time(other.sealed_ms), '. The evidence is in the block.')))));
+}
+
+function details(one) {
+  const fact = (label, why, ...value) => h('div', null, h('dt', { 'data-tip': why, tabindex: 0 }, label), h('dd', null, value));
+  return h('section', { class: 'panel', 'aria-label': one.id }, h('h2', null, one.id),
+    h('dl', { class: 'facts' },
+      fact('Account', 'Takes its fees and rewards; only the validator can send from it', account(one.account), h('span', { class: 'mono amount' }, balance(one.balance))),
+      fact('Stake at the start', 'What the genesis gave it', number(one.genesis_stake)),
+      fact('Proposal key', 'Ed25519: it signs what it proposes', hash(one.ed25519)),
+      fact('Attestation key', 'BLS12-381: its reveals and attestations', hash(one.bls))));
+}

@@ -1,0 +1,111 @@
+//! One record of the transactions topic, and what became of it.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use super::super::context::Context;
+use super::super::lookup::{Found, Question};
+use super::super::problem::{PROBLEM, Problem, Result};
+use super::answer;
+use crate::chain::{Hash, Rendering};
+
+/// A record of the transactions topic in its block.
+#[derive(Serialize, ToSchema)]
+struct Transaction {
+    /// The block's height.
+    height: u64,
+    /// The block's hash.
+    #[schema(value_type = String)]
+    block_hash: Hash,
+    /// Its place among the block's records, from 0.
+    index: u64,
+    /// When the log took the block, ms since 1970 UTC.
+    sealed_ms: i64,
+    /// The topic on which the record stands.
+    topic: String,
+    /// The record as the block has it: see docs/encoding.md.
+    #[schema(value_type = Object)]
+    entry: Box<RawValue>,
+}
+
+/// A transaction, by where it stands on the transactions topic
+#[utoipa::path(
+    get,
+    path = "/v1/transactions/{partition}/{offset}",
+    params(
+        ("partition" = i32, Path, description = "Partition of the transactions topic"),
+        ("offset" = i64, Path, description = "Offset in the partition"),
+    ),
+    responses(
+        (status = 200, description = "The record, and what became of it", body = Transaction),
+        (status = 400, description = "No partition or no offset", body = Problem, content_type = PROBLEM),
+        (status = 404, description = "It is in no block, or not yet", body = Problem, content_type = PROBLEM),
+        (status = 503, description = "The topic cannot be read now", body = Problem, content_type = PROBLEM),
+    )
+)]
+pub(super) async fn one(
+    State(context): State<Arc<Context>>,
+    Path((partition, offset)): Path<(String, String)>,
+) -> Result<Response> {
+    let number = |text: &str| text.parse::<i64>().ok().filter(|number| *number >= 0);
+    let (Some(at), Some(offset)) = (number(&partition), number(&offset)) else {
+        return Err(Problem::bad_request(
+            "a transaction is named by its partition and its offset: two numbers from 0 on",
+        ));
+    };
+    let partition = i32::try_from(at).map_err(|_| Problem::bad_request("there is no such partition"))?;
+    let found = context.lookup.one(question(&context, partition, offset)?).await?;
+    let missing = || {
+        let detail = format!("no block holds a record of partition {partition} at offset {offset}");
+        Problem::not_found(detail).of(format!("{partition}:{offset}"))
+    };
+    let transaction = transaction(&context, &found.ok_or_else(missing)?, (partition, offset))?;
+    Ok(answer(&transaction.ok_or_else(missing)?))
+}
+
+/// Where to look for the block.
+fn question(context: &Context, partition: i32, offset: i64) -> Result<Question> {
+    let index = context.feed.index();
+    if let Some(block) = index.holder(partition, offset).and_then(|height| index.block(height)) {
+        return Ok(Question::At { height: block.height, offset: block.offset });
+    }
+    match index.first() {
+        Some(first) if first.height > 1 => Ok(Question::Holder { partition, offset, last: first.height - 1 }),
+        _ => Err(Problem::not_found("no block holds this record").of(format!("{partition}:{offset}"))),
+    }
+}
+
+fn transaction(context: &Context, found: &Found, (partition, offset): (i32, i64)) -> Result<Option<Transaction>> {
+    let block = found.block()?;
+    let is_it = |entry: &crate::chain::Entry| entry.origin.partition == partition && entry.origin.offset == offset;
+    let Some(index) = block.entries.iter().position(is_it) else {
+        let covered = block.header.ranges.iter().find(|range| range.partition == partition);
+        return match covered {
+            // The last block with records of the partition ends before it.
+            Some(range) if range.last < offset && !context.feed.index().is_passed(partition, offset) => {
+                let detail = format!(
+                    "offset {offset} of partition {partition} is in no block yet: blocks go up to {}, as far as this server \
+                     has seen",
+                    range.last
+                );
+                Err(Problem::not_found(detail).of(format!("{partition}:{offset}")))
+            }
+            _ => Ok(None),
+        };
+    };
+    let entry = RawValue::from_string(block.entries[index].to_json())
+        .map_err(|error| Problem::bad_request(format!("the record cannot be shown: {error}")))?;
+    Ok(Some(Transaction {
+        height: block.header.height,
+        block_hash: block.hash,
+        index: index as u64,
+        sealed_ms: found.place.time_ms,
+        topic: context.transactions.clone(),
+        entry,
+    }))
+}

@@ -1,0 +1,171 @@
+//! What every handler is given.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{Semaphore, watch};
+use topology::client::{Client, State as ClientState};
+use topology::clock::{Clock, SystemClock};
+use topology::log::Log;
+use topology::metrics::Exported;
+use topology::query::Queries;
+
+use super::api::Largest;
+use super::committed::{Committed, State};
+use super::feed::Feed;
+use super::lookup::Lookup;
+use super::problem::{Problem, Result};
+use super::rate::Rate;
+use super::teller::Teller;
+use crate::chain::{Genesis, Hash};
+use crate::sealing::Application;
+
+/// Reads of the stores that go on at once.
+const READS_MAX: usize = 4;
+/// Streams of events at once.
+pub(super) const STREAMS_MAX: usize = 64;
+
+/// A chain that is being sealed, for those who look at it.
+pub struct Chain<L> {
+    pub(super) log: L,
+    pub(super) genesis: Genesis,
+    pub(super) application: Application,
+    pub(super) transactions: String,
+    pub(super) blockchain: String,
+    pub(super) queries: Queries,
+    pub(super) states: watch::Receiver<ClientState>,
+    pub(super) exported: Exported,
+    pub(super) teller: Option<Arc<dyn Teller>>,
+}
+
+impl<L: Log> Chain<L> {
+    /// The chain that a client seals from one topic to another.
+    pub fn new(
+        log: L,
+        genesis: Genesis,
+        application: &Application,
+        client: &Client,
+        transactions: impl Into<String>,
+        blockchain: impl Into<String>,
+    ) -> Self {
+        Self {
+            log,
+            genesis,
+            application: application.clone(),
+            transactions: transactions.into(),
+            blockchain: blockchain.into(),
+            queries: client.queries(),
+            states: client.states(),
+            exported: client.exported_metrics(),
+            teller: None,
+        }
+    }
+
+    /// Takes transfers from the page.
+    #[must_use]
+    pub fn with_teller(self, teller: Arc<dyn Teller>) -> Self {
+        Self { teller: Some(teller), ..self }
+    }
+}
+
+/// See above.
+pub(super) struct Context {
+    pub(super) genesis: Genesis,
+    pub(super) genesis_hash: Hash,
+    pub(super) application: Application,
+    pub(super) transactions: String,
+    pub(super) blockchain: String,
+    pub(super) feed: Arc<Feed>,
+    pub(super) lookup: Lookup,
+    pub(super) clock: SystemClock,
+    pub(super) exported: Exported,
+    pub(super) teller: Option<Arc<dyn Teller>>,
+    pub(super) rate: Mutex<Rate>,
+    pub(super) streams: Arc<Semaphore>,
+    /// The description of all this, made once.
+    pub(super) openapi: String,
+    /// Whether only requests to this machine by a name of its own are answered.
+    pub(super) is_loopback: bool,
+    /// Becomes true when the server ends.
+    pub(super) ending: watch::Receiver<bool>,
+    pub(super) largest: Mutex<Option<Largest>>,
+    committed: Committed,
+    states: watch::Receiver<ClientState>,
+    reads: Semaphore,
+}
+
+impl Context {
+    pub(super) fn new<L>(
+        chain: Chain<L>,
+        feed: Arc<Feed>,
+        lookup: Lookup,
+        openapi: String,
+        is_loopback: bool,
+        ending: watch::Receiver<bool>,
+    ) -> Self {
+        let genesis_hash = chain.genesis.hash();
+        Self {
+            genesis: chain.genesis,
+            genesis_hash,
+            application: chain.application,
+            transactions: chain.transactions,
+            blockchain: chain.blockchain,
+            feed,
+            lookup,
+            clock: SystemClock::new(),
+            exported: chain.exported,
+            teller: chain.teller,
+            rate: Mutex::default(),
+            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            openapi,
+            is_loopback,
+            ending,
+            largest: Mutex::new(None),
+            committed: Committed::new(chain.queries),
+            states: chain.states,
+            reads: Semaphore::new(READS_MAX),
+        }
+    }
+
+    /// How the engine is.
+    pub(super) fn engine(&self) -> ClientState {
+        *self.states.borrow()
+    }
+
+    pub(super) fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+
+    /// Reads the committed state on a thread where that may take its time: it may have to come from a disk.
+    pub(super) async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        read: impl FnOnce(&Self, &State) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let context = Arc::clone(self);
+        self.blocking(move || {
+            let state = context.committed.state()?;
+            read(&context, &state)
+        })
+        .await
+    }
+
+    /// Does what blocks; a few at a time.
+    pub(super) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let ending = || Problem::unavailable("the program is ending");
+        let _permit = self.reads.acquire().await.map_err(|_| ending())?;
+        tokio::task::spawn_blocking(work).await.map_err(|_| ending())?
+    }
+}
+
+/// What a thread that panicked left behind is looked at all the same: each of these values is whole at any time.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Returns when the server ends.
+pub(super) async fn told(ending: &mut watch::Receiver<bool>) {
+    // Where the server is gone without a word, it has ended as well.
+    let _ = ending.wait_for(|ending| *ending).await;
+}

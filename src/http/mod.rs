@@ -1,0 +1,43 @@
+//! A chain over HTTP: JSON for programs, a page for people, metrics for an operator. Read-only.
+//!
+//! ```text
+//! server        binds, accepts, ends; one thread with an async runtime of its own
+//! connection    a socket whose reader may stop reading
+//! guard         what is asked of every request: host, rate, time; and the headers of every answer
+//! rate          so many requests of each address                                             pure
+//! problem       errors as RFC 9457 has them
+//! context       what every handler is given
+//! committed     the ledger's state, as it is committed in the stores
+//! feed          follows the blockchain topic, on a thread of its own
+//! index         the last blocks and what is in them, within a bounded memory                  pure
+//! lookup        single blocks of any age, read from the topic on a thread of its own
+//! api           the endpoints, and their description as OpenAPI
+//! metrics       the chain's, beside the engine's
+//! pages         the explorer's files, which are part of the program
+//! teller        who takes a transfer from the page, where somebody does: the demo
+//! ```
+//! ```text
+//!   blockchain topic ──> feed ──> index ──┬──> api ──> connection
+//!                   └──> lookup ──────────┤
+//!   stores (committed) ──> committed ─────┘
+//! ```
+//! Nothing here asks the stream thread, or is waited for by it: a slow reader costs itself. May use all of the crate but `cli`.
+
+mod api;
+mod committed;
+mod connection;
+mod context;
+mod feed;
+mod guard;
+mod index;
+mod lookup;
+mod metrics;
+mod pages;
+mod problem;
+mod rate;
+mod server;
+mod teller;
+
+pub use context::Chain;
+pub use server::{Listener, Options, Server};
+pub use teller::{Asked, Refused, Teller};
