@@ -60,9 +60,12 @@ function row(one, key) {
   ];
 }
 
-function plot(found) {
+// Pages of transfers that are drawn, at most.
+const DRAWN_PAGES = 6;
+
+function plot(found, transfers) {
   const points = [];
-  for (const one of [...found.transfers].reverse()) {
+  for (const one of [...transfers].reverse()) {
     const last = points[points.length - 1];
     if (last?.height === one.height) last.balance = one.balance;
     else points.push({ height: one.height, balance: one.balance });
@@ -71,8 +74,25 @@ function plot(found) {
   if (points[points.length - 1].height < found.height) points.push({ height: found.height, balance: found.balance });
   if (points.length < 2) return null;
   const [first, last] = [points[0], points[points.length - 1]];
-  return h('section', { 'aria-label': 'Balance over time' }, h('h2', null, 'Balance from block to block'),
+  return h('div', null, h('h2', null, 'Balance from block to block'),
     steps(points, `Balance from block ${number(first.height)}, ${balance(first.balance)}, to block ${number(last.height)}, ${balance(last.balance)}. The table below has the values.`));
+}
+
+// Draws at once what is there, and then once more with what came before.
+async function drawPlot(section, found, key, signal) {
+  const put = (transfers) => replace(section, plot(found, transfers));
+  put(found.transfers);
+  let [transfers, next] = [found.transfers, found.next];
+  try {
+    for (let page = 1; page < DRAWN_PAGES && next !== null; page += 1) {
+      const older = await get(`/v1/accounts/${encodeURIComponent(key)}?limit=200&cursor=${encodeURIComponent(next)}`, signal);
+      transfers = [...transfers, ...older.transfers];
+      next = older.next;
+    }
+  } catch {
+    // What is drawn is true as far as it goes.
+  }
+  if (transfers.length > found.transfers.length && !signal.aborted) put(transfers);
 }
 
 function draw(root, key, found, signal) {
@@ -84,6 +104,7 @@ function draw(root, key, found, signal) {
   const rows = found.transfers.map((one) => row(one, key));
   const made = table('Transfers', COLUMNS, rows);
   made.classList.add('cards');
+  const drawn = h('section', { 'aria-label': 'Balance over time' });
   const more = h('p', { class: 'more-line' });
   const next = (cursor) => {
     replace(more, cursor === null ? null : h('button', { type: 'button', class: 'more', onclick: async (event) => {
@@ -105,11 +126,12 @@ function draw(root, key, found, signal) {
     found.is_kept ? null : h('p', { class: 'empty' }, 'The chain keeps nothing under this name: its balance is 0, and it has sent nothing with a nonce. Every name is like that before its first payment.'),
     h('dl', { class: 'facts' }, fact('Balance', figure, atHeight), fact('Who may spend from it', SPENDABLE[found.spendable_by] ?? found.spendable_by), fact('Next nonce', nonce)),
     news,
-    plot(found),
+    drawn,
     h('section', { 'aria-label': 'Transfers' }, h('h2', null, 'Transfers'),
       rows.length === 0 ? h('p', { class: 'empty' }, `None in the blocks from ${number(found.indexed_from_height)} on, in which this server looks them up.`) : [made, more],
       rows.length > 0 && found.next === null && found.indexed_from_height > 0 ? h('p', { class: 'quiet' }, `This server looks transfers up in the blocks from ${number(found.indexed_from_height)} on.`) : null));
 
+  drawPlot(drawn, found, key, signal);
   // What comes while somebody reads is told, and nothing moves under the eyes.
   let seen = found.transfers[0] ?? null;
   let isAsking = false;

@@ -106,6 +106,11 @@ function seal(block, all) {
     return h('section', { class: 'panel' }, h('h2', null, 'Seal'), h('p', null, 'Block 0 follows from the genesis: no validator proposes or seals it.'));
   }
   const { author } = header;
+  if (block.seal.kind === 'work') {
+    return h('section', { class: 'panel', 'aria-label': 'Seal' }, h('h2', null, 'Seal'),
+      h('p', null, 'Mined for ', account(author.miner), '.'),
+      h('p', { class: 'quiet' }, `Proof ${number(block.seal.proof)}, against a difficulty of ${number(author.difficulty)}.`));
+  }
   if (block.seal.kind !== 'stake') return h('section', { class: 'panel' }, h('h2', null, 'Seal'), h('p', null, `A seal of the kind ${block.seal.kind}.`));
   const signers = new Set(places(block.seal.signers).map((place) => all[place]?.id).filter(Boolean));
   const total = all.reduce((sum, one) => sum + one.stake, 0) || 1;
@@ -127,8 +132,8 @@ const SLASHES = {
 
 function operations(block) {
   const list = (block.operations ?? []).map((one) => {
-    if (one.kind === 'fee') return h('li', null, account(one.account), ` takes the fees of the block, ${number(one.amount)}. Balance: ${balance(one.balance)}.`);
-    if (one.kind === 'reward') return h('li', null, account(one.account), ` is rewarded with ${number(one.amount)} new units. Balance: ${balance(one.balance)}.`);
+    if (one.kind === 'fee' || one.kind === 'miner_fee') return h('li', null, account(one.account), ` takes the fees of the block, ${number(one.amount)}. Balance: ${balance(one.balance)}.`);
+    if (one.kind === 'reward' || one.kind === 'miner_reward') return h('li', null, account(one.account), ` is rewarded with ${number(one.amount)} new units. Balance: ${balance(one.balance)}.`);
     if (one.kind === 'missed') return h('li', null, h('span', { class: 'outcome waiting' }, 'silent'), ' ', h('a', { href: `/validators/${one.validator}` }, one.validator), ` was drawn in round ${one.round} and made no proposal.`);
     if (one.kind === 'slash') {
       const { evidence } = one;

@@ -31,10 +31,15 @@ function blockRow(block, isNew) {
       number(block.applied + block.rejected),
       number(block.rejected),
       h('span', { 'data-tip': whyCut(block.cut), tabindex: 0 }, cut(block.cut)),
-      [block.proposer ? h('a', { href: `/validators/${block.proposer}` }, block.proposer) : '\u2013', ...marks.map((mark) => [' ', mark])],
+      [maker(block), ...marks.map((mark) => [' ', mark])],
       hash(block.hash, `/block/${block.height}`, true),
     ],
   };
+}
+
+function maker(block) {
+  if (block.proposer) return h('a', { href: `/validators/${block.proposer}` }, block.proposer);
+  return block.miner ? account(block.miner) : '\u2013';
 }
 
 export function show(root, { signal, title, go }) {
@@ -167,13 +172,16 @@ function ageText(sealedMs) {
 
 function drawFigures(figures, status, last, signing) {
   const { activity } = status;
-  const perSecond = activity.transactions.slice(-7, -1).reduce((sum, one) => sum + one, 0) / ((6 * activity.interval_ms) / 1000);
+  // The interval that goes on, and the whole one before it, if there was anything.
+  const [before, current] = activity.transactions.slice(-2);
+  const currentMs = Math.max(1000, status.now_ms % activity.interval_ms);
+  const perSecond = ((before + current) * 1000) / (before > 0 ? currentMs + activity.interval_ms : currentMs);
   const rate = perSecond >= 10 ? number(perSecond) : perSecond.toFixed(1);
   const figure = (label, value, more, tip) => h('div', { class: 'figure' }, h('dt', tip ? { 'data-tip': tip, tabindex: 0 } : null, label), h('dd', null, value, more));
   const isStale = last && nowMs() - last.sealed_ms > 10000;
   replace(figures,
     figure('Height', h('span', { class: 'large' }, last ? h('a', { href: `/block/${last.height}` }, number(last.height)) : '\u2013'), null),
-    figure('Transactions per second', h('span', { class: 'large' }, rate), sparkline(activity.transactions, `Transactions in the last five minutes, in steps of ten seconds: ${activity.transactions.join(', ')}`), 'In blocks of the last minute; the columns are the last five'),
+    figure('Transactions per second', h('span', { class: 'large' }, rate), sparkline(activity.transactions, `Transactions in the last five minutes, in steps of ten seconds: ${activity.transactions.join(', ')}`), 'In blocks of the last ten to twenty seconds; the columns are the last five minutes'),
     figure('Age of the last block', last ? h('span', { class: `large ${isStale ? 'stale-figure' : ''}`, 'data-sealed': last.sealed_ms }, ageText(last.sealed_ms)) : h('span', { class: 'large' }, '\u2013'), isStale ? h('span', { class: 'note' }, 'no newer block') : null),
     figure(`Rejected, last ${number(Math.max(1, activity.recent))}`, h('span', { class: 'large' }, number(activity.recent_rejected)), activity.recent > 0 ? h('span', { class: 'note' }, percent(activity.recent_rejected / activity.recent)) : null),
     figure('Stake that signs', h('span', { class: 'large' }, signing === null ? '\u2013' : percent(signing)), h('span', { class: 'note' }, 'over 66.7 % needed'), 'Of the last block'));

@@ -117,8 +117,8 @@ impl Command {
     /// Which log lines are written unless RUST_LOG or -v asks for others.
     fn usual_log_lines(&self) -> &'static str {
         match self {
-            // The demo shows everything on stdout, cheats included.
-            Command::Demo(_) => "warn,cairn::sealing=error",
+            // The demo shows everything on stdout, cheats and unreadable records included.
+            Command::Demo(_) => "warn,cairn::sealing=error,topology::stream_thread::losses=error",
             Command::Run(_) => "info",
             // The last line tells how they end; librdkafka's lines before it would say it twice.
             _ => "info,topology::log::kafka::context=error",

@@ -95,3 +95,20 @@ fn a_run_says_where_it_serves_takes_nothing_and_refuses_a_port_that_is_taken() {
     assert!(std::fs::read_dir(other.path()).unwrap().next().is_none(), "nothing was begun");
     assert_eq!(serving.end(), 0);
 }
+
+#[test]
+fn a_demo_that_is_told_to_end_says_what_its_chain_adds_up_to() {
+    let directory = tempfile::tempdir().unwrap();
+    let words = "demo --json --blocks 0 --http 127.0.0.1:0";
+    let mut child = command(directory.path(), words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let first: Value = serde_json::from_str(&lines.next().unwrap()).unwrap();
+    let client = Client::of(first["http"].as_str().unwrap());
+    let serving = Serving { child, _directory: directory, client };
+    // Three blocks, then it is told.
+    lines.by_ref().take(3).for_each(drop);
+    test_cluster::process::terminate(serving.program()).unwrap();
+    let last: Value = serde_json::from_str(&lines.last().unwrap()).unwrap();
+    assert_eq!(last["verify"], "intact", "{last}");
+    assert!(last["height"].as_u64() >= Some(3));
+}

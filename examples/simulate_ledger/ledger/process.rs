@@ -12,7 +12,7 @@ use cairn::chain::{Block, Hash, Range};
 use cairn::config::topic;
 use cairn::consensus::Signed;
 use cairn::reader::{Extent, Reader};
-use cairn::sealing::{Admission, Application, BlockchainTopic, Found, Notary, Origin, Setup, admitted_topic};
+use cairn::sealing::{Admission, Application, BlockchainTopic, Found, Miners, Notary, Origin, Setup, admitted_topic};
 use topology::clock::Clock;
 use topology::log::{Isolation, Log, TopicPartition};
 use topology::simulator::{Beginning, SimulatedLog};
@@ -64,6 +64,8 @@ pub(super) fn application(chain: &Chain, partitions: i32, outside: Option<(OnLog
         sealer: chain.sealer.anew(),
         entropy: [1; 32],
         topic: on_log.map(|log| Box::new(log) as Box<dyn BlockchainTopic>),
+        miners: Miners::at_once(),
+        classic: None,
         notary: notes.map(|notes| Box::new(notes) as Box<dyn Notary>),
     };
     // So few that a partition has to wait for the sealer.

@@ -14,7 +14,7 @@ use super::super::index::{Activity, BlockSummary};
 use super::super::problem::Result;
 use super::answer;
 use crate::chain::{Balances, Committee, Hash, Parameters};
-use crate::consensus::LOCAL_COMMITTEE_TRUST;
+use crate::consensus::trust;
 use crate::ledger::state::{coverage, supply};
 use crate::sealing;
 
@@ -181,7 +181,7 @@ pub(super) async fn status(State(context): State<Arc<Context>>) -> Response {
             blockchain: context.blockchain.clone(),
             evidence: sealing::evidence_topic(&context.blockchain),
         },
-        trust: LOCAL_COMMITTEE_TRUST,
+        trust: trust(context.genesis.parameters.consensus),
         takes_transfers: context.teller.is_some(),
         version: env!("CARGO_PKG_VERSION"),
         now_ms,

@@ -17,7 +17,7 @@ const RECENT_TRANSACTIONS: u64 = 1_000;
 pub(in crate::http) struct Activity {
     /// How long each interval is, ms.
     interval_ms: i64,
-    /// Transactions in blocks, applied or rejected, by interval: the oldest first, the current one last.
+    /// Transactions in blocks, applied or rejected, by interval: the oldest first, the current one last, which is not over.
     transactions: Vec<u64>,
     /// Blocks, likewise.
     blocks: Vec<u64>,
@@ -38,8 +38,9 @@ impl Activity {
         };
         for block in blocks {
             let transactions = block.applied + block.rejected;
-            let age_ms = now_ms.saturating_sub(block.sealed_ms).max(0);
-            let back = usize::try_from(age_ms / INTERVAL_MS).unwrap_or(usize::MAX);
+            // Intervals begin at full multiples, so that a block stays in its own.
+            let back = now_ms.div_euclid(INTERVAL_MS).saturating_sub(block.sealed_ms.div_euclid(INTERVAL_MS)).max(0);
+            let back = usize::try_from(back).unwrap_or(usize::MAX);
             let is_recent = found.recent < RECENT_TRANSACTIONS;
             if back >= INTERVAL_COUNT && !is_recent {
                 break;

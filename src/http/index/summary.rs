@@ -26,6 +26,8 @@ pub(in crate::http) struct BlockSummary {
     pub(in crate::http) cut: &'static str,
     /// Who proposed it; none proposes block 0.
     pub(in crate::http) proposer: Option<String>,
+    /// The account it was mined for, where blocks are mined.
+    pub(in crate::http) miner: Option<String>,
     /// In which round: how many proposers before it failed.
     pub(in crate::http) round: u32,
     /// Who signed, by their places among the validators in the order of ids.
@@ -77,6 +79,7 @@ impl BlockSummary {
             size_bytes: place.size_bytes,
             cut: header.cut.as_str(),
             proposer: header.proposer().map(ValidatorId::to_string),
+            miner: header.work().map(|author| author.miner.to_string()),
             round: header.round(),
             signers: signers.unwrap_or_default(),
             applied,

@@ -3,7 +3,7 @@
 use super::world::*;
 use crate::chain::{Amount, Consensus, Operation, Work, WorkRule};
 use crate::consensus::follow::check_tip;
-use crate::consensus::{Error, Sealer, SetupError, Step, Stretch};
+use crate::consensus::{Error, Scheme, Sealer, SetupError, Step, Stretch};
 use crate::ledger::state::{account, supply};
 
 /// Mines so many blocks, in turns for two miners: full ones, and ones of two records.
@@ -21,7 +21,7 @@ fn assert_followed(chain: &Chain) {
     let summary = chain.follow(&chain.blocks).unwrap();
     assert_eq!(summary.tip, *chain.replica.tip());
     assert_eq!(summary.supply, supply(&chain.state).unwrap());
-    check_tip(&chain.replica, &chain.genesis, chain.blocks.last().unwrap()).unwrap();
+    check_tip(&chain.replica, &chain.genesis, &Scheme::of(&chain.genesis).unwrap(), chain.blocks.last().unwrap()).unwrap();
 }
 
 #[test]
