@@ -3,7 +3,7 @@
 import { get, known, on, post } from './api.js';
 import { sparkline, stakeBar } from './chart.js';
 import { h, replace, say, table, tableRow } from './dom.js';
-import { blockLink, count, cut, duration, hash, nowMs, number, offence, percent, time, transactionLink, whyCut } from './format.js';
+import { account, blockLink, count, cut, duration, hash, nowMs, number, offence, percent, time, transactionLink, whyCut } from './format.js';
 
 export const nav = 'now';
 

@@ -21,7 +21,8 @@ fn assert_followed(chain: &Chain) {
     let summary = chain.follow(&chain.blocks).unwrap();
     assert_eq!(summary.tip, *chain.replica.tip());
     assert_eq!(summary.supply, supply(&chain.state).unwrap());
-    check_tip(&chain.replica, &chain.genesis, &Scheme::of(&chain.genesis).unwrap(), chain.blocks.last().unwrap()).unwrap();
+    check_tip(&chain.replica, &chain.genesis, &Scheme::of(&chain.genesis).unwrap(), chain.blocks.last().unwrap())
+        .unwrap();
 }
 
 #[test]
