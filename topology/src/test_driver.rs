@@ -48,7 +48,7 @@ pub use typed::{Input, Output};
 
 use crate::error::{Error, Result};
 use crate::graph::Topology;
-use crate::log::{Offset, TopicPartition};
+use crate::log::{Offset, ProducerRecord, TopicPartition};
 use crate::task::Task;
 
 /// Runs a topology: a task for each partition of what a sub-topology reads. There is one, unless the graph asks for more
@@ -152,9 +152,10 @@ impl TestDriver {
         value: Option<&[u8]>,
         timestamp_ms: i64,
     ) -> Result<()> {
-        let (key, value) = (key.map(<[u8]>::to_vec), value.map(<[u8]>::to_vec));
-        let record = OwnedRecord { partition: 0, offset: -1, timestamp_ms, key, value, headers: Vec::new() };
-        self.append_record(place.into(), record)
+        let place = place.into();
+        let record = ProducerRecord { topic: &place.topic, partition: None, timestamp_ms, key, value, headers: &[] };
+        let record = OwnedRecord::produced(0, &record);
+        self.append_record(place, record)
     }
 
     fn append_record(&mut self, place: Place, record: OwnedRecord) -> Result<()> {

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::log::memory::MemoryLog;
-use crate::log::{
-    self, Consumer, ConsumerOptions, Event, Isolation, Log, Offset, OutOfRange, Record, Start, TopicPartition,
-};
+use crate::log::{self, Consumer, ConsumerOptions, Event, Isolation, Log, Offset, OutOfRange, Start, TopicPartition};
 use crate::test_driver::OwnedRecord;
 
 /// The committed records of partitions, in order.
@@ -47,7 +45,7 @@ impl History {
             consumer.poll(Duration::ZERO, &mut |event| match event {
                 Event::Records { partition, records } => {
                     let read = self.partitions.entry(partition.clone()).or_default();
-                    read.records.extend(records.iter().map(|record| owned(partition.partition, record)));
+                    read.records.extend(records.iter().map(|record| OwnedRecord::copy(partition.partition, record)));
                 }
                 Event::EndOfPartition { partition, offset } => {
                     self.partitions.entry(partition.clone()).or_default().end = offset;
@@ -71,19 +69,5 @@ impl History {
             topics.entry(partition.topic).or_default().extend(read.records);
         }
         topics
-    }
-}
-
-fn owned(partition: i32, record: &Record<'_>) -> OwnedRecord {
-    let headers = record.headers.to_vec().into_iter();
-    OwnedRecord {
-        partition,
-        offset: record.offset,
-        timestamp_ms: record.timestamp_ms,
-        key: record.key.map(<[u8]>::to_vec),
-        value: record.value.map(<[u8]>::to_vec),
-        headers: headers
-            .map(|header| (String::from_utf8_lossy(header.name).into_owned(), header.value.map(<[u8]>::to_vec)))
-            .collect(),
     }
 }

@@ -3,7 +3,7 @@
 use super::{OwnedRecord, Place, TestDriver};
 use crate::error::Result;
 use crate::graph::changelog_topic;
-use crate::log::{Header, Record, TopicPartition};
+use crate::log::{Header, ProducerRecord, Record, TopicPartition};
 use crate::store::changelog::{INCARNATION_KEY, Origin, Timed, encode_key, encode_value};
 use crate::store::{Fingerprint, Incarnation, Resources, StoreOptions, Stores};
 use crate::updater::{WholeChangelog, restore_whole};
@@ -41,7 +41,7 @@ impl TestDriver {
     /// Another program writes a value of a store into its changelog, past the task, or with `None` deletes it: of the partition that
     /// is named with the store, or else the first. The store has it when the task begins again.
     ///
-    /// ```no_run
+    /// ```
     /// # use topology::graph::{Builder, Store};
     /// # use topology::test_driver::TestDriver;
     /// # let builder = Builder::new();
@@ -51,6 +51,7 @@ impl TestDriver {
     /// driver.input::<str, ()>("words").pipe("tea", ())?;
     /// driver.commit()?;
     /// driver.write_changelog("counts", b"tea", Some(&41_i64.to_be_bytes()))?;
+    /// driver.abort()?; // the task begins again
     /// assert_eq!(driver.store(&counts)?.get(&"tea")?, Some(41));
     /// # Ok::<(), topology::Error>(())
     /// ```
@@ -59,21 +60,23 @@ impl TestDriver {
         let place = Place { topic: changelog_topic(&self.application_id, &store), partition };
         let partition = self.broker.topics.partition_of(&place, None)?;
         let timestamp_ms = self.now_ms;
-        let record = |key: &[u8], value: Option<Vec<u8>>| {
-            let key = Some(key.to_vec());
-            OwnedRecord { partition, offset: -1, timestamp_ms, key, value, headers: Vec::new() }
+        let topic = place.topic.as_str();
+        let record = |key: &[u8], value: Option<&[u8]>| {
+            let key = Some(key);
+            let record = ProducerRecord { topic, partition: Some(partition), timestamp_ms, key, value, headers: &[] };
+            OwnedRecord::produced(partition, &record)
         };
-        if self.broker.topics.bounds(&place.topic, partition).1 == 0 {
+        if self.broker.topics.bounds(topic, partition).1 == 0 {
             let origin = Origin { incarnation: self.new_incarnation(), fingerprint: FINGERPRINT };
-            self.broker.topics.push(&place.topic, record(INCARNATION_KEY, Some(origin.encode().to_vec())));
+            self.broker.topics.push(topic, record(INCARNATION_KEY, Some(&origin.encode())));
         }
         let (mut bytes, mut key_bytes) = (Vec::new(), Vec::new());
         encode_key(key, &mut key_bytes);
         let value = value.map(|value| {
             encode_value(&[&Timed::head(timestamp_ms)[..], value].concat(), &mut bytes);
-            bytes
+            &bytes[..]
         });
-        self.broker.topics.push(&place.topic, record(&key_bytes, value));
+        self.broker.topics.push(topic, record(&key_bytes, value));
         Ok(())
     }
 

@@ -26,19 +26,29 @@ impl OwnedRecord {
         value.as_deref().map(|value| String::from_utf8_lossy(value).into_owned())
     }
 
-    /// As it goes to this partition; its offset is not known yet.
-    pub(super) fn copy(record: &ProducerRecord<'_>, partition: i32) -> Self {
-        let headers = record.headers.iter();
-        Self {
-            partition,
-            offset: -1,
-            timestamp_ms: record.timestamp_ms,
-            key: record.key.map(<[u8]>::to_vec),
-            value: record.value.map(<[u8]>::to_vec),
-            headers: headers
-                .map(|header| (String::from_utf8_lossy(header.name).into_owned(), header.value.map(<[u8]>::to_vec)))
-                .collect(),
-        }
+    /// A record that was read from this partition.
+    pub(crate) fn copy(partition: i32, record: &Record<'_>) -> Self {
+        let Record { offset, timestamp_ms, key, value, headers } = *record;
+        Self { offset, ..Self::without_offset(partition, timestamp_ms, key, value, &headers.to_vec()) }
+    }
+
+    /// A record as it goes to this partition.
+    pub(super) fn produced(partition: i32, record: &ProducerRecord<'_>) -> Self {
+        let ProducerRecord { timestamp_ms, key, value, headers, .. } = *record;
+        Self::without_offset(partition, timestamp_ms, key, value, headers)
+    }
+
+    fn without_offset(
+        partition: i32,
+        timestamp_ms: i64,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: &[Header<'_>],
+    ) -> Self {
+        let own = |bytes: Option<&[u8]>| bytes.map(<[u8]>::to_vec);
+        let headers = headers.iter();
+        let headers = headers.map(|header| (String::from_utf8_lossy(header.name).into_owned(), own(header.value)));
+        Self { partition, offset: -1, timestamp_ms, key: own(key), value: own(value), headers: headers.collect() }
     }
 
     pub(super) fn borrow_headers(&self) -> Vec<Header<'_>> {

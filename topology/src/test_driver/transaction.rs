@@ -33,7 +33,8 @@ impl Broker {
                 let partition = topics.partition_of(&place, record.key)?;
                 let timestamp_ms =
                     if record.timestamp_ms == ProducerRecord::NOW { now_ms } else { record.timestamp_ms };
-                uncommitted.push((place.topic, OwnedRecord { timestamp_ms, ..OwnedRecord::copy(record, partition) }));
+                uncommitted
+                    .push((place.topic, OwnedRecord { timestamp_ms, ..OwnedRecord::produced(partition, record) }));
             }
             Ok(())
         })
