@@ -4,6 +4,9 @@
 //!            the changelog's first record                  the end of what is stable
 //!   Probing ─────────────────────────────> Reading ───────────────────────────────────> written down, Reading
 //! ```
+//! One whose changelogs cannot be looked at, as where a broker does not show a topic yet, is looked at again after a rest; others
+//! are read meanwhile.
+//!
 //! One consumer reads the changelogs of all standbys: of many tasks each brings little. It stands still while stores are
 //! restored for which a task waits.
 
@@ -12,11 +15,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use super::handle::Owner;
-use super::restore::replay::{Extent, Phase, Replay};
-use super::restore::{Plan, RestoreOptions};
+use super::restore::replay::{Phase, Replay};
+use super::restore::{Plan, starts};
 use crate::clock::Clock;
 use crate::error::{Class, Error, Result};
-use crate::log::{self, Consumer, ConsumerOptions, Event, Isolation, Log, Offset, OutOfRange, Start, TopicPartition};
+use crate::log::{self, Consumer, Event, Log, Offset, TopicPartition};
 use crate::store::Stores;
 
 /// Follows the changelogs of standbys, whose tasks `T` names.
@@ -25,8 +28,8 @@ pub(super) struct Follower<T, L: Log> {
     clock: Arc<dyn Clock>,
     consumer: Option<L::Consumer>,
     standbys: Vec<Standby<T>>,
-    /// No attempt before this, monotonic ms.
-    not_before_ms: i64,
+    /// Nothing is read before this, monotonic ms.
+    read_at_ms: i64,
 }
 
 /// A task's stores.
@@ -34,9 +37,10 @@ struct Standby<T> {
     owner: Owner,
     task: T,
     stores: Stores,
-    options: RestoreOptions,
     /// `None` before its changelogs were looked at.
     replays: Option<Vec<Replay>>,
+    /// They are not looked at before this, monotonic ms.
+    look_at_ms: i64,
     plan: Plan,
 }
 
@@ -75,21 +79,30 @@ pub(super) struct GivenUp<T> {
 }
 
 /// Between two attempts at what failed.
-const RETRY_MS: i64 = 500;
+const REST_MS: i64 = 1_000;
 
 impl<T: PartialEq, L: Log> Follower<T, L> {
     pub(super) fn new(log: L, clock: Arc<dyn Clock>) -> Self {
-        Self { log, clock, consumer: None, standbys: Vec::new(), not_before_ms: i64::MIN }
+        Self { log, clock, consumer: None, standbys: Vec::new(), read_at_ms: i64::MIN }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.standbys.is_empty()
     }
 
+    /// Whether all that there is to do is to wait until what failed may be tried again.
+    pub(super) fn is_resting(&self) -> bool {
+        let now_ms = self.clock.monotonic_ms();
+        self.standbys.iter().all(|standby| match standby.replays {
+            Some(_) => now_ms < self.read_at_ms,
+            None => now_ms < standby.look_at_ms,
+        })
+    }
+
     /// These stores follow from now on.
     pub(super) fn add(&mut self, owner: Owner, task: T, mut stores: Stores, plan: Plan) {
         stores.discard();
-        self.standbys.push(Standby { owner, task, stores, options: plan.options.clone(), replays: None, plan });
+        self.standbys.push(Standby { owner, task, stores, replays: None, look_at_ms: i64::MIN, plan });
     }
 
     /// Gives stores back as they are. What was read is written down first, as far as that goes.
@@ -103,12 +116,11 @@ impl<T: PartialEq, L: Log> Follower<T, L> {
     /// Reads some. Waits up to `timeout` if there is nothing to read. Returns those that cannot follow.
     pub(super) fn step(&mut self, timeout: Duration) -> Vec<GivenUp<T>> {
         let now_ms = self.clock.monotonic_ms();
-        if now_ms < self.not_before_ms {
-            return Vec::new();
-        }
-        let mut failed = self.begin_new();
-        if let Err(error) = self.read(timeout) {
-            self.not_before_ms = now_ms.saturating_add(RETRY_MS);
+        let mut failed = self.begin_new(now_ms);
+        if now_ms >= self.read_at_ms
+            && let Err(error) = self.read(timeout)
+        {
+            self.read_at_ms = now_ms.saturating_add(REST_MS);
             if error.class() != Class::Retry {
                 // The consumer cannot go on; each begins again where it stands.
                 tracing::warn!(%error, "standbys begin to follow again");
@@ -131,23 +143,19 @@ impl<T: PartialEq, L: Log> Follower<T, L> {
     }
 
     /// Looks at the changelogs of those that are new, and reads them from now on.
-    fn begin_new(&mut self) -> Vec<GivenUp<T>> {
+    fn begin_new(&mut self, monotonic_ms: i64) -> Vec<GivenUp<T>> {
         let mut failed = Vec::new();
         let mut index = 0;
         while let Some(standby) = self.standbys.get_mut(index) {
-            let begun = match standby.replays {
-                Some(_) => Ok(()),
-                None => standby.look(&self.log, self.clock.now_ms()).and_then(|replays| {
-                    follow(&self.log, &mut self.consumer, &replays, &standby.options)?;
-                    standby.replays = Some(replays);
-                    Ok(())
-                }),
-            };
+            let is_due = standby.replays.is_none() && monotonic_ms >= standby.look_at_ms;
+            let begun = if is_due { standby.begin(&self.log, &mut self.consumer, self.clock.now_ms()) } else { Ok(()) };
             match begun {
                 Ok(()) => index += 1,
                 Err(error) if error.class() == Class::Retry => {
-                    tracing::debug!(%error, "a standby cannot follow yet; trying again");
-                    self.not_before_ms = self.clock.monotonic_ms().saturating_add(RETRY_MS);
+                    if standby.look_at_ms == i64::MIN {
+                        tracing::warn!(%error, "a standby cannot follow yet; trying again");
+                    }
+                    standby.look_at_ms = self.clock.monotonic_ms().saturating_add(REST_MS);
                     index += 1;
                 }
                 Err(error) => {
@@ -188,7 +196,7 @@ impl<T: PartialEq, L: Log> Follower<T, L> {
 
     /// Nothing more is read for it.
     fn give_up(&mut self, standby: Standby<T>, error: Option<Error>) -> GivenUp<T> {
-        let Standby { owner, task, mut stores, options, replays, .. } = standby;
+        let Standby { owner, task, mut stores, replays, plan, .. } = standby;
         let mut replays = replays.unwrap_or_default();
         let partitions: Vec<TopicPartition> = replays.iter().map(|replay| replay.partition.clone()).collect();
         let taken_out = self.consumer.as_mut().map_or(Ok(()), |consumer| consumer.incremental_unassign(&partitions));
@@ -198,7 +206,7 @@ impl<T: PartialEq, L: Log> Follower<T, L> {
         let now_ms = self.clock.now_ms();
         for replay in &mut replays {
             // Where it cannot be written it is read again.
-            let _ = replay.write_down(&mut stores, &options, true, now_ms);
+            let _ = replay.write_down(&mut stores, &plan.options, true, now_ms);
         }
         stores.discard();
         GivenUp { owner, task, stores, error }
@@ -206,27 +214,27 @@ impl<T: PartialEq, L: Log> Follower<T, L> {
 }
 
 impl<T> Standby<T> {
-    /// Where its changelogs are to be read from.
-    fn look<L: Log>(&mut self, log: &L, now_ms: i64) -> Result<Vec<Replay>> {
+    /// Looks at its changelogs, and has a consumer read them as well; makes one where there is none.
+    fn begin<L: Log>(&mut self, log: &L, consumer: &mut Option<L::Consumer>, now_ms: i64) -> Result<()> {
         let mut replays = Vec::new();
         for (store, changelog) in self.plan.changelogs.iter().enumerate() {
             let Some(changelog) = changelog else { continue };
-            let partition = TopicPartition::new(changelog.topic.as_str(), self.plan.partition);
-            let description = log.describe_topic(&changelog.topic)?.ok_or_else(|| {
-                Error::new(Class::Retry, format!("changelog topic {} is not to be seen", changelog.topic))
-            })?;
-            let watermarks = log.watermarks(&partition, Isolation::ReadUncommitted).map_err(log::Error::may_pass)?;
-            let delete_retention_ms = description.delete_retention_ms;
-            let extent = Extent { low: watermarks.low, end: watermarks.high, delete_retention_ms, now_ms };
-            replays.push(Replay::new(store, partition, changelog, &extent));
+            replays.push(self.plan.look(log, store, changelog, now_ms)?);
         }
-        Ok(replays)
+        let starts = starts(&replays);
+        let assigned = match consumer {
+            Some(consumer) => consumer.incremental_assign(&starts),
+            None => consumer.insert(self.plan.options.consumer(log)?).assign(&starts),
+        };
+        assigned.map_err(log::Error::may_pass)?;
+        self.replays = Some(replays);
+        Ok(())
     }
 
     fn write_down(&mut self, now_ms: i64) -> Result<()> {
         for replay in self.replays.iter_mut().flatten() {
             replay.take_failure()?;
-            replay.write_down(&mut self.stores, &self.options, false, now_ms)?;
+            replay.write_down(&mut self.stores, &self.plan.options, false, now_ms)?;
             if let (Some(followed), Phase::Reading) = (&self.plan.followed, replay.phase) {
                 followed.note(&replay.partition, replay.read_to());
             }
@@ -241,28 +249,4 @@ fn find<'s, T>(standbys: &'s mut [Standby<T>], partition: &TopicPartition) -> Op
         let replay = standby.replays.iter_mut().flatten().find(|replay| replay.partition == *partition)?;
         Some((&mut standby.stores, replay))
     })
-}
-
-/// Has a consumer read these changelogs as well; makes one where there is none.
-fn follow<L: Log>(
-    log: &L,
-    consumer: &mut Option<L::Consumer>,
-    replays: &[Replay],
-    options: &RestoreOptions,
-) -> Result<()> {
-    let starts: Vec<(TopicPartition, Start)> =
-        replays.iter().map(|replay| (replay.partition.clone(), Start::At(replay.position))).collect();
-    if let Some(consumer) = consumer {
-        return consumer.incremental_assign(&starts).map_err(log::Error::may_pass);
-    }
-    let made = log.consumer(&ConsumerOptions {
-        group: None,
-        isolation: Isolation::ReadCommitted,
-        client_id: options.client_id.clone(),
-        batch_records: options.batch_records,
-        prefetch_bytes: options.prefetch_bytes,
-        out_of_range: OutOfRange::Earliest,
-    })?;
-    let made = consumer.insert(made);
-    made.assign(&starts).map_err(log::Error::may_pass)
 }

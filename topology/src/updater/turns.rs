@@ -50,7 +50,7 @@ pub(super) struct Handles<T> {
 pub(crate) enum Turn {
     /// A task is a step further, or finished.
     Stepped,
-    /// There are restores, and the log asked to try each again a moment later.
+    /// What there is to be done failed, and is tried again a moment later.
     Paused,
     /// Nothing is to be restored.
     Idle,
@@ -134,6 +134,9 @@ impl<T: PartialEq, L: Log> Updater<T, L> {
         let outcome = error.map_or(Outcome::Cancelled, Outcome::Failed);
         self.send(owner, Finished { task, stores, outcome });
     }
+        if self.standbys.is_resting() {
+            return Turn::Paused;
+        }
 
     /// Waits for a request, up to `timeout`.
     pub(super) fn wait(&mut self, timeout: Option<Duration>) {

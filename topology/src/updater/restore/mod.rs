@@ -34,6 +34,23 @@ pub(crate) struct Plan {
     pub followed: Option<Arc<Followed>>,
 }
 
+impl Plan {
+    /// Where the changelog of a store begins and ends now. An error of class retry where it is not to be seen.
+    pub(super) fn look<L: Log>(&self, log: &L, store: usize, changelog: &Changelog, now_ms: i64) -> Result<Replay> {
+        let topic = &changelog.topic;
+        let description = log.describe_topic(topic)?.ok_or_else(|| {
+            let message =
+                format!("changelog topic {topic} is not to be seen: if it was deleted, start again to have it made");
+            Error::new(Class::Retry, message)
+        })?;
+        let partition = TopicPartition::new(topic, self.partition);
+        let watermarks = log.watermarks(&partition, Isolation::ReadUncommitted).map_err(log::Error::may_pass)?;
+        let delete_retention_ms = description.delete_retention_ms;
+        let extent = Extent { low: watermarks.low, end: watermarks.high, delete_retention_ms, now_ms };
+        Ok(Replay::new(store, partition, changelog, &extent))
+    }
+}
+
 /// The changelog of a store.
 #[derive(Clone, Debug)]
 pub(crate) struct Changelog {
@@ -73,6 +90,25 @@ impl Default for RestoreOptions {
             client_id: "restore".to_owned(),
         }
     }
+}
+
+impl RestoreOptions {
+    /// What reads changelogs.
+    pub(super) fn consumer<L: Log>(&self, log: &L) -> Result<L::Consumer> {
+        Ok(log.consumer(&ConsumerOptions {
+            group: None,
+            isolation: Isolation::ReadCommitted,
+            client_id: self.client_id.clone(),
+            batch_records: self.batch_records,
+            prefetch_bytes: self.prefetch_bytes,
+            out_of_range: OutOfRange::Earliest,
+        })?)
+    }
+}
+
+/// Where changelogs are read from. Known already: a new client that is to find the beginning by itself takes half a second for it.
+pub(super) fn starts(replays: &[Replay]) -> Vec<(TopicPartition, Start)> {
+    replays.iter().map(|replay| (replay.partition.clone(), Start::At(replay.position))).collect()
 }
 
 /// How far a restore is.
@@ -178,32 +214,11 @@ impl<C: Consumer> Reading<C> {
                 emptied.push(replay::without_changelog(stores, store, now_ms)?);
                 continue;
             };
-            let topic = &changelog.topic;
-            let Some(description) = log.describe_topic(topic)? else {
-                let message = format!(
-                    "changelog topic {topic} is not to be seen: if it was deleted, start again to have it made"
-                );
-                return Err(Error::new(Class::Retry, message));
-            };
-            let partition = TopicPartition::new(topic, plan.partition);
-            let watermarks = log.watermarks(&partition, Isolation::ReadUncommitted).map_err(log::Error::may_pass)?;
-            let delete_retention_ms = description.delete_retention_ms;
-            let extent = Extent { low: watermarks.low, end: watermarks.high, delete_retention_ms, now_ms };
-            replays.push(Replay::new(store, partition, changelog, &extent));
+            replays.push(plan.look(log, store, changelog, now_ms)?);
         }
         stores.empty_unlogged()?;
-        let mut consumer = log.consumer(&ConsumerOptions {
-            group: None,
-            isolation: Isolation::ReadCommitted,
-            client_id: plan.options.client_id.clone(),
-            batch_records: plan.options.batch_records,
-            prefetch_bytes: plan.options.prefetch_bytes,
-            out_of_range: OutOfRange::Earliest,
-        })?;
-        // Known already: a new client that is to find the beginning by itself takes half a second for it.
-        let from_beginning = |replay: &Replay| (replay.partition.clone(), Start::At(replay.position));
-        let starts: Vec<_> = replays.iter().map(from_beginning).collect();
-        consumer.assign(&starts).map_err(log::Error::may_pass)?;
+        let mut consumer = plan.options.consumer(log)?;
+        consumer.assign(&starts(&replays)).map_err(log::Error::may_pass)?;
         Ok(Self { consumer, emptied, replays, progress_at_ms: clock.monotonic_ms(), said_at_ms: None })
     }
 

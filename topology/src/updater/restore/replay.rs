@@ -227,14 +227,7 @@ impl Replay {
         if !is_new {
             return Ok(());
         }
-        let meta = Meta {
-            fingerprint: origin.fingerprint,
-            incarnation: origin.incarnation,
-            position: self.position,
-            applied_at_ms: self.as_of_ms,
-            covered: self.covered.clone(),
-        };
-        stores.apply(&[(self.store, meta)], now_ms)?;
+        self.write(stores, origin, now_ms)?;
         self.written_to = self.position;
         Ok(())
     }
@@ -251,6 +244,16 @@ impl Replay {
             // As of the start, there was nothing above what has been read by now.
             self.as_of_ms = self.started_ms;
         }
+        self.write(stores, origin, now_ms)?;
+        self.finished = done;
+        if done {
+            stores.end_staging(self.store);
+        }
+        Ok(())
+    }
+
+    /// Writes down what was read, and where that ends.
+    fn write(&self, stores: &mut Stores, origin: Origin, now_ms: i64) -> Result<()> {
         let meta = Meta {
             fingerprint: origin.fingerprint,
             incarnation: origin.incarnation,
@@ -258,12 +261,7 @@ impl Replay {
             applied_at_ms: self.as_of_ms,
             covered: self.covered.clone(),
         };
-        stores.apply(&[(self.store, meta)], now_ms)?;
-        self.finished = done;
-        if done {
-            stores.end_staging(self.store);
-        }
-        Ok(())
+        Ok(stores.apply(&[(self.store, meta)], now_ms)?)
     }
 
     /// What was done.
