@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::error::{Class, Error, Result};
+use crate::error::{Error, Result};
 use crate::graph::{SubTopologySpec, Topology, changelog_topic};
 use crate::log::{self, Isolation, Log, TopicPartition};
 use crate::metrics::Metrics;
@@ -90,13 +90,7 @@ impl<L: Log> Home for ProcessHome<L> {
     fn open(&self, task: &TaskId) -> Result<Stores> {
         let (_, spec) = self.spec(task)?;
         let (name, directory) = (task.to_string(), self.directory.as_deref());
-        Stores::of_task(&name, &spec.stores, directory, self.config.fingerprint, &self.resources).map_err(|error| {
-            match error.kind() {
-                // A stream thread of this process has it open still, or another restores it.
-                store::Kind::Locked => Error::new(Class::Retry, error.to_string()).caused_by(error),
-                _ => error.into(),
-            }
-        })
+        Stores::of_task(&name, &spec.stores, directory, self.config.fingerprint, &self.resources)
     }
 
     fn plan(&self, task: &TaskId, stores: &Stores) -> Result<Plan> {

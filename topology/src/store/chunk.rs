@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use crate::store::backends::{Bounds, Direction};
 use crate::store::changelog::Timed;
 use crate::store::error::Result;
 
@@ -71,5 +72,30 @@ impl Chunk {
     /// The key of the last of them: the next chunk begins behind it.
     pub(crate) fn last_key(&self) -> Option<&[u8]> {
         self.get(self.places.len().checked_sub(1)?).map(|(key, ..)| key)
+    }
+}
+
+/// Shows the visitor the entries within bounds, in this direction, until it breaks. Each chunk is copied before it is shown, by
+/// `fill`, so that the visitor may use the store.
+pub(in crate::store) fn visit(
+    bounds: Bounds<'_>,
+    direction: Direction,
+    mut fill: impl FnMut(&mut Chunk, Bounds<'_>) -> Result<()>,
+    mut visitor: impl FnMut(Copied<'_>) -> Result<ControlFlow<()>>,
+) -> Result<()> {
+    let (mut chunk, mut last_key, mut rest) = (Chunk::default(), Vec::new(), bounds);
+    loop {
+        fill(&mut chunk, rest)?;
+        for entry in chunk.entries() {
+            if visitor(entry)?.is_break() {
+                return Ok(());
+            }
+        }
+        if !chunk.has_more() {
+            return Ok(());
+        }
+        last_key.clear();
+        last_key.extend_from_slice(chunk.last_key().unwrap_or_default());
+        rest = bounds.behind(&last_key, direction);
     }
 }

@@ -21,7 +21,7 @@ use crate::log::{self, Committed, Isolation, Log, Offset, TopicPartition, Waterm
 use crate::processor::{InputRange, RuntimeOptions, Vouch};
 use crate::query::Standing;
 use crate::standby::Claim;
-use crate::store::{self, Spec, Stores};
+use crate::store::{Spec, Stores};
 use crate::task::{CommittedInput, InputStart, Metadata, QueueOptions, Task, TaskId, TaskOptions};
 use crate::updater;
 
@@ -87,7 +87,7 @@ impl<L: Log> StreamThread<L> {
         else {
             return Ok(());
         };
-        let Restoring { beginnings, waited_ms, is_cancelled } = restoring;
+        let Restoring { beginnings, waited_ms, is_cancelled, .. } = restoring;
         if let Some(until_end) = &environment.until_end {
             for (partition, beginning) in task.partitions.iter().zip(&beginnings) {
                 until_end.reach(task.sub_topology, partition, beginning.range.stable_end);
@@ -308,15 +308,6 @@ impl<L: Log> Environment<L> {
     fn open_stores(&self, task: &TaskId, specs: &[Spec]) -> Result<Stores> {
         let directory = self.state_directory.as_deref();
         Stores::of_task(&task.to_string(), specs, directory, self.config.fingerprint, &self.resources)
-            .map_err(held_elsewhere)
-    }
-}
-
-/// The directory is this process's, so another of its threads has the task's stores still open.
-fn held_elsewhere(error: store::Error) -> Error {
-    match error.kind() {
-        store::Kind::Locked => Error::new(Class::Retry, error.to_string()).caused_by(error),
-        _ => error.into(),
     }
 }
 

@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use crate::codec::{Codec, Data, DecodeError, EncodeError};
 use crate::store::backends::{Bounds, Direction, prefix_end};
-use crate::store::chunk::Chunk;
+use crate::store::chunk::{self, Chunk};
 use crate::store::error::{Error, Kind, Result};
 use crate::store::stores::Stores;
 
@@ -256,25 +256,14 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized> KeyValueStore<K, V> {
         direction: Direction,
         mut visitor: impl FnMut(K::Item<'_>, V::Item<'_>) -> ControlFlow<()>,
     ) -> Result<()> {
-        let (mut chunk, mut last_key) = (Chunk::default(), Vec::new());
-        let mut rest = bounds;
-        loop {
-            // Copied before it is shown, so that the visitor may use the stores.
-            chunk.fill(|take| self.stores.borrow_mut().range_timed(self.store, rest, direction, take))?;
-            for (key, value, _) in chunk.entries() {
-                let key = K::decode(key).map_err(|error| self.undecodable(&error))?;
-                let value = V::decode(value).map_err(|error| self.undecodable(&error))?;
-                if visitor(key, value).is_break() {
-                    return Ok(());
-                }
-            }
-            if !chunk.has_more() {
-                return Ok(());
-            }
-            last_key.clear();
-            last_key.extend_from_slice(chunk.last_key().unwrap_or_default());
-            rest = bounds.behind(&last_key, direction);
-        }
+        let fill = |chunk: &mut Chunk, rest: Bounds<'_>| {
+            chunk.fill(|take| self.stores.borrow_mut().range_timed(self.store, rest, direction, take))
+        };
+        chunk::visit(bounds, direction, fill, |(key, value, _)| {
+            let key = K::decode(key).map_err(|error| self.undecodable(&error))?;
+            let value = V::decode(value).map_err(|error| self.undecodable(&error))?;
+            Ok(visitor(key, value))
+        })
     }
 
     #[cold]

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! mod              reads and writes
+//! opening          over which backend, and in which directory
 //! prepare          what a commit sends to the log
 //! commit           what happens to writes when the log has committed them
 //! staging          what a restore does with stores
@@ -12,6 +13,7 @@
 
 mod commit;
 mod flush_schedule;
+mod opening;
 mod prepare;
 mod staging;
 #[cfg(test)]
@@ -27,16 +29,14 @@ use hashbrown::DefaultHashBuilder;
 use crate::log::Offset;
 #[cfg(test)]
 use crate::mutant::{self, Mutant};
-use crate::store::backends::{Backend, Bounds, Direction, Memory, Rocks, Routed, Visitor, no_such_store};
-use crate::store::budget::TableShare;
-use crate::store::changelog::{self, Covered, Fingerprint, Meta, Timed};
-use crate::store::directory::{StateDirectory, TaskDirectory};
-use crate::store::error::{Error, Kind, Result};
+use crate::store::backends::{Bounds, Direction, Visitor, no_such_store};
+use crate::store::changelog::{Covered, Fingerprint, Meta, Timed};
+use crate::store::error::Result;
 use crate::store::folding::Resources;
 use crate::store::layers::{Place, Slot};
 use crate::store::scan::{Scan, merge};
 use crate::store::segments::{Closed, Committed, Door};
-use crate::store::spec::{Medium, Spec};
+use crate::store::spec::Spec;
 use crate::store::stores::flush_schedule::FlushSchedule;
 use crate::store::stores::undo::Undo;
 use crate::store::view::Reader;
@@ -115,113 +115,12 @@ impl std::fmt::Debug for Stores {
 }
 
 impl Stores {
-    /// Opens a task's stores. `specs` must be sorted by name; `fingerprint` is the application's. Nothing but
-    /// [`Stores::close`] flushes for sure, and nothing is lost by not calling it. Stores on the disk that are damaged are set
-    /// aside and opened empty, with a line in the log that says so: restoring rebuilds them.
-    pub fn open(
-        specs: Vec<Spec>,
-        directory: TaskDirectory,
-        resources: &Resources,
-        fingerprint: Fingerprint,
-    ) -> Result<Self> {
-        if let Some(files) = directory.simulated() {
-            let backend = Box::new(files.open(&specs));
-            return Self::over(specs, backend, fingerprint, resources, Some(directory));
-        }
-        let names = |medium| specs.iter().filter(move |spec| spec.medium == medium).map(|spec| spec.name.clone());
-        let on_disk: Vec<_> = names(Medium::RocksDb).collect();
-        let in_memory = names(Medium::Memory).count();
-        let backend: Box<dyn Backend> = if on_disk.is_empty() {
-            Box::new(Memory::new(in_memory))
-        } else {
-            let path = directory.path().join("rocksdb");
-            // Who only looks changes nothing.
-            let open = if directory.may_make() { Rocks::open_or_set_aside } else { Rocks::open };
-            let rocks = open(&path, &on_disk, resources.rocks())?;
-            if in_memory == 0 {
-                Box::new(rocks)
-            } else {
-                Box::new(Routed::new(specs.iter().map(|spec| spec.medium), Memory::new(in_memory), rocks))
-            }
-        };
-        Self::over(specs, backend, fingerprint, resources, Some(directory))
-    }
-
-    /// A task's stores, in its directory, or without one in memory. An error of [`Kind::Locked`] where they are open elsewhere.
-    pub(crate) fn of_task(
-        task: &str,
-        specs: &[Spec],
-        directory: Option<&StateDirectory>,
-        fingerprint: Fingerprint,
-        resources: &Resources,
-    ) -> Result<Self> {
-        match directory {
-            Some(directory) => Self::open(specs.to_vec(), directory.lock_task(task)?, resources, fingerprint),
-            None => Self::in_memory(specs.to_vec(), fingerprint, resources),
-        }
-    }
-
-    /// All stores in memory, whatever their specs say, and no directory.
-    pub fn in_memory(mut specs: Vec<Spec>, fingerprint: Fingerprint, resources: &Resources) -> Result<Self> {
-        specs.iter_mut().for_each(|spec| spec.medium = Medium::Memory);
-        let backend = Box::new(Memory::new(specs.len()));
-        Self::over(specs, backend, fingerprint, resources, None)
-    }
-
-    /// Stores over a backend of the caller's.
-    pub(in crate::store) fn over(
-        specs: Vec<Spec>,
-        backend: Box<dyn Backend>,
-        fingerprint: Fingerprint,
-        resources: &Resources,
-        directory: Option<TaskDirectory>,
-    ) -> Result<Self> {
-        if let Some(pair) = specs.windows(2).find(|pair| pair[0].name >= pair[1].name) {
-            let message = format!("stores {} and {} are not in order, or the same", pair[0].name, pair[1].name);
-            return Err(Error::new(Kind::Invalid, message));
-        }
-        let (options, gauges) = (resources.options(), resources.gauges());
-        let slot = |(store, spec): (usize, &Spec)| {
-            let share = TableShare::new(Arc::clone(gauges));
-            // Memory is read as fast as a table: there the table is for what is not folded yet.
-            let (keeps_reads, bytes_max) = match spec.medium {
-                Medium::RocksDb => (true, usize::MAX),
-                Medium::Memory => (false, resources.budget().fold_bytes().saturating_mul(2)),
-            };
-            Ok(Slot::new(share, bytes_max, keeps_reads, backend.meta(store)?))
-        };
-        let slots = specs.iter().enumerate().map(slot).collect::<Result<Vec<_>>>()?;
-        let is_read_into = slots.iter().any(|slot| slot.meta.is_none());
-        let (committed, closed) = Committed::new(backend, Arc::clone(gauges), directory);
-        let committed = Arc::new(committed);
-        let door = Arc::new(Door::new(Arc::clone(&committed)));
-        resources.folder().register(&door);
-        Ok(Self {
-            specs,
-            slots,
-            door,
-            committed,
-            _closed: Closed(closed),
-            resources: resources.clone(),
-            commit_count: 0,
-            fingerprint,
-            hasher: DefaultHashBuilder::default(),
-            flush: FlushSchedule::new(options.flush_bytes, options.flush_interval_ms),
-            causes: NO_CAUSE,
-            undo: Undo::default(),
-            covering: None,
-            time_ms: changelog::NO_TIME_MS,
-            is_read_into,
-            scratch: Default::default(),
-        })
-    }
-
     /// Reads what is committed, from any thread.
     pub fn reader(&self) -> Reader {
         Reader::new(Arc::clone(&self.door), self.specs.iter().map(|spec| spec.name.clone()).collect())
     }
 
-    /// Whether a call has found the files damaged ([`Kind::Damaged`]): to go on, close these stores and open them anew.
+    /// Whether a call has found the files damaged ([`Kind::Damaged`](crate::store::Kind)): to go on, close these stores and open them anew.
     pub fn is_damaged(&self) -> bool {
         self.committed.is_damaged()
     }

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::store::Kind;
 use crate::store::contract::recorder::{Record, put, resources};
 use crate::store::folding::Drive;
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::log::{Offset, TopicPartition};
 use crate::store::backends::{Bounds, Direction, no_such_store, prefix_end};
 use crate::store::changelog::{Covered, Timed};
-use crate::store::chunk::Chunk;
+use crate::store::chunk::{self, Chunk};
 use crate::store::error::{Error, Kind, Result};
 use crate::store::scan::Scan;
 use crate::store::segments::{Door, Layers, Look};
@@ -132,21 +132,8 @@ impl View {
         direction: Direction,
         mut visitor: impl FnMut(&[u8], i64, &[u8]) -> ControlFlow<()>,
     ) -> Result<()> {
-        let (mut chunk, mut last_key, mut rest) = (Chunk::default(), Vec::new(), bounds);
-        loop {
-            self.fill(store, rest, direction, &mut chunk)?;
-            for (key, value, time_ms) in chunk.entries() {
-                if visitor(key, time_ms, value).is_break() {
-                    return Ok(());
-                }
-            }
-            if !chunk.has_more() {
-                return Ok(());
-            }
-            last_key.clear();
-            last_key.extend_from_slice(chunk.last_key().unwrap_or_default());
-            rest = bounds.behind(&last_key, direction);
-        }
+        let fill = |chunk: &mut Chunk, rest: Bounds<'_>| self.fill(store, rest, direction, chunk);
+        chunk::visit(bounds, direction, fill, |(key, value, time_ms)| Ok(visitor(key, time_ms, value)))
     }
 
     /// Copies the first entries within bounds, in this direction.
