@@ -66,7 +66,7 @@ impl<L: Log> Process<L> {
         let topology = topics::resolve(&topology, &log, &config.application_id, &told_to_stop)?;
         let topics::Prepared { topology, limits, mut known } =
             topics::prepare(&topology, &log, &config, &told_to_stop)?;
-        queries.resolve(&topology)?;
+        queries.resolve(&topology);
         wanted.into_iter().for_each(|wanted| known.want(wanted));
         // The client was dropped: nothing is begun that others would notice.
         if told_to_stop() {
@@ -80,18 +80,21 @@ impl<L: Log> Process<L> {
         let resources = Resources::start(StoreOptions { memory_bytes, ..StoreOptions::default() })?;
         let listener = listener(&config, &metrics, &resources, &clock);
         let updater = UpdaterThread::start("updater", log.clone(), Arc::clone(&clock), Some(listener))?;
-        let home = ProcessHome {
-            config: config.clone(),
-            topology: topology.clone(),
-            log: log.clone(),
-            directory: directory.clone(),
-            resources: resources.clone(),
-            queries: Arc::clone(&queries),
-            metrics: Arc::clone(&metrics),
-            followed: Mutex::default(),
+        let keep_warm = || {
+            let home = ProcessHome {
+                config: config.clone(),
+                topology: topology.clone(),
+                log: log.clone(),
+                directory: directory.clone(),
+                resources: resources.clone(),
+                queries: Arc::clone(&queries),
+                metrics: Arc::clone(&metrics),
+                followed: Mutex::default(),
+            };
+            Standbys::start(home, &instance, &updater)
         };
         Ok(Self {
-            standbys: Standbys::start(home, &instance, &updater)?,
+            standbys: if config.standby_replicas > 0 { keep_warm()? } else { None },
             resources,
             watch: Watch::start(log.clone(), Arc::clone(&clock), known, Intervals::default())?,
             updater,

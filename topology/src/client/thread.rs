@@ -23,7 +23,7 @@ pub(super) enum Ended {
     Panicked { error: Error, had_committed: bool },
 }
 
-/// Runs a stream thread, and says how it ended, also where giving it up panics.
+/// Makes a stream thread, says that it is made, runs it, and says how it ended, also where giving it up panics.
 pub(super) fn run<L: Log>(
     process: &Process<L>,
     thread: usize,
@@ -31,27 +31,17 @@ pub(super) fn run<L: Log>(
     states: &States,
     started: impl FnOnce(),
 ) -> Ended {
-    let ran = catch_unwind(AssertUnwindSafe(|| make_and_run(process, thread, stop, states, started)));
-    ran.unwrap_or_else(|panic| Ended::Panicked { error: panicked(&*panic), had_committed: false })
-}
-
-/// Makes a stream thread, says that it is made, and runs it until it is told to stop, a bounded run ends, or nothing helps.
-fn make_and_run<L: Log>(
-    process: &Process<L>,
-    thread: usize,
-    stop: &AtomicBool,
-    states: &States,
-    started: impl FnOnce(),
-) -> Ended {
-    match process.stream_thread(thread) {
+    let ran = catch_unwind(AssertUnwindSafe(|| match process.stream_thread(thread) {
         Ok(made) => {
             started();
             run_to_end(made, thread, stop, states)
         }
         Err(error) => Ended::NotStarted(error),
-    }
+    }));
+    ran.unwrap_or_else(|panic| Ended::Panicked { error: panicked(&*panic), had_committed: false })
 }
 
+/// Runs it until it is told to stop, a bounded run ends, or nothing helps.
 fn run_to_end<L: Log>(mut running: StreamThread<L>, thread: usize, stop: &AtomicBool, states: &States) -> Ended {
     let mut had_committed = false;
     loop {
