@@ -51,6 +51,7 @@ const ENGINE: &[&str] = &[
     "error",
     "codec",
     "clock",
+    "backoff",
     "metrics",
     "file_lock",
     "log",

@@ -6,6 +6,7 @@
 //! ```text
 //! error, codec   what the caller does next; items as bytes
 //! clock          time, as an argument
+//! backoff        how long to wait after failures
 //! metrics        counters
 //! file_lock      one process at a time
 //! log            consumer, transactional producer, admin: memory | embedded | kafka
@@ -63,6 +64,7 @@
 //! # }
 //! ```
 
+mod backoff;
 pub mod client;
 pub mod clock;
 pub mod codec;

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{JoinHandle, ThreadId};
 use std::time::Duration;
 
+use crate::backoff::Backoff;
 use crate::error::{Error, Result};
 use crate::log::Log;
 use crate::query::Registry;
@@ -22,8 +23,8 @@ use super::process::{Process, Request};
 use super::state::{State, States};
 use super::thread::{self, Ended};
 
-/// Pause before a thread is made anew; doubled with each panic with no commit between them, up to 64 times this.
-const BACKOFF_MS: u64 = 100;
+/// So often the pause before a thread is made anew doubles with each panic with no commit between them.
+const DOUBLINGS_MAX: u32 = 6;
 /// After so many panics with no commit between them a thread is not made anew.
 const IN_A_ROW_MAX: u32 = 10;
 
@@ -112,7 +113,8 @@ struct Supervisor<L: Log> {
     process: Arc<Process<L>>,
     ends: Ends,
     threads: BTreeMap<usize, Thread>,
-    /// Threads to be made anew: when, monotonic ms, and how often each has panicked with no commit between.
+    /// Threads that have panicked: those that are to be made anew, whose numbers no other thread gets, and those that run again. One
+    /// that ends otherwise is forgotten.
     panicked: BTreeMap<usize, Panicked>,
     is_stopping: bool,
     failure: Option<Error>,
@@ -132,8 +134,9 @@ type Asked = (Option<Sender<Result<usize>>>, Option<Sender<Option<usize>>>);
 
 #[derive(Clone, Copy)]
 struct Panicked {
-    in_a_row: u32,
-    /// `None` while it runs.
+    /// Of panics with no commit between them.
+    backoff: Backoff,
+    /// When it is made anew, monotonic ms; `None` while it runs.
     again_ms: Option<i64>,
 }
 
@@ -214,32 +217,34 @@ impl<L: Log> Supervisor<L> {
 
     fn ended(&mut self, thread: usize, ended: Ended) {
         let Some((added, removed)) = self.bury(thread) else { return };
+        let before = self.panicked.remove(&thread);
         match ended {
             Ended::NotStarted(error) => match added {
                 Some(told) => drop(told.send(Err(error))),
                 None => self.fail(error),
             },
-            Ended::Well => match removed {
+            Ended::Failed(error) => self.fail(error),
+            Ended::Panicked { error, had_committed } if removed.is_none() => {
+                let backoff = before.map(|before| before.backoff).filter(|_| !had_committed);
+                self.panicked(thread, error, backoff.unwrap_or(Backoff::new(DOUBLINGS_MAX)));
+            }
+            Ended::Well | Ended::Panicked { .. } => match removed {
                 Some(told) => drop(told.send(Some(thread))),
                 // A bounded run is over for all of them.
                 None => self.is_stopping = true,
             },
-            Ended::Failed(error) => self.fail(error),
-            Ended::Panicked { error, had_committed } => self.panicked(thread, error, had_committed),
         }
         self.process.note_thread_count(self.threads.len().max(1));
     }
 
-    fn panicked(&mut self, thread: usize, error: Error, had_committed: bool) {
-        let before = self.panicked.get(&thread).map_or(0, |panicked| panicked.in_a_row);
-        let in_a_row = if had_committed { 1 } else { before + 1 };
+    fn panicked(&mut self, thread: usize, error: Error, mut backoff: Backoff) {
+        let (in_a_row, pause_ms) = (backoff.failed(), backoff.wait_ms());
         if self.is_stopping || in_a_row > IN_A_ROW_MAX || !self.process.config().replaces_threads() {
             return self.fail(error);
         }
-        let pause_ms = BACKOFF_MS << (in_a_row - 1).min(6);
         tracing::warn!(thread, in_a_row, pause_ms, "the stream thread is made anew");
-        let again_ms = self.process.monotonic_ms().saturating_add_unsigned(pause_ms);
-        self.panicked.insert(thread, Panicked { in_a_row, again_ms: Some(again_ms) });
+        let again_ms = self.process.monotonic_ms().saturating_add(pause_ms);
+        self.panicked.insert(thread, Panicked { backoff, again_ms: Some(again_ms) });
     }
 
     /// The first failure is the client's.
@@ -272,15 +277,24 @@ impl<L: Log> Supervisor<L> {
         }
     }
 
-    /// The youngest goes.
+    /// The youngest goes. One that waits to be made anew has gone already.
     fn remove(&mut self, told: Sender<Option<usize>>) {
-        let staying = self.threads.values_mut().rev().find(|thread| thread.removed.is_none());
-        match staying.filter(|_| !self.is_stopping) {
+        let staying = self.threads.iter().filter(|(_, thread)| thread.removed.is_none()).map(|(number, _)| *number);
+        let waiting = self.panicked.keys().filter(|number| !self.threads.contains_key(number)).copied();
+        let Some(youngest) = staying.chain(waiting).max().filter(|_| !self.is_stopping) else {
+            // Who asked may have gone.
+            let _ = told.send(None);
+            return;
+        };
+        match self.threads.get_mut(&youngest) {
             Some(thread) => {
                 thread.removed = Some(told);
                 thread.stop.store(true, Ordering::SeqCst);
             }
-            None => drop(told.send(None)),
+            None => {
+                self.panicked.remove(&youngest);
+                let _ = told.send(Some(youngest));
+            }
         }
     }
 

@@ -76,7 +76,7 @@ impl<L: Log> Instance<L> {
         let updater = UpdaterThread::start("updater", log.clone(), clock.clone(), None).unwrap();
         let take_ends = || Arc::new(UntilEnd::take(topology, log, &*clock).unwrap());
         let queries = Registry::new(topology);
-        queries.resolve(topology).unwrap();
+        queries.resolve(topology);
         let parts = Parts {
             queries: Arc::clone(&queries),
             thread: 1,

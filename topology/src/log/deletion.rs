@@ -21,7 +21,7 @@ impl Deletion {
     }
 
     /// One whose answer is still to come.
-    pub(super) fn under_way(answer: impl Future<Output = Result<()>> + Send + 'static) -> Self {
+    pub(crate) fn under_way(answer: impl Future<Output = Result<()>> + Send + 'static) -> Self {
         Self(Some(Box::pin(answer)))
     }
 

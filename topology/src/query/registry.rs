@@ -103,15 +103,14 @@ impl Registry {
     }
 
     /// The topics are known: this is the graph with all of them. Once.
-    pub(crate) fn resolve(&self, topology: &Topology) -> crate::error::Result<()> {
+    pub(crate) fn resolve(&self, topology: &Topology) {
         let inputs = topology.sub_topologies.iter().map(|spec| {
             let topics = spec.source_topics().iter().map(|topic| topic.name().to_owned()).collect();
             let partition_count = spec.partition_count();
-            Ok(Inputs { sub_topology: spec.name.clone(), topics, partition_count })
+            Inputs { sub_topology: spec.name.clone(), topics, partition_count }
         });
         // Who says it twice says the same.
-        let _ = self.inputs.set(inputs.collect::<crate::error::Result<_>>()?);
-        Ok(())
+        let _ = self.inputs.set(inputs.collect());
     }
 
     /// From now on a task can be read: its stores are as a commit left them, and nothing but its commits will change them before the

@@ -154,7 +154,7 @@ impl Instance {
         let state_directory = Arc::new(StateDirectory::on(self.disk.clone(), id.clone()));
         let cleanup = Arc::default();
         let queries = Registry::new(&topology);
-        queries.resolve(&topology)?;
+        queries.resolve(&topology);
         let make_thread = |thread| {
             let who = Who { thread, ..who };
             let (clock, log) = (clock_of(who), SimulatedLog::new(stage.log.clone(), who));

@@ -20,7 +20,7 @@ use super::StreamThread;
 use super::complaints::Subject;
 use super::environment::Environment;
 use super::producers::{Producers, TransactionalProducer, Writer};
-use super::recovery::{Backoff, void};
+use super::recovery::{Failures, void};
 use super::tasks::{Running, Tasks};
 
 /// A store knows when it was up to date last, and after half of `delete.retention.ms` (12 h by default) it must be rebuilt.
@@ -89,7 +89,7 @@ impl<L: Log> StreamThread<L> {
         }
         self.commits.last_ms = self.environment.monotonic_ms();
         if any {
-            self.backoff.committed();
+            self.failures.backoff.succeeded();
             if let Some(waited_ms) = self.complaints.over(&Subject::Commit, self.commits.last_ms) {
                 tracing::info!(group = self.environment.group(), waited_ms, "commits again");
             }
@@ -98,14 +98,14 @@ impl<L: Log> StreamThread<L> {
     }
 
     fn commit_of(&mut self, writer: Writer, then: Then) -> Result<()> {
-        let Self { environment, consumer, tasks, producers, backoff, .. } = self;
+        let Self { environment, consumer, tasks, producers, failures, .. } = self;
         if consumer.assignment_lost() {
             return Err(Error::new(Class::Rejoin, "the group took this member's partitions away before the commit"));
         }
         environment.watch.ask();
         let now_ms = environment.now_ms();
         let mut tasks: Vec<&mut Running> = tasks.of_writer(writer).collect();
-        let mut transaction = OpenTransaction { producer: producers.get_mut(writer)?, consumer, environment, backoff };
+        let mut transaction = OpenTransaction { producer: producers.get_mut(writer)?, consumer, environment, failures };
         let committed = cycle::commit(&mut tasks, &mut transaction, now_ms).map_err(void)?;
         for (running, offsets) in tasks.iter_mut().zip(committed) {
             let found = |commit: OffsetCommit| Committed { offset: commit.offset, metadata: commit.metadata };
@@ -126,7 +126,7 @@ struct OpenTransaction<'t, L: Log> {
     producer: &'t mut TransactionalProducer<L>,
     consumer: &'t mut L::Consumer,
     environment: &'t Environment<L>,
-    backoff: &'t mut Backoff,
+    failures: &'t mut Failures,
 }
 
 impl<L: Log> cycle::Transaction for OpenTransaction<'_, L> {
@@ -135,11 +135,11 @@ impl<L: Log> cycle::Transaction for OpenTransaction<'_, L> {
     }
 
     fn commit(&mut self, offsets: &[OffsetCommit]) -> Result<()> {
-        let Self { producer, consumer, environment, backoff } = self;
+        let Self { producer, consumer, environment, failures } = self;
         let began_ms = environment.monotonic_ms();
         if let Err(error) = producer.commit(offsets, consumer, environment.request_timeout(), &*environment.watch) {
             // The membership is good, and so will the next generation be.
-            backoff.is_other_generation = error.class() == Class::Rejoin && !consumer.assignment_lost();
+            failures.is_other_generation = error.class() == Class::Rejoin && !consumer.assignment_lost();
             return Err(error);
         }
         producer.committed_ms = environment.monotonic_ms();

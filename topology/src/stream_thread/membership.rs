@@ -86,8 +86,8 @@ impl<L: Log> StreamThread<L> {
     }
 
     fn act(&mut self, action: &Action) -> Result<()> {
-        let Self { environment, consumer, tasks, producers, backoff, .. } = self;
-        let (now_ms, backoff_ms) = (environment.monotonic_ms(), backoff.wait_ms());
+        let Self { environment, consumer, tasks, producers, failures, .. } = self;
+        let (now_ms, backoff_ms) = (environment.monotonic_ms(), failures.backoff.wait_ms());
         match action {
             Action::Commit => self.commit_before_parting(),
             Action::Void(voided) => self.give_work_up(voided),
@@ -120,7 +120,7 @@ impl<L: Log> StreamThread<L> {
             self.producers.discard_all();
             self.set_back(|_| true);
             // That was about this commit, and says nothing of the next failure.
-            self.backoff.is_other_generation = false;
+            self.failures.is_other_generation = false;
         }
     }
 
@@ -136,7 +136,7 @@ impl<L: Log> StreamThread<L> {
 
     /// Sets back the tasks that use these producers: see [`Tasks::set_back`].
     pub(super) fn set_back(&mut self, which: impl Fn(Writer) -> bool) {
-        let (now_ms, backoff_ms) = (self.environment.monotonic_ms(), self.backoff.wait_ms());
+        let (now_ms, backoff_ms) = (self.environment.monotonic_ms(), self.failures.backoff.wait_ms());
         let waiting = self.tasks.set_back(|running| which(running.writer), now_ms, backoff_ms);
         // What is delivered in spite of it is ignored: a task that comes back to life seeks.
         if let Err(error) = self.consumer.pause(&waiting) {

@@ -57,6 +57,8 @@ pub(crate) use environment::Parts;
 pub(crate) use panic::{Killed, Panic};
 pub(crate) use until_end::UntilEnd;
 
+use std::sync::Arc;
+
 use crate::error::{Class, Result};
 use crate::log::{Consumer, Log};
 
@@ -71,7 +73,7 @@ use pace::Pace;
 use panic::Panics;
 use producers::Producers;
 use purge::Purge;
-use recovery::Backoff;
+use recovery::Failures;
 use tasks::{Tasks, close_stores};
 
 /// How far a stream thread is.
@@ -96,7 +98,7 @@ pub(crate) struct StreamThread<L: Log> {
     producers: Producers<L>,
     intake: Intake,
     commits: CommitSchedule,
-    backoff: Backoff,
+    failures: Failures,
     panics: Panics,
     complaints: Complaints,
     purge: Purge,
@@ -125,7 +127,7 @@ impl<L: Log> StreamThread<L> {
             producers: Producers::new(transactional_id, config.guarantee, &parts.topology, now_ms),
             intake: Intake::new(Pace::new(config::turn_max_ms(&config))),
             commits: CommitSchedule::new(now_ms),
-            backoff: Backoff::default(),
+            failures: Failures::default(),
             panics: Panics::default(),
             complaints: Complaints::default(),
             purge: Purge::new(&parts.topology, config.repartition_purge_interval_ms, now_ms),
@@ -198,7 +200,8 @@ impl<L: Log> StreamThread<L> {
         self.losses.say(&mut self.complaints, true, self.environment.monotonic_ms());
         let deletion = self.purge.begin_last(&self.environment, &self.tasks);
         self.abandon();
-        purge::finish(deletion);
+        purge::finish(deletion, &*clock);
+        let clock = Arc::clone(&self.environment.clock);
         match committed {
             Err(error) if error.class() == Class::Stop => Err(error),
             _ => Ok(()),

@@ -4,11 +4,12 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+use crate::backoff::Backoff;
 use crate::error::{Class, Error, Result};
 use crate::task::TaskId;
 
-/// Pause before a task is begun again; doubled with each panic that follows soon, up to 512 times this.
-const PAUSE_MS: i64 = 100;
+/// So often the pause before a task is begun again doubles with each panic that follows soon.
+const DOUBLINGS_MAX: u32 = 9;
 /// A task that ran for so long beyond its last pause is as good as new.
 const GOOD_AFTER_MS: i64 = 10_000;
 
@@ -48,25 +49,21 @@ pub(super) struct Panics(BTreeMap<TaskId, Last>);
 
 #[derive(Debug)]
 struct Last {
-    in_a_row: u32,
+    backoff: Backoff,
     at_ms: i64,
 }
 
 impl Panics {
     /// A task has panicked. Returns how often in a row that was, and for how long it is to be left alone, ms.
     pub(super) fn note(&mut self, task: &TaskId, now_ms: i64) -> (u32, i64) {
-        let last = self.0.entry(task.clone()).or_insert(Last { in_a_row: 0, at_ms: now_ms });
-        let ran_ms = now_ms.saturating_sub(last.at_ms).saturating_sub(pause_ms(last.in_a_row));
-        let in_a_row = if ran_ms > GOOD_AFTER_MS { 1 } else { last.in_a_row + 1 };
-        *last = Last { in_a_row, at_ms: now_ms };
-        (in_a_row, pause_ms(in_a_row))
-    }
-}
-
-fn pause_ms(in_a_row: u32) -> i64 {
-    match in_a_row {
-        0 => 0,
-        in_a_row => PAUSE_MS << (in_a_row - 1).min(9),
+        let new = || Last { backoff: Backoff::new(DOUBLINGS_MAX), at_ms: now_ms };
+        let Last { backoff, at_ms } = self.0.entry(task.clone()).or_insert_with(new);
+        let ran_ms = now_ms.saturating_sub(*at_ms).saturating_sub(backoff.wait_ms());
+        if ran_ms > GOOD_AFTER_MS {
+            backoff.succeeded();
+        }
+        *at_ms = now_ms;
+        (backoff.failed(), backoff.wait_ms())
     }
 }
 

@@ -12,6 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::clock::Clock;
 use crate::graph::Topology;
 use crate::log::{self, Deletion, Log, Offset, TopicPartition};
 
@@ -20,8 +21,8 @@ use super::tasks::{Assigned, Tasks};
 
 /// How soon it is looked again where there was nothing to delete, ms.
 const LOOK_EVERY_MS: i64 = 1_000;
-/// How often it is looked whether the last deletion of a thread has ended, and with this pause: a second in all.
-const LAST_LOOKS: usize = 100;
+/// How long the last deletion of a thread is waited for, ms, and the pause between two looks whether it has ended.
+const LAST_WAIT_MS: i64 = 1_000;
 const LAST_PAUSE: Duration = Duration::from_millis(10);
 
 /// When is it time to delete, and what may go.
@@ -109,12 +110,13 @@ impl Purge {
 }
 
 /// Gives a deletion a little time. It waits for nobody else, as the group has been left.
-pub(super) fn finish(deletion: Option<Deletion>) {
+pub(super) fn finish(deletion: Option<Deletion>, clock: &dyn Clock) {
     let Some(mut deletion) = deletion else { return };
-    for _ in 0..LAST_LOOKS {
+    let until_ms = clock.monotonic_ms().saturating_add(LAST_WAIT_MS);
+    loop {
         match deletion.outcome() {
-            None => std::thread::sleep(LAST_PAUSE),
-            Some(Ok(())) => return,
+            None if clock.monotonic_ms() < until_ms => clock.sleep(LAST_PAUSE),
+            None | Some(Ok(())) => return,
             Some(Err(error)) => return complain(&error),
         }
     }
@@ -144,6 +146,7 @@ fn committed(task: &Assigned) -> impl Iterator<Item = (&TopicPartition, Offset)>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::ManualClock;
     use crate::graph::{Builder, Repartition};
 
     fn partition(topic: &str, number: i32) -> TopicPartition {
@@ -194,6 +197,16 @@ mod tests {
         purge.under_way = Some(Deletion::ended(Err(log::Error::new(log::Kind::Retry, "no broker"))));
         assert!(purge.has_ended());
         assert_eq!(due(&mut purge, &committed, 3), committed);
+    }
+
+    #[test]
+    fn the_last_deletion_is_waited_for_by_the_clock_that_is_given_and_for_a_second_at_most() {
+        let clock = ManualClock::new(0);
+        finish(None, &clock);
+        finish(Some(Deletion::ended(Ok(()))), &clock);
+        assert_eq!(clock.monotonic_ms(), 0);
+        finish(Some(Deletion::under_way(std::future::pending())), &clock);
+        assert_eq!(clock.monotonic_ms(), LAST_WAIT_MS);
     }
 
     #[test]

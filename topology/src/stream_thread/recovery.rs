@@ -14,6 +14,7 @@
 
 use std::time::Duration;
 
+use crate::backoff::Backoff;
 use crate::error::{Class, Error, Result};
 use crate::log::{Consumer, Log};
 use crate::task::TaskId;
@@ -22,40 +23,26 @@ use super::StreamThread;
 use super::complaints::Subject;
 use super::producers::Writer;
 
-/// Failures with no commit between them.
-#[derive(Debug, Default)]
-pub(super) struct Backoff {
-    in_a_row: u32,
+/// What failed since the last commit.
+#[derive(Debug)]
+pub(super) struct Failures {
+    /// How long to wait before tasks are taken over again.
+    pub(super) backoff: Backoff,
     /// The group refused offsets of a generation that had passed by then.
     pub(super) is_other_generation: bool,
 }
 
+impl Default for Failures {
+    fn default() -> Self {
+        Self { backoff: Backoff::new(6), is_other_generation: false }
+    }
+}
+
 /// After this many failures with no commit between them nothing more is tried.
 const IN_A_ROW_MAX: u32 = 10;
-/// Wait after the first failure, before tasks are taken over again; doubled with each further one, up to 64 times this.
-const BACKOFF_MS: i64 = 100;
 
 /// Wait before a turn in which nothing happened is tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
-
-impl Backoff {
-    pub(super) fn committed(&mut self) {
-        self.in_a_row = 0;
-    }
-
-    fn failed(&mut self) -> u32 {
-        self.in_a_row += 1;
-        self.in_a_row
-    }
-
-    /// How long to wait before the next attempt, ms.
-    pub(super) fn wait_ms(&self) -> i64 {
-        match self.in_a_row {
-            0 => 0,
-            failures => BACKOFF_MS << (failures - 1).min(6),
-        }
-    }
-}
 
 impl<L: Log> StreamThread<L> {
     /// Reacts to an error, or returns it where nothing helps.
@@ -71,7 +58,7 @@ impl<L: Log> StreamThread<L> {
             }
             Class::Stop | Class::Input => Err(error),
             Class::Rewind | Class::Rejoin => {
-                let in_a_row = self.backoff.failed();
+                let in_a_row = self.failures.backoff.failed();
                 // Each failure is said below, as it happens; this has the end said as well.
                 self.complaints.due(Subject::Commit, 0, self.environment.monotonic_ms());
                 self.environment.note_rewind();
@@ -81,7 +68,7 @@ impl<L: Log> StreamThread<L> {
                     )));
                 }
                 // A member that the group still knows must not leave it, or all others would have to share anew.
-                let is_member = std::mem::take(&mut self.backoff.is_other_generation);
+                let is_member = std::mem::take(&mut self.failures.is_other_generation);
                 if is_member || (error.class() == Class::Rewind && in_a_row == 1) {
                     tracing::warn!(%error, "going back to the committed offsets");
                     self.rewind();

@@ -68,7 +68,7 @@ impl World {
     /// Whose topics are known.
     fn begun(media: [Medium; 2]) -> Self {
         let world = Self::new(media);
-        world.registry.resolve(&world.topology).unwrap();
+        world.registry.resolve(&world.topology);
         world
     }
 
