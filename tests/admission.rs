@@ -3,13 +3,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
-use std::collections::BTreeMap;
+#[path = "support/heights.rs"]
+mod heights;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cairn::chain::{Block, Content, Entry, Genesis, Parameters, Read, RejectCode};
 use cairn::consensus::{KeySet, Sealer};
 use cairn::sealing::{Admission, Application, Found, Origin, Setup};
+use heights::assert_never_two_blocks_at_one_height;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use topology::test_driver::TestDriver;
@@ -133,18 +136,7 @@ impl Chain {
             assert_eq!(transaction.amount.get() as i64, *next);
         }
         assert_eq!(next, self.sent);
-        self.assert_never_two_blocks_at_one_height();
-    }
-
-    /// No height was ever written with two different bytes, aborted writes included.
-    fn assert_never_two_blocks_at_one_height(&self) {
-        let mut by_height: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
-        let aborted = self.driver.aborted().iter().filter(|(topic, _)| topic == "blockchain").map(|(_, record)| record);
-        for record in self.driver.read("blockchain").iter().chain(aborted) {
-            let (key, value) = (record.key.clone().unwrap(), record.value.clone().unwrap());
-            let known = by_height.entry(key.clone()).or_insert_with(|| value.clone());
-            assert_eq!(known, &value, "height {}", String::from_utf8_lossy(&key));
-        }
+        assert_never_two_blocks_at_one_height(&self.driver);
     }
 
     /// Somebody writes to the topic between `admit` and `seal`.

@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
-use std::collections::BTreeMap;
+#[path = "support/heights.rs"]
+mod heights;
 
 use cairn::chain::{Block, Content, Cut, Genesis, Operation, Outcome, Parameters, Read, RejectCode, ValidatorId};
 use cairn::consensus::{Fault, KeySet, Sealer};
 use cairn::sealing::{Application, Setup};
+use heights::assert_never_two_blocks_at_one_height;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use topology::test_driver::TestDriver;
@@ -66,17 +68,6 @@ impl Chain {
             block.check().unwrap();
         }
         blocks
-    }
-
-    /// No height was ever written with two different bytes, aborted writes included.
-    fn assert_never_two_blocks_at_one_height(&self) {
-        let mut by_height: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
-        let aborted = self.driver.aborted().iter().filter(|(topic, _)| topic == "blockchain").map(|(_, record)| record);
-        for record in self.driver.read("blockchain").iter().chain(aborted) {
-            let (key, value) = (record.key.clone().unwrap(), record.value.clone().unwrap());
-            let known = by_height.entry(key.clone()).or_insert_with(|| value.clone());
-            assert_eq!(known, &value, "height {}", String::from_utf8_lossy(&key));
-        }
     }
 }
 
@@ -145,7 +136,7 @@ fn an_aborted_commit_after_signing_signs_the_same_bytes_again_and_slashes_nobody
     let blocks = chain.blocks();
     assert_eq!(blocks.len(), 21);
     assert!(!chain.driver.aborted().is_empty());
-    chain.assert_never_two_blocks_at_one_height();
+    assert_never_two_blocks_at_one_height(&chain.driver);
     assert_eq!(slashes(&blocks), []);
 }
 
@@ -166,7 +157,7 @@ fn each_cheat_loses_its_whole_stake_exactly_once_and_the_chain_goes_on() {
         }
         let blocks = chain.blocks();
         assert_eq!(blocks.len(), 41, "{fault:?}");
-        chain.assert_never_two_blocks_at_one_height();
+        assert_never_two_blocks_at_one_height(&chain.driver);
         let expected: &[(String, u64)] = if is_offence { &[("validator-1".to_owned(), 2000)] } else { &[] };
         assert_eq!(slashes(&blocks), expected, "{fault:?}");
         assert_eq!(chain.driver.read("blockchain-evidence").len(), expected.len(), "{fault:?}");
@@ -208,7 +199,7 @@ fn the_decision_about_an_age_cut_is_committed_before_anybody_signs() {
     chain.driver.commit().unwrap();
     let blocks = chain.blocks();
     assert_eq!((blocks[1].header.cut, blocks[1].entries.len()), (Cut::Age, 1));
-    chain.assert_never_two_blocks_at_one_height();
+    assert_never_two_blocks_at_one_height(&chain.driver);
     let changelog = chain.driver.read_changelog("decisions");
     assert!(changelog.last().unwrap().value.is_none(), "the decision is deleted with its block");
 }

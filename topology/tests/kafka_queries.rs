@@ -1,31 +1,22 @@
 //! Two instances on a real broker: each answers for the keys of its tasks, and names the other one for the rest.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
-// Tests measure real time: what they wait for happens on another thread.
-#![allow(clippy::disallowed_methods)]
 
 mod counting;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use counting::watched::{Taken, watched};
-use counting::{Topics, in_transaction, spec};
-use test_cluster::{Cluster, unique};
+use counting::{Topics, create, in_transaction, send};
+use test_cluster::{Cluster, unique, until_within};
 use topology::client::{Client, Config};
 use topology::graph::Store;
+use topology::log::GroupProtocol;
 use topology::log::kafka::{KafkaLog, Options};
-use topology::log::{GroupProtocol, Log, Producer, ProducerRecord, TopicSpec};
 use topology::query::{Error, KeyValue, Metadata};
 
 const PARTITIONS: i32 = 4;
 const KEYS: usize = 40;
-
-fn until(what: &str, happened: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !happened() {
-        assert!(start.elapsed() < Duration::from_secs(40), "never: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
+const PATIENCE: Duration = Duration::from_secs(40);
 
 fn key(number: usize) -> Vec<u8> {
     format!("key-{number}").into_bytes()
@@ -35,16 +26,7 @@ fn key(number: usize) -> Vec<u8> {
 fn fill(log: &KafkaLog, topics: &Topics) {
     in_transaction(log, &format!("{}-input", topics.application), |producer| {
         for number in 0..KEYS {
-            let (topic, key) = (topics.input.as_str(), key(number));
-            let record = ProducerRecord {
-                topic,
-                partition: None,
-                timestamp_ms: 1_000,
-                key: Some(&key),
-                value: Some(b"x"),
-                headers: &[],
-            };
-            producer.send(&record).unwrap();
+            send(producer, topics, None, &key(number), 1_000);
         }
     });
 }
@@ -60,8 +42,7 @@ fn shares(metadata: &Metadata) -> Vec<(Option<&str>, bool, usize)> {
 fn check(protocol: GroupProtocol) {
     let log = KafkaLog::new(Options::new(Cluster::shared().brokers())).unwrap();
     let topics = Topics::new(unique("queries"));
-    log.create_topics(&[TopicSpec { partition_count: PARTITIONS, ..spec(&topics.input) }, spec(&topics.output)])
-        .unwrap();
+    create(&log, &topics, PARTITIONS);
     let counts = Store::<[u8], i64>::rocksdb("counts");
     let start = |address: &str| {
         let advertised_address = Some(address.to_owned());
@@ -80,14 +61,18 @@ fn check(protocol: GroupProtocol) {
     let there = |address: &'static str| (Some(address), false, 2);
     let here = |address: &'static str| (Some(address), true, 2);
     let [one, two] = ["first:80", "http://[::1]:80/stores?of=a@b"];
-    until("each has half", || shares(&first.metadata().unwrap_or_default()) == [here(one), there(two)]);
-    until("both know it", || shares(&second.metadata().unwrap_or_default()) == [there(one), here(two)]);
+    until_within(PATIENCE, "each has half", || {
+        shares(&first.metadata().unwrap_or_default()) == [here(one), there(two)]
+    });
+    until_within(PATIENCE, "both know it", || {
+        shares(&second.metadata().unwrap_or_default()) == [there(one), here(two)]
+    });
     // Where the client has put a key is where it is looked for, and who is asked in vain names the other one.
     let names = |asked: &KeyValue<[u8], i64>, key: &[u8], address: &str| matches!(asked.get(&key), Err(Error::Elsewhere { address: Some(told), .. }) if told == address);
     let mut answered = [0, 0];
     for number in 0..KEYS {
         let key = key(number);
-        until("one has it, and the other one says which", || {
+        until_within(PATIENCE, "one has it, and the other one says which", || {
             let by_first = of_first.get(&&*key) == Ok(Some(2)) && names(&of_second, &key, one);
             by_first || (of_second.get(&&*key) == Ok(Some(2)) && names(&of_first, &key, two))
         });
@@ -99,7 +84,9 @@ fn check(protocol: GroupProtocol) {
     first.wait().unwrap();
     assert_eq!(of_first.get(&&*key(0)), Err(Error::Closed));
     assert_eq!(first.metadata(), Err(Error::Closed));
-    until("the other one has all", || (0..KEYS).all(|number| of_second.get(&&*key(number)) == Ok(Some(2))));
+    until_within(PATIENCE, "the other one has all", || {
+        (0..KEYS).all(|number| of_second.get(&&*key(number)) == Ok(Some(2)))
+    });
     assert_eq!(shares(&second.metadata().unwrap()), [(Some(two), true, PARTITIONS as usize)]);
 }
 

@@ -8,15 +8,16 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use counting::watched::{Taken, Took, watched};
-use counting::{Topics, assert_exact, producer, read, spec, transact};
-use test_cluster::{Cluster, unique, until};
+use counting::{Topics, assert_exact, create, producer, read, send, transact};
+use test_cluster::{Cluster, unique, until_within};
 use topology::Class;
 use topology::client::{Client, Config};
 use topology::graph::Store;
 use topology::log::kafka::{KafkaLog, Options};
-use topology::log::{GroupProtocol, Log, Producer, ProducerRecord, TopicSpec};
+use topology::log::{GroupProtocol, Producer};
 
 const PARTITIONS: i32 = 4;
+const PATIENCE: Duration = Duration::from_secs(40);
 
 fn start(topics: &Topics, taken: &Taken, log: &KafkaLog, protocol: GroupProtocol) -> Client {
     let config =
@@ -28,16 +29,7 @@ fn start(topics: &Topics, taken: &Taken, log: &KafkaLog, protocol: GroupProtocol
 fn fill(producer: &mut impl Producer, topics: &Topics) -> usize {
     transact(producer, |producer| {
         for partition in (0..PARTITIONS).flat_map(|partition| [partition; 2]) {
-            let key = format!("key-{partition}");
-            let record = ProducerRecord {
-                topic: &topics.input,
-                partition: Some(partition),
-                timestamp_ms: 1_000,
-                key: Some(key.as_bytes()),
-                value: Some(b"x"),
-                headers: &[],
-            };
-            producer.send(&record).unwrap();
+            send(producer, topics, partition, format!("key-{partition}").as_bytes(), 1_000);
         }
     });
     2 * PARTITIONS as usize
@@ -70,19 +62,19 @@ fn come_and_go(log: &KafkaLog, topics: &Topics, protocol: GroupProtocol) -> (Tak
             }
         });
         let stop = Stop(&must_stop);
-        until("the first has all", || partitions(&here, 0).len() == PARTITIONS as usize);
+        until_within(PATIENCE, "the first has all", || partitions(&here, 0).len() == PARTITIONS as usize);
         let mut comes = start(topics, &there, log, protocol);
-        until("the second has half", || partitions(&there, 0).len() == PARTITIONS as usize / 2);
+        until_within(PATIENCE, "the second has half", || partitions(&there, 0).len() == PARTITIONS as usize / 2);
         comes.stop();
         comes.wait().unwrap();
         let from = here.lock().unwrap().len();
-        until("the first has all again", || partitions(&here, from).len() == PARTITIONS as usize);
+        until_within(PATIENCE, "the first has all again", || partitions(&here, from).len() == PARTITIONS as usize);
         drop(stop);
         filling.join().unwrap();
         assert_eq!(comes.metrics().rewind_count, 0);
     });
     let filled = filled.load(Ordering::Relaxed);
-    until("all is counted", || read(log, &topics.output).len() == filled);
+    until_within(PATIENCE, "all is counted", || read(log, &topics.output).len() == filled);
     stays.stop();
     stays.wait().unwrap();
     assert_exact(log, topics, filled);
@@ -93,8 +85,7 @@ fn come_and_go(log: &KafkaLog, topics: &Topics, protocol: GroupProtocol) -> (Tak
 fn check(protocol: GroupProtocol) {
     let log = KafkaLog::new(Options::new(Cluster::shared().brokers())).unwrap();
     let topics = Topics::new(unique("rebalance"));
-    let input = TopicSpec { partition_count: PARTITIONS, ..spec(&topics.input) };
-    log.create_topics(&[input, spec(&topics.output)]).unwrap();
+    create(&log, &topics, PARTITIONS);
     let (here, there) = come_and_go(&log, &topics, protocol);
     let moved = partitions(&there, 0);
     let here = here.lock().unwrap();
@@ -130,8 +121,7 @@ fn brokers_without_the_consumer_protocol_are_a_reason_to_stop_and_to_say_so() {
     }
     let cluster = Cluster::start_with(&["group.coordinator.rebalance.protocols=classic"]);
     let (log, topics) = (KafkaLog::new(Options::new(cluster.brokers())).unwrap(), Topics::new(unique("rebalance")));
-    let input = TopicSpec { partition_count: PARTITIONS, ..spec(&topics.input) };
-    log.create_topics(&[input, spec(&topics.output)]).unwrap();
+    create(&log, &topics, PARTITIONS);
     let mut client = start(&topics, &Taken::default(), &log, GroupProtocol::Consumer);
     let error = client.wait().unwrap_err();
     let said = error.to_string();

@@ -9,9 +9,9 @@ mod counting;
 mod fault_log;
 mod moving;
 
-use counting::{Topics, assert_exact};
+use counting::{Topics, assert_exact, create};
 use fault_log::{Fault, FaultLog, Script};
-use moving::{assert_kept, create, moved, produce, topology};
+use moving::{PARTITIONS, assert_kept, moved, produce, topology};
 use test_cluster::{Cluster, unique};
 use topology::client::{Client, Config, internal_topics};
 use topology::graph::Topology;
@@ -30,7 +30,7 @@ fn records_move_to_the_task_of_their_word_are_counted_once_and_deleted_and_a_res
     let topics = Topics::new(unique("moving"));
     let log = KafkaLog::new(Options::new(Cluster::shared().brokers())).unwrap();
     let topology = topology(&topics, Some(3));
-    create(&log, &topics);
+    create(&log, &topics, PARTITIONS);
     // Several transactions, so that there are markers between records.
     (0..3).for_each(|_| produce(&log, &topics, 4_000));
     let config = || Config {

@@ -24,7 +24,7 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use broker::Broker;
 
@@ -221,14 +221,18 @@ pub fn unique(prefix: &str) -> String {
 
 /// Waits for something that happens on another thread or in another process. What has not happened in a minute never does.
 pub fn until(what: &str, happened: impl Fn() -> bool) {
+    until_within(Duration::from_secs(60), what, happened);
+}
+
+/// As [`until`], for as long as is said. How long a look takes counts: what happens is to happen in this time.
+#[allow(clippy::disallowed_methods, reason = "what is waited for happens in real time")]
+pub fn until_within(patience: Duration, what: &str, happened: impl Fn() -> bool) {
     const LOOK_EVERY: Duration = Duration::from_millis(5);
-    for _ in 0..Duration::from_secs(60).as_millis() / LOOK_EVERY.as_millis() {
-        if happened() {
-            return;
-        }
+    let begun = Instant::now();
+    while !happened() {
+        assert!(begun.elapsed() < patience, "never: {what} (waited {patience:?})");
         std::thread::sleep(LOOK_EVERY);
     }
-    panic!("never: {what}");
 }
 
 /// The standard library keys every one of these hashers at random; names and ports need no better.

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use topology::client::Config;
 use topology::clock::{Clock, ManualClock};
 use topology::graph::{Builder, Topic, Topology};
-use topology::log::{Log, Producer, ProducerRecord, TopicSpec};
 
-use super::counting::{in_transaction, read, spec};
+use super::counting::{create, in_transaction, read, send};
 use super::steps::Instance;
 use super::{config, memory_log, topics};
 
@@ -29,14 +28,10 @@ fn slow(clock: &ManualClock, partition_count: i32, record_ms: i64) -> Topology {
 /// at once. Returns the offsets of those that were copied within so many turns, of each partition.
 fn copy_slowly(record_count: i32, partition_count: i32, record_ms: i64, turns_max: usize) -> Vec<Vec<i64>> {
     let (log, clock) = (memory_log(), ManualClock::new(0));
-    let input = TopicSpec { partition_count, ..spec(&topics().input) };
-    log.create_topics(&[input, spec(&topics().output)]).unwrap();
+    create(&log, &topics(), partition_count);
     in_transaction(&log, "input", |producer| {
         for index in 0..record_count {
-            let (partition, key) = (index % partition_count, index.to_be_bytes());
-            let (partition, key, value) = (Some(partition), Some(&key[..]), Some(&b"x"[..]));
-            let topic = &topics().input;
-            producer.send(&ProducerRecord { topic, partition, timestamp_ms: 1, key, value, headers: &[] }).unwrap();
+            send(producer, &topics(), index % partition_count, &index.to_be_bytes(), 1);
         }
     });
     let config = Config { batch_records: 1_000, commit_interval_ms: 100, ..config(None) };

@@ -8,10 +8,10 @@ use topology::client::Config;
 use topology::clock::SystemClock;
 use topology::graph::Store;
 use topology::log::memory::MemoryLog;
-use topology::log::{GroupProtocol, Kind, Log, Producer, ProducerRecord, TopicSpec};
+use topology::log::{GroupProtocol, Kind, Log, TopicSpec};
 
 use super::counting::watched::{Taken, watched};
-use super::counting::{assert_exact, in_transaction, read, spec};
+use super::counting::{self, assert_exact, in_transaction, read, send, spec};
 use super::fault_log::{Call, FaultLog, Script};
 use super::steps::{Instance, turn_until};
 use super::{config, memory_log, topics};
@@ -20,12 +20,13 @@ pub(super) const PARTITIONS: i32 = 4;
 pub(super) const PROTOCOLS: [GroupProtocol; 2] = [GroupProtocol::Classic, GroupProtocol::Consumer];
 
 pub(super) fn create(log: &impl Log) {
-    let wide = |topic: TopicSpec| TopicSpec { partition_count: PARTITIONS, ..topic };
+    counting::create(log, &topics(), PARTITIONS);
     let changelog = TopicSpec {
+        partition_count: PARTITIONS,
         config: vec![("cleanup.policy".to_owned(), "compact".to_owned())],
         ..spec(&format!("{}-counts-changelog", topics().application))
     };
-    log.create_topics(&[wide(spec(&topics().input)), wide(changelog), spec(&topics().output)]).unwrap();
+    log.create_topics(&[changelog]).unwrap();
 }
 
 /// Commits as many records to each partition, of three keys that no other partition has.
@@ -33,16 +34,7 @@ pub(super) fn fill(log: &impl Log, count: usize) {
     in_transaction(log, "input", |producer| {
         for (partition, index) in (0..PARTITIONS).flat_map(|partition| (0..count).map(move |index| (partition, index)))
         {
-            let key = format!("{partition}-{}", index % 3);
-            let record = ProducerRecord {
-                topic: &topics().input,
-                partition: Some(partition),
-                timestamp_ms: 1_000,
-                key: Some(key.as_bytes()),
-                value: Some(b"x"),
-                headers: &[],
-            };
-            producer.send(&record).unwrap();
+            send(producer, &topics(), partition, format!("{partition}-{}", index % 3).as_bytes(), 1_000);
         }
     });
 }

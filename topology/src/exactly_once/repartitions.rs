@@ -7,9 +7,9 @@ use topology::log::memory::MemoryLog;
 use topology::log::{Kind, Log, TopicSpec};
 use topology::reset::Plan;
 
-use super::counting::{assert_exact, read, spec};
+use super::counting::{assert_exact, create, read, spec};
 use super::fault_log::{Call, Fault, FaultLog, Script};
-use super::moving::{PARTITIONS, assert_kept, create, moved, produce, topology};
+use super::moving::{PARTITIONS, assert_kept, moved, produce, topology};
 use super::{config, memory_log, run_until_end, topics, until, wait};
 
 /// Deletes what was read at once.
@@ -19,7 +19,7 @@ fn purging(directory: Option<&Path>) -> Config {
 
 fn filled(count: usize) -> MemoryLog {
     let log = memory_log();
-    create(&log, &topics());
+    create(&log, &topics(), PARTITIONS);
     produce(&log, &topics(), count);
     log
 }

@@ -5,19 +5,12 @@ use std::collections::BTreeSet;
 use topology::client::{Client, Config};
 use topology::graph::Store;
 use topology::log::memory::MemoryLog;
-use topology::log::{Log, TopicSpec};
 use topology::query::Role;
 
 use super::counting::watched::{Taken, watched};
-use super::counting::{assert_exact, read, spec};
+use super::counting::{assert_exact, create, read};
 use super::rebalances::{PARTITIONS, fill};
 use super::{config, memory_log, topics, until, wait};
-
-/// The client makes the others.
-fn create(log: &impl Log) {
-    let input = TopicSpec { partition_count: PARTITIONS, ..spec(&topics().input) };
-    log.create_topics(&[input, spec(&topics().output)]).unwrap();
-}
 
 fn start(log: &MemoryLog, standby_replicas: usize) -> Client {
     let topology = watched(&topics(), PARTITIONS, &Store::memory("counts"), &Taken::default());
@@ -34,7 +27,7 @@ fn warm(client: &Client) -> BTreeSet<i32> {
 fn a_task_that_was_kept_warm_restores_only_what_came_last_where_it_goes() {
     for replicas in [1, 0] {
         let log = memory_log();
-        create(&log);
+        create(&log, &topics(), PARTITIONS);
         let mut stays = start(&log, replicas);
         let mut goes = start(&log, replicas);
         fill(&log, 200);

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use topology::Class;
 use topology::client::{Client, Config, Guarantee, OnPanic, State};
 use topology::graph::{Builder, Store, Topic, Topology};
-use topology::log::{Isolation, Kind, Log, TopicPartition, TopicSpec};
+use topology::log::{Isolation, Kind, Log, TopicPartition};
 
-use super::counting::{read, spec};
+use super::counting::{create, read};
 use super::fault_log::{Call, FaultLog, Script};
 use super::rebalances::{PARTITIONS, fill};
 use super::{config, memory_log, run_until_end, topics, until, wait};
@@ -26,12 +26,6 @@ fn counting(see: impl Fn(i32, i64) + Send + Sync + 'static) -> Topology {
     });
     seen.count(&Store::rocksdb("counts")).sink(Topic::new(topics().output).partitions(1));
     builder.build().unwrap()
-}
-
-/// The client makes the others.
-fn create(log: &impl Log) {
-    let input = TopicSpec { partition_count: PARTITIONS, ..spec(&topics().input) };
-    log.create_topics(&[input, spec(&topics().output)]).unwrap();
 }
 
 fn threads(count: usize) -> Config {
@@ -58,7 +52,7 @@ fn assert_exact(log: &impl Log, per_partition: usize) {
 fn a_bounded_run_ends_when_each_of_its_threads_has_done_its_part() {
     for count in [2, 4, 7] {
         let log = memory_log();
-        create(&log);
+        create(&log, &topics(), PARTITIONS);
         fill(&log, 50);
         let metrics = run_until_end(&counting(|_, _| ()), log.clone(), threads(count)).unwrap();
         assert_eq!(metrics.record_count, 200);
@@ -69,7 +63,7 @@ fn a_bounded_run_ends_when_each_of_its_threads_has_done_its_part() {
 #[test]
 fn threads_of_one_process_share_its_state_directory_and_read_on_after_a_restart() {
     let (log, directory) = (memory_log(), tempfile::tempdir().unwrap());
-    create(&log);
+    create(&log, &topics(), PARTITIONS);
     for round in 1..=3 {
         fill(&log, 30);
         let config = Config { state_directory: Some(directory.path().to_owned()), ..threads(round) };
@@ -82,7 +76,7 @@ fn threads_of_one_process_share_its_state_directory_and_read_on_after_a_restart(
 #[test]
 fn threads_come_and_go_while_records_come() {
     let (log, directory) = (memory_log(), tempfile::tempdir().unwrap());
-    create(&log);
+    create(&log, &topics(), PARTITIONS);
     let config = Config { state_directory: Some(directory.path().to_owned()), ..threads(1) };
     let mut client = Client::start_blocking(&counting(|_, _| ()), log.clone(), config).unwrap();
     let must_stop = AtomicBool::new(false);
@@ -131,7 +125,7 @@ fn threads_come_and_go_while_records_come() {
 fn a_record_that_panics_a_task_stops_no_other_and_is_taken_once_it_no_longer_does() {
     for count in [1, 2] {
         let log = memory_log();
-        create(&log);
+        create(&log, &topics(), PARTITIONS);
         fill(&log, 20);
         let (is_poison, panics) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicUsize::new(0)));
         let topology = counting({
@@ -162,7 +156,7 @@ fn a_record_that_panics_a_task_stops_no_other_and_is_taken_once_it_no_longer_doe
 #[test]
 fn a_panic_ends_the_client_where_that_is_asked_for() {
     let log = memory_log();
-    create(&log);
+    create(&log, &topics(), PARTITIONS);
     fill(&log, 20);
     let config = Config { on_panic: OnPanic::Stop, ..threads(2) };
     let topology = counting(|partition, offset| assert!((partition, offset) != (1, 10), "as the test wants it"));
@@ -177,7 +171,7 @@ fn a_panic_ends_the_client_where_that_is_asked_for() {
 #[test]
 fn a_thread_that_panics_outside_of_its_tasks_is_made_anew_and_its_tasks_go_on() {
     let log = memory_log();
-    create(&log);
+    create(&log, &topics(), PARTITIONS);
     fill(&log, 20);
     let script = Script::default();
     let mut client =
@@ -193,9 +187,32 @@ fn a_thread_that_panics_outside_of_its_tasks_is_made_anew_and_its_tasks_go_on() 
 }
 
 #[test]
+fn the_number_of_a_thread_that_panicked_is_free_again_when_it_is_removed() {
+    let log = memory_log();
+    create(&log, &topics(), PARTITIONS);
+    let script = Script::default();
+    let mut client =
+        Client::start_blocking(&counting(|_, _| ()), FaultLog::new(log.clone(), &script), threads(2)).unwrap();
+    for round in 1..=3 {
+        script.panic_in_polls(2);
+        until("both have panicked", || script.panics_left() == 0);
+        // It waits to be made anew, or runs again.
+        assert_eq!(client.remove_thread(), Some(2));
+        assert_eq!(client.add_thread().unwrap(), 2);
+        fill(&log, 20);
+        until("all is counted", || read(&log, &topics().output).len() == round * 80);
+        assert_eq!(client.remove_thread(), Some(2));
+        assert_eq!(client.add_thread().unwrap(), 2);
+    }
+    client.stop();
+    wait(&mut client).unwrap();
+    assert_exact(&log, 60);
+}
+
+#[test]
 fn an_error_that_no_retry_mends_ends_all_threads() {
     let log = memory_log();
-    create(&log);
+    create(&log, &topics(), PARTITIONS);
     fill(&log, 20);
     let script = Script::default().refuse(Call::Send, 5, Kind::Fatal);
     let mut client =
@@ -207,7 +224,7 @@ fn an_error_that_no_retry_mends_ends_all_threads() {
 #[test]
 fn what_is_done_at_least_once_is_there_before_its_input_is_committed_and_comes_again_where_that_fails() {
     let (log, directory) = (memory_log(), tempfile::tempdir().unwrap());
-    create(&log);
+    create(&log, &topics(), PARTITIONS);
     fill(&log, 20);
     // All offsets of one commit are refused: what was sent stays, and is done once more.
     let script = Script::default().refuse(Call::SendOffsets, 1, Kind::Unknown);

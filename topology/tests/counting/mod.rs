@@ -41,21 +41,31 @@ pub(crate) fn spec(name: &str) -> TopicSpec {
     TopicSpec { name: name.to_owned(), partition_count: 1, replication_factor: Some(1), config }
 }
 
+/// Makes input and output, the input of so many partitions. The client makes the other topics.
+pub(crate) fn create(log: &impl Log, topics: &Topics, partition_count: i32) {
+    let input = TopicSpec { partition_count, ..spec(&topics.input) };
+    log.create_topics(&[input, spec(&topics.output)]).unwrap();
+}
+
+/// Sends a record to a partition of the input; where none is said, to that of its key.
+pub(crate) fn send(
+    producer: &mut impl Producer,
+    topics: &Topics,
+    partition: impl Into<Option<i32>>,
+    key: &[u8],
+    timestamp_ms: i64,
+) {
+    let (topic, partition) = (topics.input.as_str(), partition.into());
+    let (key, value) = (Some(key), Some(&b"x"[..]));
+    producer.send(&ProducerRecord { topic, partition, timestamp_ms, key, value, headers: &[] }).unwrap();
+}
+
 /// Commits records of seven keys in one transaction.
 pub(crate) fn produce(log: &impl Log, topics: &Topics, count: usize) {
-    log.create_topics(&[spec(&topics.input), spec(&topics.output)]).unwrap();
+    create(log, topics, 1);
     in_transaction(log, &format!("{}-input", topics.application), |producer| {
         for index in 0..count {
-            let key = format!("key-{}", index % 7);
-            let record = ProducerRecord {
-                topic: &topics.input,
-                partition: Some(0),
-                timestamp_ms: 1_000 + index as i64,
-                key: Some(key.as_bytes()),
-                value: Some(b"x"),
-                headers: &[],
-            };
-            producer.send(&record).unwrap();
+            send(producer, topics, 0, format!("key-{}", index % 7).as_bytes(), 1_000 + index as i64);
         }
     });
 }

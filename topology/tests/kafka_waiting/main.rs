@@ -10,7 +10,7 @@ mod lines;
 
 use std::process::{Child, Command, Stdio};
 
-use counting::{Topics, assert_exact, produce, read, spec, topology};
+use counting::{Topics, assert_exact, create, produce, read, topology};
 use test_cluster::{Cluster, unique};
 use topology::client::{Client, Config};
 use topology::log::kafka::{KafkaLog, Options};
@@ -47,7 +47,7 @@ fn topics_that_the_brokers_cannot_make_for_themselves_are_named_until_they_are_t
     let cluster = Cluster::start_with(&factors);
     let (topics, log) = (Topics::new(unique("waiting")), log_of(&cluster));
     let application = topics.application.as_str();
-    log.create_topics(&[spec(&topics.input), spec(&topics.output)]).unwrap();
+    create(&log, &topics, 1);
     cluster.kcat(&["-P", "-t", &topics.input, "-K", ":"], b"a:1\na:2\nb:3\n");
     let client = start(&topics, &log);
 
@@ -78,7 +78,7 @@ fn brokers_that_are_older_than_the_groups_protocol_are_named_as_a_cause() {
         return;
     }
     let (topics, log) = (Topics::new(unique("waiting")), log_of(Cluster::shared()));
-    log.create_topics(&[spec(&topics.input), spec(&topics.output)]).unwrap();
+    create(&log, &topics, 1);
     lines::keep();
     let config = Config { group_protocol: GroupProtocol::Consumer, ..Config::new(topics.application.clone()) };
     let client = Client::start_blocking(&topology(&topics), log, config).unwrap();

@@ -3,9 +3,9 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use topology::graph::{Builder, Repartition, Store, Topic, Topology, repartition_topic};
-use topology::log::{Isolation, Log, Offset, Producer, ProducerRecord, TopicPartition, TopicSpec};
+use topology::log::{Isolation, Log, Offset, Producer, ProducerRecord, TopicPartition};
 
-use super::counting::{Topics, in_transaction, spec};
+use super::counting::{Topics, in_transaction};
 
 /// Of the input.
 pub(crate) const PARTITIONS: i32 = 4;
@@ -24,12 +24,6 @@ pub(crate) fn topology(topics: &Topics, partitions: Option<i32>) -> Topology {
     let words = builder.sub_topology("counting").source_of(&by_word);
     words.count(&Store::rocksdb("counts")).sink(Topic::new(&topics.output).partitions(1));
     builder.build().unwrap()
-}
-
-/// Creates the input and the output.
-pub(crate) fn create(log: &impl Log, topics: &Topics) {
-    let input = TopicSpec { partition_count: PARTITIONS, ..spec(&topics.input) };
-    log.create_topics(&[input, spec(&topics.output)]).unwrap();
 }
 
 /// Commits records of seven words, spread over the partitions of the input, so that each word is in all of them.

@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use counting::{Topics, assert_exact, in_transaction, read, spec};
+use counting::{Topics, assert_exact, in_transaction, read, send, spec};
 use fault_log::{Fault, FaultLog, Script};
 use topology::client::{Client, Config};
 use topology::graph::{Builder, Pattern, Store, Topic, Topology};
@@ -51,13 +51,10 @@ fn run_until_end(log: impl Log, directory: &Path) -> topology::Result<()> {
 /// Commits records of seven keys to a topic, each one byte long, which is made where it is not there.
 fn produce(log: &impl Log, topic: &str, count: usize) {
     log.create_topics(&[spec(topic)]).unwrap();
+    let topics = Topics { input: topic.to_owned(), ..topics() };
     in_transaction(log, "input", |producer| {
         for index in 0..count {
-            let key = format!("key-{}", index % 7);
-            let (key, timestamp_ms) = (Some(key.as_bytes()), 1_000 + index as i64);
-            let record =
-                ProducerRecord { topic, partition: Some(0), timestamp_ms, key, value: Some(b"x"), headers: &[] };
-            producer.send(&record).unwrap();
+            send(producer, &topics, 0, format!("key-{}", index % 7).as_bytes(), 1_000 + index as i64);
         }
     });
 }
