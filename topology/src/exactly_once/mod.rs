@@ -16,6 +16,7 @@
 //! several_inputs  tasks that read several topics
 //! room       stores that are written more slowly than input comes
 //! stages     graphs of more than one stage; input that is not what it was
+//! silence    restores that do not go on
 //! standbys   what one instance keeps warm of what another has
 //! suspending  tasks that take no input for a while
 //! steps      turn by turn, with a clock that is told the time
@@ -51,6 +52,7 @@ mod room;
 mod several_inputs;
 mod stages;
 mod standbys;
+mod silence;
 mod steps;
 mod suspending;
 mod threads;

@@ -73,7 +73,8 @@ impl<L: Log> Instance<L> {
             .map(|root| Arc::new(StateDirectory::open(root, &config.application_id, InstanceId::new(0, 0)).unwrap()));
         let metrics = Arc::new(Metrics::default());
         let mut incarnation = 0;
-        let updater = UpdaterThread::start("updater", log.clone(), clock.clone(), None).unwrap();
+        let listener = config.restore_listener.clone();
+        let updater = UpdaterThread::start("updater", log.clone(), clock.clone(), listener).unwrap();
         let take_ends = || Arc::new(UntilEnd::take(topology, log, &*clock).unwrap());
         let queries = Registry::new(topology);
         queries.resolve(topology);
@@ -117,6 +118,12 @@ fn create_topics(log: &impl Log) -> Vec<String> {
     log.create_topics(&own).unwrap();
     log.create_topics(&other).unwrap();
     own.into_iter().chain(other).map(|topic| topic.name).collect()
+}
+
+/// Those of the task that counts, on a machine where it never was.
+pub(super) fn empty_stores() -> Stores {
+    let specs = vec![Spec::new("counts", Medium::Memory).unwrap()];
+    Stores::in_memory(specs, [0; 32], &Resources::without_thread(StoreOptions::default())).unwrap()
 }
 
 /// Lets them take turns until something has happened.
@@ -280,8 +287,7 @@ fn a_log_that_nobody_reaches_while_an_open_transaction_is_waited_for_is_no_reaso
     let changelog = Changelog { topic: "app-counts-changelog".to_owned(), new_incarnation: [1; 16] };
     let options = topology::updater::RestoreOptions::default();
     let plan = Plan { partition: 0, changelogs: vec![Some(changelog)], options, followed: None };
-    let specs = vec![Spec::new("counts", Medium::Memory).unwrap()];
-    let mut stores = Stores::in_memory(specs, [0; 32], &Resources::without_thread(StoreOptions::default())).unwrap();
+    let mut stores = empty_stores();
     let mut restore = Restore::new(FaultLog::new(log.clone(), &script), plan, clock.clone());
     let mut step = || {
         clock.advance(1_000);

@@ -5,6 +5,9 @@ use crate::log::{Awaited, GroupProtocol, Log};
 use super::StreamThread;
 use super::complaints::{SAY_EVERY_MS, Subject};
 
+/// So long nothing is said of a restorer that gives no sign of life, ms: a slow disk or a log that is asked may take a while.
+const SILENCE_MAX_MS: i64 = 10_000;
+
 impl<L: Log> StreamThread<L> {
     /// Says that the group assigns nothing, and why that may be.
     pub(super) fn await_group(&mut self) {
@@ -24,6 +27,26 @@ impl<L: Log> StreamThread<L> {
                 }
             });
             tracing::warn!(group, waited_ms, "the group has assigned nothing yet: {why}");
+        }
+    }
+
+    /// Says that what restores stores gives no sign of life while tasks wait for theirs. It may hang in a call that does not come
+    /// back: nothing here can end that, and nothing else would ever be said of it.
+    pub(super) fn await_restorer(&mut self) {
+        let Self { environment, tasks, complaints, .. } = self;
+        let now_ms = environment.monotonic_ms();
+        let silent_ms =
+            tasks.restoring_since_ms().map_or(0, |since_ms| environment.restorer.silent_ms(since_ms, now_ms));
+        if silent_ms < SILENCE_MAX_MS {
+            if let Some(waited_ms) = complaints.over(&Subject::Restorer, now_ms) {
+                tracing::info!(waited_ms, "the thread that restores stores goes on");
+            }
+        } else if complaints.due(Subject::Restorer, 0, now_ms).is_some() {
+            tracing::warn!(
+                silent_ms,
+                "tasks wait for their stores, and the thread that restores them does not go on: it waits for the disk, for the \
+                 log or for the restore listener of the application. If that lasts, start again"
+            );
         }
     }
 

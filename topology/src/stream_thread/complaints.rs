@@ -23,6 +23,8 @@ pub(super) enum Subject {
     Parts,
     /// A task cannot be taken over.
     TakeOver(TaskId),
+    /// What restores stores gives no sign of life.
+    Restorer,
     /// What was done had to be done again.
     Commit,
     /// Records do not come through.

@@ -152,6 +152,7 @@ impl<L: Log> StreamThread<L> {
         self.apply_changes()?;
         self.await_group();
         self.await_parts();
+        self.await_restorer();
         self.advance_take_overs()?;
         self.advance_clocks()?;
         let committed = self.maybe_commit()?;

@@ -206,7 +206,8 @@ impl Assigned {
             options: restore_options(&environment.config),
             followed: None,
         };
-        self.phase = Phase::Restoring(Restoring { beginnings, waited_ms, is_cancelled: false });
+        let since_ms = environment.monotonic_ms();
+        self.phase = Phase::Restoring(Restoring { beginnings, waited_ms, since_ms, is_cancelled: false });
         environment.restorer.submit(self.id.clone(), stores, plan)
     }
 

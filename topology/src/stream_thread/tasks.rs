@@ -78,6 +78,8 @@ pub(super) struct Restoring {
     pub(super) beginnings: Vec<Beginning>,
     /// How long it had waited before, ms.
     pub(super) waited_ms: i64,
+    /// Since when the restorer has them, monotonic ms.
+    pub(super) since_ms: i64,
     /// The stores were asked back. Whether they come so or restored: where the task begins must be read again.
     pub(super) is_cancelled: bool,
 }
@@ -157,6 +159,15 @@ impl Tasks {
 
     pub(super) fn all_run(&self) -> bool {
         self.iter().all(|task| matches!(task.phase, Phase::Running(_)))
+    }
+
+    /// Since when the restorer has had stores of tasks, monotonic ms; `None` where it has none.
+    pub(super) fn restoring_since_ms(&self) -> Option<i64> {
+        let since_ms = |task: &Assigned| match &task.phase {
+            Phase::Restoring(restoring) => Some(restoring.since_ms),
+            Phase::Pending(_) | Phase::Running(_) => None,
+        };
+        self.iter().filter_map(since_ms).min()
     }
 
     /// The task that has an input and runs, and which of its inputs that is.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 
 use super::restore::Plan;
@@ -15,8 +16,26 @@ pub(crate) struct Handle<T> {
     owner: Owner,
     requests: Sender<Request<T>>,
     finished: Receiver<Finished<T>>,
+    life: Arc<Life>,
     /// `None` where a thread does.
     takes_requests: Option<Arc<dyn TakesRequests>>,
+}
+
+/// A sign of life of an updater: when it took a step last.
+#[derive(Debug)]
+pub(super) struct Life(AtomicI64);
+
+impl Default for Life {
+    fn default() -> Self {
+        Self(AtomicI64::new(i64::MIN))
+    }
+}
+
+impl Life {
+    /// It takes a step, or has taken one.
+    pub(super) fn note(&self, monotonic_ms: i64) {
+        self.0.store(monotonic_ms, Ordering::Relaxed);
+    }
 }
 
 /// An updater that has no thread: it takes what was asked when it is told to.
@@ -79,8 +98,13 @@ pub(super) struct Job<T> {
 }
 
 impl<T> Handle<T> {
-    pub(super) fn new(owner: Owner, requests: Sender<Request<T>>, finished: Receiver<Finished<T>>) -> Self {
-        Self { owner, requests, finished, takes_requests: None }
+    pub(super) fn new(
+        owner: Owner,
+        requests: Sender<Request<T>>,
+        finished: Receiver<Finished<T>>,
+        life: Arc<Life>,
+    ) -> Self {
+        Self { owner, requests, finished, life, takes_requests: None }
     }
 
     /// Of an updater without a thread.
@@ -111,6 +135,12 @@ impl<T> Handle<T> {
             Err(TryRecvError::Empty) => Ok(None),
             Err(TryRecvError::Disconnected) => Err(dead()),
         }
+    }
+
+    /// For how long the updater has given no sign of life since it was asked for something, ms. While it restores it gives one many
+    /// times a second.
+    pub(crate) fn silent_ms(&self, asked_ms: i64, monotonic_ms: i64) -> i64 {
+        monotonic_ms.saturating_sub(self.life.0.load(Ordering::Relaxed).max(asked_ms))
     }
 
     /// The next task that is finished, waiting for it up to `timeout`.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::Listener;
 use super::follower::{Follower, GivenUp};
-use super::handle::{Finished, Handle, Job, Outcome, Owner, Request, dead};
+use super::handle::{Finished, Handle, Job, Life, Outcome, Owner, Request, dead};
 use super::restore::{Progress, Restore};
 use super::telling::Telling;
 use crate::clock::Clock;
@@ -36,6 +36,7 @@ pub(super) struct Updater<T, L: Log> {
     waiting: VecDeque<Job<T>>,
     active: VecDeque<Active<T, L>>,
     standbys: Follower<T, L>,
+    life: Arc<Life>,
     ended: bool,
 }
 
@@ -43,6 +44,7 @@ pub(super) struct Updater<T, L: Log> {
 pub(super) struct Handles<T> {
     requests: Sender<Request<T>>,
     next_owner: Arc<AtomicU64>,
+    life: Arc<Life>,
 }
 
 /// What a step came to.
@@ -79,6 +81,7 @@ impl<T: PartialEq, L: Log> Updater<T, L> {
     /// An updater, and what makes its handles.
     pub(super) fn new(log: L, clock: Arc<dyn Clock>, listener: Arc<dyn Listener>) -> (Self, Handles<T>) {
         let (requests, incoming) = channel();
+        let life = Arc::<Life>::default();
         let updater = Self {
             standbys: Follower::new(log.clone(), Arc::clone(&clock)),
             log,
@@ -88,14 +91,22 @@ impl<T: PartialEq, L: Log> Updater<T, L> {
             homes: BTreeMap::new(),
             waiting: VecDeque::new(),
             active: VecDeque::new(),
+            life: Arc::clone(&life),
             ended: false,
         };
-        (updater, Handles { requests, next_owner: Arc::default() })
+        (updater, Handles { requests, next_owner: Arc::default(), life })
     }
 
     /// Takes what was asked, and brings the task whose turn it is a step further. A step waits for data up to `timeout` where
     /// this is the only task, and a tenth of it where others are waiting for their turns.
     pub(super) fn step(&mut self, timeout: Duration) -> Turn {
+        self.life.note(self.clock.monotonic_ms());
+        let turn = self.turn(timeout);
+        self.life.note(self.clock.monotonic_ms());
+        turn
+    }
+
+    fn turn(&mut self, timeout: Duration) -> Turn {
         self.take_all();
         if self.ended {
             return Turn::Ended;
@@ -123,6 +134,9 @@ impl<T: PartialEq, L: Log> Updater<T, L> {
         if self.standbys.is_empty() {
             return Turn::Idle;
         }
+        if self.standbys.is_resting() {
+            return Turn::Paused;
+        }
         for given_up in self.standbys.step(timeout) {
             self.return_standby(given_up);
         }
@@ -134,9 +148,6 @@ impl<T: PartialEq, L: Log> Updater<T, L> {
         let outcome = error.map_or(Outcome::Cancelled, Outcome::Failed);
         self.send(owner, Finished { task, stores, outcome });
     }
-        if self.standbys.is_resting() {
-            return Turn::Paused;
-        }
 
     /// Waits for a request, up to `timeout`.
     pub(super) fn wait(&mut self, timeout: Option<Duration>) {
@@ -285,7 +296,7 @@ impl<T> Handles<T> {
         let owner = self.next_owner.fetch_add(1, Ordering::Relaxed);
         let (home, finished) = channel();
         self.requests.send(Request::Open(owner, home)).map_err(|_| dead())?;
-        Ok(Handle::new(owner, self.requests.clone(), finished))
+        Ok(Handle::new(owner, self.requests.clone(), finished, Arc::clone(&self.life)))
     }
 
     pub(super) fn send(&self, request: Request<T>) {
@@ -296,7 +307,8 @@ impl<T> Handles<T> {
 
 impl<T> Clone for Handles<T> {
     fn clone(&self) -> Self {
-        Self { requests: self.requests.clone(), next_owner: Arc::clone(&self.next_owner) }
+        let (next_owner, life) = (Arc::clone(&self.next_owner), Arc::clone(&self.life));
+        Self { requests: self.requests.clone(), next_owner, life }
     }
 }
 
