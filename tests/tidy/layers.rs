@@ -74,8 +74,14 @@ const ENGINE: &[&str] = &[
 ];
 
 /// Modules that may use less than all above them, because they are useful on their own.
-const NARROW: &[(&str, &[&str])] =
-    &[("codec", &[]), ("clock", &["error"]), ("metrics", &[]), ("file_lock", &[]), ("log", &["error", "file_lock"])];
+const NARROW: &[(&str, &[&str])] = &[
+    ("codec", &[]),
+    ("clock", &["error"]),
+    ("backoff", &[]),
+    ("metrics", &[]),
+    ("file_lock", &[]),
+    ("log", &["error", "clock", "file_lock"]),
+];
 
 /// Lower layers of the engine use upper ones, never the other way.
 pub(crate) fn engine_layers(path: &str, text: &str) -> Vec<Breach> {

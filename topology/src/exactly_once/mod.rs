@@ -6,6 +6,7 @@
 //! leaving    what is left behind for others
 //! as_left    whether stores are as the process left them
 //! beginning  what is done before the first record, and where that is
+//! clocks     a log whose clock is not ours
 //! damage     stores whose files are not what they were
 //! group      other members
 //! rebalances  members that come and go while others process
@@ -15,8 +16,8 @@
 //! repartitions  records that move to the task of another key
 //! several_inputs  tasks that read several topics
 //! room       stores that are written more slowly than input comes
-//! stages     graphs of more than one stage; input that is not what it was
 //! silence    restores that do not go on
+//! stages     graphs of more than one stage; input that is not what it was
 //! standbys   what one instance keeps warm of what another has
 //! suspending  tasks that take no input for a while
 //! steps      turn by turn, with a clock that is told the time
@@ -30,6 +31,7 @@
 
 mod as_left;
 mod beginning;
+mod clocks;
 #[path = "../../tests/counting/mod.rs"]
 mod counting;
 mod damage;
@@ -50,9 +52,9 @@ mod refusals;
 mod repartitions;
 mod room;
 mod several_inputs;
+mod silence;
 mod stages;
 mod standbys;
-mod silence;
 mod steps;
 mod suspending;
 mod threads;

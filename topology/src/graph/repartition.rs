@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 
 use super::Topic;
 use super::store::next_id;
+use crate::log::{ANY_TIME, TIMESTAMP_BOUNDS};
 
 /// A topic of the application's own between two sub-topologies: one writes it, the other reads it. There all records of
 /// a key are in one partition, and so come to one task, whatever partitions they were read from.
@@ -44,9 +45,14 @@ pub struct Repartition<K: ?Sized, V: ?Sized> {
 
 /// Nothing but a purge takes records out.
 const MANDATORY: [(&str, &str); 2] = [("cleanup.policy", "delete"), ("retention.ms", "-1")];
-/// Unless the application has other wishes: records keep their event times, and files are small, so that what was purged leaves
-/// the disk soon.
-const DEFAULTS: [(&str, &str); 2] = [("message.timestamp.type", "CreateTime"), ("segment.bytes", "52428800")];
+/// Unless the application has other wishes: records keep their event times, whatever those are and whatever the broker's clock
+/// says; and files are small, so that what was purged leaves the disk soon.
+const DEFAULTS: [(&str, &str); 4] = [
+    ("message.timestamp.type", "CreateTime"),
+    (TIMESTAMP_BOUNDS[0], ANY_TIME),
+    (TIMESTAMP_BOUNDS[1], ANY_TIME),
+    ("segment.bytes", "52428800"),
+];
 
 impl<K: ?Sized, V: ?Sized> Repartition<K, V> {
     /// With as many partitions as the largest of the topics that the sub-topologies read which write it, or as those
@@ -66,8 +72,7 @@ impl<K: ?Sized, V: ?Sized> Repartition<K, V> {
     }
 
     /// With a topic setting under Kafka's name, such as `max.message.bytes`, for when it is made. Another cleanup policy or
-    /// retention time than its own is a mistake that [`Builder::build`](super::Builder::build) reports. With
-    /// `message.timestamp.type=LogAppendTime` it takes records of any time, and they get the log's.
+    /// retention time than its own is a mistake that [`Builder::build`](super::Builder::build) reports.
     #[must_use]
     pub fn config(self, name: &str, value: impl Into<String>) -> Self {
         Self { id: next_id(), topic: self.topic.config(name, value), ..self }

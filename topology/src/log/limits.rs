@@ -16,6 +16,12 @@ pub struct RecordLimits {
     pub after_max_ms: i64,
 }
 
+/// The settings that say how far a record's time may lie before the log's clock, and behind it, ms.
+pub const TIMESTAMP_BOUNDS: [&str; 2] = ["message.timestamp.before.max.ms", "message.timestamp.after.max.ms"];
+
+/// What one of the [`TIMESTAMP_BOUNDS`] is where any time is taken.
+pub const ANY_TIME: &str = "9223372036854775807";
+
 /// Why a topic takes a record never, or not at this time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -46,7 +52,7 @@ impl fmt::Display for Refusal {
             Self::Timestamp { timestamp_ms, from_ms, to_ms } => write!(
                 f,
                 "its timestamp is {timestamp_ms}, and by message.timestamp.before.max.ms and message.timestamp.after.max.ms the \
-                 topic takes {from_ms} to {to_ms} now"
+                 topic takes {from_ms} to {to_ms} now, by what is known of the log's clock"
             ),
         }
     }

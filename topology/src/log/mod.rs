@@ -25,7 +25,7 @@ use std::time::Duration;
 pub use deletion::Deletion;
 pub use error::{Error, Kind};
 pub use identity::{TopicId, TopicIdentity};
-pub use limits::{RecordLimits, Refusal};
+pub use limits::{ANY_TIME, RecordLimits, Refusal, TIMESTAMP_BOUNDS};
 pub use local::Clock;
 pub(crate) use local::partition_for_key;
 pub use options::{
@@ -118,6 +118,12 @@ pub trait Log: Clone + Send + Sync + 'static {
     /// `None` where it knows of nothing.
     fn obstacle(&self, _awaited: Awaited<'_>) -> Option<String> {
         None
+    }
+
+    /// How far the log's clock, by which it judges the times of records, is ahead of this machine's, ms; negative: behind. `None`
+    /// where that is not known yet. Minutes are no difference. A log on this machine has its clock.
+    fn clock_ahead_ms(&self) -> Option<i64> {
+        Some(0)
     }
 }
 

@@ -10,7 +10,7 @@
 //! right for them. There an error stops the thread, whatever the handler would say.
 
 use crate::error::{Class, Error, Result};
-use crate::log::{self, Header, RecordLimits};
+use crate::log::{self, Header, RecordLimits, Refusal};
 
 use super::dead_letter::{DeadLetter, HEADER_TARGET};
 use super::handlers::{Handlers, Losses, ProcessingError, ProductionError, Reaction, one_line};
@@ -118,20 +118,27 @@ impl Runtime {
         Ok(())
     }
 
-    /// Judges the record that a sink added last, by what its topic takes. It stems from the input record at `position`, if from
-    /// any.
+    /// Judges the record that a sink added last, by what its topic takes and by the log's clock. It stems from the input record at
+    /// `position`, if from any.
     #[inline]
     pub(super) fn judge_last(&mut self, target: Target, timestamp_ms: i64, position: Position) -> Result<()> {
         let Some(Some(limits)) = self.reactions.limits.get(target.0) else { return Ok(()) };
-        match limits.refusal(self.outputs.last_size_max_bytes(), timestamp_ms, self.now_ms) {
+        let log_now_ms = self.now_ms.saturating_add(self.log_ahead_ms.unwrap_or(0));
+        match limits.refusal(self.outputs.last_size_max_bytes(), timestamp_ms, log_now_ms) {
             None => Ok(()),
+            // By whose clock? Where no handler must know, the log decides.
+            Some(Refusal::Timestamp { .. })
+                if self.log_ahead_ms.is_none() && self.reactions.handlers.production.is_none() =>
+            {
+                Ok(())
+            }
             Some(refusal) => self.refused(target, refusal, position),
         }
     }
 
     /// The record that a sink added last fits nowhere: it is taken out, and the handler says what becomes of it.
     #[cold]
-    fn refused(&mut self, target: Target, refusal: log::Refusal, position: Position) -> Result<()> {
+    fn refused(&mut self, target: Target, refusal: Refusal, position: Position) -> Result<()> {
         let is_known = position.offset > NO_CAUSE && position.input < self.input_count();
         let cause = if is_known { position } else { self.cause() };
         let Some(record) = self.outputs.take_last() else { return Ok(()) };

@@ -28,6 +28,8 @@ pub struct RuntimeOptions {
     pub stores_as_left: bool,
     /// Wall-clock time, ms since 1970.
     pub now_ms: i64,
+    /// How far the log's clock is ahead of that one, ms, if that is known.
+    pub log_ahead_ms: Option<i64>,
     /// Topics to produce to.
     pub topics: Vec<String>,
     /// What these topics take.
@@ -42,6 +44,7 @@ pub struct RuntimeOptions {
 pub struct Runtime {
     pub(super) outputs: Outputs,
     pub(super) now_ms: i64,
+    pub(super) log_ahead_ms: Option<i64>,
     pub(super) inputs: Vec<TaskInput>,
     /// Empty where there is but one input.
     interleaving: Interleaving,
@@ -74,6 +77,7 @@ impl Runtime {
         let mut runtime = Self {
             outputs: Outputs::new(options.topics),
             now_ms: options.now_ms,
+            log_ahead_ms: options.log_ahead_ms,
             inputs: inputs.into_iter().map(TaskInput::new).collect(),
             interleaving: Interleaving::default(),
             stream_time_ms: None,
@@ -159,6 +163,11 @@ impl Runtime {
     /// Wall-clock time moves only through this call.
     pub fn set_now(&mut self, now_ms: i64) {
         self.now_ms = now_ms;
+    }
+
+    /// The log's clock is so far ahead, if that is known.
+    pub fn set_log_ahead(&mut self, log_ahead_ms: Option<i64>) {
+        self.log_ahead_ms = log_ahead_ms;
     }
 
     /// Whether any node holds input.

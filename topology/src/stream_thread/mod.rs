@@ -169,8 +169,9 @@ impl<L: Log> StreamThread<L> {
     }
 
     fn advance_clocks(&mut self) -> Result<()> {
-        let now_ms = self.environment.now_ms();
+        let (now_ms, log_ahead_ms) = (self.environment.now_ms(), self.environment.log.clock_ahead_ms());
         for running in self.tasks.running_mut() {
+            running.task.set_log_ahead(log_ahead_ms);
             running.call(|task| task.advance_clock(now_ms)).map_err(recovery::void)?;
             self.producers.send_outputs(running)?;
             // What was committed last is written down in time, whether more comes or not.
@@ -200,9 +201,9 @@ impl<L: Log> StreamThread<L> {
         }
         self.losses.say(&mut self.complaints, true, self.environment.monotonic_ms());
         let deletion = self.purge.begin_last(&self.environment, &self.tasks);
+        let clock = Arc::clone(&self.environment.clock);
         self.abandon();
         purge::finish(deletion, &*clock);
-        let clock = Arc::clone(&self.environment.clock);
         match committed {
             Err(error) if error.class() == Class::Stop => Err(error),
             _ => Ok(()),

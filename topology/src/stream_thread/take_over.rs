@@ -236,6 +236,7 @@ impl Assigned {
         let runtime = RuntimeOptions {
             stores_as_left: !stores.is_read_into(),
             now_ms: environment.now_ms(),
+            log_ahead_ms: environment.log.clock_ahead_ms(),
             topics,
             limits: Arc::clone(&environment.limits),
             vouch: Rc::clone(&environment.watch) as Rc<dyn Vouch>,

@@ -205,6 +205,11 @@ impl Task {
         self.runtime.set_now(now_ms);
     }
 
+    /// The log's clock is so far ahead, if that is known.
+    pub(crate) fn set_log_ahead(&mut self, log_ahead_ms: Option<i64>) {
+        self.runtime.set_log_ahead(log_ahead_ms);
+    }
+
     /// Lets wall-clock time pass. Returns whether a punctuation was due.
     pub(crate) fn advance_clock(&mut self, now_ms: i64) -> Result<bool> {
         self.runtime.set_now(now_ms);

@@ -106,6 +106,7 @@ impl TestDriver {
             runtime: RuntimeOptions {
                 stores_as_left: !stores.is_read_into(),
                 now_ms: self.now_ms,
+                log_ahead_ms: Some(0),
                 topics: drive.outputs.names.clone(),
                 limits: Arc::new(limits(&self.topology)),
                 vouch,

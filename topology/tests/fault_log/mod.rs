@@ -103,6 +103,10 @@ impl<L: Log> Log for FaultLog<L> {
         self.inner.committed(group, partitions)
     }
 
+    fn clock_ahead_ms(&self) -> Option<i64> {
+        self.script.clock_ahead_ms().unwrap_or_else(|| self.inner.clock_ahead_ms())
+    }
+
     fn describe_group(&self, group: &str) -> Result<Vec<GroupMember>> {
         self.inner.describe_group(group)
     }

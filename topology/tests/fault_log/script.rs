@@ -57,6 +57,9 @@ struct Faults {
     refused_count: usize,
     seek_count: usize,
     is_unreachable: bool,
+    is_silent: bool,
+    /// Where it is said: how far the log's clock is known to be ahead.
+    clock_ahead_ms: Option<Option<i64>>,
     /// Topics that so many answers to come do not show.
     hidden: Vec<(String, usize)>,
     reads_by_name: bool,
@@ -100,6 +103,24 @@ impl Script {
     /// From now on nobody can be read or asked, or everybody again.
     pub(crate) fn set_unreachable(&self, is_unreachable: bool) {
         self.faults.lock().unwrap().is_unreachable = is_unreachable;
+    }
+
+    /// From now on consumers get nothing, and no error either; or all again.
+    pub(crate) fn set_silent(&self, is_silent: bool) {
+        self.faults.lock().unwrap().is_silent = is_silent;
+    }
+
+    pub(super) fn is_silent(&self) -> bool {
+        self.faults.lock().unwrap().is_silent
+    }
+
+    /// The log's clock is so far ahead of this machine's, or nothing is known of it.
+    pub(crate) fn set_clock_ahead(&self, ahead_ms: Option<i64>) {
+        self.faults.lock().unwrap().clock_ahead_ms = Some(ahead_ms);
+    }
+
+    pub(super) fn clock_ahead_ms(&self) -> Option<Option<i64>> {
+        self.faults.lock().unwrap().clock_ahead_ms
     }
 
     /// So many answers to come show no topic of this name, as those of a broker do that is behind.

@@ -166,10 +166,7 @@ pub(super) fn transaction_error(call: Call, flags: Flags, text: &str) -> Error {
 
 /// What to do about an error that does not say it.
 pub(super) fn hint(code: i32) -> &'static str {
-    if code == Code::InvalidTimestamp as i32 {
-        ": the record's time is too far from the broker's clock for this topic; set message.timestamp.type=LogAppendTime, or \
-         message.timestamp.after.max.ms and message.timestamp.before.max.ms"
-    } else if is_any(code, &[Code::BadCompression, Code::BadMessage]) {
+    if is_any(code, &[Code::BadCompression, Code::BadMessage]) {
         ": if a batch there is larger than 133 MB unpacked, set the client property receive.message.max.bytes to four times \
          its size; else it is damaged"
     } else {

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
@@ -17,8 +17,9 @@ use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::ProducerContext;
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
+use super::clock::BrokerClock;
 use super::deadline::Deadline;
-use super::delivery::Deliveries;
+use super::delivery::{Deliveries, Failure};
 use super::native::{self, Code};
 use crate::log::TopicPartition;
 
@@ -42,22 +43,24 @@ pub(super) struct Context {
     served: AtomicU64,
     rebalances: Mutex<VecDeque<Rebalance>>,
     deliveries: Deliveries,
+    broker_clock: Arc<BrokerClock>,
 }
 
 impl Context {
     /// For a consumer or an admin client.
     pub(super) fn new(name: impl Into<String>) -> Self {
-        Self::tracking(name, &[])
+        Self::tracking(name, &[], Arc::default())
     }
 
-    /// For a producer that tells the delivered offsets of these topics.
-    pub(super) fn tracking(name: impl Into<String>, topics: &[String]) -> Self {
+    /// For a producer that tells the delivered offsets of these topics, and what it hears of the brokers' clock.
+    pub(super) fn tracking(name: impl Into<String>, topics: &[String], broker_clock: Arc<BrokerClock>) -> Self {
         Self {
             name: name.into(),
             last_error: Mutex::new(None),
             served: AtomicU64::new(0),
             rebalances: Mutex::new(VecDeque::new()),
             deliveries: Deliveries::new(topics),
+            broker_clock,
         }
     }
 
@@ -80,6 +83,11 @@ impl Context {
     /// Delivery reports so far.
     pub(super) fn deliveries(&self) -> &Deliveries {
         &self.deliveries
+    }
+
+    /// The brokers' clock.
+    pub(super) fn broker_clock(&self) -> &BrokerClock {
+        &self.broker_clock
     }
 }
 
@@ -156,7 +164,12 @@ impl ProducerContext for Context {
             Ok(_) => {}
             Err((error, message)) => {
                 let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
-                self.deliveries.failed(code as Code, || (message.topic().to_owned(), message.partition()));
+                self.deliveries.failed(code as Code, || Failure {
+                    code: code as Code,
+                    topic: message.topic().to_owned(),
+                    partition: message.partition(),
+                    words: String::new(),
+                });
             }
         }
     }

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use rdkafka::types::RDKafkaErrorCode;
+
 use super::native::Code;
 use crate::log::Offset;
 
@@ -12,6 +14,8 @@ const BLOCK_PARTITIONS: usize = 256;
 const BLOCKS: usize = 1024;
 /// Nothing delivered yet.
 const NONE: Offset = -1;
+/// Of a record whose batch the broker refuses for another one in it.
+const OTHERS_FAULT: Code = RDKafkaErrorCode::InvalidDifferentRecord as Code;
 
 /// A record that was not delivered.
 #[derive(Clone, Debug)]
@@ -19,6 +23,8 @@ pub(super) struct Failure {
     pub(super) code: Code,
     pub(super) topic: String,
     pub(super) partition: i32,
+    /// What the broker says of it; empty where it says nothing.
+    pub(super) words: String,
 }
 
 /// Delivery reports since the last [`Deliveries::clear`]. Reports of records take no lock unless they failed.
@@ -62,12 +68,13 @@ impl Deliveries {
         (offset > NONE).then_some(offset)
     }
 
-    /// A record was not delivered. Only the first failure is kept: the others follow from it.
-    pub(super) fn failed(&self, code: Code, place: impl FnOnce() -> (String, i32)) {
-        if !self.has_failed.swap(true, Ordering::Relaxed) {
-            let (topic, partition) = place();
-            let failure = Failure { code, topic, partition };
-            *self.first_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+    /// A record was not delivered. Only the first failure is kept, for the others follow from it; but for one that another record of
+    /// its batch has caused.
+    pub(super) fn failed(&self, code: Code, failure: impl FnOnce() -> Failure) {
+        self.has_failed.store(true, Ordering::Relaxed);
+        let mut first = self.first_failure.lock().unwrap_or_else(PoisonError::into_inner);
+        if first.as_ref().is_none_or(|first| first.code == OTHERS_FAULT && code != OTHERS_FAULT) {
+            *first = Some(failure());
         }
     }
 
@@ -105,9 +112,16 @@ impl Topic {
 
 #[cfg(test)]
 mod tests {
-    use rdkafka::types::RDKafkaErrorCode;
-
     use super::*;
+
+    fn failure(code: RDKafkaErrorCode, topic: &str, partition: i32) -> Failure {
+        Failure { code: code as Code, topic: topic.to_owned(), partition, words: String::new() }
+    }
+
+    /// A record to a topic was not delivered.
+    fn fail(deliveries: &Deliveries, code: RDKafkaErrorCode, topic: &str, partition: i32) {
+        deliveries.failed(code as Code, || failure(code, topic, partition));
+    }
 
     #[test]
     fn the_highest_offset_per_partition_counts_until_it_is_cleared() {
@@ -139,11 +153,25 @@ mod tests {
         let deliveries = Deliveries::new(&[]);
         assert!(deliveries.failure().is_none());
         let too_large = RDKafkaErrorCode::MessageSizeTooLarge as Code;
-        deliveries.failed(too_large, || ("a".to_owned(), 3));
-        deliveries.failed(RDKafkaErrorCode::PurgeQueue as Code, || ("b".to_owned(), 0));
+        fail(&deliveries, RDKafkaErrorCode::MessageSizeTooLarge, "a", 3);
+        fail(&deliveries, RDKafkaErrorCode::PurgeQueue, "b", 0);
         let failure = deliveries.failure().unwrap();
         assert_eq!((failure.code, failure.topic.as_str(), failure.partition), (too_large, "a", 3));
         deliveries.clear();
         assert!(deliveries.failure().is_none());
+    }
+
+    #[test]
+    fn of_a_batch_that_was_refused_for_some_records_one_of_those_is_kept() {
+        let deliveries = Deliveries::new(&[]);
+        for (code, partition) in [
+            (RDKafkaErrorCode::InvalidDifferentRecord, 1),
+            (RDKafkaErrorCode::InvalidRecord, 2),
+            (RDKafkaErrorCode::InvalidDifferentRecord, 3),
+            (RDKafkaErrorCode::InvalidRecord, 4),
+        ] {
+            fail(&deliveries, code, "a", partition);
+        }
+        assert_eq!(deliveries.failure().unwrap().partition, 2);
     }
 }

@@ -6,16 +6,18 @@
 //! login      a refused login: wrong credentials, or a broker that restarts
 //! context    what librdkafka calls back: log lines, errors, rebalances, delivery reports
 //! delivery   which records arrived, and how far
+//! clock      how far the brokers' clock is from ours
 //! native     the only unsafe code: batch reads, cached topics, delivery reports
 //! batch      a batch of messages -> events, by partition
 //! consumer, producer, admin
 //! ```
-//! Uses nothing of the crate but the log's traits. Versions that matter: librdkafka 2.12 has neither transactions V2
+//! Uses nothing of the crate but the log's traits and the clock. Versions that matter: librdkafka 2.12 has neither transactions V2
 //! (KIP-890) nor the streams group protocol (KIP-1071); group members are classic ones, or those of KIP-848.
 
 mod admin;
 mod batch;
 mod classify;
+mod clock;
 mod consumer;
 mod context;
 mod deadline;
@@ -133,5 +135,9 @@ impl Log for KafkaLog {
 
     fn obstacle(&self, awaited: Awaited<'_>) -> Option<String> {
         self.admin.obstacle(awaited)
+    }
+
+    fn clock_ahead_ms(&self) -> Option<i64> {
+        self.admin.broker_clock().ahead_ms()
     }
 }

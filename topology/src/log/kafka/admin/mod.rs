@@ -19,6 +19,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 
 use super::classify;
+use super::clock::BrokerClock;
 use super::context::Context;
 use super::deadline::Deadline;
 use super::login::Login;
@@ -43,6 +44,7 @@ pub(super) struct Admin {
     /// How large the batches of producers to come may be.
     batch_bytes: AtomicUsize,
     login: Login,
+    broker_clock: Arc<BrokerClock>,
 }
 
 impl Admin {
@@ -54,6 +56,7 @@ impl Admin {
             limits: Mutex::new(HashMap::new()),
             batch_bytes: AtomicUsize::new(options::BATCH_BYTES),
             login: Login::default(),
+            broker_clock: Arc::default(),
         }
     }
 
@@ -75,6 +78,11 @@ impl Admin {
     /// Whether the credentials were good, as far as any client of the log knows.
     pub(super) fn login(&self) -> &Login {
         &self.login
+    }
+
+    /// What any client of the log was told of the brokers' clock.
+    pub(super) fn broker_clock(&self) -> &Arc<BrokerClock> {
+        &self.broker_clock
     }
 
     fn timeout(&self) -> Duration {

@@ -11,7 +11,9 @@ use rdkafka::types::RDKafkaErrorCode as Code;
 use super::super::classify;
 use super::super::deadline::Deadline;
 use super::{Admin, PAUSE, is_a_name, lock, pump};
-use crate::log::{Error, Isolation, Kind, Result, TopicDescription, TopicPartition, TopicSpec, Watermarks};
+use crate::log::{
+    ANY_TIME, Error, Isolation, Kind, Result, TIMESTAMP_BOUNDS, TopicDescription, TopicPartition, TopicSpec, Watermarks,
+};
 
 impl Admin {
     pub(in super::super) fn describe_topic(&self, topic: &str) -> Result<Option<TopicDescription>> {
@@ -75,6 +77,25 @@ impl Admin {
             let message = format!("cannot create topic {:?} with {} partitions", topic.name, topic.partition_count);
             return Err(Error::new(Kind::Fatal, message));
         }
+        let mut refused = self.make_topics(topics, deadline)?;
+        // Kafka has bounds on times since 3.6: what an older one does not know it does not ask for either.
+        let is_new = |(name, code): &(String, Code)| match topics.iter().find(|topic| topic.name == *name) {
+            Some(topic) if *code == Code::InvalidConfig => without_open_bounds(topic),
+            _ => None,
+        };
+        let again: Option<Vec<TopicSpec>> = refused.iter().map(is_new).collect();
+        if let Some(again) = again.filter(|again| !again.is_empty()) {
+            refused = self.make_topics(&again, deadline)?;
+        }
+        if let Some((topic, code)) = refused.into_iter().next() {
+            return Err(self.failed(&format!("cannot create topic {topic}"), code as i32));
+        }
+        // The controller has them; wait until a broker shows them with leaders, or what comes next would fail.
+        topics.iter().try_for_each(|topic| self.until(deadline, &topic.name, true))
+    }
+
+    /// Returns those that cannot be made, and why.
+    fn make_topics(&self, topics: &[TopicSpec], deadline: Deadline) -> Result<Vec<(String, Code)>> {
         let wanted: Vec<NewTopic<'_>> = topics
             .iter()
             .map(|topic| {
@@ -85,17 +106,8 @@ impl Admin {
             .collect();
         let results = block_on(self.client()?.create_topics(&wanted, &self.request(deadline)))
             .map_err(|error| self.failed_with("cannot create topics", &error))?;
-        for result in results {
-            match result {
-                Ok(_) | Err((_, Code::TopicAlreadyExists)) => {}
-                Err((topic, code)) => {
-                    let error = self.failed(&format!("cannot create topic {topic}"), code as i32);
-                    return Err(error);
-                }
-            }
-        }
-        // The controller has them; wait until a broker shows them with leaders, or what comes next would fail.
-        topics.iter().try_for_each(|topic| self.until(deadline, &topic.name, true))
+        let refused = results.into_iter().filter_map(std::result::Result::err);
+        Ok(refused.filter(|(_, code)| *code != Code::TopicAlreadyExists).collect())
     }
 
     pub(in super::super) fn add_partitions(&self, topic: &str, count: i32) -> Result<()> {
@@ -220,6 +232,13 @@ fn cleanup_policy(value: &str) -> String {
     parts.join(",")
 }
 
+/// The same without what says that any time is taken; `None` where nothing does.
+fn without_open_bounds(topic: &TopicSpec) -> Option<TopicSpec> {
+    let is_open = |(name, value): &(String, String)| TIMESTAMP_BOUNDS.contains(&name.as_str()) && value == ANY_TIME;
+    let config: Vec<_> = topic.config.iter().filter(|setting| !is_open(setting)).cloned().collect();
+    (config.len() < topic.config.len()).then(|| TopicSpec { config, ..topic.clone() })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,5 +258,21 @@ mod tests {
         assert_eq!(cleanup_policy("delete,compact"), "compact,delete");
         assert_eq!(cleanup_policy("compact, delete"), "compact,delete");
         assert_eq!(cleanup_policy("delete"), "delete");
+    }
+
+    #[test]
+    fn what_asks_for_no_bounds_on_times_can_be_left_out_and_nothing_else() {
+        let setting = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let topic = |config: &[(String, String)]| TopicSpec {
+            name: "a".to_owned(),
+            partition_count: 1,
+            replication_factor: None,
+            config: config.to_vec(),
+        };
+        let [before, after] = TIMESTAMP_BOUNDS;
+        let kept = [setting("retention.ms", "-1"), setting(before, "1000")];
+        let open = [&kept[..], &[setting(after, ANY_TIME)]].concat();
+        assert_eq!(without_open_bounds(&topic(&open)), Some(topic(&kept)));
+        assert_eq!(without_open_bounds(&topic(&kept)), None);
     }
 }

@@ -10,6 +10,7 @@ use rdkafka::producer::{BaseProducer, Producer};
 use rdkafka_sys as sys;
 
 use super::super::context::Context;
+use super::super::delivery::Failure;
 use super::{Code, INVALID_ARGUMENT, NO_ERROR, codes, known, text};
 use crate::log::{Header, ProducerRecord};
 
@@ -190,7 +191,8 @@ impl Sender {
 
     /// SAFETY: a live event with delivery reports.
     unsafe fn serve_reports(&self, event: *mut sys::rd_kafka_event_t) {
-        let deliveries = self.producer.context().deliveries();
+        let context = self.producer.context();
+        let (deliveries, mut is_first) = (context.deliveries(), true);
         // SAFETY: the messages, and the topics they name, live as long as the event. Fields are read one by one: the
         // code need not be one of the enum's. `_private` is what was sent along, a number.
         unsafe {
@@ -202,9 +204,22 @@ impl Sender {
                 let code = ptr::addr_of!((*message).err).cast::<Code>().read();
                 let (partition, tag) = ((*message).partition, (*message)._private as usize);
                 if code != NO_ERROR {
-                    deliveries.failed(code, || (text(sys::rd_kafka_topic_name((*message).rkt)), partition));
-                } else if tag > 0 {
+                    deliveries.failed(code, || Failure {
+                        code,
+                        topic: text(sys::rd_kafka_topic_name((*message).rkt)),
+                        partition,
+                        words: text(sys::rd_kafka_message_produce_errstr(message)),
+                    });
+                    continue;
+                }
+                if tag > 0 {
                     deliveries.delivered(tag - 1, partition, (*message).offset);
+                }
+                // The records of an event were delivered about the same time.
+                if std::mem::take(&mut is_first)
+                    && let Some(appended_ms) = appended_ms(message)
+                {
+                    context.broker_clock().note(appended_ms);
                 }
             }
         }
@@ -222,6 +237,16 @@ impl Drop for Sender {
             unsafe { sys::rd_kafka_topic_destroy(topic.as_ptr()) }
         }
     }
+}
+
+/// When a delivered record was written down, by the broker's clock; `None` where it has its own time.
+///
+/// SAFETY: a live message.
+unsafe fn appended_ms(message: *const sys::rd_kafka_message_t) -> Option<i64> {
+    let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+    // SAFETY: the caller's promise; the kind is one of three that the library knows.
+    let time_ms = unsafe { sys::rd_kafka_message_timestamp(message, &mut kind) };
+    (kind == sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME).then_some(time_ms)
 }
 
 /// From syslog's numbers.

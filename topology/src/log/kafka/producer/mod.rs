@@ -5,6 +5,7 @@
 //! sent while the transaction's first partitions are still being registered wait for a retry; drained first, a
 //! commit takes 4 ms.
 
+mod failure;
 mod offsets;
 mod together;
 mod topics;
@@ -22,7 +23,6 @@ use super::admin::Admin;
 use super::classify::{self, Call, Flags};
 use super::context::Context;
 use super::deadline::Deadline;
-use super::delivery::Failure;
 use super::native::{self, Code, Outgoing, Sender};
 use super::options;
 use crate::log::{
@@ -63,7 +63,8 @@ pub struct KafkaProducer {
 
 impl KafkaProducer {
     pub(super) fn new(admin: Arc<Admin>, producer_options: &ProducerOptions) -> Result<Self> {
-        let context = Context::tracking(&producer_options.client_id, &producer_options.track_topics);
+        let (name, tracked) = (&producer_options.client_id, &producer_options.track_topics);
+        let context = Context::tracking(name, tracked, Arc::clone(admin.broker_clock()));
         let batch_bytes = options::batch_bytes(admin.options(), admin.batch_bytes());
         let config = options::producer(admin.options(), producer_options, batch_bytes);
         let (id, timeout_ms) = (&producer_options.transactional_id, producer_options.transaction_timeout_ms);
@@ -75,7 +76,8 @@ impl KafkaProducer {
         let IdempotentOptions { client_id, delivery_timeout_ms, track_topics } = producer_options;
         let batch_bytes = options::batch_bytes(admin.options(), admin.batch_bytes());
         let config = options::idempotent_producer(admin.options(), producer_options, batch_bytes);
-        Self::make(admin, &config, Context::tracking(client_id, track_topics), batch_bytes, "", *delivery_timeout_ms)
+        let context = Context::tracking(client_id, track_topics, Arc::clone(admin.broker_clock()));
+        Self::make(admin, &config, context, batch_bytes, "", *delivery_timeout_ms)
     }
 
     fn make(
@@ -139,27 +141,6 @@ impl KafkaProducer {
             self.sender.serve(0);
         }
         true
-    }
-
-    /// The first record that was not delivered, or the state the producer cannot leave, as an error.
-    fn failure(&mut self) -> Option<Error> {
-        if let Some((code, text)) = self.producer().client().fatal_error() {
-            let flags = Flags { code: code as i32, fatal: true, requires_abort: false, retriable: false };
-            return Some(classify::transaction_error(Call::Commit, flags, &text));
-        }
-        let Failure { code, topic, partition } = self.producer().context().deliveries().failure()?;
-        let text = native::describe(code);
-        // A record that was purged is the victim of what went wrong before, not its cause.
-        let is_purged = [RDKafkaErrorCode::PurgeQueue as i32, RDKafkaErrorCode::PurgeInflight as i32].contains(&code);
-        let cause = match code == RDKafkaErrorCode::MessageTimedOut as i32 {
-            true => self.topics.obstacle(),
-            false => self.producer().context().last_error().filter(|_| is_purged),
-        };
-        let cause = cause.map_or_else(String::new, |cause| format!(" ({cause})"));
-        self.topics.forget(&topic);
-        let hint = classify::hint(code);
-        let message = format!("a record to {topic}-{partition} was not delivered: {text}{hint}{cause}");
-        Some(Error::new(classify::delivery_kind(code), message))
     }
 
     /// Makes a transaction call, again as long as librdkafka says that this is the way to go on.
