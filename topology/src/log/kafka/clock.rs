@@ -1,13 +1,11 @@
 //! How far the brokers' clock is from this machine's.
 //!
 //! No request asks a broker for its time. It tells it with each record that it writes down under it
-//! (`message.timestamp.type=LogAppendTime`), as it does with changelogs and dead letters, and in the words with which it refuses a
-//! record for its time.
+//! (`message.timestamp.type=LogAppendTime`), as it does with changelogs and dead letters.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use crate::clock::{Clock, SystemClock};
-use crate::log::RecordLimits;
 
 /// Clocks that differ by less are taken for the same: a broker's word may be on its way for a while.
 const AGREE_MS: i64 = 5 * 60 * 1000;
@@ -51,10 +49,10 @@ impl BrokerClock {
         Some(self.ahead_ms.load(Ordering::Relaxed)).filter(|ahead_ms| *ahead_ms != UNKNOWN)
     }
 
-    /// What both clocks say now; where the broker's was not told just now, what is known of it.
-    pub(super) fn compare(&self, broker_ms: Option<i64>) -> String {
+    /// What both clocks say now.
+    pub(super) fn compare(&self) -> String {
         let now_ms = now_ms();
-        clocks(now_ms, broker_ms.or_else(|| self.ahead_ms().map(|ahead_ms| now_ms.saturating_add(ahead_ms))))
+        clocks(now_ms, self.ahead_ms().map(|ahead_ms| now_ms.saturating_add(ahead_ms)))
     }
 }
 
@@ -64,7 +62,9 @@ fn now_ms() -> i64 {
 
 fn clocks(now_ms: i64, broker_ms: Option<i64>) -> String {
     match broker_ms {
-        None => format!("this machine's clock says {now_ms} (ms since 1970), and what the broker's says is not known"),
+        None => {
+            format!("this machine's clock says {now_ms} (ms since 1970), and what the broker's says is not known yet")
+        }
         Some(broker_ms) => {
             let difference = difference(broker_ms.saturating_sub(now_ms));
             format!("this machine's clock says {now_ms} (ms since 1970), and the broker's {broker_ms}, {difference}")
@@ -75,6 +75,9 @@ fn clocks(now_ms: i64, broker_ms: Option<i64>) -> String {
 /// `3 h 0 min 2 s later`
 fn difference(ahead_ms: i64) -> String {
     let s = ahead_ms.unsigned_abs() / 1_000;
+    if s == 0 {
+        return "the same".to_owned();
+    }
     let (h, min, s) = (s / 3_600, s / 60 % 60, s % 60);
     let distance = match (h, min) {
         (0, 0) => format!("{s} s"),
@@ -84,26 +87,6 @@ fn difference(ahead_ms: i64) -> String {
     format!("{distance} {}", if ahead_ms < 0 { "earlier" } else { "later" })
 }
 
-/// The broker's time, from its words on a record that it refuses for its time, and from what the topic takes:
-///
-/// ```text
-///   Timestamp 1700010800000 of message with offset 0 is out of range. The timestamp should be within [.., 1700003600000]
-/// ```
-pub(super) fn told(words: &str, limits: &RecordLimits) -> Option<i64> {
-    let (bounds, _) = words.rsplit_once('[')?.1.split_once(']')?;
-    let (from, to) = bounds.split_once(',')?;
-    let bound = |text: &str| text.trim().parse::<i64>().ok();
-    // An end that is as good as open has overflown.
-    match (limits.before_max_ms, limits.after_max_ms) {
-        (_, after_ms) if after_ms < OPEN_MS => bound(to)?.checked_sub(after_ms),
-        (before_ms, _) if before_ms < OPEN_MS => bound(from)?.checked_add(before_ms),
-        _ => None,
-    }
-}
-
-/// Ten thousand years.
-const OPEN_MS: i64 = 10_000 * 366 * 86_400_000;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,33 +95,15 @@ mod tests {
     const HOUR_MS: i64 = 3_600_000;
 
     #[test]
-    fn a_broker_that_refuses_a_time_tells_its_own() {
-        let limits = |before_max_ms, after_max_ms| RecordLimits { size_max_bytes: 1, before_max_ms, after_max_ms };
-        let words = |from: i64, to: i64| {
-            format!(
-                "Timestamp 1 of message with offset 0 is out of range. The timestamp should be within [{from}, {to}]"
-            )
-        };
-        let by_default = words(NOW_MS.wrapping_sub(i64::MAX), NOW_MS + HOUR_MS);
-        assert_eq!(told(&by_default, &limits(i64::MAX, HOUR_MS)), Some(NOW_MS));
-        let old_is_refused = words(NOW_MS - 5, NOW_MS.wrapping_add(i64::MAX));
-        assert_eq!(told(&old_is_refused, &limits(5, i64::MAX)), Some(NOW_MS));
-        assert_eq!(told(&by_default, &limits(i64::MAX, i64::MAX)), None);
-        for other in ["", "[", "[]", "[1]", "[1, x]", "no brackets", "[1, 99999999999999999999]"] {
-            assert_eq!(told(other, &limits(i64::MAX, HOUR_MS)), None, "{other}");
-        }
-    }
-
-    #[test]
     fn clocks_that_differ_by_minutes_agree_and_others_are_named_with_their_distance() {
         let clock = BrokerClock::default();
         assert_eq!(clock.ahead_ms(), None);
-        assert!(clock.compare(None).contains("the broker's says is not known"));
+        assert!(clock.compare().contains("the broker's says is not known"));
         clock.note_at(NOW_MS - AGREE_MS + 1, NOW_MS);
         assert_eq!(clock.ahead_ms(), Some(0));
         clock.note_at(NOW_MS - 3 * HOUR_MS - 2_000, NOW_MS);
         assert_eq!(clock.ahead_ms(), Some(-3 * HOUR_MS - 2_000));
-        assert!(clock.compare(None).ends_with("3 h 0 min 2 s earlier"), "{}", clock.compare(None));
+        assert!(clock.compare().ends_with("3 h 0 min 2 s earlier"), "{}", clock.compare());
         let both = clocks(NOW_MS, Some(NOW_MS + 61_000));
         assert!(both.contains("says 1700000000000 ") && both.ends_with("1700000061000, 1 min 1 s later"), "{both}");
     }

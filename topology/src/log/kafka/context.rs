@@ -168,7 +168,7 @@ impl ProducerContext for Context {
                     code: code as Code,
                     topic: message.topic().to_owned(),
                     partition: message.partition(),
-                    words: String::new(),
+                    has_key: message.key().is_some(),
                 });
             }
         }

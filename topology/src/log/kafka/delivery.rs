@@ -23,8 +23,7 @@ pub(super) struct Failure {
     pub(super) code: Code,
     pub(super) topic: String,
     pub(super) partition: i32,
-    /// What the broker says of it; empty where it says nothing.
-    pub(super) words: String,
+    pub(super) has_key: bool,
 }
 
 /// Delivery reports since the last [`Deliveries::clear`]. Reports of records take no lock unless they failed.
@@ -115,7 +114,7 @@ mod tests {
     use super::*;
 
     fn failure(code: RDKafkaErrorCode, topic: &str, partition: i32) -> Failure {
-        Failure { code: code as Code, topic: topic.to_owned(), partition, words: String::new() }
+        Failure { code: code as Code, topic: topic.to_owned(), partition, has_key: true }
     }
 
     /// A record to a topic was not delivered.

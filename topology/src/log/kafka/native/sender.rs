@@ -208,7 +208,7 @@ impl Sender {
                         code,
                         topic: text(sys::rd_kafka_topic_name((*message).rkt)),
                         partition,
-                        words: text(sys::rd_kafka_message_produce_errstr(message)),
+                        has_key: !(*message).key.is_null(),
                     });
                     continue;
                 }

@@ -4,7 +4,6 @@ use rdkafka::producer::Producer as _;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::super::classify::{self, Call, Flags};
-use super::super::clock;
 use super::super::delivery::Failure;
 use super::super::native;
 use super::KafkaProducer;
@@ -26,27 +25,31 @@ impl KafkaProducer {
         Some(Error::new(classify::delivery_kind(code), message))
     }
 
-    /// What else is known of a failure.
+    /// What else is known of a failure. (What the broker said of it is not: librdkafka 2.12.1 hands out, by
+    /// `rd_kafka_message_produce_errstr`, what it has freed.)
     fn cause(&self, failure: &Failure) -> String {
-        let Failure { code, topic, words, .. } = failure;
-        let is = |codes: &[Code]| codes.iter().any(|known| *known as i32 == *code);
-        if is(&[Code::InvalidTimestamp]) || (is(&[Code::InvalidRecord]) && words.contains("imestamp")) {
-            let broker_ms = self.topics.record_limits(topic).and_then(|limits| clock::told(words, &limits));
-            let clocks = self.producer().context().broker_clock().compare(broker_ms);
-            return format!(
-                " ({words}): the record's time is too far from the broker's clock for this topic; {clocks}. Set the clock that is \
-                 wrong, or set message.timestamp.type=LogAppendTime, or message.timestamp.after.max.ms and \
-                 message.timestamp.before.max.ms, for this topic"
-            );
-        }
-        // A record that was purged is the victim of what went wrong before, not its cause.
-        let cause = if is(&[Code::MessageTimedOut]) {
-            self.topics.obstacle()
-        } else if is(&[Code::PurgeQueue, Code::PurgeInflight]) {
-            self.producer().context().last_error()
+        let is = |codes: &[Code]| codes.iter().any(|known| *known as i32 == failure.code);
+        let of_time = "its time is too far from the broker's clock for this topic";
+        let why = if is(&[Code::InvalidTimestamp]) || (is(&[Code::InvalidRecord]) && failure.has_key) {
+            of_time.to_owned()
+        } else if is(&[Code::InvalidRecord]) {
+            format!("it has no key, which a compacted topic does not take, or {of_time}")
         } else {
-            Some(words.clone()).filter(|words| !words.is_empty())
+            // A record that was purged is the victim of what went wrong before, not its cause.
+            let cause = match is(&[Code::MessageTimedOut]) {
+                true => self.topics.obstacle(),
+                false => self.last_error().filter(|_| is(&[Code::PurgeQueue, Code::PurgeInflight])),
+            };
+            return cause.map_or_else(String::new, |cause| format!(" ({cause})"));
         };
-        cause.map_or_else(String::new, |cause| format!(" ({cause})"))
+        let clocks = self.producer().context().broker_clock().compare();
+        format!(
+            ": {why}; {clocks}. Set the clock that is wrong, or set message.timestamp.type=LogAppendTime, or \
+             message.timestamp.after.max.ms and message.timestamp.before.max.ms, for this topic"
+        )
+    }
+
+    fn last_error(&self) -> Option<String> {
+        self.producer().context().last_error()
     }
 }

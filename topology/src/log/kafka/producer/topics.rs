@@ -6,7 +6,7 @@ use rdkafka::producer::Producer as _;
 
 use super::super::admin::Admin;
 use super::super::native::Sender;
-use crate::log::{Awaited, Error, Kind, ProducerRecord, RecordLimits, Result};
+use crate::log::{Awaited, Error, Kind, ProducerRecord, Result};
 
 /// The topics that were sent to.
 pub(super) struct Topics {
@@ -68,11 +68,6 @@ impl Topics {
             );
         }
         Ok(topic)
-    }
-
-    /// What a topic takes now, if that is to be known.
-    pub(super) fn record_limits(&self, name: &str) -> Option<RecordLimits> {
-        self.admin.describe_topic(name).ok().flatten().map(|topic| topic.record_limits())
     }
 
     /// Why one of these topics may take nothing.
