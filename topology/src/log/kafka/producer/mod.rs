@@ -41,6 +41,8 @@ const QUEUE_FULL: Code = RDKafkaErrorCode::QueueFull as Code;
 const ABORT_DRAIN: Duration = Duration::from_secs(1);
 /// How long a new producer waits for its first connection before it goes on without.
 const FIRST_CONTACT: Duration = Duration::from_millis(500);
+/// How long until it is reminded to connect: it takes some milliseconds where it does by itself.
+const FORGOTTEN: Duration = Duration::from_millis(25);
 /// One step of an abort, between which delivery reports are polled.
 const ABORT_STEP: Duration = Duration::from_millis(50);
 /// How often it is said what is waited for.
@@ -106,6 +108,21 @@ impl KafkaProducer {
 
     fn has_transactions(&self) -> bool {
         !self.transactional_id.is_empty()
+    }
+
+    /// Waits for the first connection: asked for a producer id before it has one, librdkafka looks again after half a second. Once it
+    /// knows the cluster it has one.
+    ///
+    /// It may also have forgotten to connect (2.12.1): a thread of its own adds the place of the transaction coordinator to the
+    /// brokers, and where that comes first those that it was given do not count as the first ones, to which it connects. Nothing
+    /// else has it connect within a second but a question.
+    fn make_contact(&self, timeout: Duration) {
+        let client = self.producer().client();
+        if client.fetch_cluster_id(timeout.min(FORGOTTEN)).is_none() {
+            // There is no connection yet on which an answer could come.
+            let _ = client.fetch_metadata(None, Duration::from_millis(1));
+            let _ = client.fetch_cluster_id(timeout.saturating_sub(FORGOTTEN));
+        }
     }
 
     /// Refuses what only a transaction has.
@@ -242,8 +259,7 @@ impl Producer for KafkaProducer {
     fn init_transactions(&mut self, timeout: Duration) -> Result<()> {
         self.in_transactions()?;
         let deadline = Deadline::after(timeout);
-        // Asked before it has a connection, librdkafka looks again after half a second. Once it knows the cluster it has one.
-        let _ = self.producer().client().fetch_cluster_id(timeout.min(FIRST_CONTACT));
+        self.make_contact(timeout.min(FIRST_CONTACT));
         self.call(Call::Init, deadline.remaining(), |producer, timeout| producer.init_transactions(timeout))
     }
 
