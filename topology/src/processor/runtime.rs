@@ -44,7 +44,8 @@ pub struct RuntimeOptions {
 pub struct Runtime {
     pub(super) outputs: Outputs,
     pub(super) now_ms: i64,
-    pub(super) log_ahead_ms: Option<i64>,
+    /// See [`RuntimeOptions::log_ahead_ms`].
+    pub log_ahead_ms: Option<i64>,
     pub(super) inputs: Vec<TaskInput>,
     /// Empty where there is but one input.
     interleaving: Interleaving,
@@ -163,11 +164,6 @@ impl Runtime {
     /// Wall-clock time moves only through this call.
     pub fn set_now(&mut self, now_ms: i64) {
         self.now_ms = now_ms;
-    }
-
-    /// The log's clock is so far ahead, if that is known.
-    pub fn set_log_ahead(&mut self, log_ahead_ms: Option<i64>) {
-        self.log_ahead_ms = log_ahead_ms;
     }
 
     /// Whether any node holds input.

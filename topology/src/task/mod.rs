@@ -218,7 +218,7 @@ impl Task {
 
     /// The log's clock is so far ahead, if that is known.
     pub(crate) fn set_log_ahead(&mut self, log_ahead_ms: Option<i64>) {
-        self.runtime.set_log_ahead(log_ahead_ms);
+        self.runtime.log_ahead_ms = log_ahead_ms;
     }
 
     /// Lets wall-clock time pass. Returns whether a punctuation was due.
