@@ -119,7 +119,7 @@ fn threads_and_standbys_are_told_by_flag_environment_and_file() {
     cairn.run(run).refused(2, &["cannot have 0 stream threads"]);
     cairn.write("cairn.toml", "threads = 2\nstandby_replicas = 1\nuntil_end = true\n");
     cairn.run(run).done();
-    let help = cairn.run("run --help").done().stdout;
+    let help = cairn.run("run --help").done().stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(help.contains("With one partition there is that one task only"), "{help}");
 }
 

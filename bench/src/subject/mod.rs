@@ -108,8 +108,8 @@ impl Run {
     }
 }
 
-/// The subjects there are, without those of the user.
-pub(crate) fn all() -> Vec<Subject> {
+/// Those with one partition and one thread.
+fn plain() -> Vec<Subject> {
     let subject = |name: &str, is_default, store, program, about: &str| Subject {
         name: name.to_owned(),
         about: about.to_owned(),
@@ -119,7 +119,7 @@ pub(crate) fn all() -> Vec<Subject> {
         program,
     };
     let streams = |options: &[&'static str]| Program::Streams { options: options.to_vec(), java: None };
-    let one_each = vec![
+    vec![
         subject(
             "pipe",
             true,
@@ -165,7 +165,12 @@ pub(crate) fn all() -> Vec<Subject> {
             Program::Streams { options: Vec::new(), java: Some("-Xms128m -Xmx128m -XX:+UseSerialGC") },
             "as `streams`, with a heap of 128 MiB",
         ),
-    ];
+    ]
+}
+
+/// The subjects there are, without those of the user.
+pub(crate) fn all() -> Vec<Subject> {
+    let plain = plain();
     let (one, four, threads) = (Shape::PLAIN, Shape::of_four(1), Shape::of_four(2));
     let shapes = [
         ("at-least-once", one.at_least_once(), "at least once"),
@@ -175,14 +180,14 @@ pub(crate) fn all() -> Vec<Subject> {
         ("4-threads-at-least-once", threads.at_least_once(), "four partitions and two threads, at least once"),
     ];
     let shaped = ["topology", "streams"].into_iter().flat_map(|base| {
-        let of_base = one_each.iter().find(|subject| subject.name == base).cloned();
+        let of_base = plain.iter().find(|subject| subject.name == base).cloned();
         shapes.iter().filter_map(move |(name, shape, about)| {
             let (name, about) = (format!("{base}-{name}"), format!("as `{base}`, with {about}"));
             Some(Subject { name, about, is_default: false, shape: *shape, ..of_base.clone()? })
         })
     });
     let shaped: Vec<Subject> = shaped.collect();
-    one_each.into_iter().chain(shaped).collect()
+    plain.into_iter().chain(shaped).collect()
 }
 
 /// The engine's program in a shape of the caller's.
