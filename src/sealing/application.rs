@@ -195,8 +195,6 @@ impl Shared {
         let asked = ranges.into_iter().map(|range| (range.partition, range.last)).collect();
         Ok(of_partition(sealed().get_or_insert(asked)))
     }
-        Ok(sealed.as_ref().and_then(|sealed| sealed.get(&partition).copied()))
-    }
 
     /// Before block 0 is sent.
     pub(super) fn note_founding(&self) -> topology::Result<()> {
