@@ -77,18 +77,26 @@ pub struct Reader<'r, L: Log> {
     clock: &'r dyn Clock,
     client_id: &'r str,
     prefetch_bytes: usize,
+    expects_topics: bool,
 }
 
 impl<'r, L: Log> Reader<'r, L> {
     /// A reader; `client_id` names it in the brokers' logs.
     pub fn new(log: &'r L, clock: &'r dyn Clock, client_id: &'r str) -> Self {
-        Self { log, clock, client_id, prefetch_bytes: PREFETCH_BYTES }
+        Self { log, clock, client_id, prefetch_bytes: PREFETCH_BYTES, expects_topics: false }
     }
 
     /// Fetches so many bytes ahead.
     #[must_use]
     pub fn prefetching(self, prefetch_bytes: usize) -> Self {
         Self { prefetch_bytes, ..self }
+    }
+
+    /// Knows that the topics are there: one that is not to be seen is an error of class retry, and never passes for one that there is
+    /// not. A broker that is behind does not show each topic.
+    #[must_use]
+    pub fn expecting_topics(self) -> Self {
+        Self { expects_topics: true, ..self }
     }
 
     /// What `visit` makes of the first record that is still there and that it does not pass over with `None`. `None`: no topic, or
@@ -253,6 +261,9 @@ impl<'r, L: Log> Reader<'r, L> {
     /// that means, and what to do.
     pub fn only_partition(&self, topic: &str, otherwise: &str) -> Result<Option<TopicPartition>> {
         match self.log.describe_topic(topic)? {
+            None if self.expects_topics => {
+                Err(Error::new(Class::Retry, format!("topic '{topic}' is not to be seen right now")))
+            }
             None => Ok(None),
             Some(found) if found.partition_count == 1 => Ok(Some(TopicPartition::new(topic, 0))),
             Some(found) => {

@@ -13,7 +13,7 @@ use std::ops::Range;
 use ledger::{Chain, Setting, ledger};
 
 /// So many of each setting in each run of the tests.
-const SEEDS: Range<u64> = 0..300;
+const SEEDS: Range<u64> = 0..400;
 
 fn seeds() -> Range<u64> {
     let Ok(chosen) = std::env::var("CAIRN_SIMULATED_SEEDS") else { return SEEDS };

@@ -177,7 +177,8 @@ struct OnLog<L> {
 
 impl<L: Log> OnLog<L> {
     fn reader(&self) -> Reader<'_, L> {
-        Reader::new(&self.log, &self.clock, "cairn-tip")
+        // A run has made it, or has seen it, before it asks.
+        Reader::new(&self.log, &self.clock, "cairn-tip").expecting_topics()
     }
 }
 

@@ -181,3 +181,13 @@ fn everything_up_to_the_end_is_read_once_and_in_order() {
         .unwrap();
     assert_eq!(seen, ["a", "b", "c"]);
 }
+
+#[test]
+fn a_topic_that_is_known_to_be_there_never_passes_for_one_that_there_is_not() {
+    let (log, clock) = (log_with(&[]), ManualClock::new(0));
+    let reader = Reader::new(&log, &clock, "reader");
+    assert_eq!(reader.last("hidden", |record| Some(record.offset)).unwrap(), None);
+    let expecting = Reader::new(&log, &clock, "reader").expecting_topics();
+    assert_eq!(expecting.last("t", |record| Some(record.offset)).unwrap(), None);
+    assert_eq!(expecting.last("hidden", |record| Some(record.offset)).unwrap_err().class(), Class::Retry);
+}

@@ -223,12 +223,15 @@ impl Shared {
     /// The last offset of a partition that is in one of the last blocks, as they were when this was asked first: at least so far it is
     /// sealed. `None`: not known.
     pub(super) fn sealed_of(&self, partition: i32) -> topology::Result<Option<i64>> {
-        let mut sealed = self.sealed.lock().unwrap_or_else(PoisonError::into_inner);
-        if sealed.is_none() {
-            let ranges = self.topic.as_ref().map_or(Ok(Vec::new()), |topic| topic.last_ranges())?;
-            *sealed = Some(ranges.into_iter().map(|range| (range.partition, range.last)).collect());
+        let of_partition = |sealed: &BTreeMap<i32, i64>| sealed.get(&partition).copied();
+        let sealed = || self.sealed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sealed) = &*sealed() {
+            return Ok(of_partition(sealed));
         }
-        Ok(sealed.as_ref().and_then(|sealed| sealed.get(&partition).copied()))
+        // Not under the lock, where the other partitions' threads would wait for the log as well.
+        let ranges = self.topic.as_ref().map_or(Ok(Vec::new()), |topic| topic.last_ranges())?;
+        let asked = ranges.into_iter().map(|range| (range.partition, range.last)).collect();
+        Ok(of_partition(sealed().get_or_insert(asked)))
     }
 
     /// Before block 0 is sent.

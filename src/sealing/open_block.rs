@@ -114,9 +114,12 @@ impl OpenBlock {
         self.span.map(|(_, last)| last)
     }
 
-    /// How long the first held record has waited, ms.
-    pub(super) fn age_ms(&self, now_ms: i64) -> i64 {
-        self.since_ms.map_or(0, |since| now_ms - since)
+    /// How long the first held record has waited, ms. Where the clock was set back it has waited since now: else the block would wait
+    /// for as long as that was.
+    pub(super) fn age_ms(&mut self, now_ms: i64) -> i64 {
+        let Some(since_ms) = &mut self.since_ms else { return 0 };
+        *since_ms = now_ms.min(*since_ms);
+        now_ms - *since_ms
     }
 
     /// Whether what is held for the dead letters is more than one block may keep in memory and send in one transaction.
@@ -196,4 +199,17 @@ pub(super) struct DecidedCut {
     pub cut: Cut,
     /// The block's last record, in the input.
     pub through_offset: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::Parameters;
+
+    #[test]
+    fn a_clock_that_is_set_back_by_an_hour_does_not_keep_a_block_open_for_an_hour() {
+        let mut open = OpenBlock::new(Cutter::new(&Parameters::default(), 0));
+        open.since_ms = Some(3_600_000);
+        assert_eq!([3_600_100, 0, 300].map(|now_ms| open.age_ms(now_ms)), [100, 0, 300]);
+    }
 }

@@ -343,10 +343,9 @@ impl Processor for Seal {
         // transaction, so nothing is cut by age until all that it can have read was seen.
         let has_read_all = context.next_position(TRANSACTIONS) >= context.end_position(TRANSACTIONS);
         let chain = self.chain()?;
+        let age_ms = chain.open.age_ms(now_ms);
         match chain.phase {
-            Phase::Open if chain.open.age_ms(now_ms) >= age_max_ms && has_read_all => {
-                self.decide_cut(Cut::Age, context)
-            }
+            Phase::Open if age_ms >= age_max_ms && has_read_all => self.decide_cut(Cut::Age, context),
             Phase::Waiting(cut) => self.resume(cut, context),
             Phase::Mining => self.look_for_proof(context),
             Phase::Founding | Phase::Open | Phase::Deciding(_) | Phase::Passing => Ok(()),

@@ -111,7 +111,7 @@ pub(super) struct OnLog {
 
 impl OnLog {
     fn reader(&self) -> Reader<'_, SimulatedLog> {
-        Reader::new(&self.log, &*self.clock, "cairn-simulated")
+        Reader::new(&self.log, &*self.clock, "cairn-simulated").expecting_topics()
     }
 
     fn transactions(partition: i32) -> TopicPartition {

@@ -23,7 +23,7 @@ use crate::client::{Config, prepare_topics, resolve_topics};
 use crate::clock::{Clock, ManualClock};
 use crate::graph::Topology;
 use crate::log::memory::MemoryLog;
-use crate::log::{GroupProtocol, Isolation, Log, TopicPartition, TopicSpec};
+use crate::log::{GroupMember, GroupProtocol, Isolation, Log, TopicPartition, TopicSpec};
 use crate::store::StoreOptions;
 
 /// A run of a simulation.
@@ -154,6 +154,7 @@ impl<'s> Run<'s> {
         let application = self.application();
         while let Some(missing) = application.missing(&stage.log, &topics.sources, &topics.all)? {
             if stage.now_ms() > give_up_ms {
+                note_group(stage, &self.simulation.application_id);
                 return Err(format!("after {CALM_MAX_MS} ms in which nothing went wrong: {missing}"));
             }
             stage.play_until(stage.now_ms() + 100);
@@ -194,6 +195,16 @@ impl<'s> Run<'s> {
 
     fn application(&self) -> Application<'_> {
         Application { id: &self.simulation.application_id }
+    }
+}
+
+/// Who has what, where something is not done.
+fn note_group(stage: &Stage, group: &str) {
+    let members = stage.log.describe_group(group).unwrap_or_default();
+    for GroupMember { id, instance_id, partitions, .. } in members {
+        let partitions = partitions.iter().map(TopicPartition::to_string).collect::<Vec<_>>().join(", ");
+        let instance_id = instance_id.unwrap_or_default();
+        stage.note(None, || format!("in the group: {instance_id} as {id} with {partitions}"));
     }
 }
 

@@ -1,6 +1,6 @@
 //! An updater without a thread, for simulations, which decide what happens when.
 
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, TryLockError};
 use std::time::Duration;
 
 use super::Listener;
@@ -29,9 +29,14 @@ impl<T: PartialEq + Send + 'static, L: Log> SteppedUpdater<T, L> {
         self.handles.handle().map(|handle| handle.taken_by(updater))
     }
 
-    /// One step: some records of one task's changelogs. It waits for none.
+    /// One step: some records of one task's changelogs. It waits for none. Nothing is done while it is in the middle of something, as of
+    /// giving stores back.
     pub(crate) fn step(&self) -> Turn {
-        self.updater.lock().unwrap_or_else(PoisonError::into_inner).step(Duration::ZERO)
+        match self.updater.try_lock() {
+            Ok(mut updater) => updater.step(Duration::ZERO),
+            Err(TryLockError::Poisoned(updater)) => updater.into_inner().step(Duration::ZERO),
+            Err(TryLockError::WouldBlock) => Turn::Paused,
+        }
     }
 }
 

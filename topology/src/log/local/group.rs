@@ -199,12 +199,13 @@ impl Group {
         };
         let free: Vec<TopicPartition> = missing.iter().filter(|partition| is_free(partition)).cloned().collect();
         let Some(member) = self.members.get_mut(&membership.member) else { return Heartbeat::Unknown };
+        // It has spoken: its former self works on nothing any more. Members that wait for each other's former selves would wait for ever.
+        member.kept.clear();
         if member.protocol == GroupProtocol::Classic && free.len() < missing.len() {
             return Heartbeat::Stable(membership.generation);
         }
         let is_news = !free.is_empty() || member.epoch == NO_EPOCH;
         member.epoch = epoch;
-        member.kept.clear();
         member.told.extend(free.iter().cloned());
         if is_news { Heartbeat::Assigned(epoch, free) } else { Heartbeat::Stable(epoch) }
     }

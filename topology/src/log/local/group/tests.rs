@@ -115,6 +115,27 @@ fn a_static_member_that_returns_disturbs_nobody_and_fences_its_former_self() {
 }
 
 #[test]
+fn members_that_are_replaced_in_the_middle_of_a_change_do_not_wait_for_each_others_former_selves() {
+    let mut group = Group::default();
+    let join =
+        |group: &mut Group, member, instance| join(group, member, Some(instance), &["x"], GroupProtocol::Classic);
+    join(&mut group, "a", "0");
+    join(&mut group, "b", "1");
+    assert_eq!(assigned(beat(&mut group, "b", -1)).1, ["x-2"]);
+    group.leave("a");
+    join(&mut group, "c", "2");
+    join(&mut group, "d", "3");
+    assert_eq!(assigned(beat(&mut group, "c", -1)).1, ["x-1"]);
+    // What "b" has is now for "c", and what "c" has for "b": neither has heard of it when another process takes its place.
+    join(&mut group, "a-again", "0");
+    join(&mut group, "b-again", "1");
+    join(&mut group, "c-again", "2");
+    assert!(matches!(beat(&mut group, "b-again", -1), Heartbeat::Stable(_)), "the former 'c' may still work on it");
+    assert_eq!(assigned(beat(&mut group, "c-again", -1)).1, ["x-2"]);
+    assert_eq!(assigned(beat(&mut group, "b-again", -1)).1, ["x-1"]);
+}
+
+#[test]
 fn a_silent_member_is_dropped_when_its_session_times_out() {
     let mut group = Group::default();
     join(&mut group, "a", None, &["x"], GroupProtocol::Consumer);
