@@ -87,6 +87,7 @@ fn what_is_no_checkpoint_is_refused_and_the_error_says_where() {
     refused(&format!("a\n5\n{root}\n\n{}", "\u{2014} a AAAAAAE=\n".repeat(SIGNATURES_MAX + 1)), "more than 100");
     refused(&"a".repeat(SIZE_BYTES_MAX + 1), "more than 1048576 bytes");
     assert!(SignedNote::parse(b"a\n5\n\xff\n").unwrap_err().to_string().contains("UTF-8"));
+    refused(&format!("{}\n5\n{root}\n", "a".repeat(256)), "more than 255 bytes");
     // Lines behind the third are the log's own affair.
     assert!(parse(&format!("a\n5\n{root}\nmore\n")).unwrap().has_extensions());
 }
@@ -129,7 +130,9 @@ fn a_verifier_key_comes_back_from_its_text_and_from_no_other() {
     let refused = |text: &str| text.parse::<VerifierKey>().unwrap_err().to_string();
     assert!(refused("w+00000000+BgA=").contains("0x06"), "{}", refused("w+00000000+BgA="));
     assert!(refused("w").contains("cairn keys"));
-    Signer::new("a b", Role::Witness, [1; 32]).unwrap_err();
+    for name in ["", "a b", "a+b", "a\u{2003}b", &"a".repeat(256)] {
+        assert!(Signer::new(name, Role::Witness, [1; 32]).is_err(), "{name}");
+    }
 }
 
 #[test]

@@ -20,6 +20,9 @@ pub(super) fn hash_from_base64(text: &str) -> Option<crate::chain::Hash> {
     from_base64(text)?.try_into().ok().map(crate::chain::Hash)
 }
 
+/// Names of keys and origins of logs have at most this many bytes: what C2SP can still sign in every format.
+pub(super) const NAME_BYTES_MAX: usize = 255;
+
 /// A decimal number up to 2^63 - 1, which is as far as other readers count, without a sign and without leading zeros.
 pub(super) fn number(text: &str) -> Option<u64> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));

@@ -32,8 +32,8 @@ signed it. A checkpoint with signatures (cairn checkpoint --sign-with, cairn wit
 signatures it must have is said by --policy or --witness; without them it is believed as it lies there.
 
 Exit code 0: intact. 1: broken; the first bad height and why. 3: could not be checked: no broker, no such topic, \
-blocks without their bodies or of a newer program, a checkpoint without the signatures that were asked for. The first lines also say what was \
-not asked: a chain that nobody pinned by --genesis, --genesis-hash or a checkpoint is `unanchored`; without a \
+blocks without their bodies or of a newer program, a checkpoint without the signatures that were asked for. The \
+first lines also say what was not asked: a chain that nobody pinned by --genesis, --genesis-hash or a checkpoint is `unanchored`; without a \
 transactions topic it was `compared with nothing`.";
 
 /// Check that the chain follows from the transactions: nothing dropped, reordered or invented
@@ -191,7 +191,13 @@ fn text(report: &Verified, transactions: &str, chain: Chain<'_>, shell: &Shell) 
         text += &format!(", compared with nothing: {nothing}");
     }
     if !chain.is_anchored {
-        text += "\nunanchored: nobody said which chain this must be; pin it with --genesis-hash or --checkpoint";
+        text += match chain.kept.accepted {
+            None => "\nunanchored: nobody said which chain this must be; pin it with --genesis-hash or --checkpoint",
+            // A witness signs for many chains.
+            Some(_) => {
+                "\nunanchored: witnesses do not say which chain this must be; pin it with --genesis-hash, or a `log` line of a policy"
+            }
+        };
     }
     text += &format!(
         "\n\nheight      {}\nblock hash  {}\nstate root  {}\nchain       {}\ngenesis     {}\nrecords     {}\ncompared    {}\n",

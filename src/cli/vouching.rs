@@ -108,7 +108,7 @@ pub(crate) fn verify<L: Log>(
         Ok(report) => report,
         Err(broken) => {
             let what = format!(
-                "not signed: the chain is broken at height {}: {}: {}",
+                "not vouched for: the chain is broken at height {}: {}: {}",
                 broken.height, broken.reason, broken.detail
             );
             return Ok(Err(Error::ended(Exit::Failed, what)));

@@ -81,7 +81,7 @@ fn word(role: Role) -> &'static str {
 fn encode(signer: &Signer) -> Zeroizing<String> {
     let verifier = signer.verifier();
     // Reserved in full: a buffer that grew would leave copies of secrets behind.
-    let mut text = Zeroizing::new(String::with_capacity(1_024 + 2 * verifier.name().len()));
+    let mut text = Zeroizing::new(String::with_capacity(1_024));
     text.push_str(MAGIC);
     text.push_str("\n# SECRET: whoever reads this file can sign in this name. Keep it at mode 0600.\n# ");
     text.push_str(&verifier.to_string());
@@ -218,7 +218,7 @@ mod tests {
         for end in 0..text.trim_end().len() {
             assert!(decode(&text[..end]).is_err(), "cut at {end}");
         }
-        let long = Signer::new(&"n".repeat(5_000), Role::Log, [1; 32]).unwrap();
+        let long = Signer::new(&"n".repeat(255), Role::Log, [1; 32]).unwrap();
         assert_eq!(decode(&encode(&long)).unwrap().verifier(), long.verifier());
     }
 

@@ -123,7 +123,7 @@ fn the_key_of_a_chain_signs_for_it_alone_and_neither_a_fork_nor_an_old_state() {
     let shorter = shorter.refused(1, &["its tail was cut"]);
     assert_eq!(shorter.stdout, "");
     chains.seal("fork", 7);
-    let forked = signed("fork").refused(1, &["not signed", "height 2: checkpoint"]);
+    let forked = signed("fork").refused(1, &["not vouched for", "height 2: checkpoint"]);
     assert_eq!(forked.stdout, "");
     chains.seal("log", 3);
     assert_eq!(signed("log").done().stdout.lines().nth(1), Some("4"));
@@ -162,41 +162,37 @@ fn nobody_vouches_for_a_chain_that_is_broken_or_cannot_be_looked_at() {
     cairn.run(&format!("{words} --since 3")).refused(2, &["has 2 blocks"]);
     cairn.forge("blockchain", Some("1"), "{}", &[]);
     for words in [words.to_owned(), format!("{words} --since 1")] {
-        let broken = cairn.run(&words).refused(1, &["not signed", "broken at height 1"]);
+        let broken = cairn.run(&words).refused(1, &["not vouched for", "broken at height 1"]);
         assert_eq!(broken.stdout, "");
     }
 }
 
-#[test]
-fn verify_goes_by_a_checkpoint_with_the_signatures_that_are_asked_for_and_by_no_other() {
+/// A chain whose checkpoint of 2 blocks is signed by its own key in `signed.txt`, by the first of three witnesses, too, in `one.txt`, and by
+/// the third in `two.txt`. The verifier keys of the witnesses; `policy` asks for the chain's and two of theirs.
+fn cosigned() -> (Chains, Vec<String>) {
     let chains = Chains::new();
     let cairn = &chains.cairn;
     chains.seal("log", 1);
     let mut keys = Vec::new();
-    for name in ["w/1", "w/2", "w/3"] {
-        let file = name.replace('/', "");
-        let words = format!("keys --witness-name {name} --output {file}.key");
+    for place in 1..=3 {
+        let words = format!("keys --witness-name w/{place} --output w{place}.key");
         keys.push(cairn.run(&words).done().stdout.trim_end().to_owned());
     }
     let log_key = cairn.run(&format!("keys --chain {} --output chain.key", chains.genesis)).done().stdout;
     chains.checkpoint("log", "--sign-with chain.key", "signed.txt");
-    let witness = |key: &str, from: &str, to: &str| {
-        let words = format!(
-            "witness --log embedded:log --sign-with {key}.key --begin --genesis-hash {} {from}",
-            chains.genesis
-        );
-        cairn.write(to, &cairn.run(&words).done().stdout);
-    };
-    witness("w1", "signed.txt", "one.txt");
-    witness("w3", "one.txt", "two.txt");
-    cairn.write(
-        "policy",
-        &format!(
-            "log {log_key}\nwitness a {} # no url\nwitness b {}\nwitness c {}\ngroup some 2 a b c\nquorum some\n",
-            keys[0], keys[1], keys[2]
-        )
-        .replace(" # no url", ""),
-    );
+    for (key, from, to) in [("w1", "signed.txt", "one.txt"), ("w3", "one.txt", "two.txt")] {
+        let words = format!("witness --log embedded:log --sign-with {key}.key --begin --genesis-hash");
+        cairn.write(to, &cairn.run(&format!("{words} {} {from}", chains.genesis)).done().stdout);
+    }
+    let witnesses: String = keys.iter().enumerate().map(|(place, key)| format!("witness {place} {key}\n")).collect();
+    cairn.write("policy", &format!("log {log_key}{witnesses}group some 2 0 1 2\nquorum some\n"));
+    (chains, keys)
+}
+
+#[test]
+fn verify_goes_by_a_checkpoint_with_the_signatures_that_a_policy_asks_for_and_by_no_other() {
+    let (chains, _) = cosigned();
+    let cairn = &chains.cairn;
     let report = chains.verify("--json --checkpoint two.txt --policy policy").done().json().remove(0);
     assert_eq!((&report["checkpoint_size"], &report["anchored"]), (&2.into(), &true.into()));
     let names: Vec<&str> =
@@ -214,21 +210,6 @@ fn verify_goes_by_a_checkpoint_with_the_signatures_that_are_asked_for_and_by_no_
     chains.verify("--checkpoint altered.txt --policy policy").refused(3, &["does not verify", "altered"]);
     cairn.write("bare.txt", text.split_once("\n\n").unwrap().0);
     chains.verify("--checkpoint bare.txt --policy policy").refused(2, &["bare.txt is no checkpoint"]);
-
-    // The same, without a file of a policy. Witnesses alone do not say which chain is meant.
-    let of = |quorum: &str, which: &[usize]| {
-        let named: Vec<String> = which.iter().map(|place| format!("--witness {}", keys[*place])).collect();
-        chains.verify(&format!("--json --checkpoint two.txt {} {quorum}", named.join(" ")))
-    };
-    assert_eq!(of("", &[0, 2]).done().json()[0]["anchored"], false);
-    of("", &[0, 1]).refused(3, &["w/1 signed, w/2 did not"]);
-    of("--witness-quorum 1", &[0, 1]).done();
-    of("--witness-quorum 3", &[0, 1]).refused(2, &["1 to 2"]);
-    of("--policy policy", &[0]).refused(2, &["leave --witness"]);
-    of("--witness-quorum 1", &[]).refused(2, &["--witness"]);
-    of("", &[0, 0]).refused(2, &["named twice"]);
-    let bad = chains.verify(&format!("--checkpoint two.txt --witness {}x", keys[0]));
-    bad.refused_by_clap("a verifier key is");
     chains.verify("--policy policy").refused(2, &["--checkpoint FILE"]);
     chains.verify("--checkpoint none.txt --policy policy").refused(2, &["there is no checkpoint none.txt"]);
     chains.verify("--checkpoint two.txt --policy two.txt").refused(2, &["two.txt is no policy: line 1"]);
@@ -239,4 +220,31 @@ fn verify_goes_by_a_checkpoint_with_the_signatures_that_are_asked_for_and_by_no_
     assert!(ran.stderr.contains("two.txt is signed and stays as it is"), "{}", ran.stderr);
     chains.verify("--checkpoint two.txt --policy policy").done();
     assert_eq!(chains.text("two.txt"), text);
+}
+
+#[test]
+fn witnesses_and_how_many_of_them_can_be_named_without_a_file() {
+    let (chains, keys) = cosigned();
+    let of = |quorum: &str, which: &[usize]| {
+        let named: Vec<String> = which.iter().map(|place| format!("--witness {}", keys[*place])).collect();
+        chains.verify(&format!("--json --checkpoint two.txt {} {quorum}", named.join(" ")))
+    };
+    // Witnesses alone do not say which chain is meant.
+    assert_eq!(of("", &[0, 2]).done().json()[0]["anchored"], false);
+    assert_eq!(of(&format!("--genesis-hash {}", chains.genesis), &[0, 2]).done().json()[0]["anchored"], true);
+    let named = format!("--checkpoint two.txt --witness {}", keys[0]);
+    let text = chains.verify(&named).done().stdout;
+    assert!(text.starts_with("intact\nunanchored: witnesses do not say which chain"), "{text}");
+    of("", &[0, 1]).refused(3, &["w/1 signed, w/2 did not"]);
+    of("--witness-quorum 1", &[0, 1]).done();
+    of("--witness-quorum 3", &[0, 1]).refused(2, &["1 to 2"]);
+    of("--policy policy", &[0]).refused(2, &["leave --witness"]);
+    of("--witness-quorum 1", &[]).refused(2, &["--witness"]);
+    of("", &[0, 0]).refused(2, &["named twice"]);
+    let bad = chains.verify(&format!("--checkpoint two.txt --witness {}x", keys[0]));
+    bad.refused_by_clap("a verifier key is");
+    let listed = format!("{},{}", keys[0], keys[2]);
+    let variable = [("CAIRN_WITNESS", listed.as_str())];
+    let report = chains.cairn.run_with("verify --log embedded:log --json --checkpoint two.txt", &variable).done();
+    assert_eq!(report.json()[0]["witnesses"].as_array().unwrap().len(), 2);
 }

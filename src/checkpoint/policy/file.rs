@@ -81,7 +81,7 @@ impl<'f> Reading<'f> {
             return Err("`none` is no name to give".to_owned());
         }
         if self.names.insert(name, (self.conditions.len(), false)).is_some() {
-            return Err(format!("`{}` is named a second time", name.escape_ascii()));
+            return Err(format!("`{}` is named a second time", quoted(name)));
         }
         self.conditions.push(condition);
         Ok(())
@@ -92,7 +92,7 @@ impl<'f> Reading<'f> {
         for member in members {
             let named = self.names.get_mut(member).ok_or_else(|| undefined(member))?;
             if std::mem::replace(&mut named.1, true) {
-                return Err(format!("`{}` is a member of a group already", member.escape_ascii()));
+                return Err(format!("`{}` is a member of a group already", quoted(member)));
             }
             places.push(named.0);
         }
@@ -119,8 +119,14 @@ impl<'f> Reading<'f> {
     }
 }
 
+/// A name for a message: it may be anything, of any length.
+fn quoted(name: &[u8]) -> String {
+    let shown: String = name.escape_ascii().take(100).map(char::from).collect();
+    if name.len() > shown.len() { format!("{shown}...") } else { shown }
+}
+
 fn undefined(name: &[u8]) -> String {
-    format!("`{}` is no witness or group of a line above", name.escape_ascii())
+    format!("`{}` is no witness or group of a line above", quoted(name))
 }
 
 fn decimal(digits: &[u8]) -> Option<usize> {
