@@ -6,7 +6,7 @@ use cairn::checkpoint::Checkpoint;
 use cairn::ledger::state::Account;
 use cairn::proof::{Claim, Proof, Trusted};
 
-use crate::proofs::{LONG, balance, checkpoint, name, prove_at};
+use crate::proofs::{LONG, balance, checkpoint, name, prove_at, stranger};
 
 /// What a byte is altered to: another digit for a digit, another letter of the same kind for a letter, and a bit of its own.
 fn alterations(byte: u8) -> impl Iterator<Item = u8> {
@@ -111,4 +111,23 @@ fn every_byte_of_a_checkpoint_counts() {
     let holds =
         |note: &[u8]| Checkpoint::parse(note).is_ok_and(|checkpoint| holds(&proof.to_file(), Some(&checkpoint), None));
     assert_eq!(unnoticed(note.as_bytes(), |_| true, holds), [], "{note}");
+}
+
+#[test]
+fn a_second_implementation_refuses_what_the_program_refuses() {
+    let checkpoint = checkpoint(&LONG, 51);
+    for (question, at_height) in questions() {
+        let file = prove_at(&LONG, 50, question, at_height, Cover::Size(51)).unwrap().to_file();
+        // Behind the header, so that no alteration tells another truth: there every one is wrong.
+        let from = file.windows(9).position(|bytes| bytes == b"\"header\":").unwrap();
+        let evidence = file.windows(10).position(|bytes| bytes == b"\"slashes\":").unwrap();
+        for place in (from..evidence).step_by((evidence - from) / 12) {
+            let mut altered = file.clone();
+            altered[place] = alterations(file[place]).next().unwrap();
+            assert!(!holds(&altered, Some(&checkpoint), None), "byte {place}");
+            let (code, says) = stranger(&altered, Some(&checkpoint), &Hash::ZERO);
+            assert_ne!(code, Some(0), "byte {place}: {says}");
+            assert!(!says.contains("Traceback"), "byte {place}: {says}");
+        }
+    }
 }
