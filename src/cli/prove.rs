@@ -190,7 +190,8 @@ impl UsesLog for Prove<'_> {
         }
         if proof.sealed.is_none() && options.with_seal {
             tracing::warn!(
-                "blocks that slashed a validator have lost their bodies: only a checkpoint can vouch for this proof"
+                "the proof has no seal: blocks that slashed a validator have lost their bodies, or the chain is not one of stake. Only a \
+                 checkpoint can vouch for it"
             );
         }
         shell.print(&String::from_utf8_lossy(&file))?;

@@ -42,32 +42,37 @@ fn listed() -> impl Strategy<Value = ListedIds> {
         .prop_map(|(parameters, lists)| ListedIds { parameters, lists })
 }
 
-fn claim() -> impl Strategy<Value = Claim> {
-    let entry = || any_chain::entry().prop_map(Box::new);
+// Boxed, each: all of them in one value would not fit the stack of a test.
+fn claim() -> BoxedStrategy<Claim> {
+    let entry = || any_chain::entry().prop_map(Box::new).boxed();
     let validator = (any_chain::validator(), option::of(record().prop_map(Box::new)), state_path());
     prop_oneof![
         (entry(), place()).prop_map(|(entry, place)| Claim::Transaction { entry, place }),
         (entry(), place()).prop_map(|(entry, place)| Claim::IdUsed { entry, place }),
-        (any_chain::name(), id(), listed()).prop_map(|(sender, id, listed)| Claim::IdUnused { sender, id, listed }),
+        (any_chain::name(), id(), listed())
+            .prop_map(|(sender, id, listed)| Claim::IdUnused { sender, id, listed })
+            .boxed(),
         (any_chain::name(), any::<i64>(), any::<u64>(), state_path()).prop_map(|(name, balance, nonce, path)| {
             Claim::Balance { name, account: Account { balance, nonce }, path }
         }),
-        validator.prop_map(|(id, record, path)| Claim::Validator { id, record, path }),
+        validator.prop_map(|(id, record, path)| Claim::Validator { id, record, path }).boxed(),
         Just(Claim::Block),
     ]
+    .boxed()
+}
+
+fn sealed() -> BoxedStrategy<Sealed> {
+    let slashes = vec(any_chain::operation().boxed(), 0..3);
+    (any_chain::genesis().boxed(), slashes, option::of(any_chain::seal()))
+        .prop_map(|(genesis, slashes, seal)| Sealed { genesis, slashes, seal })
+        .boxed()
 }
 
 fn proof() -> impl Strategy<Value = Proof> {
     let history =
         (any::<u64>(), any_chain::hash(), hashes()).prop_map(|(size, root, path)| History { size, root, path });
-    let sealed = (any_chain::genesis(), vec(any_chain::operation(), 0..3), option::of(any_chain::seal()))
-        .prop_map(|(genesis, slashes, seal)| Sealed { genesis, slashes, seal });
-    (claim(), any_chain::header(), history, option::of(sealed)).prop_map(|(claim, header, history, sealed)| Proof {
-        claim,
-        header,
-        history,
-        sealed,
-    })
+    (claim(), any_chain::header().boxed(), history, option::of(sealed()))
+        .prop_map(|(claim, header, history, sealed)| Proof { claim, header, history, sealed })
 }
 
 proptest! {

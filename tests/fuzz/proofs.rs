@@ -30,7 +30,7 @@ fn is_of_absence(claim: &Claim) -> bool {
 fn every_file_is_a_proof_that_renders_to_it_or_refused_in_a_few_words_and_none_shows_what_the_corpus_does_not() {
     let corpus = corpus("proofs");
     let proofs: Vec<Proof> = corpus.iter().map(|input| Proof::parse(&file(input)).unwrap()).collect();
-    let checkpoints: Vec<Checkpoint> = proofs
+    let mut checkpoints: Vec<Checkpoint> = proofs
         .iter()
         .map(|Proof { header, history, .. }| Checkpoint {
             origin: Checkpoint::origin_of(&header.genesis),
@@ -38,6 +38,8 @@ fn every_file_is_a_proof_that_renders_to_it_or_refused_in_a_few_words_and_none_s
             root: history.root,
         })
         .collect();
+    checkpoints.sort_by_key(|checkpoint| checkpoint.size);
+    checkpoints.dedup();
     let known = |found: &Proof| {
         let is_same = |proof: &Proof| proof.header == found.header && proof.claim == found.claim;
         proofs.iter().any(is_same)
@@ -69,7 +71,7 @@ fn every_file_is_a_proof_that_renders_to_it_or_refused_in_a_few_words_and_none_s
 #[test]
 fn large_deep_and_wide_files_cost_no_more_than_their_bytes() {
     let corpus = corpus("proofs");
-    let many = |piece: &str| piece.repeat((4 << 20) / piece.len());
+    let many = |piece: &str| piece.repeat((1 << 20) / piece.len());
     let hash = format!("\"{}\"", Hash::ZERO);
     for input in &corpus {
         let text = String::from_utf8(input.clone()).unwrap();
@@ -83,12 +85,15 @@ fn large_deep_and_wide_files_cost_no_more_than_their_bytes() {
             ("\"index\":", format!("\"index\":{}", many("9"))),
             ("\"header\":{", format!("\"header\":{{{}", many(" "))),
         ] {
-            if let Err(refusal) = Proof::parse(&file(text.replacen(from, &to, 1).as_bytes())) {
-                assert_short(&refusal);
-            } else {
-                let proof = Proof::parse(&file(text.replacen(from, &to, 1).as_bytes())).unwrap();
-                let trusted = Trusted { checkpoint: None, genesis: Some(&proof.header.genesis) };
-                assert!(text.find(from).is_none() || proof.check(trusted).is_err(), "{from}");
+            if !text.contains(from) {
+                continue;
+            }
+            match Proof::parse(&file(text.replacen(from, &to, 1).as_bytes())) {
+                Err(refusal) => assert_short(&refusal),
+                Ok(proof) => {
+                    let trusted = Trusted { checkpoint: None, genesis: Some(&proof.header.genesis) };
+                    assert_short(&proof.check(trusted).unwrap_err());
+                }
             }
         }
     }

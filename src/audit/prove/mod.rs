@@ -160,16 +160,20 @@ impl<L: Log> Prover<'_, L> {
             }
             trace = self.follow(height, randomness, progress)?;
         }
-        let (passed, wanted) = (trace.next_height(), self.options.cover.size());
-        if let Some(wanted) = wanted.filter(|wanted| passed < *wanted) {
-            return Err(Unproved::Beyond(format!(
-                "the chain has {passed} blocks, fewer than the {wanted} of the checkpoint: is this the log that it was taken from?"
-            ))
-            .into());
-        }
+        self.check_covered(&trace)?;
         let proof = trace.into_proof(self.options.with_seal)?;
         self.check(&proof)?;
         Ok(proof)
+    }
+
+    /// Whether all blocks of the history have passed.
+    fn check_covered(&self, trace: &Trace) -> std::result::Result<(), Unproved> {
+        match (trace.next_height(), self.options.cover.size()) {
+            (passed, Some(wanted)) if passed < wanted => Err(Unproved::Beyond(format!(
+                "the chain has {passed} blocks, fewer than the {wanted} of the checkpoint: is this the log that it was taken from?"
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// The height that is asked for, if one is given by whatever way; it is one that the history has.
@@ -218,6 +222,8 @@ impl<L: Log> Prover<'_, L> {
             return Err(Error::stop("there is a last block and no state after it").into());
         };
         if let Some(height) = to_height.filter(|height| *height >= trace.next_height()) {
+            // Where nobody gave the height, it is the history's.
+            self.options.at_height.map_or_else(|| self.check_covered(&trace), |_| Ok(()))?;
             return Err(beyond(height, &trace).into());
         }
         trace.mark(self.options.question.ask_state(&state, &replica)?.map_err(Unproved::NotThere)?);

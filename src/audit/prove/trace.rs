@@ -147,7 +147,10 @@ impl Trace {
         };
         let root = before.with(merkle::leaf(last.hash.as_bytes())).root();
         let Target { claim, head: Head { header, seal, .. }, slashes, climb } = target;
-        let sealed = slashes.0.filter(|_| with_seal).map(|slashes| Sealed { genesis, slashes, seal });
+        // Only a seal by stake leads back to the genesis.
+        let is_by_stake = seal.as_ref().is_none_or(|seal| seal.stake().is_some());
+        let slashes = slashes.0.filter(|_| with_seal && is_by_stake);
+        let sealed = slashes.map(|slashes| Sealed { genesis, slashes, seal });
         Ok(Proof { claim, header, history: History::new(climb.proof(), root), sealed })
     }
 }
