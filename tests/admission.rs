@@ -16,7 +16,7 @@ use topology::test_driver::TestDriver;
 
 const START_MS: i64 = 1_700_000_000_000;
 const COUNT: i32 = 4;
-const ADMITTED: &str = "admitted";
+const ADMITTED: &str = "cairn-admitted-repartition";
 
 struct Chain {
     driver: TestDriver,
@@ -264,9 +264,11 @@ fn records_that_are_lost_between_the_two_end_the_run_before_anything_behind_them
     chain.driver.abort().unwrap();
     chain.append(2);
     let lost = chain.driver.run().and_then(|()| chain.driver.commit()).unwrap_err().to_string();
-    for part in
-        ["offset 3 of transactions-2 did not come, and offset 4 did", "topic 'admitted' lost records", "cairn reset"]
-    {
+    for part in [
+        "offset 3 of transactions-2 did not come, and offset 4 did",
+        "topic 'cairn-admitted-repartition' lost records",
+        "cairn reset",
+    ] {
         assert!(lost.contains(part), "{lost}");
     }
     assert_eq!(chain.blocks().len(), blocks);
@@ -347,9 +349,9 @@ fn the_graph_is_what_it_is() {
   Processor: reader
     --> admitted-records
     <-- transactions
-  Sink: admitted-records (topic: admitted)
+  Sink: admitted-records (repartition topic: admitted, partitions: 1)
     <-- reader
 "
     );
-    assert!(seal.contains("Source: admitted (topic: admitted)"), "{seal}");
+    assert!(seal.contains("Source: admitted (repartition topic: admitted, partitions: 1)"), "{seal}");
 }

@@ -15,7 +15,9 @@ use crate::config::founding::{Founding, Notes};
 use crate::config::{ChainParameters, genesis, key_file, keys, topic};
 use crate::consensus::{Fault, KeySet, Sealer};
 use crate::reader::Reader;
-use crate::sealing::{Admission, Application, BlockchainTopic, Classic, ClassicTail, Miners, Notary, Setup};
+use crate::sealing::{
+    Admission, Application, BlockchainTopic, Classic, ClassicTail, Miners, Notary, Setup, admitted_topic,
+};
 
 /// How many records may be admitted and not sealed yet, at least: what is sealed in half a second. More, where blocks hold more.
 const AHEAD_RECORDS_MIN: u64 = 65_536;
@@ -142,11 +144,6 @@ impl Extras {
         let tail = LastOnLog { log: log.clone(), clock: SystemClock::new(), topic: topic.clone() };
         Ok(Some(Classic { topic, kind, tail: Some(Box::new(tail)) }))
     }
-}
-
-/// The topic between `admit` and `seal`.
-fn admitted_topic(application_id: &str) -> String {
-    format!("{application_id}-admitted-repartition")
 }
 
 /// What the key of admitted records is for: they are of one chain, and from one topic, not from another of the same name.

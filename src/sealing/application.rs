@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use topology::graph::{Builder, Output, Topic, Topology};
+use topology::graph::{Builder, Output, Repartition, Topic, Topology, repartition_topic};
 
 use crate::chain::{Consensus, Genesis, Hash, Work};
 use crate::consensus::Sealer;
@@ -22,6 +22,8 @@ use super::view::{Stores, Tables};
 const SUB_TOPOLOGY: &str = "seal";
 /// What reads several partitions.
 const ADMISSION: &str = "admit";
+/// The topic between the two, as the graph calls it.
+const ADMITTED: &str = "admitted";
 /// The largest record of the topics that hold blocks, and what was proposed as one: 8 MiB.
 const RECORD_SIZE_BYTES_MAX: &str = "8388608";
 
@@ -142,13 +144,16 @@ impl Application {
     pub fn topology(&self) -> topology::Result<Topology> {
         let shared = &self.shared;
         let builder = Builder::new();
-        let (topic, name) = match &shared.admission {
-            None => (transactions_topic(&shared.transactions, 1, shared.genesis.parameters.consensus), "transactions"),
-            Some(admission) => (self.admit(&builder, admission), "admitted"),
-        };
+        let admitted = shared.admission.as_ref().map(|admission| self.admit(&builder, admission));
         let sealing = builder.sub_topology(SUB_TOPOLOGY);
         sealing.single_writer(format!("cairn-{}-seal", shared.genesis_hash));
-        let input = sealing.source::<[u8], [u8]>(topic).named(name);
+        let input = match admitted {
+            None => {
+                let transactions = transactions_topic(&shared.transactions, 1, shared.genesis.parameters.consensus);
+                sealing.source::<[u8], [u8]>(transactions).named("transactions")
+            }
+            Some(admitted) => sealing.source_of(&admitted).named(ADMITTED),
+        };
         let (stores, evidence) = (Stores::new(), Output::<[u8], [u8]>::new("evidence"));
         let classic = Output::<[u8], [u8]>::new("classic");
         let for_processor = Arc::clone(shared);
@@ -170,14 +175,16 @@ impl Application {
     }
 
     /// Draws what reads several partitions, and says to which topic it writes.
-    fn admit(&self, builder: &Builder, admission: &Admission) -> Topic {
+    fn admit(&self, builder: &Builder, admission: &Admission) -> Repartition<[u8], [u8]> {
         let consensus = self.shared.genesis.parameters.consensus;
         let transactions = transactions_topic(&self.shared.transactions, admission.partition_count, consensus);
         let input = builder.sub_topology(ADMISSION).source::<[u8], [u8]>(transactions).named("transactions");
         let (shared, stamp) = (Arc::clone(&self.shared), Stamp::new(&admission.key));
-        let admitted = input.processor("reader").supply(move |()| Admit::new(Arc::clone(&shared), stamp.clone()));
-        admitted.sink(admitted_topic(&admission.topic)).named("admitted-records");
-        admitted_topic(&admission.topic)
+        let records = input.processor("reader").supply(move |()| Admit::new(Arc::clone(&shared), stamp.clone()));
+        // A record's own time may be one that the log would not take.
+        let admitted = Repartition::new(ADMITTED).partitions(1).config("message.timestamp.type", "LogAppendTime");
+        records.repartition(&admitted).named("admitted-records");
+        admitted
     }
 }
 
@@ -189,15 +196,6 @@ fn transactions_topic(name: &str, partition_count: i32, consensus: Consensus) ->
         Some(Work { target_interval_ms: 1.., .. }) => topic.config("message.timestamp.type", "LogAppendTime"),
         _ => topic,
     }
-}
-
-/// What was admitted, in the order in which it is sealed.
-fn admitted_topic(name: &str) -> Topic {
-    Topic::new(name)
-        .partitions(1)
-        .config("cleanup.policy", "delete")
-        .config("retention.ms", "-1")
-        .config("message.timestamp.type", "LogAppendTime")
 }
 
 impl Shared {
@@ -242,6 +240,12 @@ fn blockchain_topic(name: &str) -> Topic {
         .config("min.compaction.lag.ms", "604800000")
         .config("message.timestamp.type", "LogAppendTime")
         .config("max.message.bytes", RECORD_SIZE_BYTES_MAX)
+}
+
+/// The topic between `admit` and `seal`, as the log calls it: what was admitted, in the order in which it is sealed. What is sealed
+/// is deleted from it.
+pub fn admitted_topic(application_id: &str) -> String {
+    repartition_topic(application_id, ADMITTED)
 }
 
 /// Offences with their proof. Beside it lies what was refused, which may be as large as a block. A record's own time is that

@@ -52,7 +52,7 @@ mod view;
 use topology::{Error, store};
 
 pub use admission::{Admission, Found, Origin};
-pub use application::{Application, Setup, Status, evidence_topic, task_name};
+pub use application::{Application, Setup, Status, admitted_topic, evidence_topic, task_name};
 pub use classic::{Classic, ClassicTail};
 pub use mining::Miners;
 pub use notary::Notary;

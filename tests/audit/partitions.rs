@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use cairn::audit::{Comparison, Reason};
 use cairn::chain::{Block, Entry, Genesis, Parameters, Read};
 use cairn::consensus::{KeySet, Sealer};
-use cairn::sealing::{Admission, Application, Miners, Setup};
+use cairn::sealing::{Admission, Application, Miners, Setup, admitted_topic};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use topology::log::Log;
@@ -38,7 +38,7 @@ static WIDE: LazyLock<Wide> = LazyLock::new(|| {
         topic: None,
         notary: None,
     };
-    let (topic, key, ahead) = ("admitted".into(), [3; 32].into(), u64::MAX);
+    let (topic, key, ahead) = (admitted_topic("cairn"), [3; 32].into(), u64::MAX);
     let admission = Admission { partition_count: COUNT, topic, key, ahead, origin: None };
     let application = Application::with_admission(setup, admission);
     let mut driver = TestDriver::new(&application.topology().unwrap(), "cairn", START_MS).unwrap();

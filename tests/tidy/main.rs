@@ -57,10 +57,13 @@ fn breaches(path: &str, text: &str) -> Vec<Breach> {
 fn the_tree_is_tidy() {
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
-    for name in ["src", "topology", "tests", "bench", "docs", "examples", "benches", ".ci"] {
+    for name in ["src", "topology", "tests", "bench", "docs", "examples", "benches", ".ci", ".github"] {
         collect(&top.join(name), &mut files);
     }
-    for name in ["Cargo.toml", "README.md", "Dockerfile", "docker-compose.yml", "clippy.toml", "rustfmt.toml"] {
+    for name in ["Cargo.toml", "Dockerfile", "docker-compose.yml", "clippy.toml", "rustfmt.toml"] {
+        files.push(top.join(name));
+    }
+    for name in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"] {
         files.push(top.join(name));
     }
     let mut report = String::new();

@@ -33,7 +33,7 @@ use zeroize::Zeroizing;
 pub struct Admission {
     /// How many partitions the transactions topic has.
     pub partition_count: i32,
-    /// The topic between `admit` and `seal`.
+    /// The topic between `admit` and `seal`, as the log calls it: [`admitted_topic`](super::admitted_topic) of the application.
     pub topic: String,
     /// Known to the runs of the chain alone: it proves to `seal` that one of them admitted a record.
     pub key: Zeroizing<[u8; 32]>,
