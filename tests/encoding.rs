@@ -124,7 +124,9 @@ fn operations(header: &Header) -> Vec<Operation> {
         slash(refusal(RefusalReason::Input)),
         slash(refusal(RefusalReason::Execution)),
         Operation::Fee { validator: id("validator-3"), account: account.clone(), amount, balance: i64::MIN },
-        Operation::Reward { validator: id("validator-3"), account, amount, balance: i64::MAX },
+        Operation::Reward { validator: id("validator-3"), account: account.clone(), amount, balance: i64::MAX },
+        Operation::MinerFee { account: account.clone(), amount, balance: -1 },
+        Operation::MinerReward { account, amount, balance: 1 },
     ]
 }
 

@@ -114,8 +114,11 @@ fn a_value_out_of_bounds_does_not_decode() {
     assert!(from_canonical::<RejectCode>(&[0]).is_err());
     assert!(from_canonical::<Kind>(&[9]).is_err());
     assert!(from_canonical::<Author>(&[2]).is_err());
+    assert!(from_canonical::<Author>(&[3]).is_err());
     assert!(from_canonical::<Seal>(&[&[2][..], &[0; 164]].concat()).is_err());
     assert!(from_canonical::<Consensus>(&[2, 0]).is_err());
+    assert!(from_canonical::<Consensus>(&[2, 3, 16, 0, 0, 0, 0, 0, 0, 0, 0]).is_err());
+    assert!(from_canonical::<Consensus>(&[2, 2, 16, 0, 0, 0, 0, 0, 0, 0, 0]).is_ok());
     let receipt = to_canonical(&Receipt::UNDECIDED);
     assert!(from_canonical::<Receipt>(&[&[2], &receipt[1..]].concat()).is_err());
     let transaction = Transaction { nonce: Some(too_much), ..transfer() };
@@ -141,6 +144,7 @@ fn tags_are_distinct_and_never_pass_for_a_merkle_prefix() {
         Draw,
         Seed,
         Evidence,
+        Work,
         StateLeaf,
         StateNode,
         StateKey,

@@ -155,13 +155,12 @@ impl Application {
     pub fn topology(&self) -> topology::Result<Topology> {
         let shared = &self.shared;
         let builder = Builder::new();
-        let consensus = shared.genesis.parameters.consensus;
         let admitted = shared.admission.as_ref().map(|admission| self.admit(&builder, admission));
         let sealing = builder.sub_topology(SUB_TOPOLOGY);
         sealing.single_writer(format!("cairn-{}-seal", shared.genesis_hash));
         let input = match admitted {
             None => {
-                let transactions = transactions_topic(&shared.transactions, 1, consensus);
+                let transactions = transactions_topic(&shared.transactions, 1, shared.genesis.parameters.consensus);
                 sealing.source::<[u8], [u8]>(transactions).named("transactions")
             }
             Some(admitted) => sealing.source_of(&admitted).named(ADMITTED),

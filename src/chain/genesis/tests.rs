@@ -157,17 +157,81 @@ fn no_default_validator_holds_a_third() {
 
 #[test]
 fn parameters_can_be_set_by_the_names_they_are_reported_under() {
-    let mut parameters = Parameters::default();
-    for key in PARAMETER_KEYS {
-        let text = parameters.get(key).unwrap();
-        parameters.set(key, &text).unwrap();
-        assert_eq!(field_of(parameters.set(key, "no such value")), key);
+    let mined = Parameters { consensus: Consensus::Work(Work::default()), ..Parameters::default() };
+    for default in [Parameters::default(), mined] {
+        let mut parameters = default.clone();
+        for key in PARAMETER_KEYS {
+            match parameters.get(key) {
+                Some(text) => parameters.set(key, &text).unwrap(),
+                // It belongs to the other kind of consensus.
+                None => assert_eq!(field_of(parameters.set(key, "0")), key),
+            }
+            assert_eq!(field_of(parameters.set(key, "no such value")), key);
+        }
+        assert_eq!(parameters, default);
     }
-    assert_eq!(parameters, Parameters::default());
+    let mut parameters = Parameters::default();
     assert_eq!(field_of(parameters.set("block.colour", "3")), "block.colour");
     parameters.set("balances", "strict").unwrap();
     assert_eq!(parameters.get("overdraft_max"), None);
     assert_eq!(field_of(parameters.set("fee", "9007199254740992")), "fee");
+}
+
+fn mined(work: Work) -> Genesis {
+    let parameters = Parameters {
+        consensus: Consensus::Work(work),
+        block_window_ms: 0,
+        block_max_age_ms: 400,
+        ..genesis().parameters
+    };
+    Genesis { validators: Vec::new(), parameters, ..genesis() }
+}
+
+#[test]
+fn a_genesis_of_work_has_no_validators_and_survives_its_file_and_block_0() {
+    let classic = Work { rule: WorkRule::Classic, leading_zero_bits: 20, target_interval_ms: 0 };
+    let adjusted = Work { rule: WorkRule::Header, leading_zero_bits: 9, target_interval_ms: 900 };
+    for work in [Work::default(), classic, adjusted] {
+        let genesis = mined(work);
+        assert_eq!(genesis.validate(), Ok(()));
+        assert_eq!(Genesis::from_toml(&genesis.to_toml()).unwrap(), genesis, "{}", genesis.to_toml());
+        let json = serde_json::to_string(&genesis).unwrap();
+        assert_eq!(serde_json::from_str::<Genesis>(&json).unwrap(), genesis);
+        assert!(!json.contains("committee") && json.contains("\"consensus\":\"work\",\"work\":{\"rule\":"), "{json}");
+        let both = genesis.to_toml().replacen("consensus = ", "committee = \"local\"\nconsensus = ", 1);
+        assert_eq!(field_of(Genesis::from_toml(&both)), "committee");
+    }
+    let both = genesis().to_toml() + "\n[work]\nrule = \"header\"\n";
+    assert_eq!(field_of(Genesis::from_toml(&both)), "work");
+    let bare = Genesis::from_toml("consensus = \"work\"").unwrap();
+    assert_eq!(bare.parameters.consensus, Consensus::Work(Work::default()));
+}
+
+#[test]
+fn work_that_cannot_be_what_it_is_said_to_be_is_refused_by_its_key() {
+    let refused = |work: Work, alter: &dyn Fn(&mut Genesis)| {
+        let mut genesis = mined(work);
+        alter(&mut genesis);
+        field_of(genesis.validate())
+    };
+    let (header, adjusted) = (Work::default(), Work { target_interval_ms: 800, ..Work::default() });
+    let classic = Work { rule: WorkRule::Classic, ..Work::default() };
+    let with = |bits, work: Work| Work { leading_zero_bits: bits, ..work };
+    let (bits, target) = ("work.leading_zero_bits", "work.target_interval_ms");
+    assert_eq!(refused(with(0, header), &|_| ()), bits);
+    assert_eq!(refused(with(37, header), &|_| ()), bits);
+    assert_eq!(refused(with(18, classic), &|_| ()), bits);
+    assert_eq!(refused(with(7, adjusted), &|_| ()), bits);
+    assert_eq!(refused(Work { target_interval_ms: 86_400_001, ..header }, &|_| ()), target);
+    assert_eq!(refused(Work { target_interval_ms: 800, ..classic }, &|_| ()), target);
+    assert_eq!(refused(adjusted, &|genesis| genesis.parameters.block_window_ms = 1_000), target);
+    assert_eq!(refused(adjusted, &|genesis| genesis.parameters.block_max_age_ms = 401), target);
+    assert_eq!(refused(header, &|other| other.validators = genesis().validators), "validators");
+    let nobody = |genesis: &mut Genesis| genesis.accounts.insert(0, ("0".parse().unwrap(), 1));
+    assert_eq!(refused(classic, &nobody), "accounts");
+    let mut anybody = mined(header);
+    nobody(&mut anybody);
+    assert_eq!(anybody.validate(), Ok(()));
 }
 
 proptest! {
