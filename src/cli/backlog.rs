@@ -2,8 +2,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
+use topology::clock::{Clock, SystemClock};
 use topology::log::{Isolation, Log, TopicPartition};
 
 use super::error::{Error, Result};
@@ -12,9 +14,15 @@ const INTERVAL: Duration = Duration::from_millis(40);
 /// Where the log cannot say it.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
+/// So long the thread is waited for at the end, in ms: one that asks a log on this machine is soon done.
+const PATIENCE_MS: i64 = 1_000;
+
 /// The number, as far as is known. The thread that asks ends with it.
 #[derive(Debug)]
-pub(crate) struct Backlog(Arc<AtomicU64>);
+pub(crate) struct Backlog {
+    count: Arc<AtomicU64>,
+    thread: JoinHandle<()>,
+}
 
 impl Backlog {
     /// Begins to ask. `application_id` names the group, and `topic` is what it reads.
@@ -24,13 +32,27 @@ impl Backlog {
             (application_id.to_owned(), TopicPartition::new(topic, 0), Arc::downgrade(&count));
         let watch = move || keep_asking(&log, &group, &partition, &weak);
         let thread = std::thread::Builder::new().name("cairn-backlog".to_owned()).spawn(watch);
-        thread.map_err(|error| Error::failed(format!("cannot start a thread that looks at '{topic}': {error}")))?;
-        Ok(Self(count))
+        let thread =
+            thread.map_err(|error| Error::failed(format!("cannot start a thread that looks at '{topic}': {error}")))?;
+        Ok(Self { count, thread })
     }
 
     /// How many wait.
     pub(crate) fn count(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.count.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Backlog {
+    /// The process may end next, and with it what an embedded log stands on: nobody may be reading it then.
+    fn drop(&mut self) {
+        // Without it the thread ends.
+        drop(std::mem::take(&mut self.count));
+        let clock = SystemClock::new();
+        let deadline_ms = clock.monotonic_ms().saturating_add(PATIENCE_MS);
+        while !self.thread.is_finished() && clock.monotonic_ms() < deadline_ms {
+            clock.sleep(Duration::from_millis(5));
+        }
     }
 }
 

@@ -88,7 +88,7 @@ fn told(asked: SocketAddr, bound: std::io::Result<Listener>) -> Result<Listener>
     if !address.ip().is_loopback() {
         tracing::warn!(
             %address,
-            "whoever reaches this address can read the whole chain; there is no password: put a proxy before it, or serve 127.0.0.1"
+            "all who reach this address can read the whole chain; there is no password: put a proxy before it, or serve 127.0.0.1"
         );
     }
     Ok(bound)

@@ -100,7 +100,7 @@ impl Feed {
         match added {
             Ok(None) => {}
             Ok(Some(summary)) => {
-                // Nobody may be listening.
+                // An error here means that there are no listeners.
                 let _ = self.events.send(summary);
             }
             Err(what) => {

@@ -76,7 +76,7 @@ impl Collector for Values {
 impl Values {
     fn latency(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         use super::index::LATENCY_BOUNDS_MS;
-        let bounds = LATENCY_BOUNDS_MS.iter().map(|bound| *bound as f64 / 1_000.0).chain([f64::MAX]);
+        let bounds = LATENCY_BOUNDS_MS.iter().map(|bound| *bound as f64 / 1_000.0).chain([f64::INFINITY]);
         let buckets: Vec<(f64, u64)> = bounds.zip(self.totals.latency_counts).collect();
         let (sum, count) = (self.totals.latency_sum_ms as f64 / 1_000.0, self.totals.latency_counts.iter().sum());
         let help = "From a block's last record to the block, by the log's clock";

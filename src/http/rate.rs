@@ -50,7 +50,7 @@ impl Rate {
     }
 }
 
-/// Whoever has an IPv6 address has the 2^64 beside it.
+/// An owner of one IPv6 address has the 2^64 beside it, too.
 fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,

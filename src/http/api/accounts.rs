@@ -147,7 +147,7 @@ fn spendable_by(context: &Context, name: &Name) -> &'static str {
     let validator = name.as_str().strip_prefix(Name::SYSTEM_PREFIX);
     let is_validators = validator.is_some_and(|id| context.genesis.validators.iter().any(|one| one.id.as_str() == id));
     match (name.public_key().is_some(), is_validators, signatures) {
-        // Without signatures nobody can show that he is the owner.
+        // Where signatures are not looked at, an owner cannot be told from anybody else.
         (true, ..) | (_, true, _) if signatures == Signatures::Off => "nobody",
         (true, ..) => "key",
         (_, true, _) => "validator",

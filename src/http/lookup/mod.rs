@@ -76,7 +76,7 @@ impl Lookup {
         let body = move || {
             let mut reading = Reading::new(log, blockchain);
             for (question, reply) in asked {
-                // Whoever asked may have gone away meanwhile.
+                // The request may have been given up meanwhile.
                 if !reply.is_closed() {
                     let _ = reply.send(answer(&mut reading, question));
                 }
