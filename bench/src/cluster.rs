@@ -150,7 +150,9 @@ impl Observer {
     /// beginning of a group that is usual.
     pub(crate) fn committed(&self, topic: &str, partitions: i32) -> Result<Vec<u64>> {
         let mut list = TopicPartitionList::new();
-        (0..partitions).for_each(|partition| drop(list.add_partition(topic, partition)));
+        for partition in 0..partitions {
+            list.add_partition(topic, partition);
+        }
         let answer = self.consumer.committed_offsets(list, Duration::from_secs(5)).doing("asking for offsets")?;
         let position = |offset| match offset {
             Offset::Offset(offset) => u64::try_from(offset).unwrap_or(0),

@@ -209,10 +209,16 @@ impl<'a> Group<'a> {
         self.until_shared(3)?;
         self.until_counted()?;
         std::thread::sleep(REST);
-        let killed = self.event(2, || Ok(drop(c)))?;
+        let killed = self.event(2, || {
+            drop(c);
+            Ok(())
+        })?;
         std::thread::sleep(REST);
         let mut d = None;
-        let joined = self.event(3, || Ok(d = Some(self.start("d")?)))?;
+        let joined = self.event(3, || {
+            d = Some(self.start("d")?);
+            Ok(())
+        })?;
         std::thread::sleep(REST);
         let left = self.event(2, || d.map_or(Ok(()), Process::end))?;
         for process in [b, a] {
