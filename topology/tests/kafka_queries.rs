@@ -87,7 +87,7 @@ fn check(protocol: GroupProtocol) {
 
     // Who does not say how keys are partitioned is told all who may have one that is not here.
     let unsaid = first.store(&counts).unwrap();
-    until("who may have it is named", || match unsaid.get(&b"none".as_slice()) {
+    until_within(PATIENCE, "who may have it is named", || match unsaid.get(&b"none".as_slice()) {
         Err(Error::Undecided { holders, moving }) => {
             moving.is_empty()
                 && holders.len() == 2
@@ -96,7 +96,7 @@ fn check(protocol: GroupProtocol) {
         answer => panic!("{answer:?}"),
     });
     for client in [&first, &second] {
-        until("each keeps warm what the other has, and says so of both", || {
+        until_within(PATIENCE, "each keeps warm what the other has, and says so of both", || {
             match &client.metadata().unwrap_or_default().instances[..] {
                 [one, other] => one.standbys == other.tasks && other.standbys == one.tasks,
                 _ => false,
