@@ -194,8 +194,6 @@ fn the_number_of_a_thread_that_panicked_is_free_again_when_it_is_removed() {
     let mut client =
         Client::start_blocking(&counting(|_, _| ()), FaultLog::new(log.clone(), &script), threads(2)).unwrap();
     for round in 1..=3 {
-        // What restores stores polls as well, and is not to panic.
-        until("all tasks run", || *client.states().borrow() == State::Running);
         script.panic_in_polls(2);
         until("both have panicked", || script.panics_left() == 0);
         // It waits to be made anew, or runs again.

@@ -13,11 +13,13 @@ pub(crate) struct FaultConsumer<C> {
     positions: Vec<(TopicPartition, Start, bool)>,
     /// A rebalance that nobody is told of: Kafka's groups have none where a topic is made anew.
     hushes: bool,
+    /// It reads as a member of a group, and not for a restore.
+    is_member: bool,
 }
 
 impl<C> FaultConsumer<C> {
     pub(super) fn new(inner: C, script: Script) -> Self {
-        Self { inner, script, positions: Vec::new(), hushes: false }
+        Self { inner, script, positions: Vec::new(), hushes: false, is_member: false }
     }
 }
 
@@ -54,6 +56,7 @@ impl<C: Consumer> Consumer for FaultConsumer<C> {
 
     fn subscribe(&mut self, topics: &[String]) -> Result<()> {
         self.script.check(Call::Subscribe)?;
+        self.is_member = true;
         self.inner.subscribe(topics)
     }
 
@@ -105,13 +108,15 @@ impl<C: Consumer> Consumer for FaultConsumer<C> {
     }
 
     fn poll(&mut self, timeout: Duration, handler: &mut dyn FnMut(Event<'_>)) -> Result<()> {
-        self.script.may_panic_in_poll();
+        if self.is_member {
+            self.script.may_panic_in_poll();
+        }
         self.script.reach()?;
         self.script.check(Call::Poll)?;
         if self.script.is_silent() {
             return Ok(());
         }
-        let Self { inner, script, positions, hushes } = self;
+        let Self { inner, script, positions, hushes, .. } = self;
         let (mut given_back, mut regained) = (None, false);
         let polled = inner.poll(timeout, &mut |event| {
             match &event {

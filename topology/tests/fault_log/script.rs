@@ -65,7 +65,7 @@ struct Faults {
     reads_by_name: bool,
     /// Clients of this name panic when they are made.
     panics: Option<String>,
-    /// So many polls to come panic.
+    /// So many polls of group members to come panic.
     poll_panics: usize,
     /// So many runs of records are delivered twice.
     repeats: usize,
@@ -145,7 +145,7 @@ impl Script {
         self.faults.lock().unwrap().panics = Some(client_id.to_owned());
     }
 
-    /// So many polls to come panic.
+    /// So many polls of group members to come panic.
     pub(crate) fn panic_in_polls(&self, count: usize) {
         self.faults.lock().unwrap().poll_panics = count;
     }
