@@ -24,26 +24,26 @@ impl Stepped {
         Self { watcher, clock, due_ms: i64::MIN }
     }
 
-    pub(super) fn look_if_due(&mut self, shared: &Exchange) {
-        if shared.lock().is_asked() || self.clock.monotonic_ms() >= self.due_ms {
-            self.look(shared);
+    pub(super) fn look_if_due(&mut self, exchange: &Exchange) {
+        if exchange.lock().is_asked() || self.clock.monotonic_ms() >= self.due_ms {
+            self.look(exchange);
         }
     }
 
     /// Looks, and looks again, until it has waited so long.
-    pub(super) fn look_while(&mut self, shared: &Exchange, timeout: Duration, waits: impl Fn(&mut State) -> bool) {
+    pub(super) fn look_while(&mut self, exchange: &Exchange, timeout: Duration, waits: impl Fn(&mut State) -> bool) {
         let until_ms = after(&*self.clock, timeout);
-        while waits(&mut shared.lock()) {
-            self.look(shared);
-            if !waits(&mut shared.lock()) || self.clock.monotonic_ms() >= until_ms {
+        while waits(&mut exchange.lock()) {
+            self.look(exchange);
+            if !waits(&mut exchange.lock()) || self.clock.monotonic_ms() >= until_ms {
                 return;
             }
             self.clock.sleep(AGAIN);
         }
     }
 
-    fn look(&mut self, shared: &Exchange) {
-        let check = shared.lock().begin();
+    fn look(&mut self, exchange: &Exchange) {
+        let check = exchange.lock().begin();
         self.due_ms = self.watcher.look(check).map_or(i64::MAX, |pause| after(&*self.clock, pause));
     }
 }
