@@ -35,7 +35,7 @@ fn check(description: &Value, schema: &Value, value: &Value, path: &str, found: 
         "object" => value.is_object(),
         other => panic!("{path}: no type {other}"),
     };
-    if !kinds.is_empty() && !kinds.iter().any(|kind| is_of(kind)) {
+    if !kinds.is_empty() && !kinds.iter().any(is_of) {
         found.push(format!("{path}: {value} is no {kinds:?}"));
     }
     if let Some(allowed) = schema["enum"].as_array()
