@@ -27,8 +27,9 @@ use topology::log::{
 const PATIENCE: Duration = Duration::from_secs(90);
 /// Longer than the session of a member, whatever the group protocol.
 const BEYOND_THE_SESSION: Duration = Duration::from_secs(14);
-/// No task that stays may pause for longer. What a take-over beside it costs is far less; other tests run meanwhile.
-const STAYING_PAUSE_MAX: Duration = Duration::from_secs(2);
+/// No task that stays may pause for longer: less than a session or a transaction lasts. In a classic group all stand still until each member
+/// has answered, which takes a second and more where other tests run meanwhile.
+const STAYING_PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// An application, its topics, and where its instances have their state.
 struct World {
