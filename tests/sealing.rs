@@ -23,7 +23,11 @@ struct Chain {
 
 impl Chain {
     fn new(parameters: Parameters, faults: &[(&str, Fault)]) -> Self {
-        let seed = 7;
+        Self::with_keys(7, parameters, faults)
+    }
+
+    /// With the keys of a seed, on which it depends whose turn it is.
+    fn with_keys(seed: u64, parameters: Parameters, faults: &[(&str, Fault)]) -> Self {
         println!("seed {seed}");
         let (keys, validators) = KeySet::default_committee(&mut ChaCha8Rng::seed_from_u64(seed)).unwrap();
         let genesis = Genesis { chain_id: "cairn".into(), created_ms: 0, accounts: Vec::new(), validators, parameters };
@@ -169,6 +173,30 @@ fn each_cheat_loses_its_whole_stake_exactly_once_and_the_chain_goes_on() {
         let last = blocks.last().unwrap().header.proposer().unwrap().as_str().to_owned();
         assert!(!(is_offence && last == "validator-1"));
     }
+}
+
+#[test]
+fn a_round_may_pass_behind_one_that_failed_because_its_proposer_cheated() {
+    let faults = [("validator-1", Fault::Equivocate), ("validator-2", Fault::Silent)];
+    let mut seen = 0;
+    for seed in 0..20 {
+        let mut chain = Chain::with_keys(seed, three_per_block(), &faults);
+        for _ in 0..10 {
+            (0..3).for_each(|_| chain.transfer("alice", "bob", 1));
+            // A round passes in one commit, and the block is sealed behind it.
+            (0..3).for_each(|_| chain.driver.commit().unwrap());
+        }
+        let blocks = chain.blocks();
+        assert_eq!(blocks.len(), 11, "seed {seed}");
+        let rounds = |operation: &Operation| match operation {
+            Operation::Slash { round, .. } => Some((*round, "cheated")),
+            Operation::Missed { round, .. } => Some((*round, "silent")),
+            _ => None,
+        };
+        let failed = blocks.iter().map(|block| block.operations.iter().filter_map(rounds).collect::<Vec<_>>());
+        seen += failed.filter(|failed| failed.starts_with(&[(0, "cheated"), (1, "silent")])).count();
+    }
+    assert!(seen > 0, "no seed has a silent validator drawn behind one that cheats");
 }
 
 #[test]

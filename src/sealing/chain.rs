@@ -139,7 +139,7 @@ impl Chain {
         let classic = shared.classic_series(Some(replica.tip().height))?;
         let order = Order::of(shared.admission.as_ref())?;
         if Order::noted(decisions)? != order {
-            pass_turn(decisions, replica.tip().height + 1, context)?;
+            pass_turn(decisions, &replica, context)?;
             order.note(decisions)?;
             let chain = Self::behind(shared, replica, Vec::new(), intake);
             return Ok(Self { phase: Phase::Passing, classic, ..chain });
@@ -273,17 +273,22 @@ fn found(
 /// Input waits until that is committed.
 fn pass_turn(
     decisions: &KeyValueStore<[u8], [u8]>,
-    height: u64,
+    replica: &Replica,
     context: &mut Context<'_, [u8], [u8]>,
 ) -> topology::Result<()> {
-    let decided = read_decisions(decisions, height)?;
+    let height = replica.tip().height + 1;
+    let decided = read_decisions(decisions, height, replica.members().len())?;
     let is_cut = |decision: &&Decision| matches!(decision, Decision::Cut { .. });
     // No record causes it.
     context.caused_by(None);
     for cut in decided.iter().filter(is_cut) {
         decisions.delete(&&cut.key()[..])?;
     }
-    let round = decided.iter().filter(|decision| !is_cut(decision)).count() as u32;
+    let rounds = decided.iter().filter_map(|decision| match decision {
+        Decision::RoundPassed { round, .. } => Some(*round),
+        Decision::Cut { .. } => None,
+    });
+    let round = rounds.max().map_or(0, |last| last.saturating_add(1));
     let passed = Decision::RoundPassed { height, round, why: Passed::Silence };
     decisions.put(&&passed.key()[..], &&passed.value()[..])?;
     context.suspend_from(context.next_position(TRANSACTIONS));
@@ -316,7 +321,7 @@ fn inherited_decisions(
     context: &Context<'_, [u8], [u8]>,
 ) -> topology::Result<Vec<Decision>> {
     let height = replica.tip().height + 1;
-    let decided = read_decisions(decisions, height)?;
+    let decided = read_decisions(decisions, height, replica.members().len())?;
     // A decision is about records that were held when it was committed.
     let first = intake.first_open_offset(replica, context.partition(TRANSACTIONS).partition);
     let open = first..context.end_position(TRANSACTIONS).offset;
@@ -334,9 +339,14 @@ fn inherited_decisions(
     Ok(decided)
 }
 
-/// The committed decisions about a height. Rounds pass one after the other, so that nothing but a forger leaves one out; and where
-/// more passed than ever will, a forger keeps the height from being sealed.
-pub(super) fn read_decisions(decisions: &KeyValueStore<[u8], [u8]>, height: u64) -> topology::Result<Vec<Decision>> {
+/// The committed decisions about a height. Where more rounds passed than ever will, a forger keeps the height from being sealed. A
+/// round that is left out failed otherwise: its proposer cheated. That costs a validator its stake each time, so no more are left
+/// out than there are validators.
+pub(super) fn read_decisions(
+    decisions: &KeyValueStore<[u8], [u8]>,
+    height: u64,
+    validator_count: usize,
+) -> topology::Result<Vec<Decision>> {
     let mut found = Vec::new();
     let mut unreadable = false;
     decisions.prefix(&Decision::key_prefix(height), Direction::Forward, |key, value| {
@@ -357,7 +367,9 @@ pub(super) fn read_decisions(decisions: &KeyValueStore<[u8], [u8]>, height: u64)
         Decision::RoundPassed { round, .. } => Some(*round as usize),
         Decision::Cut { .. } => None,
     });
-    if rounds.clone().count() > ROUNDS_PASSED_MAX || rounds.enumerate().any(|(place, round)| place != round) {
+    if rounds.clone().count() > ROUNDS_PASSED_MAX
+        || rounds.enumerate().any(|(place, round)| round.saturating_sub(place) > validator_count)
+    {
         return Err(Error::stop(format!(
             "the decisions store has rounds of height {height} pass that no run can have let pass: something else writes to its \
              changelog. Find it, then run cairn reset for this application: the next run rebuilds the state from the \

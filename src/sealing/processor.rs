@@ -363,8 +363,8 @@ impl Processor for Seal {
             Phase::Passing => None,
             Phase::Open | Phase::Waiting(_) | Phase::Mining => return Ok(()),
         };
-        let height = chain.replica.tip().height + 1;
-        let decided = read_decisions(&self.decisions, height)?;
+        let (height, validator_count) = (chain.replica.tip().height + 1, chain.replica.members().len());
+        let decided = read_decisions(&self.decisions, height, validator_count)?;
         let chain = self.chain()?;
         chain.decided = decided;
         chain.phase = Phase::Open;
