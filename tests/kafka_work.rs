@@ -45,7 +45,7 @@ fn two_miners_make_one_chain_and_one_classic_chain_though_either_is_killed() {
     let classic = unique("classic");
     let options = ["--classic-topic", classic.as_str()];
     let lines: Vec<String> = (0..TRANSACTIONS).map(|number| transfer("alice", "bob", 1 + number as u64)).collect();
-    chain.produce(&lines[..TRANSACTIONS / 3].concat());
+    chain.submit(&lines[..TRANSACTIONS / 3].concat());
     let mut ann = miner(&chain, "ann", &options);
     ann.until_logged("running");
     let mut ben = miner(&chain, "ben", &options);
@@ -98,7 +98,7 @@ fn sealed(chain: &Chain) -> usize {
 fn a_search_ends_at_once_when_the_run_is_told_to_end_and_nothing_is_lost_or_minted_by_it() {
     // Years of work.
     let chain = work(&[("CAIRN_WORK_LEADING_ZERO_BITS", "36"), ("CAIRN_BLOCK_MAX_TRANSACTIONS", "1")]);
-    chain.produce(&transfer("alice", "bob", 1));
+    chain.submit(&transfer("alice", "bob", 1));
     let mut slowest = Duration::ZERO;
     for _ in 0..3 {
         let mut process = chain.start(&["--miner", "ann", "--verbose"]);
