@@ -336,9 +336,11 @@ fn the_entry_that_the_page_takes_apart_is_the_first_one() {
 
 #[test]
 fn the_page_lists_every_code_with_its_byte() {
+    // However its lines are wrapped.
+    let page = PAGE.split_whitespace().collect::<Vec<_>>().join(" ");
     let list = |codes: Vec<(u8, &str)>| {
         let list: Vec<_> = codes.iter().map(|(byte, text)| format!("{byte} `{text}`")).collect();
-        assert!(PAGE.contains(&list.join(", ")), "docs/encoding.md does not have the list\n{}", list.join(", "));
+        assert!(page.contains(&list.join(", ")), "docs/encoding.md does not have the list\n{}", list.join(", "));
     };
     list(RejectCode::ALL.iter().map(|code| (*code as u8, code.as_str())).collect());
     list(ReasonCode::ALL.iter().map(|code| (*code as u8, code.as_str())).collect());
