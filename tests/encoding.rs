@@ -282,8 +282,8 @@ fn the_checker_tells_what_is_newer_foreign_or_pruned_from_what_is_broken() {
     let (before, line) = (lines(&blocks[..2]), lines(&blocks[2..3]));
     for (from, to, found) in [
         ("\"version\":1,", "\"version\":2,", "header.version is 2, known is 1"),
-        ("\"kind\":\"stake\",\"proposer\"", "\"kind\":\"work\",\"proposer\"", "an author of the kind work"),
-        ("\"seal\":{\"kind\":\"stake\"", "\"seal\":{\"kind\":\"work\"", "a seal of the kind work"),
+        ("\"kind\":\"stake\",\"proposer\"", "\"kind\":\"vote\",\"proposer\"", "an author of the kind vote"),
+        ("\"seal\":{\"kind\":\"stake\"", "\"seal\":{\"kind\":\"vote\"", "a seal of the kind vote"),
         ("\"critical\":false", "\"critical\":true", "the critical extension 0"),
     ] {
         let (code, report) = exited(&[], &[before.clone(), line.replacen(from, to, 1)].concat());

@@ -20,6 +20,8 @@ use super::error::{Error, Result};
 use super::key::VerifierKey;
 use super::text;
 
+/// So many characters of another key are shown.
+const OWNER_SHOWN_MAX: usize = 320;
 const MAGIC: &str = "cairn-signed 1";
 
 /// The largest checkpoint of a log that was signed, and when.
@@ -148,7 +150,8 @@ impl SignerState {
         let mut state = Self::new(key);
         let owner = lines.next().and_then(|line| line.strip_prefix("key "));
         if owner != Some(&state.key) {
-            let owner = owner.unwrap_or("nobody");
+            // A verifier key has some three hundred bytes at most; what stands here may be anything.
+            let owner: String = owner.unwrap_or("nobody").chars().take(OWNER_SHOWN_MAX).collect();
             return Err(Error::new(format!("it is the state of {owner}, not of {key}")));
         }
         loop {

@@ -52,7 +52,7 @@ impl Arguments {
         if let Some(last) = self.to_height.filter(|last| *last < self.from_height) {
             return Err(Error::usage(format!("--to-height {last} is below --from-height {}", self.from_height)));
         }
-        shell.log(&self.log)?.open(Blocks { arguments: self, shell })?
+        shell.log(&self.log)?.open(Blocks { arguments: self, shell }).map_err(|error| Error::from(error).undone())?
     }
 }
 

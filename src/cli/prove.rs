@@ -177,7 +177,7 @@ impl UsesLog for Prove<'_> {
         drop(heights);
         let proof = match made.map_err(|error| Error::from(error).undone())? {
             Ok(proof) => proof,
-            Err(unproved @ Unproved::Beyond(_)) => return Err(Error::usage(unproved.to_string())),
+            Err(unproved @ Unproved::Beyond(_)) => return Err(Error::failed(unproved.to_string())),
             Err(unproved @ Unproved::Broken(_)) => {
                 return Err(Error::failed(format!("{unproved}: nothing is proved of it; run cairn verify")));
             }
@@ -189,10 +189,11 @@ impl UsesLog for Prove<'_> {
             return Err(Error::failed(format!("the proof has {size} MiB, and no reader takes more than {most}")));
         }
         if proof.sealed.is_none() && options.with_seal {
-            tracing::warn!(
-                "the proof has no seal: blocks that slashed a validator have lost their bodies, or the chain is not one of stake. Only a \
-                 checkpoint can vouch for it"
-            );
+            let why = match proof.header.work() {
+                Some(_) => "the chain's blocks are mined",
+                None => "blocks that slashed a validator have lost their bodies",
+            };
+            tracing::warn!("the proof has no seal: {why}. Only a checkpoint can vouch for it");
         }
         shell.print(&String::from_utf8_lossy(&file))?;
         let (height, size) = (proof.header.height, proof.history.size);

@@ -16,7 +16,7 @@ use super::serve;
 use super::shell::Shell;
 use super::shutdown::Supervisor;
 use super::supervise;
-use crate::chain::{DEFAULT_CHAIN_ID, Genesis, Name};
+use crate::chain::{ConsensusKind, DEFAULT_CHAIN_ID, Genesis, Name};
 use crate::config::founding::{self, Founding, Request, Source};
 use crate::config::note::Place;
 use crate::config::{Directories, LogSettings, UsesLog, genesis, topic};
@@ -263,6 +263,12 @@ impl Arguments {
             tracing::warn!("{validator} misbehaves, as asked: {}", fault.as_str());
         }
         let genesis = founding.genesis.clone();
+        if extras.miner.is_some() && genesis.parameters.consensus.kind() == ConsensusKind::Stake {
+            tracing::warn!(
+                "--miner means nothing here: validators seal the blocks of this chain. That is fixed when a chain is made, with \
+                 CAIRN_CONSENSUS=work for one whose blocks are mined"
+            );
+        }
         let application = graph::application(log, &self.engine.application_id, founding, topics, extras)?;
         let fingerprint = graph::fingerprint(application.genesis_hash());
         let config = Config { fingerprint, ..self.engine.config(directories) };
@@ -295,6 +301,9 @@ fn tell_source(founding: &Founding, request: &Request<'_>) {
     let home = request.directories.chain(&founding.genesis.chain_id).unwrap_or_default();
     let home = home.display();
     match (founding.source, request.keys) {
+        (Source::New, None) if founding.genesis.parameters.consensus.kind() == ConsensusKind::Work => {
+            tracing::info!("a new chain: its genesis is in {home}; its blocks are mined, so there are no keys");
+        }
         (Source::New, None) => {
             tracing::info!("a new chain: its genesis and keys are in {home}; keep a copy of the keys");
         }

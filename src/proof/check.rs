@@ -58,6 +58,13 @@ impl Proof {
                 Basis::Checkpoint
             }
             (Trusted { genesis: Some(_), .. }, Some(_)) => Basis::Genesis,
+            (Trusted { genesis: Some(_), .. }, None) if header.work().is_some() => {
+                return Err(Refusal::Unfit(
+                    "the blocks of this chain are mined, so the genesis alone cannot show that the block is the chain's: give a \
+                     --checkpoint"
+                        .to_owned(),
+                ));
+            }
             (Trusted { genesis: Some(_), .. }, None) => {
                 return Err(Refusal::Unfit(
                     "the proof has no seal, so the genesis alone cannot show that the block is the chain's: give a \

@@ -98,7 +98,7 @@ impl Run {
     }
 
     fn transfer(&mut self, from: &str, to: &str, amount: u64) {
-        self.send(&format!(r#"{{"from":"{from}","to":"{to}","amount":{amount}}}"#), 7);
+        self.send(&serde_json::json!({ "from": from, "to": to, "amount": amount }).to_string(), 7);
     }
 
     fn follow_tail(&self) {

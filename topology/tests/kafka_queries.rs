@@ -39,6 +39,27 @@ fn shares(metadata: &Metadata) -> Vec<(Option<&str>, bool, usize)> {
     shares
 }
 
+/// Where it is not said how keys are partitioned, and a key is not here.
+fn all_who_may_have_a_key_are_named(unsaid: &KeyValue<[u8], i64>, address: &str) {
+    until_within(PATIENCE, "who may have it is named", || match unsaid.get(&b"none".as_slice()) {
+        Err(Error::Undecided { holders, moving }) => {
+            moving.is_empty()
+                && holders.len() == 2
+                && holders.iter().all(|holder| holder.address.as_deref() == Some(address))
+        }
+        answer => panic!("{answer:?}"),
+    });
+}
+
+fn each_keeps_warm_what_the_other_has(client: &Client) {
+    until_within(PATIENCE, "each keeps warm what the other has, and says so of both", || {
+        match &client.metadata().unwrap_or_default().instances[..] {
+            [one, other] => one.standbys == other.tasks && other.standbys == one.tasks,
+            _ => false,
+        }
+    });
+}
+
 fn check(protocol: GroupProtocol) {
     let log = KafkaLog::new(Options::new(Cluster::shared().brokers())).unwrap();
     let topics = Topics::new(unique("queries"));
@@ -85,24 +106,8 @@ fn check(protocol: GroupProtocol) {
     }
     assert!(answered.iter().all(|count| *count > 0), "{answered:?}");
 
-    // Who does not say how keys are partitioned is told all who may have one that is not here.
-    let unsaid = first.store(&counts).unwrap();
-    until_within(PATIENCE, "who may have it is named", || match unsaid.get(&b"none".as_slice()) {
-        Err(Error::Undecided { holders, moving }) => {
-            moving.is_empty()
-                && holders.len() == 2
-                && holders.iter().all(|holder| holder.address.as_deref() == Some(two))
-        }
-        answer => panic!("{answer:?}"),
-    });
-    for client in [&first, &second] {
-        until_within(PATIENCE, "each keeps warm what the other has, and says so of both", || {
-            match &client.metadata().unwrap_or_default().instances[..] {
-                [one, other] => one.standbys == other.tasks && other.standbys == one.tasks,
-                _ => false,
-            }
-        });
-    }
+    all_who_may_have_a_key_are_named(&first.store(&counts).unwrap(), two);
+    [&first, &second].into_iter().for_each(each_keeps_warm_what_the_other_has);
 
     first.stop();
     first.wait().unwrap();
