@@ -8,7 +8,7 @@ use topology::log::{Log, Record, Start};
 use super::arguments;
 use super::error::{Error, Exit, Result};
 use super::shell::Shell;
-use crate::chain::{self, Block, Content, Outcome, Read};
+use crate::chain::{self, Block, Content, Name, Outcome, Read};
 use crate::config::{UsesLog, topic};
 use crate::reader::Reader;
 
@@ -18,8 +18,9 @@ Examples:
   cairn blocks --from-height 100 --limit 10
   cairn blocks --json | jq .header.time_ms
 
-A line for each record that is in a block: the block's height, the record's offset on the transactions topic, the \
-payment, and what became of it. With --json a line for each block: the record's value as it stands on the topic. \
+A line for each record that is in a block: the block's height, the record's partition and offset on the \
+transactions topic (as `cairn prove transaction` takes them), the payment, and what became of it; long names are cut short. \
+With --json a line for each block: the record's value as it stands on the topic. \
 Nothing but each block by itself is checked; `cairn verify` checks the chain.
 
 Exit code 0: shown. 1: a record is not the block that its key says. 3: could not be read: no broker, no such topic, \
@@ -70,7 +71,7 @@ impl UsesLog for Blocks<'_> {
         let reader = Reader::new(&log, &shell.clock, "cairn-blocks");
         let partition = reader.chain_partition(topic).map_err(|error| Error::from(error).undone())?;
         if !shell.json {
-            shell.print(&row(["height", "offset", "from", "to", "amount", "outcome"]))?;
+            shell.print(&row(["height", "record", "from", "to", "amount", "outcome"]))?;
         }
         let mut shown_count = 0;
         let mut shown = Ok(());
@@ -124,6 +125,9 @@ impl Arguments {
             Read::Pruned(_) if !json => *lines += &row([&height.to_string(), "-", "-", "-", "-", "body was pruned"]),
             Read::Block(block) if !json => {
                 block.check()?;
+                if block.entries.is_empty() {
+                    return Ok(ControlFlow::Continue(()));
+                }
                 add_rows(&block, lines);
             }
             Read::Block(_) | Read::Pruned(_) => {
@@ -139,7 +143,7 @@ impl Arguments {
 fn add_rows(block: &Block, lines: &mut String) {
     let height = block.header.height.to_string();
     for entry in &block.entries {
-        let offset = entry.origin.offset.to_string();
+        let record = format!("{}:{}", entry.origin.partition, entry.origin.offset);
         *lines += &match &entry.content {
             Content::Transaction { transaction, receipt } => {
                 let amount = transaction.amount.to_string();
@@ -147,15 +151,25 @@ fn add_rows(block: &Block, lines: &mut String) {
                     Outcome::Applied => "applied".to_owned(),
                     Outcome::Rejected(reason) => format!("rejected: {reason}"),
                 };
-                row([&height, &offset, transaction.from.as_str(), transaction.to.as_str(), &amount, &outcome])
+                row([&height, &record, &short(&transaction.from), &short(&transaction.to), &amount, &outcome])
             }
-            Content::Stub { reason, .. } => row([&height, &offset, "-", "-", "-", &format!("unreadable: {reason}")]),
+            Content::Stub { reason, .. } => row([&height, &record, "-", "-", "-", &format!("unreadable: {reason}")]),
         };
     }
 }
 
 /// Columns that are wide enough for short names. Nothing is known of the rows to come.
+/// A name, or its beginning where it would break the columns.
+fn short(name: &Name) -> String {
+    const WIDTH_MAX: usize = 24;
+    let name = name.as_str();
+    match name.char_indices().nth(WIDTH_MAX) {
+        None => name.to_owned(),
+        Some(_) => name.chars().take(WIDTH_MAX - 1).chain(['\u{2026}']).collect(),
+    }
+}
+
 fn row(cells: [&str; 6]) -> String {
-    let [height, offset, from, to, amount, outcome] = cells;
-    format!("{height:>6}  {offset:>8}  {from:<12}  {to:<12}  {amount:>12}  {outcome}\n")
+    let [height, record, from, to, amount, outcome] = cells;
+    format!("{height:>6}  {record:>10}  {from:<12}  {to:<12}  {amount:>12}  {outcome}\n")
 }

@@ -177,7 +177,7 @@ impl UsesLog for Prove<'_> {
         drop(heights);
         let proof = match made.map_err(|error| Error::from(error).undone())? {
             Ok(proof) => proof,
-            Err(unproved @ Unproved::Beyond(_)) => return Err(Error::failed(unproved.to_string())),
+            Err(unproved @ Unproved::Beyond(_)) => return Err(Error::usage(unproved.to_string())),
             Err(unproved @ Unproved::Broken(_)) => {
                 return Err(Error::failed(format!("{unproved}: nothing is proved of it; run cairn verify")));
             }

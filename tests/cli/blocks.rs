@@ -26,17 +26,17 @@ fn each_record_of_a_block_is_a_row_with_what_became_of_it() {
     };
     let all = rows("");
     let expected = [
-        "height offset from to amount outcome",
-        "1 0 alice bob 3 applied",
-        "1 1 alice bob 0 rejected: zero_amount",
-        "2 2 - - - unreadable: not_json",
-        "2 3 carol bob 4 applied",
-        "2 4 dave bob 5 applied",
+        "height record from to amount outcome",
+        "1 0:0 alice bob 3 applied",
+        "1 0:1 alice bob 0 rejected: zero_amount",
+        "2 0:2 - - - unreadable: not_json",
+        "2 0:3 carol bob 4 applied",
+        "2 0:4 dave bob 5 applied",
     ];
     assert_eq!(all, expected);
     assert_eq!(rows("--from-height 2")[1..], expected[3..]);
     assert_eq!(rows("--to-height 1")[1..], expected[1..3]);
-    assert_eq!(rows("--limit 2")[1..], expected[1..3], "block 0 has no records");
+    assert_eq!(rows("--limit 1")[1..], expected[1..3], "block 0 has no records, and does not count");
     assert_eq!(rows("--from-height 7").len(), 1);
     cairn.run(&format!("blocks {LOG} --from-height 2 --to-height 1")).refused(2, &["below --from-height"]);
     cairn.run(&format!("blocks {LOG} --blockchain none")).refused(3, &["there is no topic 'none'"]);

@@ -184,7 +184,7 @@ fn what_is_not_there_ends_with_1_what_is_asked_wrongly_with_2_and_what_cannot_be
     prove("transaction 0:99").refused(1, &["no block up to height 3 has the record at offset 99"]);
     prove("transaction 1:0").refused(1, &["not sealed yet, or not there"]);
     prove("block 9").refused(2, &["the chain ends at height 3"]);
-    prove("balance bob --at-height 9").refused(1, &["the chain ends at height 3"]);
+    prove("balance bob --at-height 9").refused(2, &["the chain ends at height 3"]);
     prove("balance bob --checkpoint-size 9").refused(2, &["the chain has 4 blocks, fewer than the 9"]);
     prove("transaction 17").refused(2, &["write PARTITION:OFFSET"]);
     prove("transaction 0:0 --at-height 1").refused(2, &["--at-height"]);
