@@ -122,6 +122,30 @@ fn proofs_over_headers_make_no_classic_blocks() {
 }
 
 #[test]
+fn a_classic_block_never_grows_larger_than_its_topic_takes() {
+    let mut block = mined();
+    block.entries.truncate(1);
+    // The longest escapes, and what is said of a transfer beside its names: as little as can be in the chain, as much in a classic block.
+    let (from, to) = ("\u{e9}".repeat(64), "\u{fc}".repeat(64));
+    block.entries[0].content = transfer(&from, 1, Outcome::Applied);
+    let Content::Transaction { transaction, .. } = &mut block.entries[0].content else { panic!() };
+    (transaction.to, transaction.amount) = (to.parse().unwrap(), Amount::MAX);
+    let origin = &mut block.entries[0].origin;
+    (origin.partition, origin.offset, origin.timestamp_ms) = (0, 0, 0);
+    let counted = block.entries[0].rendered_size_bytes();
+    for kind in [Kind::Work, Kind::Stake] {
+        let size = |block: &Block| render(kind, None, block).len();
+        // With the comma before the reward.
+        let in_classic = size(&block) - size(&Block { entries: Vec::new(), ..block.clone() });
+        assert!(in_classic * 10 <= counted * 16, "{in_classic} bytes of a transfer that counts {counted}");
+    }
+    let at_most = |block_max_bytes| Parameters { block_max_bytes, ..classic() };
+    assert_eq!(Kind::of(&at_most(4 << 20)), Ok(Kind::Work));
+    let refused = Kind::of(&at_most((4 << 20) + 1)).unwrap_err().to_string();
+    assert!(refused.contains("block.max_bytes is 4194305") && refused.contains("at most 4194304"), "{refused}");
+}
+
+#[test]
 fn what_is_no_classic_block_links_to_nothing() {
     for other in ["", "{}", "[]", r#"{"index": -1}"#, r#"{"index": "1"}"#, r#"{"index": 0}"#, "\u{0}"] {
         assert_eq!(Link::read(Kind::Work, other.as_bytes()), None, "{other}");
