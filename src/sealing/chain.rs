@@ -136,7 +136,7 @@ impl Chain {
         context: &mut Context<'_, [u8], [u8]>,
     ) -> topology::Result<Self> {
         intake.go_on(shared, &replica)?;
-        let classic = shared.classic_series(Some(replica.tip().height))?;
+        let classic = shared.classic_series(Some(replica.tip()))?;
         let order = Order::of(shared.admission.as_ref())?;
         if Order::noted(decisions)? != order {
             pass_turn(decisions, &replica, context)?;
