@@ -157,6 +157,9 @@ fn forged_decisions_make_no_block_that_breaks_the_chain_and_hold_no_payment_back
         forged(Cut::End, 1_000),
         forged(Cut::Age, -1),
         forged(Cut::End, 2),
+        // There the log has the marker of a transaction, and no record.
+        forged(Cut::Age, 9),
+        forged(Cut::End, 9),
     ];
     for decision in decisions {
         let world = World::with_payments(6);
