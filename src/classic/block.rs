@@ -52,26 +52,13 @@ impl Link {
 pub fn render(kind: Kind, before: Option<&Link>, block: &Block) -> String {
     let mut out = String::with_capacity(128 + 96 * block.entries.len());
     let (height, time_ms) = (block.header.height, block.header.time_ms);
-    // Writing to a string does not fail.
-    let _ = match kind {
-        Kind::Work => write!(out, "{{\"index\": {}, \"previous_hash\": ", height.saturating_add(1)),
-        Kind::Stake => write!(out, "{{\"Index\": {height}, \"PreviousHash\": "),
-    };
+    out.push_str(&opening(kind, height));
     match (kind, before) {
         (_, Some(link)) => text(&mut out, &link.hash.to_string()),
         (Kind::Work, None) => out.push('1'),
         (Kind::Stake, None) => text(&mut out, "0"),
     }
-    match kind {
-        Kind::Work => {
-            let _ = write!(out, ", \"proof\": {}, \"timestamp\": ", proof(block));
-            seconds(&mut out, time_ms);
-            out.push_str(", \"transactions\": ");
-        }
-        Kind::Stake => {
-            let _ = write!(out, ", \"Timestamp\": {time_ms}, \"Transactions\": ");
-        }
-    }
+    out.push_str(&stamp(kind, time_ms, proof(block)));
     let transfers = block.entries.iter().filter_map(applied).chain(block.operations.iter().filter_map(minted));
     list(&mut out, transfers, |out, transfer| transfer.render(kind, out));
     if kind == Kind::Stake {
@@ -83,6 +70,37 @@ pub fn render(kind: Kind, before: Option<&Link>, block: &Block) -> String {
     }
     out.push('}');
     out
+}
+
+/// Whether a value begins as [`render`] has it begin of a block of this height, time and, where it was mined, proof. The transactions in it
+/// are not looked at, nor the hash that it names.
+#[must_use]
+pub fn is_of(kind: Kind, value: &[u8], height: u64, time_ms: i64, proof: u64) -> bool {
+    let rest = value.strip_prefix(opening(kind, height).as_bytes());
+    // There is no comma in what is named as the block before.
+    let behind = rest.and_then(|rest| Some(&rest[rest.iter().position(|byte| *byte == b',')?..]));
+    behind.is_some_and(|behind| behind.starts_with(stamp(kind, time_ms, proof).as_bytes()))
+}
+
+/// What stands before the hash of the block before.
+fn opening(kind: Kind, height: u64) -> String {
+    match kind {
+        Kind::Work => format!("{{\"index\": {}, \"previous_hash\": ", height.saturating_add(1)),
+        Kind::Stake => format!("{{\"Index\": {height}, \"PreviousHash\": "),
+    }
+}
+
+/// What stands between that and the transactions.
+fn stamp(kind: Kind, time_ms: i64, proof: u64) -> String {
+    match kind {
+        Kind::Work => {
+            let mut out = format!(", \"proof\": {proof}, \"timestamp\": ");
+            seconds(&mut out, time_ms);
+            out.push_str(", \"transactions\": ");
+            out
+        }
+        Kind::Stake => format!(", \"Timestamp\": {time_ms}, \"Transactions\": "),
+    }
 }
 
 /// The proof in a block's seal; block 0 stands for 100.

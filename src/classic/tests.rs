@@ -1,7 +1,7 @@
 //! Classic blocks, byte by byte as Python writes them.
 
 use super::json;
-use super::{Kind, Link, render};
+use super::{Kind, Link, is_of, render};
 use crate::chain::{
     Amount, Author, Block, Consensus, Content, Hash, Operation, Outcome, Parameters, ReasonCode, Receipt, Seal,
     Transaction, Work, WorkAuthor, WorkRule, WorkSeal,
@@ -87,6 +87,14 @@ fn a_chain_begins_as_the_one_in_python_does_and_goes_on_by_its_hashes() {
         )
     );
     assert_eq!(Link::read(Kind::Work, second.as_bytes()).unwrap().height, 1);
+    for (value, height, time_ms, proof) in [(&first, 0, 0, 100), (&second, 1, 1_700_000_000_123, 35_293)] {
+        assert!(is_of(Kind::Work, value.as_bytes(), height, time_ms, proof), "{value}");
+        for (height, time_ms, proof) in
+            [(height + 1, time_ms, proof), (height, time_ms + 1, proof), (height, time_ms, proof + 1)]
+        {
+            assert!(!is_of(Kind::Work, value.as_bytes(), height, time_ms, proof), "{value}");
+        }
+    }
 }
 
 #[test]
@@ -99,6 +107,8 @@ fn a_block_of_stake_names_its_proposer_and_hides_nothing_in_a_sum() {
     let head = format!(r#"{{"Index": {height}, "PreviousHash": "{hash}", "Timestamp": {time_ms}, "Transactions": ["#);
     assert!(rendered.starts_with(&head), "{rendered}");
     assert!(rendered.ends_with(&format!(r#"], "Validator": "{proposer}"}}"#)), "{rendered}");
+    assert!(is_of(Kind::Stake, rendered.as_bytes(), height, time_ms, 0));
+    assert!(!is_of(Kind::Stake, rendered.as_bytes(), height, time_ms + 1, 0));
     let first = render(Kind::Stake, None, &crate::chain::tests::genesis().block(Hash::ZERO));
     assert!(first.starts_with(r#"{"Index": 0, "PreviousHash": "0", "Timestamp": "#), "{first}");
     assert!(first.ends_with(r#""Transactions": [], "Validator": null}"#), "{first}");
@@ -122,8 +132,33 @@ fn proofs_over_headers_make_no_classic_blocks() {
 }
 
 #[test]
+fn a_classic_block_never_grows_larger_than_its_topic_takes() {
+    let mut block = mined();
+    block.entries.truncate(1);
+    // The longest escapes, and what is said of a transfer beside its names: as little as can be in the chain, as much in a classic block.
+    let (from, to) = ("\u{e9}".repeat(64), "\u{fc}".repeat(64));
+    block.entries[0].content = transfer(&from, 1, Outcome::Applied);
+    let Content::Transaction { transaction, .. } = &mut block.entries[0].content else { panic!() };
+    (transaction.to, transaction.amount) = (to.parse().unwrap(), Amount::MAX);
+    let origin = &mut block.entries[0].origin;
+    (origin.partition, origin.offset, origin.timestamp_ms) = (0, 0, 0);
+    let counted = block.entries[0].rendered_size_bytes();
+    for kind in [Kind::Work, Kind::Stake] {
+        let size = |block: &Block| render(kind, None, block).len();
+        // With the comma before the reward.
+        let in_classic = size(&block) - size(&Block { entries: Vec::new(), ..block.clone() });
+        assert!(in_classic * 10 <= counted * 16, "{in_classic} bytes of a transfer that counts {counted}");
+    }
+    let at_most = |block_max_bytes| Parameters { block_max_bytes, ..classic() };
+    assert_eq!(Kind::of(&at_most(4 << 20)), Ok(Kind::Work));
+    let refused = Kind::of(&at_most((4 << 20) + 1)).unwrap_err().to_string();
+    assert!(refused.contains("block.max_bytes is 4194305") && refused.contains("at most 4194304"), "{refused}");
+}
+
+#[test]
 fn what_is_no_classic_block_links_to_nothing() {
     for other in ["", "{}", "[]", r#"{"index": -1}"#, r#"{"index": "1"}"#, r#"{"index": 0}"#, "\u{0}"] {
         assert_eq!(Link::read(Kind::Work, other.as_bytes()), None, "{other}");
+        assert!(!is_of(Kind::Work, other.as_bytes(), 0, 0, 100), "{other}");
     }
 }

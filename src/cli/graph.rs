@@ -3,7 +3,7 @@
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use topology::clock::SystemClock;
-use topology::graph::Topology;
+use topology::graph::{Topology, dead_letter_topic};
 use topology::log::{Log, TopicId};
 
 use super::backlog::Backlog;
@@ -17,6 +17,7 @@ use crate::consensus::{Fault, KeySet, Sealer};
 use crate::reader::Reader;
 use crate::sealing::{
     Admission, Application, BlockchainTopic, Classic, ClassicTail, Miners, Notary, Setup, admitted_topic,
+    evidence_topic,
 };
 
 /// How many records may be admitted and not sealed yet, at least: what is sealed in half a second. More, where blocks hold more.
@@ -87,7 +88,7 @@ pub(crate) fn application<L: Log>(
     let mut entropy = [0; 32];
     key_file::system_rng()?.fill_bytes(&mut entropy);
     let Founding { genesis, keys, notes, .. } = founding;
-    let classic = extras.classic(&genesis, &topics, log)?;
+    let classic = extras.classic(&genesis, &topics, application_id, log)?;
     let input = log.describe_topic(&topics.transactions)?.filter(|found| found.partition_count > 1);
     let key = |id| keys.shared_secret(&genesis.validators, &purpose(genesis.hash(), id));
     let ahead = AHEAD_RECORDS_MIN.max(u64::from(genesis.parameters.block_max_transactions).saturating_mul(4));
@@ -133,9 +134,17 @@ impl Extras {
     }
 
     /// Where classic blocks go, if anywhere.
-    fn classic<L: Log>(&self, genesis: &Genesis, topics: &Topics, log: &L) -> Result<Option<Classic>> {
+    fn classic<L: Log>(
+        &self,
+        genesis: &Genesis,
+        topics: &Topics,
+        application_id: &str,
+        log: &L,
+    ) -> Result<Option<Classic>> {
         let Some(topic) = self.classic_topic.clone() else { return Ok(None) };
-        if [&topics.transactions, &topics.blockchain].contains(&&topic) {
+        let Topics { transactions, blockchain } = topics;
+        let beside = [evidence_topic(blockchain), dead_letter_topic(transactions), admitted_topic(application_id)];
+        if [transactions, blockchain].into_iter().chain(&beside).any(|own| *own == topic) {
             return Err(Error::usage(format!(
                 "topic '{topic}' is one of the chain's own: name another one for --classic-topic"
             )));
@@ -205,7 +214,8 @@ struct LastOnLog<L> {
 
 impl<L: Log> ClassicTail for LastOnLog<L> {
     fn last(&self) -> topology::Result<Option<Vec<u8>>> {
-        let reader = Reader::new(&self.log, &self.clock, "cairn-classic");
+        // A run has made it before it asks: not to be seen, it would pass for one that holds no block.
+        let reader = Reader::new(&self.log, &self.clock, "cairn-classic").expecting_topics();
         reader.last(&self.topic, |record| Some(record.value.map(<[u8]>::to_vec).unwrap_or_default()))
     }
 }

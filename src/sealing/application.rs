@@ -8,6 +8,7 @@ use topology::graph::{Builder, Output, Repartition, Topic, Topology, repartition
 use crate::chain::{Consensus, Genesis, Hash, ValidatorId, Work};
 use crate::consensus::{Fault, Sealer, Signed};
 use crate::ledger::Replica;
+use crate::ledger::state::Tip;
 
 use super::admission::{Admission, Admit, Stamp};
 use super::classic::{Classic, Series};
@@ -210,9 +211,9 @@ fn transactions_topic(name: &str, partition_count: i32, consensus: Consensus) ->
 }
 
 impl Shared {
-    /// The classic blocks behind the chain's last block of this height, where there are any.
-    pub(super) fn classic_series(&self, height: Option<u64>) -> topology::Result<Option<Series>> {
-        self.classic.as_ref().map(|classic| classic.go_on(height)).transpose()
+    /// The classic blocks behind the chain's last block, where there are any.
+    pub(super) fn classic_series(&self, tip: Option<&Tip>) -> topology::Result<Option<Series>> {
+        self.classic.as_ref().map(|classic| classic.go_on(tip)).transpose()
     }
 
     pub(super) fn set_status(&self, change: impl FnOnce(&mut Status)) {

@@ -136,7 +136,7 @@ impl Chain {
         context: &mut Context<'_, [u8], [u8]>,
     ) -> topology::Result<Self> {
         intake.go_on(shared, &replica)?;
-        let classic = shared.classic_series(Some(replica.tip().height))?;
+        let classic = shared.classic_series(Some(replica.tip()))?;
         let order = Order::of(shared.admission.as_ref())?;
         if Order::noted(decisions)? != order {
             pass_turn(decisions, &replica, context)?;
@@ -288,9 +288,14 @@ fn pass_turn(
         Decision::RoundPassed { round, .. } => Some(*round),
         Decision::Cut { .. } => None,
     });
-    let round = rounds.max().map_or(0, |last| last.saturating_add(1));
-    let passed = Decision::RoundPassed { height, round, why: Passed::Silence };
-    decisions.put(&&passed.key()[..], &&passed.value()[..])?;
+    let passed: Vec<u32> = rounds.collect();
+    let round = passed.iter().max().map_or(0, |last| last.saturating_add(1));
+    // Rounds that were left out pass too: in them a predecessor signed records in the other order, whether the proposer cheated or a
+    // forger has a later round pass.
+    for round in (0..=round).filter(|round| !passed.contains(round)) {
+        let decision = Decision::RoundPassed { height, round, why: Passed::Silence };
+        decisions.put(&&decision.key()[..], &&decision.value()[..])?;
+    }
     context.suspend_from(context.next_position(TRANSACTIONS));
     context.request_commit();
     tracing::warn!(

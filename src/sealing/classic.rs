@@ -7,7 +7,9 @@
 use topology::Error;
 
 use crate::chain::Block;
-use crate::classic::{Kind, Link, render};
+use crate::classic::{Kind, Link, is_of, render};
+use crate::consensus::work::link;
+use crate::ledger::state::Tip;
 
 /// Where classic blocks go.
 pub struct Classic {
@@ -33,8 +35,8 @@ pub(super) struct Series {
 }
 
 impl Classic {
-    /// Behind the chain's last block of this height. `None`: before block 0.
-    pub(super) fn go_on(&self, height: Option<u64>) -> topology::Result<Series> {
+    /// Behind the block with which the chain ends. `None`: before block 0.
+    pub(super) fn go_on(&self, tip: Option<&Tip>) -> topology::Result<Series> {
         let value = self.tail.as_ref().map_or(Ok(None), |tail| tail.last())?;
         let (topic, kind) = (&self.topic, self.kind);
         let unreadable = || {
@@ -43,10 +45,17 @@ impl Classic {
                  writes to"
             ))
         };
-        let last = value.map(|value| Link::read(kind, &value).ok_or_else(unreadable)).transpose()?;
-        let found = last.as_ref().map(|link| link.height);
+        let last = value.as_deref().map(|value| Link::read(kind, value).ok_or_else(unreadable)).transpose()?;
+        let (found, height) = (last.map(|link| link.height), tip.map(|tip| tip.height));
         if found == height {
-            return Ok(Series { kind, last });
+            // Another chain may have a block of this height as well.
+            let is_own = |(value, tip): (&Vec<u8>, &Tip)| {
+                is_of(kind, value, tip.height, tip.time_ms, link::Link::of_seed(&tip.seed).proof)
+            };
+            return match value.as_ref().zip(tip).is_none_or(is_own) {
+                true => Ok(Series { kind, last }),
+                false => Err(unreadable()),
+            };
         }
         let ends = |height: Option<u64>| {
             height.map_or("holds no block".to_owned(), |height| format!("ends at height {height}"))

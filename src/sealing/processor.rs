@@ -232,9 +232,9 @@ impl Seal {
         let Some(through_offset) = chain.open.last_offset().filter(|_| chain.phase == Phase::Open) else {
             return Ok(());
         };
-        if chain.decided_cut().is_some() {
-            // After a restart: the records that it names are still on their way.
-            return Ok(());
+        if let Some(decided) = chain.decided_cut() {
+            // After a restart. All that there was is read, and the record is not there that a forger has the block end with.
+            return self.resume(decided.cut, context);
         }
         let height = chain.replica.tip().height + 1;
         self.decide(Decision::Cut { height, cut, through_offset }, cut, context)

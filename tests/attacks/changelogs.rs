@@ -157,6 +157,9 @@ fn forged_decisions_make_no_block_that_breaks_the_chain_and_hold_no_payment_back
         forged(Cut::End, 1_000),
         forged(Cut::Age, -1),
         forged(Cut::End, 2),
+        // There the log has the marker of a transaction, and no record.
+        forged(Cut::Age, 9),
+        forged(Cut::End, 9),
     ];
     for decision in decisions {
         let world = World::with_payments(6);
@@ -185,7 +188,8 @@ fn forged_decisions_make_no_block_that_breaks_the_chain_and_hold_no_payment_back
     assert!(world.read(crate::world::BLOCKCHAIN).last().unwrap().value.as_ref().unwrap().len() < 20_000);
 }
 
-/// More rounds than ever pass, or rounds that more validators than there are would have to have failed, would keep the height from being sealed for ever.
+/// More rounds than ever pass, or rounds that more validators than there are would have to have failed, would keep the height from being
+/// sealed for ever.
 #[test]
 fn more_rounds_than_can_have_passed_are_refused_and_a_reset_helps() {
     let passed = |round| Decision::RoundPassed { height: 3, round, why: Passed::Silence };
@@ -201,6 +205,20 @@ fn more_rounds_than_can_have_passed_are_refused_and_a_reset_helps() {
         world.run();
         assert_eq!(world.verify()["unsealed_records"], 0);
     }
+}
+
+/// A predecessor may have signed in any of the turns before.
+#[test]
+fn a_forged_round_does_not_keep_those_before_from_passing_when_records_come_in_another_order() {
+    let world = World::with_payments(6);
+    world.pay(2);
+    let forged = Decision::RoundPassed { height: 3, round: 4, why: Passed::Silence };
+    // Another log gave the order until now: format and id.
+    let order = entry(b"order", &[1; 17]);
+    decide(&world, vec![order, entry(&forged.key(), &forged.value())]);
+    world.run();
+    assert_eq!(world.blocks()[3].header.round(), 6, "the first round in which nobody can have signed");
+    assert_eq!(world.verify()["unsealed_records"], 0);
 }
 
 #[test]

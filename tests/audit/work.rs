@@ -357,6 +357,13 @@ fn classic_blocks_are_written_from_the_beginning_and_behind_their_own_last_one_o
         (Some(br#"{"index": 1}"#.to_vec()), "ends at height 0, the chain ends at height 1"),
         (Some(br#"{"index": 3}"#.to_vec()), "ends at height 2"),
         (Some(b"hello".to_vec()), "no classic block"),
+        // Of the chain's height, and none of its blocks.
+        (Some(br#"{"index": 2}"#.to_vec()), "no classic block"),
+        (Some(b"[2]".to_vec()), "no classic block"),
+        (
+            Some(String::from_utf8(last.clone().unwrap()).unwrap().replace("\"proof\": ", "\"proof\": 1").into()),
+            "no classic block",
+        ),
     ] {
         *run.tail.0.lock().unwrap() = other;
         let refused = run.driver.abort().and_then(|()| run.driver.commit()).unwrap_err().to_string();

@@ -134,7 +134,7 @@ def difficulty(work, before, head):
     if interval <= 0 or interval < target and head["cut"] in ("transactions", "bytes"):
         return last
     due = last * (17 * target - min(interval, 4 * target)) // (16 * target)
-    return max(least, min(due, least * 65536, 2**52))
+    return max(least, min(due, least * 65536, 2**48))
 
 
 def check_work(work, before, block):

@@ -1,7 +1,7 @@
 //! How much work a block asks for: a function of the headers alone.
 //!
 //! ```text
-//! least = 2^leading_zero_bits          most = least * 65,536, at most 2^52          T = target_interval_ms
+//! least = 2^leading_zero_bits          most = least * 65,536, at most 2^48          T = target_interval_ms
 //!
 //! d(1) = least                         and where T is 0, d(h) = least for every h
 //! d(h) = d(h - 1)                      where i <= 0: stream time stood still, and says nothing
@@ -24,8 +24,9 @@ const STEPS: u128 = 16;
 const INTERVALS_MAX: u128 = 4;
 /// A difficulty is at most so many times the least.
 const GROWTH_MAX: u64 = 1 << 16;
-/// No difficulty is larger: every reader of JSON holds it exactly.
-const DIFFICULTY_MAX: u64 = 1 << 52;
+/// No difficulty is larger: of the 2^53 proofs that there are 32 hold then, and none in one block of 10^13. At 2^52 none would in one of
+/// seven, behind which there could never be another.
+const DIFFICULTY_MAX: u64 = 1 << 48;
 
 /// The block before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
