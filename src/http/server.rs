@@ -85,7 +85,7 @@ impl Server {
         let follower = feed::follow(log.clone(), topics, Arc::clone(&feed), options.index_bytes, Arc::clone(&stop))?;
         let (lookup, reader) = Lookup::start(log, chain.blockchain.clone())?;
         let (router, openapi) = api::router(chain.teller.is_some());
-        let is_loopback = listener.address.ip().is_loopback();
+        let is_loopback = listener.address.ip().to_canonical().is_loopback();
         let context = Arc::new(Context::new(chain, feed, lookup, openapi, is_loopback, ended.clone()));
         let router = api::finish(router, context);
         let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(BLOCKING_THREADS).build()?;

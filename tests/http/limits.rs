@@ -17,6 +17,9 @@ fn what_is_too_large_or_not_for_here_is_refused() {
     client.ask("POST", "/v1/transfers", &["content-type: text/plain"], "{}").refused(415, "");
     client.ask("POST", "/v1/status", &[], "").refused(405, "POST means nothing here");
     client.ask("DELETE", "/v1/blocks/1", &[], "").refused(405, "");
+    for path in ["/v1/accounts/%ff", "/v1/blocks/%ff", "/v1/transactions/0/%ff"] {
+        client.get(path).refused(400, "Invalid UTF-8");
+    }
     let broken = client.send(b"GET / HTTP/9.9\r\n\r\n");
     assert_eq!(broken.status, 400);
 }
