@@ -1,4 +1,5 @@
-//! So many connections of each address: one that takes all it can get leaves some for the others, and for an operator's probe.
+//! So many connections of each address: one that takes all it can get leaves some for the others, and for an
+//! operator's probe.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

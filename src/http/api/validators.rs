@@ -22,7 +22,7 @@ struct Validators {
     height: u64,
     /// The sum of all stakes, in minor units.
     total_stake: u64,
-    /// Stake that is needed to seal a block: more than two thirds; 0 where there are no validators, because blocks are mined.
+    /// Stake that is needed to seal a block: more than two thirds; 0 where blocks are mined.
     quorum_stake: u64,
     /// The lowest height of the blocks that `proposed` counts.
     proposed_from_height: u64,

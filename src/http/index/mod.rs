@@ -248,7 +248,7 @@ impl Index {
     pub(super) fn postings(&self, account: &str, behind: Option<(u64, u32)>) -> impl Iterator<Item = &Posting> {
         let posting =
             move |number: &u64| self.postings.get(usize::try_from(number.checked_sub(self.first_posting)?).ok()?);
-        // Numbers ascend with places: a cursor far back, or one that somebody made up, costs no walk over those before it.
+        // Numbers ascend with places: a cursor far back, or a made-up one, costs no walk over those before it.
         let is_wanted = move |number: &u64| match behind {
             Some(behind) => posting(number).is_some_and(|posting| (posting.height, posting.index) < behind),
             None => true,
