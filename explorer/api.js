@@ -109,14 +109,18 @@ async function ask() {
 }
 
 export function begin() {
-  listen();
+  if (!document.hidden) listen();
   setInterval(() => {
     if (!document.hidden && known.isConnected) ask();
   }, 2000);
   document.addEventListener('visibilitychange', () => {
-    if (document.hidden) return;
-    if (known.isConnected) ask();
-    else listen();
+    // A browser has six connections to a server, for all its pages: one that nobody looks at holds none of them.
+    if (document.hidden) {
+      clearTimeout(timer);
+      source?.close();
+    } else {
+      listen();
+    }
   });
   return ask();
 }

@@ -8,6 +8,9 @@ const LOCAL = new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeStyle: 
 // Control and direction characters, and those that cannot be seen.
 const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
 
+// Spaces that a page would swallow, and characters that look like a space and are none.
+const SPACES = /^ | $| (?= )|[\u00a0\u1680\u2000-\u200a\u202f\u205f\u2800\u3000]/g;
+
 let skewMs = 0;
 
 // The server's clock, by what it said last.
@@ -80,8 +83,12 @@ export function tick(root) {
   }
 }
 
+function escaped(character) {
+  return `\\u${character.codePointAt(0).toString(16).padStart(4, '0')}`;
+}
+
 export function visible(text) {
-  return text.replace(UNSEEN, (character) => `\\u${character.codePointAt(0).toString(16).padStart(4, '0')}`);
+  return text.replace(UNSEEN, escaped);
 }
 
 export function short(hash, first = 8, last = 6) {
@@ -90,13 +97,18 @@ export function short(hash, first = 8, last = 6) {
 
 // Text from strangers: isolated, with what cannot be seen shown as escapes.
 export function name(text) {
-  const shown = visible(text);
+  const shown = visible(text).replace(SPACES, escaped);
   const isKey = /^ed25519:[0-9a-f]{64}$/.test(shown);
   return h('bdi', { class: 'mono', title: shown.length > 28 ? shown : null }, isKey ? `ed25519:${short(shown.slice(8))}` : shown.length > 40 ? `${shown.slice(0, 30)}\u2026${shown.slice(-6)}` : shown);
 }
 
+// `.` and `..` are steps of an address, however they are encoded: these two accounts are shown in the list.
+export function accountPath(text) {
+  return /^\.\.?$/.test(text) ? `/accounts?prefix=${text}` : `/account/${encodeURIComponent(text)}`;
+}
+
 export function account(text) {
-  return h('a', { href: `/account/${encodeURIComponent(text)}`, class: 'account' }, name(text));
+  return h('a', { href: accountPath(text), class: 'account' }, name(text));
 }
 
 export function blockLink(height, text) {

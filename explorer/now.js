@@ -138,6 +138,10 @@ export function show(root, { signal, title, go }) {
   async function who() {
     try {
       validators = await get('/v1/validators', signal);
+      if (validators.validators.length === 0) {
+        replace(stakes, h('h2', null, 'Validators'), h('p', { class: 'quiet' }, 'None: the blocks of this chain are mined.'));
+        return;
+      }
       const list = validators.validators.map((one, place) => h('li', null,
         h('span', { class: `swatch shade-${validators.validators.slice(0, place).filter((before) => before.stake > 0).length % 5} ${one.stake === 0 ? 'none' : ''}`, 'aria-hidden': true }),
         h('a', { href: `/validators/${one.id}` }, one.id),
@@ -184,7 +188,7 @@ function drawFigures(figures, status, last, signing) {
     figure('Transactions per second', h('span', { class: 'large' }, rate), sparkline(activity.transactions, `Transactions in the last five minutes, in steps of ten seconds: ${activity.transactions.join(', ')}`), 'In blocks of the last ten to twenty seconds; the columns are the last five minutes'),
     figure('Age of the last block', last ? h('span', { class: `large ${isStale ? 'stale-figure' : ''}`, 'data-sealed': last.sealed_ms }, ageText(last.sealed_ms)) : h('span', { class: 'large' }, '\u2013'), isStale ? h('span', { class: 'note' }, 'no newer block') : null),
     figure(`Rejected, last ${number(Math.max(1, activity.recent))}`, h('span', { class: 'large' }, number(activity.recent_rejected)), activity.recent > 0 ? h('span', { class: 'note' }, percent(activity.recent_rejected / activity.recent)) : null),
-    figure('Stake that signs', h('span', { class: 'large' }, signing === null ? '\u2013' : percent(signing)), h('span', { class: 'note' }, 'over 66.7 % needed'), 'Of the last block'));
+    status.parameters.consensus === 'work' ? null : figure('Stake that signs', h('span', { class: 'large' }, signing === null ? '\u2013' : percent(signing)), h('span', { class: 'note' }, 'over 66.7 % needed'), 'Of the last block'));
 }
 
 function older(height, body, signal) {
@@ -256,5 +260,5 @@ function transfers(go, current, signal) {
   on('slash', (found) => {
     told.textContent = `${found.validator} was caught: ${offence(found.offence)}. Its stake of ${number(found.amount)} is burnt.`;
   }, signal);
-  return h('div', { class: 'panel demo' }, h('h2', null, 'Try it'), form, cheat, told);
+  return h('div', { class: 'panel demo' }, h('h2', null, 'Try it'), form, known.status?.parameters.consensus === 'work' ? null : [cheat, told]);
 }

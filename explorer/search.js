@@ -2,12 +2,12 @@
 
 import { get } from './api.js';
 import { h, replace } from './dom.js';
-import { count, name, number, visible } from './format.js';
+import { accountPath, count, name, number, visible } from './format.js';
 
 const PATHS = {
   block: (key) => [`/block/${key}`, 'Block ', h('span', { class: 'mono' }, number(Number(key)))],
   transaction: (key) => [`/tx/${key.replace('/', ':')}`, 'Transaction ', h('span', { class: 'mono' }, key.replace('/', ':'))],
-  account: (key) => [`/account/${encodeURIComponent(key)}`, 'Account ', name(key)],
+  account: (key) => [accountPath(key), 'Account ', name(key)],
   validator: (key) => [`/validators/${key}`, 'Validator ', h('span', { class: 'mono' }, key)],
 };
 
@@ -37,5 +37,5 @@ function draw(root, text, results, go) {
   });
   replace(root, h('h1', null, results.length === 0 ? 'Nothing found' : count(results.length, 'result')),
     h('p', { class: 'quiet' }, 'Looked for ', h('bdi', { class: 'mono' }, visible(text)), results.length === 0 ? '. Hashes and ids are looked up in the latest blocks, names among the accounts that the chain keeps; blocks of any age by height, transactions of any age by partition:offset.' : '.'),
-    results.length === 0 ? h('p', null, h('a', { href: `/account/${encodeURIComponent(text)}` }, 'Show the account of this name'), ' all the same: every name is one.') : h('ul', { class: 'results' }, list));
+    results.length === 0 ? h('p', null, h('a', { href: accountPath(text) }, 'Show the account of this name'), ' all the same: every name is one.') : h('ul', { class: 'results' }, list));
 }

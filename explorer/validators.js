@@ -31,7 +31,7 @@ export function show(root, { parts: [chosen], signal, title }) {
       draw(root, found, offences, chosen);
     } catch (error) {
       clearTimeout(late);
-      if (error.name !== 'AbortError' && root.querySelector('table') === null) replace(root, h('h1', null, 'Validators'), h('p', { class: 'problem' }, error.message));
+      if (error.name !== 'AbortError' && root.querySelector('table, .empty') === null) replace(root, h('h1', null, 'Validators'), h('p', { class: 'problem' }, error.message));
     }
     isAsking = false;
   };
@@ -41,6 +41,10 @@ export function show(root, { parts: [chosen], signal, title }) {
 }
 
 function draw(root, found, all, chosen) {
+  if (found.validators.length === 0) {
+    replace(root, h('h1', null, 'Validators'), h('p', { class: 'empty' }, 'This chain has none: its blocks are mined. Each block says for whom.'));
+    return;
+  }
   const rows = found.validators.map((one) => ({
     attributes: { class: one.id === chosen ? 'chosen' : null },
     cells: [

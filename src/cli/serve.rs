@@ -85,7 +85,7 @@ fn told(asked: SocketAddr, bound: std::io::Result<Listener>) -> Result<Listener>
         Error::usage(what).caused_by(error)
     })?;
     let address = bound.address();
-    if !address.ip().is_loopback() {
+    if !address.ip().to_canonical().is_loopback() {
         tracing::warn!(
             %address,
             "all who reach this address can read the whole chain; there is no password: put a proxy before it, or serve 127.0.0.1"

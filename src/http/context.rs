@@ -90,7 +90,7 @@ pub(super) struct Context {
     pub(super) largest: Mutex<Option<Largest>>,
     committed: Committed,
     states: watch::Receiver<ClientState>,
-    reads: Semaphore,
+    reads: Arc<Semaphore>,
 }
 
 impl Context {
@@ -122,7 +122,7 @@ impl Context {
             largest: Mutex::new(None),
             committed: Committed::new(chain.queries),
             states: chain.states,
-            reads: Semaphore::new(READS_MAX),
+            reads: Arc::new(Semaphore::new(READS_MAX)),
         }
     }
 
@@ -154,7 +154,12 @@ impl Context {
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let ending = || Problem::unavailable("the program is ending");
-        let _permit = self.reads.acquire().await.map_err(|_| ending())?;
+        let permit = Arc::clone(&self.reads).acquire_owned().await.map_err(|_| ending())?;
+        // The permit goes with the work: a request that is given up, or whose connection is gone, leaves it running.
+        let work = move || {
+            let _permit = permit;
+            work()
+        };
         tokio::task::spawn_blocking(work).await.map_err(|_| ending())?
     }
 }

@@ -78,7 +78,7 @@ fn is_this_machine(headers: &HeaderMap) -> bool {
         _ => host,
     };
     let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+    name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 #[cfg(test)]
@@ -92,7 +92,16 @@ mod tests {
             headers.insert(header::HOST, HeaderValue::from_str(host).unwrap());
             is_this_machine(&headers)
         };
-        for host in ["localhost", "LOCALHOST:8080", "127.0.0.1", "127.0.0.1:80", "[::1]:8080", "[::1]", "127.5.0.1:1"] {
+        for host in [
+            "localhost",
+            "LOCALHOST:8080",
+            "127.0.0.1",
+            "127.0.0.1:80",
+            "[::1]:8080",
+            "[::1]",
+            "127.5.0.1:1",
+            "[::ffff:127.0.0.1]:1",
+        ] {
             assert!(asks(host), "{host}");
         }
         for host in ["evil.example", "localhost.evil.example:80", "10.0.0.1", "127.0.0.1.evil.example", "", "[::2]:80"]

@@ -5,6 +5,7 @@
 //! connection    a socket whose reader may stop reading
 //! guard         what is asked of every request: host, rate, time; and the headers of every answer
 //! rate          so many requests of each address                                             pure
+//! quota         so many connections of each address
 //! problem       errors as RFC 9457 has them
 //! context       what every handler is given
 //! committed     the ledger's state, as it is committed in the stores
@@ -34,6 +35,7 @@ mod lookup;
 mod metrics;
 mod pages;
 mod problem;
+mod quota;
 mod rate;
 mod server;
 mod teller;

@@ -51,7 +51,7 @@ impl Rate {
 }
 
 /// An owner of one IPv6 address has the 2^64 beside it, too.
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(address) => match address.to_ipv4_mapped() {

@@ -23,6 +23,7 @@ use super::context::{self, Chain, Context};
 use super::feed::{self, Feed, Topics};
 use super::guard::Peer;
 use super::lookup::Lookup;
+use super::quota::{Counted, Quota};
 
 /// Connections at once; more wait until one ends.
 const CONNECTIONS_MAX: usize = 512;
@@ -85,7 +86,7 @@ impl Server {
         let follower = feed::follow(log.clone(), topics, Arc::clone(&feed), options.index_bytes, Arc::clone(&stop))?;
         let (lookup, reader) = Lookup::start(log, chain.blockchain.clone())?;
         let (router, openapi) = api::router(chain.teller.is_some());
-        let is_loopback = listener.address.ip().is_loopback();
+        let is_loopback = listener.address.ip().to_canonical().is_loopback();
         let context = Arc::new(Context::new(chain, feed, lookup, openapi, is_loopback, ended.clone()));
         let router = api::finish(router, context);
         let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(BLOCKING_THREADS).build()?;
@@ -121,6 +122,7 @@ fn serve(runtime: Runtime, socket: TcpListener, router: Router, ended: watch::Re
 
 async fn accept(socket: TcpListener, router: Router, mut ended: watch::Receiver<bool>) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let quota = Quota::default();
     let ending = ended.clone();
     loop {
         let next = async {
@@ -129,8 +131,12 @@ async fn accept(socket: TcpListener, router: Router, mut ended: watch::Receiver<
         };
         tokio::select! {
             (permit, accepted) = next => match (permit, accepted) {
+                // Above its quota a peer is left without an answer: to write one could take as long as it likes.
                 (Ok(permit), Ok((stream, peer))) => {
-                    tokio::spawn(connection(stream, peer, router.clone(), ending.clone(), permit));
+                    if let Some(counted) = quota.take(peer.ip()) {
+                        let held = (permit, counted);
+                        tokio::spawn(connection(stream, peer, router.clone(), ending.clone(), held));
+                    }
                 }
                 (_, Err(error)) => {
                     tracing::debug!("cannot accept a connection: {error}");
@@ -152,7 +158,7 @@ async fn connection(
     peer: SocketAddr,
     router: Router,
     mut ended: watch::Receiver<bool>,
-    permit: OwnedSemaphorePermit,
+    held: (OwnedSemaphorePermit, Counted),
 ) {
     // Events are small, and are to arrive when they happen.
     let _ = stream.set_nodelay(true);
@@ -170,5 +176,5 @@ async fn connection(
     if let Err(error) = served {
         tracing::debug!("a connection of {peer} ended: {error}");
     }
-    drop(permit);
+    drop(held);
 }

@@ -74,6 +74,12 @@ fn who_comes_back_is_told_what_was_missed() {
         assert_eq!(Listening::to(&serving.client, path, lines).heights(4), [4, 5, 6, 7]);
     }
     serving.get("/v1/events?after=x").refused(400, "");
+    // A height that no chain reaches: there is nothing since, and what comes is told.
+    for (path, lines) in
+        [("/v1/events?after=18446744073709551615", ""), ("/v1/events", "last-event-id: 18446744073709551615\r\n")]
+    {
+        assert!(Listening::to(&serving.client, path, lines).heights(1)[0] >= 6);
+    }
 }
 
 #[test]

@@ -17,6 +17,9 @@ fn what_is_too_large_or_not_for_here_is_refused() {
     client.ask("POST", "/v1/transfers", &["content-type: text/plain"], "{}").refused(415, "");
     client.ask("POST", "/v1/status", &[], "").refused(405, "POST means nothing here");
     client.ask("DELETE", "/v1/blocks/1", &[], "").refused(405, "");
+    for path in ["/v1/accounts/%ff", "/v1/blocks/%ff", "/v1/transactions/0/%ff"] {
+        client.get(path).refused(400, "Invalid UTF-8");
+    }
     let broken = client.send(b"GET / HTTP/9.9\r\n\r\n");
     assert_eq!(broken.status, 400);
 }
@@ -87,6 +90,19 @@ fn those_who_say_nothing_or_stop_reading_keep_nobody_else_waiting() {
             stream
         })
         .collect();
+    // One address alone does not get all connections there are: those above its quota are closed.
+    let many: Vec<TcpStream> = (0..200).map(|_| serving.client.connect()).collect();
+    let mut last = many.last().unwrap();
+    assert_eq!(last.read(&mut [0]).unwrap(), 0);
+    drop(many);
+    serving.until("there is room again", |client| {
+        let mut stream = client.connect();
+        let request = format!("GET /healthz HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", client.address);
+        let mut text = String::new();
+        stream.write_all(request.as_bytes()).is_ok()
+            && stream.read_to_string(&mut text).is_ok()
+            && text.starts_with("HTTP/1.1 200")
+    });
     let before = serving.json("/v1/status")["last"]["height"].as_u64().unwrap();
     serving.until("it goes on", |client| client.json("/v1/status")["last"]["height"].as_u64() >= Some(before + 4));
     assert_eq!(serving.get("/").status, 200);

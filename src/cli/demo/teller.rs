@@ -41,8 +41,13 @@ impl<L: Log> Teller<L> {
         producer.begin()?;
         let (key, value) = (Some(key.as_bytes()), Some(value.as_bytes()));
         let (topic, timestamp_ms) = (self.topic.as_str(), self.clock.now_ms());
-        producer.send(&ProducerRecord { topic, partition: None, timestamp_ms, key, value, headers: &[] })?;
-        producer.flush(TIMEOUT)?;
+        let record = ProducerRecord { topic, partition: None, timestamp_ms, key, value, headers: &[] };
+        let sent = producer.send(&record).and_then(|()| producer.flush(TIMEOUT));
+        if let Err(error) = sent {
+            // Left open, it would keep the next transfer from beginning, and readers from all that lies behind it.
+            let _ = producer.abort(TIMEOUT);
+            return Err(error);
+        }
         let delivered = |partition| Some((partition, producer.delivered(&TopicPartition::new(topic, partition))?));
         let place = (0..self.partition_count).find_map(delivered);
         producer.commit(TIMEOUT)?;

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -112,9 +112,10 @@ impl Transfer {
 )]
 pub(super) async fn one(
     State(context): State<Arc<Context>>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
     page: Result<Query<Page>, QueryRejection>,
 ) -> Result<Response> {
+    let Path(name) = name.map_err(|error| Problem::bad_request(error.body_text()))?;
     let Query(page) = page.map_err(|error| Problem::bad_request(error.body_text()))?;
     let limit = cursor::limit(page.limit, 50)?;
     let behind = page.cursor.as_deref().map(cursor::posting).transpose()?;

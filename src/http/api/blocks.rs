@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::super::context::Context;
 use super::super::index::BlockSummary;
-use super::super::lookup::Question;
+use super::super::lookup::{Found, Question};
 use super::super::problem::{PROBLEM, Problem, Result};
 use super::{answer, cursor, json};
 use crate::chain::Hash;
@@ -64,9 +64,10 @@ pub(super) async fn list(
     if blocks.len() < limit && reached > 0 {
         let missing = (limit - blocks.len()) as u64;
         let question = Question::Stretch(reached.saturating_sub(missing), reached - 1);
-        for found in context.lookup.ask(question).await?.into_iter().rev() {
-            blocks.push(found.summary()?);
-        }
+        let found = context.lookup.ask(question).await?;
+        // To parse up to 200 blocks would keep all others waiting on this thread.
+        let summaries = move || found.iter().rev().map(Found::summary).collect::<Result<Vec<_>>>();
+        blocks.extend(context.blocking(summaries).await?);
     }
     let next = blocks.last().filter(|last| last.height > 0).map(|last| last.height.to_string());
     Ok(answer(&Blocks { blocks, next }))
@@ -87,7 +88,11 @@ pub(super) async fn list(
         (status = 503, description = "The topic cannot be read now", body = Problem, content_type = PROBLEM),
     )
 )]
-pub(super) async fn one(State(context): State<Arc<Context>>, Path(block): Path<String>) -> Result<Response> {
+pub(super) async fn one(
+    State(context): State<Arc<Context>>,
+    block: Result<Path<String>, PathRejection>,
+) -> Result<Response> {
+    let Path(block) = block.map_err(|error| Problem::bad_request(error.body_text()))?;
     let question = question(&context, &block)?;
     let found = context.lookup.one(question).await?;
     let found = found.ok_or_else(|| Problem::not_found(format!("there is no block {block}")).of(&block))?;

@@ -90,7 +90,8 @@ impl Listening {
             let index = context.feed.index();
             index.behind(last).map(Arc::clone).collect()
         };
-        let is_whole = missed.first().is_none_or(|first| first.height == last + 1) && missed.len() <= REPLAY_MAX;
+        let is_whole =
+            missed.first().is_none_or(|first| Some(first.height) == last.checked_add(1)) && missed.len() <= REPLAY_MAX;
         if !is_whole {
             listening.waiting.push_back(Event::default().event("gap").data("{}"));
         }

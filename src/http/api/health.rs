@@ -76,7 +76,8 @@ pub(super) async fn metrics(State(context): State<Arc<Context>>) -> Response {
         (last.map(|last| last.height), last.map(|last| last.sealed_ms), index.totals().clone())
     };
     let values = Values {
-        height: status.height.or(height),
+        // The stream thread's own may not be committed yet; it is nearer to the truth only while blocks are read back.
+        height: height.filter(|_| context.feed.is_live()).or(status.height).or(height),
         last_block_age_ms: sealed_ms.map(|sealed_ms| context.now_ms().saturating_sub(sealed_ms).max(0)),
         totals,
         waiting_for_quorum: status.waiting_for_quorum,

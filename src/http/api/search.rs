@@ -70,8 +70,14 @@ pub(super) async fn search(
     let mut results = context.blocking(move || Ok(in_index(&with_index, &looked))).await?;
     // An instance that does not have the state finds what it can.
     let looked = text.clone();
-    let accounts = context.read(move |_, state| accounts(state, &looked)).await;
-    results.extend(accounts.unwrap_or_else(|_| seen_accounts(&context, &text)));
+    let accounts = match context.read(move |_, state| accounts(state, &looked)).await {
+        Ok(accounts) => accounts,
+        Err(_) => {
+            let with_index = Arc::clone(&context);
+            context.blocking(move || Ok(seen_accounts(&with_index, &text))).await?
+        }
+    };
+    results.extend(accounts);
     Ok(answer(&Results { results }))
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use serde::Serialize;
@@ -50,8 +51,9 @@ struct Transaction {
 )]
 pub(super) async fn one(
     State(context): State<Arc<Context>>,
-    Path((partition, offset)): Path<(String, String)>,
+    place: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<Response> {
+    let Path((partition, offset)) = place.map_err(|error| Problem::bad_request(error.body_text()))?;
     let number = |text: &str| text.parse::<i64>().ok().filter(|number| *number >= 0);
     let (Some(at), Some(offset)) = (number(&partition), number(&offset)) else {
         return Err(Problem::bad_request(
@@ -64,7 +66,10 @@ pub(super) async fn one(
         let detail = format!("no block holds a record of partition {partition} at offset {offset}");
         Problem::not_found(detail).of(format!("{partition}:{offset}"))
     };
-    let transaction = transaction(&context, &found.ok_or_else(missing)?, (partition, offset))?;
+    let found = found.ok_or_else(missing)?;
+    // A block is parsed whole: not on the thread that all others wait for.
+    let with_index = Arc::clone(&context);
+    let transaction = context.blocking(move || transaction(&with_index, &found, (partition, offset))).await?;
     Ok(answer(&transaction.ok_or_else(missing)?))
 }
 
@@ -74,7 +79,16 @@ fn question(context: &Context, partition: i32, offset: i64) -> Result<Question> 
     if let Some(block) = index.holder(partition, offset).and_then(|height| index.block(height)) {
         return Ok(Question::At { height: block.height, offset: block.offset });
     }
+    // A partition that the topic does not have is in no block, and all would have to be looked at to find that out.
+    let ends = context.feed.ends();
+    let is_known = ends.is_empty() || ends.iter().any(|(known, end)| *known == partition && offset < *end);
     match index.first() {
+        Some(_) if !is_known => {
+            let detail = format!(
+                "offset {offset} of partition {partition} is in no block yet: this server has not seen it on the topic"
+            );
+            Err(Problem::not_found(detail).of(format!("{partition}:{offset}")))
+        }
         Some(first) if first.height > 1 => Ok(Question::Holder { partition, offset, last: first.height - 1 }),
         _ => Err(Problem::not_found("no block holds this record").of(format!("{partition}:{offset}"))),
     }

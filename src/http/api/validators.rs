@@ -22,7 +22,7 @@ struct Validators {
     height: u64,
     /// The sum of all stakes, in minor units.
     total_stake: u64,
-    /// Stake that is needed to seal a block: more than two thirds.
+    /// Stake that is needed to seal a block: more than two thirds; 0 where blocks are mined.
     quorum_stake: u64,
     /// The lowest height of the blocks that `proposed` counts.
     proposed_from_height: u64,
@@ -102,6 +102,7 @@ pub(super) async fn list(State(context): State<Arc<Context>>) -> Result<Response
                 });
             }
             let quorum_stake = u64::try_from(u128::from(total_stake) * 2 / 3 + 1).unwrap_or(u64::MAX);
+            let quorum_stake = if all.is_empty() { 0 } else { quorum_stake };
             Ok(Validators { height, total_stake, quorum_stake, proposed_from_height, proposed_count, validators: all })
         })
         .await?;

@@ -33,6 +33,8 @@ use crate::chain::{Block, Hash};
 
 /// What a block takes beside its postings, in bytes: summary, hash, places, tables.
 const BLOCK_SIZE_BYTES: usize = 1_024;
+/// What a block takes for each range of the log, and for each validator that it names: tables, texts.
+const PLACE_SIZE_BYTES: usize = 96;
 /// What a posting takes, with its numbers under two accounts.
 const POSTING_SIZE_BYTES: usize = 240;
 /// What an account takes beside its name.
@@ -74,6 +76,17 @@ struct Kept {
     posting_count: usize,
 }
 
+impl Kept {
+    /// What it takes beside its postings. A block of records that are no transactions has none, and may have a range of
+    /// each partition.
+    fn size_bytes(&self) -> usize {
+        let BlockSummary { signers, slashed, missed, .. } = &*self.summary;
+        BLOCK_SIZE_BYTES
+            + PLACE_SIZE_BYTES * (self.places.len() + slashed.len() + missed.len())
+            + size_of_val(signers.as_slice())
+    }
+}
+
 impl Index {
     /// An empty one, for about so many bytes.
     pub(super) fn new(memory_max_bytes: usize) -> Self {
@@ -113,8 +126,9 @@ impl Index {
         self.offences.drain(..surplus);
         self.totals.add(block, &summary);
         let posting_count = self.post(block);
-        self.blocks.push_back(Kept { summary: Arc::clone(&summary), places, posting_count });
-        self.memory_bytes += BLOCK_SIZE_BYTES;
+        let kept = Kept { summary: Arc::clone(&summary), places, posting_count };
+        self.memory_bytes += kept.size_bytes();
+        self.blocks.push_back(kept);
         // The newest block stays, however large it is.
         while self.memory_bytes > self.memory_max_bytes && self.blocks.len() > 1 {
             self.forget_oldest();
@@ -152,7 +166,7 @@ impl Index {
 
     fn forget_oldest(&mut self) {
         let Some(oldest) = self.blocks.pop_front() else { return };
-        self.memory_bytes -= BLOCK_SIZE_BYTES;
+        self.memory_bytes -= oldest.size_bytes();
         self.by_hash.remove(&oldest.summary.hash);
         for place in &oldest.places {
             self.by_place.remove(place);
@@ -203,7 +217,9 @@ impl Index {
     /// Blocks behind a height, the oldest first.
     pub(super) fn behind(&self, height: u64) -> impl Iterator<Item = &Arc<BlockSummary>> {
         let first = self.first().map_or(0, |first| first.height);
-        let skipped = usize::try_from((height + 1).saturating_sub(first)).unwrap_or(usize::MAX).min(self.blocks.len());
+        let skipped = usize::try_from(height.saturating_add(1).saturating_sub(first))
+            .unwrap_or(usize::MAX)
+            .min(self.blocks.len());
         self.blocks.range(skipped..).map(|kept| &kept.summary)
     }
 
@@ -230,12 +246,15 @@ impl Index {
 
     /// The postings of an account, the newest first, from behind a place on (exclusive).
     pub(super) fn postings(&self, account: &str, behind: Option<(u64, u32)>) -> impl Iterator<Item = &Posting> {
-        let numbers = self.by_account.get(account);
-        let postings = numbers
-            .into_iter()
-            .flat_map(|numbers| numbers.iter().rev())
-            .filter_map(|number| self.postings.get(usize::try_from(number.checked_sub(self.first_posting)?).ok()?));
-        postings.skip_while(move |posting| behind.is_some_and(|behind| (posting.height, posting.index) >= behind))
+        let posting =
+            move |number: &u64| self.postings.get(usize::try_from(number.checked_sub(self.first_posting)?).ok()?);
+        // Numbers ascend with places: a cursor far back, or a made-up one, costs no walk over those before it.
+        let is_wanted = move |number: &u64| match behind {
+            Some(behind) => posting(number).is_some_and(|posting| (posting.height, posting.index) < behind),
+            None => true,
+        };
+        let numbers = self.by_account.get(account).into_iter();
+        numbers.flat_map(move |numbers| numbers.range(..numbers.partition_point(is_wanted)).rev()).filter_map(posting)
     }
 
     /// Postings with this id, or of a record whose value has this hash, the newest first.

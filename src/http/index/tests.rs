@@ -88,8 +88,25 @@ fn blocks_are_found_by_height_hash_and_place_and_postings_by_account() {
     assert_eq!(passed, [true, true, true, true, false, false]);
     let behind: Vec<_> = index.postings("bob", Some((3, 0))).map(|posting| posting.height).collect();
     assert_eq!(behind, [1]);
+    for (made_up, count) in [((0, 0), 0), ((1, 0), 0), ((2, u32::MAX), 1), ((u64::MAX, u32::MAX), 3)] {
+        assert_eq!(index.postings("bob", Some(made_up)).count(), count, "{made_up:?}");
+    }
     assert_eq!(index.below(4).map(|block| block.height).collect::<Vec<_>>(), [3, 2, 1]);
     assert_eq!(index.behind(2).map(|block| block.height).collect::<Vec<_>>(), [3, 4]);
+    assert_eq!(index.behind(u64::MAX).count(), 0, "a listener may say that it heard of any block");
+}
+
+#[test]
+fn a_block_of_no_transactions_with_a_range_of_each_partition_counts_for_what_it_takes() {
+    let mut block = block(1, Hash::ZERO, 0, &[]);
+    let range = |partition| Range { partition, first: 0, last: 0, count: 1 };
+    block.header.ranges = (0..1_000).map(range).collect();
+    block.hash = block.header.hash();
+    let mut index = Index::new(usize::MAX);
+    index.add(&block, place(1)).unwrap();
+    assert!(index.memory_bytes > 1_000 * PLACE_SIZE_BYTES);
+    index.forget_oldest();
+    assert_eq!((index.memory_bytes, index.by_place.len()), (0, 0));
 }
 
 #[test]
@@ -133,7 +150,7 @@ proptest! {
             .collect();
         let mut bounded = Index::new(memory_bytes);
         chain(&mut bounded, &blocks);
-        prop_assert!(bounded.memory_bytes <= memory_bytes.max(BLOCK_SIZE_BYTES + 8 * (POSTING_SIZE_BYTES + 2 * ACCOUNT_SIZE_BYTES + 40)));
+        prop_assert!(bounded.memory_bytes <= memory_bytes.max(BLOCK_SIZE_BYTES + 2 * PLACE_SIZE_BYTES + 8 * (POSTING_SIZE_BYTES + 2 * ACCOUNT_SIZE_BYTES + 40)));
         let mut whole = Index::new(usize::MAX);
         chain(&mut whole, &blocks);
         let first = bounded.first().unwrap().height;

@@ -15,6 +15,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 use topology::log::{Log, Offset};
+use topology::{Class, Error};
 
 use super::index::{BlockSummary, Place};
 use super::problem::{Problem, Result};
@@ -25,8 +26,8 @@ use reading::Reading;
 const WAITING: usize = 32;
 /// A stretch of blocks ends when it has so many bytes.
 const STRETCH_BYTES_MAX: usize = 32 << 20;
-/// Blocks that are looked at for one that has records of a partition.
-const NEIGHBOURS_MAX: u64 = 64;
+/// Blocks that are looked at for one that has a record.
+const LOOKED_AT_MAX: u32 = 512;
 
 /// A record of the topic.
 #[derive(Clone, Debug)]
@@ -138,18 +139,23 @@ fn stretch<L: Log>(reading: &mut Reading<L>, first: u64, last: u64) -> Answer {
 }
 
 /// Halves the heights: ranges of a partition ascend with them. A block without records of the partition says nothing; then the
-/// next one before it is asked, some at most.
+/// next one before it is asked. Where that takes too long there is no answer, rather than a wrong one.
 fn holder<L: Log>(
     reading: &mut Reading<L>,
     partition: i32,
     offset: Offset,
     last: u64,
 ) -> topology::Result<Option<Found>> {
-    let (mut low, mut high) = (1, last);
+    let (mut low, mut high, mut looked_at) = (1, last, 0);
     while low <= high {
         let middle = low + (high - low) / 2;
         let mut at = middle;
         let range = loop {
+            looked_at += 1;
+            if looked_at > LOOKED_AT_MAX {
+                let what = format!("too few blocks have records of partition {partition} to find one of them in time");
+                return Err(Error::new(Class::Retry, what));
+            }
             let Some(found) = reading.height(at)? else { return Ok(None) };
             let block = Block::from_record(Some(at.to_string().as_bytes()), Some(&found.value));
             let header = match block {
@@ -159,13 +165,14 @@ fn holder<L: Log>(
             };
             match header.ranges.iter().find(|range| range.partition == partition) {
                 Some(range) => break Some((*range, found)),
-                None if at > low && middle - at < NEIGHBOURS_MAX => at -= 1,
+                None if at > low => at -= 1,
                 None => break None,
             }
         };
         match range {
             Some((range, found)) if range.first <= offset && offset <= range.last => return Ok(Some(found)),
             Some((range, _)) if offset < range.first => high = at.saturating_sub(1),
+            // In none of the blocks from `low` to `middle`, or behind that of the range.
             Some(_) | None => low = middle + 1,
         }
     }
