@@ -32,7 +32,8 @@ second line with --checkpoint-size. Who has the genesis hash alone needs no chec
 A balance, a validator, and that an id was not used are in the state: the chain is followed to that height, as verify \
 does, which takes as long. The others are in a block: blocks are read, and not executed.
 
-Exit code 0: proved. 1: there is no such thing on the chain, or it is broken. 3: could not be looked at: no broker, no \
+Exit code 0: proved. 1: there is no such thing on the chain, or it is broken. 2: wrong usage, or a height that the chain or \
+the checkpoint does not reach. 3: could not be looked at: no broker, no \
 such topic, blocks without their bodies or of a newer program.";
 
 /// Prove a payment, an id, a balance, a validator or a block to somebody who is offline
