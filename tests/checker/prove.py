@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Checks a proof after docs/proofs.md: prove.py PROOF --checkpoint FILE | --genesis-hash HASH
 
-Not checked, for it needs the curves: signatures in seals and evidence; and what state block 0 makes of the genesis.
-With the genesis hash alone a proof holds but for these, which anybody can make up, and it is said so.
+Not checked, for it needs the curves: signatures in seals and evidence. With the genesis hash alone a proof holds but
+for these, which anybody can make up, and it is said so.
 Exit 0: it holds. 1: it does not. 2: wrong usage. 3: it needs another checkpoint, or a newer program; no such file.
 """
 import base64
@@ -11,9 +11,10 @@ import sys
 
 sys.dont_write_bytecode = True
 from encoding import (  # noqa: E402
-    Breach, Unknown, ascending, blob, domain_hash, entry, equal, fields, genesis, hash_, header, i64, identity,
-    is_applied, leaf, name, node, operation, option, raw, refuse_newer, rendering, seal_shape, sha256, tag, u8,
-    u64, validator_id, validator_set)
+    Breach, Unknown, ZEROS, ascending, blob, domain_hash, entry, equal, fields, genesis, hash_, header, i64, identity,
+    is_applied, leaf, merkle_root, name, node, operation, option, parameters, raw, refuse_newer, rendering, seal_shape,
+    sha256, tag, u8, u64, validator_id, validator_set)
+from rules import Execution  # noqa: E402
 
 VALIDATOR = {"ed25519": raw(32), "bls": raw(96), "possession": raw(48), "stake": u64, "slashed_at_height": option(u64),
              "missed": u64}
@@ -56,13 +57,13 @@ def ids_of(record):
     equal("a list of ids", (record[0], len(record)), (1, at))
     return keys
 
-def check_unused(head, sender, own_id, parameters, lists):
+def check_unused(head, sender, own_id, given, lists):
     wanted = bytes([len(sender.encode())]) + name(sender)[4:] + identity(own_id)[4:]
-    parameters = blob(parameters)[4:]
-    equal("parameters", head["parameters"], domain_hash("cairn/params/1", parameters))
-    at = 4 + 10 * int.from_bytes(parameters[:4], "little") + 24  # balances, in docs/encoding.md, section 7
-    at += (9 if parameters[at] else 1) + 1 + 8 + 8
-    remembered = int.from_bytes(parameters[at:at + 8], "little")
+    given = blob(given)[4:]
+    equal("parameters", head["parameters"], domain_hash("cairn/params/1", given))
+    at = 4 + 10 * int.from_bytes(given[:4], "little") + 24  # balances, in docs/encoding.md, section 7
+    at += (9 if given[at] else 1) + 1 + 8 + 8
+    remembered = int.from_bytes(given[at:at + 8], "little")
     first = head["active_height"] - min(head["active_height"], remembered) + 1
     equal("number of lists", len(listed(lists)), head["active_height"] + 1 - first)
     for used_at, chunks in enumerate(lists, first):
@@ -98,6 +99,13 @@ def check_claim(head, claim, shown):
     else:
         equal("the claim", (claim, shown), ({"kind": "block"}, None))
 
+def check_block_0(head, start, slashes):
+    nothing = {"active_height": 0, "parent": ZEROS, "window": None, "ranges": [], "extensions": []}
+    roots = dict.fromkeys(["history", "transactions_root", "operations_root"], merkle_root([]))
+    of_genesis = {"time_ms": start["created_ms"], "parameters": domain_hash("cairn/params/1", parameters(start))}
+    equal("block 0", (head, slashes), ({**head, **nothing, **roots, **of_genesis}, []))
+    Execution().add({"header": head, "genesis": start})
+
 def check_sealed(head, start, slashes, seal):
     equal("genesis", head["genesis"], domain_hash("cairn/genesis/1", genesis(start)))
     versions = [one["version"] for one in start["versions"] if one["from_height"] <= head["height"]]
@@ -113,6 +121,8 @@ def check_sealed(head, start, slashes, seal):
     ascending(turns + [(head["height"] + 1, 0)], "slashes")
     equal("validators", head["validators"], domain_hash("cairn/vals/1", validator_set(list(members.values()))))
     equal("whether there is no seal", seal is None, head["height"] == 0)
+    if seal is None:
+        check_block_0(head, start, slashes)
     if seal is not None:
         seal_shape(seal)
         signers, stakes = bytes.fromhex(seal["signers"]), [one["stake"] for one in members.values()]
@@ -129,6 +139,9 @@ def check(file, note, genesis_hash):
     form, claim, shown, head, history, sealed = fields(proof, names)
     refuse_newer(head, (sealed or {}).get("seal"))
     block_hash = domain_hash("cairn/header/1", header(head))
+    equal("version and algorithm", (head["version"], head["hash_algorithm"]), (1, 1))
+    first = [head["cut"] == "genesis", head["author"]["kind"] == "genesis"]
+    equal("cut and author of block 0, and of no other", first, [head["height"] == 0] * 2)
     check_claim(head, claim, shown)
     size, root, path = fields(history, ["size", "root", "path"])
     check_path("history", hash_(block_hash), head["height"], size, path, root)
@@ -144,8 +157,7 @@ def check(file, note, genesis_hash):
         if int(blocks) != size:
             raise Unknown(f"the proof leads to a checkpoint of {size} blocks, this one is of {blocks}")
         equal("root", base64.b64encode(hash_(root)).decode(), own_root)
-    unchecked = "the signatures of validators" if head["height"] else "the state that the genesis gives"
-    aside = f"; not checked: {unchecked}" if note is None else ""
+    aside = "; not checked: the signatures of validators" if note is None and head["height"] else ""
     return f"holds: {json.dumps(claim)} of block {head['height']} ({block_hash}){aside}"
 
 if __name__ == "__main__":
