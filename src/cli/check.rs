@@ -139,7 +139,10 @@ impl Rests {
         let accepted = kept.and_then(|kept| kept.accepted.as_ref());
         let signed = match accepted {
             None => "taken as it lies there: nobody asked who signed it".to_owned(),
-            Some(accepted) => format!("signed by: {}", trust::tell_witnesses(accepted, shell.clock.now_ms())),
+            Some(accepted) => {
+                let own = if accepted.is_of_known_log { "the chain's own key; witnesses: " } else { "" };
+                format!("signed by: {own}{}", trust::tell_witnesses(accepted, shell.clock.now_ms()))
+            }
         };
         let is_anchored = is_pinned || kept.is_some_and(|kept| kept.is_anchor);
         let unanchored = "\nunanchored: these witnesses sign for any chain, and nobody said which one this must be; pin it with \

@@ -134,6 +134,13 @@ fn signatures_under_a_checkpoint_count_when_they_are_asked_for() {
     let digit = if last.as_bytes()[40] == b'A' { "B" } else { "A" };
     chains.cairn.write("signed.txt", &format!("{head} {}{digit}{}\n", &last[..40], &last[41..]));
     assert_ne!(with("signed.txt").code, 0, "one digit of the signature is another");
+
+    let key = chains.cairn.run(&format!("keys --chain {} --output chain.key", chains.genesis)).done().stdout;
+    chains.checkpoint("log", "--sign-with chain.key", "own.txt");
+    chains.cairn.write("own.policy", &format!("log {}\nquorum none\n", key.trim()));
+    let words = "proof.json --checkpoint own.txt --policy own.policy";
+    let told = check(&chains, words, &["proof.json", "own.txt", "own.policy"]).done().stdout;
+    assert!(told.contains("signed by: the chain's own key; witnesses: none"), "{told}");
 }
 
 #[test]
