@@ -82,6 +82,9 @@ impl Checkpoint {
         if origin.len() > text::NAME_BYTES_MAX {
             return Err(Error::new(format!("line 1, the origin, has more than {} bytes", text::NAME_BYTES_MAX)));
         }
+        if origin.contains(char::is_control) {
+            return Err(Error::new("line 1, the origin, has a control character"));
+        }
         let size = text::number(size).ok_or_else(|| Error::new("line 2 is not the number of blocks"))?;
         let root = text::hash_from_base64(root).ok_or_else(|| Error::new("line 3 is not the base64 of a root"))?;
         if size == 0 && root != merkle::root(Vec::new()) {

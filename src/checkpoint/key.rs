@@ -62,8 +62,11 @@ pub struct VerifierKey {
 impl VerifierKey {
     /// Of its parts.
     pub fn new(name: &str, role: Role, public_key: [u8; 32]) -> Result<Self> {
-        if !text::is_key_name(name) || name.len() > text::NAME_BYTES_MAX {
-            return Err(Error::new("the name of a key has 1 to 255 bytes, and neither space nor plus sign"));
+        // Names are told at terminals. A note may have lines with any name; this one is of a key that is used here.
+        if !text::is_key_name(name) || name.contains(char::is_control) || name.len() > text::NAME_BYTES_MAX {
+            return Err(Error::new(
+                "the name of a key has 1 to 255 bytes, and neither space, control characters nor plus sign",
+            ));
         }
         let public_key = VerificationKey::try_from(public_key)
             .map_err(|_| Error::new("the public key is none of Ed25519: it is no point of the curve"))?;

@@ -77,6 +77,8 @@ fn what_is_no_checkpoint_is_refused_and_the_error_says_where() {
     refused(&format!("a\n5\n{root}\n\n\u{2014} a AAAAAAF=\n"), "line 1 below");
     refused(&format!("a\n0\n{}\n", root.replace('4', "5")), "of nothing");
     refused(&format!("a\r\n5\n{root}\n"), "control character");
+    // A terminal may take U+009B for the beginning of an escape.
+    refused(&format!("a\u{9b}31m\n5\n{root}\n"), "control character");
     for size in ["05", "+5", "-5", "5 ", "", "five", "9223372036854775808", "18446744073709551616"] {
         assert!(parse(&format!("a\n{size}\n{root}\n")).is_err(), "{size:?}");
     }
@@ -126,6 +128,9 @@ fn a_verifier_key_comes_back_from_its_text_and_from_no_other() {
         let altered = String::from_utf8(altered).unwrap();
         assert!(altered.parse::<VerifierKey>().is_err(), "{altered}");
         assert!(text[..at].parse::<VerifierKey>().is_err(), "{}", &text[..at]);
+    }
+    for name in ["", "w 1", "w+1", "w\n1", "w\u{7f}1", "w\u{9b}1"] {
+        assert!(Signer::new(name, Role::Witness, [2; 32]).is_err(), "{name:?}");
     }
     let refused = |text: &str| text.parse::<VerifierKey>().unwrap_err().to_string();
     assert!(refused("w+00000000+BgA=").contains("0x06"), "{}", refused("w+00000000+BgA="));
@@ -270,7 +275,7 @@ fn a_state_comes_back_and_a_damaged_one_does_not_pass_for_an_empty_one() {
 
 proptest! {
     #[test]
-    fn a_note_comes_back_from_its_text(origin in "[^\\n\\x00-\\x1f]{1,40}", size in 1_u64..=i64::MAX as u64, root: [u8; 32], names in prop::collection::vec("[^ +\\s\\x00-\\x1f]{1,12}", 0..6), bytes: Vec<u8>) {
+    fn a_note_comes_back_from_its_text(origin in "[^\\x00-\\x1f\\x7f-\\u{9f}]{1,40}", size in 1_u64..=i64::MAX as u64, root: [u8; 32], names in prop::collection::vec("[^ +\\s\\x00-\\x1f]{1,12}", 0..6), bytes: Vec<u8>) {
         let mut note = SignedNote::unsigned(Checkpoint { origin, size, root: Hash(root) });
         for (key_id, name) in names.into_iter().enumerate() {
             let bytes = [&bytes[..], &[1]].concat();

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 use topology::clock::Clock;
 
-use super::error::{Error, Exit, Result};
+use super::error::{Error, Exit, Result, one_line};
 use super::output::{Paint, grouped};
 use super::pin::Pin;
 use super::shell::Shell;
@@ -78,7 +78,10 @@ impl Arguments {
             Err(Refusal::Wrong { part, detail }) if shell.json => {
                 (json!({ "result": "refused", "reason": part.as_str(), "detail": detail }).to_string(), Exit::Failed)
             }
-            Err(wrong @ Refusal::Wrong { .. }) => (format!("{}: {wrong}", shell.paint.red("refused")), Exit::Failed),
+            // It may tell what a stranger's file says.
+            Err(wrong @ Refusal::Wrong { .. }) => {
+                (format!("{}: {}", shell.paint.red("refused"), one_line(&wrong.to_string())), Exit::Failed)
+            }
             Err(other) => return Err(Error::failed(other.to_string()).undone()),
         };
         shell.print(&text)?;
@@ -125,16 +128,21 @@ struct Rests {
 impl Rests {
     fn on(basis: Basis, proof: &Proof, kept: Option<&Kept>, is_pinned: bool, shell: &Shell) -> Self {
         let Basis::Checkpoint = basis else {
-            let words = format!(
-                "the genesis alone: its validators' keys sealed this block. That the chain went on from it, this cannot show. \
-                 {LOCAL_COMMITTEE_TRUST}"
-            );
+            // Block 0 has no seal, and there is one where blocks are mined, too.
+            let (why, worth) = match proof.header.height {
+                0 => ("block 0 follows from it", String::new()),
+                _ => ("its validators' keys sealed this block", format!(" {LOCAL_COMMITTEE_TRUST}")),
+            };
+            let words = format!("the genesis alone: {why}. That the chain went on from it, this cannot show.{worth}");
             return Self { is_anchored: true, basis: "genesis", checkpoint_size: None, witnesses: None, words };
         };
         let accepted = kept.and_then(|kept| kept.accepted.as_ref());
         let signed = match accepted {
             None => "taken as it lies there: nobody asked who signed it".to_owned(),
-            Some(accepted) => format!("signed by: {}", trust::tell_witnesses(accepted, shell.clock.now_ms())),
+            Some(accepted) => {
+                let own = if accepted.is_of_known_log { "the chain's own key; witnesses: " } else { "" };
+                format!("signed by: {own}{}", trust::tell_witnesses(accepted, shell.clock.now_ms()))
+            }
         };
         let is_anchored = is_pinned || kept.is_some_and(|kept| kept.is_anchor);
         let unanchored = "\nunanchored: these witnesses sign for any chain, and nobody said which one this must be; pin it with \

@@ -91,7 +91,7 @@ impl Error {
 }
 
 /// What a topic or a file put into a message must not move the cursor or begin another line.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     text.trim().chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 

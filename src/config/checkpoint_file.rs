@@ -38,12 +38,12 @@ pub fn read_bounded(input: impl Read) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Writes a checkpoint, in the place of one that may be there: whole, and on the disk, or not at all.
+/// Writes a checkpoint, in the place of one that may be there, which a link may lead to: whole, and on the disk, or not at all.
 pub fn write(path: &Path, note: &SignedNote) -> Result<()> {
-    private_file::replace_shared(path, note.to_string().as_bytes())
+    private_file::replace_shared(&private_file::behind_links(path)?, note.to_string().as_bytes())
 }
 
 /// Refuses a path that could not be written to after hours of work.
 pub fn check_writable(path: &Path) -> Result<()> {
-    private_file::check_replaceable(path)
+    private_file::check_replaceable(&private_file::behind_links(path)?)
 }

@@ -34,6 +34,16 @@ pub(super) fn check_replaceable(path: &Path) -> Result<()> {
     put(path, b"", OWNER, |unfinished| fs::remove_file(unfinished))
 }
 
+/// The file that a path leads to, where it is a link: what is put in the place of the link itself leaves that file as it was, for
+/// everybody who reads it by its own name. A path without a file is itself.
+pub(super) fn behind_links(path: &Path) -> Result<PathBuf> {
+    match fs::canonicalize(path) {
+        Ok(file) => Ok(file),
+        Err(error) if error.kind() == ErrorKind::NotFound && fs::symlink_metadata(path).is_err() => Ok(path.to_owned()),
+        Err(error) => Err(Error::new(format!("{} leads to no file: {error}. Name the file itself", path.display()))),
+    }
+}
+
 /// For the owner's eyes alone.
 const OWNER: u32 = 0o600;
 /// For all whom the process's mask does not keep out.

@@ -139,9 +139,11 @@ impl StateFile {
         PathBuf::from(path)
     }
 
-    /// Opens the state of a key, which is empty where there is no file yet. Refuses that of another key, a damaged one, and one that
-    /// another process has open.
+    /// Opens the state of a key, which is empty where there is no file yet. Refuses that of another key, a damaged one, one that
+    /// another process has open, and a link to a file that is not there: that file may only be out of reach.
     pub fn open(path: PathBuf, key: &VerifierKey) -> Result<(Self, SignerState)> {
+        // One file has one lock, and is the one that is replaced, by whichever name it was found.
+        let path = private_file::behind_links(&path)?;
         let failed = |what: &str, error: &dyn std::fmt::Display| {
             Error::new(format!(
                 "cannot {what} {}, in which it is kept what the key has signed: {error}",
@@ -239,5 +241,28 @@ mod tests {
         assert!(refusal.contains("it is the state of example.com/w1"), "{refusal}");
         std::fs::write(&path, "").unwrap();
         assert!(StateFile::open(path, &key).unwrap_err().to_string().contains("Restore it"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_state_behind_a_link_is_the_one_that_is_locked_read_and_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, link) = (directory.path().join("volume.state"), directory.path().join("w.state"));
+        let key = signer(Role::Witness).verifier().clone();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let refusal = StateFile::open(link.clone(), &key).unwrap_err().to_string();
+        assert!(refusal.contains("leads to no file"), "{refusal}");
+        let (open, state) = StateFile::open(file.clone(), &key).unwrap();
+        open.save(&state).unwrap();
+        drop(open);
+        let (open, state) = StateFile::open(link.clone(), &key).unwrap();
+        let refusal = StateFile::open(file.clone(), &key).unwrap_err().to_string();
+        assert!(refusal.contains("another process"), "{refusal}");
+        let checkpoint = Checkpoint { origin: "a".to_owned(), size: 3, root: crate::chain::Hash([1; 32]) };
+        let state = state.signed(checkpoint, Begin::Yes, 7).unwrap();
+        open.save(&state).unwrap();
+        drop(open);
+        assert!(link.is_symlink());
+        assert_eq!(StateFile::open(file, &key).unwrap().1, state, "an old state would let a fork be signed");
     }
 }

@@ -74,8 +74,8 @@ impl ListedIds {
         if found != header.parameters {
             return wrong(format!("the parameters hash to {found}, the header has {}", header.parameters));
         }
-        let (first, count) =
-            self.active_heights(header).map_or((0, 0), |(first, last)| (first, u128::from(last - first) + 1));
+        let heights = self.active_heights(header);
+        let count = heights.map_or(0, |(first, last)| u128::from(last - first) + 1);
         if self.lists.len() as u128 != count {
             return wrong(format!(
                 "it has lists of {} active heights, ids are remembered of {count}",
@@ -83,7 +83,9 @@ impl ListedIds {
             ));
         }
         let wanted = id_key(sender, id);
-        for (used_at, list) in (first..).zip(&self.lists) {
+        // A header that nobody has sealed may say 2^64 - 1: an open range would go on to the height behind it.
+        let heights = heights.into_iter().flat_map(|(first, last)| first..=last);
+        for (used_at, list) in heights.zip(&self.lists) {
             let ends = list.iter().position(Chunk::is_last);
             if ends.is_none() || ends != list.len().checked_sub(1) {
                 return wrong(format!("the list of active height {used_at} does not end where it must"));

@@ -182,6 +182,23 @@ fn only_ids_that_the_next_block_still_knows_are_remembered() {
 }
 
 #[test]
+fn active_heights_at_the_end_of_64_bits_are_refused_like_others() {
+    let (alice, id) = ("alice".parse::<Name>().unwrap(), Id::new("order-1").unwrap());
+    for (active_height, ids_remember_blocks, says) in [
+        (u64::MAX, 1, "no list can be of active height 18446744073709551615"),
+        (u64::MAX - 1, 1, "no list can be of active height 18446744073709551614"),
+        (u64::MAX, u64::MAX, "it has lists of 1 active heights"),
+    ] {
+        let parameters = Parameters { ids_remember_blocks, ..Parameters::default() };
+        let world = World { parameters: parameters.clone(), records: Vec::new(), active_height };
+        let path = StatePath { siblings: Vec::new(), other: None };
+        let listed = ListedIds { parameters, lists: vec![vec![Chunk { record: None, path }]] };
+        let refused = listed.check(&alice, &id, &world.header()).unwrap_err().to_string();
+        assert!(refused.contains(says), "{refused}");
+    }
+}
+
+#[test]
 fn an_entry_is_shown_at_its_own_place_only() {
     let leaves: Vec<Hash> = (0..5_u8).map(|byte| merkle::leaf(&[byte])).collect();
     // In the trees over 2 and over 3 leaves one path leads from two places: the number of entries in the header tells them apart.

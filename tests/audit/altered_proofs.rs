@@ -119,6 +119,12 @@ fn a_second_implementation_refuses_what_the_program_refuses() {
     let checkpoint = checkpoint(&LONG, 51);
     for (question, at_height) in questions() {
         let file = prove_at(&LONG, 50, question, at_height, Cover::Size(51)).unwrap().to_file();
+        // For Python these are equal to 1.
+        for format in ["true", "1.0"] {
+            let altered = [b"{\"proof\":", format.as_bytes(), &file[b"{\"proof\":1".len()..]].concat();
+            assert!(!holds(&altered, Some(&checkpoint), None), "{format}");
+            assert_eq!(stranger(&altered, Some(&checkpoint), &Hash::ZERO).0, Some(1), "{format}");
+        }
         // Behind the header, so that no alteration tells another truth: there every one is wrong.
         let from = file.windows(9).position(|bytes| bytes == b"\"header\":").unwrap();
         let evidence = file.windows(10).position(|bytes| bytes == b"\"slashes\":").unwrap();

@@ -64,6 +64,11 @@ fn what_is_proved_is_said_in_plain_words_by_a_check_that_has_nothing_of_the_chai
         assert!(by_genesis.stdout.starts_with(says), "{words}: {}", by_genesis.stdout);
         assert!(by_genesis.stdout.contains("whoever holds the key files made this chain"), "{}", by_genesis.stdout);
     }
+    // Nobody sealed block 0.
+    prove(&chains.cairn, "block 0", "proof.json");
+    let first = check(&chains, &format!("proof.json --genesis-hash {}", chains.genesis), &["proof.json"]).done().stdout;
+    assert!(first.contains("\nrests on the genesis alone: block 0 follows from it. "), "{first}");
+    assert!(!first.contains("sealed"), "{first}");
     let id = "{\"from\":\"alice\",\"to\":\"bob\",\"amount\":7,\"id\":\"order-1\"}\n";
     chains.cairn.write("payment.jsonl", id);
     chains.cairn.run(&format!("submit {LOG} payment.jsonl")).done();
@@ -129,6 +134,13 @@ fn signatures_under_a_checkpoint_count_when_they_are_asked_for() {
     let digit = if last.as_bytes()[40] == b'A' { "B" } else { "A" };
     chains.cairn.write("signed.txt", &format!("{head} {}{digit}{}\n", &last[..40], &last[41..]));
     assert_ne!(with("signed.txt").code, 0, "one digit of the signature is another");
+
+    let key = chains.cairn.run(&format!("keys --chain {} --output chain.key", chains.genesis)).done().stdout;
+    chains.checkpoint("log", "--sign-with chain.key", "own.txt");
+    chains.cairn.write("own.policy", &format!("log {}\nquorum none\n", key.trim()));
+    let words = "proof.json --checkpoint own.txt --policy own.policy";
+    let told = check(&chains, words, &["proof.json", "own.txt", "own.policy"]).done().stdout;
+    assert!(told.contains("signed by: the chain's own key; witnesses: none"), "{told}");
 }
 
 #[test]
