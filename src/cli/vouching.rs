@@ -63,9 +63,14 @@ impl<'s> Signing<'s> {
     pub(crate) fn sign(self, note: SignedNote) -> Result<(SignedNote, u64)> {
         let now_s = self.now_s()?;
         let state = self.state.signed(note.checkpoint().clone(), self.begin, now_s).map_err(refused)?;
-        self.file.save(&state).map_err(|error| Error::failed(format!("{error}. Nothing was signed")))?;
         let line = self.signer.sign(&note, now_s);
-        Ok((note.with(line), now_s))
+        let signed = note.with(line);
+        // A note that has no room for it would only move the state on.
+        SignedNote::parse(signed.to_string().as_bytes()).map_err(|error| {
+            Error::usage(format!("not signed: with one signature more, {error}; take out some of others"))
+        })?;
+        self.file.save(&state).map_err(|error| Error::failed(format!("{error}. Nothing was signed")))?;
+        Ok((signed, now_s))
     }
 
     /// The time, which a cosignature tells: it cannot be 0.

@@ -92,8 +92,11 @@ fn convicted(
     };
     let offence = evidence::verify(evidence, &header.genesis, roster, stakes)
         .map_err(|flaw| wrong(format!("the slash of {validator}: {flaw}")))?;
+    // A block has the slashes of the rounds before its own.
     let is_of = |named: &evidence::Offence| {
-        roster.place(validator) == Some(named.place) && named.round == *round && named.height <= header.height
+        roster.place(validator) == Some(named.place)
+            && named.round == *round
+            && (named.height, named.round) < (header.height, header.round())
     };
     if !is_of(&offence) || stakes.take(offence.place) != *amount {
         return Err(wrong(format!("the evidence against {validator} is about something else than the slash")));

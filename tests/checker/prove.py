@@ -118,7 +118,7 @@ def check_sealed(head, start, slashes, seal):
         equal("slash", (turn["id"], slash["round"]), (signed["author"]["proposer"], signed["author"]["round"]))
         equal("slashed stake", slash["amount"], turn["stake"])
         turns, turn["stake"] = turns + [(signed["height"], slash["round"])], 0
-    ascending(turns + [(head["height"] + 1, 0)], "slashes")
+    ascending(turns + [(head["height"], head["author"].get("round", 0))], "slashes, and the block's turn,")
     equal("validators", head["validators"], domain_hash("cairn/vals/1", validator_set(list(members.values()))))
     equal("whether there is no seal", seal is None, head["height"] == 0)
     if seal is None:

@@ -88,6 +88,9 @@ fn a_witness_judges_no_chain_that_it_was_not_told_of_and_no_other_bytes() {
     begin(&chains, "log", "more.txt").refused(2, &["more than three lines"]);
     cairn.write("letter.txt", "Dear witness,\n");
     begin(&chains, "log", "letter.txt").refused(2, &["letter.txt is no checkpoint"]);
+    cairn.write("full.txt", &format!("{text}\n{}", "\u{2014} a AAAAAAE=\n".repeat(100)));
+    begin(&chains, "log", "full.txt").refused(2, &["more than 100 signatures"]);
+    assert_eq!(signed_size(cairn), None);
     begin(&chains, "log", "none.txt").refused(2, &["cannot read the checkpoint none.txt"]);
     begin(&chains, "nowhere", "two.txt").refused(3, &["there is no embedded log in nowhere"]);
     begin(&chains, "log", "two.txt --blockchain elsewhere").refused(3, &["there is no topic 'elsewhere'"]);
