@@ -39,11 +39,7 @@ Exit code 0: it is on stdout. 1: the chain is broken, or the key has signed anot
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    log: arguments::Log,
-    #[command(flatten)]
-    transactions: arguments::Transactions,
-    #[command(flatten)]
-    blockchain: arguments::Blockchain,
+    chain: arguments::Chain,
     #[command(flatten)]
     pin: Pin,
 
@@ -65,21 +61,21 @@ impl Arguments {
 
     /// The outer error: it could not be looked at.
     fn make(self, shell: &Shell) -> Result<Result<Exit>> {
-        let Self { log, transactions, blockchain, pin, sign_with, state, since } = self;
+        let Self { chain, pin, sign_with, state, since } = self;
         let anchor = pin.anchor(shell)?;
         // The first signature of a chain's own key needs no further word: what it is worth, others say.
         let signing =
             sign_with.map(|path| Signing::open(shell, &path, Role::Log, state, Begin::IfUnknown)).transpose()?;
         let options = Options {
-            blockchain: blockchain.blockchain,
-            transactions: transactions.transactions,
+            blockchain: chain.blockchain.blockchain,
+            transactions: chain.transactions.transactions,
             anchor: of_key(anchor, signing.as_ref())?,
             checkpoints: signing
                 .iter()
                 .flat_map(|signing| signing.last(signing.signer().verifier().name()).cloned())
                 .collect(),
         };
-        shell.log(&log)?.open(Make { options, signing, since, shell })?
+        shell.log(&chain.log)?.open(Make { options, signing, since, shell })?
     }
 }
 

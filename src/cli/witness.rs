@@ -41,11 +41,7 @@ checkpoint, or the chain is not known. 3: the chain could not be checked, or the
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    log: arguments::Log,
-    #[command(flatten)]
-    transactions: arguments::Transactions,
-    #[command(flatten)]
-    blockchain: arguments::Blockchain,
+    chain: arguments::Chain,
     #[command(flatten)]
     pin: Pin,
 
@@ -89,12 +85,12 @@ impl Arguments {
             Asked::Plain(note) => {
                 let checkpoints = predecessor.into_iter().chain([note.checkpoint().clone()]).collect();
                 let options = Options {
-                    blockchain: self.blockchain.blockchain,
-                    transactions: self.transactions.transactions,
+                    blockchain: self.chain.blockchain.blockchain,
+                    transactions: self.chain.transactions.transactions,
                     anchor: pinned,
                     checkpoints,
                 };
-                let looked = shell.log(&self.log).and_then(|log| log.open(Look { options, shell })?);
+                let looked = shell.log(&self.chain.log).and_then(|log| log.open(Look { options, shell })?);
                 looked.map_err(Error::undone)??;
                 note
             }
