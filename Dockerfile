@@ -6,8 +6,8 @@
 FROM rust:1.95-bookworm AS build
 WORKDIR /cairn
 # The same list of native packages as on any other machine; a layer of its own, because it changes least.
-COPY tests/native tests/native
-RUN tests/native build
+COPY scripts/install scripts/install
+RUN scripts/install build
 COPY . .
 # RocksDB and librdkafka take half an hour to compile: the caches keep them from one build to the next.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! [`Cluster::shared`] is the one to use: one broker for all tests of a process or, where `CAIRN_TEST_BROKERS` names a
-//! cluster, that one (`tests/run` starts one broker for the whole run this way). Tests that share it keep apart by
+//! cluster, that one (`scripts/test` starts one broker for the whole run this way). Tests that share it keep apart by
 //! [`unique`] names. [`Cluster::start`] makes a broker for one test alone, which may then stop, kill or pause it.
 //!
 //! Beside it is what tests of running processes share: [`until`] something happens, and what [`process`]es take.
@@ -256,7 +256,7 @@ fn output(command: &mut Command, input: &[u8]) -> String {
         })
     };
     let output =
-        run(command).unwrap_or_else(|error| panic!("{command:?}: {error}; tests/native installs what is missing"));
+        run(command).unwrap_or_else(|error| panic!("{command:?}: {error}; scripts/install installs what is missing"));
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{command:?}: {}\n{stdout}{stderr}", output.status);
     stdout.into_owned()
