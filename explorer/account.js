@@ -8,10 +8,10 @@ import { account, balance, blockLink, copy, name, number, outcome, reason, signe
 export const nav = 'accounts';
 
 const SPENDABLE = {
-  key: 'Whoever holds the key in its name',
+  key: 'The holder of the key in its name',
   validator: 'The validator it is named after',
   anybody: 'Anybody: this chain does not ask for signatures of such accounts',
-  nobody: 'Nobody, under the rules of this chain',
+  nobody: 'No one, under the rules of this chain',
 };
 const COLUMNS = [
   { title: 'Block', class: 'number' },

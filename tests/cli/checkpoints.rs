@@ -6,7 +6,7 @@ use cairn::checkpoint::SignedNote;
 
 use crate::{Cairn, Ran};
 
-/// Chains of one genesis, each on a log of its own: what whoever has the keys can make.
+/// Chains of one genesis, each on a log of its own: what the holder of the keys can make.
 pub(crate) struct Chains {
     pub(crate) cairn: Cairn,
     pub(crate) genesis: String,

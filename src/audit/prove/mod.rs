@@ -222,7 +222,7 @@ impl<L: Log> Prover<'_, L> {
             return Err(Error::stop("there is a last block and no state after it").into());
         };
         if let Some(height) = to_height.filter(|height| *height >= trace.next_height()) {
-            // Where nobody gave the height, it is the history's.
+            // Where the question has no height, it is the history's.
             self.options.at_height.map_or_else(|| self.check_covered(&trace), |_| Ok(()))?;
             return Err(beyond(height, &trace).into());
         }

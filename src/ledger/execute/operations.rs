@@ -107,7 +107,7 @@ impl Books<'_> {
         committee.active(proposer).map(drop)
     }
 
-    /// Fees, then reward, to whoever makes the block. What its balance cannot take of the fees is burnt, of the reward not minted.
+    /// Fees, then reward, to the block's maker. What its balance cannot take of the fees is burnt, of the reward not minted.
     pub(super) fn pay(&mut self, maker: Maker<'_>, name: &Name, account: &mut Account) {
         while let Some(amount) = credit(account, self.fees) {
             self.fees -= i128::from(amount.get());

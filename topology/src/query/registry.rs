@@ -268,7 +268,7 @@ impl Registry {
 
 impl Drop for Offer {
     fn drop(&mut self) {
-        // First: whoever reads on must find out, and what changes the stores comes after this.
+        // First: a reader that goes on must find out, and what changes the stores comes after this.
         self.readable.has_gone.store(true, Ordering::SeqCst);
         let partition = self.readable.id.partition;
         self.registry.change(self.sub_topology, |table| {

@@ -119,7 +119,7 @@ impl<L: Log> Producers<L> {
 ///      └─────────── discard: any error ───────────┘
 /// ```
 /// After an error there is only one way on: a new producer with the same id, whose `init_transactions` aborts what was
-/// open, or finds it committed. Nobody guesses which. A thread that leaves makes no new one: it gives up.
+/// open, or finds it committed. It is never guessed which. A thread that leaves makes no new one: it gives up.
 pub(super) struct TransactionalProducer<L: Log> {
     transactional_id: String,
     guarantee: Guarantee,
@@ -138,7 +138,7 @@ enum Transaction {
     Open,
     /// The group refused its offsets: it was not committed.
     Refused,
-    /// A commit was tried, and nobody knows whether it happened.
+    /// A commit was tried, and it is unknown whether it happened.
     Undecided,
 }
 
@@ -155,7 +155,7 @@ impl<L: Log> TransactionalProducer<L> {
         }
     }
 
-    /// Makes sure that there is an initialised producer: whoever had the id before is fenced.
+    /// Makes sure that there is an initialised producer: the producer that had the id before is fenced.
     pub(super) fn prepare(&mut self, log: &L, options: &ProducerOptions, timeout: Duration) -> Result<()> {
         if self.producer.is_some() {
             return Ok(());

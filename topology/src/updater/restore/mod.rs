@@ -244,7 +244,7 @@ impl<C: Consumer> Reading<C> {
         // What the stores could not take is gone, whatever else is wrong.
         outcome?;
         if polled.is_err() {
-            // While nobody answers, nobody is late.
+            // While no broker answers, no restore is late.
             self.progress_at_ms = clock.monotonic_ms();
         }
         polled.map_err(log::Error::may_pass)?;

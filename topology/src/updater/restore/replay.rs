@@ -212,7 +212,7 @@ impl Replay {
         self.read_to.max(self.position)
     }
 
-    /// What was read could not be taken: whoever asks is told once.
+    /// What was read could not be taken: the first to ask is told.
     pub(in crate::updater) fn fail(&mut self, error: crate::error::Error) {
         self.failure.get_or_insert(error);
     }
