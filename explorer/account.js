@@ -90,7 +90,7 @@ async function drawPlot(section, found, key, signal) {
       next = older.next;
     }
   } catch {
-    // What is drawn is true as far as it goes.
+    // The drawn part is true as far as it goes.
   }
   if (transfers.length > found.transfers.length && !signal.aborted) put(transfers);
 }

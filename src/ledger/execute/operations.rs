@@ -71,7 +71,7 @@ pub(super) struct Books<'a> {
 }
 
 impl Books<'_> {
-    /// What became of the rounds before the one that is executed; then its proposer must still be a validator. What is mined has
+    /// What became of the rounds before the one that is executed; then its proposer must still be a validator. A mined block has
     /// no rounds.
     pub(super) fn prior(&mut self, committee: &mut Committee<'_>, maker: Maker<'_>) -> Result<(), String> {
         let Maker::Proposer { proposer, round, prior } = maker else { return Ok(()) };

@@ -69,7 +69,7 @@ pub(crate) enum Standing {
 /// What an instance has of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// It runs here: what is committed is here at once. In a rebalance of a classic group the task can be read until the group has
+    /// It runs here: committed values are here at once. In a rebalance of a classic group the task can be read until the group has
     /// answered this member. Where the answer comes late another instance may have begun, and be further.
     Active,
     /// A copy that follows the instance where the task runs. Its stores may be of different commits, and a store of a part of one.

@@ -198,7 +198,7 @@ impl<L: Log> TransactionalProducer<L> {
         self.has_failed
     }
 
-    /// What is open is void. A producer that was merely refused goes on, which is sooner than a new one; of any other nobody
+    /// An open transaction is void. A producer that was merely refused goes on, which is sooner than a new one; of any other nobody
     /// knows what it did.
     pub(super) fn roll_back(&mut self) {
         #[cfg(test)]
@@ -217,7 +217,7 @@ impl<L: Log> TransactionalProducer<L> {
         self.discard();
     }
 
-    /// Forgets the producer for good. What is open is aborted, or all that read committed data would wait for it to time
+    /// Forgets the producer for good. An open transaction is aborted, or all that read committed data would wait for it to time
     /// out; not where a commit may have happened.
     pub(super) fn give_up(&mut self) {
         if let (Transaction::Open | Transaction::Refused, Some(producer)) = (self.transaction, &mut self.producer)

@@ -315,7 +315,7 @@ impl Instance {
         } else if is_current {
             self.disk.borrow().crash(|count| stage.random(|random| random.index(count)));
         }
-        // Not before: what is dropped has nothing to write any more.
+        // Not before: a dropped one has nothing to write any more.
         drop(process);
         is_current
     }

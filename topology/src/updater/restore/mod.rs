@@ -67,7 +67,7 @@ pub(crate) struct RestoreOptions {
     pub transaction_timeout_ms: i64,
     /// How much longer to wait for that: the log may take some time to notice, Kafka up to 10 s.
     pub margin_ms: i64,
-    /// What is read is applied in batches of about so many bytes; of each key in a batch only the last record. The larger,
+    /// Records are applied in batches of about so many bytes; of each key in a batch only the last record. The larger,
     /// the fewer keys come twice and the closer sorted keys lie: with 16 MiB four times as fast as with 2 MiB where records
     /// repeat 100,000 keys.
     pub batch_bytes: usize,

@@ -50,7 +50,7 @@ pub(super) fn without_changelog(stores: &Stores, store: usize, now_ms: i64) -> R
 pub(in crate::updater) enum Phase {
     /// Waiting for the changelog's first record.
     Probing,
-    /// What is read is of no use before the consumer was told to read from here.
+    /// Records are of no use before the consumer was told to read from here.
     Seeking(Offset),
     /// Each record goes into the store.
     Reading,
