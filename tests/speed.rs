@@ -12,6 +12,8 @@
 //! |---|---|---|
 //! | `MEASURE_TRANSFERS` | how many transfers | 1,000,000 |
 //! | `MEASURE_ACCOUNTS` | between how many accounts | 100,000 |
+//! | `MEASURE_PARTITIONS` | of how many partitions of the transactions topic | 1 |
+//! | `MEASURE_THREADS` | stream threads of `run` | 1 |
 //! | `MEASURE_PADDING_BYTES` | of how many bytes a field is that the program does not know, in each value | 0: no such field |
 //! | `MEASURE_ROUNDS` | how often each command runs; medians are printed | 5 |
 //! | `MEASURE_PROGRAM` | another build of `cairn` than this tree's | |
@@ -22,10 +24,13 @@ use std::fmt::Write as _;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use test_cluster::process::{cpu_s, has_ended, resident_max_bytes};
 use topology::clock::{Clock, SystemClock};
+use topology::log::embedded::{EmbeddedLog, Options};
+use topology::log::{Log, TopicSpec};
 
 /// Between two looks at a running command. Its end is what is waited for, so a wall time is this much too long at most.
 const PAUSE: Duration = Duration::from_millis(2);
@@ -85,6 +90,13 @@ fn write_transfers(path: &Path, transfers: u64, accounts: u64, padding_bytes: us
     out.flush().unwrap();
 }
 
+/// The transactions topic, with so many partitions: `submit` would create it with one.
+fn create_transactions(directory: &Path, partition_count: i32) {
+    let log = EmbeddedLog::open(directory.join("log"), &Options::default(), Arc::new(|| 0)).unwrap();
+    let name = "transactions".to_owned();
+    log.create_topics(&[TopicSpec { name, partition_count, replication_factor: None, config: Vec::new() }]).unwrap();
+}
+
 /// The median of what some runs took, by what of it.
 fn median(all: &[Taken], what: impl Fn(&Taken) -> f64) -> f64 {
     let mut values: Vec<f64> = all.iter().map(what).collect();
@@ -99,8 +111,10 @@ fn verifying_and_replaying_a_chain_of_transfers() {
     let accounts = setting("MEASURE_ACCOUNTS", 100_000);
     let padding_bytes = setting("MEASURE_PADDING_BYTES", 0) as usize;
     let rounds = setting("MEASURE_ROUNDS", 5).max(1);
+    let (partitions, threads) = (setting("MEASURE_PARTITIONS", 1), setting("MEASURE_THREADS", 1).to_string());
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
+    create_transactions(path, i32::try_from(partitions).unwrap());
     write_transfers(&path.join("transfers.jsonl"), transfers, accounts, padding_bytes);
     run(path, "submit --log embedded:log transfers.jsonl", &[]);
     std::fs::remove_file(path.join("transfers.jsonl")).unwrap();
@@ -109,10 +123,11 @@ fn verifying_and_replaying_a_chain_of_transfers() {
         ("CAIRN_BLOCK_WINDOW_MS", "0"),
         ("CAIRN_BLOCK_MAX_AGE_MS", "600000"),
         ("CAIRN_BLOCK_MAX_BYTES", "1000000"),
+        ("CAIRN_THREADS", &threads),
     ];
     let sealing = run(path, "run --log embedded:log --state-dir state --until-end", &full_blocks);
-    let mut table =
-        format!("{transfers} transfers, {accounts} accounts, {padding_bytes} bytes of padding, {rounds} rounds\n");
+    let mut table = format!("{transfers} transfers, {accounts} accounts, {partitions} partitions, {threads} threads, ");
+    writeln!(table, "{padding_bytes} bytes of padding, {rounds} rounds").unwrap();
     table += "command   s (wall)  transfers/s  CPU-s per million  peak MiB\n";
     let mut row = |command: &str, taken: &[Taken]| {
         let (wall_s, cpu_s) = (median(taken, |one| one.wall_s), median(taken, |one| one.cpu_s));
