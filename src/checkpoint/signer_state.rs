@@ -23,6 +23,8 @@ use super::text;
 /// So many characters of another key are shown.
 const OWNER_SHOWN_MAX: usize = 320;
 const MAGIC: &str = "cairn-signed 1";
+/// What the numbers of the logs that are in a full state may still grow by: 30 digits each.
+const GROWTH_BYTES_MAX: usize = 3 << 20;
 
 /// The largest checkpoint of a log that was signed, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +79,15 @@ pub enum Refusal {
         /// Of the last checkpoint.
         size: u64,
     },
+    /// With this log the state would be larger than one that is read again.
+    #[error(
+        "this key has signed checkpoints of {logs} logs, and its state may have no more than {} MiB: use another key for this log",
+        SignerState::SIZE_BYTES_MAX >> 20
+    )]
+    Full {
+        /// How many logs are in the state.
+        logs: usize,
+    },
 }
 
 /// Whether a log is one that the key has signed checkpoints of.
@@ -98,6 +109,9 @@ pub struct SignerState {
 }
 
 impl SignerState {
+    /// The most that a state may have as a file: some 80,000 chains.
+    pub const SIZE_BYTES_MAX: usize = 16 << 20;
+
     /// Of a key that has signed nothing.
     #[must_use]
     pub fn new(key: &VerifierKey) -> Self {
@@ -136,9 +150,11 @@ impl SignerState {
 
     /// The state after a checkpoint was signed at this time. The caller has found it consistent with its predecessor.
     pub fn signed(mut self, checkpoint: Checkpoint, begin: Begin, now_s: u64) -> Result<Self, Refusal> {
-        self.predecessor(&checkpoint, begin, now_s)?;
+        let is_new = self.predecessor(&checkpoint, begin, now_s)?.is_none();
+        let logs = self.logs.len();
         self.logs.insert(checkpoint.origin.clone(), LastSigned { checkpoint, time_s: now_s });
-        Ok(self)
+        let is_full = is_new && self.to_string().len() > Self::SIZE_BYTES_MAX - GROWTH_BYTES_MAX;
+        if is_full { Err(Refusal::Full { logs }) } else { Ok(self) }
     }
 
     /// Reads the state of a key.

@@ -88,7 +88,7 @@ fn refused(refusal: Refusal) -> Error {
              has signed (--signer-state) is lost or not the right one: restore it, for without it a fork can be signed"
         )),
         Refusal::Known { .. } => Error::usage(format!("{refusal}: leave --begin out")),
-        Refusal::ClockWentBack { .. } => Error::ended(Exit::Failed, refusal.to_string()),
+        Refusal::ClockWentBack { .. } | Refusal::Full { .. } => Error::ended(Exit::Failed, refusal.to_string()),
         Refusal::Shorter { .. } | Refusal::Forked { .. } => {
             Error::ended(Exit::Failed, format!("not signed: {refusal}"))
         }

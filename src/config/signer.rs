@@ -11,11 +11,12 @@
 //! Blank lines and lines that start with `#` are skipped. Secrets are wiped from memory when dropped.
 
 use std::fs::{File, TryLockError};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::{Error, Result, checkpoint_file, key_file, private_file};
+use super::{Error, Result, key_file, private_file};
 use crate::checkpoint::{Role, Signer, SignerState, VerifierKey};
 use crate::consensus::keys::lines::{Lines, push_hex};
 
@@ -131,10 +132,11 @@ pub struct StateFile {
 }
 
 impl StateFile {
-    /// Where the state of a key file is kept unless another place is named.
+    /// Where the state of a key file is kept unless another place is named: beside the file itself, whichever link leads to it, so
+    /// that one key has one state.
     #[must_use]
     pub fn beside(key_file: &Path) -> PathBuf {
-        let mut path = key_file.as_os_str().to_owned();
+        let mut path = key_file.canonicalize().unwrap_or_else(|_| key_file.to_owned()).into_os_string();
         path.push(".state");
         PathBuf::from(path)
     }
@@ -157,7 +159,11 @@ impl StateFile {
             TryLockError::WouldBlock => failed("lock", &"another process signs with the same key; wait for its end"),
             TryLockError::Error(error) => failed("lock", &error),
         })?;
-        let state = match File::open(&path).and_then(checkpoint_file::read_bounded) {
+        let read = |file: File| {
+            let mut bytes = Vec::new();
+            file.take(SignerState::SIZE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map(|_| bytes)
+        };
+        let state = match File::open(&path).and_then(read) {
             Ok(bytes) => SignerState::parse(&bytes, key).map_err(|error| {
                 failed("use", &format!("{error}. Restore it, or what it kept the key from signing can be signed"))
             })?,
@@ -241,6 +247,39 @@ mod tests {
         assert!(refusal.contains("it is the state of example.com/w1"), "{refusal}");
         std::fs::write(&path, "").unwrap();
         assert!(StateFile::open(path, &key).unwrap_err().to_string().contains("Restore it"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_key_file_has_one_state_by_whichever_link_it_is_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, link) = (directory.path().join("w.key"), directory.path().join("here"));
+        write_new(&file, &signer(Role::Witness)).unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert_eq!(StateFile::beside(&link), StateFile::beside(&file));
+        assert!(StateFile::beside(&file).to_string_lossy().ends_with("w.key.state"));
+    }
+
+    #[test]
+    fn a_state_is_full_before_it_is_too_large_to_be_read_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, key) = (directory.path().join("w.state"), signer(Role::Witness).verifier().clone());
+        let mut state = SignerState::new(&key);
+        let origin = |number: u64| format!("{number}/{}", "o".repeat(100_000));
+        let checkpoint = |number, size| Checkpoint { origin: origin(number), size, root: crate::chain::Hash([1; 32]) };
+        let mut count = 0;
+        let refusal = loop {
+            match state.clone().signed(checkpoint(count, 1), Begin::Yes, 7) {
+                Ok(next) => (state, count) = (next, count + 1),
+                Err(refusal) => break refusal,
+            }
+        };
+        assert!(refusal.to_string().contains("use another key"), "{refusal}");
+        let state = state.signed(checkpoint(0, u64::MAX), Begin::No, u64::MAX).unwrap();
+        let (file, _) = StateFile::open(path.clone(), &key).unwrap();
+        file.save(&state).unwrap();
+        drop(file);
+        assert_eq!(StateFile::open(path, &key).unwrap().1, state);
     }
 
     #[cfg(unix)]

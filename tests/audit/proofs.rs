@@ -314,6 +314,10 @@ fn a_block_is_proved_and_block_0_by_the_genesis_itself() {
     assert!(matches!(&beyond, Err(Unproved::Beyond(says)) if says.contains("ends at height 50")), "{beyond:?}");
     let beyond = prove_at(&LONG, 50, balance("alice"), Some(51), Cover::Tip);
     assert!(matches!(&beyond, Err(Unproved::Beyond(says)) if says.contains("ends at height 50")), "{beyond:?}");
+    for used_or_not in ["order-47", "order-99"] {
+        let beyond = prove_at(&LONG, 50, id("bob", used_or_not), Some(51), Cover::Tip);
+        assert!(matches!(&beyond, Err(Unproved::Beyond(says)) if says.contains("ends at height 50")), "{beyond:?}");
+    }
     let beyond = prove_at(&LONG, 50, balance("alice"), Some(5), Cover::Size(52));
     assert!(matches!(&beyond, Err(Unproved::Beyond(says)) if says.contains("the chain has 51 blocks")), "{beyond:?}");
 }

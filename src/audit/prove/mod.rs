@@ -7,8 +7,8 @@
 //! in a block (a record, an id that was used, the block)     blocks are read and linked, none is executed
 //! in the state (a balance, a validator, an id not used)     followed to the height, as `verify` does; linked behind it
 //! ```
-//! *Linked* means: each block agrees with itself, and names hash and history of the ones before; its seal is checked of the block that the
-//! proof is about. Before a proof is handed out it is checked as its reader will.
+//! *Linked* means: each block agrees with itself, and names hash and history of the ones before. Only the block that the proof is about
+//! has its seal checked: the proof goes through the check that its reader makes before it is handed out.
 
 mod question;
 mod trace;
@@ -161,6 +161,9 @@ impl<L: Log> Prover<'_, L> {
             trace = self.follow(height, randomness, progress)?;
         }
         self.check_covered(&trace)?;
+        if let Some(height) = self.options.at_height.filter(|height| *height >= trace.next_height()) {
+            return Err(beyond(height, &trace).into());
+        }
         let proof = trace.into_proof(self.options.with_seal)?;
         self.check(&proof)?;
         Ok(proof)
