@@ -25,7 +25,7 @@ pub mod changelog;
 mod chunk;
 #[cfg(test)]
 mod contract;
-#[cfg(test)]
+#[cfg(all(test, feature = "rocksdb"))]
 mod crash;
 mod directory;
 mod error;

@@ -8,10 +8,13 @@
 
 mod consuming;
 mod deleting;
+#[cfg(feature = "embedded")]
+mod embedded;
 mod end_of_partition;
 mod group_offsets;
 mod groups;
 mod harness;
+#[cfg(feature = "kafka")]
 mod kafka;
 mod local;
 mod records;
@@ -125,5 +128,7 @@ macro_rules! contract {
 pub(crate) use contract;
 
 contract!(memory, crate::local::memory);
-contract!(embedded, crate::local::embedded);
+#[cfg(feature = "embedded")]
+contract!(embedded, crate::embedded::fixture);
+#[cfg(feature = "kafka")]
 contract!(real, crate::kafka::fixture);

@@ -2,7 +2,7 @@
 //!
 //! May use `segments`, `scan`, `chunk`, `backends`' bounds and `changelog`'s formats.
 
-#[cfg(test)]
+#[cfg(all(test, feature = "rocksdb"))]
 mod tests;
 
 use std::ops::ControlFlow;
