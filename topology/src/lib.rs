@@ -96,9 +96,11 @@ mod watch;
 #[cfg(test)]
 extern crate self as topology;
 // What dies and comes back finds its stores on a disk.
-#[cfg(all(test, feature = "rocksdb"))]
+#[cfg(test)]
+#[cfg(feature = "rocksdb")]
 mod exactly_once;
-#[cfg(all(test, feature = "rocksdb"))]
+#[cfg(test)]
+#[cfg(feature = "rocksdb")]
 mod measure;
 #[cfg(test)]
 mod mutant;

@@ -25,7 +25,8 @@ pub mod changelog;
 mod chunk;
 #[cfg(test)]
 mod contract;
-#[cfg(all(test, feature = "rocksdb"))]
+#[cfg(test)]
+#[cfg(feature = "rocksdb")]
 mod crash;
 mod directory;
 mod error;

@@ -8,8 +8,6 @@
 
 mod consuming;
 mod deleting;
-#[cfg(feature = "embedded")]
-mod embedded;
 mod end_of_partition;
 mod group_offsets;
 mod groups;
@@ -17,6 +15,8 @@ mod harness;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod local;
+#[cfg(feature = "embedded")]
+mod on_disk;
 mod records;
 mod topics;
 mod transactions;
@@ -129,6 +129,6 @@ pub(crate) use contract;
 
 contract!(memory, crate::local::memory);
 #[cfg(feature = "embedded")]
-contract!(embedded, crate::embedded::fixture);
+contract!(embedded, crate::on_disk::fixture);
 #[cfg(feature = "kafka")]
 contract!(real, crate::kafka::fixture);

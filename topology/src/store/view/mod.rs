@@ -2,7 +2,8 @@
 //!
 //! May use `segments`, `scan`, `chunk`, `backends`' bounds and `changelog`'s formats.
 
-#[cfg(all(test, feature = "rocksdb"))]
+#[cfg(test)]
+#[cfg(feature = "rocksdb")]
 mod tests;
 
 use std::ops::ControlFlow;
