@@ -4,7 +4,7 @@
 //!   logins, by account ──> failed ──> watch ──> alerts
 //!                                       └─ store: of each account, the minute of its last failure, and how many it had in it
 //!
-//! cargo run --release -p topology --no-default-features --example alerts
+//! cargo run -p topology --no-default-features --example alerts
 //! ```
 //! Minutes are those of event time: the same input raises the same alerts, whenever it is processed.
 

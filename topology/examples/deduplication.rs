@@ -4,7 +4,7 @@
 //!   payments, by id ──> first ──> payments-once
 //!                         └─ stores: ids that were seen; the same by time, so that old ones are found
 //!
-//! cargo run --release -p topology --no-default-features --example deduplication
+//! cargo run -p topology --no-default-features --example deduplication
 //! ```
 //! A day is one of event time, which the records drive: nothing is forgotten while none come.
 

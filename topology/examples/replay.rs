@@ -4,7 +4,7 @@
 //!   sales, by shop ──> add up ──> turnover
 //!                        └─ store: sums
 //!
-//! cargo run --release -p topology --no-default-features --example replay
+//! cargo run -p topology --no-default-features --example replay
 //! ```
 //! The input is still in its topic, so nothing is lost: all instances are stopped, a reset forgets how far the application had
 //! read and what its stores hold, and the mended program begins anew. Its outputs come behind those that are wrong. A consumer

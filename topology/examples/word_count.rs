@@ -5,7 +5,7 @@
 //!             one task per          │  one task per partition of by-word: each word is always counted by the same one
 //!             partition of lines    └─ store: counts
 //!
-//! cargo run --release -p topology --no-default-features --example word_count
+//! cargo run -p topology --no-default-features --example word_count
 //! ```
 
 mod in_memory;

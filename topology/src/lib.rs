@@ -27,7 +27,21 @@
 //! `task`, `updater`, `standby`, `watch` and `stream_thread` are the inside: nothing of them is for users, and what users need of them has a
 //! name in `client`.
 //!
-//! A topology is drawn once. It runs in a test without a broker, and on any log:
+//! # Features
+//!
+//! | Feature | What it adds |
+//! |---|---|
+//! | `kafka` | `log::kafka`: the log of a Kafka cluster, with librdkafka |
+//! | `rocksdb` | stores on the disk, with RocksDB |
+//! | `embedded` | `log::embedded`: a durable log in a directory, on RocksDB |
+//! | `simulator` | `simulator`: tests of a topology under faults |
+//!
+//! All are default. Without any the crate needs no C++ compiler: the test driver, the memory log and stores in memory are always
+//! there.
+//!
+//! # A topology
+//!
+//! It is drawn once. It runs in a test without a broker, and on any log:
 //!
 //! ```
 //! use std::sync::Arc;
