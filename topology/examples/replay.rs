@@ -70,7 +70,8 @@ mod tests {
         let turnover = replay().unwrap();
         let before = [("north", 50), ("south", 30), ("north", 70)];
         let behind = [("north", 50), ("south", 30), ("north", 30)];
-        let expected: Vec<_> = [before, behind].concat().into_iter().map(|(shop, sum)| (shop.to_owned(), sum)).collect();
+        let expected: Vec<_> =
+            [before, behind].concat().into_iter().map(|(shop, sum)| (shop.to_owned(), sum)).collect();
         assert_eq!(turnover, expected);
     }
 }

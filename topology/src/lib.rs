@@ -80,10 +80,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // A part that only another feature's code uses stays without a gate of its own; a build with all of them finds what is unused.
-#![cfg_attr(
-    not(all(feature = "kafka", feature = "embedded", feature = "simulator")),
-    allow(dead_code, unused_imports)
-)]
+#![cfg_attr(not(all(feature = "kafka", feature = "embedded", feature = "simulator")), allow(dead_code, unused_imports))]
 
 mod backoff;
 pub mod client;

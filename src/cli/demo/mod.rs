@@ -264,12 +264,7 @@ fn funded(mut genesis: Genesis, shell: &Shell) -> Result<Genesis> {
 }
 
 /// What is wrong with the chain, checked as `cairn verify` does; `visit` is handed every block that holds.
-fn verify(
-    log: &DemoLog,
-    shell: &Shell,
-    genesis: &Genesis,
-    visit: &mut dyn FnMut(&Block),
-) -> Result<Option<Broken>> {
+fn verify(log: &DemoLog, shell: &Shell, genesis: &Genesis, visit: &mut dyn FnMut(&Block)) -> Result<Option<Broken>> {
     let options = verify::Options {
         blockchain: BLOCKCHAIN.to_owned(),
         transactions: TRANSACTIONS.to_owned(),

@@ -18,7 +18,7 @@ pub(in crate::store) use backend::{Backend, Snapshot, Writes};
 pub use backend::{Bounds, Direction, Visitor};
 pub(in crate::store) use memory::no_such_store;
 pub(in crate::store) use memory::{Memory, Version};
-#[cfg(feature = "rocksdb")]
-pub(in crate::store) use {rocks::RocksMemory, routed::open_on_disk};
 #[cfg(not(feature = "rocksdb"))]
 pub(in crate::store) use without_rocks::{RocksMemory, open_on_disk};
+#[cfg(feature = "rocksdb")]
+pub(in crate::store) use {rocks::RocksMemory, routed::open_on_disk};
