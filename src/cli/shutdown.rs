@@ -45,6 +45,7 @@ impl Supervisor {
     }
 
     /// Removes a directory when the command ends, however a signal ends it.
+    #[cfg(feature = "embedded")]
     pub(crate) fn remove_at_end(&mut self, directory: PathBuf) {
         self.shutdown.temporary = Some(directory);
     }

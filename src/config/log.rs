@@ -1,12 +1,8 @@
 //! Which log: a Kafka cluster or a directory. The one place where that is decided; all else is generic over the log.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use topology::clock::{Clock, SystemClock};
-use topology::log::embedded::EmbeddedLog;
-use topology::log::kafka::KafkaLog;
-use topology::log::{self, Log, embedded, kafka};
+use topology::log::{self, Log};
 
 use super::note::Place;
 use super::{Environment, Error, File, Result};
@@ -116,28 +112,58 @@ impl LogSettings {
     /// Opens the log and does something with it. Of a cluster, no broker is waited for yet.
     pub fn open<U: UsesLog>(&self, user: U) -> Result<U::Output, OpenError> {
         match self {
-            Self::Kafka { brokers, properties } => {
-                let mut options = kafka::Options::new(brokers);
-                options.properties.clone_from(properties);
-                options.client_id = "cairn".to_owned();
-                let log = KafkaLog::new(options).map_err(|error| OpenError::Setting(Error::new(error.to_string())))?;
-                Ok(user.with(log))
-            }
-            Self::Embedded { directory } => {
-                if user.makes_log() && !is_log(directory) {
-                    refuse_something_else(directory).map_err(OpenError::Setting)?;
-                }
-                let clock = SystemClock::new();
-                let options = embedded::Options { must_exist: !user.makes_log(), ..embedded::Options::default() };
-                let log = EmbeddedLog::open(directory, &options, Arc::new(move || clock.now_ms()))?;
-                Ok(user.with(log))
-            }
+            Self::Kafka { brokers, properties } => with_cluster(user, brokers, properties),
+            Self::Embedded { directory } => with_directory(user, directory),
         }
     }
 }
 
+#[cfg(feature = "kafka")]
+fn with_cluster<U: UsesLog>(user: U, brokers: &str, properties: &[(String, String)]) -> Result<U::Output, OpenError> {
+    use topology::log::kafka::{KafkaLog, Options};
+
+    let mut options = Options::new(brokers);
+    options.properties.extend_from_slice(properties);
+    options.client_id = "cairn".to_owned();
+    let log = KafkaLog::new(options).map_err(|error| OpenError::Setting(Error::new(error.to_string())))?;
+    Ok(user.with(log))
+}
+
+#[cfg(not(feature = "kafka"))]
+fn with_cluster<U: UsesLog>(_: U, _: &str, _: &[(String, String)]) -> Result<U::Output, OpenError> {
+    Err(left_out("Kafka", "kafka"))
+}
+
+#[cfg(feature = "embedded")]
+fn with_directory<U: UsesLog>(user: U, directory: &Path) -> Result<U::Output, OpenError> {
+    use topology::clock::{Clock, SystemClock};
+    use topology::log::embedded::{EmbeddedLog, Options};
+
+    if user.makes_log() && !is_log(directory) {
+        refuse_something_else(directory).map_err(OpenError::Setting)?;
+    }
+    let clock = SystemClock::new();
+    let options = Options { must_exist: !user.makes_log(), ..Options::default() };
+    let log = EmbeddedLog::open(directory, &options, std::sync::Arc::new(move || clock.now_ms()))?;
+    Ok(user.with(log))
+}
+
+#[cfg(not(feature = "embedded"))]
+fn with_directory<U: UsesLog>(_: U, _: &Path) -> Result<U::Output, OpenError> {
+    Err(left_out("the log in a directory", "embedded"))
+}
+
+/// What to do about a log that this program was built without.
+#[cfg(not(all(feature = "kafka", feature = "embedded")))]
+fn left_out(what: &str, feature: &str) -> OpenError {
+    OpenError::Setting(Error::new(format!(
+        "this cairn was built without {what}: build it again with its default features, or with --features {feature}"
+    )))
+}
+
 /// What an embedded log's directory holds.
 const DATABASE: &str = "db";
+#[cfg(feature = "embedded")]
 const LOCK: &str = "LOCK";
 
 fn is_log(directory: &Path) -> bool {
@@ -146,6 +172,7 @@ fn is_log(directory: &Path) -> bool {
 
 /// Refuses to make a log in a directory that holds something else: it is a mistyped one. What a process left that was killed
 /// while it made a log is a beginning of one.
+#[cfg(feature = "embedded")]
 fn refuse_something_else(directory: &Path) -> Result<()> {
     let failed = |error: std::io::Error| Error::new(format!("cannot make a log in {}: {error}", directory.display()));
     let entries = match std::fs::read_dir(directory) {

@@ -195,4 +195,5 @@ fn unless_gone(error: std::io::Error) -> std::io::Result<()> {
 }
 
 #[cfg(test)]
+#[cfg(feature = "rocksdb")]
 mod tests;

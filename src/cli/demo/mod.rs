@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! blocks     a block as a line, and what the blocks of a chain add up to
+//! home       where the chain lives
 //! teller     takes transfers from the page
 //! traffic    made-up transactions, on a thread of its own
 //! viewer     blocks as they come, on a thread of its own
 //! ```
 
 mod blocks;
+mod home;
 mod teller;
 mod traffic;
 mod viewer;
@@ -22,8 +24,6 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::sync::oneshot;
 use topology::client::{Client, Config};
-use topology::clock::{Clock, SystemClock};
-use topology::log::embedded::{EmbeddedLog, Options};
 use topology::log::{Log, TopicSpec};
 
 use super::arguments;
@@ -42,6 +42,7 @@ use crate::http::{Chain, Listener, Server};
 use crate::reader::Reader;
 use crate::sealing::Application;
 use blocks::Tally;
+use home::{DemoLog, Home};
 use teller::Teller;
 
 const EXAMPLES: &str = "\
@@ -102,11 +103,10 @@ impl Arguments {
         let usual = (std::io::stdout().is_terminal() && !shell.json).then_some(serve::DEFAULT);
         let listener = self.http.bind_anyhow(usual)?;
         let blocks = self.blocks.unwrap_or(if listener.is_some() { 0 } else { BLOCKS });
-        let directory = self.directory(shell, &mut supervisor)?;
-        let clock = SystemClock::new();
-        let log = EmbeddedLog::open(directory.join("log"), &Options::default(), Arc::new(move || clock.now_ms()))?;
+        let home = home::open(self.dir.as_deref(), shell, &mut supervisor)?;
+        let log = home.log.clone();
         // It does not wait, and makes directories: cut off, it could make one behind their removal. A signal waits.
-        let (genesis, application, client) = self.begin(shell, &directory, &log)?;
+        let (genesis, application, client) = self.begin(shell, home)?;
         let server = listener.map(|listener| self.serve(shell, &log, listener, (&genesis, &application, &client)));
         let server = server.transpose()?;
         self.watch(shell, (&log, blocks), &application, client, &mut supervisor)?;
@@ -128,26 +128,12 @@ impl Arguments {
         Ok(if broken.is_none() { Exit::Done } else { Exit::Failed })
     }
 
-    /// Where the demo lives: a directory that was named and is kept, or one that is removed at the end.
-    fn directory(&self, shell: &Shell, supervisor: &mut Supervisor) -> Result<PathBuf> {
-        if let Some(named) = &self.dir {
-            std::fs::create_dir_all(named)
-                .map_err(|error| Error::usage(format!("cannot make {}: {error}", named.display())))?;
-            return Ok(named.clone());
-        }
-        let name = format!("cairn-demo-{}-{}", std::process::id(), shell.clock.now_ms());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path)
-            .map_err(|error| Error::failed(format!("cannot make {}: {error}", path.display())))?;
-        supervisor.remove_at_end(path.clone());
-        Ok(path)
-    }
-
     /// Everything up to the moment when the engine runs.
-    fn begin(&self, shell: &Shell, directory: &Path, log: &EmbeddedLog) -> Result<(Genesis, Application, Client)> {
-        let founding = self.founding(log, shell)?;
+    fn begin(&self, shell: &Shell, home: Home) -> Result<(Genesis, Application, Client)> {
+        let Home { log, state_directory } = home;
+        let founding = self.founding(&log, shell)?;
         let genesis = founding.genesis.clone();
-        self.make_input(log)?;
+        self.make_input(&log)?;
         let topics = Topics { transactions: TRANSACTIONS.to_owned(), blockchain: BLOCKCHAIN.to_owned() };
         let malicious = self.malicious.iter().flatten().cloned().collect();
         let extras = Extras {
@@ -155,19 +141,19 @@ impl Arguments {
             malicious,
             ..Extras::default()
         };
-        let application = graph::application(log, APPLICATION_ID, founding, topics, extras)?;
+        let application = graph::application(&log, APPLICATION_ID, founding, topics, extras)?;
         let config = Config {
-            state_directory: Some(directory.join("state")),
+            state_directory,
             commit_interval_ms: 50,
             fingerprint: graph::fingerprint(application.genesis_hash()),
             ..Config::new(APPLICATION_ID)
         };
-        let client = Client::start_blocking(&application.topology()?, log.clone(), config)?;
+        let client = Client::start_blocking(&application.topology()?, log, config)?;
         Ok((genesis, application, client))
     }
 
     /// The chain in the directory, or a new one; keys come from the seed, so that a chain goes on with them.
-    fn founding(&self, log: &EmbeddedLog, shell: &Shell) -> Result<Founding> {
+    fn founding(&self, log: &DemoLog, shell: &Shell) -> Result<Founding> {
         let keys = keys::default(&mut StdRng::seed_from_u64(self.seed))?;
         let on_topic = topic::genesis(&Reader::new(log, &shell.clock, "cairn-demo"), BLOCKCHAIN)?;
         let Some(genesis) = on_topic else {
@@ -185,7 +171,7 @@ impl Arguments {
     }
 
     /// The topic of transactions, with the partitions that were asked for.
-    fn make_input(&self, log: &EmbeddedLog) -> Result<()> {
+    fn make_input(&self, log: &DemoLog) -> Result<()> {
         let there = log.describe_topic(TRANSACTIONS)?.map(|found| found.partition_count);
         match (there, self.partitions) {
             (Some(count), Some(wanted)) if count != wanted => Err(Error::usage(format!(
@@ -207,7 +193,7 @@ impl Arguments {
     fn serve(
         &self,
         shell: &Shell,
-        log: &EmbeddedLog,
+        log: &DemoLog,
         listener: Listener,
         (genesis, application, client): (&Genesis, &Application, &Client),
     ) -> Result<Server> {
@@ -230,7 +216,7 @@ impl Arguments {
     fn watch(
         &self,
         shell: &Shell,
-        (log, blocks): (&EmbeddedLog, u64),
+        (log, blocks): (&DemoLog, u64),
         application: &Application,
         client: Client,
         supervisor: &mut Supervisor,
@@ -278,12 +264,7 @@ fn funded(mut genesis: Genesis, shell: &Shell) -> Result<Genesis> {
 }
 
 /// What is wrong with the chain, checked as `cairn verify` does; `visit` is handed every block that holds.
-fn verify(
-    log: &EmbeddedLog,
-    shell: &Shell,
-    genesis: &Genesis,
-    visit: &mut dyn FnMut(&Block),
-) -> Result<Option<Broken>> {
+fn verify(log: &DemoLog, shell: &Shell, genesis: &Genesis, visit: &mut dyn FnMut(&Block)) -> Result<Option<Broken>> {
     let options = verify::Options {
         blockchain: BLOCKCHAIN.to_owned(),
         transactions: TRANSACTIONS.to_owned(),

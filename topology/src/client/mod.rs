@@ -48,6 +48,7 @@ use crate::graph::{Store, Topology};
 use crate::log::Log;
 use crate::metrics::{Exported, Metrics, Snapshot};
 use crate::query::{self, KeyValue, Queries, Registry};
+use crate::store;
 use crate::task::Metadata;
 
 use process::Request;
@@ -127,6 +128,7 @@ impl Client {
     ) -> Result<Self> {
         config.check()?;
         check_store_count(topology)?;
+        check_media(topology, &config)?;
         let (stop, metrics, own) = (Arc::<AtomicBool>::default(), Arc::<Metrics>::default(), OwnThreads::default());
         let (states_in, states) = watch::channel(State::Created);
         let (ended_in, ended) = oneshot::channel();
@@ -269,6 +271,15 @@ fn check_store_count(topology: &Topology) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Without RocksDB in this build, a store that is to lie there is refused before anything is made.
+fn check_media(topology: &Topology, config: &Config) -> Result<()> {
+    let mut stores = topology.sub_topologies.iter().flat_map(|spec| &spec.stores);
+    match stores.find(|store| !store.medium.is_built()) {
+        Some(store) if config.state_directory.is_some() => Err(Error::stop(store::Medium::missing(&store.name))),
+        _ => Ok(()),
+    }
 }
 
 /// Identity needs randomness that no two processes share; nothing that is processed depends on it.

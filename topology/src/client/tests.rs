@@ -65,3 +65,19 @@ fn a_processor_can_neither_wait_for_its_own_end_nor_hang_by_dropping_the_client(
     assert!(said.contains("cannot wait for its own end"), "{said}");
     futures::executor::block_on(async { states.wait_for(|state| *state == State::Stopped).await.map(drop) }).unwrap();
 }
+
+#[cfg(not(feature = "rocksdb"))]
+#[test]
+fn without_rocksdb_a_store_on_the_disk_is_refused_by_name_before_anything_is_made_and_runs_in_memory() {
+    let builder = Builder::new();
+    let counts = Store::rocksdb("counts");
+    builder.sub_topology("counting").source::<[u8], [u8]>("in").count(&counts).sink("out");
+    let (topology, log, root) = (builder.build().unwrap(), log(), tempfile::tempdir().unwrap());
+    let config = Config { until_end: true, ..Config::new("app") };
+    let on_disk = Config { state_directory: Some(root.path().join("state")), ..config.clone() };
+    let error = Client::start_blocking(&topology, log.clone(), on_disk).err().unwrap().to_string();
+    assert!(error.contains("store counts") && error.contains("feature `rocksdb`"), "{error}");
+    assert!(log.describe_topic("out").unwrap().is_none() && !root.path().join("state").exists());
+    Client::start_blocking(&topology, log.clone(), config).unwrap().wait().unwrap();
+    assert!(log.describe_topic("app-counts-changelog").unwrap().is_some());
+}

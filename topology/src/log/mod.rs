@@ -9,9 +9,11 @@
 //! else of the crate. Nothing here runs on an async runtime: calls block, on the thread that makes them.
 
 mod deletion;
+#[cfg(feature = "embedded")]
 pub mod embedded;
 mod error;
 mod identity;
+#[cfg(feature = "kafka")]
 pub mod kafka;
 mod limits;
 pub mod local;

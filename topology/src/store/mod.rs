@@ -26,6 +26,7 @@ mod chunk;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+#[cfg(feature = "rocksdb")]
 mod crash;
 mod directory;
 mod error;

@@ -7,8 +7,24 @@ use crate::store::error::{Error, Kind, Result};
 pub enum Medium {
     /// In this process; restored from the beginning of its changelog at every start.
     Memory,
-    /// In the task's directory; restored from where it stood.
+    /// In the task's directory; restored from where it stood. Needs the feature `rocksdb`, but where all stores are in memory
+    /// anyway: in the test driver, the simulator, and a client without a state directory.
     RocksDb,
+}
+
+impl Medium {
+    /// Whether this build of the crate has it.
+    pub const fn is_built(self) -> bool {
+        matches!(self, Self::Memory) || cfg!(feature = "rocksdb")
+    }
+
+    /// What to do about a store that lies where this build has nothing.
+    pub(crate) fn missing(store: &str) -> String {
+        format!(
+            "store {store} is one in RocksDB, and this program was built without: build it with the feature `rocksdb` of the \
+             crate `topology`, or leave the state directory out, so that all stores are in memory"
+        )
+    }
 }
 
 /// A store: its name, its medium, and whether it has a changelog. A task knows its stores by their index in its list of specs, sorted by name.

@@ -12,8 +12,11 @@ mod end_of_partition;
 mod group_offsets;
 mod groups;
 mod harness;
+#[cfg(feature = "kafka")]
 mod kafka;
 mod local;
+#[cfg(feature = "embedded")]
+mod on_disk;
 mod records;
 mod topics;
 mod transactions;
@@ -125,5 +128,7 @@ macro_rules! contract {
 pub(crate) use contract;
 
 contract!(memory, crate::local::memory);
-contract!(embedded, crate::local::embedded);
+#[cfg(feature = "embedded")]
+contract!(embedded, crate::on_disk::fixture);
+#[cfg(feature = "kafka")]
 contract!(real, crate::kafka::fixture);

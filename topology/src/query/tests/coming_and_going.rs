@@ -108,7 +108,7 @@ fn where_the_graph_knows_how_keys_are_partitioned_one_task_answers_for_its_keys(
 
 #[test]
 fn when_a_task_goes_what_was_begun_ends_with_an_error_and_handles_go_on_when_it_is_back() {
-    for media in MEDIA {
+    for media in media() {
         let world = World::begun(media);
         let mut task = world.task(home("tea"));
         (0..5_000).for_each(|number| task.put(COUNTS, &format!("{number:05}"), number));
@@ -151,6 +151,7 @@ fn when_a_task_goes_what_was_begun_ends_with_an_error_and_handles_go_on_when_it_
     }
 }
 
+#[cfg(feature = "rocksdb")]
 #[test]
 fn standbys_answer_where_they_are_asked_for_and_say_how_far_they_lag() {
     let world = World::begun([Medium::RocksDb; 2]);

@@ -9,7 +9,7 @@ use crate::store::Direction;
 
 #[test]
 fn a_key_is_found_in_whatever_task_it_is_and_a_key_that_is_in_none_has_no_value() {
-    for media in MEDIA {
+    for media in media() {
         let world = World::begun(media);
         let mut tasks = filled(&world);
         let counts = world.counts();
@@ -40,7 +40,7 @@ fn a_key_is_found_in_whatever_task_it_is_and_a_key_that_is_in_none_has_no_value(
 
 #[test]
 fn entries_come_by_task_and_key_and_in_reverse_whatever_is_still_to_be_written() {
-    for media in MEDIA {
+    for media in media() {
         let world = World::begun(media);
         let mut tasks = filled(&world);
         // Of each task some entries are in the backend, some above it, some replaced, and some deleted.
@@ -82,7 +82,7 @@ fn entries_come_by_task_and_key_and_in_reverse_whatever_is_still_to_be_written()
 
 #[test]
 fn entries_of_many_chunks_stay_those_of_their_commit_while_others_are_made_and_written() {
-    for media in MEDIA {
+    for media in media() {
         let world = World::begun(media);
         let mut tasks = [world.task(0), world.task(1)];
         for task in &mut tasks {
@@ -126,7 +126,7 @@ fn entries_of_many_chunks_stay_those_of_their_commit_while_others_are_made_and_w
 
 #[test]
 fn a_snapshot_is_of_one_commit_in_all_stores_of_its_task_and_says_of_which_input() {
-    for media in MEDIA {
+    for media in media() {
         let world = World::begun(media);
         let mut task = world.task(home("tea"));
         // A task that begins says where, before it has committed anything.

@@ -1,18 +1,39 @@
-//! A task whose stores lie on both media.
+//! A task some of whose stores lie on the disk, and perhaps others in memory.
 
-use crate::store::backends::Rocks;
+use std::path::Path;
+
+use crate::store::backends::rocks::{Rocks, RocksMemory};
 use crate::store::backends::{Backend, Bounds, Direction, Snapshot, Visitor, Writes};
 use crate::store::backends::{Memory, no_such_store};
 use crate::store::changelog::Meta;
 use crate::store::error::Result;
-use crate::store::spec::Medium;
+use crate::store::spec::{Medium, Spec};
+
+/// Opens a task's stores, of which at least one lies on the disk, under `path`. Only a caller who owns the directory
+/// (`may_make`) may set aside what is damaged.
+pub(in crate::store) fn open_on_disk(
+    specs: &[Spec],
+    path: &Path,
+    may_make: bool,
+    memory: &RocksMemory,
+) -> Result<Box<dyn Backend>> {
+    let on_disk = specs.iter().filter(|spec| spec.medium == Medium::RocksDb);
+    let names: Vec<_> = on_disk.map(|spec| spec.name.clone()).collect();
+    let open = if may_make { Rocks::open_or_set_aside } else { Rocks::open };
+    let rocks = open(path, &names, memory)?;
+    if names.len() == specs.len() {
+        return Ok(Box::new(rocks));
+    }
+    let in_memory = Memory::new(specs.len() - names.len());
+    Ok(Box::new(Routed::new(specs.iter().map(|spec| spec.medium), in_memory, rocks)))
+}
 
 /// Sends each store's calls to its medium.
 ///
 /// A batch goes to the disk first. That may fail, what memory does cannot; and since memory does not survive a crash,
 /// no reader sees one without the other afterwards.
 #[derive(Debug)]
-pub(in crate::store) struct Routed {
+struct Routed {
     routes: Vec<(Medium, usize)>,
     memory: Memory,
     rocks: Rocks,
@@ -20,7 +41,7 @@ pub(in crate::store) struct Routed {
 
 impl Routed {
     /// `media` is where each store lies; each medium holds its own in the same order.
-    pub(in crate::store) fn new(media: impl Iterator<Item = Medium>, memory: Memory, rocks: Rocks) -> Self {
+    fn new(media: impl Iterator<Item = Medium>, memory: Memory, rocks: Rocks) -> Self {
         let (mut in_memory, mut on_disk) = (0.., 0..);
         let mut number = |medium| match medium {
             Medium::Memory => in_memory.next(),

@@ -297,6 +297,7 @@ macro_rules! contract {
 }
 
 const MEMORY: [Medium; 2] = [Medium::Memory, Medium::Memory];
+#[cfg(feature = "rocksdb")]
 const ROCKS: [Medium; 2] = [Medium::RocksDb, Medium::RocksDb];
 
 // Media, how much is gathered before it is written, who writes it, and how many random sequences.
@@ -306,6 +307,10 @@ contract! {
     memory_written_at_each_commit, MEMORY, 0, Drive::Commits, 64;
     memory_stepped, MEMORY, 4_000, Drive::Caller, 128;
     memory_folded_by_a_thread, MEMORY, 400, Drive::Thread, 64;
+}
+
+#[cfg(feature = "rocksdb")]
+contract! {
     rocks, ROCKS, 1 << 20, Drive::Commits, 16;
     rocks_soon_written, ROCKS, 400, Drive::Commits, 16;
     rocks_written_at_each_commit, ROCKS, 0, Drive::Commits, 8;

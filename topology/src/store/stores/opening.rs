@@ -6,7 +6,7 @@ use hashbrown::DefaultHashBuilder;
 
 use super::{NO_CAUSE, Stores};
 use crate::error::Class;
-use crate::store::backends::{Backend, Memory, Rocks, Routed};
+use crate::store::backends::{Backend, Memory, open_on_disk};
 use crate::store::budget::TableShare;
 use crate::store::changelog::{self, Fingerprint};
 use crate::store::directory::{StateDirectory, TaskDirectory};
@@ -32,21 +32,12 @@ impl Stores {
             let backend = Box::new(files.open(&specs));
             return Self::over(specs, backend, fingerprint, resources, Some(directory));
         }
-        let names = |medium| specs.iter().filter(move |spec| spec.medium == medium).map(|spec| spec.name.clone());
-        let on_disk: Vec<_> = names(Medium::RocksDb).collect();
-        let in_memory = names(Medium::Memory).count();
-        let backend: Box<dyn Backend> = if on_disk.is_empty() {
-            Box::new(Memory::new(in_memory))
+        let backend: Box<dyn Backend> = if specs.iter().all(|spec| spec.medium == Medium::Memory) {
+            Box::new(Memory::new(specs.len()))
         } else {
-            let path = directory.path().join("rocksdb");
-            // Who only looks changes nothing.
-            let open = if directory.may_make() { Rocks::open_or_set_aside } else { Rocks::open };
-            let rocks = open(&path, &on_disk, resources.rocks())?;
-            if in_memory == 0 {
-                Box::new(rocks)
-            } else {
-                Box::new(Routed::new(specs.iter().map(|spec| spec.medium), Memory::new(in_memory), rocks))
-            }
+            // A caller who only looks changes nothing.
+            let (path, may_make) = (directory.path().join("rocksdb"), directory.may_make());
+            open_on_disk(&specs, &path, may_make, resources.rocks())?
         };
         Self::over(specs, backend, fingerprint, resources, Some(directory))
     }

@@ -3,6 +3,7 @@
 //! May use `segments`, `scan`, `chunk`, `backends`' bounds and `changelog`'s formats.
 
 #[cfg(test)]
+#[cfg(feature = "rocksdb")]
 mod tests;
 
 use std::ops::ControlFlow;

@@ -14,6 +14,7 @@ fn thread(world: &World) -> UpdaterThread<u32> {
     UpdaterThread::start("updater", world.log.clone(), Arc::new(world.clock.clone()), None).unwrap()
 }
 
+#[cfg(feature = "rocksdb")]
 #[test]
 fn stores_of_many_tasks_come_back_whole() {
     let mut world = World::new([Medium::RocksDb, Medium::Memory]);

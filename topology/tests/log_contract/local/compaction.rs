@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use topology::log::embedded::{EmbeddedLog, Options};
 use topology::log::memory::MemoryLog;
 use topology::log::{Log, Offset, Producer, ProducerRecord};
 
@@ -13,7 +12,7 @@ use crate::harness::*;
 const RETENTION_MS: i64 = 1000;
 
 /// A log that can be told to compact.
-trait Compacting: Log {
+pub(crate) trait Compacting: Log {
     fn compact_now(&self, topic: &str);
 }
 
@@ -23,14 +22,8 @@ impl Compacting for MemoryLog {
     }
 }
 
-impl Compacting for EmbeddedLog {
-    fn compact_now(&self, topic: &str) {
-        self.compact(topic).unwrap();
-    }
-}
-
 #[derive(Clone, Debug)]
-enum Step {
+pub(crate) enum Step {
     /// Keys, and values or tombstones.
     Commit(Vec<(u8, Option<u16>)>),
     Abort(Vec<(u8, Option<u16>)>),
@@ -41,7 +34,7 @@ enum Step {
     Wait(i64),
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let records = || proptest::collection::vec((0u8..12, proptest::option::weighted(0.8, any::<u16>())), 1..30);
     let step = prop_oneof![
         6 => records().prop_map(Step::Commit),
@@ -81,7 +74,7 @@ fn read<L: Log>(log: &L, topic: &str) -> Vec<Entry> {
 }
 
 /// Runs the steps on a compacted topic and on one that keeps everything, and compares.
-fn check<L: Compacting>(log: &L, clock: &ManualClock, steps: &[Step]) {
+pub(crate) fn check<L: Compacting>(log: &L, clock: &ManualClock, steps: &[Step]) {
     let retention = RETENTION_MS.to_string();
     let compacted = topic_with(log, 1, &[("cleanup.policy", "compact"), ("delete.retention.ms", &retention)]);
     let complete = topic(log, 1);
@@ -165,18 +158,6 @@ proptest! {
     fn a_compacted_memory_log_holds_the_latest_of_each_key(steps in steps()) {
         let clock = ManualClock::default();
         check(&MemoryLog::new(clock.clock()), &clock, &steps);
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 15, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn a_compacted_embedded_log_holds_the_latest_of_each_key(steps in steps()) {
-        let clock = ManualClock::default();
-        let dir = tempfile::tempdir().unwrap();
-        let log = EmbeddedLog::open(dir.path(), &Options::default(), clock.clock()).unwrap();
-        check(&log, &clock, &steps);
     }
 }
 

@@ -1,9 +1,6 @@
 //! The logs of this process, and what they promise beyond the contract.
 
-mod compaction;
-mod crash;
-mod space;
-mod throughput;
+pub(crate) mod compaction;
 mod time;
 
 use std::sync::Arc;
@@ -11,7 +8,6 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use topology::log::Clock;
-use topology::log::embedded::{EmbeddedLog, Options};
 use topology::log::memory::MemoryLog;
 
 use crate::harness::Fixture;
@@ -46,10 +42,4 @@ impl ManualClock {
 
 pub(crate) fn memory() -> Fixture<MemoryLog> {
     Fixture { log: MemoryLog::new(wall_clock()), _keep: None }
-}
-
-pub(crate) fn embedded() -> Fixture<EmbeddedLog> {
-    let dir = tempfile::tempdir().unwrap();
-    let log = EmbeddedLog::open(dir.path(), &Options::default(), wall_clock()).unwrap();
-    Fixture { log, _keep: Some(Box::new(dir)) }
 }

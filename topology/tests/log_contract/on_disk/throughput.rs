@@ -56,10 +56,10 @@ fn measure<L: Log>(name: &str, log: &L, config: &[(&str, &str)], key_count: u64)
 #[test]
 #[ignore = "a measurement"]
 fn throughput() {
-    measure("memory", &super::memory().log, &[], 1_000_000);
-    let embedded = super::embedded();
+    measure("memory", &crate::local::memory().log, &[], 1_000_000);
+    let embedded = super::fixture();
     measure("embedded", &embedded.log, &[], 1_000_000);
-    let embedded = super::embedded();
+    let embedded = super::fixture();
     measure("embedded, compacted", &embedded.log, &[("cleanup.policy", "compact")], 100_000);
 }
 

@@ -75,7 +75,7 @@ fn child() {
 /// Kills a child after so many acknowledged commits; gives the last one acknowledged.
 fn run_and_kill(dir: &Path, commits: usize) -> i64 {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["local::crash::child", "--exact", "--ignored", "--nocapture", "--test-threads=1"])
+        .args(["on_disk::crash::child", "--exact", "--ignored", "--nocapture", "--test-threads=1"])
         .env(DIR, dir)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
