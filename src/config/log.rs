@@ -113,6 +113,14 @@ impl LogSettings {
         matches!(self, Self::Embedded { directory } if !is_log(directory))
     }
 
+    /// Refuses a directory in which no log can be made, for it holds something else.
+    pub fn check_place(&self) -> Result<()> {
+        match self {
+            Self::Embedded { directory } if !is_log(directory) => refuse_something_else(directory),
+            _ => Ok(()),
+        }
+    }
+
     /// Opens the log and does something with it. Of a cluster, no broker is waited for yet.
     pub fn open<U: UsesLog>(&self, user: U) -> Result<U::Output, OpenError> {
         match self {
@@ -124,8 +132,8 @@ impl LogSettings {
                 Ok(user.with(log))
             }
             Self::Embedded { directory } => {
-                if user.makes_log() && !is_log(directory) {
-                    refuse_something_else(directory).map_err(OpenError::Setting)?;
+                if user.makes_log() {
+                    self.check_place().map_err(OpenError::Setting)?;
                 }
                 let clock = SystemClock::new();
                 let options = embedded::Options { must_exist: !user.makes_log(), ..embedded::Options::default() };
