@@ -13,6 +13,7 @@ import (
     "os"
 
     "github.com/compose-spec/compose-go/v2/cli"
+    "github.com/grafana/grafana-foundation-sdk/go/cog/plugins"
     "github.com/grafana/grafana-foundation-sdk/go/dashboard"
 )
 
@@ -73,13 +74,13 @@ func grafana(path string) error {
     if err != nil {
         return err
     }
+    plugins.RegisterDefaultPlugins()
     var board dashboard.Dashboard
-    if err := board.UnmarshalJSONStrict(text); err != nil {
-        return fmt.Errorf("%s: %w", path, err)
-    }
-    // An empty list of errors is not nil.
-    if err := board.Validate(); err != nil && err.Error() != "" {
-        return fmt.Errorf("%s: %w", path, err)
+    for _, err := range []error{board.UnmarshalJSONStrict(text), board.Validate()} {
+        // An empty list of errors is not nil.
+        if err != nil && err.Error() != "" {
+            return fmt.Errorf("%s: %w", path, err)
+        }
     }
     fmt.Printf("%d panels\n", len(board.Panels))
     return nil
