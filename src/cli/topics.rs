@@ -137,7 +137,8 @@ fn tell(topics: &[CheckedTopic], shell: &Shell) -> Result<()> {
         let lines: Vec<String> = topics.iter().map(|checked| as_json(checked).to_string()).collect();
         return shell.print(&lines.join("\n"));
     }
-    let columns = [("topic", Align::Left), ("partitions", Align::Right), ("state", Align::Left), ("settings", Align::Left)];
+    let columns =
+        [("topic", Align::Left), ("partitions", Align::Right), ("state", Align::Left), ("settings", Align::Left)];
     let mut table = Table::new(&columns);
     topics.iter().for_each(|checked| add_rows(&mut table, checked));
     let mut text = table.to_string();
@@ -153,15 +154,13 @@ fn add_rows(table: &mut Table, checked: &CheckedTopic) {
         let difference = checked.differences.iter().find(|difference| difference.name == name);
         difference.map_or_else(String::new, |difference| format!(" (is {})", difference.found))
     };
-    let mut settings: Vec<String> = checked
-        .topic
-        .settings()
-        .iter()
-        .map(|(name, value)| format!("{name}={value}{}", beside(name)))
-        .collect();
+    let mut settings: Vec<String> =
+        checked.topic.settings().iter().map(|(name, value)| format!("{name}={value}{}", beside(name))).collect();
     // Asked for on the command line, and so shown where it matters alone.
     let counts = checked.differences.iter().filter(|difference| matches!(&*difference.name, "partitions" | "replicas"));
-    settings.extend(counts.map(|difference| format!("{}={}{}", difference.name, difference.needed, beside(&difference.name))));
+    settings.extend(
+        counts.map(|difference| format!("{}={}{}", difference.name, difference.needed, beside(&difference.name))),
+    );
     let mut settings = settings.into_iter();
     let count = checked.found.as_ref().map(|found| found.partition_count).or(checked.topic.partition_count());
     table.row([
@@ -198,7 +197,8 @@ fn state(checked: &CheckedTopic) -> &'static str {
 fn as_json(checked: &CheckedTopic) -> Value {
     let topic = &checked.topic;
     let settings = |value: &dyn Fn(&str, &str) -> Option<String>| -> serde_json::Map<String, Value> {
-        let told = topic.settings().iter().filter_map(|(name, needed)| Some((name.clone(), value(name, needed)?.into())));
+        let told =
+            topic.settings().iter().filter_map(|(name, needed)| Some((name.clone(), value(name, needed)?.into())));
         told.collect()
     };
     let found = checked.found.as_ref().map(|found| {
@@ -208,9 +208,10 @@ fn as_json(checked: &CheckedTopic) -> Value {
             "settings": settings(&|name, _| found.settings.get(name).cloned()),
         })
     });
-    let differences = checked.differences.iter().map(|difference| {
-        json!({ "name": difference.name, "needed": difference.needed, "found": difference.found })
-    });
+    let differences = checked
+        .differences
+        .iter()
+        .map(|difference| json!({ "name": difference.name, "needed": difference.needed, "found": difference.found }));
     json!({
         "topic": topic.name(),
         "state": state(checked),

@@ -55,7 +55,8 @@ pub(crate) fn named(expression: &str) -> Named {
 }
 
 fn is_keyword(word: &str) -> bool {
-    BEFORE_LABELS.contains(&word) || matches!(word, "and" | "or" | "unless" | "bool" | "offset" | "sum" | "max" | "min" | "count")
+    BEFORE_LABELS.contains(&word)
+        || matches!(word, "and" | "or" | "unless" | "bool" | "offset" | "sum" | "max" | "min" | "count")
 }
 
 /// The labels in a text such as `{{instance}} thread {{thread}}`, or `{{ $labels.instance }}`.
@@ -76,7 +77,9 @@ fn metrics_and_labels_are_told_from_functions_numbers_texts_and_variables() {
         (metrics, labels)
     };
     assert_eq!(
-        of(r#"histogram_quantile(0.99, max by (job, le) (rate(a_bucket{job="$job", x=~"b.*"}[$__rate_interval]))) > 1e3"#),
+        of(
+            r#"histogram_quantile(0.99, max by (job, le) (rate(a_bucket{job="$job", x=~"b.*"}[$__rate_interval]))) > 1e3"#
+        ),
         (set("a_bucket"), set("job le x"))
     );
     assert_eq!(of("max(a) - on (job) group_right () min by (job) (b) > 100"), (set("a b"), set("job")));

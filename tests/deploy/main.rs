@@ -16,6 +16,7 @@ mod rules;
 mod strimzi;
 #[path = "../support/mod.rs"]
 mod support;
+mod topics;
 mod unit;
 
 use std::path::{Path, PathBuf};

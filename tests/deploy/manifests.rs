@@ -71,7 +71,10 @@ fn base_keys_and_overlay_render_and_are_what_kubernetes_and_strimzi_know() {
     let [base, keys, three] = objects(&program, &kubernetes);
     assert_eq!(of(&base, "StatefulSet")["spec"]["replicas"], 1);
     assert_eq!(of(&three, "StatefulSet")["spec"]["replicas"], 3);
-    assert!(base.iter().all(|object| !object["kind"].as_str().unwrap().starts_with("Kafka")), "the base needs no Strimzi");
+    assert!(
+        base.iter().all(|object| !object["kind"].as_str().unwrap().starts_with("Kafka")),
+        "the base needs no Strimzi"
+    );
 
     let help = help_of_run();
     for objects in [&base, &three] {
@@ -83,11 +86,18 @@ fn base_keys_and_overlay_render_and_are_what_kubernetes_and_strimzi_know() {
             assert!(is_setting(name, &help), "{name} is no setting of `cairn run`");
         }
         // Every file that a setting names is under a mount.
-        let mounts: Vec<&str> =
-            container["volumeMounts"].as_array().unwrap().iter().map(|mount| mount["mountPath"].as_str().unwrap()).collect();
+        let mounts: Vec<&str> = container["volumeMounts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|mount| mount["mountPath"].as_str().unwrap())
+            .collect();
         for (name, value) in settings.iter().filter(|(_, value)| value.as_str().unwrap().starts_with('/')) {
             let value = value.as_str().unwrap();
-            assert!(mounts.iter().any(|mount| value.starts_with(&format!("{mount}/"))), "{name}={value} is on no volume");
+            assert!(
+                mounts.iter().any(|mount| value.starts_with(&format!("{mount}/"))),
+                "{name}={value} is on no volume"
+            );
         }
         let port = settings["CAIRN_HTTP"].as_str().unwrap().rsplit(':').next().unwrap().to_owned();
         assert_eq!(container["ports"][0]["containerPort"].to_string(), port);
@@ -116,7 +126,12 @@ fn a_slip_in_a_manifest_is_found() {
         ("base/stateful-set.yaml", "drop: [ALL]", "drop: []", "unrestricted capabilities"),
         ("base/stateful-set.yaml", "periodSeconds: 10", "periodsSeconds: 10", "unknown field"),
         ("base/stateful-set.yaml", "secretName: cairn-keys", "secretName: cairn-key", "there is no Secret cairn-key"),
-        ("base/stateful-set.yaml", "- name: keys\n              mountPath", "- name: key\n              mountPath", "no volume key"),
+        (
+            "base/stateful-set.yaml",
+            "- name: keys\n              mountPath",
+            "- name: key\n              mountPath",
+            "no volume key",
+        ),
         ("base/services.yaml", "targetPort: http", "targetPort: web", "no port web"),
         ("base/network-policy.yaml", "component: instance", "component: instances", "does not select the pods"),
         ("strimzi/user.yaml", "operations: [Delete]", "operations: [Remove]", "no operation"),
@@ -137,12 +152,15 @@ fn a_slip_in_a_manifest_is_found() {
 fn the_dashboard_is_one_that_grafana_knows_and_the_compose_file_has_both_with_pinned_images() {
     let directory = tempfile::tempdir().unwrap();
     let Some(program) = program(directory.path()) else { return };
-    let run = |kind: &str, name: &str| told(&Command::new(&program).args([kind, path(name).to_str().unwrap()]).output().unwrap());
+    let run = |kind: &str, name: &str| {
+        told(&Command::new(&program).args([kind, path(name).to_str().unwrap()]).output().unwrap())
+    };
     assert!(run("dashboard", "deploy/grafana/dashboards/cairn.json").ends_with(" panels\n"));
     let compose: Value = serde_json::from_str(&run("compose", "docker-compose.yml")).unwrap();
     let services = compose["services"].as_object().unwrap();
     for (name, service) in services.iter().filter(|(_, service)| service.get("build").is_none()) {
-        let (_, tag) = service["image"].as_str().unwrap().split_once(':').unwrap_or_else(|| panic!("{name} is not pinned"));
+        let (_, tag) =
+            service["image"].as_str().unwrap().split_once(':').unwrap_or_else(|| panic!("{name} is not pinned"));
         assert!(tag.contains('.') && tag.chars().any(|digit| digit.is_ascii_digit()), "{name}: {tag}");
     }
     for name in ["prometheus", "grafana"] {

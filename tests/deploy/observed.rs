@@ -112,7 +112,8 @@ fn every_metric_and_label_of_dashboard_and_alerts_is_served_and_prometheus_answe
     let options = ["--http", "127.0.0.1:0", "--standby-replicas", "1"];
     let mut first = chain.start(&options);
     first.until_logged("running");
-    let mut second = Process::start(&mut chain.run_in(&chain.directory.path().join("other"), &options), chain.directory.path());
+    let mut second =
+        Process::start(&mut chain.run_in(&chain.directory.path().join("other"), &options), chain.directory.path());
     let clients = [address(&mut first), address(&mut second)];
 
     let is_over = AtomicBool::new(false);

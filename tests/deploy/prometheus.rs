@@ -66,7 +66,8 @@ impl Prometheus {
             if std::net::TcpStream::connect(self.client.address).is_ok() {
                 let answer = self.client.get(&path);
                 assert!(matches!(answer.status, 200 | 503), "{expression}: {}", answer.text());
-                let rows = if answer.status == 200 { answer.json()["data"]["result"].as_array().cloned() } else { None };
+                let rows =
+                    if answer.status == 200 { answer.json()["data"]["result"].as_array().cloned() } else { None };
                 let rows = rows.unwrap_or_default();
                 if !rows.is_empty() || start.elapsed() > PATIENCE {
                     return rows;
@@ -85,5 +86,7 @@ impl Prometheus {
 }
 
 fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    text.bytes()
+        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }

@@ -38,7 +38,10 @@ fn every_alert_is_seen_firing_in_a_test_of_the_rules() {
             let expression = case["expr"].as_str().unwrap();
             fired.insert(expression.split("alertname=\"").nth(1).unwrap().split('"').next().unwrap().to_owned());
         }
-        for case in cases("alert_rule_test").iter().filter(|case| case["exp_alerts"].as_array().is_some_and(|all| !all.is_empty())) {
+        for case in cases("alert_rule_test")
+            .iter()
+            .filter(|case| case["exp_alerts"].as_array().is_some_and(|all| !all.is_empty()))
+        {
             fired.insert(case["alertname"].as_str().unwrap().to_owned());
         }
     }
@@ -62,7 +65,8 @@ fn every_alert_says_what_to_do_and_leads_to_a_heading_of_the_docs() {
         assert!(matches!(alert["labels"]["severity"].as_str(), Some("critical" | "warning" | "info")), "{name}");
         let (file, wanted) = annotations["runbook"].as_str().unwrap().split_once('#').unwrap();
         let page = text(file);
-        let mut headings = page.lines().filter(|line| line.starts_with('#')).map(|line| anchor(line.trim_start_matches('#')));
+        let mut headings =
+            page.lines().filter(|line| line.starts_with('#')).map(|line| anchor(line.trim_start_matches('#')));
         assert!(headings.any(|found| found == wanted), "{name}: {file} has no heading #{wanted}");
     }
 }

@@ -47,7 +47,8 @@ fn grant(cluster: &Cluster, but: Option<&str>) {
         };
         let name = resource["name"].as_str().unwrap();
         let mut words = vec!["--add", "--allow-principal", &principal, &kind, name, "--resource-pattern-type", pattern];
-        let operations: Vec<&str> = acl["operations"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
+        let operations: Vec<&str> =
+            acl["operations"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
         let operations: Vec<&&str> = operations.iter().filter(|operation| Some(**operation) != but).collect();
         words.extend(operations.iter().flat_map(|operation| ["--operation", **operation]));
         if !operations.is_empty() {
@@ -116,7 +117,10 @@ fn the_topics_are_those_of_a_run_and_the_permissions_are_enough_and_none_is_left
 
     submit(&cluster, directory.path());
     let warnings = run(&secure, directory.path());
-    assert!(!warnings.is_empty(), "without Delete, what is sealed stays on the topic of admitted records: is it needed?");
+    assert!(
+        !warnings.is_empty(),
+        "without Delete, what is sealed stays on the topic of admitted records: is it needed?"
+    );
     grant(&cluster, None);
     submit(&cluster, directory.path());
     assert_eq!(run(&secure, directory.path()), Vec::<String>::new());

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::graph::{Topic, Topology};
-use crate::log::TopicDescription;
+use crate::log::{TIMESTAMP_BOUNDS, TopicDescription};
 
 use super::counts::Counts;
 use super::{Found, needed, refused, topics};
@@ -91,13 +91,14 @@ pub(crate) fn check(
 fn differences(topic: &Topic, found: &TopicDescription, replication_factor: Option<i32>) -> Vec<Difference> {
     let difference = |name: &str, needed: String, found: String| Difference { name: name.to_owned(), needed, found };
     let partitions = topic.partition_count().filter(|needed| *needed != found.partition_count);
-    let partitions = partitions.map(|needed| {
-        difference("partitions", needed.to_string(), found.partition_count.to_string())
-    });
+    let partitions =
+        partitions.map(|needed| difference("partitions", needed.to_string(), found.partition_count.to_string()));
     let replicas = replication_factor.zip(found.replica_count);
     let replicas = replicas.filter(|(needed, found)| usize::try_from(*needed).is_ok_and(|needed| *found < needed));
     let replicas = replicas.map(|(needed, found)| difference("replicas", needed.to_string(), found.to_string()));
-    let settings = topic.settings().iter().filter_map(|(name, needed)| {
+    // How far a record's time may be from the log's matters only where it is the record's.
+    let is_idle = |name: &str| found.timestamp_type == "LogAppendTime" && TIMESTAMP_BOUNDS.contains(&name);
+    let settings = topic.settings().iter().filter(|(name, _)| !is_idle(name)).filter_map(|(name, needed)| {
         let there = match name.as_str() {
             // A log may write it in either order.
             "cleanup.policy" => &found.cleanup_policy,
@@ -116,7 +117,7 @@ fn suffices(name: &str, needed: &str, found: &str) -> bool {
         number => number.ok(),
     };
     match (number(needed), number(found)) {
-        (Some(needed), Some(found)) if AT_LEAST.contains(&name) => found >= needed,
+        (Some(needed), Some(found)) if AT_LEAST.contains(&name) || TIMESTAMP_BOUNDS.contains(&name) => found >= needed,
         _ => needed == found,
     }
 }
@@ -204,6 +205,15 @@ mod tests {
         let changelog = &changelog["app-counts-changelog"];
         assert_eq!(changelog.state(), TopicState::Unfit);
         assert_eq!(changelog.differences, [difference("cleanup.policy", "compact", "delete")]);
+    }
+
+    #[test]
+    fn how_far_times_may_be_away_matters_only_where_they_are_the_records_own() {
+        let topic = Topic::new("t").config("message.timestamp.after.max.ms", "9223372036854775807");
+        let kept = there(&[("message.timestamp.after.max.ms", "3600000")]);
+        assert_eq!(differences(&topic, &kept, None).len(), 1);
+        let replaced = TopicDescription { timestamp_type: "LogAppendTime".to_owned(), ..kept };
+        assert_eq!(differences(&topic, &replaced, None), []);
     }
 
     #[test]
