@@ -104,20 +104,19 @@ fn what_would_keep_a_run_from_starting_is_told_in_the_words_of_the_run() {
 #[test]
 fn the_settings_of_the_run_decide_which_topics_are_meant() {
     let cairn = Cairn::new();
+    let told = |words: &str, variables: &[(&str, &str)]| -> BTreeMap<String, Value> {
+        let topics = cairn.run_with(&format!("topics {LOG} --json {words}"), variables).done().json().into_iter();
+        topics.map(|topic| (topic["topic"].as_str().unwrap().to_owned(), topic["settings"].clone())).collect()
+    };
+    let work = [("CAIRN_CONSENSUS", "work"), ("CAIRN_REWARD", "1")];
     let words = "--application-id payments --transactions in --blockchain out --classic-topic old";
-    let variables = [("CAIRN_CONSENSUS", "work"), ("CAIRN_REWARD", "1"), ("CAIRN_WORK_RULE", "classic")];
-    let variables = [&variables[..], &[("CAIRN_WORK_TARGET_INTERVAL_MS", "1000")]].concat();
-    let ran = cairn.run_with(&format!("topics {LOG} --json {words}"), &variables);
-    let told: BTreeMap<String, Value> = ran
-        .done()
-        .json()
-        .into_iter()
-        .map(|topic| (topic["topic"].as_str().unwrap().to_owned(), topic["settings"].clone()))
-        .collect();
+    let classic = told(words, &[&work[..], &[("CAIRN_WORK_RULE", "classic")]].concat());
     let names = ["in", "in-dead-letters", "out", "out-evidence", "old", "payments-accounts-changelog"];
-    assert!(names.iter().all(|name| told.contains_key(*name)), "{told:?}");
+    assert!(names.iter().all(|name| classic.contains_key(*name)), "{classic:?}");
     // Where the difficulty follows from times, these are the log's.
-    assert_eq!(told["in"]["message.timestamp.type"], "LogAppendTime");
+    assert_eq!(classic["in"].get("message.timestamp.type"), None);
+    let adjusted = told("", &[&work[..], &[("CAIRN_WORK_TARGET_INTERVAL_MS", "1000")]].concat());
+    assert_eq!(adjusted["transactions"]["message.timestamp.type"], "LogAppendTime");
     cairn.run(&format!("topics {LOG} --classic-topic blockchain")).refused(2, &["one of the chain's own"]);
     cairn.write("something", "else");
     cairn.run("topics --log embedded:.").refused(2, &["holds no log"]);
