@@ -6,6 +6,7 @@
 // Tests measure real time: what they wait for happens in another process.
 #![allow(clippy::disallowed_methods)]
 
+#[allow(dead_code, reason = "of a client that others use more of")]
 #[path = "../http/client.rs"]
 mod client;
 mod expression;
