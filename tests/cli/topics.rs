@@ -108,7 +108,7 @@ fn the_settings_of_the_run_decide_which_topics_are_meant() {
         let topics = cairn.run_with(&format!("topics {LOG} --json {words}"), variables).done().json().into_iter();
         topics.map(|topic| (topic["topic"].as_str().unwrap().to_owned(), topic["settings"].clone())).collect()
     };
-    let work = [("CAIRN_CONSENSUS", "work"), ("CAIRN_REWARD", "1")];
+    let work = [("CAIRN_CONSENSUS", "work"), ("CAIRN_REWARD", "1"), ("CAIRN_BLOCK_WINDOW_MS", "0")];
     let words = "--application-id payments --transactions in --blockchain out --classic-topic old";
     let classic = told(words, &[&work[..], &[("CAIRN_WORK_RULE", "classic")]].concat());
     let names = ["in", "in-dead-letters", "out", "out-evidence", "old", "payments-accounts-changelog"];
