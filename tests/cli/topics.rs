@@ -115,7 +115,7 @@ fn the_settings_of_the_run_decide_which_topics_are_meant() {
     assert!(names.iter().all(|name| classic.contains_key(*name)), "{classic:?}");
     // Where the difficulty follows from times, these are the log's.
     assert_eq!(classic["in"].get("message.timestamp.type"), None);
-    let adjusted = told("", &[&work[..], &[("CAIRN_WORK_TARGET_INTERVAL_MS", "1000")]].concat());
+    let adjusted = told("", &[&work[..], &[("CAIRN_WORK_TARGET_INTERVAL_MS", "10000")]].concat());
     assert_eq!(adjusted["transactions"]["message.timestamp.type"], "LogAppendTime");
     cairn.run(&format!("topics {LOG} --classic-topic blockchain")).refused(2, &["one of the chain's own"]);
     cairn.write("something", "else");
