@@ -75,6 +75,8 @@ fn the_service_as_configured_seals_blocks_of_the_size_that_it_sets() {
         ("CAIRN_APPLICATION_ID", unique("compose")),
         ("CAIRN_TRANSACTIONS", transactions.clone()),
         ("CAIRN_BLOCKCHAIN", blockchain.clone()),
+        // Any port: that of the service may be taken here.
+        ("CAIRN_HTTP", "127.0.0.1:0".to_owned()),
     ] {
         assert!(variables.insert(name.to_owned(), value).is_some(), "{name} is not set in docker-compose.yml");
     }
@@ -147,6 +149,6 @@ fn docker_compose_accepts_the_file() {
         println!("skipped: no `docker compose` on this machine");
         return;
     }
-    let checked = compose(&["--profile", "producer", "config", "--quiet"]).unwrap();
+    let checked = compose(&["--profile", "producer", "--profile", "observe", "config", "--quiet"]).unwrap();
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
 }

@@ -133,13 +133,27 @@ impl Extras {
         sealer.map_err(|error| Error::usage(error.to_string()))
     }
 
-    /// Where classic blocks go, if anywhere.
+    /// Where classic blocks go, if anywhere, and what they follow there.
     fn classic<L: Log>(
         &self,
         genesis: &Genesis,
         topics: &Topics,
         application_id: &str,
         log: &L,
+    ) -> Result<Option<Classic>> {
+        let classic = self.classic_blocks(genesis, topics, application_id)?;
+        Ok(classic.map(|Classic { topic, kind, .. }| {
+            let tail = LastOnLog { log: log.clone(), clock: SystemClock::new(), topic: topic.clone() };
+            Classic { topic, kind, tail: Some(Box::new(tail)) }
+        }))
+    }
+
+    /// Where classic blocks go, if anywhere.
+    pub(crate) fn classic_blocks(
+        &self,
+        genesis: &Genesis,
+        topics: &Topics,
+        application_id: &str,
     ) -> Result<Option<Classic>> {
         let Some(topic) = self.classic_topic.clone() else { return Ok(None) };
         let Topics { transactions, blockchain } = topics;
@@ -150,8 +164,7 @@ impl Extras {
             )));
         }
         let kind = Kind::of(&genesis.parameters).map_err(|error| Error::usage(error.to_string()))?;
-        let tail = LastOnLog { log: log.clone(), clock: SystemClock::new(), topic: topic.clone() };
-        Ok(Some(Classic { topic, kind, tail: Some(Box::new(tail)) }))
+        Ok(Some(Classic { topic, kind, tail: None }))
     }
 }
 
@@ -222,9 +235,14 @@ impl<L: Log> ClassicTail for LastOnLog<L> {
 
 /// The graph of a genesis, for a transactions topic with so many partitions, to be looked at and not to be run: it needs no
 /// validator's keys.
-pub(crate) fn without_keys(genesis: Genesis, topics: Topics, partition_count: i32) -> Result<Topology> {
+pub(crate) fn without_keys(
+    genesis: Genesis,
+    topics: Topics,
+    partition_count: i32,
+    classic: Option<Classic>,
+) -> Result<Topology> {
     let sealer = Sealer::idle(&genesis).map_err(|error| Error::usage(error.to_string()))?;
-    let (miners, classic) = (Miners::default(), None);
+    let miners = Miners::default();
     let Topics { transactions, blockchain } = topics;
     let (entropy, topic, notary) = ([0; 32], None, None);
     let setup = Setup { genesis, transactions, blockchain, sealer, miners, classic, entropy, topic, notary };
@@ -238,13 +256,18 @@ pub(crate) fn without_keys(genesis: Genesis, topics: Topics, partition_count: i3
 
 /// The graph with these topics, whatever the chain and however many partitions it is made from: with all that there may be.
 pub(crate) fn any_chain(topics: Topics) -> Result<Topology> {
-    without_keys(placeholder()?, topics, 2)
+    without_keys(placeholder()?, topics, 2, None)
 }
 
 /// A genesis of which only the shape matters.
 pub(crate) fn placeholder() -> Result<Genesis> {
+    placeholder_with(&ChainParameters::default())
+}
+
+/// The same, with what is asked for of a chain.
+pub(crate) fn placeholder_with(asked: &ChainParameters) -> Result<Genesis> {
     let keys = keys::default(&mut StdRng::from_seed([0; 32]))?;
-    Ok(genesis::default(DEFAULT_CHAIN_ID.to_owned(), &keys, &ChainParameters::default())?)
+    Ok(genesis::default(DEFAULT_CHAIN_ID.to_owned(), &keys, asked)?)
 }
 
 /// A graph's fingerprint: stores of another chain are refused.

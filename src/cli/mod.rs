@@ -16,7 +16,7 @@
 //! pin          which chain a check is about
 //! trust        whose signatures make a checkpoint one to go by
 //! vouching     verifying a chain, and signing for it
-//! demo run submit blocks verify checkpoint witness prove check replay inspect topology reset genesis keys
+//! demo run submit blocks verify checkpoint witness prove check replay inspect topics topology reset genesis keys
 //!              one command each: its options, and `run`; none uses another
 //! ```
 //! Results go to stdout, everything else to stderr. May use all of the crate; nothing else of the crate uses this.
@@ -48,6 +48,7 @@ mod shutdown;
 mod sources;
 mod submit;
 mod supervise;
+mod topics;
 mod topology;
 mod trust;
 mod verify;
@@ -81,7 +82,7 @@ parameters (block.*, balances, signatures, fee, reward, ids.*) are set in the fi
 (CAIRN_BLOCK_MAX_TRANSACTIONS=3) and count when a chain is created.
 
 Exit codes: 0 done, 1 failed, broken chain or proof that does not hold, 2 wrong usage or settings, 3 could not be checked \
-(verify, checkpoint, witness, prove, check, replay) or made by a newer program; 128 and the signal's number where a \
+(verify, checkpoint, witness, prove, check, replay, topics) or made by a newer program; 128 and the signal's number where a \
 second signal ended it.";
 
 /// The command line.
@@ -107,6 +108,7 @@ enum Command {
     Check(check::Arguments),
     Replay(replay::Arguments),
     Inspect(inspect::Arguments),
+    Topics(topics::Arguments),
     Topology(topology::Arguments),
     Reset(reset::Arguments),
     Genesis(genesis::Arguments),
@@ -146,6 +148,7 @@ impl Command {
             Command::Prove(arguments) => arguments.run(shell),
             Command::Check(arguments) => arguments.run(shell),
             Command::Inspect(arguments) => arguments.run(shell),
+            Command::Topics(arguments) => arguments.run(shell),
             Command::Topology(arguments) => arguments.run(shell),
             Command::Reset(arguments) => arguments.run(shell),
             Command::Genesis(arguments) => arguments.run(shell),

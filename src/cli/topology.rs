@@ -51,11 +51,11 @@ impl Arguments {
         let topics = Topics { transactions: self.transactions.transactions, blockchain: self.blockchain.blockchain };
         let partition_count = self.partitions.unwrap_or(1);
         let (graph, hash) = match &self.genesis {
-            Some(path) => (graph::without_keys(genesis::read_file(path)?, topics, partition_count)?, None),
+            Some(path) => (graph::without_keys(genesis::read_file(path)?, topics, partition_count, None)?, None),
             None => {
                 let genesis = graph::placeholder()?;
                 let hash = genesis.hash().to_string();
-                (graph::without_keys(genesis, topics, partition_count)?, Some(hash))
+                (graph::without_keys(genesis, topics, partition_count, None)?, Some(hash))
             }
         };
         let text = match self.format {

@@ -59,8 +59,11 @@ pub fn read_text(path: &Path) -> Result<Zeroizing<String>> {
 fn warn_if_others_can_read(path: &Path, metadata: &fs::Metadata) {
     #[cfg(unix)]
     {
-        let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777;
-        if mode & 0o077 != 0 {
+        use std::os::unix::fs::MetadataExt;
+
+        let mode = metadata.mode() & 0o777;
+        let own = fs::metadata("/proc/self").map(|process| process.uid());
+        if can_others_read(mode, own.is_ok_and(|own| own != metadata.uid())) {
             tracing::warn!(file = %path.display(), mode = format!("{mode:03o}"), "others can read this key file: chmod 600");
         }
     }
@@ -68,9 +71,24 @@ fn warn_if_others_can_read(path: &Path, metadata: &fs::Metadata) {
     let _ = (path, metadata);
 }
 
+/// Whether others can than who is meant to. Where another user owns the file, as of a secret that is mounted in a container, its group is
+/// how this process reads it.
+#[cfg(unix)]
+fn can_others_read(mode: u32, is_of_another: bool) -> bool {
+    mode & if is_of_another { 0o037 } else { 0o077 } != 0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_group_may_read_the_file_of_another_user_and_nothing_more() {
+        let judged = [0o400, 0o440, 0o460, 0o444, 0o600, 0o640];
+        assert_eq!(judged.map(|mode| can_others_read(mode, true)), [false, false, true, true, false, false]);
+        assert_eq!(judged.map(|mode| can_others_read(mode, false)), [false, true, true, true, false, true]);
+    }
 
     fn keys() -> KeySet {
         let ids = ["a", "b"].map(|id| id.parse().unwrap());

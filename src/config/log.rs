@@ -109,11 +109,24 @@ impl LogSettings {
         matches!(self, Self::Embedded { directory } if !is_log(directory))
     }
 
+    /// Refuses a directory in which no log can be made, for it holds something else.
+    pub fn check_place(&self) -> Result<()> {
+        match self {
+            Self::Embedded { directory } if !is_log(directory) => refuse_something_else(directory),
+            _ => Ok(()),
+        }
+    }
+
     /// Opens the log and does something with it. Of a cluster, no broker is waited for yet.
     pub fn open<U: UsesLog>(&self, user: U) -> Result<U::Output, OpenError> {
         match self {
             Self::Kafka { brokers, properties } => with_cluster(user, brokers, properties),
-            Self::Embedded { directory } => with_directory(user, directory),
+            Self::Embedded { directory } => {
+                if user.makes_log() {
+                    self.check_place().map_err(OpenError::Setting)?;
+                }
+                with_directory(user, directory)
+            }
         }
     }
 }
@@ -139,9 +152,6 @@ fn with_directory<U: UsesLog>(user: U, directory: &Path) -> Result<U::Output, Op
     use topology::clock::{Clock, SystemClock};
     use topology::log::embedded::{EmbeddedLog, Options};
 
-    if user.makes_log() && !is_log(directory) {
-        refuse_something_else(directory).map_err(OpenError::Setting)?;
-    }
     let clock = SystemClock::new();
     let options = Options { must_exist: !user.makes_log(), ..Options::default() };
     let log = EmbeddedLog::open(directory, &options, std::sync::Arc::new(move || clock.now_ms()))?;
@@ -163,7 +173,6 @@ fn left_out(what: &str, feature: &str) -> OpenError {
 
 /// What an embedded log's directory holds.
 const DATABASE: &str = "db";
-#[cfg(feature = "embedded")]
 const LOCK: &str = "LOCK";
 
 fn is_log(directory: &Path) -> bool {
@@ -172,7 +181,6 @@ fn is_log(directory: &Path) -> bool {
 
 /// Refuses to make a log in a directory that holds something else: it is a mistyped one. What a process left that was killed
 /// while it made a log is a beginning of one.
-#[cfg(feature = "embedded")]
 fn refuse_something_else(directory: &Path) -> Result<()> {
     let failed = |error: std::io::Error| Error::new(format!("cannot make a log in {}: {error}", directory.display()));
     let entries = match std::fs::read_dir(directory) {

@@ -82,6 +82,15 @@ impl Feed {
         lock(&self.ends).clone()
     }
 
+    /// All that was there at the start is in the index. What was read back is history: counters that began with it would jump at each
+    /// start of an instance, and an old offence would look like a new one.
+    fn begin(&self) {
+        if !self.is_live() {
+            self.index.write().unwrap_or_else(PoisonError::into_inner).count_anew();
+            self.is_live.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// Takes a record of the topic in.
     fn take(&self, record: &Record<'_>) {
         let read = Block::from_record(record.key, record.value).map_err(|error| error.to_string());
@@ -174,7 +183,7 @@ impl<L: Log> Follower<L> {
                     records.iter().for_each(|record| feed.take(record));
                     *next = records.last().map_or(*next, |last| Some(last.offset + 1));
                 }
-                Event::EndOfPartition { .. } => feed.is_live.store(true, Ordering::Relaxed),
+                Event::EndOfPartition { .. } => feed.begin(),
                 _ => {}
             })?;
             self.ask_for_ends();

@@ -43,6 +43,25 @@ pub(super) fn write(engine: &str, values: Values) -> String {
     written
 }
 
+/// The same in the text format from before OpenMetrics, for those who ask for that: counters are called by their whole names, and there are
+/// neither units nor an end.
+pub(super) fn as_text_format(open_metrics: &str) -> String {
+    let is_counter = |name: &str| open_metrics.contains(&format!("# TYPE {name} counter\n"));
+    let mut written = String::with_capacity(open_metrics.len());
+    for line in open_metrics.lines() {
+        let mut words = line.splitn(4, ' ');
+        match (words.next(), words.next(), words.next(), words.next()) {
+            (Some("#"), Some("UNIT" | "EOF"), ..) => continue,
+            (Some("#"), Some(what @ ("TYPE" | "HELP")), Some(name), Some(rest)) if is_counter(name) => {
+                written += &format!("# {what} {name}_total {rest}");
+            }
+            _ => written += line,
+        }
+        written.push('\n');
+    }
+    written
+}
+
 impl Collector for Values {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let to = &mut encoder;
@@ -127,6 +146,14 @@ fn counters<'l>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn in_the_older_format_counters_are_told_of_by_their_whole_names() {
+        let open = "# HELP a Of a.\n# TYPE a counter\na_total{b=\"c d\"} 1\n# TYPE e_seconds gauge\n# UNIT e_seconds seconds\ne_seconds 2\n# EOF\n";
+        let expected =
+            "# HELP a_total Of a.\n# TYPE a_total counter\na_total{b=\"c d\"} 1\n# TYPE e_seconds gauge\ne_seconds 2\n";
+        assert_eq!(as_text_format(open), expected);
+    }
 
     #[test]
     fn the_chains_metrics_stand_behind_the_engines_and_the_text_ends_once() {

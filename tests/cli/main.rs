@@ -17,6 +17,7 @@ mod signing;
 mod stderr;
 mod stock;
 mod submitting;
+mod topics;
 mod verifying;
 mod witnessing;
 
@@ -165,7 +166,7 @@ impl Ran {
     }
 }
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 16] = [
     "demo",
     "run",
     "submit",
@@ -177,6 +178,7 @@ const COMMANDS: [&str; 15] = [
     "check",
     "replay",
     "inspect",
+    "topics",
     "topology",
     "reset",
     "genesis",

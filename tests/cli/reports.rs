@@ -62,6 +62,7 @@ fn the_manual_names_exactly_the_fields_of_each_report() {
     report("`keys`", "keys --output v.keys", 0);
     report("`keys --account`", "keys --account --output a.key", 0);
     report("`topology`", "topology", 0);
+    report("`topics`", &format!("topics {LOG} --check"), 0);
     let demo = cairn.run("demo --blocks 1 --json").done().json();
     found.insert("`demo`, each block".to_owned(), fields(&demo[0]));
     found.insert("`demo`, last line".to_owned(), fields(demo.last().unwrap()));

@@ -155,6 +155,7 @@ pub(crate) fn commands_keep_to_themselves(path: &str, text: &str) -> Vec<Breach>
         "reset",
         "run",
         "submit",
+        "topics",
         "topology",
         "verify",
         "witness",

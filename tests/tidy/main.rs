@@ -58,7 +58,9 @@ fn breaches(path: &str, text: &str) -> Vec<Breach> {
 fn the_tree_is_tidy() {
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
-    for name in ["src", "topology", "tests", "bench", "docs", "examples", "explorer", "benches", ".ci", ".github"] {
+    for name in
+        ["src", "topology", "tests", "bench", "deploy", "docs", "examples", "explorer", "benches", ".ci", ".github"]
+    {
         collect(&top.join(name), &mut files);
     }
     for name in ["Cargo.toml", "Dockerfile", "docker-compose.yml", "clippy.toml", "rustfmt.toml"] {

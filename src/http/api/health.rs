@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use topology::client::State as Engine;
@@ -16,6 +16,8 @@ use super::answer;
 use super::status::lags;
 
 const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// The format from before OpenMetrics.
+const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Whether all is well.
 #[derive(Serialize, ToSchema)]
@@ -62,12 +64,14 @@ fn why_not(context: &Context) -> Option<String> {
 }
 
 /// Metrics of the engine and the chain, as Prometheus reads them
+///
+/// Who accepts `text/plain` and not OpenMetrics is given the older text format.
 #[utoipa::path(
     get,
     path = "/metrics",
-    responses((status = 200, description = "OpenMetrics text", body = String, content_type = METRICS))
+    responses((status = 200, description = "OpenMetrics text, or the older format", content((String = METRICS), (String = TEXT_FORMAT))))
 )]
-pub(super) async fn metrics(State(context): State<Arc<Context>>) -> Response {
+pub(super) async fn metrics(State(context): State<Arc<Context>>, headers: HeaderMap) -> Response {
     let lags = lags(&context).await.unwrap_or_default();
     let status = context.application.status();
     let (height, sealed_ms, totals) = {
@@ -85,7 +89,16 @@ pub(super) async fn metrics(State(context): State<Arc<Context>>) -> Response {
         is_ready: why_not(&context).is_none(),
     };
     let text = metrics::write(&context.exported.to_text(), values);
+    let (text, kind) = match wants_text_format(&headers) {
+        true => (metrics::as_text_format(&text), TEXT_FORMAT),
+        false => (text, METRICS),
+    };
     let mut response = (StatusCode::OK, text).into_response();
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(METRICS));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     response
+}
+
+fn wants_text_format(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(header::ACCEPT).and_then(|accepted| accepted.to_str().ok()).unwrap_or_default();
+    accepted.contains("text/plain") && !accepted.contains("application/openmetrics-text")
 }

@@ -291,6 +291,11 @@ impl Index {
         &self.totals
     }
 
+    /// Counts from here on.
+    pub(super) fn count_anew(&mut self) {
+        self.totals = Totals::default();
+    }
+
     /// What the minutes before a time were like.
     pub(super) fn activity(&self, now_ms: i64) -> Activity {
         Activity::of(self.blocks.iter().rev().map(|kept| &*kept.summary), now_ms)

@@ -24,11 +24,12 @@ mod tests;
 mod thread;
 mod topics;
 
+pub use crate::graph::plan::{CheckedTopic, Difference, TopicState};
 pub use crate::stream_thread::{Config, Guarantee, OnPanic};
 pub use crate::updater::{Listener as RestoreListener, Progress as RestoreProgress, StoreProgress};
 pub(crate) use standbys::{ProcessHome, keeper as standby_keeper};
 pub use state::State;
-pub use topics::internal_topics;
+pub use topics::{check_topics, internal_topics};
 pub(crate) use topics::{prepare as prepare_topics, resolve as resolve_topics, resolve_as_far_as_there};
 
 use std::pin::pin;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::error::{Class, Error, Result};
-use crate::graph::plan::{Found, Plan, needed};
+use crate::graph::plan::{CheckedTopic, Found, Plan, check, needed};
 use crate::graph::{Topic, Topology, dead_letter_topic};
 use crate::log::{Log, TopicDescription, TopicIdentity, TopicSpec};
 use crate::processor::Limits;
@@ -30,6 +30,42 @@ const LIST_TIMEOUT: Duration = Duration::from_secs(30);
 /// The topics that belong to an application alone: its changelogs and its repartition topics.
 pub fn internal_topics(topology: &Topology, application_id: &str) -> Vec<String> {
     topology.changelog_topics(application_id).chain(topology.repartition_topics(application_id)).collect()
+}
+
+/// The topics that a run of this application needs, beside what there is of them now. Nothing is made. `replication_factor` is that of
+/// [`Config::replication_factor`]. The error is of the log, or about topics that do not fit each other.
+///
+/// ```
+/// # use std::sync::Arc;
+/// use topology::client::{TopicState, check_topics};
+/// use topology::graph::{Builder, Store};
+/// # use topology::log::memory::MemoryLog;
+///
+/// # fn main() -> topology::Result<()> {
+/// # let log = MemoryLog::new(Arc::new(|| 0));
+/// let builder = Builder::new();
+/// builder.sub_topology("counting").source::<str, ()>("words").count(&Store::memory("counts")).sink("totals");
+///
+/// let topics = check_topics(&builder.build()?, &log, "app", None)?;
+/// let missing = topics.iter().filter(|checked| checked.state() == TopicState::Missing);
+/// let missing: Vec<&str> = missing.map(|checked| checked.topic.name()).collect();
+/// assert_eq!(missing, ["words", "words-dead-letters", "app-counts-changelog", "totals"]);
+/// # Ok(())
+/// # }
+/// ```
+pub fn check_topics<L: Log>(
+    topology: &Topology,
+    log: &L,
+    application_id: &str,
+    replication_factor: Option<i32>,
+) -> Result<Vec<CheckedTopic>> {
+    let resolved = resolve_as_far_as_there(topology, log, application_id)?;
+    resolved.check_matched()?;
+    let mut found = Found::new();
+    for topic in needed(&resolved, application_id)? {
+        found.extend(log.describe_topic(topic.name())?.map(|there| (topic.name().to_owned(), there)));
+    }
+    check(&resolved, application_id, &found, replication_factor)
 }
 
 /// What is known when all topics are there.

@@ -22,6 +22,7 @@ mod options;
 mod owned;
 mod record;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use deletion::Deletion;
@@ -372,4 +373,9 @@ pub struct TopicDescription {
     pub delete_retention_ms: i64,
     /// `max.message.bytes`: the largest batch the topic takes.
     pub max_message_bytes: i64,
+    /// Replicas of the partition that has the fewest; `None` where a log has none.
+    pub replica_count: Option<usize>,
+    /// All settings that the log tells of, under Kafka's names, as it writes them. A log that does not act on a setting tells only of
+    /// what was asked for when the topic was made.
+    pub settings: BTreeMap<String, String>,
 }

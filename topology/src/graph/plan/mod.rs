@@ -5,6 +5,7 @@
 //! counts   how many partitions each topic has
 //! topics   all topics of a graph, and what is asked of each
 //! lines    a plan in words
+//! checked  each topic beside what there is, for those who want to know before a run
 //! ```
 //! Topics are made in stages, and a plan is made anew after each with what the log says then: somebody else may have
 //! made a topic meanwhile, and one may have been there all the time, unknown to a broker that was behind. So what
@@ -14,6 +15,7 @@
 //!   topics that the graph names ──> repartition topics ──> changelogs, dead letters
 //! ```
 
+mod checked;
 mod counts;
 mod lines;
 #[cfg(test)]
@@ -26,6 +28,8 @@ use crate::error::{Error, Result};
 use crate::log::TopicDescription;
 
 use super::{Topic, Topology};
+pub(crate) use checked::check;
+pub use checked::{CheckedTopic, Difference, TopicState};
 use counts::Counts;
 pub(super) use counts::mistakes;
 pub(crate) use topics::needed;

@@ -13,6 +13,8 @@ fn description(partition_count: i32, cleanup_policy: &str, timestamp_type: &str)
         timestamp_after_max_ms: 3_600_000,
         delete_retention_ms: 86_400_000,
         max_message_bytes: 1_048_588,
+        replica_count: Some(1),
+        settings: BTreeMap::new(),
     }
 }
 

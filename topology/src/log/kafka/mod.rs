@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! options    what the user may set, what this crate sets
+//! features   ways to log in that not every build has
 //! classify   librdkafka's errors -> what the caller does next
 //! login      a refused login: wrong credentials, or a broker that restarts
 //! context    what librdkafka calls back: log lines, errors, rebalances, delivery reports
@@ -22,6 +23,7 @@ mod consumer;
 mod context;
 mod deadline;
 mod delivery;
+mod features;
 mod login;
 mod native;
 mod options;

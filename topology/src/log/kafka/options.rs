@@ -5,6 +5,7 @@ use std::time::Duration;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
 
+use super::features;
 use crate::log::{
     ConsumerOptions, Error, GroupOptions, GroupProtocol, IdempotentOptions, Isolation, Kind, OutOfRange,
     ProducerOptions, Result,
@@ -114,6 +115,9 @@ pub(super) fn check(options: &Options) -> Result<()> {
     for (name, value) in &options.properties {
         if let Some((_, reason)) = REFUSED.iter().find(|(names, _)| names.contains(&name.as_str())) {
             return Err(fatal(format!("property {name} cannot be set: {reason}")));
+        }
+        if let Some(feature) = features::lacking(canonical(name), value) {
+            return Err(fatal(format!("property {name}={value} takes a build with --features {feature}")));
         }
         ClientConfig::new()
             .set(name, value)

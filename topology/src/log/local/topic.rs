@@ -90,6 +90,21 @@ impl Settings {
         Ok(settings)
     }
 
+    /// Those that are acted on, as Kafka writes them.
+    fn told(&self) -> [(String, String); 8] {
+        [
+            ("cleanup.policy", self.cleanup_policy().to_owned()),
+            ("message.timestamp.type", self.timestamp_type().to_owned()),
+            ("message.timestamp.before.max.ms", self.timestamp_before_max_ms.to_string()),
+            ("message.timestamp.after.max.ms", self.timestamp_after_max_ms.to_string()),
+            ("delete.retention.ms", self.delete_retention_ms.to_string()),
+            ("max.message.bytes", self.max_message_bytes.to_string()),
+            ("min.compaction.lag.ms", self.min_compaction_lag_ms.to_string()),
+            ("min.cleanable.dirty.ratio", self.min_cleanable_dirty_ratio.to_string()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+    }
+
     fn timestamp_type(&self) -> &'static str {
         if self.append_time { "LogAppendTime" } else { "CreateTime" }
     }
@@ -130,6 +145,8 @@ impl Topic {
             timestamp_after_max_ms: self.settings.timestamp_after_max_ms,
             delete_retention_ms: self.settings.delete_retention_ms,
             max_message_bytes: self.settings.max_message_bytes,
+            replica_count: None,
+            settings: self.config.iter().cloned().chain(self.settings.told()).collect(),
         }
     }
 }

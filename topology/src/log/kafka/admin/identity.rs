@@ -31,6 +31,11 @@ impl Admin {
 
     /// Which topic it is, once all of its partitions have a leader; `None` where there is no such topic.
     pub(super) fn settled_identity(&self, topic: &str, deadline: Deadline) -> Result<Option<TopicIdentity>> {
+        Ok(self.settled(topic, deadline)?.map(|(identity, _)| identity))
+    }
+
+    /// The same, with the number of its replicas.
+    pub(super) fn settled(&self, topic: &str, deadline: Deadline) -> Result<Option<(TopicIdentity, usize)>> {
         let doing = || format!("cannot describe topic {topic}");
         if !is_a_name(topic) {
             return Ok(None);
@@ -40,7 +45,10 @@ impl Admin {
             let Some(found) = found.into_iter().next() else { return Ok(None) };
             let code = match found.error {
                 Some(code) => code,
-                None if found.has_leaders && found.partition_count > 0 => return self.identity_of(&found, topic),
+                None if found.has_leaders && found.partition_count > 0 => {
+                    let identity = self.identity_of(&found, topic)?;
+                    return Ok(identity.map(|identity| (identity, found.replica_count)));
+                }
                 None => Code::LeaderNotAvailable as i32,
             };
             if code == Code::UnknownTopicOrPartition as i32 {

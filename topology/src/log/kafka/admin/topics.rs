@@ -19,7 +19,7 @@ impl Admin {
     pub(in super::super) fn describe_topic(&self, topic: &str) -> Result<Option<TopicDescription>> {
         let doing = || format!("cannot describe topic {topic}");
         let deadline = Deadline::after(self.timeout());
-        let Some(identity) = self.settled_identity(topic, deadline)? else { return Ok(None) };
+        let Some((identity, replica_count)) = self.settled(topic, deadline)? else { return Ok(None) };
         let resource = [ResourceSpecifier::Topic(topic)];
         let described = block_on(self.client()?.describe_configs(&resource, &self.request(deadline)))
             .map_err(|error| self.failed_with(&doing(), &error))?;
@@ -40,6 +40,8 @@ impl Admin {
             timestamp_after_max_ms: distance(&config, "message.timestamp.after.max.ms")?,
             delete_retention_ms: number(&config, "delete.retention.ms")?,
             max_message_bytes,
+            replica_count: Some(replica_count),
+            settings: config.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect(),
         }))
     }
 

@@ -19,6 +19,8 @@ pub(crate) struct Described {
     /// All zeros from a broker that knows no ids.
     pub(crate) id: TopicId,
     pub(crate) partition_count: usize,
+    /// Replicas of the partition that has the fewest.
+    pub(crate) replica_count: usize,
     /// Whether each partition has a leader that the broker knows.
     pub(crate) has_leaders: bool,
 }
@@ -74,12 +76,13 @@ unsafe fn describe(topic: *const sys::rd_kafka_TopicDescription_t) -> Described 
         error: Some(code),
         id: TopicId::from_bytes([0; 16]),
         partition_count: 0,
+        replica_count: 0,
         has_leaders: false,
     };
     if topic.is_null() {
         return refused(UNKNOWN);
     }
-    // SAFETY: the caller's promise; error, id, partitions and their leaders belong to the description.
+    // SAFETY: the caller's promise; error, id, partitions, their leaders and replicas belong to the description.
     unsafe {
         if let Some(code) = request::refusal(sys::rd_kafka_TopicDescription_error(topic)) {
             return refused(code);
@@ -89,6 +92,11 @@ unsafe fn describe(topic: *const sys::rd_kafka_TopicDescription_t) -> Described 
         let has_leader = |index| {
             let leader = sys::rd_kafka_TopicPartitionInfo_leader(*partitions.add(index));
             !leader.is_null() && sys::rd_kafka_Node_id(leader) >= 0
+        };
+        let replicas = |index| {
+            let mut count = 0;
+            sys::rd_kafka_TopicPartitionInfo_replicas(*partitions.add(index), &mut count);
+            count
         };
         let id = sys::rd_kafka_TopicDescription_topic_id(topic);
         let mut bytes = [0; 16];
@@ -100,6 +108,7 @@ unsafe fn describe(topic: *const sys::rd_kafka_TopicDescription_t) -> Described 
             error: None,
             id: TopicId::from_bytes(bytes),
             partition_count,
+            replica_count: (0..partition_count).map(replicas).min().unwrap_or(0),
             has_leaders: (0..partition_count).all(has_leader),
         }
     }
