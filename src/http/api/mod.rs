@@ -32,13 +32,14 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use utoipa::OpenApi;
+use utoipa::openapi::{self, ContentBuilder, Ref, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(super) use accounts::Largest;
 
 use super::context::Context;
-use super::problem::Problem;
+use super::problem::{PROBLEM, Problem};
 use super::{guard, pages};
 
 /// The most bytes of a request's body.
@@ -73,9 +74,20 @@ pub(super) fn router(takes_transfers: bool) -> (Router<Arc<Context>>, String) {
     if takes_transfers {
         router = router.routes(routes!(transfers::send)).routes(routes!(transfers::cheat));
     }
-    let (router, description) = router.split_for_parts();
+    let (router, mut description) = router.split_for_parts();
+    for item in description.paths.paths.values_mut() {
+        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+            operation.responses.responses.insert("default".to_owned(), otherwise().into());
+        }
+    }
     // It is made of texts and numbers.
     (router, serde_json::to_string(&description).unwrap_or_default())
+}
+
+/// What every endpoint may answer, whatever it is asked: that the request is too long or one too many, that the server is busy.
+fn otherwise() -> openapi::Response {
+    let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    ResponseBuilder::new().description("No answer, and why").content(PROBLEM, problem).build()
 }
 
 /// The router with all that stands before it and behind it.
