@@ -24,7 +24,7 @@ function page(root, status) {
   const fact = (label, ...value) => h('div', null, h('dt', null, label), h('dd', null, value));
   replace(root, h('h1', null, 'About'),
     h('section', { class: 'panel trust-panel' }, h('h2', null, 'What a seal proves here, and what not'), h('p', null, status.trust),
-      h('p', null, 'What does not have to be believed: that the chain follows from its input, nothing dropped, reordered or invented. Whoever can read the topics recomputes it:'),
+      h('p', null, 'What does not have to be believed: that the chain follows from its input, nothing dropped, reordered or invented. Any reader of the topics can compute it again:'),
       h('pre', null, `cairn verify --blockchain ${topics.blockchain} --transactions ${topics.transactions} \\\n    --genesis-hash ${status.genesis}`)),
     status.trouble ? h('p', { class: 'problem' }, `The blockchain topic holds something that is not the chain\u2019s: ${status.trouble}`) : null,
     h('section', null, h('h2', null, 'The chain'), h('dl', { class: 'facts' },

@@ -114,7 +114,7 @@ export function begin() {
     if (!document.hidden && known.isConnected) ask();
   }, 2000);
   document.addEventListener('visibilitychange', () => {
-    // A browser has six connections to a server, for all its pages: one that nobody looks at holds none of them.
+    // A browser has six connections to a server, for all its pages: one in the background holds none of them.
     if (document.hidden) {
       clearTimeout(timer);
       source?.close();

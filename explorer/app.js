@@ -7,10 +7,12 @@ import * as block from './block.js';
 import * as now from './now.js';
 import * as search from './search.js';
 import * as transaction from './transaction.js';
+import * as trust from './trust.js';
 import * as validators from './validators.js';
 import { begin, known, on } from './api.js';
 import { h, replace } from './dom.js';
 import { copy, count, duration, number, setClock, short, tick } from './format.js';
+import { summary } from './proving.js';
 
 const ROOMS = [
   [/^\/$/, now],
@@ -20,6 +22,7 @@ const ROOMS = [
   [/^\/accounts$/, accounts],
   [/^\/validators(?:\/([^/]+))?$/, validators],
   [/^\/search$/, search],
+  [/^\/trust$/, trust],
   [/^\/about$/, about],
 ];
 
@@ -128,6 +131,15 @@ button.addEventListener('click', () => {
   colour(next);
 });
 colour(stored());
+
+// What the page is worth.
+function trustLine() {
+  replace(document.getElementById('trust-line'), 'This page shows what this server says; each block, transaction and account can be verified here. ', summary());
+}
+addEventListener('pinned', trustLine);
+// Another tab may have pinned something.
+addEventListener('storage', (event) => event.key === 'pin' && dispatchEvent(new Event('pinned')));
+trustLine();
 
 // How the chain is.
 const STATES = {

@@ -4,6 +4,7 @@ import { get, getRaw, known, on } from './api.js';
 import { sealRing } from './chart.js';
 import { h, replace, table } from './dom.js';
 import { account, balance, blockLink, bytes, copy, count, cut, duration, exact, hash, number, offence, outcome, percent, reason, time, transactionLink, whyCut } from './format.js';
+import { subjectOfBlock, verifier } from './proving.js';
 
 const PAGE = 50;
 const COLUMNS = [
@@ -32,7 +33,7 @@ async function load(root, key, signal, title) {
     ]);
     const block = JSON.parse(text);
     title(`Block ${number(block.header.height)}`);
-    draw(root, { block, text, validators, sealedMs: Number(headers.get('x-cairn-sealed-ms')), offset: Number(headers.get('x-cairn-offset')) });
+    draw(root, { block, text, validators, signal, sealedMs: Number(headers.get('x-cairn-sealed-ms')), offset: Number(headers.get('x-cairn-offset')) });
   } catch (error) {
     if (error.name !== 'AbortError') missing(root, key, error, signal, title);
   }
@@ -65,7 +66,7 @@ function places(hex) {
   return found;
 }
 
-function draw(root, { block, text, validators, sealedMs, offset }) {
+function draw(root, { block, text, validators, signal, sealedMs, offset }) {
   const { header } = block;
   const transactions = (block.transactions ?? []);
   const applied = transactions.filter((one) => one.receipt?.outcome === 'applied').length;
@@ -94,6 +95,7 @@ function draw(root, { block, text, validators, sealedMs, offset }) {
       header.height > 0 ? h('a', { href: `/block/${header.height - 1}`, rel: 'prev', 'aria-label': 'The block before' }, '\u2190 previous') : null,
       h('a', { href: `/block/${header.height + 1}`, rel: 'next', 'aria-label': 'The block after' }, 'next \u2192'))),
     h('div', { class: 'columns' }, h('section', { class: 'wide-column', 'aria-label': 'Facts' }, facts), h('aside', null, seal(block, all))),
+    verifier(subjectOfBlock(block), signal),
     operations(block),
     records(transactions, header.height),
     block.genesis ? genesis(block.genesis) : null,

@@ -156,7 +156,7 @@ export function show(root, { signal, title, go }) {
     try {
       const found = (await get('/v1/offences', signal)).offences;
       replace(offences, h('h2', null, 'Last offences'), found.length === 0
-        ? h('p', { class: 'quiet' }, 'None: nobody cheated in the blocks that this server has read.')
+        ? h('p', { class: 'quiet' }, 'None: no validator cheated in the blocks that this server has read.')
         : h('ul', { class: 'offences' }, found.slice(0, 5).map((one) => h('li', null, h('span', { class: 'outcome slashed' }, 'slashed'), ' ',
           h('a', { href: `/validators/${one.validator}` }, one.validator), ` in `, blockLink(one.height, `block ${number(one.height)}`), ': ', offence(one.offence), `; its stake of ${number(one.amount)} is burnt. `, time(one.sealed_ms)))));
     } catch (error) {
@@ -245,7 +245,7 @@ function transfers(go, current, signal) {
     // The others have to hold more than two thirds of what is left.
     const next = honest.filter((one) => one.share < 1 / 3).sort((a, b) => b.stake - a.stake)[0];
     if (!next) {
-      told.textContent = 'Nobody is left who could be caught: the others would be too few.';
+      told.textContent = 'No validator is left that could be caught: the others would be too few.';
       return;
     }
     cheat.disabled = true;

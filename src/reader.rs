@@ -2,7 +2,7 @@
 //!
 //! The end is where the topic ended when it was asked for: what is written while somebody reads is not handed over, so that
 //! reading a busy topic ends, and ends that were asked for in some order can be relied on in that order. Up to the high
-//! watermark, what an open transaction holds back is waited for, so that nobody takes a topic for shorter than it is about to
+//! watermark, what an open transaction holds back is waited for, so that no reader takes a topic for shorter than it is about to
 //! be. Uses the engine's log and nothing else of the crate.
 
 use std::ops::ControlFlow;

@@ -1,4 +1,4 @@
-//! Several partitions, without a broker: what is admitted is sealed, each record once and in the order of its partition, whatever
+//! Several partitions, without a broker: admitted records are sealed, each once and in the order of its partition, whatever
 //! befalls the topic in between, the offsets and the processes.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop where it stands")]

@@ -146,7 +146,7 @@ pub(crate) struct Observer {
 }
 
 impl Observer {
-    /// The group's committed position in each partition of a topic; 0 where there is none. `Err` where nobody answers: at the
+    /// The group's committed position in each partition of a topic; 0 where there is none. `Err` where no broker answers: at the
     /// beginning of a group that is usual.
     pub(crate) fn committed(&self, topic: &str, partitions: i32) -> Result<Vec<u64>> {
         let mut list = TopicPartitionList::new();

@@ -252,7 +252,7 @@ impl<'a> Group<'a> {
         })
     }
 
-    /// Waits until what came so far is counted, so that nobody has more to do than what comes.
+    /// Waits until what came so far is counted, so that no member has more to do than what comes.
     fn until_counted(&self) -> Result<()> {
         let observer = self.cluster.observer(&self.run.application)?;
         let input = &self.run.input;

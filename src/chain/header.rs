@@ -73,7 +73,7 @@ pub enum Author {
     Genesis = 0,
     /// The validator drawn by stake.
     Stake(StakeAuthor) = 1,
-    /// Whoever found a proof of work.
+    /// The miner that found the proof of work.
     Work(WorkAuthor) = 2,
 }
 

@@ -15,7 +15,7 @@ use super::validator::Bitmap;
 pub enum Seal {
     /// Validators who hold more than two thirds of the stake.
     Stake(StakeSeal) = 1,
-    /// The work of whoever mined it.
+    /// The work of its miner.
     Work(WorkSeal) = 2,
 }
 

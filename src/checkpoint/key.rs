@@ -176,7 +176,7 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// Of the 32 bytes that are the secret, and must be known to nobody else.
+    /// Of the 32 bytes that are the secret, and must stay with its owner.
     pub fn new(name: &str, role: Role, secret: [u8; 32]) -> Result<Self> {
         let secret = SigningKey::from(secret);
         let verifier = VerifierKey::new(name, role, VerificationKeyBytes::from(&secret).into())?;

@@ -5,7 +5,7 @@
 //! \n              an empty line
 //! — <key name> <base64( key id, 4 bytes big-endian | signature )> \n          one or more
 //! ```
-//! A note has at least one signature. A file with the text alone is a checkpoint for its owner's own use: nobody vouches for it,
+//! A note has at least one signature. A file with the text alone is a checkpoint for its owner's own use: no signature vouches for it,
 //! and other readers refuse it.
 
 use std::fmt;
@@ -60,7 +60,7 @@ pub struct SignedNote {
 }
 
 impl SignedNote {
-    /// A checkpoint that nobody has signed yet.
+    /// A checkpoint that has no signature yet.
     #[must_use]
     pub fn unsigned(checkpoint: Checkpoint) -> Self {
         Self { text: checkpoint.to_string(), checkpoint, signatures: Vec::new() }

@@ -1,4 +1,4 @@
-//! Notes, keys, signatures, requests and states: what is read is what was written, and nothing else passes.
+//! Notes, keys, signatures, requests and states: they read back as they were written, and nothing else passes.
 
 use proptest::prelude::*;
 

@@ -125,7 +125,7 @@ fn applied(entry: &Entry) -> Option<Transfer<'_>> {
     }
 }
 
-/// The reward of a miner, which comes from nobody.
+/// The reward of a miner, which comes from no account.
 fn minted(operation: &Operation) -> Option<Transfer<'_>> {
     match operation {
         Operation::MinerReward { account, amount, .. } => {

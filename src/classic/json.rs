@@ -1,5 +1,5 @@
 //! JSON as `json.dumps(value, sort_keys=True)` of Python's standard library writes it: a comma and a space, a colon and a space, fields in
-//! the order of their names, everything but ASCII escaped. Whoever writes fields in that order here gets the bytes that Python hashes.
+//! the order of their names, everything but ASCII escaped. A caller that writes fields in that order here gets the bytes that Python hashes.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! How many admitted records wait for the sealer: asked again and again on a thread of its own, so that nobody waits for the answer.
+//! How many admitted records wait for the sealer: asked again and again on a thread of its own, so that no other thread waits for the answer.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -44,7 +44,7 @@ impl Backlog {
 }
 
 impl Drop for Backlog {
-    /// The process may end next, and with it what an embedded log stands on: nobody may be reading it then.
+    /// The process may end next, and with it what an embedded log stands on: no thread may be reading it then.
     fn drop(&mut self) {
         // Without it the thread ends.
         drop(std::mem::take(&mut self.count));

@@ -76,7 +76,7 @@ impl UsesLog for Blocks<'_> {
         let mut shown_count = 0;
         let mut shown = Ok(());
         let read = reader.read(&[(partition, Start::Beginning)], |_, records| {
-            // A batch at a time: what is kept is bounded by it.
+            // A batch at a time, which bounds the memory.
             let mut lines = String::new();
             let mut flow = ControlFlow::Continue(());
             for record in records {

@@ -108,7 +108,7 @@ impl Arguments {
 /// A checkpoint that a proof may lead to.
 struct Kept {
     note: SignedNote,
-    /// Who signed it; `None`: nobody asked, and it is believed as it lies there.
+    /// Who signed it; `None`: that was not asked, and it is believed as it lies there.
     accepted: Option<Accepted>,
     /// Whether it says which chain is meant: a signature of witnesses alone is one on any chain.
     is_anchor: bool,
@@ -158,7 +158,7 @@ impl Rests {
     }
 }
 
-/// A file, or a byte more than the most it may have: whoever reads it refuses that.
+/// A file, or a byte more than the most it may have: its reader refuses that.
 fn read_at_most(path: &Path, size_bytes_max: usize) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let limit = size_bytes_max as u64 + 1;

@@ -24,7 +24,7 @@ Examples:
   cairn keys --chain 5f1c...                 for checkpoints of the chain with this hash
   cairn keys --show alice.key                prints it again
 
-What is printed is public: what the genesis lists of validators, the account that others send to, or the verifier key \
+The output is public: what the genesis lists of validators, the account that others send to, or the verifier key \
 (name+hash+base64) for policies and --witness. What is in the file is secret. Sign with it: cairn submit --sign-with \
 alice.key, cairn witness --sign-with witness.key, cairn checkpoint --sign-with chain.key.";
 

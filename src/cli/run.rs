@@ -43,7 +43,7 @@ keys do not. More instances stand by if they have the same keys: copy the direct
 
 Threads and instances share the partitions of the topic of transactions: a task for each of them reads records and \
 checks signatures, and one task of the whole chain seals. With one partition there is that one task only: more threads \
-have nothing to do, more instances wait for their turn. Whoever takes the sealing over restores the chain's state \
+have nothing to do, more instances wait for their turn. The instance that takes the sealing over restores the chain's state \
 first, from its changelogs; with --standby-replicas 1 the instance that would be next has it ready.
 
 SIGTERM or Ctrl-C finishes the commit and leaves the group, with exit code 0; a second one, more than a second \

@@ -128,7 +128,7 @@ fn encode(name: &Name, key: &SigningKey) -> Zeroizing<String> {
     // Reserved in full: a buffer that grew would leave copies of secrets behind.
     let mut text = Zeroizing::new(String::with_capacity(1_024));
     text.push_str(MAGIC);
-    text.push_str("\n# SECRET: whoever reads this file can spend what the account holds. Keep it at mode 0600.\n# ");
+    text.push_str("\n# SECRET: a reader of this file can spend what the account holds. Keep it at mode 0600.\n# ");
     text.push_str(name.as_str());
     text.push('\n');
     let public: [u8; 32] = VerificationKeyBytes::from(key).into();

@@ -83,7 +83,7 @@ fn encode(signer: &Signer) -> Zeroizing<String> {
     // Reserved in full: a buffer that grew would leave copies of secrets behind.
     let mut text = Zeroizing::new(String::with_capacity(1_024));
     text.push_str(MAGIC);
-    text.push_str("\n# SECRET: whoever reads this file can sign in this name. Keep it at mode 0600.\n# ");
+    text.push_str("\n# SECRET: a reader of this file can sign in this name. Keep it at mode 0600.\n# ");
     text.push_str(&verifier.to_string());
     text.push('\n');
     text.push_str(word(verifier.role()));

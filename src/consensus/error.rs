@@ -22,7 +22,7 @@ pub enum SetupError {
     #[error("the chain has another kind of consensus: validators seal a chain of stake, miners one of work")]
     OtherKind,
     /// The account cannot take a reward.
-    #[error("nobody can be paid under the name `{0}`: name another account to mine for")]
+    #[error("no one can be paid under the name `{0}`: name another account to mine for")]
     Miner(Name),
     /// One validator given twice.
     #[error("validator {0} is given twice")]
@@ -60,8 +60,8 @@ pub enum Error<E> {
     /// A validator was asked for a second header or vote in one turn: stop.
     #[error(transparent)]
     WouldEquivocate(#[from] WouldEquivocate),
-    /// There is nobody to mine for: the sealer was made to be looked at.
-    #[error("height {0} has nobody to mine for")]
+    /// There is no account to mine for: the sealer was made to be looked at.
+    #[error("height {0} has no account to mine for")]
     NobodyMines(u64),
     /// No round or no height is left to count.
     #[error("height {0} has no rounds left")]

@@ -41,13 +41,13 @@ pub use stake::report::Offence;
 pub use stake::validator::Signed;
 
 /// What a seal of a chain with `committee = "local"` is worth. `verify` prints it with its result.
-pub const LOCAL_COMMITTEE_TRUST: &str = "committee = \"local\": a seal proves that whoever holds the key files made this \
+pub const LOCAL_COMMITTEE_TRUST: &str = "committee = \"local\": a seal proves that the holder of the key files made this \
 chain, and nothing more. The validators are one party: independence of validators, unpredictability of the proposer and \
 resistance to censorship are not claimed.";
 
 /// What a proof of work over the header is worth. `verify` prints it with its result.
 pub const WORK_TRUST: &str = "consensus = \"work\": a proof shows that the work its difficulty asks for was done over this block, \
-and nothing more. Whoever can write to the topic and does the same work again can make another chain; only a pinned checkpoint tells \
+and nothing more. A writer to the topic who does the same work again can make another chain; only a pinned checkpoint tells \
 the two apart.";
 
 /// What a proof by the classic rule is worth. `verify` prints it with its result.

@@ -61,7 +61,7 @@ pub struct Before<'b> {
 pub enum Scheme {
     /// Validators drawn by stake propose, and more than two thirds of the stake decide.
     Stake(Roster),
-    /// Whoever finds a proof of work.
+    /// The first miner that finds a proof of work.
     Work(Work),
 }
 

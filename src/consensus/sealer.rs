@@ -84,7 +84,7 @@ impl Sealer {
         work::Sealer::new(genesis, miner).map(Sealer::Work)
     }
 
-    /// One that seals nothing: it has nobody's keys, and mines for nobody. For a graph that is only looked at.
+    /// One that seals nothing: it has no keys, and no account to mine for. For a graph that is only looked at.
     pub fn idle(genesis: &Genesis) -> Result<Sealer, SetupError> {
         match genesis.parameters.consensus {
             Consensus::Stake { .. } => {

@@ -38,7 +38,7 @@ impl Proof {
         let Self { claim, header, history, sealed } = self;
         header.check().map_err(|error| Refusal::of_chain(Part::Header, error))?;
         let hash = header.hash();
-        // What is trusted comes first: whatever else is wrong with the proof of another chain is of no interest.
+        // The trusted hash comes first: other faults in the proof of another chain are of no interest.
         if let Some(genesis) = trusted.genesis.filter(|genesis| **genesis != header.genesis) {
             let found = header.genesis;
             let detail = format!("the proof is of the chain of genesis {found}, not of the one with genesis {genesis}");

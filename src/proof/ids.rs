@@ -83,7 +83,7 @@ impl ListedIds {
             ));
         }
         let wanted = id_key(sender, id);
-        // A header that nobody has sealed may say 2^64 - 1: an open range would go on to the height behind it.
+        // A header without a seal may say 2^64 - 1: an open range would go on to the height behind it.
         let heights = heights.into_iter().flat_map(|(first, last)| first..=last);
         for (used_at, list) in heights.zip(&self.lists) {
             let ends = list.iter().position(Chunk::is_last);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! genesis        its hash is the one that the header carries; it has the validators' keys and the stakes they began with
-//! slashes        each with evidence that convicts by itself, in the order of the chain: whoever stands here has no stake left
+//! slashes        each with evidence that convicts by itself, in the order of the chain: those who stand here have no stake left
 //!                  ──► the set that the header names by its hash
 //! seal           signatures of the proposer, and of more than two thirds of what stake is left, over the block's hash
 //! ```
@@ -88,7 +88,7 @@ fn convicted(
 ) -> Result<(usize, (u64, u32)), Refusal> {
     let wrong = |detail: String| Refusal::wrong(Part::Seal, detail);
     let Operation::Slash { round, validator, amount, evidence } = slash else {
-        return Err(wrong("there is an operation that slashes nobody".to_owned()));
+        return Err(wrong("there is an operation that slashes no validator".to_owned()));
     };
     let offence = evidence::verify(evidence, &header.genesis, roster, stakes)
         .map_err(|flaw| wrong(format!("the slash of {validator}: {flaw}")))?;

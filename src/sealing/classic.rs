@@ -41,7 +41,7 @@ impl Classic {
         let (topic, kind) = (&self.topic, self.kind);
         let unreadable = || {
             Error::stop(format!(
-                "the last record of topic '{topic}' is no classic block of this chain: name a topic for --classic-topic that nobody else \
+                "the last record of topic '{topic}' is no classic block of this chain: name a topic for --classic-topic that no one else \
                  writes to"
             ))
         };

@@ -4,7 +4,7 @@
 //!   stream thread                        mining threads
 //!   search(puzzle) ─────────────────►    each takes the next stretch of numbers, again and again
 //!   found()?  ◄── a proof ───────────    until one holds
-//!   dropped   ─── stop ──────────────►   or nobody waits for it any more: they end within a stretch
+//!   dropped   ─── stop ──────────────►   or no one waits for it any more: they end within a stretch
 //! ```
 
 use std::sync::Arc;
@@ -22,7 +22,7 @@ const NOTHING: u64 = u64::MAX;
 /// Who searches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Miners {
-    /// 0: whoever asks.
+    /// 0: the asking thread searches.
     thread_count: usize,
 }
 
@@ -33,7 +33,7 @@ impl Miners {
         Self { thread_count: thread_count.max(1) }
     }
 
-    /// No threads: whoever begins a search waits for its end. For tests with a clock of their own.
+    /// No threads: the caller that begins a search waits for its end. For tests with a clock of their own.
     #[must_use]
     pub fn at_once() -> Self {
         Self { thread_count: 0 }

@@ -334,7 +334,7 @@ impl Processor for Seal {
 
     fn punctuate(&mut self, _punctuation: Punctuation, context: &mut Output<'_>) -> processor::Result {
         if let Stage::Rebuilding(rebuild, _) = &self.stage {
-            // What is written is looked at when it is committed, and not before.
+            // A write is looked at when it is committed, and not before.
             return if rebuild.is_reading() { self.look_at_rebuild(context) } else { Ok(()) };
         }
         let age_max_ms = i64::try_from(self.shared.genesis.parameters.block_max_age_ms).unwrap_or(i64::MAX);

@@ -234,7 +234,7 @@ fn records_and_blocks_that_arrive_while_verify_reads_break_nothing() {
         match (topic, moment) {
             (TRANSACTIONS, Moment::Closed) => all_read.store(true, Ordering::SeqCst),
             (BLOCKCHAIN, Moment::Poll) if !written.swap(true, Ordering::SeqCst) => {
-                // Whoever reads the transactions will not see those that these blocks hold.
+                // A reader of the transactions will not see those that these blocks hold.
                 while !all_read.load(Ordering::SeqCst) {
                     std::thread::yield_now();
                 }

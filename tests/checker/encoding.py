@@ -223,6 +223,23 @@ def merkle_root(leaves):
     return frontier.root()
 
 
+def listed(values):
+    equal("type of an array", type(values), list)
+    return values
+
+
+def check_path(what, content, index, count, path, root):
+    """A leaf's place in a tree by the hashes beside its way (RFC 9162, 2.1.3.2; docs/proofs.md)."""
+    place, last, found, rest = index, count - 1, leaf(content), list(map(hash_, listed(path)))
+    equal(f"{what}: whether there is such a place", (u64(index), u64(count), index < count)[2], True)
+    while last > 0:
+        if place % 2 or place < last:
+            found = node(rest.pop(0), found) if place % 2 else node(found, rest.pop(0))
+        place, last = place // 2, last // 2
+    equal(f"{what}: number of hashes left", len(rest), 0)
+    equal(what, root, found.hex())
+
+
 # ---- 8. JSON: the fields of an object -----------------------------------------------------------------------------
 
 

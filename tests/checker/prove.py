@@ -11,42 +11,12 @@ import sys
 
 sys.dont_write_bytecode = True
 from encoding import (  # noqa: E402
-    Breach, Unknown, ZEROS, ascending, blob, domain_hash, entry, equal, fields, genesis, hash_, header, i64, identity,
-    is_applied, leaf, merkle_root, name, node, operation, option, parameters, raw, refuse_newer, rendering, seal_shape,
-    sha256, tag, u8, u64, validator_id, validator_set)
-from rules import Execution  # noqa: E402
+    Breach, Unknown, ZEROS, ascending, blob, check_path, domain_hash, entry, equal, fields, genesis, hash_, header, i64,
+    identity, is_applied, listed, merkle_root, name, operation, parameters, refuse_newer, rendering, seal_shape, u8, u64,
+    validator_id, validator_set)
+from rules import ACCOUNTS, EXPIRIES, VALIDATORS, Execution, check_way, validator_record  # noqa: E402
 
-VALIDATOR = {"ed25519": raw(32), "bls": raw(96), "possession": raw(48), "stake": u64, "slashed_at_height": option(u64),
-             "missed": u64}
-
-def listed(values):
-    equal("type of an array", type(values), list)
-    return values
-
-def check_path(what, content, index, count, path, root):
-    place, last, found, rest = index, count - 1, leaf(content), list(map(hash_, listed(path)))
-    equal(f"{what}: whether there is such a place", (u64(index), u64(count), index < count)[2], True)
-    while last > 0:
-        if place % 2 or place < last:
-            found = node(rest.pop(0), found) if place % 2 else node(found, rest.pop(0))
-        place, last = place // 2, last // 2
-    equal(f"{what}: number of hashes left", len(rest), 0)
-    equal(what, root, found.hex())
-
-def check_state(head, table, key, record, siblings, other):
-    path = sha256(tag("cairn/s-key/1") + bytes([table]) + key)
-    other_path, found, count = None, bytes(32), len(siblings)
-    bits = f"{int.from_bytes(path, 'big'):0256b}"
-    if record is not None:
-        found = sha256(tag("cairn/s-leaf/1") + path + sha256(record))
-    elif other is not None:
-        other_path, value = map(hash_, fields(other, ["path", "value"]))
-        equal("bits of the other leaf", f"{int.from_bytes(other_path, 'big'):0256b}"[:count], bits[:count])
-        found = sha256(tag("cairn/s-leaf/1") + other_path + value)
-    equal("not the way of a key", count > 256 or other_path == path or None not in (record, other), False)
-    for sibling, bit in reversed(list(zip(map(hash_, listed(siblings)), bits))):
-        found = sha256(tag("cairn/s-node/1") + (sibling + found if bit == "1" else found + sibling))
-    equal(f"state root, by the key {key}", head["state_root"], found.hex())
+VALIDATOR = ["ed25519", "bls", "possession", "stake", "slashed_at_height", "missed"]
 
 def ids_of(record):
     at, keys = 5, set()
@@ -72,7 +42,7 @@ def check_unused(head, sender, own_id, given, lists):
             record, *way = fields(chunk, ["record", "siblings", "other"])
             record = None if record is None else blob(record)[4:]
             key = (used_at + remembered + 1).to_bytes(8, "big") + number.to_bytes(4, "big")
-            check_state(head, 3, key, record, *way)
+            check_way(head, EXPIRIES, key, record, *way)
             equal(f"use at active height {used_at}", record is not None and wanted in ids_of(record), False)
             ends.append(record is None or len(record) <= 523995)
         equal(f"where the list of active height {used_at} ends", ends, [False] * (len(chunks) - 1) + [True])
@@ -87,13 +57,11 @@ def check_claim(head, claim, shown):
     elif kind == "balance":
         _, own, balance, nonce = fields(claim, ["kind", "name", "balance", "nonce"])
         record = b"\1" + i64(balance) + u64(nonce)
-        check_state(head, 1, name(own)[4:], record if any(record[1:]) else None, *fields(shown, ["siblings", "other"]))
+        check_way(head, ACCOUNTS, name(own)[4:], record if any(record[1:]) else None, *fields(shown, ["siblings", "other"]))
     elif kind == "validator":
         _, own, record = fields(claim, ["kind", "id", "record"])
-        if record is not None:
-            values = zip(VALIDATOR.values(), fields(record, list(VALIDATOR)))
-            record = b"\1" + b"".join(encode(value) for encode, value in values)
-        check_state(head, 4, validator_id(own)[4:], record, *fields(shown, ["siblings", "other"]))
+        record = None if record is None else validator_record(*fields(record, VALIDATOR))
+        check_way(head, VALIDATORS, validator_id(own)[4:], record, *fields(shown, ["siblings", "other"]))
     elif kind == "id_unused":
         check_unused(head, *fields(claim, ["kind", "sender", "id"])[1:], *fields(shown, ["parameters", "lists"]))
     else:

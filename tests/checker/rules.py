@@ -3,14 +3,13 @@
 
 Every part is computed anew from the transactions and compared with what the blocks say: cuts and windows, receipts,
 operations, the set of validators, seeds and who was drawn, quorums, difficulties and proofs of work, and the root of the
-whole state. Whether a
-signature is right needs the curves: of transactions the receipts say it, those of seals and evidence are taken to be
-right.
+whole state. Whether a signature is right needs the curves: of transactions the receipts say it, those of seals and
+evidence are taken to be right.
 """
 
 from encoding import (
-    Breach, INTEGER_MAX, body, domain_hash, equal, hash_, header, i64, option, parameters, raw, sha256, size_bytes, tag,
-    u8, u32, u64, validator_set,
+    Breach, INTEGER_MAX, body, domain_hash, equal, fields, hash_, header, i64, listed, option, parameters, raw, sha256,
+    size_bytes, tag, u8, u32, u64, validator_set,
 )
 
 ACCOUNTS, EXPIRIES, VALIDATORS, CHAIN, COVERAGE = 1, 3, 4, 5, 6
@@ -19,6 +18,11 @@ CHUNK_MAX_BYTES = 524_288
 
 def supply_record(genesis, minted, burnt):
     return u8(1) + b"".join(units.to_bytes(16, "little", signed=True) for units in (genesis, minted, burnt))
+
+
+def validator_record(ed25519, bls, possession, stake, slashed_at_height, missed):
+    keys = raw(32)(ed25519) + raw(96)(bls) + raw(48)(possession)
+    return u8(1) + keys + u64(stake) + option(u64)(slashed_at_height) + u64(missed)
 
 
 # ---- The state tree -----------------------------------------------------------------------------------------------
@@ -65,6 +69,23 @@ class Tree:
 
     def root(self):
         return self.hash_of(self.top).hex()
+
+
+def check_way(head, table, key, record, siblings, other):
+    """A record's place in the state, or that it has none, by the hashes beside its way (docs/proofs.md)."""
+    path = sha256(tag("cairn/s-key/1") + u8(table) + key)
+    other_path, found, count = None, bytes(32), len(siblings)
+    bits = f"{int.from_bytes(path, 'big'):0256b}"
+    if record is not None:
+        found = sha256(tag("cairn/s-leaf/1") + path + sha256(record))
+    elif other is not None:
+        other_path, value = map(hash_, fields(other, ["path", "value"]))
+        equal("bits of the other leaf", f"{int.from_bytes(other_path, 'big'):0256b}"[:count], bits[:count])
+        found = sha256(tag("cairn/s-leaf/1") + other_path + value)
+    equal("not the way of a key", count > 256 or other_path == path or None not in (record, other), False)
+    for sibling, side in reversed(list(zip(map(hash_, listed(siblings)), bits))):
+        found = sha256(tag("cairn/s-node/1") + (sibling + found if side == "1" else found + sibling))
+    equal(f"state root, by the key {key}", head["state_root"], found.hex())
 
 
 # ---- The draw (consensus.md) --------------------------------------------------------------------------------------
@@ -214,8 +235,8 @@ class Execution:
 
     def put_validator(self, own_id):
         one = self.validators[own_id]
-        keys = raw(32)(one["ed25519"]) + raw(96)(one["bls"]) + raw(48)(one["possession"])
-        record = u8(1) + keys + u64(one["stake"]) + option(u64)(one["slashed"]) + u64(one["missed"])
+        keys = (one["ed25519"], one["bls"], one["possession"])
+        record = validator_record(*keys, one["stake"], one["slashed"], one["missed"])
         self.tree.put(VALIDATORS, own_id.encode(), record)
 
     def put_supply(self):

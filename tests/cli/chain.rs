@@ -273,7 +273,7 @@ fn the_demo_shows_blocks_a_cheat_being_caught_and_an_intact_chain() {
     assert_eq!(summary["verify"], "intact");
     assert_eq!(summary["validators"][0]["stake"], 0);
 
-    // What is kept goes on, and is a chain like any other.
+    // The part that was kept goes on, and is a chain like any other.
     let text = cairn.run("demo --blocks 1 --dir demo").done().stdout;
     assert!(text.contains("verify: intact") && text.contains("kept in demo"), "{text}");
     cairn.run("verify --log embedded:demo/log").done();

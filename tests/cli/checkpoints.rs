@@ -6,7 +6,7 @@ use cairn::checkpoint::SignedNote;
 
 use crate::{Cairn, Ran};
 
-/// Chains of one genesis, each on a log of its own: what whoever has the keys can make.
+/// Chains of one genesis, each on a log of its own: what the holder of the keys can make.
 pub(crate) struct Chains {
     pub(crate) cairn: Cairn,
     pub(crate) genesis: String,
@@ -214,7 +214,7 @@ fn verify_goes_by_a_checkpoint_with_the_signatures_that_a_policy_asks_for_and_by
     chains.verify("--checkpoint none.txt --policy policy").refused(2, &["there is no checkpoint none.txt"]);
     chains.verify("--checkpoint two.txt --policy two.txt").refused(2, &["two.txt is no policy: line 1"]);
 
-    // What is signed is never written over.
+    // A signed note is never written over.
     chains.seal("log", 2);
     let ran = chains.verify("--checkpoint two.txt").done();
     assert!(ran.stderr.contains("two.txt is signed and stays as it is"), "{}", ran.stderr);

@@ -62,9 +62,9 @@ fn what_is_proved_is_said_in_plain_words_by_a_check_that_has_nothing_of_the_chai
         let words = format!("proof.json --genesis-hash {}", chains.genesis);
         let by_genesis = check(&chains, &words, &["proof.json"]).done();
         assert!(by_genesis.stdout.starts_with(says), "{words}: {}", by_genesis.stdout);
-        assert!(by_genesis.stdout.contains("whoever holds the key files made this chain"), "{}", by_genesis.stdout);
+        assert!(by_genesis.stdout.contains("the holder of the key files made this chain"), "{}", by_genesis.stdout);
     }
-    // Nobody sealed block 0.
+    // Block 0 has no seal.
     prove(&chains.cairn, "block 0", "proof.json");
     let first = check(&chains, &format!("proof.json --genesis-hash {}", chains.genesis), &["proof.json"]).done().stdout;
     assert!(first.contains("\nrests on the genesis alone: block 0 follows from it. "), "{first}");

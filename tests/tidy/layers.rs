@@ -5,7 +5,7 @@ use crate::tokens::{CodePath, identifiers, paths};
 
 /// What decides about the chain is a function of its arguments: no engine, no Kafka, no disk, no clock, no chance.
 pub(crate) fn pure_ledger(path: &str, text: &str) -> Vec<Breach> {
-    // Each with those it may use: whoever attests to a block executes it again.
+    // Each with those it may use: a validator that attests to a block executes it again.
     const PURE: &[(&str, &[&str])] = &[
         ("chain", &[]),
         ("checkpoint", &["chain"]),

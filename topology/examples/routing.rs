@@ -22,7 +22,7 @@ use topology::log::Log;
 use topology::log::kafka::{self, KafkaLog};
 use topology::query::{Error, KeyValue, Metadata, Queries};
 
-/// Until a question is given up that nobody can answer: tasks move, and are restored where they go.
+/// Until a question is given up that no instance can answer: tasks move, and are restored where they go.
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(20);
 /// What an instance answers that could not find out.
@@ -91,7 +91,7 @@ impl Router {
         Ok(format!("task {task} is with {}; kept warm by {warm}", address(&holder.address)))
     }
 
-    /// Answers whoever connects, each on a thread, until the process ends.
+    /// Answers each client that connects, on a thread of its own, until the process ends.
     fn listen(self, listener: TcpListener) {
         std::thread::spawn(move || {
             for asking in listener.incoming().flatten() {

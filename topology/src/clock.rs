@@ -72,7 +72,7 @@ fn saturating_ms(ms: u128) -> i64 {
 /// assert_eq!((clock.now_ms(), clock.monotonic_ms()), (1_250, 250));
 /// clock.set_wall(0); // the wall clock may jump, monotonic time does not
 /// assert_eq!((clock.now_ms(), clock.monotonic_ms()), (0, 250));
-/// clock.sleep(Duration::from_millis(50)); // nobody waits
+/// clock.sleep(Duration::from_millis(50)); // returns at once
 /// assert_eq!((clock.now_ms(), clock.monotonic_ms()), (50, 300));
 /// ```
 #[derive(Clone, Debug)]

@@ -95,7 +95,7 @@ impl World {
         self.child(state, &[], None).expect("it died")
     }
 
-    /// Asks the log, on which nobody else works at the moment.
+    /// Asks the log, on which no other client works at the moment.
     fn ask<T>(&self, ask: impl FnOnce(&dyn Questions) -> T) -> T {
         match self.log["embedded"].as_str() {
             Some(directory) => ask(&embedded(Path::new(directory))),

@@ -24,7 +24,7 @@ fn run(topics: &Topics, limited: &str, max_message_bytes: &str) -> topology::Res
     }
     log.create_topics(&[small])?;
     produce(&log, topics, 5_000);
-    // One transaction for all: what is sent goes out in batches as large as they may be.
+    // One transaction for all: its records go out in batches as large as they may be.
     let config = Config { until_end: true, commit_interval_ms: 4_000, ..Config::new(topics.application.clone()) };
     Client::start_blocking(&topology(topics), log.clone(), config)?.wait()?;
     Ok(log)

@@ -155,7 +155,7 @@ fn producer(application: &Application) -> Result<BaseProducer> {
         .set("batch.size", "1000000")
         .set("queue.buffering.max.kbytes", "131072")
         .set("queue.buffering.max.messages", "1000000")
-        // What is not delivered fails the commit; what is delivered needs no report.
+        // A record that is not delivered fails the commit; one that is delivered needs no report.
         .set("delivery.report.only.error", "true")
         .create()
         .doing("creating a producer")

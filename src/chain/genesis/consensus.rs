@@ -17,7 +17,7 @@ codes! {
     pub enum ConsensusKind {
         /// Validators, drawn and weighed by stake.
         Stake = 1 => "stake",
-        /// Whoever finds a proof of work.
+        /// The first miner that finds a proof of work.
         Work = 2 => "work",
     }
 }
@@ -46,7 +46,7 @@ pub enum Consensus {
         /// Who holds their keys.
         committee: Committee,
     } = 1,
-    /// Whoever finds a proof of work.
+    /// The first miner that finds a proof of work.
     Work(Work) = 2,
 }
 

@@ -278,7 +278,7 @@ fn a_block_without_its_body_is_told_apart() {
     assert!(matches!(zero, Err(Error::Block { field: "transactions", .. })), "{zero:?}");
     assert_eq!(Block::from_json(line.as_bytes()), Err(Error::Pruned { height: 1 }));
     assert!(matches!(Block::from_record(Some(b"2"), Some(line.as_bytes())), Err(Error::Overwritten { height: 2, .. })));
-    // Half a body is none, and neither is a form that nobody writes.
+    // Half a body is none, and neither is a form that no writer makes.
     let full = block.to_json();
     let (head, operations) = full.split_once(",\"operations\":").unwrap();
     let transactions = head.split_once(",\"transactions\":").unwrap().1;

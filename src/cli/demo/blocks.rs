@@ -72,7 +72,7 @@ pub(crate) fn json(block: &Block) -> String {
     .to_string()
 }
 
-/// Who proposed or mined a block; nobody did block 0.
+/// Who proposed or mined a block; block 0 has no maker.
 fn proposer(block: &Block) -> &str {
     block.header.maker().unwrap_or("-")
 }

@@ -60,7 +60,7 @@ const BLOCKCHAIN: &str = "blockchain";
 /// Who is mined for, where blocks are mined.
 const MINER: &str = "miner";
 const APPLICATION_ID: &str = "cairn-demo";
-/// Shown, where nothing is said and nobody looks at a page.
+/// Shown, where no rate is given and no page is served.
 const BLOCKS: u64 = 20;
 
 /// Watch blocks being sealed and a cheating validator being caught, without Kafka

@@ -127,7 +127,7 @@ fn wherever_a_first_run_is_killed_the_next_has_the_same_genesis() {
     assert_eq!(again("before the genesis was written").hash(), genesis.hash());
     fs::remove_file(home.join(GENESIS)).unwrap();
     fs::remove_file(home.join(keys::FILE)).unwrap();
-    assert_ne!(again("before the keys were written: others, which nobody saw").hash(), genesis.hash());
+    assert_ne!(again("before the keys were written: others, which no one saw").hash(), genesis.hash());
     fs::remove_dir_all(&home).unwrap();
     again("before the chain's directory was made");
 }

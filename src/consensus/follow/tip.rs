@@ -108,7 +108,7 @@ pub fn check_tip(replica: &Replica, genesis: &Genesis, scheme: &Scheme, block: &
         return Err(form("its operations are not those that its header commits to"));
     }
     let sealed_by = |flaw: Flaw| TipMismatch::Seal { height, flaw };
-    let seed = scheme::own_seed(header).ok_or_else(|| form("its header names nobody who made it"))?;
+    let seed = scheme::own_seed(header).ok_or_else(|| form("its header names no maker"))?;
     let members = members_before(replica, block);
     let before = Before { genesis: &expected, height, seed: &seed, parent_time_ms: None, members: &members };
     match scheme.claims(&before, block).map_err(sealed_by)? {

@@ -32,7 +32,7 @@ impl KeySet {
         let size_bytes = self.pairs.iter().map(|pair| 640 + pair.id.to_string().len()).sum::<usize>();
         let mut text = Zeroizing::new(String::with_capacity(256 + size_bytes));
         text.push_str(MAGIC);
-        text.push_str("\n# SECRET: whoever reads this file can sign as these validators. Keep it at mode 0600.\n");
+        text.push_str("\n# SECRET: a reader of this file can sign as these validators. Keep it at mode 0600.\n");
         for pair in &self.pairs {
             pair.encode(&mut text);
         }

@@ -15,7 +15,7 @@
 //!     Sealed: block, what to advance the replica by, reports
 //! ```
 //!
-//! **Law**: what is signed is a function of committed state, committed decisions and input. The same call with the same
+//! **Law**: a signed header is a function of committed state, committed decisions and input. The same call with the same
 //! committed data signs the same bytes; so a crash or an aborted transaction at any point is followed by a retry, never by a
 //! second header for one turn.
 

@@ -20,7 +20,7 @@ pub struct Link {
 }
 
 impl Link {
-    /// Of block 0, which nobody mines.
+    /// Of block 0, which is not mined.
     #[must_use]
     pub fn first(work: Work) -> Self {
         Self { proof: GENESIS_PROOF, difficulty: difficulty::least(work) }

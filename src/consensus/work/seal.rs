@@ -13,7 +13,7 @@ pub enum Flaw {
     #[error("the header's author is no miner")]
     Author,
     /// The account cannot take the reward.
-    #[error("miner `{0}`: this name is the system's, or stands for nobody")]
+    #[error("miner `{0}`: this name is the system's, or stands for no account")]
     Miner(Name),
     /// Another difficulty is due.
     #[error("the difficulty is {found}, from the headers follows {expected}")]

@@ -42,7 +42,7 @@ impl Sealer {
         Ok(Sealer { genesis: genesis.hash(), work, miner: Some(miner) })
     }
 
-    /// One that mines for nobody, and so seals nothing.
+    /// One without an account to mine for, which seals nothing.
     #[must_use]
     pub fn idle(genesis: &Genesis) -> Sealer {
         let work = genesis.parameters.consensus.work().unwrap_or_default();

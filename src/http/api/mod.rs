@@ -7,6 +7,7 @@
 //! transactions    /v1/transactions/{partition}/{offset}
 //! accounts        /v1/accounts /v1/accounts/{name}
 //! validators      /v1/validators /v1/offences
+//! proofs          /v1/proofs/.. /v1/checkpoint
 //! search          /v1/search
 //! events          /v1/events
 //! transfers       /v1/transfers /v1/cheats, where somebody takes them: in the demo
@@ -18,6 +19,7 @@ mod blocks;
 mod cursor;
 mod events;
 mod health;
+mod proofs;
 mod search;
 mod status;
 mod transactions;
@@ -68,6 +70,13 @@ pub(super) fn router(takes_transfers: bool) -> (Router<Arc<Context>>, String) {
         .routes(routes!(accounts::one))
         .routes(routes!(validators::list))
         .routes(routes!(validators::offences))
+        .routes(routes!(proofs::block))
+        .routes(routes!(proofs::transaction))
+        .routes(routes!(proofs::balance))
+        .routes(routes!(proofs::validator))
+        .routes(routes!(proofs::id))
+        .routes(routes!(proofs::consistency))
+        .routes(routes!(proofs::checkpoint))
         .routes(routes!(search::search))
         .routes(routes!(events::events))
         .routes(routes!(description));

@@ -192,7 +192,7 @@ fn no_balance_passes_what_every_json_reader_holds() {
     assert_eq!((world.balance("alice"), world.balance("bob")), (Account::BALANCE_MIN, Account::BALANCE_MAX));
     assert_eq!(world.submit(transfer("alice", "carol", 1)).outcome, rejected(ReasonCode::InsufficientFunds));
     assert_eq!(world.submit(transfer("carol", "bob", 1)).outcome, rejected(ReasonCode::BalanceOverflow));
-    // To oneself: what is debited is credited again, and the bound is kept in between.
+    // To oneself: the debit is credited again, and the bound is kept in between.
     assert_eq!(world.submit(transfer("bob", "bob", most)).outcome, Outcome::Applied);
     world.check();
 }

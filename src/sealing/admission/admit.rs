@@ -57,7 +57,7 @@ impl Admit {
         let sealed = self.shared.sealed_of(partition)?;
         let first = context.first_position(TRANSACTIONS);
         self.from = sealed.map_or(0, |sealed| sealed.saturating_add(1));
-        // What was deleted before anything of the partition was sealed is nobody's loss.
+        // What was deleted before anything of the partition was sealed is no loss to the chain.
         context.begin_at(sealed.map_or(first, |sealed| Position::new(TRANSACTIONS, sealed).next()))
     }
 

@@ -32,7 +32,7 @@ pub(in crate::sealing) struct Admitted {
 /// Why a record is not one that was admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::sealing) enum Refusal {
-    /// Nobody wrote it who has the key: it is somebody else's.
+    /// Its writer did not have the key: it is foreign.
     Foreign,
     /// It was written with the key, in a format that this program does not know.
     Newer,

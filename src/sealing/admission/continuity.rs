@@ -6,9 +6,9 @@
 //!                                           └── gap ──┘└─ no record ─┘
 //!   offset < next             a repetition: passed over
 //!   from <= next <= offset    it goes on
-//!   next < from               nobody says what lies between: nothing, or what was never admitted
+//!   next < from               no record says what lies between: nothing, or what was never admitted
 //! ```
-//! What is repeated comes of `admit` beginning again further back, which costs work and nothing else. What is missing was lost on
+//! A repetition comes of `admit` beginning again further back, which costs work and nothing else. A missing record was lost on
 //! the way, or `admit` began too far ahead.
 
 use std::ops::Range;

@@ -32,7 +32,7 @@ fn while_input_that_a_predecessor_read_is_still_missing_nothing_is_cut_by_age() 
         world.deliver(5);
         world.commit();
         assert_eq!(cuts(&world), [(Cut::Transactions, 10)]);
-        // What lies behind the end nobody has read before: it is cut by age as ever.
+        // What lies behind the end has not been read before: it is cut by age as ever.
         world.deliver(3);
         world.wait(1_000);
         world.commit();

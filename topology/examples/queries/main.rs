@@ -8,7 +8,7 @@
 //! same input in four ways, each time anew, and each round begins with another of them:
 //!
 //! ```text
-//! alone    nobody asks
+//! alone    no one asks
 //! asked    each thread asks the store that is counted, so many times a second
 //! pressed  each thread asks it again as soon as it is answered
 //! aside    the same, of the store of another application in this process, which is idle

@@ -3,7 +3,7 @@
 //! ```text
 //! whatever goes wrong               each input is copied, once or more often; nothing else is; and the first copies of a key come in the
 //!                                   order of its inputs
-//! where nobody is held up for       in addition the last copy of a key is that of its last input, and no count is too low
+//! where no member is held up for    in addition the last copy of a key is that of its last input, and no count is too low
 //! longer than a session lasts
 //! ```
 //! A member that was held up so long is fenced by nothing: it may write what its successor wrote long before, over what came since, in
@@ -82,7 +82,7 @@ pub(crate) fn repeating(partitions: i32) -> topology::Result<Simulation> {
     simulation(partitions, false)
 }
 
-/// Where nobody is held up: brokers that are behind hold members up as well, which wait for what they do not show.
+/// Where no member is held up: brokers that are behind hold members up as well, which wait for what they do not show.
 pub(crate) fn repeating_unheld(partitions: i32) -> topology::Result<Simulation> {
     let faults = [Fault::Pause, Fault::Zombie, Fault::StaleMetadata];
     let faults = faults.into_iter().fold(Faults::all(), |faults, fault| faults.with(fault, 0));

@@ -20,7 +20,7 @@ impl Alarm {
         let (ring_in, ring) = oneshot::channel();
         let body = move || {
             if let Err(RecvTimeoutError::Timeout) = dropped.recv_timeout(after) {
-                // Nobody may listen any more.
+                // The listener may be gone.
                 let _ = ring_in.send(());
             }
         };

@@ -325,7 +325,7 @@ impl<L: Log> Supervisor<L> {
                 let started = || drop(orders.send(Order::Started(thread)));
                 let ended = thread::run(&process, thread, &stop, &states, started);
                 own.leave();
-                // What is shared ends with the supervisor, not here.
+                // The shared parts end with the supervisor, not here.
                 drop(process);
                 // The supervisor waits for this.
                 let _ = orders.send(Order::Ended(thread, ended));

@@ -63,7 +63,7 @@ fn run_to_end<L: Log>(mut running: StreamThread<L>, thread: usize, stop: &Atomic
         if let Ended::Failed(error) | Ended::Panicked { error, .. } = &ended {
             tracing::error!(%error, thread, "a stream thread ends");
         }
-        // What is uncommitted stays so; the group is told, that others need not wait.
+        // Uncommitted work stays uncommitted; the group is told, so that others need not wait.
         if catch_unwind(AssertUnwindSafe(|| running.abandon())).is_err() {
             tracing::warn!("giving up what the thread had panicked as well; others wait until sessions time out");
         }

@@ -69,7 +69,7 @@ pub(crate) fn resolve_as_far_as_there<L: Log>(topology: &Topology, log: &L, appl
     topology.resolve(application_id, &names)
 }
 
-/// Plans, checks and creates all topics of a resolved graph. Fails soon where `stop` says that nobody waits for it any
+/// Plans, checks and creates all topics of a resolved graph. Fails soon where `stop` says that no one waits for it any
 /// more.
 pub(crate) fn prepare<L: Log>(
     topology: &Topology,

@@ -1,4 +1,4 @@
-//! Whoever leaves does not keep others waiting: what it had open is aborted, not left to time out.
+//! A member that leaves does not keep others waiting: what it had open is aborted, not left to time out.
 
 use std::future::Future;
 use std::pin::pin;
@@ -73,7 +73,7 @@ fn a_start_that_is_given_up_leaves_neither_thread_nor_member_nor_lock() {
     let (topology, config) = (topology(&topics()), config(Some(directory.path())));
     {
         let mut start = pin!(Client::start(&topology, log.clone(), config.clone()));
-        // It has begun; nobody waits for its end.
+        // It has begun; no one waits for its end.
         let _ = start.as_mut().poll(&mut task::Context::from_waker(task::Waker::noop()));
     }
     assert_eq!(log.group_member_count(&topics().application).unwrap(), 0);

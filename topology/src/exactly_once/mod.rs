@@ -1,4 +1,4 @@
-//! The engine on the memory log: whatever fails, and whoever comes and goes, counts are exact, and outputs too.
+//! The engine on the memory log: whatever fails, and whichever members come and go, counts are exact, and outputs too.
 //!
 //! ```text
 //! mod        commits and restarts

@@ -251,7 +251,7 @@ fn who_asks_the_wrong_instance_is_told_the_right_one_and_where_it_can_be_asked()
         let expected = [("a", None, true, &tasks([0, 1])[..]), ("b", Some("http://b:80/@"), false, &tasks([2, 3])[..])];
         assert_eq!(told, expected);
 
-        // The group is asked beside the queries: at first they know of nobody, and soon of the one who has it.
+        // The group is asked beside the queries: at first they know of no holder, and soon of the one who has it.
         let elsewhere = |task: i32, address: Option<&str>| {
             let task = TaskId { sub_topology: "counting".into(), partition: task };
             Err(Error::Elsewhere { task, address: address.map(str::to_owned) })

@@ -192,7 +192,7 @@ fn side_by_side() -> Topology {
     builder.build().unwrap()
 }
 
-/// Somebody's transaction with a record of a changelog, which keeps whoever restores from it waiting.
+/// Somebody's transaction with a record of a changelog, which keeps a restore from it waiting.
 fn open_transaction(log: &impl Log, topic: &str) -> impl Producer {
     let options = ProducerOptions {
         transactional_id: "somebody".to_owned(),
@@ -313,7 +313,7 @@ fn a_bounded_run_ends_no_earlier_than_what_a_predecessor_can_have_read() {
     let clock = Arc::new(ManualClock::new(1_000_000_000));
     produce(&log, &topics(), 100);
     let mut bounded = Instance::new(&log, clock.clone(), "a", Config { until_end: true, ..config(None) });
-    // The end is known here, and whoever had the task may still read on.
+    // The end is known here, and the previous owner may still read on.
     produce(&log, &topics(), 10);
     let finished = |turning: &[&mut Instance<_>]| {
         clock.advance(50);

@@ -118,7 +118,7 @@ pub struct SubTopology {
 }
 
 impl SubTopology {
-    /// Gives the sub-topology a producer of its own under this transactional id. Whoever takes the task over fences the
+    /// Gives the sub-topology a producer of its own under this transactional id. The instance that takes the task over fences the
     /// predecessor, wherever it runs and whatever its application id.
     ///
     /// So there is one task, and the topics that it reads must have one partition each: what lies in several is brought

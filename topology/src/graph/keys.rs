@@ -3,7 +3,7 @@
 //! ```text
 //!   topic, partitioned by key ──> source ──> filter, map_values ──> count, aggregate ──> store: by its keys' default partition
 //!   any other topic ──> source ──> anything                                       ──┐
-//!   any topic ──> source ──> map, flat_map, a processor of the user's ──> anything ──┴──> store: nobody knows
+//!   any topic ──> source ──> map, flat_map, a processor of the user's ──> anything ──┴──> store: unknown
 //! ```
 //! A repartition topic is partitioned by key, unless a sink of it chooses partitions itself. Of another topic the graph says it
 //! ([`Topic::partitioned_by_key`]), since others may write it.

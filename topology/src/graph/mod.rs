@@ -21,7 +21,7 @@
 //! instance            a sub-topology's nodes, made for one task
 //! describe            as text and as DOT
 //! ```
-//! A mis-wired edge, a store of other types, or one that was not handed over is a compile error; what is left is an error of
+//! A mis-wired edge, a store of other types, or one that was not handed over is a compile error; any other mistake is an error of
 //! [`Builder::build`]. May use `processor` and what that may use.
 //!
 //! ```

@@ -10,7 +10,7 @@ pub enum Kind {
     Retry,
     /// The open transaction cannot be committed; abort it, then rewind.
     Abort,
-    /// Nobody knows whether it happened. Make a new producer, initialise it, read the committed offsets back.
+    /// It is unknown whether it happened. Make a new producer, initialise it, read the committed offsets back.
     Unknown,
     /// A producer with the same transactional id took over, or this one's transaction timed out. Only a new producer helps.
     Fenced,

@@ -114,7 +114,7 @@ pub trait Log: Clone + Send + Sync + 'static {
         self.committed(group, partitions)
     }
 
-    /// Who is in the group now, and what each has; nobody, where there is no such group.
+    /// Who is in the group now, and what each has; no member, where there is no such group.
     fn describe_group(&self, group: &str) -> Result<Vec<GroupMember>>;
 
     /// How many members the group has now.
@@ -177,7 +177,7 @@ pub trait Consumer: Send {
     /// out.
     fn poll(&mut self, timeout: Duration, handler: &mut dyn FnMut(Event<'_>)) -> Result<()>;
 
-    /// One past the last offset of an assigned partition, as this consumer last heard of it; `None` before that. It asks nobody, and
+    /// One past the last offset of an assigned partition, as this consumer last heard of it; `None` before that. It asks no broker, and
     /// open transactions count.
     fn known_end(&self, partition: &TopicPartition) -> Option<Offset>;
 
@@ -218,7 +218,7 @@ pub trait Producer: Send {
     /// [`Kind::Retry`], not even where a broker did not answer in time.
     fn send(&mut self, record: &ProducerRecord<'_>) -> Result<()>;
 
-    /// Adds records, in order, as [`Producer::send`] would one by one; after an error, nobody knows which of them were
+    /// Adds records, in order, as [`Producer::send`] would one by one; after an error it is unknown which of them were
     /// added. Cheaper where the log can take consecutive records of one partition together: those without headers and
     /// with [`ProducerRecord::NOW`] as their time.
     fn send_batch(&mut self, records: &[ProducerRecord<'_>]) -> Result<()> {
@@ -236,7 +236,7 @@ pub trait Producer: Send {
 
     /// Aborts; none of the transaction's records will be visible to a committed read. Where the outcome of anything is in
     /// doubt, a new producer's [`Producer::init_transactions`] does the same and is the surer way; this one spares those
-    /// who read the topics the wait for a transaction that nobody will go on with.
+    /// who read the topics the wait for a transaction that no producer will go on with.
     fn abort(&mut self, timeout: Duration) -> Result<()>;
 
     /// Highest offset delivered to a tracked topic ([`ProducerOptions::track_topics`]) since the last `begin`. Valid
@@ -322,7 +322,7 @@ pub struct GroupMember {
     pub client_id: String,
     /// Its name as a static member, if it is one ([`GroupOptions::instance_id`]).
     pub instance_id: Option<String>,
-    /// What it has. While the group shares anew it may be told of nobody.
+    /// What it has. While the group shares anew it may be told of no tasks.
     pub partitions: Vec<TopicPartition>,
 }
 

@@ -79,7 +79,7 @@ pub struct IdempotentOptions {
 /// How to make a transactional producer.
 #[derive(Clone, Debug)]
 pub struct ProducerOptions {
-    /// Whoever initialises last with this id fences all before.
+    /// The producer that initialises last with this id fences all before.
     pub transactional_id: String,
     /// An open transaction older than this, in ms, is aborted by the log.
     pub transaction_timeout_ms: u32,

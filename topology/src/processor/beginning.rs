@@ -81,7 +81,7 @@ impl Beginning {
     }
 
     /// Refuses input that ends before the committed offset, unless a processor knows better; says aloud what was deleted
-    /// before it was processed: nobody can bring it back.
+    /// before it was processed: it cannot be brought back.
     pub(super) fn settle(&mut self, partition: &TopicPartition) -> Result<()> {
         self.is_settled = true;
         let InputRange { first, end, .. } = self.range;

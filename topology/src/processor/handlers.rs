@@ -21,9 +21,9 @@ use super::position::Position;
 pub enum Reaction {
     /// The thread stops, and nothing of the transaction is committed.
     Fail,
-    /// What is wrong goes to the dead letters of the input, in the transaction that commits it; all else goes on.
+    /// A refused record goes to the dead letters of the input, in the transaction that commits it; all else goes on.
     DeadLetter,
-    /// What is wrong is passed over; all else goes on.
+    /// A refused record is passed over; all else goes on.
     GoOn,
 }
 

@@ -6,7 +6,7 @@
 //!   undone       outputs, store writes, dead letters, what was held, suspended, or caused
 //!   not undone   fields of processors, schedules, what was done outside; and stream time: the record was seen
 //! ```
-//! A task that holds input is the exception: what its processors keep of held records is in their fields, which nobody can put
+//! A task that holds input is the exception: what its processors keep of held records is in their fields, which cannot be put
 //! right for them. There an error stops the thread, whatever the handler would say.
 
 use crate::error::{Class, Error, Result};

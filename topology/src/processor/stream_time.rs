@@ -62,7 +62,7 @@ impl StreamTime {
         self.advances.truncate(self.advances_before(offset));
     }
 
-    /// `offset` was committed: nobody will ask for anything before it.
+    /// `offset` was committed: nothing before it will be asked for.
     pub(super) fn committed(&mut self, offset: Offset) {
         self.base_ms = self.before_ms(offset);
         self.advances.drain(..self.advances_before(offset));

@@ -12,7 +12,7 @@ pub trait Vouch: fmt::Debug {
     fn vouch(&self) -> Result<()>;
 }
 
-/// For input that nobody can exchange, as in a test.
+/// For input that cannot be exchanged, as in a test.
 impl Vouch for () {
     fn vouch(&self) -> Result<()> {
         Ok(())

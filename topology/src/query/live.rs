@@ -5,7 +5,7 @@
 //! the graph knows: by key          where the log's default partitioner puts the key  no value; or: that one is absent
 //! partitioned_like_input           the same                                          no value; or: that one is absent
 //! partitioned_by                   where the function says                           no value; or: that one is absent
-//! nobody says                      where the log's default partitioner puts the key, no value, if all are here;
+//! not said                         where the log's default partitioner puts the key, no value, if all are here;
 //!                                  then all others that are here                     else: undecided, others may have it
 //! ```
 //! A store's keys need not be those of its input, and producers may partition as they like: so where nothing is said a value that is
@@ -82,7 +82,7 @@ impl<K: Data + ?Sized> Live<K> {
         Self { partitioning: Partitioning::By(Arc::new(partition)), ..self }
     }
 
-    /// The partition that a key is in, or would be by default. `None`: nobody knows yet how many there are.
+    /// The partition that a key is in, or would be by default. `None`: it is not known yet how many there are.
     fn partition(&self, key: &K::Item<'_>, bytes: &[u8]) -> Option<i32> {
         let count = self.registry.partition_count(self.sub_topology)?;
         match &self.partitioning {

@@ -24,7 +24,7 @@ use crate::task::TaskId;
 
 /// No sooner does it ask again.
 const PAUSE: Duration = Duration::from_secs(1);
-/// What is older is not told.
+/// Older answers are not told.
 const KNOWN_FOR: Duration = Duration::from_secs(5);
 
 /// What is known of others, and the wish to know it.

@@ -14,7 +14,7 @@ use super::registry::{LocalTask, Role};
 use crate::log::{GroupMember, TopicPartition};
 use crate::task::TaskId;
 
-/// Which instance has which tasks, as the group had it when it was asked. Tasks that are moving are nobody's.
+/// Which instance has which tasks, as the group had it when it was asked. Tasks that are moving have no holder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Metadata {
     /// The instances that are members of the group, by their ids.

@@ -69,7 +69,7 @@ pub(crate) enum Standing {
 /// What an instance has of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// It runs here: what is committed is here at once. In a rebalance of a classic group the task can be read until the group has
+    /// It runs here: committed values are here at once. In a rebalance of a classic group the task can be read until the group has
     /// answered this member. Where the answer comes late another instance may have begun, and be further.
     Active,
     /// A copy that follows the instance where the task runs. Its stores may be of different commits, and a store of a part of one.
@@ -268,7 +268,7 @@ impl Registry {
 
 impl Drop for Offer {
     fn drop(&mut self) {
-        // First: whoever reads on must find out, and what changes the stores comes after this.
+        // First: a reader that goes on must find out, and what changes the stores comes after this.
         self.readable.has_gone.store(true, Ordering::SeqCst);
         let partition = self.readable.id.partition;
         self.registry.change(self.sub_topology, |table| {

@@ -167,7 +167,7 @@ impl Simulation {
         self
     }
 
-    /// With settings of your own. What is given is what the simulation has chosen: commit intervals, timeouts, sizes of batches
+    /// With settings of your own. `make` takes the ones that the simulation has chosen: commit intervals, timeouts, sizes of batches
     /// differ from seed to seed.
     pub fn config(mut self, make: impl Fn(&mut Random, Config) -> Config + Send + Sync + 'static) -> Self {
         self.make_config.push(Arc::new(make));

@@ -270,7 +270,7 @@ impl Stage {
         self.time.advance(until_ms - self.now_ms());
     }
 
-    /// Whoever was killed, or plays on though all is over, is unwound.
+    /// An actor that was killed, or plays on though all is over, is unwound.
     fn must_live(&self, who: Who) {
         let is_dead = self.instances.get(who.instance).is_none_or(|instance| !instance.lives(who.life));
         if (is_dead || self.has_failed()) && !std::thread::panicking() {

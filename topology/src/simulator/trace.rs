@@ -60,7 +60,7 @@ impl Trace {
     }
 }
 
-/// Takes what the engine says, of whoever plays.
+/// Takes what the engine says, of the actor that plays.
 struct Listener;
 
 impl tracing::Subscriber for Listener {

@@ -17,7 +17,7 @@ pub(super) struct Writer {
     producer: Inner,
     /// What the open transaction holds.
     open: Vec<Planned>,
-    /// Writes what nobody may read.
+    /// Writes what no reader may see.
     decoy: Inner,
     decoy_is_open: bool,
 }

@@ -56,7 +56,7 @@ pub(crate) fn all_standbys<'m>(
     let mut standbys: BTreeMap<&str, BTreeSet<TaskId>> = BTreeMap::new();
     for Stateful { name, topic, partition_count } in stateful {
         for partition in 0..*partition_count {
-            // One that is on its way is nobody's: its next holder restores it, and is not known yet.
+            // One that is on its way has no holder: its next holder restores it, and is not known yet.
             let Some(holder) = holders.get(&TopicPartition::new(topic.as_str(), partition)) else { continue };
             for next in successors(&sorted, holder, partition, *partition_count).take(replica_count) {
                 standbys.entry(next).or_default().insert(TaskId { sub_topology: name.clone(), partition });
@@ -66,7 +66,7 @@ pub(crate) fn all_standbys<'m>(
     standbys
 }
 
-/// The tasks of which it is not settled who has them: nobody, as while the group shares anew, or this process, whose stream thread may
+/// The tasks of which it is not settled who has them: no member, as while the group shares anew, or this process, whose stream thread may
 /// be about to take them over. What is kept warm of them is kept until it is.
 pub(crate) fn unsettled(members: &[Member], stateful: &[Stateful], own_process: &str) -> BTreeSet<TaskId> {
     let holders = holders(&members.iter().collect::<Vec<_>>());

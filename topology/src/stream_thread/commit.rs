@@ -24,7 +24,7 @@ use super::recovery::{Failures, void};
 use super::tasks::{Running, Tasks};
 
 /// A store knows when it was up to date last, and after half of `delete.retention.ms` (12 h by default) it must be rebuilt.
-/// So a task without input commits nothing but its position, this often: nobody else can have written in the meantime.
+/// So a task without input commits nothing but its position, this often: no other member can have written in the meantime.
 const RENEW_MS: i64 = 60 * 60 * 1000;
 
 /// What comes after a commit.

@@ -19,7 +19,7 @@ pub(crate) struct Panic {
     text: String,
 }
 
-/// Unwinds a stream thread as a whole, as a simulation does with one that it kills: nobody catches it but the simulation.
+/// Unwinds a stream thread as a whole, as a simulation does with one that it kills: only the simulation catches it.
 pub(crate) struct Killed;
 
 impl Panic {

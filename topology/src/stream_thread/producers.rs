@@ -119,7 +119,7 @@ impl<L: Log> Producers<L> {
 ///      └─────────── discard: any error ───────────┘
 /// ```
 /// After an error there is only one way on: a new producer with the same id, whose `init_transactions` aborts what was
-/// open, or finds it committed. Nobody guesses which. A thread that leaves makes no new one: it gives up.
+/// open, or finds it committed. It is never guessed which. A thread that leaves makes no new one: it gives up.
 pub(super) struct TransactionalProducer<L: Log> {
     transactional_id: String,
     guarantee: Guarantee,
@@ -138,7 +138,7 @@ enum Transaction {
     Open,
     /// The group refused its offsets: it was not committed.
     Refused,
-    /// A commit was tried, and nobody knows whether it happened.
+    /// A commit was tried, and it is unknown whether it happened.
     Undecided,
 }
 
@@ -155,7 +155,7 @@ impl<L: Log> TransactionalProducer<L> {
         }
     }
 
-    /// Makes sure that there is an initialised producer: whoever had the id before is fenced.
+    /// Makes sure that there is an initialised producer: the producer that had the id before is fenced.
     pub(super) fn prepare(&mut self, log: &L, options: &ProducerOptions, timeout: Duration) -> Result<()> {
         if self.producer.is_some() {
             return Ok(());
@@ -198,7 +198,7 @@ impl<L: Log> TransactionalProducer<L> {
         self.has_failed
     }
 
-    /// What is open is void. A producer that was merely refused goes on, which is sooner than a new one; of any other nobody
+    /// An open transaction is void. A producer that was merely refused goes on, which is sooner than a new one; of any other nobody
     /// knows what it did.
     pub(super) fn roll_back(&mut self) {
         #[cfg(test)]
@@ -217,7 +217,7 @@ impl<L: Log> TransactionalProducer<L> {
         self.discard();
     }
 
-    /// Forgets the producer for good. What is open is aborted, or all that read committed data would wait for it to time
+    /// Forgets the producer for good. An open transaction is aborted, or all that read committed data would wait for it to time
     /// out; not where a commit may have happened.
     pub(super) fn give_up(&mut self) {
         if let (Transaction::Open | Transaction::Refused, Some(producer)) = (self.transaction, &mut self.producer)

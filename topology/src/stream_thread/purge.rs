@@ -4,7 +4,7 @@
 //!   |······ deleted ······|······ to be deleted ······|······ still to be read ······|
 //!                         asked for last              committed                      end
 //! ```
-//! What lies below an offset that the group has committed is needed by nobody: no member begins before it again. Which
+//! What lies below an offset that the group has committed is needed no more: no member begins before it again. Which
 //! offsets these are this thread knows of the tasks that it has, from its own commits and from their take-over. Where
 //! another thread has a task by now, it has committed further on. A processor that begins before its committed offset
 //! is waited for.
@@ -109,7 +109,7 @@ impl Purge {
     }
 }
 
-/// Gives a deletion a little time. It waits for nobody else, as the group has been left.
+/// Gives a deletion a little time. It keeps no one waiting, as the group has been left.
 pub(super) fn finish(deletion: Option<Deletion>, clock: &dyn Clock) {
     let Some(mut deletion) = deletion else { return };
     let until_ms = clock.monotonic_ms().saturating_add(LAST_WAIT_MS);

@@ -14,7 +14,7 @@
 //! Where the state ends its newest store says. That another store of the task has lost its end as well cannot be seen from an
 //! offset that a tool has set, which names no store.
 //!
-//! To go on in spite of that would count twice or leave a gap, and nobody would ever see it. A processor that tells from its
+//! To go on in spite of that would count twice or leave a gap, and it would never be seen. A processor that tells from its
 //! own state where input begins (`Context::begin_at`) vouches for that itself and is not asked here.
 
 use crate::error::{Error, Result};

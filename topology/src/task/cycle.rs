@@ -1,10 +1,10 @@
-//! One commit of several tasks, whoever makes it: a stream thread, or a test driver.
+//! One commit of several tasks, made by a stream thread or a test driver.
 //!
 //! ```text
 //!                    fail or die here: what was done is void                 die here: stores are behind, and restored
 //!   prepare each task ──> send ──> commit, with the offsets of all inputs ──> tell each task: overlays + positions ──> stores
 //! ```
-//! After any error the tasks begin again where it is found that they are committed: nobody may know whether that is before this
+//! After any error the tasks begin again where it is found that they are committed: it may be unknown whether that is before this
 //! commit or behind it.
 
 use crate::error::Result;

@@ -4,7 +4,7 @@
 //! graph names first. That is known only while every input has a record waiting. An input that has none
 //!
 //! ```text
-//!   has more in the log, or nobody knows     is waited for
+//!   has more in the log, or perhaps has       is waited for
 //!   is known to be empty                     is waited for as long as `max_idle_ms` says, then the others go on without it
 //! ```
 //! and with a negative `max_idle_ms` nothing is waited for. So where all input is in the log before it is read, the order is a

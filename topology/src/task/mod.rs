@@ -6,7 +6,7 @@
 //!            process / punctuate            prepare_commit
 //!   running ─────────────────────> running ────────────────> prepared ── committed ──> running
 //!      ^                                                         │
-//!      └──────── a new Task over the same stores (rewind) ───────┘ the commit failed, or nobody knows
+//!      └──────── a new Task over the same stores (rewind) ───────┘ the commit failed, or its outcome is unknown
 //! ```
 //! A task does nothing by itself: what it wants produced is in [`Task::outputs`], what it wrote is in the overlays of its
 //! stores, and only [`Task::committed`] moves it from there into the stores. While a commit is prepared the caller takes
@@ -279,7 +279,7 @@ impl Task {
     }
 
     /// Whether there is a commit to make, sooner or later, beside that of outputs already drained: of store writes, of a
-    /// position that moved, or because a processor asked for one. Whoever runs tasks asks this and nothing else.
+    /// position that moved, or because a processor asked for one. Those who run tasks ask this and nothing else.
     pub(crate) fn wants_commit(&self) -> bool {
         self.commit_requested() || self.stores.borrow().has_uncommitted() || self.runtime.moves_on_commit()
     }

@@ -28,7 +28,7 @@ impl TestDriver {
         self.abort()
     }
 
-    /// Somebody deletes a topic; its offsets begin anew. From now on nobody vouches for it, and nothing is committed that was
+    /// Somebody deletes a topic; its offsets begin anew. From now on nothing vouches for it, and nothing is committed that was
     /// read from it, until [`TestDriver::abort`] has others begin who know no better.
     pub fn delete_topic(&mut self, topic: &str) {
         self.broker.topics.delete(topic);

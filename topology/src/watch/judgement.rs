@@ -135,7 +135,7 @@ fn changed(((name, known), found): ((&str, TopicIdentity), &Option<TopicIdentity
     let (now, before) = (found.partition_count, known.partition_count);
     (now != before).then(|| {
         let what = format!(
-            "topic '{name}' has {now} partitions now, {before} when this run began: nobody would read the others"
+            "topic '{name}' has {now} partitions now, {before} when this run began: the others would not be read"
         );
         Changed { what, is_wider: now > before }
     })

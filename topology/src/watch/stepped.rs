@@ -1,4 +1,4 @@
-//! A watch without a thread: whoever asks it asks the log, and waits by the clock.
+//! A watch without a thread: its caller asks the log, and waits by the clock.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -32,7 +32,7 @@ use super::stepped::{Look, Stepped};
 /// How closely topics are watched.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Intervals {
-    /// Between two checks that nobody asked for.
+    /// Between two checks that were not asked for.
     pub interval: Duration,
     /// How long a topic may not be to be seen before it counts as gone, ms.
     pub gone_after_ms: i64,
@@ -310,7 +310,7 @@ impl<L: Log> Watcher<L> {
         let mut state = self.exchange.lock();
         match verdict {
             Verdict::Same => state.passed = check,
-            // Whoever waits for this check is served by the next one that passes.
+            // A thread that waits for this check is served by the next one that passes.
             Verdict::NotSeen(complaint) => state.complaint = complaint,
             Verdict::Others(error) => state.others = Some(error.to_string()),
         }

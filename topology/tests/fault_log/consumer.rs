@@ -11,7 +11,7 @@ pub(crate) struct FaultConsumer<C> {
     script: Script,
     /// What is assigned, where it goes on, and whether it is paused.
     positions: Vec<(TopicPartition, Start, bool)>,
-    /// A rebalance that nobody is told of: Kafka's groups have none where a topic is made anew.
+    /// A rebalance that no member is told of: Kafka's groups have none where a topic is made anew.
     hushes: bool,
     /// It reads as a member of a group, and not for a restore.
     is_member: bool,

@@ -100,7 +100,7 @@ impl Script {
         self.faults.lock().unwrap().seek_count
     }
 
-    /// From now on nobody can be read or asked, or everybody again.
+    /// From now on no broker can be read or asked, or everybody again.
     pub(crate) fn set_unreachable(&self, is_unreachable: bool) {
         self.faults.lock().unwrap().is_unreachable = is_unreachable;
     }
@@ -129,7 +129,7 @@ impl Script {
     }
 
     /// From now on consumers read topics by their names, as Kafka's do: where one was made anew they go on in the new one,
-    /// at the same offset, and tell nobody.
+    /// at the same offset, and tell no one.
     pub(crate) fn read_by_name(&self) {
         self.faults.lock().unwrap().reads_by_name = true;
     }

@@ -64,7 +64,7 @@ fn what_was_fetched_of_a_paused_partition_is_not_fetched_again() {
     let log = log();
     let partition = TopicPartition::new(topic(&log, 1, &[]), 0);
     let (mut consumer, mut seen) = paused_with_the_rest_fetched(&log, &partition);
-    // Nobody can fetch them any more.
+    // They cannot be fetched any more.
     log.delete_records(&partition, 4_000).unwrap();
     // Twice: what waits goes on waiting.
     for _ in 0..2 {

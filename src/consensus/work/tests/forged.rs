@@ -1,4 +1,4 @@
-//! Blocks that nobody mined, or that somebody else did.
+//! Blocks that were not mined, or that another miner mined.
 
 use super::world::*;
 use crate::chain::check::operations_root;

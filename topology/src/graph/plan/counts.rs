@@ -8,7 +8,7 @@
 //! all others                                      1
 //! ```
 //! Tasks read the same partition of each topic of their sub-topology, so these have as many as each other.
-//! Sub-topologies may be chained, and feed each other in a circle: what is known is handed on until nothing changes any
+//! Sub-topologies may be chained, and feed each other in a circle: known counts are handed on until nothing changes any
 //! more.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,7 +2,7 @@
 //!
 //! librdkafka delivers what one fetch brought of a partition in one piece, so runs are long where there is much to
 //! read, and no sorting is needed. One pass over the messages makes records and steps; a second one, after the handler
-//! has run, gives the messages back. Headers are taken apart by whoever asks for them.
+//! has run, gives the messages back. Headers are taken apart only when they are asked for.
 
 use std::collections::VecDeque;
 use std::ops::Range;

@@ -1,7 +1,7 @@
 //! librdkafka's errors, classed by what the caller must do.
 //!
 //! librdkafka flags errors of transaction calls as fatal, abortable or retriable; what bears no flag counts as
-//! "nobody knows". Elsewhere the code decides.
+//! "unknown". Elsewhere the code decides.
 
 use rdkafka::error::{KafkaError, RDKafkaError};
 use rdkafka::types::RDKafkaErrorCode as Code;

@@ -59,7 +59,7 @@ pub struct KafkaLog {
 
 impl KafkaLog {
     /// A log on this cluster. Checks the options, each alone and all together: a certificate that cannot be read, a name
-    /// without its password. Waits for nobody yet.
+    /// without its password. Does not wait for a broker yet.
     pub fn new(options: Options) -> Result<Self> {
         options::check(&options)?;
         let admin = Admin::new(options);

@@ -220,7 +220,7 @@ fn membership(group: &GroupOptions) -> Vec<(&'static str, String)> {
         }
         // Session and heartbeat are the brokers' to set: librdkafka refuses them here (`consumer/heartbeats` sends more). So it
         // does the strategy. A static member would keep its place where it leaves (librdkafka tells the group that it will be
-        // back), and while it lives on in the group nobody can take its place, not even itself after a crash.
+        // back), and while it lives on in the group its place cannot be taken, not even by itself after a crash.
         GroupProtocol::Consumer => {
             vec![("group.protocol", "consumer".to_owned()), ("group.remote.assignor", "range".to_owned())]
         }
@@ -294,7 +294,7 @@ pub(super) fn admin(options: &Options) -> ClientConfig {
     quiet(common(options, &options.client_id, &[]))
 }
 
-/// For clients that nobody polls between two questions: their log lines and statistics would pile up. What goes wrong is
+/// For clients that are not polled between two questions: their log lines and statistics would pile up. What goes wrong is
 /// in the error of the call that it goes wrong in.
 fn quiet(mut config: ClientConfig) -> ClientConfig {
     config.set("statistics.interval.ms", "0");

@@ -32,7 +32,7 @@ pub(crate) struct Broker {
     pub(crate) is_stepped: bool,
     /// Goes up when a topic is created or deleted: what producers remember of topics is stale then.
     pub(crate) topics_version: AtomicU64,
-    /// The compaction that is going on; whoever holds this may compact.
+    /// The compaction that is going on; the thread that holds this may compact.
     pub(crate) compaction: Mutex<Option<Job>>,
 }
 

@@ -18,7 +18,7 @@ const READ_BYTES: std::ops::RangeInclusive<usize> = 64 << 10..=1 << 20;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     pub(crate) id: String,
-    /// `None`: a consumer by explicit assignment, which nobody rivals.
+    /// `None`: a consumer by explicit assignment, which has no rivals.
     pub(crate) membership: Option<Membership>,
 }
 

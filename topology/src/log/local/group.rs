@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!                        gives back                       waits for                    is given
-//!   GroupProtocol::Consumer   what it is not meant to have     nothing                      what nobody else has, as it gets free
+//!   GroupProtocol::Consumer   what it is not meant to have     nothing                      what no other one has, as it gets free
 //!   GroupProtocol::Classic    all that it has                  all that it is meant to have all of it, at once
 //! ```
 //! and from then on only its offsets of the new epoch are taken. A static member that returns takes the place of its former

@@ -14,7 +14,7 @@ pub(crate) struct PartitionId {
     pub(crate) partition: u32,
 }
 
-/// A stored batch of records, shared with whoever reads it.
+/// A stored batch of records, shared with its readers.
 pub(crate) type Chunk = Arc<[u8]>;
 
 /// A row and its new value; `None` removes it.

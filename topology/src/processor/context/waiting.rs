@@ -118,7 +118,7 @@ impl<K: Data + ?Sized, V: Data + ?Sized> Context<'_, K, V> {
         self.runtime.resume();
     }
 
-    /// Whether the record at `position` will be delivered again, because the task was suspended there or before it. Whoever processes
+    /// Whether the record at `position` will be delivered again, because the task was suspended there or before it. A processor that processes
     /// a batch must leave such records alone. Others it must not, though the task be suspended: several may have been made of one
     /// that is taken.
     pub fn comes_again(&self, position: Position) -> bool {

@@ -46,7 +46,7 @@ fn what_is_not_here_is_said_by_what_to_do_about_it() {
     assert_eq!(engines.class(), crate::Class::Stop);
 }
 
-/// These tasks are not here, and nobody knows yet where they are.
+/// These tasks are not here, and it is not known yet where they are.
 fn undecided<T>(is_absent: impl Fn(i32) -> bool) -> Result<T> {
     let moving = (0..PARTITIONS).filter(|partition| is_absent(*partition)).map(id).collect();
     Err(Error::Undecided { holders: Vec::new(), moving })
@@ -138,7 +138,7 @@ fn when_a_task_goes_what_was_begun_ends_with_an_error_and_handles_go_on_when_it_
         task.offer = Some(world.offer(&task, Standing::Active));
         assert_eq!(counts.get(&"tea"), Ok(Some(2)));
         assert!(matches!(of_snapshot.get(&"tea"), Err(Error::Moving(_))), "it was of the task as it was before");
-        // And closed: whoever still holds something of it is in nobody's way.
+        // And closed: a reader that still holds something of it is in no one's way.
         let snapshot = counts.snapshot_for(&"tea").unwrap();
         let mut entries = counts.all(Direction::Forward).unwrap();
         assert!(entries.next_entry().unwrap().is_some());

@@ -64,7 +64,7 @@ pub(super) struct Blueprint {
 
 /// A place for a process.
 struct Berth {
-    /// Whose it is; nobody else goes on here.
+    /// Whose it is; no other goes on here.
     life: Cell<Option<u32>>,
     /// Not there before it has started.
     process: RefCell<Option<Rc<Process>>>,
@@ -141,7 +141,7 @@ impl Instance {
         self.berths[berth].process.borrow().clone()
     }
 
-    /// A berth that nobody has any more.
+    /// A berth without a holder.
     pub(super) fn vacant(&self, stage: &Stage) -> Option<usize> {
         (0..BERTH_COUNT)
             .find(|berth| self.berths[*berth].life.get().is_none() && !stage.is_on_stage(self.place_of(*berth)))
@@ -230,7 +230,7 @@ impl Instance {
     }
 
     /// It is right to end where too much went wrong in a row, and where another process has the same name: then somebody starts it
-    /// again. Nobody starts a zombie.
+    /// again. A zombie is not started again.
     fn is_expected(&self, error: &Error) -> bool {
         let text = error.to_string();
         let is_rival = text.contains("under this member's instance id");
@@ -315,7 +315,7 @@ impl Instance {
         } else if is_current {
             self.disk.borrow().crash(|count| stage.random(|random| random.index(count)));
         }
-        // Not before: what is dropped has nothing to write any more.
+        // Not before: a dropped one has nothing to write any more.
         drop(process);
         is_current
     }

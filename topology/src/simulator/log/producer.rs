@@ -22,11 +22,11 @@ struct Session {
     inner: Inner,
     /// How many transactions were begun.
     begun: u64,
-    /// A call has failed since the transaction was begun: what became of it nobody knows.
+    /// A call has failed since the transaction was begun: what became of it is unknown.
     is_undecided: bool,
 }
 
-/// A commit on its way to the log: whoever sent it does not wait for it any more.
+/// A commit on its way to the log: its sender does not wait for it any more.
 pub(in crate::simulator) struct Late {
     pub(in crate::simulator) due_ms: i64,
     who: Who,
@@ -108,7 +108,7 @@ impl Producer for SimulatedProducer {
         self.shared().inner.init_transactions(NOT_WAITING)
     }
 
-    /// Whoever begins the next transaction though the last one is undecided adds to it, as the brokers see it: they know of no
+    /// A producer that begins the next transaction though the last one is undecided adds to it, as the brokers see it: they know of no
     /// beginnings.
     fn begin(&mut self) -> Result<()> {
         stage::reach(self.who, Call::Begin)?;

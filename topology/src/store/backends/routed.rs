@@ -10,7 +10,7 @@ use crate::store::spec::Medium;
 /// Sends each store's calls to its medium.
 ///
 /// A batch goes to the disk first. That may fail, what memory does cannot; and since memory does not survive a crash,
-/// nobody sees one without the other afterwards.
+/// no reader sees one without the other afterwards.
 #[derive(Debug)]
 pub(in crate::store) struct Routed {
     routes: Vec<(Medium, usize)>,

@@ -139,7 +139,7 @@ impl TableShare {
         self.bytes = bytes;
         let count = gauges.table_count.load(Ordering::Relaxed).max(1);
         let (share, free) = (gauges.budget.table_bytes / count, gauges.budget.table_bytes.saturating_sub(total));
-        // What is free goes to all that may grow before this is asked again.
+        // The free part goes to all that may grow before this is asked again.
         share.max(bytes.saturating_add(free / count))
     }
 }

@@ -5,7 +5,7 @@
 //!   LOCK                locked by the process that uses the directory; holds its number
 //!   instance            this instance's id, made once
 //!   <task>/             one per task
-//!     LOCK              locked by whoever has the task's stores open
+//!     LOCK              locked by the process that has the task's stores open
 //!     rocksdb/          its stores on the disk
 //!     rocksdb.damaged/  stores that were set aside, if any were: nothing reads them
 //! ```
@@ -263,7 +263,7 @@ fn lock_root(root: &Path, path: &Path, may_make: bool) -> Result<FileLock> {
     })
 }
 
-/// Locks a file, and writes this process's number into it for whoever finds it locked. The system unlocks it when the
+/// Locks a file, and writes this process's number into it for a process that finds it locked. The system unlocks it when the
 /// process ends, however it ends.
 fn lock(path: &Path, may_make: bool, in_use: impl FnOnce(&str) -> String) -> Result<FileLock> {
     let open = OpenOptions::new().read(true).write(true).create(may_make).truncate(false).open(path);

@@ -108,7 +108,7 @@ impl Folder {
         }
     }
 
-    /// Whether more input may be taken. Whoever takes none commits nothing either, so it asks for room itself: the thread rests
+    /// Whether more input may be taken. A thread that takes none commits nothing either, so it asks for room itself: the thread rests
     /// where the task that it was to write was closed meanwhile, whatever others have.
     pub(in crate::store) fn has_room(&self) -> bool {
         let has_room = self.is_roomy();

@@ -236,7 +236,7 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized> KeyValueStore<K, V> {
         let mut key_bytes = self.key_bytes.take();
         key_bytes.clear();
         let encoded = K::encode(key, &mut key_bytes).map_err(|error| self.unencodable(&error));
-        // Nobody else's code runs while the stores are borrowed, so this cannot meet another borrow.
+        // No other code runs while the stores are borrowed, so this cannot meet another borrow.
         let result = encoded.and_then(|()| act(&mut self.stores.borrow_mut(), &key_bytes));
         self.key_bytes.set(key_bytes);
         result

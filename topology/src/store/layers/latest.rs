@@ -260,7 +260,7 @@ impl Latest {
         Ok(run)
     }
 
-    /// What is written is committed, with this commit. Then a table that is too large grows old: `size_bytes_max` is for all.
+    /// The writes are committed, with this commit. Then a table that is too large grows old: `size_bytes_max` is for all.
     pub(in crate::store) fn commit(&mut self, commit: u64, size_bytes_max: usize) {
         self.written.drain(..).for_each(|number| self.young.unmark(number));
         self.end_writes();
@@ -269,7 +269,7 @@ impl Latest {
         self.grow_old_if_full();
     }
 
-    /// What is written is void: of these keys nothing is known any more.
+    /// The writes are void: of these keys nothing is known any more.
     pub(in crate::store) fn discard(&mut self) {
         for &number in &self.written {
             self.young.unmark(number);

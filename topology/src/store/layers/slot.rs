@@ -93,7 +93,7 @@ impl Slot {
         Ok(Part { store, run: self.latest.freeze()?.into(), meta })
     }
 
-    /// What is written is committed, and published.
+    /// The writes are committed, and published.
     pub(in crate::store) fn commit(&mut self, meta: Meta, commit: u64) {
         let size_bytes_max = self.share.settle(self.latest.size_bytes()).min(self.table_bytes_max);
         self.latest.commit(commit, size_bytes_max);
@@ -103,7 +103,7 @@ impl Slot {
         self.new_changelog = None;
     }
 
-    /// What is staged is committed, and published. Nothing reads it soon.
+    /// The staged writes are committed, and published. Nothing reads it soon.
     pub(in crate::store) fn commit_staged(&mut self, meta: Meta, commit: u64) {
         self.latest.clear(commit);
         self.commit(meta, commit);

@@ -13,7 +13,7 @@ use crate::store::error::Result;
 use crate::store::locked;
 
 /// Lets others in while the stores are open. Going in costs no lock; a call inside is short, and a [`Look`] that lasts is taken away
-/// when the stores are closed, so that nobody keeps them open.
+/// when the stores are closed, so that no reader keeps them open.
 pub(in crate::store) struct Door {
     committed: ArcSwapOption<Committed>,
     looks: Mutex<Looks>,

@@ -23,7 +23,7 @@ const MERGED_BYTES_MAX: usize = Run::BYTES_MAX / 4;
 /// Decides, by `sizes` in bytes, oldest first.
 ///
 /// A key that is written all the time is to reach the backend once: so segments are merged in memory first, and written when
-/// what is left is large. To merge costs in proportion to what is merged, so a large segment is merged only with what came since
+/// what is left is large. A merge costs in proportion to its input, so a large segment is merged only with what came since
 /// and is as large, and each write is copied a bounded number of times.
 pub(in crate::store) fn plan(sizes: &[usize], fold_bytes: usize, must_write: bool) -> Work {
     let total: usize = sizes.iter().sum();
@@ -84,7 +84,7 @@ mod tests {
     }
 
     proptest! {
-        /// Merges at their worst, where no key comes twice: what is copied stays in proportion to what is written.
+        /// Merges at their worst, where no key comes twice: copies stay in proportion to writes.
         #[test]
         fn a_write_is_copied_a_bounded_number_of_times(commits in prop::collection::vec(1usize..2_000, 1..400)) {
             let (mut sizes, mut copied, mut written, mut all) = (Vec::<usize>::new(), 0, 0, 0);

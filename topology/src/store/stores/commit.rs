@@ -60,7 +60,7 @@ impl Stores {
             return invalid(format!("its position would go back from {before} to {position}"));
         }
         let Some(incarnation) = slot.meta.as_ref().map(|meta| meta.incarnation).or(slot.new_changelog) else {
-            return invalid("nobody knows which changelog it has: it must be restored first".to_owned());
+            return invalid("it is not known which changelog it has: it must be restored first".to_owned());
         };
         let before = || slot.meta.as_ref().map(|meta| meta.covered.clone()).unwrap_or_default();
         let covered = self.covering.clone().unwrap_or_else(before);

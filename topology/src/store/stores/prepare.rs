@@ -20,7 +20,7 @@ pub struct ChangelogRecord<'a> {
 
 impl Stores {
     /// Says how far each input is taken by the commit that is prepared now. Without it the commit says nothing of that, and
-    /// nobody can tell afterwards whether the state belongs to the input's offset.
+    /// it cannot be told afterwards whether the state belongs to the input's offset.
     pub fn cover(&mut self, inputs: Vec<(TopicPartition, Offset)>) {
         let highest = self.slots.iter().flat_map(|slot| &slot.meta).map(|meta| meta.covered.sequence).max();
         self.covering = Some(Covered { sequence: highest.unwrap_or(0).saturating_add(1), inputs });
@@ -74,7 +74,7 @@ impl Stores {
         Ok(())
     }
 
-    /// Takes the writes as committed though nobody knows yet whether they will be.
+    /// Takes the writes as committed though it is unknown yet whether they will be.
     #[cfg(test)]
     fn commit_early(&mut self) {
         let covering = self.covering.clone();

@@ -67,7 +67,7 @@ pub(crate) struct RestoreOptions {
     pub transaction_timeout_ms: i64,
     /// How much longer to wait for that: the log may take some time to notice, Kafka up to 10 s.
     pub margin_ms: i64,
-    /// What is read is applied in batches of about so many bytes; of each key in a batch only the last record. The larger,
+    /// Records are applied in batches of about so many bytes; of each key in a batch only the last record. The larger,
     /// the fewer keys come twice and the closer sorted keys lie: with 16 MiB four times as fast as with 2 MiB where records
     /// repeat 100,000 keys.
     pub batch_bytes: usize,
@@ -244,7 +244,7 @@ impl<C: Consumer> Reading<C> {
         // What the stores could not take is gone, whatever else is wrong.
         outcome?;
         if polled.is_err() {
-            // While nobody answers, nobody is late.
+            // While no broker answers, no restore is late.
             self.progress_at_ms = clock.monotonic_ms();
         }
         polled.map_err(log::Error::may_pass)?;

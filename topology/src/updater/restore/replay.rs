@@ -50,7 +50,7 @@ pub(super) fn without_changelog(stores: &Stores, store: usize, now_ms: i64) -> R
 pub(in crate::updater) enum Phase {
     /// Waiting for the changelog's first record.
     Probing,
-    /// What is read is of no use before the consumer was told to read from here.
+    /// Records are of no use before the consumer was told to read from here.
     Seeking(Offset),
     /// Each record goes into the store.
     Reading,
@@ -212,7 +212,7 @@ impl Replay {
         self.read_to.max(self.position)
     }
 
-    /// What was read could not be taken: whoever asks is told once.
+    /// What was read could not be taken: the first to ask is told.
     pub(in crate::updater) fn fail(&mut self, error: crate::error::Error) {
         self.failure.get_or_insert(error);
     }

@@ -84,7 +84,7 @@ fn a_standby_is_as_far_as_the_store_that_was_written_least_lately() {
     let one = |store: usize, key: u32| [(store, key, Some(key))];
     world.commit(&mut active, &one(0, 1));
     let mut standby = Standby::follow(&world, super::world::empty_stores(), 1);
-    // Nobody knows whether the other store was never written, or its changelog is only not read yet.
+    // It is not known whether the other store was never written, or its changelog is only not read yet.
     (0..20).for_each(|_| assert_eq!(standby.step(), None));
     world.commit(&mut active, &one(1, 1));
     while standby.step() != reached(1) {}

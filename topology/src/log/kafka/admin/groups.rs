@@ -104,7 +104,7 @@ impl Admin {
     }
 }
 
-/// What a broker told of a partition. Only an answer without an error says that nothing was committed: whoever took an error
+/// What a broker told of a partition. Only an answer without an error says that nothing was committed: a caller that took an error
 /// for that would begin from the first record there is.
 fn committed_of(entry: native::Entry) -> std::result::Result<Option<Committed>, i32> {
     match entry.error {

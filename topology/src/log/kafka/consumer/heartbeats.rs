@@ -5,7 +5,7 @@
 //! ```text
 //!   a member comes     its holder's heartbeat:                  the newcomer's heartbeat:
 //!   or goes            it gives the partition up, and says so   it is given the partition
-//!      │<──── the holder goes on meanwhile ────>│<──────── nobody reads it ────────>│
+//!      │<──── the holder goes on meanwhile ────>│<─────── no one reads it ────────>│
 //! ```
 //! The brokers say how often heartbeats are sent (`group.consumer.heartbeat.interval.ms`, 5 s unless it is set), and librdkafka
 //! has no setting of its own. But a subscription makes it send one at once, and the one that the group knows already changes

@@ -35,7 +35,7 @@ impl KafkaConsumer {
             if !is_member {
                 break;
             }
-            // Errors say nothing new here: whoever leaves does not care what is wrong with the rest.
+            // Errors say nothing new here: a member that leaves does not care what is wrong with the rest.
             let _ = self.serve_main_queue();
             match self.consumer.context().take_rebalance() {
                 Some(Rebalance::Assigned(_)) => self.pending = Pending::Assign,

@@ -3,7 +3,7 @@
 //! ```text
 //!   partition queues --forward--> own queue  --read in batches--> records, ends of partition
 //!   main queue (rebalances, errors, log lines) --poll one by one--> noted, then handed out
-//!                     `-- not empty --> wakes whoever waits on the own queue
+//!                     `-- not empty --> wakes the thread that waits on the own queue
 //! ```
 //! `assigning` changes which partitions these are; `parking` says what becomes of this while one is paused; `heartbeats` says how
 //! often the group is asked for news.

@@ -13,7 +13,7 @@ use super::request::{self, TIMED_OUT, UNKNOWN};
 use super::{Code, INVALID_ARGUMENT, text};
 use crate::log::{GroupMember, TopicPartition};
 
-/// The members of a group, or the code of what went wrong. Of a group that is not there a broker says that, or that nobody is in it.
+/// The members of a group, or the code of what went wrong. Of a group that is not there a broker says that, or that it has no members.
 pub(crate) fn describe_group(
     consumer: &BaseConsumer<Context>,
     group: &str,

@@ -70,7 +70,7 @@ unsafe fn text(text: *const c_char) -> String {
 /// is quick then.
 pub(super) fn close(consumer: &BaseConsumer<Context>) {
     let client = consumer.client().native_ptr();
-    // SAFETY: the client lives. Closing serves the last rebalance by itself. Nobody polls for log lines from here on,
+    // SAFETY: the client lives. Closing serves the last rebalance by itself. No thread polls for log lines from here on,
     // and librdkafka would print them.
     unsafe {
         sys::rd_kafka_set_log_level(client, 0);

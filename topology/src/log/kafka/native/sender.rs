@@ -228,7 +228,7 @@ impl Sender {
 
 impl Drop for Sender {
     fn drop(&mut self) {
-        // SAFETY: the client lives. Nobody polls for log lines from here on, and librdkafka would print them.
+        // SAFETY: the client lives. No thread polls for log lines from here on, and librdkafka would print them.
         unsafe { sys::rd_kafka_set_log_level(self.producer.client().native_ptr(), 0) };
         // SAFETY: obtained in `new`, destroyed once, before the client.
         unsafe { sys::rd_kafka_queue_destroy(self.events.as_ptr()) };

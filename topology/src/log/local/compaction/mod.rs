@@ -48,7 +48,7 @@ const PASSING_BYTES_MIN: usize = 4 << 20;
 /// The compaction of one partition, between two slices.
 pub(crate) struct Job {
     id: PartitionId,
-    /// Nobody asked for it: it is done only where there is something new to compact.
+    /// It was not asked for: it is done only where there is something new to compact.
     is_unasked: bool,
     now_ms: i64,
     delete_retention_ms: i64,

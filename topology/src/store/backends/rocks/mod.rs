@@ -45,7 +45,7 @@ impl std::fmt::Debug for Rocks {
 }
 
 impl Rocks {
-    /// As [`Rocks::open`]. What is damaged is moved to `<path>.damaged`, in place of what may be there, and the stores are
+    /// As [`Rocks::open`]. A damaged database is moved to `<path>.damaged`, in place of what may be there, and the stores are
     /// opened empty.
     pub(in crate::store) fn open_or_set_aside(path: &Path, names: &[String], memory: &RocksMemory) -> Result<Self> {
         if damage::is_noted(path) {

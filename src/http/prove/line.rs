@@ -1,0 +1,198 @@
+//! The headers of a chain, each linked to the one before: what a proof needs of all blocks, kept up with the topic.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use topology::clock::Clock;
+use topology::log::{Isolation, Log, Offset, Record, Start, TopicPartition};
+use topology::{Class, Error, Result};
+
+use super::past::Past;
+use crate::chain::{Block, Frontier, Hash, Header, Operation, Parent, merkle};
+use crate::reader::{Extent, Reader};
+
+/// The reader's name in the brokers' logs.
+pub(super) const CLIENT_ID: &str = "cairn-http-prove";
+/// What is fetched ahead, in bytes.
+const PREFETCH_BYTES: usize = 4 << 20;
+/// A chain is followed to a height for a proof if the records up to it have so many bytes at most.
+const FOLLOWED_BYTES_MAX: u64 = 64 << 20;
+
+/// All blocks, as far as they were read.
+pub(super) struct Line {
+    partition: TopicPartition,
+    genesis: Hash,
+    pub(super) past: Past,
+    /// Over the same hashes.
+    frontier: Frontier,
+    last: Option<(Header, Hash)>,
+    /// The slashes of the chain, each with its height; `None`: there are some in a body that was pruned.
+    slashes: Option<Vec<(u64, Operation)>>,
+    next_offset: Offset,
+    /// The end of the topic, as it was last asked for.
+    end_offset: Offset,
+    read_bytes: u64,
+    /// The last height to which the chain may be followed.
+    followed_max: Option<u64>,
+}
+
+/// The parts of a record that are read here. The rest is passed over.
+#[derive(Deserialize)]
+struct Parts<'r> {
+    #[serde(borrow)]
+    header: &'r RawValue,
+    #[serde(borrow, default)]
+    operations: Option<Vec<&'r RawValue>>,
+}
+
+impl Line {
+    pub(super) fn new(blockchain: &str, genesis: Hash) -> Self {
+        Self {
+            partition: TopicPartition::new(blockchain, 0),
+            genesis,
+            past: Past::default(),
+            frontier: Frontier::default(),
+            last: None,
+            slashes: Some(Vec::new()),
+            next_offset: 0,
+            end_offset: 0,
+            read_bytes: 0,
+            followed_max: None,
+        }
+    }
+
+    /// Reads on until the end that the topic has now, or until a time. Whether the end was reached.
+    pub(super) fn read_on<L: Log>(
+        &mut self,
+        log: &L,
+        clock: &dyn Clock,
+        until_ms: i64,
+        stop: &AtomicBool,
+    ) -> Result<bool> {
+        let reader = Reader::new(log, clock, CLIENT_ID).prefetching(PREFETCH_BYTES).expecting_topics();
+        let extent = reader.extent(&self.partition, Start::At(self.next_offset), Isolation::ReadCommitted)?;
+        self.end_offset = extent.end;
+        let end = extent.end;
+        reader.read_to(&[extent], |_, records| {
+            for record in records {
+                self.take(record)?;
+            }
+            let is_over = clock.monotonic_ms() >= until_ms || stop.load(Ordering::Relaxed);
+            Ok(if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        // Markers of transactions may be all that is left.
+        let is_at_end = clock.monotonic_ms() < until_ms && !stop.load(Ordering::Relaxed);
+        self.next_offset = if is_at_end { end.max(self.next_offset) } else { self.next_offset };
+        Ok(self.is_at_end())
+    }
+
+    /// Whether all is read that was there when it was last asked.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.next_offset >= self.end_offset
+    }
+
+    /// How far it has come, in percent of the topic.
+    pub(super) fn percent(&self) -> i64 {
+        (self.next_offset.saturating_mul(100)).checked_div(self.end_offset).unwrap_or(100)
+    }
+
+    fn take(&mut self, record: &Record<'_>) -> Result<()> {
+        let (Some(height), Some(value)) = (Block::height_of_key(record.key), record.value) else {
+            self.next_offset = record.offset + 1;
+            return Ok(());
+        };
+        let broken = |what: &dyn std::fmt::Display| {
+            Error::stop(format!("the record at offset {} is not the block behind the last: {what}", record.offset))
+        };
+        let parts: Parts<'_> = serde_json::from_slice(value).map_err(|error| broken(&error))?;
+        let header = Header::from_json(parts.header.get()).map_err(|error| broken(&error))?;
+        header.check().map_err(|error| broken(&error))?;
+        let hash = header.hash();
+        self.link(&header, height).map_err(|error| broken(&error))?;
+        let has_changed = self.last.as_ref().is_some_and(|(last, _)| last.validators != header.validators);
+        if has_changed && let Some(slashes) = &mut self.slashes {
+            match parts.operations {
+                Some(operations) => {
+                    for text in operations {
+                        let operation = Operation::from_json(text.get()).map_err(|error| broken(&error))?;
+                        if matches!(operation, Operation::Slash { .. }) {
+                            slashes.push((height, operation));
+                        }
+                    }
+                }
+                None => self.slashes = None,
+            }
+        }
+        let leaf = merkle::leaf(hash.as_bytes());
+        self.past.append(leaf);
+        self.frontier.append(leaf);
+        self.last = Some((header, hash));
+        self.next_offset = record.offset + 1;
+        self.read_bytes = self.read_bytes.saturating_add(value.len() as u64);
+        if self.read_bytes <= FOLLOWED_BYTES_MAX {
+            self.followed_max = Some(height);
+        }
+        Ok(())
+    }
+
+    /// Whether a header goes on from the last one.
+    fn link(&self, header: &Header, height: u64) -> std::result::Result<(), String> {
+        if header.height != height || height != self.past.count() {
+            return Err(format!("it is block {}, block {} must come", header.height, self.past.count()));
+        }
+        let Some((last, hash)) = &self.last else {
+            let is_ours = header.genesis == self.genesis;
+            return if is_ours { Ok(()) } else { Err("it is of another chain".to_owned()) };
+        };
+        // The frontier has the last block's hash, too.
+        let Header { genesis, height, active_height, .. } = *last;
+        let parent = Parent { genesis, height, hash: *hash, active_height, next_history: self.frontier.root() };
+        header.check_follows(&parent).map_err(|error| error.to_string())
+    }
+
+    /// The slashes up to a height, this one included; `None`: not all are known.
+    pub(super) fn slashes(&self, height: u64) -> Option<Vec<Operation>> {
+        let slashes = self.slashes.as_ref()?.iter();
+        Some(slashes.take_while(|(at, _)| *at <= height).map(|(_, slash)| slash.clone()).collect())
+    }
+
+    /// Whether the chain may be followed to a height for a proof.
+    pub(super) fn may_be_followed(&self, height: u64) -> bool {
+        self.followed_max.is_some_and(|last| height <= last)
+    }
+
+    /// The leaves of some heights that lie side by side, read again from where the first of them stands.
+    pub(super) fn leaves<L: Log>(
+        &self,
+        log: &L,
+        clock: &dyn Clock,
+        first: (u64, Offset),
+        count: usize,
+    ) -> Result<Vec<Hash>> {
+        let reader = Reader::new(log, clock, CLIENT_ID).prefetching(PREFETCH_BYTES).expecting_topics();
+        let (height, offset) = first;
+        let extent = Extent { partition: self.partition.clone(), first: offset, end: self.next_offset };
+        let mut leaves = Vec::with_capacity(count);
+        reader.read_to(&[extent], |_, records| {
+            for record in records {
+                let (Some(found), Some(value)) = (Block::height_of_key(record.key), record.value) else { continue };
+                let parts: Option<Parts<'_>> = serde_json::from_slice(value).ok();
+                let header = parts.and_then(|parts| Header::from_json(parts.header.get()).ok());
+                let Some(header) = header.filter(|_| found == height + leaves.len() as u64) else { continue };
+                leaves.push(merkle::leaf(header.hash().as_bytes()));
+                if leaves.len() == count {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(leaves)
+    }
+
+    /// What it means that the leaves of a tile are not those that were read before.
+    pub(super) fn altered() -> Error {
+        Error::new(Class::Retry, "the topic does not hold the blocks any more that it held")
+    }
+}
