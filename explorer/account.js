@@ -81,8 +81,19 @@ function plot(found, transfers) {
 
 // Draws at once what is there, and then once more with what came before.
 async function drawPlot(section, found, key, signal) {
-  const put = (transfers) => replace(section, plot(found, transfers));
+  let drawn = found.transfers;
+  let width = innerWidth;
+  const put = (transfers) => {
+    drawn = transfers;
+    replace(section, plot(found, transfers));
+  };
   put(found.transfers);
+  // As wide as it is seen: a telephone is turned.
+  addEventListener('resize', () => {
+    if (innerWidth === width) return;
+    width = innerWidth;
+    put(drawn);
+  }, { signal });
   let [transfers, next] = [found.transfers, found.next];
   try {
     for (let page = 1; page < DRAWN_PAGES && next !== null; page += 1) {

@@ -28,8 +28,10 @@ const ROOMS = [
 
 const main = document.getElementById('main');
 let leaving = null;
+let shown = null;
 
 function show(isFirst) {
+  shown = location.pathname + location.search;
   leaving?.abort();
   leaving = new AbortController();
   const { signal } = leaving;
@@ -82,7 +84,8 @@ document.addEventListener('click', (event) => {
   event.preventDefault();
   if (url.href !== location.href) go(url.pathname + url.search);
 });
-addEventListener('popstate', () => show(false));
+// A step within the page, as the first link makes one, changes nothing that is shown.
+addEventListener('popstate', () => location.pathname + location.search !== shown && show(false));
 
 const box = document.getElementById('q');
 document.getElementById('search').addEventListener('submit', (event) => {

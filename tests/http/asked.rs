@@ -6,12 +6,14 @@ use std::process::{Command, Stdio};
 
 use crate::Serving;
 
+/// Its settings, and the script that brings it.
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/http/schemathesis");
 /// The exit code of `fetch` where schemathesis cannot be had.
 const CANNOT: i32 = 69;
 
 /// The Python that has schemathesis; `None`, with a line that says so, where it cannot be had.
 fn python() -> Option<String> {
-    let fetch = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/http/schemathesis/fetch");
+    let fetch = Path::new(FOLDER).join("fetch");
     let output = Command::new(&fetch).stdin(Stdio::null()).stderr(Stdio::inherit()).output().unwrap();
     let must_be = std::env::var_os("CI").is_some();
     if output.status.code() == Some(CANNOT) && !must_be {
@@ -30,11 +32,10 @@ fn no_request_has_a_server_error_or_an_answer_off_the_description() {
     // Another seed, or more, for who looks for faults.
     let more = std::env::var("CAIRN_TEST_SCHEMATHESIS").unwrap_or_default();
     let output = Command::new(python)
-        .args(["-m", "schemathesis.cli", "run", "--no-color", "--phases", "examples,coverage,fuzzing"])
-        // Events have no end; they have tests of their own.
-        .args(["--exclude-path", "/v1/events", "--exclude-checks", "positive_data_acceptance"])
+        .args(["-m", "schemathesis.cli", "--config-file"])
+        .arg(Path::new(FOLDER).join("schemathesis.toml"))
         // Below what one address may ask for.
-        .args(["--seed", "1", "--max-examples", "40", "--rate-limit", "150/s", "--continue-on-failure"])
+        .args(["run", "--no-color", "--seed", "1", "--max-examples", "40", "--rate-limit", "150/s"])
         .args(more.split_whitespace())
         .arg(format!("http://{}/v1/openapi.json", serving.client.address))
         .current_dir(directory.path())

@@ -84,8 +84,8 @@ fn a_server_that_goes_away_is_said_to_be_gone_and_the_page_goes_on_by_itself_whe
     world.run = world.chain.start(&["--http", &address]);
     world.run.until_logged("running");
     page.until("back", "document.getElementById('state-text').innerText === 'sealing'");
-    world.chain.produce(&transfer("alice", "bob", 3));
     let height = world.chain.blocks().len();
-    page.until("a new block", &format!("document.querySelector('{ROW}').dataset.height >= '{height}'"));
+    world.chain.produce(&transfer("alice", "bob", 3));
+    page.until("a new block", &format!("document.querySelector('{ROW}').dataset.height >= {height}"));
     assert_eq!(page.eval("window.stays && !document.body.classList.contains('stale')"), true);
 }

@@ -42,53 +42,45 @@ fn overhang(page: &Page, width: u32) -> Value {
     ))
 }
 
-/// Looks at each room in each way.
-fn each_look(world: &World, mut look: impl FnMut(&Page, &Room, u32, &str)) {
-    for room in world.rooms() {
-        let page = world.page(&room.path);
-        page.until(&room.path, &format!("document.querySelector('#main {}') !== null", room.shows));
-        for width in WIDTHS {
-            for colours in COLOURS {
-                page.looked_at(width, colours);
-                look(&page, &room, width, colours);
+/// Looks at a path in each way: it fits, has no serious fault, and is drawn where somebody wants to see it.
+pub(crate) fn looks(page: &Page, name: &str, path: &str, shows: &str) {
+    let directory = std::env::var_os(SCREENSHOTS).map(PathBuf::from);
+    let axe = axe();
+    for width in WIDTHS {
+        page.looked_at(width, COLOURS[0]);
+        page.open(path);
+        page.until(path, &format!("document.querySelector('#main {shows}') !== null"));
+        page.eval(&format!("{axe}\n;undefined"));
+        for colours in COLOURS {
+            page.looked_at(width, colours);
+            assert_eq!(overhang(page, width), Value::Array(Vec::new()), "{path} at {width}");
+            if let Some(directory) = &directory {
+                std::fs::create_dir_all(directory).unwrap();
+                page.shoot(&directory.join(format!("{name}-{width}-{colours}.png")));
             }
+            assert_eq!(faults(page), Vec::<String>::new(), "{path} at {width}, {colours}");
         }
-        // What is not there is answered 404, which a console notes.
-        let is_expected = |line: &String| line.contains("404") && room.name.ends_with("-to-come");
-        let complaints: Vec<String> = page.complaints().into_iter().filter(|line| !is_expected(line)).collect();
-        assert_eq!(complaints, Vec::<String>::new(), "{}", room.path);
     }
 }
 
 #[test]
-fn every_page_fits_every_width_and_complains_of_nothing() {
+fn every_page_fits_every_width_has_no_serious_fault_by_the_rules_of_axe_core_and_complains_of_nothing() {
     let Some(world) = World::new() else { return };
-    let directory = std::env::var_os(SCREENSHOTS).map(PathBuf::from);
-    each_look(&world, |page, room, width, colours| {
-        let overhang = overhang(page, width);
-        assert_eq!(overhang, Value::Array(Vec::new()), "{} at {width}", room.path);
-        if let Some(directory) = &directory {
-            std::fs::create_dir_all(directory).unwrap();
-            page.shoot(&directory.join(format!("{}-{width}-{colours}.png", room.name)));
-        }
-    });
-}
-
-#[test]
-fn no_page_has_a_serious_fault_by_the_rules_of_axe_core_at_any_width_in_any_colours() {
-    let Some(world) = World::new() else { return };
-    let axe = axe();
-    each_look(&world, |page, room, width, colours| {
-        if page.eval("typeof axe") == "undefined" {
-            page.eval(&format!("{axe}\n;undefined"));
-        }
-        assert_eq!(faults(page), Vec::<String>::new(), "{} at {width}, {colours}", room.path);
-    });
-    // It does find one where there is one.
+    for Room { name, path, shows } in world.rooms() {
+        let page = world.empty_page();
+        looks(&page, name, &path, shows);
+        // What is not there is answered 404, which a console notes.
+        let is_expected = |line: &String| line.contains("404") && name.ends_with("-to-come");
+        let complaints: Vec<String> = page.complaints().into_iter().filter(|line| !is_expected(line)).collect();
+        assert_eq!(complaints, Vec::<String>::new(), "{path}");
+    }
+    // The rules do find a fault where there is one, and what sticks out is noticed.
     let page = world.page("/");
-    page.eval(&format!("{axe}\n;document.querySelector('label[for=q]').remove()"));
+    page.eval(&format!("{}\n;document.querySelector('label[for=q]').remove()", axe()));
     page.eval("document.getElementById('q').removeAttribute('placeholder')");
     assert!(faults(&page).iter().any(|fault| fault.contains("label")), "{:?}", faults(&page));
+    page.eval("document.getElementById('main').append('x'.repeat(5000)); document.body.style.overflowWrap = 'normal'");
+    assert_ne!(overhang(&page, 1_600), Value::Array(Vec::new()));
 }
 
 #[test]

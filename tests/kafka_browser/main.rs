@@ -5,6 +5,7 @@
 //! finding           search, the plot of an account, what strangers wrote
 //! looks             widths, colours, the keyboard, axe-core's rules; screenshots of every page
 //! demo              what only a demo has: a transfer from the page, a validator that cheats
+//! verify, proxy     proofs that are computed in the page; a proxy that alters one byte of an answer
 //!
 //! world             a chain with something of everything, served over HTTP, and its rooms
 //! page, chromium    what a page shows and is told, by the DevTools protocol
@@ -24,6 +25,8 @@ mod finding;
 mod live;
 mod looks;
 mod page;
+mod proxy;
 #[path = "../support/mod.rs"]
 mod support;
+mod verify;
 mod world;

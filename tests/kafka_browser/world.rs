@@ -56,13 +56,14 @@ impl World {
         until_sealed(&self.chain, lines().lines().count());
     }
 
-    pub(crate) fn origin(&self) -> String {
-        format!("http://{}", self.client.address)
+    /// A page that shows nothing yet.
+    pub(crate) fn empty_page(&self) -> Page {
+        Page::new(self.chromium, &format!("http://{}", self.client.address))
     }
 
     /// A page with the room at this path.
     pub(crate) fn page(&self, path: &str) -> Page {
-        let page = Page::new(self.chromium, &self.origin());
+        let page = self.empty_page();
         page.open(path);
         page
     }
@@ -102,6 +103,7 @@ impl World {
             room("validator", "/validators/validator-1", "tr.chosen"),
             room("search", "/search?q=validator", ".results a"),
             room("search-nothing", "/search?q=zzz", "h1"),
+            room("trust", "/trust", "#pin-form"),
             room("about", "/about", ".trust-panel"),
             room("nothing", "/block/", "h1"),
         ]

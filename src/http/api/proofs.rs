@@ -179,7 +179,8 @@ pub(super) async fn validator(
     query: Result<Query<When>, QueryRejection>,
 ) -> Result<Response> {
     let (context, id, when) = parts((state, path, query))?;
-    let id = ValidatorId::new(&id).map_err(|error| Problem::bad_request(format!("this is no validator's id: {error}")))?;
+    let id =
+        ValidatorId::new(&id).map_err(|error| Problem::bad_request(format!("this is no validator's id: {error}")))?;
     of_state(&context, Question::Validator { id }, when).await
 }
 

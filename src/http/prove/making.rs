@@ -101,11 +101,13 @@ impl<L: Log> Making<L> {
                 self.catch_up()?;
                 let size = self.size(*size)?;
                 if *old_size == 0 || *old_size > size {
-                    let detail = format!("a history of {size} blocks goes on from one of 1 to {size}, not of {old_size}");
+                    let detail =
+                        format!("a history of {size} blocks goes on from one of 1 to {size}, not of {old_size}");
                     return Err(Problem::bad_request(detail));
                 }
                 let root = self.root(size)?;
-                let path = with_tiles(self, |past, tiles| past.consistency(*old_size, size, &mut |number| tiles(number)))?;
+                let path =
+                    with_tiles(self, |past, tiles| past.consistency(*old_size, size, &mut |number| tiles(number)))?;
                 Ok(Made::History { size, root, path })
             }
         }
