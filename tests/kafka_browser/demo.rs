@@ -45,10 +45,7 @@ fn a_transfer_sent_from_the_page_is_followed_to_its_block() {
     let sentence = page.text("#main .sentence");
     assert!(sentence.contains("alice paid page-receiver 1."), "{sentence}");
     page.click("#main .facts a");
-    page.until(
-        "the block or account",
-        "document.querySelector('#main h1').innerText.startsWith('Account page-sender')",
-    );
+    page.until("its sender", "document.querySelector('#main h1').innerText.startsWith('Account alice')");
     // The look at a transaction that was in no block yet is answered 404, which a console notes.
     let others: Vec<String> = page
         .complaints()

@@ -81,7 +81,7 @@ impl Page {
         let start = Instant::now();
         // A page that is on its way to another one has nothing to say for a moment.
         while self.try_eval(&format!("Boolean({expression})")) != Ok(true.into()) {
-            let shown = || self.try_eval("`${location.href}\n${document.body.innerText}`");
+            let shown = || self.try_eval("`${location.href}\n${document.body.innerText.slice(0, 2000)}`");
             assert!(
                 start.elapsed() < PATIENCE,
                 "never: {what}\n{}\n{:?}",
