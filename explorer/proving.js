@@ -173,8 +173,8 @@ function conclusion(result, found, own, subject, again) {
     : verdict(result, 'unfit', `Nothing is known to be wrong, and it could not be led to what you pinned: ${found.why}.`);
   const rest = [];
   const ofPage = subject.isOfState ? subject.height() : null;
-  if (ofPage !== null && found.header !== null && BigInt(ofPage) !== found.header.get('height')) {
-    rest.push(h('p', { class: 'quiet' }, `The figure at the top is that of block ${number(ofPage)}, which is another one.`));
+  if (ofPage !== null && ['holds', 'open'].includes(found.verdict) && BigInt(ofPage) !== found.header.get('height')) {
+    rest.push(h('p', { class: 'quiet' }, `The balance at the top is the one after block ${number(ofPage)}.`));
   }
   if (found.verdict === 'open') {
     rest.push(h('ul', { class: 'unchecked', id: 'verify-open' }, found.open.map((one) => h('li', null, one))));

@@ -197,7 +197,8 @@ async function checkHistory(hashing, { header, history }, digest, note) {
 
 async function lead({ hashing, result }, { header, history }, { checkpoint, continued }, note, step) {
   const [height, { size, root }] = [header.get('height'), checkpoint];
-  note('Pinned', `${size} blocks with the root ${hex(root)}`);
+  note('Pinned', `${size} blocks`);
+  note('Root over them', hex(root));
   if (history.size !== size) {
     if (!continued || history.size < size) throw new Unfit(`the proof leads to a history of ${history.size} blocks, the checkpoint is of ${size}`);
     const path = continued.path.map(hash);
