@@ -20,7 +20,7 @@ const STEPS = { holds: 'holds', open: 'open', broken: 'broken', wait: 'under way
 
 // A section with the button. `subject`: { kind, path, expected: () => what the page shows, height: () => of which block, isOfState }
 export function verifier(subject, signal) {
-  const result = h('div', { id: 'verify-result', 'data-verdict': '', 'aria-live': 'polite' });
+  const result = h('div', { id: 'verify-result', 'data-verdict': '' });
   const button = h('button', { id: 'verify', type: 'button', 'data-verify': subject.kind, 'aria-controls': 'verify-result' }, `Verify this ${subject.kind}`);
   const rest = h('span', { class: 'note', id: 'verify-pin' });
   const tell = () => replace(rest, summary());

@@ -44,10 +44,8 @@ impl Page {
     fn ask(&mut self, file: &[u8], trusted: Trusted<'_>, alterations: &[Alteration], more: Value) -> usize {
         let (number, path) = (self.lines.len(), format!("{}.json", self.lines.len()));
         std::fs::write(self.directory.path().join(&path), file).unwrap();
-        let alterations: Vec<Value> = alterations
-            .iter()
-            .map(|one| json!([one.place, one.removed, hex(&one.added)]))
-            .collect();
+        let alterations: Vec<Value> =
+            alterations.iter().map(|one| json!([one.place, one.removed, hex(&one.added)])).collect();
         let mut line = json!({ "file": path, "checkpoint": trusted.checkpoint.map(Checkpoint::to_string),
             "genesis": trusted.genesis.map(Hash::to_string), "expected": null, "alterations": alterations });
         more.as_object().into_iter().flatten().for_each(|(name, value)| line[name] = value.clone());
@@ -62,7 +60,9 @@ impl Page {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .unwrap_or_else(|error| panic!("node (Debian's nodejs, 18 or later; scripts/install) cannot be run: {error}"));
+            .unwrap_or_else(|error| {
+                panic!("node (Debian's nodejs, 18 or later; scripts/install) cannot be run: {error}")
+            });
         let mut input = node.stdin.take().unwrap();
         let lines: String = self.lines.iter().map(|line| format!("{line}\n")).collect();
         let writing = std::thread::spawn(move || input.write_all(lines.as_bytes()).unwrap());
@@ -303,7 +303,8 @@ fn a_history_that_goes_on_from_the_checkpoint_covers_what_the_checkpoint_covers_
     altered[1] = altered[0].clone();
     let fork = checkpoint(&long(21, 2), 20);
     let mut page = Page::new();
-    let (before, behind) = (proof(balance("alice"), Some(12), false), proof(Question::Block { height: 40 }, None, false));
+    let (before, behind) =
+        (proof(balance("alice"), Some(12), false), proof(Question::Block { height: 40 }, None, false));
     let goes_on = json!({ "continued": { "path": path } });
     page.ask(&before.to_file(), trusted, &[], goes_on.clone());
     page.ask(&behind.to_file(), trusted, &[], goes_on.clone());

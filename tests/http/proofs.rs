@@ -37,7 +37,10 @@ fn every_kind_of_proof_holds_against_a_checkpoint_of_the_size_that_was_asked_for
     let serving = Serving::sealed("--rate 200", 8);
     let pinned = checkpoint(&serving, "?size=6");
     let genesis = pinned.genesis().unwrap();
-    assert_eq!((pinned.size, genesis.to_string()), (6, serving.json("/v1/status")["genesis"].as_str().unwrap().to_owned()));
+    assert_eq!(
+        (pinned.size, genesis.to_string()),
+        (6, serving.json("/v1/status")["genesis"].as_str().unwrap().to_owned())
+    );
     let place = serving.json("/v1/blocks/3")["transactions"][2].clone();
     for (path, kind, height) in [
         ("block/0".to_owned(), "block", 0),
@@ -95,7 +98,8 @@ fn a_later_history_goes_on_from_every_earlier_one() {
     for old in &checkpoints {
         for new in checkpoints.iter().filter(|new| new.size >= old.size) {
             let found = serving.json(&format!("/v1/proofs/consistency/{}?size={}", old.size, new.size));
-            let path: Vec<_> = found["path"].as_array().unwrap().iter().map(|hash| hash.as_str().unwrap().parse().unwrap()).collect();
+            let path: Vec<_> =
+                found["path"].as_array().unwrap().iter().map(|hash| hash.as_str().unwrap().parse().unwrap()).collect();
             assert!(consistency::shows(&path, (old.size, old.root), (new.size, new.root)), "{old:?} {new:?}");
             assert_eq!(found["root"], new.root.to_string());
         }
@@ -109,7 +113,8 @@ fn a_later_history_goes_on_from_every_earlier_one() {
 fn an_id_that_was_used_is_proved_by_the_transaction_that_used_it() {
     let directory = tempfile::tempdir().unwrap();
     let run = |words: &str, lines: &str| {
-        let mut child = crate::command(directory.path(), words).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let mut child =
+            crate::command(directory.path(), words).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
         assert!(child.wait().unwrap().success(), "{words}");
     };
@@ -118,7 +123,9 @@ fn an_id_that_was_used_is_proved_by_the_transaction_that_used_it() {
     let serving = Serving::demo_in(directory, "--rate 100");
     serving.until("it is sealed", |client| client.json("/v1/search?q=rent/1")["results"][0]["kind"] == "transaction");
     let found = proof(&serving, "/v1/proofs/id/alice/rent%2F1");
-    let (Claim::IdUsed { entry, .. }, height) = (&found.claim, found.header.height) else { panic!("{:?}", found.claim) };
+    let (Claim::IdUsed { entry, .. }, height) = (&found.claim, found.header.height) else {
+        panic!("{:?}", found.claim)
+    };
     let shown = serving.json(&format!("/v1/transactions/0/{}", entry.origin.offset));
     assert_eq!((&shown["height"], &shown["entry"]["id"]), (&height.into(), &"rent/1".into()));
     assert!(found.check(Trusted { checkpoint: None, genesis: Some(&found.header.genesis) }).is_ok());
@@ -163,9 +170,17 @@ fn many_who_ask_for_proofs_wait_or_are_told_to_come_again_and_keep_nobody_else_w
         serving.until("it seals on", |client| client.json("/v1/status")["last"]["height"].as_u64() > Some(before + 1));
         asked.into_iter().map(|one| one.join().unwrap()).collect()
     });
-    let (made, refused) = (proofs.iter().filter(|status| **status == 200).count(), proofs.iter().filter(|status| **status == 503).count());
+    let (made, refused) = (
+        proofs.iter().filter(|status| **status == 200).count(),
+        proofs.iter().filter(|status| **status == 503).count(),
+    );
     assert_eq!(made + refused, 40, "{proofs:?}");
     assert!(made >= 5 && refused >= 1, "{proofs:?}");
-    assert!(proof(&serving, "/v1/proofs/block/3").check(Trusted { checkpoint: Some(&checkpoint(&serving, "")), genesis: None }).is_err(), "a checkpoint of another size");
+    assert!(
+        proof(&serving, "/v1/proofs/block/3")
+            .check(Trusted { checkpoint: Some(&checkpoint(&serving, "")), genesis: None })
+            .is_err(),
+        "a checkpoint of another size"
+    );
     assert_eq!(serving.end(), 0);
 }

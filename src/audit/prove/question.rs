@@ -143,10 +143,7 @@ fn range(header: &Header, partition: i32) -> Option<&Range> {
 }
 
 /// All ids that are remembered. The inner error: there are too many.
-fn listed_ids<V: View + ?Sized>(
-    state: &V,
-    tree: &Tree,
-) -> Result<Result<ListedIds, String>, ledger::Error<V::Error>> {
+fn listed_ids<V: View + ?Sized>(state: &V, tree: &Tree) -> Result<Result<ListedIds, String>, ledger::Error<V::Error>> {
     let parameters = state::parameters(state)?;
     let active_height = state::tip(state)?.map_or(0, |tip| tip.active_height);
     let mut listed = ListedIds { parameters, lists: Vec::new() };

@@ -93,11 +93,7 @@ impl Past {
     }
 
     /// The root over a stretch that is a tree in the tree, or its right edge. `leaves` gives those of a full tile, by its number.
-    fn stretch<E>(
-        &self,
-        stretch: Range<u64>,
-        leaves: &mut impl FnMut(u64) -> Result<Vec<Hash>, E>,
-    ) -> Result<Hash, E> {
+    fn stretch<E>(&self, stretch: Range<u64>, leaves: &mut impl FnMut(u64) -> Result<Vec<Hash>, E>) -> Result<Hash, E> {
         let length = stretch.end - stretch.start;
         let tile = stretch.start / TILE;
         if length >= TILE && length.is_power_of_two() && stretch.start.is_multiple_of(length) {
@@ -109,7 +105,8 @@ impl Past {
         }
         if length > 1 && length > TILE - stretch.start % TILE {
             let split = split(&stretch);
-            let (left, right) = (self.stretch(stretch.start..split, leaves)?, self.stretch(split..stretch.end, leaves)?);
+            let (left, right) =
+                (self.stretch(stretch.start..split, leaves)?, self.stretch(split..stretch.end, leaves)?);
             return Ok(merkle::root(vec![left, right]));
         }
         // Within a tile.
