@@ -2,7 +2,7 @@
 
 import { get, getRaw } from './api.js';
 import { h, replace, say } from './dom.js';
-import { exact, hash, number, short } from './format.js';
+import { exact, hash, name, number, short } from './format.js';
 import { pin, pinHistory, pinned } from './pin.js';
 import { check } from './verify/check.js';
 
@@ -20,7 +20,7 @@ const STEPS = { holds: 'holds', open: 'open', broken: 'broken', wait: 'under way
 
 // A section with the button. `subject`: { kind, path, expected: () => what the page shows, height: () => of which block, isOfState }
 export function verifier(subject, signal) {
-  const result = h('div', { id: 'verify-result', 'data-verdict': '', 'aria-live': 'polite' });
+  const result = h('div', { id: 'verify-result', 'data-verdict': '' });
   const button = h('button', { id: 'verify', type: 'button', 'data-verify': subject.kind, 'aria-controls': 'verify-result' }, `Verify this ${subject.kind}`);
   const rest = h('span', { class: 'note', id: 'verify-pin' });
   const tell = () => replace(rest, summary());
@@ -80,7 +80,7 @@ async function verify(subject, result, signal, again) {
 function verdict(result, kind, ...text) {
   const [word, colour] = VERDICTS[kind];
   result.dataset.verdict = kind;
-  const line = h('p', { class: `verdict ${colour}`, id: 'verdict' }, h('strong', null, word), ' ', text);
+  const line = h('p', { class: `verdict ${colour}`, id: 'verdict' }, h('strong', null, `${word}.`), ' ', text);
   result.prepend(line);
   say(line.textContent);
   return line;
@@ -167,14 +167,14 @@ function drawStep({ id, title, state, values, why }) {
 function conclusion(result, found, own, subject, again) {
   const about = found.header === null ? '' : claimed(found);
   const basis = own.checkpoint === null ? `the genesis hash ${short(own.genesis)}` : `the checkpoint of ${number(own.checkpoint.size)} blocks, pinned ${exact(own.atMs)}${own.source === 'first-use' ? ' on this server\u2019s word alone (trust on first use)' : ''}`;
-  const line = found.verdict === 'holds' ? verdict(result, 'holds', `${about} It rests on ${basis}.`)
-    : found.verdict === 'open' ? verdict(result, 'open', `Nothing is wrong in what was computed: ${about} What is not checked:`)
-    : found.verdict === 'broken' ? verdict(result, 'broken', `at \u201c${found.steps.at(-1)?.title ?? found.part}\u201d: ${found.why}. Believe nothing of it.`)
+  const line = found.verdict === 'holds' ? verdict(result, 'holds', about, ` It rests on ${basis}.`)
+    : found.verdict === 'open' ? verdict(result, 'open', 'Nothing is wrong in what was computed: ', about, ' Not checked:')
+    : found.verdict === 'broken' ? verdict(result, 'broken', `Step ${found.steps.length}, \u201c${found.steps.at(-1).title}\u201d: ${found.why}. Believe nothing of it.`)
     : verdict(result, 'unfit', `Nothing is known to be wrong, and it could not be led to what you pinned: ${found.why}.`);
   const rest = [];
   const ofPage = subject.isOfState ? subject.height() : null;
-  if (ofPage !== null && found.header !== null && BigInt(ofPage) !== found.header.get('height')) {
-    rest.push(h('p', { class: 'quiet' }, `The figure at the top is that of block ${number(ofPage)}, which is another one.`));
+  if (ofPage !== null && ['holds', 'open'].includes(found.verdict) && BigInt(ofPage) !== found.header.get('height')) {
+    rest.push(h('p', { class: 'quiet' }, `The balance at the top is the one after block ${number(ofPage)}.`));
   }
   if (found.verdict === 'open') {
     rest.push(h('ul', { class: 'unchecked', id: 'verify-open' }, found.open.map((one) => h('li', null, one))));
@@ -194,11 +194,11 @@ function advance(found, own, subject, again) {
 
 function claimed({ claim, header }) {
   const after = `after block ${number(header.get('height'))}`;
-  if (claim.kind === 'balance') return `${short(claim.name, 24, 6)} has ${number(claim.balance)} ${after}; its next nonce is ${number(claim.nonce)}.`;
-  if (claim.kind === 'validator') return claim.record === null ? `there is no validator ${claim.id} ${after}.` : `${claim.id} has a stake of ${number(claim.record.get('stake'))} ${after}.`;
-  if (claim.kind === 'id_unused') return `as far back as ids are remembered ${after}, ${short(claim.sender, 24, 6)} has not used the id ${short(claim.id, 24, 6)}.`;
-  if (claim.kind === 'transaction' || claim.kind === 'id_used') return `this record is in block ${number(header.get('height'))}, and this became of it.`;
-  return `this is block ${number(header.get('height'))} of the chain.`;
+  if (claim.kind === 'balance') return [name(claim.name), ` has ${number(claim.balance)} ${after}; its next nonce is ${number(claim.nonce)}.`];
+  if (claim.kind === 'validator') return claim.record === null ? `There is no validator ${claim.id} ${after}.` : `The validator ${claim.id} has a stake of ${number(claim.record.get('stake'))} ${after}.`;
+  if (claim.kind === 'id_unused') return [`As far back as ids are remembered ${after}, `, name(claim.sender), ' has not used the id ', name(claim.id), '.'];
+  if (claim.kind === 'transaction' || claim.kind === 'id_used') return `The record ${claim.entry.get('partition')}:${claim.entry.get('offset')} is in block ${number(header.get('height'))}, and this became of it: ${claim.entry.has('stub') ? 'unreadable' : claim.entry.get('receipt').get('outcome')}.`;
+  return `Block ${number(header.get('height'))} is one of the chain.`;
 }
 
 // A proof from a file: of whatever it is about.

@@ -74,7 +74,7 @@ function first() {
 }
 
 function fromFile(signal) {
-  const result = h('div', { id: 'verify-result', 'data-verdict': '', 'aria-live': 'polite' });
+  const result = h('div', { id: 'verify-result', 'data-verdict': '' });
   const input = h('input', { type: 'file', id: 'proof-file', accept: '.json,application/json', onchange: async () => {
     const [file] = input.files;
     if (file !== undefined) await checkFile(file, result, signal);

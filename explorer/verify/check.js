@@ -163,7 +163,7 @@ async function compareShown({ hashing }, { claim, header, headerContent }, expec
   if (expected.kind === 'block') {
     if (header.get('height') !== BigInt(expected.height)) other(`it is about block ${header.get('height')}, not ${expected.height}`);
     if (expected.header === undefined) return;
-    if (!equal(headerBytes(read(expected.header)), headerContent)) other('the page shows another header', [['Shown', expected.hash]]);
+    if (!equal(headerBytes(read(expected.header)), headerContent)) other('the page shows another header than the proof has', [['Shown', expected.hash]]);
     const roots = [['transactions', entryBytes, 'transactions_root'], ['operations', operation, 'operations_root']];
     for (const [what, encode, field] of roots.filter(([what]) => expected[what] !== undefined)) {
       const computed = hex(await hashing.rootOf(list(read(expected[what])).map(encode)));
@@ -174,7 +174,7 @@ async function compareShown({ hashing }, { claim, header, headerContent }, expec
     const found = [claim.entry.get('partition'), claim.entry.get('offset')];
     if (found[0] !== BigInt(expected.partition) || found[1] !== BigInt(expected.offset)) other(`it is about ${found.join(':')}, not ${expected.partition}:${expected.offset}`);
     note('Record', `${found.join(':')} in block ${header.get('height')}`);
-    if (expected.entry !== undefined && !equal(entryBytes(read(expected.entry)), claim.content)) other('the page shows another record');
+    if (expected.entry !== undefined && !equal(entryBytes(read(expected.entry)), claim.content)) other('the page shows another record than the proof has');
     if (expected.height !== undefined && header.get('height') !== BigInt(expected.height)) other(`it is in block ${header.get('height')}, the page shows ${expected.height}`);
   } else if (expected.kind === 'balance') {
     if (claim.name !== expected.name) other('it is about another account');
@@ -197,7 +197,8 @@ async function checkHistory(hashing, { header, history }, digest, note) {
 
 async function lead({ hashing, result }, { header, history }, { checkpoint, continued }, note, step) {
   const [height, { size, root }] = [header.get('height'), checkpoint];
-  note('Pinned', `${size} blocks with the root ${hex(root)}`);
+  note('Pinned', `${size} blocks`);
+  note('Root over them', hex(root));
   if (history.size !== size) {
     if (!continued || history.size < size) throw new Unfit(`the proof leads to a history of ${history.size} blocks, the checkpoint is of ${size}`);
     const path = continued.path.map(hash);

@@ -52,7 +52,7 @@ function ofEntry(kind, claim, shown) {
 
 function compare(what, computed, found, note) {
   note(`Computed ${what}`, computed);
-  if (computed !== found) wrong(`the way up leads to another ${what} than the header has`, [['Computed', computed], ['In the header', found]]);
+  if (computed !== found) wrong(`the way up leads to another ${what} than the header has`, [['In the header', found]]);
 }
 
 function wayOf(shown) {

@@ -223,9 +223,10 @@ fn the_page_names_what_it_left_unchecked_and_the_step_that_is_broken() {
     page.ask(&file, by(Some(&own), None), &[], all.clone());
     // Of another chain, of a fork, of another size, of nothing.
     let (other, fork) = (long(22, 1), long(21, 2));
-    page.ask(&file, by(None, Some(&other.genesis.hash())), &[], all.clone());
-    page.ask(&file, by(Some(&checkpoint(&fork, 51)), None), &[], all.clone());
-    page.ask(&file, by(Some(&checkpoint(&LONG, 40)), None), &[], all.clone());
+    let (other, forked, smaller) = (other.genesis.hash(), checkpoint(&fork, 51), checkpoint(&LONG, 40));
+    page.ask(&file, by(None, Some(&other)), &[], all.clone());
+    page.ask(&file, by(Some(&forked), None), &[], all.clone());
+    page.ask(&file, by(Some(&smaller), None), &[], all.clone());
     page.ask(&file, by(None, None), &[], all.clone());
     let newer = [b"{\"proof\":2", &file[b"{\"proof\":1".len()..]].concat();
     page.ask(&newer, by(Some(&own), None), &[], all.clone());

@@ -9,6 +9,7 @@ mod client;
 mod described;
 mod events;
 mod limits;
+mod proofs;
 mod schema;
 mod serving;
 
@@ -37,7 +38,11 @@ struct Serving {
 impl Serving {
     /// A demo with these words, that seals on.
     fn demo(words: &str) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::demo_in(tempfile::tempdir().unwrap(), words)
+    }
+
+    /// The same, in this directory: the chain in it goes on.
+    fn demo_in(directory: tempfile::TempDir, words: &str) -> Self {
         let words = format!("demo --json --dir d --blocks 0 --http 127.0.0.1:0 {words}");
         let mut child = command(directory.path(), &words).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();

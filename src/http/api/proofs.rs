@@ -88,6 +88,7 @@ async fn of_state(context: &Context, question: Question, when: When) -> Result<R
         (status = 200, description = "The proof: one line of JSON, byte for byte", body = serde_json::Value),
         (status = 400, description = "No height, or one that the checkpoint does not cover", body = Problem, content_type = PROBLEM),
         (status = 404, description = "There is no such block", body = Problem, content_type = PROBLEM),
+        (status = 502, description = "The blockchain topic does not hold a chain that proves anything", body = Problem, content_type = PROBLEM),
         (status = 503, description = "Others wait for proofs, or the chain is still being read", body = Problem, content_type = PROBLEM),
     )
 )]
@@ -118,6 +119,8 @@ pub(super) async fn block(
         (status = 200, description = "The proof: one line of JSON, byte for byte", body = serde_json::Value),
         (status = 400, description = "No such place, or a block that the checkpoint does not cover", body = Problem, content_type = PROBLEM),
         (status = 404, description = "It is in no block, or not yet", body = Problem, content_type = PROBLEM),
+        (status = 410, description = "The body of its block was pruned", body = Problem, content_type = PROBLEM),
+        (status = 502, description = "The blockchain topic does not hold a chain that proves anything", body = Problem, content_type = PROBLEM),
         (status = 503, description = "Others wait for proofs, or the chain is still being read", body = Problem, content_type = PROBLEM),
     )
 )]
@@ -143,6 +146,7 @@ pub(super) async fn transaction(
         (status = 404, description = "The chain does not have so many blocks", body = Problem, content_type = PROBLEM),
         (status = 421, description = "Another instance has the state", body = Problem, content_type = PROBLEM),
         (status = 422, description = "It takes more than this server spends on a proof", body = Problem, content_type = PROBLEM),
+        (status = 502, description = "The blockchain topic does not hold a chain that proves anything", body = Problem, content_type = PROBLEM),
         (status = 503, description = "Others wait for proofs, or the chain is still being read", body = Problem, content_type = PROBLEM),
     )
 )]
@@ -170,6 +174,7 @@ fn account(name: &str) -> Result<Name> {
         (status = 404, description = "The chain does not have so many blocks", body = Problem, content_type = PROBLEM),
         (status = 421, description = "Another instance has the state", body = Problem, content_type = PROBLEM),
         (status = 422, description = "It takes more than this server spends on a proof", body = Problem, content_type = PROBLEM),
+        (status = 502, description = "The blockchain topic does not hold a chain that proves anything", body = Problem, content_type = PROBLEM),
         (status = 503, description = "Others wait for proofs, or the chain is still being read", body = Problem, content_type = PROBLEM),
     )
 )]
@@ -201,6 +206,7 @@ pub(super) async fn validator(
         (status = 404, description = "The chain does not have so many blocks", body = Problem, content_type = PROBLEM),
         (status = 421, description = "Another instance has the state", body = Problem, content_type = PROBLEM),
         (status = 422, description = "It takes more than this server spends on a proof", body = Problem, content_type = PROBLEM),
+        (status = 502, description = "The blockchain topic does not hold a chain that proves anything", body = Problem, content_type = PROBLEM),
         (status = 503, description = "Others wait for proofs, or the chain is still being read", body = Problem, content_type = PROBLEM),
     )
 )]
@@ -226,6 +232,7 @@ pub(super) async fn id(
         (status = 200, description = "The checkpoint", body = String, content_type = "text/plain; charset=utf-8"),
         (status = 400, description = "No size", body = Problem, content_type = PROBLEM),
         (status = 404, description = "The chain does not have so many blocks", body = Problem, content_type = PROBLEM),
+        (status = 502, description = "The blockchain topic does not hold a chain that proves anything", body = Problem, content_type = PROBLEM),
         (status = 503, description = "Others wait for proofs, or the chain is still being read", body = Problem, content_type = PROBLEM),
     )
 )]
@@ -266,6 +273,7 @@ struct Continued {
         (status = 200, description = "A consistency proof of RFC 9162", body = Continued),
         (status = 400, description = "No size, or none that is earlier", body = Problem, content_type = PROBLEM),
         (status = 404, description = "The chain does not have so many blocks", body = Problem, content_type = PROBLEM),
+        (status = 502, description = "The blockchain topic does not hold a chain that proves anything", body = Problem, content_type = PROBLEM),
         (status = 503, description = "Others wait for proofs, or the chain is still being read", body = Problem, content_type = PROBLEM),
     )
 )]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use axum::http::StatusCode;
+use topology::Class;
 use topology::clock::{Clock, SystemClock};
 use topology::log::Log;
 
@@ -248,8 +249,9 @@ impl<L: Log> Making<L> {
         if !self.standing.as_ref().is_some_and(serves) {
             self.standing = None;
             // To make one of a block that is not the last is in vain, and costs a walk over the state.
-            let last = height.map(|_| self.committed.height()).transpose()?;
-            if height.is_none_or(|height| last == Some(Some(height))) {
+            // An instance without the state can still follow the chain.
+            let last = height.and_then(|_| self.committed.height().ok().flatten());
+            if height.is_none_or(|height| last == Some(height)) {
                 self.standing = Some(Standing::make(&self.committed, now_ms)?);
             }
         }
@@ -366,5 +368,9 @@ fn behind(height: u64, size: u64) -> Problem {
 }
 
 fn unread(error: topology::Error) -> Problem {
-    Problem::unavailable(format!("the blockchain topic cannot be read: {error}"))
+    match error.class() {
+        // To ask again would not help.
+        Class::Stop => Problem::new(StatusCode::BAD_GATEWAY, format!("{error}: run cairn verify")),
+        _ => Problem::unavailable(format!("the blockchain topic cannot be read: {error}")),
+    }
 }
