@@ -21,8 +21,8 @@ use std::time::Duration;
 use client::Client;
 use serde_json::Value;
 
-/// The program ends after two minutes, and with the test.
-const BOUNDED: &str = "setpriv --pdeathsig KILL timeout --foreground --kill-after 60 120 setpriv --pdeathsig KILL";
+/// The program ends after ten minutes, and with the test.
+const BOUNDED: &str = "setpriv --pdeathsig KILL timeout --foreground --kill-after 60 600 setpriv --pdeathsig KILL";
 /// Between two looks at something that is to happen.
 const PAUSE: Duration = Duration::from_millis(20);
 /// So many looks: a minute.
