@@ -6,15 +6,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use topology::clock::Clock;
-use topology::log::{Isolation, Log, Offset, Record, Start, TopicPartition};
+use topology::log::{Isolation, Log, Offset, Start, TopicPartition};
 use topology::{Class, Error, Result};
 
 use super::past::Past;
 use crate::chain::{Block, Frontier, Hash, Header, Operation, Parent, merkle};
+use crate::http::lookup::Reading;
 use crate::reader::{Extent, Reader};
 
 /// The reader's name in the brokers' logs.
 pub(super) const CLIENT_ID: &str = "cairn-http-prove";
+/// So many offsets are few.
+const FEW: Offset = 256;
 /// What is fetched ahead, in bytes.
 const PREFETCH_BYTES: usize = 4 << 20;
 /// A chain is followed to a height for a proof if the records up to it have so many bytes at most.
@@ -63,28 +66,44 @@ impl Line {
         }
     }
 
-    /// Reads on until the end that the topic has now, or until a time. Whether the end was reached.
+    /// Reads on until the end that the topic has now, or until a time. A few blocks are taken as others are that are asked for,
+    /// many by a reader of their own. Whether the end was reached.
     pub(super) fn read_on<L: Log>(
         &mut self,
         log: &L,
-        clock: &dyn Clock,
-        until_ms: i64,
+        reading: &mut Reading<L>,
+        (clock, until_ms): (&dyn Clock, i64),
         stop: &AtomicBool,
     ) -> Result<bool> {
         let reader = Reader::new(log, clock, CLIENT_ID).prefetching(PREFETCH_BYTES).expecting_topics();
         let extent = reader.extent(&self.partition, Start::At(self.next_offset), Isolation::ReadCommitted)?;
-        self.end_offset = extent.end;
         let end = extent.end;
-        reader.read_to(&[extent], |_, records| {
-            for record in records {
-                self.take(record)?;
+        self.end_offset = end;
+        let is_over = || clock.monotonic_ms() >= until_ms || stop.load(Ordering::Relaxed);
+        let mut is_done = false;
+        if end.saturating_sub(self.next_offset) <= FEW {
+            while !is_done && !is_over() {
+                match reading.at(self.next_offset)?.filter(|found| found.place.offset < end) {
+                    Some(found) => self.take(found.place.offset, found.height, &found.value)?,
+                    None => is_done = true,
+                }
             }
-            let is_over = clock.monotonic_ms() >= until_ms || stop.load(Ordering::Relaxed);
-            Ok(if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-        })?;
-        // Markers of transactions may be all that is left.
-        let is_at_end = clock.monotonic_ms() < until_ms && !stop.load(Ordering::Relaxed);
-        self.next_offset = if is_at_end { end.max(self.next_offset) } else { self.next_offset };
+        } else {
+            is_done = true;
+            reader.read_to(&[extent], |_, records| {
+                for record in records {
+                    if let (Some(height), Some(value)) = (Block::height_of_key(record.key), record.value) {
+                        self.take(record.offset, height, value)?;
+                    }
+                }
+                is_done = !is_over();
+                Ok(if is_done { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+            })?;
+        }
+        // What is left, if anything, are markers of transactions and records of others.
+        if is_done {
+            self.next_offset = end.max(self.next_offset);
+        }
         Ok(self.is_at_end())
     }
 
@@ -98,13 +117,9 @@ impl Line {
         (self.next_offset.saturating_mul(100)).checked_div(self.end_offset).unwrap_or(100)
     }
 
-    fn take(&mut self, record: &Record<'_>) -> Result<()> {
-        let (Some(height), Some(value)) = (Block::height_of_key(record.key), record.value) else {
-            self.next_offset = record.offset + 1;
-            return Ok(());
-        };
+    fn take(&mut self, offset: Offset, height: u64, value: &[u8]) -> Result<()> {
         let broken = |what: &dyn std::fmt::Display| {
-            Error::stop(format!("the record at offset {} is not the block behind the last: {what}", record.offset))
+            Error::stop(format!("the record at offset {offset} is not the block behind the last: {what}"))
         };
         let parts: Parts<'_> = serde_json::from_slice(value).map_err(|error| broken(&error))?;
         let header = Header::from_json(parts.header.get()).map_err(|error| broken(&error))?;
@@ -129,7 +144,7 @@ impl Line {
         self.past.append(leaf);
         self.frontier.append(leaf);
         self.last = Some((header, hash));
-        self.next_offset = record.offset + 1;
+        self.next_offset = offset + 1;
         self.read_bytes = self.read_bytes.saturating_add(value.len() as u64);
         if self.read_bytes <= FOLLOWED_BYTES_MAX {
             self.followed_max = Some(height);

@@ -19,6 +19,7 @@ use crate::chain::{Block, Genesis, Hash, Header, Read, Seal, merkle};
 use crate::checkpoint::Checkpoint;
 use crate::config::key_file;
 use crate::http::committed::Committed;
+use crate::http::feed::Feed;
 use crate::http::lookup::{Found, Reading};
 use crate::http::problem::{Problem, Result};
 use crate::ledger::state;
@@ -41,6 +42,7 @@ pub(super) struct Making<L: Log> {
     blockchain: String,
     genesis: Genesis,
     committed: Committed,
+    feed: Arc<Feed>,
     stop: Arc<AtomicBool>,
     reading: Reading<L>,
     line: Line,
@@ -62,12 +64,26 @@ impl<L: Log> Making<L> {
         blockchain: String,
         genesis: Genesis,
         committed: Committed,
+        feed: Arc<Feed>,
         stop: Arc<AtomicBool>,
     ) -> Self {
         let line = Line::new(&blockchain, genesis.hash());
         let reading = Reading::new(log.clone(), blockchain.clone());
         let (standing, tiles, clock) = (None, VecDeque::new(), SystemClock::new());
-        Self { log, clock, blockchain, genesis, committed, stop, reading, line, standing, tiles, has_begun: false }
+        Self {
+            log,
+            clock,
+            blockchain,
+            genesis,
+            committed,
+            feed,
+            stop,
+            reading,
+            line,
+            standing,
+            tiles,
+            has_begun: false,
+        }
     }
 
     /// Whether there is nothing to do before something is asked.
@@ -119,7 +135,8 @@ impl<L: Log> Making<L> {
     fn read_on(&mut self, for_ms: i64) -> Result<bool> {
         self.has_begun = true;
         let until_ms = self.clock.monotonic_ms().saturating_add(for_ms);
-        self.line.read_on(&self.log, &self.clock, until_ms, &self.stop).map_err(unread)
+        let until = (&self.clock as &dyn Clock, until_ms);
+        self.line.read_on(&self.log, &mut self.reading, until, &self.stop).map_err(unread)
     }
 
     fn catch_up(&mut self) -> Result<()> {
@@ -160,6 +177,9 @@ impl<L: Log> Making<L> {
             return Ok(leaves.clone());
         }
         let first = number * TILE;
+        if let Some(leaves) = self.indexed(first) {
+            return Ok(leaves);
+        }
         let found = self.reading.height(first).map_err(unread)?.ok_or_else(|| unread(Line::altered()))?;
         let at = (first, found.place.offset);
         let leaves = self.line.leaves(&self.log, &self.clock, at, TILE as usize).map_err(unread)?;
@@ -172,6 +192,13 @@ impl<L: Log> Making<L> {
             self.tiles.pop_front();
         }
         Ok(leaves)
+    }
+
+    /// The same, of blocks that the index has.
+    fn indexed(&self, first: u64) -> Option<Vec<Hash>> {
+        let index = self.feed.index();
+        let leaf = |height| index.block(height).map(|block| merkle::leaf(block.hash.as_bytes()));
+        (first..first + TILE).map(leaf).collect()
     }
 
     // ---- A proof
@@ -232,7 +259,15 @@ impl<L: Log> Making<L> {
     }
 
     fn block(&mut self, height: u64) -> Result<Found> {
-        let found = self.reading.height(height).map_err(unread)?;
+        let known = self.feed.index().block(height).map(|block| block.offset);
+        let found = match known {
+            Some(offset) => self.reading.at(offset).map_err(unread)?.filter(|found| found.height == height),
+            None => None,
+        };
+        let found = match found {
+            None => self.reading.height(height).map_err(unread)?,
+            found => found,
+        };
         found.ok_or_else(|| Problem::not_found(format!("there is no block {height}")))
     }
 

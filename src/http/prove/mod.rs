@@ -30,6 +30,7 @@ use tokio::sync::oneshot;
 use topology::log::Log;
 
 use super::committed::Committed;
+use super::feed::Feed;
 use super::problem::{Problem, Result};
 use crate::audit::prove::Question;
 use crate::chain::{Genesis, Hash};
@@ -90,12 +91,12 @@ impl Prover {
         log: L,
         blockchain: String,
         genesis: Genesis,
-        committed: Committed,
+        (committed, feed): (Committed, Arc<Feed>),
         stop: Arc<AtomicBool>,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (questions, asked) = mpsc::sync_channel::<(Asked, oneshot::Sender<Result<Made>>)>(WAITING);
         let body = move || {
-            let mut making = Making::new(log, blockchain, genesis, committed, Arc::clone(&stop));
+            let mut making = Making::new(log, blockchain, genesis, committed, feed, Arc::clone(&stop));
             while !stop.load(Ordering::Relaxed) {
                 // With nothing under way it sleeps until it is asked.
                 let next = match making.is_idle() {
