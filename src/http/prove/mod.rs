@@ -3,6 +3,7 @@
 //! ```text
 //! mod        the thread, and how it is asked
 //! making     a proof, put together
+//! history    what it leads to
 //! line       the headers of the chain, each linked to the one before: read once, and kept up
 //! past       their hashes as a tree, in a byte for each block                               pure
 //! standing   the state after one block, with its tree, for a few seconds
@@ -15,6 +16,7 @@
 //! It begins to read when the first proof is asked for, and has no part in anything else: what is asked of it waits for it, and
 //! nothing else does.
 
+mod history;
 mod line;
 mod making;
 mod past;
