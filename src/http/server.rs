@@ -89,7 +89,8 @@ impl Server {
         let (lookup, reader) = Lookup::start(log.clone(), chain.blockchain.clone())?;
         let committed = Committed::new(chain.queries.clone());
         let (blockchain, genesis) = (chain.blockchain.clone(), chain.genesis.clone());
-        let (prover, proving) = Prover::start(log, blockchain, genesis, committed, Arc::clone(&stop))?;
+        let (prover, proving) =
+            Prover::start(log, blockchain, genesis, (committed, Arc::clone(&feed)), Arc::clone(&stop))?;
         let (router, openapi) = api::router(chain.teller.is_some());
         let is_loopback = listener.address.ip().to_canonical().is_loopback();
         let context = Arc::new(Context::new(chain, feed, (lookup, prover), openapi, is_loopback, ended.clone()));

@@ -38,13 +38,15 @@ struct Serving {
 impl Serving {
     /// A demo with these words, that seals on.
     fn demo(words: &str) -> Self {
-        Self::demo_in(tempfile::tempdir().unwrap(), words)
+        Self::demo_in(tempfile::tempdir().unwrap(), words, &[])
     }
 
-    /// The same, in this directory: the chain in it goes on.
-    fn demo_in(directory: tempfile::TempDir, words: &str) -> Self {
+    /// The same, in this directory, where the chain goes on if there is one, and with this environment.
+    fn demo_in(directory: tempfile::TempDir, words: &str, environment: &[(&str, &str)]) -> Self {
         let words = format!("demo --json --dir d --blocks 0 --http 127.0.0.1:0 {words}");
-        let mut child = command(directory.path(), &words).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut command = command(directory.path(), &words);
+        command.envs(environment.iter().copied());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let first: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
         // The rest is not read; it must not stop the program.

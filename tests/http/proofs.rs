@@ -16,7 +16,7 @@ fn proof(serving: &Serving, path: &str) -> Proof {
         if response.status != 503 {
             break;
         }
-        assert_eq!(response.header("retry-after"), Some("1"), "{}", response.head);
+        assert_eq!(response.header("retry-after"), Some("1"), "{}", response.text());
         std::thread::sleep(crate::PAUSE);
         response = serving.get(path);
     }
@@ -110,6 +110,27 @@ fn a_later_history_goes_on_from_every_earlier_one() {
 }
 
 #[test]
+fn what_is_not_kept_of_the_hashes_of_a_long_chain_is_read_again() {
+    let small_blocks = [("CAIRN_BLOCK_MAX_TRANSACTIONS", "3")];
+    let serving = Serving::demo_in(tempfile::tempdir().unwrap(), "--rate 600 --malicious none", &small_blocks);
+    serving.until("there are blocks", |client| client.json("/v1/status")["last"]["height"].as_u64() > Some(300));
+    for size in [1, 63, 64, 65, 128, 200, 257, 300] {
+        let pinned = checkpoint(&serving, &format!("?size={size}"));
+        for height in [0, 1, 40, 63, 64, 100, 127, 128, 199, 256, size - 1] {
+            if height < size {
+                let path = format!("/v1/proofs/block/{height}?checkpoint_size={size}&without_seal=true");
+                let trusted = Trusted { checkpoint: Some(&pinned), genesis: None };
+                proof(&serving, &path).check(trusted).unwrap_or_else(|error| panic!("{path}: {error}"));
+            }
+        }
+        let found = serving.json(&format!("/v1/proofs/consistency/{size}?size=300"));
+        let hashes = found["path"].as_array().unwrap().iter().map(|hash| hash.as_str().unwrap().parse().unwrap());
+        let root = found["root"].as_str().unwrap().parse().unwrap();
+        assert!(consistency::shows(&hashes.collect::<Vec<_>>(), (size, pinned.root), (300, root)), "{size}");
+    }
+}
+
+#[test]
 fn an_id_that_was_used_is_proved_by_the_transaction_that_used_it() {
     let directory = tempfile::tempdir().unwrap();
     let run = |words: &str, lines: &str| {
@@ -120,7 +141,7 @@ fn an_id_that_was_used_is_proved_by_the_transaction_that_used_it() {
     };
     run("demo --dir d --blocks 3 --http off", "");
     run("submit --log embedded:d/log", "{\"from\":\"alice\",\"to\":\"bob\",\"amount\":1,\"id\":\"rent/1\"}\n");
-    let serving = Serving::demo_in(directory, "--rate 100");
+    let serving = Serving::demo_in(directory, "--rate 100", &[]);
     serving.until("it is sealed", |client| client.json("/v1/search?q=rent/1")["results"][0]["kind"] == "transaction");
     let found = proof(&serving, "/v1/proofs/id/alice/rent%2F1");
     let (Claim::IdUsed { entry, .. }, height) = (&found.claim, found.header.height) else {
@@ -176,11 +197,8 @@ fn many_who_ask_for_proofs_wait_or_are_told_to_come_again_and_keep_nobody_else_w
     );
     assert_eq!(made + refused, 40, "{proofs:?}");
     assert!(made >= 5 && refused >= 1, "{proofs:?}");
-    assert!(
-        proof(&serving, "/v1/proofs/block/3")
-            .check(Trusted { checkpoint: Some(&checkpoint(&serving, "")), genesis: None })
-            .is_err(),
-        "a checkpoint of another size"
-    );
+    let pinned = checkpoint(&serving, "?size=5");
+    let after = proof(&serving, "/v1/proofs/block/3?checkpoint_size=5");
+    assert!(after.check(Trusted { checkpoint: Some(&pinned), genesis: None }).is_ok());
     assert_eq!(serving.end(), 0);
 }

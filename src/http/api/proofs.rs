@@ -131,7 +131,7 @@ pub(super) async fn transaction(
 ) -> Result<Response> {
     let (context, (partition, offset), how) = parts((state, path, query))?;
     let (partition, offset) = transactions::place(&partition, &offset)?;
-    let found = transactions::holder(&context, partition, offset).await?;
+    let found = transactions::find(&context, partition, offset).await?;
     of_block(&context, Question::Transaction { partition, offset }, found.height, how).await
 }
 

@@ -17,9 +17,9 @@ use crate::chain::{Hash, Rendering};
 
 /// A record of the transactions topic in its block.
 #[derive(Serialize, ToSchema)]
-struct Transaction {
+pub(super) struct Transaction {
     /// The block's height.
-    height: u64,
+    pub(super) height: u64,
     /// The block's hash.
     #[schema(value_type = String)]
     block_hash: Hash,
@@ -55,11 +55,7 @@ pub(super) async fn one(
 ) -> Result<Response> {
     let Path((partition, offset)) = path.map_err(|error| Problem::bad_request(error.body_text()))?;
     let (partition, offset) = place(&partition, &offset)?;
-    let found = holder(&context, partition, offset).await?;
-    // A block is parsed whole: not on the thread that all others wait for.
-    let with_index = Arc::clone(&context);
-    let transaction = context.blocking(move || transaction(&with_index, &found, (partition, offset))).await?;
-    Ok(answer(&transaction.ok_or_else(|| missing(partition, offset))?))
+    Ok(answer(&find(&context, partition, offset).await?))
 }
 
 /// A place of the transactions topic.
@@ -79,10 +75,14 @@ fn missing(partition: i32, offset: i64) -> Problem {
     Problem::not_found(detail).of(format!("{partition}:{offset}"))
 }
 
-/// The block that has the record, if any has.
-pub(super) async fn holder(context: &Context, partition: i32, offset: i64) -> Result<Found> {
-    let found = context.lookup.one(question(context, partition, offset)?).await?;
-    found.ok_or_else(|| missing(partition, offset))
+/// The record in its block.
+pub(super) async fn find(context: &Arc<Context>, partition: i32, offset: i64) -> Result<Transaction> {
+    let missing = || missing(partition, offset);
+    let found = context.lookup.one(question(context, partition, offset)?).await?.ok_or_else(missing)?;
+    // A block is parsed whole: not on the thread that all others wait for.
+    let with_index = Arc::clone(context);
+    let transaction = context.blocking(move || transaction(&with_index, &found, (partition, offset))).await?;
+    transaction.ok_or_else(missing)
 }
 
 /// Where to look for the block.

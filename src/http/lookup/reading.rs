@@ -74,7 +74,7 @@ impl<L: Log> Reading<L> {
     }
 
     /// The first block at or behind an offset.
-    pub(super) fn at(&mut self, offset: Offset) -> Result<Option<Found>> {
+    pub(in crate::http) fn at(&mut self, offset: Offset) -> Result<Option<Found>> {
         if let Some((_, found)) = self.kept.iter().find(|(from, found)| (*from..=found.place.offset).contains(&offset))
         {
             return Ok(Some(found.clone()));

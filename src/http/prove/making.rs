@@ -9,16 +9,17 @@ use topology::Class;
 use topology::clock::{Clock, SystemClock};
 use topology::log::Log;
 
+use super::history::with_tiles;
 use super::line::Line;
-use super::past::TILE;
 use super::standing::Standing;
 use super::{Asked, Made, Wanted};
 use crate::audit::Anchor;
 use crate::audit::prove::{self, Answer, Cover, Options, Question, Unproved};
-use crate::chain::{Block, Genesis, Hash, Header, Read, Seal, merkle};
+use crate::chain::{Block, Genesis, Hash, Header, Read, Seal};
 use crate::checkpoint::Checkpoint;
 use crate::config::key_file;
 use crate::http::committed::Committed;
+use crate::http::feed::Feed;
 use crate::http::lookup::{Found, Reading};
 use crate::http::problem::{Problem, Result};
 use crate::ledger::state;
@@ -32,20 +33,19 @@ const READ_ON_IDLE_MS: i64 = 500;
 const STANDING_AGE_MAX_MS: i64 = 15_000;
 /// So long it serves those that ask for none in particular.
 const STANDING_FRESH_MS: i64 = 2_000;
-/// Tiles whose leaves are kept: 2 KiB each.
-const TILES_MAX: usize = 64;
 
 pub(super) struct Making<L: Log> {
-    log: L,
-    clock: SystemClock,
+    pub(super) log: L,
+    pub(super) clock: SystemClock,
     blockchain: String,
     genesis: Genesis,
     committed: Committed,
+    pub(super) feed: Arc<Feed>,
     stop: Arc<AtomicBool>,
-    reading: Reading<L>,
-    line: Line,
+    pub(super) reading: Reading<L>,
+    pub(super) line: Line,
     standing: Option<Standing>,
-    tiles: VecDeque<(u64, Vec<Hash>)>,
+    pub(super) tiles: VecDeque<(u64, Vec<Hash>)>,
     has_begun: bool,
 }
 
@@ -62,12 +62,26 @@ impl<L: Log> Making<L> {
         blockchain: String,
         genesis: Genesis,
         committed: Committed,
+        feed: Arc<Feed>,
         stop: Arc<AtomicBool>,
     ) -> Self {
         let line = Line::new(&blockchain, genesis.hash());
         let reading = Reading::new(log.clone(), blockchain.clone());
         let (standing, tiles, clock) = (None, VecDeque::new(), SystemClock::new());
-        Self { log, clock, blockchain, genesis, committed, stop, reading, line, standing, tiles, has_begun: false }
+        Self {
+            log,
+            clock,
+            blockchain,
+            genesis,
+            committed,
+            feed,
+            stop,
+            reading,
+            line,
+            standing,
+            tiles,
+            has_begun: false,
+        }
     }
 
     /// Whether there is nothing to do before something is asked.
@@ -119,7 +133,8 @@ impl<L: Log> Making<L> {
     fn read_on(&mut self, for_ms: i64) -> Result<bool> {
         self.has_begun = true;
         let until_ms = self.clock.monotonic_ms().saturating_add(for_ms);
-        self.line.read_on(&self.log, &self.clock, until_ms, &self.stop).map_err(unread)
+        let until = (&self.clock as &dyn Clock, until_ms);
+        self.line.read_on(&self.log, &mut self.reading, until, &self.stop).map_err(unread)
     }
 
     fn catch_up(&mut self) -> Result<()> {
@@ -130,48 +145,6 @@ impl<L: Log> Making<L> {
         Err(Problem::unavailable(format!(
             "the server reads all blocks once before its first proof, and has read {percent} %: ask again"
         )))
-    }
-
-    /// How many blocks the history has.
-    fn size(&self, asked: Option<u64>) -> Result<u64> {
-        let count = self.line.past.count();
-        match asked {
-            _ if count == 0 => Err(Problem::not_found("there is no block yet")),
-            Some(0) => Err(Problem::bad_request("a checkpoint of no blocks covers nothing")),
-            Some(size) if size > count => Err(Problem::not_found(format!(
-                "the chain has {count} blocks, fewer than the {size} of the checkpoint: is it a checkpoint of this chain?"
-            ))),
-            asked => Ok(asked.unwrap_or(count)),
-        }
-    }
-
-    fn root(&mut self, size: u64) -> Result<Hash> {
-        with_tiles(self, |past, tiles| past.root(size, &mut |number| tiles(number)))
-    }
-
-    fn history(&mut self, height: u64, size: u64) -> Result<History> {
-        let path = with_tiles(self, |past, tiles| past.path(height, size, &mut |number| tiles(number)))?;
-        Ok(History { size, root: self.root(size)?, path })
-    }
-
-    /// The leaves of a full tile, as they were when it was read first.
-    fn tile(&mut self, number: u64, root: Option<Hash>) -> Result<Vec<Hash>> {
-        if let Some((_, leaves)) = self.tiles.iter().find(|(kept, _)| *kept == number) {
-            return Ok(leaves.clone());
-        }
-        let first = number * TILE;
-        let found = self.reading.height(first).map_err(unread)?.ok_or_else(|| unread(Line::altered()))?;
-        let at = (first, found.place.offset);
-        let leaves = self.line.leaves(&self.log, &self.clock, at, TILE as usize).map_err(unread)?;
-        let is_whole = leaves.len() as u64 == TILE;
-        if !is_whole || Some(merkle::root(leaves.clone())) != root {
-            return Err(unread(Line::altered()));
-        }
-        self.tiles.push_back((number, leaves.clone()));
-        if self.tiles.len() > TILES_MAX {
-            self.tiles.pop_front();
-        }
-        Ok(leaves)
     }
 
     // ---- A proof
@@ -232,7 +205,15 @@ impl<L: Log> Making<L> {
     }
 
     fn block(&mut self, height: u64) -> Result<Found> {
-        let found = self.reading.height(height).map_err(unread)?;
+        let known = self.feed.index().block(height).map(|block| block.offset);
+        let found = match known {
+            Some(offset) => self.reading.at(offset).map_err(unread)?.filter(|found| found.height == height),
+            None => None,
+        };
+        let found = match found {
+            None => self.reading.height(height).map_err(unread)?,
+            found => found,
+        };
         found.ok_or_else(|| Problem::not_found(format!("there is no block {height}")))
     }
 
@@ -335,19 +316,6 @@ impl<L: Log> Making<L> {
     }
 }
 
-/// What the tree says, which may have to read leaves again.
-fn with_tiles<L: Log, T>(
-    making: &mut Making<L>,
-    ask: impl FnOnce(&super::past::Past, &mut dyn FnMut(u64) -> Result<Vec<Hash>>) -> Result<T>,
-) -> Result<T> {
-    // The tree stays as it is while tiles are read.
-    let past = std::mem::take(&mut making.line.past);
-    let kept = &past;
-    let found = ask(kept, &mut |number| making.tile(number, kept.tile(number)));
-    making.line.past = past;
-    found
-}
-
 /// A proof that its reader will take; an error where the chain is broken.
 fn checked(proof: Proof) -> Result<Proof> {
     let History { size, root, .. } = proof.history;
@@ -367,7 +335,7 @@ fn behind(height: u64, size: u64) -> Problem {
     ))
 }
 
-fn unread(error: topology::Error) -> Problem {
+pub(super) fn unread(error: topology::Error) -> Problem {
     match error.class() {
         // To ask again would not help.
         Class::Stop => Problem::new(StatusCode::BAD_GATEWAY, format!("{error}: run cairn verify")),

@@ -3,6 +3,7 @@
 //! ```text
 //! mod        the thread, and how it is asked
 //! making     a proof, put together
+//! history    what it leads to
 //! line       the headers of the chain, each linked to the one before: read once, and kept up
 //! past       their hashes as a tree, in a byte for each block                               pure
 //! standing   the state after one block, with its tree, for a few seconds
@@ -15,6 +16,7 @@
 //! It begins to read when the first proof is asked for, and has no part in anything else: what is asked of it waits for it, and
 //! nothing else does.
 
+mod history;
 mod line;
 mod making;
 mod past;
@@ -30,6 +32,7 @@ use tokio::sync::oneshot;
 use topology::log::Log;
 
 use super::committed::Committed;
+use super::feed::Feed;
 use super::problem::{Problem, Result};
 use crate::audit::prove::Question;
 use crate::chain::{Genesis, Hash};
@@ -90,12 +93,12 @@ impl Prover {
         log: L,
         blockchain: String,
         genesis: Genesis,
-        committed: Committed,
+        (committed, feed): (Committed, Arc<Feed>),
         stop: Arc<AtomicBool>,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (questions, asked) = mpsc::sync_channel::<(Asked, oneshot::Sender<Result<Made>>)>(WAITING);
         let body = move || {
-            let mut making = Making::new(log, blockchain, genesis, committed, Arc::clone(&stop));
+            let mut making = Making::new(log, blockchain, genesis, committed, feed, Arc::clone(&stop));
             while !stop.load(Ordering::Relaxed) {
                 // With nothing under way it sleeps until it is asked.
                 let next = match making.is_idle() {
