@@ -224,4 +224,3 @@ export function subjectOfTransaction({ entry, height }) {
 export function subjectOfBalance(name, now) {
   return { kind: 'balance', path: `/v1/proofs/balance/${encodeURIComponent(name)}`, isOfState: true, height: () => now().height, expected: () => ({ kind: 'balance', name, ...now() }) };
 }
-

@@ -43,9 +43,10 @@ fn overhang(page: &Page, width: u32) -> Value {
 }
 
 /// Looks at a path in each way: it fits, has no serious fault, and is drawn where somebody wants to see it.
+#[track_caller]
 pub(crate) fn looks(page: &Page, name: &str, path: &str, shows: &str) {
     let directory = std::env::var_os(SCREENSHOTS).map(PathBuf::from);
-    let axe = axe();
+    let (axe, mut found) = (axe(), Vec::new());
     for width in WIDTHS {
         page.looked_at(width, COLOURS[0]);
         page.open(path);
@@ -58,9 +59,10 @@ pub(crate) fn looks(page: &Page, name: &str, path: &str, shows: &str) {
                 std::fs::create_dir_all(directory).unwrap();
                 page.shoot(&directory.join(format!("{name}-{width}-{colours}.png")));
             }
-            assert_eq!(faults(page), Vec::<String>::new(), "{path} at {width}, {colours}");
+            found.extend(faults(page).into_iter().map(|fault| format!("at {width}, {colours}: {fault}")));
         }
     }
+    assert_eq!(found, Vec::<String>::new(), "{path}");
 }
 
 #[test]
