@@ -41,5 +41,5 @@ function page(root, status) {
     h('section', null, h('h2', null, 'Topics'), h('dl', { class: 'facts' }, fact('Transactions', h('span', { class: 'mono' }, topics.transactions)), fact('Blocks', h('span', { class: 'mono' }, topics.blockchain)), fact('Offences', h('span', { class: 'mono' }, topics.evidence)))),
     h('section', null, h('h2', null, 'This server'), h('dl', { class: 'facts' }, fact('Version', `Cairn ${status.version}`),
       fact('Looks up transfers and hashes', status.indexed_from_height === null ? 'in no block yet' : `in the blocks from ${number(status.indexed_from_height)} on`),
-      fact('For programs', h('a', { href: '/v1/openapi.json' }, 'API'), ' (OpenAPI), ', h('a', { href: '/metrics' }, 'metrics'), ' (OpenMetrics), ', h('a', { href: '/v1/status' }, 'status'), ' (JSON)'))));
+      fact('For programs', h('span', { class: 'text' }, h('a', { href: '/v1/openapi.json' }, 'API'), ' (OpenAPI), ', h('a', { href: '/metrics' }, 'metrics'), ' (OpenMetrics), ', h('a', { href: '/v1/status' }, 'status'), ' (JSON)')))));
 }

@@ -4,6 +4,7 @@ import { get, on } from './api.js';
 import { steps } from './chart.js';
 import { h, replace, table } from './dom.js';
 import { account, balance, blockLink, copy, name, number, outcome, reason, signed, time, transactionLink, visible } from './format.js';
+import { subjectOfBalance, verifier } from './proving.js';
 
 export const nav = 'accounts';
 
@@ -80,8 +81,19 @@ function plot(found, transfers) {
 
 // Draws at once what is there, and then once more with what came before.
 async function drawPlot(section, found, key, signal) {
-  const put = (transfers) => replace(section, plot(found, transfers));
+  let drawn = found.transfers;
+  let width = innerWidth;
+  const put = (transfers) => {
+    drawn = transfers;
+    replace(section, plot(found, transfers));
+  };
   put(found.transfers);
+  // As wide as it is seen: a telephone is turned.
+  addEventListener('resize', () => {
+    if (innerWidth === width) return;
+    width = innerWidth;
+    put(drawn);
+  }, { signal });
   let [transfers, next] = [found.transfers, found.next];
   try {
     for (let page = 1; page < DRAWN_PAGES && next !== null; page += 1) {
@@ -101,6 +113,8 @@ function draw(root, key, found, signal) {
   const atHeight = h('span', { class: 'note' }, 'at ', blockLink(found.height, `block ${number(found.height)}`));
   const nonce = h('span', null, number(found.nonce));
   const news = h('p', { class: 'said', role: 'status' });
+  // What is shown at the top, by now.
+  let shown = found;
   const rows = found.transfers.map((one) => row(one, key));
   const made = table('Transfers', COLUMNS, rows);
   made.classList.add('cards');
@@ -126,6 +140,7 @@ function draw(root, key, found, signal) {
     found.is_kept ? null : h('p', { class: 'empty' }, 'The chain keeps nothing under this name: its balance is 0, and it has sent nothing with a nonce. Every name is like that before its first payment.'),
     h('dl', { class: 'facts' }, fact('Balance', figure, atHeight), fact('Who may spend from it', SPENDABLE[found.spendable_by] ?? found.spendable_by), fact('Next nonce', nonce)),
     news,
+    verifier(subjectOfBalance(key, () => ({ height: shown.height, balance: shown.balance, nonce: shown.nonce })), signal),
     drawn,
     h('section', { 'aria-label': 'Transfers' }, h('h2', null, 'Transfers'),
       rows.length === 0 ? h('p', { class: 'empty' }, `None in the blocks from ${number(found.indexed_from_height)} on, in which this server looks them up.`) : [made, more],
@@ -140,6 +155,7 @@ function draw(root, key, found, signal) {
     isAsking = true;
     try {
       const now = await get(`/v1/accounts/${encodeURIComponent(key)}?limit=1`, signal);
+      shown = now;
       figure.textContent = balance(now.balance);
       nonce.textContent = number(now.nonce);
       replace(atHeight, 'at ', blockLink(now.height, `block ${number(now.height)}`));

@@ -7,10 +7,12 @@ import * as block from './block.js';
 import * as now from './now.js';
 import * as search from './search.js';
 import * as transaction from './transaction.js';
+import * as trust from './trust.js';
 import * as validators from './validators.js';
 import { begin, known, on } from './api.js';
 import { h, replace } from './dom.js';
 import { copy, count, duration, number, setClock, short, tick } from './format.js';
+import { summary } from './proving.js';
 
 const ROOMS = [
   [/^\/$/, now],
@@ -20,13 +22,16 @@ const ROOMS = [
   [/^\/accounts$/, accounts],
   [/^\/validators(?:\/([^/]+))?$/, validators],
   [/^\/search$/, search],
+  [/^\/trust$/, trust],
   [/^\/about$/, about],
 ];
 
 const main = document.getElementById('main');
 let leaving = null;
+let shown = null;
 
 function show(isFirst) {
+  shown = location.pathname + location.search;
   leaving?.abort();
   leaving = new AbortController();
   const { signal } = leaving;
@@ -79,7 +84,8 @@ document.addEventListener('click', (event) => {
   event.preventDefault();
   if (url.href !== location.href) go(url.pathname + url.search);
 });
-addEventListener('popstate', () => show(false));
+// A step within the page, as the first link makes one, changes nothing that is shown.
+addEventListener('popstate', () => location.pathname + location.search !== shown && show(false));
 
 const box = document.getElementById('q');
 document.getElementById('search').addEventListener('submit', (event) => {
@@ -128,6 +134,15 @@ button.addEventListener('click', () => {
   colour(next);
 });
 colour(stored());
+
+// What the page is worth.
+function trustLine() {
+  replace(document.getElementById('trust-line'), 'This page shows what this server says; each block, transaction and account can be verified here. ', summary());
+}
+addEventListener('pinned', trustLine);
+// Another tab may have pinned something.
+addEventListener('storage', (event) => event.key === 'pin' && dispatchEvent(new Event('pinned')));
+trustLine();
 
 // How the chain is.
 const STATES = {

@@ -4,6 +4,7 @@ import { get, getRaw, known, on } from './api.js';
 import { sealRing } from './chart.js';
 import { h, replace, table } from './dom.js';
 import { account, balance, blockLink, bytes, copy, count, cut, duration, exact, hash, number, offence, outcome, percent, reason, time, transactionLink, whyCut } from './format.js';
+import { subjectOfBlock, verifier } from './proving.js';
 
 const PAGE = 50;
 const COLUMNS = [
@@ -32,7 +33,7 @@ async function load(root, key, signal, title) {
     ]);
     const block = JSON.parse(text);
     title(`Block ${number(block.header.height)}`);
-    draw(root, { block, text, validators, sealedMs: Number(headers.get('x-cairn-sealed-ms')), offset: Number(headers.get('x-cairn-offset')) });
+    draw(root, { block, text, validators, signal, sealedMs: Number(headers.get('x-cairn-sealed-ms')), offset: Number(headers.get('x-cairn-offset')) });
   } catch (error) {
     if (error.name !== 'AbortError') missing(root, key, error, signal, title);
   }
@@ -65,7 +66,7 @@ function places(hex) {
   return found;
 }
 
-function draw(root, { block, text, validators, sealedMs, offset }) {
+function draw(root, { block, text, validators, signal, sealedMs, offset }) {
   const { header } = block;
   const transactions = (block.transactions ?? []);
   const applied = transactions.filter((one) => one.receipt?.outcome === 'applied').length;
@@ -76,7 +77,7 @@ function draw(root, { block, text, validators, sealedMs, offset }) {
   const first = transactions.map((one) => one.timestamp_ms).reduce((low, one) => Math.min(low, one), Infinity);
   const facts = h('dl', { class: 'facts' },
     fact('Sealed', 'When the log took the block', time(sealedMs, 'exact'), h('span', { class: 'note' }, time(sealedMs))),
-    fact('Stream time', 'The latest time of a record that was seen at the cut. It is what the rules go by, never the wall clock.', time(header.time_ms, 'exact')),
+    fact('Stream time', 'The latest time of a record that was seen at the cut. It is what the rules go by, never the wall clock.', header.height === 0 && header.time_ms === 0 ? 'none yet' : time(header.time_ms, 'exact')),
     fact('Cut', 'Why the block ends where it ends', cut(header.cut), h('span', { class: 'note' }, whyCut(header.cut))),
     fact('Records', 'What the block took from the log, in order', `${count(transactions.length, 'record')}: ${number(applied)} applied, ${number(rejected)} rejected, ${number(unreadable)} unreadable`),
     fact('Stretch of the log', 'Offsets of the transactions topic, by partition', header.ranges.length === 0 ? 'none' : header.ranges.map((range) => h('div', { class: 'mono' }, `${range.partition}: ${number(range.first)} to ${number(range.last)}`))),
@@ -91,9 +92,10 @@ function draw(root, { block, text, validators, sealedMs, offset }) {
     fact('History', 'The Merkle root over the hashes of all blocks before', hash(header.history)));
   replace(root,
     h('div', { class: 'heading' }, h('h1', null, `Block ${number(header.height)}`), h('span', { class: 'steps-nav' },
-      header.height > 0 ? h('a', { href: `/block/${header.height - 1}`, rel: 'prev', 'aria-label': 'The block before' }, '\u2190 previous') : null,
-      h('a', { href: `/block/${header.height + 1}`, rel: 'next', 'aria-label': 'The block after' }, 'next \u2192'))),
+      header.height > 0 ? h('a', { href: `/block/${header.height - 1}`, rel: 'prev' }, '\u2190 previous', h('span', { class: 'hidden' }, ' block')) : null,
+      h('a', { href: `/block/${header.height + 1}`, rel: 'next' }, 'next', h('span', { class: 'hidden' }, ' block'), ' \u2192'))),
     h('div', { class: 'columns' }, h('section', { class: 'wide-column', 'aria-label': 'Facts' }, facts), h('aside', null, seal(block, all))),
+    verifier(subjectOfBlock(block), signal),
     operations(block),
     records(transactions, header.height),
     block.genesis ? genesis(block.genesis) : null,

@@ -77,20 +77,30 @@ export function show(root, { signal, title, go }) {
   body.addEventListener('pointerleave', () => setTimeout(() => isWatched() || release(), 0));
   body.addEventListener('focusout', () => setTimeout(() => isWatched() || release(), 0));
 
+  let isAsking = false;
+  let isWanted = false;
   async function begin() {
+    isWanted = isAsking;
+    if (isAsking) return;
+    isAsking = true;
     try {
       const { blocks } = await get(`/v1/blocks?limit=${ROWS}`, signal);
       if (blocks.length === 0) {
-        replace(body, empty());
-        return;
+        // A server that has just come back has read none yet: what is shown stays, and those to come are told of.
+        if (rows === null) replace(body, empty());
+      } else {
+        const made = table('Latest blocks', COLUMNS, blocks.map((block) => blockRow(block, false)));
+        made.classList.add('cards', 'fixed');
+        rows = made.tBodies[0];
+        replace(body, made, h('p', { class: 'more-line' }, older(blocks[blocks.length - 1].height, body, signal)));
       }
-      const made = table('Latest blocks', COLUMNS, blocks.map((block) => blockRow(block, false)));
-      made.classList.add('cards', 'fixed');
-      rows = made.tBodies[0];
-      replace(body, made, h('p', { class: 'more-line' }, older(blocks[blocks.length - 1].height, body, signal)));
     } catch (error) {
       if (error.name !== 'AbortError') replace(body, h('p', { class: 'problem' }, `The blocks cannot be shown: ${error.message}`));
+    } finally {
+      isAsking = false;
     }
+    // What came meanwhile may not be in the answer.
+    if (isWanted) begin();
   }
 
   let newest = null;
@@ -115,6 +125,7 @@ export function show(root, { signal, title, go }) {
   const draw = () => {
     const status = known.status;
     if (status === null) return;
+    if (rows === null && status.last) begin();
     const last = newest !== null && newest.height > (status.last?.height ?? -1) ? newest : status.last;
     drawFigures(figures, status, last, stakeOf(last));
     if (status.takes_transfers && demo.childElementCount === 0) demo.append(transfers(go, () => validators, signal));

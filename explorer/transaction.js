@@ -3,6 +3,7 @@
 import { get, on } from './api.js';
 import { h, replace } from './dom.js';
 import { account, balance, blockLink, copy, hash, number, outcome, reason, time, visible } from './format.js';
+import { subjectOfTransaction, verifier } from './proving.js';
 
 export function show(root, { parts: [partition, offset], signal, title }) {
   title(`Transaction ${partition}:${offset}`);
@@ -12,7 +13,7 @@ export function show(root, { parts: [partition, offset], signal, title }) {
 
 async function load(root, partition, offset, signal) {
   try {
-    draw(root, await get(`/v1/transactions/${partition}/${offset}`, signal));
+    draw(root, await get(`/v1/transactions/${partition}/${offset}`, signal), signal);
     return true;
   } catch (error) {
     if (error.name === 'AbortError') return false;
@@ -33,14 +34,14 @@ function missing(root, partition, offset, error, signal) {
     if (isLooking) return;
     isLooking = true;
     try {
-      draw(root, await get(`/v1/transactions/${partition}/${offset}`, signal));
+      draw(root, await get(`/v1/transactions/${partition}/${offset}`, signal), signal);
     } catch {
       isLooking = false;
     }
   }, signal);
 }
 
-function draw(root, found) {
+function draw(root, found, signal) {
   const { entry } = found;
   const fact = (label, ...value) => h('div', null, h('dt', null, label), h('dd', null, value));
   const where = [
@@ -52,7 +53,7 @@ function draw(root, found) {
   ];
   const heading = h('h1', null, 'Transaction ', h('span', { class: 'mono' }, `${entry.partition}:${entry.offset}`));
   if (entry.stub) {
-    replace(root, heading, h('p', { class: 'sentence' }, outcome('unreadable'), ' ', `The record could not be read as a transaction: ${reason(entry.stub.reason)}. Nothing was moved; a copy is in the dead letters.`), h('dl', { class: 'facts' }, where));
+    replace(root, heading, h('p', { class: 'sentence' }, outcome('unreadable'), ' ', `The record could not be read as a transaction: ${reason(entry.stub.reason)}. Nothing was moved; a copy is in the dead letters.`), h('dl', { class: 'facts' }, where), verifier(subjectOfTransaction(found), signal));
     return;
   }
   const { receipt } = entry;
@@ -74,5 +75,6 @@ function draw(root, found) {
       optional('Signed by key', entry.public_key, (one) => hash(one)),
       optional('Signature', entry.signature, (one) => hash(one)),
       entry.signature === undefined ? fact('Signature', 'none') : null),
-    h('p', { class: 'quiet' }, copy(JSON.stringify(entry), 'JSON'), ' The record as its block has it'));
+    h('p', { class: 'quiet' }, copy(JSON.stringify(entry), 'JSON'), ' The record as its block has it'),
+    verifier(subjectOfTransaction(found), signal));
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::subject::{count, pipe};
-use crate::{memory, rebalance};
+use crate::{http, memory, rebalance};
 
 /// Measures the engine beside a raw rdkafka pipe and Kafka Streams, on one broker, in alternating rounds.
 #[derive(Debug, Parser)]
@@ -17,12 +17,13 @@ pub(crate) struct Arguments {
     pub(crate) options: Options,
 }
 
-/// Further measurements, of the engine alone; and the programs that are measured and live in this executable, which the driver
+/// Further measurements, of the engine or the ledger alone; and the programs that are measured and live in this executable, which the driver
 /// starts.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Program {
     Memory(memory::Arguments),
     Rebalance(rebalance::Arguments),
+    Http(http::Arguments),
     /// The engine's count: what is measured, not the measurement
     Count(count::Arguments),
     /// The raw pipe: what is measured, not the measurement

@@ -6,6 +6,7 @@
 //! measure/             how: from outside, the same way for every subject
 //! memory/              how much memory many tasks take, over time
 //! rebalance/           how long tasks stand still when instances come and go
+//! http/                what clients of HTTP get from a ledger that seals, and cost it
 //! report/              spreads, ratios, tables, JSON
 //! cluster              the driver's own dealings with the broker
 //! process              a subject's process
@@ -16,6 +17,7 @@
 mod arguments;
 mod cluster;
 mod error;
+mod http;
 mod input;
 mod measure;
 mod memory;
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Some(Program::Pipe(pipe)) => subject::pipe::run(pipe),
         Some(Program::Memory(memory)) => memory::run(memory),
         Some(Program::Rebalance(rebalance)) => rebalance::run(rebalance),
+        Some(Program::Http(http)) => http::run(http),
         None => rounds::run(&arguments.options),
     };
     match result {

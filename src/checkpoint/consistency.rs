@@ -76,7 +76,8 @@ impl Prover {
 }
 
 /// The stretches of leaves whose roots are the proof, in its order (`SUBPROOF` of RFC 6962).
-fn stretches(old_size: u64, new_size: u64) -> Vec<Range<u64>> {
+#[must_use]
+pub fn stretches(old_size: u64, new_size: u64) -> Vec<Range<u64>> {
     if old_size == 0 || old_size >= new_size {
         return Vec::new();
     }

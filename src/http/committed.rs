@@ -3,7 +3,8 @@
 use topology::query::{Error, Queries, Result, Snapshot};
 use topology::store::Direction;
 
-use crate::ledger::state::{Table, View};
+use crate::ledger;
+use crate::ledger::state::{Table, View, tip};
 use crate::sealing::Stores;
 
 /// Finds the state.
@@ -24,6 +25,11 @@ impl Committed {
         let snapshot = self.queries.store(store)?.snapshots()?.into_iter().next();
         let snapshot = snapshot.ok_or_else(|| Error::Moving("the state of the chain".to_owned()))?;
         Ok(State { snapshot, stores: self.stores.clone() })
+    }
+
+    /// The height of the last committed block; `None` before there is one.
+    pub(super) fn height(&self) -> Result<Option<u64>, ledger::Error<Error>> {
+        Ok(tip(&self.state().map_err(ledger::Error::View)?)?.map(|tip| tip.height))
     }
 
     fn store(&self, table: Table) -> Result<&topology::graph::Store<[u8], [u8]>> {

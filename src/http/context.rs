@@ -14,6 +14,7 @@ use super::committed::{Committed, State};
 use super::feed::Feed;
 use super::lookup::Lookup;
 use super::problem::{Problem, Result};
+use super::prove::Prover;
 use super::rate::Rate;
 use super::teller::Teller;
 use crate::chain::{Genesis, Hash};
@@ -76,6 +77,7 @@ pub(super) struct Context {
     pub(super) blockchain: String,
     pub(super) feed: Arc<Feed>,
     pub(super) lookup: Lookup,
+    pub(super) prover: Prover,
     pub(super) clock: SystemClock,
     pub(super) exported: Exported,
     pub(super) teller: Option<Arc<dyn Teller>>,
@@ -97,7 +99,7 @@ impl Context {
     pub(super) fn new<L>(
         chain: Chain<L>,
         feed: Arc<Feed>,
-        lookup: Lookup,
+        (lookup, prover): (Lookup, Prover),
         openapi: String,
         is_loopback: bool,
         ending: watch::Receiver<bool>,
@@ -111,6 +113,7 @@ impl Context {
             blockchain: chain.blockchain,
             feed,
             lookup,
+            prover,
             clock: SystemClock::new(),
             exported: chain.exported,
             teller: chain.teller,

@@ -12,6 +12,7 @@
 //! feed          follows the blockchain topic, on a thread of its own
 //! index         the last blocks and what is in them, within a bounded memory                  pure
 //! lookup        single blocks of any age, read from the topic on a thread of its own
+//! prove         proofs, made on a thread of its own
 //! api           the endpoints, and their description as OpenAPI
 //! metrics       the chain's, beside the engine's
 //! pages         the explorer's files, which are part of the program
@@ -20,7 +21,8 @@
 //! ```text
 //!   blockchain topic ──> feed ──> index ──┬──> api ──> connection
 //!                   └──> lookup ──────────┤
-//!   stores (committed) ──> committed ─────┘
+//!   stores (committed) ──> committed ─────┤
+//!   topic, stores ──> prove ──────────────┘
 //! ```
 //! Nothing here asks the stream thread, or is waited for by it: a slow reader costs itself. May use all of the crate but `cli`.
 
@@ -35,6 +37,7 @@ mod lookup;
 mod metrics;
 mod pages;
 mod problem;
+mod prove;
 mod quota;
 mod rate;
 mod server;

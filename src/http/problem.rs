@@ -54,6 +54,11 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
     }
 
+    /// It would take more than is spent on it here.
+    pub(super) fn unprovable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+    }
+
     /// Of this URI.
     pub(super) fn of(self, instance: impl Into<String>) -> Self {
         Self { instance: Some(instance.into()), ..self }

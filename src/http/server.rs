@@ -18,11 +18,13 @@ use topology::clock::{Clock, SystemClock};
 use topology::log::Log;
 
 use super::api;
+use super::committed::Committed;
 use super::connection::Patient;
 use super::context::{self, Chain, Context};
 use super::feed::{self, Feed, Topics};
 use super::guard::Peer;
 use super::lookup::Lookup;
+use super::prove::Prover;
 use super::quota::{Counted, Quota};
 
 /// Connections at once; more wait until one ends.
@@ -84,10 +86,14 @@ impl Server {
         let topics = Topics { blockchain: chain.blockchain.clone(), transactions: chain.transactions.clone() };
         let log = chain.log.clone();
         let follower = feed::follow(log.clone(), topics, Arc::clone(&feed), options.index_bytes, Arc::clone(&stop))?;
-        let (lookup, reader) = Lookup::start(log, chain.blockchain.clone())?;
+        let (lookup, reader) = Lookup::start(log.clone(), chain.blockchain.clone())?;
+        let committed = Committed::new(chain.queries.clone());
+        let (blockchain, genesis) = (chain.blockchain.clone(), chain.genesis.clone());
+        let (prover, proving) =
+            Prover::start(log, blockchain, genesis, (committed, Arc::clone(&feed)), Arc::clone(&stop))?;
         let (router, openapi) = api::router(chain.teller.is_some());
         let is_loopback = listener.address.ip().to_canonical().is_loopback();
-        let context = Arc::new(Context::new(chain, feed, lookup, openapi, is_loopback, ended.clone()));
+        let context = Arc::new(Context::new(chain, feed, (lookup, prover), openapi, is_loopback, ended.clone()));
         let router = api::finish(router, context);
         let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(BLOCKING_THREADS).build()?;
         let socket = {
@@ -96,7 +102,7 @@ impl Server {
         };
         let body = move || serve(runtime, socket, router, ended);
         let server = std::thread::Builder::new().name("cairn-http".to_owned()).spawn(body)?;
-        Ok(Self { ending, stop, threads: vec![server, follower, reader] })
+        Ok(Self { ending, stop, threads: vec![server, follower, reader, proving] })
     }
 }
 

@@ -17,6 +17,7 @@
 //! proofs         one thing of a chain, proved and checked without the chain
 //! refused_proofs forged proofs, and those of other chains
 //! altered_proofs every byte of a proof counts
+//! page           the explorer's checker, which is a third implementation, says the same
 //! work           chains that were mined, and blocks in the shape of those two systems
 //! stranger       a second implementation, written from the pages alone
 //! ```
@@ -32,6 +33,7 @@ mod fields;
 mod json;
 mod live;
 mod outcomes;
+mod page;
 mod partitions;
 mod places;
 mod proofs;

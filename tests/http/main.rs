@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop where it stands")]
 
 mod accounts;
+mod asked;
 mod blocks;
 mod client;
 mod described;
 mod events;
 mod limits;
+mod proofs;
 mod schema;
 mod serving;
 
@@ -19,8 +21,8 @@ use std::time::Duration;
 use client::Client;
 use serde_json::Value;
 
-/// The program ends after two minutes, and with the test.
-const BOUNDED: &str = "setpriv --pdeathsig KILL timeout --foreground --kill-after 60 120 setpriv --pdeathsig KILL";
+/// The program ends after ten minutes, and with the test.
+const BOUNDED: &str = "setpriv --pdeathsig KILL timeout --foreground --kill-after 60 600 setpriv --pdeathsig KILL";
 /// Between two looks at something that is to happen.
 const PAUSE: Duration = Duration::from_millis(20);
 /// So many looks: a minute.
@@ -36,9 +38,15 @@ struct Serving {
 impl Serving {
     /// A demo with these words, that seals on.
     fn demo(words: &str) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::demo_in(tempfile::tempdir().unwrap(), words, &[])
+    }
+
+    /// The same, in this directory, where the chain goes on if there is one, and with this environment.
+    fn demo_in(directory: tempfile::TempDir, words: &str, environment: &[(&str, &str)]) -> Self {
         let words = format!("demo --json --dir d --blocks 0 --http 127.0.0.1:0 {words}");
-        let mut child = command(directory.path(), &words).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut command = command(directory.path(), &words);
+        command.envs(environment.iter().copied());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let first: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
         // The rest is not read; it must not stop the program.

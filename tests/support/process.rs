@@ -58,15 +58,25 @@ impl Process {
 
     /// Waits for its end.
     pub(crate) fn wait(mut self) -> Finished {
+        let status = self.until_ended();
+        Finished { status, stdout: text(&self.stdout), stderr: self.stderr() }
+    }
+
+    /// As [`Process::wait`], where it is still needed.
+    pub(crate) fn until_ended(&mut self) -> ExitStatus {
         let start = Instant::now();
-        let status = loop {
+        loop {
             if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
+                return status;
             }
             assert!(start.elapsed() < PATIENCE, "still running:\n{}", self.stderr());
             std::thread::sleep(PAUSE);
-        };
-        Finished { status, stdout: text(&self.stdout), stderr: self.stderr() }
+        }
+    }
+
+    /// What it has written to its standard output so far.
+    pub(crate) fn stdout(&self) -> String {
+        text(&self.stdout)
     }
 
     /// What it has written to its standard error so far.

@@ -28,7 +28,7 @@ use crate::chain::Read;
 use crate::checkpoint::Checkpoint;
 use crate::proof::{Part, Proof, Refusal, Trusted};
 use crate::reader::{Extent, Reader};
-use question::Answer;
+pub(crate) use question::Answer;
 pub use question::Question;
 use trace::Trace;
 
@@ -229,7 +229,8 @@ impl<L: Log> Prover<'_, L> {
             self.options.at_height.map_or_else(|| self.check_covered(&trace), |_| Ok(()))?;
             return Err(beyond(height, &trace).into());
         }
-        trace.mark(self.options.question.ask_state(&state, &replica)?.map_err(Unproved::NotThere)?);
+        let asked = self.options.question.ask_state(&state, replica.tree());
+        trace.mark(asked.map_err(|error| Error::stop(error.to_string()))?.map_err(Unproved::NotThere)?);
         // The state may be large, and is not needed any more.
         drop((state, replica));
         self.link(&mut trace, Extent { first: behind, ..self.extent.clone() }, &|_| false, progress)?;

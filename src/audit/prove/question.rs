@@ -1,8 +1,8 @@
 //! What is to be proved, and where the blocks have it.
 
 use crate::chain::{Block, Entry, Header, Id, Name, Range, ValidatorId};
-use crate::ledger::state::{self, Table, ValidatorRecord, View};
-use crate::ledger::{MemoryState, Replica};
+use crate::ledger::state::{self, Table, View};
+use crate::ledger::{self, Tree};
 use crate::proof::{Chunk, Claim, ListedIds, Place, Proof, StatePath, chunk_key, remembered, used_id};
 
 /// What is to be proved.
@@ -40,7 +40,7 @@ pub enum Question {
 }
 
 /// What a block says to a question.
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// It is the block that a proof can be about.
     Claim(Claim),
     /// None is: why.
@@ -61,7 +61,7 @@ impl Question {
     }
 
     /// Whether a block must have its body to answer.
-    pub(super) fn needs_body(&self, header: &Header) -> bool {
+    pub(crate) fn needs_body(&self, header: &Header) -> bool {
         match self {
             Self::Transaction { partition, offset } => {
                 range(header, *partition).is_some_and(|range| *offset <= range.last)
@@ -72,7 +72,7 @@ impl Question {
     }
 
     /// What a block says, which needs no body for it.
-    pub(super) fn ask_header(&self, header: &Header) -> Answer {
+    pub(crate) fn ask_header(&self, header: &Header) -> Answer {
         match self {
             Self::Block { height } if *height == header.height => Answer::Claim(Claim::Block),
             _ => Answer::Silent,
@@ -80,7 +80,7 @@ impl Question {
     }
 
     /// What a block says.
-    pub(super) fn ask(&self, block: &Block) -> Answer {
+    pub(crate) fn ask(&self, block: &Block) -> Answer {
         let at = |index: usize| {
             let entry = block.entries.get(index).cloned().map(Box::new);
             entry.zip(Place::of(&block.entries, index))
@@ -109,28 +109,31 @@ impl Question {
         }
     }
 
-    /// What the state says after a block. The inner error: why nothing can be proved.
-    pub(super) fn ask_state(&self, state: &MemoryState, replica: &Replica) -> topology::Result<Result<Claim, String>> {
-        let stop = |error: &dyn std::fmt::Display| topology::Error::stop(error.to_string());
-        let path = |table, key: &[u8]| StatePath::of(replica.tree(), table, key);
+    /// What a state says, which has this tree. The inner error: why nothing can be proved.
+    pub(crate) fn ask_state<V: View + ?Sized>(
+        &self,
+        state: &V,
+        tree: &Tree,
+    ) -> Result<Result<Claim, String>, ledger::Error<V::Error>> {
+        let path = |table, key: &[u8]| StatePath::of(tree, table, key);
         Ok(match self {
             Self::Balance { name } => {
-                let account = state::account(state, name).map_err(|error| stop(&error))?;
+                let account = state::account(state, name)?;
                 let path = path(Table::Accounts, name.as_bytes());
                 Ok(Claim::Balance { name: name.clone(), account, path })
             }
             Self::Validator { id } => {
-                let found = replica.validators().iter().find(|(found, _)| found == id);
-                let record = found.map(|(_, record): &(_, ValidatorRecord)| Box::new(record.clone()));
+                let found = state::validators(state)?.into_iter().find(|(found, _)| found == id);
+                let record = found.map(|(_, record)| Box::new(record));
                 let path = path(Table::Validators, id.as_str().as_bytes());
                 Ok(Claim::Validator { id: id.clone(), record, path })
             }
-            Self::Id { sender, id } => listed_ids(state, replica)?.map(|listed| Claim::IdUnused {
+            Self::Id { sender, id } => listed_ids(state, tree)?.map(|listed| Claim::IdUnused {
                 sender: sender.clone(),
                 id: id.clone(),
                 listed,
             }),
-            Self::Transaction { .. } | Self::Block { .. } => return Err(stop(&"the state does not know")),
+            Self::Transaction { .. } | Self::Block { .. } => Err("the state does not know".to_owned()),
         })
     }
 }
@@ -140,22 +143,23 @@ fn range(header: &Header, partition: i32) -> Option<&Range> {
 }
 
 /// All ids that are remembered. The inner error: there are too many.
-fn listed_ids(state: &MemoryState, replica: &Replica) -> topology::Result<Result<ListedIds, String>> {
-    let parameters = replica.parameters().clone();
+fn listed_ids<V: View + ?Sized>(state: &V, tree: &Tree) -> Result<Result<ListedIds, String>, ledger::Error<V::Error>> {
+    let parameters = state::parameters(state)?;
+    let active_height = state::tip(state)?.map_or(0, |tip| tip.active_height);
     let mut listed = ListedIds { parameters, lists: Vec::new() };
-    let Some((first, last)) = remembered(replica.tip().active_height, &listed.parameters) else {
+    let Some((first, last)) = remembered(active_height, &listed.parameters) else {
         return Ok(Ok(listed));
     };
     let mut size_bytes = 0;
     for used_at in first..=last {
         let mut list: Vec<Chunk> = Vec::new();
         for number in 0.. {
-            let key = chunk_key(used_at, number, &listed.parameters);
-            let key = key.ok_or_else(|| topology::Error::stop("no list can be of this active height"))?;
+            let Some(key) = chunk_key(used_at, number, &listed.parameters) else {
+                return Ok(Err("no list can be of this active height".to_owned()));
+            };
             let mut record = Vec::new();
-            let found = View::get(state, Table::Expiries, &key, &mut record);
-            let is_there = found.unwrap_or_else(|never| match never {});
-            let path = StatePath::of(replica.tree(), Table::Expiries, &key);
+            let is_there = state.get(Table::Expiries, &key, &mut record).map_err(ledger::Error::View)?;
+            let path = StatePath::of(tree, Table::Expiries, &key);
             // In hexadecimal digits.
             size_bytes += 2 * record.len() + 67 * path.siblings.len();
             list.push(Chunk { record: is_there.then_some(record), path });

@@ -30,6 +30,7 @@ const LARGEST_AGE_MAX_MS: i64 = 5_000;
 #[into_params(parameter_in = Query)]
 pub(super) struct Page {
     /// How many, 1 to 200 [default: 50]
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
     /// What `next` said
     cursor: Option<String>,
@@ -162,6 +163,7 @@ fn spendable_by(context: &Context, name: &Name) -> &'static str {
 #[into_params(parameter_in = Query)]
 pub(super) struct Which {
     /// How many, 1 to 200 [default: 50]
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
     /// What `next` said; of accounts by name
     cursor: Option<String>,

@@ -25,6 +25,7 @@ const SEALED_MS: HeaderName = HeaderName::from_static("x-cairn-sealed-ms");
 #[into_params(parameter_in = Query)]
 pub(super) struct Page {
     /// How many, 1 to 200 [default: 20]
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
     /// What `next` said
     cursor: Option<String>,

@@ -7,6 +7,7 @@
 //! transactions    /v1/transactions/{partition}/{offset}
 //! accounts        /v1/accounts /v1/accounts/{name}
 //! validators      /v1/validators /v1/offences
+//! proofs          /v1/proofs/.. /v1/checkpoint
 //! search          /v1/search
 //! events          /v1/events
 //! transfers       /v1/transfers /v1/cheats, where somebody takes them: in the demo
@@ -18,6 +19,7 @@ mod blocks;
 mod cursor;
 mod events;
 mod health;
+mod proofs;
 mod search;
 mod status;
 mod transactions;
@@ -32,13 +34,14 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use utoipa::OpenApi;
+use utoipa::openapi::{self, ContentBuilder, Ref, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(super) use accounts::Largest;
 
 use super::context::Context;
-use super::problem::Problem;
+use super::problem::{PROBLEM, Problem};
 use super::{guard, pages};
 
 /// The most bytes of a request's body.
@@ -67,15 +70,33 @@ pub(super) fn router(takes_transfers: bool) -> (Router<Arc<Context>>, String) {
         .routes(routes!(accounts::one))
         .routes(routes!(validators::list))
         .routes(routes!(validators::offences))
+        .routes(routes!(proofs::block))
+        .routes(routes!(proofs::transaction))
+        .routes(routes!(proofs::balance))
+        .routes(routes!(proofs::validator))
+        .routes(routes!(proofs::id))
+        .routes(routes!(proofs::consistency))
+        .routes(routes!(proofs::checkpoint))
         .routes(routes!(search::search))
         .routes(routes!(events::events))
         .routes(routes!(description));
     if takes_transfers {
         router = router.routes(routes!(transfers::send)).routes(routes!(transfers::cheat));
     }
-    let (router, description) = router.split_for_parts();
+    let (router, mut description) = router.split_for_parts();
+    for item in description.paths.paths.values_mut() {
+        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+            operation.responses.responses.insert("default".to_owned(), otherwise().into());
+        }
+    }
     // It is made of texts and numbers.
     (router, serde_json::to_string(&description).unwrap_or_default())
+}
+
+/// What every endpoint may answer, whatever it is asked: that the request is too long or one too many, that the server is busy.
+fn otherwise() -> openapi::Response {
+    let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    ResponseBuilder::new().description("No answer, and why").content(PROBLEM, problem).build()
 }
 
 /// The router with all that stands before it and behind it.

@@ -40,6 +40,7 @@ struct Status {
     is_index_complete: bool,
     /// Offsets of the transactions topic that are in no block yet, by partition; markers of transactions are among them. Null
     /// where this instance does not have the state.
+    #[schema(value_type = Option<BTreeMap<String, i64>>)]
     lag_offsets: Option<BTreeMap<i32, i64>>,
     /// All balances and stakes, and where they came from; null where this instance does not have the state.
     supply: Option<Supply>,

@@ -17,9 +17,9 @@ use crate::chain::{Hash, Rendering};
 
 /// A record of the transactions topic in its block.
 #[derive(Serialize, ToSchema)]
-struct Transaction {
+pub(super) struct Transaction {
     /// The block's height.
-    height: u64,
+    pub(super) height: u64,
     /// The block's hash.
     #[schema(value_type = String)]
     block_hash: Hash,
@@ -51,26 +51,38 @@ struct Transaction {
 )]
 pub(super) async fn one(
     State(context): State<Arc<Context>>,
-    place: Result<Path<(String, String)>, PathRejection>,
+    path: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<Response> {
-    let Path((partition, offset)) = place.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let Path((partition, offset)) = path.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let (partition, offset) = place(&partition, &offset)?;
+    Ok(answer(&find(&context, partition, offset).await?))
+}
+
+/// A place of the transactions topic.
+pub(super) fn place(partition: &str, offset: &str) -> Result<(i32, i64)> {
     let number = |text: &str| text.parse::<i64>().ok().filter(|number| *number >= 0);
-    let (Some(at), Some(offset)) = (number(&partition), number(&offset)) else {
+    let (Some(at), Some(offset)) = (number(partition), number(offset)) else {
         return Err(Problem::bad_request(
             "a transaction is named by its partition and its offset: two numbers from 0 on",
         ));
     };
     let partition = i32::try_from(at).map_err(|_| Problem::bad_request("there is no such partition"))?;
-    let found = context.lookup.one(question(&context, partition, offset)?).await?;
-    let missing = || {
-        let detail = format!("no block holds a record of partition {partition} at offset {offset}");
-        Problem::not_found(detail).of(format!("{partition}:{offset}"))
-    };
-    let found = found.ok_or_else(missing)?;
+    Ok((partition, offset))
+}
+
+fn missing(partition: i32, offset: i64) -> Problem {
+    let detail = format!("no block holds a record of partition {partition} at offset {offset}");
+    Problem::not_found(detail).of(format!("{partition}:{offset}"))
+}
+
+/// The record in its block.
+pub(super) async fn find(context: &Arc<Context>, partition: i32, offset: i64) -> Result<Transaction> {
+    let missing = || missing(partition, offset);
+    let found = context.lookup.one(question(context, partition, offset)?).await?.ok_or_else(missing)?;
     // A block is parsed whole: not on the thread that all others wait for.
-    let with_index = Arc::clone(&context);
+    let with_index = Arc::clone(context);
     let transaction = context.blocking(move || transaction(&with_index, &found, (partition, offset))).await?;
-    Ok(answer(&transaction.ok_or_else(missing)?))
+    transaction.ok_or_else(missing)
 }
 
 /// Where to look for the block.

@@ -20,7 +20,7 @@ use topology::{Class, Error};
 use super::index::{BlockSummary, Place};
 use super::problem::{Problem, Result};
 use crate::chain::{Block, Read};
-use reading::Reading;
+pub(super) use reading::Reading;
 
 /// Questions that may wait.
 const WAITING: usize = 32;

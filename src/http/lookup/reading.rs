@@ -24,7 +24,7 @@ const BATCH: usize = 8;
 const PREFETCH_BYTES: usize = 4 << 20;
 
 /// Reads single records.
-pub(super) struct Reading<L: Log> {
+pub(in crate::http) struct Reading<L: Log> {
     log: L,
     clock: SystemClock,
     partition: TopicPartition,
@@ -35,13 +35,13 @@ pub(super) struct Reading<L: Log> {
 }
 
 impl<L: Log> Reading<L> {
-    pub(super) fn new(log: L, blockchain: String) -> Self {
+    pub(in crate::http) fn new(log: L, blockchain: String) -> Self {
         let (clock, partition) = (SystemClock::new(), TopicPartition::new(blockchain, 0));
         Self { log, clock, partition, consumer: None, kept: VecDeque::new(), kept_bytes: 0 }
     }
 
     /// The block of a height.
-    pub(super) fn height(&mut self, height: u64) -> Result<Option<Found>> {
+    pub(in crate::http) fn height(&mut self, height: u64) -> Result<Option<Found>> {
         if let Some((_, found)) = self.kept.iter().find(|(_, found)| found.height == height) {
             return Ok(Some(found.clone()));
         }
@@ -74,7 +74,7 @@ impl<L: Log> Reading<L> {
     }
 
     /// The first block at or behind an offset.
-    pub(super) fn at(&mut self, offset: Offset) -> Result<Option<Found>> {
+    pub(in crate::http) fn at(&mut self, offset: Offset) -> Result<Option<Found>> {
         if let Some((_, found)) = self.kept.iter().find(|(from, found)| (*from..=found.place.offset).contains(&offset))
         {
             return Ok(Some(found.clone()));

@@ -29,7 +29,7 @@ pub(in crate::ledger) use list::ListWriter;
 pub use list::{CHUNK_SIZE_BYTES_MAX, visit_chunk};
 pub use memory::MemoryState;
 pub(in crate::ledger) use reading::SUPPLY;
-pub use reading::{account, coverage, parameters, supply, tip, validators};
+pub use reading::{account, coverage, parameters, remembered_id, supply, tip, validators};
 pub use records::{
     Account, Covered, RememberedId, StateError, Supply, Tip, ValidatorRecord, coverage_key, expiry_key, id_key,
 };

@@ -2,9 +2,9 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use super::records::{StateError, from_record};
-use super::{Account, Covered, Supply, Table, Tip, ValidatorRecord, View};
-use crate::chain::{Name, Parameters, ValidatorId, from_canonical};
+use super::records::{StateError, from_record, id_key};
+use super::{Account, Covered, RememberedId, Supply, Table, Tip, ValidatorRecord, View};
+use crate::chain::{Id, Name, Parameters, ValidatorId, from_canonical};
 use crate::ledger::Error;
 
 /// The key of [`Table::Chain`] under which the parameters lie.
@@ -53,6 +53,15 @@ pub fn account<V: View + ?Sized>(view: &V, name: &Name) -> Result<Account, Error
         return Ok(Account::default());
     }
     Ok(Account::from_record(name.as_bytes(), &record)?)
+}
+
+/// What the state remembers of an id; `None`: its sender has not used it, as far back as ids are remembered.
+pub fn remembered_id<V: View + ?Sized>(
+    view: &V,
+    sender: &Name,
+    id: &Id,
+) -> Result<Option<RememberedId>, Error<V::Error>> {
+    read(view, Table::Ids, &id_key(sender, id))
 }
 
 /// The validators, slashed ones included, in the order of their ids.
