@@ -6,6 +6,7 @@
 //! ledger      what a block does to the state                                 pure, uses chain
 //! consensus   who may seal a block, and how offences are proved              pure, uses chain and ledger
 //! proof       claims about one block that can be checked offline             pure, uses the four above
+//! rows        flat rows of a chain, for tables                               pure, uses chain, ledger and consensus
 //! classic     blocks in the shape of the systems this one grew from          pure, uses chain
 //! sealing     the ledger as a stream processor                               joins them to the engine
 //! audit       checking a chain from its topics; replaying it; what a state holds
@@ -26,6 +27,7 @@ pub mod http;
 pub mod ledger;
 pub mod proof;
 pub mod reader;
+pub mod rows;
 pub mod sealing;
 
 // What tests in here share with those outside names the crate.
