@@ -10,6 +10,7 @@
 //! classic     blocks in the shape of the systems this one grew from          pure, uses chain
 //! sealing     the ledger as a stream processor                               joins them to the engine
 //! audit       checking a chain from its topics; replaying it; what a state holds
+//! export      a chain's rows in files: Parquet, CSV, JSON lines
 //! reader      a topic from its first record to its end                       uses the engine's log
 //! http        a chain over HTTP: JSON, metrics, the explorer
 //! config      settings and their sources; which log, which genesis, whose keys
@@ -23,6 +24,7 @@ pub mod classic;
 pub mod cli;
 pub mod config;
 pub mod consensus;
+pub mod export;
 pub mod http;
 pub mod ledger;
 pub mod proof;

@@ -165,7 +165,7 @@ impl Ran {
     }
 }
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 16] = [
     "demo",
     "run",
     "submit",
@@ -176,6 +176,7 @@ const COMMANDS: [&str; 15] = [
     "prove",
     "check",
     "replay",
+    "export",
     "inspect",
     "topology",
     "reset",

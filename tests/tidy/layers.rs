@@ -148,6 +148,7 @@ pub(crate) fn commands_keep_to_themselves(path: &str, text: &str) -> Vec<Breach>
         "check",
         "checkpoint",
         "demo",
+        "export",
         "genesis",
         "inspect",
         "keys",
