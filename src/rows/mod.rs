@@ -33,7 +33,7 @@ pub use book::{Book, Rows};
 pub use chain::{Chain, Standing, Tip};
 pub use error::Error;
 pub use transfer::{Status, Transfer, TransferKind, transfers};
-pub use validator::{Validator, ValidatorStatus, validators};
+pub use validator::{Validator, ValidatorStatus, concerned, validators};
 
 /// The version of every kind of row.
 pub const VERSION: u16 = 1;

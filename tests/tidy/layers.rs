@@ -158,6 +158,7 @@ pub(crate) fn commands_keep_to_themselves(path: &str, text: &str) -> Vec<Breach>
         "submit",
         "topology",
         "verify",
+        "views",
         "witness",
     ];
 
