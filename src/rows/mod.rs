@@ -13,6 +13,7 @@
 //! balance     rows of accounts that a block changed
 //! validator   rows of validators that a block concerns
 //! book        all rows of a chain from block 0, with its accounts in memory
+//! schema      what a row looks like, for programs
 //! error       why there are no rows
 //! ```
 //!
@@ -25,6 +26,7 @@ mod balance;
 mod book;
 mod chain;
 mod error;
+pub mod schema;
 mod transfer;
 mod validator;
 

@@ -5,6 +5,7 @@
 //! genesis            Genesis
 //! tip                Tip
 //! validator/ID       Standing, of each that a block concerned
+//! framed             bool, whether rows have a schema's number before them
 //! ```
 
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -18,6 +19,7 @@ use crate::rows::{Chain, Standing, Tip};
 const GENESIS: &[u8] = b"genesis";
 const TIP: &[u8] = b"tip";
 const VALIDATOR: &str = "validator/";
+const FRAMED: &[u8] = b"framed";
 
 /// The store.
 pub(super) struct Kept {
@@ -43,14 +45,24 @@ impl Kept {
         Ok(Some(Chain::resume(genesis, tip, standings)?))
     }
 
+    /// Whether the rows so far have a schema's number before them; `None` before the first.
+    pub(super) fn is_framed(&self) -> processor::Result<Option<bool>> {
+        self.get(FRAMED)
+    }
+
     /// Writes what block 0 leaves.
-    pub(super) fn begin(&self, chain: &Chain) -> processor::Result {
+    pub(super) fn begin(&self, chain: &Chain, is_framed: bool) -> processor::Result {
         self.put(GENESIS, chain.genesis())?;
+        self.put(FRAMED, &is_framed)?;
         self.put(TIP, chain.tip())
     }
 
     /// Writes what a later block leaves: the tip, and the validators that it concerns.
-    pub(super) fn advance<'i>(&self, chain: &Chain, concerned: impl Iterator<Item = &'i ValidatorId>) -> processor::Result {
+    pub(super) fn advance<'i>(
+        &self,
+        chain: &Chain,
+        concerned: impl Iterator<Item = &'i ValidatorId>,
+    ) -> processor::Result {
         for id in concerned {
             if let Some(standing) = chain.standing(id) {
                 self.put(&key(id), standing)?;
@@ -63,7 +75,10 @@ impl Kept {
         let read = self.store.get_with(&key, |value| value.map(from_canonical::<T>).transpose())?;
         read.map_err(|error| {
             let key = key.escape_ascii();
-            Error::stop(format!("the view's store holds something else under {key}: {error}. cairn views reset begins it anew")).into()
+            Error::stop(format!(
+                "the view's store holds something else under {key}: {error}. cairn views reset begins it anew"
+            ))
+            .into()
         })
     }
 

@@ -48,6 +48,22 @@ pub struct Source {
     pub blockchain: String,
     /// What the chain must begin with.
     pub anchor: Anchor,
+    /// What stands before the JSON of each row.
+    pub framing: Framing,
+}
+
+/// What stands before the JSON of each row. It is the same for all rows of a topic, but for the number.
+///
+/// ```text
+/// Plain                {"version":1,...
+/// Schema(id)           0x00 | id, 4 bytes, big-endian | {"version":1,...      as the deserializers of schema registries want it
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// Nothing.
+    Plain,
+    /// The number that a schema registry gave the rows' schema.
+    Schema(u32),
 }
 
 /// How far a view has come in this process, as of its last commit. Clones are the same one.
@@ -105,6 +121,16 @@ impl View {
         format!("{blockchain}-{}", self.as_str())
     }
 
+    /// The JSON Schema of its rows.
+    #[must_use]
+    pub const fn schema(self) -> &'static str {
+        match self {
+            Self::Transfers => rows::schema::TRANSFER,
+            Self::Balances => rows::schema::BALANCE,
+            Self::Validators => rows::schema::VALIDATOR,
+        }
+    }
+
     /// The application that writes it: its group, and the prefix of its changelogs.
     #[must_use]
     pub fn application_id(self, blockchain: &str) -> String {
@@ -129,9 +155,9 @@ impl View {
             Self::Transfers => {
                 projecting.supply(move |chain| Project::transfers(source.clone(), progress.clone(), chain))
             }
-            Self::Balances => projecting.with_store(&accounts).supply(move |(chain, accounts)| {
-                Project::balances(source.clone(), progress.clone(), chain, accounts)
-            }),
+            Self::Balances => projecting
+                .with_store(&accounts)
+                .supply(move |(chain, accounts)| Project::balances(source.clone(), progress.clone(), chain, accounts)),
             Self::Validators => {
                 projecting.supply(move |chain| Project::validators(source.clone(), progress.clone(), chain))
             }

@@ -13,7 +13,7 @@ use topology::processor::{self, Context, Processor, Record};
 use topology::store::KeyValueStore;
 
 use super::kept::Kept;
-use super::{Progress, Source};
+use super::{Framing, Progress, Source};
 use crate::chain::{self, Block, Read};
 use crate::consensus::follow::{Anchor, Broken, Reason};
 use crate::consensus::scheme::{Claims, verify_many};
@@ -34,8 +34,8 @@ pub(super) struct Project {
     /// Seals that are still to be checked, with their heights.
     claims: Vec<(u64, Claims)>,
     uncommitted_row_count: u64,
-    /// The row that is being written.
-    json: Vec<u8>,
+    /// The value that is being written.
+    value: Vec<u8>,
 }
 
 /// Which rows.
@@ -63,8 +63,8 @@ impl Project {
     }
 
     fn new(source: Source, progress: Progress, chain: Store, rows: Rows) -> Self {
-        let (kept, chain, claims, json) = (Kept::new(chain), None, Vec::new(), Vec::new());
-        Self { source, progress, kept, rows, chain, claims, uncommitted_row_count: 0, json }
+        let (kept, chain, claims, value) = (Kept::new(chain), None, Vec::new(), Vec::new());
+        Self { source, progress, kept, rows, chain, claims, uncommitted_row_count: 0, value }
     }
 
     /// The whole block of a record; `None` for a record that is none of the chain's.
@@ -100,7 +100,7 @@ impl Project {
         let Some(chain) = &mut self.chain else {
             let chain = Chain::begin(block)?;
             check_anchor(self.source.anchor, &chain)?;
-            self.kept.begin(&chain)?;
+            self.kept.begin(&chain, self.source.framing != Framing::Plain)?;
             self.chain = Some(chain);
             return Ok(());
         };
@@ -111,6 +111,20 @@ impl Project {
         if self.claims.len() >= SEALS_AT_ONCE { self.check_seals() } else { Ok(()) }
     }
 
+    /// Readers of a topic expect all its rows to begin alike.
+    fn check_framing(&self) -> processor::Result {
+        let (was, is) = (self.kept.is_framed()?, self.source.framing != Framing::Plain);
+        let (found, with) = match was {
+            Some(true) => ("begin with the number of their schema", "with --schema-registry"),
+            _ => ("are plain JSON", "without --schema-registry"),
+        };
+        if was == Some(is) {
+            return Ok(());
+        }
+        let text = format!("the rows so far {found}: go on {with}, or make all rows anew behind cairn views reset");
+        Err(Error::stop(text).into())
+    }
+
     fn check_seals(&mut self) -> Result<(), Stopped> {
         let (heights, claims): (Vec<u64>, Vec<Claims>) = std::mem::take(&mut self.claims).into_iter().unzip();
         verify_many(&claims).map_err(|(index, flaw)| {
@@ -119,7 +133,7 @@ impl Project {
     }
 
     /// Sends the block's rows.
-    fn send(&mut self, block: &Block, out: &mut Sender<'_, '_, '_>) -> Result<(), Stopped> {
+    fn send(&self, block: &Block, out: &mut Sender<'_, '_, '_>) -> Result<(), Stopped> {
         let Some(chain) = &self.chain else { return Ok(()) };
         match &self.rows {
             Rows::Transfers => {
@@ -173,7 +187,8 @@ impl Project {
 /// An account as the view has it.
 fn read(accounts: &Store, name: &str) -> Result<Account, processor::BoxError> {
     let name = name.as_bytes();
-    let record = accounts.get_with(&name, |record| record.map(|record| Account::from_record(name, record)).transpose())?;
+    let record =
+        accounts.get_with(&name, |record| record.map(|record| Account::from_record(name, record)).transpose())?;
     Ok(record?.unwrap_or_default())
 }
 
@@ -218,17 +233,22 @@ impl From<topology::store::Error> for Stopped {
 struct Sender<'s, 'c, 'r> {
     context: &'s mut Output<'c>,
     record: &'s Record<'r, [u8], [u8]>,
-    json: &'s mut Vec<u8>,
+    framing: Framing,
+    value: &'s mut Vec<u8>,
     row_count: u64,
 }
 
 impl Sender<'_, '_, '_> {
     /// As of the time at which the log took the block.
     fn send(&mut self, key: &[u8], row: &impl Serialize) -> Result<(), processor::BoxError> {
-        self.json.clear();
-        serde_json::to_writer(&mut *self.json, row)?;
+        self.value.clear();
+        if let Framing::Schema(id) = self.framing {
+            self.value.push(0);
+            self.value.extend_from_slice(&id.to_be_bytes());
+        }
+        serde_json::to_writer(&mut *self.value, row)?;
         let (position, timestamp_ms) = (self.record.position(), self.record.timestamp_ms);
-        self.context.forward(Record::new(position, timestamp_ms, Some(key), Some(&self.json[..])))?;
+        self.context.forward(Record::new(position, timestamp_ms, Some(key), Some(&self.value[..])))?;
         self.row_count += 1;
         Ok(())
     }
@@ -244,6 +264,7 @@ impl Processor for Project {
         self.chain = self.kept.load()?;
         if let Some(chain) = &self.chain {
             check_anchor(self.source.anchor, chain).map_err(|error| self.refusal(error))?;
+            self.check_framing()?;
             self.progress.reached(chain.tip().height);
         }
         Ok(())
@@ -251,11 +272,11 @@ impl Processor for Project {
 
     fn process(&mut self, record: &Record<'_, [u8], [u8]>, context: &mut Output<'_>) -> processor::Result {
         let Some(block) = self.block(record)? else { return Ok(()) };
-        let mut json = std::mem::take(&mut self.json);
-        let mut out = Sender { context, record, json: &mut json, row_count: 0 };
+        let mut value = std::mem::take(&mut self.value);
+        let mut out = Sender { context, record, framing: self.source.framing, value: &mut value, row_count: 0 };
         let done = self.follow(&block).and_then(|()| self.send(&block, &mut out));
         self.uncommitted_row_count += out.row_count;
-        self.json = json;
+        self.value = value;
         done.map_err(|stopped| self.told(stopped))
     }
 

@@ -18,6 +18,7 @@ mod stderr;
 mod stock;
 mod submitting;
 mod verifying;
+mod views;
 mod witnessing;
 
 use std::io::Write;
@@ -165,7 +166,7 @@ impl Ran {
     }
 }
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 16] = [
     "demo",
     "run",
     "submit",
@@ -176,6 +177,7 @@ const COMMANDS: [&str; 15] = [
     "prove",
     "check",
     "replay",
+    "views",
     "inspect",
     "topology",
     "reset",

@@ -9,14 +9,16 @@ use topology::clock::{Clock, SystemClock};
 use topology::log::{Log, TopicPartition};
 
 use super::Arguments;
+use super::registry::Registry;
 use crate::cli::error::{Error, Exit, Result};
 use crate::cli::output::{Align, Table, grouped};
 use crate::cli::progress;
 use crate::cli::shell::Shell;
 use crate::cli::shutdown::{Shutdown, Supervisor};
 use crate::config::{Directories, UsesLog};
+use crate::consensus::follow::Anchor;
 use crate::reader::Reader;
-use crate::views::{Progress, Source, View};
+use crate::views::{Framing, Progress, Source, View};
 
 /// The reader's name in the brokers' logs.
 const CLIENT_ID: &str = "cairn-views";
@@ -34,13 +36,13 @@ pub(super) fn run(
     if arguments.dry_run {
         return Err(Error::usage("--dry-run says what a reset would do: cairn views reset --dry-run"));
     }
-    let source =
-        Source { blockchain: arguments.blockchain.blockchain.clone(), anchor: arguments.pin.anchor(shell)? };
+    let (blockchain, anchor) = (&arguments.blockchain.blockchain, arguments.pin.anchor(shell)?);
     for view in views {
-        directories.application(&view.application_id(&source.blockchain))?;
-        config(arguments, views, directories, *view, &source).check().map_err(|error| Error::usage(error.to_string()))?;
+        directories.application(&view.application_id(blockchain))?;
+        config(arguments, views, directories, *view).check().map_err(|error| Error::usage(error.to_string()))?;
     }
-    shell.log(&arguments.log)?.open(Keep { arguments, views, directories, shell, source, supervisor })?
+    let registry = arguments.schema_registry.as_deref().map(Registry::new).transpose()?;
+    shell.log(&arguments.log)?.open(Keep { arguments, views, directories, shell, anchor, registry, supervisor })?
 }
 
 struct Keep<'k> {
@@ -48,7 +50,8 @@ struct Keep<'k> {
     views: &'k [View],
     directories: &'k Directories,
     shell: &'k Shell,
-    source: Source,
+    anchor: Anchor,
+    registry: Option<Registry>,
     supervisor: Supervisor,
 }
 
@@ -56,29 +59,32 @@ impl UsesLog for Keep<'_> {
     type Output = Result<Exit>;
 
     fn with<L: Log>(self, log: L) -> Result<Exit> {
-        let Self { arguments, views, directories, shell, source, mut supervisor } = self;
-        // Ended in the middle of it, it is as if killed: creating topics can be repeated.
+        let Self { arguments, views, directories, shell, anchor, registry, mut supervisor } = self;
+        let blockchain = &arguments.blockchain.blockchain;
+        // Ended in the middle of it, it is as if killed: creating topics and registering schemas can be repeated.
         let kept = supervisor.interruptible(|| {
             let reader = Reader::new(&log, &shell.clock, CLIENT_ID);
-            reader.chain_partition(&source.blockchain)?;
+            reader.chain_partition(blockchain)?;
             let start = |view: &View| {
-                check_beginning(&log, &reader, *view, &source.blockchain)?;
+                check_beginning(&log, &reader, *view, blockchain)?;
+                let register = |registry: &Registry| registry.register(&view.topic(blockchain), view.schema());
+                let framing = registry.as_ref().map(register).transpose()?.map_or(Framing::Plain, Framing::Schema);
+                let source = Source { blockchain: blockchain.clone(), anchor, framing };
                 let progress = Progress::default();
-                let topology = view.topology(&source, &progress)?;
-                let config = config(arguments, views, directories, *view, &source);
-                let client = Client::start_blocking(&topology, log.clone(), config)?;
+                let config = config(arguments, views, directories, *view);
+                let client = Client::start_blocking(&view.topology(&source, &progress)?, log.clone(), config)?;
                 Ok(Kept { view: *view, progress, client: Some(client), told: Told::default() })
             };
             views.iter().map(start).collect::<Result<Vec<Kept>>>()
         });
         let mut kept = kept??;
         supervisor.wait(async |shutdown| until_ended(&mut kept, shutdown).await)?;
-        shell.print(&report(&kept, &source.blockchain, shell))?;
+        shell.print(&report(&kept, blockchain, shell))?;
         Ok(Exit::Done)
     }
 }
 
-fn config(arguments: &Arguments, views: &[View], directories: &Directories, view: View, source: &Source) -> Config {
+fn config(arguments: &Arguments, views: &[View], directories: &Directories, view: View) -> Config {
     Config {
         state_directory: Some(directories.state().to_owned()),
         standby_replicas: arguments.standby_replicas,
@@ -89,7 +95,7 @@ fn config(arguments: &Arguments, views: &[View], directories: &Directories, view
         until_end: arguments.until_end,
         fingerprint: view.fingerprint(),
         restore_listener: progress::restore_listener(),
-        ..Config::new(view.application_id(&source.blockchain))
+        ..Config::new(view.application_id(&arguments.blockchain.blockchain))
     }
 }
 

@@ -1,11 +1,13 @@
 //! `cairn views`: rows of a chain on topics of their own.
 //!
 //! ```text
-//! keep     keeps views up to date
-//! reset    forgets them
+//! keep       keeps views up to date
+//! registry   schemas in a schema registry
+//! reset      forgets views
 //! ```
 
 mod keep;
+mod registry;
 mod reset;
 
 use std::path::PathBuf;
@@ -59,6 +61,11 @@ pub(crate) struct Arguments {
     /// Make the rows of what is there now, commit and end; for a single instance
     #[arg(long, env = "CAIRN_UNTIL_END", hide_env = true, value_parser = BoolishValueParser::new())]
     until_end: bool,
+
+    /// Register the rows' schemas there, and write before each row the number that its schema has got, as the registry's
+    /// deserializers want it; from a view's beginning on, or never
+    #[arg(long, value_name = "URL", env = "CAIRN_SCHEMA_REGISTRY", hide_env = true, hide_env_values = true)]
+    schema_registry: Option<String>,
 
     /// On how many other instances stores are kept warm, so that one of them can go on at once; costs them memory and disk
     #[arg(long, value_name = "N", env = "CAIRN_STANDBY_REPLICAS", hide_env = true, default_value = "0")]

@@ -9,7 +9,7 @@ use crate::cli::shell::Shell;
 use crate::cli::shutdown::Supervisor;
 use crate::config::{Directories, UsesLog};
 use crate::consensus::follow::Anchor;
-use crate::views::{Progress, Source, View};
+use crate::views::{Framing, Progress, Source, View};
 
 pub(super) fn run(
     arguments: &Arguments,
@@ -74,9 +74,8 @@ impl UsesLog for Forget<'_> {
 
 impl Plan {
     fn look<L: Log>(view: View, blockchain: &str, directories: &Directories, log: &L) -> Result<Self> {
-        let source = Source { blockchain: blockchain.to_owned(), anchor: Anchor::None };
-        let (graph, application_id) =
-            (view.topology(&source, &Progress::default())?, view.application_id(blockchain));
+        let source = Source { blockchain: blockchain.to_owned(), anchor: Anchor::None, framing: Framing::Plain };
+        let (graph, application_id) = (view.topology(&source, &Progress::default())?, view.application_id(blockchain));
         directories.application(&application_id)?;
         let engine = reset::Plan::look(&graph, log, &application_id, Some(directories.state()))?;
         let topic = view.topic(blockchain);
