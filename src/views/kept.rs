@@ -14,7 +14,7 @@ use topology::processor;
 use topology::store::KeyValueStore;
 
 use crate::chain::{Genesis, ValidatorId, from_canonical, to_canonical};
-use crate::rows::{Chain, Standing, Tip};
+use crate::rows::{Chain, Tip};
 
 const GENESIS: &[u8] = b"genesis";
 const TIP: &[u8] = b"tip";

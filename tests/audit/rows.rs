@@ -251,7 +251,9 @@ fn no_rows_are_made_of_a_block_that_somebody_altered() {
         let Operation::Slash { amount, .. } = slash else { unreachable!() };
         *amount -= 1;
     };
-    assert_refused(height, stake, &[(Writes, Form), (Hashes, Seal), (Seals, Execution)]);
+    assert_refused(height, stake, &[(Writes, Form), (Hashes, Rounds), (Seals, Rounds)]);
+    let set = |blocks: &mut Vec<Block>| blocks[height].header.validators = blocks[0].header.validators;
+    assert_refused(height, set, &[(Writes, Form), (Hashes, Execution), (Seals, Execution)]);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use topology::graph::Topology;
 use topology::test_driver::{OwnedRecord, TestDriver};
 
 use crate::attack::Skill::{ExecutesAndSeals, Hashes};
-use crate::attack::{altered, full, parts};
+use crate::attack::{altered, full};
 use crate::chain::{BLOCKCHAIN, CHAIN, record};
 use crate::rows::rows;
 
@@ -102,7 +102,7 @@ fn the_topic_of_each_view_holds_the_rows_of_the_chain() {
 
 #[test]
 fn each_row_is_there_once_whatever_dies_and_whenever() {
-    for (view, seed) in View::ALL.into_iter().flat_map(|view| (0..20).map(move |seed| (view, seed))) {
+    for (view, seed) in View::ALL.into_iter().flat_map(|view| (0..8).map(move |seed| (view, seed))) {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let mut running = Running::new(view);
         for block in &CHAIN.blocks {
@@ -122,13 +122,11 @@ fn each_row_is_there_once_whatever_dies_and_whenever() {
 #[test]
 fn no_row_of_an_altered_block_is_ever_seen_and_the_error_says_what_to_do() {
     let height = full();
-    let amount = |blocks: &mut Vec<Block>| {
-        let amount = &mut parts(&mut blocks[height].entries[0]).0.amount;
-        *amount = cairn::chain::Amount::new(amount.get() + 1).unwrap();
-    };
+    // Nothing of it is in a row.
+    let original = |blocks: &mut Vec<Block>| blocks[height].entries[0].original = Hash([7; 32]);
     for view in View::ALL {
         // The seals do not hold: found when a commit is about to be made.
-        let forged = altered(&CHAIN, height, Hashes, amount);
+        let forged = altered(&CHAIN, height, Hashes, original);
         let mut running = Running::new(view);
         running.pipe_all(&forged[..height]).unwrap();
         let refusal = running.pipe_all(&forged[height..]).unwrap_err().to_string();
@@ -141,7 +139,7 @@ fn no_row_of_an_altered_block_is_ever_seen_and_the_error_says_what_to_do() {
         assert_eq!(running.rows(), expected(view, &CHAIN.blocks[..height]));
 
         // A chain that goes on with another block: found at once.
-        let other = altered(&CHAIN, height, ExecutesAndSeals, amount);
+        let other = altered(&CHAIN, height, ExecutesAndSeals, original);
         let mut running = Running::new(view);
         running.pipe_all(&CHAIN.blocks[..=height]).unwrap();
         let refusal = running.pipe(&record(&other[height + 1])).unwrap_err().to_string();
