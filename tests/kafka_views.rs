@@ -29,6 +29,13 @@ const PARAMETERS: &[(&str, &str)] = &[
     ("CAIRN_REWARD", "1"),
 ];
 
+/// A chain that has its block 0, and its topics.
+fn begun() -> Chain {
+    let chain = Chain::new(PARAMETERS);
+    chain.run_until_end();
+    chain
+}
+
 fn views(chain: &Chain, words: &[&str]) -> Command {
     let mut command = cairn("views");
     command.args(["--log-format", "json", "--brokers", chain.cluster.brokers(), "--blockchain", &chain.blockchain]);
@@ -96,7 +103,7 @@ fn killed_again_and_again_while_blocks_arrive_it_leaves_each_row_once_and_a_rese
     let seed = std::env::var("CAIRN_TEST_SEED").map_or(20_261_130, |seed| seed.parse().unwrap());
     println!("CAIRN_TEST_SEED={seed}");
     let mut random = ChaCha20Rng::seed_from_u64(seed);
-    let chain = Chain::new(PARAMETERS);
+    let chain = begun();
     chain.produce(&payments(0..500));
     let mut run = chain.start(&["--run-malicious", "validator-1"]);
     run.until_logged("running");
@@ -169,7 +176,7 @@ fn shell(script: &str) -> String {
 
 #[test]
 fn kcat_and_jq_answer_from_rows_what_the_chain_holds() {
-    let chain = Chain::new(PARAMETERS);
+    let chain = begun();
     chain.produce(&payments(0..700));
     chain.run_until_end();
     follow(&chain, &[]);
@@ -186,7 +193,7 @@ fn kcat_and_jq_answer_from_rows_what_the_chain_holds() {
 
 #[test]
 fn a_stock_client_reads_rows_with_the_schema_that_was_registered() {
-    let (chain, registry) = (Chain::new(PARAMETERS), Registry::start());
+    let (chain, registry) = (begun(), Registry::start());
     chain.produce(&payments(0..300));
     chain.run_until_end();
     let with = ["--schema-registry", &registry.url.replace("://", "://me:secret@")];
@@ -225,8 +232,7 @@ fn a_stock_client_reads_rows_with_the_schema_that_was_registered() {
 
 #[test]
 fn a_registry_that_refuses_or_is_not_there_begins_no_view() {
-    let (chain, registry) = (Chain::new(PARAMETERS), Registry::start());
-    chain.run_until_end();
+    let (chain, registry) = (begun(), Registry::start());
     registry.refuse();
     let with = |url: &str| {
         let mut command = views(&chain, &["--until-end", "--schema-registry", url]);

@@ -91,13 +91,9 @@ pub(crate) struct Arguments {
 /// What stands behind `views`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Word {
-    /// What moved: a row for each record, fee, reward and slash
     Transfers,
-    /// Who holds what, by account
     Balances,
-    /// Who validates, by validator
     Validators,
-    /// Forget views instead
     Reset,
 }
 
