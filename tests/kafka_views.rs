@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde_json::Value;
 use support::{Chain, Process, Registry, cairn, describe, json, python, read, refusal, transfer};
 
-const KILLS: u64 = 12;
+const KILLS: u64 = 8;
 
 /// Blocks of ten, in which some transactions are rejected, with fees and rewards.
 const PARAMETERS: &[(&str, &str)] = &[
@@ -37,9 +37,14 @@ fn begun() -> Chain {
 }
 
 fn views(chain: &Chain, words: &[&str]) -> Command {
+    views_in("views", chain, words)
+}
+
+/// With stores in this directory of the chain's.
+fn views_in(state: &str, chain: &Chain, words: &[&str]) -> Command {
     let mut command = cairn("views");
     command.args(["--log-format", "json", "--brokers", chain.cluster.brokers(), "--blockchain", &chain.blockchain]);
-    command.arg("--state-dir").arg(chain.directory.path().join("views")).args(words);
+    command.arg("--state-dir").arg(chain.directory.path().join(state)).args(words);
     command
 }
 
@@ -81,12 +86,13 @@ fn expected(chain: &Chain) -> BTreeMap<&'static str, Vec<(String, String)>> {
     all
 }
 
+fn rows_of(chain: &Chain, view: View) -> Vec<(String, String)> {
+    let records = read(&view.topic(&chain.blockchain), "read_committed").into_iter();
+    records.map(|record| (record.key, record.value)).collect()
+}
+
 fn found(chain: &Chain) -> BTreeMap<&'static str, Vec<(String, String)>> {
-    let rows = |view: View| {
-        let records = read(&view.topic(&chain.blockchain), "read_committed").into_iter();
-        (view.as_str(), records.map(|record| (record.key, record.value)).collect())
-    };
-    View::ALL.into_iter().map(rows).collect()
+    View::ALL.into_iter().map(|view| (view.as_str(), rows_of(chain, view))).collect()
 }
 
 fn assert_rows(chain: &Chain) {
@@ -139,6 +145,32 @@ fn killed_again_and_again_while_blocks_arrive_it_leaves_each_row_once_and_a_rese
     assert!(reset.status.success(), "{reset}");
     follow(&chain, &[]);
     assert_eq!(found(&chain), before);
+}
+
+#[test]
+fn another_instance_goes_on_where_one_was_killed() {
+    let chain = begun();
+    let start = |state| Process::start(&mut views_in(state, &chain, &["balances"]), chain.directory.path());
+    let mut one = start("one");
+    one.until_logged("running");
+    let mut other = start("other");
+    other.until_logged("standing by, or waiting for block 0");
+    let seal = |numbers| {
+        chain.produce(&payments(numbers));
+        chain.run_until_end();
+    };
+    let rows = || rows_of(&chain, View::Balances).len();
+    seal(0..300);
+    let first = expected(&chain)["balances"].len();
+    one.until("rows of the first blocks", |_| rows() == first);
+    one.kill();
+    seal(300..600);
+    let all = expected(&chain)["balances"].clone();
+    other.until("rows of all blocks", |_| rows() >= all.len());
+    other.terminate();
+    let ended = other.wait();
+    assert!(ended.status.success(), "{ended}");
+    assert_eq!(rows_of(&chain, View::Balances), all);
 }
 
 /// The state's balances, by `cairn replay`.

@@ -7,6 +7,8 @@
 //! ```
 //! A record that is not the next block of the chain stops the view: nothing that came of it, or of what is not committed yet, is seen.
 
+use std::fmt::Write;
+
 use serde::Serialize;
 use topology::Error;
 use topology::processor::{self, Context, Processor, Record};
@@ -137,18 +139,16 @@ impl Project {
         let Some(chain) = &self.chain else { return Ok(()) };
         match &self.rows {
             Rows::Transfers => {
+                let mut key = String::new();
                 for row in transfers(block, chain.fee()) {
-                    out.send(format!("{}:{}", row.height, row.index).as_bytes(), &row)?;
+                    key.clear();
+                    // Writing to a text does not fail.
+                    let _ = write!(key, "{}:{}", row.height, row.index);
+                    out.send(key.as_bytes(), &row)?;
                 }
             }
             Rows::Balances(accounts) => {
-                let rows = balances(block, chain.fee(), |name| read(accounts, name));
-                let rows = rows.map_err(|error| match error {
-                    rows::Error::Accounts(error) => Stopped::Other(error),
-                    rows::Error::Broken(broken) => Stopped::Rows(broken.into()),
-                    rows::Error::Newer(error) => Stopped::Rows(rows::Error::Newer(error)),
-                })?;
-                for row in &rows {
+                for row in &balances(block, chain.fee(), |name| read(accounts, name))? {
                     let name = row.name.as_bytes();
                     // As the chain: an account with nothing in it is not kept.
                     match row.account().to_record() {
@@ -165,6 +165,14 @@ impl Project {
             }
         }
         Ok(())
+    }
+
+    /// The error that stops the view.
+    fn told(&self, stopped: Stopped) -> processor::BoxError {
+        match stopped {
+            Stopped::Rows(error) => self.refusal(error),
+            Stopped::Other(error) => error,
+        }
     }
 
     /// What the chain being wrong means for whoever runs the view.
@@ -214,6 +222,16 @@ enum Stopped {
 impl From<rows::Error> for Stopped {
     fn from(error: rows::Error) -> Self {
         Self::Rows(error)
+    }
+}
+
+impl From<rows::Error<processor::BoxError>> for Stopped {
+    fn from(error: rows::Error<processor::BoxError>) -> Self {
+        match error {
+            rows::Error::Broken(broken) => Self::Rows(broken.into()),
+            rows::Error::Newer(error) => Self::Rows(rows::Error::Newer(error)),
+            rows::Error::Accounts(error) => Self::Other(error),
+        }
     }
 }
 
@@ -290,14 +308,5 @@ impl Processor for Project {
         }
         self.progress.wrote(std::mem::take(&mut self.uncommitted_row_count));
         Ok(())
-    }
-}
-
-impl Project {
-    fn told(&self, stopped: Stopped) -> processor::BoxError {
-        match stopped {
-            Stopped::Rows(error) => self.refusal(error),
-            Stopped::Other(error) => error,
-        }
     }
 }
