@@ -9,6 +9,7 @@
 //! rows        flat rows of a chain, for tables                               pure, uses chain, ledger and consensus
 //! classic     blocks in the shape of the systems this one grew from          pure, uses chain
 //! sealing     the ledger as a stream processor                               joins them to the engine
+//! views       rows of a chain on topics of their own                         joins rows to the engine
 //! audit       checking a chain from its topics; replaying it; what a state holds
 //! export      a chain's rows in files: Parquet, CSV, JSON lines
 //! reader      a topic from its first record to its end                       uses the engine's log
@@ -31,6 +32,7 @@ pub mod proof;
 pub mod reader;
 pub mod rows;
 pub mod sealing;
+pub mod views;
 
 // What tests in here share with those outside names the crate.
 #[cfg(test)]

@@ -16,7 +16,7 @@
 //! pin          which chain a check is about
 //! trust        whose signatures make a checkpoint one to go by
 //! vouching     verifying a chain, and signing for it
-//! demo run submit blocks verify checkpoint witness prove check replay export inspect topology reset genesis keys
+//! demo run submit blocks verify checkpoint witness prove check replay export views inspect topology reset genesis keys
 //!              one command each: its options, and `run`; none uses another
 //! ```
 //! Results go to stdout, everything else to stderr. May use all of the crate; nothing else of the crate uses this.
@@ -52,6 +52,7 @@ mod supervise;
 mod topology;
 mod trust;
 mod verify;
+mod views;
 mod vouching;
 mod witness;
 
@@ -108,6 +109,7 @@ enum Command {
     Check(check::Arguments),
     Replay(replay::Arguments),
     Export(export::Arguments),
+    Views(views::Arguments),
     Inspect(inspect::Arguments),
     Topology(topology::Arguments),
     Reset(reset::Arguments),
@@ -121,7 +123,7 @@ impl Command {
         match self {
             // The demo shows everything on stdout, cheats and unreadable records included.
             Command::Demo(_) => "warn,cairn::sealing=error,topology::stream_thread::losses=error",
-            Command::Run(_) => "info",
+            Command::Run(_) | Command::Views(_) => "info",
             // The last line tells how they end; librdkafka's lines before it would say it twice.
             _ => "info,topology::log::kafka::context=error",
         }
@@ -130,7 +132,7 @@ impl Command {
     fn run(self, shell: &Shell) -> Result<Exit> {
         match self {
             // These finish what they have begun, and supervise themselves.
-            Command::Demo(_) | Command::Run(_) => self.work(shell),
+            Command::Demo(_) | Command::Run(_) | Command::Views(_) => self.work(shell),
             Command::Export(ref arguments) if arguments.supervises_itself() => self.work(shell),
             _ => Supervisor::new()?.until_signal(|| self.work(shell))?,
         }
@@ -147,6 +149,7 @@ impl Command {
             Command::Witness(arguments) => arguments.run(shell),
             Command::Replay(arguments) => arguments.run(shell),
             Command::Export(arguments) => arguments.run(shell),
+            Command::Views(arguments) => arguments.run(shell),
             Command::Prove(arguments) => arguments.run(shell),
             Command::Check(arguments) => arguments.run(shell),
             Command::Inspect(arguments) => arguments.run(shell),

@@ -13,6 +13,7 @@
 //! balance     rows of accounts that a block changed
 //! validator   rows of validators that a block concerns
 //! book        all rows of a chain from block 0, with its accounts in memory
+//! schema      what a row looks like, for programs
 //! error       why there are no rows
 //! ```
 //!
@@ -25,6 +26,7 @@ mod balance;
 mod book;
 mod chain;
 mod error;
+pub mod schema;
 mod transfer;
 mod validator;
 
@@ -33,7 +35,7 @@ pub use book::{Book, Rows};
 pub use chain::{Chain, Standing, Tip};
 pub use error::Error;
 pub use transfer::{Status, Transfer, TransferKind, transfers};
-pub use validator::{Validator, ValidatorStatus, validators};
+pub use validator::{Validator, ValidatorStatus, concerned, validators};
 
 /// The version of every kind of row.
 pub const VERSION: u16 = 1;

@@ -56,15 +56,22 @@ pub struct Validator<'b> {
     pub block_time_ms: i64,
 }
 
-/// The rows of the chain's last block, by id; no others than that block concerns. A chain of work has no validators.
-pub fn validators<'b>(chain: &Chain, block: &'b Block) -> Vec<Validator<'b>> {
-    let mut concerned: BTreeSet<&'b ValidatorId> = block.header.proposer().into_iter().collect();
+/// The validators that a block concerns: whose [`Standing`](super::Standing) it changes, and in block 0 all.
+#[must_use]
+pub fn concerned(block: &Block) -> BTreeSet<&ValidatorId> {
+    let mut concerned: BTreeSet<&ValidatorId> = block.header.proposer().into_iter().collect();
     concerned.extend(block.genesis.iter().flat_map(|genesis| &genesis.validators).map(|validator| &validator.id));
     concerned.extend(block.operations.iter().filter_map(|operation| match operation {
         Operation::Missed { validator, .. } | Operation::Slash { validator, .. } => Some(validator),
         _ => None,
     }));
-    let rows = concerned.into_iter().filter_map(|id| {
+    concerned
+}
+
+/// The rows of the chain's last block, one for each validator that it concerns, by id. A chain of work has no validators.
+#[must_use]
+pub fn validators<'b>(chain: &Chain, block: &'b Block) -> Vec<Validator<'b>> {
+    let rows = concerned(block).into_iter().filter_map(|id| {
         let standing = chain.standing(id)?;
         let is_slashed = standing.slashed_at_height.is_some();
         Some(Validator {

@@ -18,6 +18,9 @@
 //! refused_proofs forged proofs, and those of other chains
 //! altered_proofs every byte of a proof counts
 //! work           chains that were mined, and blocks in the shape of those two systems
+//! rows           flat rows of a chain: its receipts, its state
+//! views          those rows on topics, whatever dies
+//! schema         whether a value is as a schema says
 //! stranger       a second implementation, written from the pages alone
 //! ```
 //! Uses the public interface of the crate and of its engine.
@@ -40,7 +43,11 @@ mod ranges;
 mod records;
 mod refused_proofs;
 mod replay;
+mod rows;
+#[path = "../http/schema.rs"]
+mod schema;
 mod seed_systems;
 mod stranger;
+mod views;
 mod whole;
 mod work;

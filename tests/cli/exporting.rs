@@ -80,7 +80,7 @@ fn contents(out: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// The state that a replay from the blockchain topic arrives at.
-fn state(cairn: &Cairn) -> Value {
+pub(crate) fn state(cairn: &Cairn) -> Value {
     let _ = std::fs::remove_dir_all(cairn.path().join("replayed"));
     cairn.run(&format!("replay {LOG} --state-dir replayed")).done();
     cairn.run("inspect --state-dir replayed --json").done().json().remove(0)
@@ -91,7 +91,7 @@ fn number(value: &Value) -> i64 {
 }
 
 /// The balances in a state, by name.
-fn held(state: &Value) -> BTreeMap<String, (i64, i64)> {
+pub(crate) fn held(state: &Value) -> BTreeMap<String, (i64, i64)> {
     let accounts = state["accounts"].as_array().unwrap().iter();
     let account = |account: &Value| {
         let name = account["name"].as_str().unwrap().to_owned();
@@ -101,7 +101,7 @@ fn held(state: &Value) -> BTreeMap<String, (i64, i64)> {
 }
 
 /// Balance and nonce of each account, by its last row. Those that the chain does not keep are left out.
-fn last_balances(rows: &[Value]) -> BTreeMap<String, (i64, i64)> {
+pub(crate) fn last_balances(rows: &[Value]) -> BTreeMap<String, (i64, i64)> {
     let of = |row: &Value| (row["name"].as_str().unwrap().to_owned(), (number(&row["balance"]), number(&row["nonce"])));
     let all: BTreeMap<_, _> = rows.iter().map(of).collect();
     all.into_iter().filter(|(_, account)| *account != (0, 0)).collect()

@@ -159,6 +159,7 @@ pub(crate) fn commands_keep_to_themselves(path: &str, text: &str) -> Vec<Breach>
         "submit",
         "topology",
         "verify",
+        "views",
         "witness",
     ];
 
