@@ -38,7 +38,8 @@ pub(super) fn write(file: &mut File, ledger: &Ledger, offset: Offset) -> io::Res
     let chain = ledger.chain();
     chain.genesis().serialize(&mut out)?;
     chain.tip().serialize(&mut out)?;
-    let standings: Vec<(ValidatorId, Standing)> = chain.standings().map(|(id, standing)| (id.clone(), *standing)).collect();
+    let standings: Vec<(ValidatorId, Standing)> =
+        chain.standings().map(|(id, standing)| (id.clone(), *standing)).collect();
     standings.serialize(&mut out)?;
     offset.serialize(&mut out)?;
     let accounts = ledger.accounts();

@@ -230,9 +230,10 @@ impl Directory {
     }
 
     fn sync_tables(&self) -> Result<()> {
-        Table::ALL.into_iter().map(|table| self.of_table(table)).try_for_each(|directory| {
-            sync(&directory).map_err(of_file("write", &directory))
-        })
+        Table::ALL
+            .into_iter()
+            .map(|table| self.of_table(table))
+            .try_for_each(|directory| sync(&directory).map_err(of_file("write", &directory)))
     }
 
     fn write_manifest(&self, manifest: &Manifest) -> Result<()> {

@@ -67,9 +67,8 @@ impl Ledger {
     /// Checks the seals of all blocks that were taken in.
     pub(super) fn check_seals(&mut self) -> Result<(), Broken> {
         let (heights, claims) = (std::mem::take(&mut self.heights), std::mem::take(&mut self.claims));
-        verify_many(&claims).map_err(|(index, flaw)| {
-            Broken::new(heights.get(index).copied().unwrap_or_default(), Reason::Seal, flaw)
-        })
+        verify_many(&claims)
+            .map_err(|(index, flaw)| Broken::new(heights.get(index).copied().unwrap_or_default(), Reason::Seal, flaw))
     }
 
     /// Of a breach and the seals that were not checked yet, what is told: the lower height, and at one height the seal, for only

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use topology::clock::Clock;
 use topology::log::{Isolation, Log, Offset, Start};
 
+use super::BlockRow;
 use super::checkpoint::{self, Checkpoint};
 use super::directory::{Directory, Manifest};
 use super::error::{Error, Result};
@@ -12,7 +13,6 @@ use super::ledger::Ledger;
 use super::range::{Finished, Limits, Open};
 use super::table::Table;
 use super::writer::{Format, Subject};
-use super::BlockRow;
 use crate::audit::record::{self, Found};
 use crate::audit::{Anchor, Broken, Reason};
 use crate::chain::{Block, Hash, Read};
