@@ -21,7 +21,7 @@ use super::shell::Shell;
 use super::shutdown::Supervisor;
 use crate::audit::Anchor;
 use crate::config::{UsesLog, topic};
-use crate::export::{self, Export, Exported, Limits, Options};
+use crate::export::{self, Export, Exported, Limits, Options, Subject};
 use crate::reader::Reader;
 
 const EXAMPLES: &str = "\
@@ -50,8 +50,8 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     pin: Pin,
 
-    /// How rows are written; the key is not `format`, which is that of `cairn topology`
-    // One name in the settings file has one meaning.
+    /// Format of the files
+    // `format` alone is what `cairn topology` is written in, and a key has one meaning in all commands.
     #[arg(long, visible_alias = "format", value_name = "FORMAT", env = "CAIRN_EXPORT_FORMAT", hide_env = true)]
     export_format: Option<Format>,
 
@@ -209,7 +209,10 @@ impl Work<'_> {
         export.keep_state()?;
         drop(heights);
         self.tell(&export, &done, shell.clock.monotonic_ms() - begun_ms)?;
-        while options.is_followed && !stop.is_asked_within(self.pause) {
+        if !options.is_followed {
+            return Ok(());
+        }
+        while !stop.is_asked_within(self.pause) {
             let begun_ms = shell.clock.monotonic_ms();
             match export.round(&mut |_| (), &|| stop.is_asked()) {
                 Ok(done) if done.heights.is_none() => {}
@@ -240,9 +243,8 @@ impl Work<'_> {
 
     fn tell<L: Log>(&self, export: &Export<'_, L>, done: &Exported, took_ms: i64) -> Result<()> {
         // A follower that has begun has nothing to say yet.
-        let Some(chain) = export.chain() else { return Ok(()) };
-        let (chain_id, genesis_hash) = (&chain.genesis().chain_id, chain.genesis_hash());
-        let seconds = format!("{:.1}", std::time::Duration::from_millis(took_ms.unsigned_abs()).as_secs_f64());
+        let Some(Subject { chain_id, genesis_hash }) = export.subject() else { return Ok(()) };
+        let seconds = format!("{:.1}", Duration::from_millis(took_ms.unsigned_abs()).as_secs_f64());
         let anchored = self.options.anchor != Anchor::None;
         if self.shell.json {
             let table = |of: fn(&(u64, u64)) -> u64| -> serde_json::Map<String, serde_json::Value> {
@@ -267,8 +269,10 @@ impl Work<'_> {
         }
         let directory = self.options.directory.display();
         let Some((first, last)) = done.heights else {
-            let height = grouped(chain.tip().height);
-            return self.shell.print(&format!("nothing new: {directory} holds the chain up to height {height}"));
+            let height = export
+                .published_height()
+                .map_or("no height yet".to_owned(), |height| format!("heights up to {}", grouped(height)));
+            return self.shell.print(&format!("nothing new: {directory} holds {height}"));
         };
         let mut table = Table::new(&[("table", Align::Left), ("rows", Align::Right), ("bytes", Align::Right)]);
         for (name, (rows, bytes)) in export::Table::ALL.iter().zip(done.tables) {

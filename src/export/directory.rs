@@ -78,7 +78,8 @@ impl Directory {
     /// Opens a directory for an export in this format: one that is empty or missing, or one with the beginning of such an export.
     /// What a killed process left is put in its place, or removed.
     pub(super) fn open(root: &Path, format: Format) -> Result<Self> {
-        fs::create_dir_all(root).map_err(of_file("make", root))?;
+        let above = root.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::create_dir_all(root).and_then(|()| sync(above)).map_err(of_file("make", root))?;
         let path = root.join(LOCK);
         let opened = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let lock = opened.map_err(of_file("write", &path))?;

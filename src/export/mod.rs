@@ -7,6 +7,7 @@
 //!
 //! ```text
 //! round       one pass from where the files end to where the topic ends
+//! exported    what that has published                                                             pure
 //! ledger      the chain as far as it was followed, with the accounts that rows need; seals, many at a time
 //! checkpoint  the same in a file, so that a later call need not follow the chain from its beginning
 //! range       the files of a range of heights while they are written, and where a range ends
@@ -28,6 +29,7 @@ mod block;
 mod checkpoint;
 mod directory;
 mod error;
+mod exported;
 mod ledger;
 mod parquet;
 mod range;
@@ -38,7 +40,8 @@ mod writer;
 
 pub use block::BlockRow;
 pub use error::Error;
+pub use exported::Exported;
 pub use range::Limits;
-pub use round::{Export, Exported, Options};
+pub use round::{Export, Options};
 pub use table::Table;
-pub use writer::Format;
+pub use writer::{Format, Subject};

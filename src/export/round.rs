@@ -9,13 +9,13 @@ use super::BlockRow;
 use super::checkpoint::{self, Checkpoint};
 use super::directory::{Directory, Manifest};
 use super::error::{Error, Result};
+use super::exported::Exported;
 use super::ledger::Ledger;
-use super::range::{Finished, Limits, Open};
-use super::table::Table;
+use super::range::{Limits, Open};
 use super::writer::{Format, Subject};
 use crate::audit::record::{self, Found};
 use crate::audit::{Anchor, Broken, Reason};
-use crate::chain::{Block, Hash, Read};
+use crate::chain::{Block, Read};
 use crate::reader::{Extent, Reader};
 use crate::rows::{Chain, VERSION, transfers, validators};
 
@@ -41,50 +41,6 @@ pub struct Options {
     pub anchor: Anchor,
     /// Whether more rounds come: then one does not wait for transactions that are still open.
     pub is_followed: bool,
-}
-
-/// What a round has published.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Exported {
-    /// The first and the last height; `None`: there was nothing new.
-    pub heights: Option<(u64, u64)>,
-    /// The hash of the last height's block.
-    pub block_hash: Option<Hash>,
-    /// Rows and bytes of each table, in the order of [`Table::ALL`].
-    pub tables: [(u64, u64); Table::ALL.len()],
-    /// Files, over all tables.
-    pub file_count: u64,
-    /// Records met on the topic that are not the chain's: their key is no height.
-    pub foreign_count: u64,
-}
-
-impl Exported {
-    /// Counts another round in.
-    pub fn add(&mut self, other: &Self) {
-        if let Some((first, last)) = other.heights {
-            self.heights = Some((self.heights.map_or(first, |(first, _)| first), last));
-            self.block_hash = other.block_hash;
-        }
-        for (table, (rows, bytes)) in self.tables.iter_mut().zip(other.tables) {
-            *table = (table.0 + rows, table.1 + bytes);
-        }
-        self.file_count += other.file_count;
-        self.foreign_count += other.foreign_count;
-    }
-
-    fn add_range(&mut self, range: &Finished) {
-        let mut tables = [(0, 0); Table::ALL.len()];
-        for (table, size) in tables.iter_mut().zip(&range.sizes) {
-            *table = (size.rows, size.bytes);
-        }
-        self.add(&Self {
-            heights: Some((range.first_height, range.last_height)),
-            block_hash: Some(range.block_hash),
-            tables,
-            file_count: range.sizes.len() as u64,
-            foreign_count: 0,
-        });
-    }
 }
 
 /// An export that was begun.
@@ -195,14 +151,26 @@ impl<'e, L: Log> Export<'e, L> {
     /// Notes where the export is, so that the next call need not follow the chain from its beginning. Between two rounds.
     pub fn keep_state(&mut self) -> Result<()> {
         let (Some(ledger), Some(offset)) = (&mut self.ledger, self.last_offset) else { return Ok(()) };
+        // Rows of a round that failed are not published: the next call has to come by them again.
+        if self.directory.manifest().is_none_or(|manifest| ledger.next_height() > manifest.next_height()) {
+            return Ok(());
+        }
         ledger.check_seals()?;
         self.directory.replace(&self.directory.state(), |file| checkpoint::write(file, ledger, offset))
     }
 
-    /// What the export is of, once a block was read.
+    /// What the directory is an export of; `None` until a block was read.
     #[must_use]
-    pub fn chain(&self) -> Option<&Chain> {
-        self.ledger.as_ref().map(Ledger::chain)
+    pub fn subject(&self) -> Option<Subject> {
+        self.directory
+            .manifest()
+            .map(|manifest| Subject { chain_id: manifest.chain_id.clone(), genesis_hash: manifest.genesis_hash })
+    }
+
+    /// The last height that was published, by this call or one before.
+    #[must_use]
+    pub fn published_height(&self) -> Option<u64> {
+        Some(self.directory.manifest()?.last_range.as_ref()?.last_height)
     }
 
     fn extent(&self) -> Result<Extent> {

@@ -35,11 +35,13 @@ impl Format {
     }
 }
 
-/// What a file says of itself, where its format has a place for it.
+/// What an export is of. A file says it of itself, where its format has a place for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Subject {
-    pub(super) chain_id: String,
-    pub(super) genesis_hash: Hash,
+pub struct Subject {
+    /// The chain's name, which is not unique.
+    pub chain_id: String,
+    /// The chain's identity.
+    pub genesis_hash: Hash,
 }
 
 /// A file that is being written.

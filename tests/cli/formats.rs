@@ -5,6 +5,8 @@ use std::fs::File;
 use std::path::Path;
 use std::process::Command;
 
+use cairn::chain::Block;
+use cairn::rows::Book;
 use parquet::basic::{Compression, Encoding, LogicalType, TimeUnit, Type};
 use parquet::file::metadata::SortingColumn;
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -38,6 +40,26 @@ fn as_json(row: &parquet::record::Row) -> Value {
         }
     }
     object.into()
+}
+
+#[test]
+fn json_lines_are_the_rows_of_views_letter_for_letter() {
+    let cairn = chain(80);
+    export(&cairn, "--format jsonl --out out --rows-per-file 30");
+    let mut expected = [const { String::new() }; 3];
+    let mut book = Book::new();
+    for line in cairn.run(&format!("blocks {LOG} --json")).done().stdout.lines() {
+        let block = Block::from_json(line.as_bytes()).unwrap();
+        let rows = book.rows(&block).unwrap();
+        rows.transfers.iter().for_each(|row| expected[0] += &(serde_json::to_string(row).unwrap() + "\n"));
+        rows.balances.iter().for_each(|row| expected[1] += &(serde_json::to_string(row).unwrap() + "\n"));
+        rows.validators.iter().for_each(|row| expected[2] += &(serde_json::to_string(row).unwrap() + "\n"));
+    }
+    let out = cairn.path().join("out");
+    for (table, expected) in TABLES.iter().zip(expected) {
+        let text = |name: String| std::fs::read_to_string(out.join(table).join(name)).unwrap();
+        assert_eq!(files(&out, table).into_iter().map(text).collect::<String>(), expected, "{table}");
+    }
 }
 
 #[test]
