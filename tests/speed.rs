@@ -1,4 +1,4 @@
-//! A measurement, not run by default: how long `cairn verify` and `cairn replay` take, on how much CPU time and memory.
+//! A measurement, not run by default: how long `cairn verify`, `cairn replay` and `cairn export` take, on how much CPU time and memory.
 //!
 //! ```sh
 //! cargo test --release --test speed -- --ignored --nocapture
@@ -6,7 +6,7 @@
 //! ```
 //!
 //! `submit` and `run` make a chain of unsigned transfers between accounts drawn at random, blocks of 1,000, on an embedded log
-//! in a temporary directory; then `verify` and `replay` walk over it, in turn. Settings are of the environment:
+//! in a temporary directory; then `verify`, `replay` and `export` walk over it, in turn. Settings are of the environment:
 //!
 //! | Variable | Means | Default |
 //! |---|---|---|
@@ -34,6 +34,9 @@ use topology::log::{Log, TopicSpec};
 
 /// Between two looks at a running command. Its end is what is waited for, so a wall time is this much too long at most.
 const PAUSE: Duration = Duration::from_millis(2);
+
+/// Those of `cairn export`.
+const FORMATS: [&str; 3] = ["parquet", "csv", "jsonl"];
 
 /// A setting, or its default.
 fn setting(name: &str, default: u64) -> u64 {
@@ -97,6 +100,16 @@ fn create_transactions(directory: &Path, partition_count: i32) {
     log.create_topics(&[TopicSpec { name, partition_count, replication_factor: None, config: Vec::new() }]).unwrap();
 }
 
+/// How many bytes the files in a directory have, and in those below it.
+fn size_bytes(directory: &Path) -> u64 {
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
+    let size = |entry: std::fs::DirEntry| match entry.metadata().unwrap() {
+        metadata if metadata.is_dir() => size_bytes(&entry.path()),
+        metadata => metadata.len(),
+    };
+    entries.map(size).sum()
+}
+
 /// The median of what some runs took, by what of it.
 fn median(all: &[Taken], what: impl Fn(&Taken) -> f64) -> f64 {
     let mut values: Vec<f64> = all.iter().map(what).collect();
@@ -138,12 +151,22 @@ fn verifying_and_replaying_a_chain_of_transfers() {
     };
     row("run", &[sealing]);
     let (mut verifying, mut replaying) = (Vec::new(), Vec::new());
+    let mut exporting = FORMATS.map(|_| Vec::new());
+    let mut sizes_bytes = FORMATS.map(|_| 0);
     for _ in 0..rounds {
         verifying.push(run(path, "verify --log embedded:log", &[]));
         replaying.push(run(path, "replay --log embedded:log --state-dir replayed", &[]));
         std::fs::remove_dir_all(path.join("replayed")).unwrap();
+        for ((format, taken), size) in FORMATS.iter().zip(&mut exporting).zip(&mut sizes_bytes) {
+            taken.push(run(path, &format!("export --log embedded:log --format {format} --out exported"), &[]));
+            *size = size_bytes(&path.join("exported"));
+            std::fs::remove_dir_all(path.join("exported")).unwrap();
+        }
     }
     row("verify", &verifying);
     row("replay", &replaying);
-    println!("{table}");
+    for (format, taken) in FORMATS.iter().zip(&exporting) {
+        row(format, taken);
+    }
+    println!("{table}bytes of {FORMATS:?}: {sizes_bytes:?}");
 }

@@ -6,7 +6,7 @@ use crate::consensus::follow::Broken;
 
 /// Why a walk over a chain ends before the chain does.
 #[derive(Debug)]
-pub(super) enum Halt {
+pub(crate) enum Halt {
     /// The chain is broken.
     Broken(Broken),
     /// It could not be looked at, and nothing is known of the rest.

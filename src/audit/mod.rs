@@ -28,10 +28,12 @@ mod originals;
 mod partition;
 pub mod prove;
 mod reading;
-mod record;
+pub(crate) mod record;
 pub mod replay;
 pub mod verify;
 mod walk;
+
+pub(crate) use breach::Halt;
 
 pub use crate::consensus::follow::{Anchor, Broken, Reason, Summary};
 pub use checkpoint::of_tip;

@@ -25,7 +25,7 @@ pub(super) struct Purpose {
 }
 
 /// The thread that reads, and what it has read.
-pub(super) struct Reading<'s, T> {
+pub(crate) struct Reading<'s, T> {
     back: Back<T>,
     /// Until it has ended.
     thread: Option<ScopedJoinHandle<'s, Result<()>>>,
@@ -49,7 +49,7 @@ impl<'s, T: Send + 's> Reading<'s, T> {
     }
 
     /// What comes next; `None`: the stretch was read to its end. Errors where it could not be.
-    pub(super) fn next(&mut self) -> Result<Option<T>> {
+    pub(crate) fn next(&mut self) -> Result<Option<T>> {
         if let Some(next) = self.back.next() {
             return Ok(Some(next));
         }

@@ -16,22 +16,45 @@ use crate::reader::Extent;
 /// Bytes of JSON that the thread may be ahead of the one that takes. A block in memory takes about twice its JSON.
 const AHEAD_BYTES: usize = 8 << 20;
 
-/// A record of the topic, and what it is. A block's form was checked.
-pub(super) struct Found {
-    pub(super) offset: Offset,
+/// A record of the topic, and what it is.
+pub(crate) struct Found {
+    pub(crate) offset: Offset,
     pub(super) size_bytes: usize,
-    pub(super) read: chain::Result<Read>,
+    pub(crate) read: chain::Result<Read>,
 }
 
-/// Begins to read a stretch of a blockchain topic.
+/// Begins to read a stretch of a blockchain topic. Each block agrees with itself, or is an error.
 pub(super) fn read_topic<'s, L: Log>(
     scope: &'s Scope<'s, '_>,
     log: (&'s L, &'s dyn Clock),
     client_id: &'static str,
     extent: Extent,
 ) -> topology::Result<Reading<'s, Found>> {
+    start(scope, log, client_id, extent, read)
+}
+
+/// As [`read_topic`], of blocks that the caller checks.
+pub(crate) fn parse_topic<'s, L: Log>(
+    scope: &'s Scope<'s, '_>,
+    log: (&'s L, &'s dyn Clock),
+    client_id: &'static str,
+    extent: Extent,
+) -> topology::Result<Reading<'s, Found>> {
+    start(scope, log, client_id, extent, Block::from_record)
+}
+
+/// What a record's key and value are.
+type Parse = fn(Option<&[u8]>, Option<&[u8]>) -> chain::Result<Read>;
+
+fn start<'s, L: Log>(
+    scope: &'s Scope<'s, '_>,
+    log: (&'s L, &'s dyn Clock),
+    client_id: &'static str,
+    extent: Extent,
+    read: Parse,
+) -> topology::Result<Reading<'s, Found>> {
     let purpose = Purpose { client_id, thread: "cairn-blocks", ahead_bytes: AHEAD_BYTES };
-    Reading::start(scope, log, purpose, extent, |records, front| {
+    Reading::start(scope, log, purpose, extent, move |records, front| {
         for record in records {
             let size_bytes = record.value.map_or(0, <[u8]>::len);
             let found = Found { offset: record.offset, size_bytes, read: read(record.key, record.value) };
@@ -56,7 +79,7 @@ fn read(key: Option<&[u8]>, value: Option<&[u8]>) -> chain::Result<Read> {
 }
 
 /// What an error about a record means for the chain, of which the block at height `next` must come.
-pub(super) fn judge(offset: Offset, error: chain::Error, next: u64) -> Halt {
+pub(crate) fn judge(offset: Offset, error: chain::Error, next: u64) -> Halt {
     match error {
         chain::Error::Overwritten { height, detail } => {
             let detail = format!("offset {offset} of the topic has the key {height} and is not that block: {detail}");
@@ -75,7 +98,7 @@ pub(super) fn judge(offset: Offset, error: chain::Error, next: u64) -> Halt {
 }
 
 /// Whether this height is the one that comes next.
-pub(super) fn in_its_place(height: u64, next: u64) -> Result<(), Halt> {
+pub(crate) fn in_its_place(height: u64, next: u64) -> Result<(), Halt> {
     if height == next {
         return Ok(());
     }

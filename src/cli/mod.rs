@@ -16,7 +16,7 @@
 //! pin          which chain a check is about
 //! trust        whose signatures make a checkpoint one to go by
 //! vouching     verifying a chain, and signing for it
-//! demo run submit blocks verify checkpoint witness prove check replay inspect topics topology reset genesis keys
+//! demo run submit blocks verify checkpoint witness prove check replay export views inspect topics topology reset genesis keys
 //!              one command each: its options, and `run`; none uses another
 //! ```
 //! Results go to stdout, everything else to stderr. May use all of the crate; nothing else of the crate uses this.
@@ -28,6 +28,7 @@ mod check;
 mod checkpoint;
 mod demo;
 mod error;
+mod export;
 mod genesis;
 mod graph;
 mod inspect;
@@ -52,6 +53,7 @@ mod topics;
 mod topology;
 mod trust;
 mod verify;
+mod views;
 mod vouching;
 mod witness;
 
@@ -82,8 +84,8 @@ parameters (block.*, balances, signatures, fee, reward, ids.*) are set in the fi
 (CAIRN_BLOCK_MAX_TRANSACTIONS=3) and count when a chain is created.
 
 Exit codes: 0 done, 1 failed, broken chain or proof that does not hold, 2 wrong usage or settings, 3 could not be checked \
-(verify, checkpoint, witness, prove, check, replay, topics) or made by a newer program; 128 and the signal's number where a \
-second signal ended it.";
+(verify, checkpoint, witness, prove, check, replay, export, topics) or made by a newer program; 128 and the signal's number \
+where a second signal ended it.";
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -107,6 +109,8 @@ enum Command {
     Prove(prove::Arguments),
     Check(check::Arguments),
     Replay(replay::Arguments),
+    Export(export::Arguments),
+    Views(views::Arguments),
     Inspect(inspect::Arguments),
     Topics(topics::Arguments),
     Topology(topology::Arguments),
@@ -121,7 +125,7 @@ impl Command {
         match self {
             // The demo shows everything on stdout, cheats and unreadable records included.
             Command::Demo(_) => "warn,cairn::sealing=error,topology::stream_thread::losses=error",
-            Command::Run(_) => "info",
+            Command::Run(_) | Command::Views(_) => "info",
             // The last line tells how they end; librdkafka's lines before it would say it twice.
             _ => "info,topology::log::kafka::context=error",
         }
@@ -130,7 +134,8 @@ impl Command {
     fn run(self, shell: &Shell) -> Result<Exit> {
         match self {
             // These finish what they have begun, and supervise themselves.
-            Command::Demo(_) | Command::Run(_) => self.work(shell),
+            Command::Demo(_) | Command::Run(_) | Command::Views(_) => self.work(shell),
+            Command::Export(ref arguments) if arguments.supervises_itself() => self.work(shell),
             _ => Supervisor::new()?.until_signal(|| self.work(shell))?,
         }
     }
@@ -145,6 +150,8 @@ impl Command {
             Command::Checkpoint(arguments) => arguments.run(shell),
             Command::Witness(arguments) => arguments.run(shell),
             Command::Replay(arguments) => arguments.run(shell),
+            Command::Export(arguments) => arguments.run(shell),
+            Command::Views(arguments) => arguments.run(shell),
             Command::Prove(arguments) => arguments.run(shell),
             Command::Check(arguments) => arguments.run(shell),
             Command::Inspect(arguments) => arguments.run(shell),

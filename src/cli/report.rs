@@ -76,7 +76,8 @@ pub(crate) fn foreign(count: u64) -> String {
     }
 }
 
-fn tell_broken(broken: &Broken, shell: &Shell) -> String {
+/// Where a chain breaks, and why.
+pub(crate) fn tell_broken(broken: &Broken, shell: &Shell) -> String {
     let Broken { height, reason, detail } = broken;
     if shell.json {
         let reason = reason.as_str();

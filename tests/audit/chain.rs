@@ -44,9 +44,18 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn new(key_seed: u64, parameters: Parameters, faults: &[(&str, Fault)]) -> Self {
+        Self::with_accounts(key_seed, parameters, faults, &[("alice", 10_000), ("bob", 10_000)])
+    }
+
+    pub(crate) fn with_accounts(
+        key_seed: u64,
+        parameters: Parameters,
+        faults: &[(&str, Fault)],
+        accounts: &[(&str, i64)],
+    ) -> Self {
         println!("key seed {key_seed}");
         let (keys, validators) = KeySet::default_committee(&mut ChaCha8Rng::seed_from_u64(key_seed)).unwrap();
-        let accounts = vec![(Name::new("alice").unwrap(), 10_000), (Name::new("bob").unwrap(), 10_000)];
+        let accounts = accounts.iter().map(|(name, balance)| (Name::new(name).unwrap(), *balance)).collect();
         let genesis = Genesis { chain_id: "cairn".into(), created_ms: 0, accounts, validators, parameters };
         Self::with_genesis(genesis, keys, faults)
     }

@@ -19,6 +19,9 @@
 //! altered_proofs every byte of a proof counts
 //! page           the explorer's checker, which is a third implementation, says the same
 //! work           chains that were mined, and blocks in the shape of those two systems
+//! rows           flat rows of a chain: its receipts, its state
+//! views          those rows on topics, whatever dies
+//! schema         whether a value is as a schema says
 //! stranger       a second implementation, written from the pages alone
 //! ```
 //! Uses the public interface of the crate and of its engine.
@@ -42,7 +45,11 @@ mod ranges;
 mod records;
 mod refused_proofs;
 mod replay;
+mod rows;
+#[path = "../http/schema.rs"]
+mod schema;
 mod seed_systems;
 mod stranger;
+mod views;
 mod whole;
 mod work;

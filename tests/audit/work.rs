@@ -143,7 +143,7 @@ impl Run {
 }
 
 /// A mined chain with all that one can hold: fees and rewards, what is rejected, what is no transaction, every cut.
-fn mined(variables: &[(&str, &str)]) -> Chain {
+pub(crate) fn mined(variables: &[(&str, &str)]) -> Chain {
     let more = [("CAIRN_FEE", "2"), ("CAIRN_REWARD", "5")];
     let variables = [variables, &more].concat();
     let mut run = Run::new(&variables, &[]);

@@ -3,9 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop where it stands")]
 
+mod analyst;
 mod blocks;
 mod chain;
 mod checkpoints;
+mod exporting;
+mod formats;
 mod founding;
 mod memory;
 mod partitions;
@@ -19,7 +22,11 @@ mod stock;
 mod submitting;
 mod topics;
 mod verifying;
+mod views;
 mod witnessing;
+
+#[path = "../support/python.rs"]
+mod python;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -83,6 +90,11 @@ impl Cairn {
 
     /// Writes a record past the program, to a topic of the log in `log`.
     fn forge(&self, topic: &str, key: Option<&str>, value: &str, headers: &[(&str, &str)]) {
+        self.forge_at(0, topic, key, value, headers);
+    }
+
+    /// As [`Cairn::forge`], with this timestamp.
+    fn forge_at(&self, timestamp_ms: i64, topic: &str, key: Option<&str>, value: &str, headers: &[(&str, &str)]) {
         let log = EmbeddedLog::open(self.path().join("log"), &Options::default(), Arc::new(|| 0)).unwrap();
         let name = topic.to_owned();
         log.create_topics(&[TopicSpec { name, partition_count: 1, replication_factor: None, config: Vec::new() }])
@@ -103,7 +115,7 @@ impl Cairn {
             .map(|(name, value)| Header { name: name.as_bytes(), value: Some(value.as_bytes()) })
             .collect();
         let (key, value) = (key.map(str::as_bytes), Some(value.as_bytes()));
-        let (partition, timestamp_ms) = (None, 0);
+        let partition = None;
         producer.send(&ProducerRecord { topic, partition, timestamp_ms, key, value, headers: &headers }).unwrap();
         producer.commit(limit).unwrap();
     }
@@ -166,7 +178,7 @@ impl Ran {
     }
 }
 
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 18] = [
     "demo",
     "run",
     "submit",
@@ -177,6 +189,8 @@ const COMMANDS: [&str; 16] = [
     "prove",
     "check",
     "replay",
+    "export",
+    "views",
     "inspect",
     "topics",
     "topology",

@@ -5,6 +5,8 @@
 
 mod payments;
 mod process;
+pub(crate) mod python;
+mod registry;
 mod stranger;
 mod topics;
 
@@ -16,6 +18,7 @@ use test_cluster::{Cluster, unique};
 
 pub(crate) use payments::{assert_one_chain, payments, until_sealed};
 pub(crate) use process::{Finished, Process};
+pub(crate) use registry::Registry;
 pub(crate) use stranger::check_with_the_stranger;
 pub(crate) use topics::{Record, create_topic, delete_topics, describe, read, read_of};
 

@@ -13,6 +13,7 @@ pub(crate) fn pure_ledger(path: &str, text: &str) -> Vec<Breach> {
         ("ledger", &["chain"]),
         ("consensus", &["chain", "ledger"]),
         ("proof", &["chain", "checkpoint", "ledger", "consensus"]),
+        ("rows", &["chain", "ledger", "consensus"]),
     ];
     const CRATES: &[&str] =
         &["topology", "rdkafka", "rdkafka_sys", "rocksdb", "tokio", "futures", "tracing", "indicatif", "clap"];
@@ -147,6 +148,7 @@ pub(crate) fn commands_keep_to_themselves(path: &str, text: &str) -> Vec<Breach>
         "check",
         "checkpoint",
         "demo",
+        "export",
         "genesis",
         "inspect",
         "keys",
@@ -158,6 +160,7 @@ pub(crate) fn commands_keep_to_themselves(path: &str, text: &str) -> Vec<Breach>
         "topics",
         "topology",
         "verify",
+        "views",
         "witness",
     ];
 

@@ -1,0 +1,217 @@
+//! Keeping views up to date.
+
+use std::time::Duration;
+
+use futures::future::select_all;
+use serde_json::json;
+use topology::client::{Client, Config, OnPanic, State};
+use topology::clock::{Clock, SystemClock};
+use topology::log::{Log, TopicPartition};
+
+use super::Arguments;
+use super::registry::Registry;
+use crate::cli::error::{Error, Exit, Result};
+use crate::cli::output::{Align, Table, grouped};
+use crate::cli::progress;
+use crate::cli::shell::Shell;
+use crate::cli::shutdown::{Shutdown, Supervisor};
+use crate::config::{Directories, UsesLog};
+use crate::consensus::follow::Anchor;
+use crate::reader::Reader;
+use crate::views::{Framing, Progress, Source, View};
+
+/// The reader's name in the brokers' logs.
+const CLIENT_ID: &str = "cairn-views";
+
+/// At least so long between two lines that say how far a view is.
+const TOLD_INTERVAL_MS: i64 = 10_000;
+
+pub(super) fn run(
+    arguments: &Arguments,
+    views: &[View],
+    directories: &Directories,
+    shell: &Shell,
+    supervisor: Supervisor,
+) -> Result<Exit> {
+    if arguments.dry_run {
+        return Err(Error::usage("--dry-run says what a reset would do: cairn views reset --dry-run"));
+    }
+    let (blockchain, anchor) = (&arguments.blockchain.blockchain, arguments.pin.anchor(shell)?);
+    for view in views {
+        directories.application(&view.application_id(blockchain))?;
+        config(arguments, views, directories, *view).check().map_err(|error| Error::usage(error.to_string()))?;
+    }
+    let registry = arguments.schema_registry.as_deref().map(Registry::new).transpose()?;
+    shell.log(&arguments.log)?.open(Keep { arguments, views, directories, shell, anchor, registry, supervisor })?
+}
+
+struct Keep<'k> {
+    arguments: &'k Arguments,
+    views: &'k [View],
+    directories: &'k Directories,
+    shell: &'k Shell,
+    anchor: Anchor,
+    registry: Option<Registry>,
+    supervisor: Supervisor,
+}
+
+impl UsesLog for Keep<'_> {
+    type Output = Result<Exit>;
+
+    fn with<L: Log>(self, log: L) -> Result<Exit> {
+        let Self { arguments, views, directories, shell, anchor, registry, mut supervisor } = self;
+        let blockchain = &arguments.blockchain.blockchain;
+        // Ended in the middle of it, it is as if killed: creating topics and registering schemas can be repeated.
+        let kept = supervisor.interruptible(|| {
+            let reader = Reader::new(&log, &shell.clock, CLIENT_ID);
+            reader.chain_partition(blockchain)?;
+            let start = |view: &View| {
+                check_beginning(&log, &reader, *view, blockchain)?;
+                let register = |registry: &Registry| registry.register(&view.topic(blockchain), view.schema());
+                let framing = registry.as_ref().map(register).transpose()?.map_or(Framing::Plain, Framing::Schema);
+                let source = Source { blockchain: blockchain.clone(), anchor, framing };
+                let progress = Progress::default();
+                let config = config(arguments, views, directories, *view);
+                let client = Client::start_blocking(&view.topology(&source, &progress)?, log.clone(), config)?;
+                Ok(Kept { view: *view, progress, client: Some(client), told: Told::default() })
+            };
+            views.iter().map(start).collect::<Result<Vec<Kept>>>()
+        });
+        let mut kept = kept??;
+        supervisor.wait(async |shutdown| until_ended(&mut kept, shutdown).await)?;
+        shell.print(&report(&kept, blockchain, shell))?;
+        Ok(Exit::Done)
+    }
+}
+
+fn config(arguments: &Arguments, views: &[View], directories: &Directories, view: View) -> Config {
+    Config {
+        state_directory: Some(directories.state().to_owned()),
+        standby_replicas: arguments.standby_replicas,
+        // What panics here is a fault of the program: it is seen by an exit code.
+        on_panic: OnPanic::Stop,
+        memory_bytes: ((arguments.memory_mib as usize) << 20) / views.len().max(1),
+        replication_factor: arguments.replication_factor,
+        until_end: arguments.until_end,
+        fingerprint: view.fingerprint(),
+        restore_listener: progress::restore_listener(),
+        ..Config::new(view.application_id(&arguments.blockchain.blockchain))
+    }
+}
+
+/// Refuses to begin a view whose topic holds rows already: they would be there twice. Rows and offsets are committed together, so an
+/// instance that has just begun is seen with both.
+fn check_beginning<L: Log>(log: &L, reader: &Reader<'_, L>, view: View, blockchain: &str) -> Result<()> {
+    let topic = view.topic(blockchain);
+    if reader.first(&topic, |_| Some(()))?.is_none() {
+        return Ok(());
+    }
+    let application_id = view.application_id(blockchain);
+    if log.committed(&application_id, &[TopicPartition::new(blockchain, 0)])?.iter().any(Option::is_some) {
+        return Ok(());
+    }
+    let view = view.as_str();
+    Err(Error::usage(format!(
+        "topic '{topic}' holds rows, and group '{application_id}' has no offset that says how far they go: were offsets deleted, or did \
+         they expire? cairn views reset {view} deletes the rows; then all are made anew"
+    )))
+}
+
+/// A view that is kept.
+struct Kept {
+    view: View,
+    progress: Progress,
+    /// `None` once it has ended.
+    client: Option<Client>,
+    told: Told,
+}
+
+/// What was said of a view last.
+#[derive(Default)]
+struct Told {
+    state: Option<State>,
+    height: Option<u64>,
+    at_ms: i64,
+}
+
+/// Waits until all have ended. Where one fails, or a signal asks for it, the others are ended cleanly.
+async fn until_ended(kept: &mut [Kept], shutdown: &mut Shutdown) -> Result<()> {
+    let (clock, mut failed) = (SystemClock::new(), None);
+    let mut watch = tokio::time::interval(Duration::from_secs(1));
+    while kept.iter().any(|view| view.client.is_some()) {
+        tokio::select! {
+            (index, ended) = first_end(kept) => {
+                if let Err(error) = ended {
+                    failed.get_or_insert(error);
+                    stop(kept);
+                }
+                let running = kept.iter_mut().filter(|view| view.client.is_some()).nth(index);
+                if let Some(view) = running {
+                    view.tell(&clock);
+                    view.client = None;
+                }
+            }
+            request = shutdown.asked() => {
+                tracing::info!("{request}: finishing the commit and leaving the groups; once more ends at once");
+                stop(kept);
+            }
+            _ = watch.tick() => kept.iter_mut().for_each(|view| view.tell(&clock)),
+        }
+    }
+    failed.map_or(Ok(()), |error| Err(error.into()))
+}
+
+fn stop(kept: &[Kept]) {
+    kept.iter().filter_map(|view| view.client.as_ref()).for_each(Client::stop);
+}
+
+/// Which of those that run ends first, and how.
+async fn first_end(kept: &mut [Kept]) -> (usize, topology::Result<()>) {
+    let running = kept.iter_mut().filter_map(|view| view.client.as_mut());
+    let (ended, index, _) = select_all(running.map(|client| Box::pin(client.closed()))).await;
+    (index, ended)
+}
+
+impl Kept {
+    /// Tells a state once, and now and then how far the view is.
+    fn tell(&mut self, clock: &SystemClock) {
+        let Some(client) = &self.client else { return };
+        let (view, state, height) = (self.view.as_str(), *client.states().borrow(), self.progress.height());
+        let now_ms = clock.monotonic_ms();
+        if self.told.state != Some(state) {
+            let what = match state {
+                State::Created => "starting",
+                State::Rebalancing => "waiting for the group",
+                State::Restoring => "restoring stores",
+                State::Running if height.is_none() => "standing by, or waiting for block 0",
+                State::Running => "running",
+                State::Stopping => "stopping",
+                State::Stopped => "stopped",
+                State::Failed => "failed",
+            };
+            tracing::info!(view, height, "{what}");
+            self.told = Told { state: Some(state), height, at_ms: now_ms };
+        } else if self.told.height != height && now_ms.saturating_sub(self.told.at_ms) >= TOLD_INTERVAL_MS {
+            tracing::info!(view, height, "following");
+            self.told = Told { state: Some(state), height, at_ms: now_ms };
+        }
+    }
+}
+
+/// How far the views are, once all is committed.
+fn report(kept: &[Kept], blockchain: &str, shell: &Shell) -> String {
+    if shell.json {
+        let line = |kept: &Kept| {
+            let (view, topic) = (kept.view.as_str(), kept.view.topic(blockchain));
+            json!({ "view": view, "topic": topic, "height": kept.progress.height(), "rows": kept.progress.row_count() })
+        };
+        return kept.iter().map(|kept| line(kept).to_string() + "\n").collect();
+    }
+    let columns = [("view", Align::Left), ("topic", Align::Left), ("height", Align::Right), ("new rows", Align::Right)];
+    let mut table = Table::new(&columns);
+    for Kept { view, progress, .. } in kept {
+        let height = progress.height().map_or_else(|| "-".to_owned(), grouped);
+        table.row([view.as_str().to_owned(), view.topic(blockchain), height, grouped(progress.row_count())]);
+    }
+    table.to_string()
+}

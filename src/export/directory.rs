@@ -1,0 +1,284 @@
+//! The directory of an export: which ranges are there, and how a range gets there.
+//!
+//! ```text
+//! export.json                                 what the export is of, and its last range
+//! transfers/000000000000-000000009999.parquet     one file for each range, in each table's directory
+//! transfers/000000010000.parquet.part             a file that is being written, or that a killed process left
+//! .lock                                       held by the process that writes
+//! .state                                      where the next call goes on (checkpoint)
+//! ```
+//!
+//! A range is published in three steps:
+//!
+//! ```text
+//! 1. its files are whole and on the disk, each beside its place      killed before 2: they are removed, and written again
+//! 2. export.json names the range: from here on it is published       killed before 3: the next call does 3
+//! 3. the files are put in their places
+//! ```
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::error::{Error, Result, of_file};
+use super::range::Finished;
+use super::table::Table;
+use super::writer::Format;
+use crate::chain::Hash;
+use crate::rows::VERSION;
+
+const MANIFEST: &str = "export.json";
+const LOCK: &str = ".lock";
+const STATE: &str = ".state";
+/// What the names of files end with that are not in their places.
+const UNFINISHED: &str = ".part";
+
+/// What an export is of, and how far it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Manifest {
+    pub(super) format: Format,
+    /// The version of its rows.
+    pub(super) row_version: u16,
+    pub(super) chain_id: String,
+    pub(super) genesis_hash: Hash,
+    /// The first height that was asked for.
+    pub(super) from_height: u64,
+    /// The range that was published last.
+    pub(super) last_range: Option<LastRange>,
+}
+
+/// The range that was published last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LastRange {
+    pub(super) first_height: u64,
+    pub(super) last_height: u64,
+    /// The hash of the last height's block.
+    pub(super) block_hash: Hash,
+}
+
+impl Manifest {
+    /// The first height that is not there.
+    pub(super) fn next_height(&self) -> u64 {
+        self.last_range.as_ref().map_or(self.from_height, |range| range.last_height.saturating_add(1))
+    }
+}
+
+/// A directory that this process alone writes to.
+pub(super) struct Directory {
+    root: PathBuf,
+    manifest: Option<Manifest>,
+    lock: File,
+}
+
+impl Directory {
+    /// Opens a directory for an export in this format: one that is empty or missing, or one with the beginning of such an export.
+    /// What a killed process left is put in its place, or removed.
+    pub(super) fn open(root: &Path, format: Format) -> Result<Self> {
+        let above = root.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::create_dir_all(root).and_then(|()| sync(above)).map_err(of_file("make", root))?;
+        let path = root.join(LOCK);
+        let opened = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let lock = opened.map_err(of_file("write", &path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let root = root.display();
+                return Err(Error::Refused(format!("another cairn export writes to {root}: wait until it has ended")));
+            }
+            Err(TryLockError::Error(error)) => return Err(of_file("lock", &path)(error)),
+        }
+        let directory = Self { root: root.to_owned(), manifest: read_manifest(root)?, lock };
+        match &directory.manifest {
+            None => directory.check_empty()?,
+            Some(manifest) => {
+                directory.check_same(manifest, format)?;
+                directory.recover(manifest)?;
+            }
+        }
+        Ok(directory)
+    }
+
+    /// What the export is of; `None` until [`Directory::begin`].
+    pub(super) fn manifest(&self) -> Option<&Manifest> {
+        self.manifest.as_ref()
+    }
+
+    /// Makes the directory one of this export.
+    pub(super) fn begin(&mut self, manifest: Manifest) -> Result<()> {
+        self.make_tables()?;
+        self.write_manifest(&manifest)?;
+        self.manifest = Some(manifest);
+        Ok(())
+    }
+
+    /// Publishes a range, whose files lie beside their places.
+    pub(super) fn publish(&mut self, range: &Finished) -> Result<()> {
+        let Some(manifest) = &self.manifest else {
+            return Err(Error::Refused(format!("{} is not one of an export", self.root.display())));
+        };
+        let &Finished { first_height, last_height, block_hash, .. } = range;
+        let last_range = LastRange { first_height, last_height, block_hash };
+        // That the files are there must last before anything says so.
+        self.sync_tables()?;
+        let manifest = Manifest { last_range: Some(last_range.clone()), ..manifest.clone() };
+        self.write_manifest(&manifest)?;
+        self.put_in_place(&last_range, manifest.format)?;
+        self.manifest = Some(manifest);
+        Ok(())
+    }
+
+    /// The directory of a table.
+    pub(super) fn of_table(&self, table: Table) -> PathBuf {
+        self.root.join(table.name())
+    }
+
+    /// The file with the state from which the next call goes on.
+    pub(super) fn state(&self) -> PathBuf {
+        self.root.join(STATE)
+    }
+
+    /// Puts a file in the place of one that may be there: whole, and on the disk, or not at all.
+    pub(super) fn replace(&self, path: &Path, write: impl FnOnce(&mut File) -> std::io::Result<()>) -> Result<()> {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(UNFINISHED);
+        let unfinished = path.with_file_name(name);
+        let written = File::create(&unfinished).and_then(|mut file| {
+            write(&mut file)?;
+            file.sync_all()
+        });
+        let placed = written.and_then(|()| fs::rename(&unfinished, path)).and_then(|()| sync(&self.root));
+        placed.map_err(of_file("write", path))
+    }
+
+    fn check_empty(&self) -> Result<()> {
+        let entries = fs::read_dir(&self.root).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
+        let entries = entries.map_err(of_file("read", &self.root))?;
+        // A process that was killed before it could say what it exports leaves its lock and empty directories.
+        let is_left = |name: &Path| {
+            name == Path::new(LOCK)
+                || name == Path::new(MANIFEST).with_added_extension("part")
+                || Table::ALL.iter().any(|table| {
+                    name == Path::new(table.name())
+                        && fs::read_dir(self.of_table(*table)).is_ok_and(|mut entries| entries.next().is_none())
+                })
+        };
+        if entries.iter().all(|entry| is_left(Path::new(&entry.file_name()))) {
+            return Ok(());
+        }
+        let root = self.root.display();
+        Err(Error::Refused(format!("{root} holds files, but no {MANIFEST} of an export: name an empty directory")))
+    }
+
+    fn check_same(&self, manifest: &Manifest, format: Format) -> Result<()> {
+        let root = self.root.display();
+        if manifest.format != format {
+            let (found, asked) = (manifest.format.as_str(), format.as_str());
+            return Err(Error::Refused(format!(
+                "{root} holds an export as {found}, and {asked} is asked for: name another directory"
+            )));
+        }
+        if manifest.row_version != VERSION {
+            return Err(Error::Refused(format!(
+                "{root} holds rows of version {}, this program writes version {VERSION}: export into another directory",
+                manifest.row_version
+            )));
+        }
+        Ok(())
+    }
+
+    /// Ends what a killed process began to publish, and removes what it did not.
+    fn recover(&self, manifest: &Manifest) -> Result<()> {
+        self.make_tables()?;
+        if let Some(range) = &manifest.last_range {
+            self.put_in_place(range, manifest.format)?;
+        }
+        for table in Table::ALL {
+            let directory = self.of_table(table);
+            for entry in fs::read_dir(&directory).map_err(of_file("read", &directory))? {
+                let path = entry.map_err(of_file("read", &directory))?.path();
+                if path.as_os_str().as_encoded_bytes().ends_with(UNFINISHED.as_bytes()) {
+                    fs::remove_file(&path).map_err(of_file("remove", &path))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts those files of a range in their places that are not there yet.
+    fn put_in_place(&self, range: &LastRange, format: Format) -> Result<()> {
+        for table in Table::ALL {
+            let directory = self.of_table(table);
+            let unfinished = directory.join(unfinished_name(range.first_height, format));
+            let place = directory.join(name(range, format));
+            match fs::rename(&unfinished, &place) {
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                renamed => renamed.map_err(of_file("write", &place))?,
+            }
+        }
+        self.sync_tables()
+    }
+
+    fn make_tables(&self) -> Result<()> {
+        for table in Table::ALL {
+            let directory = self.of_table(table);
+            fs::create_dir_all(&directory).map_err(of_file("make", &directory))?;
+        }
+        sync(&self.root).map_err(of_file("write", &self.root))
+    }
+
+    fn sync_tables(&self) -> Result<()> {
+        Table::ALL
+            .into_iter()
+            .map(|table| self.of_table(table))
+            .try_for_each(|directory| sync(&directory).map_err(of_file("write", &directory)))
+    }
+
+    fn write_manifest(&self, manifest: &Manifest) -> Result<()> {
+        self.replace(&self.root.join(MANIFEST), |file| {
+            serde_json::to_writer_pretty(&mut *file, manifest)?;
+            file.write_all(b"\n")
+        })
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        // Closing is not enough: a child process between its fork and its exec has the file open, too, and would hold it.
+        let _ = self.lock.unlock();
+    }
+}
+
+/// The name of a file of a range.
+fn name(range: &LastRange, format: Format) -> String {
+    format!("{:012}-{:012}.{}", range.first_height, range.last_height, format.as_str())
+}
+
+/// The name of a file while it is written: where its range ends is not known yet. No pattern finds it that ends with the format.
+pub(super) fn unfinished_name(first_height: u64, format: Format) -> String {
+    format!("{first_height:012}.{}{UNFINISHED}", format.as_str())
+}
+
+fn read_manifest(root: &Path) -> Result<Option<Manifest>> {
+    let path = root.join(MANIFEST);
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(of_file("read", &path)(error)),
+    };
+    let manifest = serde_json::from_slice(&bytes).map_err(|error| {
+        let path = path.display();
+        Error::Refused(format!("{path} is not of an export ({error}): name another directory, or remove this one"))
+    })?;
+    Ok(Some(manifest))
+}
+
+fn sync(directory: &Path) -> std::io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests;
