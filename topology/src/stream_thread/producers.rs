@@ -104,6 +104,11 @@ impl<L: Log> Producers<L> {
         }
     }
 
+    /// Takes in what they have to tell, those that have nothing to do too.
+    pub(super) fn serve(&mut self) {
+        self.0.values_mut().filter_map(|producer| producer.producer.as_mut()).for_each(L::Producer::serve);
+    }
+
     pub(super) fn discard_all(&mut self) {
         self.0.values_mut().for_each(TransactionalProducer::discard);
     }

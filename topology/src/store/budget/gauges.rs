@@ -56,6 +56,10 @@ impl Gauges {
         self.live_segment_bytes.load(Ordering::Relaxed).saturating_sub(self.segment_bytes())
     }
 
+    pub(in crate::store) fn table_bytes(&self) -> usize {
+        self.table_bytes.load(Ordering::Relaxed)
+    }
+
     pub(in crate::store) fn view_count(&self) -> usize {
         self.view_count.load(Ordering::Relaxed)
     }
