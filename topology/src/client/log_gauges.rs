@@ -65,7 +65,11 @@ fn consumers(clients: &[ClientStatistics]) -> [Option<Reading>; 3] {
     [
         Reading::of("consumer_fetch_queue_records", records, all().map(|(at, of)| (at, Value::Whole(of.queued_count)))),
         Reading::of("consumer_fetch_queue_bytes", bytes, all().map(|(at, of)| (at, Value::Whole(of.queued_bytes)))),
-        Reading::of("consumer_rebalance_total", rebalances, all().map(|(at, of)| (at, Value::Whole(of.rebalance_count)))),
+        Reading::of(
+            "consumer_rebalance_total",
+            rebalances,
+            all().map(|(at, of)| (at, Value::Whole(of.rebalance_count))),
+        ),
     ]
 }
 

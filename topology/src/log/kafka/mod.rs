@@ -44,8 +44,8 @@ pub use self::options::Options;
 pub use self::producer::KafkaProducer;
 use self::statistics::Reports;
 use super::{
-    Awaited, ClientStatistics, Committed, ConsumerOptions, Deletion, GroupMember, IdempotentOptions, Isolation, Log, Offset,
-    ProducerOptions, Result, TopicDescription, TopicIdentity, TopicPartition, TopicSpec, Watermarks,
+    Awaited, ClientStatistics, Committed, ConsumerOptions, Deletion, GroupMember, IdempotentOptions, Isolation, Log,
+    Offset, ProducerOptions, Result, TopicDescription, TopicIdentity, TopicPartition, TopicSpec, Watermarks,
 };
 
 /// A Kafka cluster as a log. Clones share their helper clients.

@@ -255,7 +255,10 @@ mod tests {
         ] {
             check(&with(name, value)).unwrap();
         }
-        assert_eq!(producer(&with("linger.ms", "7"), &producer_options(), BATCH_BYTES, false).get("linger.ms"), Some("7"));
+        assert_eq!(
+            producer(&with("linger.ms", "7"), &producer_options(), BATCH_BYTES, false).get("linger.ms"),
+            Some("7")
+        );
     }
 
     fn producer_options() -> ProducerOptions {
@@ -274,8 +277,9 @@ mod tests {
         {
             // A new configuration is applied in another order each time.
             for _ in 0..20 {
-                let native =
-                    producer(&with(alias, value), &producer_options(), BATCH_BYTES, false).create_native_config().unwrap();
+                let native = producer(&with(alias, value), &producer_options(), BATCH_BYTES, false)
+                    .create_native_config()
+                    .unwrap();
                 assert_eq!(native.get(canonical(alias)).unwrap(), value, "{alias}");
             }
         }

@@ -228,7 +228,9 @@ mod tests {
     fn a_producers_report_tells_of_its_transaction() {
         let reports = Reports::default();
         let reporter = reports.reporter("p");
-        let eos = |state: &str| format!(r#", "eos": {{ "idemp_state":"Assigned", "txn_state":"{state}", "txn_stateage":40 }}"#);
+        let eos = |state: &str| {
+            format!(r#", "eos": {{ "idemp_state":"Assigned", "txn_state":"{state}", "txn_stateage":40 }}"#)
+        };
         reporter.take(report("producer", &eos("InTransaction")).as_bytes());
         let producer = reports.all()[0].producer.clone().unwrap();
         assert_eq!((producer.queued_count, producer.queued_bytes), (5, 50));

@@ -3,7 +3,7 @@
 use super::latest::{Found, Latest, Place};
 use super::table::Pieces;
 use crate::store::budget::TableShare;
-use crate::store::changelog::{Incarnation, Meta};
+use crate::store::changelog::{Beginning, Meta};
 use crate::store::error::Result;
 use crate::store::segments::{Committed, Part};
 
@@ -13,7 +13,7 @@ pub(in crate::store) struct Slot {
     /// Where the store stands.
     pub(in crate::store) meta: Option<Meta>,
     /// The changelog is empty; its first record will hold this.
-    pub(in crate::store) new_changelog: Option<Incarnation>,
+    pub(in crate::store) new_changelog: Option<Beginning>,
     share: TableShare,
     /// No more than this, however much memory there is.
     table_bytes_max: usize,

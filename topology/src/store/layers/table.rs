@@ -306,9 +306,8 @@ mod tests {
         let mut most = 0.0_f64;
         for key in 0u64..50_000 {
             set(&mut table, key, &key.to_be_bytes(), Some(&[0; 24]));
-            let taken = table.arena.capacity()
-                + table.entries.capacity() * size_of::<Entry>()
-                + table.index.allocation_size();
+            let taken =
+                table.arena.capacity() + table.entries.capacity() * size_of::<Entry>() + table.index.allocation_size();
             if key > 100 {
                 most = most.max(taken as f64 / table.size_bytes() as f64);
             }

@@ -80,11 +80,7 @@ pub struct KafkaConsumer {
 }
 
 impl KafkaConsumer {
-    pub(super) fn new(
-        admin: &Admin,
-        consumer_options: &ConsumerOptions,
-        reports: Option<&Reports>,
-    ) -> Result<Self> {
+    pub(super) fn new(admin: &Admin, consumer_options: &ConsumerOptions, reports: Option<&Reports>) -> Result<Self> {
         let options = admin.options();
         let failed = |error: &KafkaError| Error::new(Kind::Fatal, format!("cannot make a consumer: {error}"));
         let waker = Arc::new(Waker::new());
