@@ -59,6 +59,12 @@ impl Order {
         (self.sorted.len() + self.recent.len()) * size_of::<u32>() + self.scratch.len() * size_of::<(u64, u32)>()
     }
 
+    /// What it has taken of the process's memory, used or not.
+    pub(in crate::store) fn taken_bytes(&self) -> usize {
+        let numbers = self.sorted.capacity() + self.recent.capacity();
+        numbers * size_of::<u32>() + self.scratch.capacity() * size_of::<(u64, u32)>()
+    }
+
     /// What came since they were last looked at.
     fn unseen<'n>(&self, numbers: &'n [u32]) -> &'n [u32] {
         &numbers[self.sorted.len() + self.recent.len()..]

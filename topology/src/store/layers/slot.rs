@@ -95,9 +95,9 @@ impl Slot {
 
     /// What is written is committed, and published.
     pub(in crate::store) fn commit(&mut self, meta: Meta, commit: u64) {
-        let size_bytes_max = self.share.settle(self.latest.size_bytes()).min(self.table_bytes_max);
+        let size_bytes_max = self.share.settle(self.latest.taken_bytes()).min(self.table_bytes_max);
         self.latest.commit(commit, size_bytes_max);
-        self.share.settle(self.latest.size_bytes());
+        self.share.settle(self.latest.taken_bytes());
         self.meta = Some(meta);
         self.commit = commit;
         self.new_changelog = None;

@@ -141,6 +141,25 @@ impl Table {
         self.arena.len() + self.entries.len() * Self::ENTRY_BYTES
     }
 
+    /// What it has taken of the process's memory, used or not.
+    pub(in crate::store) fn taken_bytes(&self) -> usize {
+        self.arena.capacity() + self.entries.capacity() * size_of::<Entry>() + self.index.allocation_size()
+    }
+
+    /// Forgets everything. Where it has taken far more memory than this, so much is kept, and the rest given back.
+    pub(in crate::store) fn clear_to(&mut self, kept_bytes: usize) {
+        self.clear();
+        let taken_bytes = self.taken_bytes();
+        if taken_bytes > kept_bytes / 2 * 3 {
+            // In the proportions that it had.
+            let kept = |capacity: usize| (capacity as u128 * kept_bytes as u128 / taken_bytes as u128) as usize;
+            let (bytes, entries) = (kept(self.arena.capacity()), kept(self.entries.capacity()));
+            self.arena.shrink_to(bytes);
+            self.entries.shrink_to(entries);
+            self.index.shrink_to(entries, |_| 0); // it is empty: nothing is hashed
+        }
+    }
+
     /// Forgets everything. The memory is kept for what comes next, unless it is far more than was used.
     pub(in crate::store) fn clear(&mut self) {
         empty(&mut self.arena);
@@ -306,13 +325,19 @@ mod tests {
         let mut most = 0.0_f64;
         for key in 0u64..50_000 {
             set(&mut table, key, &key.to_be_bytes(), Some(&[0; 24]));
-            let taken =
-                table.arena.capacity() + table.entries.capacity() * size_of::<Entry>() + table.index.allocation_size();
             if key > 100 {
-                most = most.max(taken as f64 / table.size_bytes() as f64);
+                most = most.max(table.taken_bytes() as f64 / table.size_bytes() as f64);
             }
         }
         assert!(most < 1.3, "{most:.2} times what it says");
+        for kept_bytes in [1 << 20, 100_000] {
+            table.clear_to(kept_bytes);
+            let taken_bytes = table.taken_bytes();
+            assert!(
+                taken_bytes <= kept_bytes * 5 / 4 && taken_bytes >= kept_bytes / 2,
+                "{taken_bytes} of {kept_bytes}"
+            );
+        }
     }
 
     #[test]

@@ -118,3 +118,24 @@ fn a_hot_key_is_found_with_one_look_and_set_without_one() {
     assert_eq!(latest.get(hash(1), b"key").0, Found::Here(Some(b"2")));
     assert_eq!(latest.writes().count(), 1);
 }
+
+#[test]
+fn a_store_that_one_commit_wrote_much_to_takes_no_more_than_its_part_afterwards() {
+    const PART_BYTES: usize = 100_000;
+    let mut latest = Latest::new(true);
+    latest.set_size_bytes_max(PART_BYTES);
+    for commit in 1..10 {
+        for key in 0..10_000u16 {
+            latest.set(None, hash(key), &key.to_be_bytes(), Some([b"12345678", b""])).unwrap();
+        }
+        assert!(latest.taken_bytes() > 4 * PART_BYTES);
+        latest.commit(commit, PART_BYTES);
+        assert!(latest.taken_bytes() <= PART_BYTES / 4 * 5, "{} bytes after commit {commit}", latest.taken_bytes());
+        // Not known any more: what the backend has of that commit counts.
+        assert_eq!((latest.get(hash(1), &1u16.to_be_bytes()).0, latest.complete_from()), (Found::Older, commit));
+    }
+    // What fits stays.
+    latest.set(None, hash(1), b"key", Some([b"1", b""])).unwrap();
+    latest.commit(10, PART_BYTES);
+    assert_eq!(latest.get(hash(1), b"key").0, Found::Here(Some(b"1")));
+}
