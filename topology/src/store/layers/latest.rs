@@ -236,12 +236,6 @@ impl Latest {
         self.written_bytes
     }
 
-    /// What all of it takes in memory, about.
-    pub(in crate::store) fn size_bytes(&self) -> usize {
-        let written = self.written.len() * size_of::<u32>() + self.order.size_bytes();
-        self.young.size_bytes() + self.old.size_bytes() + written
-    }
-
     /// What it has taken of the process's memory, used or not.
     pub(in crate::store) fn taken_bytes(&self) -> usize {
         self.young.taken_bytes() + self.old.taken_bytes() + self.order_taken_bytes()
