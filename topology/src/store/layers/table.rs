@@ -146,11 +146,11 @@ impl Table {
         self.arena.capacity() + self.entries.capacity() * size_of::<Entry>() + self.index.allocation_size()
     }
 
-    /// Forgets everything. Where it has taken far more memory than this, so much is kept, and the rest given back.
+    /// Forgets everything. Where it has taken more memory than this and a quarter, so much is kept, and the rest given back.
     pub(in crate::store) fn clear_to(&mut self, kept_bytes: usize) {
         self.clear();
         let taken_bytes = self.taken_bytes();
-        if taken_bytes > kept_bytes / 2 * 3 {
+        if taken_bytes > kept_bytes / 4 * 5 {
             // In the proportions that it had.
             let kept = |capacity: usize| (capacity as u128 * kept_bytes as u128 / taken_bytes as u128) as usize;
             let (bytes, entries) = (kept(self.arena.capacity()), kept(self.entries.capacity()));
