@@ -15,7 +15,7 @@ use topology::log::memory::MemoryLog;
 use topology::log::{Log, Producer, ProducerOptions, ProducerRecord, TopicPartition, TopicSpec};
 use topology::store::InstanceId;
 use topology::store::{self, KeyValueStore, Medium, Resources, Spec, StateDirectory, Stores};
-use topology::updater::{Changelog, Plan, Restore, RestoreOptions};
+use topology::updater::{Changelog, NewChangelog, Plan, Restore, RestoreOptions};
 
 const TOPIC: &str = "app-counts-changelog";
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -72,7 +72,7 @@ fn measure() -> topology::Result<()> {
 }
 
 fn plan(batch_bytes: usize) -> Plan {
-    let changelogs = vec![Some(Changelog { topic: TOPIC.to_owned(), new_incarnation: [1; 16] })];
+    let changelogs = vec![Some(Changelog { topic: TOPIC.to_owned(), beginning: NewChangelog::Alone([1; 16]) })];
     Plan {
         partition: 0,
         changelogs,

@@ -57,6 +57,40 @@ struct Sample {
     resident_mib: f64,
     /// Records counted and committed.
     counted: u64,
+    /// What the process says of itself, by [`SHARES`]: 0 where it says nothing yet.
+    shares_mib: [f64; SHARES.len()],
+}
+
+/// What the process counts of its memory: name here, and the metric's.
+const SHARES: [(&str, &str); 5] = [
+    ("block cache", "topology_rocksdb_block_cache_bytes"),
+    ("write buffers", "topology_rocksdb_write_buffer_bytes"),
+    ("segments", "topology_state_segment_bytes"),
+    ("tables", "topology_state_table_bytes"),
+    ("fetched", "topology_consumer_fetch_queue_bytes"),
+];
+
+/// Where the process writes that down.
+struct Shares {
+    file: PathBuf,
+}
+
+impl Shares {
+    fn read(&self) -> [f64; SHARES.len()] {
+        let text = std::fs::read_to_string(&self.file).unwrap_or_default();
+        SHARES.map(|(_, metric)| value_mib(&text, metric))
+    }
+}
+
+/// The sum of a metric's rows.
+fn value_mib(text: &str, metric: &str) -> f64 {
+    let rows = text.lines().filter_map(|line| line.strip_prefix(metric));
+    let rows = rows.filter(|rest| rest.starts_with([' ', '{']));
+    rows.filter_map(|rest| rest.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>() / f64::from(1 << 20)
+}
+
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
 }
 
 /// Measures, and says what came of it.
@@ -80,8 +114,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let subject = engine(Shape { partitions: arguments.partitions, ..Shape::PLAIN });
     let mut command = subject.command(&run, None)?;
     command.args(["--memory-mib", &arguments.memory_mib.to_string()]);
+    let shares = Shares { file: directory.path().join("metrics") };
+    command.arg("--metrics").arg(&shares.file);
     let process = Process::start(command, subject.ending(), &directory.path().join("log"))?;
-    let samples = watch(&cluster, &run, process, arguments)?;
+    let samples = watch(&cluster, &run, process, &shares, arguments)?;
     if let Some(path) = &arguments.csv {
         std::fs::write(path, csv(&samples)).doing(format!("writing {}", path.display()))?;
     }
@@ -109,7 +145,13 @@ fn fill(cluster: &Cluster, topic: &str, arguments: &Arguments) -> Result<()> {
 }
 
 /// Looks once a second until all is counted, and some seconds longer.
-fn watch(cluster: &Cluster, run: &Run, mut process: Process, arguments: &Arguments) -> Result<Vec<Sample>> {
+fn watch(
+    cluster: &Cluster,
+    run: &Run,
+    mut process: Process,
+    shares: &Shares,
+    arguments: &Arguments,
+) -> Result<Vec<Sample>> {
     const AFTERWARDS: usize = 10;
     let observer = cluster.observer(&run.application)?;
     let (mut samples, mut left): (Vec<Sample>, usize) = (Vec::new(), AFTERWARDS);
@@ -123,7 +165,7 @@ fn watch(cluster: &Cluster, run: &Run, mut process: Process, arguments: &Argumen
         let counted = counted.map_or(before, |offsets| offsets.iter().sum());
         let resident = resident_bytes(process.pid()).ok_or_else(|| Error::new("its memory cannot be read"))?;
         let at_s = process.started.elapsed().as_secs_f64();
-        samples.push(Sample { at_s, resident_mib: resident as f64 / f64::from(1 << 20), counted });
+        samples.push(Sample { at_s, resident_mib: mib(resident), counted, shares_mib: shares.read() });
         if counted > before {
             progressed = now();
         }
@@ -138,12 +180,14 @@ fn watch(cluster: &Cluster, run: &Run, mut process: Process, arguments: &Argumen
 }
 
 fn csv(samples: &[Sample]) -> String {
-    let mut text = "seconds,resident_mib,counted\n".to_owned();
-    for Sample { at_s, resident_mib, counted } in samples {
+    let mut text = "seconds,resident_mib,counted".to_owned();
+    SHARES.iter().for_each(|(name, _)| text.extend([",", &name.replace(' ', "_"), "_mib"]));
+    for Sample { at_s, resident_mib, counted, shares_mib } in samples {
         // Writing to a string does not fail.
-        let _ = writeln!(text, "{at_s:.1},{resident_mib:.1},{counted}");
+        let _ = write!(text, "\n{at_s:.1},{resident_mib:.1},{counted}");
+        let _ = shares_mib.iter().try_for_each(|mib| write!(text, ",{mib:.1}"));
     }
-    text
+    text + "\n"
 }
 
 /// How memory went: what growth there is shows between the middle of the work and its end.
@@ -157,6 +201,13 @@ fn tell(samples: &[Sample], arguments: &Arguments) -> Result<()> {
     println!("  most resident memory       {most:8.0} MiB");
     println!("  mean of the second third   {middle:8.0} MiB");
     println!("  mean of the last third     {last:8.0} MiB");
+    println!("of which, by the process's own counters, mean of the last third and most:");
+    for (at, (name, _)) in SHARES.iter().enumerate() {
+        let of = |part: &[Sample]| part.iter().map(|sample| sample.shares_mib[at]).collect::<Vec<f64>>();
+        let late = of(&working[third * 2..]);
+        let mean = late.iter().sum::<f64>() / late.len().max(1) as f64;
+        println!("  {name:<26} {mean:8.0} MiB {:8.0} MiB", of(samples).into_iter().fold(0.0, f64::max));
+    }
     match most <= arguments.limit_mib as f64 {
         true => Ok(()),
         false => Err(Error::new(format!("it took {most:.0} MiB, of {} that it may take", arguments.limit_mib))),
@@ -169,7 +220,15 @@ mod tests {
 
     #[test]
     fn samples_become_lines() {
-        let sample = Sample { at_s: 1.04, resident_mib: 100.25, counted: 7 };
-        assert_eq!(csv(&[sample]), "seconds,resident_mib,counted\n1.0,100.2,7\n");
+        let sample = Sample { at_s: 1.04, resident_mib: 100.25, counted: 7, shares_mib: [0.0, 1.0, 2.5, 0.0, 0.0] };
+        let header =
+            "seconds,resident_mib,counted,block_cache_mib,write_buffers_mib,segments_mib,tables_mib,fetched_mib";
+        assert_eq!(csv(&[sample]), format!("{header}\n1.0,100.2,7,0.0,1.0,2.5,0.0,0.0\n"));
+    }
+
+    #[test]
+    fn a_share_is_the_sum_of_its_metrics_rows() {
+        let text = "# HELP a_bytes All\na_bytes{client=\"c d\"} 1048576\na_bytes{client=\"e\"} 524288\na_bytes_more 7\nb 1048576\n";
+        assert_eq!(["a_bytes", "b", "c"].map(|metric| value_mib(text, metric)), [1.5, 1.0, 0.0]);
     }
 }

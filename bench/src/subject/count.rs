@@ -2,7 +2,7 @@
 //! file; the command line and the end of standard input are the driver's way to start and end it.
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -41,6 +41,9 @@ pub(crate) struct Arguments {
     /// Memory for stores and prefetched input, MiB.
     #[arg(long, default_value_t = 256)]
     memory_mib: usize,
+    /// Where the program's own counters are written once a second, as OpenMetrics text.
+    #[arg(long)]
+    metrics: Option<PathBuf>,
     /// The consumer protocol in place of the classic one.
     #[arg(long)]
     consumer_protocol: bool,
@@ -64,8 +67,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let lines = "warn,rdkafka::consumer::base_consumer=off";
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(lines).init();
     let application = &arguments.application;
+    let mut properties = vec![("compression.type".to_owned(), application.compression.clone())];
+    properties.extend(arguments.metrics.iter().map(|_| ("statistics.interval.ms".to_owned(), "1000".to_owned())));
     let log = KafkaLog::new(kafka::Options {
-        properties: vec![("compression.type".to_owned(), application.compression.clone())],
+        properties,
         client_id: application.application.clone(),
         ..kafka::Options::new(&application.brokers)
     })
@@ -90,9 +95,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         told.store(true, Ordering::SeqCst);
     });
+    let mut turns = (0..20).cycle();
     while !stop.load(Ordering::SeqCst) && !matches!(*client.states().borrow(), State::Stopped | State::Failed) {
         std::thread::sleep(Duration::from_millis(50));
+        if let (Some(path), Some(0)) = (&arguments.metrics, turns.next()) {
+            write_whole(path, &client.exported_metrics().to_text())?;
+        }
     }
     client.stop();
     client.wait().doing("running")
+}
+
+/// So that one who reads it meanwhile sees all of it, or all of what was there before.
+fn write_whole(path: &Path, text: &str) -> Result<()> {
+    let part = path.with_extension("part");
+    std::fs::write(&part, text).doing(format!("writing {}", part.display()))?;
+    std::fs::rename(&part, path).doing(format!("writing {}", path.display()))
 }

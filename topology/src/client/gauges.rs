@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::metrics::Gauges;
+use crate::metrics::{Gauges, Reading};
 use crate::store::Resources;
 use crate::updater::{Listener, Progress, StoreProgress};
 
@@ -16,21 +16,23 @@ pub(super) struct ProcessGauges {
 }
 
 impl Gauges for ProcessGauges {
-    fn read(&self) -> Vec<(&'static str, &'static str, u64)> {
+    fn read(&self) -> Vec<Reading> {
         let (block_cache_bytes, write_buffer_bytes) = self.resources.rocksdb_bytes();
         let segments = "Committed writes on their way to stores, bytes";
+        let tables = "Hash tables of stream threads, bytes";
         let views = "Views of stores that queries have";
         let view_bytes = "Committed writes that views keep in memory though stores have them, bytes";
         let waits = "Times that a commit waited for stores to be written";
         let remaining = "Offsets that restores under way have not read yet";
         vec![
-            ("state_segment_bytes", segments, self.resources.segment_bytes() as u64),
-            ("state_views", views, self.resources.view_count() as u64),
-            ("state_view_bytes", view_bytes, self.resources.view_bytes() as u64),
-            ("state_wait_total", waits, self.resources.wait_count()),
-            ("rocksdb_block_cache_bytes", "In the block cache of all stores", block_cache_bytes as u64),
-            ("rocksdb_write_buffer_bytes", "In the write buffers of all stores", write_buffer_bytes as u64),
-            ("restore_remaining_records", remaining, self.restore_remaining.load(Ordering::Relaxed)),
+            Reading::one("state_segment_bytes", segments, self.resources.segment_bytes() as u64),
+            Reading::one("state_table_bytes", tables, self.resources.table_bytes() as u64),
+            Reading::one("state_views", views, self.resources.view_count() as u64),
+            Reading::one("state_view_bytes", view_bytes, self.resources.view_bytes() as u64),
+            Reading::one("state_wait_total", waits, self.resources.wait_count()),
+            Reading::one("rocksdb_block_cache_bytes", "In the block cache of all stores", block_cache_bytes as u64),
+            Reading::one("rocksdb_write_buffer_bytes", "In the write buffers of all stores", write_buffer_bytes as u64),
+            Reading::one("restore_remaining_records", remaining, self.restore_remaining.load(Ordering::Relaxed)),
         ]
     }
 }

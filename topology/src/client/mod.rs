@@ -6,6 +6,7 @@
 //! supervisor   starts stream threads, replaces those that panic, ends them
 //! thread       one stream thread on its OS thread
 //! gauges       what is read when metrics are
+//! log_gauges   the same of the log's clients
 //! standbys     what is kept warm of what other instances have
 //! state        how the client is, as its threads make it
 //! alarm        a deadline for async code, on any runtime
@@ -15,6 +16,7 @@
 
 mod alarm;
 mod gauges;
+mod log_gauges;
 mod process;
 mod standbys;
 mod state;

@@ -17,6 +17,7 @@ use crate::updater::{self, LogLines, UpdaterThread};
 use crate::watch::{Intervals, Watch};
 
 use super::gauges::{Noting, ProcessGauges};
+use super::log_gauges::LogGauges;
 use super::standbys::{self, ProcessHome, Standbys};
 use super::topics;
 
@@ -55,6 +56,9 @@ impl<L: Log> Process<L> {
     /// All that must be there before the first thread: the state directory, the topics, threads beside the stream threads.
     pub(super) fn prepare(request: Request<L>, stop: &AtomicBool) -> Result<Self> {
         let Request { config, topology, log, metrics, queries } = request;
+        // Stream threads serve their clients.
+        let log = log.reporting();
+        metrics.exported().register_gauges(LogGauges(log.clone()));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let instance = InstanceId::new(clock.now_ms(), super::random());
         let directory = match &config.state_directory {

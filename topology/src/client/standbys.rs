@@ -14,7 +14,7 @@ use crate::standby::{Keeper, Planner, StandbyThread};
 use crate::store::{self, InstanceId, Resources, StateDirectory, Stores};
 use crate::stream_thread::{Config, standby_options};
 use crate::task::TaskId;
-use crate::updater::{self, Changelog, Followed, Plan, UpdaterThread};
+use crate::updater::{self, Changelog, Followed, NewChangelog, Plan, UpdaterThread};
 
 /// The standbys of a process, and the thread that looks which to keep. Dropped, all are closed.
 pub(super) struct Standbys {
@@ -111,7 +111,8 @@ impl<L: Log> Home for ProcessHome<L> {
         let offer = self.queries.offer(index, task.clone(), stores.reader(), Standing::Standby(Arc::clone(&lag)));
         let kept = Kept { followed: Arc::clone(&followed), lag, _offer: offer };
         self.followed.lock().unwrap_or_else(PoisonError::into_inner).insert(task.clone(), kept);
-        let of = |changelog: TopicPartition| Changelog { topic: changelog.topic, new_incarnation: [0; 16] };
+        let of =
+            |changelog: TopicPartition| Changelog { topic: changelog.topic, beginning: NewChangelog::Alone([0; 16]) };
         let changelogs = changelogs.into_iter().map(|changelog| changelog.map(of)).collect();
         let options = standby_options(&self.config);
         Ok(Plan { partition: task.partition, changelogs, options, followed: Some(followed) })

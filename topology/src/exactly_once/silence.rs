@@ -9,7 +9,7 @@ use topology::Class;
 use topology::client::{Config, RestoreListener, StoreProgress};
 use topology::clock::{Clock, ManualClock};
 use topology::stream_thread::State;
-use topology::updater::{Changelog, Plan, Restore, RestoreOptions};
+use topology::updater::{Changelog, NewChangelog, Plan, Restore, RestoreOptions};
 
 use super::counting::{assert_exact, changelog_count, produce};
 use super::fault_log::{FaultLog, Script};
@@ -89,7 +89,7 @@ fn a_restore_to_which_a_log_brings_nothing_says_so_every_half_minute_and_goes_on
     produce(&log, &topics(), 100);
     count(log.clone(), tempfile::tempdir().unwrap().path());
     let (script, clock) = (Script::default(), Arc::new(ManualClock::new(0)));
-    let changelog = Changelog { topic: "app-counts-changelog".to_owned(), new_incarnation: [1; 16] };
+    let changelog = Changelog { topic: "app-counts-changelog".to_owned(), beginning: NewChangelog::Alone([1; 16]) };
     let options = RestoreOptions::default();
     let plan = Plan { partition: 0, changelogs: vec![Some(changelog)], options, followed: None };
     let mut stores = empty_stores();

@@ -16,7 +16,7 @@ use topology::store::InstanceId;
 use topology::store::{Medium, Resources, Spec, StateDirectory, StoreOptions, Stores};
 use topology::stream_thread::{Parts, State, StreamThread, UntilEnd};
 use topology::task::TaskId;
-use topology::updater::{Changelog, Plan, Restore, UpdaterThread};
+use topology::updater::{Changelog, NewChangelog, Plan, Restore, UpdaterThread};
 use topology::watch::{self, Known, Watch};
 
 use super::counting::{assert_exact, produce, read, spec, topology};
@@ -285,7 +285,7 @@ fn a_log_that_nobody_reaches_while_an_open_transaction_is_waited_for_is_no_reaso
     let mut somebody = open_transaction(&log, "app-counts-changelog");
     let script = Script::default();
     let clock = Arc::new(ManualClock::new(0));
-    let changelog = Changelog { topic: "app-counts-changelog".to_owned(), new_incarnation: [1; 16] };
+    let changelog = Changelog { topic: "app-counts-changelog".to_owned(), beginning: NewChangelog::Alone([1; 16]) };
     let options = topology::updater::RestoreOptions::default();
     let plan = Plan { partition: 0, changelogs: vec![Some(changelog)], options, followed: None };
     let mut stores = empty_stores();

@@ -21,6 +21,7 @@ pub mod memory;
 mod options;
 mod owned;
 mod record;
+mod statistics;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -37,6 +38,7 @@ pub use options::{
 pub use owned::OwnedRecords;
 pub(crate) use record::{BATCH_OVERHEAD_BYTES, HEADER_OVERHEAD_BYTES};
 pub use record::{Header, Headers, Offset, ProducerRecord, Record, TopicPartition};
+pub use statistics::{BrokerStatistics, ClientStatistics, ConsumerStatistics, ProducerStatistics, RoundTrip};
 
 /// A result of the log.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -138,6 +140,18 @@ pub trait Log: Clone + Send + Sync + 'static {
     /// where that is not known yet. Minutes are no difference. A log on this machine has its clock.
     fn clock_ahead_ms(&self) -> Option<i64> {
         Some(0)
+    }
+
+    /// The same log, whose clients tell of themselves ([`Log::statistics`]): consumers that are in a group, and producers. It is for
+    /// who serves them every few seconds, by [`Consumer::poll`] and [`Producer::serve`], or what they have to tell piles up.
+    fn reporting(&self) -> Self {
+        self.clone()
+    }
+
+    /// What the clients told last that were made by this log, where it is one of [`Log::reporting`], or by its clones. Nothing where
+    /// clients tell nothing, as those of a log on this machine.
+    fn statistics(&self) -> Vec<ClientStatistics> {
+        Vec::new()
     }
 }
 
@@ -245,6 +259,9 @@ pub trait Producer: Send {
     /// Highest offset delivered to a tracked topic ([`ProducerOptions::track_topics`]) since the last `begin`. Valid
     /// after [`Producer::flush`], until the next `begin`.
     fn delivered(&self, partition: &TopicPartition) -> Option<Offset>;
+
+    /// Takes in what the client has to tell, without waiting. Whoever has the producer calls it now and then while it sends nothing.
+    fn serve(&mut self) {}
 }
 
 /// What somebody waits for.

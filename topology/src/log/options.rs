@@ -30,8 +30,9 @@ pub struct ConsumerOptions {
     pub client_id: String,
     /// Most records handed over in one [`Event::Records`](super::Event::Records).
     pub batch_records: usize,
-    /// Most bytes the client may prefetch, for all partitions that are not paused; one fetch may come on top. Of partitions that are
-    /// paused it may keep some more, which does not grow with their number: on Kafka twice this for each of four at most.
+    /// Most bytes the client may hold of what it prefetches, for all partitions that are not paused; one fetch may come on top. Of
+    /// partitions that are paused it may keep some more, which does not grow with their number: on Kafka twice this for each of four
+    /// at most.
     pub prefetch_bytes: usize,
     /// Where a position lies outside the log.
     pub out_of_range: OutOfRange,

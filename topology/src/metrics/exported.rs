@@ -13,24 +13,35 @@
 //! | `topology_restore_records_total`, `topology_restore_remaining_records` | | `restore-total`, `restore-remaining-records-total` |
 //! | `topology_standby_lag_records` | task | (`update-remaining`, by its changelogs) |
 //! | `topology_state_segment_bytes`, `topology_state_wait_total` | | |
-//! | `topology_state_views`, `topology_state_view_bytes` | | |
+//! | `topology_state_table_bytes`, `topology_state_views`, `topology_state_view_bytes` | | |
 //! | `topology_rocksdb_block_cache_bytes`, `topology_rocksdb_write_buffer_bytes` | | `block-cache-usage`, `size-all-mem-tables` |
+//! | `topology_client_connections`, `topology_client_connection_creation_total` | client, broker | `connection-count`, `connection-creation-total` |
+//! | `topology_client_requests_in_flight`, `topology_client_requests_waiting` | client, broker | `requests-in-flight` |
+//! | `topology_client_request_retry_total`, `topology_client_request_error_total` | client, broker | (the producer's `record-retry-total`, `record-error-total`) |
+//! | `topology_client_request_latency_avg_seconds`, `topology_client_request_latency_p99_seconds` | client, broker | `request-latency-avg`, `-max` |
+//! | `topology_client_outgoing_byte_total`, `topology_client_incoming_byte_total` | client, broker | `outgoing-byte-total`, `incoming-byte-total` |
+//! | `topology_consumer_fetch_queue_records`, `topology_consumer_fetch_queue_bytes` | client | |
+//! | `topology_consumer_rebalance_total` | client | `rebalance-total` |
+//! | `topology_producer_queue_records`, `topology_producer_queue_bytes` | client | (`buffer-total-bytes` less `buffer-available-bytes`) |
+//! | `topology_producer_transaction_state`, `topology_producer_transaction_state_seconds` | client, state | |
 //!
-//! A task's rows go with the task. Counters are atomics that one thread writes: nothing is locked but where a task comes or goes,
+//! A task's rows go with the task, a client's with the client: those of `client`, `consumer` and `producer` are what librdkafka tells
+//! every ten seconds, or as often as `statistics.interval.ms` says. Counters are atomics that one thread writes: nothing is locked but where a task comes or goes,
 //! and where they are read.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
-use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::encoding::text;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-type Labels = Vec<(&'static str, String)>;
+use super::reading::{Gauges, Read};
+
+pub(crate) type Labels = Vec<(&'static str, String)>;
 
 /// All of them, with the registry that writes them down. Clones are the same.
 ///
@@ -55,12 +66,6 @@ pub struct Exported {
     task_lag: Family<Labels, Gauge>,
     restored: Counter,
     standby_lag: Family<Labels, Gauge>,
-}
-
-/// What is asked for when it is read: what others count already.
-pub(crate) trait Gauges: fmt::Debug + Send + Sync + 'static {
-    /// Name, help, value; a name that ends in `_total` is a counter's.
-    fn read(&self) -> Vec<(&'static str, &'static str, u64)>;
 }
 
 impl fmt::Debug for Exported {
@@ -253,27 +258,5 @@ impl Drop for TaskMetrics {
         for (_, labels) in &self.lags {
             self.exported.task_lag.remove(labels);
         }
-    }
-}
-
-/// Reads when it is asked.
-#[derive(Debug)]
-struct Read<G>(G);
-
-impl<G: Gauges> Collector for Read<G> {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        for (name, help, value) in self.0.read() {
-            match name.strip_suffix("_total") {
-                Some(name) => {
-                    let counter = ConstCounter::new(value);
-                    counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
-                }
-                None => {
-                    let gauge = ConstGauge::new(value);
-                    gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
-                }
-            }
-        }
-        Ok(())
     }
 }

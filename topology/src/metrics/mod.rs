@@ -3,16 +3,19 @@
 //! ```text
 //! mod        the counters of the whole client
 //! exported   the same by thread, task and store, as Prometheus reads them
+//! reading    what others count, asked for when it is read
 //! ```
 
 mod exported;
+mod reading;
 #[cfg(test)]
 mod tests;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 pub use exported::Exported;
-pub(crate) use exported::{Gauges, TaskMetrics, ThreadMetrics};
+pub(crate) use exported::{Labels, TaskMetrics, ThreadMetrics};
+pub(crate) use reading::{Gauges, Reading, Value};
 
 /// Counters since the start. Updated per batch or commit, never per record.
 #[derive(Debug, Default)]

@@ -4,8 +4,13 @@ use super::*;
 struct Fixed;
 
 impl Gauges for Fixed {
-    fn read(&self) -> Vec<(&'static str, &'static str, u64)> {
-        vec![("state_segment_bytes", "Segments", 7), ("state_wait_total", "Waits", 3)]
+    fn read(&self) -> Vec<Reading> {
+        let label = |broker: &str| vec![("broker", broker.to_owned())];
+        let rows = [(label("1"), Value::Seconds(0.5)), (label("2"), Value::Whole(2))];
+        let none = Reading::of("nothing", "Nothing", std::iter::empty());
+        let some = Reading::of("latency_seconds", "Latency", rows.into_iter());
+        let one = [Reading::one("state_segment_bytes", "Segments", 7), Reading::one("state_wait_total", "Waits", 3)];
+        one.into_iter().chain(none).chain(some).collect()
     }
 }
 
@@ -67,4 +72,7 @@ fn what_others_count_is_asked_for_when_it_is_read() {
     metrics.exported().register_gauges(Fixed);
     assert_eq!(lines(&metrics, "state_segment"), ["topology_state_segment_bytes 7"]);
     assert_eq!(lines(&metrics, "state_wait"), ["topology_state_wait_total 3"]);
+    let rows = ["topology_latency_seconds{broker=\"1\"} 0.5", "topology_latency_seconds{broker=\"2\"} 2"];
+    assert_eq!(lines(&metrics, "latency_seconds{"), rows);
+    assert!(!metrics.exported().to_text().contains("nothing"));
 }

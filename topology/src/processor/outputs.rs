@@ -7,8 +7,8 @@ use crate::log::{BATCH_OVERHEAD_BYTES, HEADER_OVERHEAD_BYTES, Header, ProducerRe
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target(pub usize);
 
-/// What stays allocated after a burst, per buffer.
-const KEPT_BYTES: usize = 4 << 20;
+/// What stays allocated after a burst, per buffer: each task has its own, and a process may have hundreds.
+const KEPT_BYTES: usize = 64 << 10;
 
 /// What a task wants produced, in order.
 #[derive(Debug, Default)]

@@ -36,6 +36,26 @@ impl Application<'_> {
         Ok(())
     }
 
+    /// Each changelog has one beginning, or several that are the same: whatever else is in it, it can be read.
+    pub(super) fn check_beginnings(&self, history: &History, partitions: &[TopicPartition]) -> Result<(), String> {
+        for partition in partitions {
+            let mut origin = None;
+            for record in history.of(partition).iter().flat_map(|read| &read.records) {
+                match (decode(partition, record)?, origin) {
+                    (Entry::Incarnation(found), _) if origin.is_none_or(|origin| origin == found) => {
+                        origin = Some(found)
+                    }
+                    (Entry::Incarnation(_), _) => {
+                        return Err(format!("{partition} was begun again at offset {}", record.offset));
+                    }
+                    (_, None) => return Err(format!("{partition} does not begin with an incarnation")),
+                    (_, Some(_)) => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Each store on the disk holds what its changelog says up to where the store says that it stands.
     pub(super) fn check_disk(&self, history: &History, disk: &Disk) -> Result<(), String> {
         for state in disk.states() {
@@ -84,15 +104,7 @@ impl Application<'_> {
 impl Replayed {
     pub(super) fn take(&mut self, partition: &TopicPartition, record: &OwnedRecord) -> Result<(), String> {
         let at = record.offset;
-        let record = Record {
-            offset: at,
-            timestamp_ms: record.timestamp_ms,
-            key: record.key.as_deref(),
-            value: record.value.as_deref(),
-            headers: crate::log::Headers::NONE,
-        };
-        let entry = changelog::decode(partition, &record).map_err(|error| error.to_string())?;
-        match entry {
+        match decode(partition, record)? {
             Entry::Incarnation(origin) if self.origin.is_none() => self.origin = Some(origin),
             _ if self.origin.is_none() => return Err(format!("{partition} does not begin with an incarnation")),
             Entry::Incarnation(_) => return Err(format!("{partition} was begun again at offset {at}")),
@@ -113,6 +125,17 @@ impl Replayed {
         }
         Ok(())
     }
+}
+
+fn decode<'r>(partition: &TopicPartition, record: &'r OwnedRecord) -> Result<Entry<'r>, String> {
+    let record = Record {
+        offset: record.offset,
+        timestamp_ms: record.timestamp_ms,
+        key: record.key.as_deref(),
+        value: record.value.as_deref(),
+        headers: crate::log::Headers::NONE,
+    };
+    changelog::decode(partition, &record).map_err(|error| error.to_string())
 }
 
 fn check_store(changelog: &TopicPartition, read: &Read, store: &StoreState) -> Result<(), String> {

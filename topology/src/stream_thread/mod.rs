@@ -156,10 +156,11 @@ impl<L: Log> StreamThread<L> {
         self.advance_take_overs()?;
         self.advance_clocks()?;
         let committed = self.maybe_commit()?;
-        let Self { environment, consumer, tasks, intake, complaints, losses, purge, .. } = self;
+        let Self { environment, consumer, tasks, producers, intake, complaints, losses, purge, .. } = self;
         let now_ms = environment.monotonic_ms();
         if intake.must_measure(now_ms) {
             input::measure_lag(consumer, tasks);
+            producers.serve();
         }
         environment.clean_up(tasks, now_ms);
         losses.say(complaints, false, now_ms);

@@ -12,7 +12,7 @@ use crate::log::{
 use crate::mutant::{self, Mutant};
 use crate::processor::{Outputs, Vouch};
 
-use super::config::Guarantee;
+use super::config::{Config, Guarantee};
 use super::recovery::void;
 use super::tasks::Running;
 
@@ -31,6 +31,12 @@ pub(super) enum Writer {
 impl Writer {
     pub(super) fn of(index: usize, spec: &SubTopologySpec) -> Self {
         spec.single_writer.as_ref().map_or(Self::Thread, |_| Self::Single(index))
+    }
+
+    /// Whether what it writes may come twice, and beside what another member writes. What single writers do is exactly once, whatever
+    /// is asked of the others.
+    pub(super) fn may_repeat(self, config: &Config) -> bool {
+        self == Self::Thread && config.guarantee == Guarantee::AtLeastOnce
     }
 }
 
@@ -102,6 +108,11 @@ impl<L: Log> Producers<L> {
         if let Some(producer) = self.0.get_mut(&Writer::Single(sub_topology)) {
             producer.discard();
         }
+    }
+
+    /// Takes in what they have to tell, those that have nothing to do too.
+    pub(super) fn serve(&mut self) {
+        self.0.values_mut().filter_map(|producer| producer.producer.as_mut()).for_each(L::Producer::serve);
     }
 
     pub(super) fn discard_all(&mut self) {

@@ -23,11 +23,11 @@ use crate::query::Standing;
 use crate::standby::Claim;
 use crate::store::{Spec, Stores};
 use crate::task::{CommittedInput, InputStart, Metadata, QueueOptions, Task, TaskId, TaskOptions};
-use crate::updater;
+use crate::updater::{self, NewChangelog};
 
 use super::StreamThread;
 use super::complaints::{Complaints, Subject};
-use super::config::{Guarantee, producer_options, restore_options};
+use super::config::{producer_options, restore_options};
 use super::environment::Environment;
 use super::panic::Panic;
 use super::producers::{Producers, TransactionalProducer, Writer};
@@ -204,9 +204,12 @@ impl Assigned {
             Kept::Stores(stores) => *stores,
             Kept::Nothing | Kept::Task(_) => environment.open_stores(&self.id, &spec.stores)?,
         };
+        let may_repeat = Writer::of(self.sub_topology, spec).may_repeat(&environment.config);
         let changelogs = spec.stores.iter().map(|spec| {
             let topic = changelog_topic(&environment.config.application_id, &spec.name);
-            spec.has_changelog.then(|| updater::Changelog { topic, new_incarnation: (environment.incarnations)() })
+            let random = spec.has_changelog.then(|| (environment.incarnations)());
+            let beginning = random.map(if may_repeat { NewChangelog::Beside } else { NewChangelog::Alone });
+            beginning.map(|beginning| updater::Changelog { topic, beginning })
         });
         let plan = updater::Plan {
             partition: self.id.partition,
@@ -258,7 +261,7 @@ impl Assigned {
             runtime,
             changelogs,
             queues,
-            may_repeat: writer == Writer::Thread && config.guarantee == Guarantee::AtLeastOnce,
+            may_repeat: writer.may_repeat(config),
         };
         let stores = Rc::new(RefCell::new(stores));
         let made = Panic::catch(|| Task::new(&environment.topology, options, Rc::clone(&stores)));

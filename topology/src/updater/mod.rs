@@ -44,7 +44,7 @@ pub use restore::Progress;
 pub(crate) use restore::Restore;
 pub(crate) use restore::decision::Decision;
 pub(crate) use restore::replay::Restored;
-pub(crate) use restore::{Changelog, Plan, RestoreOptions, WholeChangelog, restore_whole};
+pub(crate) use restore::{Changelog, NewChangelog, Plan, RestoreOptions, WholeChangelog, restore_whole};
 pub(crate) use stepped::SteppedUpdater;
 pub(crate) use thread::UpdaterThread;
 pub(crate) use turns::Turn;

@@ -21,6 +21,7 @@ use super::clock::BrokerClock;
 use super::deadline::Deadline;
 use super::delivery::{Deliveries, Failure};
 use super::native::{self, Code};
+use super::statistics::{Reporter, Reports};
 use crate::log::TopicPartition;
 
 /// How long a complaint is worth quoting. A client that keeps failing repeats itself within half that time.
@@ -44,18 +45,28 @@ pub(super) struct Context {
     rebalances: Mutex<VecDeque<Rebalance>>,
     deliveries: Deliveries,
     broker_clock: Arc<BrokerClock>,
+    /// Where what it tells of itself is kept.
+    reporter: Option<Reporter>,
 }
 
 impl Context {
     /// For a consumer or an admin client.
     pub(super) fn new(name: impl Into<String>) -> Self {
-        Self::tracking(name, &[], Arc::default())
+        Self::tracking(name, &[], Arc::default(), None)
     }
 
-    /// For a producer that tells the delivered offsets of these topics, and what it hears of the brokers' clock.
-    pub(super) fn tracking(name: impl Into<String>, topics: &[String], broker_clock: Arc<BrokerClock>) -> Self {
+    /// For a producer that tells the delivered offsets of these topics, and what it hears of the brokers' clock; or for any client
+    /// that tells of itself.
+    pub(super) fn tracking(
+        name: impl Into<String>,
+        topics: &[String],
+        broker_clock: Arc<BrokerClock>,
+        reports: Option<&Reports>,
+    ) -> Self {
+        let name = name.into();
         Self {
-            name: name.into(),
+            reporter: reports.map(|reports| reports.reporter(&name)),
+            name,
             last_error: Mutex::new(None),
             served: AtomicU64::new(0),
             rebalances: Mutex::new(VecDeque::new()),
@@ -115,8 +126,10 @@ impl ClientContext for Context {
     }
 
     fn stats_raw(&self, statistics: &[u8]) {
-        let statistics = String::from_utf8_lossy(statistics);
-        tracing::debug!(client = self.name.as_str(), %statistics, "statistics");
+        if let Some(reporter) = &self.reporter {
+            reporter.take(statistics);
+        }
+        tracing::debug!(client = self.name.as_str(), statistics = %String::from_utf8_lossy(statistics), "statistics");
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

@@ -15,14 +15,15 @@ pub(super) fn lacking(property: &str, value: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::options::{self, Options};
+    use super::super::options::Options;
+    use super::super::properties;
     use super::*;
 
     #[test]
     fn what_the_build_lacks_is_refused_with_the_feature_that_it_takes() {
         let check = |name: &str, value: &str| {
             let properties = vec![(name.to_owned(), value.to_owned())];
-            options::check(&Options { properties, ..Options::new("127.0.0.1:9092") })
+            properties::check(&Options { properties, ..Options::new("127.0.0.1:9092") })
         };
         for (name, value, feature, is_there) in FEATURES {
             let refused = check(name, value).err().map(|error| error.to_string());

@@ -1,11 +1,14 @@
 //! The log on a Kafka cluster, through librdkafka.
 //!
 //! ```text
-//! options    what the user may set, what this crate sets
+//! options    what each client is told
+//! properties which of librdkafka's are the user's to set
 //! features   ways to log in that not every build has
+//! prefetch   how much a consumer holds of what it fetches ahead
 //! classify   librdkafka's errors -> what the caller does next
 //! login      a refused login: wrong credentials, or a broker that restarts
 //! context    what librdkafka calls back: log lines, errors, rebalances, delivery reports
+//! statistics what clients tell of themselves
 //! delivery   which records arrived, and how far
 //! clock      how far the brokers' clock is from ours
 //! native     the only unsafe code: batch reads, cached topics, delivery reports
@@ -27,7 +30,10 @@ mod features;
 mod login;
 mod native;
 mod options;
+mod prefetch;
 mod producer;
+mod properties;
+mod statistics;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,9 +44,10 @@ use self::admin::Admin;
 pub use self::consumer::KafkaConsumer;
 pub use self::options::Options;
 pub use self::producer::KafkaProducer;
+use self::statistics::Reports;
 use super::{
-    Awaited, Committed, ConsumerOptions, Deletion, GroupMember, IdempotentOptions, Isolation, Log, Offset,
-    ProducerOptions, Result, TopicDescription, TopicIdentity, TopicPartition, TopicSpec, Watermarks,
+    Awaited, ClientStatistics, Committed, ConsumerOptions, Deletion, GroupMember, IdempotentOptions, Isolation, Log,
+    Offset, ProducerOptions, Result, TopicDescription, TopicIdentity, TopicPartition, TopicSpec, Watermarks,
 };
 
 /// A Kafka cluster as a log. Clones share their helper clients.
@@ -57,16 +64,18 @@ use super::{
 #[derive(Clone)]
 pub struct KafkaLog {
     admin: Arc<Admin>,
+    /// Where clients tell of themselves, if they do.
+    reports: Option<Reports>,
 }
 
 impl KafkaLog {
     /// A log on this cluster. Checks the options, each alone and all together: a certificate that cannot be read, a name
     /// without its password. Does not wait for a broker yet.
     pub fn new(options: Options) -> Result<Self> {
-        options::check(&options)?;
+        properties::check(&options)?;
         let admin = Admin::new(options);
         admin.any_helper()?;
-        Ok(Self { admin: Arc::new(admin) })
+        Ok(Self { admin: Arc::new(admin), reports: None })
     }
 }
 
@@ -76,15 +85,15 @@ impl Log for KafkaLog {
     type Producer = KafkaProducer;
 
     fn consumer(&self, options: &ConsumerOptions) -> Result<KafkaConsumer> {
-        KafkaConsumer::new(&self.admin, options)
+        KafkaConsumer::new(&self.admin, options, self.reports.as_ref())
     }
 
     fn producer(&self, options: &ProducerOptions) -> Result<KafkaProducer> {
-        KafkaProducer::new(Arc::clone(&self.admin), options)
+        KafkaProducer::new(Arc::clone(&self.admin), options, self.reports.as_ref())
     }
 
     fn idempotent_producer(&self, options: &IdempotentOptions) -> Result<KafkaProducer> {
-        KafkaProducer::idempotent(Arc::clone(&self.admin), options)
+        KafkaProducer::idempotent(Arc::clone(&self.admin), options, self.reports.as_ref())
     }
 
     fn describe_topic(&self, topic: &str) -> Result<Option<TopicDescription>> {
@@ -150,5 +159,13 @@ impl Log for KafkaLog {
 
     fn clock_ahead_ms(&self) -> Option<i64> {
         self.admin.broker_clock().ahead_ms()
+    }
+
+    fn reporting(&self) -> Self {
+        Self { admin: Arc::clone(&self.admin), reports: Some(Reports::default()) }
+    }
+
+    fn statistics(&self) -> Vec<ClientStatistics> {
+        self.reports.as_ref().map(Reports::all).unwrap_or_default()
     }
 }

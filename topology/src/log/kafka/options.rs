@@ -1,14 +1,14 @@
-//! Settings: what the user may say of the clients, and what this crate says.
+//! Settings: what each client is told.
 
 use std::time::Duration;
 
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
-use rdkafka::error::KafkaError;
 
-use super::features;
+use super::prefetch::Prefetch;
+use super::properties::canonical;
+use super::statistics;
 use crate::log::{
-    ConsumerOptions, Error, GroupOptions, GroupProtocol, IdempotentOptions, Isolation, Kind, OutOfRange,
-    ProducerOptions, Result,
+    ConsumerOptions, GroupOptions, GroupProtocol, IdempotentOptions, Isolation, OutOfRange, ProducerOptions,
 };
 
 /// How to reach a Kafka cluster.
@@ -37,70 +37,8 @@ impl Options {
     }
 }
 
-/// Properties that are not the user's to set, and why, in groups.
-const REFUSED: &[(&[&str], &str)] = &[
-    (
-        &[
-            "enable.auto.commit",
-            "auto.commit.enable",
-            "auto.commit.interval.ms",
-            "enable.auto.offset.store",
-            "offset.store.method",
-            "offset.store.path",
-            "offset.store.sync.interval.ms",
-        ],
-        "offsets are committed inside transactions only",
-    ),
-    (
-        &["isolation.level", "auto.offset.reset", "enable.partition.eof", "transactional.id", "partitioner"],
-        "exactly-once processing depends on its value",
-    ),
-    (&["partitioner_cb", "msg_order_cmp"], "records must land where Java's producer puts them"),
-    (
-        &[
-            "enable.idempotence",
-            "enable.gapless.guarantee",
-            "acks",
-            "request.required.acks",
-            "delivery.report.only.error",
-            "produce.offset.report",
-            "queuing.strategy",
-        ],
-        "a committed record must be durable, in order and once",
-    ),
-    (
-        &["partition.assignment.strategy", "group.protocol", "group.protocol.type", "group.remote.assignor"],
-        "co-partitioned topics must be assigned together (range)",
-    ),
-    (&["group.id"], "it is the application id"),
-    (&["group.instance.id"], "it is derived from the instance's identity"),
-    (&["client.id"], "it names the thread or the helper it belongs to"),
-    (
-        &["transaction.timeout.ms", "session.timeout.ms", "heartbeat.interval.ms"],
-        "the engine sets it: how soon others take over depends on all three together",
-    ),
-    (&["bootstrap.servers", "metadata.broker.list"], "the brokers have an option of their own"),
-    (&["allow.auto.create.topics"], "topics are created, and checked, before anything uses them"),
-    (&["log.queue", "log_level"], "log lines go where the program's go"),
-];
-
-/// Properties with two names, and the name that is used here: given under both, a client would get one of the two values,
-/// now this, now that.
-const ALIASES: &[(&str, &str)] = &[
-    ("queue.buffering.max.ms", "linger.ms"),
-    ("compression.codec", "compression.type"),
-    ("delivery.timeout.ms", "message.timeout.ms"),
-    ("max.partition.fetch.bytes", "fetch.message.max.bytes"),
-    ("message.send.max.retries", "retries"),
-    ("max.in.flight", "max.in.flight.requests.per.connection"),
-    ("sasl.mechanisms", "sasl.mechanism"),
-    ("sasl.oauthbearer.client.credentials.client.id", "sasl.oauthbearer.client.id"),
-    ("sasl.oauthbearer.client.credentials.client.secret", "sasl.oauthbearer.client.secret"),
-];
-
-fn canonical(name: &str) -> &str {
-    ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, name)| name)
-}
+/// How often a client tells of itself, ms; 0: never.
+const STATISTICS: &str = "statistics.interval.ms";
 
 /// Batches are closed at this size, which every topic with Kafka's default `max.message.bytes` takes. The broker refuses
 /// whole batches, and librdkafka splits none.
@@ -109,44 +47,6 @@ pub(super) const BATCH_BYTES: usize = 1_000_000;
 /// The largest answer, and the largest batch unpacked. librdkafka does not know how large a batch will be: it tries sizes, each
 /// three times the one before, and gives up above this limit. So only a third of it is certain to be unpacked: 133 MB.
 const RECEIVED_BYTES_MAX: usize = 400_000_000;
-
-/// Refuses properties that would break a promise, and those librdkafka does not know or take.
-pub(super) fn check(options: &Options) -> Result<()> {
-    for (name, value) in &options.properties {
-        if let Some((_, reason)) = REFUSED.iter().find(|(names, _)| names.contains(&name.as_str())) {
-            return Err(fatal(format!("property {name} cannot be set: {reason}")));
-        }
-        if let Some(feature) = features::lacking(canonical(name), value) {
-            return Err(fatal(format!("property {name}={value} takes a build with --features {feature}")));
-        }
-        ClientConfig::new()
-            .set(name, value)
-            .create_native_config()
-            .map_err(|error| fatal(format!("property {name}={}: {}", shown(name, value), reason(&error))))?;
-    }
-    if options.brokers.trim().is_empty() {
-        return Err(fatal("no brokers given: name some as HOST:PORT[,HOST:PORT..]".to_owned()));
-    }
-    Ok(())
-}
-
-/// What librdkafka has against a property, without its name: the caller has said it.
-fn reason(error: &KafkaError) -> String {
-    match error {
-        KafkaError::ClientConfig(_, reason, _, _) => reason.split(": \"").next().unwrap_or(reason).to_owned(),
-        other => other.to_string(),
-    }
-}
-
-/// The value, unless it is a secret.
-fn shown<'a>(name: &str, value: &'a str) -> &'a str {
-    let secret = ["password", "secret", "pem", "jaas", "token"].iter().any(|word| name.contains(word));
-    if secret { "***" } else { value }
-}
-
-fn fatal(message: String) -> Error {
-    Error::new(Kind::Fatal, message)
-}
 
 /// What all clients share; the user's properties come last and win, except over what is refused.
 fn common(options: &Options, client_id: &str, settings: &[(&str, String)]) -> ClientConfig {
@@ -169,11 +69,8 @@ fn common(options: &Options, client_id: &str, settings: &[(&str, String)]) -> Cl
 }
 
 /// A consumer's settings.
-pub(super) fn consumer(options: &Options, consumer: &ConsumerOptions) -> ClientConfig {
-    let kilobytes = (consumer.prefetch_bytes / 1024).clamp(1, 2_097_151);
-    // Payload bytes are bounded by the line above; this bounds what librdkafka keeps per message beside them.
-    let messages = (consumer.prefetch_bytes / 512).clamp(1_000, 100_000);
-    let fetch_bytes = consumer.prefetch_bytes.clamp(1 << 20, 50 << 20);
+pub(super) fn consumer(options: &Options, consumer: &ConsumerOptions, reports: bool) -> ClientConfig {
+    let Prefetch { queued_kilobytes, queued_messages, fetch_bytes } = Prefetch::of(consumer.prefetch_bytes);
     let mut settings = vec![
         ("isolation.level", isolation(consumer.isolation).to_owned()),
         ("auto.offset.reset", out_of_range(consumer.out_of_range).to_owned()),
@@ -184,8 +81,8 @@ pub(super) fn consumer(options: &Options, consumer: &ConsumerOptions) -> ClientC
         // The default of 1 s stalls a consumer for a second each time its prefetch queue is full.
         ("fetch.queue.backoff.ms", "5".to_owned()),
         ("fetch.error.backoff.ms", "100".to_owned()),
-        ("queued.max.messages.kbytes", kilobytes.to_string()),
-        ("queued.min.messages", messages.to_string()),
+        ("queued.max.messages.kbytes", queued_kilobytes.to_string()),
+        ("queued.min.messages", queued_messages.to_string()),
         ("fetch.max.bytes", fetch_bytes.to_string()),
         ("receive.message.max.bytes", RECEIVED_BYTES_MAX.to_string()),
     ];
@@ -193,6 +90,7 @@ pub(super) fn consumer(options: &Options, consumer: &ConsumerOptions) -> ClientC
         Some(group) => {
             settings.push(("group.id", group.id.clone()));
             settings.extend(membership(group));
+            settings.extend(reports.then(|| (STATISTICS, statistics::INTERVAL_MS.to_string())));
             // Data is handed over as it comes; this only says how late an idle end of partition is noticed.
             settings.push(("fetch.wait.max.ms", "100".to_owned()));
         }
@@ -238,7 +136,12 @@ pub(super) fn batch_bytes(options: &Options, wanted: usize) -> usize {
 }
 
 /// A transactional producer's settings.
-pub(super) fn producer(options: &Options, producer: &ProducerOptions, batch_bytes: usize) -> ClientConfig {
+pub(super) fn producer(
+    options: &Options,
+    producer: &ProducerOptions,
+    batch_bytes: usize,
+    reports: bool,
+) -> ClientConfig {
     let timeout_ms = producer.transaction_timeout_ms;
     let transactional = [
         ("transactional.id", producer.transactional_id.clone()),
@@ -247,14 +150,19 @@ pub(super) fn producer(options: &Options, producer: &ProducerOptions, batch_byte
         // producer would be fenced.
         ("message.timeout.ms", (timeout_ms - timeout_ms / 4).max(1).to_string()),
     ];
-    any_producer(options, &producer.client_id, &transactional, timeout_ms / 10, batch_bytes)
+    served(any_producer(options, &producer.client_id, &transactional, timeout_ms / 10, batch_bytes), reports)
 }
 
 /// The settings of a producer without transactions.
-pub(super) fn idempotent_producer(options: &Options, producer: &IdempotentOptions, batch_bytes: usize) -> ClientConfig {
+pub(super) fn idempotent_producer(
+    options: &Options,
+    producer: &IdempotentOptions,
+    batch_bytes: usize,
+    reports: bool,
+) -> ClientConfig {
     let timeout_ms = producer.delivery_timeout_ms.max(1);
     let own = [("message.timeout.ms", timeout_ms.to_string())];
-    any_producer(options, &producer.client_id, &own, timeout_ms / 10, batch_bytes)
+    served(any_producer(options, &producer.client_id, &own, timeout_ms / 10, batch_bytes), reports)
 }
 
 fn any_producer(
@@ -277,9 +185,16 @@ fn any_producer(
         ("queue.buffering.max.kbytes", (128 << 10).to_string()),
         ("retry.backoff.ms", "10".to_owned()),
     ];
-    let mut config = common(options, client_id, &[own, &settings].concat());
-    // A producer that has nothing to do polls nothing, and they would pile up.
-    config.set("statistics.interval.ms", "0");
+    common(options, client_id, &[own, &settings].concat())
+}
+
+/// A producer that is not served while it has nothing to do tells nothing of itself: it would pile up.
+fn served(mut config: ClientConfig, reports: bool) -> ClientConfig {
+    match (reports, config.get(STATISTICS)) {
+        (true, Some(_)) => {}
+        (true, None) => drop(config.set(STATISTICS, statistics::INTERVAL_MS.to_string())),
+        (false, _) => drop(config.set(STATISTICS, "0")),
+    }
     config
 }
 
@@ -301,7 +216,7 @@ pub(super) fn admin(options: &Options) -> ClientConfig {
 /// For clients that are not polled between two questions: their log lines and statistics would pile up. What goes wrong is
 /// in the error of the call that it goes wrong in.
 fn quiet(mut config: ClientConfig) -> ClientConfig {
-    config.set("statistics.interval.ms", "0");
+    config.set(STATISTICS, "0");
     config.remove("debug").set_log_level(RDKafkaLogLevel::Emerg);
     config
 }
@@ -322,26 +237,11 @@ fn isolation(level: Isolation) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::properties::{ALIASES, check};
     use super::*;
 
     fn with(name: &str, value: &str) -> Options {
         Options { properties: vec![(name.to_owned(), value.to_owned())], ..Options::new("127.0.0.1:9092") }
-    }
-
-    #[test]
-    fn properties_that_would_break_a_promise_are_refused_by_name() {
-        for name in REFUSED.iter().flat_map(|(names, _)| *names) {
-            let error = check(&with(name, "1")).unwrap_err();
-            assert_eq!(error.kind(), Kind::Fatal);
-            assert!(error.to_string().contains(name), "{error}");
-        }
-    }
-
-    #[test]
-    fn unknown_properties_and_values_are_refused_and_secrets_not_shown() {
-        assert!(check(&with("no.such.property", "1")).unwrap_err().to_string().contains("no.such.property"));
-        assert!(check(&with("linger.ms", "soon")).unwrap_err().to_string().contains("soon"));
-        assert_eq!(shown("sasl.password", "open sesame"), "***");
     }
 
     #[test]
@@ -355,7 +255,10 @@ mod tests {
         ] {
             check(&with(name, value)).unwrap();
         }
-        assert_eq!(producer(&with("linger.ms", "7"), &producer_options(), BATCH_BYTES).get("linger.ms"), Some("7"));
+        assert_eq!(
+            producer(&with("linger.ms", "7"), &producer_options(), BATCH_BYTES, false).get("linger.ms"),
+            Some("7")
+        );
     }
 
     fn producer_options() -> ProducerOptions {
@@ -374,13 +277,14 @@ mod tests {
         {
             // A new configuration is applied in another order each time.
             for _ in 0..20 {
-                let native =
-                    producer(&with(alias, value), &producer_options(), BATCH_BYTES).create_native_config().unwrap();
+                let native = producer(&with(alias, value), &producer_options(), BATCH_BYTES, false)
+                    .create_native_config()
+                    .unwrap();
                 assert_eq!(native.get(canonical(alias)).unwrap(), value, "{alias}");
             }
         }
         for (alias, name) in ALIASES {
-            let config = producer(&with(alias, "1"), &producer_options(), BATCH_BYTES);
+            let config = producer(&with(alias, "1"), &producer_options(), BATCH_BYTES, false);
             assert_eq!((config.get(name), config.get(alias)), (Some("1"), None));
         }
     }
@@ -393,6 +297,12 @@ mod tests {
             assert_eq!((config.get("statistics.interval.ms"), config.get("debug")), (Some("0"), None));
             assert!(matches!(config.log_level, RDKafkaLogLevel::Emerg));
         }
-        assert_eq!(producer(&options, &producer_options(), BATCH_BYTES).get("statistics.interval.ms"), Some("0"));
+        let interval = |options: &Options, reports| {
+            let config = producer(options, &producer_options(), BATCH_BYTES, reports);
+            config.get(STATISTICS).map(str::to_owned)
+        };
+        assert_eq!(interval(&options, false).as_deref(), Some("0"));
+        assert_eq!(interval(&options, true).as_deref(), Some("100"));
+        assert_eq!(interval(&with("linger.ms", "1"), true).as_deref(), Some("10000"));
     }
 }

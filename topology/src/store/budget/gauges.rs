@@ -56,6 +56,10 @@ impl Gauges {
         self.live_segment_bytes.load(Ordering::Relaxed).saturating_sub(self.segment_bytes())
     }
 
+    pub(in crate::store) fn table_bytes(&self) -> usize {
+        self.table_bytes.load(Ordering::Relaxed)
+    }
+
     pub(in crate::store) fn view_count(&self) -> usize {
         self.view_count.load(Ordering::Relaxed)
     }
@@ -138,9 +142,11 @@ impl TableShare {
         let total = gauges.table_bytes.fetch_sub(self.bytes, Ordering::Relaxed).saturating_sub(self.bytes);
         self.bytes = bytes;
         let count = gauges.table_count.load(Ordering::Relaxed).max(1);
-        let (share, free) = (gauges.budget.table_bytes / count, gauges.budget.table_bytes.saturating_sub(total));
-        // The free part goes to all that may grow before this is asked again.
-        share.max(bytes.saturating_add(free / count))
+        let table_bytes = gauges.budget.table_bytes;
+        let (free, left) = (table_bytes.saturating_sub(total), table_bytes.saturating_sub(total.saturating_sub(bytes)));
+        // The free part goes to all that may grow before this is asked again. Where all together have too much, each that has more
+        // than its part gives back.
+        (table_bytes / count).max(bytes.saturating_add(free / count).min(left))
     }
 }
 
@@ -167,5 +173,19 @@ mod tests {
         assert_eq!(alone.settle(600), 600);
         drop(other);
         assert_eq!(alone.settle(600), 1_000);
+    }
+
+    #[test]
+    fn tables_that_have_too_much_together_give_back_down_to_their_parts() {
+        let gauges = Arc::new(Gauges::new(Budget { table_bytes: 1_000, ..Budget::of(0) }));
+        let mut tables: Vec<TableShare> = (0..10).map(|_| TableShare::new(Arc::clone(&gauges))).collect();
+        // Each has had a commit that wrote much, one after the other; what it may keep it keeps.
+        for _ in 0..2 {
+            for table in &mut tables {
+                let may_have = table.settle(500);
+                table.settle(may_have.min(500));
+            }
+        }
+        assert!(gauges.table_bytes() <= 1_000, "{}", gauges.table_bytes());
     }
 }

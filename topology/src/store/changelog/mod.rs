@@ -8,6 +8,8 @@ mod windowed;
 
 pub use covered::Covered;
 pub use meta::{Fingerprint, Incarnation, Meta};
-pub use record::{COVERED_KEY, Entry, INCARNATION_KEY, Origin, decode, encode_covered, encode_key, encode_value};
+pub use record::{
+    Beginning, COVERED_KEY, Entry, INCARNATION_KEY, Origin, decode, encode_covered, encode_key, encode_value,
+};
 pub use value::{NO_TIME_MS, Timed};
 pub use windowed::{SessionKey, WindowKey};

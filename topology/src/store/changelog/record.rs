@@ -4,10 +4,12 @@
 //!               key                              value
 //! put           | 0x01 | the key's bytes |       | 0x02 | event time, i64, big end | the value's bytes |
 //! delete        | 0x01 | the key's bytes |       none: a tombstone, which compaction removes in the end
-//! incarnation   | 0x00 | "incarnation"   |       | 0x02 | incarnation, 16 bytes | fingerprint, 32 bytes |
+//! incarnation   | 0x00 | "incarnation" | beginner, 16 bytes, or nothing |
+//!                                               | 0x02 | incarnation, 16 bytes | fingerprint, 32 bytes |
 //! covered       | 0x00 | "covered"       |       | 0x02 | see [`Covered`] |
 //! ```
-//! The incarnation is the first record of every changelog. Its key is written once, so compaction keeps it first. What is
+//! The incarnation is the first record of every changelog. Its key is written once, so compaction keeps it first: where several may
+//! begin a changelog, each of them writes one with a beginner of its own. What is
 //! covered is written by each transaction that writes the store, ahead of its entries; compaction keeps the last one.
 
 use super::covered::Covered;
@@ -18,7 +20,7 @@ use crate::store::error::{Error, Kind, Result};
 const SYSTEM: u8 = 0;
 const ENTRY: u8 = 1;
 const FORMAT: u8 = 2;
-/// The key of the incarnation record.
+/// The key of the incarnation record, or what it begins with.
 pub const INCARNATION_KEY: &[u8] = b"\0incarnation";
 /// The key of the record that tells which input the state is made from.
 pub const COVERED_KEY: &[u8] = b"\0covered";
@@ -51,6 +53,35 @@ pub struct Origin {
     pub incarnation: Incarnation,
     /// Of the application that made it.
     pub fingerprint: Fingerprint,
+}
+
+/// How a changelog begins that is empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beginning {
+    /// What tells it from any other changelog.
+    pub incarnation: Incarnation,
+    /// Set where others may begin it beside this one, with the same incarnation: random, so that each record of theirs stays.
+    pub beginner: Option<[u8; 16]>,
+}
+
+impl From<Incarnation> for Beginning {
+    /// Nobody else can begin it.
+    fn from(incarnation: Incarnation) -> Self {
+        Self { incarnation, beginner: None }
+    }
+}
+
+impl Beginning {
+    /// Puts the key of its record into `out`.
+    pub fn encode_key(&self, out: &mut Vec<u8>) {
+        out.clear();
+        out.extend_from_slice(INCARNATION_KEY);
+        self.beginner.iter().for_each(|beginner| out.extend_from_slice(beginner));
+    }
+}
+
+fn is_incarnation_key(key: &[u8]) -> bool {
+    key.strip_prefix(INCARNATION_KEY).is_some_and(|beginner| matches!(beginner.len(), 0 | 16))
 }
 
 /// Puts the record's key for a store's key into `out`.
@@ -100,7 +131,7 @@ pub fn decode<'a>(partition: &TopicPartition, record: &Record<'a>) -> Result<Ent
         (Some((&ENTRY, key)), Some(Some((&FORMAT, value)))) if value.len() >= Timed::HEAD_BYTES => {
             Ok(Entry::Put { key, value })
         }
-        (Some((&SYSTEM, _)), Some(Some((&FORMAT, value)))) if record.key == Some(INCARNATION_KEY) => {
+        (Some((&SYSTEM, _)), Some(Some((&FORMAT, value)))) if record.key.is_some_and(is_incarnation_key) => {
             Origin::decode(value).map(Entry::Incarnation).ok_or_else(|| malformed(partition, record.offset))
         }
         (Some((&SYSTEM, _)), Some(Some((&FORMAT, value)))) if record.key == Some(COVERED_KEY) => {
@@ -175,7 +206,13 @@ mod tests {
     #[test]
     fn the_incarnation_comes_back_as_it_was() {
         let origin = Origin { incarnation: [3; 16], fingerprint: [4; 32] };
-        assert_eq!(read(Some(INCARNATION_KEY), Some(&origin.encode())), Ok(Entry::Incarnation(origin)));
+        let mut key = Vec::new();
+        for beginner in [None, Some([7; 16])] {
+            Beginning { incarnation: origin.incarnation, beginner }.encode_key(&mut key);
+            assert_eq!(read(Some(&key), Some(&origin.encode())), Ok(Entry::Incarnation(origin)));
+        }
+        key.pop();
+        assert_eq!(read(Some(&key), Some(&origin.encode())).unwrap_err().kind(), Kind::Corruption);
     }
 
     #[test]

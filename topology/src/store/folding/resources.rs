@@ -124,6 +124,11 @@ impl Resources {
         self.gauges.written_segment_bytes()
     }
 
+    /// What the hash tables of all stores take now, in bytes.
+    pub fn table_bytes(&self) -> usize {
+        self.gauges.table_bytes()
+    }
+
     /// What RocksDB's block cache and its write buffers take now, in bytes.
     pub fn rocksdb_bytes(&self) -> (usize, usize) {
         self.rocks.usage()

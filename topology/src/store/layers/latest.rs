@@ -208,10 +208,22 @@ impl Latest {
             self.complete_from = self.complete_from.max(self.old_commit);
             std::mem::swap(&mut self.young, &mut self.old);
             self.old_commit = self.young_commit;
-            self.young.clear();
+            self.young.clear_to(self.generation_bytes);
             self.numbering += 1;
         }
         is_full
+    }
+
+    /// Keeps nothing of a commit that wrote more than there is room for: where there are many stores, each would keep what its
+    /// largest commit took, until it is written to as much again.
+    fn forget_burst(&mut self) {
+        if self.old.size_bytes() > self.generation_bytes / 2 * 3 {
+            self.complete_from = self.complete_from.max(self.old_commit);
+            self.old.clear_to(self.generation_bytes);
+        }
+        if self.order_taken_bytes() > self.generation_bytes / 8 {
+            (self.written, self.order) = Default::default();
+        }
     }
 
     /// Whether nothing is written and not committed.
@@ -224,10 +236,14 @@ impl Latest {
         self.written_bytes
     }
 
-    /// What all of it takes in memory, about.
-    pub(in crate::store) fn size_bytes(&self) -> usize {
-        let written = self.written.len() * size_of::<u32>() + self.order.size_bytes();
-        self.young.size_bytes() + self.old.size_bytes() + written
+    /// What it has taken of the process's memory, used or not.
+    pub(in crate::store) fn taken_bytes(&self) -> usize {
+        self.young.taken_bytes() + self.old.taken_bytes() + self.order_taken_bytes()
+    }
+
+    /// Of that, what tells which entries are written, and in which order.
+    fn order_taken_bytes(&self) -> usize {
+        self.written.capacity() * size_of::<u32>() + self.order.taken_bytes()
     }
 
     /// What is written and not committed, in key order.
@@ -267,6 +283,7 @@ impl Latest {
         self.young_commit = commit;
         self.generation_bytes = (size_bytes_max / 5 * GENERATION_FIFTHS).min(1 << 31);
         self.grow_old_if_full();
+        self.forget_burst();
     }
 
     /// The writes are void: of these keys nothing is known any more.

@@ -3,7 +3,7 @@
 use super::latest::{Found, Latest, Place};
 use super::table::Pieces;
 use crate::store::budget::TableShare;
-use crate::store::changelog::{Incarnation, Meta};
+use crate::store::changelog::{Beginning, Meta};
 use crate::store::error::Result;
 use crate::store::segments::{Committed, Part};
 
@@ -13,7 +13,7 @@ pub(in crate::store) struct Slot {
     /// Where the store stands.
     pub(in crate::store) meta: Option<Meta>,
     /// The changelog is empty; its first record will hold this.
-    pub(in crate::store) new_changelog: Option<Incarnation>,
+    pub(in crate::store) new_changelog: Option<Beginning>,
     share: TableShare,
     /// No more than this, however much memory there is.
     table_bytes_max: usize,
@@ -95,9 +95,9 @@ impl Slot {
 
     /// The writes are committed, and published.
     pub(in crate::store) fn commit(&mut self, meta: Meta, commit: u64) {
-        let size_bytes_max = self.share.settle(self.latest.size_bytes()).min(self.table_bytes_max);
+        let size_bytes_max = self.share.settle(self.latest.taken_bytes()).min(self.table_bytes_max);
         self.latest.commit(commit, size_bytes_max);
-        self.share.settle(self.latest.size_bytes());
+        self.share.settle(self.latest.taken_bytes());
         self.meta = Some(meta);
         self.commit = commit;
         self.new_changelog = None;

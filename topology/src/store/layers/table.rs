@@ -52,6 +52,8 @@ thread_local! {
     /// How often this thread has looked a key up in a table.
     pub(in crate::store) static FIND_COUNT: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
+/// Lists do not grow by less than this.
+const GROWTH_BYTES_MIN: usize = 256;
 /// Not worth giving back.
 const KEPT_BYTES: usize = 64 << 10;
 
@@ -62,7 +64,7 @@ impl Table {
     /// Sets the value of a key that is not there yet; returns the entry's number. It is not marked.
     pub(in crate::store) fn insert(&mut self, hash: u64, key: &[u8], value: Option<Pieces<'_>>) -> Result<u32> {
         let pieces = value.unwrap_or_default();
-        self.check_room(key.len().saturating_add(size(pieces)))?;
+        self.make_room(key.len().saturating_add(size(pieces)))?;
         // Every position fits 32 bits then.
         let key_start = self.arena.len() as u32;
         self.arena.extend_from_slice(key);
@@ -73,6 +75,7 @@ impl Table {
         let number = self.entries.len() as u32;
         let key_size = key.len() as u32;
         let is_marked = false;
+        grow(&mut self.entries, 1);
         self.entries.push(Entry { hash, key_start, key_size, value_start, value_size, value_room, is_marked });
         let entries = &self.entries;
         self.index.insert_unique(hash, number, |&number| entries[number as usize].hash);
@@ -97,7 +100,7 @@ impl Table {
             }
             return Ok(());
         }
-        self.check_room(value_bytes)?;
+        self.make_room(value_bytes)?;
         let entry = &mut self.entries[number as usize];
         entry.value_start = self.arena.len() as u32;
         entry.value_size = value_bytes as u32;
@@ -136,6 +139,25 @@ impl Table {
     /// What it takes in memory, about; replaced values that had to move are counted until it is cleared.
     pub(in crate::store) fn size_bytes(&self) -> usize {
         self.arena.len() + self.entries.len() * Self::ENTRY_BYTES
+    }
+
+    /// What it has taken of the process's memory, used or not.
+    pub(in crate::store) fn taken_bytes(&self) -> usize {
+        self.arena.capacity() + self.entries.capacity() * size_of::<Entry>() + self.index.allocation_size()
+    }
+
+    /// Forgets everything. Where it has taken more memory than this and a quarter, so much is kept, and the rest given back.
+    pub(in crate::store) fn clear_to(&mut self, kept_bytes: usize) {
+        self.clear();
+        let taken_bytes = self.taken_bytes();
+        if taken_bytes > kept_bytes / 4 * 5 {
+            // In the proportions that it had.
+            let kept = |capacity: usize| (capacity as u128 * kept_bytes as u128 / taken_bytes as u128) as usize;
+            let (bytes, entries) = (kept(self.arena.capacity()), kept(self.entries.capacity()));
+            self.arena.shrink_to(bytes);
+            self.entries.shrink_to(entries);
+            self.index.shrink_to(entries, |_| 0); // it is empty: nothing is hashed
+        }
     }
 
     /// Forgets everything. The memory is kept for what comes next, unless it is far more than was used.
@@ -185,14 +207,27 @@ impl Table {
         self.index.find(hash, same).copied()
     }
 
-    fn check_room(&self, added_bytes: usize) -> Result<()> {
+    /// Sees that so many bytes fit into the arena.
+    #[inline]
+    fn make_room(&mut self, added_bytes: usize) -> Result<()> {
         if added_bytes > ARENA_BYTES_MAX - self.arena.len() || self.entries.len() >= FORGOTTEN as usize {
             return Err(Error::new(
                 Kind::TooLarge,
                 "a store took 4 GiB of writes without a commit: commit more often, or write smaller values",
             ));
         }
+        grow(&mut self.arena, added_bytes);
         Ok(())
+    }
+}
+
+/// Makes room for so many items. A list that doubles would take twice what it says, in each of the tables of each store; one that
+/// grows by a quarter moves its items a few times more until it has reached the size that it keeps.
+#[inline]
+fn grow<T>(list: &mut Vec<T>, added: usize) {
+    if list.capacity() - list.len() < added {
+        let more = list.capacity() / 4;
+        list.reserve_exact(added.max(more).max(GROWTH_BYTES_MIN / size_of::<T>()));
     }
 }
 
@@ -282,6 +317,27 @@ mod tests {
         let after = (0..12).fold(burst, |_, _| fill(&mut table, 1_000));
         assert!(after.iter().zip(burst).all(|(after, burst)| after * 4 < burst), "{after:?} after {burst:?}");
         assert_eq!(fill(&mut table, 1_000), after, "and it comes to rest");
+    }
+
+    #[test]
+    fn what_a_table_takes_is_little_more_than_it_says() {
+        let mut table = Table::default();
+        let mut most = 0.0_f64;
+        for key in 0u64..50_000 {
+            set(&mut table, key, &key.to_be_bytes(), Some(&[0; 24]));
+            if key > 100 {
+                most = most.max(table.taken_bytes() as f64 / table.size_bytes() as f64);
+            }
+        }
+        assert!(most < 1.3, "{most:.2} times what it says");
+        for kept_bytes in [1 << 20, 100_000] {
+            table.clear_to(kept_bytes);
+            let taken_bytes = table.taken_bytes();
+            assert!(
+                taken_bytes <= kept_bytes * 5 / 4 && taken_bytes >= kept_bytes / 2,
+                "{taken_bytes} of {kept_bytes}"
+            );
+        }
     }
 
     #[test]

@@ -162,7 +162,19 @@ impl Run {
                 merged.push(key, value)?;
             }
         }
+        merged.give_back();
         Ok(merged)
+    }
+
+    /// Gives back what keys that both runs had were to take, where that is much: a run takes what it says.
+    fn give_back(&mut self) {
+        if self.bytes.len() + self.entries.len() * Self::ENTRY_BYTES < self.capacity_bytes() / 8 * 7 {
+            self.shrink();
+        }
+    }
+
+    fn capacity_bytes(&self) -> usize {
+        self.bytes.capacity() + self.entries.capacity() * Self::ENTRY_BYTES
     }
 }
 
@@ -265,6 +277,17 @@ mod tests {
 
     fn owned<'a>(writes: impl Iterator<Item = Write<'a>>) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
         writes.map(|(key, value)| (key.to_vec(), value.map(<[u8]>::to_vec))).collect()
+    }
+
+    #[test]
+    fn a_merged_run_takes_little_more_than_it_says() {
+        for shift in [0u32, 10, 500, 1_000] {
+            let keys: Vec<[u8; 4]> = (0..2_000u32).map(u32::to_be_bytes).collect();
+            let of = |keys: &[[u8; 4]]| Run::new(keys.iter().map(|key| (&key[..], Some(&[7; 20][..])))).unwrap();
+            let (older, newer) = (of(&keys[..1_000]), of(&keys[shift as usize..][..1_000]));
+            let merged = Run::merge(&newer, &older).unwrap();
+            assert!(merged.capacity_bytes() / 8 * 7 <= merged.size_bytes(), "shifted by {shift}");
+        }
     }
 
     proptest! {

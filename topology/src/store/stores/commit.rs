@@ -59,7 +59,8 @@ impl Stores {
         if position < before {
             return invalid(format!("its position would go back from {before} to {position}"));
         }
-        let Some(incarnation) = slot.meta.as_ref().map(|meta| meta.incarnation).or(slot.new_changelog) else {
+        let new = slot.new_changelog.map(|beginning| beginning.incarnation);
+        let Some(incarnation) = slot.meta.as_ref().map(|meta| meta.incarnation).or(new) else {
             return invalid("it is not known which changelog it has: it must be restored first".to_owned());
         };
         let before = || slot.meta.as_ref().map(|meta| meta.covered.clone()).unwrap_or_default();

@@ -34,7 +34,8 @@ impl Stores {
             let meta = slot.meta.as_ref();
             let covering = self.covering.as_ref().filter(|_| !slot.latest.has_no_writes());
             let covered = covering.or(meta.map(|meta| &meta.covered));
-            let incarnation = meta.map(|meta| meta.incarnation).or(slot.new_changelog);
+            let incarnation =
+                meta.map(|meta| meta.incarnation).or(slot.new_changelog.map(|beginning| beginning.incarnation));
             (spec, incarnation.zip(covered.map(|covered| covered.sequence)))
         })
     }
@@ -50,9 +51,10 @@ impl Stores {
             if slot.latest.has_no_writes() || !spec.has_changelog {
                 continue;
             }
-            if let Some(incarnation) = slot.new_changelog {
-                let origin = Origin { incarnation, fingerprint: self.fingerprint }.encode();
-                send(ChangelogRecord { store, key: changelog::INCARNATION_KEY, value: Some(&origin) })?;
+            if let Some(beginning) = slot.new_changelog {
+                let origin = Origin { incarnation: beginning.incarnation, fingerprint: self.fingerprint }.encode();
+                beginning.encode_key(key_bytes);
+                send(ChangelogRecord { store, key: key_bytes, value: Some(&origin) })?;
             }
             if let Some(covered) = &self.covering {
                 changelog::encode_covered(covered, value_bytes);

@@ -7,12 +7,13 @@ use super::Stores;
 use crate::log::{Offset, TopicPartition};
 use crate::store::backends::no_such_store;
 use crate::store::backends::{Bounds, Direction};
-use crate::store::changelog::Incarnation;
+use crate::store::changelog::Beginning;
 use crate::store::error::{Error, Kind, Result};
 
 impl Stores {
-    /// Says that a store's changelog is empty: `incarnation`, which must be random, goes ahead of its first records.
-    pub fn begin_changelog(&mut self, store: usize, incarnation: Incarnation) -> Result<()> {
+    /// Says that a store's changelog is empty, and how it begins: by what goes ahead of its first records. An incarnation alone must
+    /// be random.
+    pub fn begin_changelog(&mut self, store: usize, beginning: impl Into<Beginning>) -> Result<()> {
         let slot = self.slots.get_mut(store).ok_or_else(|| no_such_store(store))?;
         if let Some(meta) = &slot.meta {
             let message = format!(
@@ -21,7 +22,7 @@ impl Stores {
             );
             return Err(Error::new(Kind::Invalid, message));
         }
-        slot.new_changelog = Some(incarnation);
+        slot.new_changelog = Some(beginning.into());
         Ok(())
     }
 

@@ -148,7 +148,7 @@ mod tests {
             stores.undo().unwrap();
         }
         assert_eq!(stores.uncommitted_bytes(), 0);
-        let (size_bytes, max_bytes) = (stores.slots[0].latest.size_bytes(), resources().budget().table_bytes);
+        let (size_bytes, max_bytes) = (stores.slots[0].latest.taken_bytes(), resources().budget().table_bytes);
         assert!(size_bytes <= 2 * max_bytes, "{size_bytes}");
     }
 

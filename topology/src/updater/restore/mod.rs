@@ -13,10 +13,13 @@ mod whole;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
+
 use crate::clock::Clock;
 use crate::error::{Class, Error, Result};
-use crate::log::{self, Consumer, ConsumerOptions, Event, Isolation, Log, OutOfRange, Start, TopicPartition};
+use crate::log::{self, Consumer, ConsumerOptions, Event, Isolation, Log, OutOfRange, Start, TopicId, TopicPartition};
 use crate::store::Stores;
+use crate::store::changelog::Beginning;
 use crate::updater::{Followed, StoreProgress};
 use replay::{Extent, Phase, Replay, Restored};
 pub(crate) use whole::{WholeChangelog, restore_whole};
@@ -47,7 +50,7 @@ impl Plan {
         let watermarks = log.watermarks(&partition, Isolation::ReadUncommitted).map_err(log::Error::may_pass)?;
         let delete_retention_ms = description.delete_retention_ms;
         let extent = Extent { low: watermarks.low, end: watermarks.high, delete_retention_ms, now_ms };
-        Ok(Replay::new(store, partition, changelog, &extent))
+        Ok(Replay::new(store, partition, changelog.beginning.of(&description.id), &extent))
     }
 }
 
@@ -56,8 +59,33 @@ impl Plan {
 pub(crate) struct Changelog {
     /// Its topic.
     pub topic: String,
-    /// Random; becomes the changelog's incarnation if the changelog is empty.
-    pub new_incarnation: [u8; 16],
+    /// How it begins if it is empty.
+    pub beginning: NewChangelog,
+}
+
+/// How a changelog begins that is empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NewChangelog {
+    /// With this incarnation, which is random: nobody else can begin it, as nobody else can commit a transaction of its producer.
+    Alone([u8; 16]),
+    /// Another member may begin it at the same time, as nothing fences one that was held up. The incarnation comes from the topic, so
+    /// that both write the same; this number is random, and tells their records apart.
+    Beside([u8; 16]),
+}
+
+impl NewChangelog {
+    /// In this topic.
+    fn of(self, topic: &TopicId) -> Beginning {
+        match self {
+            Self::Alone(incarnation) => incarnation.into(),
+            Self::Beside(beginner) => {
+                let digest: [u8; 32] = Sha256::digest(topic.as_bytes()).into();
+                let mut incarnation = [0; 16];
+                incarnation.copy_from_slice(&digest[..16]);
+                Beginning { incarnation, beginner: Some(beginner) }
+            }
+        }
+    }
 }
 
 /// How to restore.

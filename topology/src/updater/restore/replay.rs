@@ -1,12 +1,12 @@
 //! One store being restored: what to do with what is read from its changelog.
 
+use super::RestoreOptions;
 use super::decision::{Decision, Reason, Situation, decide};
-use super::{Changelog, RestoreOptions};
 use crate::error::Result;
 use crate::log::{Offset, Record, TopicPartition};
 #[cfg(test)]
 use crate::mutant::{self, Mutant};
-use crate::store::changelog::{self, Entry, Origin};
+use crate::store::changelog::{self, Beginning, Entry, Origin};
 use crate::store::{Covered, Error, Kind, Meta, Stores};
 use crate::updater::StoreProgress;
 
@@ -81,7 +81,8 @@ pub(in crate::updater) struct Replay {
     whole: Option<Covered>,
     /// The same of what a standby has written down.
     reached_whole: Option<Covered>,
-    new_incarnation: [u8; 16],
+    /// If it is empty.
+    beginning: Beginning,
     delete_retention_ms: i64,
     started_ms: i64,
     /// The time to write beside positions until everything was read.
@@ -108,7 +109,7 @@ impl Replay {
     pub(in crate::updater) fn new(
         store: usize,
         partition: TopicPartition,
-        changelog: &Changelog,
+        beginning: Beginning,
         extent: &Extent,
     ) -> Self {
         Self {
@@ -126,7 +127,7 @@ impl Replay {
             covered: Covered::default(),
             whole: None,
             reached_whole: None,
-            new_incarnation: changelog.new_incarnation,
+            beginning,
             delete_retention_ms: extent.delete_retention_ms,
             started_ms: extent.now_ms,
             as_of_ms: extent.now_ms,
@@ -162,6 +163,7 @@ impl Replay {
                     self.whole = Some(std::mem::replace(&mut self.covered, covered));
                     continue;
                 }
+                // Another member began it as well.
                 Entry::Incarnation(origin) if Some(origin) == self.origin => {}
                 Entry::Incarnation(_) => return Err(self.no_beginning(record.offset).into()),
             }
@@ -345,7 +347,7 @@ impl Replay {
                     tracing::warn!(store = name, changelog = %self.partition, "emptying the store: its changelog is empty");
                 }
                 stores.wipe(self.store)?;
-                stores.begin_changelog(self.store, self.new_incarnation)?;
+                stores.begin_changelog(self.store, self.beginning)?;
             }
         }
         Ok(())

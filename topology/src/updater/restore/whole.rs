@@ -1,7 +1,7 @@
 //! A store, restored at one go from a changelog that is at hand.
 
+use super::RestoreOptions;
 use super::replay::{Extent, Phase, Replay, Restored};
-use super::{Changelog, RestoreOptions};
 use crate::error::Result;
 use crate::log::{Offset, Record, TopicPartition};
 use crate::store::Stores;
@@ -29,9 +29,8 @@ pub(crate) fn restore_whole(
     now_ms: i64,
 ) -> Result<Restored> {
     let WholeChangelog { partition, new_incarnation, low, end, records } = changelog;
-    let changelog = Changelog { topic: partition.topic.clone(), new_incarnation };
     let extent = Extent { low, end, delete_retention_ms: i64::MAX, now_ms };
-    let mut replay = Replay::new(store, partition, &changelog, &extent);
+    let mut replay = Replay::new(store, partition, new_incarnation.into(), &extent);
     replay.take(stores, records)?;
     if let Phase::Seeking(_) = replay.phase {
         // The same again: it passes over what the store has.

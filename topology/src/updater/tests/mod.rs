@@ -1,5 +1,6 @@
 //! Restores against a real log and real stores, with crashes where they hurt.
 
+mod beside;
 #[cfg(feature = "rocksdb")]
 mod crashes;
 mod following;

@@ -14,7 +14,7 @@ use crate::log::memory::MemoryLog;
 use crate::log::{Log, Offset, Producer, ProducerOptions, ProducerRecord, TopicPartition, TopicSpec};
 use crate::store::InstanceId;
 use crate::store::{self, Bounds, Covered, Direction, Medium, Resources, Spec, StateDirectory, Stores};
-use crate::updater::{Changelog, Plan, Progress, Restore, RestoreOptions, Restored};
+use crate::updater::{Changelog, NewChangelog, Plan, Progress, Restore, RestoreOptions, Restored};
 
 pub(super) const TOPICS: [&str; 2] = ["app-a-changelog", "app-b-changelog"];
 pub(super) const FINGERPRINT: [u8; 32] = [5; 32];
@@ -35,6 +35,8 @@ pub(super) struct World {
     pub(super) covered: [Covered; 2],
     pub(super) media: [Medium; 2],
     pub(super) fingerprint: [u8; 32],
+    /// How it begins changelogs, which have letters.
+    pub(super) beginning: fn(u8) -> NewChangelog,
 }
 
 impl World {
@@ -45,7 +47,8 @@ impl World {
         let producer = producer(&log, "writer");
         let root = tempfile::tempdir().unwrap();
         let (model, covered, fingerprint) = (Model::default(), Default::default(), FINGERPRINT);
-        let world = Self { log, clock, root, producer, model, covered, media, fingerprint };
+        let beginning = |letter| NewChangelog::Alone([letter; 16]);
+        let world = Self { log, clock, root, producer, model, covered, media, fingerprint, beginning };
         world.create_topics();
         world
     }
@@ -76,7 +79,7 @@ impl World {
 
     pub(super) fn plan(&self, batch_bytes: usize) -> Plan {
         let changelog =
-            |topic: &str| Some(Changelog { topic: topic.to_owned(), new_incarnation: [topic.as_bytes()[4]; 16] });
+            |topic: &str| Some(Changelog { topic: topic.to_owned(), beginning: (self.beginning)(topic.as_bytes()[4]) });
         let options = RestoreOptions { batch_bytes, batch_records: 100, ..RestoreOptions::default() };
         Plan { partition: 1, changelogs: TOPICS.map(changelog).to_vec(), options, followed: None }
     }

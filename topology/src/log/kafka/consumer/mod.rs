@@ -33,6 +33,7 @@ use super::deadline::Deadline;
 use super::login::Login;
 use super::native::{self, Batch, Queue, Waker};
 use super::options;
+use super::statistics::Reports;
 use crate::log::{
     Consumer, ConsumerOptions, Error, Event, GroupOptions, GroupProtocol, Kind, Offset, OffsetCommit, Result, Start,
     TopicPartition,
@@ -79,12 +80,14 @@ pub struct KafkaConsumer {
 }
 
 impl KafkaConsumer {
-    pub(super) fn new(admin: &Admin, consumer_options: &ConsumerOptions) -> Result<Self> {
+    pub(super) fn new(admin: &Admin, consumer_options: &ConsumerOptions, reports: Option<&Reports>) -> Result<Self> {
         let options = admin.options();
         let failed = |error: &KafkaError| Error::new(Kind::Fatal, format!("cannot make a consumer: {error}"));
         let waker = Arc::new(Waker::new());
-        let mut consumer: BaseConsumer<Context> = options::consumer(options, consumer_options)
-            .create_with_context(Context::new(&consumer_options.client_id))
+        let reports = reports.filter(|_| consumer_options.group.is_some());
+        let context = Context::tracking(&consumer_options.client_id, &[], Arc::default(), reports);
+        let mut consumer: BaseConsumer<Context> = options::consumer(options, consumer_options, reports.is_some())
+            .create_with_context(context)
             .map_err(|error| failed(&error))?;
         consumer.set_nonempty_callback({
             let waker = Arc::clone(&waker);

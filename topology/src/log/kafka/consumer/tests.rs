@@ -21,7 +21,7 @@ fn consumer_of(admin: &Admin) -> KafkaConsumer {
         prefetch_bytes: 1 << 20,
         out_of_range: OutOfRange::Earliest,
     };
-    KafkaConsumer::new(admin, &options).unwrap()
+    KafkaConsumer::new(admin, &options, None).unwrap()
 }
 
 #[test]

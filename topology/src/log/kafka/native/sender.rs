@@ -184,6 +184,7 @@ impl Sender {
                         context.log(log_level(level), text(facility).trim(), text(line).trim());
                     }
                 }
+                sys::RD_KAFKA_EVENT_STATS => context.stats_raw(text(sys::rd_kafka_event_stats(event)).as_bytes()),
                 _ => {}
             }
         }

@@ -25,6 +25,7 @@ use super::context::Context;
 use super::deadline::Deadline;
 use super::native::{self, Code, Outgoing, Sender};
 use super::options;
+use super::statistics::Reports;
 use crate::log::{
     Error, IdempotentOptions, Kind, Offset, OffsetCommit, Producer, ProducerOptions, ProducerRecord, Result,
     TopicPartition,
@@ -64,21 +65,29 @@ pub struct KafkaProducer {
 }
 
 impl KafkaProducer {
-    pub(super) fn new(admin: Arc<Admin>, producer_options: &ProducerOptions) -> Result<Self> {
+    pub(super) fn new(
+        admin: Arc<Admin>,
+        producer_options: &ProducerOptions,
+        reports: Option<&Reports>,
+    ) -> Result<Self> {
         let (name, tracked) = (&producer_options.client_id, &producer_options.track_topics);
-        let context = Context::tracking(name, tracked, Arc::clone(admin.broker_clock()));
+        let context = Context::tracking(name, tracked, Arc::clone(admin.broker_clock()), reports);
         let batch_bytes = options::batch_bytes(admin.options(), admin.batch_bytes());
-        let config = options::producer(admin.options(), producer_options, batch_bytes);
+        let config = options::producer(admin.options(), producer_options, batch_bytes, reports.is_some());
         let (id, timeout_ms) = (&producer_options.transactional_id, producer_options.transaction_timeout_ms);
         Self::make(admin, &config, context, batch_bytes, id, timeout_ms)
     }
 
     /// Without transactions.
-    pub(super) fn idempotent(admin: Arc<Admin>, producer_options: &IdempotentOptions) -> Result<Self> {
+    pub(super) fn idempotent(
+        admin: Arc<Admin>,
+        producer_options: &IdempotentOptions,
+        reports: Option<&Reports>,
+    ) -> Result<Self> {
         let IdempotentOptions { client_id, delivery_timeout_ms, track_topics } = producer_options;
         let batch_bytes = options::batch_bytes(admin.options(), admin.batch_bytes());
-        let config = options::idempotent_producer(admin.options(), producer_options, batch_bytes);
-        let context = Context::tracking(client_id, track_topics, Arc::clone(admin.broker_clock()));
+        let config = options::idempotent_producer(admin.options(), producer_options, batch_bytes, reports.is_some());
+        let context = Context::tracking(client_id, track_topics, Arc::clone(admin.broker_clock()), reports);
         Self::make(admin, &config, context, batch_bytes, "", *delivery_timeout_ms)
     }
 
@@ -382,5 +391,9 @@ impl Producer for KafkaProducer {
 
     fn delivered(&self, partition: &TopicPartition) -> Option<Offset> {
         self.producer().context().deliveries().highest(&partition.topic, partition.partition)
+    }
+
+    fn serve(&mut self) {
+        self.sender.serve(0);
     }
 }

@@ -101,7 +101,7 @@ fn what_is_used_stays_what_is_not_goes_and_the_bound_holds() {
         }
         read(&mut latest, 0);
         read(&mut latest, key);
-        assert!(latest.size_bytes() <= 100_000);
+        assert!(latest.taken_bytes() <= 120_000);
     }
     assert!(read(&mut latest, 0) && !read(&mut latest, 1));
 }
@@ -117,4 +117,26 @@ fn a_hot_key_is_found_with_one_look_and_set_without_one() {
     latest.set(place, hash(2), b"key", Some([b"2", b""])).unwrap();
     assert_eq!(latest.get(hash(1), b"key").0, Found::Here(Some(b"2")));
     assert_eq!(latest.writes().count(), 1);
+}
+
+#[test]
+fn a_store_that_one_commit_wrote_much_to_takes_no_more_than_its_part_afterwards() {
+    const PART_BYTES: usize = 100_000;
+    let mut latest = Latest::new(true);
+    latest.set_size_bytes_max(PART_BYTES);
+    for commit in 1..10 {
+        for key in 0..10_000u16 {
+            latest.set(None, hash(key), &key.to_be_bytes(), Some([b"12345678", b""])).unwrap();
+        }
+        assert!(latest.taken_bytes() > 4 * PART_BYTES);
+        latest.commit(commit, PART_BYTES);
+        assert!(latest.taken_bytes() <= PART_BYTES, "{} bytes after commit {commit}", latest.taken_bytes());
+        // Not known any more: what the backend has of that commit counts.
+        assert_eq!(latest.get(hash(1), &1u16.to_be_bytes()).0, Found::Older);
+        assert_eq!(latest.complete_from(), commit);
+    }
+    // What fits stays.
+    latest.set(None, hash(1), b"key", Some([b"1", b""])).unwrap();
+    latest.commit(10, PART_BYTES);
+    assert_eq!(latest.get(hash(1), b"key").0, Found::Here(Some(b"1")));
 }
