@@ -4,8 +4,8 @@
     venv/bin/python examples/balances.py localhost:9092 blockchain-balances
     venv/bin/python examples/balances.py localhost:9092 blockchain-balances http://localhost:8081
 
-Prints a line for each account: its name and its balance. With the URL of a schema registry the topic's rows are read with the
-schema that is registered there, and checked against it.
+Prints a line for each account: its name and its balance. With the URL of a schema registry the topic's rows are read
+with the schema that is registered there, and checked against it.
 """
 
 import json
