@@ -318,7 +318,10 @@ impl<L: Log> Making<L> {
         let rng = key_file::system_rng().map_err(|error| Problem::unavailable(error.to_string()))?;
         match prove::prove(&self.log, &self.clock, &options, rng, &mut |_| {}).map_err(unread)? {
             Ok(proof) => {
-                self.followed = Some((asked, proof.clone()));
+                // One of all ids may be large.
+                if !matches!(asked.0, Question::Id { .. }) {
+                    self.followed = Some((asked, proof.clone()));
+                }
                 Ok(proof)
             }
             Err(Unproved::NotThere(why) | Unproved::Beyond(why)) => Err(Problem::not_found(why)),
