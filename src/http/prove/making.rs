@@ -47,7 +47,12 @@ pub(super) struct Making<L: Log> {
     standing: Option<Standing>,
     pub(super) tiles: VecDeque<(u64, Vec<Hash>)>,
     has_begun: bool,
+    /// The proof for which the chain was followed last, with what was asked: the asker may have been told to come again.
+    followed: Option<(Followed, Proof)>,
 }
+
+/// What is asked, after which height, in the history of how many blocks, and whether with the seal.
+type Followed = (Question, u64, u64, bool);
 
 /// A block, and what is claimed of it.
 struct Target {
@@ -81,6 +86,7 @@ impl<L: Log> Making<L> {
             standing,
             tiles,
             has_begun: false,
+            followed: None,
         }
     }
 
@@ -285,7 +291,7 @@ impl<L: Log> Making<L> {
     }
 
     /// Follows the chain to a height whose state is not at hand, where that does not take long.
-    fn follow(&self, wanted: &Wanted) -> Result<Proof> {
+    fn follow(&mut self, wanted: &Wanted) -> Result<Proof> {
         let size = self.size(wanted.size)?;
         let height = wanted.at_height.unwrap_or(size - 1);
         if height >= size {
@@ -297,6 +303,10 @@ impl<L: Log> Making<L> {
                  at_height for the last block, or use cairn prove"
             )));
         }
+        let asked = (wanted.question.clone(), height, size, wanted.with_seal);
+        if let Some((_, proof)) = self.followed.as_ref().filter(|(known, _)| *known == asked) {
+            return Ok(proof.clone());
+        }
         let options = Options {
             blockchain: self.blockchain.clone(),
             anchor: Anchor::Genesis(self.genesis.hash()),
@@ -307,7 +317,13 @@ impl<L: Log> Making<L> {
         };
         let rng = key_file::system_rng().map_err(|error| Problem::unavailable(error.to_string()))?;
         match prove::prove(&self.log, &self.clock, &options, rng, &mut |_| {}).map_err(unread)? {
-            Ok(proof) => Ok(proof),
+            Ok(proof) => {
+                // One of all ids may be large.
+                if !matches!(asked.0, Question::Id { .. }) {
+                    self.followed = Some((asked, proof.clone()));
+                }
+                Ok(proof)
+            }
             Err(Unproved::NotThere(why) | Unproved::Beyond(why)) => Err(Problem::not_found(why)),
             Err(broken @ Unproved::Broken(_)) => {
                 Err(Problem::new(StatusCode::BAD_GATEWAY, format!("{broken}: run cairn verify")))
