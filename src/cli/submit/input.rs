@@ -1,9 +1,10 @@
 //! Where lines come from: a file, which is checked whole before anything of it is sent, or stdin, which can be read once only.
 
-use std::io::{IsTerminal, Read};
+use std::io::IsTerminal;
 use std::path::Path;
 
 use super::super::error::{Error, Result};
+use super::format::Source;
 use super::lines::{Lines, Preparation};
 use super::report::Checked;
 
@@ -20,7 +21,7 @@ impl<'i> Input<'i> {
     }
 
     /// Begins to read it.
-    pub(super) fn open(self) -> Result<Box<dyn Read + Send>> {
+    pub(super) fn open(self) -> Result<Source<'static>> {
         let Some(path) = self.file else {
             if std::io::stdin().is_terminal() {
                 tracing::info!("type transactions, one per line; Ctrl-D on an empty line ends");
