@@ -11,7 +11,7 @@ use topology::log::{self, Log, embedded, kafka};
 use super::note::Place;
 use super::{Environment, Error, File, Result};
 
-const EMBEDDED: &str = "embedded:";
+pub(super) const EMBEDDED: &str = "embedded:";
 
 /// Which log to use.
 #[derive(Clone, Debug, PartialEq, Eq)]
