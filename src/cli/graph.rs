@@ -114,6 +114,15 @@ pub(crate) fn application<L: Log>(
 }
 
 impl Extras {
+    /// Refuses what does not go with a chain of this genesis.
+    pub(crate) fn check(&self, genesis: &Genesis, topics: &Topics, application_id: &str) -> Result<()> {
+        self.classic_blocks(genesis, topics, application_id)?;
+        match (genesis.parameters.consensus.kind(), &self.miner) {
+            (ConsensusKind::Work, None) => Err(no_miner(genesis)),
+            (ConsensusKind::Stake, _) | (ConsensusKind::Work, Some(_)) => Ok(()),
+        }
+    }
+
     /// Who seals a chain.
     fn sealer(&self, genesis: &Genesis, keys: KeySet) -> Result<Sealer> {
         let sealer = match (genesis.parameters.consensus.kind(), &self.miner) {
@@ -123,23 +132,32 @@ impl Extras {
                 Sealer::local(genesis, keys, &faults)
             }
             (ConsensusKind::Work, Some(miner)) => Sealer::miner(genesis, miner.clone()),
-            (ConsensusKind::Work, None) => {
-                return Err(Error::usage(format!(
-                    "the blocks of chain {} are mined: name the account that takes their rewards with --miner NAME",
-                    genesis.chain_id
-                )));
-            }
+            (ConsensusKind::Work, None) => return Err(no_miner(genesis)),
         };
         sealer.map_err(|error| Error::usage(error.to_string()))
     }
 
-    /// Where classic blocks go, if anywhere.
+    /// Where classic blocks go, if anywhere, and what they follow there.
     fn classic<L: Log>(
         &self,
         genesis: &Genesis,
         topics: &Topics,
         application_id: &str,
         log: &L,
+    ) -> Result<Option<Classic>> {
+        let classic = self.classic_blocks(genesis, topics, application_id)?;
+        Ok(classic.map(|Classic { topic, kind, .. }| {
+            let tail = LastOnLog { log: log.clone(), clock: SystemClock::new(), topic: topic.clone() };
+            Classic { topic, kind, tail: Some(Box::new(tail)) }
+        }))
+    }
+
+    /// Where classic blocks go, if anywhere.
+    pub(crate) fn classic_blocks(
+        &self,
+        genesis: &Genesis,
+        topics: &Topics,
+        application_id: &str,
     ) -> Result<Option<Classic>> {
         let Some(topic) = self.classic_topic.clone() else { return Ok(None) };
         let Topics { transactions, blockchain } = topics;
@@ -150,9 +168,15 @@ impl Extras {
             )));
         }
         let kind = Kind::of(&genesis.parameters).map_err(|error| Error::usage(error.to_string()))?;
-        let tail = LastOnLog { log: log.clone(), clock: SystemClock::new(), topic: topic.clone() };
-        Ok(Some(Classic { topic, kind, tail: Some(Box::new(tail)) }))
+        Ok(Some(Classic { topic, kind, tail: None }))
     }
+}
+
+fn no_miner(genesis: &Genesis) -> Error {
+    Error::usage(format!(
+        "the blocks of chain {} are mined: name the account that takes their rewards with --miner NAME",
+        genesis.chain_id
+    ))
 }
 
 /// What the key of admitted records is for: they are of one chain, and from one topic, not from another of the same name.
