@@ -5,7 +5,9 @@
 //! sources      the settings file and the environment, on the command line's behalf
 //! shell        what every command is given: settings, output, time
 //! error        what went wrong, and the process's exit code
+//! brokers      why no broker could be talked to
 //! output       tables, colours, lines of JSON
+//! terminal     texts of others, as a terminal may be given them
 //! progress     of long commands
 //! logging      log lines to stderr
 //! shutdown     SIGTERM and SIGINT, of every command
@@ -15,6 +17,7 @@
 //! report       what several commands say of a chain
 //! pin          which chain a check is about
 //! trust        whose signatures make a checkpoint one to go by
+//! claim        what a proof shows, in words
 //! vouching     verifying a chain, and signing for it
 //! demo run submit blocks verify checkpoint witness prove check replay inspect topology reset genesis keys
 //!              one command each: its options, and `run`; none uses another
@@ -24,8 +27,10 @@
 mod arguments;
 mod backlog;
 mod blocks;
+mod brokers;
 mod check;
 mod checkpoint;
+mod claim;
 mod demo;
 mod error;
 mod genesis;
@@ -48,6 +53,7 @@ mod shutdown;
 mod sources;
 mod submit;
 mod supervise;
+mod terminal;
 mod topology;
 mod trust;
 mod verify;
@@ -129,7 +135,7 @@ impl Command {
         match self {
             // These finish what they have begun, and supervise themselves.
             Command::Demo(_) | Command::Run(_) => self.work(shell),
-            _ => Supervisor::new()?.until_signal(|| self.work(shell))?,
+            _ => Supervisor::new()?.until_signal(|| self.work(shell).map_err(|error| shell.explained(error)))?,
         }
     }
 

@@ -6,6 +6,7 @@
 mod blocks;
 mod chain;
 mod checkpoints;
+mod first_steps;
 mod founding;
 mod memory;
 mod partitions;
