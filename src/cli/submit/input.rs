@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::path::Path;
 
 use super::super::error::{Error, Result};
-use super::format::Source;
+use super::format::{self, Source};
 use super::lines::{Lines, Preparation};
 use super::report::Checked;
 
@@ -52,6 +52,10 @@ impl<'i> Input<'i> {
     /// Refuses what cannot be read, and a file with a line behind `arrived_line` that cannot be sent, unless it is to be forced.
     pub(super) fn refuse_bad_lines(self, preparation: &Preparation, arrived_line: u64, force: bool) -> Result<()> {
         self.file.map_or(Ok(()), refuse_unreadable)?;
+        if force && self.size_bytes().is_some() {
+            // Any lines will do, and lines they have to be.
+            format::open(self.open()?)?;
+        }
         if !force && self.size_bytes().is_some() && self.check(preparation, arrived_line)?.report() {
             return Err(Error::usage(format!("nothing was sent: mend these lines{}", preparation.or_force())));
         }
