@@ -25,19 +25,28 @@ pub(crate) fn start(format: LogFormat, verbose: bool, usual: &str) -> Result<()>
         LogFormat::Json => lines.with_writer(|| Stderr).json().flatten_event(true).try_init(),
         LogFormat::Text => {
             let colours = Paint::of(&std::io::stderr()).is_enabled();
-            lines.with_writer(|| Text).compact().with_ansi(colours).with_target(verbose).try_init()
+            lines
+                .with_writer(move || Text { is_on_terminal: colours })
+                .compact()
+                .with_ansi(colours)
+                .with_target(verbose)
+                .try_init()
         }
     };
     // It fails only where a program that embeds this one has set up its own log lines.
     started.or(Ok(()))
 }
 
-/// Stderr for lines of text: what they quote may be anybody's. Each line comes as a whole.
-struct Text;
+/// Stderr for lines of text: what they quote may be anybody's. Each line comes as a whole, in place of a bar that may stand there.
+struct Text {
+    is_on_terminal: bool,
+}
 
 impl Write for Text {
     fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
-        Stderr.write_all(terminal::lines(&String::from_utf8_lossy(line)).as_bytes())?;
+        let line_start = if self.is_on_terminal { "\r\u{1b}[2K" } else { "" };
+        let text = format!("{line_start}{}", terminal::lines(&String::from_utf8_lossy(line)));
+        Stderr.write_all(text.as_bytes())?;
         Ok(line.len())
     }
 
