@@ -14,7 +14,7 @@ use super::super::index::BlockSummary;
 use super::super::lookup::{Found, Question};
 use super::super::problem::{PROBLEM, Problem, Result};
 use super::super::quota::Counted;
-use super::asked::{Asked, From, Named};
+use super::asked::{Asked, Caller, Named};
 use super::{answer, cursor, json};
 use crate::chain::Hash;
 
@@ -89,7 +89,7 @@ pub(super) async fn list(State(context): State<Arc<Context>>, Asked(page): Asked
 pub(super) async fn one(
     State(context): State<Arc<Context>>,
     Named(block): Named<String>,
-    From(peer): From,
+    Caller(peer): Caller,
 ) -> Result<Response> {
     let question = question(&context, &block)?;
     let found = context.lookup.one(question).await?;

@@ -19,7 +19,7 @@ use super::super::context::{Context, told};
 use super::super::index::{BlockSummary, Offence};
 use super::super::problem::{PROBLEM, Problem, Result};
 use super::super::quota::Counted;
-use super::asked::{Asked, From};
+use super::asked::{Asked, Caller};
 
 /// A sign of life, where nothing is sealed.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
@@ -51,7 +51,7 @@ pub(super) struct Since {
 )]
 pub(super) async fn events(
     State(context): State<Arc<Context>>,
-    From(peer): From,
+    Caller(peer): Caller,
     headers: HeaderMap,
     Asked(since): Asked<Since>,
 ) -> Result<Response> {
