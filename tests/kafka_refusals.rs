@@ -52,6 +52,53 @@ fn brokers_that_are_not_there() {
     }
 }
 
+/// Each a port that somebody gives by mistake, or a setting that does not go with it: the last line says which.
+#[test]
+fn an_address_that_cannot_be_used_is_told_with_the_setting_to_change() {
+    let cluster = Cluster::start_with(&[
+        "listeners=PLAINTEXT://127.0.0.1:@PORT@,SASL_PLAINTEXT://127.0.0.1:@SECURE_PORT@,CONTROLLER://127.0.0.1:@CONTROLLER_PORT@",
+        "advertised.listeners=PLAINTEXT://127.0.0.1:@PORT@,SASL_PLAINTEXT://127.0.0.1:@SECURE_PORT@",
+        "listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT",
+        "listener.name.sasl_plaintext.sasl.enabled.mechanisms=SCRAM-SHA-256",
+        "listener.name.sasl_plaintext.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;",
+    ]);
+    let login = cluster.secure().unwrap().brokers.replace("localhost", "127.0.0.1");
+    let tls = Cluster::shared().secure().map(|secure| secure.brokers);
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = silent.local_addr().map(|address| (address.to_string(), silent)).unwrap();
+    let sasl = ["-X", "security.protocol=SASL_PLAINTEXT", "-X", "sasl.username=a", "-X", "sasl.password=b"];
+    let (plain, scram) = (["-X", "sasl.mechanism=PLAIN"], ["-X", "sasl.mechanism=SCRAM-SHA-256"]);
+    let mut cases = vec![
+        (cluster.controller(), vec![], "is the port of a controller"),
+        (silent.0.clone(), vec![], "takes connections and answers nothing"),
+        (login.clone(), vec![], "set -X security.protocol=SASL_PLAINTEXT, -X sasl.mechanism=SCRAM-SHA-256"),
+        (login, [&sasl[..], &plain].concat(), "set -X sasl.mechanism=SCRAM-SHA-256"),
+        (cluster.brokers().to_owned(), [&sasl[..], &scram].concat(), "asks for no login (SASL)"),
+        (cluster.brokers().to_owned(), vec!["-X", "security.protocol=SSL"], "speaks Kafka without TLS"),
+    ];
+    cases.extend(
+        tls.map(|tls| (tls, vec![], "speaks TLS, and security.protocol is PLAINTEXT: set -X security.protocol=SSL")),
+    );
+    let directory = tempfile::tempdir().unwrap();
+    let started: Vec<_> = cases
+        .into_iter()
+        .flat_map(|(brokers, options, says)| {
+            ["verify", "run"].map(|command| (command, brokers.clone(), options.clone(), says))
+        })
+        .map(|(subcommand, brokers, options, says)| {
+            let mut command = cairn(subcommand);
+            command.args(["--log-format", "json", "--brokers", &brokers]).args(options);
+            if subcommand == "run" {
+                command.arg("--state-dir").arg(directory.path().join("state"));
+            }
+            (Process::start(&mut command, directory.path()), brokers, says)
+        })
+        .collect();
+    for (process, brokers, says) in started {
+        assert_names(process.wait().refusal(), &[&brokers, says]);
+    }
+}
+
 #[test]
 fn topics_with_the_wrong_partitions_or_cleanup_policy() {
     let chain = Chain::new(&[]);

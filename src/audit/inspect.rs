@@ -48,18 +48,13 @@ pub fn applications(root: &Path) -> Result<Vec<String>> {
 /// Reads the state of an application, and vouches for it: the state tree built from the tables has the root that the last block
 /// names, balances and stakes add up to the supply, and the ids are those that the tree commits to. The inner error: that is not
 /// so. Refused while an instance runs on it. The state may be behind the topics by what was not flushed: the next run restores that
-/// from the changelogs.
-pub fn inspect(root: &Path, application_id: &str) -> Result<std::result::Result<Inspection, Unsound>> {
+/// from the changelogs. `None`: it holds no block, for nothing of it was flushed yet.
+pub fn inspect(root: &Path, application_id: &str) -> Result<std::result::Result<Option<Inspection>, Unsound>> {
     let directory = StateDirectory::open_existing(root, application_id)?;
     let tables = open(&directory, [0; 32])?;
     let replica = match Replica::load(&tables) {
         Ok(Some(replica)) => replica,
-        Ok(None) => {
-            return Err(Error::stop(format!(
-                "the state of '{application_id}' in {} holds no block yet: it was never flushed, or never ran",
-                root.display()
-            )));
-        }
+        Ok(None) => return Ok(Ok(None)),
         Err(error) if error.needs_rebuild() => return Ok(Err(Unsound(error.to_string()))),
         Err(ledger::Error::View(error)) => return Err(error.into()),
         Err(error) => return Err(Error::stop(error.to_string())),
@@ -69,12 +64,12 @@ pub fn inspect(root: &Path, application_id: &str) -> Result<std::result::Result<
         let name = std::str::from_utf8(key).ok().and_then(|name| Name::new(name).ok());
         accounts.extend(name.zip(Account::from_record(key, value).ok()));
     })?;
-    Ok(Ok(Inspection {
+    Ok(Ok(Some(Inspection {
         tip: replica.tip().clone(),
         supply: *replica.supply(),
         validators: replica.validators().to_vec(),
         accounts,
-    }))
+    })))
 }
 
 /// The chain's tables in a state directory.

@@ -99,3 +99,16 @@ pub(crate) struct Blockchain {
     #[arg(long, value_name = "TOPIC", env = "CAIRN_BLOCKCHAIN", hide_env = true, default_value = "blockchain")]
     pub(crate) blockchain: String,
 }
+
+/// A height of a chain.
+pub(crate) fn height(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "a height is a whole number from 0 on, such as 100".to_owned())
+}
+
+/// How many of something, at least one.
+pub(crate) fn count(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(count) if count > 0 => Ok(count),
+        _ => Err("write a whole number from 1 on, such as 10".to_owned()),
+    }
+}

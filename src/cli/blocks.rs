@@ -36,15 +36,15 @@ pub(crate) struct Arguments {
     blockchain: arguments::Blockchain,
 
     /// First height to show
-    #[arg(long, value_name = "H", env = "CAIRN_FROM_HEIGHT", hide_env = true, default_value = "0")]
+    #[arg(long, value_name = "H", env = "CAIRN_FROM_HEIGHT", hide_env = true, default_value = "0", value_parser = arguments::height, allow_negative_numbers = true)]
     from_height: u64,
 
     /// Last height to show [default: the tip]
-    #[arg(long, value_name = "H", env = "CAIRN_TO_HEIGHT", hide_env = true)]
+    #[arg(long, value_name = "H", env = "CAIRN_TO_HEIGHT", hide_env = true, value_parser = arguments::height, allow_negative_numbers = true)]
     to_height: Option<u64>,
 
-    /// Show at most so many blocks [default: all]
-    #[arg(long, value_name = "N", env = "CAIRN_LIMIT", hide_env = true)]
+    /// Show at most so many blocks; without --json, of those that hold records [default: all]
+    #[arg(long, value_name = "N", env = "CAIRN_LIMIT", hide_env = true, value_parser = arguments::count, allow_negative_numbers = true)]
     limit: Option<u64>,
 }
 
@@ -73,14 +73,14 @@ impl UsesLog for Blocks<'_> {
         if !shell.json {
             shell.print(&row(["height", "record", "from", "to", "amount", "outcome"]))?;
         }
-        let mut shown_count = 0;
+        let mut seen = Seen::default();
         let mut shown = Ok(());
         let read = reader.read(&[(partition, Start::Beginning)], |_, records| {
             // A batch at a time, which bounds the memory.
             let mut lines = String::new();
             let mut flow = ControlFlow::Continue(());
             for record in records {
-                match arguments.lines_of(record, &mut shown_count, shell.json, &mut lines) {
+                match arguments.lines_of(record, &mut seen, shell.json, &mut lines) {
                     Ok(next) => flow = next,
                     Err(error) => {
                         shown = Err(topic::Error::of_record(topic, error).into());
@@ -99,26 +99,58 @@ impl UsesLog for Blocks<'_> {
             Ok(if goes_on { flow } else { ControlFlow::Break(()) })
         });
         read.map_err(|error| Error::from(error).undone())?;
-        shown.map(|()| Exit::Done)
+        shown?;
+        arguments.tell_nothing(&seen, shell.json);
+        Ok(Exit::Done)
     }
 }
 
+/// What was read of the topic.
+#[derive(Default)]
+struct Seen {
+    /// The last height up to the one that was asked for.
+    last_height: Option<u64>,
+    shown_count: u64,
+}
+
 impl Arguments {
+    /// Says why nothing is shown, where nothing is.
+    fn tell_nothing(&self, seen: &Seen, json: bool) {
+        let topic = &self.blockchain.blockchain;
+        match seen.last_height {
+            _ if seen.shown_count > 0 => {}
+            Some(last) if last < self.from_height => {
+                tracing::info!(
+                    "topic '{topic}' ends at height {last}: it has no block of --from-height {}",
+                    self.from_height
+                );
+            }
+            Some(last) if !json => {
+                let from = self.from_height;
+                tracing::info!("the blocks from height {from} to {last} hold no records; --json shows them");
+            }
+            Some(_) => {}
+            None => tracing::info!("topic '{topic}' holds no block yet"),
+        }
+    }
+
     /// Adds the lines of a record's block, if it is to be shown. Breaks off behind the last one that is.
     fn lines_of(
         &self,
         record: &Record<'_>,
-        shown_count: &mut u64,
+        seen: &mut Seen,
         json: bool,
         lines: &mut String,
     ) -> chain::Result<ControlFlow<()>> {
         // Whole blocks are read of those heights only that are shown.
         let Some(height) = Block::height_of_key(record.key) else { return Ok(ControlFlow::Continue(())) };
+        if self.to_height.is_some_and(|last| height > last) || self.limit.is_some_and(|limit| seen.shown_count >= limit)
+        {
+            return Ok(ControlFlow::Break(()));
+        }
+        seen.last_height = Some(height);
         if height < self.from_height {
             return Ok(ControlFlow::Continue(()));
-        }
-        if self.to_height.is_some_and(|last| height > last) || self.limit.is_some_and(|limit| *shown_count >= limit) {
-            return Ok(ControlFlow::Break(()));
         }
         match Block::from_record(record.key, record.value)? {
             Read::Foreign => return Ok(ControlFlow::Continue(())),
@@ -135,7 +167,7 @@ impl Arguments {
                 lines.push('\n');
             }
         }
-        *shown_count += 1;
+        seen.shown_count += 1;
         Ok(ControlFlow::Continue(()))
     }
 }
@@ -158,7 +190,6 @@ fn add_rows(block: &Block, lines: &mut String) {
     }
 }
 
-/// Columns that are wide enough for short names. Nothing is known of the rows to come.
 /// A name, or its beginning where it would break the columns.
 fn short(name: &Name) -> String {
     const WIDTH_MAX: usize = 24;
@@ -169,6 +200,7 @@ fn short(name: &Name) -> String {
     }
 }
 
+/// Columns that are wide enough for short names. Nothing is known of the rows to come.
 fn row(cells: [&str; 6]) -> String {
     let [height, record, from, to, amount, outcome] = cells;
     format!("{height:>6}  {record:>10}  {from:<12}  {to:<12}  {amount:>12}  {outcome}\n")

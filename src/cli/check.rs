@@ -7,13 +7,15 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 use topology::clock::Clock;
 
-use super::error::{Error, Exit, Result, one_line};
-use super::output::{Paint, grouped};
+use super::claim::claimed;
+use super::error::{Error, Exit, Result};
+use super::output::Paint;
 use super::pin::Pin;
 use super::shell::Shell;
+use super::terminal;
 use super::trust::{self, Trust};
 use crate::audit::Anchor;
-use crate::chain::{Content, Entry, Outcome, Rendering};
+use crate::chain::Rendering;
 use crate::checkpoint::{Accepted, SignedNote};
 use crate::config::checkpoint_file;
 use crate::consensus::LOCAL_COMMITTEE_TRUST;
@@ -80,7 +82,7 @@ impl Arguments {
             }
             // It may tell what a stranger's file says.
             Err(wrong @ Refusal::Wrong { .. }) => {
-                (format!("{}: {}", shell.paint.red("refused"), one_line(&wrong.to_string())), Exit::Failed)
+                (format!("{}: {}", shell.paint.red("refused"), terminal::line(&wrong.to_string())), Exit::Failed)
             }
             Err(other) => return Err(Error::failed(other.to_string()).undone()),
         };
@@ -147,7 +149,11 @@ impl Rests {
         let is_anchored = is_pinned || kept.is_some_and(|kept| kept.is_anchor);
         let unanchored = "\nunanchored: these witnesses sign for any chain, and nobody said which one this must be; pin it with \
                           --genesis-hash, or with a log line in the policy";
-        let unanchored = if is_anchored { "" } else { unanchored };
+        let unanchored = match is_pinned {
+            true => "\nand on the genesis hash that was given: it is that chain",
+            false if is_anchored => "",
+            false => unanchored,
+        };
         Self {
             is_anchored,
             basis: "checkpoint",
@@ -168,62 +174,6 @@ fn read_at_most(path: &Path, size_bytes_max: usize) -> std::io::Result<Vec<u8>> 
         std::fs::File::open(path)?.take(limit).read_to_end(&mut bytes)?;
     }
     Ok(bytes)
-}
-
-/// What a proof shows, in a sentence.
-fn claimed(proof: &Proof) -> String {
-    let height = proof.header.height;
-    match &proof.claim {
-        Claim::Transaction { entry, .. } => format!("{} in block {height}: {}", place(entry), became(entry)),
-        Claim::IdUsed { entry, .. } => {
-            format!("the id was used in block {height} by {}: {}", place(entry), became(entry))
-        }
-        Claim::IdUnused { sender, id, listed } => {
-            let what = format!("{sender} has not used the id {id}");
-            match listed.active_heights(&proof.header) {
-                None => format!("{what}, as far as ids are remembered after block {height}: none is"),
-                Some((1, last)) => format!("{what} up to block {height} (active heights 1 to {last}: the whole chain)"),
-                Some((first, last)) => format!(
-                    "{what} at the active heights {first} to {last}, which are remembered after block {height}; what came before is \
-                     forgotten, and an id of then is free again"
-                ),
-            }
-        }
-        Claim::Balance { name, account, .. } if *account == Default::default() => {
-            format!("{name} has no account after block {height}: its balance is 0")
-        }
-        Claim::Balance { name, account, .. } => {
-            let (balance, nonce) = (grouped(account.balance), account.nonce);
-            format!("{name} has {balance} after block {height}; its next nonce is {nonce}")
-        }
-        Claim::Validator { id, record: None, .. } => format!("there is no validator {id} after block {height}"),
-        Claim::Validator { id, record: Some(record), .. } => {
-            let slashed = record.slashed_at_height.map(|height| format!(", slashed at height {height}"));
-            let (stake, missed, slashed) = (grouped(record.stake), record.missed, slashed.unwrap_or_default());
-            format!("validator {id} has a stake of {stake} after block {height}, missed rounds {missed}{slashed}")
-        }
-        Claim::Block => format!("the chain has block {height}"),
-    }
-}
-
-fn place(entry: &Entry) -> String {
-    format!("the record at offset {} of partition {}", entry.origin.offset, entry.origin.partition)
-}
-
-/// What became of a record.
-fn became(entry: &Entry) -> String {
-    let Content::Transaction { transaction, receipt } = &entry.content else {
-        let Content::Stub { reason, .. } = &entry.content else { return String::new() };
-        return format!("no transaction could be read ({reason})");
-    };
-    let outcome = match receipt.outcome {
-        Outcome::Applied => "applied".to_owned(),
-        Outcome::Rejected(reason) => format!("rejected, {reason}"),
-    };
-    let id = transaction.id.as_ref().map(|id| format!(", id {id}")).unwrap_or_default();
-    let (from, to, amount) = (&transaction.from, &transaction.to, grouped(transaction.amount.get()));
-    let (from_balance, to_balance) = (grouped(receipt.from_balance), grouped(receipt.to_balance));
-    format!("{from} to {to}, {amount}{id}: {outcome}; afterwards {from} has {from_balance}, {to} has {to_balance}")
 }
 
 fn holds_text(proof: &Proof, checked: &Checked, rests: &Rests, paint: Paint) -> String {

@@ -139,7 +139,7 @@ fn finish(shell: &Shell, signing: Option<Signing<'_>>, step: Option<Step>, repor
         None => note.to_string(),
     };
     if !shell.json {
-        return shell.print(&text).map(|()| Exit::Done);
+        return shell.print_file(&text).map(|()| Exit::Done);
     }
     let Checkpoint { origin, size, root } = note.checkpoint();
     let report = serde_json::json!({

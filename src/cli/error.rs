@@ -4,6 +4,7 @@ use std::error::Error as _;
 use std::process::ExitCode;
 
 use super::output::Stderr;
+use super::terminal;
 use crate::{chain, config};
 
 /// How the process ends.
@@ -36,6 +37,8 @@ impl From<Exit> for ExitCode {
 pub(crate) struct Error {
     exit: Exit,
     message: String,
+    /// Whether a log could not be used, for whatever reason.
+    is_of_log: bool,
     #[source]
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -43,17 +46,17 @@ pub(crate) struct Error {
 impl Error {
     /// Something failed on the way.
     pub(crate) fn failed(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Failed, message: message.into(), source: None }
+        Self::ended(Exit::Failed, message)
     }
 
     /// Something was asked for that cannot be done.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Usage, message: message.into(), source: None }
+        Self::ended(Exit::Usage, message)
     }
 
     /// A check came to this end.
     pub(crate) fn ended(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), source: None }
+        Self { exit, message: message.into(), is_of_log: false, source: None }
     }
 
     /// Keeps what caused it, to be shown with `-v`.
@@ -70,17 +73,28 @@ impl Error {
         self
     }
 
+    /// Whether it came from the log, so that its brokers may know more.
+    pub(crate) fn is_of_log(&self) -> bool {
+        self.is_of_log
+    }
+
+    /// Says something else; what it said before is its cause.
+    pub(crate) fn explained_by(self, message: String) -> Self {
+        let Self { exit, is_of_log, .. } = self;
+        Self { exit, message, is_of_log, source: Some(Box::new(self)) }
+    }
+
     pub(crate) fn exit(&self) -> Exit {
         self.exit
     }
 
     /// Writes `error: ...` to stderr; with `causes`, one line more for each cause that says something new.
     pub(crate) fn report(&self, causes: bool) {
-        let mut said = one_line(&self.message);
+        let mut said = terminal::line(&self.message).into_owned();
         Stderr.line(&format!("error: {said}"));
         let mut source = if causes { self.source() } else { None };
         while let Some(cause) = source {
-            let line = one_line(&cause.to_string());
+            let line = terminal::line(&cause.to_string()).into_owned();
             if line != said {
                 Stderr.line(&format!("  caused by: {line}"));
             }
@@ -88,11 +102,6 @@ impl Error {
             source = cause.source();
         }
     }
-}
-
-/// What a topic or a file put into a message must not move the cursor or begin another line.
-pub(super) fn one_line(text: &str) -> String {
-    text.trim().chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 
 impl From<config::Error> for Error {
@@ -125,7 +134,7 @@ impl From<topology::Error> for Error {
         // What a newer program made cannot be judged by this one, whichever command met it.
         let exit = if is_newer(&error) { Exit::Undone } else { Exit::Failed };
         let text = error.to_string();
-        Self { exit, ..Self::failed(unreachable(&text).unwrap_or(text)) }.caused_by(error)
+        Self { exit, is_of_log: true, ..Self::failed(unreachable(&text).unwrap_or(text)) }.caused_by(error)
     }
 }
 
@@ -143,7 +152,7 @@ fn is_newer(error: &topology::Error) -> bool {
 impl From<topology::log::Error> for Error {
     fn from(error: topology::log::Error) -> Self {
         let text = error.to_string();
-        Self::failed(unreachable(&text).unwrap_or(text)).caused_by(error)
+        Self { is_of_log: true, ..Self::failed(unreachable(&text).unwrap_or(text)) }.caused_by(error)
     }
 }
 
@@ -200,10 +209,5 @@ mod tests {
             assert_eq!(unreachable(&text(other)), None);
         }
         assert_eq!(unreachable("cannot commit"), None);
-    }
-
-    #[test]
-    fn an_error_is_one_line_whatever_it_quotes() {
-        assert_eq!(one_line("bad\n value \u{1b}[2J\r\n"), "bad  value  [2J");
     }
 }

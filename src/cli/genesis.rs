@@ -68,7 +68,7 @@ impl Arguments {
             }
         };
         match &self.output {
-            None => shell.print(&text)?,
+            None => shell.print_file(&text)?,
             Some(path) => {
                 let mut options = std::fs::OpenOptions::new();
                 let file = options.write(true).create_new(true).open(path);

@@ -114,6 +114,15 @@ pub(crate) fn application<L: Log>(
 }
 
 impl Extras {
+    /// Refuses what does not go with a chain of this genesis.
+    pub(crate) fn check(&self, genesis: &Genesis, topics: &Topics, application_id: &str) -> Result<()> {
+        self.classic_blocks(genesis, topics, application_id)?;
+        match (genesis.parameters.consensus.kind(), &self.miner) {
+            (ConsensusKind::Work, None) => Err(no_miner(genesis)),
+            (ConsensusKind::Stake, _) | (ConsensusKind::Work, Some(_)) => Ok(()),
+        }
+    }
+
     /// Who seals a chain.
     fn sealer(&self, genesis: &Genesis, keys: KeySet) -> Result<Sealer> {
         let sealer = match (genesis.parameters.consensus.kind(), &self.miner) {
@@ -123,12 +132,7 @@ impl Extras {
                 Sealer::local(genesis, keys, &faults)
             }
             (ConsensusKind::Work, Some(miner)) => Sealer::miner(genesis, miner.clone()),
-            (ConsensusKind::Work, None) => {
-                return Err(Error::usage(format!(
-                    "the blocks of chain {} are mined: name the account that takes their rewards with --miner NAME",
-                    genesis.chain_id
-                )));
-            }
+            (ConsensusKind::Work, None) => return Err(no_miner(genesis)),
         };
         sealer.map_err(|error| Error::usage(error.to_string()))
     }
@@ -166,6 +170,13 @@ impl Extras {
         let kind = Kind::of(&genesis.parameters).map_err(|error| Error::usage(error.to_string()))?;
         Ok(Some(Classic { topic, kind, tail: None }))
     }
+}
+
+fn no_miner(genesis: &Genesis) -> Error {
+    Error::usage(format!(
+        "the blocks of chain {} are mined: name the account that takes their rewards with --miner NAME",
+        genesis.chain_id
+    ))
 }
 
 /// What the key of admitted records is for: they are of one chain, and from one topic, not from another of the same name.

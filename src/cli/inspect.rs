@@ -9,7 +9,7 @@ use super::output::{Align, Table, grouped};
 use super::shell::Shell;
 use crate::audit::inspect::{self, Inspection, Unsound};
 use crate::config::Directories;
-use crate::config::note::Note;
+use crate::config::note::{Note, Stage};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -50,7 +50,8 @@ impl Arguments {
         // A state that was replayed belongs to no run, and nothing is noted beside it.
         let note = Note::of_application(&directories.application(&application_id)?).ok().flatten();
         let (text, exit) = match inspect::inspect(root, &application_id)? {
-            Ok(inspection) => {
+            Ok(None) => return Err(Error::failed(tell_empty(&application_id, root, note.as_ref()))),
+            Ok(Some(inspection)) => {
                 let note = note.filter(|note| note.genesis == Some(inspection.tip.genesis));
                 let chain_id = note.as_ref().map(|note| note.chain_id.as_str());
                 (if shell.json { json(&inspection, chain_id) } else { text(&inspection, chain_id) }, Exit::Done)
@@ -84,6 +85,20 @@ fn only_application(root: &Path) -> Result<String> {
                 root.display()
             )))
         }
+    }
+}
+
+/// A state without a block, and where the blocks are.
+fn tell_empty(application_id: &str, root: &Path, note: Option<&Note>) -> String {
+    let what = format!("the state of '{application_id}' in {} holds no block", root.display());
+    match note {
+        Some(Note { chain_id, place, stage: Stage::Founded, .. }) => format!(
+            "{what} yet: blocks reach the disk some time after they are sealed. Those of its chain, {chain_id}, are on topic '{}':              cairn verify {} --blockchain {} shows the tip, and the next run restores the state from the changelogs",
+            place.topic(),
+            place.option(),
+            place.topic()
+        ),
+        _ => format!("{what}: it never ran, or its run ended before its chain began"),
     }
 }
 

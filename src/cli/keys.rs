@@ -134,7 +134,7 @@ fn tell_signer(shell: &Shell, signer: &Signer) -> Result<()> {
         let report = serde_json::json!({ "name": verifier.name(), "verifier_key": verifier.to_string() });
         return shell.print(&report.to_string());
     }
-    shell.print(&verifier.to_string())
+    shell.print_file(&verifier.to_string())
 }
 
 fn tell_validators(shell: &Shell, keys: &KeySet) -> Result<()> {
@@ -148,5 +148,5 @@ fn tell_validators(shell: &Shell, keys: &KeySet) -> Result<()> {
             text += &format!("[[validators]]\n{table}\n");
         }
     }
-    shell.print(text.trim_end())
+    shell.print_file(text.trim_end())
 }

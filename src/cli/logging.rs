@@ -1,11 +1,14 @@
 //! Log lines to stderr.
 
+use std::io::Write;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::time::SystemTime;
 
 use super::arguments::LogFormat;
 use super::error::{Error, Result};
 use super::output::{Paint, Stderr};
+use super::terminal;
 
 /// A consumer that is dropped closes its queue a second time, and calls that an error.
 const HARMLESS: &str = "rdkafka::consumer::base_consumer=off";
@@ -17,14 +20,37 @@ pub(crate) fn start(format: LogFormat, verbose: bool, usual: &str) -> Result<()>
             .map_err(|error| Error::usage(format!("RUST_LOG: {error}; write for example info,topology=debug")))?,
         _ => EnvFilter::new(format!("{},{HARMLESS}", if verbose { "info,cairn=debug,topology=debug" } else { usual })),
     };
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Stderr).with_timer(SystemTime);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_timer(SystemTime);
     let started = match format {
-        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+        LogFormat::Json => lines.with_writer(|| Stderr).json().flatten_event(true).try_init(),
         LogFormat::Text => {
             let colours = Paint::of(&std::io::stderr()).is_enabled();
-            lines.compact().with_ansi(colours).with_target(verbose).try_init()
+            lines
+                .with_writer(move || Text { is_on_terminal: colours })
+                .compact()
+                .with_ansi(colours)
+                .with_target(verbose)
+                .try_init()
         }
     };
     // It fails only where a program that embeds this one has set up its own log lines.
     started.or(Ok(()))
+}
+
+/// Stderr for lines of text: what they quote may be anybody's. Each line comes as a whole, in place of a bar that may stand there.
+struct Text {
+    is_on_terminal: bool,
+}
+
+impl Write for Text {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        let line_start = if self.is_on_terminal { "\r\u{1b}[2K" } else { "" };
+        let text = format!("{line_start}{}", terminal::lines(&String::from_utf8_lossy(line)));
+        Stderr.write_all(text.as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }

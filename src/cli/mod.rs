@@ -5,7 +5,9 @@
 //! sources      the settings file and the environment, on the command line's behalf
 //! shell        what every command is given: settings, output, time
 //! error        what went wrong, and the process's exit code
+//! brokers      why no broker could be talked to
 //! output       tables, colours, lines of JSON
+//! terminal     texts of others, as a terminal may be given them
 //! progress     of long commands
 //! logging      log lines to stderr
 //! shutdown     SIGTERM and SIGINT, of every command
@@ -15,6 +17,7 @@
 //! report       what several commands say of a chain
 //! pin          which chain a check is about
 //! trust        whose signatures make a checkpoint one to go by
+//! claim        what a proof shows, in words
 //! vouching     verifying a chain, and signing for it
 //! demo run submit blocks verify checkpoint witness prove check replay export views inspect topics topology reset genesis keys
 //!              one command each: its options, and `run`; none uses another
@@ -24,8 +27,10 @@
 mod arguments;
 mod backlog;
 mod blocks;
+mod brokers;
 mod check;
 mod checkpoint;
+mod claim;
 mod demo;
 mod error;
 mod export;
@@ -49,6 +54,7 @@ mod shutdown;
 mod sources;
 mod submit;
 mod supervise;
+mod terminal;
 mod topics;
 mod topology;
 mod trust;
@@ -134,10 +140,16 @@ impl Command {
     fn run(self, shell: &Shell) -> Result<Exit> {
         match self {
             // These finish what they have begun, and supervise themselves.
-            Command::Demo(_) | Command::Run(_) | Command::Views(_) => self.work(shell),
-            Command::Export(ref arguments) if arguments.supervises_itself() => self.work(shell),
-            _ => Supervisor::new()?.until_signal(|| self.work(shell))?,
+            Command::Demo(_) | Command::Run(_) => self.work(shell),
+            Command::Views(_) => self.explained(shell),
+            Command::Export(ref arguments) if arguments.supervises_itself() => self.explained(shell),
+            _ => Supervisor::new()?.until_signal(|| self.explained(shell))?,
         }
+    }
+
+    /// Does the work; an error of the log says what is at the brokers' addresses.
+    fn explained(self, shell: &Shell) -> Result<Exit> {
+        self.work(shell).map_err(|error| shell.explained(error))
     }
 
     fn work(self, shell: &Shell) -> Result<Exit> {

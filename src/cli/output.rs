@@ -2,6 +2,8 @@
 
 use std::io::{IsTerminal, Write};
 
+use super::terminal;
+
 /// Below it, a rate says more of the machine's mood than of what was done.
 const RATE_TIME_MIN_MS: u64 = 1_000;
 
@@ -56,10 +58,10 @@ impl Paint {
 pub(crate) struct Stderr;
 
 impl Stderr {
-    /// Says a line.
+    /// Says a line, which may quote others.
     pub(crate) fn line(mut self, text: &str) {
         // Cannot fail; in one piece, so that lines of several threads do not mix.
-        let _ = self.write_all(format!("{text}\n").as_bytes());
+        let _ = self.write_all(format!("{}\n", terminal::lines(text)).as_bytes());
     }
 }
 
@@ -98,7 +100,8 @@ impl Table {
 
     /// Adds a row; texts beyond the last column are dropped.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.rows.push(cells.into_iter().take(self.columns.len()).collect());
+        let cells = cells.into_iter().take(self.columns.len());
+        self.rows.push(cells.map(|cell| terminal::quoted(&cell).into_owned()).collect());
     }
 }
 

@@ -4,9 +4,11 @@ use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use topology::client::{RestoreListener, RestoreProgress};
 use topology::clock::{Clock, SystemClock};
+
+use super::output::grouped;
 
 /// Between two log lines, in ms.
 const INTERVAL_MS: i64 = 10_000;
@@ -51,6 +53,100 @@ impl Drop for Heights<'_> {
             bar.finish_and_clear();
         }
     }
+}
+
+/// Less than this to go is no catching up, in seconds; once it is shown, less than [`CAUGHT_UP_S`].
+const BEHIND_S: f64 = 3.0;
+const CAUGHT_UP_S: f64 = 1.0;
+
+/// One line that moves, for a person, while what waits takes seconds to process.
+pub(crate) struct CatchingUp {
+    is_for_people: bool,
+    speed: Speed,
+    bar: Option<ProgressBar>,
+}
+
+impl CatchingUp {
+    pub(crate) fn new() -> Self {
+        Self { is_for_people: std::io::stderr().is_terminal(), speed: Speed::default(), bar: None }
+    }
+
+    /// Whether a line is shown.
+    pub(crate) fn is_shown(&self) -> bool {
+        self.bar.is_some()
+    }
+
+    /// How far it is now. To be told about once in a second.
+    pub(crate) fn tell(&mut self, height: Option<u64>, record_count: u64, lag: u64, now_ms: i64) {
+        if !self.is_for_people {
+            return;
+        }
+        self.speed.note(record_count, now_ms);
+        match self.speed.line(height, lag, self.bar.is_some()) {
+            Some(line) => self.bar.get_or_insert_with(spinner).set_message(line),
+            None => self.clear(),
+        }
+    }
+
+    /// Takes the line away.
+    pub(crate) fn clear(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Drop for CatchingUp {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+/// How fast records are processed: half of it is what was seen last.
+#[derive(Debug, Default)]
+struct Speed {
+    last: Option<(u64, i64)>,
+    per_second: Option<f64>,
+}
+
+impl Speed {
+    fn note(&mut self, record_count: u64, now_ms: i64) {
+        let Some((before, then_ms)) = self.last else {
+            self.last = Some((record_count, now_ms));
+            return;
+        };
+        let took_ms = now_ms.saturating_sub(then_ms);
+        if took_ms > 0 {
+            let now = record_count.saturating_sub(before) as f64 * 1_000.0 / took_ms as f64;
+            self.per_second = Some(self.per_second.map_or(now, |known| (known + now) / 2.0));
+            self.last = Some((record_count, now_ms));
+        }
+    }
+
+    /// What is shown; `None` where nothing is to be waited for.
+    fn line(&self, height: Option<u64>, lag: u64, is_shown: bool) -> Option<String> {
+        let per_second = self.per_second?;
+        // What moves by less than one record in a second stands still.
+        let left_s = (per_second >= 1.0).then(|| lag as f64 / per_second);
+        let limit_s = if is_shown { CAUGHT_UP_S } else { BEHIND_S };
+        if lag == 0 || left_s.map_or(!is_shown, |left_s| left_s < limit_s) {
+            return None;
+        }
+        let height = height.map(|height| format!("height {}, ", grouped(height))).unwrap_or_default();
+        let left = left_s
+            .map_or_else(|| "standing still".to_owned(), |left_s| format!("{} left", HumanDuration(seconds(left_s))));
+        Some(format!("catching up: {height}{} records/s, {} behind, {left}", grouped(per_second as u64), grouped(lag)))
+    }
+}
+
+fn seconds(seconds: f64) -> Duration {
+    Duration::from_secs(seconds.ceil() as u64)
+}
+
+fn spinner() -> ProgressBar {
+    let bar = styled(ProgressBar::no_length(), "{spinner} {msg}");
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
 }
 
 /// Shows a person how far the engine's restores are. `None` where there is none: the engine says it in log lines.
@@ -102,5 +198,45 @@ fn styled(bar: ProgressBar, template: &str) -> ProgressBar {
     match ProgressStyle::with_template(template) {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn catching_up_is_told_with_speed_lag_and_time_left_until_a_second_is_left() {
+        let mut speed = Speed::default();
+        assert_eq!(speed.line(None, 1_000, false), None, "no speed is known yet");
+        speed.note(0, 0);
+        speed.note(20_000, 1_000);
+        let line = |speed: &Speed, lag, is_shown| speed.line(Some(1_234), lag, is_shown);
+        let expected = "catching up: height 1,234, 20,000 records/s, 1,200,000 behind, 60 seconds left";
+        assert_eq!(line(&speed, 1_200_000, false).as_deref(), Some(expected));
+        assert_eq!(line(&speed, 40_000, false), None);
+        assert!(line(&speed, 40_000, true).is_some(), "what is shown goes on to the end");
+        assert_eq!(line(&speed, 10_000, true), None);
+        for second in 2..40 {
+            speed.note(20_000, second * 1_000);
+        }
+        assert_eq!(line(&speed, 40_000, false), None, "who only waits does not catch up");
+        assert!(line(&speed, 40_000, true).unwrap().ends_with("0 records/s, 40,000 behind, standing still"));
+        assert_eq!(line(&speed, 0, true), None);
+    }
+
+    #[test]
+    fn a_speed_needs_time_and_follows_what_was_seen_last() {
+        let mut speed = Speed::default();
+        for (count, now_ms, expected) in [
+            (5, 7, None),
+            (9, 7, None),
+            (1_005, 1_007, Some(1_000.0)),
+            (1_005, 2_007, Some(500.0)),
+            (0, 3_007, Some(250.0)),
+        ] {
+            speed.note(count, now_ms);
+            assert_eq!(speed.per_second, expected);
+        }
     }
 }

@@ -6,7 +6,9 @@ use clap::{Args, ValueEnum};
 use topology::log::Log;
 
 use super::arguments;
+use super::claim::claimed;
 use super::error::{Error, Exit, Result};
+use super::output::{Stderr, counted, grouped};
 use super::pin::Pin;
 use super::progress::Heights;
 use super::shell::Shell;
@@ -56,7 +58,7 @@ pub(crate) struct Arguments {
     pub(crate) which: Vec<String>,
 
     /// Height after which it is so [default: the last one that the checkpoint covers, else the tip]
-    #[arg(long, value_name = "H", env = "CAIRN_AT_HEIGHT", hide_env = true)]
+    #[arg(long, value_name = "H", env = "CAIRN_AT_HEIGHT", hide_env = true, value_parser = arguments::height, allow_negative_numbers = true)]
     pub(crate) at_height: Option<u64>,
 
     /// Checkpoint of the one who will check the proof
@@ -64,7 +66,7 @@ pub(crate) struct Arguments {
     pub(crate) checkpoint: Option<PathBuf>,
 
     /// The same by its size: its second line [default: all blocks there are]
-    #[arg(long, value_name = "BLOCKS", env = "CAIRN_CHECKPOINT_SIZE", hide_env = true)]
+    #[arg(long, value_name = "BLOCKS", env = "CAIRN_CHECKPOINT_SIZE", hide_env = true, value_parser = arguments::count, allow_negative_numbers = true)]
     pub(crate) checkpoint_size: Option<u64>,
 
     /// Leave genesis and seal out: a smaller file, that only a checkpoint can vouch for
@@ -196,9 +198,24 @@ impl UsesLog for Prove<'_> {
             };
             tracing::warn!("the proof has no seal: {why}. Only a checkpoint can vouch for it");
         }
-        shell.print(&String::from_utf8_lossy(&file))?;
-        let (height, size) = (proof.header.height, proof.history.size);
-        tracing::info!(height, checkpoint_size = size, bytes = file.len(), "proved; cairn check checks it");
+        shell.print_file(&String::from_utf8_lossy(&file))?;
+        tell(&proof, file.len());
         Ok(Exit::Done)
     }
+}
+
+/// On stderr: what was proved, and what it takes to check it.
+fn tell(proof: &Proof, size_bytes: usize) {
+    let size = proof.history.size;
+    let checkpoint = format!("--checkpoint FILE of {} (--checkpoint-size {size})", counted(size, "block"));
+    let genesis = format!("--genesis-hash {}", proof.header.genesis);
+    let by = match proof.sealed {
+        Some(_) => format!("{checkpoint}, or with {genesis}"),
+        None => checkpoint,
+    };
+    Stderr.line(&format!("proved: {}", claimed(proof)));
+    Stderr.line(&format!(
+        "in {} bytes, to be kept as they are; cairn check checks them with {by}",
+        grouped(size_bytes as u64)
+    ));
 }

@@ -19,7 +19,7 @@ use super::supervise;
 use crate::chain::{ConsensusKind, DEFAULT_CHAIN_ID, Genesis, Name};
 use crate::config::founding::{self, Founding, Request, Source};
 use crate::config::note::Place;
-use crate::config::{Directories, LogSettings, UsesLog, genesis, topic};
+use crate::config::{self, Directories, LogSettings, UsesLog, genesis, topic};
 use crate::http::{Chain, Listener};
 use crate::reader::Reader;
 use crate::sealing::{Application, Miners};
@@ -163,7 +163,7 @@ impl Arguments {
         let settings = shell.log(&self.chain.log)?;
         if settings.is_to_be_made() {
             let place = settings.place(&self.chain.blockchain.blockchain);
-            founding::check(&self.request(shell, &directories, &place))?;
+            founding::check(&self.request(shell, &directories, &place), &self.accepts())?;
         }
         settings.open(Run { arguments: self, shell, directories, settings: &settings, supervisor, listener })?
     }
@@ -191,7 +191,8 @@ impl UsesLog for Run<'_> {
         let until_end = arguments.engine.until_end;
         let reader = Reader::new(&log, &shell.clock, "cairn-run");
         // Ended in the middle of it, it is as if killed: key files appear whole, and creating topics can be repeated.
-        let begun = supervisor.interruptible(|| arguments.begin(shell, &log, &reader, &directories, &place));
+        let begin = || arguments.begin(shell, &log, &reader, &directories, &place);
+        let begun = supervisor.interruptible(|| begin().map_err(|error| shell.explained(error)));
         let (genesis, application, client) = begun??;
         let serving = listener.map(|listener| {
             tracing::info!(url = serve::url(listener.address()), "serving HTTP");
@@ -227,6 +228,15 @@ impl Arguments {
         }
     }
 
+    /// What the other options make of a genesis, before anything is kept of it.
+    fn accepts(&self) -> impl Fn(&Genesis) -> config::Result<()> {
+        let (extras, topics) = (self.extras(), self.chain.topics());
+        move |genesis| {
+            let checked = extras.check(genesis, &topics, &self.engine.application_id);
+            checked.map_err(|error| config::Error::new(error.to_string()))
+        }
+    }
+
     fn extras(&self) -> Extras {
         let Mining { miner, miner_threads } = &self.mining;
         Extras {
@@ -252,7 +262,7 @@ impl Arguments {
         let on_topic = topic::genesis(reader, &topics.blockchain)?;
         // A chain that a newer program goes on with is left alone, before anything is made or noted.
         topic::last_block(reader, &topics.blockchain)?;
-        let founding = founding::settle(on_topic, &request)?;
+        let founding = founding::settle(on_topic, &request, &self.accepts())?;
         tell_source(&founding, &request);
         if let Some(warning) = genesis::warn_of_a_third(&founding.genesis) {
             tracing::warn!("{warning}");

@@ -1,15 +1,18 @@
 //! What every command is given.
 
+use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
+use std::sync::OnceLock;
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 use topology::clock::SystemClock;
 
-use super::arguments;
 use super::error::{Error, Result};
 use super::output::{Paint, Stderr};
 use super::sources;
+use super::terminal;
+use super::{arguments, brokers};
 use crate::config::log::{self, Rank};
 use crate::config::{ChainParameters, Environment, File, LogSettings};
 
@@ -26,6 +29,8 @@ pub(crate) struct Shell {
     file: File,
     environment: Environment,
     matches: ArgMatches,
+    /// How the command connects to Kafka, once it does.
+    brokers: OnceLock<brokers::Settings>,
 }
 
 impl Shell {
@@ -43,7 +48,8 @@ impl Shell {
         let parameters = ChainParameters::collect(&file, &environment)?;
         let matches = matches.subcommand().map(|(_, matches)| matches.clone()).unwrap_or_default();
         let paint = Paint::of(&std::io::stdout());
-        Ok(Self { json: common.json, paint, clock: SystemClock::new(), parameters, file, environment, matches })
+        let (json, clock, brokers) = (common.json, SystemClock::new(), OnceLock::new());
+        Ok(Self { json, paint, clock, parameters, file, environment, matches, brokers })
     }
 
     /// Which log a command is to use.
@@ -53,6 +59,9 @@ impl Shell {
         let properties = log::properties(&self.file, &self.environment, &arguments.property);
         let has_properties = !properties.is_empty();
         let chosen = LogSettings::choose(brokers, log, properties)?;
+        if let LogSettings::Kafka { brokers, properties } = &chosen {
+            self.brokers.get_or_init(|| brokers::Settings::new(brokers, properties));
+        }
         match &chosen {
             LogSettings::Embedded { .. } if !arguments.property.is_empty() => Err(Error::usage(
                 "-X sets a property of the connection to Kafka, and --log embedded:DIR has none: leave one of them out",
@@ -67,6 +76,14 @@ impl Shell {
         }
     }
 
+    /// The error of a command that could not use its log, with what is known of the reason: brokers are asked for it.
+    pub(crate) fn explained(&self, error: Error) -> Error {
+        match self.brokers.get().filter(|_| error.is_of_log()).and_then(|brokers| brokers.explain(&error.to_string())) {
+            Some(told) => error.explained_by(told),
+            None => error,
+        }
+    }
+
     /// Where an option's value came from.
     pub(crate) fn rank(&self, id: &str) -> Rank {
         match self.matches.value_source(id) {
@@ -78,18 +95,17 @@ impl Shell {
 
     /// Writes a report to stdout: whole, with its last newline. A reader that closed the pipe has read enough.
     pub(crate) fn print(&self, text: &str) -> Result<()> {
-        let newline = if text.ends_with('\n') { "" } else { "\n" };
-        self.write(&format!("{text}{newline}")).map(drop)
+        self.write(&with_newline(text)).map(drop)
     }
 
-    /// Writes whole lines to stdout; whether its reader still reads.
+    /// As [`Shell::print`], of what is a file in its own format: no byte of it is another one.
+    pub(crate) fn print_file(&self, text: &str) -> Result<()> {
+        write(&with_newline(text)).map(drop)
+    }
+
+    /// Writes whole lines to stdout; whether its reader still reads. What they quote may be anybody's, unless it is JSON.
     pub(crate) fn write(&self, lines: &str) -> Result<bool> {
-        let mut out = std::io::stdout().lock();
-        match out.write_all(lines.as_bytes()).and_then(|()| out.flush()) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
-            Err(error) => Err(Error::failed(format!("cannot write to stdout: {error}"))),
-        }
+        if self.json { write(lines) } else { write(&terminal::lines(lines)) }
     }
 
     /// Whether a person can be asked.
@@ -105,5 +121,19 @@ impl Shell {
             .read_line(&mut answer)
             .map_err(|error| Error::failed(format!("cannot read the answer: {error}")))?;
         Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+    }
+}
+
+fn with_newline(text: &str) -> Cow<'_, str> {
+    if text.ends_with('\n') { text.into() } else { format!("{text}\n").into() }
+}
+
+/// Whether stdout's reader still reads.
+fn write(lines: &str) -> Result<bool> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(lines.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Error::failed(format!("cannot write to stdout: {error}"))),
     }
 }

@@ -6,7 +6,7 @@ use topology::client::{Client, State};
 use topology::clock::{Clock, SystemClock};
 
 use super::error::Result;
-use super::progress::Heights;
+use super::progress::{CatchingUp, Heights};
 use super::shutdown::Shutdown;
 use crate::sealing::{Application, Progress, Status};
 
@@ -26,7 +26,7 @@ pub(crate) async fn until(
     let mut watch = tokio::time::interval(Duration::from_secs(1));
     let (mut waiting, clock, mut rebuilding) = (None, SystemClock::new(), None);
     let mut sealed = Sealed { height: None, told_ms: clock.monotonic_ms() };
-    let (mut states_end, mut told) = (false, None);
+    let (mut states_end, mut told, mut catching_up) = (false, None, CatchingUp::new());
     loop {
         tokio::select! {
             changed = states.changed(), if !states_end => match changed {
@@ -34,6 +34,7 @@ pub(crate) async fn until(
                 Err(_) => states_end = true,
             },
             request = shutdown.asked() => {
+                catching_up.clear();
                 tracing::info!("{request}: finishing the commit and leaving the group; once more ends at once");
                 client.stop();
             }
@@ -44,9 +45,14 @@ pub(crate) async fn until(
             _ = watch.tick() => {
                 tell_quorum(application, &mut waiting);
                 tell_rebuilding(application, &mut rebuilding, &clock);
-                sealed.tell(application, clock.monotonic_ms());
+                let (now_ms, engine) = (clock.monotonic_ms(), client.metrics());
+                catching_up.tell(application.status().height, engine.record_count, engine.lag, now_ms);
+                if !catching_up.is_shown() {
+                    sealed.tell(application, now_ms);
+                }
             }
             ended = client.closed() => {
+                catching_up.clear();
                 // The last change may have come together with the end.
                 tell_state(*states.borrow_and_update(), application, &mut told);
                 return Ok(ended?);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::arguments;
-use super::error::{Exit, Result};
+use super::error::{Error, Exit, Result};
 use super::graph::{self, Topics};
 use super::shell::Shell;
 use crate::config::genesis;
@@ -48,6 +48,9 @@ enum Format {
 
 impl Arguments {
     pub(crate) fn run(self, shell: &Shell) -> Result<Exit> {
+        if shell.json && self.format == Format::Dot {
+            return Err(Error::usage("--json and --format dot are two ways to write the graph: leave one of them out"));
+        }
         let topics = Topics { transactions: self.transactions.transactions, blockchain: self.blockchain.blockchain };
         let partition_count = self.partitions.unwrap_or(1);
         let (graph, hash) = match &self.genesis {
@@ -59,16 +62,12 @@ impl Arguments {
             }
         };
         let text = match self.format {
+            Format::Text if shell.json => serde_json::json!(graph.describe()).to_string(),
             Format::Text => graph.to_string(),
             Format::Dot => graph.to_dot(),
         };
         // The placeholder's hash is no chain's.
         let text = hash.map_or_else(|| text.clone(), |hash| text.replace(&hash, "<genesis hash>"));
-        if shell.json {
-            shell.print(&serde_json::json!({ "topology": text }).to_string())?;
-        } else {
-            shell.print(&text)?;
-        }
-        Ok(Exit::Done)
+        shell.print(&text).map(|()| Exit::Done)
     }
 }

@@ -102,6 +102,12 @@ impl Kept {
                     );
                 } else {
                     checkpoint_file::check_writable(path)?;
+                    if note.is_none() {
+                        tracing::info!(
+                            "there is no checkpoint {} yet, so nothing is held against one: it is made if the chain is intact",
+                            path.display()
+                        );
+                    }
                 }
                 Ok(Self { is_anchor: note.is_some(), note, accepted: None, next: (!is_signed).then(|| path.clone()) })
             }
@@ -139,8 +145,11 @@ impl UsesLog for Verify<'_> {
         })?;
         // Only now: the verdict is not lost to a disk that is full.
         if let (Some(path), Some(tip)) = (&kept.next, tip) {
+            let size = tip.size;
             let written = checkpoint_file::write(path, &SignedNote::unsigned(tip));
             written.map_err(|error| Error::failed(error.to_string()))?;
+            let did = if kept.note.is_some() { "moved on to" } else { "made, of" };
+            tracing::info!("the checkpoint {} is {did} {}", path.display(), counted(size, "block"));
         }
         Ok(exit)
     }

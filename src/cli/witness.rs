@@ -207,7 +207,7 @@ fn tell(shell: &Shell, signing: Signing<'_>, note: SignedNote) -> Result<Exit> {
     let verifier = signing.signer().verifier().clone();
     let (note, time_s) = signing.sign(note)?;
     if !shell.json {
-        return shell.print(&note.to_string()).map(|()| Exit::Done);
+        return shell.print_file(&note.to_string()).map(|()| Exit::Done);
     }
     let Checkpoint { origin, size, root } = note.checkpoint();
     let report = serde_json::json!({

@@ -7,7 +7,7 @@ use topology::log::{self, Log};
 use super::note::Place;
 use super::{Environment, Error, File, Result};
 
-const EMBEDDED: &str = "embedded:";
+pub(super) const EMBEDDED: &str = "embedded:";
 
 /// Which log to use.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,6 +12,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::log::EMBEDDED;
 use super::{Error, Result, private_file};
 use crate::chain::Hash;
 
@@ -60,6 +61,12 @@ impl Place {
     /// The blockchain topic.
     pub fn topic(&self) -> &str {
         &self.topic
+    }
+
+    /// What a command is given to read from there.
+    pub fn option(&self) -> String {
+        let log = self.log.join(",");
+        if log.starts_with(EMBEDDED) { format!("--log '{log}'") } else { format!("--brokers {log}") }
     }
 
     /// Whether both are one place, as far as names tell: the same topic, and a broker in common.

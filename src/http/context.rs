@@ -15,6 +15,7 @@ use super::feed::Feed;
 use super::lookup::Lookup;
 use super::problem::{Problem, Result};
 use super::prove::Prover;
+use super::quota::Quota;
 use super::rate::Rate;
 use super::teller::Teller;
 use crate::chain::{Genesis, Hash};
@@ -22,8 +23,10 @@ use crate::sealing::Application;
 
 /// Reads of the stores that go on at once.
 const READS_MAX: usize = 4;
-/// Streams of events at once.
-pub(super) const STREAMS_MAX: usize = 64;
+/// Streams of events at once, of one address and of all.
+const STREAMS: (u64, u64) = (48, 64);
+/// Bytes of whole blocks that are on their way to those who asked for them, of one address and of all.
+const BLOCK_BYTES: (u64, u64) = (64 << 20, 256 << 20);
 
 /// A chain that is being sealed, for those who look at it.
 pub struct Chain<L> {
@@ -82,7 +85,8 @@ pub(super) struct Context {
     pub(super) exported: Exported,
     pub(super) teller: Option<Arc<dyn Teller>>,
     pub(super) rate: Mutex<Rate>,
-    pub(super) streams: Arc<Semaphore>,
+    pub(super) streams: Quota,
+    pub(super) block_bytes: Quota,
     /// The description of all this, made once.
     pub(super) openapi: String,
     /// Whether only requests to this machine by a name of its own are answered.
@@ -90,6 +94,10 @@ pub(super) struct Context {
     /// Becomes true when the server ends.
     pub(super) ending: watch::Receiver<bool>,
     pub(super) largest: Mutex<Option<Largest>>,
+    /// Had by the one that looks for them.
+    pub(super) largest_turn: Arc<tokio::sync::Mutex<()>>,
+    /// When a validator was last told to cheat.
+    pub(super) cheated_ms: Mutex<Option<i64>>,
     committed: Committed,
     states: watch::Receiver<ClientState>,
     reads: Arc<Semaphore>,
@@ -118,11 +126,14 @@ impl Context {
             exported: chain.exported,
             teller: chain.teller,
             rate: Mutex::default(),
-            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            streams: Quota::new(STREAMS.0, STREAMS.1),
+            block_bytes: Quota::new(BLOCK_BYTES.0, BLOCK_BYTES.1),
             openapi,
             is_loopback,
             ending,
             largest: Mutex::new(None),
+            largest_turn: Arc::default(),
+            cheated_ms: Mutex::new(None),
             committed: Committed::new(chain.queries),
             states: chain.states,
             reads: Arc::new(Semaphore::new(READS_MAX)),

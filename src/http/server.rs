@@ -29,6 +29,8 @@ use super::quota::{Counted, Quota};
 
 /// Connections at once; more wait until one ends.
 const CONNECTIONS_MAX: usize = 512;
+/// Of one address.
+const OF_ONE_MAX: u64 = 384;
 /// So long a request's head may take, and a connection may be idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
 /// The largest head of a request, in bytes.
@@ -128,7 +130,7 @@ fn serve(runtime: Runtime, socket: TcpListener, router: Router, ended: watch::Re
 
 async fn accept(socket: TcpListener, router: Router, mut ended: watch::Receiver<bool>) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let quota = Quota::default();
+    let quota = Quota::new(OF_ONE_MAX, CONNECTIONS_MAX as u64);
     let ending = ended.clone();
     loop {
         let next = async {
@@ -139,7 +141,7 @@ async fn accept(socket: TcpListener, router: Router, mut ended: watch::Receiver<
             (permit, accepted) = next => match (permit, accepted) {
                 // Above its quota a peer is left without an answer: to write one could take as long as it likes.
                 (Ok(permit), Ok((stream, peer))) => {
-                    if let Some(counted) = quota.take(peer.ip()) {
+                    if let Some(counted) = quota.take(peer.ip(), 1) {
                         let held = (permit, counted);
                         tokio::spawn(connection(stream, peer, router.clone(), ending.clone(), held));
                     }

@@ -53,6 +53,19 @@ impl Proof {
             return Err(form(format!("it has {} bytes, a proof at most {}", file.len(), Self::SIZE_BYTES_MAX)));
         }
         let text = std::str::from_utf8(file).map_err(|error| form(format!("it is not UTF-8: {error}")))?;
+        match Self::of_text(text) {
+            Err(Refusal::Wrong { part: Part::Form, .. }) if is_rewritten(text) => Err(form(
+                "it holds the values of a proof, and another program has written them anew, with other spaces and line breaks: a \
+                 proof is to be kept byte for byte as cairn prove wrote it. Get it again, or try what jq -c . FILE makes of it",
+            )),
+            Err(Refusal::Wrong { part: Part::Form, detail }) if check_format(text).is_ok() => {
+                Err(form(format!("{detail}. A proof is to be kept byte for byte as cairn prove wrote it")))
+            }
+            read => read,
+        }
+    }
+
+    fn of_text(text: &str) -> Result<Self> {
         check_format(text)?;
         let File { claim, shown, header, history, sealed } = read(text)?;
         let header = Header::from_json(header.get()).map_err(of_chain)?;
@@ -63,7 +76,7 @@ impl Proof {
             history: History { size, root, path },
             sealed: sealed.map(sealed_of).transpose()?,
         };
-        check_rendering(&proof, file)?;
+        check_rendering(&proof, text.as_bytes())?;
         Ok(proof)
     }
 }
@@ -110,6 +123,21 @@ fn check_rendering(proof: &Proof, file: &[u8]) -> Result<()> {
     let show = |bytes: &[u8]| bytes.iter().skip(same).take(24).copied().collect::<Vec<u8>>().escape_ascii().to_string();
     let (found, wanted) = (show(file), show(&rendering));
     Err(form(format!("it is not the one rendering of its proof: from byte {same} on it has `{found}`, not `{wanted}`")))
+}
+
+/// Whether a text that is no proof is one but for the spaces and line breaks between its parts: other programs put them there.
+fn is_rewritten(text: &str) -> bool {
+    let (mut bare, mut in_string, mut is_escaped) = (String::with_capacity(text.len()), false, false);
+    for character in text.chars() {
+        if !in_string && matches!(character, ' ' | '\t' | '\r' | '\n') {
+            continue;
+        }
+        in_string ^= character == '"' && !is_escaped;
+        is_escaped = in_string && character == '\\' && !is_escaped;
+        bare.push(character);
+    }
+    bare.push('\n');
+    bare != text && Proof::of_text(&bare).is_ok()
 }
 
 fn claim_of(claim: &str, shown: &str) -> Result<Claim> {

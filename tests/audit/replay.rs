@@ -72,7 +72,7 @@ fn a_replayed_chain_has_the_height_hash_and_state_root_of_the_run_and_its_balanc
     assert_eq!(summary.record_count, CHAIN.transactions.len() as u64);
 
     assert_eq!(inspect::applications(directory.path()).unwrap(), [APPLICATION_ID]);
-    let inspection = inspect::inspect(directory.path(), APPLICATION_ID).unwrap().unwrap();
+    let inspection = inspect::inspect(directory.path(), APPLICATION_ID).unwrap().unwrap().unwrap();
     assert_state(&inspection, last.header.height);
     assert_eq!((&inspection.tip, &inspection.supply), (&summary.tip, &summary.supply));
     let slashed = inspection.validators.iter().filter(|(_, record)| record.slashed_at_height.is_some());
@@ -88,7 +88,7 @@ fn replayed_to_a_lower_height_the_state_is_that_blocks() {
         let directory = tempfile::tempdir().unwrap();
         let summary = replay_to(&topics, directory.path(), Some(height)).unwrap().unwrap().summary;
         assert_eq!(summary.tip.height, height);
-        assert_state(&inspect::inspect(directory.path(), APPLICATION_ID).unwrap().unwrap(), height);
+        assert_state(&inspect::inspect(directory.path(), APPLICATION_ID).unwrap().unwrap().unwrap(), height);
     }
 }
 
@@ -140,7 +140,7 @@ fn a_directory_that_is_not_empty_is_refused_and_left_as_it_is() {
     let replayed = tempfile::tempdir().unwrap();
     replay_to(&topics, replayed.path(), Some(4)).unwrap().unwrap();
     replay_to(&topics, replayed.path(), None).unwrap_err();
-    assert_state(&inspect::inspect(replayed.path(), APPLICATION_ID).unwrap().unwrap(), 4);
+    assert_state(&inspect::inspect(replayed.path(), APPLICATION_ID).unwrap().unwrap().unwrap(), 4);
 
     let foreign = tempfile::tempdir().unwrap();
     std::fs::write(foreign.path().join("letters.txt"), "mine").unwrap();

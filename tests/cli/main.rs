@@ -8,6 +8,7 @@ mod blocks;
 mod chain;
 mod checkpoints;
 mod exporting;
+mod first_steps;
 mod formats;
 mod founding;
 mod memory;

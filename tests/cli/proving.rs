@@ -106,7 +106,11 @@ fn a_checkpoint_of_another_size_is_told_what_proof_to_ask_for_and_that_one_fits(
     other("two.txt").done();
     // Without a height it is the last that the checkpoint covers.
     let made = prove(&chains.cairn, "balance bob --checkpoint three.txt", "proof.json");
-    assert!(made.stderr.contains("height=2") && made.stderr.contains("checkpoint_size=3"), "{}", made.stderr);
+    assert!(
+        made.stderr.contains("bob has 7 after block 2") && made.stderr.contains("--checkpoint-size 3"),
+        "{}",
+        made.stderr
+    );
     assert!(other("three.txt").done().stdout.starts_with("holds: bob has 7 after block 2"));
     prove(&chains.cairn, "block 3", "proof.json");
     other("three.txt").refused(3, &["covers 3 blocks", "block 3", "a later checkpoint"]);
@@ -158,7 +162,7 @@ fn a_proof_that_was_altered_or_is_of_another_chain_ends_with_1() {
     refused(with(&format!("--genesis-hash {}", others.genesis)), "refused: genesis: ");
     for (from, to, says) in [
         ("\"balance\":12", "\"balance\":13", "refused: claim: table `accounts`, key bob, after block 3"),
-        ("\"balance\":12", "\"balance\": 12", "refused: form: it is not the one rendering of its proof"),
+        ("\"balance\":12", "\"balance\": 12", "refused: form: it holds the values of a proof"),
         ("\"height\":3", "\"height\":2", "refused: history: block 2 "),
         ("{\"proof\":1,", "{", "refused: form: it is not a proof"),
     ] {

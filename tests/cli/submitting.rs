@@ -37,8 +37,9 @@ fn a_pipe_ends_at_its_first_bad_line_and_what_stood_before_is_sent() {
 fn a_file_of_another_format_is_refused_with_how_to_make_lines_of_it() {
     let cairn = Cairn::new();
     let utf_16: Vec<u8> = format!("\u{feff}{GOOD}\r\n").encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let gzip = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0];
-    let others: [(&[u8], &str); 3] = [(&utf_16, "iconv"), (&gzip, "gzip -dc"), (b"{}\r{}\r", "tr '\\r'")];
+    let cut = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0];
+    let others: [(&[u8], &str); 3] =
+        [(&utf_16, "iconv"), (&cut, "damaged or cut off"), (b"PK\x03\x04..", "CSV in UTF-8")];
     for (bytes, how) in others {
         std::fs::write(cairn.path().join("payments"), bytes).unwrap();
         for words in [
@@ -49,18 +50,85 @@ fn a_file_of_another_format_is_refused_with_how_to_make_lines_of_it() {
             cairn.run(words).refused(2, &[how]);
         }
     }
-    cairn.write("payments", &format!("[{GOOD},\n{GOOD}]"));
-    let list = cairn.run("submit --log embedded:log payments").refused(2, &["nothing was sent"]);
-    assert!(list.stderr.contains("jq -c"), "{}", list.stderr);
-    cairn.write("payments", &format!("\u{feff}{GOOD}\r\n"));
-    assert_eq!(cairn.run("submit --log embedded:log --json payments").done().json()[0]["bytes"], GOOD.len());
+    assert!(!cairn.path().join("log").exists());
+}
+
+/// As they come from spreadsheets, from old systems, and packed.
+#[test]
+fn files_as_people_have_them_arrive_as_the_payments_that_they_are() {
+    let cairn = Cairn::new();
+    let second = GOOD.replace('3', "4");
+    let lines = format!("{GOOD}\n{second}\n");
+    let pack = |program: &str, text: &str| {
+        cairn.write("plain", text);
+        let packed = std::process::Command::new(program).arg("-c").arg(cairn.path().join("plain")).output().unwrap();
+        assert!(packed.status.success());
+        packed.stdout
+    };
+    let table = "From;To;Amount\r\nalice;bob;3\r\nalice;bob;4\r\n";
+    let mut files = vec![
+        ("a byte order mark", format!("\u{feff}{GOOD}\r\n{second}").into_bytes()),
+        ("carriage returns alone", lines.replace('\n', "\r").into_bytes()),
+        ("a list", format!("[\n  {GOOD},\n  {second}\n]\n").into_bytes()),
+        ("a table", table.as_bytes().to_vec()),
+        ("gzip", pack("gzip", &lines)),
+        ("a packed table", pack("gzip", table)),
+    ];
+    // Where the machine has it.
+    if std::process::Command::new("zstd").arg("--version").output().is_ok() {
+        files.push(("zstd", pack("zstd", &lines)));
+    }
+    for (what, bytes) in &files {
+        std::fs::write(cairn.path().join("payments"), bytes).unwrap();
+        let report = cairn.run("submit --log embedded:log --json payments").done().json();
+        assert_eq!((&report[0]["sent"], &report[0]["unreadable"]), (&2.into(), &0.into()), "{what}");
+    }
+    cairn.run("run --log embedded:log --state-dir state --until-end").done();
+    let blocks = cairn.run("blocks --log embedded:log --json").done().json();
+    let entries: Vec<_> = blocks.iter().flat_map(|block| block["transactions"].as_array().unwrap()).collect();
+    let amounts: Vec<_> = entries.iter().map(|entry| entry["amount"].as_u64().unwrap()).collect();
+    assert_eq!(amounts, [3, 4].repeat(files.len()));
+    assert!(entries.iter().all(|entry| entry["from"] == "alice" && entry["to"] == "bob"));
+}
+
+#[test]
+fn what_is_wrong_in_a_list_or_a_table_is_told_by_its_place_and_nothing_is_sent() {
+    let cairn = Cairn::new();
+    for (text, says) in [
+        (format!("[{GOOD},{{\"from\":\"a\"}}]"), "entry 2: missing_field"),
+        ("from,to,amount\nalice,bob,3\n\nalice,bob,1'000\n".to_owned(), "line 4: amount_not_a_number"),
+        ("alice,bob,3\n".to_owned(), "its first line has to name the columns"),
+        ("{\n\"from\":\"alice\"}\n".to_owned(), "jq -c ."),
+    ] {
+        cairn.write("payments", &text);
+        let refused = cairn.run("submit --log embedded:log payments").refused(2, &["nothing was sent"]);
+        assert!(refused.stderr.contains(says), "{says}: {}", refused.stderr);
+    }
+    for (text, says) in [
+        (format!("[{GOOD}"), "does not end behind 0 entries"),
+        ("from,to,amount\na,b,1,2\n".to_owned(), "names 3 columns, and this row has 4 cells"),
+    ] {
+        cairn.write("payments", &text);
+        cairn.run("submit --log embedded:log payments").refused(2, &[says]);
+    }
+    assert!(!cairn.path().join("log").exists());
+}
+
+#[test]
+fn what_a_line_holds_does_not_steer_the_terminal_and_the_program_s_own_words_stay_as_they_are() {
+    let cairn = Cairn::new();
+    cairn.write("payments", "{\"from\":\"a\u{202e}b\",\"to\":\"b\",\"amount\":3}\n\u{1b}[2J\n");
+    let told = cairn.run("submit --check payments").stderr;
+    assert!(told.chars().all(|character| character == '\n' || !character.is_control()), "{told:?}");
+    assert!(!told.contains('\u{202e}'), "{told:?}");
+    assert!(!told.contains("\\'") && !told.contains("\\\""), "{told}");
 }
 
 #[test]
 fn checking_needs_no_log() {
     let cairn = Cairn::new();
     assert_eq!(cairn.run_with_input("submit --check", GOOD).done().stdout, "1 line, 0 of them no transactions\n");
-    let bad = cairn.run_with_input("submit --check --json", "[]\n");
+    let bad = cairn.run_with_input("submit --check --json", "7\n");
     assert_eq!((bad.code, &bad.json()[0]["unreadable"]), (2, &1.into()));
     cairn.run("submit --check none.jsonl").refused(2, &["cannot read none.jsonl"]);
 }

@@ -10,6 +10,11 @@ fn rows<'v>(page: &'v Value, name: &str) -> &'v Vec<Value> {
     page[name].as_array().unwrap()
 }
 
+/// A sum, which is text.
+fn amount(value: &Value) -> i64 {
+    value.as_str().unwrap().parse().unwrap()
+}
+
 #[test]
 fn balances_and_stakes_sum_up_to_the_supply_page_by_page() {
     let serving = Serving::sealed("--rate 40", 3);
@@ -41,11 +46,11 @@ fn balances_and_stakes_sum_up_to_the_supply_page_by_page() {
         };
         let is_still = before["height"] == after["height"] && before["height"] == accounts["height"];
         let found = sum(&accounts, "accounts", "balance") + sum(&before, "validators", "stake");
-        is_still.then(|| (found, supply["current"].as_i64().unwrap(), supply))
+        is_still.then(|| (found, amount(&supply["current"]), supply))
     };
     let (found, current, supply) = (0..200).find_map(|_| sums()).unwrap();
     assert_eq!(found, current, "{supply}");
-    let of = |name: &str| supply[name].as_i64().unwrap();
+    let of = |name: &str| amount(&supply[name]);
     assert_eq!(current, of("genesis") + of("minted") - of("burnt"));
 }
 
@@ -140,6 +145,8 @@ fn a_validator_that_is_told_to_cheat_is_caught_and_loses_its_stake() {
     let serving = Serving::sealed("--rate 300 --malicious none", 1);
     assert_eq!(serving.client.post("/v1/cheats", &json!({ "validator": "validator-9" })).status, 400);
     assert_eq!(serving.client.post("/v1/cheats", &json!({ "validator": "validator-1" })).status, 204);
+    let again = serving.client.post("/v1/cheats", &json!({ "validator": "validator-2" }));
+    again.refused(429, "a moment ago");
     serving.until("it is caught", |client| !rows(&client.json("/v1/offences"), "offences").is_empty());
     let offence = serving.json("/v1/offences")["offences"][0].clone();
     assert_eq!((&offence["validator"], &offence["amount"]), (&"validator-1".into(), &2_000.into()));

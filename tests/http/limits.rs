@@ -36,6 +36,13 @@ fn a_page_of_another_origin_can_neither_read_nor_write() {
     let body = r#"{"from":"alice","to":"bob","amount":1}"#;
     let lines = ["content-type: application/json", "origin: http://evil.example"];
     client.ask("POST", "/v1/transfers", &lines, body).refused(403, "another origin");
+    for site in ["cross-site", "same-site"] {
+        let lines = ["content-type: application/json", &format!("sec-fetch-site: {site}")];
+        client.ask("POST", "/v1/transfers", &lines, body).refused(403, "another origin");
+        client.ask("POST", "/v1/cheats", &lines, "{}").refused(403, "another origin");
+    }
+    let own = ["content-type: application/json", "sec-fetch-site: same-origin"];
+    assert_eq!(client.ask("POST", "/v1/transfers", &own, body).status, 202);
     let own = format!("origin: http://{}", client.address);
     assert_eq!(client.ask("POST", "/v1/transfers", &["content-type: application/json", &own], body).status, 202);
     let asked = client.ask("OPTIONS", "/v1/status", &["origin: http://evil.example"], "");

@@ -1,9 +1,10 @@
 //! Where lines come from: a file, which is checked whole before anything of it is sent, or stdin, which can be read once only.
 
-use std::io::{IsTerminal, Read};
+use std::io::IsTerminal;
 use std::path::Path;
 
 use super::super::error::{Error, Result};
+use super::format::{self, Source};
 use super::lines::{Lines, Preparation};
 use super::report::Checked;
 
@@ -20,7 +21,7 @@ impl<'i> Input<'i> {
     }
 
     /// Begins to read it.
-    pub(super) fn open(self) -> Result<Box<dyn Read + Send>> {
+    pub(super) fn open(self) -> Result<Source<'static>> {
         let Some(path) = self.file else {
             if std::io::stdin().is_terminal() {
                 tracing::info!("type transactions, one per line; Ctrl-D on an empty line ends");
@@ -51,6 +52,10 @@ impl<'i> Input<'i> {
     /// Refuses what cannot be read, and a file with a line behind `arrived_line` that cannot be sent, unless it is to be forced.
     pub(super) fn refuse_bad_lines(self, preparation: &Preparation, arrived_line: u64, force: bool) -> Result<()> {
         self.file.map_or(Ok(()), refuse_unreadable)?;
+        if force && self.size_bytes().is_some() {
+            // Any lines will do, and lines they have to be.
+            format::open(self.open()?)?;
+        }
         if !force && self.size_bytes().is_some() && self.check(preparation, arrived_line)?.report() {
             return Err(Error::usage(format!("nothing was sent: mend these lines{}", preparation.or_force())));
         }

@@ -1,10 +1,9 @@
 //! Input into chunks of whole lines, checked as they are read.
 
 use std::fmt;
-use std::io::Read;
 
 use super::super::error::{Error, Result};
-use super::beginning;
+use super::format::{self, Plain, Source, Unit};
 use super::mark::{Fingerprint, Mark};
 use super::signing::Signer;
 use crate::chain::{Name, Signatures, Transaction, parse};
@@ -13,7 +12,7 @@ use crate::chain::{Name, Signatures, Transaction, parse};
 const CHUNK_BYTES: usize = 256 << 10;
 
 /// A line longer than this is not read to its end: no topic takes it.
-const LINE_BYTES_MAX: usize = 1 << 20;
+pub(super) const LINE_BYTES_MAX: usize = 1 << 20;
 
 /// How lines become records.
 #[derive(Debug)]
@@ -39,8 +38,6 @@ impl Preparation {
 pub(super) struct Chunk {
     bytes: Vec<u8>,
     lines: Vec<Place>,
-    /// Bytes of input it takes up, line breaks not counted.
-    pub(super) input_size_bytes: u64,
     /// Those that cannot be sent, in order.
     pub(super) bad: Vec<Bad>,
 }
@@ -82,12 +79,13 @@ impl Line<'_> {
 pub(super) struct Bad {
     /// Its number, from 1, empty lines counted.
     pub(super) line: u64,
+    unit: Unit,
     reason: String,
 }
 
 impl fmt::Display for Bad {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}", self.line, self.reason.escape_debug())
+        write!(f, "{} {}: {}", self.unit.as_str(), self.line, self.reason)
     }
 }
 
@@ -116,19 +114,19 @@ impl Chunk {
     }
 
     /// A line that is sent as it stands: the part of the input from `start` on.
-    fn add(&mut self, number: u64, start: usize, line: &[u8], policy: Option<Signatures>) {
-        let parsed = parse(Some(line)).map_err(|reject| format!("{reject}{}", beginning::hint(line)));
+    fn add(&mut self, number: u64, start: usize, line: &[u8], policy: Option<Signatures>, unit: Unit) {
+        let parsed = parse(Some(line)).map_err(|reject| format!("{reject}{}", unit.hint(line)));
         if let Some(lack) = parsed.as_ref().ok().zip(policy).and_then(|(parsed, policy)| lack(policy, parsed)) {
-            self.bad.push(Bad { line: number, reason: lack.to_owned() });
+            self.bad.push(Bad { line: number, unit, reason: lack.to_owned() });
         }
         let sender = parsed.map(|transaction| transaction.from);
-        let sender = sender.map_err(|reason| self.bad.push(Bad { line: number, reason })).ok();
+        let sender = sender.map_err(|reason| self.bad.push(Bad { line: number, unit, reason })).ok();
         let (end, fingerprint) = (start + line.len(), Fingerprint::of(line));
         self.lines.push(Place { number, start, end, sender, fingerprint, valid_until: None });
     }
 
     /// A line that is signed: one of its own.
-    fn add_signed(&mut self, number: u64, line: &[u8], signer: &Signer) {
+    fn add_signed(&mut self, number: u64, line: &[u8], signer: &Signer, unit: Unit) {
         let (start, fingerprint) = (self.bytes.len(), Fingerprint::of(line));
         let (sender, valid_until) = match signer.sign(number, line) {
             Ok(signed) => {
@@ -136,7 +134,7 @@ impl Chunk {
                 (Some(signed.sender), signed.valid_until)
             }
             Err(reason) => {
-                self.bad.push(Bad { line: number, reason });
+                self.bad.push(Bad { line: number, unit, reason });
                 (None, None)
             }
         };
@@ -163,31 +161,57 @@ fn lack(policy: Signatures, transaction: &Transaction) -> Option<&'static str> {
 }
 
 /// Reads lines.
-pub(super) struct Lines<'s, R> {
-    input: R,
-    preparation: &'s Preparation,
+pub(super) struct Lines<'i> {
+    input: Input<'i>,
+    preparation: &'i Preparation,
+    unit: Unit,
     /// The beginning of a line whose end was not read yet.
     rest: Vec<u8>,
     line_count: u64,
     ended: bool,
 }
 
-impl<'s, R: Read> Lines<'s, R> {
-    /// The lines of an input.
-    pub(super) fn new(input: R, preparation: &'s Preparation) -> Self {
-        Self { input, preparation, rest: Vec::new(), line_count: 0, ended: false }
+/// What lines are read from.
+enum Input<'i> {
+    /// Nothing was read yet.
+    Unopened(Source<'i>),
+    /// Lines of JSON.
+    Plain(Source<'i>),
+}
+
+impl<'i> Lines<'i> {
+    /// The lines of an input, whatever its format.
+    pub(super) fn new(input: Source<'i>, preparation: &'i Preparation) -> Self {
+        let input = Input::Unopened(input);
+        Self { input, preparation, unit: Unit::default(), rest: Vec::new(), line_count: 0, ended: false }
+    }
+
+    /// Finds out what the input is, where that is to be done yet.
+    fn open(&mut self) -> Result<()> {
+        let empty = || Input::Plain(Box::new(std::io::empty()));
+        self.input = match std::mem::replace(&mut self.input, empty()) {
+            Input::Unopened(input) => {
+                let Plain { lines, unit } = format::open(input)?;
+                self.unit = unit;
+                Input::Plain(lines)
+            }
+            opened => opened,
+        };
+        Ok(())
     }
 
     /// The lines that are there: waits for the first, then takes what comes at once. `None` at the end.
     pub(super) fn next(&mut self) -> Result<Option<Chunk>> {
+        self.open()?;
         let mut bytes = std::mem::take(&mut self.rest);
         while !self.ended {
             let old_length = bytes.len();
             bytes.resize(old_length + CHUNK_BYTES, 0);
-            let read = self.input.read(bytes.get_mut(old_length..).unwrap_or_default());
+            let (Input::Plain(input) | Input::Unopened(input)) = &mut self.input;
+            let read = input.read(bytes.get_mut(old_length..).unwrap_or_default());
             let read = match read {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => 0,
-                Err(error) => return Err(Error::failed(format!("cannot read the input: {error}")).caused_by(error)),
+                Err(error) => return Err(format::unread(error)),
                 Ok(0) => {
                     self.ended = true;
                     0
@@ -203,7 +227,7 @@ impl<'s, R: Read> Lines<'s, R> {
             let end = if self.ended { bytes.len() } else { end };
             self.rest = bytes.split_off(end);
             self.refuse_endless_line(&self.rest)?;
-            let chunk = self.split(bytes)?;
+            let chunk = self.split(bytes);
             if chunk.len() > 0 || self.ended {
                 return Ok(Some(chunk).filter(|chunk| chunk.len() > 0));
             }
@@ -212,9 +236,9 @@ impl<'s, R: Read> Lines<'s, R> {
         Ok(None)
     }
 
-    fn split(&mut self, bytes: Vec<u8>) -> Result<Chunk> {
+    fn split(&mut self, bytes: Vec<u8>) -> Chunk {
         let mut chunk = Chunk::default();
-        let mut start = if self.line_count == 0 { beginning::pass_over(&bytes)? } else { 0 };
+        let mut start = 0;
         while start < bytes.len() {
             let rest = bytes.get(start..).unwrap_or_default();
             let length = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
@@ -222,10 +246,9 @@ impl<'s, R: Read> Lines<'s, R> {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             self.line_count = self.line_count.saturating_add(1);
             if !line.iter().all(u8::is_ascii_whitespace) {
-                chunk.input_size_bytes += line.len() as u64;
                 match self.preparation {
-                    Preparation::Signed(signer) => chunk.add_signed(self.line_count, line, signer),
-                    Preparation::AsWritten(policy) => chunk.add(self.line_count, start, line, *policy),
+                    Preparation::Signed(signer) => chunk.add_signed(self.line_count, line, signer, self.unit),
+                    Preparation::AsWritten(policy) => chunk.add(self.line_count, start, line, *policy, self.unit),
                 }
             }
             start += length + 1;
@@ -233,7 +256,7 @@ impl<'s, R: Read> Lines<'s, R> {
         if let Preparation::AsWritten(_) = self.preparation {
             chunk.bytes = bytes;
         }
-        Ok(chunk)
+        chunk
     }
 
     fn refuse_endless_line(&self, rest: &[u8]) -> Result<()> {
@@ -249,13 +272,15 @@ impl<'s, R: Read> Lines<'s, R> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use super::*;
 
     const AS_WRITTEN: Preparation = Preparation::AsWritten(None);
     const GOOD: &str = r#"{"from":"alice","to":"bob","amount":3}"#;
 
     fn all(input: &[u8]) -> (Vec<(u64, String)>, Vec<u64>) {
-        let (mut lines, mut found, mut bad) = (Lines::new(input, &AS_WRITTEN), Vec::new(), Vec::new());
+        let (mut lines, mut found, mut bad) = (Lines::new(Box::new(input), &AS_WRITTEN), Vec::new(), Vec::new());
         while let Some(chunk) = lines.next().unwrap() {
             found.extend(chunk.iter().map(|line| (line.number, String::from_utf8_lossy(line.value).into_owned())));
             bad.extend(chunk.bad.iter().map(|bad| bad.line));
@@ -291,7 +316,8 @@ mod tests {
     fn lines_are_the_same_however_the_input_arrives() {
         let text = format!("{GOOD}\n\n{GOOD}\nx\n{GOOD}");
         for step in 1..text.len() {
-            let (mut lines, mut numbers) = (Lines::new(Slowly(text.as_bytes(), step), &AS_WRITTEN), Vec::new());
+            let (mut lines, mut numbers) =
+                (Lines::new(Box::new(Slowly(text.as_bytes(), step)), &AS_WRITTEN), Vec::new());
             while let Some(chunk) = lines.next().unwrap() {
                 assert!(chunk.len() > 0);
                 numbers.extend(chunk.iter().map(|line| (line.number, line.sender.is_some(), line.value.len())));
@@ -304,13 +330,13 @@ mod tests {
     #[test]
     fn what_follows_a_bad_line_is_cut_off() {
         let text = format!("{GOOD}\nbad\n{GOOD}\n");
-        let mut chunk = Lines::new(text.as_bytes(), &AS_WRITTEN).next().unwrap().unwrap();
+        let mut chunk = Lines::new(Box::new(text.as_bytes()), &AS_WRITTEN).next().unwrap().unwrap();
         assert_eq!(chunk.iter().count(), 3);
         let bad = chunk.cut_before_bad(0).unwrap();
         assert!(bad.to_string().starts_with("line 2: not_json"), "{bad}");
         assert_eq!(chunk.iter().map(|line| (line.number, line.sender)).collect::<Vec<_>>(), [(1, Some(&b"alice"[..]))]);
         assert_eq!(chunk.cut_before_bad(0), None);
-        let mut chunk = Lines::new(text.as_bytes(), &AS_WRITTEN).next().unwrap().unwrap();
+        let mut chunk = Lines::new(Box::new(text.as_bytes()), &AS_WRITTEN).next().unwrap().unwrap();
         assert_eq!((chunk.cut_before_bad(2), chunk.iter().count()), (None, 3), "it arrived before");
     }
 
@@ -326,7 +352,7 @@ mod tests {
         let text = [GOOD, &keyed, &signed, earned, ""].join("\n");
         let bad = |policy| {
             let preparation = Preparation::AsWritten(policy);
-            let chunk = Lines::new(text.as_bytes(), &preparation).next().unwrap().unwrap();
+            let chunk = Lines::new(Box::new(text.as_bytes()), &preparation).next().unwrap().unwrap();
             chunk.bad.iter().map(|bad| bad.line).collect::<Vec<_>>()
         };
         assert_eq!(bad(None), [] as [u64; 0]);
@@ -338,7 +364,7 @@ mod tests {
     #[test]
     fn a_line_without_end_is_refused_and_not_gathered() {
         let endless = vec![b'x'; 8 << 20];
-        let error = Lines::new(endless.as_slice(), &AS_WRITTEN).next().err().unwrap();
+        let error = Lines::new(Box::new(endless.as_slice()), &AS_WRITTEN).next().err().unwrap();
         assert!(error.to_string().contains("more than 1048576 bytes"), "{error}");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! chain       the chain that lines are for
-//! beginning   what the first bytes say of an input: a mark to pass over, or another format
+//! format      inputs as people have them, into lines of JSON
 //! input       a file, which is checked whole first, or stdin
 //! lines       input into chunks of whole lines, checked as they are read
 //! signing     lines signed as they are read
@@ -12,22 +12,20 @@
 //! report      what is said of it
 //! ```
 
-mod beginning;
 mod chain;
 mod delivery;
 mod earlier;
+mod format;
 mod input;
 mod lines;
 mod mark;
 mod report;
 mod signing;
 
-use std::io::Read;
 use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::BoolishValueParser;
-use indicatif::ProgressBar;
 use rand::Rng;
 use topology::clock::Clock;
 use topology::log::{Log, TopicSpec};
@@ -43,6 +41,7 @@ use crate::config::{UsesLog, checkpoint_file, key_file};
 use crate::reader::Reader;
 use chain::{Chain, Wanted};
 use delivery::Delivery;
+use format::Source;
 use input::Input;
 use lines::{Bad, Chunk, Lines, Preparation};
 use signing::Signer;
@@ -52,11 +51,14 @@ Examples:
   cairn submit --brokers localhost:9092 payments.jsonl
   echo '{\"from\":\"alice\",\"to\":\"bob\",\"amount\":3}' | cairn submit
   cairn submit --check payments.jsonl       check the lines, send nothing
+  cairn submit payments.csv.gz              a table, packed
   cairn submit --submission may-31 payments.jsonl
   cairn submit --sign-with alice.key --genesis-hash 5f1c... payments.jsonl
   cairn submit --sign-with validators.keys --from '$validator-1' payout.jsonl
 
-Each line is one transaction; empty lines are skipped; the record's key is the sender. A file is checked whole \
+Each line is one transaction, as JSON; empty lines are skipped; the record's key is the sender. A list of them is \
+read, too, and a table (CSV) whose first line names the columns, such as from,to,amount,memo: each entry or row is sent \
+as one line of JSON, and counts as a line. What is packed with gzip or zstd is unpacked. A file is checked whole \
 before anything is sent, a pipe as it comes: the first line that is no transaction ends it with exit code 2, unless \
 --force sends such lines, too (they become stubs in a block). Where the blockchain topic holds a chain that asks for \
 signatures, a line without one is refused in the same way.
@@ -217,16 +219,16 @@ impl UsesLog for Submit<'_> {
             arguments.source().refuse_bad_lines(&preparation, delivery.arrived_line(), arguments.force)?;
         }
         let bar = report::progress_bar(arguments.source().size_bytes());
-        let bad = pump(arguments.source().open()?, &preparation, arguments.force, &mut delivery, &bar);
+        let input = Box::new(bar.wrap_read(arguments.source().open()?));
+        let bad = pump(input, &preparation, arguments.force, &mut delivery);
         bar.finish_and_clear();
-        let bad = bad?;
         let sent = delivery.report();
         let took_ms = shell.clock.monotonic_ms().saturating_sub(start_ms);
-        // What was refused must not look like a success.
-        if bad.is_none() || sent.record_count > 0 {
+        // What was refused must not look like a success; what was sent before it is told.
+        if matches!(bad, Ok(None)) || sent.record_count > 0 {
             report::tell(shell, &sent, &preparation, arguments.submission.is_some(), took_ms)?;
         }
-        match bad {
+        match bad? {
             Some(bad) => Err(Error::usage(format!(
                 "{bad}: it was not sent, nor was anything after it; mend the line{}",
                 preparation.or_force()
@@ -280,11 +282,10 @@ impl Submit<'_> {
 
 /// Sends all chunks; stops at the first bad line unless forced, and gives it back.
 fn pump<L: Log>(
-    input: Box<dyn Read + Send>,
+    input: Source<'_>,
     preparation: &Preparation,
     force: bool,
     delivery: &mut Delivery<'_, L>,
-    bar: &ProgressBar,
 ) -> Result<Option<Bad>> {
     // Checking and sending take turns on two threads; a chunk waits in between, no more.
     let (chunks_in, chunks) = std::sync::mpsc::sync_channel::<Result<Chunk>>(1);
@@ -304,7 +305,6 @@ fn pump<L: Log>(
             let mut chunk = chunk?;
             let bad = if force { None } else { chunk.cut_before_bad(delivery.arrived_line()) };
             delivery.send(&chunk)?;
-            bar.inc(chunk.input_size_bytes);
             if bad.is_some() {
                 return Ok(bad);
             }

@@ -49,6 +49,9 @@ pub struct Request<'r> {
     pub parameters: &'r ChainParameters,
 }
 
+/// Refuses a genesis that does not go with what else a run was asked for.
+pub type Accepts<'a> = dyn Fn(&Genesis) -> Result<()> + 'a;
+
 /// A genesis, and the keys of its validators.
 #[derive(Debug)]
 pub struct Founding {
@@ -77,7 +80,7 @@ pub enum Source {
 
 /// Refuses what [`settle`] would refuse where there is no chain on the topic, and makes nothing: to be asked before a log is
 /// made.
-pub fn check(request: &Request<'_>) -> Result<()> {
+pub fn check(request: &Request<'_>, accepts: &Accepts<'_>) -> Result<()> {
     let application = request.directories.application(request.application_id)?;
     let file = request.genesis.map(genesis::read_file).transpose()?;
     match decide(file, None, Note::of_application(&application)?, request)? {
@@ -85,28 +88,35 @@ pub fn check(request: &Request<'_>) -> Result<()> {
             let home = home(&genesis, request)?;
             check_home(home.as_deref(), &genesis, false, request)?;
             refuse_conflict(&genesis, source, home.as_deref(), request)?;
+            accepts(&genesis)?;
             keys::read(&genesis, request.keys, request.directories, request.place.topic()).map(drop)
         }
-        Decision::Begin { .. } => {
+        Decision::Begin { chain_id } => {
             request.parameters.refuse_misspelt()?;
-            request.keys.map(key_file::read).transpose().map(drop)
+            let keys = match request.keys {
+                Some(named) => key_file::read(named)?,
+                None => keys::default(&mut key_file::system_rng()?)?,
+            };
+            accepts(&genesis::default(chain_id, &keys, request.parameters)?)
         }
     }
 }
 
-/// Finds or makes the genesis of a run, and reads or makes its keys. `on_topic` is what [`super::topic::genesis`] found.
-pub fn settle(on_topic: Option<Genesis>, request: &Request<'_>) -> Result<Founding> {
+/// Finds or makes the genesis of a run, and reads or makes its keys. `on_topic` is what [`super::topic::genesis`] found. Of a genesis
+/// that is not accepted, nothing is written.
+pub fn settle(on_topic: Option<Genesis>, request: &Request<'_>, accepts: &Accepts<'_>) -> Result<Founding> {
     let is_there = on_topic.is_some();
     let application = request.directories.application(request.application_id)?;
     let file = request.genesis.map(genesis::read_file).transpose()?;
     let noted = Note::of_application(&application)?;
     let (genesis, source) = match decide(file, on_topic, noted, request)? {
         Decision::Known(genesis, source) => (genesis, source),
-        Decision::Begin { chain_id } => make(chain_id, &application, request)?,
+        Decision::Begin { chain_id } => make(chain_id, &application, request, accepts)?,
     };
     let home = home(&genesis, request)?;
     check_home(home.as_deref(), &genesis, is_there, request)?;
     refuse_conflict(&genesis, source, home.as_deref(), request)?;
+    accepts(&genesis)?;
     let keys = keys::read(&genesis, request.keys, request.directories, request.place.topic())?;
     let notes = Notes::new(application, home, &genesis, request.place.clone());
     if is_there {
@@ -216,7 +226,12 @@ fn check_home(home: Option<&Path>, genesis: &Genesis, is_there: bool, request: &
 }
 
 /// Makes a genesis and its keys, or what an earlier run has not made of them.
-fn make(chain_id: String, application: &Path, request: &Request<'_>) -> Result<(Genesis, Source)> {
+fn make(
+    chain_id: String,
+    application: &Path,
+    request: &Request<'_>,
+    accepts: &Accepts<'_>,
+) -> Result<(Genesis, Source)> {
     request.parameters.refuse_misspelt()?;
     let home = request.directories.chain(&chain_id).map_err(|error| match request.keys {
         Some(_) => Error::new(
@@ -225,27 +240,32 @@ fn make(chain_id: String, application: &Path, request: &Request<'_>) -> Result<(
         ),
         None => error,
     })?;
+    let keys_path = home.join(keys::FILE);
+    let (keys, are_new) = match request.keys {
+        _ if request.parameters.consensus()? == ConsensusKind::Work => (keys::none()?, false),
+        Some(named) => (key_file::read(named)?, false),
+        None if keys_path.exists() => (key_file::read(&keys_path)?, false),
+        None => (keys::default(&mut key_file::system_rng()?)?, true),
+    };
+    let path = home.join(GENESIS);
+    let kept = if path.exists() { Some(genesis::read_file(&path)?) } else { None };
+    let genesis = match &kept {
+        Some(kept) => kept.clone(),
+        None => genesis::default(chain_id.clone(), &keys, request.parameters)?,
+    };
+    // What is refused is refused before anything is written.
+    accepts(&genesis)?;
     let note = Note { stage: Stage::Founding, chain_id, genesis: None, place: request.place.clone() };
     note.write_of_application(application)?;
     note.write_of_chain(&home).map_err(|error| {
         Error::new(format!("{error}; the variable XDG_DATA_HOME names another directory for genesis and keys"))
     })?;
-    let keys_path = home.join(keys::FILE);
-    let keys = match request.keys {
-        _ if request.parameters.consensus()? == ConsensusKind::Work => keys::none()?,
-        Some(named) => key_file::read(named)?,
-        None if keys_path.exists() => key_file::read(&keys_path)?,
-        None => {
-            let keys = keys::default(&mut key_file::system_rng()?)?;
-            key_file::write_new(&keys_path, &keys)?;
-            keys
-        }
-    };
-    let path = home.join(GENESIS);
-    if path.exists() {
-        return Ok((genesis::read_file(&path)?, Source::Kept));
+    if are_new {
+        key_file::write_new(&keys_path, &keys)?;
     }
-    let genesis = genesis::default(note.chain_id, &keys, request.parameters)?;
+    if kept.is_some() {
+        return Ok((genesis, Source::Kept));
+    }
     private_file::write_new(&path, genesis.to_toml().as_bytes())?;
     Ok((genesis, Source::New))
 }

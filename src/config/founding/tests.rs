@@ -58,7 +58,7 @@ impl Case {
             place: &self.place,
             parameters: &self.parameters,
         };
-        settle(on_topic.cloned(), &request)
+        settle(on_topic.cloned(), &request, &|_| Ok(()))
     }
 
     fn settle(&self, on_topic: Option<&Genesis>, file: Option<&Path>) -> Result<Founding> {

@@ -4,8 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use topology::clock::Clock;
@@ -15,6 +14,7 @@ use super::super::committed::{State as Ledger, Step};
 use super::super::context::{Context, lock};
 use super::super::index::{Posting, PostingKind};
 use super::super::problem::{PROBLEM, Problem, Result};
+use super::asked::{Asked, Named};
 use super::{answer, cursor};
 use crate::chain::Name;
 use crate::ledger::state::{Account as Record, Table, account, tip};
@@ -25,6 +25,8 @@ const LARGEST_OF_MAX: u64 = 1_000_000;
 const LARGEST_COUNT: usize = 100;
 /// So long the largest of a moment ago will do, ms.
 const LARGEST_AGE_MAX_MS: i64 = 5_000;
+/// And so many times as long as it took to find them: a tenth of a processor at most is spent on it.
+const LARGEST_PAUSE_FACTOR: i64 = 9;
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -113,11 +115,9 @@ impl Transfer {
 )]
 pub(super) async fn one(
     State(context): State<Arc<Context>>,
-    name: Result<Path<String>, PathRejection>,
-    page: Result<Query<Page>, QueryRejection>,
+    Named(name): Named<String>,
+    Asked(page): Asked<Page>,
 ) -> Result<Response> {
-    let Path(name) = name.map_err(|error| Problem::bad_request(error.body_text()))?;
-    let Query(page) = page.map_err(|error| Problem::bad_request(error.body_text()))?;
     let limit = cursor::limit(page.limit, 50)?;
     let behind = page.cursor.as_deref().map(cursor::posting).transpose()?;
     let name = Name::new(&name).map_err(|error| Problem::bad_request(format!("this is no account's name: {error}")))?;
@@ -196,10 +196,17 @@ struct Accounts {
 /// The largest accounts of a moment ago.
 #[derive(Clone, Debug)]
 pub(in crate::http) struct Largest {
-    found_ms: i64,
+    good_until_ms: i64,
     height: u64,
     accounts: Vec<Listed>,
     is_complete: bool,
+}
+
+impl Largest {
+    fn answer(mut self, limit: usize) -> Accounts {
+        self.accounts.truncate(limit);
+        Accounts { height: self.height, accounts: self.accounts, next: None, is_complete: self.is_complete }
+    }
 }
 
 /// Accounts by name or by balance
@@ -214,18 +221,14 @@ pub(in crate::http) struct Largest {
         (status = 503, description = "The state cannot be read now", body = Problem, content_type = PROBLEM),
     )
 )]
-pub(super) async fn list(
-    State(context): State<Arc<Context>>,
-    which: Result<Query<Which>, QueryRejection>,
-) -> Result<Response> {
-    let Query(which) = which.map_err(|error| Problem::bad_request(error.body_text()))?;
+pub(super) async fn list(State(context): State<Arc<Context>>, Asked(which): Asked<Which>) -> Result<Response> {
     let limit = cursor::limit(which.limit, 50)?;
     let found = match which.order.as_deref() {
         None | Some("name") => context.read(move |_, state| by_name(state, &which, limit)).await?,
         Some("balance") if which.cursor.is_some() || which.prefix.is_some() => {
             return Err(Problem::bad_request("the largest accounts have neither cursor nor prefix"));
         }
-        Some("balance") => context.read(move |context, state| largest(context, state, limit)).await?,
+        Some("balance") => largest(&context).await?.answer(limit),
         Some(_) => return Err(Problem::bad_request("order is `name` or `balance`")),
     };
     Ok(answer(&found))
@@ -279,19 +282,39 @@ impl Walked {
     }
 }
 
-/// One at a time looks at all accounts; the others take what it found.
-fn largest(context: &Context, state: &Ledger, limit: usize) -> Result<Accounts> {
-    let mut known = lock(&context.largest);
-    let now_ms = context.clock.monotonic_ms();
-    let found = match known.as_ref().filter(|known| now_ms.saturating_sub(known.found_ms) < LARGEST_AGE_MAX_MS) {
-        Some(known) => known,
-        None => known.insert(find_largest(state, now_ms)?),
+/// One at a time looks at all accounts, and only that one keeps others from reading. Meanwhile the rest take what was found before or,
+/// where nothing was, wait without being in the way.
+async fn largest(context: &Arc<Context>) -> Result<Largest> {
+    let known = || lock(&context.largest).clone();
+    let is_fresh = |known: &Largest| context.clock.monotonic_ms() < known.good_until_ms;
+    let before = known();
+    if let Some(fresh) = before.clone().filter(is_fresh) {
+        return Ok(fresh);
+    }
+    let turn = match (Arc::clone(&context.largest_turn).try_lock_owned(), before) {
+        (Ok(turn), _) => turn,
+        (Err(_), Some(before)) => return Ok(before),
+        (Err(_), None) => Arc::clone(&context.largest_turn).lock_owned().await,
     };
-    let accounts = found.accounts.iter().take(limit).cloned().collect();
-    Ok(Accounts { height: found.height, accounts, next: None, is_complete: found.is_complete })
+    // Another may have found them while this one waited.
+    if let Some(fresh) = known().filter(is_fresh) {
+        return Ok(fresh);
+    }
+    let look = move |context: &Context, state: &Ledger| {
+        // The turn ends with the work: a request that is given up leaves it running.
+        let _turn = turn;
+        let begun_ms = context.clock.monotonic_ms();
+        let found = find_largest(state)?;
+        let now_ms = context.clock.monotonic_ms();
+        let pause_ms = now_ms.saturating_sub(begun_ms).saturating_mul(LARGEST_PAUSE_FACTOR).max(LARGEST_AGE_MAX_MS);
+        let found = Largest { good_until_ms: now_ms.saturating_add(pause_ms), ..found };
+        *lock(&context.largest) = Some(found.clone());
+        Ok(found)
+    };
+    context.read(look).await
 }
 
-fn find_largest(state: &Ledger, found_ms: i64) -> Result<Largest> {
+fn find_largest(state: &Ledger) -> Result<Largest> {
     // By balance, and by name where that is the same: the smallest of those kept lies on top.
     let mut kept: BinaryHeap<Reverse<(i64, Reverse<Vec<u8>>, u64)>> = BinaryHeap::new();
     let (mut count, mut broken) = (0_u64, None);
@@ -328,5 +351,5 @@ fn find_largest(state: &Ledger, found_ms: i64) -> Result<Largest> {
     };
     let accounts = kept.into_sorted_vec().into_iter().map(listed).collect();
     let height = tip(state)?.map_or(0, |tip| tip.height);
-    Ok(Largest { found_ms, height, accounts, is_complete: count <= LARGEST_OF_MAX })
+    Ok(Largest { good_until_ms: i64::MIN, height, accounts, is_complete: count <= LARGEST_OF_MAX })
 }

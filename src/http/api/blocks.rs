@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::body::Bytes;
+use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,8 @@ use super::super::context::Context;
 use super::super::index::BlockSummary;
 use super::super::lookup::{Found, Question};
 use super::super::problem::{PROBLEM, Problem, Result};
+use super::super::quota::Counted;
+use super::asked::{Asked, Caller, Named};
 use super::{answer, cursor, json};
 use crate::chain::Hash;
 
@@ -50,11 +52,7 @@ struct Blocks {
         (status = 503, description = "The topic cannot be read now", body = Problem, content_type = PROBLEM),
     )
 )]
-pub(super) async fn list(
-    State(context): State<Arc<Context>>,
-    page: Result<Query<Page>, QueryRejection>,
-) -> Result<Response> {
-    let Query(page) = page.map_err(|error| Problem::bad_request(error.body_text()))?;
+pub(super) async fn list(State(context): State<Arc<Context>>, Asked(page): Asked<Page>) -> Result<Response> {
     let limit = cursor::limit(page.limit, 20)?;
     let below = page.cursor.as_deref().map(cursor::height).transpose()?;
     let mut blocks: Vec<BlockSummary> = {
@@ -91,17 +89,33 @@ pub(super) async fn list(
 )]
 pub(super) async fn one(
     State(context): State<Arc<Context>>,
-    block: Result<Path<String>, PathRejection>,
+    Named(block): Named<String>,
+    Caller(peer): Caller,
 ) -> Result<Response> {
-    let Path(block) = block.map_err(|error| Problem::bad_request(error.body_text()))?;
     let question = question(&context, &block)?;
     let found = context.lookup.one(question).await?;
     let found = found.ok_or_else(|| Problem::not_found(format!("there is no block {block}")).of(&block))?;
-    let mut response = json(found.value.to_vec());
+    // Not copied for each reader; and those that take their time have so much of it at once.
+    let counted = context.block_bytes.take(peer, found.place.size_bytes);
+    let counted = counted
+        .ok_or_else(|| Problem::unavailable("too much of whole blocks is on its way to you or to others: ask again"))?;
+    let mut response = json(Bytes::from_owner(OnItsWay { value: found.value, _counted: counted }));
     let headers = response.headers_mut();
     headers.insert(OFFSET, HeaderValue::from(found.place.offset));
     headers.insert(SEALED_MS, HeaderValue::from(found.place.time_ms));
     Ok(response)
+}
+
+/// A block until its last byte was taken, or its reader is gone.
+struct OnItsWay {
+    value: Arc<[u8]>,
+    _counted: Counted,
+}
+
+impl AsRef<[u8]> for OnItsWay {
+    fn as_ref(&self) -> &[u8] {
+        &self.value
+    }
 }
 
 fn question(context: &Context, block: &str) -> Result<Question> {

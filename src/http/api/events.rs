@@ -5,8 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -14,11 +13,13 @@ use futures::Stream;
 use futures::stream;
 use serde::Deserialize;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{OwnedSemaphorePermit, broadcast, watch};
+use tokio::sync::{broadcast, watch};
 
-use super::super::context::{Context, STREAMS_MAX, told};
+use super::super::context::{Context, told};
 use super::super::index::{BlockSummary, Offence};
 use super::super::problem::{PROBLEM, Problem, Result};
+use super::super::quota::Counted;
+use super::asked::{Asked, Caller};
 
 /// A sign of life, where nothing is sealed.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
@@ -50,15 +51,16 @@ pub(super) struct Since {
 )]
 pub(super) async fn events(
     State(context): State<Arc<Context>>,
+    Caller(peer): Caller,
     headers: HeaderMap,
-    since: Result<Query<Since>, QueryRejection>,
+    Asked(since): Asked<Since>,
 ) -> Result<Response> {
-    let Query(since) = since.map_err(|error| Problem::bad_request(error.body_text()))?;
-    let permit = Arc::clone(&context.streams).try_acquire_owned();
-    let permit = permit.map_err(|_| Problem::unavailable(format!("{STREAMS_MAX} are listening, and no more can")))?;
+    let counted = context.streams.take(peer, 1);
+    let counted =
+        counted.ok_or_else(|| Problem::unavailable("as many are listening as can, or as can of your address"))?;
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse::<u64>().ok());
     let last = last.or(since.after);
-    let listening = Listening::begin(&context, permit, last);
+    let listening = Listening::begin(&context, counted, last);
     Ok(Sse::new(listening.stream()).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 
@@ -70,11 +72,11 @@ struct Listening {
     /// The last block that was told.
     told: Option<u64>,
     waiting: VecDeque<Event>,
-    _permit: OwnedSemaphorePermit,
+    _counted: Counted,
 }
 
 impl Listening {
-    fn begin(context: &Arc<Context>, permit: OwnedSemaphorePermit, last: Option<u64>) -> Self {
+    fn begin(context: &Arc<Context>, counted: Counted, last: Option<u64>) -> Self {
         // In this order: a block that comes in between is heard of twice, not never.
         let blocks = context.feed.events();
         let mut listening = Self {
@@ -83,7 +85,7 @@ impl Listening {
             ending: context.ending.clone(),
             told: None,
             waiting: VecDeque::new(),
-            _permit: permit,
+            _counted: counted,
         };
         let Some(last) = last else { return listening };
         let mut missed: Vec<Arc<BlockSummary>> = {

@@ -12,9 +12,11 @@
 //! events          /v1/events
 //! transfers       /v1/transfers /v1/cheats, where somebody takes them: in the demo
 //! cursor          where a list goes on
+//! asked           what a request asks, read from its path or its query
 //! ```
 
 mod accounts;
+mod asked;
 mod blocks;
 mod cursor;
 mod events;
@@ -51,7 +53,7 @@ const BODY_BYTES_MAX: usize = 16 << 10;
 #[derive(OpenApi)]
 #[openapi(info(
     title = "Cairn",
-    description = "A ledger on Kafka, read-only. Amounts and times are integers within 2^53. Lists have a cursor: `next` goes \
+    description = "A ledger on Kafka, read-only. Amounts and times are integers within 2^53, sums that may pass it are decimal text. Lists have a cursor: `next` goes \
                    on where an answer ends, and is null at the end. Errors are application/problem+json (RFC 9457)."
 ))]
 struct Description;

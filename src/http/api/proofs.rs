@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -11,7 +10,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::super::context::Context;
 use super::super::problem::{PROBLEM, Problem, Result};
-use super::super::prove::{Asked, Made, Wanted};
+use super::super::prove::{self, Made, Wanted};
+use super::asked::{Asked, Named};
 use super::{answer, json, transactions};
 use crate::audit::prove::Question;
 use crate::chain::{Hash, Id, Name, ValidatorId};
@@ -48,16 +48,8 @@ pub(super) struct Size {
     size: Option<u64>,
 }
 
-type Asking<T, Q> = (State<Arc<Context>>, Result<Path<T>, PathRejection>, Result<Query<Q>, QueryRejection>);
-
-fn parts<T, Q>((State(context), path, query): Asking<T, Q>) -> Result<(Arc<Context>, T, Q)> {
-    let Path(path) = path.map_err(|error| Problem::bad_request(error.body_text()))?;
-    let Query(query) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
-    Ok((context, path, query))
-}
-
 async fn made(context: &Context, wanted: Wanted) -> Result<Response> {
-    match context.prover.ask(Asked::Proof(wanted)).await? {
+    match context.prover.ask(prove::Asked::Proof(wanted)).await? {
         Made::Proof(file) => Ok(json(file)),
         Made::History { .. } => Err(Problem::unavailable("ask again")),
     }
@@ -93,11 +85,10 @@ async fn of_state(context: &Context, question: Question, when: When) -> Result<R
     )
 )]
 pub(super) async fn block(
-    state: State<Arc<Context>>,
-    path: Result<Path<String>, PathRejection>,
-    query: Result<Query<How>, QueryRejection>,
+    State(context): State<Arc<Context>>,
+    Named(height): Named<String>,
+    Asked(how): Asked<How>,
 ) -> Result<Response> {
-    let (context, height, how) = parts((state, path, query))?;
     let height: u64 = height.parse().map_err(|_| Problem::bad_request("a block is proved by its height: a number"))?;
     let last = context.feed.index().last().map(|last| last.height);
     if last.is_none_or(|last| height > last) {
@@ -125,11 +116,10 @@ pub(super) async fn block(
     )
 )]
 pub(super) async fn transaction(
-    state: State<Arc<Context>>,
-    path: Result<Path<(String, String)>, PathRejection>,
-    query: Result<Query<How>, QueryRejection>,
+    State(context): State<Arc<Context>>,
+    Named((partition, offset)): Named<(String, String)>,
+    Asked(how): Asked<How>,
 ) -> Result<Response> {
-    let (context, (partition, offset), how) = parts((state, path, query))?;
     let (partition, offset) = transactions::place(&partition, &offset)?;
     let found = transactions::find(&context, partition, offset).await?;
     of_block(&context, Question::Transaction { partition, offset }, found.height, how).await
@@ -151,11 +141,10 @@ pub(super) async fn transaction(
     )
 )]
 pub(super) async fn balance(
-    state: State<Arc<Context>>,
-    path: Result<Path<String>, PathRejection>,
-    query: Result<Query<When>, QueryRejection>,
+    State(context): State<Arc<Context>>,
+    Named(name): Named<String>,
+    Asked(when): Asked<When>,
 ) -> Result<Response> {
-    let (context, name, when) = parts((state, path, query))?;
     of_state(&context, Question::Balance { name: account(&name)? }, when).await
 }
 
@@ -179,11 +168,10 @@ fn account(name: &str) -> Result<Name> {
     )
 )]
 pub(super) async fn validator(
-    state: State<Arc<Context>>,
-    path: Result<Path<String>, PathRejection>,
-    query: Result<Query<When>, QueryRejection>,
+    State(context): State<Arc<Context>>,
+    Named(id): Named<String>,
+    Asked(when): Asked<When>,
 ) -> Result<Response> {
-    let (context, id, when) = parts((state, path, query))?;
     let id =
         ValidatorId::new(&id).map_err(|error| Problem::bad_request(format!("this is no validator's id: {error}")))?;
     of_state(&context, Question::Validator { id }, when).await
@@ -211,18 +199,17 @@ pub(super) async fn validator(
     )
 )]
 pub(super) async fn id(
-    state: State<Arc<Context>>,
-    path: Result<Path<(String, String)>, PathRejection>,
-    query: Result<Query<When>, QueryRejection>,
+    State(context): State<Arc<Context>>,
+    Named((sender, id)): Named<(String, String)>,
+    Asked(when): Asked<When>,
 ) -> Result<Response> {
-    let (context, (sender, id), when) = parts((state, path, query))?;
     let id: Id = id.parse().map_err(|error| Problem::bad_request(format!("this is no transaction's id: {error}")))?;
     of_state(&context, Question::Id { sender: account(&sender)?, id }, when).await
 }
 
 /// A checkpoint of the chain, as this server has it
 ///
-/// Three lines of text, which nobody has signed: the server's own word. To trust it on first use is to keep it, and to see whether
+/// Three lines of text, which has no signature: the server's own word. To trust it on first use is to keep it, and to see whether
 /// all that comes later goes on from it.
 #[utoipa::path(
     get,
@@ -238,10 +225,9 @@ pub(super) async fn id(
 )]
 pub(super) async fn checkpoint(
     State(context): State<Arc<Context>>,
-    query: Result<Query<Size>, QueryRejection>,
+    Asked(Size { size }): Asked<Size>,
 ) -> Result<Response> {
-    let Query(Size { size }) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
-    let Made::History { size, root, .. } = context.prover.ask(Asked::Checkpoint(size)).await? else {
+    let Made::History { size, root, .. } = context.prover.ask(prove::Asked::Checkpoint(size)).await? else {
         return Err(Problem::unavailable("ask again"));
     };
     let checkpoint = Checkpoint { origin: Checkpoint::origin_of(&context.genesis_hash), size, root };
@@ -278,13 +264,12 @@ struct Continued {
     )
 )]
 pub(super) async fn consistency(
-    state: State<Arc<Context>>,
-    path: Result<Path<String>, PathRejection>,
-    query: Result<Query<Size>, QueryRejection>,
+    State(context): State<Arc<Context>>,
+    Named(old_size): Named<String>,
+    Asked(Size { size }): Asked<Size>,
 ) -> Result<Response> {
-    let (context, old_size, Size { size }) = parts((state, path, query))?;
     let old_size = old_size.parse().map_err(|_| Problem::bad_request("a checkpoint's size is a number of blocks"))?;
-    match context.prover.ask(Asked::Consistency(old_size, size)).await? {
+    match context.prover.ask(prove::Asked::Consistency(old_size, size)).await? {
         Made::History { size, root, path } => Ok(answer(&Continued { old_size, size, root, path })),
         Made::Proof(_) => Err(Problem::unavailable("ask again")),
     }

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -12,6 +11,7 @@ use super::super::committed::{State as Ledger, Step};
 use super::super::context::Context;
 use super::super::problem::{PROBLEM, Problem, Result};
 use super::answer;
+use super::asked::Asked;
 use crate::chain::Name;
 use crate::ledger::state::{Account, Table, account};
 
@@ -57,11 +57,7 @@ struct Hit {
         (status = 400, description = "Nothing to look for", body = Problem, content_type = PROBLEM),
     )
 )]
-pub(super) async fn search(
-    State(context): State<Arc<Context>>,
-    what: Result<Query<What>, QueryRejection>,
-) -> Result<Response> {
-    let Query(what) = what.map_err(|error| Problem::bad_request(error.body_text()))?;
+pub(super) async fn search(State(context): State<Arc<Context>>, Asked(what): Asked<What>) -> Result<Response> {
     let text = what.q.trim().to_owned();
     if text.is_empty() || text.len() > TEXT_BYTES_MAX {
         return Err(Problem::bad_request(format!("what is looked for has 1 to {TEXT_BYTES_MAX} bytes")));

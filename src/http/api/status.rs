@@ -76,17 +76,14 @@ struct Rebuilding {
     target_height: u64,
 }
 
-/// `current` = `genesis` + `minted` - `burnt`, in minor units.
+/// `current` = `genesis` + `minted` - `burnt`, in minor units. As decimal text: sums may pass 2^53, up to which JSON's numbers are exact
+/// everywhere.
 #[derive(Serialize, ToSchema)]
 struct Supply {
-    #[schema(value_type = i64)]
-    genesis: i128,
-    #[schema(value_type = i64)]
-    minted: i128,
-    #[schema(value_type = i64)]
-    burnt: i128,
-    #[schema(value_type = i64)]
-    current: i128,
+    genesis: String,
+    minted: String,
+    burnt: String,
+    current: String,
 }
 
 /// Names of topics.
@@ -145,10 +142,10 @@ impl ChainParameters {
 pub(super) async fn status(State(context): State<Arc<Context>>) -> Response {
     let found = context.read(|_, state| Ok(supply(state)?)).await.ok();
     let supply = found.map(|supply| Supply {
-        genesis: supply.genesis,
-        minted: supply.minted,
-        burnt: supply.burnt,
-        current: supply.current(),
+        genesis: supply.genesis.to_string(),
+        minted: supply.minted.to_string(),
+        burnt: supply.burnt.to_string(),
+        current: supply.current().to_string(),
     });
     let lag_offsets = lags(&context).await.ok().map(|lags| lags.into_iter().collect());
     let sealing = context.application.status();

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -13,6 +12,7 @@ use super::super::context::Context;
 use super::super::lookup::{Found, Question};
 use super::super::problem::{PROBLEM, Problem, Result};
 use super::answer;
+use super::asked::Named;
 use crate::chain::{Hash, Rendering};
 
 /// A record of the transactions topic in its block.
@@ -51,9 +51,8 @@ pub(super) struct Transaction {
 )]
 pub(super) async fn one(
     State(context): State<Arc<Context>>,
-    path: Result<Path<(String, String)>, PathRejection>,
+    Named((partition, offset)): Named<(String, String)>,
 ) -> Result<Response> {
-    let Path((partition, offset)) = path.map_err(|error| Problem::bad_request(error.body_text()))?;
     let (partition, offset) = place(&partition, &offset)?;
     Ok(answer(&find(&context, partition, offset).await?))
 }

@@ -5,16 +5,22 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use topology::clock::Clock;
 use utoipa::ToSchema;
 
-use super::super::context::Context;
+use super::super::context::{Context, lock};
 use super::super::problem::{PROBLEM, Problem, Result};
 use super::super::teller::{Asked, Teller};
 use super::answer;
 use crate::chain::{Amount, Memo, Name, ValidatorId};
+
+/// Between two validators that are told to cheat: time to watch what becomes of the first.
+const CHEATS_APART_MS: i64 = 5_000;
+/// Where a browser says whether a page of this server asks.
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// A transfer to be sent.
 #[derive(Deserialize, ToSchema)]
@@ -94,6 +100,7 @@ pub(super) struct Cheat {
         (status = 204, description = "It will, in its next turn"),
         (status = 400, description = "There is no such validator", body = Problem, content_type = PROBLEM),
         (status = 403, description = "A page of another origin asks", body = Problem, content_type = PROBLEM),
+        (status = 429, description = "Another was told to a moment ago", body = Problem, content_type = PROBLEM),
     )
 )]
 pub(super) async fn cheat(
@@ -104,13 +111,30 @@ pub(super) async fn cheat(
     let teller = admit(&context, &headers)?;
     let Json(cheat) = cheat.map_err(|error| Problem::new(error.status(), error.body_text()))?;
     let validator = ValidatorId::new(&cheat.validator).map_err(|error| Problem::bad_request(error.to_string()))?;
-    context.blocking(move || teller.corrupt(&validator).map_err(|refused| Problem::bad_request(refused.0))).await?;
+    let with_clock = Arc::clone(&context);
+    let corrupt = move || {
+        let mut cheated_ms = lock(&with_clock.cheated_ms);
+        let now_ms = with_clock.clock.monotonic_ms();
+        if cheated_ms.is_some_and(|cheated_ms| now_ms.saturating_sub(cheated_ms) < CHEATS_APART_MS) {
+            let detail = "a validator was told to cheat a moment ago: wait for what becomes of it";
+            return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail));
+        }
+        teller.corrupt(&validator).map_err(|refused| Problem::bad_request(refused.0))?;
+        *cheated_ms = Some(now_ms);
+        Ok(())
+    };
+    context.blocking(corrupt).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// Only this server's own page, or a program that is none, may write.
 fn admit(context: &Context, headers: &HeaderMap) -> Result<Arc<dyn Teller>> {
     let text = |name: &header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    // A browser says it of every request, also of those whose origin it leaves out; a program that is none says nothing.
+    let is_foreign = headers.get(FETCH_SITE).is_some_and(|site| site != "same-origin" && site != "none");
+    if is_foreign {
+        return Err(Problem::new(StatusCode::FORBIDDEN, "a page of another origin may not send anything"));
+    }
     if let Some(origin) = text(&header::ORIGIN) {
         let host = origin.split_once("://").map(|(_, host)| host);
         if host.is_none() || host != text(&header::HOST) {

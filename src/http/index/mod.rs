@@ -21,7 +21,9 @@ mod summary;
 mod tests;
 mod totals;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::{BuildHasher, RandomState};
+use std::ops::Bound;
 use std::sync::Arc;
 
 pub(super) use activity::Activity;
@@ -36,7 +38,7 @@ const BLOCK_SIZE_BYTES: usize = 1_024;
 /// What a block takes for each range of the log, and for each validator that it names: tables, texts.
 const PLACE_SIZE_BYTES: usize = 96;
 /// What a posting takes, with its numbers under two accounts.
-const POSTING_SIZE_BYTES: usize = 240;
+const POSTING_SIZE_BYTES: usize = 290;
 /// What an account takes beside its name.
 const ACCOUNT_SIZE_BYTES: usize = 160;
 /// Offences that are remembered, whatever became of their blocks.
@@ -56,13 +58,17 @@ pub(super) struct Index {
     memory_max_bytes: usize,
     memory_bytes: usize,
     blocks: VecDeque<Kept>,
-    by_hash: HashMap<Hash, u64>,
+    by_hash: BTreeMap<Hash, u64>,
     /// Partition and first offset of each range, with the height.
     by_place: BTreeMap<(i32, i64), u64>,
     postings: VecDeque<Posting>,
     /// The number of the first posting that is kept.
     first_posting: u64,
-    by_account: HashMap<Arc<str>, VecDeque<u64>>,
+    by_account: BTreeMap<Arc<str>, VecDeque<u64>>,
+    /// What an id or the hash of a record's value comes down to, with the numbers of the postings that have it.
+    by_text: BTreeSet<(u64, u64)>,
+    /// Its key: none can be made up that others come down to.
+    keyed: RandomState,
     /// How many of the blocks that are kept each validator proposed.
     proposed: BTreeMap<String, u64>,
     offences: VecDeque<Offence>,
@@ -94,11 +100,13 @@ impl Index {
             memory_max_bytes,
             memory_bytes: 0,
             blocks: VecDeque::new(),
-            by_hash: HashMap::new(),
+            by_hash: BTreeMap::new(),
             by_place: BTreeMap::new(),
             postings: VecDeque::new(),
             first_posting: 0,
-            by_account: HashMap::new(),
+            by_account: BTreeMap::new(),
+            by_text: BTreeSet::new(),
+            keyed: RandomState::new(),
             proposed: BTreeMap::new(),
             offences: VecDeque::new(),
             totals: Totals::default(),
@@ -144,7 +152,10 @@ impl Index {
             // Who pays itself has one posting, not two.
             let to = if found.to == found.from { Arc::clone(&from) } else { self.account(found.to, number) };
             self.memory_bytes += POSTING_SIZE_BYTES + found.id.map_or(0, str::len);
-            self.postings.push_back(found.keep(from, to));
+            let posting = found.keep(from, to);
+            let texts = self.texts(&posting);
+            self.by_text.extend(texts.map(|text| (text, number)));
+            self.postings.push_back(posting);
         });
         self.postings.len() - before
     }
@@ -174,7 +185,11 @@ impl Index {
         if let Some(count) = oldest.summary.proposer.as_ref().and_then(|proposer| self.proposed.get_mut(proposer)) {
             *count = count.saturating_sub(1);
         }
-        for posting in self.postings.drain(..oldest.posting_count) {
+        for _ in 0..oldest.posting_count {
+            let Some(posting) = self.postings.pop_front() else { return };
+            for text in self.texts(&posting) {
+                self.by_text.remove(&(text, self.first_posting));
+            }
             self.memory_bytes -= POSTING_SIZE_BYTES + posting.id.as_deref().map_or(0, str::len);
             for name in [&posting.from, &posting.to] {
                 let Some(numbers) = self.by_account.get_mut(&**name) else { continue };
@@ -228,8 +243,11 @@ impl Index {
         if let Ok(hash) = prefix.parse::<Hash>() {
             return self.by_hash.get(&hash).and_then(|height| self.block(*height)).into_iter().collect();
         }
-        let matching = self.blocks.iter().rev().filter(|kept| kept.summary.hash.to_string().starts_with(prefix));
-        matching.take(limit).map(|kept| &kept.summary).collect()
+        let Some(first) = (prefix.len() < 64).then(|| format!("{prefix:0<64}").parse::<Hash>().ok()).flatten() else {
+            return Vec::new();
+        };
+        let matching = self.by_hash.range(first..).take_while(|(hash, _)| hash.to_string().starts_with(prefix));
+        matching.take(limit).filter_map(|(_, height)| self.block(*height)).collect()
     }
 
     /// The block that holds the record at a place of the transactions topic, if it is kept, or the one nearest before it of that
@@ -257,18 +275,27 @@ impl Index {
         numbers.flat_map(move |numbers| numbers.range(..numbers.partition_point(is_wanted)).rev()).filter_map(posting)
     }
 
-    /// Postings with this id, or of a record whose value has this hash, the newest first.
+    /// What a posting is found by: its id, and the hash of its record's value; what a validator earned has neither.
+    fn texts(&self, posting: &Posting) -> impl Iterator<Item = u64> + use<> {
+        let id = posting.id.as_deref().map(|id| self.keyed.hash_one(id.as_bytes()));
+        let original = posting.origin.map(|_| self.keyed.hash_one(posting.original));
+        id.into_iter().chain(original)
+    }
+
+    /// Postings with this id, or of a record whose value has this hash: with the id first, and of either the newest.
     pub(super) fn find<'i>(&'i self, text: &'i str) -> impl Iterator<Item = &'i Posting> {
         let original = text.parse::<Hash>().ok();
-        self.postings
-            .iter()
-            .rev()
+        let keys = [Some(self.keyed.hash_one(text.as_bytes())), original.map(|hash| self.keyed.hash_one(hash))];
+        let numbers = keys.into_iter().flatten().flat_map(|key| self.by_text.range((key, 0)..=(key, u64::MAX)).rev());
+        numbers
+            .filter_map(|(_, number)| self.postings.get(usize::try_from(number.checked_sub(self.first_posting)?).ok()?))
             .filter(move |posting| posting.id.as_deref() == Some(text) || original == Some(posting.original))
     }
 
-    /// Names of accounts that have postings and begin so, in no order, some at most.
+    /// Names of accounts that have postings and begin so, some at most.
     pub(super) fn accounts(&self, prefix: &str, limit: usize) -> Vec<Arc<str>> {
-        self.by_account.keys().filter(|name| name.starts_with(prefix)).take(limit).map(Arc::clone).collect()
+        let from = self.by_account.range::<str, _>((Bound::Included(prefix), Bound::Unbounded)).map(|(name, _)| name);
+        from.take_while(|name| name.starts_with(prefix)).take(limit).map(Arc::clone).collect()
     }
 
     /// How many blocks that are kept each validator proposed.

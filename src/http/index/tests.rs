@@ -154,6 +154,12 @@ proptest! {
         let mut whole = Index::new(usize::MAX);
         chain(&mut whole, &blocks);
         let first = bounded.first().unwrap().height;
+        // What is looked up is what a walk over all finds.
+        for posting in bounded.postings.iter().filter(|posting| posting.origin.is_some()) {
+            let text = posting.original.to_string();
+            let walked = bounded.postings.iter().rev().filter(|other| other.original == posting.original && other.origin.is_some());
+            prop_assert!(bounded.find(&text).eq(walked));
+        }
         for name in NAMES {
             let kept: Vec<&Posting> = bounded.postings(name, None).collect();
             let all: Vec<&Posting> = whole.postings(name, None).filter(|posting| posting.height >= first).collect();
@@ -168,5 +174,6 @@ proptest! {
         bounded.forget_oldest();
         prop_assert_eq!(bounded.memory_bytes, 0);
         prop_assert!(bounded.by_account.is_empty() && bounded.by_place.is_empty() && bounded.by_hash.is_empty());
+        prop_assert!(bounded.by_text.is_empty());
     }
 }

@@ -16,6 +16,7 @@ const POLL_EVERY: Duration = Duration::from_millis(20);
 pub(crate) struct Broker {
     directory: PathBuf,
     port: u16,
+    controller_port: u16,
     secure_port: u16,
     serve: Mutex<Serve>,
 }
@@ -54,7 +55,7 @@ impl Broker {
     }
 
     fn spawn(properties: &[&str]) -> Broker {
-        let ports @ [port, _, secure_port] = free_ports();
+        let ports @ [port, controller_port, secure_port] = free_ports();
         let directory = std::env::temp_dir().join(crate::unique("cairn-broker"));
         let mut command = Command::new(crate::file("serve"));
         command.arg(&directory).args(ports.map(|port| port.to_string())).args(properties);
@@ -65,11 +66,16 @@ impl Broker {
             panic!("tests/cluster/serve has no pipes");
         };
         let serve = Serve { child, orders: Some(orders), answers: BufReader::new(answers), pid: None };
-        Broker { directory, port, secure_port, serve: Mutex::new(serve) }
+        Broker { directory, port, controller_port, secure_port, serve: Mutex::new(serve) }
     }
 
     pub(crate) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The address of its controller, which serves no clients.
+    pub(crate) fn controller_address(&self) -> String {
+        format!("127.0.0.1:{}", self.controller_port)
     }
 
     /// The address of its other listener, by the name that its certificate bears.

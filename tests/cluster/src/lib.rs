@@ -119,6 +119,11 @@ impl Cluster {
         }
     }
 
+    /// Where the controller of a broker of the caller's own listens, which serves no clients.
+    pub fn controller(&self) -> String {
+        self.own().controller_address()
+    }
+
     /// What the broker has logged: warnings and errors.
     pub fn broker_log(&self) -> String {
         self.own().log()

@@ -85,7 +85,8 @@ impl States {
         if !change(&mut threads) {
             return;
         }
-        let state = threads.values().min().copied().unwrap_or(State::Running);
+        // The last one that goes has nothing to say: how the client ends is told by its supervisor.
+        let Some(state) = threads.values().min().copied() else { return };
         self.told.send_if_modified(|now| {
             let changes = *now < State::Stopping && *now != state;
             if changes {
@@ -94,5 +95,21 @@ impl States {
             }
             changes
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_whose_last_thread_has_gone_is_as_it_was_until_its_end_is_told() {
+        let (told, states) = watch::channel(State::Created);
+        let threads = States::new(told);
+        threads.note(0, State::Rebalancing);
+        threads.forget(0);
+        assert_eq!(*states.borrow(), State::Rebalancing, "it does not run");
+        threads.set(State::Failed);
+        assert_eq!(*states.borrow(), State::Failed);
     }
 }

@@ -177,7 +177,7 @@ fn dot_shape(topic: &Topic) -> String {
     format!("  \"{}\" [shape=cds, {style}label=\"{}\"];\n", dot_id(topic), topic.name())
 }
 
-fn medium(medium: Medium) -> &'static str {
+pub(super) fn medium(medium: Medium) -> &'static str {
     match medium {
         Medium::Memory => "memory",
         Medium::RocksDb => "rocksdb",

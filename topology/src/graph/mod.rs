@@ -20,6 +20,7 @@
 //! keys                which stores have each key where the log's default partitioner puts it
 //! instance            a sub-topology's nodes, made for one task
 //! describe            as text and as DOT
+//! description         as data
 //! ```
 //! A mis-wired edge, a store of other types, or one that was not handed over is a compile error; any other mistake is an error of
 //! [`Builder::build`]. May use `processor` and what that may use.
@@ -37,6 +38,7 @@
 mod builder;
 mod check;
 mod describe;
+mod description;
 mod drawing;
 mod functions;
 mod hand_over;
@@ -55,6 +57,7 @@ mod stream;
 mod topic;
 
 pub use builder::{Builder, SubTopology};
+pub use description::{Description, NodeDescription, StoreDescription, SubTopologyDescription};
 pub use functions::Functions;
 pub use input_ports::WithInputs;
 pub(crate) use instance::Instance;

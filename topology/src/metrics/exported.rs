@@ -30,6 +30,7 @@
 //! and where they are read.
 
 use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::encoding::text;
@@ -64,6 +65,8 @@ pub struct Exported {
     task_bytes: Family<Labels, Counter>,
     task_dropped: Family<Labels, Counter>,
     task_lag: Family<Labels, Gauge>,
+    /// All of them together.
+    lag: Arc<AtomicI64>,
     restored: Counter,
     standby_lag: Family<Labels, Gauge>,
 }
@@ -90,6 +93,7 @@ impl Default for Exported {
             task_bytes: Family::default(),
             task_dropped: Family::default(),
             task_lag: Family::default(),
+            lag: Arc::default(),
             restored: Counter::default(),
             standby_lag: Family::default(),
         };
@@ -127,6 +131,12 @@ impl Exported {
             Some(lag) => drop(self.standby_lag.get_or_create(&labels).set(i64::try_from(lag).unwrap_or(i64::MAX))),
             None => drop(self.standby_lag.remove(&labels)),
         }
+    }
+
+    /// Offsets that are yet to be processed, of all tasks.
+    pub(crate) fn lag(&self) -> u64 {
+        // A task that goes while another comes may be counted late.
+        u64::try_from(self.lag.load(Ordering::Relaxed)).unwrap_or(0)
     }
 
     /// Those of a thread.
@@ -244,7 +254,9 @@ impl TaskMetrics {
     /// An input has so many offsets yet to be processed.
     pub(crate) fn set_lag(&self, input: usize, lag: i64) {
         if let Some((gauge, _)) = self.lags.get(input) {
-            gauge.set(lag.max(0));
+            let lag = lag.max(0);
+            let before = gauge.set(lag);
+            self.exported.lag.fetch_add(lag.wrapping_sub(before), Ordering::Relaxed);
         }
     }
 }
@@ -255,7 +267,8 @@ impl Drop for TaskMetrics {
         self.exported.task_records.remove(&self.labels);
         self.exported.task_bytes.remove(&self.labels);
         self.exported.task_dropped.remove(&self.labels);
-        for (_, labels) in &self.lags {
+        for (gauge, labels) in &self.lags {
+            self.exported.lag.fetch_sub(gauge.set(0), Ordering::Relaxed);
             self.exported.task_lag.remove(labels);
         }
     }

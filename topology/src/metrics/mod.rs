@@ -47,6 +47,8 @@ pub struct Snapshot {
     pub passed_over_count: u64,
     /// How long the last commit took, ms.
     pub last_commit_ms: i64,
+    /// Offsets from what is processed to the ends of all partitions that are read here, as last heard of.
+    pub lag: u64,
 }
 
 impl Metrics {
@@ -65,6 +67,7 @@ impl Metrics {
             dead_letter_count: self.dead_letters.load(Ordering::Relaxed),
             passed_over_count: self.passed_over.load(Ordering::Relaxed),
             last_commit_ms: self.last_commit_ms.load(Ordering::Relaxed),
+            lag: self.exported.lag(),
         }
     }
 

@@ -21,7 +21,7 @@ fn text(lines: std::ops::RangeInclusive<u64>) -> String {
 }
 
 fn send(delivery: &mut Delivery<'_, MemoryLog>, text: &str) {
-    let mut lines = Lines::new(text.as_bytes(), &Preparation::AsWritten(None));
+    let mut lines = Lines::new(Box::new(text.as_bytes()), &Preparation::AsWritten(None));
     while let Some(chunk) = lines.next().unwrap() {
         delivery.send(&chunk).unwrap();
     }
@@ -75,7 +75,7 @@ fn a_submission_started_again_under_its_name_continues_behind_what_arrived() {
 
 fn refusal(log: &MemoryLog, clock: &ManualClock, input: &str) -> String {
     let mut delivery = Delivery::resume(log.clone(), "t", "name", clock).unwrap();
-    let mut lines = Lines::new(input.as_bytes(), &Preparation::AsWritten(None));
+    let mut lines = Lines::new(Box::new(input.as_bytes()), &Preparation::AsWritten(None));
     let mut sent = Ok(());
     while let (Ok(()), Some(chunk)) = (&sent, lines.next().unwrap()) {
         sent = delivery.send(&chunk);
@@ -121,7 +121,7 @@ fn a_producer_that_was_fenced_is_replaced_and_nothing_is_sent_twice() {
     send(&mut delivery, &text(1..=10));
     drop(producer(&log, "one").unwrap());
     let all = text(1..=20);
-    let mut lines = Lines::new(all.as_bytes(), &Preparation::AsWritten(None));
+    let mut lines = Lines::new(Box::new(all.as_bytes()), &Preparation::AsWritten(None));
     delivery.send(&lines.next().unwrap().unwrap()).unwrap();
     assert_eq!(delivery.report().repeat_count, 1);
     assert_eq!(values(&log, &clock), expected(1..=20));

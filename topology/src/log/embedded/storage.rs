@@ -70,7 +70,10 @@ fn lock(dir: &Path) -> Result<FileLock> {
     let file = file.map_err(|error| cannot(dir, &error))?;
     FileLock::try_new(file).map_err(|error| cannot(dir, &error))?.map_err(|_| {
         let dir = dir.display();
-        Error::new(Kind::Fatal, format!("the embedded log in {dir} is open already; one process at a time can have it"))
+        let why = format!(
+            "the embedded log in {dir} is open already; one process at a time can have it: wait for the end of that one, or use Kafka"
+        );
+        Error::new(Kind::Fatal, why)
     })
 }
 

@@ -1,0 +1,164 @@
+//! Inputs that are packed: by gzip, by zstd.
+
+use std::io::{self, BufRead, BufReader, Read};
+
+use flate2::read::MultiGzDecoder;
+use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+
+use super::{Source, invalid};
+
+const GZIP: &[u8] = b"\x1f\x8b";
+const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
+
+/// Unpacks an input that begins with these bytes and is packed; any other stays as it is. Nothing is unpacked ahead.
+pub(super) fn unpack<'i>(magic: &[u8], input: Source<'i>) -> Source<'i> {
+    if magic.starts_with(GZIP) {
+        Box::new(Unpacked { name: "gzip", input: MultiGzDecoder::new(input) })
+    } else if magic.starts_with(ZSTD) {
+        Box::new(Unpacked {
+            name: "zstd",
+            input: Frames { decoder: FrameDecoder::new(), input: BufReader::new(input) },
+        })
+    } else {
+        input
+    }
+}
+
+/// Says what was unpacked where that fails.
+struct Unpacked<R> {
+    name: &'static str,
+    input: R,
+}
+
+impl<R: Read> Read for Unpacked<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.input.read(buffer).map_err(|error| match error.raw_os_error() {
+            Some(_) => error,
+            None if error.kind() == io::ErrorKind::Interrupted => error,
+            None => invalid(format!("the input is packed with {}, and damaged or cut off: {error}", self.name)),
+        })
+    }
+}
+
+/// The frames of zstd, one behind the other, as `cat` and parallel packers leave them. A frame that asks for a window of more than
+/// 128 MiB is refused.
+struct Frames<R> {
+    decoder: FrameDecoder,
+    input: R,
+}
+
+impl<R: BufRead> Frames<R> {
+    /// Begins the next frame. `false`: there is none.
+    fn begin(&mut self) -> io::Result<bool> {
+        if self.input.fill_buf()?.is_empty() {
+            return Ok(false);
+        }
+        match self.decoder.init(&mut self.input) {
+            Ok(()) => Ok(true),
+            Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
+                let skipped = io::copy(&mut (&mut self.input).take(length.into()), &mut io::sink())?;
+                if skipped < length.into() { Err(io::ErrorKind::UnexpectedEof.into()) } else { self.begin() }
+            }
+            Err(error) => Err(io::Error::other(error)),
+        }
+    }
+
+    /// Whether the frame that is over is what was packed.
+    fn check(&self) -> io::Result<()> {
+        let sums = (self.decoder.get_checksum_from_data(), self.decoder.get_calculated_checksum());
+        if let (Some(said), Some(found)) = sums
+            && said != found
+        {
+            return Err(io::Error::other("its checksum is another"));
+        }
+        Ok(())
+    }
+}
+
+impl<R: BufRead> Read for Frames<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.decoder.can_collect() == 0 {
+            if self.decoder.is_finished() {
+                self.check()?;
+                if !self.begin()? {
+                    return Ok(0);
+                }
+            } else {
+                let decoded = self.decoder.decode_blocks(&mut self.input, BlockDecodingStrategy::UptoBlocks(1));
+                decoded.map_err(io::Error::other)?;
+            }
+        }
+        self.decoder.read(buffer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+
+    use super::super::{open, unread};
+    use super::*;
+    use crate::cli::error::Result;
+
+    const TEXT: &str = "{\"from\":\"alice\",\"to\":\"bob\",\"amount\":3}\n";
+
+    fn gzip(text: &str) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn zstd(text: &str) -> Vec<u8> {
+        compress_to_vec(text.as_bytes(), CompressionLevel::Fastest)
+    }
+
+    fn unpacked(bytes: &[u8]) -> Result<String> {
+        let mut text = String::new();
+        open(Box::new(bytes))?.lines.read_to_string(&mut text).map_err(unread)?;
+        Ok(text)
+    }
+
+    #[test]
+    fn packed_lines_are_read_also_where_several_files_were_joined() {
+        let long = TEXT.repeat(50_000);
+        for pack in [gzip as fn(&str) -> Vec<u8>, zstd] {
+            assert_eq!(unpacked(&pack(TEXT)).unwrap(), TEXT);
+            assert_eq!(unpacked(&pack(&long)).unwrap(), long);
+            assert_eq!(unpacked(&[pack(&long), pack(TEXT)].concat()).unwrap(), [long.as_str(), TEXT].concat());
+            assert_eq!(unpacked(&pack("")).unwrap(), "");
+            let list = unpacked(&pack(&format!("\u{feff}[{TEXT}]"))).unwrap();
+            assert_eq!(list.trim_end(), TEXT.trim_end());
+        }
+        // A frame of zstd that is to be passed over, as parallel packers write it.
+        let skippable = b"\x50\x2a\x4d\x18\x04\0\0\0abcd";
+        let joined = [&zstd(TEXT)[..], skippable, &zstd(TEXT)].concat();
+        assert_eq!(unpacked(&joined).unwrap(), TEXT.repeat(2));
+    }
+
+    #[test]
+    fn what_is_damaged_or_cut_off_says_so_and_what_is_packed_twice_is_left_alone() {
+        let long: String = (0..5_000).map(|n| format!("{{\"from\":\"a{n}\",\"to\":\"b\",\"amount\":{n}}}\n")).collect();
+        for (pack, name) in [(gzip as fn(&str) -> Vec<u8>, "gzip"), (zstd, "zstd")] {
+            let packed = pack(&long);
+            for length in [MIN, packed.len() / 2, packed.len() - 1] {
+                let error = unpacked(&packed[..length]).unwrap_err().to_string();
+                assert!(error.contains(&format!("packed with {name}, and damaged or cut off")), "{length}: {error}");
+            }
+            let mut altered = packed.clone();
+            let end = altered.len();
+            altered[end - 6] ^= 1;
+            assert!(unpacked(&altered).is_err(), "{name}");
+        }
+        let mut twice = GzEncoder::new(Vec::new(), Compression::default());
+        twice.write_all(&gzip(TEXT)).unwrap();
+        assert!(unpacked(&twice.finish().unwrap()).unwrap_err().to_string().contains("packed twice"));
+    }
+
+    /// The shortest part of a file that still tells what it is.
+    const MIN: usize = 6;
+}
