@@ -12,7 +12,7 @@ COPY . .
 # RocksDB and librdkafka take half an hour to compile: the caches keep them from one build to the next.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/cairn/target \
-    cargo build --release --locked --package cairn \
+    cargo build --release --locked --package cairn-ledger \
     && install -D --strip target/release/cairn /out/cairn
 
 FROM debian:bookworm-slim
