@@ -103,7 +103,9 @@ impl Page {
     pub(crate) fn looked_at(&self, width: u32, colours: &str) {
         let metrics = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500 });
         self.call("Emulation.setDeviceMetricsOverride", metrics);
-        let features = json!([{ "name": "prefers-color-scheme", "value": colours }]);
+        // A row that is fading in has the contrast of no row.
+        let features = [("prefers-color-scheme", colours), ("prefers-reduced-motion", "reduce")];
+        let features = features.map(|(name, value)| json!({ "name": name, "value": value }));
         self.call("Emulation.setEmulatedMedia", json!({ "features": features }));
     }
 
