@@ -115,7 +115,7 @@ fn field(column: &Column) -> io::Result<Type> {
 fn properties(table: Table) -> io::Result<WriterProperties> {
     let columns = table.columns();
     let place = |sorted: &str| columns.iter().position(|column| column.name == sorted);
-    let sorting = table.sorted_by().iter().filter_map(|sorted| i32::try_from(place(&sorted)?).ok());
+    let sorting = table.sorted_by().iter().filter_map(|sorted| i32::try_from(place(sorted)?).ok());
     let sorting = sorting.map(|column_idx| SortingColumn { column_idx, descending: false, nulls_first: false });
     let mut properties = WriterProperties::builder()
         .set_created_by(CREATED_BY.to_owned())
