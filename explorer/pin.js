@@ -11,7 +11,7 @@ export function pinned() {
     const { text, source, atMs } = JSON.parse(localStorage.getItem(KEY));
     return SOURCES.includes(source) && Number.isFinite(atMs) ? { ...parsePin(text), source, atMs } : null;
   } catch {
-    // Nothing is there, or it is nobody's pin.
+    // Nothing is there, or it is no pin.
     return null;
   }
 }

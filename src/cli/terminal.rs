@@ -1,4 +1,4 @@
-//! Texts as a terminal may be given them, whoever wrote them: a memo, a name of a foreign block, a line of a file.
+//! Texts of strangers as a terminal may be given them: a memo, a name of a foreign block, a line of a file.
 //!
 //! Characters that control a terminal, turn the direction of text around or cannot be seen are shown as `\u{..}`. Machines get
 //! texts as they are: in JSON.

@@ -175,7 +175,7 @@ impl Project {
         }
     }
 
-    /// What the chain being wrong means for whoever runs the view.
+    /// What the chain being wrong means for the operator of the view.
     fn refusal(&self, error: rows::Error) -> processor::BoxError {
         let topic = &self.source.blockchain;
         match error {

@@ -271,7 +271,7 @@ fn no_rows_are_made_of_blocks_that_are_missing_twice_there_or_in_other_places() 
     // A block of another chain, which begins with the same accounts under other keys.
     let other = crate::chain::run(8, &[("validator-1", Fault::AlterAmount)]).chain();
     assert_eq!(with(&|blocks| blocks[5] = other.blocks[5].clone()), Some((5, Parent)));
-    // Whoever holds the keys can make another chain, and nothing in it tells.
+    // The holder of the keys can make another chain, and nothing in it tells.
     let height = full();
     let replaced = altered(&CHAIN, height, ExecutesAndSeals, |blocks| {
         parts(&mut blocks[height].entries[0]).0.amount = Amount::new(1).unwrap();

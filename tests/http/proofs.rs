@@ -1,4 +1,4 @@
-//! Proofs of what is there, for whoever has a checkpoint; made beside all else.
+//! Proofs of what is there, for the holder of a checkpoint; made beside all else.
 
 use std::io::Write;
 use std::process::Stdio;

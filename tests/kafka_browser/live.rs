@@ -63,7 +63,7 @@ fn rows_stay_where_they_are_under_the_pointer_and_the_page_says_how_many_wait() 
 
 #[test]
 fn a_server_that_goes_away_is_said_to_be_gone_and_the_page_goes_on_by_itself_when_it_is_back() {
-    // The kernel gives a port like this one to nobody by itself, so that it is still free later.
+    // The kernel does not give out a port like this one by itself, so that it is still free later.
     let ports = (0..2_000).map(|number| 30_000 + (std::process::id() + number) % 2_000);
     let free = ports.map(|port| format!("127.0.0.1:{port}")).find(|address| TcpListener::bind(address).is_ok());
     let address = free.expect("a free port");

@@ -195,7 +195,7 @@ impl Page {
         found
     }
 
-    /// It has asked its server for its files and its data, nobody for anything else, and complains of nothing.
+    /// It has asked its server for its files and its data, no other for anything, and complains of nothing.
     #[track_caller]
     pub(crate) fn assert_content(&self) {
         let asked = self.asked();

@@ -35,7 +35,7 @@ impl Proxy {
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let shared = Arc::clone(&of_thread);
-                // A page that has gone, or a server: nobody is left to be told.
+                // A page that has gone, or a server: no one is left to be told.
                 std::thread::spawn(move || drop(pass(stream, server, &shared)));
             }
         });

@@ -27,7 +27,7 @@ use crate::proof::{Claim, History, Proof, Sealed, Trusted};
 
 /// A question may have the line read on for so long; then its answer is that there is more to read.
 const READ_ON_MS: i64 = 4_000;
-/// The same, while nobody waits.
+/// The same, while no question waits.
 const READ_ON_IDLE_MS: i64 = 500;
 /// So long a state serves the proofs that are about its block.
 const STANDING_AGE_MAX_MS: i64 = 15_000;
@@ -100,7 +100,7 @@ impl<L: Log> Making<L> {
         self.has_begun && !self.line.is_at_end()
     }
 
-    /// Does what there is to do while nobody waits.
+    /// Does what there is to do while no question waits.
     pub(super) fn go_on(&mut self) {
         let now_ms = self.clock.monotonic_ms();
         self.standing = self.standing.take().filter(|standing| now_ms - standing.made_ms < STANDING_AGE_MAX_MS);

@@ -260,7 +260,7 @@ pub trait Producer: Send {
     /// after [`Producer::flush`], until the next `begin`.
     fn delivered(&self, partition: &TopicPartition) -> Option<Offset>;
 
-    /// Takes in what the client has to tell, without waiting. Whoever has the producer calls it now and then while it sends nothing.
+    /// Takes in what the client has to tell, without waiting. The producer's owner calls it now and then while it sends nothing.
     fn serve(&mut self) {}
 }
 

@@ -1,6 +1,6 @@
 //! What librdkafka tells of its clients, every ten seconds or as often as `statistics.interval.ms` says.
 //!
-//! A report is JSON, made by the client's own thread, and waits in the client's queue until that is served: whoever has such a client
+//! A report is JSON, made by the client's own thread, and waits in the client's queue until that is served: the owner of such a client
 //! serves it, also while there is nothing to do. Reports are read where they are served, and only the last one is kept.
 
 use std::collections::{BTreeMap, HashMap};

@@ -65,7 +65,7 @@ pub struct Beginning {
 }
 
 impl From<Incarnation> for Beginning {
-    /// Nobody else can begin it.
+    /// No other member can begin it.
     fn from(incarnation: Incarnation) -> Self {
         Self { incarnation, beginner: None }
     }

@@ -66,7 +66,7 @@ pub(crate) struct Changelog {
 /// How a changelog begins that is empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NewChangelog {
-    /// With this incarnation, which is random: nobody else can begin it, as nobody else can commit a transaction of its producer.
+    /// With this incarnation, which is random: no other member can begin it, as none can commit a transaction of its producer.
     Alone([u8; 16]),
     /// Another member may begin it at the same time, as nothing fences one that was held up. The incarnation comes from the topic, so
     /// that both write the same; this number is random, and tells their records apart.

@@ -45,7 +45,7 @@ fn a_changelog_that_two_members_have_begun_is_read_and_the_last_write_of_a_key_c
 }
 
 #[test]
-fn a_topic_that_was_made_anew_is_another_changelog_whoever_begins_it() {
+fn a_topic_that_was_made_anew_is_another_changelog() {
     let mut world = World::new(IN_MEMORY);
     let incarnation = |world: &mut World| {
         let mut stores = member(world, |letter| NewChangelog::Beside([letter; 16]));
