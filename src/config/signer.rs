@@ -275,7 +275,8 @@ mod tests {
             }
         };
         assert!(refusal.to_string().contains("use another key"), "{refusal}");
-        let state = state.signed(checkpoint(0, u64::MAX), Begin::No, u64::MAX).unwrap();
+        let (size, time_s) = (i64::MAX as u64, i64::MAX as u64);
+        let state = state.signed(checkpoint(0, size), Begin::No, time_s).unwrap();
         let (file, _) = StateFile::open(path.clone(), &key).unwrap();
         file.save(&state).unwrap();
         drop(file);

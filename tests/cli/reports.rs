@@ -61,6 +61,7 @@ fn the_manual_names_exactly_the_fields_of_each_report() {
     report("`reset`", &format!("reset {LOG} --application-id cairn --dry-run"), 0);
     report("`keys`", "keys --output v.keys", 0);
     report("`keys --account`", "keys --account --output a.key", 0);
+    report("`export`", &format!("export {LOG} --format jsonl --out rows"), 0);
     report("`topology`", "topology", 0);
     report("`topics`", &format!("topics {LOG} --check"), 0);
     let demo = cairn.run("demo --blocks 1 --json").done().json();

@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn an_answer_is_whole_when_its_body_has_come() {
         assert_eq!(head(b"HTTP/1.1 200 OK\r\ncontent-le"), Some(None));
-        assert_eq!(head(b"HTTP/1.1 429 Too Many\r\nContent-Length: 3\r\n\r\nab"), Some(Some((429, 46))));
+        assert_eq!(head(b"HTTP/1.1 429 Too Many\r\nContent-Length: 3\r\n\r\nab"), Some(Some((429, 47))));
         assert_eq!(head(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"), None);
     }
 
