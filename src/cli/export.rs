@@ -60,11 +60,11 @@ pub(crate) struct Arguments {
     out: Option<PathBuf>,
 
     /// First height [default: where the directory's files begin, or 0]
-    #[arg(long, value_name = "H", env = "CAIRN_FROM_HEIGHT", hide_env = true)]
+    #[arg(long, value_name = "H", env = "CAIRN_FROM_HEIGHT", hide_env = true, value_parser = arguments::height, allow_negative_numbers = true)]
     from_height: Option<u64>,
 
     /// Last height [default: the tip]
-    #[arg(long, value_name = "H", env = "CAIRN_TO_HEIGHT", hide_env = true)]
+    #[arg(long, value_name = "H", env = "CAIRN_TO_HEIGHT", hide_env = true, value_parser = arguments::height, allow_negative_numbers = true)]
     to_height: Option<u64>,
 
     #[command(flatten)]

@@ -41,7 +41,7 @@ pub(crate) struct Arguments {
     pub(crate) state_dir: Option<PathBuf>,
 
     /// Last height to apply [default: the tip]
-    #[arg(long, value_name = "H", env = "CAIRN_TO_HEIGHT", hide_env = true)]
+    #[arg(long, value_name = "H", env = "CAIRN_TO_HEIGHT", hide_env = true, value_parser = arguments::height, allow_negative_numbers = true)]
     pub(crate) to_height: Option<u64>,
 }
 
