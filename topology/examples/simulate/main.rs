@@ -5,8 +5,8 @@
 //! cargo run --release --locked --example simulate -- join --seeds 1000 --instances 3 --partitions 4
 //! ```
 //! The first prints the trace of one run: when, in ms of the simulation; which instance, and in which of its lives; what. The
-//! second runs many, says how far it is every thousand, and prints the trace of the first that went wrong, if one did. It uses one
-//! core: `--from 50000` begins there, for another process beside it.
+//! second runs many, says how far it is every thousand, and prints the trace of the first that went wrong, if one did.
+//! It uses one core: `--from 50000` begins there, for another process beside it.
 
 mod count;
 mod join;

@@ -164,7 +164,7 @@ pub trait Consumer: Send {
     /// again after [`Consumer::leave`] joins again.
     fn subscribe(&mut self, topics: &[String]) -> Result<()>;
 
-    /// Replaces what is consumed, and from where. Clears pauses, but for those of [`Start::Paused`]. For consumers that are in no group: a member is told by its
+    /// Replaces what is consumed, and from where. Clears pauses. For consumers that are in no group: a member is told by its
     /// group what to consume.
     fn assign(&mut self, partitions: &[(TopicPartition, Start)]) -> Result<()>;
 
@@ -313,8 +313,7 @@ pub enum Start {
     Beginning,
     /// This offset.
     At(Offset),
-    /// Not known yet. The partition begins paused, and where it begins is not asked for: a [`Consumer::seek`] says it before a
-    /// [`Consumer::resume`]. Without one it is the first record there is.
+    /// Where a [`Consumer::seek`] says, before a [`Consumer::resume`]; else at the first record. Until then it is paused.
     Paused,
 }
 

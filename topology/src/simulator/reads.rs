@@ -12,7 +12,7 @@ use crate::store::changelog::Timed;
 use crate::store::{Direction, Reader};
 
 impl Application<'_> {
-    /// Each store with a changelog that can be read holds what its changelog says up to where the store says that it stands.
+    /// Each store that can be read holds what its changelog says up to where the store says that it stands.
     pub(super) fn check_reads(&self, history: &History, queries: &Registry) -> Result<(), String> {
         for (task, reader) in queries.readers() {
             for (store, name) in reader.names().iter().enumerate() {

@@ -145,8 +145,8 @@ impl<L: Log> StreamThread<L> {
     }
 }
 
-/// The consumer has them; nothing is read before their tasks say from where. One whose reader comes back goes on where it had read
-/// to.
+/// The consumer has them; nothing is read before their tasks say from where. One whose reader comes back goes on where
+/// it had read to.
 fn take(added: &[TopicPartition], consumer: &mut impl Consumer, tasks: &mut Tasks) -> Result<()> {
     let start = |partition: &TopicPartition| tasks.parked_at(partition).map_or(Start::Paused, Start::At);
     let starts: Vec<_> = added.iter().map(|partition| (partition.clone(), start(partition))).collect();

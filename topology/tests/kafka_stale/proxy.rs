@@ -1,9 +1,9 @@
 //! Stands between clients and a broker, and has the broker say of a topic what one says that is behind: that there is none; or
-//! of what is produced to it what one says whose followers are down: that too few replicas are in sync. Or it has the broker answer
-//! late where partitions begin.
+//! of what is produced to it what one says whose followers are down: that too few replicas are in sync. Or it has the
+//! broker answer late where partitions begin.
 //!
 //! ```text
-//!   client ── request: length, api key, version, correlation id, client id, ... ──> noted where it asks for metadata ──> broker
+//!   client ── request: length, api key, version, correlation id, client id, ... ──> noted if it asks for metadata ──> broker
 //!   client <── the error of one topic is 3, UNKNOWN_TOPIC_OR_PARTITION <── answer: length, correlation id, ... ── broker
 //! ```
 //! All else passes as it is. A topic stands in an answer about metadata as its error (two bytes, zero), the length of its name

@@ -61,8 +61,8 @@ pub(in crate::store) enum Found<'a> {
     Unknown,
 }
 
-/// How much of the whole a generation may use. A table takes up to 1.3 times what is used in it, and there are two: the rest is for
-/// the order of writes.
+/// How much of the whole a generation may use. A table takes up to 1.3 times what is used in it, and there are two: the
+/// rest is for the order of writes.
 const fn generation_bytes(size_bytes_max: usize) -> usize {
     let elevenths = size_bytes_max / 11 * 4;
     if elevenths < GENERATION_BYTES_MAX { elevenths } else { GENERATION_BYTES_MAX }
@@ -221,9 +221,9 @@ impl Latest {
         is_full
     }
 
-    /// Takes no more than this from now on, but for what is written and not committed. A commit that wrote more than there is room
-    /// for is forgotten: where there are many stores, each would keep what its largest commit took, until it is written to as much
-    /// again.
+    /// Takes no more than this from now on, but for what is written and not committed. A commit that wrote more than
+    /// there is room for is forgotten: where there are many stores, each would keep what its largest commit took, until
+    /// it is written to as much again.
     pub(in crate::store) fn fit(&mut self, size_bytes_max: usize) {
         self.generation_bytes = generation_bytes(size_bytes_max);
         self.grow_old_if_full();

@@ -133,8 +133,8 @@ impl Slot {
         }
     }
 
-    /// Gives back what is more than its part, where all tables together have more than there is: one that no commit comes to would
-    /// keep it for ever.
+    /// Gives back what is more than its part, where all tables together have more than there is: one that no commit
+    /// comes to would keep it for ever.
     #[inline]
     pub(in crate::store) fn make_way(&mut self) {
         if self.share.is_wanted() {

@@ -68,8 +68,8 @@ pub(crate) struct Changelog {
 pub(crate) enum NewChangelog {
     /// With this incarnation, which is random: no other member can begin it, as none can commit a transaction of its producer.
     Alone([u8; 16]),
-    /// Another member may begin it at the same time, as nothing fences one that was held up. The incarnation comes from the topic and
-    /// the partition, so that both write the same; this number is random, and tells their records apart.
+    /// Another member may begin it at the same time, as nothing fences one that was held up. The incarnation comes from
+    /// the topic and the partition, so that both write the same; this number is random, and tells their records apart.
     Beside([u8; 16]),
 }
 

@@ -178,8 +178,8 @@ impl KafkaConsumer {
         forward()
     }
 
-    /// Pauses what is to begin so, before it is begun: nothing is fetched between the two. The client keeps a pause of its own across
-    /// assignments, so all else is resumed.
+    /// Pauses what is to begin so, before it is begun: nothing is fetched between the two. The client keeps a pause of
+    /// its own across assignments, so all else is resumed.
     fn pause_some(&self, partitions: &[(TopicPartition, Start)]) -> Result<()> {
         let (paused, flowing): (Vec<_>, Vec<_>) =
             partitions.iter().cloned().partition(|(_, start)| *start == Start::Paused);
