@@ -172,9 +172,13 @@ fn a_task_that_falls_idle_gives_back_what_others_need() {
         write(&mut all[0], round * 1_000..round * 1_000 + 1_000);
         all[0].commit(&[], 0).unwrap();
     }
-    assert!(resources.table_bytes() > SHARE / 4, "alone it has what there is: {} bytes", resources.table_bytes());
+    assert!(
+        resources.table_bytes() > 4 * SHARE / 40,
+        "alone it has more than its part: {} bytes",
+        resources.table_bytes()
+    );
     for stores in &mut all[1..] {
-        write(stores, 0..1_000);
+        write(stores, 0..3_000);
         stores.commit(&[], 0).unwrap();
     }
     turn(&mut all);
@@ -188,6 +192,7 @@ fn writes_that_are_void_take_no_memory_of_others() {
         write(stores, 0..20_000);
         stores.discard();
     }
+    turn(&mut all);
     let kept: usize = all.iter().map(|stores| stores.slots[0].latest.taken_bytes()).sum();
     assert!(kept <= 1 << 20, "{kept} bytes");
     assert_eq!(resources.table_bytes(), kept);
