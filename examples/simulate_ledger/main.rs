@@ -19,6 +19,9 @@ use std::process::ExitCode;
 use ledger::{CHAINS, Chain, Setting, ledger};
 use topology::simulator::{Fault, Simulation};
 
+/// So many runs lie between two lines that say how far it is.
+const SAY_EVERY: u64 = 1_000;
+
 struct Arguments {
     seed: Option<u64>,
     seeds: Range<u64>,
@@ -67,6 +70,10 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
         turn_count += report.turn_count;
         virtual_ms += report.virtual_ms;
         report.faults.iter().for_each(|(fault, count)| *counts.entry(*fault).or_default() += count);
+        let done = seed + 1 - arguments.seeds.start;
+        if done.is_multiple_of(SAY_EVERY) {
+            eprintln!("{done} of {} seeds", arguments.seeds.clone().count());
+        }
     }
     let count = arguments.seeds.clone().count();
     println!("{count} seeds, {turn_count} turns, {} s: all is as it must be", virtual_ms / 1_000);

@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn every_sample_is_a_point_of_both_lines_inside_of_the_picture() {
-        let sample = |at_s, resident_mib| Sample { at_s, resident_mib, counted: 10, shares_mib: [0.0; 5] };
+        let sample = |at_s, resident_mib| Sample { at_s, resident_mib, counted: 10, shares_mib: [0.0; 7] };
         let svg = draw(&[sample(0.0, 10.0), sample(5.0, 500.0)], 400.0, "title");
         assert_eq!(svg.matches("<polyline").count(), 2);
         assert!(svg.contains("title") && svg.contains("limit, 400 MiB"));

@@ -62,12 +62,14 @@ struct Sample {
 }
 
 /// What the process counts of its memory: name here, and the metric's.
-const SHARES: [(&str, &str); 5] = [
+const SHARES: [(&str, &str); 7] = [
     ("block cache", "topology_rocksdb_block_cache_bytes"),
     ("write buffers", "topology_rocksdb_write_buffer_bytes"),
     ("segments", "topology_state_segment_bytes"),
     ("tables", "topology_state_table_bytes"),
     ("fetched", "topology_consumer_fetch_queue_bytes"),
+    ("undelivered", "topology_producer_queue_bytes"),
+    ("open files", "topology_rocksdb_table_reader_bytes"),
 ];
 
 /// Where the process writes that down.
@@ -220,10 +222,12 @@ mod tests {
 
     #[test]
     fn samples_become_lines() {
-        let sample = Sample { at_s: 1.04, resident_mib: 100.25, counted: 7, shares_mib: [0.0, 1.0, 2.5, 0.0, 0.0] };
-        let header =
-            "seconds,resident_mib,counted,block_cache_mib,write_buffers_mib,segments_mib,tables_mib,fetched_mib";
-        assert_eq!(csv(&[sample]), format!("{header}\n1.0,100.2,7,0.0,1.0,2.5,0.0,0.0\n"));
+        let shares_mib = [0.0, 1.0, 2.5, 0.0, 0.0, 0.5, 0.0];
+        let sample = Sample { at_s: 1.04, resident_mib: 100.25, counted: 7, shares_mib };
+        let shares =
+            "block_cache_mib,write_buffers_mib,segments_mib,tables_mib,fetched_mib,undelivered_mib,open_files_mib";
+        let header = format!("seconds,resident_mib,counted,{shares}");
+        assert_eq!(csv(&[sample]), format!("{header}\n1.0,100.2,7,0.0,1.0,2.5,0.0,0.0,0.5,0.0\n"));
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::metrics::{Gauges, Reading};
-use crate::store::Resources;
+use crate::metrics::{Gauges, Labels, Reading, Value};
+use crate::store::{OnDisk, Resources};
 use crate::updater::{Listener, Progress, StoreProgress};
 
 /// Of a process.
@@ -24,7 +24,7 @@ impl Gauges for ProcessGauges {
         let view_bytes = "Committed writes that views keep in memory though stores have them, bytes";
         let waits = "Times that a commit waited for stores to be written";
         let remaining = "Offsets that restores under way have not read yet";
-        vec![
+        let mut all = vec![
             Reading::one("state_segment_bytes", segments, self.resources.segment_bytes() as u64),
             Reading::one("state_table_bytes", tables, self.resources.table_bytes() as u64),
             Reading::one("state_views", views, self.resources.view_count() as u64),
@@ -33,8 +33,36 @@ impl Gauges for ProcessGauges {
             Reading::one("rocksdb_block_cache_bytes", "In the block cache of all stores", block_cache_bytes as u64),
             Reading::one("rocksdb_write_buffer_bytes", "In the write buffers of all stores", write_buffer_bytes as u64),
             Reading::one("restore_remaining_records", remaining, self.restore_remaining.load(Ordering::Relaxed)),
-        ]
+        ];
+        all.extend(by_store(&self.resources.on_disk()));
+        all
     }
+}
+
+/// What RocksDB tells of each store.
+fn by_store(stores: &[(String, String, OnDisk)]) -> impl Iterator<Item = Reading> {
+    let reading = |name: &'static str, help: &'static str, of: fn(&OnDisk) -> u64| {
+        let row = |(task, store, figures): &(String, String, OnDisk)| {
+            let labels: Labels = vec![("task", task.clone()), ("store", store.clone())];
+            (labels, Value::Whole(of(figures)))
+        };
+        Reading::of(name, help, stores.iter().map(row))
+    };
+    let readings = [
+        reading("rocksdb_estimated_keys", "Keys of a store, about", |of| of.key_count),
+        reading("rocksdb_file_bytes", "Files of a store, bytes", |of| of.file_bytes),
+        reading("rocksdb_memtable_bytes", "What is in no file yet of a store, bytes", |of| of.memtable_bytes),
+        reading("rocksdb_table_reader_bytes", "Memory of open files beside the block cache, bytes", |of| {
+            of.reader_bytes
+        }),
+        reading("rocksdb_pending_compaction_bytes", "What compactions have yet to write anew, bytes", |of| {
+            of.pending_compaction_bytes
+        }),
+        reading("rocksdb_background_errors", "Flushes and compactions that failed, of all stores of a task", |of| {
+            of.error_count
+        }),
+    ];
+    readings.into_iter().flatten()
 }
 
 /// Hears how far restores are, notes it, and tells the next one.

@@ -313,6 +313,8 @@ pub enum Start {
     Beginning,
     /// This offset.
     At(Offset),
+    /// Where a [`Consumer::seek`] says, before a [`Consumer::resume`]; else at the first record. Until then it is paused.
+    Paused,
 }
 
 /// First and end offset of a partition.

@@ -15,6 +15,9 @@
 //! | `topology_state_segment_bytes`, `topology_state_wait_total` | | |
 //! | `topology_state_table_bytes`, `topology_state_views`, `topology_state_view_bytes` | | |
 //! | `topology_rocksdb_block_cache_bytes`, `topology_rocksdb_write_buffer_bytes` | | `block-cache-usage`, `size-all-mem-tables` |
+//! | `topology_rocksdb_estimated_keys`, `topology_rocksdb_file_bytes` | task, store | `estimate-num-keys`, `live-sst-files-size` |
+//! | `topology_rocksdb_memtable_bytes`, `topology_rocksdb_table_reader_bytes` | task, store | `size-all-mem-tables`, `estimate-table-readers-mem` |
+//! | `topology_rocksdb_pending_compaction_bytes`, `topology_rocksdb_background_errors` | task, store | `estimate-pending-compaction-bytes`, `background-errors` |
 //! | `topology_client_connections`, `topology_client_connection_creation_total` | client, broker | `connection-count`, `connection-creation-total` |
 //! | `topology_client_requests_in_flight`, `topology_client_requests_waiting` | client, broker | `requests-in-flight` |
 //! | `topology_client_request_retry_total`, `topology_client_request_error_total` | client, broker | (the producer's `record-retry-total`, `record-error-total`) |

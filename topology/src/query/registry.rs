@@ -203,6 +203,12 @@ impl Registry {
         found.filter(|readable| with_standbys || readable.is_active())
     }
 
+    /// What reads the stores of each task.
+    pub(crate) fn readers(&self) -> Vec<(TaskId, Reader)> {
+        let readable = |readable: &Arc<Readable>| (readable.id.clone(), readable.reader.clone());
+        self.tables().iter().flat_map(BTreeMap::values).map(readable).collect()
+    }
+
     pub(super) fn all(&self) -> Vec<LocalTask> {
         self.tables().iter().flat_map(BTreeMap::values).map(|readable| readable.local_task()).collect()
     }

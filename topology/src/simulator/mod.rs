@@ -13,6 +13,7 @@
 //! input, writer   what is written to the topics that are read, and how
 //! mishaps     what happens to the whole
 //! history, checks, outcome   what was committed, and what must hold of it
+//! reads       what others read meanwhile
 //! trace       what happened, a line for each event
 //! ```
 //! What runs is the production code: stream threads, tasks, stores, updaters, over [`MemoryLog`] with its transactions,
@@ -59,6 +60,7 @@ mod log;
 mod mishaps;
 mod outcome;
 mod random;
+mod reads;
 mod run;
 mod stage;
 #[cfg(test)]

@@ -42,8 +42,8 @@ mod view;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub(crate) use backends::prefix_end;
 pub use backends::{Bounds, Direction, Visitor};
+pub(crate) use backends::{OnDisk, prefix_end};
 pub use budget::{Budget, StoreOptions};
 pub use changelog::{Covered, Fingerprint, Incarnation, Meta};
 pub(crate) use chunk::Chunk;

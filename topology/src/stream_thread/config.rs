@@ -207,21 +207,27 @@ pub(super) fn producer_options(config: &Config, topology: &Topology, thread: usi
 }
 
 pub(super) fn restore_options(config: &Config) -> updater::RestoreOptions {
+    let usual = updater::RestoreOptions::default();
+    // Four are at it at once, each with a batch for each of its stores.
+    let bytes_max = (config.memory_bytes / 16).max(64 << 10);
     updater::RestoreOptions {
         transaction_timeout_ms: i64::from(config.transaction_timeout_ms),
         client_id: format!("{}-restore", config.application_id),
-        ..updater::RestoreOptions::default()
+        batch_bytes: usual.batch_bytes.min(bytes_max),
+        prefetch_bytes: usual.prefetch_bytes.min(bytes_max),
+        ..usual
     }
 }
 
 /// How standbys follow: many at once, of which each brings little.
 pub(crate) fn standby_options(config: &Config) -> updater::RestoreOptions {
+    let restore = restore_options(config);
     updater::RestoreOptions {
         client_id: format!("{}-standby", config.application_id),
-        batch_bytes: 1 << 20,
+        batch_bytes: (1 << 20).min(restore.batch_bytes),
         batch_records: 2_000,
-        prefetch_bytes: 4 << 20,
-        ..restore_options(config)
+        prefetch_bytes: (4 << 20).min(restore.prefetch_bytes),
+        ..restore
     }
 }
 

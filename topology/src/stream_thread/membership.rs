@@ -145,10 +145,10 @@ impl<L: Log> StreamThread<L> {
     }
 }
 
-/// The consumer reads them; nothing is delivered before their tasks are ready for it. One whose reader comes back goes on where
+/// The consumer has them; nothing is read before their tasks say from where. One whose reader comes back goes on where
 /// it had read to.
 fn take(added: &[TopicPartition], consumer: &mut impl Consumer, tasks: &mut Tasks) -> Result<()> {
-    let start = |partition: &TopicPartition| tasks.parked_at(partition).map_or(Start::Beginning, Start::At);
+    let start = |partition: &TopicPartition| tasks.parked_at(partition).map_or(Start::Paused, Start::At);
     let starts: Vec<_> = added.iter().map(|partition| (partition.clone(), start(partition))).collect();
     consumer.incremental_assign(&starts).map_err(log::Error::may_pass)?;
     tasks.assigned.get_or_insert_default();

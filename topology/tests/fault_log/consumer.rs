@@ -23,6 +23,10 @@ impl<C> FaultConsumer<C> {
     }
 }
 
+fn begun((partition, start): &(TopicPartition, Start)) -> (TopicPartition, Start, bool) {
+    (partition.clone(), *start, *start == Start::Paused)
+}
+
 fn note(
     positions: &mut [(TopicPartition, Start, bool)],
     partition: &TopicPartition,
@@ -63,14 +67,14 @@ impl<C: Consumer> Consumer for FaultConsumer<C> {
     fn assign(&mut self, partitions: &[(TopicPartition, Start)]) -> Result<()> {
         self.script.check(Call::Assign)?;
         self.inner.assign(partitions)?;
-        self.positions = partitions.iter().map(|(partition, start)| (partition.clone(), *start, false)).collect();
+        self.positions = partitions.iter().map(begun).collect();
         Ok(())
     }
 
     fn incremental_assign(&mut self, added: &[(TopicPartition, Start)]) -> Result<()> {
         self.script.check(Call::Assign)?;
         self.inner.incremental_assign(added)?;
-        self.positions.extend(added.iter().map(|(partition, start)| (partition.clone(), *start, false)));
+        self.positions.extend(added.iter().map(begun));
         Ok(())
     }
 

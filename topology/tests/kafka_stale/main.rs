@@ -12,9 +12,9 @@ mod lines;
 mod proxy;
 
 use std::sync::{Mutex, OnceLock, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use counting::{Topics, assert_exact, produce, read, spec, topology};
+use counting::{Topics, assert_exact, create, produce, producer, read, send, spec, topology, transact};
 use proxy::{Lies, Proxy};
 use test_cluster::{Cluster, unique, until};
 use topology::client::{Client, Config};
@@ -131,4 +131,40 @@ fn too_few_replicas_in_sync_are_named_with_their_topic_until_there_are_enough() 
     client.stop();
     client.wait().unwrap();
     assert_exact(&log(), &topics, 20);
+}
+
+#[test]
+fn partitions_begin_where_they_were_committed_however_late_brokers_say_where_logs_begin() {
+    const PARTITION_COUNT: i32 = 8;
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    lines::keep();
+    let (topics, lies) = (Topics::new(unique("late")), &cluster().2);
+    create(&log(), &topics, PARTITION_COUNT);
+    let mut producer = producer(&log(), &unique("late-input"));
+    let mut produce = || {
+        transact(&mut producer, |producer| {
+            for partition in 0..PARTITION_COUNT {
+                for number in 0..10 {
+                    send(producer, &topics, partition, format!("key-{partition}").as_bytes(), 1_000 + number);
+                }
+            }
+        });
+    };
+    let each = 10 * PARTITION_COUNT as usize;
+    produce();
+    run_until_end(&topology(&topics), &topics);
+
+    lies.delay_beginnings(&topics.application, Duration::from_millis(300));
+    produce();
+    let mut client =
+        Client::start_blocking(&topology(&topics), log(), Config::new(topics.application.clone())).unwrap();
+    until("records after the start", || client.metrics().record_count >= each as u64);
+    // A late answer comes before the records that are asked for after it.
+    produce();
+    until("records after that", || read(&log(), &topics.output).len() >= 3 * each);
+    client.stop();
+    client.wait().unwrap();
+    assert_exact(&log(), &topics, 3 * each);
+    assert_eq!(lines::with(&["reading starts over", &topics.input]), [""; 0]);
+    assert_eq!(client.metrics().rewind_count, 0);
 }

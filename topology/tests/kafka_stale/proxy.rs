@@ -1,8 +1,9 @@
 //! Stands between clients and a broker, and has the broker say of a topic what one says that is behind: that there is none; or
-//! of what is produced to it what one says whose followers are down: that too few replicas are in sync.
+//! of what is produced to it what one says whose followers are down: that too few replicas are in sync. Or it has the
+//! broker answer late where partitions begin.
 //!
 //! ```text
-//!   client ── request: length, api key, version, correlation id, ... ──> noted where it asks for metadata ──> broker
+//!   client ── request: length, api key, version, correlation id, client id, ... ──> noted if it asks for metadata ──> broker
 //!   client <── the error of one topic is 3, UNKNOWN_TOPIC_OR_PARTITION <── answer: length, correlation id, ... ── broker
 //! ```
 //! All else passes as it is. A topic stands in an answer about metadata as its error (two bytes, zero), the length of its name
@@ -13,8 +14,10 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 const PRODUCE: [u8; 2] = [0, 0];
+const LIST_OFFSETS: [u8; 2] = [0, 2];
 const METADATA: [u8; 2] = [0, 3];
 const UNKNOWN_TOPIC_OR_PARTITION: [u8; 2] = [0, 3];
 const NOT_ENOUGH_REPLICAS: [u8; 2] = [0, 19];
@@ -34,6 +37,8 @@ struct State {
     told_count: usize,
     /// Nothing that is produced to this topic is taken, as far as the answers say.
     refusing: Option<String>,
+    /// Clients whose names begin so wait so long for answers about where partitions begin, and for those behind them.
+    late: Option<(String, Duration)>,
 }
 
 impl Lies {
@@ -51,6 +56,18 @@ impl Lies {
     /// From now on a topic takes nothing, or everything does.
     pub(crate) fn refuse(&self, topic: Option<&str>) {
         self.state.lock().unwrap().refusing = topic.map(str::to_owned);
+    }
+
+    /// From now on clients whose names begin so wait so long for each answer about where a partition begins.
+    pub(crate) fn delay_beginnings(&self, client_id: &str, delay: Duration) {
+        self.state.lock().unwrap().late = Some((client_id.to_owned(), delay));
+    }
+
+    /// How late the answer to this request is to be.
+    fn delay_of(&self, request: &[u8]) -> Option<Duration> {
+        let (prefix, delay) = self.state.lock().unwrap().late.clone()?;
+        let client_id = request.get(10..)?;
+        (request.starts_with(&LIST_OFFSETS) && client_id.starts_with(prefix.as_bytes())).then_some(delay)
     }
 
     fn alter_produced(&self, answer: &mut [u8]) {
@@ -114,22 +131,24 @@ impl Proxy {
 }
 
 fn connect(client: &TcpStream, server: &TcpStream, lies: &Lies) -> io::Result<()> {
-    let asked: Arc<Mutex<BTreeMap<[u8; 4], [u8; 2]>>> = Arc::default();
-    let noted = Arc::clone(&asked);
+    let asked: Arc<Mutex<BTreeMap<[u8; 4], ([u8; 2], Option<Duration>)>>> = Arc::default();
+    let (noted, delays) = (Arc::clone(&asked), lies.clone());
     pass(client.try_clone()?, server.try_clone()?, move |request| {
         // Of a request to a producer that wants no answer, the note would stay; transactional ones want all answers.
         if let [key, key_, _, _, a, b, c, d, ..] = request[..]
-            && [METADATA, PRODUCE].contains(&[key, key_])
+            && [METADATA, PRODUCE, LIST_OFFSETS].contains(&[key, key_])
         {
-            noted.lock().unwrap().insert([a, b, c, d], [key, key_]);
+            noted.lock().unwrap().insert([a, b, c, d], ([key, key_], delays.delay_of(request)));
         }
     });
     let lies = lies.clone();
     pass(server.try_clone()?, client.try_clone()?, move |answer| {
         let correlation_id = answer.first_chunk::<4>().copied();
-        match correlation_id.and_then(|id| asked.lock().unwrap().remove(&id)) {
-            Some(METADATA) => lies.alter_metadata(answer),
-            Some(PRODUCE) => lies.alter_produced(answer),
+        let request = correlation_id.and_then(|id| asked.lock().unwrap().remove(&id));
+        match request {
+            Some((METADATA, _)) => lies.alter_metadata(answer),
+            Some((PRODUCE, _)) => lies.alter_produced(answer),
+            Some((_, Some(delay))) => std::thread::sleep(delay),
             _ => {}
         }
     });

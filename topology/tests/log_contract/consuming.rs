@@ -190,3 +190,37 @@ pub(crate) fn seeking_back_reads_again_and_seeking_on_skips<L: Log>(log: &L) {
     reader.until_records(2).in_silence();
     assert_eq!(reader.values(), numbers(8..10));
 }
+
+pub(crate) fn a_partition_that_begins_paused_goes_on_where_it_is_sought<L: Log>(log: &L) {
+    let topic = topic(log, 2);
+    let [zero, one] = [0, 1].map(|number| TopicPartition::new(&*topic, number));
+    commit_numbers(log, &topic, 0..10);
+    commit(&mut producer(log), &topic, 1, &["a", "b"]);
+    let high = decided(log, &topic, 0);
+    // Reading that began at an offset taken for want of a better one would fail.
+    log.delete_records(&zero, 4).unwrap();
+    let mut reader = reader_with(log, &exacting(), &topic, &[]);
+    let again = |reader: &mut Reader<L::Consumer>, start| {
+        reader.records.clear();
+        reader.consumer.incremental_unassign(std::slice::from_ref(&zero)).unwrap();
+        reader.consumer.incremental_assign(&[(zero.clone(), start)]).unwrap();
+    };
+    again(&mut reader, Start::Paused);
+    reader.consumer.incremental_assign(&[(one, Start::At(1))]).unwrap();
+    reader.until_records(1).in_silence();
+    assert_eq!(reader.values(), ["b"], "it disturbs no other");
+    reader.consumer.seek(&zero, 7).unwrap();
+    reader.in_silence();
+    assert_eq!(reader.values(), ["b"], "sought, it is paused still");
+    reader.consumer.resume(std::slice::from_ref(&zero)).unwrap();
+    reader.until_records(4).until_end(0, high);
+    assert_eq!(reader.values()[1..], numbers(7..10));
+    again(&mut reader, Start::Paused);
+    reader.consumer.resume(std::slice::from_ref(&zero)).unwrap();
+    reader.until_records(6).in_silence();
+    assert_eq!(reader.values(), numbers(4..10), "never sought, it begins where the log does");
+    again(&mut reader, Start::Paused);
+    again(&mut reader, Start::At(9));
+    reader.until_records(1).in_silence();
+    assert_eq!(reader.values(), numbers(9..10), "no pause outlasts its assignment");
+}

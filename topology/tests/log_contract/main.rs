@@ -29,6 +29,7 @@ macro_rules! contract {
             $crate::contract! { @claims $fixture, [$($attribute),*]
                 consuming: [
                     a_poll_hands_over_at_most_what_was_asked_for
+                    a_partition_that_begins_paused_goes_on_where_it_is_sought
                     a_poll_wakes_up_when_something_arrives
                     a_position_below_the_first_record_starts_at_the_first
                     a_position_beyond_the_end_starts_at_the_beginning

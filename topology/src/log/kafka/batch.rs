@@ -50,7 +50,7 @@ impl Assigned {
         Self {
             partition,
             next,
-            pause: Pause::No,
+            pause: if next == Start::Paused { Pause::Client } else { Pause::No },
             waiting: VecDeque::new(),
             failure: None,
             is_held_up: false,

@@ -236,10 +236,12 @@ impl Consumer {
         let fetch = |(partition, start): &(TopicPartition, Start)| {
             let id = state.id(partition)?;
             let position = match start {
-                Start::Beginning => state.partition(id)?.1.low,
+                Start::Beginning | Start::Paused => state.partition(id)?.1.low,
                 Start::At(offset) => *offset,
             };
-            Ok(Fetch::new(partition.clone(), id, position))
+            let mut fetch = Fetch::new(partition.clone(), id, position);
+            fetch.paused = *start == Start::Paused;
+            Ok(fetch)
         };
         partitions.iter().map(fetch).collect()
     }

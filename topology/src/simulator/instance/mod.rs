@@ -21,6 +21,7 @@ use std::rc::Rc;
 
 use process::{Process, Turned};
 
+use super::checks::Application;
 use super::faults::Fault;
 use super::stage::{Place, Stage, Who};
 use super::{MakeTopology, Random};
@@ -31,6 +32,9 @@ use crate::graph::Topology;
 use crate::store::simulated::Disk;
 use crate::store::{InstanceId, StoreOptions};
 use crate::updater::Turn;
+
+/// Of so many turns one is followed by somebody who reads.
+const READ_EVERY: u64 = 16;
 
 /// How many processes an instance has at most: one, and a zombie.
 pub(super) const BERTH_COUNT: usize = 2;
@@ -208,6 +212,7 @@ impl Instance {
         idle_ms.set(None);
         match process.turn(stage, number) {
             Turned::Well => {
+                self.read(stage, &process);
                 stage.wake_updater(self.place_of(berth));
                 let idle_ms = idle_ms.take().unwrap_or_else(|| stage.random(|random| random.within(0..3)));
                 stage.now_ms() + idle_ms
@@ -217,6 +222,19 @@ impl Instance {
                 i64::MAX
             }
             Turned::NotThere => i64::MAX,
+        }
+    }
+
+    /// Somebody reads of the process's tasks, now and then. At least once, others may write their changelogs meanwhile.
+    fn read(&self, stage: &Stage, process: &Process) {
+        if !self.is_exactly_once() || !stage.turn_count().is_multiple_of(READ_EVERY) {
+            return;
+        }
+        let history = &mut *stage.history.borrow_mut();
+        let application = Application { id: &self.blueprint.config.application_id };
+        let read_on = history.read_on(&stage.log).map_err(|error| error.to_string());
+        if let Err(wrong) = read_on.and_then(|()| application.check_reads(history, process.queries())) {
+            stage.fail(wrong);
         }
     }
 

@@ -29,6 +29,7 @@ pub(super) struct Process {
     standbys: Option<SteppedStandbys>,
     updater: SteppedUpdater<TaskId, SimulatedLog>,
     resources: Resources,
+    queries: Arc<Registry>,
 }
 
 /// What became of a turn.
@@ -116,7 +117,7 @@ impl Process {
             StreamThread::new(config.clone(), parts).map(|thread| RefCell::new(Some(thread)))
         };
         let threads = (1..=config.thread_count).map(make_thread).collect::<Result<_>>()?;
-        Ok(Self { who, threads, standbys, updater, resources })
+        Ok(Self { who, threads, standbys, updater, resources, queries })
     }
 
     /// A turn of a stream thread.
@@ -144,6 +145,11 @@ impl Process {
             Ok(Err(error)) => Turned::Failed(error),
             Err(Ended) => Turned::NotThere,
         }
+    }
+
+    /// What can be read of its tasks.
+    pub(super) fn queries(&self) -> &Registry {
+        &self.queries
     }
 
     /// A step of the updater.

@@ -40,3 +40,9 @@ fn a_restore_that_stops_at_a_position_is_found() {
 fn writes_that_outlive_their_transaction_are_found() {
     find(Mutant::KeptOverlay);
 }
+
+#[test]
+fn reads_of_what_is_not_committed_are_found() {
+    let failure = find(Mutant::UncommittedQuery);
+    assert!(failure.what.contains("is committed up to"), "it is read, and nothing else is wrong: {}", failure.what);
+}

@@ -39,6 +39,28 @@ pub(crate) trait Backend: Send + Sync {
     fn start_flush(&self) -> Result<()> {
         self.flush()
     }
+
+    /// What a store on the disk tells of itself; `None` of one that is elsewhere.
+    fn on_disk(&self, _store: usize) -> Option<OnDisk> {
+        None
+    }
+}
+
+/// What RocksDB tells of a store, about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct OnDisk {
+    /// Keys, and perhaps some that were deleted lately, or written several times.
+    pub key_count: u64,
+    /// Its files, bytes.
+    pub file_bytes: u64,
+    /// What is in no file yet, bytes.
+    pub memtable_bytes: u64,
+    /// What open files keep in memory beside the block cache, bytes.
+    pub reader_bytes: u64,
+    /// What compactions are behind with, bytes.
+    pub pending_compaction_bytes: u64,
+    /// Flushes and compactions that failed since it was opened, of all stores of the task.
+    pub error_count: u64,
 }
 
 /// A backend as it was at one moment.

@@ -13,9 +13,9 @@ mod routed;
 #[cfg(not(feature = "rocksdb"))]
 mod without_rocks;
 
-pub(crate) use backend::prefix_end;
 pub(in crate::store) use backend::{Backend, Snapshot, Writes};
 pub use backend::{Bounds, Direction, Visitor};
+pub(crate) use backend::{OnDisk, prefix_end};
 pub(in crate::store) use memory::no_such_store;
 pub(in crate::store) use memory::{Memory, Version};
 #[cfg(not(feature = "rocksdb"))]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::store::backends::rocks::{Rocks, RocksMemory};
-use crate::store::backends::{Backend, Bounds, Direction, Snapshot, Visitor, Writes};
+use crate::store::backends::{Backend, Bounds, Direction, OnDisk, Snapshot, Visitor, Writes};
 use crate::store::backends::{Memory, no_such_store};
 use crate::store::changelog::Meta;
 use crate::store::error::Result;
@@ -86,6 +86,11 @@ impl Backend for Routed {
     fn meta(&self, store: usize) -> Result<Option<Meta>> {
         let (backend, store) = self.route(store)?;
         backend.meta(store)
+    }
+
+    fn on_disk(&self, store: usize) -> Option<OnDisk> {
+        let (backend, store) = self.route(store).ok()?;
+        backend.on_disk(store)
     }
 
     fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>> {

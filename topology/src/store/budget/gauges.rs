@@ -135,6 +135,14 @@ impl TableShare {
         Self { gauges, bytes: 0 }
     }
 
+    /// Whether this table has more than an equal part, and all together have more than there is.
+    #[inline]
+    pub(in crate::store) fn is_wanted(&self) -> bool {
+        let Gauges { budget, table_bytes, table_count, .. } = &*self.gauges;
+        let count = table_count.load(Ordering::Relaxed).max(1);
+        table_bytes.load(Ordering::Relaxed) > budget.table_bytes && self.bytes > budget.table_bytes / count
+    }
+
     /// Says how large the table is now; returns how large it may be.
     pub(in crate::store) fn settle(&mut self, bytes: usize) -> usize {
         let gauges = &*self.gauges;

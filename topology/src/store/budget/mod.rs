@@ -20,7 +20,8 @@ pub(in crate::store) use gauges::{Gauges, LiveSegment, LiveView, TableShare};
 /// | tables | 3 | committed values that were not used for long are forgotten; what is not committed yet stays, and ends with the commit |
 /// | client queues | 2 | the log's client fetches no more input |
 ///
-/// Not in it: the graph's own memory, what a processor keeps, a record on its way, the program itself.
+/// Not in it: the graph's own memory, what a processor keeps, a record on its way, the program itself. While stores are
+/// restored, four tasks at a time have a sixteenth each for what is read ahead, and as much for each store, 16 MiB at most.
 ///
 /// ```
 /// use topology::store::Budget;

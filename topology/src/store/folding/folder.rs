@@ -75,9 +75,14 @@ impl Folder {
         doors.push(Arc::downgrade(door));
     }
 
+    /// The ways to the stores that are open.
+    pub(super) fn doors(&self) -> Vec<Arc<Door>> {
+        locked(&self.doors).iter().filter_map(Weak::upgrade).collect()
+    }
+
     /// Does one step for the task that needs it most; false: no task needs any.
     pub(in crate::store) fn step(&self) -> bool {
-        let doors: Vec<Arc<Door>> = locked(&self.doors).iter().filter_map(Weak::upgrade).collect();
+        let doors = self.doors();
         let most = |wants: &dyn Fn(&Committed) -> bool| {
             let standing = |door: &Arc<Door>| {
                 let look = |task: &Committed| wants(task).then(|| (task.flush_is_wanted(), task.backlog_bytes()));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::folder::{Drive, Folder};
 use super::thread::FolderThread;
-use crate::store::backends::RocksMemory;
+use crate::store::backends::{OnDisk, RocksMemory};
 use crate::store::budget::{Budget, Gauges, StoreOptions};
 use crate::store::error::Result;
 
@@ -132,6 +132,21 @@ impl Resources {
     /// What RocksDB's block cache and its write buffers take now, in bytes.
     pub fn rocksdb_bytes(&self) -> (usize, usize) {
         self.rocks.usage()
+    }
+
+    /// What RocksDB tells of each store that is open: task, store, figures. It locks each database for a moment.
+    pub(crate) fn on_disk(&self) -> Vec<(String, String, OnDisk)> {
+        let mut all = Vec::new();
+        for door in self.folder.doors() {
+            door.enter(|committed| {
+                let task = committed.task().unwrap_or_default();
+                for (store, name) in door.names().iter().enumerate() {
+                    let figures = committed.backend().on_disk(store);
+                    all.extend(figures.map(|figures| (task.to_owned(), name.clone(), figures)));
+                }
+            });
+        }
+        all
     }
 
     pub(in crate::store) fn gauges(&self) -> &Arc<Gauges> {

@@ -7,6 +7,8 @@ use super::folder::{Drive, Folder};
 use crate::store::budget::Gauges;
 use crate::store::contract::recorder::{put, resources, stores};
 use crate::store::{Budget, Covered, Kind, Meta, Stores, locked};
+#[cfg(feature = "rocksdb")]
+use crate::store::{InstanceId, Medium, Resources, Spec, StateDirectory, StoreOptions};
 
 fn commit(stores: &mut Stores, keys: std::ops::Range<u32>, position: i64) -> crate::store::Result<()> {
     put(stores, keys, 1);
@@ -197,4 +199,40 @@ fn whoever_finds_no_room_wakes_the_thread_that_makes_some() {
         gauges.remove_segments(gauges.budget().full_bytes());
         restoring.join().unwrap().unwrap();
     });
+}
+
+#[cfg(feature = "rocksdb")]
+#[test]
+fn rocksdb_tells_of_each_store_for_as_long_as_it_is_open() {
+    let root = tempfile::tempdir().unwrap();
+    let resources = Resources::without_thread(StoreOptions::default());
+    let state = StateDirectory::open(root.path(), "app", InstanceId::new(0, 0)).unwrap();
+    let spec = |name, medium| Spec::new(name, medium).unwrap().without_changelog();
+    let specs = vec![spec("a", Medium::RocksDb), spec("b", Medium::Memory), spec("c", Medium::RocksDb)];
+    let mut stores = Stores::open(specs, state.lock_task("t_0").unwrap(), &resources, [7; 32]).unwrap();
+    put(&mut stores, 0..1_000, 1);
+    stores.commit(&[], 0).unwrap();
+    stores.flush().unwrap();
+    let told = resources.on_disk();
+    let names: Vec<_> = told.iter().map(|(task, store, _)| (task.as_str(), store.as_str())).collect();
+    assert_eq!(names, [("t_0", "a"), ("t_0", "c")]);
+    let [written, empty] = [told[0].2, told[1].2];
+    assert_eq!((written.key_count, empty.key_count), (1_000, 0));
+    assert!(written.file_bytes > 0 && empty.file_bytes == 0, "{told:?}");
+    drop(stores);
+    assert_eq!(resources.on_disk(), []);
+}
+
+#[cfg(feature = "rocksdb")]
+#[test]
+fn stores_that_are_given_no_memory_work_all_the_same() {
+    let root = tempfile::tempdir().unwrap();
+    let resources = Resources::without_thread(StoreOptions { memory_bytes: 0, ..StoreOptions::default() });
+    let state = StateDirectory::open(root.path(), "app", InstanceId::new(0, 0)).unwrap();
+    let specs = vec![Spec::new("a", Medium::RocksDb).unwrap().without_changelog()];
+    let mut stores = Stores::open(specs, state.lock_task("t_0").unwrap(), &resources, [7; 32]).unwrap();
+    put(&mut stores, 0..1_000, 1);
+    stores.commit(&[], 0).unwrap();
+    let mut value = Vec::new();
+    assert!(stores.get(0, &7u32.to_be_bytes(), &mut value).unwrap() && value == [1]);
 }

@@ -61,8 +61,15 @@ pub(in crate::store) enum Found<'a> {
     Unknown,
 }
 
-/// Tables are kept apart from their garbage and the order of writes: each generation has so much of the whole.
-const GENERATION_FIFTHS: usize = 2;
+/// How much of the whole a generation may use. A table takes up to 1.3 times what is used in it, and there are two: the
+/// rest is for the order of writes.
+const fn generation_bytes(size_bytes_max: usize) -> usize {
+    let elevenths = size_bytes_max / 11 * 4;
+    if elevenths < GENERATION_BYTES_MAX { elevenths } else { GENERATION_BYTES_MAX }
+}
+
+/// So that places fit 32 bits.
+const GENERATION_BYTES_MAX: usize = 1 << 31;
 
 impl Latest {
     pub(in crate::store) fn new(keeps_reads: bool) -> Self {
@@ -214,15 +221,20 @@ impl Latest {
         is_full
     }
 
-    /// Keeps nothing of a commit that wrote more than there is room for: where there are many stores, each would keep what its
-    /// largest commit took, until it is written to as much again.
-    fn forget_burst(&mut self) {
-        if self.old.size_bytes() > self.generation_bytes / 2 * 3 {
-            self.complete_from = self.complete_from.max(self.old_commit);
-            self.old.clear_to(self.generation_bytes);
-        }
-        if self.order_taken_bytes() > self.generation_bytes / 8 {
+    /// Takes no more than this from now on, but for what is written and not committed. A commit that wrote more than
+    /// there is room for is forgotten: where there are many stores, each would keep what its largest commit took, until
+    /// it is written to as much again.
+    pub(in crate::store) fn fit(&mut self, size_bytes_max: usize) {
+        self.generation_bytes = generation_bytes(size_bytes_max);
+        self.grow_old_if_full();
+        if self.written.is_empty() && self.order_taken_bytes() > size_bytes_max / 20 {
             (self.written, self.order) = Default::default();
+        }
+        for kept_bytes in [self.generation_bytes, 0] {
+            if self.taken_bytes() > size_bytes_max {
+                self.complete_from = self.complete_from.max(self.old_commit);
+                self.old.clear_to(kept_bytes);
+            }
         }
     }
 
@@ -281,9 +293,7 @@ impl Latest {
         self.written.drain(..).for_each(|number| self.young.unmark(number));
         self.end_writes();
         self.young_commit = commit;
-        self.generation_bytes = (size_bytes_max / 5 * GENERATION_FIFTHS).min(1 << 31);
-        self.grow_old_if_full();
-        self.forget_burst();
+        self.fit(size_bytes_max);
     }
 
     /// The writes are void: of these keys nothing is known any more.
@@ -319,7 +329,7 @@ impl Latest {
 
     /// How large it may be before the first commit tells.
     pub(in crate::store) fn set_size_bytes_max(&mut self, size_bytes_max: usize) {
-        self.generation_bytes = (size_bytes_max / 5 * GENERATION_FIFTHS).min(1 << 31);
+        self.generation_bytes = generation_bytes(size_bytes_max);
     }
 }
 

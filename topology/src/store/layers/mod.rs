@@ -17,3 +17,4 @@ pub(in crate::store) use latest::Place;
 pub(in crate::store) use slot::Slot;
 #[cfg(test)]
 pub(in crate::store) use table::FIND_COUNT;
+pub(in crate::store) use table::empty;

@@ -95,9 +95,9 @@ impl Slot {
 
     /// The writes are committed, and published.
     pub(in crate::store) fn commit(&mut self, meta: Meta, commit: u64) {
-        let size_bytes_max = self.share.settle(self.latest.taken_bytes()).min(self.table_bytes_max);
+        let size_bytes_max = self.tell_size().min(self.table_bytes_max);
         self.latest.commit(commit, size_bytes_max);
-        self.share.settle(self.latest.taken_bytes());
+        self.tell_size();
         self.meta = Some(meta);
         self.commit = commit;
         self.new_changelog = None;
@@ -112,16 +112,45 @@ impl Slot {
     /// As after [`Slot::new`], without a position.
     pub(in crate::store) fn clear(&mut self) {
         self.latest.clear(self.commit);
-        self.share.settle(0);
+        self.tell_size();
         self.meta = None;
         self.new_changelog = None;
+    }
+
+    /// What is written and not committed is void.
+    pub(in crate::store) fn discard(&mut self) {
+        if !self.latest.has_no_writes() {
+            self.latest.discard();
+            self.fit();
+        }
     }
 
     /// Gives back the memory of what nothing is written in.
     pub(in crate::store) fn give_back(&mut self) {
         if self.latest.has_no_writes() {
             self.latest.give_back(self.commit);
-            self.share.settle(0);
+            self.tell_size();
         }
+    }
+
+    /// Gives back what is more than its part, where all tables together have more than there is: one that no commit
+    /// comes to would keep it for ever.
+    #[inline]
+    pub(in crate::store) fn make_way(&mut self) {
+        if self.share.is_wanted() {
+            self.fit();
+        }
+    }
+
+    #[cold]
+    fn fit(&mut self) {
+        let size_bytes_max = self.tell_size().min(self.table_bytes_max);
+        self.latest.fit(size_bytes_max);
+        self.tell_size();
+    }
+
+    /// Returns how large it may be.
+    fn tell_size(&mut self) -> usize {
+        self.share.settle(self.latest.taken_bytes())
     }
 }

@@ -116,6 +116,11 @@ impl Committed {
         self.backlog_bytes.load(Ordering::Relaxed)
     }
 
+    /// Which task's it is, where it has a directory.
+    pub(in crate::store) fn task(&self) -> Option<&str> {
+        self.directory.as_ref()?.path().file_name()?.to_str()
+    }
+
     /// Whether a call has found the files damaged.
     pub(in crate::store) fn is_damaged(&self) -> bool {
         self.directory.as_ref().is_some_and(TaskDirectory::is_damaged)

@@ -15,6 +15,8 @@ use crate::store::locked;
 /// Lets others in while the stores are open. Going in costs no lock; a call inside is short, and a [`Look`] that lasts is taken away
 /// when the stores are closed, so that no reader keeps them open.
 pub(in crate::store) struct Door {
+    /// Of the stores, by number.
+    names: Arc<[String]>,
     committed: ArcSwapOption<Committed>,
     looks: Mutex<Looks>,
 }
@@ -30,9 +32,14 @@ struct Looks {
 const SWEPT_AT_LEAST: usize = 16;
 
 impl Door {
-    pub(in crate::store) fn new(committed: Arc<Committed>) -> Self {
+    pub(in crate::store) fn new(committed: Arc<Committed>, names: Arc<[String]>) -> Self {
         let looks = Looks { is_closed: false, out: Vec::new(), swept_at: SWEPT_AT_LEAST };
-        Self { committed: ArcSwapOption::new(Some(committed)), looks: Mutex::new(looks) }
+        Self { names, committed: ArcSwapOption::new(Some(committed)), looks: Mutex::new(looks) }
+    }
+
+    /// The stores' names, by number.
+    pub(in crate::store) fn names(&self) -> &Arc<[String]> {
+        &self.names
     }
 
     /// Goes in, acts, and leaves; `None` if it is closed. Files stay open until it has left.

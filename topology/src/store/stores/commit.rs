@@ -14,6 +14,7 @@ use crate::log::Offset;
 use crate::store::backends::no_such_store;
 use crate::store::changelog::{Covered, Meta};
 use crate::store::error::{Error, Kind, Result};
+use crate::store::layers::Slot;
 use crate::store::segments::{Inputs, Part, Segment};
 
 /// How old the time beside the position of an idle store may become before a commit renews it.
@@ -115,9 +116,10 @@ impl Stores {
 
     /// Has a flush started if enough was committed since the last one, or long enough ago; returns whether it did. It does not
     /// wait for it. Call it now and then without commits too, so that what an idle store holds gets old no further, and so
-    /// that what the folder met is heard of.
+    /// that what the folder met is heard of, and others have the memory that it has too much.
     pub fn flush_if_due(&mut self, now_ms: i64) -> Result<bool> {
         self.check_folder()?;
+        self.slots.iter_mut().for_each(Slot::make_way);
         let due = self.flush.is_due(now_ms);
         if due {
             self.committed.want_flush();

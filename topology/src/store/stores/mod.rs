@@ -117,7 +117,7 @@ impl std::fmt::Debug for Stores {
 impl Stores {
     /// Reads what is committed, from any thread.
     pub fn reader(&self) -> Reader {
-        Reader::new(Arc::clone(&self.door), self.specs.iter().map(|spec| spec.name.clone()).collect())
+        Reader::new(Arc::clone(&self.door))
     }
 
     /// Whether a call has found the files damaged ([`Kind::Damaged`](crate::store::Kind)): to go on, close these stores and open them anew.
@@ -279,7 +279,7 @@ impl Stores {
         }
         #[cfg(test)]
         self.committed.hide_early();
-        self.slots.iter_mut().for_each(|slot| slot.latest.discard());
+        self.slots.iter_mut().for_each(Slot::discard);
         self.end_undoable();
         self.causes = NO_CAUSE;
         self.covering = None;

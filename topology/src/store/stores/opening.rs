@@ -96,7 +96,7 @@ impl Stores {
         let is_read_into = slots.iter().any(|slot| slot.meta.is_none());
         let (committed, closed) = Committed::new(backend, Arc::clone(gauges), directory);
         let committed = Arc::new(committed);
-        let door = Arc::new(Door::new(Arc::clone(&committed)));
+        let door = Arc::new(Door::new(Arc::clone(&committed), specs.iter().map(|spec| spec.name.clone()).collect()));
         resources.folder().register(&door);
         Ok(Self {
             specs,

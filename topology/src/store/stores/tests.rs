@@ -2,8 +2,11 @@ use std::sync::Arc;
 
 use super::*;
 use crate::store::Kind;
+use crate::store::backends::Memory;
+use crate::store::budget::{Budget, StoreOptions};
 use crate::store::contract::recorder::{Record, put, resources};
 use crate::store::folding::Drive;
+use crate::store::spec::Medium;
 
 /// Folded by their commits.
 fn stores(fold_bytes: usize) -> (Stores, Arc<Record>) {
@@ -120,4 +123,77 @@ fn a_wipe_takes_what_is_not_written_yet_along_and_leaves_the_other_store() {
     assert!(!stores.get(0, &1u32.to_be_bytes(), &mut value).unwrap() && stores.get(1, b"x", &mut value).unwrap());
     stores.flush().unwrap();
     assert_eq!(record.batches(), [[(1, 1, 1)]]);
+}
+
+/// So many stores over memory, which share so many bytes for their tables, and what they take of them.
+fn crowd(count: usize, table_bytes: usize) -> (Vec<Stores>, Resources) {
+    let budget = Budget { table_bytes, ..Budget::of(0) };
+    let resources = Resources::with_budget(StoreOptions::default(), budget, Drive::Commits).unwrap();
+    let backend = || Box::new(Memory::new(1));
+    let spec = || Spec::new("counts", Medium::RocksDb).unwrap().without_changelog();
+    let open = || Stores::over(vec![spec()], backend(), [0; 32], &resources, None).unwrap();
+    ((0..count).map(|_| open()).collect(), resources)
+}
+
+fn write(stores: &mut Stores, keys: std::ops::Range<u32>) {
+    keys.for_each(|key| stores.put(0, &key.to_be_bytes(), b"a value").unwrap());
+}
+
+/// What each turn of a stream thread does with each of its tasks.
+fn turn(all: &mut [Stores]) {
+    for stores in all {
+        stores.flush_if_due(0).unwrap();
+    }
+}
+
+#[test]
+fn tables_of_a_hundred_tasks_keep_to_their_share_however_unevenly_they_are_written() {
+    const SHARE: usize = 4 << 20;
+    let (mut all, resources) = crowd(100, SHARE);
+    let mut random = 7u32;
+    for round in 0..1_000u32 {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        // Most commits write little, some write more than a task's part.
+        let count = if round.is_multiple_of(9) { 5_000 } else { random % 500 };
+        let stores = &mut all[(random >> 16) as usize % 100];
+        write(stores, random % 1_000..random % 1_000 + count);
+        stores.commit(&[], 0).unwrap();
+        turn(&mut all);
+        assert!(resources.table_bytes() <= SHARE, "{} bytes in round {round}", resources.table_bytes());
+    }
+    assert!(resources.table_bytes() > SHARE / 4, "what there is is used: {} bytes", resources.table_bytes());
+}
+
+#[test]
+fn a_task_that_falls_idle_gives_back_what_others_need() {
+    const SHARE: usize = 4 << 20;
+    let (mut all, resources) = crowd(40, SHARE);
+    for round in 0..40 {
+        write(&mut all[0], round * 1_000..round * 1_000 + 1_000);
+        all[0].commit(&[], 0).unwrap();
+    }
+    assert!(
+        resources.table_bytes() > 4 * SHARE / 40,
+        "alone it has more than its part: {} bytes",
+        resources.table_bytes()
+    );
+    for stores in &mut all[1..] {
+        write(stores, 0..3_000);
+        stores.commit(&[], 0).unwrap();
+    }
+    turn(&mut all);
+    assert!(resources.table_bytes() <= SHARE, "{} bytes", resources.table_bytes());
+}
+
+#[test]
+fn writes_that_are_void_take_no_memory_of_others() {
+    let (mut all, resources) = crowd(10, 1 << 20);
+    for stores in &mut all {
+        write(stores, 0..20_000);
+        stores.discard();
+    }
+    turn(&mut all);
+    let kept: usize = all.iter().map(|stores| stores.slots[0].latest.taken_bytes()).sum();
+    assert!(kept <= 1 << 20, "{kept} bytes");
+    assert_eq!(resources.table_bytes(), kept);
 }

@@ -9,6 +9,7 @@
 
 use super::{Causes, NO_CAUSE, Stores};
 use crate::store::error::Result;
+use crate::store::layers::empty;
 
 /// What writes replaced, in their order.
 #[derive(Debug)]
@@ -47,8 +48,9 @@ impl Stores {
     /// What was written stays, uncommitted.
     pub(crate) fn end_undoable(&mut self) {
         self.undo.is_on = false;
-        self.undo.writes.clear();
-        self.undo.bytes.clear();
+        // A record that writes much is rare.
+        empty(&mut self.undo.writes);
+        empty(&mut self.undo.bytes);
     }
 
     /// What was written since [`Stores::begin_undoable`] was never written.

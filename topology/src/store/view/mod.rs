@@ -86,8 +86,13 @@ impl std::fmt::Debug for View {
 }
 
 impl Reader {
-    pub(in crate::store) fn new(door: Arc<Door>, names: Arc<[String]>) -> Self {
-        Self { door, names }
+    pub(in crate::store) fn new(door: Arc<Door>) -> Self {
+        Self { names: Arc::clone(door.names()), door }
+    }
+
+    /// The stores' names, by number.
+    pub(crate) fn names(&self) -> &[String] {
+        &self.names
     }
 
     /// The number of a store, by its name.

@@ -50,7 +50,7 @@ impl Plan {
         let watermarks = log.watermarks(&partition, Isolation::ReadUncommitted).map_err(log::Error::may_pass)?;
         let delete_retention_ms = description.delete_retention_ms;
         let extent = Extent { low: watermarks.low, end: watermarks.high, delete_retention_ms, now_ms };
-        Ok(Replay::new(store, partition, changelog.beginning.of(&description.id), &extent))
+        Ok(Replay::new(store, partition, changelog.beginning.of(&description.id, self.partition), &extent))
     }
 }
 
@@ -68,18 +68,23 @@ pub(crate) struct Changelog {
 pub(crate) enum NewChangelog {
     /// With this incarnation, which is random: no other member can begin it, as none can commit a transaction of its producer.
     Alone([u8; 16]),
-    /// Another member may begin it at the same time, as nothing fences one that was held up. The incarnation comes from the topic, so
-    /// that both write the same; this number is random, and tells their records apart.
+    /// Another member may begin it at the same time, as nothing fences one that was held up. The incarnation comes from
+    /// the topic and the partition, so that both write the same; this number is random, and tells their records apart.
     Beside([u8; 16]),
 }
 
 impl NewChangelog {
-    /// In this topic.
-    fn of(self, topic: &TopicId) -> Beginning {
+    /// In this partition of this topic.
+    pub(super) fn of(self, topic: &TopicId, partition: i32) -> Beginning {
         match self {
             Self::Alone(incarnation) => incarnation.into(),
             Self::Beside(beginner) => {
-                let digest: [u8; 32] = Sha256::digest(topic.as_bytes()).into();
+                let digest: [u8; 32] = Sha256::new()
+                    .chain_update("topology changelog")
+                    .chain_update(topic.as_bytes())
+                    .chain_update(partition.to_be_bytes())
+                    .finalize()
+                    .into();
                 let mut incarnation = [0; 16];
                 incarnation.copy_from_slice(&digest[..16]);
                 Beginning { incarnation, beginner: Some(beginner) }

@@ -57,3 +57,12 @@ fn a_topic_that_was_made_anew_is_another_changelog() {
     world.create_topics();
     assert_ne!(incarnation(&mut world), before);
 }
+
+#[test]
+fn each_partition_of_a_topic_is_another_changelog() {
+    let world = World::new(IN_MEMORY);
+    let topic = world.log.describe_topic(TOPICS[0]).unwrap().unwrap().id;
+    let begun = |partition| NewChangelog::Beside([1; 16]).of(&topic, partition).incarnation;
+    assert_ne!(begun(0), begun(1));
+    assert_eq!(begun(1), begun(1));
+}

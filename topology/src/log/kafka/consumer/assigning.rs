@@ -24,7 +24,6 @@ impl KafkaConsumer {
         if self.has_subscribed {
             return Err(Error::new(Kind::Fatal, "a member of a group consumes what the group assigns"));
         }
-        self.resume_stopped(|_| true)?;
         self.replace(partitions)?;
         self.assigned = partitions.iter().map(|(partition, start)| Assigned::new(partition.clone(), *start)).collect();
         self.delivery.reset();
@@ -55,7 +54,6 @@ impl KafkaConsumer {
 
     /// Takes out of what is consumed.
     pub(super) fn remove(&mut self, removed: &[TopicPartition]) -> Result<()> {
-        self.resume_stopped(|partition| removed.contains(partition))?;
         let (going, staying): (Vec<_>, Vec<_>) =
             those(&self.assigned, |_| true).into_iter().partition(|(partition, _)| removed.contains(partition));
         if !self.is_eager() {
@@ -89,7 +87,9 @@ impl KafkaConsumer {
     /// Tells librdkafka where the readers of partitions stand that an answer has held up. This may fail, and is no part of the
     /// answer: it is repeated until it is done, and nothing is read before.
     pub(super) fn go_on(&mut self) -> Result<()> {
-        let waits = |assigned: &Assigned| assigned.is_held_up && assigned.failure.is_none();
+        // One that the client has paused is told when it is resumed.
+        let waits =
+            |assigned: &Assigned| assigned.is_held_up && assigned.failure.is_none() && assigned.pause != Pause::Client;
         let held_up = those(&self.assigned, waits);
         if held_up.is_empty() {
             return Ok(());
@@ -110,7 +110,6 @@ impl KafkaConsumer {
         let is_paused = assigned.is_paused();
         let partition = assigned.partition.clone();
         let start = [(partition.clone(), next)];
-        self.resume_stopped(|at| *at == partition)?;
         if self.is_eager() {
             self.assigned.remove(index);
             let anew = self.start_all_anew(&start);
@@ -143,7 +142,6 @@ impl KafkaConsumer {
     /// Starts these, and all that is read already as well, from where its reader stands.
     fn start_all_anew(&mut self, added: &[(TopicPartition, Start)]) -> Result<()> {
         let paused = those(&self.assigned, Assigned::is_paused);
-        self.resume_stopped(|_| true)?;
         let all = [&those(&self.assigned, |_| true), added].concat();
         self.replace(&all)?;
         for assigned in &mut self.assigned {
@@ -174,19 +172,20 @@ impl KafkaConsumer {
         // stopping what was assigned before has cleared where they lead (the mark stays, so nothing went astray).
         // Asking for the assignment waits until those stops, queued before the question, are done.
         forward()?;
+        self.pause_some(partitions)?;
         start(&list).map_err(|error| cannot("assign", &error))?;
         drop(self.consumer.assignment().map_err(|error| cannot("assign", &error))?);
         forward()
     }
 
-    /// The client keeps a pause of its own across assignments.
-    fn resume_stopped(&self, wanted: impl Fn(&TopicPartition) -> bool) -> Result<()> {
-        let stopped = those(&self.assigned, |assigned| assigned.pause == Pause::Client && wanted(&assigned.partition));
-        if stopped.is_empty() {
-            return Ok(());
-        }
-        let result = self.consumer.resume(&list(&stopped)?);
-        result.map_err(|error| Error::new(Kind::Retry, format!("cannot resume: {error}")))
+    /// Pauses what is to begin so, before it is begun: nothing is fetched between the two. The client keeps a pause of
+    /// its own across assignments, so all else is resumed.
+    fn pause_some(&self, partitions: &[(TopicPartition, Start)]) -> Result<()> {
+        let (paused, flowing): (Vec<_>, Vec<_>) =
+            partitions.iter().cloned().partition(|(_, start)| *start == Start::Paused);
+        let (paused, flowing) = (list(&paused)?, list(&flowing)?);
+        let set = self.consumer.pause(&paused).and_then(|()| self.consumer.resume(&flowing));
+        set.map_err(|error| cannot("assign", &error))
     }
 }
 

@@ -23,7 +23,7 @@ use super::super::batch::{Assigned, Pause};
 use super::super::native::Batch;
 use super::positions::{list, no_such_topic};
 use super::{KafkaConsumer, those};
-use crate::log::{Error, Event, Kind, Result, TopicPartition};
+use crate::log::{Error, Event, Kind, Result, Start, TopicPartition};
 
 /// How many partitions are parked at once.
 const PARKED_MAX: usize = 4;
@@ -63,6 +63,11 @@ impl KafkaConsumer {
     pub(super) fn resume_all(&mut self, partitions: &[TopicPartition]) -> Result<()> {
         let by_client =
             |assigned: &Assigned| assigned.pause == Pause::Client && partitions.contains(&assigned.partition);
+        for assigned in self.assigned.iter_mut().filter(|assigned| by_client(assigned)) {
+            if assigned.next == Start::Paused {
+                assigned.next = Start::Beginning;
+            }
+        }
         let stopped = those(&self.assigned, by_client);
         if !stopped.is_empty() {
             // librdkafka would go on at its own position, which is one too high behind an end of partition: out of

@@ -18,6 +18,9 @@ pub(super) fn list(partitions: &[(TopicPartition, Start)]) -> Result<TopicPartit
     for (partition, start) in partitions {
         let offset = match *start {
             Start::Beginning => NativeOffset::Beginning,
+            // Any offset will do, as nothing is fetched. For a beginning librdkafka asks the brokers where that is, and
+            // takes an answer that comes after a seek for a reason to ask again, and to read on from there.
+            Start::Paused => NativeOffset::Offset(0),
             Start::At(offset) if offset >= 0 => NativeOffset::Offset(offset),
             Start::At(offset) => {
                 return Err(Error::new(Kind::Fatal, format!("{partition} has no offset {offset}")));

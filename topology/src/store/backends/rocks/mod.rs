@@ -15,13 +15,14 @@ use std::path::{Path, PathBuf};
 
 use options::Part;
 pub(in crate::store) use options::RocksMemory;
+use rocksdb::properties::{self, PropName};
 use rocksdb::{
     ColumnFamily, ColumnFamilyDescriptor, DB, DBPinnableSlice, DBRawIterator, FlushOptions, ReadOptions, WriteBatch,
     WriteOptions,
 };
 
 use crate::store::backends::no_such_store;
-use crate::store::backends::{Backend, Bounds, Direction, Snapshot, Visitor, Writes};
+use crate::store::backends::{Backend, Bounds, Direction, OnDisk, Snapshot, Visitor, Writes};
 use crate::store::changelog::Meta;
 use crate::store::directory::damage;
 use crate::store::error::{Error, Kind, Result};
@@ -232,6 +233,22 @@ impl Backend for Rocks {
 
     fn start_flush(&self) -> Result<()> {
         self.flush_all(false)
+    }
+
+    fn on_disk(&self, store: usize) -> Option<OnDisk> {
+        let family = self.family(store).ok()?;
+        let of = |property: &PropName| {
+            let value = self.database.property_int_value_cf(family, property);
+            value.ok().flatten().unwrap_or(0)
+        };
+        Some(OnDisk {
+            key_count: of(properties::ESTIMATE_NUM_KEYS),
+            file_bytes: of(properties::LIVE_SST_FILES_SIZE),
+            memtable_bytes: of(properties::SIZE_ALL_MEM_TABLES),
+            reader_bytes: of(properties::ESTIMATE_TABLE_READERS_MEM),
+            pending_compaction_bytes: of(properties::ESTIMATE_PENDING_COMPACTION_BYTES),
+            error_count: of(properties::BACKGROUND_ERRORS),
+        })
     }
 }
 

@@ -10,6 +10,9 @@ use crate::store::budget::Budget;
 /// A memtable below this size is flushed too often.
 const MEMTABLE_BYTES_MIN: usize = 1 << 20;
 
+/// RocksDB ends the process where a cache is to have nothing.
+const BLOCK_CACHE_BYTES_MIN: usize = 64 << 10;
+
 /// The memory that all databases of a process share. Cheap to clone.
 #[derive(Clone)]
 pub(in crate::store) struct RocksMemory {
@@ -34,7 +37,7 @@ impl Drop for Part {
 impl RocksMemory {
     pub(in crate::store) fn new(budget: &Budget) -> Self {
         // 0: the size of an entry is left to the cache, which sizes its table as it fills.
-        let block_cache = Cache::new_hyper_clock_cache(budget.block_cache_bytes, 0);
+        let block_cache = Cache::new_hyper_clock_cache(budget.block_cache_bytes.max(BLOCK_CACHE_BYTES_MIN), 0);
         // It has the database flushed that is written to. Writers are not stalled: memory that an idle task holds would stall
         // the others until that one is flushed, which is by time.
         let write_buffers = WriteBufferManager::new_write_buffer_manager(budget.write_buffer_bytes, false);

@@ -101,7 +101,7 @@ fn what_is_used_stays_what_is_not_goes_and_the_bound_holds() {
         }
         read(&mut latest, 0);
         read(&mut latest, key);
-        assert!(latest.taken_bytes() <= 120_000);
+        assert!(latest.taken_bytes() <= 100_000);
     }
     assert!(read(&mut latest, 0) && !read(&mut latest, 1));
 }
