@@ -63,12 +63,14 @@ fn who_does_not_have_the_state_names_the_instance_that_has_it() {
     let options = ["--http", "127.0.0.1:0", "--http-advertised"];
     let mut first = chain.start(&[&options[..], &["one.test:8080"]].concat());
     first.until_logged("running");
+    let of_first = served_at(&mut first);
+    first.until("block 0 is there", |_| of_first.get("/v1/blocks/0").status == 200);
     seal_three(&chain, &mut first);
     let state = chain.directory.path().join("other");
     let mut other = elsewhere(&chain, &state, &[&options[..], &["two.test:8080"]].concat());
     let mut other = Process::start(&mut other, chain.directory.path());
     other.until_logged("standing by: another instance seals");
-    let (of_first, of_other) = (served_at(&mut first), served_at(&mut other));
+    let of_other = served_at(&mut other);
     assert_eq!(of_first.json("/v1/accounts/bob")["balance"], 3);
     other.until("it knows who has the state", |_| of_other.get("/v1/accounts/bob").status == 421);
     of_other.get("/v1/accounts/bob").refused(421, "one.test:8080");
