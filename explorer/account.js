@@ -2,7 +2,7 @@
 
 import { get, on } from './api.js';
 import { steps } from './chart.js';
-import { h, replace, table } from './dom.js';
+import { fact, failed, h, loading, more, replace, table } from './dom.js';
 import { account, balance, blockLink, copy, name, number, outcome, reason, signed, time, transactionLink, visible } from './format.js';
 import { subjectOfBalance, verifier } from './proving.js';
 
@@ -26,17 +26,19 @@ const COLUMNS = [
 
 export function show(root, { parts: [key], signal, title }) {
   title(`Account ${visible(key)}`);
-  const late = setTimeout(() => replace(root, h('p', { class: 'loading' }, 'Loading the account\u2026')), 300);
-  load(root, key, signal).finally(() => clearTimeout(late));
+  loading(root, 'Loading the account', load(root, key, signal));
+}
+
+function pathOf(key, cursor) {
+  return `/v1/accounts/${encodeURIComponent(key)}?limit=200${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`;
 }
 
 async function load(root, key, signal) {
   try {
-    const found = await get(`/v1/accounts/${encodeURIComponent(key)}?limit=200`, signal);
+    const found = await get(pathOf(key), signal);
     draw(root, key, found, signal);
   } catch (error) {
-    if (error.name === 'AbortError') return;
-    replace(root, h('h1', null, 'Account ', name(key)), h('p', { class: 'problem' }, error.message));
+    failed(root, error, h('h1', 'Account ', name(key)));
   }
 }
 
@@ -47,7 +49,7 @@ function change(one, key) {
 }
 
 function row(one, key) {
-  const other = one.from === null ? h('span', { class: 'quiet' }, one.kind === 'fee' ? 'fees of the block' : 'reward of the block')
+  const other = one.from === null ? h('span.quiet', one.kind === 'fee' ? 'fees of the block' : 'reward of the block')
     : one.from === key ? (one.to === key ? 'itself' : ['to ', account(one.to)]) : ['from ', account(one.from)];
   const moved = change(one, key);
   return [
@@ -75,7 +77,7 @@ function plot(found, transfers) {
   if (points[points.length - 1].height < found.height) points.push({ height: found.height, balance: found.balance });
   if (points.length < 2) return null;
   const [first, last] = [points[0], points[points.length - 1]];
-  return h('div', null, h('h2', null, 'Balance from block to block'),
+  return h('div', h('h2', 'Balance from block to block'),
     steps(points, `Balance from block ${number(first.height)}, ${balance(first.balance)}, to block ${number(last.height)}, ${balance(last.balance)}. The table below has the values.`));
 }
 
@@ -97,7 +99,7 @@ async function drawPlot(section, found, key, signal) {
   let [transfers, next] = [found.transfers, found.next];
   try {
     for (let page = 1; page < DRAWN_PAGES && next !== null; page += 1) {
-      const older = await get(`/v1/accounts/${encodeURIComponent(key)}?limit=200&cursor=${encodeURIComponent(next)}`, signal);
+      const older = await get(pathOf(key, next), signal);
       transfers = [...transfers, ...older.transfers];
       next = older.next;
     }
@@ -108,43 +110,34 @@ async function drawPlot(section, found, key, signal) {
 }
 
 function draw(root, key, found, signal) {
-  const fact = (label, ...value) => h('div', null, h('dt', null, label), h('dd', null, value));
-  const figure = h('span', { class: 'large mono' }, balance(found.balance));
-  const atHeight = h('span', { class: 'note' }, 'at ', blockLink(found.height, `block ${number(found.height)}`));
-  const nonce = h('span', null, number(found.nonce));
-  const news = h('p', { class: 'said', role: 'status' });
+  const figure = h('span.large.mono', balance(found.balance));
+  const atHeight = h('span.note', 'at ', blockLink(found.height, `block ${number(found.height)}`));
+  const nonce = h('span', number(found.nonce));
+  const news = h('p.said', { role: 'status' });
   // What is shown at the top, by now.
   let shown = found;
   const rows = found.transfers.map((one) => row(one, key));
   const made = table('Transfers', COLUMNS, rows);
   made.classList.add('cards');
   const drawn = h('section', { 'aria-label': 'Balance over time' });
-  const more = h('p', { class: 'more-line' });
-  const next = (cursor) => {
-    replace(more, cursor === null ? null : h('button', { type: 'button', class: 'more', onclick: async (event) => {
-      event.target.disabled = true;
-      try {
-        const older = await get(`/v1/accounts/${encodeURIComponent(key)}?limit=200&cursor=${encodeURIComponent(cursor)}`, signal);
-        const extra = table('Older transfers', COLUMNS, older.transfers.map((one) => row(one, key)));
-        made.tBodies[0].append(...extra.tBodies[0].rows);
-        next(older.next);
-      } catch (error) {
-        if (error.name !== 'AbortError') event.target.textContent = `${error.message} Try again`;
-        event.target.disabled = false;
-      }
-    } }, 'Older transfers'));
-  };
-  next(found.next);
+  let cursor = found.next;
+  const older = cursor === null ? null : more('Older transfers', async () => {
+    const page = await get(pathOf(key, cursor), signal);
+    const extra = table('Older transfers', COLUMNS, page.transfers.map((one) => row(one, key)));
+    made.tBodies[0].append(...extra.tBodies[0].rows);
+    cursor = page.next;
+    return cursor;
+  });
   replace(root,
-    h('div', { class: 'heading' }, h('h1', null, 'Account ', name(key), ' ', copy(key, 'name'))),
-    found.is_kept ? null : h('p', { class: 'empty' }, 'The chain keeps nothing under this name: its balance is 0, and it has sent nothing with a nonce. Every name is like that before its first payment.'),
-    h('dl', { class: 'facts' }, fact('Balance', figure, atHeight), fact('Who may spend from it', SPENDABLE[found.spendable_by] ?? found.spendable_by), fact('Next nonce', nonce)),
+    h('div.heading', h('h1', 'Account ', name(key), ' ', copy(key, 'name'))),
+    found.is_kept ? null : h('p.empty', 'The chain keeps nothing under this name: its balance is 0, and it has sent nothing with a nonce. Every name is like that before its first payment.'),
+    h('dl.facts', fact('Balance', figure, atHeight), fact('Who may spend from it', SPENDABLE[found.spendable_by] ?? found.spendable_by), fact('Next nonce', nonce)),
     news,
     verifier(subjectOfBalance(key, () => ({ height: shown.height, balance: shown.balance, nonce: shown.nonce })), signal),
     drawn,
-    h('section', { 'aria-label': 'Transfers' }, h('h2', null, 'Transfers'),
-      rows.length === 0 ? h('p', { class: 'empty' }, `None in the blocks from ${number(found.indexed_from_height)} on, in which this server looks them up.`) : [made, more],
-      rows.length > 0 && found.next === null && found.indexed_from_height > 0 ? h('p', { class: 'quiet' }, `This server looks transfers up in the blocks from ${number(found.indexed_from_height)} on.`) : null));
+    h('section', { 'aria-label': 'Transfers' }, h('h2', 'Transfers'),
+      rows.length === 0 ? h('p.empty', `None in the blocks from ${number(found.indexed_from_height)} on, in which this server looks them up.`) : [made, older],
+      rows.length > 0 && found.next === null && found.indexed_from_height > 0 ? h('p.quiet', `This server looks transfers up in the blocks from ${number(found.indexed_from_height)} on.`) : null));
 
   drawPlot(drawn, found, key, signal);
   // What comes while somebody reads is told, and nothing moves under the eyes.
@@ -161,7 +154,7 @@ function draw(root, key, found, signal) {
       replace(atHeight, 'at ', blockLink(now.height, `block ${number(now.height)}`));
       const newest = now.transfers[0] ?? null;
       if (newest !== null && (seen === null || newest.height !== seen.height)) {
-        replace(news, `The balance moved in block ${number(newest.height)}. `, h('button', { type: 'button', class: 'more', onclick: () => load(root, key, signal) }, 'show'));
+        replace(news, `The balance moved in block ${number(newest.height)}. `, h('button.more', { type: 'button', onclick: () => load(root, key, signal) }, 'show'));
         seen = { ...newest };
       }
     } catch {

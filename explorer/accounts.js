@@ -1,7 +1,7 @@
 // Accounts: the largest, and those whose names begin so.
 
 import { get } from './api.js';
-import { h, replace, table } from './dom.js';
+import { failed, h, more, replace, table } from './dom.js';
 import { account, balance, blockLink, number } from './format.js';
 
 export const nav = 'accounts';
@@ -22,7 +22,7 @@ export function show(root, { query, signal, title }) {
       const found = await get(path, signal);
       if (mine === asked) draw(list, found, prefix, look, Boolean(cursor));
     } catch (error) {
-      if (error.name !== 'AbortError' && mine === asked) replace(list, h('p', { class: 'problem' }, error.message));
+      if (mine === asked) failed(list, error);
     }
   };
   let timer = 0;
@@ -34,7 +34,7 @@ export function show(root, { query, signal, title }) {
       look();
     }, 150);
   });
-  replace(root, h('h1', null, 'Accounts'), h('div', { class: 'filter' }, h('label', null, h('span', null, 'Name begins with'), box)), list);
+  replace(root, h('h1', 'Accounts'), h('div.filter', h('label', h('span', 'Name begins with'), box)), list);
   look();
 }
 
@@ -48,7 +48,7 @@ function draw(list, found, prefix, look, isMore) {
   } else {
     const what = prefix === '' ? ['The largest accounts at ', blockLink(found.height, `block ${number(found.height)}`), found.is_complete ? '.' : ', among the first million by name.']
       : ['By name, at ', blockLink(found.height, `block ${number(found.height)}`), '.'];
-    replace(list, rows.length === 0 ? h('p', { class: 'empty' }, prefix === '' ? 'The chain keeps no account yet.' : 'No account that the chain keeps has a name that begins so.') : [h('p', { class: 'quiet' }, what), made]);
+    replace(list, rows.length === 0 ? h('p.empty', prefix === '' ? 'The chain keeps no account yet.' : 'No account that the chain keeps has a name that begins so.') : [h('p.quiet', what), made]);
   }
-  if (found.next !== null) list.append(h('p', { class: 'more-line' }, h('button', { type: 'button', class: 'more', onclick: () => look(found.next) }, 'More')));
+  if (found.next !== null) list.append(more('More', () => look(found.next)));
 }

@@ -36,7 +36,7 @@ function show(isFirst) {
   leaving = new AbortController();
   const { signal } = leaving;
   const found = ROOMS.map(([pattern, room]) => [pattern.exec(location.pathname), room]).find(([match]) => match);
-  const root = h('div', { class: 'room' });
+  const root = h('div.room');
   replace(main, root);
   for (const link of document.querySelectorAll('nav a')) {
     const isHere = found !== undefined && link.dataset.room === (found[1].nav ?? null);
@@ -49,7 +49,7 @@ function show(isFirst) {
   };
   if (found === undefined) {
     title('Not found');
-    replace(root, h('h1', null, 'There is nothing here'), h('p', { class: 'empty' }, `No page has the address ${decode(location.pathname)}.`));
+    replace(root, h('h1', 'There is nothing here'), h('p.empty', `No page has the address ${decode(location.pathname)}.`));
   } else {
     const parts = found[0].slice(1).map((part) => (part === undefined ? undefined : decode(part)));
     found[1].show(root, { parts, query: new URLSearchParams(location.search), signal, title, go });
@@ -187,8 +187,8 @@ on('status', (status) => {
   frame();
   if (isNamed) return;
   isNamed = true;
-  const genesis = h('span', { class: 'hash' }, h('span', { class: 'mono', title: `genesis ${status.genesis}` }, short(status.genesis)), copy(status.genesis, 'genesis hash'));
-  replace(document.getElementById('chain'), h('bdi', null, status.chain_id), genesis);
+  const genesis = h('span.hash', h('span.mono', { title: `genesis ${status.genesis}` }, short(status.genesis)), copy(status.genesis, 'genesis hash'));
+  replace(document.getElementById('chain'), h('bdi', status.chain_id), genesis);
   document.title = document.title.replace(/ - Cairn$/, ` - ${status.chain_id}`);
 });
 on('connection', frame);

@@ -2,8 +2,8 @@
 
 import { get, getRaw, known, on } from './api.js';
 import { sealRing } from './chart.js';
-import { h, replace, table } from './dom.js';
-import { account, balance, blockLink, bytes, copy, count, cut, duration, exact, hash, number, offence, outcome, percent, reason, time, transactionLink, whyCut } from './format.js';
+import { explained, h, loading, more, replace, table } from './dom.js';
+import { account, balance, blockLink, bytes, copy, count, cut, duration, exact, hash, number, offence, outcome, percent, reason, time, transactionLink, validatorLink, whyCut } from './format.js';
 import { subjectOfBlock, verifier } from './proving.js';
 
 const PAGE = 50;
@@ -18,8 +18,7 @@ const COLUMNS = [
 
 export function show(root, { parts: [key], signal, title }) {
   title(/^\d+$/.test(key) ? `Block ${number(Number(key))}` : 'Block');
-  const late = setTimeout(() => replace(root, h('p', { class: 'loading' }, 'Loading the block\u2026')), 300);
-  load(root, key, signal, title).finally(() => clearTimeout(late));
+  loading(root, 'Loading the block', load(root, key, signal, title));
 }
 
 async function load(root, key, signal, title) {
@@ -42,8 +41,8 @@ async function load(root, key, signal, title) {
 function missing(root, key, error, signal, title) {
   const last = known.status?.last?.height;
   const isAhead = /^\d+$/.test(key) && error.status === 404;
-  replace(root, h('h1', null, isAhead ? `Block ${number(Number(key))} is not there` : 'No such block'), h('p', { class: 'problem' }, error.message),
-    last === undefined ? null : h('p', null, 'The last block is ', blockLink(last), '.'));
+  replace(root, h('h1', isAhead ? `Block ${number(Number(key))} is not there` : 'No such block'), h('p.problem', error.message),
+    last === undefined ? null : h('p', 'The last block is ', blockLink(last), '.'));
   // It may come.
   if (isAhead) on('block', (block) => String(block.height) === key && load(root, key, signal, title), signal);
 }
@@ -73,28 +72,27 @@ function draw(root, { block, text, validators, signal, sealedMs, offset }) {
   const unreadable = transactions.filter((one) => one.stub).length;
   const rejected = transactions.length - applied - unreadable;
   const all = committee(validators, header.height);
-  const fact = (label, why, ...value) => h('div', null, h('dt', { 'data-tip': why, tabindex: 0 }, label), h('dd', null, value));
   const first = transactions.map((one) => one.timestamp_ms).reduce((low, one) => Math.min(low, one), Infinity);
-  const facts = h('dl', { class: 'facts' },
-    fact('Sealed', 'When the log took the block', time(sealedMs, 'exact'), h('span', { class: 'note' }, time(sealedMs))),
-    fact('Stream time', 'The latest time of a record that was seen at the cut. It is what the rules go by, never the wall clock.', header.height === 0 && header.time_ms === 0 ? 'none yet' : time(header.time_ms, 'exact')),
-    fact('Cut', 'Why the block ends where it ends', cut(header.cut), h('span', { class: 'note' }, whyCut(header.cut))),
-    fact('Records', 'What the block took from the log, in order', `${count(transactions.length, 'record')}: ${number(applied)} applied, ${number(rejected)} rejected, ${number(unreadable)} unreadable`),
-    fact('Stretch of the log', 'Offsets of the transactions topic, by partition', header.ranges.length === 0 ? 'none' : header.ranges.map((range) => h('div', { class: 'mono' }, `${range.partition}: ${number(range.first)} to ${number(range.last)}`))),
-    header.window ? fact('Window', 'The event-time window in which the block\u2019s records lie', `${exact(header.window.start_ms)}, ${duration(header.window.end_ms - header.window.start_ms)}`) : null,
-    Number.isFinite(first) && sealedMs ? fact('First record waited', 'From the time of its first record to the block, on the log\u2019s clock', sealedMs >= first ? duration(sealedMs - first) : '\u2013') : null,
-    fact('On the topic', 'Where the block stands on the blockchain topic, and how large it is', h('span', { class: 'mono' }, `offset ${number(offset)}`), h('span', { class: 'note' }, bytes(new Blob([text]).size))),
-    fact('Hash', 'SHA-256 of the header; the header commits to everything else', hash(block.hash)),
-    fact('Parent', 'The hash of the block before', header.height === 0 ? '\u2013' : hash(header.parent, `/block/${header.height - 1}`)),
-    fact('State root', 'The root of the tree over all balances and stakes after the block', hash(header.state_root)),
-    fact('Transactions root', 'The Merkle root over the records', hash(header.transactions_root)),
-    fact('Operations root', 'The Merkle root over fees, rewards and punishments', hash(header.operations_root)),
-    fact('History', 'The Merkle root over the hashes of all blocks before', hash(header.history)));
+  const facts = h('dl.facts',
+    explained('Sealed', 'When the log took the block', time(sealedMs, 'exact'), h('span.note', time(sealedMs))),
+    explained('Stream time', 'The latest time of a record that was seen at the cut. It is what the rules go by, never the wall clock.', header.height === 0 && header.time_ms === 0 ? 'none yet' : time(header.time_ms, 'exact')),
+    explained('Cut', 'Why the block ends where it ends', cut(header.cut), h('span.note', whyCut(header.cut))),
+    explained('Records', 'What the block took from the log, in order', `${count(transactions.length, 'record')}: ${number(applied)} applied, ${number(rejected)} rejected, ${number(unreadable)} unreadable`),
+    explained('Stretch of the log', 'Offsets of the transactions topic, by partition', header.ranges.length === 0 ? 'none' : header.ranges.map((range) => h('div.mono', `${range.partition}: ${number(range.first)} to ${number(range.last)}`))),
+    header.window ? explained('Window', 'The event-time window in which the block\u2019s records lie', `${exact(header.window.start_ms)}, ${duration(header.window.end_ms - header.window.start_ms)}`) : null,
+    Number.isFinite(first) && sealedMs ? explained('First record waited', 'From the time of its first record to the block, on the log\u2019s clock', sealedMs >= first ? duration(sealedMs - first) : '\u2013') : null,
+    explained('On the topic', 'Where the block stands on the blockchain topic, and how large it is', h('span.mono', `offset ${number(offset)}`), h('span.note', bytes(new Blob([text]).size))),
+    explained('Hash', 'SHA-256 of the header; the header commits to everything else', hash(block.hash)),
+    explained('Parent', 'The hash of the block before', header.height === 0 ? '\u2013' : hash(header.parent, `/block/${header.height - 1}`)),
+    explained('State root', 'The root of the tree over all balances and stakes after the block', hash(header.state_root)),
+    explained('Transactions root', 'The Merkle root over the records', hash(header.transactions_root)),
+    explained('Operations root', 'The Merkle root over fees, rewards and punishments', hash(header.operations_root)),
+    explained('History', 'The Merkle root over the hashes of all blocks before', hash(header.history)));
   replace(root,
-    h('div', { class: 'heading' }, h('h1', null, `Block ${number(header.height)}`), h('span', { class: 'steps-nav' },
-      header.height > 0 ? h('a', { href: `/block/${header.height - 1}`, rel: 'prev' }, '\u2190 previous', h('span', { class: 'hidden' }, ' block')) : null,
-      h('a', { href: `/block/${header.height + 1}`, rel: 'next' }, 'next', h('span', { class: 'hidden' }, ' block'), ' \u2192'))),
-    h('div', { class: 'columns' }, h('section', { class: 'wide-column', 'aria-label': 'Facts' }, facts), h('aside', null, seal(block, all))),
+    h('div.heading', h('h1', `Block ${number(header.height)}`), h('span.steps-nav',
+      header.height > 0 ? h('a', { href: `/block/${header.height - 1}`, rel: 'prev' }, '\u2190 previous', h('span.hidden', ' block')) : null,
+      h('a', { href: `/block/${header.height + 1}`, rel: 'next' }, 'next', h('span.hidden', ' block'), ' \u2192'))),
+    h('div.columns', h('section.wide-column', { 'aria-label': 'Facts' }, facts), h('aside', seal(block, all))),
     verifier(subjectOfBlock(block), signal),
     operations(block),
     records(transactions, header.height),
@@ -105,26 +103,26 @@ function draw(root, { block, text, validators, signal, sealedMs, offset }) {
 function seal(block, all) {
   const { header } = block;
   if (block.seal === null || block.seal === undefined) {
-    return h('section', { class: 'panel' }, h('h2', null, 'Seal'), h('p', null, 'Block 0 follows from the genesis: no validator proposes or seals it.'));
+    return h('section.panel', h('h2', 'Seal'), h('p', 'Block 0 follows from the genesis: no validator proposes or seals it.'));
   }
   const { author } = header;
   if (block.seal.kind === 'work') {
-    return h('section', { class: 'panel', 'aria-label': 'Seal' }, h('h2', null, 'Seal'),
-      h('p', null, 'Mined for ', account(author.miner), '.'),
-      h('p', { class: 'quiet' }, `Proof ${number(block.seal.proof)}, against a difficulty of ${number(author.difficulty)}.`));
+    return h('section.panel', { 'aria-label': 'Seal' }, h('h2', 'Seal'),
+      h('p', 'Mined for ', account(author.miner), '.'),
+      h('p.quiet', `Proof ${number(block.seal.proof)}, against a difficulty of ${number(author.difficulty)}.`));
   }
-  if (block.seal.kind !== 'stake') return h('section', { class: 'panel' }, h('h2', null, 'Seal'), h('p', null, `A seal of the kind ${block.seal.kind}.`));
+  if (block.seal.kind !== 'stake') return h('section.panel', h('h2', 'Seal'), h('p', `A seal of the kind ${block.seal.kind}.`));
   const signers = new Set(places(block.seal.signers).map((place) => all[place]?.id).filter(Boolean));
   const total = all.reduce((sum, one) => sum + one.stake, 0) || 1;
-  const list = all.filter((one) => one.stake > 0).map((one) => h('li', null,
+  const list = all.filter((one) => one.stake > 0).map((one) => h('li',
     h('span', { class: `tick ${signers.has(one.id) ? 'yes' : 'no'}`, 'aria-hidden': true }),
-    h('a', { href: `/validators/${one.id}` }, one.id),
-    h('span', null, [one.id === author.proposer ? h('span', { class: 'tag' }, 'proposed') : null, signers.has(one.id) ? 'signed' : 'did not sign']),
-    h('span', { class: 'number' }, percent(one.stake / total))));
-  return h('section', { class: 'panel', 'aria-label': 'Seal' }, h('h2', null, 'Seal'),
-    all.length === 0 ? h('p', { class: 'quiet' }, `${count(places(block.seal.signers).length, 'validator')} signed; this server does not say who.`) : [sealRing(all, signers, author.proposer), h('ul', { class: 'legend signers' }, list)],
-    h('p', { class: 'quiet' }, author.round === 0 ? `${author.proposer} was drawn by stake and proposed the block.` : `${author.proposer} proposed it in round ${author.round}: ${count(author.round, 'validator')} drawn before it failed.`),
-    h('p', { class: 'quiet' }, 'Drawn from seed ', hash(author.seed)));
+    validatorLink(one.id),
+    h('span', [one.id === author.proposer ? h('span.tag', 'proposed') : null, signers.has(one.id) ? 'signed' : 'did not sign']),
+    h('span.number', percent(one.stake / total))));
+  return h('section.panel', { 'aria-label': 'Seal' }, h('h2', 'Seal'),
+    all.length === 0 ? h('p.quiet', `${count(places(block.seal.signers).length, 'validator')} signed; this server does not say who.`) : [sealRing(all, signers, author.proposer), h('ul.legend.signers', list)],
+    h('p.quiet', author.round === 0 ? `${author.proposer} was drawn by stake and proposed the block.` : `${author.proposer} proposed it in round ${author.round}: ${count(author.round, 'validator')} drawn before it failed.`),
+    h('p.quiet', 'Drawn from seed ', hash(author.seed)));
 }
 
 const SLASHES = {
@@ -134,26 +132,26 @@ const SLASHES = {
 
 function operations(block) {
   const list = (block.operations ?? []).map((one) => {
-    if (one.kind === 'fee' || one.kind === 'miner_fee') return h('li', null, account(one.account), ` takes the fees of the block, ${number(one.amount)}. Balance: ${balance(one.balance)}.`);
-    if (one.kind === 'reward' || one.kind === 'miner_reward') return h('li', null, account(one.account), ` is rewarded with ${number(one.amount)} new units. Balance: ${balance(one.balance)}.`);
-    if (one.kind === 'missed') return h('li', null, h('span', { class: 'outcome waiting' }, 'silent'), ' ', h('a', { href: `/validators/${one.validator}` }, one.validator), ` was drawn in round ${one.round} and made no proposal.`);
+    if (one.kind === 'fee' || one.kind === 'miner_fee') return h('li', account(one.account), ` takes the fees of the block, ${number(one.amount)}. Balance: ${balance(one.balance)}.`);
+    if (one.kind === 'reward' || one.kind === 'miner_reward') return h('li', account(one.account), ` is rewarded with ${number(one.amount)} new units. Balance: ${balance(one.balance)}.`);
+    if (one.kind === 'missed') return h('li', h('span.outcome.waiting', 'silent'), ' ', validatorLink(one.validator), ` was drawn in round ${one.round} and made no proposal.`);
     if (one.kind === 'slash') {
       const { evidence } = one;
       const headers = evidence.kind === 'equivocation' ? [evidence.first, evidence.second] : [evidence.header];
-      return h('li', null, h('span', { class: 'outcome slashed' }, 'slashed'), ' ', h('a', { href: `/validators/${one.validator}` }, one.validator), ` loses its whole stake of ${number(one.amount)}: ${(SLASHES[evidence.kind] ?? (() => evidence.kind))(evidence)}.`,
-        h('details', { class: 'evidence' }, h('summary', null, 'Evidence'),
-          h('p', null, evidence.kind === 'equivocation' ? 'Two headers for one turn, each with its signature:' : `What it signed; ${count(places(evidence.signers).length, 'validator')} with more than two thirds of the stake, the accused not voting, refuse it:`),
-          headers.map((signed) => h('dl', { class: 'facts single' }, Object.entries({ 'State root': signed.header.state_root, 'Transactions root': signed.header.transactions_root, 'Operations root': signed.header.operations_root, Signature: signed.signature }).map(([label, value]) => h('div', null, h('dt', null, label), h('dd', null, hash(value)))))),
-          h('p', null, 'For comparison, the block that was sealed has transactions root ', hash(block.header.transactions_root), ' and state root ', hash(block.header.state_root), '.')));
+      return h('li', outcome('slashed'), ' ', validatorLink(one.validator), ` loses its whole stake of ${number(one.amount)}: ${(SLASHES[evidence.kind] ?? (() => evidence.kind))(evidence)}.`,
+        h('details.evidence', h('summary', 'Evidence'),
+          h('p', evidence.kind === 'equivocation' ? 'Two headers for one turn, each with its signature:' : `What it signed; ${count(places(evidence.signers).length, 'validator')} with more than two thirds of the stake, the accused not voting, refuse it:`),
+          headers.map((signed) => h('dl.facts.single', Object.entries({ 'State root': signed.header.state_root, 'Transactions root': signed.header.transactions_root, 'Operations root': signed.header.operations_root, Signature: signed.signature }).map(([label, value]) => h('div', h('dt', label), h('dd', hash(value)))))),
+          h('p', 'For comparison, the block that was sealed has transactions root ', hash(block.header.transactions_root), ' and state root ', hash(block.header.state_root), '.')));
     }
-    return h('li', null, one.kind);
+    return h('li', one.kind);
   });
-  return h('section', null, h('h2', null, 'Operations'), list.length === 0 ? h('p', { class: 'quiet' }, 'None: no fee, no reward, no punishment.') : h('ul', { class: 'sentences' }, list));
+  return h('section', h('h2', 'Operations'), list.length === 0 ? h('p.quiet', 'None: no fee, no reward, no punishment.') : h('ul.sentences', list));
 }
 
 function records(transactions, height) {
   const holder = h('div');
-  const status = h('p', { class: 'quiet', role: 'status' });
+  const status = h('p.quiet', { role: 'status' });
   let shown = PAGE;
   let [text, which] = ['', 'all'];
   const outcomeOf = (one) => (one.stub ? 'unreadable' : one.receipt.outcome);
@@ -168,26 +166,26 @@ function records(transactions, height) {
     const made = table(`Records of block ${number(height)}`, COLUMNS, wanted.slice(0, shown).map(row));
     made.classList.add('cards');
     status.textContent = wanted.length === transactions.length ? count(wanted.length, 'record') : `${number(wanted.length)} of ${count(transactions.length, 'record')}`;
-    const more = wanted.length > shown ? h('p', { class: 'more-line' }, h('button', { type: 'button', class: 'more', onclick: () => { shown += 200; draw(); } }, `Show more of ${number(wanted.length)}`)) : null;
-    replace(holder, wanted.length === 0 ? h('p', { class: 'empty' }, transactions.length === 0 ? 'The block holds no records.' : 'No record is like that.') : made, more);
+    const rest = wanted.length > shown ? more(`Show more of ${number(wanted.length)}`, () => { shown += 200; draw(); }) : null;
+    replace(holder, wanted.length === 0 ? h('p.empty', transactions.length === 0 ? 'The block holds no records.' : 'No record is like that.') : made, rest);
   };
-  const filter = h('div', { class: 'filter' },
-    h('label', null, h('span', null, 'Account or id'), h('input', { type: 'search', spellcheck: 'false', autocomplete: 'off', oninput: (event) => { text = event.target.value.trim(); shown = PAGE; draw(); } })),
-    h('label', null, h('span', null, 'Outcome'), h('select', { onchange: (event) => { which = event.target.value; shown = PAGE; draw(); } }, ['all', 'applied', 'rejected', 'unreadable'].map((one) => h('option', { value: one }, one)))));
+  const filter = h('div.filter',
+    h('label', h('span', 'Account or id'), h('input', { type: 'search', spellcheck: 'false', autocomplete: 'off', oninput: (event) => { text = event.target.value.trim(); shown = PAGE; draw(); } })),
+    h('label', h('span', 'Outcome'), h('select', { onchange: (event) => { which = event.target.value; shown = PAGE; draw(); } }, ['all', 'applied', 'rejected', 'unreadable'].map((one) => h('option', { value: one }, one)))));
   draw();
-  return h('section', { 'aria-label': 'Records' }, h('div', { class: 'heading' }, h('h2', null, 'Records'), status), transactions.length > 8 ? filter : null, holder);
+  return h('section', { 'aria-label': 'Records' }, h('div.heading', h('h2', 'Records'), status), transactions.length > 8 ? filter : null, holder);
 }
 
 function genesis(found) {
-  return h('section', null, h('h2', null, 'Genesis'), h('p', null, `The chain ${found.chain_id} begins with ${count(found.accounts.length, 'account')} and ${count(found.validators.length, 'validator')}.`));
+  return h('section', h('h2', 'Genesis'), h('p', `The chain ${found.chain_id} begins with ${count(found.accounts.length, 'account')} and ${count(found.validators.length, 'validator')}.`));
 }
 
 function raw(text) {
-  const details = h('details', { class: 'raw' }, h('summary', null, 'The record as it stands on the topic'));
+  const details = h('details.raw', h('summary', 'The record as it stands on the topic'));
   details.addEventListener('toggle', () => {
     if (!details.open || details.querySelector('pre')) return;
     const isLarge = text.length > 200000;
-    details.append(h('p', null, copy(text, 'JSON'), isLarge ? ` The first 200,000 of ${number(text.length)} characters:` : ' One line of JSON:'), h('pre', { class: 'json', tabindex: 0 }, text.slice(0, 200000)));
+    details.append(h('p', copy(text, 'JSON'), isLarge ? ` The first 200,000 of ${number(text.length)} characters:` : ' One line of JSON:'), h('pre.json', { tabindex: 0 }, text.slice(0, 200000)));
   });
   return details;
 }

@@ -13,7 +13,7 @@ export function sparkline(values, label) {
     const tall = value === 0 ? 0 : Math.max(1, (value / most) * height);
     return svg('rect', { x: (place * step).toFixed(2), y: (height - tall).toFixed(2), width: (step - 1).toFixed(2), height: tall.toFixed(2), class: place === values.length - 1 ? 'now' : null });
   });
-  return svg('svg', { class: 'sparkline', viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: 'none', role: 'img', 'aria-label': label }, bars, svg('line', { x1: 0, x2: width, y1: height - 0.5, y2: height - 0.5 }));
+  return svg('svg.sparkline', { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: 'none', role: 'img', 'aria-label': label }, bars, svg('line', { x1: 0, x2: width, y1: height - 0.5, y2: height - 0.5 }));
 }
 
 // One bar, shared by stake. Patterns of lightness, not of hue: names stand beside it.
@@ -23,12 +23,12 @@ export function stakeBar(validators, signers) {
   const parts = validators.filter((one) => one.stake > 0).map((one, place) => {
     const width = (one.stake / total) * 1000;
     const signs = !signers || signers.has(one.id);
-    const part = svg('g', null, svg('title', null, `${one.id}: ${number(one.stake)}, ${percent(one.stake / total)}${signers ? (signs ? ', signed' : ', did not sign') : ''}`), svg('rect', { x: x.toFixed(1), y: 0, width: Math.max(1, width - 4).toFixed(1), height: 16, rx: 2, class: `shade-${place % 5} ${signs ? '' : 'absent'}` }));
+    const part = svg('g', svg('title', `${one.id}: ${number(one.stake)}, ${percent(one.stake / total)}${signers ? (signs ? ', signed' : ', did not sign') : ''}`), svg('rect', { x: x.toFixed(1), y: 0, width: Math.max(1, width - 4).toFixed(1), height: 16, rx: 2, class: `shade shade-${place % 5} ${signs ? '' : 'absent'}` }));
     x += width;
     return part;
   });
   const words = validators.map((one) => `${one.id} ${percent(one.stake / total)}`).join(', ');
-  return svg('svg', { class: 'stake-bar', viewBox: '0 0 1000 16', preserveAspectRatio: 'none', role: 'img', 'aria-label': `Stake: ${words}` }, parts);
+  return svg('svg.stake-bar', { viewBox: '0 0 1000 16', preserveAspectRatio: 'none', role: 'img', 'aria-label': `Stake: ${words}` }, parts);
 }
 
 // The seal: a ring of validators by stake. Who signed is filled, who proposed has a mark outside.
@@ -44,17 +44,17 @@ export function sealRing(validators, signers, proposer) {
     const large = end - start > 0.5 ? 1 : 0;
     const shape = `M ${point(start, 66)} A 66 66 0 ${large} 1 ${point(end, 66)} L ${point(end, 46)} A 46 46 0 ${large} 0 ${point(start, 46)} Z`;
     const signed = signers.has(one.id);
-    parts.push(svg('path', { d: shape, class: signed ? 'signed' : 'unsigned' }, svg('title', null, `${one.id}: ${percent(share)}, ${signed ? 'signed' : 'did not sign'}`)));
+    parts.push(svg('path', { d: shape, class: signed ? 'signed' : 'unsigned' }, svg('title', `${one.id}: ${percent(share)}, ${signed ? 'signed' : 'did not sign'}`)));
     if (one.id === proposer) {
       const middle = (start + end) / 2;
-const [cx, cy] = point(middle, 74).split(' ');
-      parts.push(svg('circle', { cx, cy, r: 4, class: 'mark' }, svg('title', null, `${one.id} proposed`)));
+      const [cx, cy] = point(middle, 74).split(' ');
+      parts.push(svg('circle.mark', { cx, cy, r: 4 }, svg('title', `${one.id} proposed`)));
     }
     from += share;
   }
   const signing = validators.filter((one) => signers.has(one.id)).reduce((sum, one) => sum + one.stake, 0);
   const label = `${percent(signing / total)} of the stake signed; ${proposer ?? 'nobody'} proposed`;
-  return svg('svg', { class: 'ring', viewBox: '0 0 160 160', role: 'img', 'aria-label': label }, parts, svg('text', { x: 80, y: 78, class: 'large' }, percent(signing / total)), svg('text', { x: 80, y: 96 }, 'signed'));
+  return svg('svg.ring', { viewBox: '0 0 160 160', role: 'img', 'aria-label': label }, parts, svg('text.large', { x: 80, y: 78 }, percent(signing / total)), svg('text', { x: 80, y: 96 }, 'signed'));
 }
 
 // A balance as it was from height to height. points: [{ height, balance }], ascending.
@@ -76,16 +76,16 @@ export function steps(points, label) {
   line += ` H ${x(last).toFixed(1)}`;
   const area = `${line} V ${y(low).toFixed(1)} H ${x(first).toFixed(1)} Z`;
   const rule = (value) => [
-    svg('line', { class: 'rule', x1: left, x2: width - left, y1: y(value).toFixed(1), y2: y(value).toFixed(1) }),
+    svg('line.rule', { x1: left, x2: width - left, y1: y(value).toFixed(1), y2: y(value).toFixed(1) }),
     svg('text', { x: left, y: (y(value) - 4).toFixed(1) }, balance(value)),
   ];
-  const marker = svg('g', { class: 'marker', visibility: 'hidden' }, svg('line', { y1: top, y2: height - bottom }), svg('circle', { r: 4 }));
-  const plot = svg('svg', { class: 'steps', viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': label, tabindex: 0 },
+  const marker = svg('g.marker', { visibility: 'hidden' }, svg('line', { y1: top, y2: height - bottom }), svg('circle', { r: 4 }));
+  const plot = svg('svg.steps', { viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': label, tabindex: 0 },
     rule(Math.max(...values)), Math.min(...values) === Math.max(...values) ? [] : rule(Math.min(...values)),
-    svg('path', { d: area, class: 'area' }), svg('path', { d: line, class: 'line' }), marker,
+    svg('path.area', { d: area }), svg('path.line', { d: line }), marker,
     svg('text', { x: left, y: height - 6 }, `block ${number(first)}`),
-    svg('text', { x: width - left, y: height - 6, class: 'end' }, `block ${number(last)}`));
-  const said = h('p', { class: 'reading', 'aria-live': 'polite' }, 'Point at the line, or use the arrow keys on it.');
+    svg('text.end', { x: width - left, y: height - 6 }, `block ${number(last)}`));
+  const said = h('p.reading', { 'aria-live': 'polite' }, 'Point at the line, or use the arrow keys on it.');
   let at = points.length - 1;
   const show = (place) => {
     at = Math.min(points.length - 1, Math.max(0, place));
@@ -110,5 +110,5 @@ export function steps(points, label) {
     event.preventDefault();
     show(move);
   });
-  return h('figure', { class: 'plot' }, plot, said);
+  return h('figure.plot', plot, said);
 }

@@ -45,7 +45,8 @@ export function percent(part) {
 
 export function bytes(value) {
   if (value < 1024) return count(value, 'byte');
-  return value < 1024 * 1024 ? `${(value / 1024).toFixed(1)} KiB` : `${(value / 1024 / 1024).toFixed(1)} MiB`;
+  const [scaled, unit] = value < 1024 * 1024 ? [value / 1024, 'KiB'] : [value / 1024 / 1024, 'MiB'];
+  return `${scaled.toFixed(1).replace('.0', '')} ${unit}`;
 }
 
 export function duration(ms) {
@@ -99,7 +100,7 @@ export function short(hash, first = 8, last = 6) {
 export function name(text) {
   const shown = visible(text).replace(SPACES, escaped);
   const isKey = /^ed25519:[0-9a-f]{64}$/.test(shown);
-  return h('bdi', { class: 'mono', title: shown.length > 28 ? shown : null }, isKey ? `ed25519:${short(shown.slice(8))}` : shown.length > 40 ? `${shown.slice(0, 30)}\u2026${shown.slice(-6)}` : shown);
+  return h('bdi.mono', { title: shown.length > 28 ? shown : null }, isKey ? `ed25519:${short(shown.slice(8))}` : shown.length > 40 ? `${shown.slice(0, 30)}\u2026${shown.slice(-6)}` : shown);
 }
 
 // `.` and `..` are steps of an address, however they are encoded: these two accounts are shown in the list.
@@ -108,25 +109,29 @@ export function accountPath(text) {
 }
 
 export function account(text) {
-  return h('a', { href: accountPath(text), class: 'account' }, name(text));
+  return h('a', { href: accountPath(text) }, name(text));
+}
+
+export function validatorLink(id) {
+  return h('a', { href: `/validators/${id}` }, id);
 }
 
 export function blockLink(height, text) {
-  return h('a', { href: `/block/${height}`, class: 'mono' }, text ?? number(height));
+  return h('a.mono', { href: `/block/${height}` }, text ?? number(height));
 }
 
 export function transactionLink(partition, offset) {
-  return h('a', { href: `/tx/${partition}:${offset}`, class: 'mono' }, `${partition}:${offset}`);
+  return h('a.mono', { href: `/tx/${partition}:${offset}` }, `${partition}:${offset}`);
 }
 
 // A hash that is shortened in the middle, and whole on copy.
 export function hash(text, href, isNarrow = false) {
-  const shown = h('span', { class: 'mono', title: text }, isNarrow ? short(text, 6, 4) : short(text));
-  return h('span', { class: 'hash' }, href ? h('a', { href }, shown) : shown, copy(text, 'hash'));
+  const shown = h('span.mono', { title: text }, isNarrow ? short(text, 6, 4) : short(text));
+  return h('span.hash', href ? h('a', { href }, shown) : shown, copy(text, 'hash'));
 }
 
 export function copy(text, what) {
-  const button = h('button', { type: 'button', class: 'copy', 'aria-label': `Copy ${what}`, 'data-tip': `Copy ${what}` });
+  const button = h('button.copy', { type: 'button', 'aria-label': `Copy ${what}`, 'data-tip': `Copy ${what}` });
   button.addEventListener('click', async () => {
     const isDone = await write(text);
     button.dataset.tip = isDone ? 'Copied' : 'Cannot copy';
@@ -205,6 +210,5 @@ export function whyCut(code) {
 
 // Colour, shape and word.
 export function outcome(code, why) {
-  const words = { applied: 'applied', rejected: 'rejected', unreadable: 'unreadable', slashed: 'slashed', active: 'active', waiting: 'waiting' };
-  return h('span', { class: `outcome ${code}`, 'data-tip': why ?? null, tabindex: why ? 0 : null }, words[code] ?? code);
+  return h('span', { class: `outcome ${code}`, 'data-tip': why ?? null, tabindex: why ? 0 : null }, code);
 }

@@ -2,8 +2,8 @@
 
 import { get, known, on, post } from './api.js';
 import { sparkline, stakeBar } from './chart.js';
-import { h, replace, say, table, tableRow } from './dom.js';
-import { account, blockLink, count, cut, duration, hash, nowMs, number, offence, percent, time, transactionLink, whyCut } from './format.js';
+import { failed, h, more, replace, say, table, tableRow } from './dom.js';
+import { account, blockLink, count, cut, duration, hash, nowMs, number, offence, outcome, percent, time, transactionLink, validatorLink, whyCut } from './format.js';
 
 export const nav = 'now';
 
@@ -20,8 +20,8 @@ const COLUMNS = [
 
 function blockRow(block, isNew) {
   const marks = [
-    ...block.slashed.map((who) => h('span', { class: 'outcome slashed', 'data-tip': `${who} cheated, and lost its stake`, tabindex: 0 }, 'slashed')),
-    ...block.missed.map((who) => h('span', { class: 'outcome waiting', 'data-tip': `${who} was silent in its turn`, tabindex: 0 }, 'silent')),
+    ...block.slashed.map((who) => h('span.outcome.slashed', { 'data-tip': `${who} cheated, and lost its stake`, tabindex: 0 }, 'slashed')),
+    ...block.missed.map((who) => h('span.outcome.waiting', { 'data-tip': `${who} was silent in its turn`, tabindex: 0 }, 'silent')),
   ];
   return {
     attributes: { class: isNew ? 'fresh' : null, 'data-height': block.height },
@@ -38,22 +38,22 @@ function blockRow(block, isNew) {
 }
 
 function maker(block) {
-  if (block.proposer) return h('a', { href: `/validators/${block.proposer}` }, block.proposer);
+  if (block.proposer) return validatorLink(block.proposer);
   return block.miner ? account(block.miner) : '\u2013';
 }
 
 export function show(root, { signal, title, go }) {
   title('Now');
-  const figures = h('dl', { class: 'figures' });
-  const body = h('div', { class: 'blocks' });
-  const waiting = h('button', { type: 'button', class: 'more waiting-blocks', hidden: true });
-  const stakes = h('div', { class: 'panel' }, h('h2', null, 'Validators'), h('p', { class: 'quiet' }, 'Loading\u2026'));
-  const offences = h('div', { class: 'panel' }, h('h2', null, 'Last offences'), h('p', { class: 'quiet' }, 'Loading\u2026'));
+  const figures = h('dl.figures');
+  const body = h('div.blocks');
+  const waiting = h('button.more.waiting-blocks', { type: 'button', hidden: true });
+  const stakes = h('div.panel', h('h2', 'Validators'), h('p.quiet', 'Loading\u2026'));
+  const offences = h('div.panel', h('h2', 'Last offences'), h('p.quiet', 'Loading\u2026'));
   const demo = h('div');
-  replace(root, h('h1', { class: 'hidden' }, 'Now'), figures,
-    h('div', { class: 'columns' },
-      h('section', { class: 'wide-column', 'aria-label': 'Latest blocks' }, h('div', { class: 'heading' }, h('h2', null, 'Latest blocks'), waiting), body),
-      h('aside', null, demo, stakes, offences)));
+  replace(root, h('h1.hidden', 'Now'), figures,
+    h('div.columns',
+      h('section.wide-column', { 'aria-label': 'Latest blocks' }, h('div.heading', h('h2', 'Latest blocks'), waiting), body),
+      h('aside', demo, stakes, offences)));
 
   const held = [];
   let rows = null;
@@ -62,7 +62,9 @@ export function show(root, { signal, title, go }) {
     if (rows === null) return begin();
     if (rows.querySelector(`[data-height="${block.height}"]`)) return null;
     rows.prepend(tableRow(COLUMNS, blockRow(block, true)));
-    while (rows.children.length > ROWS) rows.lastElementChild.remove();
+    // With older blocks below it, no row between may go.
+    const most = body.querySelector('.continued') ? 500 : ROWS;
+    while (rows.children.length > most) rows.lastElementChild.remove();
     return null;
   };
   const release = () => {
@@ -92,10 +94,10 @@ export function show(root, { signal, title, go }) {
         const made = table('Latest blocks', COLUMNS, blocks.map((block) => blockRow(block, false)));
         made.classList.add('cards', 'fixed');
         rows = made.tBodies[0];
-        replace(body, made, h('p', { class: 'more-line' }, older(blocks[blocks.length - 1].height, body, signal)));
+        replace(body, made, older(blocks[blocks.length - 1].height, body, signal));
       }
     } catch (error) {
-      if (error.name !== 'AbortError') replace(body, h('p', { class: 'problem' }, `The blocks cannot be shown: ${error.message}`));
+      if (error.name !== 'AbortError') replace(body, h('p.problem', `The blocks cannot be shown: ${error.message}`));
     } finally {
       isAsking = false;
     }
@@ -150,28 +152,28 @@ export function show(root, { signal, title, go }) {
     try {
       validators = await get('/v1/validators', signal);
       if (validators.validators.length === 0) {
-        replace(stakes, h('h2', null, 'Validators'), h('p', { class: 'quiet' }, 'None: the blocks of this chain are mined.'));
+        replace(stakes, h('h2', 'Validators'), h('p.quiet', 'None: the blocks of this chain are mined.'));
         return;
       }
-      const list = validators.validators.map((one, place) => h('li', null,
-        h('span', { class: `swatch shade-${validators.validators.slice(0, place).filter((before) => before.stake > 0).length % 5} ${one.stake === 0 ? 'none' : ''}`, 'aria-hidden': true }),
-        h('a', { href: `/validators/${one.id}` }, one.id),
-        h('span', { class: 'number' }, one.status === 'slashed' ? h('span', { class: 'outcome slashed' }, 'slashed') : percent(one.share))));
-      replace(stakes, h('h2', null, 'Validators by stake'), stakeBar(validators.validators), h('ul', { class: 'legend' }, list));
+      const list = validators.validators.map((one, place) => h('li',
+        h('span', { class: `swatch shade shade-${validators.validators.slice(0, place).filter((before) => before.stake > 0).length % 5} ${one.stake === 0 ? 'none' : ''}`, 'aria-hidden': true }),
+        validatorLink(one.id),
+        h('span.number', one.status === 'slashed' ? outcome('slashed') : percent(one.share))));
+      replace(stakes, h('h2', 'Validators by stake'), stakeBar(validators.validators), h('ul.legend', list));
       draw();
     } catch (error) {
-      if (error.name !== 'AbortError') replace(stakes, h('h2', null, 'Validators'), h('p', { class: 'problem' }, error.message));
+      failed(stakes, error, h('h2', 'Validators'));
     }
   }
   async function caught() {
     try {
       const found = (await get('/v1/offences', signal)).offences;
-      replace(offences, h('h2', null, 'Last offences'), found.length === 0
-        ? h('p', { class: 'quiet' }, 'None: no validator cheated in the blocks that this server has read.')
-        : h('ul', { class: 'offences' }, found.slice(0, 5).map((one) => h('li', null, h('span', { class: 'outcome slashed' }, 'slashed'), ' ',
-          h('a', { href: `/validators/${one.validator}` }, one.validator), ` in `, blockLink(one.height, `block ${number(one.height)}`), ': ', offence(one.offence), `; its stake of ${number(one.amount)} is burnt. `, time(one.sealed_ms)))));
+      replace(offences, h('h2', 'Last offences'), found.length === 0
+        ? h('p.quiet', 'None: no validator cheated in the blocks that this server has read.')
+        : h('ul.offences', found.slice(0, 5).map((one) => h('li', outcome('slashed'), ' ',
+          validatorLink(one.validator), ` in `, blockLink(one.height, `block ${number(one.height)}`), ': ', offence(one.offence), `; its stake of ${number(one.amount)} is burnt. `, time(one.sealed_ms)))));
     } catch (error) {
-      if (error.name !== 'AbortError') replace(offences, h('h2', null, 'Last offences'), h('p', { class: 'problem' }, error.message));
+      failed(offences, error, h('h2', 'Last offences'));
     }
   }
   draw();
@@ -192,49 +194,40 @@ function drawFigures(figures, status, last, signing) {
   const currentMs = Math.max(1000, status.now_ms % activity.interval_ms);
   const perSecond = ((before + current) * 1000) / (before > 0 ? currentMs + activity.interval_ms : currentMs);
   const rate = perSecond >= 10 ? number(perSecond) : perSecond.toFixed(1);
-  const figure = (label, value, more, tip) => h('div', { class: 'figure' }, h('dt', tip ? { 'data-tip': tip, tabindex: 0 } : null, label), h('dd', null, value, more));
+  const figure = (label, value, more, tip) => h('div.figure', h('dt', tip ? { 'data-tip': tip, tabindex: 0 } : null, label), h('dd', value, more));
   const isStale = last && nowMs() - last.sealed_ms > 10000;
   replace(figures,
-    figure('Height', h('span', { class: 'large' }, last ? h('a', { href: `/block/${last.height}` }, number(last.height)) : '\u2013'), null),
-    figure('Transactions per second', h('span', { class: 'large' }, rate), sparkline(activity.transactions, `Transactions in the last five minutes, in steps of ten seconds: ${activity.transactions.join(', ')}`), 'In blocks of the last ten to twenty seconds; the columns are the last five minutes'),
-    figure('Age of the last block', last ? h('span', { class: `large ${isStale ? 'stale-figure' : ''}`, 'data-sealed': last.sealed_ms }, ageText(last.sealed_ms)) : h('span', { class: 'large' }, '\u2013'), isStale ? h('span', { class: 'note' }, 'no newer block') : null),
-    figure(`Rejected, last ${number(Math.max(1, activity.recent))}`, h('span', { class: 'large' }, number(activity.recent_rejected)), activity.recent > 0 ? h('span', { class: 'note' }, percent(activity.recent_rejected / activity.recent)) : null),
-    status.parameters.consensus === 'work' ? null : figure('Stake that signs', h('span', { class: 'large' }, signing === null ? '\u2013' : percent(signing)), h('span', { class: 'note' }, 'over 66.7 % needed'), 'Of the last block'));
+    figure('Height', h('span.large', last ? h('a', { href: `/block/${last.height}` }, number(last.height)) : '\u2013'), null),
+    figure('Transactions per second', h('span.large', rate), sparkline(activity.transactions, `Transactions in the last five minutes, in steps of ten seconds: ${activity.transactions.join(', ')}`), 'In blocks of the last ten to twenty seconds; the columns are the last five minutes'),
+    figure('Age of the last block', last ? h('span', { class: `large ${isStale ? 'stale-figure' : ''}`, 'data-sealed': last.sealed_ms }, ageText(last.sealed_ms)) : h('span.large', '\u2013'), isStale ? h('span.note', 'no newer block') : null),
+    figure(`Rejected, last ${number(Math.max(1, activity.recent))}`, h('span.large', number(activity.recent_rejected)), activity.recent > 0 ? h('span.note', percent(activity.recent_rejected / activity.recent)) : null),
+    status.parameters.consensus === 'work' ? null : figure('Stake that signs', h('span.large', signing === null ? '\u2013' : percent(signing)), h('span.note', 'over 66.7 % needed'), 'Of the last block'));
 }
 
 function older(height, body, signal) {
   if (height === 0) return null;
-  const button = h('button', { type: 'button', class: 'more' }, 'Older blocks');
   let cursor = String(height);
-  button.addEventListener('click', async () => {
-    button.disabled = true;
-    try {
-      // The table above is live: what is older stands below it, and stays.
-      const { blocks, next } = await get(`/v1/blocks?limit=50&cursor=${cursor}`, signal);
-      const more = table('Older blocks', COLUMNS, blocks.map((block) => blockRow(block, false)));
-      more.classList.add('cards', 'fixed', 'continued');
-      body.insertBefore(more, button.closest('p'));
-      cursor = next;
-      button.disabled = false;
-      if (next === null) button.remove();
-    } catch (error) {
-      if (error.name !== 'AbortError') button.textContent = `${error.message} Try again`;
-      button.disabled = false;
-    }
+  return more('Older blocks', async (line) => {
+    // The table above is live: what is older stands below it, and stays.
+    const { blocks, next } = await get(`/v1/blocks?limit=50&cursor=${cursor}`, signal);
+    const made = table('Older blocks', COLUMNS, blocks.map((block) => blockRow(block, false)));
+    made.classList.add('cards', 'fixed', 'continued');
+    body.insertBefore(made, line);
+    cursor = next;
+    return next;
   });
-  return button;
 }
 
 function empty() {
-  return h('div', { class: 'empty' }, h('p', null, 'No block yet. Send a transfer:'), h('pre', null, 'echo \'{"from":"alice","to":"bob","amount":3}\' | cairn submit'));
+  return h('div.empty', h('p', 'No block yet. Send a transfer:'), h('pre', 'echo \'{"from":"alice","to":"bob","amount":3}\' | cairn submit'));
 }
 
 // In the demo: send a transfer, have somebody cheat.
 function transfers(go, current, signal) {
-  const field = (label, attributes) => h('label', null, label, h('input', { required: true, autocomplete: 'off', spellcheck: 'false', ...attributes }));
-  const said = h('p', { class: 'said', role: 'status' });
+  const field = (label, attributes) => h('label', label, h('input', { required: true, autocomplete: 'off', spellcheck: 'false', ...attributes }));
+  const said = h('p.said', { role: 'status' });
   const send = h('button', { type: 'submit' }, 'Send');
-  const form = h('form', { class: 'form' }, field('From', { name: 'from', value: 'alice', maxlength: 128 }), field('To', { name: 'to', value: 'bob', maxlength: 128 }),
+  const form = h('form.form', field('From', { name: 'from', value: 'alice', maxlength: 128 }), field('To', { name: 'to', value: 'bob', maxlength: 128 }),
     field('Amount', { name: 'amount', type: 'number', min: 0, max: 9007199254740991, step: 1, value: 5, inputmode: 'numeric' }), send, said);
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
@@ -249,8 +242,8 @@ function transfers(go, current, signal) {
     }
     send.disabled = false;
   });
-  const cheat = h('button', { type: 'button', class: 'danger' }, 'Have a validator cheat');
-  const told = h('p', { class: 'said', role: 'status' });
+  const cheat = h('button.danger', { type: 'button' }, 'Have a validator cheat');
+  const told = h('p.said', { role: 'status' });
   cheat.addEventListener('click', async () => {
     const honest = (current()?.validators ?? []).filter((one) => one.status === 'active');
     // The others have to hold more than two thirds of what is left.
@@ -271,5 +264,5 @@ function transfers(go, current, signal) {
   on('slash', (found) => {
     told.textContent = `${found.validator} was caught: ${offence(found.offence)}. Its stake of ${number(found.amount)} is burnt.`;
   }, signal);
-  return h('div', { class: 'panel demo' }, h('h2', null, 'Try it'), form, known.status?.parameters.consensus === 'work' ? null : [cheat, told]);
+  return h('div.panel.demo', h('h2', 'Try it'), form, known.status?.parameters.consensus === 'work' ? null : [cheat, told]);
 }

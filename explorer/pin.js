@@ -1,6 +1,7 @@
 // What somebody pinned: a checkpoint of the chain, or its genesis hash. Kept in this browser, for this server.
 
-import { Refused, checkpointText, parseCheckpoint } from './verify/check.js';
+import { Refused } from './verify/bytes.js';
+import { checkpointText, parseCheckpoint } from './verify/checkpoint.js';
 
 const KEY = 'pin';
 const SOURCES = ['given', 'first-use'];

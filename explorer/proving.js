@@ -4,7 +4,6 @@ import { get, getRaw } from './api.js';
 import { h, replace, say } from './dom.js';
 import { exact, hash, name, number, short } from './format.js';
 import { pin, pinHistory, pinned } from './pin.js';
-import { check } from './verify/check.js';
 
 const PAUSE_MS = 1000;
 const TRIES_MAX = 60;
@@ -22,7 +21,7 @@ const STEPS = { holds: 'holds', open: 'open', broken: 'broken', wait: 'under way
 export function verifier(subject, signal) {
   const result = h('div', { id: 'verify-result', 'data-verdict': '' });
   const button = h('button', { id: 'verify', type: 'button', 'data-verify': subject.kind, 'aria-controls': 'verify-result' }, `Verify this ${subject.kind}`);
-  const rest = h('span', { class: 'note', id: 'verify-pin' });
+  const rest = h('span.note', { id: 'verify-pin' });
   const tell = () => replace(rest, summary());
   tell();
   addEventListener('pinned', tell, { signal });
@@ -35,9 +34,9 @@ export function verifier(subject, signal) {
     }
   };
   button.addEventListener('click', run);
-  return h('section', { class: 'panel verify', 'aria-label': 'Verification' },
-    h('div', { class: 'heading' }, h('h2', null, 'Do not trust this page'), h('span', null, rest)),
-    h('p', { class: 'quiet' }, `A proof of this ${subject.kind} is fetched and computed in this browser, down to what you pinned. The server\u2019s word counts for nothing in it.`),
+  return h('section.panel.verify', { 'aria-label': 'Verification' },
+    h('div.heading', h('h2', 'Do not trust this page'), h('span', rest)),
+    h('p.quiet', `A proof of this ${subject.kind} is fetched and computed in this browser, down to what you pinned. The server\u2019s word counts for nothing in it.`),
     button, result);
 }
 
@@ -45,7 +44,7 @@ export function verifier(subject, signal) {
 export function summary() {
   const own = pinned();
   if (own === null) return ['Nothing is pinned. ', h('a', { href: '/trust' }, 'Pin something')];
-  const what = own.checkpoint === null ? ['Pinned: the genesis hash ', h('span', { class: 'mono' }, short(own.genesis))]
+  const what = own.checkpoint === null ? ['Pinned: the genesis hash ', h('span.mono', short(own.genesis))]
     : `Pinned: a checkpoint of ${number(own.checkpoint.size)} blocks${own.source === 'first-use' ? ', trusted on first use' : ''}`;
   return [what, ' \u00b7 ', h('a', { href: '/trust' }, 'change')];
 }
@@ -61,10 +60,12 @@ async function verify(subject, result, signal, again) {
     verdict(result, 'unfit', 'This browser computes hashes for pages from https and from localhost only: open the page under such an address.');
     return;
   }
-  const steps = h('ol', { class: 'steps-list', id: 'verify-steps' });
-  const progress = h('p', { class: 'quiet', id: 'verify-progress' }, 'Fetching the proof\u2026');
+  const steps = h('ol.steps-list', { id: 'verify-steps' });
+  const progress = h('p.quiet', { id: 'verify-progress' }, 'Fetching the proof\u2026');
   replace(result, progress, steps);
   try {
+    // Half of all the page's code: for those who ask for it.
+    const { check } = await import('./verify/check.js');
     const asked = await fetchProof(subject, own, signal, (text) => { progress.textContent = text; });
     const found = await check(asked.file, { checkpoint: own.checkpoint, genesis: own.genesis, continued: asked.continued },
       { subtle: crypto.subtle, expected: subject.expected(), onStep: (step) => steps.append(drawStep(step)) });
@@ -80,7 +81,7 @@ async function verify(subject, result, signal, again) {
 function verdict(result, kind, ...text) {
   const [word, colour] = VERDICTS[kind];
   result.dataset.verdict = kind;
-  const line = h('p', { class: `verdict ${colour}`, id: 'verdict' }, h('strong', null, `${word}.`), ' ', text);
+  const line = h('p', { class: `verdict ${colour}`, id: 'verdict' }, h('strong', `${word}.`), ' ', text);
   result.prepend(line);
   say(line.textContent);
   return line;
@@ -88,17 +89,17 @@ function verdict(result, kind, ...text) {
 
 // Nothing is pinned yet.
 function firstUse(again) {
-  const status = h('p', { class: 'said', role: 'status' });
+  const status = h('p.said', { role: 'status' });
   const button = h('button', { type: 'button', id: 'pin-first-use', onclick: async () => {
     button.disabled = true;
     const isPinned = await pinFirst(status);
     button.disabled = false;
     if (isPinned) again();
   } }, 'Pin what this server shows now');
-  return h('div', { class: 'first-use', id: 'first-use' },
-    h('p', null, h('strong', null, 'Nothing is pinned, so there is nothing that a proof could lead to.')),
-    h('p', null, 'Best is a checkpoint from somebody you trust, or your own: ', h('code', null, 'cairn checkpoint'), ' verifies the chain and writes one. ', h('a', { href: '/trust' }, 'Paste it.')),
-    h('p', null, h('strong', null, 'Trust on first use'), ' means: this browser takes the history that the server shows at this moment as the true one, unseen. What was false before then, it will never notice. What is altered of it from then on, it will.'),
+  return h('div.first-use', { id: 'first-use' },
+    h('p', h('strong', 'Nothing is pinned, so there is nothing that a proof could lead to.')),
+    h('p', 'Best is a checkpoint from somebody you trust, or your own: ', h('code', 'cairn checkpoint'), ' verifies the chain and writes one. ', h('a', { href: '/trust' }, 'Paste it.')),
+    h('p', h('strong', 'Trust on first use'), ' means: this browser takes the history that the server shows at this moment as the true one, unseen. What was false before then, it will never notice. What is altered of it from then on, it will.'),
     button, status);
 }
 
@@ -158,9 +159,9 @@ async function fetchProof(subject, own, signal, tell) {
 // ---- Drawing
 
 function drawStep({ id, title, state, values, why }) {
-  const shown = ([label, value]) => h('div', null, h('dt', null, label), h('dd', null, /^[0-9a-f]{64}$/.test(value) ? hash(value) : h('bdi', { class: 'mono' }, value)));
-  const details = h('details', { open: state !== 'holds' }, h('summary', null, title, ' ', h('span', { class: `step-state ${state}` }, STEPS[state])),
-    why ? h('p', { class: 'why' }, why) : null, h('dl', { class: 'facts single' }, values.map(shown)));
+  const shown = ([label, value]) => h('div', h('dt', label), h('dd', /^[0-9a-f]{64}$/.test(value) ? hash(value) : h('bdi.mono', value)));
+  const details = h('details', { open: state !== 'holds' }, h('summary', title, ' ', h('span', { class: `step-state ${state}` }, STEPS[state])),
+    why ? h('p.why', why) : null, h('dl.facts.single', values.map(shown)));
   return h('li', { class: `step ${state}`, 'data-step': id, 'data-state': state }, details);
 }
 
@@ -174,17 +175,17 @@ function conclusion(result, found, own, subject, again) {
   const rest = [];
   const ofPage = subject.isOfState ? subject.height() : null;
   if (ofPage !== null && ['holds', 'open'].includes(found.verdict) && BigInt(ofPage) !== found.header.get('height')) {
-    rest.push(h('p', { class: 'quiet' }, `The balance at the top is the one after block ${number(ofPage)}.`));
+    rest.push(h('p.quiet', `The balance at the top is the one after block ${number(ofPage)}.`));
   }
   if (found.verdict === 'open') {
-    rest.push(h('ul', { class: 'unchecked', id: 'verify-open' }, found.open.map((one) => h('li', null, one))));
-    if (own.checkpoint === null) rest.push(h('p', { class: 'quiet' }, 'BLS signatures are on a curve that no browser has: ', h('code', null, 'cairn check'), ' checks them. With a checkpoint pinned nothing rests on them.'));
-    else rest.push(h('p', null, h('button', { type: 'button', id: 'pin-advance', onclick: () => advance(found, own, subject, again) }, `Move the pin to ${number(found.history.size)} blocks`), h('span', { class: 'note' }, 'That takes this server\u2019s word for the blocks behind it, as trust on first use does.')));
+    rest.push(h('ul.unchecked', { id: 'verify-open' }, found.open.map((one) => h('li', one))));
+    if (own.checkpoint === null) rest.push(h('p.quiet', 'BLS signatures are on a curve that no browser has: ', h('code', 'cairn check'), ' checks them. With a checkpoint pinned nothing rests on them.'));
+    else rest.push(h('p', h('button', { type: 'button', id: 'pin-advance', onclick: () => advance(found, own, subject, again) }, `Move the pin to ${number(found.history.size)} blocks`), h('span.note', 'That takes this server\u2019s word for the blocks behind it, as trust on first use does.')));
   } else if (found.asides.length > 0) {
-    rest.push(h('p', { class: 'quiet' }, `Not checked, and nothing rests on it: ${found.asides.join('; ')}.`));
+    rest.push(h('p.quiet', `Not checked, and nothing rests on it: ${found.asides.join('; ')}.`));
   }
   line.remove();
-  return h('div', { class: 'conclusion' }, line, rest);
+  return h('div.conclusion', line, rest);
 }
 
 function advance(found, own, subject, again) {

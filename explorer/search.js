@@ -1,14 +1,14 @@
 // What somebody may have meant.
 
 import { get } from './api.js';
-import { h, replace } from './dom.js';
+import { failed, h, loading, replace } from './dom.js';
 import { accountPath, count, name, number, visible } from './format.js';
 
 const PATHS = {
-  block: (key) => [`/block/${key}`, 'Block ', h('span', { class: 'mono' }, number(Number(key)))],
-  transaction: (key) => [`/tx/${key.replace('/', ':')}`, 'Transaction ', h('span', { class: 'mono' }, key.replace('/', ':'))],
+  block: (key) => [`/block/${key}`, 'Block ', h('span.mono', number(Number(key)))],
+  transaction: (key) => [`/tx/${key.replace('/', ':')}`, 'Transaction ', h('span.mono', key.replace('/', ':'))],
   account: (key) => [accountPath(key), 'Account ', name(key)],
-  validator: (key) => [`/validators/${key}`, 'Validator ', h('span', { class: 'mono' }, key)],
+  validator: (key) => [`/validators/${key}`, 'Validator ', h('span.mono', key)],
 };
 
 export function show(root, { query, signal, title, go }) {
@@ -16,13 +16,11 @@ export function show(root, { query, signal, title, go }) {
   title(`Search: ${visible(text)}`);
   document.getElementById('q').value = text;
   if (text === '') {
-    replace(root, h('h1', null, 'Search'), h('p', { class: 'empty' }, 'Write a height, a hash, an account, a place such as 0:771, or a transaction\u2019s id.'));
+    replace(root, h('h1', 'Search'), h('p.empty', 'Write a height, a hash, an account, a place such as 0:771, or a transaction\u2019s id.'));
     return;
   }
-  const late = setTimeout(() => replace(root, h('p', { class: 'loading' }, 'Looking\u2026')), 300);
-  get(`/v1/search?q=${encodeURIComponent(text)}`, signal).then(({ results }) => draw(root, text, results, go), (error) => {
-    if (error.name !== 'AbortError') replace(root, h('h1', null, 'Search'), h('p', { class: 'problem' }, error.message));
-  }).finally(() => clearTimeout(late));
+  const found = get(`/v1/search?q=${encodeURIComponent(text)}`, signal);
+  loading(root, 'Looking', found.then(({ results }) => draw(root, text, results, go), (error) => failed(root, error, h('h1', 'Search'))));
 }
 
 function draw(root, text, results, go) {
@@ -33,9 +31,9 @@ function draw(root, text, results, go) {
   }
   const list = results.map((one) => {
     const [href, ...label] = PATHS[one.kind](one.key);
-    return h('li', null, h('a', { href }, label), h('span', { class: 'note' }, one.why));
+    return h('li', h('a', { href }, label), h('span.note', one.why));
   });
-  replace(root, h('h1', null, results.length === 0 ? 'Nothing found' : count(results.length, 'result')),
-    h('p', { class: 'quiet' }, 'Looked for ', h('bdi', { class: 'mono' }, visible(text)), results.length === 0 ? '. Hashes and ids are looked up in the latest blocks, names among the accounts that the chain keeps; blocks of any age by height, transactions of any age by partition:offset.' : '.'),
-    results.length === 0 ? h('p', null, h('a', { href: accountPath(text) }, 'Show the account of this name'), ' all the same: every name is one.') : h('ul', { class: 'results' }, list));
+  replace(root, h('h1', results.length === 0 ? 'Nothing found' : count(results.length, 'result')),
+    h('p.quiet', 'Looked for ', h('bdi.mono', visible(text)), results.length === 0 ? '. Hashes and ids are looked up in the latest blocks, names among the accounts that the chain keeps; blocks of any age by height, transactions of any age by partition:offset.' : '.'),
+    results.length === 0 ? h('p', h('a', { href: accountPath(text) }, 'Show the account of this name'), ' all the same: every name is one.') : h('ul.results', list));
 }

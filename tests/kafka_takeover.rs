@@ -3,12 +3,16 @@
 // Tests measure real time: what they wait for happens in another process.
 #![allow(clippy::disallowed_methods)]
 
+#[path = "http/client.rs"]
+#[allow(dead_code, reason = "shared with the tests of HTTP")]
+mod client;
 mod support;
 
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use client::Client;
 use support::{Chain, Process, read, refusal, transfer};
 use test_cluster::Cluster;
 use topology::log::Log;
@@ -42,6 +46,42 @@ fn seal_three(chain: &Chain, by: &mut Process) -> Duration {
     chain.produce(&transfer("alice", "bob", 1).repeat(3));
     by.until("the next block", |_| height(chain) == wanted);
     start.elapsed()
+}
+
+/// Where a run says that it serves.
+fn served_at(run: &mut Process) -> Client {
+    run.until_logged("serving HTTP");
+    let said = run.stderr();
+    let mut lines = said.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let line = lines.find(|line| line["message"] == "serving HTTP").unwrap();
+    Client::of(line["url"].as_str().unwrap())
+}
+
+#[test]
+fn who_does_not_have_the_state_names_the_instance_that_has_it() {
+    let chain = Chain::new(THREE);
+    let options = ["--http", "127.0.0.1:0", "--http-advertised"];
+    let mut first = chain.start(&[&options[..], &["one.test:8080"]].concat());
+    first.until_logged("running");
+    let of_first = served_at(&mut first);
+    first.until("block 0 is there", |_| of_first.get("/v1/blocks/0").status == 200);
+    seal_three(&chain, &mut first);
+    let state = chain.directory.path().join("other");
+    let mut other = elsewhere(&chain, &state, &[&options[..], &["two.test:8080"]].concat());
+    let mut other = Process::start(&mut other, chain.directory.path());
+    other.until_logged("standing by: another instance seals");
+    let of_other = served_at(&mut other);
+    assert_eq!(of_first.json("/v1/accounts/bob")["balance"], 3);
+    other.until("it knows who has the state", |_| of_other.get("/v1/accounts/bob").status == 421);
+    of_other.get("/v1/accounts/bob").refused(421, "one.test:8080");
+    // Blocks it has all the same.
+    other.until("blocks", |_| of_other.get("/v1/blocks/1").status == 200);
+    first.terminate();
+    assert!(first.wait().status.success());
+    other.until("it has the state now", |_| of_other.get("/v1/accounts/bob").status == 200);
+    assert_eq!(of_other.json("/v1/accounts/bob")["balance"], 3);
+    other.terminate();
+    assert!(other.wait().status.success());
 }
 
 #[test]

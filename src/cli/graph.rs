@@ -2,6 +2,7 @@
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use topology::client::{CheckedTopic, check_topics};
 use topology::clock::SystemClock;
 use topology::graph::{Topology, dead_letter_topic};
 use topology::log::{Log, TopicId};
@@ -263,6 +264,20 @@ pub(crate) fn without_keys(
         _ => Application::with_admission(setup, Admission { partition_count, topic, key, ahead, origin: None }),
     };
     Ok(application.topology()?)
+}
+
+/// The topics that a run of this genesis needs, beside what there is of them. Nothing is made.
+pub(crate) fn checked_topics<L: Log>(
+    log: &L,
+    genesis: Genesis,
+    topics: Topics,
+    extras: &Extras,
+    (application_id, replication_factor): (&str, Option<i32>),
+) -> Result<Vec<CheckedTopic>> {
+    let classic = extras.classic_blocks(&genesis, &topics, application_id)?;
+    let partition_count = log.describe_topic(&topics.transactions)?.map_or(1, |found| found.partition_count);
+    let graph = without_keys(genesis, topics, partition_count, classic)?;
+    Ok(check_topics(&graph, log, application_id, replication_factor)?)
 }
 
 /// The graph with these topics, whatever the chain and however many partitions it is made from: with all that there may be.

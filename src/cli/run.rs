@@ -1,5 +1,6 @@
 //! `cairn run`: seals what arrives.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 
 use clap::builder::BoolishValueParser;
@@ -78,6 +79,10 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     http: serve::Http,
+
+    /// Where to ask this instance: others name it when it has the state [default: the address of --http, if it is one]
+    #[arg(long, value_name = "HOST:PORT", env = "CAIRN_HTTP_ADVERTISED", hide_env = true)]
+    http_advertised: Option<String>,
 
     /// Make a validator of this process misbehave, for tests: ID or ID=alter-amount|drop-transaction|equivocate|silent
     // Not the demo's setting: what makes a demo worth watching must not burn the stake of a chain.
@@ -158,7 +163,7 @@ impl Arguments {
             directories.chain(DEFAULT_CHAIN_ID)?;
         }
         // Before anybody is asked and keys are made.
-        self.engine.config(&directories).check().map_err(|error| Error::usage(error.to_string()))?;
+        self.config(&directories).check().map_err(|error| Error::usage(error.to_string()))?;
         let listener = self.http.bind()?;
         let settings = shell.log(&self.chain.log)?;
         if settings.is_to_be_made() {
@@ -237,6 +242,29 @@ impl Arguments {
         }
     }
 
+    /// Finds or makes genesis and keys. Topics that a run would not start with are refused before anything is made.
+    fn settle<L: Log>(&self, log: &L, on_topic: Option<Genesis>, request: &Request<'_>) -> Result<Founding> {
+        let (extras, refused) = (self.accepts(), Cell::new(None));
+        let accepts = |genesis: &Genesis| {
+            extras(genesis)?;
+            self.check_topics(log, genesis).map_err(|error| {
+                let text = error.to_string();
+                refused.set(Some(error));
+                config::Error::new(text)
+            })
+        };
+        let settled = founding::settle(on_topic, request, &accepts);
+        // A topic's error is the log's, with an exit code of its own: it is none of a setting.
+        settled.map_err(|error| refused.take().unwrap_or_else(|| error.into()))
+    }
+
+    fn check_topics<L: Log>(&self, log: &L, genesis: &Genesis) -> Result<()> {
+        let engine = (self.engine.application_id.as_str(), self.engine.replication_factor);
+        let checked = graph::checked_topics(log, genesis.clone(), self.chain.topics(), &self.extras(), engine)?;
+        let obstacles: Vec<String> = checked.into_iter().filter_map(|checked| checked.obstacle).collect();
+        if obstacles.is_empty() { Ok(()) } else { Err(topology::Error::stop(obstacles.join("; ")).into()) }
+    }
+
     fn extras(&self) -> Extras {
         let Mining { miner, miner_threads } = &self.mining;
         Extras {
@@ -245,6 +273,12 @@ impl Arguments {
             classic_topic: self.classic_topic.clone(),
             malicious: self.run_malicious.iter().flatten().cloned().collect(),
         }
+    }
+
+    fn config(&self, directories: &Directories) -> Config {
+        let told = self.http_advertised.clone().filter(|_| self.http.is_on());
+        let advertised_address = told.or_else(|| self.http.reached_at().map(|address| address.to_string()));
+        Config { advertised_address, ..self.engine.config(directories) }
     }
 
     /// Everything up to the moment when the engine runs.
@@ -262,7 +296,7 @@ impl Arguments {
         let on_topic = topic::genesis(reader, &topics.blockchain)?;
         // A chain that a newer program goes on with is left alone, before anything is made or noted.
         topic::last_block(reader, &topics.blockchain)?;
-        let founding = founding::settle(on_topic, &request, &self.accepts())?;
+        let founding = self.settle(log, on_topic, &request)?;
         tell_source(&founding, &request);
         if let Some(warning) = genesis::warn_of_a_third(&founding.genesis) {
             tracing::warn!("{warning}");
@@ -281,14 +315,14 @@ impl Arguments {
         }
         let application = graph::application(log, &self.engine.application_id, founding, topics, extras)?;
         let fingerprint = graph::fingerprint(application.genesis_hash());
-        let config = Config { fingerprint, ..self.engine.config(directories) };
+        let config = Config { fingerprint, ..self.config(directories) };
         let client = Client::start_blocking(&application.topology()?, log.clone(), config)?;
         Ok((genesis, application, client))
     }
 }
 
 impl Engine {
-    /// The engine's settings but for the fingerprint, which is known when the chain is.
+    /// The engine's own settings. The fingerprint is known when the chain is.
     fn config(&self, directories: &Directories) -> Config {
         Config {
             state_directory: Some(directories.state().to_owned()),

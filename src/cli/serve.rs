@@ -22,6 +22,10 @@ pub(crate) struct Http {
     /// Memory for the blocks in which the explorer looks up transfers and hashes, in MiB
     #[arg(long, value_name = "MIB", env = "CAIRN_HTTP_MEMORY_MIB", hide_env = true, default_value = "64", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub(crate) http_memory_mib: u32,
+
+    /// Names that requests may call the server, beside localhost and addresses [default: on loopback none, else any]
+    #[arg(long, value_name = "NAME[,..]", env = "CAIRN_HTTP_NAMES", hide_env = true, value_delimiter = ',')]
+    pub(crate) http_names: Vec<String>,
 }
 
 /// An address, or none.
@@ -74,7 +78,22 @@ impl Http {
 
     /// How it is served.
     pub(crate) fn options(&self) -> http::Options {
-        http::Options { index_bytes: (self.http_memory_mib as usize) << 20 }
+        http::Options { index_bytes: (self.http_memory_mib as usize) << 20, names: self.http_names.clone() }
+    }
+
+    /// The address at which others reach it; `None` where nothing is served, or the address does not say that.
+    pub(crate) fn reached_at(&self) -> Option<SocketAddr> {
+        match self.http? {
+            Place::At(address) => {
+                Some(address).filter(|at| at.port() > 0 && !at.ip().is_unspecified() && !is_loopback(at))
+            }
+            Place::Off => None,
+        }
+    }
+
+    /// Whether something is served.
+    pub(crate) fn is_on(&self) -> bool {
+        matches!(self.http, Some(Place::At(_)))
     }
 }
 
@@ -85,13 +104,17 @@ fn told(asked: SocketAddr, bound: std::io::Result<Listener>) -> Result<Listener>
         Error::usage(what).caused_by(error)
     })?;
     let address = bound.address();
-    if !address.ip().to_canonical().is_loopback() {
+    if !is_loopback(&address) {
         tracing::warn!(
             %address,
             "all who reach this address can read the whole chain; there is no password: put a proxy before it, or serve 127.0.0.1"
         );
     }
     Ok(bound)
+}
+
+fn is_loopback(address: &SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
 }
 
 /// Serves a chain.
@@ -126,6 +149,20 @@ mod tests {
         for text in ["", "8080", "127.0.0.1", "127.0.0.1:x", "on"] {
             let said = text.parse::<Place>().unwrap_err();
             assert!(said.contains("write HOST:PORT"), "{said}");
+        }
+    }
+
+    #[test]
+    fn others_reach_it_at_an_address_that_is_one_and_not_this_machines_alone() {
+        let reached = |http: Option<&str>| {
+            let http = http.map(|text| text.parse().unwrap());
+            Http { http, http_memory_mib: 1, http_names: Vec::new() }.reached_at().map(|at| at.to_string())
+        };
+        assert_eq!(reached(Some("10.0.0.1:8080")).as_deref(), Some("10.0.0.1:8080"));
+        for nowhere in
+            [None, Some("off"), Some("0.0.0.0:8080"), Some("[::]:80"), Some("127.0.0.1:80"), Some("10.0.0.1:0")]
+        {
+            assert_eq!(reached(nowhere), None, "{nowhere:?}");
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 use serde_json::{Value, json};
-use topology::client::{CheckedTopic, TopicState, check_topics};
+use topology::client::{CheckedTopic, TopicState};
 use topology::log::Log;
 use topology::log::memory::MemoryLog;
 
@@ -122,13 +122,10 @@ impl UsesLog for Look<'_> {
 
     fn with<L: Log>(self, log: L) -> Self::Output {
         let Self { arguments, shell } = self;
-        let (topics, application_id) = (arguments.chain.topics(), &arguments.application_id);
         let genesis = arguments.genesis(shell, &log)?;
         let extras = Extras { classic_topic: arguments.classic_topic.clone(), ..Extras::default() };
-        let classic = extras.classic_blocks(&genesis, &topics, application_id)?;
-        let partition_count = log.describe_topic(&topics.transactions)?.map_or(1, |found| found.partition_count);
-        let graph = graph::without_keys(genesis, topics, partition_count, classic)?;
-        Ok(check_topics(&graph, &log, application_id, arguments.replication_factor)?)
+        let engine = (arguments.application_id.as_str(), arguments.replication_factor);
+        graph::checked_topics(&log, genesis, arguments.chain.topics(), &extras, engine)
     }
 }
 

@@ -1,26 +1,67 @@
 //! The ledger's state, as it is committed in the stores of the task that seals: of one commit, whatever is committed meanwhile.
 
+use std::sync::{Arc, Mutex};
+
+use topology::clock::{Clock, SystemClock};
 use topology::query::{Error, Queries, Result, Snapshot};
 use topology::store::Direction;
 
+use super::context::lock;
 use crate::ledger;
 use crate::ledger::state::{Table, View, tip};
 use crate::sealing::Stores;
+
+/// Between two questions to the group, who has the state, ms.
+const ASK_INTERVAL_MS: i64 = 2_000;
 
 /// Finds the state.
 #[derive(Clone)]
 pub(super) struct Committed {
     queries: Queries,
     stores: Stores,
+    clock: SystemClock,
+    /// When the group was last asked.
+    asked_ms: Arc<Mutex<Option<i64>>>,
 }
 
 impl Committed {
     pub(super) fn new(queries: Queries) -> Self {
-        Self { queries, stores: Stores::new() }
+        Self { queries, stores: Stores::new(), clock: SystemClock::new(), asked_ms: Arc::default() }
     }
 
-    /// The state now. An error where this instance does not have it: it begins, stands by, or ends.
+    /// The state now. An error where this instance does not have it: it begins, stands by, or ends. Then the group is
+    /// asked who has it, and the next error names that one.
     pub(super) fn state(&self) -> Result<State> {
+        let found = self.state_here();
+        if matches!(found, Err(Error::Moving(_) | Error::Elsewhere { .. })) {
+            self.find_out();
+        }
+        found
+    }
+
+    /// Asks the group, on a thread that ends with the answer: where no broker answers, it takes its time.
+    fn find_out(&self) {
+        let now_ms = self.clock.monotonic_ms();
+        let mut asked_ms = lock(&self.asked_ms);
+        if asked_ms.is_some_and(|asked_ms| now_ms.saturating_sub(asked_ms) < ASK_INTERVAL_MS) {
+            return;
+        }
+        // Until it is answered.
+        *asked_ms = Some(i64::MAX);
+        let own = self.clone();
+        let ask = move || {
+            if let Err(error) = own.queries.metadata() {
+                tracing::debug!("cannot find out who has the state: {error}");
+            }
+            *lock(&own.asked_ms) = Some(own.clock.monotonic_ms());
+        };
+        if let Err(error) = std::thread::Builder::new().name("cairn-http-group".to_owned()).spawn(ask) {
+            tracing::debug!("cannot ask who has the state: {error}");
+            *asked_ms = Some(now_ms);
+        }
+    }
+
+    fn state_here(&self) -> Result<State> {
         let store = self.store(Table::Tip)?;
         let snapshot = self.queries.store(store)?.snapshots()?.into_iter().next();
         let snapshot = snapshot.ok_or_else(|| Error::Moving("the state of the chain".to_owned()))?;

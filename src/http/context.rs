@@ -12,19 +12,21 @@ use topology::query::Queries;
 use super::api::Largest;
 use super::committed::{Committed, State};
 use super::feed::Feed;
+use super::guard::Hosts;
 use super::lookup::Lookup;
 use super::problem::{Problem, Result};
 use super::prove::Prover;
 use super::quota::Quota;
 use super::rate::Rate;
 use super::teller::Teller;
+use super::threads::Threads;
 use crate::chain::{Genesis, Hash};
 use crate::sealing::Application;
 
 /// Reads of the stores that go on at once.
 const READS_MAX: usize = 4;
 /// Streams of events at once, of one address and of all.
-const STREAMS: (u64, u64) = (48, 64);
+const STREAMS: (u64, u64) = (64, 256);
 /// Bytes of whole blocks that are on their way to those who asked for them, of one address and of all.
 const BLOCK_BYTES: (u64, u64) = (64 << 20, 256 << 20);
 
@@ -89,10 +91,10 @@ pub(super) struct Context {
     pub(super) block_bytes: Quota,
     /// The description of all this, made once.
     pub(super) openapi: String,
-    /// Whether only requests to this machine by a name of its own are answered.
-    pub(super) is_loopback: bool,
+    pub(super) hosts: Hosts,
     /// Becomes true when the server ends.
     pub(super) ending: watch::Receiver<bool>,
+    pub(super) threads: Threads,
     pub(super) largest: Mutex<Option<Largest>>,
     /// Had by the one that looks for them.
     pub(super) largest_turn: Arc<tokio::sync::Mutex<()>>,
@@ -109,8 +111,8 @@ impl Context {
         feed: Arc<Feed>,
         (lookup, prover): (Lookup, Prover),
         openapi: String,
-        is_loopback: bool,
-        ending: watch::Receiver<bool>,
+        hosts: Hosts,
+        (ending, threads): (watch::Receiver<bool>, Threads),
     ) -> Self {
         let genesis_hash = chain.genesis.hash();
         Self {
@@ -129,8 +131,9 @@ impl Context {
             streams: Quota::new(STREAMS.0, STREAMS.1),
             block_bytes: Quota::new(BLOCK_BYTES.0, BLOCK_BYTES.1),
             openapi,
-            is_loopback,
+            hosts,
             ending,
+            threads,
             largest: Mutex::new(None),
             largest_turn: Arc::default(),
             cheated_ms: Mutex::new(None),

@@ -12,14 +12,13 @@ use topology::log::{
     Consumer, ConsumerOptions, Event, Isolation, Log, Offset, OutOfRange, Record, Start, TopicPartition, Watermarks,
 };
 
+use super::ends::Ends;
 use super::index::{BlockSummary, Index, Place};
 use crate::chain::{Block, Read};
 
 const POLL: Duration = Duration::from_millis(50);
 /// Before the log is asked again after an error.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
-/// How often the ends of the transactions topic are asked for, ms.
-const ENDS_INTERVAL_MS: i64 = 1_000;
 /// The last offsets by which the size of blocks is estimated.
 const SAMPLE_OFFSETS: i64 = 32;
 /// The most offsets that are read back at the start.
@@ -36,14 +35,7 @@ pub(super) struct Feed {
     is_live: AtomicBool,
     /// What is wrong with the topic, as of its last record that was none of the chain's.
     trouble: Mutex<Option<String>>,
-    /// Where the partitions of the transactions topic end.
-    ends: Mutex<Vec<(i32, Offset)>>,
-}
-
-/// What is followed.
-pub(super) struct Topics {
-    pub(super) blockchain: String,
-    pub(super) transactions: String,
+    ends: Ends,
 }
 
 impl Feed {
@@ -53,7 +45,7 @@ impl Feed {
             events: broadcast::Sender::new(EVENTS),
             is_live: AtomicBool::new(false),
             trouble: Mutex::default(),
-            ends: Mutex::default(),
+            ends: Ends::default(),
         }
     }
 
@@ -78,8 +70,8 @@ impl Feed {
     }
 
     /// Where the partitions of the transactions topic end, as of a second ago.
-    pub(super) fn ends(&self) -> Vec<(i32, Offset)> {
-        lock(&self.ends).clone()
+    pub(super) fn ends(&self) -> &Ends {
+        &self.ends
     }
 
     /// All that was there at the start is in the index. What was read back is history: counters that began with it would jump at each
@@ -133,15 +125,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Begins to follow; ends when `stop` is set.
 pub(super) fn follow<L: Log>(
     log: L,
-    topics: Topics,
+    blockchain: String,
     feed: Arc<Feed>,
     memory_max_bytes: usize,
     stop: Arc<AtomicBool>,
 ) -> std::io::Result<JoinHandle<()>> {
     let body = move || {
         let clock = SystemClock::new();
-        let partition = TopicPartition::new(&topics.blockchain, 0);
-        let mut follower = Follower { log, clock, partition, topics, feed, next: None, asked_ms: i64::MIN };
+        let partition = TopicPartition::new(blockchain, 0);
+        let mut follower = Follower { log, clock, partition, feed, next: None };
         let mut complaint = String::new();
         while !stop.load(Ordering::Relaxed) {
             if let Err(error) = follower.run(memory_max_bytes, &stop) {
@@ -161,11 +153,9 @@ struct Follower<L> {
     log: L,
     clock: SystemClock,
     partition: TopicPartition,
-    topics: Topics,
     feed: Arc<Feed>,
     /// Where reading goes on; `None` before it began.
     next: Option<Offset>,
-    asked_ms: i64,
 }
 
 impl<L: Log> Follower<L> {
@@ -186,7 +176,6 @@ impl<L: Log> Follower<L> {
                 Event::EndOfPartition { .. } => feed.begin(),
                 _ => {}
             })?;
-            self.ask_for_ends();
         }
         Ok(())
     }
@@ -226,23 +215,5 @@ impl<L: Log> Follower<L> {
             prefetch_bytes: PREFETCH_BYTES,
             out_of_range: OutOfRange::Earliest,
         })?)
-    }
-
-    /// Where the transactions topic ends: asked now and then. A log that does not answer leaves what was known.
-    fn ask_for_ends(&mut self) {
-        let now_ms = self.clock.monotonic_ms();
-        if now_ms.saturating_sub(self.asked_ms) < ENDS_INTERVAL_MS {
-            return;
-        }
-        self.asked_ms = now_ms;
-        let Ok(Some(topic)) = self.log.describe_topic(&self.topics.transactions) else { return };
-        let end = |number| {
-            let partition = TopicPartition::new(&self.topics.transactions, number);
-            Some((number, self.log.watermarks(&partition, Isolation::ReadCommitted).ok()?.high))
-        };
-        let ends: Option<Vec<_>> = (0..topic.partition_count).map(end).collect();
-        if let Some(ends) = ends {
-            *lock(&self.feed.ends) = ends;
-        }
     }
 }

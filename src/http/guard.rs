@@ -51,17 +51,55 @@ pub(super) async fn guard(State(context): State<Arc<Context>>, request: Request,
     response
 }
 
+/// Names by which the server may be called. A page elsewhere whose name was made to lead here calls it by that name.
+#[derive(Clone, Debug)]
+pub(super) struct Hosts {
+    is_loopback: bool,
+    names: Vec<String>,
+}
+
+impl Hosts {
+    /// Of a server at a loopback address, or another one, with the names that somebody gave it.
+    pub(super) fn new(is_loopback: bool, names: Vec<String>) -> Self {
+        Self { is_loopback, names }
+    }
+
+    fn admits(&self, headers: &HeaderMap) -> bool {
+        if !self.is_loopback && self.names.is_empty() {
+            return true;
+        }
+        let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else { return false };
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+            _ => host,
+        };
+        let is_named = |known: &String| name.eq_ignore_ascii_case(known);
+        match name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
+            // No name leads here: what calls the server by an address has it from somebody who knows that.
+            Ok(address) => !self.is_loopback || address.to_canonical().is_loopback(),
+            Err(_) => name.eq_ignore_ascii_case("localhost") || self.names.iter().any(is_named),
+        }
+    }
+}
+
+/// What an operator's probes ask. They are not counted: a probe may have the address of somebody who asks too often, and
+/// one that is refused has the program ended.
+const PROBES: [&str; 2] = ["/healthz", "/readyz"];
+
 fn admit(context: &Context, request: &Request) -> Result<(), Problem> {
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
-    if let Some(peer) = peer
+    if let Some(peer) = peer.filter(|_| !PROBES.contains(&request.uri().path()))
         && !lock(&context.rate).allow(peer, context.clock.monotonic_ms())
     {
         return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too many requests of one address: wait a second"));
     }
-    if context.is_loopback && !is_this_machine(request.headers()) {
+    if request.headers().get_all(header::HOST).iter().nth(1).is_some() {
+        return Err(Problem::bad_request("a request has one host"));
+    }
+    if !context.hosts.admits(request.headers()) {
         return Err(Problem::new(
             StatusCode::MISDIRECTED_REQUEST,
-            "this server answers to localhost only: give it another address with --http to be reached by another name",
+            "this server does not answer to that name: call it localhost, or give it names with --http-names",
         ));
     }
     if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > TARGET_BYTES_MAX) {
@@ -70,44 +108,45 @@ fn admit(context: &Context, request: &Request) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Whether the request names this machine. A page elsewhere whose name leads here names itself.
-fn is_this_machine(headers: &HeaderMap) -> bool {
-    let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else { return false };
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.to_canonical().is_loopback())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn admits(hosts: &Hosts, host: &str) -> bool {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, HeaderValue::from_str(host).unwrap());
+        hosts.admits(&headers)
+    }
+
+    const OF_THIS_MACHINE: [&str; 8] = [
+        "localhost",
+        "LOCALHOST:8080",
+        "127.0.0.1",
+        "127.0.0.1:80",
+        "[::1]:8080",
+        "[::1]",
+        "127.5.0.1:1",
+        "[::ffff:127.0.0.1]:1",
+    ];
+    const OF_OTHERS: [&str; 4] = ["evil.example", "localhost.evil.example:80", "127.0.0.1.evil.example", ""];
+    const ADDRESSES: [&str; 3] = ["10.0.0.1", "0.0.0.0:80", "[::2]:80"];
+
     #[test]
     fn names_of_this_machine_are_told_from_those_that_only_lead_to_it() {
-        let asks = |host: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::HOST, HeaderValue::from_str(host).unwrap());
-            is_this_machine(&headers)
-        };
-        for host in [
-            "localhost",
-            "LOCALHOST:8080",
-            "127.0.0.1",
-            "127.0.0.1:80",
-            "[::1]:8080",
-            "[::1]",
-            "127.5.0.1:1",
-            "[::ffff:127.0.0.1]:1",
-        ] {
-            assert!(asks(host), "{host}");
-        }
-        for host in ["evil.example", "localhost.evil.example:80", "10.0.0.1", "127.0.0.1.evil.example", "", "[::2]:80"]
-        {
-            assert!(!asks(host), "{host}");
-        }
-        assert!(!is_this_machine(&HeaderMap::new()));
+        let hosts = Hosts::new(true, Vec::new());
+        assert!(OF_THIS_MACHINE.iter().all(|host| admits(&hosts, host)));
+        assert!(!OF_OTHERS.iter().chain(&ADDRESSES).any(|host| admits(&hosts, host)));
+        assert!(!hosts.admits(&HeaderMap::new()));
+        let named = Hosts::new(true, vec!["cairn.test".to_owned()]);
+        assert!(admits(&named, "Cairn.test:80") && admits(&named, "localhost") && !admits(&named, "a.cairn.test"));
+    }
+
+    #[test]
+    fn at_another_address_any_name_will_do_until_some_are_given() {
+        let any = Hosts::new(false, Vec::new());
+        assert!(OF_OTHERS.iter().chain(&ADDRESSES).all(|host| admits(&any, host)) && any.admits(&HeaderMap::new()));
+        let named = Hosts::new(false, vec!["cairn".to_owned()]);
+        assert!(OF_THIS_MACHINE.iter().chain(&ADDRESSES).chain(&["cairn:8080"]).all(|host| admits(&named, host)));
+        assert!(!OF_OTHERS.iter().any(|host| admits(&named, host)) && !named.admits(&HeaderMap::new()));
     }
 }

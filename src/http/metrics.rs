@@ -10,7 +10,9 @@
 //! | `cairn_quorum_stake`, `cairn_quorum_needed_stake` | |
 //! | `cairn_lag_offsets` | partition |
 //! | `cairn_ready` | |
+//! | `cairn_http_ended_threads` | |
 
+use std::collections::HashSet;
 use std::fmt;
 
 use prometheus_client::collector::Collector;
@@ -31,6 +33,7 @@ pub(super) struct Values {
     pub(super) waiting_for_quorum: Option<(u64, u64)>,
     pub(super) lags: Vec<(i32, i64)>,
     pub(super) is_ready: bool,
+    pub(super) ended_threads: u64,
 }
 
 /// The engine's text with the chain's behind it.
@@ -46,13 +49,14 @@ pub(super) fn write(engine: &str, values: Values) -> String {
 /// The same in the text format from before OpenMetrics, for those who ask for that: counters are called by their whole names, and there are
 /// neither units nor an end.
 pub(super) fn as_text_format(open_metrics: &str) -> String {
-    let is_counter = |name: &str| open_metrics.contains(&format!("# TYPE {name} counter\n"));
+    let typed = open_metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"));
+    let counters: HashSet<&str> = typed.collect();
     let mut written = String::with_capacity(open_metrics.len());
     for line in open_metrics.lines() {
         let mut words = line.splitn(4, ' ');
         match (words.next(), words.next(), words.next(), words.next()) {
             (Some("#"), Some("UNIT" | "EOF"), ..) => continue,
-            (Some("#"), Some(what @ ("TYPE" | "HELP")), Some(name), Some(rest)) if is_counter(name) => {
+            (Some("#"), Some(what @ ("TYPE" | "HELP")), Some(name), Some(rest)) if counters.contains(name) => {
                 written += &format!("# {what} {name}_total {rest}");
             }
             _ => written += line,
@@ -88,7 +92,10 @@ impl Collector for Values {
         gauge(to, "quorum_stake", "Stake that signs, while a block waits for a quorum; else 0", have)?;
         gauge(to, "quorum_needed_stake", "Stake that is needed, while a block waits for it; else 0", need)?;
         self.lag(to)?;
-        gauge(to, "ready", "Whether state is restored and input is processed", u64::from(self.is_ready))
+        gauge(to, "ready", "Whether state is restored and input is processed", u64::from(self.is_ready))?;
+        let help =
+            "Threads of the HTTP server that ended by a fault: it answers in part until the instance is started again";
+        gauge(to, "http_ended_threads", help, self.ended_threads)
     }
 }
 
@@ -108,7 +115,7 @@ impl Values {
         if self.lags.is_empty() {
             return Ok(());
         }
-        let help = "Offsets of the transactions topic that are in no block yet, markers of transactions among them";
+        let help = "Offsets of the transactions topic from the first record on that is in no block yet";
         let mut family = encoder.encode_descriptor("lag_offsets", help, None, MetricType::Gauge)?;
         for (partition, lag) in &self.lags {
             let labels = [("partition", partition.to_string())];
@@ -168,6 +175,7 @@ mod tests {
             waiting_for_quorum: Some((5, 7)),
             lags: vec![(0, 4)],
             is_ready: true,
+            ended_threads: 0,
         };
         let text = write("# TYPE topology_x counter\ntopology_x_total 1\n# EOF\n", values);
         assert!(text.starts_with("# TYPE topology_x") && text.ends_with("# EOF\n"));
@@ -185,6 +193,7 @@ mod tests {
             "cairn_quorum_stake 5",
             "cairn_lag_offsets{partition=\"0\"} 4",
             "cairn_ready 1",
+            "cairn_http_ended_threads 0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }

@@ -112,7 +112,7 @@ mod tests {
         let size_bytes: usize = FILES.iter().filter(|file| !of_checker(file)).map(|file| file.bytes.len()).sum();
         let checker_bytes: usize = FILES.iter().filter(of_checker).map(|file| file.bytes.len()).sum();
         assert!(checker_bytes < 70_000, "{checker_bytes} bytes");
-        assert!(size_bytes < 128_000, "{size_bytes} bytes");
+        assert!(size_bytes < 120_000, "{size_bytes} bytes");
     }
 
     #[test]

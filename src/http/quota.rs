@@ -1,5 +1,4 @@
-//! So much for each address, and so much for all: one that takes all it can get leaves some for the others, and for an
-//! operator's probe.
+//! So much for each address, and so much for all: one that takes all it can get leaves some for the others.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

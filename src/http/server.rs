@@ -4,7 +4,6 @@ use std::io;
 use std::net::{SocketAddr, TcpListener as Socket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use axum::Router;
@@ -13,7 +12,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use topology::clock::{Clock, SystemClock};
 use topology::log::Log;
 
@@ -21,16 +21,18 @@ use super::api;
 use super::committed::Committed;
 use super::connection::Patient;
 use super::context::{self, Chain, Context};
-use super::feed::{self, Feed, Topics};
-use super::guard::Peer;
+use super::ends;
+use super::feed::{self, Feed};
+use super::guard::{Hosts, Peer};
 use super::lookup::Lookup;
 use super::prove::Prover;
-use super::quota::{Counted, Quota};
+use super::room::{Place, Room};
+use super::threads::Threads;
 
-/// Connections at once; more wait until one ends.
+/// Connections at once; for one more, the address that has most gives its oldest. Three quarters are for one address.
 const CONNECTIONS_MAX: usize = 512;
-/// Of one address.
-const OF_ONE_MAX: u64 = 384;
+/// Of the files that the process may have open, stores and brokers keep as many times what connections may take.
+const FILES_FOR_OTHERS: usize = 3;
 /// So long a request's head may take, and a connection may be idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
 /// The largest head of a request, in bytes.
@@ -43,10 +45,13 @@ const GRACE: Duration = Duration::from_secs(2);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How a chain is served.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// What the index of the last blocks may take, in bytes.
     pub index_bytes: usize,
+    /// Names by which requests may call the server, beside its addresses. Empty: on a loopback address none but those of
+    /// this machine, else any.
+    pub names: Vec<String>,
 }
 
 /// An address that is bound, and not served yet.
@@ -76,26 +81,33 @@ impl Listener {
 pub struct Server {
     ending: watch::Sender<bool>,
     stop: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Threads,
 }
 
 impl Server {
     /// Begins to serve.
     pub fn start<L: Log>(listener: Listener, chain: Chain<L>, options: Options) -> io::Result<Self> {
         let (ending, ended) = watch::channel(false);
-        let stop = Arc::<AtomicBool>::default();
+        let (stop, threads) = (Arc::<AtomicBool>::default(), Threads::default());
+        // From here on: where something cannot be started, what was is ended by the drop.
+        let server = Self { ending, stop: Arc::clone(&stop), threads: threads.clone() };
         let feed = Arc::new(Feed::new(options.index_bytes));
-        let topics = Topics { blockchain: chain.blockchain.clone(), transactions: chain.transactions.clone() };
         let log = chain.log.clone();
-        let follower = feed::follow(log.clone(), topics, Arc::clone(&feed), options.index_bytes, Arc::clone(&stop))?;
-        let (lookup, reader) = Lookup::start(log.clone(), chain.blockchain.clone())?;
+        let (blockchain, transactions) = (chain.blockchain.clone(), chain.transactions.clone());
+        let memory = options.index_bytes;
+        threads.add(feed::follow(log.clone(), blockchain.clone(), Arc::clone(&feed), memory, Arc::clone(&stop))?);
+        threads.add(ends::follow(log.clone(), transactions, Arc::clone(&feed), Arc::clone(&stop))?);
+        let (lookup, reader) = Lookup::start(log.clone(), blockchain.clone())?;
+        threads.add(reader);
         let committed = Committed::new(chain.queries.clone());
-        let (blockchain, genesis) = (chain.blockchain.clone(), chain.genesis.clone());
-        let (prover, proving) =
-            Prover::start(log, blockchain, genesis, (committed, Arc::clone(&feed)), Arc::clone(&stop))?;
+        let genesis = chain.genesis.clone();
+        let (prover, proving) = Prover::start(log, blockchain, genesis, (committed, Arc::clone(&feed)), stop)?;
+        threads.add(proving);
         let (router, openapi) = api::router(chain.teller.is_some());
         let is_loopback = listener.address.ip().to_canonical().is_loopback();
-        let context = Arc::new(Context::new(chain, feed, (lookup, prover), openapi, is_loopback, ended.clone()));
+        let hosts = Hosts::new(is_loopback, options.names);
+        let context =
+            Arc::new(Context::new(chain, feed, (lookup, prover), openapi, hosts, (ended.clone(), threads.clone())));
         let router = api::finish(router, context);
         let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(BLOCKING_THREADS).build()?;
         let socket = {
@@ -103,8 +115,8 @@ impl Server {
             TcpListener::from_std(listener.socket)?
         };
         let body = move || serve(runtime, socket, router, ended);
-        let server = std::thread::Builder::new().name("cairn-http".to_owned()).spawn(body)?;
-        Ok(Self { ending, stop, threads: vec![server, follower, reader, proving] })
+        threads.add(std::thread::Builder::new().name("cairn-http".to_owned()).spawn(body)?);
+        Ok(server)
     }
 }
 
@@ -116,7 +128,7 @@ impl Drop for Server {
         let clock = SystemClock::new();
         let deadline_ms = clock.monotonic_ms() + 2 * GRACE.as_millis() as i64;
         // One that waits for the log is left to itself.
-        while self.threads.iter().any(|thread| !thread.is_finished()) && clock.monotonic_ms() < deadline_ms {
+        while !self.threads.all_ended() && clock.monotonic_ms() < deadline_ms {
             clock.sleep(Duration::from_millis(5));
         }
     }
@@ -129,36 +141,38 @@ fn serve(runtime: Runtime, socket: TcpListener, router: Router, ended: watch::Re
 }
 
 async fn accept(socket: TcpListener, router: Router, mut ended: watch::Receiver<bool>) {
-    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let quota = Quota::new(OF_ONE_MAX, CONNECTIONS_MAX as u64);
+    let of_all = connections_max(std::fs::read_to_string("/proc/self/limits").ok().as_deref());
+    let room = Room::new(of_all / 4 * 3, of_all);
+    let mut connections = JoinSet::new();
     let ending = ended.clone();
     loop {
-        let next = async {
-            let permit = Arc::clone(&connections).acquire_owned().await;
-            (permit, socket.accept().await)
-        };
         tokio::select! {
-            (permit, accepted) = next => match (permit, accepted) {
-                // Above its quota a peer is left without an answer: to write one could take as long as it likes.
-                (Ok(permit), Ok((stream, peer))) => {
-                    if let Some(counted) = quota.take(peer.ip(), 1) {
-                        let held = (permit, counted);
-                        tokio::spawn(connection(stream, peer, router.clone(), ending.clone(), held));
-                    }
+            accepted = socket.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    let place = room.enter(peer.ip());
+                    connections.spawn(connection(stream, peer, router.clone(), ending.clone(), place));
                 }
-                (_, Err(error)) => {
+                Err(error) => {
                     tracing::debug!("cannot accept a connection: {error}");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
-                (Err(_), _) => return,
             },
+            // What is left of those that are over.
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
             () = context::told(&mut ended) => break,
         }
     }
     drop(socket);
-    // All permits are back when all connections are gone.
-    let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
-    let _ = tokio::time::timeout(GRACE, connections.acquire_many(all)).await;
+    let _ = tokio::time::timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
+}
+
+/// How many connections there may be, by what the kernel says of this process (`/proc/self/limits`): where few files may
+/// be open, a store must not fail to open one of its own because strangers are connected.
+fn connections_max(limits: Option<&str>) -> usize {
+    let line = limits.and_then(|limits| limits.lines().find_map(|line| line.strip_prefix("Max open files")));
+    // `unlimited` is no number.
+    let files: Option<usize> = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    files.map_or(CONNECTIONS_MAX, |files| (files / (1 + FILES_FOR_OTHERS)).clamp(8, CONNECTIONS_MAX))
 }
 
 async fn connection(
@@ -166,7 +180,7 @@ async fn connection(
     peer: SocketAddr,
     router: Router,
     mut ended: watch::Receiver<bool>,
-    held: (OwnedSemaphorePermit, Counted),
+    mut place: Place,
 ) {
     // Events are small, and are to arrive when they happen.
     let _ = stream.set_nodelay(true);
@@ -180,9 +194,28 @@ async fn connection(
             serving.as_mut().graceful_shutdown();
             serving.await
         }
+        () = place.given_away() => {
+            tracing::debug!("a connection of {peer} made room for another one");
+            return;
+        }
     };
     if let Err(error) = served {
         tracing::debug!("a connection of {peer} ended: {error}");
     }
-    drop(held);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_most_of_the_files_that_may_be_open_to_others() {
+        let max = |soft: &str| {
+            let limits =
+                format!("Limit  Soft Limit  Hard Limit  Units\nMax open files            {soft}  524288  files\n");
+            connections_max(Some(&limits))
+        };
+        assert_eq!((max("1024"), max("65536"), max("unlimited"), max("16")), (256, 512, 512, 8));
+        assert_eq!((connections_max(None), connections_max(Some("nothing"))), (512, 512));
+    }
 }

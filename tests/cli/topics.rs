@@ -1,6 +1,6 @@
 //! `cairn topics`: what a run needs, before anything is made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -99,6 +99,26 @@ fn what_would_keep_a_run_from_starting_is_told_in_the_words_of_the_run() {
     assert_eq!((text.code, obstacles.len()), (1, 2), "{}", text.stdout);
     let refused = cairn.run(&format!("run {LOG} --state-dir state --until-end")).refused(1, &obstacles);
     assert!(refused.stdout.is_empty());
+}
+
+#[test]
+fn a_run_that_its_topics_refuse_makes_nothing_and_one_that_comes_after_begins_a_chain() {
+    let cairn = Cairn::new();
+    create(&cairn, "blockchain-evidence", 1, &[("cleanup.policy", "compact")]);
+    let run = format!("run {LOG} --state-dir state --until-end");
+    let there = |cairn: &Cairn| {
+        let found = std::fs::read_dir(cairn.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        found.collect::<BTreeSet<_>>()
+    };
+    let before = there(&cairn);
+    cairn.run(&run).refused(1, &["blockchain-evidence", "cleanup.policy=compact"]);
+    assert_eq!(there(&cairn), before, "something was made");
+    with_log(&cairn, |log| {
+        assert_eq!(log.list_topics(std::time::Duration::from_secs(1)).unwrap(), ["blockchain-evidence"]);
+        log.delete_topics(&["blockchain-evidence".to_owned()]).unwrap();
+    });
+    cairn.run(&run).done();
+    assert_eq!(cairn.run(&format!("blocks {LOG} --json")).done().json()[0]["header"]["height"], 0);
 }
 
 #[test]

@@ -82,7 +82,9 @@ fn base_keys_and_overlay_render_and_are_what_kubernetes_and_strimzi_know() {
         let container = &pod["containers"][0];
         assert_eq!(container["image"], format!("cairn:{}", env!("CARGO_PKG_VERSION")));
         let settings = of(objects, "ConfigMap")["data"].as_object().unwrap();
-        for name in settings.keys().filter(|name| *name != "XDG_DATA_HOME") {
+        let variables = container["env"].as_array().unwrap().iter().map(|variable| variable["name"].as_str().unwrap());
+        let own = ["XDG_DATA_HOME", "POD_NAME"];
+        for name in settings.keys().map(String::as_str).chain(variables).filter(|name| !own.contains(name)) {
             assert!(is_setting(name, &help), "{name} is no setting of `cairn run`");
         }
         // Every file that a setting names is under a mount.

@@ -85,7 +85,7 @@ fn who_comes_back_is_told_what_was_missed() {
 #[test]
 fn one_address_has_so_many_listeners_at_once_and_one_that_leaves_makes_room() {
     let serving = Serving::sealed("--rate 100", 1);
-    let mut listening: Vec<_> = (0..48).map(|_| Listening::to(&serving.client, "/v1/events?after=0", "")).collect();
+    let mut listening: Vec<_> = (0..64).map(|_| Listening::to(&serving.client, "/v1/events?after=0", "")).collect();
     listening.iter_mut().for_each(|one| drop(one.heights(1)));
     serving.get("/v1/events").refused(503, "of your address");
     listening.clear();

@@ -28,6 +28,7 @@ fn alive_and_ready_are_two_things_and_metrics_tell_of_both_engine_and_chain() {
     assert!(value("cairn_seal_latency_seconds_count") >= 3.0);
     assert!(text.contains("topology_task_process_total{"), "{text}");
     assert!(text.contains("cairn_lag_offsets{partition=\"0\"}"), "{text}");
+    assert_eq!(value("cairn_http_ended_threads"), 0.0);
 }
 
 #[test]
@@ -67,17 +68,55 @@ fn a_demo_takes_another_port_where_its_own_is_taken() {
     assert!(other.ip().is_loopback() && other.port() != address.port() && other.port() != 0);
 }
 
-#[test]
-fn a_run_says_where_it_serves_takes_nothing_and_refuses_a_port_that_is_taken() {
-    let directory = tempfile::tempdir().unwrap();
-    let words = "run --log embedded:./log --log-format json --http 127.0.0.1:0";
-    let mut child = command(directory.path(), words).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+/// A run on the log in this directory, served at this address, and what it logged before that.
+fn run_at(directory: tempfile::TempDir, address: &str) -> (Serving, String) {
+    let words = format!("run --log embedded:./log --log-format json --http {address}");
+    let mut child = command(directory.path(), &words).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    let line = lines.find(|line| line.contains("serving HTTP")).unwrap();
+    let mut said = String::new();
+    let line = lines.by_ref().inspect(|line| said += line).find(|line| line.contains("serving HTTP")).unwrap();
     let line: Value = serde_json::from_str(&line).unwrap();
     let client = Client::of(line["url"].as_str().unwrap());
     std::thread::spawn(move || lines.for_each(drop));
-    let serving = Serving { child, _directory: directory, client };
+    (Serving { child, _directory: directory, client }, said)
+}
+
+fn run(directory: tempfile::TempDir) -> Serving {
+    run_at(directory, "127.0.0.1:0").0
+}
+
+#[test]
+fn an_address_that_others_reach_is_warned_about_and_answers_to_any_name() {
+    let warning = "put a proxy before it";
+    let (serving, said) = run_at(tempfile::tempdir().unwrap(), "0.0.0.0:0");
+    assert!(said.contains(warning) && said.contains("WARN"), "{said}");
+    let asked = serving.client.send(b"GET /healthz HTTP/1.1\r\nhost: ledger.example\r\nconnection: close\r\n\r\n");
+    assert_eq!(asked.status, 200);
+    let (_, said) = run_at(tempfile::tempdir().unwrap(), "127.0.0.1:0");
+    assert!(!said.contains(warning), "{said}");
+}
+
+#[test]
+fn where_every_record_is_in_a_block_nothing_waits_though_the_markers_of_transactions_have_offsets() {
+    let directory = tempfile::tempdir().unwrap();
+    let payment = "{\"from\":\"alice\",\"to\":\"bob\",\"amount\":3}\n";
+    std::fs::write(directory.path().join("payments.jsonl"), payment.repeat(3)).unwrap();
+    for _ in 0..2 {
+        // Each in a transaction of its own.
+        let sent = command(directory.path(), "submit --log embedded:./log payments.jsonl").status().unwrap();
+        assert!(sent.success());
+    }
+    let serving = run(directory);
+    let is_sealed = |client: &Client| client.json("/v1/status")["activity"]["recent"] == 6;
+    serving.until("all is in blocks", is_sealed);
+    serving.until("nothing waits", |client| client.json("/v1/status")["lag_offsets"]["0"] == 0);
+    assert!(serving.get("/metrics").text().contains("cairn_lag_offsets{partition=\"0\"} 0\n"));
+    assert_eq!(serving.end(), 0);
+}
+
+#[test]
+fn a_run_says_where_it_serves_takes_nothing_and_refuses_a_port_that_is_taken() {
+    let serving = run(tempfile::tempdir().unwrap());
     serving.until("it is ready", |client| client.get("/readyz").status == 200);
     serving.until("block 0 is there", |client| client.json("/v1/status")["last"]["height"] == 0);
     let status = serving.json("/v1/status");

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use crate::support::transfer;
+use crate::support::{transfer, until_sealed};
 use crate::world::World;
 
 const ROW: &str = ".blocks tbody tr";
@@ -39,6 +39,28 @@ fn the_first_block_of_a_chain_takes_the_place_of_the_word_that_there_is_none() {
     assert_eq!(page.text("#state-text"), "sealing");
     world.chain.produce(&transfer("alice", "bob", 3));
     page.until("block 1", &format!("document.querySelector('{ROW}').dataset.height === '1'"));
+    page.assert_content();
+}
+
+#[test]
+fn older_blocks_stand_below_the_latest_and_no_height_between_is_lost_when_more_are_sealed() {
+    let Some(world) = World::empty() else { return };
+    world.chain.produce(&transfer("alice", "bob", 3).repeat(300));
+    until_sealed(&world.chain, 300);
+    let page = world.page("/");
+    page.until(
+        "the last block is there",
+        &format!("document.querySelector('{ROW}').dataset.height === '{}'", world.height()),
+    );
+    page.click(".more-line button");
+    page.until("older ones", "document.querySelector('.continued') !== null");
+    let before = world.height();
+    world.chain.produce(&transfer("alice", "bob", 3).repeat(30));
+    page.until("newer ones", &format!("document.querySelector('{ROW}').dataset.height >= {}", before + 3));
+    let heights =
+        page.eval("[...document.querySelectorAll('.blocks tbody tr')].map((row) => Number(row.dataset.height))");
+    let heights: Vec<u64> = serde_json::from_value(heights).unwrap();
+    assert!(heights.len() > 30 && heights.windows(2).all(|pair| pair[0] == pair[1] + 1), "{heights:?}");
     page.assert_content();
 }
 

@@ -104,7 +104,7 @@ impl World {
             room("search", "/search?q=validator", ".results a"),
             room("search-nothing", "/search?q=zzz", "h1"),
             room("trust", "/trust", "#pin-form"),
-            room("about", "/about", ".trust-panel"),
+            room("about", "/about", ".facts"),
             room("nothing", "/block/", "h1"),
         ]
     }

@@ -21,18 +21,31 @@ use crate::process::now;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Before a client whose connection broke comes back.
 const COMES_BACK: Duration = Duration::from_millis(100);
+/// What the server has a client wait that it cannot answer now.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// A slow reader takes so many bytes, so often.
 const SLOW_BYTES: usize = 256;
 const SLOW_EVERY: Duration = Duration::from_millis(500);
 /// What the kernel may take for a slow reader: little, so that the server sees how slow it is.
 const SLOW_BUFFER_BYTES: u32 = 4_096;
 
-/// How many ask.
-#[derive(Clone, Copy, Debug)]
+/// How many ask. `clients` and `provers` are measured.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Crowd {
+    /// Who ask for accounts.
     pub(super) clients: u32,
+    /// Who ask for proofs.
+    pub(super) provers: u32,
     pub(super) slow: u32,
     pub(super) half_open: u32,
+}
+
+/// What there is to ask for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    pub(super) accounts: u32,
+    /// Records that are in blocks.
+    pub(super) sealed: u64,
 }
 
 /// What clients got while it was measured.
@@ -74,11 +87,11 @@ pub(super) struct Clients {
 
 impl Clients {
     /// Has them begin.
-    pub(super) fn start(server: SocketAddr, crowd: Crowd, accounts: u32, pause: Duration) -> Result<Self> {
+    pub(super) fn start(server: SocketAddr, crowd: Crowd, known: Known, pause: Duration) -> Result<Self> {
         let orders = Arc::new(Orders::default());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().doing("starting clients")?;
         let of_them = Arc::clone(&orders);
-        let thread = std::thread::spawn(move || runtime.block_on(all(server, crowd, accounts, pause, of_them)));
+        let thread = std::thread::spawn(move || runtime.block_on(all(server, crowd, known, pause, of_them)));
         Ok(Self { orders, thread })
     }
 
@@ -94,7 +107,7 @@ impl Clients {
     }
 }
 
-async fn all(server: SocketAddr, crowd: Crowd, accounts: u32, pause: Duration, orders: Arc<Orders>) -> Result<Tally> {
+async fn all(server: SocketAddr, crowd: Crowd, known: Known, pause: Duration, orders: Arc<Orders>) -> Result<Tally> {
     let mut bad: JoinSet<()> = JoinSet::new();
     let addresses = |from: u32, count: u32| (from..from + count).map(|number| Ipv4Addr::from(0x7f01_0001 + number));
     for own in addresses(1_000, crowd.slow) {
@@ -105,7 +118,12 @@ async fn all(server: SocketAddr, crowd: Crowd, accounts: u32, pause: Duration, o
     }
     let mut clients: JoinSet<Tally> = JoinSet::new();
     for own in addresses(0, crowd.clients) {
-        clients.spawn(ask_on(server, own, accounts, pause, Arc::clone(&orders)));
+        let asked = Asked::Accounts(Generator::new(u32::from(own).into(), known.accounts));
+        clients.spawn(ask_on(server, own, asked, pause, Arc::clone(&orders)));
+    }
+    for own in addresses(3_000, crowd.provers) {
+        let asked = Asked::Proofs(Generator::new(u32::from(own).into(), known.accounts), known.sealed);
+        clients.spawn(ask_on(server, own, asked, pause, Arc::clone(&orders)));
     }
     let mut tally = Tally::default();
     while let Some(of_one) = clients.join_next().await {
@@ -115,16 +133,34 @@ async fn all(server: SocketAddr, crowd: Crowd, accounts: u32, pause: Duration, o
     Ok(tally)
 }
 
-/// One that asks for one account after the other, and waits a moment after each.
-async fn ask_on(server: SocketAddr, own: Ipv4Addr, accounts: u32, pause: Duration, orders: Arc<Orders>) -> Tally {
+/// What one of them asks for, again and again.
+enum Asked {
+    Accounts(Generator),
+    /// Of balances and of so many records, in turn.
+    Proofs(Generator, u64),
+}
+
+impl Asked {
+    fn path(&mut self) -> String {
+        match self {
+            Self::Accounts(generator) => format!("/v1/accounts/{}", name(generator.key_number())),
+            Self::Proofs(generator, sealed) => match generator.key_number() {
+                number if number % 2 == 0 => format!("/v1/proofs/balance/{}", name(number)),
+                number => format!("/v1/proofs/transaction/0/{}", u64::from(number) % (*sealed).max(1)),
+            },
+        }
+    }
+}
+
+/// One that asks for one thing after the other, and waits a moment after each.
+async fn ask_on(server: SocketAddr, own: Ipv4Addr, mut asked: Asked, pause: Duration, orders: Arc<Orders>) -> Tally {
     let mut tally = Tally::default();
-    let mut generator = Generator::new(u32::from(own).into(), accounts);
     let mut connection: Option<TcpStream> = None;
     // They do not all ask in the same moment.
     sleep(pause * (u32::from(own) % 100) / 100).await;
     while !orders.must_stop.load(Ordering::Relaxed) {
         let is_measured = orders.is_measuring.load(Ordering::Relaxed);
-        let path = format!("/v1/accounts/{}", name(generator.key_number()));
+        let path = asked.path();
         let begun = now();
         let answered = timeout(PATIENCE, async {
             let stream = match connection.take() {
@@ -146,7 +182,12 @@ async fn ask_on(server: SocketAddr, own: Ipv4Addr, accounts: u32, pause: Duratio
                 Err(_) => tally.broken += 1,
             }
         }
-        sleep(if answered.is_ok() { pause } else { COMES_BACK }).await;
+        sleep(match answered {
+            Ok(429 | 503) => RETRY_AFTER,
+            Ok(_) => pause,
+            Err(_) => COMES_BACK,
+        })
+        .await;
     }
     tally
 }

@@ -19,7 +19,7 @@ use test_cluster::process::{cpu_s, resident_bytes};
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::process::{Directory, now};
-use client::{Clients, Crowd, Tally};
+use client::{Clients, Crowd, Known, Tally};
 use ledger::Ledger;
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -33,6 +33,9 @@ pub(crate) struct Arguments {
     /// So long a client waits after an answer, ms
     #[arg(long, default_value_t = 100)]
     pause_ms: u64,
+    /// Clients that ask for proofs, of balances and of records, while no others ask
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=350))]
+    provers: u32,
     /// Peers that take a large answer a few bytes at a time
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(..=80))]
     slow: u32,
@@ -80,14 +83,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let directory = Directory::new(None)?;
     let mut ledger = Ledger::start(&cluster, arguments.cairn.as_deref(), directory.path())?;
     let sending = ledger.send(&cluster, arguments.rate, arguments.accounts)?;
-    let clients = Crowd { clients: arguments.clients, slow: 0, half_open: 0 };
+    let clients = Crowd { clients: arguments.clients, ..Crowd::default() };
     let all = Crowd { slow: arguments.slow, half_open: arguments.half_open, ..clients };
+    let provers = Crowd { provers: arguments.provers, ..Crowd::default() };
     let with_bad = format!("{} clients, {} slow, {} half-open", all.clients, all.slow, all.half_open);
     let mut rows = Vec::new();
     for (name, crowd) in [
         ("nobody".to_owned(), None),
         (format!("{} clients", clients.clients), Some(clients)),
         (with_bad, Some(all)),
+        (format!("{} asking for proofs", provers.provers), Some(provers)),
         ("nobody again".to_owned(), None),
     ] {
         eprintln!("{name}: {} s", arguments.warm_up_s + arguments.seconds);
@@ -101,7 +106,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
 fn phase(name: String, crowd: Option<Crowd>, ledger: &mut Ledger, arguments: &Arguments) -> Result<Row> {
     let pause = Duration::from_millis(arguments.pause_ms);
-    let clients = crowd.map(|crowd| Clients::start(ledger.address, crowd, arguments.accounts, pause)).transpose()?;
+    let known = Known { accounts: arguments.accounts, sealed: ledger.sealed()? };
+    let clients = crowd.map(|crowd| Clients::start(ledger.address, crowd, known, pause)).transpose()?;
     std::thread::sleep(Duration::from_secs(arguments.warm_up_s.into()));
     let begun = now();
     let pid = ledger.process.pid();

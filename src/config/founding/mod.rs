@@ -116,7 +116,10 @@ pub fn settle(on_topic: Option<Genesis>, request: &Request<'_>, accepts: &Accept
     let home = home(&genesis, request)?;
     check_home(home.as_deref(), &genesis, is_there, request)?;
     refuse_conflict(&genesis, source, home.as_deref(), request)?;
-    accepts(&genesis)?;
+    // One that is made was asked about before it was written.
+    if matches!(source, Source::File | Source::Chain) {
+        accepts(&genesis)?;
+    }
     let keys = keys::read(&genesis, request.keys, request.directories, request.place.topic())?;
     let notes = Notes::new(application, home, &genesis, request.place.clone());
     if is_there {

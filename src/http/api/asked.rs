@@ -1,8 +1,9 @@
 //! What a request asks, read from its path or its query: what cannot be read is a problem of the request's.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
@@ -37,11 +38,11 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T
 pub(super) struct Caller(pub(super) IpAddr);
 
 impl<S: Sync> FromRequestParts<S> for Caller {
-    type Rejection = std::convert::Infallible;
+    type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        // The server says it of every connection.
-        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
-        Ok(Self(peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))))
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        // The server says it of every connection. Without it, all callers would share what one may have.
+        let peer = parts.extensions.get::<Peer>().map(|peer| Self(peer.0));
+        peer.ok_or_else(|| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "who asks is not known"))
     }
 }

@@ -52,7 +52,11 @@ struct Blocks {
         (status = 503, description = "The topic cannot be read now", body = Problem, content_type = PROBLEM),
     )
 )]
-pub(super) async fn list(State(context): State<Arc<Context>>, Asked(page): Asked<Page>) -> Result<Response> {
+pub(super) async fn list(
+    State(context): State<Arc<Context>>,
+    Caller(peer): Caller,
+    Asked(page): Asked<Page>,
+) -> Result<Response> {
     let limit = cursor::limit(page.limit, 20)?;
     let below = page.cursor.as_deref().map(cursor::height).transpose()?;
     let mut blocks: Vec<BlockSummary> = {
@@ -63,7 +67,7 @@ pub(super) async fn list(State(context): State<Arc<Context>>, Asked(page): Asked
     if blocks.len() < limit && reached > 0 {
         let missing = (limit - blocks.len()) as u64;
         let question = Question::Stretch(reached.saturating_sub(missing), reached - 1);
-        let found = context.lookup.ask(question).await?;
+        let found = context.lookup.ask(peer, question).await?;
         // To parse up to 200 blocks would keep all others waiting on this thread.
         let summaries = move || found.iter().rev().map(Found::summary).collect::<Result<Vec<_>>>();
         blocks.extend(context.blocking(summaries).await?);
@@ -93,7 +97,7 @@ pub(super) async fn one(
     Caller(peer): Caller,
 ) -> Result<Response> {
     let question = question(&context, &block)?;
-    let found = context.lookup.one(question).await?;
+    let found = context.lookup.one(peer, question).await?;
     let found = found.ok_or_else(|| Problem::not_found(format!("there is no block {block}")).of(&block))?;
     // Not copied for each reader; and those that take their time have so much of it at once.
     let counted = context.block_bytes.take(peer, found.place.size_bytes);

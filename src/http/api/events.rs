@@ -88,16 +88,16 @@ impl Listening {
             _counted: counted,
         };
         let Some(last) = last else { return listening };
-        let mut missed: Vec<Arc<BlockSummary>> = {
+        let missed: Vec<Arc<BlockSummary>> = {
             let index = context.feed.index();
-            index.behind(last).map(Arc::clone).collect()
+            let behind = index.behind(last);
+            let skipped = behind.len().saturating_sub(REPLAY_MAX);
+            behind.skip(skipped).map(Arc::clone).collect()
         };
-        let is_whole =
-            missed.first().is_none_or(|first| Some(first.height) == last.checked_add(1)) && missed.len() <= REPLAY_MAX;
+        let is_whole = missed.first().is_none_or(|first| Some(first.height) == last.checked_add(1));
         if !is_whole {
             listening.waiting.push_back(Event::default().event("gap").data("{}"));
         }
-        missed.drain(..missed.len().saturating_sub(REPLAY_MAX));
         missed.iter().for_each(|block| listening.tell(block));
         listening
     }

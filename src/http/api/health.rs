@@ -87,6 +87,7 @@ pub(super) async fn metrics(State(context): State<Arc<Context>>, headers: Header
         waiting_for_quorum: status.waiting_for_quorum,
         lags,
         is_ready: why_not(&context).is_none(),
+        ended_threads: context.threads.ended().len() as u64,
     };
     let text = metrics::write(&context.exported.to_text(), values);
     let (text, kind) = match wants_text_format(&headers) {

@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::super::context::Context;
 use super::super::problem::{PROBLEM, Problem, Result};
 use super::super::prove::{self, Made, Wanted};
-use super::asked::{Asked, Named};
+use super::asked::{Asked, Caller, Named};
 use super::{answer, json, transactions};
 use crate::audit::prove::Question;
 use crate::chain::{Hash, Id, Name, ValidatorId};
@@ -117,11 +117,12 @@ pub(super) async fn block(
 )]
 pub(super) async fn transaction(
     State(context): State<Arc<Context>>,
+    Caller(peer): Caller,
     Named((partition, offset)): Named<(String, String)>,
     Asked(how): Asked<How>,
 ) -> Result<Response> {
     let (partition, offset) = transactions::place(&partition, &offset)?;
-    let found = transactions::find(&context, partition, offset).await?;
+    let found = transactions::find(&context, peer, partition, offset).await?;
     of_block(&context, Question::Transaction { partition, offset }, found.height, how).await
 }
 

@@ -38,15 +38,15 @@ struct Status {
     indexed_from_height: Option<u64>,
     /// Whether all that was there at the start is looked up in, too.
     is_index_complete: bool,
-    /// Offsets of the transactions topic that are in no block yet, by partition; markers of transactions are among them. Null
-    /// where this instance does not have the state.
+    /// Offsets of the transactions topic from the first record on that is in no block yet, by partition; markers between records are
+    /// among them. Null where this instance does not have the state.
     #[schema(value_type = Option<BTreeMap<String, i64>>)]
     lag_offsets: Option<BTreeMap<i32, i64>>,
     /// All balances and stakes, and where they came from; null where this instance does not have the state.
     supply: Option<Supply>,
     /// What the last minutes were like.
     activity: Activity,
-    /// What is wrong with the blockchain topic, if anything was found.
+    /// What is wrong with the blockchain topic or with this server, if anything was found.
     trouble: Option<String>,
     /// The parameters of the chain.
     parameters: ChainParameters,
@@ -172,7 +172,7 @@ pub(super) async fn status(State(context): State<Arc<Context>>) -> Response {
         lag_offsets,
         supply,
         activity,
-        trouble: context.feed.trouble(),
+        trouble: trouble(&context),
         parameters: ChainParameters::of(&context.genesis.parameters),
         topics: Topics {
             transactions: context.transactions.clone(),
@@ -184,6 +184,12 @@ pub(super) async fn status(State(context): State<Arc<Context>>) -> Response {
         version: env!("CARGO_PKG_VERSION"),
         now_ms,
     })
+}
+
+fn trouble(context: &Context) -> Option<String> {
+    let ended = context.threads.ended();
+    let of_server = || format!("threads of this server have failed ({}): start the instance again", ended.join(", "));
+    context.feed.trouble().or_else(|| (!ended.is_empty()).then(of_server))
 }
 
 /// What all of it is called.
@@ -202,17 +208,17 @@ fn name(engine: Engine, sealing: &sealing::Status) -> &'static str {
     }
 }
 
-/// By partition of the transactions topic, how many of its offsets are in no block yet.
+/// By partition of the transactions topic, how many of its offsets wait, from the first record on that is in no block yet.
 pub(super) async fn lags(context: &Arc<Context>) -> Result<Vec<(i32, i64)>> {
     let covered: BTreeMap<i32, i64> = context
         .read(|_, state| {
             Ok(coverage(state)?.into_iter().map(|(partition, covered)| (partition, covered.offset)).collect())
         })
         .await?;
-    let ends = context.feed.ends().into_iter();
-    let lag = |(partition, end): (i32, i64)| {
+    let ends = context.feed.ends();
+    let lag = |partition: i32| {
         let next = covered.get(&partition).map_or(0, |offset| offset.saturating_add(1));
-        (partition, end.saturating_sub(next).max(0))
+        ends.lag(partition, next).map(|lag| (partition, lag))
     };
-    Ok(ends.map(lag).collect())
+    Ok(ends.partitions().into_iter().filter_map(lag).collect())
 }

@@ -1,5 +1,6 @@
 //! One record of the transactions topic, and what became of it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -12,7 +13,7 @@ use super::super::context::Context;
 use super::super::lookup::{Found, Question};
 use super::super::problem::{PROBLEM, Problem, Result};
 use super::answer;
-use super::asked::Named;
+use super::asked::{Caller, Named};
 use crate::chain::{Hash, Rendering};
 
 /// A record of the transactions topic in its block.
@@ -51,10 +52,11 @@ pub(super) struct Transaction {
 )]
 pub(super) async fn one(
     State(context): State<Arc<Context>>,
+    Caller(peer): Caller,
     Named((partition, offset)): Named<(String, String)>,
 ) -> Result<Response> {
     let (partition, offset) = place(&partition, &offset)?;
-    Ok(answer(&find(&context, partition, offset).await?))
+    Ok(answer(&find(&context, peer, partition, offset).await?))
 }
 
 /// A place of the transactions topic.
@@ -74,10 +76,10 @@ fn missing(partition: i32, offset: i64) -> Problem {
     Problem::not_found(detail).of(format!("{partition}:{offset}"))
 }
 
-/// The record in its block.
-pub(super) async fn find(context: &Arc<Context>, partition: i32, offset: i64) -> Result<Transaction> {
+/// The record in its block, for this address.
+pub(super) async fn find(context: &Arc<Context>, peer: IpAddr, partition: i32, offset: i64) -> Result<Transaction> {
     let missing = || missing(partition, offset);
-    let found = context.lookup.one(question(context, partition, offset)?).await?.ok_or_else(missing)?;
+    let found = context.lookup.one(peer, question(context, partition, offset)?).await?.ok_or_else(missing)?;
     // A block is parsed whole: not on the thread that all others wait for.
     let with_index = Arc::clone(context);
     let transaction = context.blocking(move || transaction(&with_index, &found, (partition, offset))).await?;
@@ -91,8 +93,7 @@ fn question(context: &Context, partition: i32, offset: i64) -> Result<Question> 
         return Ok(Question::At { height: block.height, offset: block.offset });
     }
     // A partition that the topic does not have is in no block, and all would have to be looked at to find that out.
-    let ends = context.feed.ends();
-    let is_known = ends.is_empty() || ends.iter().any(|(known, end)| *known == partition && offset < *end);
+    let is_known = context.feed.ends().may_hold(partition, offset);
     match index.first() {
         Some(_) if !is_known => {
             let detail = format!(

@@ -230,7 +230,7 @@ impl Index {
     }
 
     /// Blocks behind a height, the oldest first.
-    pub(super) fn behind(&self, height: u64) -> impl Iterator<Item = &Arc<BlockSummary>> {
+    pub(super) fn behind(&self, height: u64) -> impl ExactSizeIterator<Item = &Arc<BlockSummary>> {
         let first = self.first().map_or(0, |first| first.height);
         let skipped = usize::try_from(height.saturating_add(1).saturating_sub(first))
             .unwrap_or(usize::MAX)

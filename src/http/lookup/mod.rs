@@ -9,6 +9,7 @@
 mod reading;
 mod search;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{self, SyncSender, TrySendError};
 use std::thread::JoinHandle;
@@ -19,11 +20,13 @@ use topology::{Class, Error};
 
 use super::index::{BlockSummary, Place};
 use super::problem::{Problem, Result};
+use super::quota::Quota;
 use crate::chain::{Block, Read};
 pub(super) use reading::Reading;
 
-/// Questions that may wait.
+/// Questions that may wait, of all and of one address.
 const WAITING: usize = 32;
+const OF_ONE_MAX: u64 = 24;
 /// A stretch of blocks ends when it has so many bytes.
 const STRETCH_BYTES_MAX: usize = 32 << 20;
 /// Blocks that are looked at for one that has a record.
@@ -68,6 +71,7 @@ type Answer = topology::Result<Vec<Found>>;
 #[derive(Clone)]
 pub(super) struct Lookup {
     questions: SyncSender<(Question, oneshot::Sender<Answer>)>,
+    quota: Quota,
 }
 
 impl Lookup {
@@ -84,14 +88,17 @@ impl Lookup {
             }
         };
         let thread = std::thread::Builder::new().name("cairn-http-lookup".to_owned()).spawn(body)?;
-        Ok((Self { questions }, thread))
+        let quota = Quota::new(OF_ONE_MAX, WAITING as u64);
+        Ok((Self { questions, quota }, thread))
     }
 
-    /// The blocks asked for, by height; none where there are none.
-    pub(super) async fn ask(&self, question: Question) -> Result<Vec<Found>> {
+    /// The blocks that this address asks for, by height; none where there are none.
+    pub(super) async fn ask(&self, peer: IpAddr, question: Question) -> Result<Vec<Found>> {
+        let too_many = || Problem::unavailable("too many questions about old blocks at once: ask again");
+        let _counted = self.quota.take(peer, 1).ok_or_else(too_many)?;
         let (reply, answer) = oneshot::channel();
         self.questions.try_send((question, reply)).map_err(|error| match error {
-            TrySendError::Full(_) => Problem::unavailable("too many questions about old blocks at once: ask again"),
+            TrySendError::Full(_) => too_many(),
             TrySendError::Disconnected(_) => ending(),
         })?;
         let answer = answer.await.map_err(|_| ending())?;
@@ -99,8 +106,8 @@ impl Lookup {
     }
 
     /// The one block asked for.
-    pub(super) async fn one(&self, question: Question) -> Result<Option<Found>> {
-        Ok(self.ask(question).await?.into_iter().next())
+    pub(super) async fn one(&self, peer: IpAddr, question: Question) -> Result<Option<Found>> {
+        Ok(self.ask(peer, question).await?.into_iter().next())
     }
 }
 
