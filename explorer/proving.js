@@ -28,7 +28,7 @@ export function verifier(subject, signal) {
   const run = async () => {
     button.disabled = true;
     try {
-      await verify(subject, result, signal, run);
+      await verify(subject, result, signal);
     } finally {
       button.disabled = false;
     }
@@ -49,7 +49,9 @@ export function summary() {
   return [what, ' \u00b7 ', h('a', { href: '/trust' }, 'change')];
 }
 
-async function verify(subject, result, signal, again) {
+// `shown` is what the page showed when somebody asked: it stays that, also where the check is done again for another pin.
+async function verify(subject, result, signal, shown = subject.expected()) {
+  const again = () => verify(subject, result, signal, shown);
   result.dataset.verdict = '';
   const own = pinned();
   if (own === null) {
@@ -66,9 +68,9 @@ async function verify(subject, result, signal, again) {
   try {
     // Half of all the page's code: for those who ask for it.
     const { check } = await import('./verify/check.js');
-    const asked = await fetchProof(subject, own, signal, (text) => { progress.textContent = text; });
+    const asked = await fetchProof(subject, shown, own, signal, (text) => { progress.textContent = text; });
     const found = await check(asked.file, { checkpoint: own.checkpoint, genesis: own.genesis, continued: asked.continued },
-      { subtle: crypto.subtle, expected: subject.expected(), onStep: (step) => steps.append(drawStep(step)) });
+      { subtle: crypto.subtle, expected: shown, onStep: (step) => steps.append(drawStep(step)) });
     progress.remove();
     result.prepend(conclusion(result, found, own, subject, again));
   } catch (error) {
@@ -132,25 +134,30 @@ async function retry(ask, tell, signal) {
 
 const ENCODER = new TextEncoder();
 
-async function fetchProof(subject, own, signal, tell) {
+async function fetchProof(subject, shown, own, signal, tell) {
   if (subject.fetch) return subject.fetch();
   const ask = async (query) => {
     const { text } = await retry(() => getRaw(`${subject.path}?${new URLSearchParams(query)}`, signal), tell, signal);
     return ENCODER.encode(text);
   };
-  if (own.checkpoint === null) return { file: await ask({}), continued: null };
-  const { size } = own.checkpoint;
-  const isCovered = !subject.isOfState && BigInt(subject.height()) < size;
-  if (isCovered || subject.isOfState) {
+  // The state of the block that the page shows; where that is too far away (422), `instead`.
+  const askShown = async (query, instead) => {
+    if (!subject.isOfState) return ask(query);
     try {
-      return { file: await ask({ checkpoint_size: size, without_seal: true }), continued: null };
+      return await ask({ ...query, at_height: shown.height });
     } catch (error) {
-      // 404: the chain is shorter than the checkpoint. 422: the state of back then is too far away; that of now is not.
-      if (!subject.isOfState || error.status !== 422) throw error;
+      if (error.status !== 422) throw error;
+      return instead();
     }
+  };
+  if (own.checkpoint === null) return { file: await askShown({}, () => ask({})), continued: null };
+  const { size } = own.checkpoint;
+  if (BigInt(shown.height) < size) {
+    const file = await askShown({ checkpoint_size: size, without_seal: true }, () => null);
+    if (file !== null) return { file, continued: null };
   }
   // Behind the checkpoint: the proof leads to a later history, and that one back to the checkpoint.
-  const file = await ask({});
+  const file = await askShown({}, () => ask({}));
   const later = /,"history":\{"size":([0-9]{1,19}),/.exec(new TextDecoder().decode(file))?.[1] ?? '0';
   const continued = await retry(() => get(`/v1/proofs/consistency/${size}?size=${later}`, signal), tell, signal);
   return { file, continued: { path: continued.path } };
@@ -180,7 +187,7 @@ function conclusion(result, found, own, subject, again) {
   if (found.verdict === 'open') {
     rest.push(h('ul.unchecked', { id: 'verify-open' }, found.open.map((one) => h('li', one))));
     if (own.checkpoint === null) rest.push(h('p.quiet', 'BLS signatures are on a curve that no browser has: ', h('code', 'cairn check'), ' checks them. With a checkpoint pinned nothing rests on them.'));
-    else rest.push(h('p', h('button', { type: 'button', id: 'pin-advance', onclick: () => advance(found, own, subject, again) }, `Move the pin to ${number(found.history.size)} blocks`), h('span.note', 'That takes this server\u2019s word for the blocks behind it, as trust on first use does.')));
+    else if (found.history.size > own.checkpoint.size) rest.push(h('p', h('button', { type: 'button', id: 'pin-advance', onclick: () => advance(found, own, subject, again) }, `Move the pin to ${number(found.history.size)} blocks`), h('span.note', 'That takes this server\u2019s word for the blocks behind it, as trust on first use does.')));
   } else if (found.asides.length > 0) {
     rest.push(h('p.quiet', `Not checked, and nothing rests on it: ${found.asides.join('; ')}.`));
   }
@@ -205,7 +212,7 @@ function claimed({ claim, header }) {
 // A proof from a file: of whatever it is about.
 export async function checkFile(file, result, signal) {
   const subject = { kind: 'file', expected: () => null, fetch: async () => ({ file: new Uint8Array(await file.arrayBuffer()), continued: null }) };
-  await verify(subject, result, signal, () => checkFile(file, result, signal));
+  await verify(subject, result, signal);
 }
 
 export function subjectOfBlock(block) {

@@ -112,27 +112,41 @@ impl<'r, L: Log> Reader<'r, L> {
     }
 
     /// What `visit` makes of the last committed record that it does not pass over with `None`. `None`: no topic, or no such
-    /// record. Reads back in growing stretches, each offset at most once, and keeps one answer, so that it costs about as much
-    /// as there is behind the record. `visit` may be asked about records before it, too.
-    pub fn last<T>(&self, topic: &str, mut visit: impl FnMut(&Record<'_>) -> Option<T>) -> Result<Option<T>> {
-        let Some(partition) = self.only_partition(topic, NO_CHAIN)? else { return Ok(None) };
+    /// record. Costs as [`Reader::lasts`].
+    pub fn last<T>(&self, topic: &str, visit: impl FnMut(&Record<'_>) -> Option<T>) -> Result<Option<T>> {
+        Ok(self.lasts(topic, 1, visit)?.pop())
+    }
+
+    /// What `visit` makes of the last committed records that it does not pass over, so many at most, the last one last. Reads back in
+    /// growing stretches, each offset at most once, and keeps so many answers, so that it costs about as much as there is behind the
+    /// records. `visit` may be asked about records before them, too.
+    pub fn lasts<T>(
+        &self,
+        topic: &str,
+        count: usize,
+        mut visit: impl FnMut(&Record<'_>) -> Option<T>,
+    ) -> Result<Vec<T>> {
+        let Some(partition) = self.only_partition(topic, NO_CHAIN)? else { return Ok(Vec::new()) };
         let Watermarks { low, high } = self.log.watermarks(&partition, Isolation::ReadUncommitted)?;
-        let (mut end, mut distance) = (high, 16);
-        while end > low {
+        let (mut end, mut distance, mut found) = (high, 16, Vec::new());
+        while end > low && found.len() < count {
             // Markers of transactions have offsets too, and aborted records: a stretch need not hold any record.
             let first = end.saturating_sub(distance).max(low);
-            let mut found = None;
+            let mut of_stretch: Vec<T> = Vec::new();
             self.read_to(&[Extent { partition: partition.clone(), first, end }], |_, records| {
-                found = records.iter().rev().find_map(&mut visit).or(found.take());
+                let mut of_batch: Vec<T> = records.iter().rev().filter_map(&mut visit).take(count).collect();
+                of_batch.reverse();
+                of_stretch.extend(of_batch);
+                of_stretch.drain(..of_stretch.len().saturating_sub(count));
                 Ok(ControlFlow::Continue(()))
             })?;
-            if found.is_some() {
-                return Ok(found);
-            }
+            of_stretch.extend(found);
+            of_stretch.drain(..of_stretch.len().saturating_sub(count));
+            found = of_stretch;
             end = first;
             distance = distance.saturating_mul(16);
         }
-        Ok(None)
+        Ok(found)
     }
 
     /// What there is of a partition now, from `start` on: up to the high watermark with [`Isolation::ReadUncommitted`], up to the

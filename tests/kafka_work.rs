@@ -90,6 +90,41 @@ fn two_miners_make_one_chain_and_one_classic_chain_though_either_is_killed() {
     println!("{} classic blocks, {aborted} more were aborted", lines.len());
 }
 
+#[test]
+fn stake_classic_blocks_pass_their_check_though_the_run_is_killed_again_and_again() {
+    let chain =
+        Chain::new(&[("CAIRN_FEE", "7"), ("CAIRN_BLOCK_MAX_TRANSACTIONS", "3"), ("CAIRN_BLOCK_WINDOW_MS", "0")]);
+    let classic = unique("classic");
+    let options = ["--classic-topic", classic.as_str()];
+    let lines: Vec<String> = (0..TRANSACTIONS).map(|number| transfer("alice", "bob", 1 + number as u64)).collect();
+    let quarter = TRANSACTIONS / 4;
+    for turn in 0..3 {
+        let lines = lines[turn * quarter..(turn + 1) * quarter].concat();
+        // The first makes the topic.
+        if turn == 0 {
+            chain.submit(&lines)
+        } else {
+            chain.produce(&lines)
+        }
+        let mut process = chain.start(&options);
+        process.until_logged("running");
+        process.until("some of it is sealed", |_| sealed(&chain) > turn * quarter + 9);
+        process.kill();
+    }
+    chain.produce(&lines[3 * quarter..].concat());
+    let mut process = chain.start(&options);
+    process.until("all blocks", |_| sealed(&chain) == TRANSACTIONS);
+    process.terminate();
+    let finished = process.wait();
+    assert_eq!(finished.status.code(), Some(0), "{finished}");
+    let blocks = chain.blocks();
+    let lines = read_of(chain.cluster, &classic, "read_committed");
+    assert_eq!(check_classic("classic_stake.py", &lines), blocks.len());
+    let paid: usize = lines.iter().map(|line| line.value.matches("\"Amount\"").count()).sum();
+    assert_eq!(paid, TRANSACTIONS, "each payment once");
+    assert_eq!(chain.verify()["result"], "intact");
+}
+
 fn sealed(chain: &Chain) -> usize {
     chain.blocks().iter().map(|block| block["transactions"].as_array().unwrap().len()).sum()
 }

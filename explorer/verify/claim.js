@@ -7,6 +7,7 @@ import { fields, kindOf, list } from './json.js';
 
 const [ACCOUNTS, EXPIRIES, VALIDATORS] = [1, 3, 4];
 const LAST_CHUNK_SIZE_BYTES_MAX = 523995;
+const U64_END = 2n ** 64n;
 const VALIDATOR = [['ed25519', raw(32)], ['bls', raw(96)], ['possession', raw(48)], ['stake', u64], ['slashed_at_height', slashedAt], ['missed', u64]];
 
 function slashedAt(value) {
@@ -40,6 +41,7 @@ function ofEntry(kind, claim, shown) {
   const check = async (hashing, header, note) => {
     if (kind === 'id_used' && !(isApplied(own) && own.has('id'))) wrong('the entry is no applied transaction with an id: it used none');
     const count = header.get('ranges').reduce((sum, range) => sum + range.get('count'), 0n);
+    if (count >= U64_END) wrong('the header has more records than 64 bits count');
     const leaf = await hashing.leaf(content);
     const root = await hashing.climb(leaf, index, count, path);
     note('Leaf of the record', hex(leaf));
@@ -136,6 +138,7 @@ async function checkUnused(hashing, header, { rules, wanted, lists }, note) {
     const usedAt = last - count + 1n + BigInt(place);
     const isLast = chunks.map(({ record }) => record === null || record.length <= LAST_CHUNK_SIZE_BYTES_MAX);
     if (isLast.indexOf(true) !== chunks.length - 1) wrong(`the list of active height ${usedAt} does not end where it must`);
+    if (usedAt + remembered + 1n >= U64_END) wrong(`no list can be of active height ${usedAt}`);
     for (const [at, { record, way }] of chunks.entries()) {
       const key = concat(big(usedAt + remembered + 1n, 8), big(BigInt(at), 4));
       await checkKey(hashing, header, { table: EXPIRIES, key, record }, way, silent);
@@ -145,11 +148,31 @@ async function checkUnused(hashing, header, { rules, wanted, lists }, note) {
   note('Computed state root, of each', header.get('state_root'));
 }
 
-// Where the parameters say for how long ids are remembered (docs/encoding.md, section 7). Their hash was compared before.
+// For how long ids are remembered, by the chain's parameters as docs/encoding.md, section 7, has them.
 function rememberBlocks(rules) {
-  let at = 4 + 10 * Number(number(rules.subarray(0, 4))) + 24;
-  at += (rules[at] === 1 ? 9 : 1) + 1 + 8 + 8;
-  return number(rules.subarray(at, at + 8));
+  let at = 0;
+  const take = (size) => {
+    at += size;
+    return at > rules.length ? wrong('the parameters are cut off') : number(rules.subarray(at - size, at));
+  };
+  const code = (first, last) => {
+    const found = take(1);
+    return found < first || found > last ? wrong('the parameters have a code that there is not') : found;
+  };
+  const amount = () => take(8) < 2n ** 53n || wrong('the parameters have an amount beyond 2^53 - 1');
+  take(Number(take(4)) * 10 + 24);
+  if (code(0n, 1n) === 1n) amount();
+  code(0n, 2n);
+  amount();
+  amount();
+  const remembered = take(8);
+  if (code(1n, 2n) === 1n) code(0n, 0n);
+  else {
+    code(1n, 2n);
+    take(9);
+  }
+  if (at !== rules.length) wrong('the parameters go on behind their end');
+  return remembered;
 }
 
 function idsOf(record) {

@@ -1,7 +1,7 @@
 // Canonical bytes of what stands in a proof, after sections 1 to 7 of docs/encoding.md. A function takes a value as json.js reads
 // it and gives its bytes, or refuses it; it is named after what that page calls the value.
 
-import { Refused, concat, little, unhex, utf8 } from './bytes.js';
+import { Refused, concat, joined, little, unhex, utf8 } from './bytes.js';
 import { fields, kindOf, list } from './json.js';
 
 const INTEGER_MAX = 2n ** 53n - 1n;
@@ -63,7 +63,7 @@ function textOf(value, low, high) {
 }
 
 const option = (encode) => (value) => (value === null || value === undefined ? NOTHING : concat(SOMETHING, encode(value)));
-const items = (encode) => (values) => concat(little(BigInt(list(values).length), 4), ...values.map(encode));
+const items = (encode) => (values) => joined([little(BigInt(list(values).length), 4), ...values.map(encode)]);
 
 // A byte that is written as a text: the first of the texts is the byte `first`.
 function code(texts, first = 0) {

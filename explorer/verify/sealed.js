@@ -152,7 +152,10 @@ async function convict({ hashing, ed25519 }, slash, header, validators, unchecke
 
 // Whether the signers have stake, and more than two thirds of all, the accused's left out of both.
 function checkQuorum(signers, validators, accused, refuse) {
-  const set = number(bitmap(signers));
+  const places = bitmap(signers);
+  // A number of many bytes would take for ever to make.
+  if (places.length > VALIDATORS_MAX / 8) refuse('the signers name a validator that there is not');
+  const set = number(places);
   const signing = validators.filter((_, place) => ((set >> BigInt(place)) & 1n) === 1n);
   if (set >> BigInt(validators.length) !== 0n) refuse('the signers name a validator that there is not');
   if (accused !== null && ((set >> BigInt(accused)) & 1n) === 1n) refuse('the accused is among the signers');

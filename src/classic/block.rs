@@ -72,16 +72,6 @@ pub fn render(kind: Kind, before: Option<&Link>, block: &Block) -> String {
     out
 }
 
-/// Whether a value begins as [`render`] has it begin of a block of this height, time and, where it was mined, proof. The transactions in it
-/// are not looked at, nor the hash that it names.
-#[must_use]
-pub fn is_of(kind: Kind, value: &[u8], height: u64, time_ms: i64, proof: u64) -> bool {
-    let rest = value.strip_prefix(opening(kind, height).as_bytes());
-    // There is no comma in what is named as the block before.
-    let behind = rest.and_then(|rest| Some(&rest[rest.iter().position(|byte| *byte == b',')?..]));
-    behind.is_some_and(|behind| behind.starts_with(stamp(kind, time_ms, proof).as_bytes()))
-}
-
 /// What stands before the hash of the block before.
 fn opening(kind: Kind, height: u64) -> String {
     match kind {

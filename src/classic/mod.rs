@@ -15,5 +15,5 @@ mod kind;
 #[cfg(test)]
 mod tests;
 
-pub use block::{Link, is_of, render};
+pub use block::{Link, render};
 pub use kind::{Kind, Refused};

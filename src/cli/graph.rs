@@ -1,5 +1,7 @@
 //! The application from its genesis and keys.
 
+use std::sync::Arc;
+
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use topology::client::{CheckedTopic, check_topics};
@@ -103,6 +105,12 @@ pub(crate) fn application<L: Log>(
     });
     let admission = admission.transpose()?;
     let (sealer, miners) = (extras.sealer(&genesis, keys)?, extras.miners);
+    let signs = genesis.parameters.consensus.kind() == ConsensusKind::Stake;
+    let turns = notes.as_ref().filter(|_| signs).map(Notes::signed_turns).transpose()?.flatten();
+    let sealer = match turns {
+        Some(turns) => sealer.keeping(Arc::new(turns)),
+        None => sealer,
+    };
     let topic = OnLog { log: log.clone(), clock: SystemClock::new(), blockchain: topics.blockchain.clone() };
     let topic = Some(Box::new(topic) as Box<dyn BlockchainTopic>);
     let notary = notes.map(|notes| Box::new(InNotes(notes)) as Box<dyn Notary>);
@@ -238,10 +246,10 @@ struct LastOnLog<L> {
 }
 
 impl<L: Log> ClassicTail for LastOnLog<L> {
-    fn last(&self) -> topology::Result<Option<Vec<u8>>> {
+    fn last_two(&self) -> topology::Result<Vec<Vec<u8>>> {
         // A run has made it before it asks: not to be seen, it would pass for one that holds no block.
         let reader = Reader::new(&self.log, &self.clock, "cairn-classic").expecting_topics();
-        reader.last(&self.topic, |record| Some(record.value.map(<[u8]>::to_vec).unwrap_or_default()))
+        reader.lasts(&self.topic, 2, |record| Some(record.value.map(<[u8]>::to_vec).unwrap_or_default()))
     }
 }
 

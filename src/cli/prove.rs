@@ -103,6 +103,7 @@ impl Arguments {
             at_height: self.at_height,
             cover: cover(self.checkpoint, self.checkpoint_size)?,
             with_seal: !self.without_seal,
+            size_bytes_max: Proof::SIZE_BYTES_MAX,
         };
         shell.log(&self.log)?.open(Prove { options, shell }).map_err(|error| Error::from(error).undone())?
     }
@@ -185,6 +186,11 @@ impl UsesLog for Prove<'_> {
                 return Err(Error::failed(format!("{unproved}: nothing is proved of it; run cairn verify")));
             }
             Err(unproved @ Unproved::NotThere(_)) => return Err(Error::failed(unproved.to_string())),
+            Err(unproved @ Unproved::Large(_)) => {
+                return Err(Error::failed(format!(
+                    "{unproved}: prove it for an earlier height, or prove the transactions that were applied instead"
+                )));
+            }
         };
         let file = proof.to_file();
         if file.len() > Proof::SIZE_BYTES_MAX {

@@ -10,6 +10,7 @@
 //!     genesis.toml               what it starts from, if it was made here
 //!     validators.keys            the committee's keys, mode 0600
 //!     founding, founded          how far its beginning is (`note`)
+//!     signed                     what its validators have signed last (`signed_turns`)
 //! ```
 
 use std::path::{Path, PathBuf};

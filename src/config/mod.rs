@@ -21,6 +21,7 @@
 //! genesis, keys  what a chain starts from, and its validators' keys: read or made
 //! note           what is written down of a chain apart from its log
 //! founding       which genesis a run has
+//! signed_turns   what validators have signed last, beside their keys
 //! ```
 //! May use `chain`, `checkpoint`, `consensus`, `reader` and the engine's log; nothing here knows of commands.
 
@@ -38,6 +39,7 @@ pub mod log;
 pub mod note;
 pub mod parameters;
 mod private_file;
+pub mod signed_turns;
 pub mod signer;
 pub mod topic;
 

@@ -60,6 +60,9 @@ pub enum Error<E> {
     /// A validator was asked for a second header or vote in one turn: stop.
     #[error(transparent)]
     WouldEquivocate(#[from] WouldEquivocate),
+    /// What validators have signed cannot be kept, or a height was signed that the topic does not have: stop.
+    #[error("{0}")]
+    NotKept(String),
     /// There is no account to mine for: the sealer was made to be looked at.
     #[error("height {0} has no account to mine for")]
     NobodyMines(u64),

@@ -38,6 +38,7 @@ pub use scheme::{Scheme, trust};
 pub use sealer::{Sealed, Sealer, Step, Stretch};
 pub use stake::fault::Fault;
 pub use stake::report::Offence;
+pub use stake::signed_turns::{SignedTurn, SignedTurns};
 pub use stake::validator::Signed;
 
 /// What a seal of a chain with `committee = "local"` is worth. `verify` prints it with its result.

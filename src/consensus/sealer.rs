@@ -1,11 +1,14 @@
 //! From a stretch of the log to a sealed block, whatever the kind of consensus.
 
+use std::sync::Arc;
+
 use super::decision::Decision;
 use super::keys::KeySet;
 use super::scheme::Scheme;
 use super::stake::fault::Fault;
 use super::stake::report::Offence;
 use super::stake::sealer as stake;
+use super::stake::signed_turns::SignedTurns;
 use super::stake::validator::Signed;
 use super::work::sealer as work;
 use super::{Error, SetupError};
@@ -79,6 +82,15 @@ impl Sealer {
         }
     }
 
+    /// The same, which keeps to what its validators signed in processes before this one. A miner signs nothing.
+    #[must_use]
+    pub fn keeping(self, turns: Arc<dyn SignedTurns>) -> Self {
+        match self {
+            Sealer::Stake(sealer) => Sealer::Stake(Box::new(sealer.keeping(turns))),
+            Sealer::Work(sealer) => Sealer::Work(sealer),
+        }
+    }
+
     /// A miner, for this account.
     pub fn miner(genesis: &Genesis, miner: Name) -> Result<Sealer, SetupError> {
         work::Sealer::new(genesis, miner).map(Sealer::Work)
@@ -103,7 +115,8 @@ impl Sealer {
         }
     }
 
-    /// The sealer of another process with the same keys: it remembers nothing of what this one's validators have signed.
+    /// The sealer of another process with the same keys: it remembers nothing of what this one's validators have signed, but for
+    /// what is kept outside of both ([`Sealer::keeping`]).
     #[must_use]
     pub fn anew(&self) -> Self {
         match self {

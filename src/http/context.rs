@@ -1,7 +1,9 @@
 //! What every handler is given.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use axum::body::Bytes;
 use tokio::sync::{Semaphore, watch};
 use topology::client::{Client, State as ClientState};
 use topology::clock::{Clock, SystemClock};
@@ -16,7 +18,7 @@ use super::guard::Hosts;
 use super::lookup::Lookup;
 use super::problem::{Problem, Result};
 use super::prove::Prover;
-use super::quota::Quota;
+use super::quota::{Counted, Quota};
 use super::rate::Rate;
 use super::teller::Teller;
 use super::threads::Threads;
@@ -27,8 +29,8 @@ use crate::sealing::Application;
 const READS_MAX: usize = 4;
 /// Streams of events at once, of one address and of all.
 const STREAMS: (u64, u64) = (64, 256);
-/// Bytes of whole blocks that are on their way to those who asked for them, of one address and of all.
-const BLOCK_BYTES: (u64, u64) = (64 << 20, 256 << 20);
+/// Bytes of whole blocks and of proofs that are on their way to those who asked for them, of one address and of all.
+const LARGE_BYTES: (u64, u64) = (64 << 20, 256 << 20);
 
 /// A chain that is being sealed, for those who look at it.
 pub struct Chain<L> {
@@ -88,7 +90,7 @@ pub(super) struct Context {
     pub(super) teller: Option<Arc<dyn Teller>>,
     pub(super) rate: Mutex<Rate>,
     pub(super) streams: Quota,
-    pub(super) block_bytes: Quota,
+    large_bytes: Quota,
     /// The description of all this, made once.
     pub(super) openapi: String,
     pub(super) hosts: Hosts,
@@ -129,7 +131,7 @@ impl Context {
             teller: chain.teller,
             rate: Mutex::default(),
             streams: Quota::new(STREAMS.0, STREAMS.1),
-            block_bytes: Quota::new(BLOCK_BYTES.0, BLOCK_BYTES.1),
+            large_bytes: Quota::new(LARGE_BYTES.0, LARGE_BYTES.1),
             openapi,
             hosts,
             ending,
@@ -150,6 +152,15 @@ impl Context {
 
     pub(super) fn now_ms(&self) -> i64 {
         self.clock.now_ms()
+    }
+
+    /// An answer that may be large, until its last byte was taken or its reader is gone: those that take their time have so much of
+    /// it at once.
+    pub(super) fn on_its_way(&self, peer: IpAddr, value: impl AsRef<[u8]> + Send + 'static) -> Result<Bytes> {
+        let counted = self.large_bytes.take(peer, value.as_ref().len() as u64);
+        let counted =
+            counted.ok_or_else(|| Problem::unavailable("too much is on its way to you or to others: ask again"))?;
+        Ok(Bytes::from_owner(OnItsWay { value, _counted: counted }))
     }
 
     /// Reads the committed state on a thread where that may take its time: it may have to come from a disk.
@@ -178,6 +189,18 @@ impl Context {
             work()
         };
         tokio::task::spawn_blocking(work).await.map_err(|_| ending())?
+    }
+}
+
+/// An answer, counted for as long as it is there.
+struct OnItsWay<V> {
+    value: V,
+    _counted: Counted,
+}
+
+impl<V: AsRef<[u8]>> AsRef<[u8]> for OnItsWay<V> {
+    fn as_ref(&self) -> &[u8] {
+        self.value.as_ref()
     }
 }
 

@@ -127,7 +127,10 @@ impl Place {
 
     fn check(&self, entry: &Entry, header: &Header) -> Result<(), Refusal> {
         // So many entries there are: without the number, one path could stand for several places.
-        let count = header.ranges.iter().fold(0, |count: u64, range| count.saturating_add(range.count));
+        let count = header.ranges.iter().try_fold(0, |all: u64, range| all.checked_add(range.count));
+        let count = count.ok_or_else(|| {
+            Refusal::wrong(Part::Claim, format!("block {} has more records than 64 bits count", header.height))
+        })?;
         let proof = merkle::Proof { index: self.index, count, path: self.path.clone() };
         if proof.shows(&merkle::leaf(&to_canonical(entry)), &header.transactions_root) {
             return Ok(());
@@ -147,7 +150,7 @@ pub struct StatePath {
     pub siblings: Vec<Hash>,
     /// What lies at its end: the one other leaf that begins like the key, with its value. `None`: the key itself where it has a
     /// record, otherwise nothing.
-    pub other: Option<(Hash, Hash)>,
+    pub other: Option<Box<(Hash, Hash)>>,
 }
 
 impl StatePath {
@@ -157,7 +160,7 @@ impl StatePath {
         let path = table.path(key);
         let tree::Proof { siblings, terminal } = tree.prove(&path);
         let other = match terminal {
-            Terminal::Leaf { key, value } if key != path => Some((key, value)),
+            Terminal::Leaf { key, value } if key != path => Some(Box::new((key, value))),
             _ => None,
         };
         Self { siblings, other }
@@ -177,7 +180,7 @@ impl StatePath {
             let (table, key, height) = (table.name(), key.escape_ascii(), header.height);
             Refusal::wrong(Part::Claim, format!("table `{table}`, key {key}, after block {height}: {what}"))
         };
-        let terminal = match (value, self.other) {
+        let terminal = match (value, self.other.as_deref().copied()) {
             (Some(value), None) => Terminal::Leaf { key: path, value },
             (None, None) => Terminal::Nothing,
             (None, Some((key, value))) => Terminal::Leaf { key, value },

@@ -14,10 +14,12 @@
 //! check        all of it, against what the reader trusts
 //! refusal      why a proof shows nothing
 //! render, parse     the file, byte for byte
+//! bounded           lists of a file that take no more memory than they should
 //! ```
 //! Pure, and may use `chain`, `ledger`, `consensus` and `checkpoint`: the parts of a proof and what is trusted come in as arguments.
 //! The layout is drawn in `docs/proofs.md`.
 
+mod bounded;
 mod check;
 mod claim;
 mod history;

@@ -5,15 +5,25 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::Proof;
+use super::bounded::{AtMost, ListsOfChunks, Other};
 use super::claim::{Claim, Place, StatePath};
 use super::history::History;
-use super::ids::{Chunk, ListedIds};
+use super::ids::ListedIds;
 use super::refusal::{Part, Refusal};
 use super::sealed::Sealed;
 use crate::chain::{self, Entry, Hash, Header, Operation, Seal, ValidatorId, from_canonical, hex_array};
 use crate::ledger::state::{Account, ValidatorRecord};
 
 type Result<T> = std::result::Result<T, Refusal>;
+
+/// The most hashes of a path in a tree whose leaves are counted in 64 bits.
+const PATH_MAX: usize = 64;
+/// The most hashes of a path in the state tree: one for each bit of a key.
+const SIBLINGS_MAX: usize = 256;
+/// A validator loses its stake once, and a genesis has no more of them.
+const SLASHES_MAX: usize = 1024;
+/// Of a larger file it is not asked whether another program wrote it anew: that takes a second one in memory.
+const REWRITTEN_SIZE_BYTES_MAX: usize = 1 << 20;
 
 /// The fields of the file.
 #[derive(Deserialize)]
@@ -33,7 +43,7 @@ struct File<'f> {
 struct HistoryFields {
     size: u64,
     root: Hash,
-    path: Vec<Hash>,
+    path: AtMost<PATH_MAX, Hash>,
 }
 
 #[derive(Deserialize)]
@@ -41,7 +51,7 @@ struct SealedFields<'f> {
     #[serde(borrow)]
     genesis: &'f RawValue,
     #[serde(borrow)]
-    slashes: Vec<&'f RawValue>,
+    slashes: AtMost<SLASHES_MAX, &'f RawValue>,
     #[serde(borrow)]
     seal: Option<&'f RawValue>,
 }
@@ -73,7 +83,7 @@ impl Proof {
         let proof = Self {
             claim: claim_of(claim.get(), shown.get())?,
             header,
-            history: History { size, root, path },
+            history: History { size, root, path: path.0 },
             sealed: sealed.map(sealed_of).transpose()?,
         };
         check_rendering(&proof, text.as_bytes())?;
@@ -115,7 +125,7 @@ fn check_format(text: &str) -> Result<()> {
 }
 
 fn check_rendering(proof: &Proof, file: &[u8]) -> Result<()> {
-    let rendering = proof.to_file();
+    let rendering = proof.to_file_of(file.len());
     if rendering == file {
         return Ok(());
     }
@@ -127,6 +137,9 @@ fn check_rendering(proof: &Proof, file: &[u8]) -> Result<()> {
 
 /// Whether a text that is no proof is one but for the spaces and line breaks between its parts: other programs put them there.
 fn is_rewritten(text: &str) -> bool {
+    if text.len() > REWRITTEN_SIZE_BYTES_MAX {
+        return false;
+    }
     let (mut bare, mut in_string, mut is_escaped) = (String::with_capacity(text.len()), false, false);
     for character in text.chars() {
         if !in_string && matches!(character, ' ' | '\t' | '\r' | '\n') {
@@ -169,29 +182,20 @@ fn place(shown: &str) -> Result<Place> {
     #[derive(Deserialize)]
     struct Fields {
         index: u64,
-        path: Vec<Hash>,
+        path: AtMost<PATH_MAX, Hash>,
     }
     let Fields { index, path } = read(shown)?;
-    Ok(Place { index, path })
+    Ok(Place { index, path: path.0 })
 }
 
-#[derive(Deserialize)]
-struct PathFields {
-    siblings: Vec<Hash>,
-    other: Option<Other>,
-}
-
-#[derive(Deserialize)]
-struct Other {
-    path: Hash,
-    value: Hash,
-}
-
-impl PathFields {
-    fn path(self) -> StatePath {
-        let Self { siblings, other } = self;
-        StatePath { siblings, other: other.map(|Other { path, value }| (path, value)) }
+fn state_path(shown: &str) -> Result<StatePath> {
+    #[derive(Deserialize)]
+    struct Fields {
+        siblings: AtMost<SIBLINGS_MAX, Hash>,
+        other: Option<Other>,
     }
+    let Fields { siblings, other } = read(shown)?;
+    Ok(StatePath { siblings: siblings.0, other: other.map(Other::boxed) })
 }
 
 fn balance(claim: &str, shown: &str) -> Result<Claim> {
@@ -203,7 +207,7 @@ fn balance(claim: &str, shown: &str) -> Result<Claim> {
     }
     let Fields { name, balance, nonce } = read(claim)?;
     let name = name.parse().map_err(|error| form(format!("the account's name: {error}")))?;
-    Ok(Claim::Balance { name, account: Account { balance, nonce }, path: read::<PathFields>(shown)?.path() })
+    Ok(Claim::Balance { name, account: Account { balance, nonce }, path: state_path(shown)? })
 }
 
 fn validator(claim: &str, shown: &str) -> Result<Claim> {
@@ -228,7 +232,7 @@ fn validator(claim: &str, shown: &str) -> Result<Claim> {
     let record = record.map(|Record { ed25519, bls, possession, stake, slashed_at_height, missed }| {
         Box::new(ValidatorRecord { ed25519, bls, possession, stake, slashed_at_height, missed })
     });
-    Ok(Claim::Validator { id, record, path: read::<PathFields>(shown)?.path() })
+    Ok(Claim::Validator { id, record, path: state_path(shown)? })
 }
 
 fn id_unused(claim: &str, shown: &str) -> Result<Claim> {
@@ -240,25 +244,14 @@ fn id_unused(claim: &str, shown: &str) -> Result<Claim> {
     #[derive(Deserialize)]
     struct Shown {
         parameters: String,
-        lists: Vec<Vec<ChunkFields>>,
-    }
-    #[derive(Deserialize)]
-    struct ChunkFields {
-        record: Option<String>,
-        #[serde(flatten)]
-        path: PathFields,
+        lists: ListsOfChunks<SIBLINGS_MAX>,
     }
     let Fields { sender, id } = read(claim)?;
     let sender = sender.parse().map_err(|error| form(format!("the sender: {error}")))?;
     let id = id.parse().map_err(|error| form(format!("the id: {error}")))?;
     let Shown { parameters, lists } = read(shown)?;
     let parameters = from_canonical(&bytes(&parameters)?).map_err(of_chain)?;
-    let chunk = |ChunkFields { record, path }| {
-        Ok(Chunk { record: record.as_deref().map(bytes).transpose()?, path: path.path() })
-    };
-    let list = |list: Vec<ChunkFields>| list.into_iter().map(chunk).collect::<Result<Vec<Chunk>>>();
-    let lists = lists.into_iter().map(list).collect::<Result<_>>()?;
-    Ok(Claim::IdUnused { sender, id, listed: ListedIds { parameters, lists } })
+    Ok(Claim::IdUnused { sender, id, listed: ListedIds { parameters, lists: lists.0 } })
 }
 
 fn bytes(digits: &str) -> Result<Vec<u8>> {
@@ -272,6 +265,7 @@ fn sealed_of(SealedFields { genesis, slashes, seal }: SealedFields<'_>) -> Resul
     Ok(Sealed {
         genesis: owned(genesis)?,
         slashes: slashes
+            .0
             .iter()
             .map(|slash| Operation::from_json(slash.get()).map_err(of_chain))
             .collect::<Result<_>>()?,

@@ -12,8 +12,13 @@ impl Proof {
     /// The bytes of the file, with the line break at their end.
     #[must_use]
     pub fn to_file(&self) -> Vec<u8> {
+        self.to_file_of(8192)
+    }
+
+    /// The same, where it is about so large.
+    pub(super) fn to_file_of(&self, size_bytes: usize) -> Vec<u8> {
         let Self { claim, header, history, sealed } = self;
-        let mut json = Vec::with_capacity(8192);
+        let mut json = Vec::with_capacity(size_bytes);
         put(&mut json, &format!("{{\"proof\":{},\"claim\":{{\"kind\":\"{}\"", Self::FORMAT, claim.kind()));
         statement(&mut json, claim);
         put(&mut json, "},\"shown\":");
@@ -103,7 +108,7 @@ fn shown(json: &mut Vec<u8>, claim: &Claim) {
 fn state_path(json: &mut Vec<u8>, StatePath { siblings, other }: &StatePath) {
     put(json, "\"siblings\":");
     hashes(json, siblings);
-    match other {
+    match other.as_deref() {
         Some((path, value)) => put(json, &format!(",\"other\":{{\"path\":\"{path}\",\"value\":\"{value}\"}}}}")),
         None => put(json, ",\"other\":null}"),
     }

@@ -17,7 +17,7 @@ fn place() -> impl Strategy<Value = Place> {
 }
 
 fn state_path() -> impl Strategy<Value = StatePath> {
-    let other = option::of((any_chain::hash(), any_chain::hash()));
+    let other = option::of((any_chain::hash(), any_chain::hash()).prop_map(Box::new));
     (hashes(), other).prop_map(|(siblings, other)| StatePath { siblings, other })
 }
 
@@ -38,7 +38,7 @@ fn id() -> impl Strategy<Value = Id> {
 
 fn listed() -> impl Strategy<Value = ListedIds> {
     let chunk = (option::of(vec(any::<u8>(), 0..40)), state_path()).prop_map(|(record, path)| Chunk { record, path });
-    (any_chain::parameters(), vec(vec(chunk, 0..3), 0..3))
+    (any_chain::parameters(), vec(vec(chunk, 1..3), 0..3))
         .prop_map(|(parameters, lists)| ListedIds { parameters, lists })
 }
 

@@ -110,6 +110,21 @@ fn the_first_and_the_last_record_are_those_that_are_not_passed_over() {
 }
 
 #[test]
+fn the_last_records_are_found_wherever_stretches_and_aborted_ones_lie_between_them() {
+    let aborted = vec!["x"; 40];
+    for between in [0, 3, 17, 40] {
+        let log = log_with(&[(&["a"], true), (&["b"], true), (&aborted[..between], false), (&["c"], true)]);
+        let clock = ManualClock::new(0);
+        let reader = Reader::new(&log, &clock, "test");
+        for (count, expected) in
+            [(0, &[][..]), (1, &["c"]), (2, &["b", "c"]), (3, &["a", "b", "c"]), (9, &["a", "b", "c"])]
+        {
+            assert_eq!(reader.lasts("t", count, some_text).unwrap(), expected, "{count}, {between} between");
+        }
+    }
+}
+
+#[test]
 fn what_is_written_after_the_end_was_asked_for_is_not_read() {
     let log = log_with(&[(&["a"], true), (&["b"], true)]);
     let clock = ManualClock::new(0);

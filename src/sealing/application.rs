@@ -213,7 +213,13 @@ fn transactions_topic(name: &str, partition_count: i32, consensus: Consensus) ->
 impl Shared {
     /// The classic blocks behind the chain's last block, where there are any.
     pub(super) fn classic_series(&self, tip: Option<&Tip>) -> topology::Result<Option<Series>> {
-        self.classic.as_ref().map(|classic| classic.go_on(tip)).transpose()
+        let Some(classic) = &self.classic else { return Ok(None) };
+        // The state was compared with it a moment ago, and nobody else adds to it.
+        let block = match (tip, &self.topic) {
+            (Some(_), Some(topic)) => topic.last_block()?,
+            _ => None,
+        };
+        classic.go_on(tip, block.as_ref()).map(Some)
     }
 
     pub(super) fn set_status(&self, change: impl FnOnce(&mut Status)) {

@@ -15,10 +15,13 @@
 //! replay         the state from the blockchain topic alone
 //! seed_systems   the two systems this one grew from, by configuration alone
 //! proofs         one thing of a chain, proved and checked without the chain
+//! forged_proofs  what no chain holds, told alike by all three checkers
 //! refused_proofs forged proofs, and those of other chains
 //! altered_proofs every byte of a proof counts
 //! page           the explorer's checker, which is a third implementation, says the same
-//! work           chains that were mined, and blocks in the shape of those two systems
+//! work           chains that were mined
+//! mined_proofs   one thing of a mined chain
+//! classic        blocks in the shape of those two systems
 //! rows           flat rows of a chain: its receipts, its state
 //! views          those rows on topics, whatever dies
 //! schema         whether a value is as a schema says
@@ -32,9 +35,12 @@ mod alterations;
 mod altered_proofs;
 mod attack;
 mod chain;
+mod classic;
 mod fields;
+mod forged_proofs;
 mod json;
 mod live;
+mod mined_proofs;
 mod outcomes;
 mod page;
 mod partitions;

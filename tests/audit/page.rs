@@ -20,13 +20,13 @@ use crate::proofs::{LONG, balance, checkpoint, id, long, prove_at, validator};
 const SEED: u64 = 55;
 
 /// A directory with the checker and proofs.
-struct Page {
+pub(crate) struct Page {
     directory: tempfile::TempDir,
     lines: Vec<Value>,
 }
 
 impl Page {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         std::fs::create_dir(directory.path().join("verify")).unwrap();
@@ -41,7 +41,7 @@ impl Page {
     }
 
     /// Adds a case; its number.
-    fn ask(&mut self, file: &[u8], trusted: Trusted<'_>, alterations: &[Alteration], more: Value) -> usize {
+    pub(crate) fn ask(&mut self, file: &[u8], trusted: Trusted<'_>, alterations: &[Alteration], more: Value) -> usize {
         let (number, path) = (self.lines.len(), format!("{}.json", self.lines.len()));
         std::fs::write(self.directory.path().join(&path), file).unwrap();
         let alterations: Vec<Value> =
@@ -54,7 +54,7 @@ impl Page {
     }
 
     /// What it says to each case.
-    fn answers(self) -> Vec<Vec<Value>> {
+    pub(crate) fn answers(self) -> Vec<Vec<Value>> {
         let mut node = Command::new("node")
             .args([self.directory.path().join("page.mjs"), self.directory.path().to_owned()])
             .stdin(Stdio::piped())
@@ -82,7 +82,7 @@ fn hex(bytes: &[u8]) -> String {
 
 /// From a place on, so many bytes are taken out and others put in.
 #[derive(Clone, Debug)]
-struct Alteration {
+pub(crate) struct Alteration {
     place: usize,
     removed: usize,
     added: Vec<u8>,
@@ -290,6 +290,25 @@ fn the_page_takes_no_proof_of_something_else_than_it_shows() {
             assert_eq!((&answer[0]["verdict"], &answer[0]["part"]), (&json!("broken"), &json!("shown")), "{number}");
         }
     }
+}
+
+#[test]
+fn a_balance_that_is_shown_after_another_block_than_the_proof_s_is_not_said_to_hold() {
+    let own = checkpoint(&LONG, 51);
+    let trusted = Trusted { checkpoint: Some(&own), genesis: None };
+    let alice = proof(balance("alice"), Some(12), false);
+    let mut page = Page::new();
+    for (height, units) in [(13, 999), (11, 999), (12, 999)] {
+        let shown = json!({ "kind": "balance", "name": "alice", "height": height, "balance": units, "nonce": 0 });
+        page.ask(&alice.to_file(), trusted, &[], json!({ "expected": shown, "all": true }));
+    }
+    let answers: Vec<Value> = page.answers().into_iter().map(|answer| answer[0].clone()).collect();
+    for answer in &answers[..2] {
+        assert_eq!(answer["verdict"], "open", "{answer}");
+        assert!(answer["open"].to_string().contains("the proof is of block 12"), "{answer}");
+        assert!(answer["steps"].as_array().unwrap().contains(&json!(["shown", "open"])), "{answer}");
+    }
+    assert_eq!(answers[2]["verdict"], "broken");
 }
 
 #[test]

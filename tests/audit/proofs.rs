@@ -93,7 +93,7 @@ pub(crate) fn prove_of(records: &[OwnedRecord], options: &Options) -> topology::
 
 pub(crate) fn options(question: Question, at_height: Option<u64>, cover: Cover) -> Options {
     let (blockchain, anchor) = (BLOCKCHAIN.to_owned(), Anchor::None);
-    Options { blockchain, anchor, question, at_height, cover, with_seal: true }
+    Options { blockchain, anchor, question, at_height, cover, with_seal: true, size_bytes_max: Proof::SIZE_BYTES_MAX }
 }
 
 /// Asks a topic that has the chain up to a height.
@@ -320,4 +320,16 @@ fn a_block_is_proved_and_block_0_by_the_genesis_itself() {
     }
     let beyond = prove_at(&LONG, 50, balance("alice"), Some(5), Cover::Size(52));
     assert!(matches!(&beyond, Err(Unproved::Beyond(says)) if says.contains("the chain has 51 blocks")), "{beyond:?}");
+}
+
+#[test]
+fn for_a_history_that_ends_with_its_block_nothing_behind_it_is_read() {
+    let mut records: Vec<OwnedRecord> = LONG.blocks[..=50].iter().map(record).collect();
+    // Whoever made a proof of more would have to say that the chain is broken.
+    records[20].value = Some(b"no block".to_vec());
+    let wanted = options(balance("alice"), Some(12), Cover::Size(13));
+    let proof = prove_of(&records, &wanted).unwrap().unwrap();
+    assert_eq!(check_with(&proof, &checkpoint(&LONG, 13)).unwrap().hash, LONG.blocks[12].hash);
+    let wanted = Options { cover: Cover::Size(51), ..wanted };
+    assert!(matches!(prove_of(&records, &wanted).unwrap(), Err(Unproved::Broken(_))));
 }

@@ -19,12 +19,12 @@ from rules import ACCOUNTS, EXPIRIES, VALIDATORS, Execution, check_way, validato
 VALIDATOR = ["ed25519", "bls", "possession", "stake", "slashed_at_height", "missed"]
 
 def ids_of(record):
-    at, keys = 5, set()
-    for _ in range(int.from_bytes(record[1:5], "little")):
+    at, keys = 5, []
+    while at < len(record):
         end = at + 4 + int.from_bytes(record[at:at + 4], "little")
-        keys.add(record[at + 4:end])
+        keys.append(record[at + 4:end])
         at = end + 32
-    equal("a list of ids", (record[0], len(record)), (1, at))
+    equal("a list of ids", (record[0], len(record), int.from_bytes(record[1:5], "little")), (1, at, len(keys)))
     return keys
 
 def check_unused(head, sender, own_id, given, lists):
@@ -32,8 +32,9 @@ def check_unused(head, sender, own_id, given, lists):
     given = blob(given)[4:]
     equal("parameters", head["parameters"], domain_hash("cairn/params/1", given))
     at = 4 + 10 * int.from_bytes(given[:4], "little") + 24  # balances, in docs/encoding.md, section 7
-    at += (9 if given[at] else 1) + 1 + 8 + 8
+    at += {0: 1, 1: 9}[given[at]] + 1 + 8 + 8
     remembered = int.from_bytes(given[at:at + 8], "little")
+    equal("length of the parameters", len(given), at + 8 + {1: 2, 2: 11}[given[at + 8]])
     first = head["active_height"] - min(head["active_height"], remembered) + 1
     equal("number of lists", len(listed(lists)), head["active_height"] + 1 - first)
     for used_at, chunks in enumerate(lists, first):
@@ -100,6 +101,7 @@ def check_sealed(head, start, slashes, seal):
         equal("whether the proposer is a validator", head["author"]["proposer"] in members, True)
 
 def check(file, note, genesis_hash):
+    equal("at most 64 MiB", len(file) <= 64 << 20, True)
     proof = json.loads(file)
     if type(proof["proof"]) is int and proof["proof"] > 1:
         raise Unknown(f"the format {proof['proof']} is a newer program's")
@@ -122,6 +124,7 @@ def check(file, note, genesis_hash):
     if note is not None:
         origin, blocks, own_root = note.split("\n")[:3]
         equal("origin", origin, "cairn/" + head["genesis"])
+        equal("form of the size", blocks, str(int(blocks)))
         if int(blocks) != size:
             raise Unknown(f"the proof leads to a checkpoint of {size} blocks, this one is of {blocks}")
         equal("root", base64.b64encode(hash_(root)).decode(), own_root)
@@ -132,7 +135,7 @@ if __name__ == "__main__":
     if len(sys.argv) != 4 or sys.argv[2] not in ("--checkpoint", "--genesis-hash"):
         sys.exit(print(__doc__) or 2)
     try:  # What a file says is told in ASCII: a terminal must not obey it.
-        given = [open(sys.argv[3]).read(), None] if sys.argv[2] == "--checkpoint" else [None, sys.argv[3]]
+        given = [open(sys.argv[3], newline="").read(), None] if sys.argv[2] == "--checkpoint" else [None, sys.argv[3]]
         print(check(open(sys.argv[1], "rb").read(), *given))
     except (Unknown, OSError) as reason:
         sys.exit(print(ascii(str(reason))) or 3)

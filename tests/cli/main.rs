@@ -17,6 +17,7 @@ mod proving;
 mod reports;
 mod settings;
 mod signals;
+mod signed_turns;
 mod signing;
 mod stderr;
 mod stock;

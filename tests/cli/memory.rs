@@ -14,8 +14,13 @@ const PADDING_BYTES: usize = 30_000;
 /// What may be held of them: some batches of the log, and their rows.
 const HELD_BYTES_MAX: u64 = 24 * MIB;
 
-/// The most memory that the program had resident, as the kernel counts it until its end.
+/// The most memory that the program had resident, as the kernel counts it until its end, which is a good one.
 fn resident_max_bytes(cairn: &Cairn, words: &str) -> u64 {
+    resident_max_bytes_to(cairn, words, 0)
+}
+
+/// The same, where it ends with this code.
+fn resident_max_bytes_to(cairn: &Cairn, words: &str, code: i32) -> u64 {
     // Without the timer in front of it, whose memory would be measured.
     let mut command = Command::new(env!("CARGO_BIN_EXE_cairn"));
     command.args(words.split(' '));
@@ -28,7 +33,7 @@ fn resident_max_bytes(cairn: &Cairn, words: &str) -> u64 {
         }
         std::thread::sleep(PAUSE);
     };
-    assert!(status.success(), "cairn {words}: {status}");
+    assert_eq!(status.code(), Some(code), "cairn {words}");
     most_bytes
 }
 
@@ -59,4 +64,40 @@ fn padding_in_the_transactions_costs_verify_no_memory_in_proportion() {
         padded / MIB
     );
     assert!(padded < small + HELD_BYTES_MAX, "{padded} bytes, and {small} without padding");
+}
+
+/// Of a proof's own bytes.
+const FILE_BYTES: usize = 32 << 20;
+
+#[test]
+fn the_file_of_a_proof_takes_a_few_times_its_bytes_to_be_refused_whatever_stands_in_it() {
+    let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus/proofs");
+    let read = |name: &str| std::fs::read_to_string(corpus.join(name)).unwrap();
+    let hash = format!("\"{}\",", "0".repeat(64));
+    let chunk = r#"[{"record":null,"siblings":[],"other":null}],"#;
+    let one_hash = format!(r#"[{{"record":null,"siblings":[{}],"other":null}}],"#, hash.trim_end_matches(','));
+    let cairn = Cairn::new();
+    let check = "check bomb.json --genesis-hash 0000000000000000000000000000000000000000000000000000000000000000";
+    cairn.write("bomb.json", "{}");
+    let nothing = resident_max_bytes_to(&cairn, check, 1);
+    for (file, behind, piece) in [
+        ("id-unused.json", "\"lists\":[", "[],"),
+        ("id-unused.json", "\"lists\":[", chunk),
+        ("id-unused.json", "\"lists\":[", &one_hash),
+        ("id-unused.json", "\"lists\":[[", &chunk[1..chunk.len() - 2].replacen('}', "},", 1)),
+        ("balance.json", "\"siblings\":[", &hash),
+        ("balance.json", "\"slashes\":[", "{},"),
+        ("balance.json", "\"accounts\":[", "{\"name\":\"a\",\"balance\":0},"),
+        ("block.json", "\"path\":[", &hash),
+        ("block.json", "\"extensions\":[", "{\"id\":1,\"critical\":false,\"value\":\"\"},"),
+        ("block.json", "{\"proof\":1,", "\n"),
+    ] {
+        let text = read(file);
+        assert!(text.contains(behind), "{file}: {behind}");
+        let much = piece.repeat(FILE_BYTES / piece.len());
+        cairn.write("bomb.json", &(text.replacen(behind, &format!("{behind}{much}"), 1) + "\n"));
+        let peak = resident_max_bytes_to(&cairn, check, 1).saturating_sub(nothing);
+        println!("{} MiB for {} MiB of {piece:.20} in {file}", peak / MIB, FILE_BYTES as u64 / MIB);
+        assert!(peak < 6 * FILE_BYTES as u64, "{peak} bytes for {FILE_BYTES} of {piece} in {file}");
+    }
 }

@@ -196,7 +196,8 @@ fn many_who_ask_for_proofs_wait_or_are_told_to_come_again_and_keep_nobody_else_w
         proofs.iter().filter(|status| **status == 503).count(),
     );
     assert_eq!(made + refused, 40, "{proofs:?}");
-    assert!(made >= 5 && refused >= 1, "{proofs:?}");
+    // One is made and three wait: the last place is for another address.
+    assert!(made >= 4 && refused >= 1, "{proofs:?}");
     let pinned = checkpoint(&serving, "?size=5");
     let after = proof(&serving, "/v1/proofs/block/3?checkpoint_size=5");
     assert!(after.check(Trusted { checkpoint: Some(&pinned), genesis: None }).is_ok());

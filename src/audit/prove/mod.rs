@@ -50,6 +50,8 @@ pub struct Options {
     pub cover: Cover,
     /// Whether the seal goes into the proof, and the genesis with it.
     pub with_seal: bool,
+    /// The most bytes that all ids may take which show that one was not used.
+    pub size_bytes_max: usize,
 }
 
 /// The history that a proof leads to: what its reader's checkpoint covers.
@@ -85,6 +87,9 @@ pub enum Unproved {
     /// The chain does not have the blocks that were asked for.
     #[error("{0}")]
     Beyond(String),
+    /// It would take more than a proof may.
+    #[error("{0}")]
+    Large(String),
 }
 
 /// Makes a proof. The outer error: it could not be done. The inner one: there is none. `progress` is told every height that passes.
@@ -229,8 +234,8 @@ impl<L: Log> Prover<'_, L> {
             self.options.at_height.map_or_else(|| self.check_covered(&trace), |_| Ok(()))?;
             return Err(beyond(height, &trace).into());
         }
-        let asked = self.options.question.ask_state(&state, replica.tree());
-        trace.mark(asked.map_err(|error| Error::stop(error.to_string()))?.map_err(Unproved::NotThere)?);
+        let asked = self.options.question.ask_state(&state, replica.tree(), self.options.size_bytes_max);
+        trace.mark(asked.map_err(|error| Error::stop(error.to_string()))?.map_err(Unproved::Large)?);
         // The state may be large, and is not needed any more.
         drop((state, replica));
         self.link(&mut trace, Extent { first: behind, ..self.extent.clone() }, &|_| false, progress)?;
@@ -325,9 +330,8 @@ impl<L: Log> Prover<'_, L> {
 }
 
 fn without_body(height: u64) -> Halt {
-    Halt::Undone(Error::stop(format!(
-        "the body of block {height} was pruned, so what is in it cannot be proved: give a topic with whole blocks as --blockchain"
-    )))
+    let what = format!("the body of block {height} was pruned, so what is in it cannot be proved");
+    Halt::Undone(Error::stop(format!("{what}: give a topic with whole blocks as --blockchain")))
 }
 
 fn beyond(height: u64, trace: &Trace) -> Unproved {

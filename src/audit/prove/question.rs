@@ -3,7 +3,7 @@
 use crate::chain::{Block, Entry, Header, Id, Name, Range, ValidatorId};
 use crate::ledger::state::{self, Table, View};
 use crate::ledger::{self, Tree};
-use crate::proof::{Chunk, Claim, ListedIds, Place, Proof, StatePath, chunk_key, remembered, used_id};
+use crate::proof::{Chunk, Claim, ListedIds, Place, StatePath, chunk_key, remembered, used_id};
 
 /// What is to be proved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,11 +109,13 @@ impl Question {
         }
     }
 
-    /// What a state says, which has this tree. The inner error: why nothing can be proved.
+    /// What a state says, which has this tree. The inner error: why nothing can be proved; where all ids would have to be shown, and
+    /// take more bytes than this.
     pub(crate) fn ask_state<V: View + ?Sized>(
         &self,
         state: &V,
         tree: &Tree,
+        size_bytes_max: usize,
     ) -> Result<Result<Claim, String>, ledger::Error<V::Error>> {
         let path = |table, key: &[u8]| StatePath::of(tree, table, key);
         Ok(match self {
@@ -128,7 +130,7 @@ impl Question {
                 let path = path(Table::Validators, id.as_str().as_bytes());
                 Ok(Claim::Validator { id: id.clone(), record, path })
             }
-            Self::Id { sender, id } => listed_ids(state, tree)?.map(|listed| Claim::IdUnused {
+            Self::Id { sender, id } => listed_ids(state, tree, size_bytes_max)?.map(|listed| Claim::IdUnused {
                 sender: sender.clone(),
                 id: id.clone(),
                 listed,
@@ -143,7 +145,11 @@ fn range(header: &Header, partition: i32) -> Option<&Range> {
 }
 
 /// All ids that are remembered. The inner error: there are too many.
-fn listed_ids<V: View + ?Sized>(state: &V, tree: &Tree) -> Result<Result<ListedIds, String>, ledger::Error<V::Error>> {
+fn listed_ids<V: View + ?Sized>(
+    state: &V,
+    tree: &Tree,
+    size_bytes_max: usize,
+) -> Result<Result<ListedIds, String>, ledger::Error<V::Error>> {
     let parameters = state::parameters(state)?;
     let active_height = state::tip(state)?.map_or(0, |tip| tip.active_height);
     let mut listed = ListedIds { parameters, lists: Vec::new() };
@@ -168,11 +174,10 @@ fn listed_ids<V: View + ?Sized>(state: &V, tree: &Tree) -> Result<Result<ListedI
             }
         }
         listed.lists.push(list);
-        if size_bytes > Proof::SIZE_BYTES_MAX {
+        if size_bytes > size_bytes_max {
             return Ok(Err(format!(
-                "that an id was not used is shown by all ids that are remembered, and these take more than {} MiB: prove it for an \
-                 earlier height, or prove the transactions that were applied instead",
-                Proof::SIZE_BYTES_MAX >> 20
+                "that an id was not used is shown by all ids that are remembered, and these take more than {} MiB",
+                size_bytes_max >> 20
             )));
         }
     }

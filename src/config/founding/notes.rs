@@ -4,8 +4,12 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::super::note::{Note, Place, Stage};
-use super::super::{Error, Result, genesis};
+use super::super::signed_turns::SignedTurnsFile;
+use super::super::{Error, Result, genesis, private_file};
 use crate::chain::Genesis;
+
+/// What validators have signed, in the directory of a chain.
+const SIGNED: &str = "signed";
 
 /// Writes down, in the application's directory and in the chain's, how far the chain's beginning is.
 #[derive(Debug)]
@@ -59,6 +63,13 @@ impl Notes {
         }
         self.is_founded.store(true, Ordering::Release);
         Ok(())
+    }
+
+    /// What the chain's validators have signed; `None` where the chain has no directory to keep it in.
+    pub fn signed_turns(&self) -> Result<Option<SignedTurnsFile>> {
+        let (Some(home), Some(genesis)) = (&self.home, self.founded.genesis) else { return Ok(None) };
+        private_file::make_directory(home)?;
+        SignedTurnsFile::open(&home.join(SIGNED), genesis).map(Some)
     }
 
     fn noted(&self) -> Result<Vec<Note>> {

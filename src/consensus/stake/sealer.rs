@@ -19,6 +19,8 @@
 //! committed data signs the same bytes; so a crash or an aborted transaction at any point is followed by a retry, never by a
 //! second header for one turn.
 
+use std::sync::Arc;
+
 use super::super::decision::{Decision, Passed};
 use super::super::keys::{self, KeySet};
 use super::super::roster::{Roster, Stakes};
@@ -32,6 +34,7 @@ use super::fault::Fault;
 use super::party::{LocalParty, Own, Party};
 use super::report::Offence;
 use super::rounds::Start;
+use super::signed_turns::{SignedTurn, SignedTurns, is_decided};
 use super::turn::{Body, Turn};
 use super::validator::{LocalValidator, Signed};
 use crate::chain::{Bitmap, Block, Entry, Evidence, Genesis, Hash, Operation, Seal, StakeSeal, ValidatorId};
@@ -45,6 +48,8 @@ pub struct Sealer<P = LocalParty> {
     parties: Vec<P>,
     /// By place: whose party has the validator's keys. A validator without a party is silent.
     seats: Vec<Option<usize>>,
+    /// What processes before this one have signed with the same keys; `None`: nothing keeps it.
+    turns: Option<Arc<dyn SignedTurns>>,
 }
 
 impl Sealer<LocalParty> {
@@ -66,12 +71,13 @@ impl Sealer<LocalParty> {
         Sealer::new(genesis, [LocalParty::new(validators.collect())])
     }
 
-    /// The sealer of another process with the same keys: it remembers nothing of what this one's validators have signed.
+    /// The sealer of another process with the same keys: it remembers nothing of what this one's validators have signed, but for
+    /// what is kept outside of both.
     #[must_use]
     pub fn anew(&self) -> Self {
-        let Self { genesis, roster, parties, seats } = self;
+        let Self { genesis, roster, parties, seats, turns } = self;
         let parties = parties.iter().map(LocalParty::anew).collect();
-        Self { genesis: *genesis, roster: roster.clone(), parties, seats: seats.clone() }
+        Self { genesis: *genesis, roster: roster.clone(), parties, seats: seats.clone(), turns: turns.clone() }
     }
 
     /// What the validators of this process remember to have proposed and voted in the latest turns: one thing of each kind in a turn.
@@ -105,7 +111,13 @@ impl<P: Party> Sealer<P> {
                 }
             }
         }
-        Ok(Sealer { genesis: genesis.hash(), roster, parties, seats })
+        Ok(Sealer { genesis: genesis.hash(), roster, parties, seats, turns: None })
+    }
+
+    /// The same, which keeps to what was signed in processes before this one.
+    #[must_use]
+    pub fn keeping(self, turns: Arc<dyn SignedTurns>) -> Self {
+        Self { turns: Some(turns), ..self }
     }
 
     /// How the chain agrees on its blocks.
@@ -141,6 +153,10 @@ impl<P: Party> Sealer<P> {
             }
             let turn = Turn { genesis: self.genesis, height, round, seed: replica.tip().seed, proposer };
             match self.run(view, replica, &stretch, &past, place, &turn)? {
+                // Its validators take no part in this turn: they did, before something was lost that the block followed from.
+                Outcome::Sealed((_, executed)) if !self.may_leave::<V::Error>(&executed)? => {
+                    return Ok(Step::NeedDecision(passed));
+                }
                 Outcome::Sealed((seal, executed)) => {
                     let entries = std::mem::take(stretch.entries);
                     return Ok(Step::Sealed(Box::new(sealed(executed, entries, &turn, *seal, past.reports))));
@@ -181,6 +197,13 @@ impl<P: Party> Sealer<P> {
         let drive = Drive { parties: &mut self.parties, seats: &self.seats, electorate, place, own };
         let outcome = drive.run(turn, &execute)?;
         Ok(outcome.map(|seal| (seal, executed)))
+    }
+
+    /// Whether a signed header may leave the sealer. Nothing else that is signed leaves it: offences only with the block behind them.
+    fn may_leave<E>(&self, executed: &Executed) -> Result<bool, Error<E>> {
+        let Some(turns) = &self.turns else { return Ok(true) };
+        let turn = SignedTurn::of(&executed.header, executed.hash);
+        turns.keep_to(turn, is_decided(&executed.header)).map_err(Error::NotKept)
     }
 
     /// The places of the validators that take part.

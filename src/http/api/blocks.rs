@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
@@ -13,7 +12,6 @@ use super::super::context::Context;
 use super::super::index::BlockSummary;
 use super::super::lookup::{Found, Question};
 use super::super::problem::{PROBLEM, Problem, Result};
-use super::super::quota::Counted;
 use super::asked::{Asked, Caller, Named};
 use super::{answer, cursor, json};
 use crate::chain::Hash;
@@ -99,27 +97,13 @@ pub(super) async fn one(
     let question = question(&context, &block)?;
     let found = context.lookup.one(peer, question).await?;
     let found = found.ok_or_else(|| Problem::not_found(format!("there is no block {block}")).of(&block))?;
-    // Not copied for each reader; and those that take their time have so much of it at once.
-    let counted = context.block_bytes.take(peer, found.place.size_bytes);
-    let counted = counted
-        .ok_or_else(|| Problem::unavailable("too much of whole blocks is on its way to you or to others: ask again"))?;
-    let mut response = json(Bytes::from_owner(OnItsWay { value: found.value, _counted: counted }));
+    let place = found.place;
+    // Not copied for each reader.
+    let mut response = json(context.on_its_way(peer, found.value)?);
     let headers = response.headers_mut();
-    headers.insert(OFFSET, HeaderValue::from(found.place.offset));
-    headers.insert(SEALED_MS, HeaderValue::from(found.place.time_ms));
+    headers.insert(OFFSET, HeaderValue::from(place.offset));
+    headers.insert(SEALED_MS, HeaderValue::from(place.time_ms));
     Ok(response)
-}
-
-/// A block until its last byte was taken, or its reader is gone.
-struct OnItsWay {
-    value: Arc<[u8]>,
-    _counted: Counted,
-}
-
-impl AsRef<[u8]> for OnItsWay {
-    fn as_ref(&self) -> &[u8] {
-        &self.value
-    }
 }
 
 fn question(context: &Context, block: &str) -> Result<Question> {

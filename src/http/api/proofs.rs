@@ -1,22 +1,26 @@
 //! Proofs: what `cairn prove` writes, of the chain as it is.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::openapi::{self, ContentBuilder, Ref, RefOr, ResponseBuilder, Schema};
+use utoipa::{IntoParams, IntoResponses, PartialSchema, ToSchema};
 
 use super::super::context::Context;
 use super::super::problem::{PROBLEM, Problem, Result};
-use super::super::prove::{self, Made, Wanted};
+use super::super::prove::{Top, Wanted};
 use super::asked::{Asked, Caller, Named};
 use super::{answer, json, transactions};
 use crate::audit::prove::Question;
 use crate::chain::{Hash, Id, Name, ValidatorId};
 use crate::checkpoint::Checkpoint;
 
+/// The history that a proof leads to, and whether it has the seal.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct How {
@@ -27,17 +31,13 @@ pub(super) struct How {
     without_seal: Option<bool>,
 }
 
+/// Of which state. It stands in the query beside [`How`].
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct When {
     /// The height after which it is so [default: the last that the checkpoint covers, else the last block]
     #[param(minimum = 0)]
     at_height: Option<u64>,
-    /// Lead to a checkpoint of so many blocks [default: of all there are]
-    #[param(minimum = 1)]
-    checkpoint_size: Option<u64>,
-    /// Leave genesis and seal out: such a proof rests on a checkpoint alone [default: false]
-    without_seal: Option<bool>,
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -48,25 +48,67 @@ pub(super) struct Size {
     size: Option<u64>,
 }
 
-async fn made(context: &Context, wanted: Wanted) -> Result<Response> {
-    match context.prover.ask(prove::Asked::Proof(wanted)).await? {
-        Made::Proof(file) => Ok(json(file)),
-        Made::History { .. } => Err(Problem::unavailable("ask again")),
+impl How {
+    /// Of something in a block, where that is known; else of the state after a height.
+    fn wanted(self, question: Question, block: Option<u64>, at_height: Option<u64>) -> Wanted {
+        let Self { checkpoint_size: size, without_seal } = self;
+        Wanted { question, block, at_height, size, with_seal: !without_seal.unwrap_or(false) }
     }
 }
 
-/// Of something in a block.
-async fn of_block(context: &Context, question: Question, block: u64, how: How) -> Result<Response> {
-    let How { checkpoint_size: size, without_seal } = how;
-    let with_seal = !without_seal.unwrap_or(false);
-    made(context, Wanted { question, block: Some(block), at_height: None, size, with_seal }).await
+async fn made(context: &Context, peer: IpAddr, wanted: Wanted) -> Result<Response> {
+    let file = context.prover.ask(peer, move |answers| answers.proof(&wanted)).await?;
+    Ok(json(context.on_its_way(peer, file)?))
 }
 
-/// Of something in the state.
-async fn of_state(context: &Context, question: Question, when: When) -> Result<Response> {
-    let When { at_height, checkpoint_size: size, without_seal } = when;
-    let with_seal = !without_seal.unwrap_or(false);
-    made(context, Wanted { question, block: None, at_height, size, with_seal }).await
+/// What each proof may be answered with, as the description has it.
+fn described(bad_request: &str, not_found: &str, more: &[(u16, &str)]) -> BTreeMap<String, RefOr<openapi::Response>> {
+    let of = |media: &str, description: &str, schema: RefOr<Schema>| {
+        ResponseBuilder::new()
+            .description(description)
+            .content(media, ContentBuilder::new().schema(Some(schema)).build())
+    };
+    let any = (200, of("application/json", "The proof: one line of JSON, byte for byte", serde_json::Value::schema()));
+    let problems = [
+        (400, bad_request),
+        (404, not_found),
+        (502, "The blockchain topic does not hold a chain that proves anything"),
+        (503, "Others wait for proofs, or the chain is still being read"),
+    ];
+    let problem = |(status, description): &(u16, &str)| {
+        (*status, of(PROBLEM, description, Ref::from_schema_name("Problem").into()))
+    };
+    let all = std::iter::once(any).chain(problems.iter().chain(more).map(problem));
+    all.map(|(status, response)| (status.to_string(), response.build().into())).collect()
+}
+
+/// What a proof of something in a block is answered with.
+struct OfBlock;
+
+impl IntoResponses for OfBlock {
+    fn responses() -> BTreeMap<String, RefOr<openapi::Response>> {
+        let pruned = (410, "The body of its block was pruned");
+        described(
+            "No such place, or a block that the checkpoint does not cover",
+            "It is in no block, or not yet",
+            &[pruned],
+        )
+    }
+}
+
+/// What a proof of something in the state is answered with.
+struct OfState;
+
+impl IntoResponses for OfState {
+    fn responses() -> BTreeMap<String, RefOr<openapi::Response>> {
+        let elsewhere = (421, "Another instance has the state");
+        let dear = (422, "It takes more than this server spends on a proof");
+        let (bad_request, not_found) = (
+            "No name, no id, or a height that the checkpoint does not cover",
+            "The chain does not have so many blocks",
+        );
+        described(bad_request, not_found, &[elsewhere, dear])
+    }
 }
 
 /// A proof that there is a block
@@ -76,25 +118,16 @@ async fn of_state(context: &Context, question: Question, when: When) -> Result<R
     get,
     path = "/v1/proofs/block/{height}",
     params(("height" = String, Path, description = "The block's height"), How),
-    responses(
-        (status = 200, description = "The proof: one line of JSON, byte for byte", body = serde_json::Value),
-        (status = 400, description = "No height, or one that the checkpoint does not cover", body = Problem, content_type = PROBLEM),
-        (status = 404, description = "There is no such block", body = Problem, content_type = PROBLEM),
-        (status = 502, description = "The blockchain topic does not hold a chain that proves anything", body = Problem, content_type = PROBLEM),
-        (status = 503, description = "Others wait for proofs, or the chain is still being read", body = Problem, content_type = PROBLEM),
-    )
+    responses(OfBlock)
 )]
 pub(super) async fn block(
     State(context): State<Arc<Context>>,
     Named(height): Named<String>,
     Asked(how): Asked<How>,
+    Caller(peer): Caller,
 ) -> Result<Response> {
     let height: u64 = height.parse().map_err(|_| Problem::bad_request("a block is proved by its height: a number"))?;
-    let last = context.feed.index().last().map(|last| last.height);
-    if last.is_none_or(|last| height > last) {
-        return Err(Problem::not_found(format!("there is no block {height} yet")).of(height.to_string()));
-    }
-    of_block(&context, Question::Block { height }, height, how).await
+    made(&context, peer, how.wanted(Question::Block { height }, Some(height), None)).await
 }
 
 /// A proof of what became of a record of the transactions topic
@@ -106,14 +139,7 @@ pub(super) async fn block(
         ("offset" = i64, Path, description = "Offset in the partition"),
         How,
     ),
-    responses(
-        (status = 200, description = "The proof: one line of JSON, byte for byte", body = serde_json::Value),
-        (status = 400, description = "No such place, or a block that the checkpoint does not cover", body = Problem, content_type = PROBLEM),
-        (status = 404, description = "It is in no block, or not yet", body = Problem, content_type = PROBLEM),
-        (status = 410, description = "The body of its block was pruned", body = Problem, content_type = PROBLEM),
-        (status = 502, description = "The blockchain topic does not hold a chain that proves anything", body = Problem, content_type = PROBLEM),
-        (status = 503, description = "Others wait for proofs, or the chain is still being read", body = Problem, content_type = PROBLEM),
-    )
+    responses(OfBlock)
 )]
 pub(super) async fn transaction(
     State(context): State<Arc<Context>>,
@@ -123,30 +149,26 @@ pub(super) async fn transaction(
 ) -> Result<Response> {
     let (partition, offset) = transactions::place(&partition, &offset)?;
     let found = transactions::find(&context, peer, partition, offset).await?;
-    of_block(&context, Question::Transaction { partition, offset }, found.height, how).await
+    let question = Question::Transaction { partition, offset };
+    made(&context, peer, how.wanted(question, Some(found.height), None)).await
 }
 
 /// A proof of what an account holds
 #[utoipa::path(
     get,
     path = "/v1/proofs/balance/{name}",
-    params(("name" = String, Path, description = "The account's name"), When),
-    responses(
-        (status = 200, description = "The proof: one line of JSON, byte for byte", body = serde_json::Value),
-        (status = 400, description = "No name, or a height that the checkpoint does not cover", body = Problem, content_type = PROBLEM),
-        (status = 404, description = "The chain does not have so many blocks", body = Problem, content_type = PROBLEM),
-        (status = 421, description = "Another instance has the state", body = Problem, content_type = PROBLEM),
-        (status = 422, description = "It takes more than this server spends on a proof", body = Problem, content_type = PROBLEM),
-        (status = 502, description = "The blockchain topic does not hold a chain that proves anything", body = Problem, content_type = PROBLEM),
-        (status = 503, description = "Others wait for proofs, or the chain is still being read", body = Problem, content_type = PROBLEM),
-    )
+    params(("name" = String, Path, description = "The account's name"), When, How),
+    responses(OfState)
 )]
 pub(super) async fn balance(
     State(context): State<Arc<Context>>,
     Named(name): Named<String>,
-    Asked(when): Asked<When>,
+    Asked(When { at_height }): Asked<When>,
+    Asked(how): Asked<How>,
+    Caller(peer): Caller,
 ) -> Result<Response> {
-    of_state(&context, Question::Balance { name: account(&name)? }, when).await
+    let question = Question::Balance { name: account(&name)? };
+    made(&context, peer, how.wanted(question, None, at_height)).await
 }
 
 fn account(name: &str) -> Result<Name> {
@@ -157,25 +179,19 @@ fn account(name: &str) -> Result<Name> {
 #[utoipa::path(
     get,
     path = "/v1/proofs/validator/{id}",
-    params(("id" = String, Path, description = "The validator's id"), When),
-    responses(
-        (status = 200, description = "The proof: one line of JSON, byte for byte", body = serde_json::Value),
-        (status = 400, description = "No id, or a height that the checkpoint does not cover", body = Problem, content_type = PROBLEM),
-        (status = 404, description = "The chain does not have so many blocks", body = Problem, content_type = PROBLEM),
-        (status = 421, description = "Another instance has the state", body = Problem, content_type = PROBLEM),
-        (status = 422, description = "It takes more than this server spends on a proof", body = Problem, content_type = PROBLEM),
-        (status = 502, description = "The blockchain topic does not hold a chain that proves anything", body = Problem, content_type = PROBLEM),
-        (status = 503, description = "Others wait for proofs, or the chain is still being read", body = Problem, content_type = PROBLEM),
-    )
+    params(("id" = String, Path, description = "The validator's id"), When, How),
+    responses(OfState)
 )]
 pub(super) async fn validator(
     State(context): State<Arc<Context>>,
     Named(id): Named<String>,
-    Asked(when): Asked<When>,
+    Asked(When { at_height }): Asked<When>,
+    Asked(how): Asked<How>,
+    Caller(peer): Caller,
 ) -> Result<Response> {
     let id =
         ValidatorId::new(&id).map_err(|error| Problem::bad_request(format!("this is no validator's id: {error}")))?;
-    of_state(&context, Question::Validator { id }, when).await
+    made(&context, peer, how.wanted(Question::Validator { id }, None, at_height)).await
 }
 
 /// A proof of whether a sender has used an id
@@ -188,24 +204,20 @@ pub(super) async fn validator(
         ("sender" = String, Path, description = "The sender's account"),
         ("id" = String, Path, description = "The transaction's id"),
         When,
+        How,
     ),
-    responses(
-        (status = 200, description = "The proof: one line of JSON, byte for byte", body = serde_json::Value),
-        (status = 400, description = "No name, no id, or a height that the checkpoint does not cover", body = Problem, content_type = PROBLEM),
-        (status = 404, description = "The chain does not have so many blocks", body = Problem, content_type = PROBLEM),
-        (status = 421, description = "Another instance has the state", body = Problem, content_type = PROBLEM),
-        (status = 422, description = "It takes more than this server spends on a proof", body = Problem, content_type = PROBLEM),
-        (status = 502, description = "The blockchain topic does not hold a chain that proves anything", body = Problem, content_type = PROBLEM),
-        (status = 503, description = "Others wait for proofs, or the chain is still being read", body = Problem, content_type = PROBLEM),
-    )
+    responses(OfState)
 )]
 pub(super) async fn id(
     State(context): State<Arc<Context>>,
     Named((sender, id)): Named<(String, String)>,
-    Asked(when): Asked<When>,
+    Asked(When { at_height }): Asked<When>,
+    Asked(how): Asked<How>,
+    Caller(peer): Caller,
 ) -> Result<Response> {
     let id: Id = id.parse().map_err(|error| Problem::bad_request(format!("this is no transaction's id: {error}")))?;
-    of_state(&context, Question::Id { sender: account(&sender)?, id }, when).await
+    let question = Question::Id { sender: account(&sender)?, id };
+    made(&context, peer, how.wanted(question, None, at_height)).await
 }
 
 /// A checkpoint of the chain, as this server has it
@@ -227,10 +239,9 @@ pub(super) async fn id(
 pub(super) async fn checkpoint(
     State(context): State<Arc<Context>>,
     Asked(Size { size }): Asked<Size>,
+    Caller(peer): Caller,
 ) -> Result<Response> {
-    let Made::History { size, root, .. } = context.prover.ask(prove::Asked::Checkpoint(size)).await? else {
-        return Err(Problem::unavailable("ask again"));
-    };
+    let Top { size, root } = context.prover.ask(peer, move |answers| answers.history(size)).await?;
     let checkpoint = Checkpoint { origin: Checkpoint::origin_of(&context.genesis_hash), size, root };
     let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
     Ok((headers, checkpoint.to_string()).into_response())
@@ -268,10 +279,11 @@ pub(super) async fn consistency(
     State(context): State<Arc<Context>>,
     Named(old_size): Named<String>,
     Asked(Size { size }): Asked<Size>,
+    Caller(peer): Caller,
 ) -> Result<Response> {
-    let old_size = old_size.parse().map_err(|_| Problem::bad_request("a checkpoint's size is a number of blocks"))?;
-    match context.prover.ask(prove::Asked::Consistency(old_size, size)).await? {
-        Made::History { size, root, path } => Ok(answer(&Continued { old_size, size, root, path })),
-        Made::Proof(_) => Err(Problem::unavailable("ask again")),
-    }
+    let old_size: u64 =
+        old_size.parse().map_err(|_| Problem::bad_request("a checkpoint's size is a number of blocks"))?;
+    let (Top { size, root }, path) =
+        context.prover.ask(peer, move |answers| answers.consistency(old_size, size)).await?;
+    Ok(answer(&Continued { old_size, size, root, path }))
 }

@@ -2,56 +2,66 @@
 //!
 //! ```text
 //! mod        the thread, and how it is asked
-//! making     a proof, put together
+//! maker      a proof, put together
+//! follow     the same of a state that is not at hand
+//! budget     how much of its time it spends on what is dear                         pure
 //! history    what it leads to
-//! line       the headers of the chain, each linked to the one before: read once, and kept up
-//! past       their hashes as a tree, in a byte for each block                               pure
-//! standing   the state after one block, with its tree, for a few seconds
+//! headers    the headers of the chain, each linked to the one before: read once, and kept up
+//! hash_tree  their hashes as a tree, in a byte for each block                               pure
+//! state_at   the state after one block, with its tree, for a few seconds
 //! ```
 //! ```text
-//!   blockchain topic ──> line (history, slashes) ──┐
-//!   one block of the topic ────────────────────────┼──> proof, checked as its reader will
-//!   stores (committed) ──> standing (state tree) ──┘
+//!   blockchain topic ──> headers (history, slashes) ──┐
+//!   one block of the topic ───────────────────────────┼──> proof, checked as its reader will
+//!   stores (committed) ──> state_at (state tree) ─────┘
 //! ```
 //! It begins to read when the first proof is asked for, and has no part in anything else: what is asked of it waits for it, and
 //! nothing else does.
 
+mod budget;
+mod follow;
+mod hash_tree;
+mod headers;
 mod history;
-mod line;
-mod making;
-mod past;
-mod standing;
+mod maker;
+mod state_at;
 
+use std::net::IpAddr;
+use std::ops::ControlFlow;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender, TrySendError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use tokio::sync::oneshot;
 use topology::log::Log;
 
 use super::committed::Committed;
 use super::feed::Feed;
 use super::problem::{Problem, Result};
+use super::quota::Quota;
 use crate::audit::prove::Question;
 use crate::chain::{Genesis, Hash};
-use making::Making;
+use maker::Maker;
 
 /// Questions that may wait while one is being answered.
 const WAITING: usize = 4;
 /// Between two looks whether the server ends, while there is something to do.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// What is asked.
-#[derive(Clone, Debug)]
-pub(super) enum Asked {
+/// What the thread can be asked.
+pub(super) trait Answers {
     /// A proof, as its file.
-    Proof(Wanted),
-    /// The checkpoint over so many blocks; `None`: over all there are.
-    Checkpoint(Option<u64>),
-    /// What shows that the history of the second size goes on from the one of the first; `None`: of all blocks there are.
-    Consistency(u64, Option<u64>),
+    fn proof(&mut self, wanted: &Wanted) -> Result<Vec<u8>>;
+
+    /// The history of so many blocks; `None`: of all there are.
+    fn history(&mut self, size: Option<u64>) -> Result<Top>;
+
+    /// The history of so many blocks, as above, and what shows that it goes on from the one of the first `old_size`.
+    fn consistency(&mut self, old_size: u64, size: Option<u64>) -> Result<(Top, Vec<Hash>)>;
 }
 
 /// Which proof.
@@ -67,24 +77,25 @@ pub(super) struct Wanted {
     pub(super) with_seal: bool,
 }
 
-/// What was made.
-#[derive(Clone, Debug)]
-pub(super) enum Made {
-    Proof(Vec<u8>),
-    History {
-        /// The number of blocks.
-        size: u64,
-        /// The root over their hashes.
-        root: Hash,
-        /// How the history goes on from an earlier one, if that was asked.
-        path: Vec<Hash>,
-    },
+/// What a history comes to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Top {
+    /// The number of blocks.
+    pub(super) size: u64,
+    /// The root over their hashes.
+    pub(super) root: Hash,
 }
+
+/// Asks, and tells whoever waits for it. The request may have been given up meanwhile: then nothing is asked.
+type Job = Box<dyn FnOnce(&mut dyn Answers) + Send>;
 
 /// Asks the thread. It ends with the last of these.
 #[derive(Clone)]
 pub(super) struct Prover {
-    questions: SyncSender<(Asked, oneshot::Sender<Result<Made>>)>,
+    questions: SyncSender<Job>,
+    /// Questions that wait or are being answered: one address leaves a place for others.
+    places: Quota,
+    stop: Arc<AtomicBool>,
 }
 
 impl Prover {
@@ -96,40 +107,70 @@ impl Prover {
         (committed, feed): (Committed, Arc<Feed>),
         stop: Arc<AtomicBool>,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
-        let (questions, asked) = mpsc::sync_channel::<(Asked, oneshot::Sender<Result<Made>>)>(WAITING);
+        let (questions, asked) = mpsc::sync_channel::<Job>(WAITING);
+        let ends = Arc::clone(&stop);
         let body = move || {
-            let mut making = Making::new(log, blockchain, genesis, committed, feed, Arc::clone(&stop));
-            while !stop.load(Ordering::Relaxed) {
+            let begin = || {
+                let (log, blockchain, genesis) = (log.clone(), blockchain.clone(), genesis.clone());
+                Maker::new(log, blockchain, genesis, (committed.clone(), Arc::clone(&feed)), Arc::clone(&ends))
+            };
+            let mut maker = begin();
+            while !ends.load(Ordering::Relaxed) {
                 // With nothing under way it sleeps until it is asked.
-                let next = match making.is_idle() {
+                let next = match maker.is_idle() {
                     true => asked.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                    false => asked.recv_timeout(if making.is_behind() { Duration::ZERO } else { PAUSE }),
+                    false => asked.recv_timeout(if maker.is_behind() { Duration::ZERO } else { PAUSE }),
                 };
-                match next {
-                    // The request may have been given up meanwhile.
-                    Ok((_, reply)) if reply.is_closed() => {}
-                    Ok((asked, reply)) => {
-                        let _ = reply.send(making.answer(&asked));
+                let work = || match next {
+                    Ok(job) => {
+                        job(&mut maker);
+                        ControlFlow::Continue(())
                     }
-                    Err(RecvTimeoutError::Timeout) => making.go_on(),
-                    Err(RecvTimeoutError::Disconnected) => return,
+                    Err(RecvTimeoutError::Timeout) => {
+                        maker.go_on();
+                        ControlFlow::Continue(())
+                    }
+                    Err(RecvTimeoutError::Disconnected) => ControlFlow::Break(()),
+                };
+                // A fault in one answer is no end of all others; what it left behind is thrown away.
+                match std::panic::catch_unwind(AssertUnwindSafe(work)) {
+                    Ok(ControlFlow::Continue(())) => {}
+                    Ok(ControlFlow::Break(())) => return,
+                    Err(_) => maker = begin(),
                 }
             }
         };
         let thread = std::thread::Builder::new().name("cairn-http-prove".to_owned()).spawn(body)?;
-        Ok((Self { questions }, thread))
+        let places = Quota::new(WAITING as u64, WAITING as u64 + 1);
+        Ok((Self { questions, places, stop }, thread))
     }
 
-    /// What was asked for.
-    pub(super) async fn ask(&self, asked: Asked) -> Result<Made> {
+    /// What the thread answers to this address.
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        peer: IpAddr,
+        ask: impl FnOnce(&mut dyn Answers) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let ending = || Problem::unavailable("the program is ending");
+        let busy = || Problem::unavailable("proofs are made one after the other, and others wait already: ask again");
+        let place = self.places.take(peer, 1).ok_or_else(busy)?;
         let (reply, answer) = oneshot::channel();
-        self.questions.try_send((asked, reply)).map_err(|error| match error {
-            TrySendError::Full(_) => {
-                Problem::unavailable("proofs are made one after the other, and others wait already: ask again")
+        let job: Job = Box::new(move |answers| {
+            let _place = place;
+            if !reply.is_closed() {
+                let _ = reply.send(ask(answers));
             }
+        });
+        self.questions.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => busy(),
             TrySendError::Disconnected(_) => ending(),
         })?;
-        answer.await.map_err(|_| ending())?
+        answer.await.map_err(|_| match self.stop.load(Ordering::Relaxed) {
+            true => ending(),
+            false => Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "a fault in this server kept the proof from being made: its log says more; cairn prove may make it",
+            ),
+        })?
     }
 }

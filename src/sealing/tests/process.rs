@@ -9,7 +9,7 @@ use topology::graph::{Builder, Store, Topology};
 use topology::test_driver::{OwnedRecord, TestDriver};
 
 use crate::chain::{Block, Genesis, Hash, Parameters, Read, ValidatorId};
-use crate::consensus::{Fault, KeySet, Sealer};
+use crate::consensus::{Fault, KeySet, Sealer, SignedTurn, SignedTurns};
 use crate::ledger::Changes;
 use crate::sealing::{Application, BlockchainTopic, Miners, Notary, Setup, Status};
 
@@ -60,6 +60,22 @@ impl Notary for Events {
     }
 }
 
+/// What was signed last of each height, as the disk has it that all processes share.
+#[derive(Clone, Debug, Default)]
+struct Disk(Arc<Mutex<BTreeMap<u64, SignedTurn>>>);
+
+impl SignedTurns for Disk {
+    fn keep_to(&self, turn: SignedTurn, _: bool) -> Result<bool, String> {
+        let mut kept = self.0.lock().unwrap();
+        let last = kept.entry(turn.height).or_insert(turn);
+        let may = turn.may_follow(last);
+        if may {
+            *last = turn;
+        }
+        Ok(may)
+    }
+}
+
 /// A value of the transactions topic, with its timestamp.
 pub(super) type Value = (i64, Vec<u8>);
 
@@ -78,6 +94,7 @@ pub(super) struct World {
     pub(super) topic: Topic,
     /// What was noted and what was signed, in that order.
     pub(super) events: Events,
+    disk: Disk,
     /// How many uncommitted outputs were looked at.
     seen_count: usize,
     /// Committed blocks.
@@ -101,12 +118,13 @@ impl World {
         input: Vec<Value>,
         forged: &Changes,
     ) -> topology::Result<Self> {
-        let (topic, events) = (Topic::default(), Events::default());
+        let (topic, events, disk) = (Topic::default(), Events::default(), Disk::default());
         let mut world = Self {
-            application: application(&parameters, silent, &topic, &events),
+            application: application(&parameters, silent, &topic, &events, &disk),
             driver: TestDriver::by_hand(&idle(), "cairn", START_MS)?,
             topic,
             events,
+            disk,
             parameters,
             silent,
             input,
@@ -134,7 +152,7 @@ impl World {
         self.lost_count += lost.count();
         self.seen_count = 0;
         if is_new {
-            self.application = application(&self.parameters, self.silent, &self.topic, &self.events);
+            self.application = application(&self.parameters, self.silent, &self.topic, &self.events, &self.disk);
             self.driver.restart(&self.topology())?;
         } else {
             self.driver.abort()?;
@@ -290,12 +308,18 @@ fn idle() -> Topology {
     builder.build().unwrap()
 }
 
-fn application(parameters: &Parameters, silent: Option<&str>, topic: &Topic, events: &Events) -> Application {
+fn application(
+    parameters: &Parameters,
+    silent: Option<&str>,
+    topic: &Topic,
+    events: &Events,
+    disk: &Disk,
+) -> Application {
     let (keys, validators) = KeySet::default_committee(&mut StdRng::from_seed([7; 32])).unwrap();
     let (chain_id, parameters) = ("cairn".to_owned(), parameters.clone());
     let genesis = Genesis { chain_id, created_ms: 0, accounts: Vec::new(), validators, parameters };
     let faults: Vec<_> = silent.map(|id| (ValidatorId::new(id).unwrap(), Fault::Silent)).into_iter().collect();
-    let sealer = Sealer::local(&genesis, keys, &faults).unwrap();
+    let sealer = Sealer::local(&genesis, keys, &faults).unwrap().keeping(Arc::new(disk.clone()));
     Application::new(Setup {
         genesis,
         transactions: "transactions".into(),

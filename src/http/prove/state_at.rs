@@ -9,7 +9,7 @@ use crate::ledger::{self, Tree};
 const ENTRIES_MAX: usize = 1_000_000;
 
 /// See above.
-pub(super) struct Standing {
+pub(super) struct StateAt {
     pub(super) state: State,
     pub(super) tree: Tree,
     pub(super) tip: Tip,
@@ -17,7 +17,7 @@ pub(super) struct Standing {
     pub(super) made_ms: i64,
 }
 
-impl Standing {
+impl StateAt {
     /// Of the last commit.
     pub(super) fn make(committed: &Committed, made_ms: i64) -> Result<Self> {
         let state = committed.state()?;

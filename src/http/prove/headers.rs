@@ -9,8 +9,8 @@ use topology::clock::Clock;
 use topology::log::{Isolation, Log, Offset, Start, TopicPartition};
 use topology::{Class, Error};
 
-use super::past::Past;
-use crate::chain::{Block, Frontier, Hash, Header, Operation, Parent, merkle};
+use super::hash_tree::HashTree;
+use crate::chain::{Block, Frontier, Genesis, Hash, Header, Operation, Parent, merkle};
 use crate::http::lookup::Reading;
 use crate::reader::{Extent, Reader};
 
@@ -26,10 +26,11 @@ const PREFETCH_BYTES: usize = 4 << 20;
 const FOLLOWED_BYTES_MAX: u64 = 64 << 20;
 
 /// All blocks, as far as they were read.
-pub(super) struct Line {
+pub(super) struct Headers {
     partition: TopicPartition,
     genesis: Hash,
-    pub(super) past: Past,
+    validator_count: usize,
+    pub(super) tree: HashTree,
     /// Over the same hashes.
     frontier: Frontier,
     last: Option<(Header, Hash)>,
@@ -60,12 +61,13 @@ fn header_of(value: &[u8]) -> Result<Header, String> {
     Header::from_json(text).map_err(|error| error.to_string())
 }
 
-impl Line {
-    pub(super) fn new(blockchain: &str, genesis: Hash) -> Self {
+impl Headers {
+    pub(super) fn new(blockchain: &str, genesis: &Genesis) -> Self {
         Self {
             partition: TopicPartition::new(blockchain, 0),
-            genesis,
-            past: Past::default(),
+            genesis: genesis.hash(),
+            validator_count: genesis.validators.len(),
+            tree: HashTree::default(),
             frontier: Frontier::default(),
             last: None,
             slashes: Some(Vec::new()),
@@ -143,6 +145,10 @@ impl Line {
                     for text in operations {
                         let operation = Operation::from_json(text.get()).map_err(|error| broken(&error))?;
                         if matches!(operation, Operation::Slash { .. }) {
+                            // Blocks are not executed here, and a topic may hold any.
+                            if slashes.len() == self.validator_count {
+                                return Err(broken(&"more stakes are taken than there are validators"));
+                            }
                             slashes.push((height, operation));
                         }
                     }
@@ -151,7 +157,7 @@ impl Line {
             }
         }
         let leaf = merkle::leaf(hash.as_bytes());
-        self.past.append(leaf);
+        self.tree.append(leaf);
         self.frontier.append(leaf);
         self.last = Some((header, hash));
         self.next_offset = offset + 1;
@@ -164,8 +170,8 @@ impl Line {
 
     /// Whether a header goes on from the last one.
     fn link(&self, header: &Header, height: u64) -> Result<(), String> {
-        if header.height != height || height != self.past.count() {
-            return Err(format!("it is block {}, block {} must come", header.height, self.past.count()));
+        if header.height != height || height != self.tree.count() {
+            return Err(format!("it is block {}, block {} must come", header.height, self.tree.count()));
         }
         let Some((last, hash)) = &self.last else {
             let is_ours = header.genesis == self.genesis;

@@ -17,14 +17,14 @@ pub(super) const TILE: u64 = 64;
 
 /// See above.
 #[derive(Debug, Default)]
-pub(super) struct Past {
+pub(super) struct HashTree {
     /// Roots of full trees, by level.
     levels: Vec<Vec<Hash>>,
     /// The leaves behind the last full tile.
     open: Vec<Hash>,
 }
 
-impl Past {
+impl HashTree {
     /// The number of blocks.
     pub(super) fn count(&self) -> u64 {
         self.levels.first().map_or(0, Vec::len) as u64 * TILE + self.open.len() as u64
@@ -56,7 +56,11 @@ impl Past {
     }
 
     /// The root over the first blocks, as many as there are at most.
-    pub(super) fn root<E>(&self, size: u64, leaves: &mut impl FnMut(u64) -> Result<Vec<Hash>, E>) -> Result<Hash, E> {
+    pub(super) fn root<E>(
+        &self,
+        size: u64,
+        leaves: &mut (impl FnMut(u64) -> Result<Vec<Hash>, E> + ?Sized),
+    ) -> Result<Hash, E> {
         self.stretch(0..size, leaves)
     }
 
@@ -65,7 +69,7 @@ impl Past {
         &self,
         height: u64,
         size: u64,
-        leaves: &mut impl FnMut(u64) -> Result<Vec<Hash>, E>,
+        leaves: &mut (impl FnMut(u64) -> Result<Vec<Hash>, E> + ?Sized),
     ) -> Result<Vec<Hash>, E> {
         let (mut tree, mut path) = (0..size, Vec::new());
         while tree.end - tree.start > 1 {
@@ -87,13 +91,17 @@ impl Past {
         &self,
         old_size: u64,
         new_size: u64,
-        leaves: &mut impl FnMut(u64) -> Result<Vec<Hash>, E>,
+        leaves: &mut (impl FnMut(u64) -> Result<Vec<Hash>, E> + ?Sized),
     ) -> Result<Vec<Hash>, E> {
         consistency::stretches(old_size, new_size).into_iter().map(|stretch| self.stretch(stretch, leaves)).collect()
     }
 
     /// The root over a stretch that is a tree in the tree, or its right edge. `leaves` gives those of a full tile, by its number.
-    fn stretch<E>(&self, stretch: Range<u64>, leaves: &mut impl FnMut(u64) -> Result<Vec<Hash>, E>) -> Result<Hash, E> {
+    fn stretch<E>(
+        &self,
+        stretch: Range<u64>,
+        leaves: &mut (impl FnMut(u64) -> Result<Vec<Hash>, E> + ?Sized),
+    ) -> Result<Hash, E> {
         let length = stretch.end - stretch.start;
         let tile = stretch.start / TILE;
         if length >= TILE && length.is_power_of_two() && stretch.start.is_multiple_of(length) {
@@ -138,9 +146,9 @@ mod tests {
     #[test]
     fn roots_paths_and_consistency_are_those_of_the_whole_tree() {
         let leaves: Vec<Hash> = (0..700_u32).map(|number| merkle::leaf(&number.to_le_bytes())).collect();
-        let mut past = Past::default();
-        leaves.iter().for_each(|leaf| past.append(*leaf));
-        assert_eq!(past.count(), 700);
+        let mut tree = HashTree::default();
+        leaves.iter().for_each(|leaf| tree.append(*leaf));
+        assert_eq!(tree.count(), 700);
         let mut read = 0;
         let mut tile = |number: u64| {
             read += 1;
@@ -149,19 +157,19 @@ mod tests {
         };
         for size in [1, 2, 63, 64, 65, 127, 128, 129, 300, 448, 511, 512, 513, 640, 641, 699, 700_u64] {
             let root = merkle::root(leaves[..size as usize].to_vec());
-            assert_eq!(past.root(size, &mut tile), Ok(root), "{size}");
+            assert_eq!(tree.root(size, &mut tile), Ok(root), "{size}");
             for height in (0..size).step_by(13).chain([size - 1]) {
                 let wanted = merkle::prove(&leaves[..size as usize], height as usize).unwrap();
-                assert_eq!(past.path(height, size, &mut tile), Ok(wanted.path), "{height} of {size}");
+                assert_eq!(tree.path(height, size, &mut tile), Ok(wanted.path), "{height} of {size}");
             }
             for old in (1..size).step_by(29) {
-                let proof = past.consistency(old, size, &mut tile).unwrap();
+                let proof = tree.consistency(old, size, &mut tile).unwrap();
                 let old_root = merkle::root(leaves[..old as usize].to_vec());
                 assert!(consistency::shows(&proof, (old, old_root), (size, root)), "{old} to {size}");
             }
         }
         assert!(read > 0);
-        let kept: usize = past.levels.iter().map(Vec::len).sum();
-        assert!(kept < 2 * 700 / 64 && past.open.len() == 700 % 64);
+        let kept: usize = tree.levels.iter().map(Vec::len).sum();
+        assert!(kept < 2 * 700 / 64 && tree.open.len() == 700 % 64);
     }
 }
