@@ -20,6 +20,7 @@
 //! page           the explorer's checker, which is a third implementation, says the same
 //! work           chains that were mined, and blocks in the shape of those two systems
 //! rows           flat rows of a chain: its receipts, its state
+//! row_schemas    rows are as their schemas say, in JSON and in Avro
 //! views          those rows on topics, whatever dies
 //! schema         whether a value is as a schema says
 //! stranger       a second implementation, written from the pages alone
@@ -45,6 +46,7 @@ mod ranges;
 mod records;
 mod refused_proofs;
 mod replay;
+mod row_schemas;
 mod rows;
 #[path = "../http/schema.rs"]
 mod schema;
