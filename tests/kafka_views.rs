@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use cairn::chain::Block;
-use cairn::rows::Book;
+use cairn::rows::{Book, avro};
 use cairn::views::View;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -180,6 +180,34 @@ fn another_instance_goes_on_where_one_was_killed() {
     assert_eq!(rows_of(&chain, View::Balances), all);
 }
 
+#[test]
+fn a_view_is_not_forgotten_beside_an_instance_that_keeps_it() {
+    let chain = begun();
+    let mut kept = Process::start(&mut views(&chain, &["transfers", "balances"]), chain.directory.path());
+    chain.produce(&payments(0..300));
+    chain.run_until_end();
+    let all = expected(&chain);
+    kept.until("the rows of all blocks", |_| rows_of(&chain, View::Balances).len() == all["balances"].len());
+    // Whichever it is, and whatever is asked beside it; from another machine, whose stores are none.
+    for views in [&["transfers"][..], &["validators", "balances"], &[]] {
+        let mut reset = views_in("elsewhere", &chain, &[&["reset", "--yes"], views].concat());
+        let refused = refusal(&mut reset, chain.directory.path());
+        assert!(refused.contains("-view-") && refused.contains("instance"), "{refused}");
+    }
+    chain.produce(&payments(300..400));
+    chain.run_until_end();
+    let all = expected(&chain);
+    kept.until("the rows of later blocks", |_| {
+        [View::Transfers, View::Balances].iter().all(|view| rows_of(&chain, *view).len() == all[view.as_str()].len())
+    });
+    kept.terminate();
+    let ended = kept.wait();
+    assert!(ended.status.success(), "{ended}");
+    for view in [View::Transfers, View::Balances] {
+        assert_eq!(rows_of(&chain, view), all[view.as_str()]);
+    }
+}
+
 /// The state's balances, by `cairn replay`.
 fn balances(chain: &Chain) -> BTreeMap<String, i64> {
     let state = tempfile::tempdir().unwrap();
@@ -230,27 +258,9 @@ fn kcat_and_jq_answer_from_rows_what_the_chain_holds() {
     assert!(reasons.contains("insufficient_funds") && reasons.contains("not_json"), "{reasons}");
 }
 
-#[test]
-fn a_stock_client_reads_rows_with_the_schema_that_was_registered() {
-    let (chain, registry) = (begun(), Registry::start());
-    chain.produce(&payments(0..300));
-    chain.run_until_end();
-    let with = ["--schema-registry", &registry.url.replace("://", "://me:secret@")];
-    follow(&chain, &with);
-    for view in View::ALL {
-        let subject = format!("{}-value", view.topic(&chain.blockchain));
-        let [id] = registry.versions(&subject)[..] else { panic!("not one version of {subject}") };
-        assert_eq!(registry.schema(id), view.schema());
-    }
-    // me:secret
-    assert_eq!(registry.authorization().as_deref(), Some("Basic bWU6c2VjcmV0"));
-    chain.produce(&payments(300..400));
-    chain.run_until_end();
-    follow(&chain, &with);
-    let mut plain = views(&chain, &["balances", "--until-end"]);
-    assert!(refusal(&mut plain, chain.directory.path()).contains("go on with --schema-registry"));
-
-    let python = match python::with_packages(&["confluent-kafka[json,schemaregistry]"]) {
+/// Reads the balances as a stock client does, with what the registry knows of their schema, and compares them with the state.
+fn assert_read_by_a_stock_client(chain: &Chain, registry_url: &str) {
+    let python = match python::with_packages(&["confluent-kafka[avro,json,schemaregistry]"]) {
         Ok(python) => python,
         Err(why) => {
             println!("SKIPPED: {why}");
@@ -260,13 +270,38 @@ fn a_stock_client_reads_rows_with_the_schema_that_was_registered() {
     let script = format!("{}/examples/balances.py", env!("CARGO_MANIFEST_DIR"));
     let topic = View::Balances.topic(&chain.blockchain);
     let mut read = Command::new(python);
-    let output = read.arg(script).args([chain.cluster.brokers(), &topic, &registry.url]).output().unwrap();
+    let output = read.arg(script).args([chain.cluster.brokers(), &topic, registry_url]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let held = String::from_utf8(output.stdout).unwrap();
     let held = held.lines().map(|line| line.rsplit_once(' ').unwrap());
     let held: BTreeMap<String, i64> =
         held.map(|(name, balance)| (name.to_owned(), balance.parse().unwrap())).filter(|(_, b)| *b != 0).collect();
-    assert_eq!(held, balances(&chain));
+    assert_eq!(held, balances(chain));
+}
+
+#[test]
+fn a_stock_client_reads_rows_with_the_schema_that_was_registered() {
+    for (format, kind) in [("json", "JSON"), ("avro", "AVRO")] {
+        let (chain, registry) = (begun(), Registry::start());
+        chain.produce(&payments(0..300));
+        chain.run_until_end();
+        let with = ["--format", format, "--schema-registry", &registry.url.replace("://", "://me:s%40cret@")];
+        follow(&chain, &with);
+        for view in View::ALL {
+            let subject = format!("{}-value", view.topic(&chain.blockchain));
+            let [id] = registry.versions(&subject)[..] else { panic!("not one version of {subject}") };
+            let schema = if format == "json" { view.schema().to_owned() } else { avro::schema(view.schema()).unwrap() };
+            assert_eq!(registry.schema(id), (kind.to_owned(), schema));
+        }
+        // me:s@cret
+        assert_eq!(registry.authorization().as_deref(), Some("Basic bWU6c0BjcmV0"));
+        chain.produce(&payments(300..400));
+        chain.run_until_end();
+        follow(&chain, &with);
+        let mut plain = views(&chain, &["balances", "--until-end"]);
+        assert!(refusal(&mut plain, chain.directory.path()).contains("go on with --schema-registry"));
+        assert_read_by_a_stock_client(&chain, &registry.url);
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use topology::log::Log;
 use super::arguments;
 use super::error::{Error, Exit, Result};
 use super::output::{Align, Table, counted, grouped};
-use super::pin::Pin;
+use super::pin::{PinnedChain, UNANCHORED};
 use super::progress::Heights;
 use super::report::{foreign, tell_broken};
 use super::shell::Shell;
@@ -44,11 +44,7 @@ the files, with exit code 0.";
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    log: arguments::Log,
-    #[command(flatten)]
-    blockchain: arguments::Blockchain,
-    #[command(flatten)]
-    pin: Pin,
+    chain: PinnedChain,
 
     /// Format of the files
     // `format` alone is what `cairn topology` is written in, and a key has one meaning in all commands.
@@ -117,7 +113,8 @@ impl Arguments {
 
     pub(crate) fn run(self, shell: &Shell) -> Result<Exit> {
         let supervisor = self.files.follow.then(Supervisor::new).transpose()?;
-        let (anchor, log, pause) = (self.pin.anchor(shell)?, shell.log(&self.log)?, self.files.follow_interval_s);
+        let (anchor, log, pause) =
+            (self.chain.pin.anchor(shell)?, shell.log(&self.chain.log)?, self.files.follow_interval_s);
         let options = self.options(anchor)?;
         let pause = Duration::from_secs(pause.into());
         log.open(Work { options, pause, shell, supervisor }).map_err(|error| Error::from(error).undone())?
@@ -138,7 +135,7 @@ impl Arguments {
             )));
         }
         Ok(Options {
-            blockchain: self.blockchain.blockchain,
+            blockchain: self.chain.blockchain.blockchain,
             directory,
             format: format.into(),
             from_height: self.from_height,
@@ -288,7 +285,7 @@ impl Work<'_> {
             foreign(done.foreign_count),
         );
         if !anchored {
-            text += "\nunanchored: nobody said which chain this must be; pin it with --genesis-hash\n";
+            text += &format!("\n{UNANCHORED}\n");
         }
         self.shell.print(&text)
     }

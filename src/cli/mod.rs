@@ -140,8 +140,7 @@ impl Command {
     fn run(self, shell: &Shell) -> Result<Exit> {
         match self {
             // These finish what they have begun, and supervise themselves.
-            Command::Demo(_) | Command::Run(_) => self.work(shell),
-            Command::Views(_) => self.explained(shell),
+            Command::Demo(_) | Command::Run(_) | Command::Views(_) => self.work(shell),
             Command::Export(ref arguments) if arguments.supervises_itself() => self.explained(shell),
             _ => Supervisor::new()?.until_signal(|| self.explained(shell))?,
         }

@@ -1,15 +1,31 @@
-//! Which chain a check is about: the genesis that it must begin with.
+//! Which chain is meant: where its blocks are, and the genesis that it must begin with.
 
 use std::cmp::Ordering;
 use std::path::PathBuf;
 
 use clap::Args;
 
+use super::arguments;
 use super::error::{Error, Result};
 use super::shell::Shell;
 use crate::audit::Anchor;
 use crate::chain::Hash;
 use crate::config::genesis;
+
+/// What is said of a chain that was not pinned.
+pub(crate) const UNANCHORED: &str =
+    "unanchored: no genesis hash was given, so any chain passes; pin yours with --genesis-hash";
+
+/// A chain of which the blocks alone are read, and which one it must be.
+#[derive(Debug, Args)]
+pub(crate) struct PinnedChain {
+    #[command(flatten)]
+    pub(crate) log: arguments::Log,
+    #[command(flatten)]
+    pub(crate) blockchain: arguments::Blockchain,
+    #[command(flatten)]
+    pub(crate) pin: Pin,
+}
 
 /// What the chain must begin with.
 #[derive(Debug, Args)]

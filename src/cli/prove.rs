@@ -9,7 +9,7 @@ use super::arguments;
 use super::claim::claimed;
 use super::error::{Error, Exit, Result};
 use super::output::{Stderr, counted, grouped};
-use super::pin::Pin;
+use super::pin::PinnedChain;
 use super::progress::Heights;
 use super::shell::Shell;
 use crate::audit::prove::{self, Cover, Options, Question, Unproved};
@@ -43,11 +43,7 @@ such topic, blocks without their bodies or of a newer program.";
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    pub(crate) log: arguments::Log,
-    #[command(flatten)]
-    pub(crate) blockchain: arguments::Blockchain,
-    #[command(flatten)]
-    pub(crate) pin: Pin,
+    pub(crate) chain: PinnedChain,
 
     /// What to prove
     #[arg(value_name = "WHAT")]
@@ -96,16 +92,17 @@ impl Arguments {
         if has_height && self.at_height.is_some() {
             return Err(Error::usage("--at-height is for a balance, a validator or an id: this is in one block"));
         }
+        let PinnedChain { log, blockchain, pin } = self.chain;
         let options = Options {
-            blockchain: self.blockchain.blockchain,
-            anchor: self.pin.anchor(shell)?,
+            blockchain: blockchain.blockchain,
+            anchor: pin.anchor(shell)?,
             question,
             at_height: self.at_height,
             cover: cover(self.checkpoint, self.checkpoint_size)?,
             with_seal: !self.without_seal,
             size_bytes_max: Proof::SIZE_BYTES_MAX,
         };
-        shell.log(&self.log)?.open(Prove { options, shell }).map_err(|error| Error::from(error).undone())?
+        shell.log(&log)?.open(Prove { options, shell }).map_err(|error| Error::from(error).undone())?
     }
 }
 

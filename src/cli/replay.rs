@@ -7,7 +7,7 @@ use topology::log::Log;
 
 use super::arguments;
 use super::error::{Error, Exit, Result};
-use super::pin::Pin;
+use super::pin::{PinnedChain, UNANCHORED};
 use super::report::{foreign, tell_tip, walk};
 use super::shell::Shell;
 use crate::audit::Anchor;
@@ -30,11 +30,7 @@ topic, a directory that is not empty, blocks without their bodies or of a newer 
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    pub(crate) log: arguments::Log,
-    #[command(flatten)]
-    pub(crate) blockchain: arguments::Blockchain,
-    #[command(flatten)]
-    pub(crate) pin: Pin,
+    pub(crate) chain: PinnedChain,
 
     /// Where the state is rebuilt
     #[arg(long, value_name = "DIR", env = "CAIRN_STATE_DIR", hide_env = true)]
@@ -54,10 +50,10 @@ impl Arguments {
         let Some(state_directory) = self.state_dir else {
             return Err(Error::usage("give --state-dir DIR: where should the state be rebuilt?"));
         };
-        let anchor = self.pin.anchor(shell)?;
-        let (blockchain, to_height) = (self.blockchain.blockchain, self.to_height);
-        let options = Options { blockchain, state_directory, to_height, anchor };
-        shell.log(&self.log)?.open(Replay { options, shell })?
+        let PinnedChain { log, blockchain, pin } = self.chain;
+        let (anchor, blockchain) = (pin.anchor(shell)?, blockchain.blockchain);
+        let options = Options { blockchain, state_directory, to_height: self.to_height, anchor };
+        shell.log(&log)?.open(Replay { options, shell })?
     }
 }
 
@@ -109,7 +105,7 @@ fn tell(report: &Replayed, chain_id: &str, anchored: bool, shell: &Shell) -> Str
         foreign(*foreign_count)
     );
     if !anchored {
-        text += "\nunanchored: nobody said which chain this must be; pin it with --genesis-hash\n";
+        text += &format!("\n{UNANCHORED}\n");
     }
     text
 }

@@ -7,6 +7,7 @@ use topology::clock::Clock;
 use topology::log::Log;
 
 use super::error::{Error, Exit, Result};
+use super::pin::UNANCHORED;
 use super::progress::Heights;
 use super::report::compared;
 use super::shell::Shell;
@@ -123,7 +124,7 @@ pub(crate) fn verify<L: Log>(
         tracing::warn!("the chain was compared with nothing: {nothing}");
     }
     if options.anchor == Anchor::None && options.checkpoints.is_empty() {
-        tracing::warn!("unanchored: nobody said which chain this must be; pin it with --genesis-hash");
+        tracing::warn!("{UNANCHORED}");
     }
     Ok(Ok(report))
 }

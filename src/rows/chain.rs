@@ -12,7 +12,7 @@ use super::Error;
 use crate::chain::{
     Amount, Block, Frontier, Genesis, Hash, Header, Member, Operation, Parent, ValidatorId, merkle, validators_hash,
 };
-use crate::consensus::follow::Reason;
+use crate::consensus::follow::{Link, Reason};
 use crate::consensus::scheme::{self, Before, Claims, Flaw, Scheme};
 use crate::consensus::{self, roster};
 
@@ -121,8 +121,7 @@ impl Chain {
             return Err(Error::broken(height.min(next), Reason::Height, detail));
         }
         block.check().map_err(|error| Error::of_block(height, Reason::Form, error))?;
-        self.check_parent(block)?;
-        let claims = self.check_author(block)?;
+        let claims = self.check_link(block)?;
         let seed = scheme::next_seed(&self.tip.seed, block)
             .ok_or_else(|| Error::broken(height, Reason::Seal, Flaw::Unsealed))?;
         let members = self.members_after(block)?;
@@ -171,11 +170,8 @@ impl Chain {
         self.standings.iter()
     }
 
-    fn check_parent(&self, block: &Block) -> Result<(), Error> {
-        let (header, tip) = (&block.header, &self.tip);
-        let height = header.height;
-        let parameters = &self.genesis.parameters;
-        parameters.check_version(header).map_err(|error| Error::of_block(height, Reason::Form, error))?;
+    fn check_link(&self, block: &Block) -> Result<Option<Claims>, Error> {
+        let (tip, height) = (&self.tip, block.header.height);
         let parent = Parent {
             genesis: self.genesis_hash,
             height: tip.height,
@@ -183,32 +179,19 @@ impl Chain {
             active_height: tip.active_height,
             next_history: tip.history.root(),
         };
-        block.check_follows(&parent).map_err(|error| Error::of_block(height, Reason::Parent, error))?;
-        for range in &header.ranges {
-            if let Some(last) = tip.covered.get(&range.partition).filter(|last| range.first <= **last) {
-                let (partition, first) = (range.partition, range.first);
-                let detail = format!("partition {partition} goes back to {first}, {last} is in a block before");
-                return Err(Error::broken(height, Reason::Parent, detail));
-            }
-        }
-        Ok(())
-    }
-
-    fn check_author(&self, block: &Block) -> Result<Option<Claims>, Error> {
         let before = Before {
             genesis: &self.genesis_hash,
-            height: block.header.height,
-            seed: &self.tip.seed,
-            parent_time_ms: Some(self.tip.time_ms),
+            height,
+            seed: &tip.seed,
+            parent_time_ms: Some(tip.time_ms),
             members: &self.members,
         };
-        self.scheme.claims(&before, block).map_err(|flaw| {
-            let reason = match flaw {
-                Flaw::Rounds(_) | Flaw::Roster(_) => Reason::Rounds,
-                Flaw::Seal(_) | Flaw::Unsealed | Flaw::OtherKind(_) | Flaw::Work(_) => Reason::Seal,
-            };
-            Error::broken(block.header.height, reason, flaw)
-        })
+        let covered = &|partition: i32| tip.covered.get(&partition).copied();
+        let link = Link { parameters: &self.genesis.parameters, scheme: &self.scheme, parent, before, covered };
+        let claims = link.check(block)?;
+        // Where a block is executed, that shows whether it is active.
+        block.check_follows(&parent).map_err(|error| Error::of_block(height, Reason::Parent, error))?;
+        Ok(claims)
     }
 
     /// The members after the block's slashes, whose hash its header carries; `None` where they are those before. That each takes the

@@ -1,7 +1,7 @@
 //! Why there are no rows of a block.
 
 use crate::chain;
-use crate::consensus::follow::{Broken, Reason};
+use crate::consensus::follow::{Broken, Reason, Refused};
 
 /// Why there are no rows of a block. `E` is what reading the accounts can fail with.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,9 +24,15 @@ impl<E> Error<E> {
 
     /// What is wrong with a block at this height, in the chain's own words.
     pub(super) fn of_block(height: u64, reason: Reason, error: chain::Error) -> Self {
-        match error {
-            newer @ chain::Error::Newer { .. } => Self::Newer(newer),
-            error => Self::broken(height, reason, error),
+        Refused::of_block(height, reason, error).into()
+    }
+}
+
+impl<E> From<Refused> for Error<E> {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Broken(broken) => Self::Broken(broken),
+            Refused::Newer(newer) => Self::Newer(newer),
         }
     }
 }

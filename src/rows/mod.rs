@@ -14,6 +14,7 @@
 //! validator   rows of validators that a block concerns
 //! book        all rows of a chain from block 0, with its accounts in memory
 //! schema      what a row looks like, for programs
+//! avro        rows in Avro's binary, and their schemas
 //! error       why there are no rows
 //! ```
 //!
@@ -22,6 +23,7 @@
 //!
 //! Pure. May use `chain`, `ledger` and `consensus`, nothing else of this crate.
 
+pub mod avro;
 mod balance;
 mod book;
 mod chain;

@@ -7,14 +7,15 @@
 //! stake of a validator    genesis_stake              -  slash
 //! ```
 
-use serde::Serialize;
+use std::fmt::Write;
+
+use serde::{Serialize, Serializer};
 
 use super::VERSION;
 use crate::chain::{Amount, Block, Content, Entry, Hash, Operation, Outcome};
 
 /// What kind of row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TransferKind {
     /// A transaction.
     Transfer,
@@ -64,8 +65,7 @@ impl TransferKind {
 }
 
 /// What became of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Status {
     /// It took effect.
     Applied,
@@ -87,6 +87,12 @@ impl Status {
             Self::Rejected => "rejected",
             Self::Unreadable => "unreadable",
         }
+    }
+}
+
+impl Serialize for Status {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -135,6 +141,15 @@ pub struct Transfer<'b> {
     pub nonce: Option<u64>,
     /// The transaction's text, if it has one.
     pub memo: Option<&'b str>,
+}
+
+impl Transfer<'_> {
+    /// Makes its key the text: `HEIGHT:INDEX`.
+    pub fn write_key(&self, key: &mut String) {
+        key.clear();
+        // Writing to a text does not fail.
+        let _ = write!(key, "{}:{}", self.height, self.index);
+    }
 }
 
 /// The rows of a block in the order of their index. `fee` is what an applied transaction costs

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::{Chain, VERSION};
 use crate::chain::{Block, Hash, Operation, ValidatorId};
 
 /// Whether a validator is drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ValidatorStatus {
     /// It is.
     Active,
@@ -28,6 +27,12 @@ impl ValidatorStatus {
             Self::Active => "active",
             Self::Slashed => "slashed",
         }
+    }
+}
+
+impl Serialize for ValidatorStatus {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 

@@ -5,7 +5,7 @@
 //! genesis            Genesis
 //! tip                Tip
 //! validator/ID       Standing, of each that a block concerned
-//! framed             bool, whether rows have a schema's number before them
+//! form               Form, how rows are written
 //! ```
 
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -13,13 +13,14 @@ use topology::Error;
 use topology::processor;
 use topology::store::KeyValueStore;
 
+use super::encoding::Form;
 use crate::chain::{Genesis, ValidatorId, from_canonical, to_canonical};
 use crate::rows::{Chain, Tip};
 
 const GENESIS: &[u8] = b"genesis";
 const TIP: &[u8] = b"tip";
 const VALIDATOR: &str = "validator/";
-const FRAMED: &[u8] = b"framed";
+const FORM: &[u8] = b"form";
 
 /// The store.
 pub(super) struct Kept {
@@ -45,15 +46,15 @@ impl Kept {
         Ok(Some(Chain::resume(genesis, tip, standings)?))
     }
 
-    /// Whether the rows so far have a schema's number before them; `None` before the first.
-    pub(super) fn is_framed(&self) -> processor::Result<Option<bool>> {
-        self.get(FRAMED)
+    /// How the rows so far are written; `None` before the first.
+    pub(super) fn form(&self) -> processor::Result<Option<Form>> {
+        self.get(FORM)
     }
 
     /// Writes what block 0 leaves.
-    pub(super) fn begin(&self, chain: &Chain, is_framed: bool) -> processor::Result {
+    pub(super) fn begin(&self, chain: &Chain, form: Form) -> processor::Result {
         self.put(GENESIS, chain.genesis())?;
-        self.put(FRAMED, &is_framed)?;
+        self.put(FORM, &form)?;
         self.put(TIP, chain.tip())
     }
 

@@ -9,11 +9,13 @@
 //! the others.
 //!
 //! ```text
+//! encoding    rows -> values of records
 //! kept        a chain between its blocks, in a store
 //! processor   blocks -> rows
 //! ```
 //! May use `rows` and what that uses, and the engine.
 
+mod encoding;
 mod kept;
 mod processor;
 
@@ -25,10 +27,11 @@ use topology::graph::{Builder, Store, Topic, Topology};
 use crate::chain::Hash;
 use crate::consensus::follow::Anchor;
 use crate::rows;
+pub use encoding::Encoding;
 use processor::Project;
 
 /// The format of what views keep in stores. Stores of another are refused.
-const STORE_FORMAT: u16 = 1;
+const STORE_FORMAT: u16 = 2;
 
 /// A view of a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,22 +51,8 @@ pub struct Source {
     pub blockchain: String,
     /// What the chain must begin with.
     pub anchor: Anchor,
-    /// What stands before the JSON of each row.
-    pub framing: Framing,
-}
-
-/// What stands before the JSON of each row. It is the same for all rows of a topic, but for the number.
-///
-/// ```text
-/// Plain                {"version":1,...
-/// Schema(id)           0x00 | id, 4 bytes, big-endian | {"version":1,...      as the deserializers of schema registries want it
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Framing {
-    /// Nothing.
-    Plain,
-    /// The number that a schema registry gave the rows' schema.
-    Schema(u32),
+    /// How rows are written.
+    pub encoding: Encoding,
 }
 
 /// How far a view has come in this process, as of its last commit. Clones are the same one.
@@ -171,7 +160,9 @@ impl View {
     fn rows_topic(self, name: &str) -> Topic {
         let topic = Topic::new(name).partitions(1).config("message.timestamp.type", "LogAppendTime");
         match self {
-            Self::Transfers => topic.config("cleanup.policy", "delete").config("retention.ms", "-1"),
+            Self::Transfers => {
+                topic.config("cleanup.policy", "delete").config("retention.ms", "-1").config("retention.bytes", "-1")
+            }
             Self::Balances | Self::Validators => topic.config("cleanup.policy", "compact"),
         }
     }

@@ -7,23 +7,17 @@
 //! ```
 //! A record that is not the next block of the chain stops the view: nothing that came of it, or of what is not committed yet, is seen.
 
-use std::fmt::Write;
-
 use serde::Serialize;
 use topology::Error;
 use topology::processor::{self, Context, Processor, Record};
 use topology::store::KeyValueStore;
 
 use super::kept::Kept;
-use super::{Framing, Progress, Source};
+use super::{Encoding, Progress, Source};
 use crate::chain::{self, Block, Read};
-use crate::consensus::follow::{Anchor, Broken, Reason};
-use crate::consensus::scheme::{Claims, verify_many};
+use crate::consensus::follow::{Anchor, Broken, Reason, Seals};
 use crate::ledger::state::Account;
 use crate::rows::{self, Chain, balances, transfers, validators};
-
-/// Seals that are checked together: 64 at once cost a quarter of 64 times one.
-const SEALS_AT_ONCE: usize = 64;
 
 /// Makes the rows of a view.
 pub(super) struct Project {
@@ -33,8 +27,8 @@ pub(super) struct Project {
     rows: Rows,
     /// `None` before block 0.
     chain: Option<Chain>,
-    /// Seals that are still to be checked, with their heights.
-    claims: Vec<(u64, Claims)>,
+    /// Those that are still to be checked.
+    seals: Seals,
     uncommitted_row_count: u64,
     /// The value that is being written.
     value: Vec<u8>,
@@ -65,8 +59,8 @@ impl Project {
     }
 
     fn new(source: Source, progress: Progress, chain: Store, rows: Rows) -> Self {
-        let (kept, chain, claims, value) = (Kept::new(chain), None, Vec::new(), Vec::new());
-        Self { source, progress, kept, rows, chain, claims, uncommitted_row_count: 0, value }
+        let (kept, chain, seals, value) = (Kept::new(chain), None, Seals::default(), Vec::new());
+        Self { source, progress, kept, rows, chain, seals, uncommitted_row_count: 0, value }
     }
 
     /// The whole block of a record; `None` for a record that is none of the chain's.
@@ -102,36 +96,27 @@ impl Project {
         let Some(chain) = &mut self.chain else {
             let chain = Chain::begin(block)?;
             check_anchor(self.source.anchor, &chain)?;
-            self.kept.begin(&chain, self.source.framing != Framing::Plain)?;
+            self.kept.begin(&chain, self.source.encoding.form())?;
             self.chain = Some(chain);
             return Ok(());
         };
         if let Some(claims) = chain.follow(block)? {
-            self.claims.push((block.header.height, claims));
+            self.seals.push(block.header.height, claims);
         }
         self.kept.advance(chain, rows::concerned(block).into_iter())?;
-        if self.claims.len() >= SEALS_AT_ONCE { self.check_seals() } else { Ok(()) }
+        if self.seals.is_full() { self.check_seals() } else { Ok(()) }
     }
 
-    /// Readers of a topic expect all its rows to begin alike.
-    fn check_framing(&self) -> processor::Result {
-        let (was, is) = (self.kept.is_framed()?, self.source.framing != Framing::Plain);
-        let (found, with) = match was {
-            Some(true) => ("begin with the number of their schema", "with --schema-registry"),
-            _ => ("are plain JSON", "without --schema-registry"),
-        };
-        if was == Some(is) {
-            return Ok(());
-        }
-        let text = format!("the rows so far {found}: go on {with}, or make all rows anew behind cairn views reset");
+    /// Readers of a topic expect all its rows to be written alike.
+    fn check_form(&self) -> processor::Result {
+        let Some(form) = self.kept.form()?.filter(|form| *form != self.source.encoding.form()) else { return Ok(()) };
+        let (found, with) = (form.as_words(), form.as_options());
+        let text = format!("the rows so far are {found}: go on {with}, or make all rows anew behind cairn views reset");
         Err(Error::stop(text).into())
     }
 
     fn check_seals(&mut self) -> Result<(), Stopped> {
-        let (heights, claims): (Vec<u64>, Vec<Claims>) = std::mem::take(&mut self.claims).into_iter().unzip();
-        verify_many(&claims).map_err(|(index, flaw)| {
-            Stopped::Rows(Broken::new(heights.get(index).copied().unwrap_or_default(), Reason::Seal, flaw).into())
-        })
+        std::mem::take(&mut self.seals).check().map_err(|broken| Stopped::Rows(broken.into()))
     }
 
     /// Sends the block's rows.
@@ -141,9 +126,7 @@ impl Project {
             Rows::Transfers => {
                 let mut key = String::new();
                 for row in transfers(block, chain.fee()) {
-                    key.clear();
-                    // Writing to a text does not fail.
-                    let _ = write!(key, "{}:{}", row.height, row.index);
+                    row.write_key(&mut key);
                     out.send(key.as_bytes(), &row)?;
                 }
             }
@@ -178,6 +161,11 @@ impl Project {
     /// What the chain being wrong means for the operator of the view.
     fn refusal(&self, error: rows::Error) -> processor::BoxError {
         let topic = &self.source.blockchain;
+        // A seal below that does not hold is the first breach, whatever stands behind it.
+        let error = match error {
+            rows::Error::Broken(broken) => self.seals.first_breach(broken).into(),
+            other => self.seals.check().map_or_else(rows::Error::from, |()| other),
+        };
         match error {
             rows::Error::Newer(error) => {
                 Error::stop(format!("topic '{topic}': {error}: run that one for the views, too")).caused_by(error).into()
@@ -251,7 +239,7 @@ impl From<topology::store::Error> for Stopped {
 struct Sender<'s, 'c, 'r> {
     context: &'s mut Output<'c>,
     record: &'s Record<'r, [u8], [u8]>,
-    framing: Framing,
+    encoding: Encoding,
     value: &'s mut Vec<u8>,
     row_count: u64,
 }
@@ -259,12 +247,7 @@ struct Sender<'s, 'c, 'r> {
 impl Sender<'_, '_, '_> {
     /// As of the time at which the log took the block.
     fn send(&mut self, key: &[u8], row: &impl Serialize) -> Result<(), processor::BoxError> {
-        self.value.clear();
-        if let Framing::Schema(id) = self.framing {
-            self.value.push(0);
-            self.value.extend_from_slice(&id.to_be_bytes());
-        }
-        serde_json::to_writer(&mut *self.value, row)?;
+        self.encoding.write(row, self.value)?;
         let (position, timestamp_ms) = (self.record.position(), self.record.timestamp_ms);
         self.context.forward(Record::new(position, timestamp_ms, Some(key), Some(&self.value[..])))?;
         self.row_count += 1;
@@ -282,7 +265,7 @@ impl Processor for Project {
         self.chain = self.kept.load()?;
         if let Some(chain) = &self.chain {
             check_anchor(self.source.anchor, chain).map_err(|error| self.refusal(error))?;
-            self.check_framing()?;
+            self.check_form()?;
             self.progress.reached(chain.tip().height);
         }
         Ok(())
@@ -291,7 +274,7 @@ impl Processor for Project {
     fn process(&mut self, record: &Record<'_, [u8], [u8]>, context: &mut Output<'_>) -> processor::Result {
         let Some(block) = self.block(record)? else { return Ok(()) };
         let mut value = std::mem::take(&mut self.value);
-        let mut out = Sender { context, record, framing: self.source.framing, value: &mut value, row_count: 0 };
+        let mut out = Sender { context, record, encoding: self.source.encoding, value: &mut value, row_count: 0 };
         let done = self.follow(&block).and_then(|()| self.send(&block, &mut out));
         self.uncommitted_row_count += out.row_count;
         self.value = value;

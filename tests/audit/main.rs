@@ -23,6 +23,7 @@
 //! mined_proofs   one thing of a mined chain
 //! classic        blocks in the shape of those two systems
 //! rows           flat rows of a chain: its receipts, its state
+//! row_schemas    rows are as their schemas say, in JSON and in Avro
 //! views          those rows on topics, whatever dies
 //! schema         whether a value is as a schema says
 //! stranger       a second implementation, written from the pages alone
@@ -51,6 +52,7 @@ mod ranges;
 mod records;
 mod refused_proofs;
 mod replay;
+mod row_schemas;
 mod rows;
 #[path = "../http/schema.rs"]
 mod schema;

@@ -2,7 +2,8 @@
 
 use cairn::audit::Anchor;
 use cairn::chain::{Block, Hash, Pruned, Rendering};
-use cairn::views::{Framing, Progress, Source, View};
+use cairn::rows::avro;
+use cairn::views::{Encoding, Progress, Source, View};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
@@ -43,7 +44,7 @@ struct Running {
 }
 
 fn topology(view: View, anchor: Anchor, progress: &Progress) -> Topology {
-    let source = Source { blockchain: BLOCKCHAIN.to_owned(), anchor, framing: Framing::Plain };
+    let source = Source { blockchain: BLOCKCHAIN.to_owned(), anchor, encoding: Encoding::Json };
     view.topology(&source, progress).unwrap()
 }
 
@@ -149,6 +150,26 @@ fn no_row_of_an_altered_block_is_ever_seen_and_the_error_says_what_to_do() {
 }
 
 #[test]
+fn of_a_forged_seal_that_was_not_looked_at_yet_and_a_later_breach_the_seal_is_told() {
+    let height = full();
+    let forged =
+        altered(&CHAIN, height, Hashes, |blocks: &mut Vec<Block>| blocks[height].entries[0].original = Hash([7; 32]));
+    for view in View::ALL {
+        let mut running = Running::new(view);
+        running.pipe_all(&forged[..height]).unwrap();
+        running.pipe(&record(&forged[height])).unwrap();
+        let later = [record(&forged[height + 2]), OwnedRecord { value: None, ..record(&forged[height + 1]) }];
+        for breach in later {
+            let refusal = running.pipe(&breach).unwrap_err().to_string();
+            assert!(refusal.contains(&format!("height {height}: seal")), "{refusal}");
+            running = Running::new(view);
+            running.pipe_all(&forged[..height]).unwrap();
+            running.pipe(&record(&forged[height])).unwrap();
+        }
+    }
+}
+
+#[test]
 fn what_is_no_next_block_stops_a_view() {
     let refusal = |spoil: &dyn Fn(&mut OwnedRecord)| {
         let mut running = Running::new(View::Transfers);
@@ -203,25 +224,39 @@ fn a_view_of_a_pinned_chain_takes_no_other() {
 }
 
 #[test]
-fn rows_of_a_topic_begin_alike() {
-    let framed = |id, progress: &Progress| {
-        let source = Source { blockchain: BLOCKCHAIN.to_owned(), anchor: Anchor::None, framing: Framing::Schema(id) };
+fn rows_of_a_topic_are_written_alike() {
+    let written = |encoding, progress: &Progress| {
+        let source = Source { blockchain: BLOCKCHAIN.to_owned(), anchor: Anchor::None, encoding };
         View::Validators.topology(&source, progress).unwrap()
     };
-    let mut running = Running::new(View::Validators);
-    running.driver.restart(&framed(0x0102_0304, &running.progress)).unwrap();
-    running.pipe_all(&CHAIN.blocks[..5]).unwrap();
-    // A later schema has another number.
-    running.driver.restart(&framed(9, &running.progress)).unwrap();
-    running.pipe_all(&CHAIN.blocks[5..]).unwrap();
-    let topic = View::Validators.topic(BLOCKCHAIN);
-    let values = running.driver.read(&topic).iter().map(|record| record.value.clone().unwrap());
-    let (frames, json): (Vec<Vec<u8>>, Vec<Vec<u8>>) =
-        values.map(|value| (value[..5].to_vec(), value[5..].to_vec())).unzip();
-    let expected = expected(View::Validators, &CHAIN.blocks);
-    assert!(json.iter().eq(expected.iter().map(|(_, json)| json.as_bytes())));
-    assert_eq!((&frames[0][..], &frames.last().unwrap()[..]), (&[0, 1, 2, 3, 4][..], &[0, 0, 0, 0, 9][..]));
-    let plain = topology(View::Validators, Anchor::None, &running.progress);
-    let refusal = running.driver.restart(&plain).unwrap_err().to_string();
-    assert!(refusal.contains("with --schema-registry") && refusal.contains("cairn views reset"), "{refusal}");
+    let mut as_avro = Vec::new();
+    for rows in rows(&CHAIN.blocks).0 {
+        as_avro.extend(rows.validators.iter().map(|row| {
+            let mut bytes = Vec::new();
+            avro::write(row, &mut bytes).unwrap();
+            bytes
+        }));
+    }
+    let as_json: Vec<Vec<u8>> =
+        expected(View::Validators, &CHAIN.blocks).into_iter().map(|(_, json)| json.into_bytes()).collect();
+    let (json, avro) = (Encoding::RegisteredJson, Encoding::RegisteredAvro);
+    let encodings = [(json as fn(u32) -> Encoding, &as_json, avro as fn(u32) -> Encoding), (avro, &as_avro, json)];
+    for (encoding, expected, other) in encodings {
+        let mut running = Running::new(View::Validators);
+        running.driver.restart(&written(encoding(0x0102_0304), &running.progress)).unwrap();
+        running.pipe_all(&CHAIN.blocks[..5]).unwrap();
+        // A later schema has another number.
+        running.driver.restart(&written(encoding(9), &running.progress)).unwrap();
+        running.pipe_all(&CHAIN.blocks[5..]).unwrap();
+        let topic = View::Validators.topic(BLOCKCHAIN);
+        let values = running.driver.read(&topic).iter().map(|record| record.value.clone().unwrap());
+        let (frames, found): (Vec<Vec<u8>>, Vec<Vec<u8>>) =
+            values.map(|value| (value[..5].to_vec(), value[5..].to_vec())).unzip();
+        assert_eq!(found, *expected);
+        assert_eq!((&frames[0][..], &frames.last().unwrap()[..]), (&[0, 1, 2, 3, 4][..], &[0, 0, 0, 0, 9][..]));
+        for (wrong, option) in [(Encoding::Json, "with --schema-registry and --format"), (other(9), "--format")] {
+            let refusal = running.driver.restart(&written(wrong, &running.progress)).unwrap_err().to_string();
+            assert!(refusal.contains(option) && refusal.contains("cairn views reset"), "{refusal}");
+        }
+    }
 }

@@ -11,9 +11,11 @@ mod exporting;
 mod first_steps;
 mod formats;
 mod founding;
+mod lost_rows;
 mod memory;
 mod partitions;
 mod proving;
+mod registries;
 mod reports;
 mod settings;
 mod signals;
@@ -29,6 +31,8 @@ mod witnessing;
 
 #[path = "../support/python.rs"]
 mod python;
+#[path = "../support/web.rs"]
+mod web;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

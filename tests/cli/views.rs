@@ -12,32 +12,40 @@ use topology::log::{Log, TopicPartition};
 
 use crate::Cairn;
 
-const VIEWS: &str = "views --log embedded:log --state-dir state";
+pub(crate) const VIEWS: &str = "views --log embedded:log --state-dir state";
 
 /// Seals so many payments, a block per three.
-fn seal(cairn: &Cairn, count: usize) {
+pub(crate) fn seal(cairn: &Cairn, count: usize) {
     cairn.write("payments.jsonl", &"{\"from\":\"alice\",\"to\":\"bob\",\"amount\":3}\n".repeat(count));
     cairn.run("submit --log embedded:log payments.jsonl").done();
     let three = [("CAIRN_BLOCK_MAX_TRANSACTIONS", "3")];
     cairn.run_with("run --log embedded:log --state-dir state --until-end", &three).done();
 }
 
-/// The rows on a topic.
-fn rows(cairn: &Cairn, topic: &str) -> Vec<Value> {
-    let log = EmbeddedLog::open(cairn.path().join("log"), &Options::default(), Arc::new(|| 0)).unwrap();
-    let clock = SystemClock::new();
-    let mut rows = Vec::new();
+pub(crate) fn log(cairn: &Cairn) -> EmbeddedLog {
+    EmbeddedLog::open(cairn.path().join("log"), &Options::default(), Arc::new(|| 0)).unwrap()
+}
+
+/// The values on a topic.
+pub(crate) fn values(cairn: &Cairn, topic: &str) -> Vec<Vec<u8>> {
+    let (log, clock) = (log(cairn), SystemClock::new());
+    let mut values = Vec::new();
     Reader::new(&log, &clock, "test")
         .read(&[(TopicPartition::new(topic, 0), Start::Beginning)], |_, records| {
-            rows.extend(records.iter().map(|record| serde_json::from_slice::<Value>(record.value.unwrap()).unwrap()));
+            values.extend(records.iter().map(|record| record.value.unwrap().to_vec()));
             Ok(ControlFlow::Continue(()))
         })
         .unwrap();
-    rows
+    values
 }
 
-fn topics(cairn: &Cairn) -> Vec<bool> {
-    let log = EmbeddedLog::open(cairn.path().join("log"), &Options::default(), Arc::new(|| 0)).unwrap();
+/// The rows on a topic.
+pub(crate) fn rows(cairn: &Cairn, topic: &str) -> Vec<Value> {
+    values(cairn, topic).iter().map(|value| serde_json::from_slice(value).unwrap()).collect()
+}
+
+pub(crate) fn topics(cairn: &Cairn) -> Vec<bool> {
+    let log = log(cairn);
     let names = ["transfers", "balances", "validators"].map(|view| format!("blockchain-{view}"));
     names.iter().map(|name| log.describe_topic(name).unwrap().is_some()).collect()
 }
@@ -98,9 +106,7 @@ fn rows_that_nothing_vouches_for_are_not_written_again() {
     let cairn = Cairn::new();
     seal(&cairn, 4);
     cairn.run(&format!("{VIEWS} --until-end")).done();
-    let log = EmbeddedLog::open(cairn.path().join("log"), &Options::default(), Arc::new(|| 0)).unwrap();
-    log.delete_group("blockchain-view-transfers").unwrap();
-    drop(log);
+    log(&cairn).delete_group("blockchain-view-transfers").unwrap();
     cairn
         .run(&format!("{VIEWS} --until-end"))
         .refused(2, &["topic 'blockchain-transfers'", "cairn views reset transfers"]);

@@ -1,5 +1,5 @@
 //! The `cairn` binary on a real broker, for the end-to-end tests: a chain with names of its own, processes that end with
-//! the test, topics as kcat sees them. Uses the binary and the broker; of the crates only the log, to ask about topics.
+//! the test, topics as kcat sees them. Uses the binary and the broker; of the crates the log, and the reader of topics.
 
 #![allow(dead_code, unused_imports, unreachable_pub, reason = "each test file uses its own part")]
 
@@ -9,6 +9,7 @@ pub(crate) mod python;
 mod registry;
 mod stranger;
 mod topics;
+mod web;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,7 +21,7 @@ pub(crate) use payments::{assert_one_chain, payments, until_sealed};
 pub(crate) use process::{Finished, Process};
 pub(crate) use registry::Registry;
 pub(crate) use stranger::check_with_the_stranger;
-pub(crate) use topics::{Record, create_topic, delete_topics, describe, read, read_of};
+pub(crate) use topics::{Record, create_topic, delete_topics, describe, each, is_there, read, read_of};
 
 /// A chain of its own: topics, application and state directory that no other test has.
 pub(crate) struct Chain {

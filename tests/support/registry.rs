@@ -2,11 +2,13 @@
 //! read back.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
+
+use super::web::Request;
 
 pub(crate) struct Registry {
     pub(crate) url: String,
@@ -15,8 +17,8 @@ pub(crate) struct Registry {
 
 #[derive(Default)]
 struct Held {
-    /// By their numbers, from 1.
-    schemas: Vec<String>,
+    /// By their numbers, from 1: type and text.
+    schemas: Vec<(String, String)>,
     subjects: BTreeMap<String, Vec<u64>>,
     /// Refuses all that is not there already.
     refuses: bool,
@@ -47,7 +49,8 @@ impl Registry {
         self.held.lock().unwrap().subjects.get(subject).cloned().unwrap_or_default()
     }
 
-    pub(crate) fn schema(&self, id: u64) -> String {
+    /// Type and text.
+    pub(crate) fn schema(&self, id: u64) -> (String, String) {
         self.held.lock().unwrap().schemas[id as usize - 1].clone()
     }
 
@@ -58,23 +61,8 @@ impl Registry {
 
 /// One request, and then the connection is closed.
 fn serve(mut stream: TcpStream, held: &Mutex<Held>) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream.try_clone()?);
-    let mut first = String::new();
-    reader.read_line(&mut first)?;
-    let (mut size_bytes, mut authorization) = (0, None);
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line)?;
-        match line.trim().split_once(": ") {
-            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => size_bytes = value.parse().unwrap(),
-            Some((name, value)) if name.eq_ignore_ascii_case("authorization") => authorization = Some(value.to_owned()),
-            Some(_) => {}
-            None => break,
-        }
-    }
-    let mut body = vec![0; size_bytes];
-    reader.read_exact(&mut body)?;
-    let mut words = first.split_whitespace();
+    let Request { first_line, authorization, body } = Request::read(&stream)?;
+    let mut words = first_line.split_whitespace();
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let path = target.split('?').next().unwrap_or_default();
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
@@ -85,8 +73,20 @@ fn serve(mut stream: TcpStream, held: &Mutex<Held>) -> std::io::Result<()> {
             register(&mut held, subject, &serde_json::from_slice(&body).unwrap())
         }
         ("GET", ["schemas", "ids", id]) => match held.schemas.get(id.parse::<usize>().unwrap() - 1) {
-            Some(schema) => ("200 OK", json!({ "schema": schema, "schemaType": "JSON" })),
+            Some((kind, schema)) => ("200 OK", json!({ "schema": schema, "schemaType": kind })),
             None => ("404 Not Found", json!({ "error_code": 40403, "message": "Schema not found" })),
+        },
+        ("GET", ["subjects", subject, "versions", "latest"]) => match held.subjects.get(*subject) {
+            Some(versions) => {
+                let id = versions.last().copied().unwrap_or_default();
+                let (kind, schema) = &held.schemas[id as usize - 1];
+                let version = versions.len();
+                (
+                    "200 OK",
+                    json!({ "subject": subject, "version": version, "id": id, "schema": schema, "schemaType": kind }),
+                )
+            }
+            None => ("404 Not Found", json!({ "error_code": 40401, "message": "Subject not found" })),
         },
         _ => ("404 Not Found", json!({ "error_code": 404, "message": "HTTP 404 Not Found" })),
     };
@@ -100,8 +100,8 @@ fn serve(mut stream: TcpStream, held: &Mutex<Held>) -> std::io::Result<()> {
 }
 
 fn register(held: &mut Held, subject: &str, request: &Value) -> (&'static str, Value) {
-    assert_eq!(request["schemaType"], "JSON");
-    let schema = request["schema"].as_str().unwrap().to_owned();
+    let text = |key| request[key].as_str().unwrap().to_owned();
+    let schema = (text("schemaType"), text("schema"));
     let known = held.schemas.iter().position(|known| *known == schema);
     if known.is_none() && held.refuses {
         let message = "Schema being registered is incompatible with an earlier schema";

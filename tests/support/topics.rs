@@ -1,9 +1,13 @@
 //! Topics of the shared broker.
 
+use std::ops::ControlFlow;
+
+use cairn::reader::Reader;
 use serde_json::Value;
 use test_cluster::Cluster;
+use topology::clock::SystemClock;
 use topology::log::kafka::{KafkaLog, Options};
-use topology::log::{Log, TopicDescription, TopicSpec};
+use topology::log::{Log, Start, TopicDescription, TopicPartition, TopicSpec};
 
 /// A record as kcat prints it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +35,21 @@ pub(crate) fn create_topic(name: &str, partition_count: i32, config: &[(&str, &s
 
 pub(crate) fn describe(name: &str) -> TopicDescription {
     log().describe_topic(name).unwrap().unwrap_or_else(|| panic!("no topic {name}"))
+}
+
+pub(crate) fn is_there(name: &str) -> bool {
+    log().describe_topic(name).unwrap().is_some()
+}
+
+/// Hands over the committed records of a topic's only partition, oldest first, up to its end: for those that are no text, or many.
+pub(crate) fn each(topic: &str, mut visit: impl FnMut(&topology::log::Record<'_>)) {
+    let (log, clock) = (log(), SystemClock::new());
+    let from = [(TopicPartition::new(topic, 0), Start::Beginning)];
+    let read = Reader::new(&log, &clock, "test").read(&from, |_, records| {
+        records.iter().for_each(&mut visit);
+        Ok(ControlFlow::Continue(()))
+    });
+    read.unwrap();
 }
 
 /// Deletes topics, which all must be there.

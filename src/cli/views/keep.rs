@@ -6,19 +6,22 @@ use futures::future::select_all;
 use serde_json::json;
 use topology::client::{Client, Config, OnPanic, State};
 use topology::clock::{Clock, SystemClock};
-use topology::log::{Log, TopicPartition};
+use topology::log::Log;
 
-use super::Arguments;
-use super::registry::Registry;
+use super::beginning::Beginning;
+use super::registry::{Registry, Schema};
+use super::{Arguments, Format};
 use crate::cli::error::{Error, Exit, Result};
 use crate::cli::output::{Align, Table, grouped};
+use crate::cli::pin::UNANCHORED;
 use crate::cli::progress;
 use crate::cli::shell::Shell;
 use crate::cli::shutdown::{Shutdown, Supervisor};
 use crate::config::{Directories, UsesLog};
 use crate::consensus::follow::Anchor;
 use crate::reader::Reader;
-use crate::views::{Framing, Progress, Source, View};
+use crate::rows::avro;
+use crate::views::{Encoding, Progress, Source, View};
 
 /// The reader's name in the brokers' logs.
 const CLIENT_ID: &str = "cairn-views";
@@ -36,13 +39,29 @@ pub(super) fn run(
     if arguments.dry_run {
         return Err(Error::usage("--dry-run says what a reset would do: cairn views reset --dry-run"));
     }
-    let (blockchain, anchor) = (&arguments.blockchain.blockchain, arguments.pin.anchor(shell)?);
+    let (blockchain, anchor) = (&arguments.chain.blockchain.blockchain, arguments.chain.pin.anchor(shell)?);
     for view in views {
         directories.application(&view.application_id(blockchain))?;
         config(arguments, views, directories, *view).check().map_err(|error| Error::usage(error.to_string()))?;
     }
     let registry = arguments.schema_registry.as_deref().map(Registry::new).transpose()?;
-    shell.log(&arguments.log)?.open(Keep { arguments, views, directories, shell, anchor, registry, supervisor })?
+    if registry.is_none() && arguments.views_format == Format::Avro {
+        return Err(Error::usage(
+            "--format avro needs --schema-registry URL: a reader of Avro gets the schema from there",
+        ));
+    }
+    if anchor == Anchor::None {
+        tracing::warn!("{UNANCHORED}");
+    }
+    shell.log(&arguments.chain.log)?.open(Keep {
+        arguments,
+        views,
+        directories,
+        shell,
+        anchor,
+        registry,
+        supervisor,
+    })?
 }
 
 struct Keep<'k> {
@@ -60,25 +79,26 @@ impl UsesLog for Keep<'_> {
 
     fn with<L: Log>(self, log: L) -> Result<Exit> {
         let Self { arguments, views, directories, shell, anchor, registry, mut supervisor } = self;
-        let blockchain = &arguments.blockchain.blockchain;
+        let blockchain = &arguments.chain.blockchain.blockchain;
         // Ended in the middle of it, it is as if killed: creating topics and registering schemas can be repeated.
-        let kept = supervisor.interruptible(|| {
+        let begin = || {
             let reader = Reader::new(&log, &shell.clock, CLIENT_ID);
             reader.chain_partition(blockchain)?;
             let start = |view: &View| {
-                check_beginning(&log, &reader, *view, blockchain)?;
-                let register = |registry: &Registry| registry.register(&view.topic(blockchain), view.schema());
-                let framing = registry.as_ref().map(register).transpose()?.map_or(Framing::Plain, Framing::Schema);
-                let source = Source { blockchain: blockchain.clone(), anchor, framing };
+                Beginning { log: &log, reader: &reader, view: *view, blockchain }.check()?;
+                let encoding = encoding(*view, blockchain, arguments.views_format, registry.as_ref())?;
+                let source = Source { blockchain: blockchain.clone(), anchor, encoding };
                 let progress = Progress::default();
                 let config = config(arguments, views, directories, *view);
                 let client = Client::start_blocking(&view.topology(&source, &progress)?, log.clone(), config)?;
                 Ok(Kept { view: *view, progress, client: Some(client), told: Told::default() })
             };
             views.iter().map(start).collect::<Result<Vec<Kept>>>()
-        });
-        let mut kept = kept??;
-        supervisor.wait(async |shutdown| until_ended(&mut kept, shutdown).await)?;
+        };
+        let mut kept = supervisor.interruptible(|| begin().map_err(|error| shell.explained(error)))??;
+        if let Err(error) = supervisor.wait(async |shutdown| until_ended(&mut kept, shutdown).await) {
+            return Err(supervisor.interruptible(|| shell.explained(error))?);
+        }
         shell.print(&report(&kept, blockchain, shell))?;
         Ok(Exit::Done)
     }
@@ -95,26 +115,21 @@ fn config(arguments: &Arguments, views: &[View], directories: &Directories, view
         until_end: arguments.until_end,
         fingerprint: view.fingerprint(),
         restore_listener: progress::restore_listener(),
-        ..Config::new(view.application_id(&arguments.blockchain.blockchain))
+        ..Config::new(view.application_id(&arguments.chain.blockchain.blockchain))
     }
 }
 
-/// Refuses to begin a view whose topic holds rows already: they would be there twice. Rows and offsets are committed together, so an
-/// instance that has just begun is seen with both.
-fn check_beginning<L: Log>(log: &L, reader: &Reader<'_, L>, view: View, blockchain: &str) -> Result<()> {
-    let topic = view.topic(blockchain);
-    if reader.first(&topic, |_| Some(()))?.is_none() {
-        return Ok(());
-    }
-    let application_id = view.application_id(blockchain);
-    if log.committed(&application_id, &[TopicPartition::new(blockchain, 0)])?.iter().any(Option::is_some) {
-        return Ok(());
-    }
-    let view = view.as_str();
-    Err(Error::usage(format!(
-        "topic '{topic}' holds rows, and group '{application_id}' has no offset that says how far they go: were offsets deleted, or did \
-         they expire? cairn views reset {view} deletes the rows; then all are made anew"
-    )))
+/// How the rows of a view are written, once their schema is registered where there is a registry.
+fn encoding(view: View, blockchain: &str, format: Format, registry: Option<&Registry>) -> Result<Encoding> {
+    let Some(registry) = registry else { return Ok(Encoding::Json) };
+    let (kind, text, encoding): (_, _, fn(u32) -> Encoding) = match format {
+        Format::Json => ("JSON", view.schema().to_owned(), Encoding::RegisteredJson),
+        Format::Avro => {
+            let schema = avro::schema(view.schema()).map_err(|error| Error::failed(error.to_string()))?;
+            ("AVRO", schema, Encoding::RegisteredAvro)
+        }
+    };
+    registry.register(&view.topic(blockchain), &Schema { kind, text }).map(encoding)
 }
 
 /// A view that is kept.

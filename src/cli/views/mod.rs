@@ -1,11 +1,13 @@
 //! `cairn views`: rows of a chain on topics of their own.
 //!
 //! ```text
-//! keep       keeps views up to date
-//! registry   schemas in a schema registry
-//! reset      forgets views
+//! keep        keeps views up to date
+//! beginning   whether a view's topic and its offset belong together
+//! registry    schemas in a schema registry
+//! reset       forgets views
 //! ```
 
+mod beginning;
 mod keep;
 mod registry;
 mod reset;
@@ -15,9 +17,8 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
-use super::arguments;
 use super::error::{Error, Exit, Result};
-use super::pin::Pin;
+use super::pin::PinnedChain;
 use super::shell::Shell;
 use super::shutdown::Supervisor;
 use crate::config::Directories;
@@ -28,6 +29,7 @@ Examples:
   cairn views --brokers localhost:9092                    all three, for as long as it runs
   cairn views balances --brokers localhost:9092           one of them
   cairn views --log embedded:./log --until-end            what is there now; no Kafka
+  cairn views --format avro --schema-registry http://localhost:8081
   cairn views reset transfers --brokers localhost:9092    forget one, with its topic
 
 Of a chain on the topic `blockchain`, blockchain-transfers gets a row for each record, fee, reward and slash, \
@@ -48,11 +50,7 @@ pub(crate) struct Arguments {
     words: Vec<Word>,
 
     #[command(flatten)]
-    log: arguments::Log,
-    #[command(flatten)]
-    blockchain: arguments::Blockchain,
-    #[command(flatten)]
-    pin: Pin,
+    chain: PinnedChain,
 
     /// Where stores are kept [default: $XDG_STATE_HOME/cairn, ~/.local/state/cairn]
     #[arg(long, value_name = "DIR", env = "CAIRN_STATE_DIR", hide_env = true)]
@@ -61,6 +59,18 @@ pub(crate) struct Arguments {
     /// Make the rows of what is there now, commit and end; for a single instance
     #[arg(long, env = "CAIRN_UNTIL_END", hide_env = true, value_parser = BoolishValueParser::new())]
     until_end: bool,
+
+    /// How rows are written; Avro needs a schema registry
+    // `format` alone is what `cairn topology` is written in, and a key has one meaning in all commands.
+    #[arg(
+        long,
+        visible_alias = "format",
+        value_name = "FORMAT",
+        env = "CAIRN_VIEWS_FORMAT",
+        hide_env = true,
+        default_value = "json"
+    )]
+    views_format: Format,
 
     /// Register the rows' schemas there, and write before each row the number that its schema has got, as the registry's
     /// deserializers want it; from a view's beginning on, or never
@@ -86,6 +96,13 @@ pub(crate) struct Arguments {
     /// With reset: do not ask
     #[arg(short, long, env = "CAIRN_YES", hide_env = true, value_parser = BoolishValueParser::new())]
     yes: bool,
+}
+
+/// How rows are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Json,
+    Avro,
 }
 
 /// What stands behind `views`.

@@ -9,7 +9,7 @@ use crate::cli::shell::Shell;
 use crate::cli::shutdown::Supervisor;
 use crate::config::{Directories, UsesLog};
 use crate::consensus::follow::Anchor;
-use crate::views::{Framing, Progress, Source, View};
+use crate::views::{Encoding, Progress, Source, View};
 
 pub(super) fn run(
     arguments: &Arguments,
@@ -18,9 +18,10 @@ pub(super) fn run(
     shell: &Shell,
     mut supervisor: Supervisor,
 ) -> Result<Exit> {
-    let settings = shell.log(&arguments.log)?;
+    let settings = shell.log(&arguments.chain.log)?;
     let forget = Forget { arguments, views, directories, shell };
-    supervisor.until_signal(|| settings.open(forget))??
+    let reset = || settings.open(forget)?.map_err(|error| shell.explained(error));
+    supervisor.until_signal(reset)?
 }
 
 struct Forget<'f> {
@@ -45,7 +46,7 @@ impl UsesLog for Forget<'_> {
 
     fn with<L: Log>(self, log: L) -> Result<Exit> {
         let Self { arguments, views, directories, shell } = self;
-        let blockchain = &arguments.blockchain.blockchain;
+        let blockchain = &arguments.chain.blockchain.blockchain;
         let look = |view: &View| Plan::look(*view, blockchain, directories, &log);
         let plans: Vec<Plan> = views.iter().map(look).collect::<Result<_>>()?;
         for plan in &plans {
@@ -74,7 +75,7 @@ impl UsesLog for Forget<'_> {
 
 impl Plan {
     fn look<L: Log>(view: View, blockchain: &str, directories: &Directories, log: &L) -> Result<Self> {
-        let source = Source { blockchain: blockchain.to_owned(), anchor: Anchor::None, framing: Framing::Plain };
+        let source = Source { blockchain: blockchain.to_owned(), anchor: Anchor::None, encoding: Encoding::Json };
         let (graph, application_id) = (view.topology(&source, &Progress::default())?, view.application_id(blockchain));
         directories.application(&application_id)?;
         let engine = reset::Plan::look(&graph, log, &application_id, Some(directories.state()))?;

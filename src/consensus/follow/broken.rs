@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Display};
 
+use super::link::Refused;
 use crate::chain;
 use crate::ledger;
 
@@ -94,10 +95,7 @@ pub enum Error<E> {
 impl<E> Error<E> {
     /// What is wrong with a block at this height, in the chain's own words.
     pub(super) fn of_block(height: u64, reason: Reason, error: chain::Error) -> Error<E> {
-        match error {
-            newer @ chain::Error::Newer { .. } => Error::Newer(newer),
-            error => Broken::new(height, reason, error).into(),
-        }
+        Refused::of_block(height, reason, error).into()
     }
 
     /// The height of the breach, if it is one.
@@ -105,6 +103,15 @@ impl<E> Error<E> {
         match self {
             Error::Broken(broken) => Some(broken.height),
             Error::Newer(_) | Error::State(_) => None,
+        }
+    }
+}
+
+impl<E> From<Refused> for Error<E> {
+    fn from(refused: Refused) -> Error<E> {
+        match refused {
+            Refused::Broken(broken) => Error::Broken(broken),
+            Refused::Newer(newer) => Error::Newer(newer),
         }
     }
 }

@@ -2,16 +2,13 @@
 
 use rand::CryptoRng;
 
-use super::{Anchor, Broken, Error, Reason, Seals, State, Summary};
+use super::{Anchor, Broken, Error, Link, Reason, Seals, State, Summary};
 use crate::chain::{Block, Header};
 use crate::consensus;
 use crate::consensus::scheme::{self, Before, Flaw, Scheme};
 use crate::ledger::cut::{self, Checked, Item};
 use crate::ledger::reexecute::{Difference, Known, Reexecuted};
 use crate::ledger::{Begun, Error as LedgerError, Replica, signatures};
-
-/// Seals whose signatures are checked together.
-const SEALS_AT_ONCE: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Chain {
@@ -79,47 +76,30 @@ impl Chain {
         state: &mut S,
         randomness: &mut impl CryptoRng,
     ) -> Result<(), Error<S::Error>> {
-        self.check_parent(&block.header)?;
-        self.check_author(block)?;
+        self.check_link(block)?;
         if let Some(first) = block.entries.first() {
             self.check_previous_cut(&Item::from(first))?;
         }
         self.execute(block, Known { is_checked: true, rendered_size_bytes }, state, randomness)?;
         self.record_count += block.entries.len() as u64;
-        if self.seals.len() >= SEALS_AT_ONCE {
+        if self.seals.is_full() {
             self.check_seals()?;
         }
         Ok(())
     }
 
-    fn check_parent<E>(&self, header: &Header) -> Result<(), Error<E>> {
-        let height = header.height;
-        let parameters = self.replica.parameters();
-        parameters.check_version(header).map_err(|error| Error::of_block(height, Reason::Form, error))?;
-        header.check_follows(&self.replica.parent()).map_err(|error| Error::of_block(height, Reason::Parent, error))?;
-        for range in &header.ranges {
-            let covered = self.replica.covered(range.partition).map(|covered| covered.offset);
-            if let Some(last) = covered.filter(|last| range.first <= *last) {
-                let (partition, first) = (range.partition, range.first);
-                let detail = format!("partition {partition} goes back to {first}, {last} is in a block before");
-                return Err(Broken::new(height, Reason::Parent, detail).into());
-            }
-        }
-        Ok(())
-    }
-
-    fn check_author(&mut self, block: &Block) -> Result<(), Broken> {
-        let (tip, height) = (self.replica.tip(), block.header.height);
-        let (parent_time_ms, members) = (Some(tip.time_ms), self.replica.members());
-        let before = Before { genesis: &tip.genesis, height, seed: &tip.seed, parent_time_ms, members };
-        let claims = self.scheme.claims(&before, block).map_err(|flaw| {
-            let reason = match flaw {
-                Flaw::Rounds(_) | Flaw::Roster(_) => Reason::Rounds,
-                Flaw::Seal(_) | Flaw::Unsealed | Flaw::OtherKind(_) | Flaw::Work(_) => Reason::Seal,
-            };
-            Broken::new(height, reason, flaw)
-        })?;
-        if let Some(claims) = claims {
+    fn check_link<E>(&mut self, block: &Block) -> Result<(), Error<E>> {
+        let (replica, height) = (&self.replica, block.header.height);
+        let tip = replica.tip();
+        let (parent_time_ms, members) = (Some(tip.time_ms), replica.members());
+        let link = Link {
+            parameters: replica.parameters(),
+            scheme: &self.scheme,
+            parent: replica.parent(),
+            before: Before { genesis: &tip.genesis, height, seed: &tip.seed, parent_time_ms, members },
+            covered: &|partition| replica.covered(partition).map(|covered| covered.offset),
+        };
+        if let Some(claims) = link.check(block)? {
             self.seals.push(height, claims);
         }
         Ok(())

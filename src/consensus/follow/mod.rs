@@ -3,6 +3,7 @@
 //! ```text
 //! mod      the follower, and what it follows
 //! chain    one block after the other, behind block 0
+//! link     whether a block goes on from the one before it, without its state
 //! broken   what is wrong with a chain, or kept it from being checked
 //! seals    seals whose curve arithmetic is still to be done
 //! tip      whether the last block of a topic is the one that a state was left by
@@ -25,6 +26,7 @@
 
 mod broken;
 mod chain;
+mod link;
 mod seals;
 #[cfg(test)]
 mod tests;
@@ -35,6 +37,7 @@ use std::convert::Infallible;
 use rand::CryptoRng;
 
 pub use broken::{Broken, Error, Reason};
+pub(crate) use link::{Link, Refused};
 pub use seals::Seals;
 pub use tip::{TipMismatch, check_tip};
 
