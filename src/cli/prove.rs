@@ -23,13 +23,13 @@ Examples:
   cairn prove balance alice > alice.proof.json
   cairn prove balance alice --at-height 12 --checkpoint theirs.txt > alice.proof.json
   cairn prove transaction 0:4711 > payment.proof.json      what became of a record
-  cairn prove id alice order-17 > order.proof.json         who used it, or that nobody did
+  cairn prove id alice order-17 > order.proof.json         where it was used, or that it was not
   cairn prove validator validator-1 > validator.proof.json
   cairn prove block 40 > block.proof.json
 
-The proof is one line of JSON; cairn check checks it without a log, and docs/proofs.md says how anybody else can. Who \
-checks it with a checkpoint needs one of the very size that the proof leads to: give theirs with --checkpoint, or its \
-second line with --checkpoint-size. Who has the genesis hash alone needs no checkpoint.
+The proof is one line of JSON; cairn check checks it without a log, and docs/proofs.md says how other programs can. A \
+reader with a checkpoint needs one of the very size that the proof leads to: give theirs with --checkpoint, or its \
+second line with --checkpoint-size. A reader with the genesis hash alone needs no checkpoint.
 
 A balance, a validator, and that an id was not used are in the state: the chain is followed to that height, as verify \
 does, which takes as long. The others are in a block: blocks are read, and not executed.

@@ -123,7 +123,7 @@ pub(crate) fn verify<L: Log>(
         tracing::warn!("the chain was compared with nothing: {nothing}");
     }
     if options.anchor == Anchor::None && options.checkpoints.is_empty() {
-        tracing::warn!("unanchored: nobody said which chain this must be; pin it with --genesis-hash");
+        tracing::warn!("unanchored: no genesis hash was given, so any chain passes; pin yours with --genesis-hash");
     }
     Ok(Ok(report))
 }
