@@ -37,7 +37,7 @@ pub(crate) fn start(format: LogFormat, verbose: bool, usual: &str) -> Result<()>
     started.or(Ok(()))
 }
 
-/// Stderr for lines of text: what they quote may be anybody's. Each line comes as a whole, in place of a bar that may stand there.
+/// Stderr for lines of text: they may quote texts of strangers. Each line comes as a whole, in place of a bar that may stand there.
 struct Text {
     is_on_terminal: bool,
 }

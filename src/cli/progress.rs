@@ -1,4 +1,4 @@
-//! Progress of long commands, on stderr: a line that moves for a person, log lines for everybody else.
+//! Progress of long commands, on stderr: a line that moves on a terminal, log lines elsewhere.
 
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, PoisonError};

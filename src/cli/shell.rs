@@ -103,7 +103,7 @@ impl Shell {
         write(&with_newline(text)).map(drop)
     }
 
-    /// Writes whole lines to stdout; whether its reader still reads. What they quote may be anybody's, unless it is JSON.
+    /// Writes whole lines to stdout; whether its reader still reads. They may quote texts of strangers, which JSON escapes.
     pub(crate) fn write(&self, lines: &str) -> Result<bool> {
         if self.json { write(lines) } else { write(&terminal::lines(lines)) }
     }

@@ -59,7 +59,7 @@ impl Settings {
         self.brokers.split(',').map(address).find_map(|address| self.judge(&address, &probe::ask(&address)?))
     }
 
-    /// What an answer means to who connects with these settings.
+    /// What an answer means to a client with these settings.
     fn judge(&self, address: &str, answer: &Answer) -> Option<String> {
         let (wants_tls, wants_login) = (self.protocol.ends_with("SSL"), self.protocol.starts_with("SASL"));
         let told = |what: String| Some(format!("{address} {what}"));

@@ -270,7 +270,7 @@ impl Submit<'_> {
                 Ok(chain) if !self.arguments.force => *policy = chain.map(|chain| chain.signatures),
                 Ok(_) => {}
                 Err(error) if !self.wanted.is_any() => return Err(error),
-                // Who may write to the one topic need not be able to read the other.
+                // A sender with rights on one topic may have none on the other.
                 Err(error) => {
                     tracing::warn!("whether the chain asks for signatures could not be found out: {error}");
                 }

@@ -64,7 +64,7 @@ pub(super) fn check(shell: &Shell, checked: &Checked, preparation: &Preparation)
     Ok(if is_bad { Exit::Usage } else { Exit::Done })
 }
 
-/// A bar for a person; hidden from everybody else.
+/// A bar on a terminal; hidden elsewhere.
 pub(super) fn progress_bar(size_bytes: Option<u64>) -> ProgressBar {
     let target =
         if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
