@@ -44,6 +44,7 @@ const RUST_RULES: &[Rule] = &[
     rules::function_length,
     rules::no_drawer_modules,
     rules::no_unfinished_code,
+    rules::no_gap_in_a_message,
     rules::modules_introduce_themselves,
 ];
 
