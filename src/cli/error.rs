@@ -143,7 +143,7 @@ fn is_newer(error: &topology::Error) -> bool {
 fn causes<'e>(
     error: &'e (dyn std::error::Error + 'static),
 ) -> impl Iterator<Item = &'e (dyn std::error::Error + 'static)> {
-    std::iter::successors(error.source(), |cause| cause.source())
+    std::iter::successors(error.source(), |cause| (*cause).source())
 }
 
 impl From<topology::log::Error> for Error {

@@ -171,7 +171,8 @@ struct Restores {
 impl RestoreListener for Restores {
     fn overall(&self, progress: Option<RestoreProgress>) {
         let mut bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(progress) = progress else {
+        // Stores that are as they should be are looked at, too, and that takes no time.
+        let Some(progress) = progress.filter(|progress| progress.total > 0 || progress.waiting) else {
             if let Some(bar) = bar.take() {
                 clear(&bar);
             }

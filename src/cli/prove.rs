@@ -1,4 +1,4 @@
-//! `cairn prove`: a file that shows one thing of the chain to somebody who has nothing but a checkpoint or the genesis hash.
+//! `cairn prove`: a file that shows one thing of the chain to a reader with nothing but a checkpoint or the genesis hash.
 
 use std::path::PathBuf;
 
@@ -38,7 +38,7 @@ Exit code 0: proved. 1: there is no such thing on the chain, or it is broken. 2:
 the checkpoint does not reach. 3: could not be looked at: no broker, no \
 such topic, blocks without their bodies or of a newer program.";
 
-/// Prove a payment, an id, a balance, a validator or a block to somebody who is offline
+/// Prove a payment, an id, a balance, a validator or a block, to be checked offline
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {

@@ -201,7 +201,9 @@ fn text(report: &Verified, transactions: &str, chain: Chain<'_>, shell: &Shell) 
     }
     if !chain.is_anchored {
         text += match chain.kept.accepted {
-            None => "\nunanchored: no genesis hash or checkpoint was given, so any chain passes; pin yours with --genesis-hash or --checkpoint",
+            None => {
+                "\nunanchored: no genesis hash or checkpoint was given, so any chain passes; pin yours with --genesis-hash or --checkpoint"
+            }
             // A witness signs for many chains.
             Some(_) => {
                 "\nunanchored: witnesses do not say which chain this must be; pin it with --genesis-hash, or a `log` line of a policy"

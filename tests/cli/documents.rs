@@ -150,12 +150,8 @@ fn uses_of_the_program_are_found_in_what_people_type() {
     assert_eq!(uses("$ CAIRN_FEE=3 cairn run --until-end 2>/dev/null   # seals"), ["run --until-end 2>/dev/null"]);
     assert_eq!(uses("echo '{}' | cairn submit > sent"), ["submit"]);
     assert_eq!(uses("cd target/cairn && ls; cairn verify | head -1"), ["verify"]);
-    assert_eq!(["--genesis-hash=caf7", "-X", "--", "-1", "2>/dev/null", "FILE"].map(option), [
-        Some("--genesis-hash"),
-        Some("-X"),
-        None,
-        None,
-        None,
-        None
-    ]);
+    assert_eq!(
+        ["--genesis-hash=caf7", "-X", "--", "-1", "2>/dev/null", "FILE"].map(option),
+        [Some("--genesis-hash"), Some("-X"), None, None, None, None]
+    );
 }

@@ -119,14 +119,17 @@ fn a_link_leads_to_a_file_and_a_heading_that_are_there() {
     let found = |path: &str, text: &str| -> Vec<usize> {
         dead_links(path, text, &targets).into_iter().map(|breach| breach.line).collect()
     };
-    for link in ["a.md", "a.md#one-thing", "a.md#one-thing-1", "a.md#run-and-more", "#one-thing", "images", "../docs/a.md"] {
+    for link in
+        ["a.md", "a.md#one-thing", "a.md#one-thing-1", "a.md#run-and-more", "#one-thing", "images", "../docs/a.md"]
+    {
         assert_eq!(found("docs/a.md", &format!("[it]({link})")), [], "{link}");
     }
     for link in ["b.md", "a.md#two", "#shown", "images/b.svg", "../a.md"] {
         assert_eq!(found("docs/a.md", &format!("text\n[it](a.md), [it]({link})")), [2], "{link}");
     }
     assert_eq!(found("README.md", "[it](docs/a.md#two)\n```text\n[it](b.md)\n```\n[it](https://b.md)"), [1]);
-    let pages = |text: &str| -> Vec<usize> { dead_pages(text, &targets).into_iter().map(|breach| breach.line).collect() };
+    let pages =
+        |text: &str| -> Vec<usize> { dead_pages(text, &targets).into_iter().map(|breach| breach.line).collect() };
     assert_eq!(pages("// See docs/a.md.\n// See docs/a.md#one-thing: it says so.\n/// `docs/` holds them."), []);
     assert_eq!(pages("runbook: docs/a.md#two\nrunbook: docs/a.md#one-thing\n// docs/b.md"), [1, 3]);
 }

@@ -157,6 +157,7 @@ fn a_message_has_no_gap_where_a_backslash_was_lost() {
     assert_eq!(found(&format!("fn f() {{\n    g(\"it is on:{gap}there\");\n}}")), [2]);
     assert_eq!(found(&format!("const A: &str = \"one\ntwo{gap}three\";")), [2]);
     assert_eq!(found(&format!("fn f() {{\n    g(\"it is on: \\\n{gap}there\");{gap}// aside\n}}")), CLEAN);
+    assert_eq!(found(&format!("/// one{gap}two\nfn f() {{}}")), CLEAN);
     assert_eq!(found(&format!("const HELP: &str = \"Examples:\n  cairn run{gap}runs\";")), CLEAN);
 }
 

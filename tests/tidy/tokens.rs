@@ -43,8 +43,11 @@ pub(crate) fn identifiers(text: &str) -> Vec<(usize, String)> {
     found
 }
 
-/// Every line of every string, as it stands in the code, without its indentation.
+/// Every line of every string, as it stands in the code, without its indentation. Doc texts are none.
 pub(crate) fn string_lines(text: &str) -> Vec<(usize, String)> {
+    fn is_doc(stream: &TokenStream) -> bool {
+        matches!(stream.clone().into_iter().next(), Some(TokenTree::Ident(ident)) if ident == "doc")
+    }
     fn walk(stream: TokenStream, found: &mut Vec<(usize, String)>) {
         for token in stream {
             match token {
@@ -53,8 +56,8 @@ pub(crate) fn string_lines(text: &str) -> Vec<(usize, String)> {
                     let lines = text.lines().enumerate().filter(|_| text.contains('"'));
                     found.extend(lines.map(|(index, line)| (first + index, line.trim().to_owned())));
                 }
-                TokenTree::Group(group) => walk(group.stream(), found),
-                TokenTree::Ident(_) | TokenTree::Punct(_) => {}
+                TokenTree::Group(group) if !is_doc(&group.stream()) => walk(group.stream(), found),
+                TokenTree::Group(_) | TokenTree::Ident(_) | TokenTree::Punct(_) => {}
             }
         }
     }
