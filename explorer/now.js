@@ -59,6 +59,8 @@ export function show(root, { signal, title, go }) {
   let rows = null;
   const isWatched = () => rows !== null && (rows.matches(':hover') || rows.contains(document.activeElement));
   const put = (block) => {
+    // An answer that is on its way may be older than this block, and takes the place of all rows.
+    if (isAsking) isWanted = true;
     if (rows === null) return begin();
     if (rows.querySelector(`[data-height="${block.height}"]`)) return null;
     rows.prepend(tableRow(COLUMNS, blockRow(block, true)));

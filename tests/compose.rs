@@ -146,7 +146,7 @@ fn docker_compose_accepts_the_file() {
         Command::new("docker").arg("compose").args(arguments).current_dir(top).output().ok()
     };
     if !compose(&["version"]).is_some_and(|output| output.status.success()) {
-        println!("skipped: no `docker compose` on this machine");
+        println!("SKIPPED: there is no `docker compose` on this machine");
         return;
     }
     let checked = compose(&["--profile", "producer", "--profile", "observe", "config", "--quiet"]).unwrap();

@@ -16,7 +16,7 @@ use test_cluster::{Cluster, Secure};
 fn secure() -> Option<Secure> {
     let secure = Cluster::shared().secure();
     if secure.is_none() {
-        println!("skipped: {} and {} are not set", test_cluster::SECURE_BROKERS, test_cluster::CA);
+        println!("SKIPPED: {} and {} are not set", test_cluster::SECURE_BROKERS, test_cluster::CA);
     }
     secure
 }

@@ -11,7 +11,7 @@
 //! originals    the records of the transactions topic, as entries
 //! partition    the entries of one partition, until they were compared                              pure
 //! comparison   blocks against those entries                                                        pure
-//! checkpoint   what the chain must contain, because somebody kept it
+//! checkpoint   what the chain must contain, because the auditor has kept it
 //! breach       what is wrong with a chain
 //! reading      a topic on a thread of its own
 //! ahead        the queue from that thread, bounded in bytes

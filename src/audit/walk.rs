@@ -120,7 +120,7 @@ pub(super) struct Walked<R> {
 }
 
 impl<R: CryptoRng> Walked<R> {
-    /// Records whose key is no height: somebody else's.
+    /// Records whose key is no height: other programs wrote them.
     pub(super) fn foreign_count(&self) -> u64 {
         self.foreign_count
     }

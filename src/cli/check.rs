@@ -110,7 +110,7 @@ impl Arguments {
 /// A checkpoint that a proof may lead to.
 struct Kept {
     note: SignedNote,
-    /// Who signed it; `None`: that was not asked, and it is believed as it lies there.
+    /// Who signed it; `None`: that was not asked, and it is believed as it is.
     accepted: Option<Accepted>,
     /// Whether it says which chain is meant: a signature of witnesses alone is one on any chain.
     is_anchor: bool,
@@ -140,15 +140,15 @@ impl Rests {
         };
         let accepted = kept.and_then(|kept| kept.accepted.as_ref());
         let signed = match accepted {
-            None => "taken as it lies there: nobody asked who signed it".to_owned(),
+            None => "taken as it is: no signature was asked for".to_owned(),
             Some(accepted) => {
                 let own = if accepted.is_of_known_log { "the chain's own key; witnesses: " } else { "" };
                 format!("signed by: {own}{}", trust::tell_witnesses(accepted, shell.clock.now_ms()))
             }
         };
         let is_anchored = is_pinned || kept.is_some_and(|kept| kept.is_anchor);
-        let unanchored = "\nunanchored: these witnesses sign for any chain, and nobody said which one this must be; pin it with \
-                          --genesis-hash, or with a log line in the policy";
+        let unanchored = "\nunanchored: these witnesses sign for any chain, and none was named; pin yours with --genesis-hash, or \
+                          with a log line in the policy";
         let unanchored = match is_pinned {
             true => "\nand on the genesis hash that was given: it is that chain",
             false if is_anchored => "",

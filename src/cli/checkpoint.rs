@@ -28,7 +28,7 @@ Examples:
 
 The chain is verified first, as `cairn verify` does, and what was not checked is said on stderr. The checkpoint is \
 three lines: which chain, how many blocks, the Merkle root over their hashes (c2sp.org/tlog-checkpoint). Without \
---sign-with nobody vouches for it, and other programs refuse it, for a signed note has a signature. A key signs no two \
+--sign-with it has no signature, and other programs refuse such a note. A key signs no two \
 checkpoints that contradict each other: what it signed is kept in a file beside it. With --since a witness can sign that \
 does not read the topics: it checks the proof.
 

@@ -37,8 +37,6 @@ impl From<Exit> for ExitCode {
 pub(crate) struct Error {
     exit: Exit,
     message: String,
-    /// Whether a log could not be used, for whatever reason.
-    is_of_log: bool,
     #[source]
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -56,7 +54,7 @@ impl Error {
 
     /// A check came to this end.
     pub(crate) fn ended(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), is_of_log: false, source: None }
+        Self { exit, message: message.into(), source: None }
     }
 
     /// Keeps what caused it, to be shown with `-v`.
@@ -73,15 +71,14 @@ impl Error {
         self
     }
 
-    /// Whether it came from the log, so that its brokers may know more.
-    pub(crate) fn is_of_log(&self) -> bool {
-        self.is_of_log
+    /// Whether it came from a log whose brokers could not be talked to, so that their addresses may tell more.
+    pub(crate) fn is_of_connection(&self) -> bool {
+        causes(self).any(|cause| cause.downcast_ref().is_some_and(topology::log::Error::is_of_connection))
     }
 
     /// Says something else; what it said before is its cause.
     pub(crate) fn explained_by(self, message: String) -> Self {
-        let Self { exit, is_of_log, .. } = self;
-        Self { exit, message, is_of_log, source: Some(Box::new(self)) }
+        Self { exit: self.exit, message, source: Some(Box::new(self)) }
     }
 
     pub(crate) fn exit(&self) -> Exit {
@@ -134,25 +131,25 @@ impl From<topology::Error> for Error {
         // What a newer program made cannot be judged by this one, whichever command met it.
         let exit = if is_newer(&error) { Exit::Undone } else { Exit::Failed };
         let text = error.to_string();
-        Self { exit, is_of_log: true, ..Self::failed(unreachable(&text).unwrap_or(text)) }.caused_by(error)
+        Self { exit, ..Self::failed(unreachable(&text).unwrap_or(text)) }.caused_by(error)
     }
 }
 
 fn is_newer(error: &topology::Error) -> bool {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        if matches!(error.downcast_ref(), Some(chain::Error::Newer { .. })) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
+    causes(error).any(|cause| matches!(cause.downcast_ref(), Some(chain::Error::Newer { .. })))
+}
+
+/// What caused an error, and what caused that.
+fn causes<'e>(
+    error: &'e (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'e (dyn std::error::Error + 'static)> {
+    std::iter::successors(error.source(), |cause| (*cause).source())
 }
 
 impl From<topology::log::Error> for Error {
     fn from(error: topology::log::Error) -> Self {
         let text = error.to_string();
-        Self { is_of_log: true, ..Self::failed(unreachable(&text).unwrap_or(text)) }.caused_by(error)
+        Self::failed(unreachable(&text).unwrap_or(text)).caused_by(error)
     }
 }
 

@@ -39,9 +39,9 @@ pub(crate) struct Topics {
 /// What a run is told beside its topics.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Extras {
-    /// Who is mined for, on a chain of work.
+    /// The account that blocks are mined for, on a chain of work.
     pub(crate) miner: Option<Name>,
-    /// Who mines.
+    /// The miner.
     pub(crate) miners: Miners,
     /// Where classic blocks go.
     pub(crate) classic_topic: Option<String>,
@@ -132,7 +132,7 @@ impl Extras {
         }
     }
 
-    /// Who seals a chain.
+    /// The sealer of a chain.
     fn sealer(&self, genesis: &Genesis, keys: KeySet) -> Result<Sealer> {
         let sealer = match (genesis.parameters.consensus.kind(), &self.miner) {
             (ConsensusKind::Stake, _) => {

@@ -93,7 +93,8 @@ fn tell_empty(application_id: &str, root: &Path, note: Option<&Note>) -> String 
     let what = format!("the state of '{application_id}' in {} holds no block", root.display());
     match note {
         Some(Note { chain_id, place, stage: Stage::Founded, .. }) => format!(
-            "{what} yet: blocks reach the disk some time after they are sealed. Those of its chain, {chain_id}, are on topic '{}':              cairn verify {} --blockchain {} shows the tip, and the next run restores the state from the changelogs",
+            "{what} yet: blocks reach the disk some time after they are sealed. Those of its chain, {chain_id}, are on topic '{}': \
+             cairn verify {} --blockchain {} shows the tip, and the next run restores the state from the changelogs",
             place.topic(),
             place.option(),
             place.topic()

@@ -116,7 +116,8 @@ impl Arguments {
             KeySet::generate(self.validator, &mut rng).map_err(|error| Error::usage(error.to_string()))?
         };
         key_file::write_new(&path, &keys)?;
-        tracing::info!("keys of {} are in {}", counted(keys.pairs().len() as u64, "validator"), path.display());
+        let count = counted(keys.pairs().len() as u64, "validator");
+        tracing::info!("keys of {count} are in {}; keep a copy: nothing brings them back", path.display());
         tell_validators(shell, &keys)
     }
 }

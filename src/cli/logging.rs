@@ -8,7 +8,7 @@ use tracing_subscriber::fmt::time::SystemTime;
 use super::arguments::LogFormat;
 use super::error::{Error, Result};
 use super::output::{Paint, Stderr};
-use super::terminal;
+use super::{progress, terminal};
 
 /// A consumer that is dropped closes its queue a second time, and calls that an error.
 const HARMLESS: &str = "rdkafka::consumer::base_consumer=off";
@@ -25,28 +25,20 @@ pub(crate) fn start(format: LogFormat, verbose: bool, usual: &str) -> Result<()>
         LogFormat::Json => lines.with_writer(|| Stderr).json().flatten_event(true).try_init(),
         LogFormat::Text => {
             let colours = Paint::of(&std::io::stderr()).is_enabled();
-            lines
-                .with_writer(move || Text { is_on_terminal: colours })
-                .compact()
-                .with_ansi(colours)
-                .with_target(verbose)
-                .try_init()
+            lines.with_writer(|| Text).compact().with_ansi(colours).with_target(verbose).try_init()
         }
     };
     // It fails only where a program that embeds this one has set up its own log lines.
     started.or(Ok(()))
 }
 
-/// Stderr for lines of text: what they quote may be anybody's. Each line comes as a whole, in place of a bar that may stand there.
-struct Text {
-    is_on_terminal: bool,
-}
+/// Stderr for lines of text: they may quote texts of strangers. Each line comes as a whole, above the bars that may stand there.
+struct Text;
 
 impl Write for Text {
     fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
-        let line_start = if self.is_on_terminal { "\r\u{1b}[2K" } else { "" };
-        let text = format!("{line_start}{}", terminal::lines(&String::from_utf8_lossy(line)));
-        Stderr.write_all(text.as_bytes())?;
+        let text = String::from_utf8_lossy(line);
+        progress::beside_bars(|| Stderr.write_all(terminal::lines(&text).as_bytes()))?;
         Ok(line.len())
     }
 

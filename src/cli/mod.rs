@@ -75,11 +75,11 @@ use shutdown::Supervisor;
 
 const EXAMPLES: &str = "\
 Examples:
-  cairn demo                               blocks within seconds, no Kafka
-  cairn run --brokers localhost:9092       seal what arrives
+  cairn demo                                 blocks within seconds, no Kafka
+  cairn run --brokers localhost:9092         seal what arrives
   cairn submit --brokers localhost:9092 payments.jsonl
-  cairn blocks --brokers localhost:9092    what became of the payments
-  cairn verify --brokers localhost:9092    does the chain follow from them?
+  cairn blocks --brokers localhost:9092      what became of the payments
+  cairn verify --brokers localhost:9092      does the chain follow from them?
   cairn checkpoint --brokers localhost:9092  what it can be held to later
 
 What a command reads of a chain it reads from --brokers, or from --log embedded:DIR.
@@ -89,8 +89,8 @@ Every option is also a key of cairn.toml (`--application-id` is `application_id`
 parameters (block.*, balances, signatures, fee, reward, ids.*) are set in the file or the environment \
 (CAIRN_BLOCK_MAX_TRANSACTIONS=3) and count when a chain is created.
 
-Exit codes: 0 done, 1 failed, broken chain or proof that does not hold, 2 wrong usage or settings, 3 could not be checked \
-(verify, checkpoint, witness, prove, check, replay, export, topics) or made by a newer program; 128 and the signal's number \
+Exit codes: 0 done, 1 failed, broken chain or proof that does not hold, 2 wrong usage or settings, 3 could not be read or \
+checked (blocks, verify, checkpoint, witness, prove, check, replay, export, topics) or made by a newer program; 128 and the signal's number \
 where a second signal ended it.";
 
 /// The command line.

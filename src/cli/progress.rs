@@ -1,10 +1,10 @@
-//! Progress of long commands, on stderr: a line that moves for a person, log lines for everybody else.
+//! Progress of long commands, on stderr: a line that moves on a terminal, log lines elsewhere.
 
 use std::io::IsTerminal;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
-use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
 use topology::client::{RestoreListener, RestoreProgress};
 use topology::clock::{Clock, SystemClock};
 
@@ -12,6 +12,14 @@ use super::output::grouped;
 
 /// Between two log lines, in ms.
 const INTERVAL_MS: i64 = 10_000;
+
+/// All bars of the process: one below the other, and none within a log line.
+static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+
+/// Writes to stderr while no bar stands there.
+pub(crate) fn beside_bars<T>(write: impl FnOnce() -> T) -> T {
+    BARS.suspend(write)
+}
 
 /// Heights as they pass.
 pub(crate) struct Heights<'c> {
@@ -50,7 +58,7 @@ impl<'c> Heights<'c> {
 impl Drop for Heights<'_> {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
+            clear(bar);
         }
     }
 }
@@ -91,7 +99,7 @@ impl CatchingUp {
     /// Takes the line away.
     pub(crate) fn clear(&mut self) {
         if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
+            clear(&bar);
         }
     }
 }
@@ -163,9 +171,10 @@ struct Restores {
 impl RestoreListener for Restores {
     fn overall(&self, progress: Option<RestoreProgress>) {
         let mut bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(progress) = progress else {
+        // Stores that are as they should be are looked at, too, and that takes no time.
+        let Some(progress) = progress.filter(|progress| progress.total > 0 || progress.waiting) else {
             if let Some(bar) = bar.take() {
-                bar.finish_and_clear();
+                clear(&bar);
             }
             return;
         };
@@ -194,11 +203,19 @@ fn bar(doing: &'static str, last: Option<u64>) -> ProgressBar {
     bar
 }
 
-fn styled(bar: ProgressBar, template: &str) -> ProgressBar {
+/// A bar beside all others; hidden where stderr is no terminal.
+pub(crate) fn styled(bar: ProgressBar, template: &str) -> ProgressBar {
+    let bar = BARS.add(bar);
     match ProgressStyle::with_template(template) {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
     }
+}
+
+/// Takes a bar away.
+pub(crate) fn clear(bar: &ProgressBar) {
+    bar.finish_and_clear();
+    BARS.remove(bar);
 }
 
 #[cfg(test)]

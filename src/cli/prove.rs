@@ -1,4 +1,4 @@
-//! `cairn prove`: a file that shows one thing of the chain to somebody who has nothing but a checkpoint or the genesis hash.
+//! `cairn prove`: a file that shows one thing of the chain to a reader with nothing but a checkpoint or the genesis hash.
 
 use std::path::PathBuf;
 
@@ -23,13 +23,13 @@ Examples:
   cairn prove balance alice > alice.proof.json
   cairn prove balance alice --at-height 12 --checkpoint theirs.txt > alice.proof.json
   cairn prove transaction 0:4711 > payment.proof.json      what became of a record
-  cairn prove id alice order-17 > order.proof.json         who used it, or that nobody did
+  cairn prove id alice order-17 > order.proof.json         where it was used, or that it was not
   cairn prove validator validator-1 > validator.proof.json
   cairn prove block 40 > block.proof.json
 
-The proof is one line of JSON; cairn check checks it without a log, and docs/proofs.md says how anybody else can. Who \
-checks it with a checkpoint needs one of the very size that the proof leads to: give theirs with --checkpoint, or its \
-second line with --checkpoint-size. Who has the genesis hash alone needs no checkpoint.
+The proof is one line of JSON; cairn check checks it without a log, and docs/proofs.md says how other programs can. A \
+reader with a checkpoint needs one of the very size that the proof leads to: give theirs with --checkpoint, or its \
+second line with --checkpoint-size. A reader with the genesis hash alone needs no checkpoint.
 
 A balance, a validator, and that an id was not used are in the state: the chain is followed to that height, as verify \
 does, which takes as long. The others are in a block: blocks are read, and not executed.
@@ -38,7 +38,7 @@ Exit code 0: proved. 1: there is no such thing on the chain, or it is broken. 2:
 the checkpoint does not reach. 3: could not be looked at: no broker, no \
 such topic, blocks without their bodies or of a newer program.";
 
-/// Prove a payment, an id, a balance, a validator or a block to somebody who is offline
+/// Prove a payment, an id, a balance, a validator or a block, to be checked offline
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {

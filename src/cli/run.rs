@@ -162,7 +162,7 @@ impl Arguments {
         if self.keys.is_none() {
             directories.chain(DEFAULT_CHAIN_ID)?;
         }
-        // Before anybody is asked and keys are made.
+        // Before brokers are asked and keys are made.
         self.config(&directories).check().map_err(|error| Error::usage(error.to_string()))?;
         let listener = self.http.bind()?;
         let settings = shell.log(&self.chain.log)?;

@@ -9,7 +9,7 @@ use clap::Args;
 use super::error::{Error, Result};
 use crate::http::{self, Listener, Server};
 
-/// Where the demo is looked at, unless somebody says otherwise.
+/// The address of the demo's page, unless `--http` names another.
 pub(crate) const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 /// Whether and where.
@@ -127,7 +127,7 @@ pub(crate) fn start<L: topology::log::Log>(
         .map_err(|error| Error::failed(format!("cannot serve HTTP: {error}")).caused_by(error))
 }
 
-/// How somebody gets there. An address that means all of a machine's is reached by this machine under its own.
+/// The URL for a browser on this machine. An address that means all of a machine's is reached by this machine under its own.
 pub(crate) fn url(address: SocketAddr) -> String {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),

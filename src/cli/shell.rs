@@ -78,7 +78,7 @@ impl Shell {
 
     /// The error of a command that could not use its log, with what is known of the reason: brokers are asked for it.
     pub(crate) fn explained(&self, error: Error) -> Error {
-        match self.brokers.get().filter(|_| error.is_of_log()).and_then(|brokers| brokers.explain(&error.to_string())) {
+        match self.brokers.get().filter(|_| error.is_of_connection()).and_then(brokers::Settings::explain) {
             Some(told) => error.explained_by(told),
             None => error,
         }
@@ -103,7 +103,7 @@ impl Shell {
         write(&with_newline(text)).map(drop)
     }
 
-    /// Writes whole lines to stdout; whether its reader still reads. What they quote may be anybody's, unless it is JSON.
+    /// Writes whole lines to stdout; whether its reader still reads. They may quote texts of strangers, which JSON escapes.
     pub(crate) fn write(&self, lines: &str) -> Result<bool> {
         if self.json { write(lines) } else { write(&terminal::lines(lines)) }
     }

@@ -97,7 +97,7 @@ impl Sealed {
     }
 }
 
-/// A bar for a person, log lines for everybody else; gone once the state is rebuilt.
+/// A bar on a terminal, log lines elsewhere; gone once the state is rebuilt.
 fn tell_rebuilding<'c>(application: &Application, heights: &mut Option<Heights<'c>>, clock: &'c SystemClock) {
     match application.status().rebuilding {
         Some(Progress { height, target_height }) => {

@@ -26,7 +26,7 @@ pub(crate) struct Trust {
 }
 
 impl Trust {
-    /// What is asked for; `None`: the file is believed as it lies there.
+    /// What is asked for; `None`: the file is believed as it is.
     pub(crate) fn policy(&self) -> Result<Option<Policy>> {
         match (&self.policy, &self.witness[..], self.witness_quorum) {
             (None, [], None) => Ok(None),

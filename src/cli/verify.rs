@@ -27,14 +27,14 @@ Examples:
   cairn verify --checkpoint cosigned.txt --policy witnesses.policy
   cairn verify --checkpoint cosigned.txt --witness w1+0a1b2c3d+BA...
 
-The file of --checkpoint is made at the first verification and moves on with each that ends well, as long as nobody \
-signed it. A checkpoint with signatures (cairn checkpoint --sign-with, cairn witness) stays as it is. Whose \
-signatures it must have is said by --policy or --witness; without them it is believed as it lies there.
+The file of --checkpoint is made at the first verification and moves on with each that ends well, as long as it has no \
+signatures. With signatures (cairn checkpoint --sign-with, cairn witness) it stays as it is. --policy or --witness say \
+whose signatures it must have; without them the file is believed as it is.
 
 Exit code 0: intact. 1: broken; the first bad height and why. 3: could not be checked: no broker, no such topic, \
 blocks without their bodies or of a newer program, a checkpoint without the signatures that were asked for. The \
-first lines also say what was not asked: a chain that nobody pinned by --genesis, --genesis-hash or a checkpoint is `unanchored`; without a \
-transactions topic it was `compared with nothing`.";
+first lines also say what was not checked: without --genesis, --genesis-hash or a checkpoint the chain is `unanchored`; \
+without a transactions topic it was `compared with nothing`.";
 
 /// Check that the chain follows from the transactions: nothing dropped, reordered or invented
 #[derive(Debug, Args)]
@@ -201,7 +201,9 @@ fn text(report: &Verified, transactions: &str, chain: Chain<'_>, shell: &Shell) 
     }
     if !chain.is_anchored {
         text += match chain.kept.accepted {
-            None => "\nunanchored: nobody said which chain this must be; pin it with --genesis-hash or --checkpoint",
+            None => {
+                "\nunanchored: no genesis hash or checkpoint was given, so any chain passes; pin yours with --genesis-hash or --checkpoint"
+            }
             // A witness signs for many chains.
             Some(_) => {
                 "\nunanchored: witnesses do not say which chain this must be; pin it with --genesis-hash, or a `log` line of a policy"

@@ -87,7 +87,7 @@ fn is_of_a_service(name: &str) -> bool {
     })
 }
 
-/// Whether it is a setting of the scripts that build and test, who may have exported it for good.
+/// Whether it is a setting of the scripts that build and test: a developer may have exported it for good.
 fn is_of_a_script(name: &str) -> bool {
     name == "CAIRN_CACHE" || name.starts_with("CAIRN_TEST_")
 }

@@ -9,7 +9,7 @@
 //! error          what is wrong with a setting, and what to write instead
 //! file           cairn.toml: its keys, their values, their lines
 //! environment    the variables that are no options: properties of Kafka, chain parameters
-//! parameters     chain parameters, as far as somebody asks for them
+//! parameters     chain parameters, as far as file and environment ask for them
 //! log            which log, opened in one place
 //! directories    where state, keys and genesis are kept
 //! private_file   files that only their owner can read, on the disk when a call returns

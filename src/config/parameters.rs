@@ -1,4 +1,4 @@
-//! Chain parameters, as far as somebody asks for them in a file or the environment.
+//! Chain parameters, as far as the settings file or the environment ask for them.
 //!
 //! They belong to the genesis: they set what a new chain starts from, and on a chain that exists they can only agree.
 

@@ -1,4 +1,4 @@
-//! The blockchain topic, for those who begin or continue a chain: what it begins and ends with, and all of its blocks.
+//! The blockchain topic, for commands that begin or continue a chain: what it begins and ends with, and all of its blocks.
 //!
 //! Foreign records, whose key is no height, are passed over. A record under a height that is not that height's block is an error,
 //! whatever else the topic holds.

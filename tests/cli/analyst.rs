@@ -53,7 +53,7 @@ impl<'c> DuckDb<'c> {
         match python::with_packages(&[DUCKDB]) {
             Ok(python) => Some(Self { python, cairn }),
             Err(why) => {
-                println!("skipped, without DuckDB: {why}");
+                println!("SKIPPED, without DuckDB: {why}");
                 None
             }
         }

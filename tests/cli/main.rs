@@ -7,6 +7,7 @@ mod analyst;
 mod blocks;
 mod chain;
 mod checkpoints;
+mod documents;
 mod exporting;
 mod first_steps;
 mod formats;

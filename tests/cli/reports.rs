@@ -1,4 +1,4 @@
-//! The table of JSON reports in the operations manual, compared with what the program writes.
+//! The list of JSON reports in the operations manual, compared with what the program writes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,13 +8,13 @@ const LOG: &str = "--log embedded:log";
 
 type Fields = BTreeSet<String>;
 
-/// What the manual says: for each row of the table its fields, without those of what they hold.
+/// What the manual says: for each entry of the list its fields, without those of what they hold.
 fn documented() -> BTreeMap<String, Fields> {
     let manual = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md")).unwrap();
-    let (_, table) = manual.split_once("| Command | Fields |\n|---|---|\n").expect("the table is there");
-    let rows = table.lines().take_while(|line| line.starts_with("| "));
-    let row = |line: &str| {
-        let (command, fields) = line.trim_matches('|').split_once(" | ").unwrap();
+    let (_, list) = manual.split_once("Fields, by command:\n\n- ").expect("the list is there");
+    let (list, _) = list.split_once("\n\n").expect("it ends");
+    let entry = |entry: &str| {
+        let (command, fields) = entry.split_once(": ").unwrap();
         let mut depth = 0;
         let outside: String = fields
             .chars()
@@ -26,7 +26,7 @@ fn documented() -> BTreeMap<String, Fields> {
         let names = outside.split('`').skip(1).step_by(2).filter(|name| !name.starts_with('"'));
         (command.trim().to_owned(), names.map(str::to_owned).collect())
     };
-    rows.map(row).collect()
+    list.split("\n- ").map(entry).collect()
 }
 
 fn fields(report: &serde_json::Value) -> Fields {

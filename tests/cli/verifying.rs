@@ -49,7 +49,7 @@ fn verdict(cairn: &Cairn, words: &str) -> String {
 #[test]
 fn the_first_lines_say_what_intact_leaves_open() {
     let (cairn, hash) = chain();
-    let unanchored = "unanchored: nobody said which chain this must be; pin it with --genesis-hash or --checkpoint";
+    let unanchored = "unanchored: no genesis hash or checkpoint was given, so any chain passes; pin yours with --genesis-hash or --checkpoint";
     let first = |words: &str| verdict(&cairn, words);
     assert_eq!(first(""), format!("intact\n{unanchored}"));
     assert_eq!(first(&format!("--genesis-hash {hash}")), "intact");

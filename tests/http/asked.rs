@@ -17,7 +17,7 @@ fn python() -> Option<String> {
     let output = Command::new(&fetch).stdin(Stdio::null()).stderr(Stdio::inherit()).output().unwrap();
     let must_be = std::env::var_os("CI").is_some();
     if output.status.code() == Some(CANNOT) && !must_be {
-        eprintln!("skipped: there is no schemathesis here, and it cannot be had");
+        eprintln!("SKIPPED: there is no schemathesis here, and it cannot be had");
         return None;
     }
     assert!(output.status.success(), "{}: {}; it says above why", fetch.display(), output.status);

@@ -160,6 +160,6 @@ fn program() -> Option<String> {
     }
     let must_be = is_there("apt-get") || std::env::var_os("CI").is_some();
     assert!(!must_be, "there is no chromium; scripts/install installs it");
-    eprintln!("skipped: there is no chromium here, and no apt-get to install it with");
+    eprintln!("SKIPPED: there is no chromium here, and no apt-get to install it with");
     None
 }

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop where it stands")]
 
 mod layers;
+mod links;
 mod rules;
 mod samples;
 mod tokens;
@@ -43,6 +44,7 @@ const RUST_RULES: &[Rule] = &[
     rules::function_length,
     rules::no_drawer_modules,
     rules::no_unfinished_code,
+    rules::no_gap_in_a_message,
     rules::modules_introduce_themselves,
 ];
 
@@ -54,34 +56,55 @@ fn breaches(path: &str, text: &str) -> Vec<Breach> {
     found
 }
 
-#[test]
-fn the_tree_is_tidy() {
+/// Each file of the project with its path from the top of the tree; the text of one that is not text is `None`.
+fn tree() -> Vec<(String, Option<String>)> {
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
     for name in
-        ["src", "topology", "tests", "bench", "deploy", "docs", "examples", "explorer", "benches", ".ci", ".github"]
+        ["src", "topology", "tests", "bench", "deploy", "docs", "examples", "explorer", "scripts", ".ci", ".github"]
     {
         collect(&top.join(name), &mut files);
     }
-    for name in ["Cargo.toml", "Dockerfile", "docker-compose.yml", "clippy.toml", "rustfmt.toml"] {
+    for name in ["Cargo.toml", "Dockerfile", "docker-compose.yml", "clippy.toml", "rustfmt.toml", "LICENSE"] {
         files.push(top.join(name));
     }
     for name in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"] {
         files.push(top.join(name));
     }
+    let path = |file: &Path| file.strip_prefix(top).unwrap().to_string_lossy().replace('\\', "/");
+    let files = files.into_iter().filter(|file| file.exists());
+    let tree: Vec<_> = files.map(|file| (path(&file), std::fs::read_to_string(&file).ok())).collect();
+    let rust_file_count = tree.iter().filter(|(path, _)| path.ends_with(".rs")).count();
+    assert!(rust_file_count > 10, "found only {rust_file_count} Rust files under {}", top.display());
+    tree
+}
+
+/// Fails with all breaches of the tree's text files.
+fn check(rules: impl Fn(&str, &str) -> Vec<Breach>) {
     let mut report = String::new();
-    let mut rust_file_count = 0;
-    for file in files {
-        // A file that is not text, or not there yet, has no lines to check.
-        let Ok(text) = std::fs::read_to_string(&file) else { continue };
-        let path = file.strip_prefix(top).unwrap().to_string_lossy().replace('\\', "/");
-        rust_file_count += usize::from(path.ends_with(".rs"));
-        for breach in breaches(&path, &text) {
+    for (path, text) in tree() {
+        for breach in text.iter().flat_map(|text| rules(&path, text)) {
             report.push_str(&format!("{path}:{}: {}\n", breach.line, breach.what));
         }
     }
-    assert!(rust_file_count > 10, "found only {rust_file_count} Rust files under {}", top.display());
     assert!(report.is_empty(), "\n{report}");
+}
+
+#[test]
+fn the_tree_is_tidy() {
+    check(breaches);
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut targets = links::Targets::default();
+    tree().iter().for_each(|(path, text)| targets.add(path, text.as_deref()));
+    check(|path, text| match path {
+        // The samples of breaches stand there.
+        _ if path.starts_with("tests/tidy/") => Vec::new(),
+        _ if path.ends_with(".md") => links::dead_links(path, text, &targets),
+        _ => links::dead_pages(text, &targets),
+    });
 }
 
 fn collect(directory: &Path, files: &mut Vec<PathBuf>) {

@@ -1,7 +1,7 @@
 //! Rules that look at one file and no other.
 
 use crate::Breach;
-use crate::tokens::{functions, identifiers, macro_calls};
+use crate::tokens::{functions, identifiers, macro_calls, string_lines};
 
 const FILE_LINES_MAX: usize = 400;
 const FUNCTION_LINES_MAX: usize = 70;
@@ -119,6 +119,17 @@ pub(crate) fn no_unfinished_code(_: &str, text: &str) -> Vec<Breach> {
     let left =
         macro_calls(text).into_iter().filter(|(_, name)| matches!(name.as_str(), "todo" | "unimplemented" | "dbg"));
     left.map(|(line, name)| Breach::new(line, format!("{name}! must not stay"))).collect()
+}
+
+/// Where the backslash at the end of a line was lost, the indentation of the next line stands in the message. Help and tables
+/// have columns.
+pub(crate) fn no_gap_in_a_message(_: &str, text: &str) -> Vec<Breach> {
+    const COLUMNS_MAX: usize = 12;
+    let gap = " ".repeat(COLUMNS_MAX + 1);
+    let has_columns = |line: &str| line.starts_with("cairn ") || line.starts_with('|');
+    let is_gapped = |line: &str| line.find(&gap).is_some_and(|at| !line[..at].ends_with("\\n"));
+    let gapped = string_lines(text).into_iter().filter(|(_, line)| !has_columns(line) && is_gapped(line));
+    gapped.map(|(line, _)| Breach::new(line, format!("more than {COLUMNS_MAX} spaces in a message"))).collect()
 }
 
 /// `mod.rs`, `lib.rs` and `main.rs` begin by saying what lives there and what it may depend on.

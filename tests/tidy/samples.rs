@@ -151,6 +151,17 @@ fn files_and_functions_stay_short() {
 }
 
 #[test]
+fn a_message_has_no_gap_where_a_backslash_was_lost() {
+    let found = |text: &str| lines(rules::no_gap_in_a_message, "src/a.rs", text);
+    let gap = " ".repeat(13);
+    assert_eq!(found(&format!("fn f() {{\n    g(\"it is on:{gap}there\");\n}}")), [2]);
+    assert_eq!(found(&format!("const A: &str = \"one\ntwo{gap}three\";")), [2]);
+    assert_eq!(found(&format!("fn f() {{\n    g(\"it is on: \\\n{gap}there\");{gap}// aside\n}}")), CLEAN);
+    assert_eq!(found(&format!("/// one{gap}two\nfn f() {{}}")), CLEAN);
+    assert_eq!(found(&format!("const HELP: &str = \"Examples:\n  cairn run{gap}runs\";")), CLEAN);
+}
+
+#[test]
 fn modules_are_named_and_introduced() {
     assert_eq!(lines(rules::no_drawer_modules, "src/utils/mod.rs", ""), [1]);
     assert_eq!(lines(rules::no_drawer_modules, "topology/src/log/helpers.rs", ""), [1]);

@@ -43,6 +43,29 @@ pub(crate) fn identifiers(text: &str) -> Vec<(usize, String)> {
     found
 }
 
+/// Every line of every string, as it stands in the code, without its indentation. Doc texts are none.
+pub(crate) fn string_lines(text: &str) -> Vec<(usize, String)> {
+    fn is_doc(stream: &TokenStream) -> bool {
+        matches!(stream.clone().into_iter().next(), Some(TokenTree::Ident(ident)) if ident == "doc")
+    }
+    fn walk(stream: TokenStream, found: &mut Vec<(usize, String)>) {
+        for token in stream {
+            match token {
+                TokenTree::Literal(literal) => {
+                    let (text, first) = (literal.to_string(), literal.span().start().line);
+                    let lines = text.lines().enumerate().filter(|_| text.contains('"'));
+                    found.extend(lines.map(|(index, line)| (first + index, line.trim().to_owned())));
+                }
+                TokenTree::Group(group) if !is_doc(&group.stream()) => walk(group.stream(), found),
+                TokenTree::Group(_) | TokenTree::Ident(_) | TokenTree::Punct(_) => {}
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(parse(text), &mut found);
+    found
+}
+
 /// Macros called by one name: `dbg!(..)`.
 pub(crate) fn macro_calls(text: &str) -> Vec<(usize, String)> {
     fn walk(stream: TokenStream, found: &mut Vec<(usize, String)>) {

@@ -123,7 +123,7 @@ fn check_stores(state: &MemoryState, outcome: &Outcome) -> Checked {
     Ok(())
 }
 
-/// Who cheats loses its stake, once, if its turn came; nobody else does. There is a proof of each offence.
+/// A validator that cheats loses its stake, once, if its turn came; no other does. There is a proof of each offence.
 fn check_offences(chain: &Chain, blocks: &[Block], outcome: &Outcome) -> Checked {
     let operations = || blocks.iter().flat_map(|block| &block.operations);
     let slashed = operations().filter(|operation| matches!(operation, Operation::Slash { .. })).count();
@@ -132,7 +132,7 @@ fn check_offences(chain: &Chain, blocks: &[Block], outcome: &Outcome) -> Checked
     if slashed > slashed_max {
         return Err(format!("{slashed} validators were slashed, of which {slashed_max} cheat"));
     }
-    // Where records come in another order than before, a turn passes in which nobody was silent.
+    // Where records come in another order than before, a turn passes in which no validator was silent.
     if missed > 0 && chain.fault != Some(Fault::Silent) {
         return Err(format!("{missed} turns were missed, and nobody was silent"));
     }

@@ -11,7 +11,15 @@
 mod probe;
 mod wire;
 
+use std::sync::mpsc;
+use std::time::Duration;
+
+use topology::clock::{Clock, SystemClock};
+
 use wire::{Answer, Login};
+
+/// For how long addresses are asked. One that takes connections and answers nothing is asked three things.
+const PATIENCE_MS: i64 = 7_000;
 
 /// How a command was told to connect.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,28 +46,29 @@ impl Settings {
         }
     }
 
-    /// What is wrong about them, in words for the person who set them, where a command failed with this message. `None`: nothing
-    /// that is known. Takes a few seconds at most.
-    pub(crate) fn explain(&self, message: &str) -> Option<String> {
-        // The client knows it best; or a broker answered it, and the connection is good.
-        const KNOWN: [&str; 6] = [
-            "connection refused",
-            "there is no such host",
-            "no route to that host",
-            "the network is unreachable",
-            "authorization failed",
-            "SASL authentication error",
-        ];
-        const OF_CONNECTIONS: [&str; 8] =
-            ["no broker answers", "Timed out", "transport", "not supported", "SSL", "SASL", "isconnected", "esolve"];
-        let has = |signs: &[&str]| signs.iter().any(|sign| message.contains(sign));
-        if has(&KNOWN) || !has(&OF_CONNECTIONS) {
-            return None;
+    /// What is wrong about them, in words for the person who set them, where no broker could be talked to. `None`: nothing that
+    /// is known. All addresses are asked at once, so it takes as long as one of them, and [`PATIENCE_MS`] at most.
+    pub(crate) fn explain(&self) -> Option<String> {
+        let (told_in, told) = mpsc::channel();
+        for address in self.brokers.split(',').map(address) {
+            let (settings, told_in) = (self.clone(), told_in.clone());
+            // One that still waits for an answer ends with the process. The receiver may be gone by then.
+            std::thread::spawn(move || {
+                let _ = told_in.send(probe::ask(&address).and_then(|answer| settings.judge(&address, &answer)));
+            });
         }
-        self.brokers.split(',').map(address).find_map(|address| self.judge(&address, &probe::ask(&address)?))
+        drop(told_in);
+        let clock = SystemClock::new();
+        let deadline_ms = clock.monotonic_ms().saturating_add(PATIENCE_MS);
+        loop {
+            let left_ms = u64::try_from(deadline_ms.saturating_sub(clock.monotonic_ms())).ok()?;
+            if let Some(fault) = told.recv_timeout(Duration::from_millis(left_ms)).ok()? {
+                return Some(fault);
+            }
+        }
     }
 
-    /// What an answer means to who connects with these settings.
+    /// What an answer means to a client with these settings.
     fn judge(&self, address: &str, answer: &Answer) -> Option<String> {
         let (wants_tls, wants_login) = (self.protocol.ends_with("SSL"), self.protocol.starts_with("SASL"));
         let told = |what: String| Some(format!("{address} {what}"));
@@ -174,12 +183,17 @@ mod tests {
     }
 
     #[test]
-    fn what_the_client_knows_is_not_asked_again() {
-        let settings = settings("127.0.0.1:1", "PLAINTEXT");
-        for known in ["no broker answers at a:1 (connection refused; ..)", "the topic has two partitions"] {
-            assert_eq!(settings.explain(known), None);
-        }
-        assert_eq!(settings.explain("no broker answers at 127.0.0.1:1"), None, "nothing listens there");
+    fn of_several_addresses_each_is_asked_and_one_that_answers_nothing_holds_up_no_other() {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let web = TcpListener::bind("127.0.0.1:0").unwrap();
+        let [first, last] = [&silent, &web].map(|listener| listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let (mut stream, _) = web.accept().unwrap();
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        });
+        let told = settings(&format!("127.0.0.1:1,{first},{last}"), "PLAINTEXT").explain().unwrap();
+        assert!(told.contains(&format!("{last} is a web server")), "{told}");
+        assert_eq!(settings("127.0.0.1:1", "PLAINTEXT").explain(), None, "nothing listens there");
     }
 
     #[test]

@@ -58,7 +58,7 @@ nothing.";
 
 const TRANSACTIONS: &str = "transactions";
 const BLOCKCHAIN: &str = "blockchain";
-/// Who is mined for, where blocks are mined.
+/// The account that blocks are mined for, where they are mined.
 const MINER: &str = "miner";
 const APPLICATION_ID: &str = "cairn-demo";
 /// Shown, where no rate is given and no page is served.

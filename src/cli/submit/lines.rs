@@ -27,7 +27,7 @@ impl Preparation {
     /// What else can be done with lines that cannot be sent as they are.
     pub(super) fn or_force(&self) -> &'static str {
         match self {
-            Self::AsWritten(_) => ", or send them as they are with --force",
+            Self::AsWritten(_) => ", or send such lines as they are with --force",
             Self::Signed(_) => "",
         }
     }

@@ -33,6 +33,7 @@ use topology::log::{Log, TopicSpec};
 use super::arguments;
 use super::error::{Error, Exit, Result};
 use super::pin::Pin;
+use super::progress;
 use super::shell::Shell;
 use crate::chain::{Name, Signatures};
 use crate::checkpoint::Checkpoint;
@@ -221,7 +222,7 @@ impl UsesLog for Submit<'_> {
         let bar = report::progress_bar(arguments.source().size_bytes());
         let input = Box::new(bar.wrap_read(arguments.source().open()?));
         let bad = pump(input, &preparation, arguments.force, &mut delivery);
-        bar.finish_and_clear();
+        progress::clear(&bar);
         let sent = delivery.report();
         let took_ms = shell.clock.monotonic_ms().saturating_sub(start_ms);
         // What was refused must not look like a success; what was sent before it is told.
@@ -270,7 +271,7 @@ impl Submit<'_> {
                 Ok(chain) if !self.arguments.force => *policy = chain.map(|chain| chain.signatures),
                 Ok(_) => {}
                 Err(error) if !self.wanted.is_any() => return Err(error),
-                // Who may write to the one topic need not be able to read the other.
+                // A sender with rights on one topic may have none on the other.
                 Err(error) => {
                     tracing::warn!("whether the chain asks for signatures could not be found out: {error}");
                 }

@@ -1,12 +1,12 @@
 //! What is said of a submission: while it runs, and at its end.
 
-use std::io::IsTerminal;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 
 use super::super::error::{Exit, Result};
 use super::super::output::{Stderr, counted, grouped, per_second};
+use super::super::progress;
 use super::super::shell::Shell;
 use super::delivery::Delivered;
 use super::lines::{Bad, Preparation};
@@ -64,18 +64,13 @@ pub(super) fn check(shell: &Shell, checked: &Checked, preparation: &Preparation)
     Ok(if is_bad { Exit::Usage } else { Exit::Done })
 }
 
-/// A bar for a person; hidden from everybody else.
+/// A bar on a terminal; hidden elsewhere.
 pub(super) fn progress_bar(size_bytes: Option<u64>) -> ProgressBar {
-    let target =
-        if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let (bar, template) = match size_bytes {
         Some(size) => (ProgressBar::new(size), "{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}"),
         None => (ProgressBar::no_length(), "{spinner} {bytes} {bytes_per_sec}"),
     };
-    bar.set_draw_target(target);
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
+    let bar = progress::styled(bar, template);
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
 }

@@ -59,7 +59,7 @@ impl UsesLog for Forget<'_> {
         if !arguments.yes {
             if !shell.can_ask() {
                 return Err(Error::usage(
-                    "nobody can be asked here: give --yes, or --dry-run to see what would be done",
+                    "there is no terminal to ask on: give --yes, or --dry-run to see what would be done",
                 ));
             }
             eprint!("{}", told(&plans, "will delete", false));

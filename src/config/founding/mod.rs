@@ -200,7 +200,7 @@ fn works_for_another(noted: &Note, on_topic: &Genesis, request: &Request<'_>) ->
     ))
 }
 
-/// The directory of a chain. Who names a key file needs none.
+/// The directory of a chain. A run that is given a key file needs none.
 fn home(genesis: &Genesis, request: &Request<'_>) -> Result<Option<PathBuf>> {
     match (request.directories.data(), request.keys) {
         (None, Some(_)) => Ok(None),
@@ -256,7 +256,7 @@ fn make(
         Some(kept) => kept.clone(),
         None => genesis::default(chain_id.clone(), &keys, request.parameters)?,
     };
-    // What is refused is refused before anything is written.
+    // All refusals come before anything is written.
     accepts(&genesis)?;
     let note = Note { stage: Stage::Founding, chain_id, genesis: None, place: request.place.clone() };
     note.write_of_application(application)?;

@@ -99,7 +99,8 @@ impl Drawing {
     pub(super) fn require_changelog<K: ?Sized, V: ?Sized>(&self, store: &Store<K, V>) {
         if !store.has_changelog {
             self.0.borrow_mut().mistakes.push(format!(
-                "store '{}' has no changelog, so it is emptied by any failure, and what is counted or folded in it would begin anew:                  leave out without_changelog",
+                "store '{}' has no changelog, so it is emptied by any failure, and what is counted or folded in it would begin anew: \
+                 leave out without_changelog",
                 store.name()
             ));
         }

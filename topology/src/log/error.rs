@@ -46,12 +46,25 @@ impl Kind {
 pub struct Error {
     kind: Kind,
     message: String,
+    is_of_connection: bool,
 }
 
 impl Error {
     /// An error of this kind.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), is_of_connection: false }
+    }
+
+    /// The same, as one of the connection or not.
+    #[must_use]
+    pub(super) fn of_connection(self, is_of_connection: bool) -> Self {
+        Self { is_of_connection, ..self }
+    }
+
+    /// Whether no broker was talked to, as far as the client knows: none answered, none let it in, or the answer was none that it
+    /// understands. A caller may find out why: by asking what listens at the address.
+    pub fn is_of_connection(&self) -> bool {
+        self.is_of_connection
     }
 
     /// What kind of failure it is.

@@ -74,6 +74,21 @@ pub(super) fn lacks_group_protocol(code: i32) -> bool {
 const OUT_OF_RANGE: &[Code] = &[Code::AutoOffsetReset, Code::LogTruncation, Code::OffsetOutOfRange];
 const NO_SUCH_TOPIC: &[Code] = &[Code::UnknownTopic, Code::UnknownTopicOrPartition, Code::UnknownPartition];
 
+/// No broker answered, or what answered did not take this client for one of its own.
+pub(super) fn is_of_connection(code: i32) -> bool {
+    const CODES: &[Code] = &[
+        Code::BrokerTransportFailure,
+        Code::AllBrokersDown,
+        Code::OperationTimedOut,
+        Code::Resolve,
+        Code::UnsupportedFeature,
+        Code::UnsupportedVersion,
+        Code::UnsupportedSASLMechanism,
+        Code::IllegalSASLState,
+    ];
+    is_any(code, CODES) || is_login(code)
+}
+
 /// The kind of an error that no transaction call brought: an administrative call, or fetching. What may pass is the
 /// rule here, because librdkafka itself goes on trying.
 pub(super) fn kind(code: i32) -> Kind {
@@ -161,7 +176,7 @@ pub(super) fn transaction_error(call: Call, flags: Flags, text: &str) -> Error {
         Kind::Unknown => " (the outcome is unknown)",
         _ => "",
     };
-    Error::new(kind, format!("cannot {}: {text}{hint}", call.name()))
+    Error::new(kind, format!("cannot {}: {text}{hint}", call.name())).of_connection(is_of_connection(flags.code))
 }
 
 /// What to do about an error that does not say it.
@@ -208,7 +223,7 @@ pub(super) fn error(doing: &str, error: &KafkaError) -> Error {
 
 /// As [`error`], from a bare code.
 pub(super) fn from_code(doing: &str, code: i32) -> Error {
-    Error::new(kind(code), format!("{doing}: {}", native::describe(code)))
+    Error::new(kind(code), format!("{doing}: {}", native::describe(code))).of_connection(is_of_connection(code))
 }
 
 #[cfg(test)]
@@ -217,6 +232,17 @@ mod tests {
 
     fn flags(code: Code) -> Flags {
         Flags { code: code as i32, fatal: false, requires_abort: false, retriable: false }
+    }
+
+    #[test]
+    fn an_error_of_the_connection_is_told_from_what_a_broker_answered() {
+        for code in [Code::BrokerTransportFailure, Code::OperationTimedOut, Code::SSL, Code::Authentication] {
+            assert!(from_code("x", code as i32).is_of_connection(), "{code:?}");
+            assert!(transaction_error(Call::Init, flags(code), "x").is_of_connection(), "{code:?}");
+        }
+        for code in [Code::TopicAuthorizationFailed, Code::UnknownTopicOrPartition, Code::NotCoordinator] {
+            assert!(!from_code("x", code as i32).is_of_connection(), "{code:?}");
+        }
     }
 
     #[test]

@@ -132,8 +132,9 @@ impl Admin {
     fn failed(&self, doing: &str, code: i32) -> Error {
         let kind = self.login.kind(code);
         let text = native::describe(code);
+        let is_of_connection = classify::is_of_connection(code);
         if kind != Kind::Retry {
-            return Error::new(kind, format!("{doing}: {text}"));
+            return Error::new(kind, format!("{doing}: {text}")).of_connection(is_of_connection);
         }
         let last = self.any_helper().ok().and_then(|helper| {
             pump(&helper);
@@ -142,7 +143,8 @@ impl Admin {
         let last = last.map_or_else(String::new, |last| format!("; last error: {last}"));
         let seconds = self.timeout().as_secs_f32();
         let brokers = &self.options.brokers;
-        Error::new(kind, format!("{doing}: {text} (brokers {brokers}, waited up to {seconds} s{last})"))
+        let message = format!("{doing}: {text} (brokers {brokers}, waited up to {seconds} s{last})");
+        Error::new(kind, message).of_connection(is_of_connection)
     }
 
     fn failed_with(&self, doing: &str, error: &KafkaError) -> Error {

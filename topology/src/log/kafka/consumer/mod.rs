@@ -158,7 +158,8 @@ impl KafkaConsumer {
         let last_error = self.consumer.context().last_error();
         if code == RDKafkaErrorCode::AllBrokersDown as i32 {
             let last = last_error.unwrap_or_default();
-            return Err(Error::new(Kind::Retry, format!("none of the brokers {} answers ({last})", self.brokers)));
+            let message = format!("none of the brokers {} answers ({last})", self.brokers);
+            return Err(Error::new(Kind::Retry, message).of_connection(true));
         }
         let explained = || last_error.unwrap_or_else(|| native::describe(code));
         if self.login.will_pass(code) {
@@ -186,7 +187,8 @@ impl KafkaConsumer {
                 Err(Error::new(Kind::NotMember, FENCED_INSTANCE))
             }
             Kind::Fatal | Kind::NoSuchTopic => {
-                Err(Error::new(classify::kind(code), format!("cannot consume: {}", explained())))
+                let message = format!("cannot consume: {}", explained());
+                Err(Error::new(classify::kind(code), message).of_connection(classify::is_of_connection(code)))
             }
             _ => Ok(()),
         }

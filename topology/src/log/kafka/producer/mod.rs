@@ -339,7 +339,8 @@ impl Producer for KafkaProducer {
         if !drained {
             let count = self.producer().in_flight_count();
             let last = self.producer().context().last_error().unwrap_or_default();
-            return Err(Error::new(Kind::Abort, format!("{count} records were not delivered in time ({last})")));
+            let message = format!("{count} records were not delivered in time ({last})");
+            return Err(Error::new(Kind::Abort, message).of_connection(true));
         }
         Ok(())
     }
