@@ -20,7 +20,7 @@ use super::report::{foreign, tell_broken};
 use super::shell::Shell;
 use super::shutdown::Supervisor;
 use crate::audit::Anchor;
-use crate::config::{UsesLog, topic};
+use crate::config::{Feature, UsesLog, topic};
 use crate::export::{self, Export, Exported, Limits, Options, Subject};
 use crate::reader::Reader;
 
@@ -126,6 +126,9 @@ impl Arguments {
     fn options(self, anchor: Anchor) -> Result<Options> {
         let missing = |what| Error::usage(format!("give {what}"));
         let format = self.export_format.ok_or_else(|| missing("--format parquet, csv or jsonl"))?;
+        if let Format::Parquet = format {
+            Feature::Parquet.require()?;
+        }
         let directory = self.out.ok_or_else(|| missing("--out DIR: where should the files go?"))?;
         if let (Some(first), Some(last)) = (self.from_height, self.to_height)
             && last < first
@@ -206,7 +209,7 @@ impl Work<'_> {
         let mut heights = Heights::up_to("exporting", &shell.clock, last);
         let begun_ms = shell.clock.monotonic_ms();
         let done = export.round(&mut |height| heights.pass(height), &|| stop.is_asked())?;
-        export.keep_state()?;
+        keep_state(&mut export)?;
         drop(heights);
         self.tell(&export, &done, shell.clock.monotonic_ms() - begun_ms)?;
         if !options.is_followed {
@@ -223,7 +226,7 @@ impl Work<'_> {
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(export.keep_state()?)
+        Ok(keep_state(&mut export)?)
     }
 
     /// The last height that there will be, as far as that is known.
@@ -303,6 +306,17 @@ impl Work<'_> {
             export::Error::Refused(text) => Err(Error::usage(text)),
             error @ export::Error::File { .. } => Err(Error::failed(error.to_string())),
         }
+    }
+}
+
+/// Keeps what saves the next call time. Where there is no room for it, the files are there all the same.
+fn keep_state<L: Log>(export: &mut Export<'_, L>) -> Result<(), export::Error> {
+    match export.keep_state() {
+        Err(error @ export::Error::File { .. }) => {
+            tracing::warn!("{error}: the next call follows the chain from its beginning");
+            Ok(())
+        }
+        kept => kept,
     }
 }
 

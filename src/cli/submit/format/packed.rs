@@ -10,12 +10,14 @@ use super::{Source, invalid};
 
 const GZIP: &[u8] = b"\x1f\x8b";
 const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
+/// What a frame of zstd begins with that is passed over, behind a first byte that differs. Parallel packers put one first.
+const ZSTD_SKIPPED: &[u8] = b"\x2a\x4d\x18";
 
 /// Unpacks an input that begins with these bytes and is packed; any other stays as it is. Nothing is unpacked ahead.
 pub(super) fn unpack<'i>(magic: &[u8], input: Source<'i>) -> Source<'i> {
     if magic.starts_with(GZIP) {
         Box::new(Unpacked { name: "gzip", input: MultiGzDecoder::new(input) })
-    } else if magic.starts_with(ZSTD) {
+    } else if magic.starts_with(ZSTD) || is_skipped_frame(magic) {
         Box::new(Unpacked {
             name: "zstd",
             input: Frames { decoder: FrameDecoder::new(), input: BufReader::new(input) },
@@ -23,6 +25,11 @@ pub(super) fn unpack<'i>(magic: &[u8], input: Source<'i>) -> Source<'i> {
     } else {
         input
     }
+}
+
+fn is_skipped_frame(magic: &[u8]) -> bool {
+    magic.first().is_some_and(|first| first >> 4 == 5)
+        && magic.get(1..).is_some_and(|rest| rest.starts_with(ZSTD_SKIPPED))
 }
 
 /// Says what was unpacked where that fails.
@@ -51,17 +58,19 @@ struct Frames<R> {
 impl<R: BufRead> Frames<R> {
     /// Begins the next frame. `false`: there is none.
     fn begin(&mut self) -> io::Result<bool> {
-        if self.input.fill_buf()?.is_empty() {
-            return Ok(false);
-        }
-        match self.decoder.init(&mut self.input) {
-            Ok(()) => Ok(true),
-            Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
-                let skipped = io::copy(&mut (&mut self.input).take(length.into()), &mut io::sink())?;
-                if skipped < length.into() { Err(io::ErrorKind::UnexpectedEof.into()) } else { self.begin() }
+        while !self.input.fill_buf()?.is_empty() {
+            match self.decoder.init(&mut self.input) {
+                Ok(()) => return Ok(true),
+                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
+                    let skipped = io::copy(&mut (&mut self.input).take(length.into()), &mut io::sink())?;
+                    if skipped < length.into() {
+                        return Err(io::ErrorKind::UnexpectedEof.into());
+                    }
+                }
+                Err(error) => return Err(io::Error::other(error)),
             }
-            Err(error) => Err(io::Error::other(error)),
         }
+        Ok(false)
     }
 
     /// Whether the frame that is over is what was packed.
@@ -138,6 +147,11 @@ mod tests {
         let skippable = b"\x50\x2a\x4d\x18\x04\0\0\0abcd";
         let joined = [&zstd(TEXT)[..], skippable, &zstd(TEXT)].concat();
         assert_eq!(unpacked(&joined).unwrap(), TEXT.repeat(2));
+        // Also at the head, and however many there are.
+        let empty = b"\x5a\x2a\x4d\x18\0\0\0\0".repeat(1 << 20);
+        for frames in [&skippable[..], &empty] {
+            assert_eq!(unpacked(&[frames, &zstd(TEXT)].concat()).unwrap(), TEXT);
+        }
     }
 
     #[test]

@@ -1,22 +1,33 @@
 //! Schemas in a schema registry: what Confluent's HTTP contract calls registering under a subject, which other registries speak too.
 //!
+//! ```text
+//! client    speaks HTTP, where the build has it
+//! ```
 //! Two calls at the start are all there is to it, so it is done with an HTTP client and not with a library that frames each record.
 
-use std::time::Duration;
+#[cfg(feature = "schema-registry")]
+mod client;
+#[cfg(not(feature = "schema-registry"))]
+#[path = "client_left_out.rs"]
+mod client;
 
 use serde::Deserialize;
-use ureq::Agent;
-use ureq::http::StatusCode;
-use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
 
 use crate::cli::error::{Error, Result};
+use client::Client;
 
-const TIMEOUT: Duration = Duration::from_secs(20);
-const CONTENT_TYPE: &str = "application/vnd.schemaregistry.v1+json";
+/// The schemas that a subject has had do not let this one follow them.
+const CONFLICT: u16 = 409;
+
+/// What a registry answers.
+struct Answer {
+    status: u16,
+    text: String,
+}
 
 /// A registry.
 pub(super) struct Registry {
-    agent: Agent,
+    client: Client,
     /// Without a slash at its end.
     url: String,
 }
@@ -28,10 +39,7 @@ impl Registry {
         if !["http://", "https://"].iter().any(|scheme| url.len() > scheme.len() && url.starts_with(scheme)) {
             return Err(Error::usage("--schema-registry takes http://HOST:PORT or https://HOST[:PORT]"));
         }
-        let tls = TlsConfig::builder().provider(TlsProvider::NativeTls).root_certs(RootCerts::PlatformVerifier);
-        let config =
-            Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false).tls_config(tls.build());
-        Ok(Self { agent: config.build().into(), url: url.to_owned() })
+        Ok(Self { client: Client::new()?, url: url.to_owned() })
     }
 
     /// Registers the schema of a topic's values, which is no change where it is there, and says the number that the registry knows
@@ -43,16 +51,13 @@ impl Registry {
         }
         let subject = format!("{topic}-value");
         let request = serde_json::json!({ "schemaType": "JSON", "schema": schema });
-        let failed = |error: ureq::Error| {
+        let url = format!("{}/subjects/{subject}/versions", self.url);
+        let Answer { status, text } = self.client.post(&url, request.to_string()).map_err(|error| {
             let registry = self.address();
             Error::failed(format!("cannot reach the schema registry at {registry}: {error}. Is it running there?"))
                 .caused_by(error)
-        };
-        let url = format!("{}/subjects/{subject}/versions", self.url);
-        let sent = self.agent.post(&url).header("content-type", CONTENT_TYPE).send(request.to_string());
-        let mut answer = sent.map_err(failed)?;
-        let text = answer.body_mut().read_to_string().map_err(failed)?;
-        if answer.status() == StatusCode::CONFLICT {
+        })?;
+        if status == CONFLICT {
             return Err(Error::failed(format!(
                 "the schema registry at {} refuses the schema of topic '{topic}', for it does not go on with the one under subject \
                  '{subject}' ({}): see the subject's compatibility, or delete the subject",
@@ -60,12 +65,11 @@ impl Registry {
                 detail(&text)
             )));
         }
-        let registered = serde_json::from_str::<Registered>(&text).ok().filter(|_| answer.status().is_success());
+        let registered = serde_json::from_str::<Registered>(&text).ok().filter(|_| (200..300).contains(&status));
         registered.map(|registered| registered.id).ok_or_else(|| {
-            let (registry, status) = (self.address(), answer.status());
-            let detail = detail(&text);
+            let (registry, detail) = (self.address(), detail(&text));
             Error::failed(format!(
-                "the schema registry at {registry} did not register subject '{subject}': {status}, {detail}"
+                "the schema registry at {registry} did not register subject '{subject}': status {status}, {detail}"
             ))
         })
     }
@@ -90,7 +94,7 @@ fn detail(text: &str) -> String {
     said.chars().take(CHARACTERS_MAX).collect()
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "schema-registry"))]
 mod tests {
     use super::*;
 
