@@ -205,7 +205,11 @@ impl Directory {
             let unfinished = directory.join(unfinished_name(range.first_height, format));
             let place = directory.join(name(range, format));
             match fs::rename(&unfinished, &place) {
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    if !place.exists() {
+                        tracing::warn!("{} is not there, and is not written again: was it moved?", place.display());
+                    }
+                }
                 renamed => renamed.map_err(of_file("write", &place))?,
             }
         }

@@ -124,18 +124,23 @@ impl<'e, L: Log> Export<'e, L> {
 
     /// Exports what there is now, and publishes it, also the last range, which more blocks would have made longer. `progress` is
     /// told each height that was followed. Where `is_stopped` answers true, the round ends with the block it is at. After an error
-    /// of class retry the next round goes on where this one was; after any other there is nothing more to be done.
-    pub fn round(&mut self, progress: &mut dyn FnMut(u64), is_stopped: &dyn Fn() -> bool) -> Result<Exported> {
-        let mut done = Exported::default();
+    /// of class retry the next round goes on where this one was; after any other there is nothing more to be done. What was published
+    /// is added to `done`, also before an error.
+    pub fn round(
+        &mut self,
+        done: &mut Exported,
+        progress: &mut dyn FnMut(u64),
+        is_stopped: &dyn Fn() -> bool,
+    ) -> Result<()> {
         if self.is_complete() {
-            return Ok(done);
+            return self.check_topic();
         }
         let extent = self.extent()?;
         let read = std::thread::scope(|scope| {
             let mut reading = record::parse_topic(scope, (self.log, self.clock), CLIENT_ID, extent)?;
             while !self.is_complete() && !is_stopped() {
                 let Some(found) = reading.next()? else { break };
-                if let Some(height) = self.take(&found, &mut done)? {
+                if let Some(height) = self.take(&found, done)? {
                     progress(height);
                 }
             }
@@ -148,8 +153,7 @@ impl<'e, L: Log> Export<'e, L> {
         if !is_stopped() {
             self.check_end()?;
         }
-        self.publish(&mut done)?;
-        Ok(done)
+        self.publish(done)
     }
 
     /// Notes where the export is, so that the next call need not follow the chain from its beginning. Between two rounds.
@@ -294,18 +298,34 @@ impl<'e, L: Log> Export<'e, L> {
     fn claim_directory(&mut self, chain: &Chain) -> Result<()> {
         let found = chain.genesis_hash();
         match self.directory.manifest() {
-            Some(manifest) if manifest.genesis_hash != found => Err(Error::Refused(format!(
-                "{} holds the chain of genesis {}, topic '{}' the chain of genesis {found}: name another directory",
-                self.options.directory.display(),
-                manifest.genesis_hash,
-                self.options.blockchain
-            ))),
-            Some(_) => Ok(()),
+            Some(manifest) => self.check_chain(manifest, found),
             None => {
                 let from_height = self.options.from_height.unwrap_or(0);
                 self.directory.begin(Manifest::of(&subject_of(chain), self.options.format, from_height))
             }
         }
+    }
+
+    /// Sees that the topic has the chain of the files, where nothing else is read of it.
+    fn check_topic(&self) -> Result<()> {
+        let Some(manifest) = self.directory.manifest() else { return Ok(()) };
+        let reader = Reader::new(self.log, self.clock, CLIENT_ID);
+        let first = reader.first(&self.options.blockchain, |record| {
+            Block::from_record(record.key, record.value).and_then(Read::block).ok().flatten()
+        })?;
+        first.map_or(Ok(()), |block| self.check_chain(manifest, block.header.genesis))
+    }
+
+    fn check_chain(&self, manifest: &Manifest, found: Hash) -> Result<()> {
+        if manifest.genesis_hash == found {
+            return Ok(());
+        }
+        Err(Error::Refused(format!(
+            "{} holds the chain of genesis {}, topic '{}' the chain of genesis {found}: name another directory",
+            self.options.directory.display(),
+            manifest.genesis_hash,
+            self.options.blockchain
+        )))
     }
 
     /// Sees that a block, whose rows are there already, is the one they are of, where that is known.

@@ -273,6 +273,11 @@ fn a_chain_that_was_pinned_is_not_taken_for_another_also_where_nothing_is_left_t
     let ran = cairn.run(&pinned);
     assert_eq!(ran.code, 1, "{}{}", ran.stdout, ran.stderr);
     assert!(ran.stdout.starts_with("broken at height 0: anchor: "), "{}", ran.stdout);
+    // Nor is the chain of another topic taken for that of the files.
+    let other = chain(40);
+    let log = other.path().join("log");
+    let of_other = format!("export --log embedded:{} --format csv --out out --to-height 2", log.display());
+    cairn.run(&of_other).refused(2, &["holds the chain of genesis", "name another directory"]);
 }
 
 #[test]
