@@ -20,7 +20,7 @@ use super::report::{foreign, tell_broken};
 use super::shell::Shell;
 use super::shutdown::Supervisor;
 use crate::audit::Anchor;
-use crate::config::{UsesLog, topic};
+use crate::config::{Feature, UsesLog, topic};
 use crate::export::{self, Export, Exported, Limits, Options, Subject};
 use crate::reader::Reader;
 
@@ -123,6 +123,9 @@ impl Arguments {
     fn options(self, anchor: Anchor) -> Result<Options> {
         let missing = |what| Error::usage(format!("give {what}"));
         let format = self.export_format.ok_or_else(|| missing("--format parquet, csv or jsonl"))?;
+        if let Format::Parquet = format {
+            Feature::Parquet.require()?;
+        }
         let directory = self.out.ok_or_else(|| missing("--out DIR: where should the files go?"))?;
         if let (Some(first), Some(last)) = (self.from_height, self.to_height)
             && last < first
@@ -200,27 +203,34 @@ impl Work<'_> {
         let Self { options, shell, .. } = self;
         let last = self.last_height(log)?;
         let mut export = Export::open(log, &shell.clock, options)?;
-        let mut heights = Heights::up_to("exporting", &shell.clock, last);
-        let begun_ms = shell.clock.monotonic_ms();
-        let done = export.round(&mut |height| heights.pass(height), &|| stop.is_asked())?;
-        export.keep_state()?;
-        drop(heights);
-        self.tell(&export, &done, shell.clock.monotonic_ms() - begun_ms)?;
-        if !options.is_followed {
-            return Ok(());
-        }
-        while !stop.is_asked_within(self.pause) {
-            let begun_ms = shell.clock.monotonic_ms();
-            match export.round(&mut |_| (), &|| stop.is_asked()) {
-                Ok(done) if done.heights.is_none() => {}
-                Ok(done) => self.tell(&export, &done, shell.clock.monotonic_ms() - begun_ms)?,
-                Err(export::Error::Unread(error)) if error.class() == Class::Retry => {
-                    tracing::warn!("{error}; trying again in {} s", self.pause.as_secs());
+        // There until a first round has come to the end of the topic.
+        let mut heights = Some(Heights::up_to("exporting", &shell.clock, last));
+        loop {
+            let (begun_ms, mut done) = (shell.clock.monotonic_ms(), Exported::default());
+            let mut pass = |height| heights.iter_mut().for_each(|heights| heights.pass(height));
+            let failed = match export.round(&mut done, &mut pass, &|| stop.is_asked()) {
+                Err(export::Error::Unread(error)) if options.is_followed && error.class() == Class::Retry => {
+                    Some(error)
                 }
-                Err(error) => return Err(error.into()),
+                read => read.map(|()| None)?,
+            };
+            let is_first = failed.is_none() && heights.take().is_some();
+            if is_first || failed.is_some() {
+                keep_state(&mut export)?;
+            }
+            if is_first || done.heights.is_some() {
+                self.tell(&export, &done, shell.clock.monotonic_ms() - begun_ms)?;
+            }
+            if let Some(error) = failed {
+                tracing::warn!("{error}; trying again in {} s", self.pause.as_secs());
+            }
+            if !options.is_followed {
+                return Ok(());
+            }
+            if stop.is_asked_within(self.pause) {
+                return Ok(keep_state(&mut export)?);
             }
         }
-        Ok(export.keep_state()?)
     }
 
     /// The last height that there will be, as far as that is known.
@@ -300,6 +310,17 @@ impl Work<'_> {
             export::Error::Refused(text) => Err(Error::usage(text)),
             error @ export::Error::File { .. } => Err(Error::failed(error.to_string())),
         }
+    }
+}
+
+/// Keeps what saves the next call time. Where there is no room for it, the files are there all the same.
+fn keep_state<L: Log>(export: &mut Export<'_, L>) -> Result<(), export::Error> {
+    match export.keep_state() {
+        Err(error @ export::Error::File { .. }) => {
+            tracing::warn!("{error}: the next call follows the chain from its beginning");
+            Ok(())
+        }
+        kept => kept,
     }
 }
 

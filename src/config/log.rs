@@ -144,7 +144,7 @@ fn with_cluster<U: UsesLog>(user: U, brokers: &str, properties: &[(String, Strin
 
 #[cfg(not(feature = "kafka"))]
 fn with_cluster<U: UsesLog>(_: U, _: &str, _: &[(String, String)]) -> Result<U::Output, OpenError> {
-    Err(left_out("Kafka", "kafka"))
+    Err(OpenError::Setting(super::Feature::Kafka.left_out()))
 }
 
 #[cfg(feature = "embedded")]
@@ -160,15 +160,7 @@ fn with_directory<U: UsesLog>(user: U, directory: &Path) -> Result<U::Output, Op
 
 #[cfg(not(feature = "embedded"))]
 fn with_directory<U: UsesLog>(_: U, _: &Path) -> Result<U::Output, OpenError> {
-    Err(left_out("the log in a directory", "embedded"))
-}
-
-/// What to do about a log that this program was built without.
-#[cfg(not(all(feature = "kafka", feature = "embedded")))]
-fn left_out(what: &str, feature: &str) -> OpenError {
-    OpenError::Setting(Error::new(format!(
-        "this cairn was built without {what}: build it again with its default features, or with --features {feature}"
-    )))
+    Err(OpenError::Setting(super::Feature::Embedded.left_out()))
 }
 
 /// What an embedded log's directory holds.

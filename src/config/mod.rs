@@ -11,6 +11,7 @@
 //! environment    the variables that are no options: properties of Kafka, chain parameters
 //! parameters     chain parameters, as far as file and environment ask for them
 //! log            which log, opened in one place
+//! feature        what a build has, or was left out of it
 //! directories    where state, keys and genesis are kept
 //! private_file   files that only their owner can read, on the disk when a call returns
 //! key_file       key files, read and written
@@ -30,6 +31,7 @@ pub mod checkpoint_file;
 pub mod directories;
 pub mod environment;
 mod error;
+pub mod feature;
 pub mod file;
 pub mod founding;
 pub mod genesis;
@@ -46,6 +48,7 @@ pub mod topic;
 pub use directories::Directories;
 pub use environment::Environment;
 pub use error::{Error, Result};
+pub use feature::Feature;
 pub use file::File;
 pub use log::{LogSettings, UsesLog};
 pub use parameters::ChainParameters;

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use super::error::{Error, Result, of_file};
 use super::range::Finished;
 use super::table::Table;
-use super::writer::Format;
+use super::writer::{Format, Subject};
 use crate::chain::Hash;
 use crate::rows::VERSION;
 
@@ -61,6 +61,12 @@ pub(super) struct LastRange {
 }
 
 impl Manifest {
+    /// Of an export that has no range yet.
+    pub(super) fn of(subject: &Subject, format: Format, from_height: u64) -> Self {
+        let &Subject { ref chain_id, genesis_hash } = subject;
+        Self { format, row_version: VERSION, chain_id: chain_id.clone(), genesis_hash, from_height, last_range: None }
+    }
+
     /// The first height that is not there.
     pub(super) fn next_height(&self) -> u64 {
         self.last_range.as_ref().map_or(self.from_height, |range| range.last_height.saturating_add(1))
@@ -78,9 +84,12 @@ impl Directory {
     /// Opens a directory for an export in this format: one that is empty or missing, or one with the beginning of such an export.
     /// What a killed process left is put in its place, or removed.
     pub(super) fn open(root: &Path, format: Format) -> Result<Self> {
-        let above = root.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs::create_dir_all(root).and_then(|()| sync(above)).map_err(of_file("make", root))?;
+        make(root).map_err(of_file("make", root))?;
         let path = root.join(LOCK);
+        if !path.exists() && read_manifest(root)?.is_none() {
+            // Nothing is put beside what somebody else keeps here, not even the lock.
+            check_empty(root)?;
+        }
         let opened = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let lock = opened.map_err(of_file("write", &path))?;
         match lock.try_lock() {
@@ -93,7 +102,7 @@ impl Directory {
         }
         let directory = Self { root: root.to_owned(), manifest: read_manifest(root)?, lock };
         match &directory.manifest {
-            None => directory.check_empty()?,
+            None => check_empty(root)?,
             Some(manifest) => {
                 directory.check_same(manifest, format)?;
                 directory.recover(manifest)?;
@@ -154,25 +163,6 @@ impl Directory {
         placed.map_err(of_file("write", path))
     }
 
-    fn check_empty(&self) -> Result<()> {
-        let entries = fs::read_dir(&self.root).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
-        let entries = entries.map_err(of_file("read", &self.root))?;
-        // A process that was killed before it could say what it exports leaves its lock and empty directories.
-        let is_left = |name: &Path| {
-            name == Path::new(LOCK)
-                || name == Path::new(MANIFEST).with_added_extension("part")
-                || Table::ALL.iter().any(|table| {
-                    name == Path::new(table.name())
-                        && fs::read_dir(self.of_table(*table)).is_ok_and(|mut entries| entries.next().is_none())
-                })
-        };
-        if entries.iter().all(|entry| is_left(Path::new(&entry.file_name()))) {
-            return Ok(());
-        }
-        let root = self.root.display();
-        Err(Error::Refused(format!("{root} holds files, but no {MANIFEST} of an export: name an empty directory")))
-    }
-
     fn check_same(&self, manifest: &Manifest, format: Format) -> Result<()> {
         let root = self.root.display();
         if manifest.format != format {
@@ -215,7 +205,11 @@ impl Directory {
             let unfinished = directory.join(unfinished_name(range.first_height, format));
             let place = directory.join(name(range, format));
             match fs::rename(&unfinished, &place) {
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    if !place.exists() {
+                        tracing::warn!("{} is not there, and is not written again: was it moved?", place.display());
+                    }
+                }
                 renamed => renamed.map_err(of_file("write", &place))?,
             }
         }
@@ -262,6 +256,25 @@ pub(super) fn unfinished_name(first_height: u64, format: Format) -> String {
     format!("{first_height:012}.{}{UNFINISHED}", format.as_str())
 }
 
+fn check_empty(root: &Path) -> Result<()> {
+    let entries = fs::read_dir(root).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
+    let entries = entries.map_err(of_file("read", root))?;
+    // A process that was killed before it could say what it exports leaves its lock and empty directories.
+    let is_left = |name: &Path| {
+        name == Path::new(LOCK)
+            || name == Path::new(MANIFEST).with_added_extension("part")
+            || Table::ALL.iter().any(|table| {
+                name == Path::new(table.name())
+                    && fs::read_dir(root.join(name)).is_ok_and(|mut entries| entries.next().is_none())
+            })
+    };
+    if entries.iter().all(|entry| is_left(Path::new(&entry.file_name()))) {
+        return Ok(());
+    }
+    let root = root.display();
+    Err(Error::Refused(format!("{root} holds files, but no {MANIFEST} of an export: name an empty directory")))
+}
+
 fn read_manifest(root: &Path) -> Result<Option<Manifest>> {
     let path = root.join(MANIFEST);
     let bytes = match fs::read(&path) {
@@ -274,6 +287,17 @@ fn read_manifest(root: &Path) -> Result<Option<Manifest>> {
         Error::Refused(format!("{path} is not of an export ({error}): name another directory, or remove this one"))
     })?;
     Ok(Some(manifest))
+}
+
+/// Makes a directory, and those above it, so that they last: a new one is an entry of the one above.
+fn make(root: &Path) -> std::io::Result<()> {
+    let missing: Vec<&Path> =
+        root.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
+    fs::create_dir_all(root)?;
+    missing.into_iter().try_for_each(|made| {
+        let above = made.parent().filter(|above| !above.as_os_str().is_empty());
+        sync(above.unwrap_or(Path::new(".")))
+    })
 }
 
 fn sync(directory: &Path) -> std::io::Result<()> {

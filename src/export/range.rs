@@ -59,12 +59,14 @@ pub(super) struct Size {
 impl Open {
     /// Begins a range with this height.
     pub(super) fn begin(directory: &Directory, format: Format, first: u64) -> Result<Self> {
-        let create = |table: Table| {
+        // Dropped with those that were begun, where one cannot be.
+        let mut open = Self { first, files: Vec::new() };
+        for table in Table::ALL {
             let path = directory.of_table(table).join(unfinished_name(first, format));
             let writer = Writer::create(format, table, &path).map_err(of_file("write", &path))?;
-            Ok(OpenFile { path, writer, row_count: 0 })
-        };
-        Ok(Self { first, files: Table::ALL.into_iter().map(create).collect::<Result<_>>()? })
+            open.files.push(OpenFile { path, writer, row_count: 0 });
+        }
+        Ok(open)
     }
 
     /// Adds rows to their table.
@@ -90,23 +92,51 @@ impl Open {
             let bytes = finished.map_err(of_file("write", &file.path))?;
             Ok(Size { rows: file.row_count, bytes })
         };
-        let sizes = std::mem::take(&mut self.files).into_iter().map(finish).collect::<Result<_>>()?;
+        let files = std::mem::take(&mut self.files);
+        let paths: Vec<PathBuf> = files.iter().map(|file| file.path.clone()).collect();
+        let sizes: Result<Vec<Size>> = files.into_iter().map(finish).collect();
+        let sizes = sizes.inspect_err(|_| remove(&paths))?;
         Ok(Finished { first_height: first, last_height: last, block_hash, sizes })
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        // What is not finished is of no use. Where it cannot be removed, the next call does it.
-        for file in &self.files {
-            let _ = std::fs::remove_file(&file.path);
-        }
+        remove(self.files.iter().map(|file| &file.path));
+    }
+}
+
+/// Removes what is not finished, which is of no use: on a disk that is full, others need the room. Where that fails, the next call
+/// does it.
+fn remove<'p>(paths: impl IntoIterator<Item = &'p PathBuf>) {
+    for path in paths {
+        let _ = std::fs::remove_file(path);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::directory::Manifest;
     use super::*;
+
+    #[test]
+    fn where_a_disk_is_full_nothing_is_left_of_a_range() {
+        const NAME: &str = "000000000000.csv.part";
+        for full in Table::ALL {
+            let root = tempfile::tempdir().unwrap();
+            let mut directory = Directory::open(root.path(), Format::Csv).unwrap();
+            let genesis_hash = Hash::of(b"genesis");
+            let subject = Subject { chain_id: "cairn-test".to_owned(), genesis_hash };
+            directory.begin(Manifest::of(&subject, Format::Csv, 0)).unwrap();
+            std::os::unix::fs::symlink("/dev/full", directory.of_table(full).join(NAME)).unwrap();
+            let open = Open::begin(&directory, Format::Csv, 0).unwrap();
+            let error = open.finish(&subject, 0, Hash::of(b"block")).unwrap_err().to_string();
+            assert!(error.contains("No space left on device") && error.contains(full.name()), "{error}");
+            for table in Table::ALL {
+                assert!(!directory.of_table(table).join(NAME).exists(), "{full:?} {table:?}");
+            }
+        }
+    }
 
     #[test]
     fn a_range_ends_before_a_multiple_of_the_heights_or_when_a_table_is_full() {

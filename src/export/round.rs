@@ -7,7 +7,7 @@ use topology::log::{Isolation, Log, Offset, Start};
 
 use super::BlockRow;
 use super::checkpoint::{self, Checkpoint};
-use super::directory::{Directory, Manifest};
+use super::directory::{Directory, LastRange, Manifest};
 use super::error::{Error, Result};
 use super::exported::Exported;
 use super::ledger::Ledger;
@@ -15,9 +15,9 @@ use super::range::{Limits, Open};
 use super::writer::{Format, Subject};
 use crate::audit::record::{self, Found};
 use crate::audit::{Anchor, Broken, Reason};
-use crate::chain::{Block, Read};
+use crate::chain::{Block, Hash, Read};
 use crate::reader::{Extent, Reader};
-use crate::rows::{Chain, VERSION, transfers, validators};
+use crate::rows::{Chain, transfers, validators};
 
 /// The reader's name in the brokers' logs.
 const CLIENT_ID: &str = "cairn-export";
@@ -71,8 +71,10 @@ impl<'e, L: Log> Export<'e, L> {
             )));
         }
         let mut export = Self { log, clock, options, directory, ledger: None, last_offset: None, open: None };
+        if let Some(manifest) = export.directory.manifest() {
+            export.check_anchor(manifest.genesis_hash)?;
+        }
         if let Some(Checkpoint { ledger, offset }) = export.checkpoint()? {
-            export.check_anchor(ledger.chain())?;
             (export.ledger, export.last_offset) = (Some(ledger), Some(offset));
         }
         Ok(export)
@@ -91,8 +93,10 @@ impl<'e, L: Log> Export<'e, L> {
             }
         };
         let ledger = &checkpoint.ledger;
-        let is_of_the_files =
-            ledger.chain().genesis_hash() == manifest.genesis_hash && ledger.next_height() <= manifest.next_height();
+        let is_tip = |last: &LastRange| last.last_height == ledger.chain().tip().height;
+        let is_of_the_files = ledger.chain().genesis_hash() == manifest.genesis_hash
+            && ledger.next_height() <= manifest.next_height()
+            && manifest.last_range.as_ref().is_none_or(|last| !is_tip(last) || last.block_hash == ledger.last_hash());
         if !is_of_the_files || !self.stands_at(ledger, checkpoint.offset)? {
             tracing::info!("the topic is not as it was left: following the chain from its beginning");
             return Ok(None);
@@ -120,18 +124,23 @@ impl<'e, L: Log> Export<'e, L> {
 
     /// Exports what there is now, and publishes it, also the last range, which more blocks would have made longer. `progress` is
     /// told each height that was followed. Where `is_stopped` answers true, the round ends with the block it is at. After an error
-    /// of class retry the next round goes on where this one was; after any other there is nothing more to be done.
-    pub fn round(&mut self, progress: &mut dyn FnMut(u64), is_stopped: &dyn Fn() -> bool) -> Result<Exported> {
-        let mut done = Exported::default();
+    /// of class retry the next round goes on where this one was; after any other there is nothing more to be done. What was published
+    /// is added to `done`, also before an error.
+    pub fn round(
+        &mut self,
+        done: &mut Exported,
+        progress: &mut dyn FnMut(u64),
+        is_stopped: &dyn Fn() -> bool,
+    ) -> Result<()> {
         if self.is_complete() {
-            return Ok(done);
+            return self.check_topic();
         }
         let extent = self.extent()?;
         let read = std::thread::scope(|scope| {
             let mut reading = record::parse_topic(scope, (self.log, self.clock), CLIENT_ID, extent)?;
             while !self.is_complete() && !is_stopped() {
                 let Some(found) = reading.next()? else { break };
-                if let Some(height) = self.take(&found, &mut done)? {
+                if let Some(height) = self.take(&found, done)? {
                     progress(height);
                 }
             }
@@ -144,8 +153,7 @@ impl<'e, L: Log> Export<'e, L> {
         if !is_stopped() {
             self.check_end()?;
         }
-        self.publish(&mut done)?;
-        Ok(done)
+        self.publish(done)
     }
 
     /// Notes where the export is, so that the next call need not follow the chain from its beginning. Between two rounds.
@@ -226,7 +234,7 @@ impl<'e, L: Log> Export<'e, L> {
         let balances = match &mut self.ledger {
             None => {
                 let (ledger, balances) = Ledger::begin(block)?;
-                self.check_anchor(ledger.chain())?;
+                self.check_anchor(ledger.chain().genesis_hash())?;
                 self.claim_directory(ledger.chain())?;
                 self.ledger = Some(ledger);
                 balances
@@ -270,15 +278,13 @@ impl<'e, L: Log> Export<'e, L> {
         let (Some(ledger), Some(open)) = (&mut self.ledger, self.open.take()) else { return Ok(()) };
         ledger.check_seals()?;
         let chain = ledger.chain();
-        let subject = Subject { chain_id: chain.genesis().chain_id.clone(), genesis_hash: chain.genesis_hash() };
-        let range = open.finish(&subject, chain.tip().height, chain.tip().hash)?;
+        let range = open.finish(&subject_of(chain), chain.tip().height, chain.tip().hash)?;
         self.directory.publish(&range)?;
         done.add_range(&range);
         Ok(())
     }
 
-    fn check_anchor(&self, chain: &Chain) -> Result<()> {
-        let found = chain.genesis_hash();
+    fn check_anchor(&self, found: Hash) -> Result<()> {
         match self.options.anchor {
             Anchor::Genesis(pinned) if pinned != found => {
                 let detail = format!("this chain's genesis is {found}, {pinned} was pinned: it is another chain");
@@ -292,22 +298,34 @@ impl<'e, L: Log> Export<'e, L> {
     fn claim_directory(&mut self, chain: &Chain) -> Result<()> {
         let found = chain.genesis_hash();
         match self.directory.manifest() {
-            Some(manifest) if manifest.genesis_hash != found => Err(Error::Refused(format!(
-                "{} holds the chain of genesis {}, topic '{}' the chain of genesis {found}: name another directory",
-                self.options.directory.display(),
-                manifest.genesis_hash,
-                self.options.blockchain
-            ))),
-            Some(_) => Ok(()),
-            None => self.directory.begin(Manifest {
-                format: self.options.format,
-                row_version: VERSION,
-                chain_id: chain.genesis().chain_id.clone(),
-                genesis_hash: found,
-                from_height: self.options.from_height.unwrap_or(0),
-                last_range: None,
-            }),
+            Some(manifest) => self.check_chain(manifest, found),
+            None => {
+                let from_height = self.options.from_height.unwrap_or(0);
+                self.directory.begin(Manifest::of(&subject_of(chain), self.options.format, from_height))
+            }
         }
+    }
+
+    /// Sees that the topic has the chain of the files, where nothing else is read of it.
+    fn check_topic(&self) -> Result<()> {
+        let Some(manifest) = self.directory.manifest() else { return Ok(()) };
+        let reader = Reader::new(self.log, self.clock, CLIENT_ID);
+        let first = reader.first(&self.options.blockchain, |record| {
+            Block::from_record(record.key, record.value).and_then(Read::block).ok().flatten()
+        })?;
+        first.map_or(Ok(()), |block| self.check_chain(manifest, block.header.genesis))
+    }
+
+    fn check_chain(&self, manifest: &Manifest, found: Hash) -> Result<()> {
+        if manifest.genesis_hash == found {
+            return Ok(());
+        }
+        Err(Error::Refused(format!(
+            "{} holds the chain of genesis {}, topic '{}' the chain of genesis {found}: name another directory",
+            self.options.directory.display(),
+            manifest.genesis_hash,
+            self.options.blockchain
+        )))
     }
 
     /// Sees that a block, whose rows are there already, is the one they are of, where that is known.
@@ -352,4 +370,8 @@ impl<'e, L: Log> Export<'e, L> {
             },
         }
     }
+}
+
+fn subject_of(chain: &Chain) -> Subject {
+    Subject { chain_id: chain.genesis().chain_id.clone(), genesis_hash: chain.genesis_hash() }
 }

@@ -15,7 +15,7 @@ use crate::chain::Hash;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
-    /// Apache Parquet, compressed with Zstandard.
+    /// Apache Parquet, compressed with Zstandard. A build without the feature `parquet` cannot write it.
     Parquet,
     /// Comma-separated values, quoted as in RFC 4180, with a header.
     Csv,

@@ -28,7 +28,7 @@ pub(crate) fn seal(cairn: &Cairn, count: usize) {
         3 => "no json".to_owned(),
         5 => format!(r#"{{"from":"{}","to":"{}","amount":0}}"#, name(number), name(number + 1)),
         7 => format!(r#"{{"from":"{}","to":"{}","amount":7,"id":"i{}"}}"#, name(number), name(number + 2), number % 3),
-        9 => format!(r#"{{"from":"{}","to":"{}","amount":9,"memo":"a\nb, c"}}"#, name(number), name(number + 3)),
+        9 => format!(r#"{{"from":"{}","to":"{}","amount":9,"memo":"a\nb, c\r\t;"}}"#, name(number), name(number + 3)),
         _ => format!(r#"{{"from":"{}","to":"{}","amount":{}}}"#, name(number), name(number * 5 + 1), number % 90 + 1),
     };
     let lines: String = (0..count).map(|number| line(number) + "\n").collect();
@@ -249,6 +249,8 @@ fn a_directory_with_another_format_chain_or_history_is_refused_and_left_as_it_wa
     let hash =
         serde_json::from_str::<Value>(&changed).unwrap()["last_range"]["block_hash"].as_str().unwrap().to_owned();
     std::fs::write(out.join("export.json"), changed.replace(&hash, &"1".repeat(64))).unwrap();
+    // With what was kept of the chain, which is that of the topic, and without.
+    cairn.run(&format!("export {LOG} --format jsonl --out out")).refused(2, &["the chain was changed"]);
     std::fs::remove_file(out.join(".state")).unwrap();
     cairn.run(&format!("export {LOG} --format jsonl --out out")).refused(2, &["the chain was changed"]);
     std::fs::write(out.join("export.json"), &changed).unwrap();
@@ -258,6 +260,34 @@ fn a_directory_with_another_format_chain_or_history_is_refused_and_left_as_it_wa
     std::fs::create_dir(cairn.path().join("letters")).unwrap();
     cairn.write("letters/dear.txt", "mother");
     cairn.run(&format!("export {LOG} --format csv --out letters")).refused(2, &["name an empty directory"]);
+    let left: Vec<_> = std::fs::read_dir(cairn.path().join("letters")).unwrap().map(|entry| entry.unwrap()).collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[test]
+fn a_chain_that_was_pinned_is_not_taken_for_another_also_where_nothing_is_left_to_do() {
+    let cairn = chain(20);
+    export(&cairn, "--format csv --out out --to-height 2");
+    std::fs::remove_file(cairn.path().join("out/.state")).unwrap();
+    let pinned = format!("export {LOG} --format csv --out out --to-height 2 --genesis-hash {}", "0".repeat(64));
+    let ran = cairn.run(&pinned);
+    assert_eq!(ran.code, 1, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.starts_with("broken at height 0: anchor: "), "{}", ran.stdout);
+    // Nor is the chain of another topic taken for that of the files.
+    let other = chain(40);
+    let log = other.path().join("log");
+    let of_other = format!("export --log embedded:{} --format csv --out out --to-height 2", log.display());
+    cairn.run(&of_other).refused(2, &["holds the chain of genesis", "name another directory"]);
+}
+
+#[test]
+fn files_are_there_also_where_there_is_no_room_for_what_saves_the_next_call_time() {
+    let cairn = chain(20);
+    export(&cairn, "--format csv --out out --to-height 1");
+    std::fs::create_dir(cairn.path().join("out/.state.part")).unwrap();
+    let ran = cairn.run(&format!("export {LOG} --json --format csv --out out")).done();
+    assert!(ran.stderr.contains("the next call follows the chain from its beginning"), "{}", ran.stderr);
+    assert_eq!((&ran.json()[0]["from_height"], files(&cairn.path().join("out"), "blocks").len()), (&2.into(), 2));
 }
 
 #[test]

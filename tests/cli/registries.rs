@@ -35,7 +35,7 @@ fn whatever_a_registry_answers_no_view_begins_and_the_error_says_what_it_was() {
     let answers: [(Vec<u8>, &[&str]); 12] = [
         (
             garbage("200 OK", b"<html>a page</html>"),
-            &["did not register subject 'blockchain-transfers-value'", "200 OK"],
+            &["did not register subject 'blockchain-transfers-value'", "status 200"],
         ),
         (garbage("200 OK", br#"{"id":-1}"#), &["did not register"]),
         (garbage("200 OK", br#"{"id":4294967296}"#), &["did not register"]),

@@ -29,8 +29,14 @@ fn a_file_with_a_bad_line_is_not_sent_at_all_unless_forced() {
 fn a_pipe_ends_at_its_first_bad_line_and_what_stood_before_is_sent() {
     let cairn = Cairn::new();
     let input = format!("{GOOD}\nno json\n{GOOD}\n");
-    let ran = cairn.run_with_input("submit --log embedded:log --json", &input).refused(2, &["line 2", "--force"]);
+    let says = ["line 2", "--force", "what stands before it was sent: give the rest alone"];
+    let ran = cairn.run_with_input("submit --log embedded:log --json", &input).refused(2, &says);
     assert_eq!(ran.json()[0]["sent"], 1);
+    // Under a name it can be given again as a whole.
+    let named = "submit --log embedded:log --json --submission day";
+    cairn.run_with_input(named, &input).refused(2, &["with --submission day the input goes on behind what was sent"]);
+    let mended = cairn.run_with_input(named, &input.replace("no json", GOOD)).done().json();
+    assert_eq!((&mended[0]["sent"], &mended[0]["skipped"]), (&2.into(), &1.into()));
 }
 
 #[test]

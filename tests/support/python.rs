@@ -9,6 +9,9 @@ pub(crate) fn with_packages(packages: &[&str]) -> Result<PathBuf, String> {
     let name: String = packages.concat().chars().filter(char::is_ascii_alphanumeric).collect();
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("python-{name}"));
     let (python, done) = (home.join("bin/python"), home.join("done"));
+    // Tests run side by side, in one process and in several: one makes it, the others wait.
+    let lock = std::fs::File::create(home.with_extension("lock")).and_then(|file| file.lock().map(|()| file));
+    let _held = lock.map_err(|error| error.to_string())?;
     if done.exists() {
         return Ok(python);
     }

@@ -264,7 +264,8 @@ impl<'i> Lines<'i> {
             return Ok(());
         }
         Err(Error::usage(format!(
-            "a line behind line {} has more than {LINE_BYTES_MAX} bytes: is this a file of transactions, one per line?",
+            "what follows {} {} has more than {LINE_BYTES_MAX} bytes: is this a file of transactions, one per line?",
+            self.unit.as_str(),
             self.line_count
         )))
     }

@@ -41,7 +41,7 @@ use crate::config::account::AccountKey;
 use crate::config::{UsesLog, checkpoint_file, key_file};
 use crate::reader::Reader;
 use chain::{Chain, Wanted};
-use delivery::Delivery;
+use delivery::{Delivered, Delivery};
 use format::Source;
 use input::Input;
 use lines::{Bad, Chunk, Lines, Preparation};
@@ -231,11 +231,21 @@ impl UsesLog for Submit<'_> {
         }
         match bad? {
             Some(bad) => Err(Error::usage(format!(
-                "{bad}: it was not sent, nor was anything after it; mend the line{}",
-                preparation.or_force()
+                "{bad}: it was not sent, nor was anything after it; mend the line{}{}",
+                preparation.or_force(),
+                sent_before(&sent, arguments.submission.as_deref())
             ))),
             None => Ok(Exit::Done),
         }
+    }
+}
+
+/// What to know before an input is given again, of which some lines were sent: they must not be paid twice.
+fn sent_before(sent: &Delivered, name: Option<&str>) -> String {
+    match name {
+        _ if sent.record_count == 0 => String::new(),
+        Some(name) => format!("; with --submission {name} the input goes on behind what was sent"),
+        None => "; what stands before it was sent: give the rest alone, or it is paid again".to_owned(),
     }
 }
 

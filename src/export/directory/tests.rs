@@ -4,14 +4,8 @@ use super::*;
 use crate::export::range::Size;
 
 fn manifest(format: Format) -> Manifest {
-    Manifest {
-        format,
-        row_version: VERSION,
-        chain_id: "cairn-test".to_owned(),
-        genesis_hash: Hash::of(b"genesis"),
-        from_height: 0,
-        last_range: None,
-    }
+    let subject = Subject { chain_id: "cairn-test".to_owned(), genesis_hash: Hash::of(b"genesis") };
+    Manifest::of(&subject, format, 0)
 }
 
 fn finished(first_height: u64, last_height: u64) -> Finished {
@@ -107,6 +101,7 @@ fn a_directory_of_something_else_is_refused_and_left_alone() {
     let root = tempfile::tempdir().unwrap();
     fs::write(root.path().join("letters.txt"), "dear").unwrap();
     assert!(refusal(Directory::open(root.path(), Format::Csv)).contains("name an empty directory"));
+    assert!(!root.path().join(LOCK).exists());
     fs::remove_file(root.path().join("letters.txt")).unwrap();
 
     let mut directory = Directory::open(root.path(), Format::Csv).unwrap();

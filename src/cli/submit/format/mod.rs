@@ -27,13 +27,9 @@ pub(super) type Source<'i> = Box<dyn Read + Send + 'i>;
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Inputs that are not read, by what they begin with, and how lines of JSON are made of them.
-const OTHERS: [(&[u8], &str); 13] = [
+const OTHERS: [(&[u8], &str); 9] = [
     (b"\xff\xfe", UTF_16),
     (b"\xfe\xff", UTF_16),
-    (b"\0{", UTF_16),
-    (b"{\0", UTF_16),
-    (b"\0[", UTF_16),
-    (b"[\0", UTF_16),
     (b"\x1f\x8b", TWICE),
     (b"\x28\xb5\x2f\xfd", TWICE),
     (b"PK\x03\x04", "is a zip archive, or a spreadsheet: unpack it, or export the sheet as CSV in UTF-8"),
@@ -73,6 +69,9 @@ impl Unit {
     /// What to do about a line that is no transaction, where its shape tells.
     pub(super) fn hint(self, line: &[u8]) -> &'static str {
         let line = line.trim_ascii();
+        if std::str::from_utf8(line).is_err() {
+            return "; the input has to be UTF-8: make it so, for example with iconv -f WINDOWS-1252 -t UTF-8 FILE | cairn submit";
+        }
         match self {
             Self::Row => "; in a table, numbers are digits alone, and a cell that says nothing is empty",
             Self::Entry => "",
@@ -103,7 +102,8 @@ pub(super) fn open(input: Source<'_>) -> Result<Plain<'_>> {
     let (magic, input) = peek(input, |bytes| bytes.len() >= MAGIC_BYTES_MAX)?;
     let input = packed::unpack(&magic, input);
     let (head, input) = peek(input, is_enough)?;
-    if let Some((_, what)) = OTHERS.iter().find(|(magic, _)| head.starts_with(magic)) {
+    let other = OTHERS.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, what)| *what);
+    if let Some(what) = other.or_else(|| has_wide_characters(&head).then_some(UTF_16)) {
         return Err(Error::usage(format!("the input {what}")));
     }
     let mark = if head.starts_with(MARK) { MARK.len() } else { 0 };
@@ -117,6 +117,11 @@ pub(super) fn open(input: Source<'_>) -> Result<Plain<'_>> {
     }
     let is_old = text.split(|byte| *byte == b'\n').next().is_some_and(ends_in_returns);
     Ok(Plain { lines: if is_old { Box::new(LineFeeds::new(input)) } else { input }, unit: Unit::Line })
+}
+
+/// Whether these are characters of two bytes, without a mark: one of each pair is 0 where the text is plain.
+fn has_wide_characters(bytes: &[u8]) -> bool {
+    matches!(bytes, [0, low, 0, ..] | [low, 0, _, 0, ..] if *low != 0)
 }
 
 /// Whether the bytes tell what an input is: they hold its first line, or it is a list.
@@ -283,6 +288,9 @@ mod tests {
         for (bytes, what) in [
             (&utf_16[..], "iconv -f UTF-16"),
             (b"{\0\"\0", "UTF-16"),
+            (b"\0[\0{\0\"", "UTF-16"),
+            // A table.
+            (b"f\0r\0o\0m\0,\0", "UTF-16"),
             (b"PK\x03\x04\x14", "CSV in UTF-8"),
             (b"BZh91", "bzip2 -dc"),
             (b"\xfd7zXZ\0", "xz -dc"),
@@ -313,5 +321,8 @@ mod tests {
             assert!(Unit::Line.hint(line.as_bytes()).contains(hint), "{line}");
         }
         assert_eq!(Unit::Line.hint(b"hello"), "");
+        for unit in [Unit::Line, Unit::Row, Unit::Entry] {
+            assert!(unit.hint(b"{\"from\":\"J\xfcrgen\"}").contains("iconv -f WINDOWS-1252"));
+        }
     }
 }

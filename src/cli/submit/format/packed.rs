@@ -10,12 +10,14 @@ use super::{Source, invalid};
 
 const GZIP: &[u8] = b"\x1f\x8b";
 const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
+/// What a frame of zstd begins with that is passed over, behind a first byte that differs. Parallel packers put one first.
+const ZSTD_SKIPPED: &[u8] = b"\x2a\x4d\x18";
 
 /// Unpacks an input that begins with these bytes and is packed; any other stays as it is. Nothing is unpacked ahead.
 pub(super) fn unpack<'i>(magic: &[u8], input: Source<'i>) -> Source<'i> {
     if magic.starts_with(GZIP) {
         Box::new(Unpacked { name: "gzip", input: MultiGzDecoder::new(input) })
-    } else if magic.starts_with(ZSTD) {
+    } else if magic.starts_with(ZSTD) || is_skipped_frame(magic) {
         Box::new(Unpacked {
             name: "zstd",
             input: Frames { decoder: FrameDecoder::new(), input: BufReader::new(input) },
@@ -23,6 +25,11 @@ pub(super) fn unpack<'i>(magic: &[u8], input: Source<'i>) -> Source<'i> {
     } else {
         input
     }
+}
+
+fn is_skipped_frame(magic: &[u8]) -> bool {
+    magic.first().is_some_and(|first| first >> 4 == 5)
+        && magic.get(1..).is_some_and(|rest| rest.starts_with(ZSTD_SKIPPED))
 }
 
 /// Says what was unpacked where that fails.
@@ -51,17 +58,19 @@ struct Frames<R> {
 impl<R: BufRead> Frames<R> {
     /// Begins the next frame. `false`: there is none.
     fn begin(&mut self) -> io::Result<bool> {
-        if self.input.fill_buf()?.is_empty() {
-            return Ok(false);
-        }
-        match self.decoder.init(&mut self.input) {
-            Ok(()) => Ok(true),
-            Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
-                let skipped = io::copy(&mut (&mut self.input).take(length.into()), &mut io::sink())?;
-                if skipped < length.into() { Err(io::ErrorKind::UnexpectedEof.into()) } else { self.begin() }
+        while !self.input.fill_buf()?.is_empty() {
+            match self.decoder.init(&mut self.input) {
+                Ok(()) => return Ok(true),
+                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
+                    let skipped = io::copy(&mut (&mut self.input).take(length.into()), &mut io::sink())?;
+                    if skipped < length.into() {
+                        return Err(io::ErrorKind::UnexpectedEof.into());
+                    }
+                }
+                Err(error) => return Err(io::Error::other(error)),
             }
-            Err(error) => Err(io::Error::other(error)),
         }
+        Ok(false)
     }
 
     /// Whether the frame that is over is what was packed.
@@ -99,6 +108,8 @@ mod tests {
 
     use flate2::Compression;
     use flate2::write::GzEncoder;
+    use rand::rngs::StdRng;
+    use rand::{RngExt, SeedableRng};
     use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
     use super::super::{open, unread};
@@ -115,6 +126,40 @@ mod tests {
 
     fn zstd(text: &str) -> Vec<u8> {
         compress_to_vec(text.as_bytes(), CompressionLevel::Fastest)
+    }
+
+    /// Sixty lines as the library in C packs them at its level 19: with Huffman trees and tables of its own.
+    const PACKED_IN_C: &str = "28b52ffd64a407ed0800c2ce2216a0291d0f6c25e59f55250e49526e99920416f7706a048085ffb2979fcdacdd544f53cd7e\
+         aacada96e855b5ef7d3db67158d3e9ac72d7da29df6e935c1e179e99771617eb1a951a2b6f390f9d95b9239a66f79aef45a7\
+         9bf371ca6e1df2b056dc52eb642496eb0e0ba945ec5d8a8c7e679206588c411086c451100c88410e040990111083148e0381\
+         28027aa81170a2de633b60151426791120045388a989784a5b853d03620cb3342deca11ff77779b0546b6e1ec9c9c4362ff7\
+         918d7a9ceba0d9ad9abaf05f4f5c88334a6b42280b843c6fb9992e2e6ea3e1ea1c668e96ed0072f2a01d91d0c9256ecc4dde\
+         b1220b153b1a8a94f9786bb279c6249992046214c3ce7e8a0a790df2900a55eeeaf12bbb912b0162d0a52aa0ab99f8fe0c";
+
+    #[test]
+    fn what_the_library_in_c_packs_is_read_and_what_is_altered_in_it_or_behind_is_refused_without_a_panic() {
+        let packed = hex::decode(PACKED_IN_C).unwrap();
+        let text = unpacked(&packed).unwrap();
+        assert_eq!(text.lines().count(), 60);
+        assert!(text.starts_with("{\"from\":\"a0\",\"to\":\"b0\",\"amount\":0}\n"), "{text}");
+        let mut random = StdRng::seed_from_u64(7);
+        let (mut refused_count, round_count) = (0, 500);
+        for pack in [packed, gzip(&text)] {
+            for _ in 0..round_count {
+                let mut altered = pack.clone();
+                for _ in 0..random.random_range(1..4) {
+                    // What says that it is packed stays.
+                    let place = random.random_range(4..altered.len());
+                    altered[place] = random.random();
+                }
+                altered.truncate(random.random_range(altered.len() / 2..=altered.len() * 3 / 2));
+                match unpacked(&altered) {
+                    Err(_) => refused_count += 1,
+                    Ok(lines) => assert_eq!(lines, text),
+                }
+            }
+        }
+        assert!(refused_count > round_count, "{refused_count}");
     }
 
     fn unpacked(bytes: &[u8]) -> Result<String> {
@@ -138,6 +183,11 @@ mod tests {
         let skippable = b"\x50\x2a\x4d\x18\x04\0\0\0abcd";
         let joined = [&zstd(TEXT)[..], skippable, &zstd(TEXT)].concat();
         assert_eq!(unpacked(&joined).unwrap(), TEXT.repeat(2));
+        // Also at the head, and however many there are.
+        let empty = b"\x5a\x2a\x4d\x18\0\0\0\0".repeat(1 << 20);
+        for frames in [&skippable[..], &empty] {
+            assert_eq!(unpacked(&[frames, &zstd(TEXT)].concat()).unwrap(), TEXT);
+        }
     }
 
     #[test]

@@ -46,6 +46,8 @@ impl<R: Read> Table<R> {
         let rows = ReaderBuilder::new()
             .delimiter(delimiter)
             .has_headers(false)
+            // Rows of another length are refused here, where it is known on which line they begin.
+            .flexible(true)
             .from_reader(Bounded { input: LineFeeds::new(input), left: LINE_BYTES_MAX });
         Self { rows, columns: None, row: ByteRecord::new(), line_count: 0, made: Made::default() }
     }
@@ -60,15 +62,25 @@ impl<R: Read> Table<R> {
             self.columns = Some(columns(&self.row)?);
             return Ok(true);
         };
-        let cells = || columns.iter().zip(self.row.iter().map(<[u8]>::trim_ascii)).filter(|(_, cell)| !cell.is_empty());
-        if cells().next().is_none() {
-            return Ok(true);
-        }
         // The reader stands at the beginning of the next line; a row takes a line, and one more for each line break in a cell.
         let breaks = self.row.iter().flatten().filter(|byte| **byte == b'\n').count() as u64;
         let line = self.rows.position().line().saturating_sub(breaks.saturating_add(1));
-        for _ in self.line_count.saturating_add(1)..line {
+        if self.row.len() != columns.len() {
+            return Err(invalid(format!(
+                "line {line}: the table's first line names {} columns, and this row has {} cells; put quotes around a cell that \
+                 holds what stands between cells",
+                columns.len(),
+                self.row.len()
+            )));
+        }
+        // With each row, so that no number of empty ones gathers.
+        while self.line_count.saturating_add(1) < line {
             self.made.bytes.push(b'\n');
+            self.line_count += 1;
+        }
+        let cells = || columns.iter().zip(self.row.iter().map(<[u8]>::trim_ascii)).filter(|(_, cell)| !cell.is_empty());
+        if cells().next().is_none() {
+            return Ok(true);
         }
         self.line_count = line;
         for (index, (column, cell)) in cells().enumerate() {
@@ -113,13 +125,15 @@ fn columns(row: &ByteRecord) -> io::Result<Vec<String>> {
 fn add_cell(out: &mut Vec<u8>, column: &str, cell: &[u8]) {
     if NUMBERS.contains(&column) && is_number(cell) {
         out.extend_from_slice(cell);
-    } else if let Ok(text) = std::str::from_utf8(cell) {
-        out.extend_from_slice(Value::from(text).to_string().as_bytes());
-    } else {
-        out.push(b'"');
-        out.extend_from_slice(cell);
-        out.push(b'"');
+        return;
     }
+    out.push(b'"');
+    for chunk in cell.utf8_chunks() {
+        let quoted = Value::from(chunk.valid()).to_string();
+        out.extend_from_slice(quoted.as_bytes().get(1..quoted.len() - 1).unwrap_or_default());
+        out.extend_from_slice(chunk.invalid());
+    }
+    out.push(b'"');
 }
 
 fn is_number(cell: &[u8]) -> bool {
@@ -130,14 +144,8 @@ fn is_number(cell: &[u8]) -> bool {
 }
 
 fn why(error: csv::Error) -> io::Error {
-    let line = |position: &Option<csv::Position>| position.as_ref().map_or(0, csv::Position::line);
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error,
-        csv::ErrorKind::UnequalLengths { pos, expected_len, len } => invalid(format!(
-            "line {}: the table's first line names {expected_len} columns, and this row has {len} cells; put quotes around a cell \
-             that holds what stands between cells",
-            line(&pos)
-        )),
         other => invalid(format!("the table in the input cannot be read: {other:?}")),
     }
 }
@@ -200,13 +208,42 @@ mod tests {
             let expected = format!("\n{{\"from\":\"7\",\"to\":\"8\",\"amount\":{value}}}\n");
             assert_eq!(rows(text.as_bytes()).unwrap(), expected);
         }
-        // Latin-1.
+    }
+
+    #[test]
+    fn what_is_no_utf_8_stays_where_it_stands_and_makes_no_other_line() {
         assert!(rows(b"from,to,amount\nJ\xfcrgen,b,1\n").unwrap().contains("J\u{fffd}rgen"));
+        // Within quotes, with what would end the text, and the line.
+        let cell = b"\xfc\"\"}\n{\"\"from\"\":\"\"victim\"\",\"\"to\"\":\"\"me\"\",\"\"amount\"\":9}\n\\";
+        let table = [&b"memo,from,to,amount\n\""[..], cell, b"\",a,b,1\n"].concat();
+        let lines = rows(&table).unwrap();
+        let expected = "\n{\"memo\":\"\u{fffd}\\\"}\\n{\\\"from\\\":\\\"victim\\\",\\\"to\\\":\\\"me\\\",\\\"amount\\\":9}\\n\\\\\",\
+                        \"from\":\"a\",\"to\":\"b\",\"amount\":1}\n";
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn rows_that_say_nothing_are_not_gathered_however_many_follow_each_other() {
+        let count = 1 << 20;
+        let text = format!("from,to,amount\n{}a,b,1\n", ",,\n".repeat(count));
+        let mut table = Table::new(text.as_bytes(), b',');
+        let (mut lines, mut made_bytes_max) = (0, 0);
+        while table.make().unwrap() {
+            made_bytes_max = made_bytes_max.max(table.made.bytes.len());
+            lines += table.made.bytes.iter().filter(|byte| **byte == b'\n').count();
+            table.made = Made::default();
+        }
+        assert_eq!(lines, count + 2, "the header, those that say nothing, and one that does");
+        assert!(made_bytes_max < 100, "{made_bytes_max} bytes at once");
     }
 
     #[test]
     fn a_table_that_does_not_say_what_is_what_is_refused() {
         for (text, says) in [
+            (
+                "from,to,amount\n\na,\"b\nc\",1\n\n\na,b\n",
+                "line 7: the table's first line names 3 columns, and this row has 2 cells",
+            ),
             ("from,to,amount\na,b,1,2\n", "line 2: the table's first line names 3 columns, and this row has 4 cells"),
             ("from,to,amount,to\n", "'to' is there twice"),
             ("from,to,amount,\n", "no name"),

@@ -1,4 +1,5 @@
-//! A measurement, not run by default: how long `cairn verify`, `cairn replay` and `cairn export` take, on how much CPU time and memory.
+//! Measurements, not run by default: how long `cairn verify`, `cairn replay` and `cairn export` take, on how much CPU time and
+//! memory; and that an export of so many transfers, killed on the way, is what the chain says ([`exported`]).
 //!
 //! ```sh
 //! cargo test --release --test speed -- --ignored --nocapture
@@ -6,7 +7,8 @@
 //! ```
 //!
 //! `submit` and `run` make a chain of unsigned transfers between accounts drawn at random, blocks of 1,000, on an embedded log
-//! in a temporary directory; then `verify`, `replay` and `export` walk over it, in turn. Settings are of the environment:
+//! in a temporary directory; then `verify`, `replay` and `export` walk over it, in turn. A word behind `--ignored` chooses a test:
+//! `verifying` or `exported`. Settings are of the environment:
 //!
 //! | Variable | Means | Default |
 //! |---|---|---|
@@ -19,6 +21,10 @@
 //! | `MEASURE_PROGRAM` | another build of `cairn` than this tree's | |
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop where it stands")]
+
+mod exported;
+#[path = "../support/python.rs"]
+mod python;
 
 use std::fmt::Write as _;
 use std::io::{BufWriter, Write as _};
@@ -50,8 +56,8 @@ struct Taken {
     resident_max_mib: f64,
 }
 
-/// Runs a command of the program in a directory; it must succeed.
-fn run(directory: &Path, words: &str, variables: &[(&str, &str)]) -> Taken {
+/// A command of the program, in a directory.
+fn command(directory: &Path, words: &str, variables: &[(&str, &str)]) -> Command {
     let program = std::env::var_os("MEASURE_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_cairn").into());
     let mut command = Command::new(program);
     command.current_dir(directory).args(words.split_whitespace()).stdin(Stdio::null()).stdout(Stdio::null());
@@ -59,8 +65,13 @@ fn run(directory: &Path, words: &str, variables: &[(&str, &str)]) -> Taken {
         command.env_remove(name);
     }
     command.envs(variables.iter().copied()).env("HOME", directory).env("RUST_LOG", "warn");
+    command
+}
+
+/// Runs a command of the program in a directory; it must succeed.
+fn run(directory: &Path, words: &str, variables: &[(&str, &str)]) -> Taken {
     let clock = SystemClock::new();
-    let mut child = command.spawn().unwrap();
+    let mut child = command(directory, words, variables).spawn().unwrap();
     let mut resident_max = 0;
     // What has ended stays in /proc until the test waits for it, with its times and without its memory.
     let wall_s = loop {
@@ -117,18 +128,32 @@ fn median(all: &[Taken], what: impl Fn(&Taken) -> f64) -> f64 {
     values[values.len() / 2]
 }
 
-#[test]
-#[ignore = "a measurement"]
-fn verifying_and_replaying_a_chain_of_transfers() {
-    let transfers = setting("MEASURE_TRANSFERS", 1_000_000);
-    let accounts = setting("MEASURE_ACCOUNTS", 100_000);
-    let padding_bytes = setting("MEASURE_PADDING_BYTES", 0) as usize;
-    let rounds = setting("MEASURE_ROUNDS", 5).max(1);
-    let (partitions, threads) = (setting("MEASURE_PARTITIONS", 1), setting("MEASURE_THREADS", 1).to_string());
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path();
-    create_transactions(path, i32::try_from(partitions).unwrap());
-    write_transfers(&path.join("transfers.jsonl"), transfers, accounts, padding_bytes);
+/// What a chain is made of.
+struct Size {
+    transfers: u64,
+    accounts: u64,
+    padding_bytes: usize,
+    partitions: u64,
+    threads: u64,
+}
+
+impl Size {
+    fn of_the_environment() -> Self {
+        Self {
+            transfers: setting("MEASURE_TRANSFERS", 1_000_000),
+            accounts: setting("MEASURE_ACCOUNTS", 100_000),
+            padding_bytes: setting("MEASURE_PADDING_BYTES", 0) as usize,
+            partitions: setting("MEASURE_PARTITIONS", 1),
+            threads: setting("MEASURE_THREADS", 1),
+        }
+    }
+}
+
+/// Makes a chain in a directory, in blocks of 1,000; what the sealing took.
+fn seal(path: &Path, size: &Size, parameters: &[(&str, &str)]) -> Taken {
+    let threads = size.threads.to_string();
+    create_transactions(path, i32::try_from(size.partitions).unwrap());
+    write_transfers(&path.join("transfers.jsonl"), size.transfers, size.accounts, size.padding_bytes);
     run(path, "submit --log embedded:log transfers.jsonl", &[]);
     std::fs::remove_file(path.join("transfers.jsonl")).unwrap();
     let full_blocks = [
@@ -138,7 +163,18 @@ fn verifying_and_replaying_a_chain_of_transfers() {
         ("CAIRN_BLOCK_MAX_BYTES", "1000000"),
         ("CAIRN_THREADS", &threads),
     ];
-    let sealing = run(path, "run --log embedded:log --state-dir state --until-end", &full_blocks);
+    run(path, "run --log embedded:log --state-dir state --until-end", &[&full_blocks[..], parameters].concat())
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn verifying_and_replaying_a_chain_of_transfers() {
+    let size = Size::of_the_environment();
+    let rounds = setting("MEASURE_ROUNDS", 5).max(1);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let sealing = seal(path, &size, &[]);
+    let Size { transfers, accounts, padding_bytes, partitions, threads } = size;
     let mut table = format!("{transfers} transfers, {accounts} accounts, {partitions} partitions, {threads} threads, ");
     writeln!(table, "{padding_bytes} bytes of padding, {rounds} rounds").unwrap();
     table += "command   s (wall)  transfers/s  CPU-s per million  peak MiB\n";

@@ -1,30 +1,43 @@
 //! Schemas in a schema registry: what Confluent's HTTP contract calls registering under a subject, which other registries speak too.
 //!
+//! ```text
+//! client    speaks HTTP, where the build has it
+//! ```
 //! One call for each view at the start is all there is to it, so it is done with an HTTP client and not with a library that frames each
 //! record. A run goes on where the registry is away.
 
-use std::time::Duration;
+#[cfg(feature = "schema-registry")]
+mod client;
+#[cfg(not(feature = "schema-registry"))]
+#[path = "client_left_out.rs"]
+mod client;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use hyper::Uri;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::Deserialize;
-use ureq::http::{StatusCode, Uri};
-use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
-use ureq::{Agent, Body};
 
 use crate::cli::error::{Error, Result};
+use client::Client;
 
-const TIMEOUT: Duration = Duration::from_secs(20);
-const CONTENT_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 /// What stands in a path as it is.
 const AS_IT_IS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-/// A number and what comes with it, or why there is none.
-const ANSWER_BYTES_MAX: u64 = 1 << 20;
+/// The schemas that a subject has had do not let this one follow them.
+const CONFLICT: u16 = 409;
+
+/// What a registry answers.
+#[cfg_attr(not(feature = "schema-registry"), allow(dead_code, reason = "nothing answers"))]
+struct Answer {
+    status: u16,
+    /// The header `location`.
+    redirects_to: Option<String>,
+    text: String,
+}
 
 /// A registry.
 pub(super) struct Registry {
-    agent: Agent,
+    client: Client,
     /// Without a slash at its end, and without a password: it may be told.
     url: String,
     authorization: Option<String>,
@@ -46,14 +59,7 @@ impl Registry {
                  for one: percent-encoded, such as %40 for @",
             )
         })?;
-        let tls = TlsConfig::builder().provider(TlsProvider::NativeTls).root_certs(RootCerts::PlatformVerifier);
-        let config = Agent::config_builder()
-            .timeout_global(Some(TIMEOUT))
-            .http_status_as_error(false)
-            // Where a POST is redirected, some clients send a GET, and a password may go where it does not belong.
-            .max_redirects(0)
-            .tls_config(tls.build());
-        Ok(Self { agent: config.build().into(), url, authorization })
+        Ok(Self { client: Client::new()?, url, authorization })
     }
 
     /// Registers the schema of a topic's values, which is no change where it is there, and says the number that the registry knows
@@ -66,56 +72,31 @@ impl Registry {
         let (registry, subject) = (&self.url, format!("{topic}-value"));
         let request = serde_json::json!({ "schemaType": schema.kind, "schema": schema.text });
         let path = utf8_percent_encode(&subject, AS_IT_IS);
-        let mut post = self.agent.post(format!("{registry}/subjects/{path}/versions"));
-        post = post.header("content-type", CONTENT_TYPE);
-        if let Some(authorization) = &self.authorization {
-            post = post.header("authorization", authorization);
-        }
-        let mut answer = post.send(request.to_string()).map_err(|error| self.unreachable(error))?;
-        let text = read(answer.body_mut()).map_err(|error| self.unreachable(error))?;
-        let status = answer.status();
-        if status.is_redirection() {
-            let there = answer.headers().get("location").and_then(|there| there.to_str().ok()).unwrap_or("nowhere");
+        let (path, authorization) = (format!("/subjects/{path}/versions"), self.authorization.as_deref());
+        let Answer { status, redirects_to, text } =
+            self.client.post(registry, &path, authorization, &request.to_string())?;
+        if (300..400).contains(&status) {
+            let there = redirects_to.as_deref().unwrap_or("nowhere");
             let there = there.split_once("/subjects/").map_or(there, |(there, _)| there);
             return Err(Error::failed(format!(
                 "the schema registry at {registry} redirects to {there}: give --schema-registry the URL of the registry itself"
             )));
         }
-        if status == StatusCode::CONFLICT {
+        if status == CONFLICT {
             return Err(Error::failed(format!(
                 "the schema registry at {registry} refuses the schema of topic '{topic}', for it does not go on with the one under \
                  subject '{subject}' ({}): see the subject's compatibility, or delete the subject",
                 detail(&text)
             )));
         }
-        let registered = serde_json::from_str::<Registered>(&text).ok().filter(|_| status.is_success());
+        let registered = serde_json::from_str::<Registered>(&text).ok().filter(|_| (200..300).contains(&status));
         registered.map(|registered| registered.id).ok_or_else(|| {
             Error::failed(format!(
-                "the schema registry at {registry} did not register subject '{subject}': {status}, {}",
+                "the schema registry at {registry} did not register subject '{subject}': status {status}, {}",
                 detail(&text)
             ))
         })
     }
-
-    fn unreachable(&self, error: ureq::Error) -> Error {
-        let registry = &self.url;
-        let what = match &error {
-            ureq::Error::BodyExceedsLimit(_) => {
-                format!("the schema registry at {registry} answers with more than {ANSWER_BYTES_MAX} bytes. Is it one?")
-            }
-            ureq::Error::Timeout(_) => {
-                let seconds = TIMEOUT.as_secs();
-                format!("the schema registry at {registry} does not answer within {seconds} s. Is it running there?")
-            }
-            _ => format!("cannot reach the schema registry at {registry}: {error}. Is it running there?"),
-        };
-        Error::failed(what).caused_by(error)
-    }
-}
-
-fn read(body: &mut Body) -> Result<String, ureq::Error> {
-    let bytes = body.with_config().limit(ANSWER_BYTES_MAX).read_to_vec()?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// A URL without what is before its host, and what that is as a header; `None` of what is no URL of a registry.
@@ -147,7 +128,7 @@ fn detail(text: &str) -> String {
     said.chars().take(CHARACTERS_MAX).collect()
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "schema-registry"))]
 mod tests {
     use super::*;
 
