@@ -171,7 +171,7 @@ fn classic_blocks_are_written_from_the_beginning_and_behind_their_own_last_one_o
             // Of the chain's height, and none of its blocks.
             (behind(&[numbered(2)]), "no classic block"),
             // The chain's own, but for what was paid, or for the block before, or a second time.
-            (instead(&[altered.clone()]), "no classic block"),
+            (instead(std::slice::from_ref(&altered)), "no classic block"),
             (behind(&[altered]), "no classic block"),
             (instead(&[unlinked]), "no classic block"),
             (behind(&[whole[2].clone()]), "no classic block"),

@@ -130,8 +130,11 @@ impl Proxy {
     }
 }
 
+/// Which request the client made, and how late its answer must be.
+type Asked = ([u8; 2], Option<Duration>);
+
 fn connect(client: &TcpStream, server: &TcpStream, lies: &Lies) -> io::Result<()> {
-    let asked: Arc<Mutex<BTreeMap<[u8; 4], ([u8; 2], Option<Duration>)>>> = Arc::default();
+    let asked: Arc<Mutex<BTreeMap<[u8; 4], Asked>>> = Arc::default();
     let (noted, delays) = (Arc::clone(&asked), lies.clone());
     pass(client.try_clone()?, server.try_clone()?, move |request| {
         // Of a request to a producer that wants no answer, the note would stay; transactional ones want all answers.
