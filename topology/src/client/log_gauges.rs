@@ -1,22 +1,23 @@
 //! What is read when metrics are: what the log's clients tell of themselves.
 
 use std::fmt;
+use std::sync::Arc;
 
-use crate::log::{BrokerStatistics, ClientStatistics, Log, RoundTrip};
+use crate::log::{BrokerStatistics, ClientStatistics, RoundTrip, Statistics};
 use crate::metrics::{Gauges, Labels, Reading, Value};
 
 /// Of the clients that this log has made.
-pub(super) struct LogGauges<L>(pub(super) L);
+pub(super) struct LogGauges(pub(super) Arc<dyn Statistics>);
 
-impl<L> fmt::Debug for LogGauges<L> {
+impl fmt::Debug for LogGauges {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LogGauges").finish_non_exhaustive()
     }
 }
 
-impl<L: Log> Gauges for LogGauges<L> {
+impl Gauges for LogGauges {
     fn read(&self) -> Vec<Reading> {
-        readings(&self.0.statistics())
+        readings(&self.0.clients())
     }
 }
 

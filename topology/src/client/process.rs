@@ -57,8 +57,8 @@ impl<L: Log> Process<L> {
     pub(super) fn prepare(request: Request<L>, stop: &AtomicBool) -> Result<Self> {
         let Request { config, topology, log, metrics, queries } = request;
         // Stream threads serve their clients.
-        let log = log.reporting();
-        metrics.exported().register_gauges(LogGauges(log.clone()));
+        let (log, statistics) = log.reporting();
+        metrics.exported().register_gauges(LogGauges(statistics));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let instance = InstanceId::new(clock.now_ms(), super::random());
         let directory = match &config.state_directory {

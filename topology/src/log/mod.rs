@@ -24,6 +24,7 @@ mod record;
 mod statistics;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use deletion::Deletion;
@@ -38,7 +39,9 @@ pub use options::{
 pub use owned::OwnedRecords;
 pub(crate) use record::{BATCH_OVERHEAD_BYTES, HEADER_OVERHEAD_BYTES};
 pub use record::{Header, Headers, Offset, ProducerRecord, Record, TopicPartition};
-pub use statistics::{BrokerStatistics, ClientStatistics, ConsumerStatistics, ProducerStatistics, RoundTrip};
+pub use statistics::{
+    BrokerStatistics, ClientStatistics, ConsumerStatistics, ProducerStatistics, RoundTrip, Statistics,
+};
 
 /// A result of the log.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -142,16 +145,11 @@ pub trait Log: Clone + Send + Sync + 'static {
         Some(0)
     }
 
-    /// The same log, whose clients tell of themselves ([`Log::statistics`]): consumers that are in a group, and producers. It is for
-    /// who serves them every few seconds, by [`Consumer::poll`] and [`Producer::serve`], or what they have to tell piles up.
-    fn reporting(&self) -> Self {
-        self.clone()
-    }
-
-    /// What the clients told last that were made by this log, where it is one of [`Log::reporting`], or by its clones. Nothing where
-    /// clients tell nothing, as those of a log on this machine.
-    fn statistics(&self) -> Vec<ClientStatistics> {
-        Vec::new()
+    /// The same log, whose clients tell of themselves: consumers that are in a group, and producers; and where to read that. It is
+    /// for programs that serve their clients every few seconds, by [`Consumer::poll`] and [`Producer::serve`], or what they have to
+    /// tell piles up. Clients of a log on this machine tell nothing.
+    fn reporting(&self) -> (Self, Arc<dyn Statistics>) {
+        (self.clone(), Arc::new(()))
     }
 }
 

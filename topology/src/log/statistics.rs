@@ -1,5 +1,18 @@
 //! What clients of a log tell of themselves, now and then.
 
+/// What the clients of a log told last. It keeps none of them, nor the log: figures of clients that are gone are gone too.
+pub trait Statistics: Send + Sync {
+    /// All that there are, by name.
+    fn clients(&self) -> Vec<ClientStatistics>;
+}
+
+/// Of clients that tell nothing.
+impl Statistics for () {
+    fn clients(&self) -> Vec<ClientStatistics> {
+        Vec::new()
+    }
+}
+
 /// A consumer or a producer, as it was at its last report. Counts begin with the client: one that is made anew begins at 0.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ClientStatistics {

@@ -46,8 +46,8 @@ pub use self::options::Options;
 pub use self::producer::KafkaProducer;
 use self::statistics::Reports;
 use super::{
-    Awaited, ClientStatistics, Committed, ConsumerOptions, Deletion, GroupMember, IdempotentOptions, Isolation, Log,
-    Offset, ProducerOptions, Result, TopicDescription, TopicIdentity, TopicPartition, TopicSpec, Watermarks,
+    Awaited, Committed, ConsumerOptions, Deletion, GroupMember, IdempotentOptions, Isolation, Log, Offset,
+    ProducerOptions, Result, Statistics, TopicDescription, TopicIdentity, TopicPartition, TopicSpec, Watermarks,
 };
 
 /// A Kafka cluster as a log. Clones share their helper clients.
@@ -161,11 +161,8 @@ impl Log for KafkaLog {
         self.admin.broker_clock().ahead_ms()
     }
 
-    fn reporting(&self) -> Self {
-        Self { admin: Arc::clone(&self.admin), reports: Some(Reports::default()) }
-    }
-
-    fn statistics(&self) -> Vec<ClientStatistics> {
-        self.reports.as_ref().map(Reports::all).unwrap_or_default()
+    fn reporting(&self) -> (Self, Arc<dyn Statistics>) {
+        let reports = Reports::default();
+        (Self { admin: Arc::clone(&self.admin), reports: Some(reports.clone()) }, Arc::new(reports))
     }
 }

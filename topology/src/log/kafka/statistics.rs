@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Deserialize;
 
-use crate::log::{BrokerStatistics, ClientStatistics, ConsumerStatistics, ProducerStatistics, RoundTrip};
+use crate::log::{BrokerStatistics, ClientStatistics, ConsumerStatistics, ProducerStatistics, RoundTrip, Statistics};
 
 /// Between two reports where nothing else is said, ms.
 pub(super) const INTERVAL_MS: u32 = 10_000;
@@ -28,14 +28,15 @@ impl Reports {
         Reporter { client, reports: self.clone() }
     }
 
-    /// All of them, by name.
-    pub(super) fn all(&self) -> Vec<ClientStatistics> {
-        self.lock().values().flatten().cloned().collect()
-    }
-
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Option<ClientStatistics>>> {
         // A poisoned lock only says that some thread panicked; these values are always whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Statistics for Reports {
+    fn clients(&self) -> Vec<ClientStatistics> {
+        self.lock().values().flatten().cloned().collect()
     }
 }
 
@@ -202,9 +203,9 @@ mod tests {
     fn a_consumers_report_tells_of_its_brokers_its_queue_and_its_group() {
         let reports = Reports::default();
         let reporter = reports.reporter("c");
-        assert!(reports.all().is_empty(), "it has told nothing yet");
+        assert!(reports.clients().is_empty(), "it has told nothing yet");
         reporter.take(report("consumer", r#", "cgrp": { "state":"up", "rebalance_cnt":3 }"#).as_bytes());
-        let [client] = &reports.all()[..] else { panic!("one client") };
+        let [client] = &reports.clients()[..] else { panic!("one client") };
         let brokers: Vec<&str> = client.brokers.iter().map(|broker| broker.broker.as_str()).collect();
         assert_eq!(brokers, ["1", "GroupCoordinator"]);
         let one = BrokerStatistics {
@@ -232,11 +233,11 @@ mod tests {
             format!(r#", "eos": {{ "idemp_state":"Assigned", "txn_state":"{state}", "txn_stateage":40 }}"#)
         };
         reporter.take(report("producer", &eos("InTransaction")).as_bytes());
-        let producer = reports.all()[0].producer.clone().unwrap();
+        let producer = reports.clients()[0].producer.clone().unwrap();
         assert_eq!((producer.queued_count, producer.queued_bytes), (5, 50));
         assert_eq!((producer.transaction_state.as_str(), producer.transaction_state_ms), ("InTransaction", 40));
         reporter.take(report("producer", &eos("Init")).as_bytes());
-        assert_eq!(reports.all()[0].producer.clone().unwrap().transaction_state, "");
+        assert_eq!(reports.clients()[0].producer.clone().unwrap().transaction_state, "");
     }
 
     #[test]
@@ -247,7 +248,7 @@ mod tests {
             reporter.take(report("producer", "").as_bytes());
         }
         second.take(b"not what it was");
-        let names = || reports.all().into_iter().map(|client| client.client).collect::<Vec<_>>();
+        let names = || reports.clients().into_iter().map(|client| client.client).collect::<Vec<_>>();
         assert_eq!(names(), ["c", "c#2"]);
         drop(first);
         assert_eq!(names(), ["c#2"]);
