@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use counting::{Topics, produce, topology};
 use test_cluster::{Cluster, unique};
 use topology::client::{Client, Config, Guarantee};
-use topology::log::Log;
 use topology::log::kafka::{KafkaLog, Options};
 
 const PATIENCE: Duration = Duration::from_secs(60);
