@@ -14,7 +14,7 @@ export function show(root, { signal, title }) {
     isShown = true;
     page(root, known.status);
   };
-  replace(root, h('h1', 'About'), h('p.loading', 'Loading\u2026'));
+  replace(root, h('h1', 'About'), h('p.loading', 'Loading…'));
   draw();
   on('status', draw, signal);
 }
@@ -25,7 +25,7 @@ function page(root, status) {
     h('section.panel', h('h2', 'What a seal proves here, and what not'), h('p', status.trust),
       h('p', 'What does not have to be believed: that the chain follows from its input, nothing dropped, reordered or invented. Any reader of the topics can compute it again:'),
       h('pre', `cairn verify --blockchain ${topics.blockchain} --transactions ${topics.transactions} \\\n    --genesis-hash ${status.genesis}`)),
-    status.trouble ? h('p.problem', `The blockchain topic holds something that is not the chain\u2019s: ${status.trouble}`) : null,
+    status.trouble ? h('p.problem', `The blockchain topic holds something that is not the chain’s: ${status.trouble}`) : null,
     h('section', h('h2', 'The chain'), h('dl.facts',
       fact('Name', h('bdi', status.chain_id)), fact('Genesis', hash(status.genesis, '/block/0')),
       fact('Consensus', parameters.committee ? `by ${parameters.consensus}, committee ${parameters.committee}` : `by ${parameters.consensus}`),

@@ -55,7 +55,7 @@ function row(one, key) {
   return [
     blockLink(one.height),
     time(one.time_ms),
-    one.offset === null ? '\u2013' : transactionLink(one.partition, one.offset),
+    one.offset === null ? '–' : transactionLink(one.partition, one.offset),
     other,
     h('span', { class: moved > 0 ? 'in' : moved < 0 ? 'out' : 'quiet', 'data-tip': one.outcome === 'applied' ? null : `${number(one.amount)} asked for` }, one.outcome === 'applied' ? signed(moved) : '0'),
     outcome(one.outcome, one.reason ? reason(one.reason) : null),

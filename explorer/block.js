@@ -79,11 +79,11 @@ function draw(root, { block, text, validators, signal, sealedMs, offset }) {
     explained('Cut', 'Why the block ends where it ends', cut(header.cut), h('span.note', whyCut(header.cut))),
     explained('Records', 'What the block took from the log, in order', `${count(transactions.length, 'record')}: ${number(applied)} applied, ${number(rejected)} rejected, ${number(unreadable)} unreadable`),
     explained('Stretch of the log', 'Offsets of the transactions topic, by partition', header.ranges.length === 0 ? 'none' : header.ranges.map((range) => h('div.mono', `${range.partition}: ${number(range.first)} to ${number(range.last)}`))),
-    header.window ? explained('Window', 'The event-time window in which the block\u2019s records lie', `${exact(header.window.start_ms)}, ${duration(header.window.end_ms - header.window.start_ms)}`) : null,
-    Number.isFinite(first) && sealedMs ? explained('First record waited', 'From the time of its first record to the block, on the log\u2019s clock', sealedMs >= first ? duration(sealedMs - first) : '\u2013') : null,
+    header.window ? explained('Window', 'The event-time window in which the block’s records lie', `${exact(header.window.start_ms)}, ${duration(header.window.end_ms - header.window.start_ms)}`) : null,
+    Number.isFinite(first) && sealedMs ? explained('First record waited', 'From the time of its first record to the block, on the log’s clock', sealedMs >= first ? duration(sealedMs - first) : '–') : null,
     explained('On the topic', 'Where the block stands on the blockchain topic, and how large it is', h('span.mono', `offset ${number(offset)}`), h('span.note', bytes(new Blob([text]).size))),
     explained('Hash', 'SHA-256 of the header; the header commits to everything else', hash(block.hash)),
-    explained('Parent', 'The hash of the block before', header.height === 0 ? '\u2013' : hash(header.parent, `/block/${header.height - 1}`)),
+    explained('Parent', 'The hash of the block before', header.height === 0 ? '–' : hash(header.parent, `/block/${header.height - 1}`)),
     explained('State root', 'The root of the tree over all balances and stakes after the block', hash(header.state_root)),
     explained('Transactions root', 'The Merkle root over the records', hash(header.transactions_root)),
     explained('Operations root', 'The Merkle root over fees, rewards and punishments', hash(header.operations_root)),
@@ -157,7 +157,7 @@ function records(transactions, height) {
   const outcomeOf = (one) => (one.stub ? 'unreadable' : one.receipt.outcome);
   const row = (one) => {
     const place = transactionLink(one.partition, one.offset);
-    if (one.stub) return [place, '\u2013', '\u2013', '\u2013', outcome('unreadable', reason(one.stub.reason)), '\u2013'];
+    if (one.stub) return [place, '–', '–', '–', outcome('unreadable', reason(one.stub.reason)), '–'];
     const why = one.receipt.reason;
     return [place, account(one.from), account(one.to), number(one.amount), outcome(one.receipt.outcome, why ? reason(why) : null), `${balance(one.receipt.from_balance)} / ${balance(one.receipt.to_balance)}`];
   };

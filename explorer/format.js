@@ -93,14 +93,14 @@ export function visible(text) {
 }
 
 export function short(hash, first = 8, last = 6) {
-  return hash.length > 20 ? `${hash.slice(0, first)}\u2026${hash.slice(-last)}` : hash;
+  return hash.length > 20 ? `${hash.slice(0, first)}…${hash.slice(-last)}` : hash;
 }
 
 // Text from strangers: isolated, with what cannot be seen shown as escapes.
 export function name(text) {
   const shown = visible(text).replace(SPACES, escaped);
   const isKey = /^ed25519:[0-9a-f]{64}$/.test(shown);
-  return h('bdi.mono', { title: shown.length > 28 ? shown : null }, isKey ? `ed25519:${short(shown.slice(8))}` : shown.length > 40 ? `${shown.slice(0, 30)}\u2026${shown.slice(-6)}` : shown);
+  return h('bdi.mono', { title: shown.length > 28 ? shown : null }, isKey ? `ed25519:${short(shown.slice(8))}` : shown.length > 40 ? `${shown.slice(0, 30)}…${shown.slice(-6)}` : shown);
 }
 
 // `.` and `..` are steps of an address, however they are encoded: these two accounts are shown in the list.
@@ -158,7 +158,7 @@ const REASONS = {
   insufficient_funds: 'the sender does not have that much',
   duplicate: 'the sender used this id before, for the same transaction',
   conflict: 'the sender used this id before, for another transaction',
-  bad_nonce: 'the nonce is not the sender\u2019s next one',
+  bad_nonce: 'the nonce is not the sender’s next one',
   bad_signature: 'the signature does not hold',
   signature_required: 'it needs a signature and has none',
   expired: 'it came after its valid_until',
@@ -166,8 +166,8 @@ const REASONS = {
   unknown_kind: 'a kind that the rules do not know',
   too_large: 'it is too large',
   unknown_asset: 'an asset that the rules do not know',
-  balance_overflow: 'the receiver\u2019s balance would pass its bound',
-  fee_too_low: 'the agreed fee is below the chain\u2019s',
+  balance_overflow: 'the receiver’s balance would pass its bound',
+  fee_too_low: 'the agreed fee is below the chain’s',
   replayable: 'it is signed, and anybody could send it again',
   validity_too_long: 'its valid_until lies too far ahead',
   zero_amount: 'the amount is 0',
@@ -193,7 +193,7 @@ export function offence(code) {
 
 const CUTS = {
   genesis: ['genesis', 'Block 0 holds what the chain starts from.'],
-  window: ['window', 'Event time passed the end of the block\u2019s window.'],
+  window: ['window', 'Event time passed the end of the block’s window.'],
   transactions: ['full', 'The block holds as many transactions as it may.'],
   bytes: ['bytes', 'The next transaction would have made it too large.'],
   age: ['age', 'Its first record had waited as long as it may.'],

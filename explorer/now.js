@@ -39,7 +39,7 @@ function blockRow(block, isNew) {
 
 function maker(block) {
   if (block.proposer) return validatorLink(block.proposer);
-  return block.miner ? account(block.miner) : '\u2013';
+  return block.miner ? account(block.miner) : '–';
 }
 
 export function show(root, { signal, title, go }) {
@@ -47,8 +47,8 @@ export function show(root, { signal, title, go }) {
   const figures = h('dl.figures');
   const body = h('div.blocks');
   const waiting = h('button.more.waiting-blocks', { type: 'button', hidden: true });
-  const stakes = h('div.panel', h('h2', 'Validators'), h('p.quiet', 'Loading\u2026'));
-  const offences = h('div.panel', h('h2', 'Last offences'), h('p.quiet', 'Loading\u2026'));
+  const stakes = h('div.panel', h('h2', 'Validators'), h('p.quiet', 'Loading…'));
+  const offences = h('div.panel', h('h2', 'Last offences'), h('p.quiet', 'Loading…'));
   const demo = h('div');
   replace(root, h('h1.hidden', 'Now'), figures,
     h('div.columns',
@@ -199,11 +199,11 @@ function drawFigures(figures, status, last, signing) {
   const figure = (label, value, more, tip) => h('div.figure', h('dt', tip ? { 'data-tip': tip, tabindex: 0 } : null, label), h('dd', value, more));
   const isStale = last && nowMs() - last.sealed_ms > 10000;
   replace(figures,
-    figure('Height', h('span.large', last ? h('a', { href: `/block/${last.height}` }, number(last.height)) : '\u2013'), null),
+    figure('Height', h('span.large', last ? h('a', { href: `/block/${last.height}` }, number(last.height)) : '–'), null),
     figure('Transactions per second', h('span.large', rate), sparkline(activity.transactions, `Transactions in the last five minutes, in steps of ten seconds: ${activity.transactions.join(', ')}`), 'In blocks of the last ten to twenty seconds; the columns are the last five minutes'),
-    figure('Age of the last block', last ? h('span', { class: `large ${isStale ? 'stale-figure' : ''}`, 'data-sealed': last.sealed_ms }, ageText(last.sealed_ms)) : h('span.large', '\u2013'), isStale ? h('span.note', 'no newer block') : null),
+    figure('Age of the last block', last ? h('span', { class: `large ${isStale ? 'stale-figure' : ''}`, 'data-sealed': last.sealed_ms }, ageText(last.sealed_ms)) : h('span.large', '–'), isStale ? h('span.note', 'no newer block') : null),
     figure(`Rejected, last ${number(Math.max(1, activity.recent))}`, h('span.large', number(activity.recent_rejected)), activity.recent > 0 ? h('span.note', percent(activity.recent_rejected / activity.recent)) : null),
-    status.parameters.consensus === 'work' ? null : figure('Stake that signs', h('span.large', signing === null ? '\u2013' : percent(signing)), h('span.note', 'over 66.7 % needed'), 'Of the last block'));
+    status.parameters.consensus === 'work' ? null : figure('Stake that signs', h('span.large', signing === null ? '–' : percent(signing)), h('span.note', 'over 66.7 % needed'), 'Of the last block'));
 }
 
 function older(height, body, signal) {

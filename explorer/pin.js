@@ -21,7 +21,7 @@ export function pinned() {
 export function parsePin(given) {
   const text = given.replaceAll('\r\n', '\n').trim();
   if (/^[0-9a-fA-F]{64}$/.test(text)) return { text: text.toLowerCase(), checkpoint: null, genesis: text.toLowerCase() };
-  if (text === '') throw new Refused('checkpoint', 'paste a checkpoint, or the chain\u2019s genesis hash');
+  if (text === '') throw new Refused('checkpoint', 'paste a checkpoint, or the chain’s genesis hash');
   if (!text.includes('\n')) throw new Refused('checkpoint', 'a genesis hash has 64 hexadecimal digits, a checkpoint three lines');
   const checkpoint = parseCheckpoint(`${text}\n`);
   return { text: `${text}\n`, checkpoint, genesis: checkpoint.genesis };

@@ -17,7 +17,7 @@ const VERDICTS = {
 
 const STEPS = { holds: 'holds', open: 'open', broken: 'broken', wait: 'under way' };
 
-// A section with the button. `subject`: { kind, path, expected: () => what the page shows, height: () => of which block, isOfState }
+// A section with the button. `subject`: { kind, path, expected: () => what the page shows, isOfState }
 export function verifier(subject, signal) {
   const result = h('div', { id: 'verify-result', 'data-verdict': '' });
   const button = h('button', { id: 'verify', type: 'button', 'data-verify': subject.kind, 'aria-controls': 'verify-result' }, `Verify this ${subject.kind}`);
@@ -36,7 +36,7 @@ export function verifier(subject, signal) {
   button.addEventListener('click', run);
   return h('section.panel.verify', { 'aria-label': 'Verification' },
     h('div.heading', h('h2', 'Do not trust this page'), h('span', rest)),
-    h('p.quiet', `A proof of this ${subject.kind} is fetched and computed in this browser, down to what you pinned. The server\u2019s word counts for nothing in it.`),
+    h('p.quiet', `A proof of this ${subject.kind} is fetched and computed in this browser, down to what you pinned. The server’s word counts for nothing in it.`),
     button, result);
 }
 
@@ -63,7 +63,7 @@ async function verify(subject, result, signal, shown = subject.expected()) {
     return;
   }
   const steps = h('ol.steps-list', { id: 'verify-steps' });
-  const progress = h('p.quiet', { id: 'verify-progress' }, 'Fetching the proof\u2026');
+  const progress = h('p.quiet', { id: 'verify-progress' }, 'Fetching the proof…');
   replace(result, progress, steps);
   try {
     // Half of all the page's code: for those who ask for it.
@@ -174,20 +174,16 @@ function drawStep({ id, title, state, values, why }) {
 
 function conclusion(result, found, own, subject, again) {
   const about = found.header === null ? '' : claimed(found);
-  const basis = own.checkpoint === null ? `the genesis hash ${short(own.genesis)}` : `the checkpoint of ${number(own.checkpoint.size)} blocks, pinned ${exact(own.atMs)}${own.source === 'first-use' ? ' on this server\u2019s word alone (trust on first use)' : ''}`;
+  const basis = own.checkpoint === null ? `the genesis hash ${short(own.genesis)}` : `the checkpoint of ${number(own.checkpoint.size)} blocks, pinned ${exact(own.atMs)}${own.source === 'first-use' ? ' on this server’s word alone (trust on first use)' : ''}`;
   const line = found.verdict === 'holds' ? verdict(result, 'holds', about, ` It rests on ${basis}.`)
     : found.verdict === 'open' ? verdict(result, 'open', 'Nothing is wrong in what was computed: ', about, ' Not checked:')
-    : found.verdict === 'broken' ? verdict(result, 'broken', `Step ${found.steps.length}, \u201c${found.steps.at(-1).title}\u201d: ${found.why}. Believe nothing of it.`)
+    : found.verdict === 'broken' ? verdict(result, 'broken', `Step ${found.steps.length}, “${found.steps.at(-1).title}”: ${found.why}. Believe nothing of it.`)
     : verdict(result, 'unfit', `Nothing is known to be wrong, and it could not be led to what you pinned: ${found.why}.`);
   const rest = [];
-  const ofPage = subject.isOfState ? subject.height() : null;
-  if (ofPage !== null && ['holds', 'open'].includes(found.verdict) && BigInt(ofPage) !== found.header.get('height')) {
-    rest.push(h('p.quiet', `The balance at the top is the one after block ${number(ofPage)}.`));
-  }
   if (found.verdict === 'open') {
     rest.push(h('ul.unchecked', { id: 'verify-open' }, found.open.map((one) => h('li', one))));
     if (own.checkpoint === null) rest.push(h('p.quiet', 'BLS signatures are on a curve that no browser has: ', h('code', 'cairn check'), ' checks them. With a checkpoint pinned nothing rests on them.'));
-    else if (found.history.size > own.checkpoint.size) rest.push(h('p', h('button', { type: 'button', id: 'pin-advance', onclick: () => advance(found, own, subject, again) }, `Move the pin to ${number(found.history.size)} blocks`), h('span.note', 'That takes this server\u2019s word for the blocks behind it, as trust on first use does.')));
+    else if (found.history.size > own.checkpoint.size) rest.push(h('p', h('button', { type: 'button', id: 'pin-advance', onclick: () => advance(found, own, subject, again) }, `Move the pin to ${number(found.history.size)} blocks`), h('span.note', 'That takes this server’s word for the blocks behind it, as trust on first use does.')));
   } else if (found.asides.length > 0) {
     rest.push(h('p.quiet', `Not checked, and nothing rests on it: ${found.asides.join('; ')}.`));
   }
@@ -219,16 +215,16 @@ export function subjectOfBlock(block) {
   const part = (name) => JSON.stringify(block[name]);
   const { height } = block.header;
   const expected = { kind: 'block', height, hash: block.hash, header: part('header'), transactions: part('transactions'), operations: part('operations') };
-  return { kind: 'block', path: `/v1/proofs/block/${height}`, height: () => height, expected: () => expected };
+  return { kind: 'block', path: `/v1/proofs/block/${height}`, expected: () => expected };
 }
 
 export function subjectOfTransaction({ entry, height }) {
   const { partition, offset } = entry;
   const expected = { kind: 'transaction', partition, offset, height, entry: JSON.stringify(entry) };
-  return { kind: 'transaction', path: `/v1/proofs/transaction/${partition}/${offset}`, height: () => height, expected: () => expected };
+  return { kind: 'transaction', path: `/v1/proofs/transaction/${partition}/${offset}`, expected: () => expected };
 }
 
 // `now` is what the page shows by now: { height, balance, nonce }.
 export function subjectOfBalance(name, now) {
-  return { kind: 'balance', path: `/v1/proofs/balance/${encodeURIComponent(name)}`, isOfState: true, height: () => now().height, expected: () => ({ kind: 'balance', name, ...now() }) };
+  return { kind: 'balance', path: `/v1/proofs/balance/${encodeURIComponent(name)}`, isOfState: true, expected: () => ({ kind: 'balance', name, ...now() }) };
 }

@@ -16,7 +16,7 @@ export function show(root, { query, signal, title, go }) {
   title(`Search: ${visible(text)}`);
   document.getElementById('q').value = text;
   if (text === '') {
-    replace(root, h('h1', 'Search'), h('p.empty', 'Write a height, a hash, an account, a place such as 0:771, or a transaction\u2019s id.'));
+    replace(root, h('h1', 'Search'), h('p.empty', 'Write a height, a hash, an account, a place such as 0:771, or a transaction’s id.'));
     return;
   }
   const found = get(`/v1/search?q=${encodeURIComponent(text)}`, signal);

@@ -62,8 +62,8 @@ function draw(root, found, signal) {
   const optional = (label, value, make = (one) => one) => (value === undefined ? null : fact(label, make(value)));
   replace(root, heading, h('p.sentence', outcome(receipt.outcome), ' ', sentence),
     h('dl.facts',
-      fact('Sender\u2019s balance after', account(entry.from), h('span.mono.amount', balance(receipt.from_balance))),
-      fact('Receiver\u2019s balance after', account(entry.to), h('span.mono.amount', balance(receipt.to_balance))),
+      fact('Sender’s balance after', account(entry.from), h('span.mono.amount', balance(receipt.from_balance))),
+      fact('Receiver’s balance after', account(entry.to), h('span.mono.amount', balance(receipt.to_balance))),
       where,
       optional('Fee agreed to', entry.fee, number),
       optional('Id', entry.id, (one) => h('bdi.mono', visible(one))),

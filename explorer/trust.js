@@ -28,12 +28,12 @@ function current() {
     isOther ? h('p.problem', 'This server shows another chain than the one you pinned. All that it proves will be broken.') : null,
     h('dl.facts', { 'data-pin': checkpoint === null ? 'genesis' : own.source },
       fact('What', checkpoint === null ? 'the genesis hash alone' : `a checkpoint of ${number(checkpoint.size)} blocks, up to block ${number(checkpoint.size - 1n)}`),
-      fact('Whose word it is', own.source === 'first-use' ? 'this server\u2019s, taken on first use: what was false before, nothing here can notice' : 'yours: you gave it'),
+      fact('Whose word it is', own.source === 'first-use' ? 'this server’s, taken on first use: what was false before, nothing here can notice' : 'yours: you gave it'),
       fact('Genesis hash', hash(own.genesis)),
-      checkpoint === null ? null : fact('Root over the blocks\u2019 hashes', h('span.mono', own.text.split('\n')[2])),
+      checkpoint === null ? null : fact('Root over the blocks’ hashes', h('span.mono', own.text.split('\n')[2])),
       checkpoint !== null && checkpoint.signers.length > 0 ? fact('Signatures under it', `${checkpoint.signers.map(visible).join(', ')}: not verified here; `, h('code', 'cairn check --policy'), ' does') : null,
       fact('Pinned', exact(own.atMs))),
-    checkpoint === null ? h('p.quiet', 'The genesis alone asks for the validators\u2019 seals, and these are BLS signatures, which no browser can check: proofs will be open in that. A checkpoint needs no seal.') : null,
+    checkpoint === null ? h('p.quiet', 'The genesis alone asks for the validators’ seals, and these are BLS signatures, which no browser can check: proofs will be open in that. A checkpoint needs no seal.') : null,
     h('p', h('button.danger', { type: 'button', id: 'pin-forget', onclick: forget }, 'Forget it'))];
 }
 
@@ -53,7 +53,7 @@ function form() {
   };
   return h('section', h('h2', 'Pin what you have from elsewhere'),
     h('form.pin-form', { id: 'pin-form', onsubmit: save },
-      h('label', { for: 'pin-text' }, 'A checkpoint (three lines, or a note with signatures under them), or the chain\u2019s genesis hash'), box,
+      h('label', { for: 'pin-text' }, 'A checkpoint (three lines, or a note with signatures under them), or the chain’s genesis hash'), box,
       h('p.quiet', { id: 'pin-hint' }, h('code', 'cairn checkpoint --genesis-hash HASH'), ' reads the topics, verifies the chain and writes one. It covers the blocks before it, and all that they say of balances.'),
       h('button', { type: 'submit', id: 'pin-save' }, 'Pin it'), status));
 }

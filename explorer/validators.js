@@ -49,7 +49,7 @@ function draw(root, found, all, chosen) {
       number(one.stake),
       percent(one.share),
       number(one.proposed),
-      one.status === 'slashed' ? '\u2013' : number(Math.round(one.share * found.proposed_count)),
+      one.status === 'slashed' ? '–' : number(Math.round(one.share * found.proposed_count)),
       number(one.missed),
       balance(one.balance),
       one.slashed_at_height === null ? outcome('active') : [outcome('slashed'), ' in ', blockLink(one.slashed_at_height, `block ${number(one.slashed_at_height)}`)],
@@ -62,7 +62,7 @@ function draw(root, found, all, chosen) {
   replace(root, h('h1', 'Validators'),
     h('p.quiet', `${number(found.total_stake)} are at stake; a block needs the signatures of ${number(found.quorum_stake)}, more than two thirds. Who proposes is drawn by stake.`),
     stakeBar(found.validators), made,
-    h('p.quiet', `Proposed: of the ${number(found.proposed_count)} blocks from ${number(found.proposed_from_height)} on that this server keeps. Expected: at today\u2019s stake.`),
+    h('p.quiet', `Proposed: of the ${number(found.proposed_count)} blocks from ${number(found.proposed_from_height)} on that this server keeps. Expected: at today’s stake.`),
     chosen === undefined ? null : one === undefined ? h('p.problem', `There is no validator ${chosen}.`) : details(one),
     h('section', { 'aria-label': 'Offences' }, h('h2', 'Offences'),
       offences.length === 0 ? h('p.empty', `None: ${one ? one.id : 'nobody'} ${one ? 'did not cheat' : 'cheated'} in the blocks that this server has read.`)

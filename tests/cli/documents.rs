@@ -6,7 +6,8 @@ use std::path::Path;
 use crate::{COMMANDS, Cairn};
 
 /// Options of Kafka's tools, and of the checker in Python, that the documents name by themselves.
-const OF_OTHERS: [&str; 4] = ["--execute", "--group", "--reset-offsets", "--transactional-id"];
+const OF_OTHERS: [&str; 6] =
+    ["--execute", "--features", "--group", "--no-default-features", "--reset-offsets", "--transactional-id"];
 
 /// A place in a document, and what stands there.
 struct Said {

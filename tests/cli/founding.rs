@@ -30,7 +30,7 @@ fn keys_are_private_and_lie_in_a_directory_named_after_their_chain() {
     assert_eq!((mode(home.join("validators.keys")), mode(home.clone())), (0o600, 0o700));
     let mut names: Vec<_> = std::fs::read_dir(&home).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
-    assert_eq!(names, ["founded", "genesis.toml", "validators.keys"]);
+    assert_eq!(names, ["founded", "genesis.toml", "signed", "validators.keys"]);
 
     // Stores come back without the disk they were on; keys have to be brought along.
     let elsewhere = "run --log embedded:log --until-end --json --state-dir elsewhere";
