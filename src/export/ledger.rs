@@ -3,22 +3,18 @@
 use std::collections::HashMap;
 
 use super::error::{Error, Result};
-use crate::audit::{Broken, Reason};
+use crate::audit::Broken;
 use crate::chain::{Block, Hash};
-use crate::consensus::scheme::{Claims, verify_many};
+use crate::consensus::follow::Seals;
 use crate::ledger::state::Account;
 use crate::rows::{Balance, Chain, Tip, VERSION, Validator, ValidatorStatus, balances};
-
-/// Seals whose signatures are checked together: 64 at once cost a quarter of 64 times one.
-const SEALS_AT_ONCE: usize = 64;
 
 /// A chain as far as it was followed.
 pub(super) struct Ledger {
     chain: Chain,
     accounts: HashMap<Box<str>, Account>,
-    /// What is to be checked of seals, each with its height.
-    heights: Vec<u64>,
-    claims: Vec<Claims>,
+    /// Those that are still to be checked.
+    seals: Seals,
 }
 
 impl Ledger {
@@ -31,18 +27,17 @@ impl Ledger {
 
     /// Goes on from where a chain was, with its accounts then.
     pub(super) fn resume(chain: Chain, accounts: HashMap<Box<str>, Account>) -> Self {
-        Self { chain, accounts, heights: Vec::new(), claims: Vec::new() }
+        Self { chain, accounts, seals: Seals::default() }
     }
 
     /// Takes in the next block, which must follow; its seal is checked by [`Ledger::check_seals`], at the latest. The rows of the
     /// accounts that it changed. After an error there is nothing more to be had.
     pub(super) fn follow<'b>(&mut self, block: &'b Block) -> Result<Vec<Balance<'b>>> {
         if let Some(claims) = self.chain.follow(block)? {
-            self.heights.push(block.header.height);
-            self.claims.push(claims);
+            self.seals.push(block.header.height, claims);
         }
         let rows = self.post(block)?;
-        if self.claims.len() >= SEALS_AT_ONCE {
+        if self.seals.is_full() {
             self.check_seals()?;
         }
         Ok(rows)
@@ -66,18 +61,14 @@ impl Ledger {
 
     /// Checks the seals of all blocks that were taken in.
     pub(super) fn check_seals(&mut self) -> Result<(), Broken> {
-        let (heights, claims) = (std::mem::take(&mut self.heights), std::mem::take(&mut self.claims));
-        verify_many(&claims)
-            .map_err(|(index, flaw)| Broken::new(heights.get(index).copied().unwrap_or_default(), Reason::Seal, flaw))
+        std::mem::take(&mut self.seals).check()
     }
 
-    /// Of a breach and the seals that were not checked yet, what is told: the lower height, and at one height the seal, for only
-    /// where that holds did the holders of the keys break the rest.
-    pub(super) fn first_breach(&mut self, error: Error) -> Error {
-        let Error::Broken(broken) = error else { return error };
-        match self.check_seals() {
-            Err(seal) if seal.height <= broken.height => seal.into(),
-            _ => broken.into(),
+    /// What is told of an error and the seals that were not checked yet.
+    pub(super) fn first_breach(&self, error: Error) -> Error {
+        match error {
+            Error::Broken(broken) => self.seals.first_breach(broken).into(),
+            other => other,
         }
     }
 

@@ -146,7 +146,7 @@ impl<'e, L: Log> Export<'e, L> {
             }
             Ok(())
         });
-        read.map_err(|error| match &mut self.ledger {
+        read.map_err(|error| match &self.ledger {
             Some(ledger) => ledger.first_breach(error),
             None => error,
         })?;

@@ -27,6 +27,13 @@ use apicurio::Apicurio;
 /// What a reader needs.
 const PACKAGES: [&str; 1] = ["confluent-kafka[avro,json,schemaregistry]"];
 
+/// One that compares schemas; `None`, and said so, where there can be none.
+fn registry() -> Option<Apicurio> {
+    let registry = Apicurio::start().inspect_err(|why| println!("SKIPPED: {why}")).ok()?;
+    registry.compare();
+    Some(registry)
+}
+
 fn views(chain: &Chain, registry: &Apicurio, words: &[&str]) -> Command {
     let mut command = cairn("views");
     command.args(["--log-format", "json", "--brokers", chain.cluster.brokers(), "--blockchain", &chain.blockchain]);
@@ -61,14 +68,7 @@ fn balances_read_by(python: &Path, script: &str, arguments: &[&str]) -> BTreeMap
 
 #[test]
 fn schemas_are_registered_grow_and_read_rows_back_in_a_stock_client() {
-    let registry = match Apicurio::start() {
-        Ok(registry) => registry,
-        Err(why) => {
-            println!("SKIPPED: {why}");
-            return;
-        }
-    };
-    registry.compare();
+    let Some(registry) = registry() else { return };
     let python = python::with_packages(&PACKAGES).inspect_err(|why| println!("SKIPPED: {why}")).ok();
     for format in ["json", "avro"] {
         let chain = Chain::new(&[("CAIRN_BLOCK_MAX_TRANSACTIONS", "10")]);
@@ -116,14 +116,7 @@ fn schemas_are_registered_grow_and_read_rows_back_in_a_stock_client() {
 
 #[test]
 fn a_schema_that_does_not_go_on_with_the_one_before_begins_no_view() {
-    let registry = match Apicurio::start() {
-        Ok(registry) => registry,
-        Err(why) => {
-            println!("SKIPPED: {why}");
-            return;
-        }
-    };
-    registry.compare();
+    let Some(registry) = registry() else { return };
     let chain = Chain::new(&[("CAIRN_BLOCK_MAX_TRANSACTIONS", "10")]);
     chain.submit(&payments(0..20));
     chain.run_until_end();

@@ -24,6 +24,9 @@ pub(super) struct HashTree {
     open: Vec<Hash>,
 }
 
+/// Gives the leaves of a full tile, by its number, as they were when it was appended.
+pub(super) type Leaves<'l, E> = dyn FnMut(u64) -> Result<Vec<Hash>, E> + 'l;
+
 impl HashTree {
     /// The number of blocks.
     pub(super) fn count(&self) -> u64 {
@@ -56,21 +59,12 @@ impl HashTree {
     }
 
     /// The root over the first blocks, as many as there are at most.
-    pub(super) fn root<E>(
-        &self,
-        size: u64,
-        leaves: &mut (impl FnMut(u64) -> Result<Vec<Hash>, E> + ?Sized),
-    ) -> Result<Hash, E> {
+    pub(super) fn root<E>(&self, size: u64, leaves: &mut Leaves<'_, E>) -> Result<Hash, E> {
         self.stretch(0..size, leaves)
     }
 
     /// The hashes on the way from a block up to the root over the first `size` ones, of which it is one.
-    pub(super) fn path<E>(
-        &self,
-        height: u64,
-        size: u64,
-        leaves: &mut (impl FnMut(u64) -> Result<Vec<Hash>, E> + ?Sized),
-    ) -> Result<Vec<Hash>, E> {
+    pub(super) fn path<E>(&self, height: u64, size: u64, leaves: &mut Leaves<'_, E>) -> Result<Vec<Hash>, E> {
         let (mut tree, mut path) = (0..size, Vec::new());
         while tree.end - tree.start > 1 {
             let split = split(&tree);
@@ -91,17 +85,13 @@ impl HashTree {
         &self,
         old_size: u64,
         new_size: u64,
-        leaves: &mut (impl FnMut(u64) -> Result<Vec<Hash>, E> + ?Sized),
+        leaves: &mut Leaves<'_, E>,
     ) -> Result<Vec<Hash>, E> {
         consistency::stretches(old_size, new_size).into_iter().map(|stretch| self.stretch(stretch, leaves)).collect()
     }
 
-    /// The root over a stretch that is a tree in the tree, or its right edge. `leaves` gives those of a full tile, by its number.
-    fn stretch<E>(
-        &self,
-        stretch: Range<u64>,
-        leaves: &mut (impl FnMut(u64) -> Result<Vec<Hash>, E> + ?Sized),
-    ) -> Result<Hash, E> {
+    /// The root over a stretch that is a tree in the tree, or its right edge.
+    fn stretch<E>(&self, stretch: Range<u64>, leaves: &mut Leaves<'_, E>) -> Result<Hash, E> {
         let length = stretch.end - stretch.start;
         let tile = stretch.start / TILE;
         if length >= TILE && length.is_power_of_two() && stretch.start.is_multiple_of(length) {

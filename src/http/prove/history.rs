@@ -9,7 +9,7 @@ use topology::clock::{Clock, SystemClock};
 use topology::log::Log;
 
 use super::Top;
-use super::hash_tree::{HashTree, TILE};
+use super::hash_tree::{HashTree, Leaves, TILE};
 use super::headers::Headers;
 use crate::chain::{Genesis, Hash, Operation, merkle};
 use crate::http::feed::Feed;
@@ -141,7 +141,7 @@ impl<L: Log> History<L> {
     }
 
     /// What the tree says, which may need leaves again.
-    fn with_leaves<T>(&mut self, ask: impl FnOnce(&HashTree, &mut Leaves<'_>) -> Result<T>) -> Result<T> {
+    fn with_leaves<T>(&mut self, ask: impl FnOnce(&HashTree, &mut Leaves<'_, Problem>) -> Result<T>) -> Result<T> {
         let Self { log, clock, feed, reading, headers, tiles, .. } = self;
         let headers: &Headers = headers;
         ask(&headers.tree, &mut |number| {
@@ -167,10 +167,7 @@ impl<L: Log> History<L> {
     }
 }
 
-/// Gives the leaves of a full tile, as they were when it was read first.
-type Leaves<'l> = dyn FnMut(u64) -> Result<Vec<Hash>> + 'l;
-
-/// The same, of blocks that the index has.
+/// The leaves of a full tile whose blocks the index has.
 fn indexed(feed: &Feed, first: u64) -> Option<Vec<Hash>> {
     let index = feed.index();
     let leaf = |height| index.block(height).map(|block| merkle::leaf(block.hash.as_bytes()));
