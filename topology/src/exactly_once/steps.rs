@@ -114,7 +114,7 @@ fn create_topics(log: &impl Log) -> Vec<String> {
         ..spec(&format!("{}-{store}-changelog", topics().application))
     };
     let dead_letters = spec(&format!("{}-dead-letters", topics().input));
-    let other = [spec("other-in"), spec("other-in-dead-letters"), changelog("others")];
+    let other = [spec("other-in"), spec("other-out"), spec("other-in-dead-letters"), changelog("others")];
     let own = [spec(&topics().input), spec(&topics().output), dead_letters, changelog("counts")];
     log.create_topics(&own).unwrap();
     log.create_topics(&other).unwrap();
@@ -188,7 +188,7 @@ fn side_by_side() -> Topology {
     input.count(&Store::memory("counts")).sink(Topic::new(topics().output).partitions(1));
     let other = builder.sub_topology("other");
     other.single_writer("other-writer");
-    other.source::<[u8], [u8]>("other-in").count(&Store::memory("others"));
+    other.source::<[u8], [u8]>("other-in").count(&Store::memory("others")).sink(Topic::new("other-out").partitions(1));
     builder.build().unwrap()
 }
 
@@ -237,6 +237,32 @@ fn a_task_that_is_restored_while_another_fails_gets_a_producer_before_it_runs() 
     turn_until(&mut [&mut instance], |turning| turning[0].thread.state() == State::Running);
     assert_eq!(instance.metrics.snapshot().rewind_count, 1, "nothing had to be done again for want of a producer");
     assert_exact(&log, &topics(), 50);
+}
+
+#[test]
+fn records_that_come_beside_a_failure_of_another_writer_are_kept() {
+    let (input, output) = ("other-in".to_owned(), "other-out".to_owned());
+    let other = super::counting::Topics { input, output, ..topics() };
+    for sends in 0..6 {
+        let log = memory_log();
+        let clock = Arc::new(ManualClock::new(0));
+        create_topics(&log);
+        let script = Script::default().refuse(Call::Send, sends, Kind::Abort);
+        let faults = FaultLog::new(log.clone(), &script);
+        let mut instance = Instance::of(&side_by_side(), &faults, clock.clone(), "a", config(None));
+        turn_until(&mut [&mut instance], |turning| turning[0].thread.state() == State::Running);
+        // Both tasks run; what is written now comes to them in one poll.
+        for round in 1..=4 {
+            produce(&log, &topics(), 5);
+            produce(&log, &other, 5);
+            turn_until(&mut [&mut instance], |_| {
+                clock.advance(100);
+                [&topics(), &other].iter().all(|topics| read(&log, &topics.output).len() == 5 * round)
+            });
+        }
+        assert_eq!(script.refused_count(), 1, "{sends}");
+        [&topics(), &other].iter().for_each(|topics| assert_exact(&log, topics, 20));
+    }
 }
 
 #[test]

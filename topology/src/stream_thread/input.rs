@@ -61,6 +61,8 @@ struct Feeder<'t, L: Log> {
     /// Monotonic ms.
     until_ms: i64,
     uncommitted_max_bytes: usize,
+    /// What failed in this poll. All that is delivered after it waits: it may be of tasks that the failure does not concern.
+    failed: Vec<Error>,
 }
 
 impl<L: Log> StreamThread<L> {
@@ -76,15 +78,13 @@ impl<L: Log> StreamThread<L> {
             pace: &mut intake.pace,
             until_ms: environment.monotonic_ms().saturating_add(turn_max_ms(&environment.config)),
             uncommitted_max_bytes: environment.config.uncommitted_max_bytes,
+            failed: Vec::new(),
         };
         let mut record_count = 0;
-        let mut failed: Option<Error> = None;
         let mut any = false;
         let polled = consumer.poll(timeout, &mut |event| match event {
             Event::Assigned(partitions) => membership.note(Change::Assigned(partitions)),
             Event::Revoked { partitions, lost } => membership.note(Change::Revoked { partitions, lost }),
-            // After an error what follows would be processed over a gap.
-            _ if failed.is_some() => {}
             Event::Records { partition, records } => {
                 any = true;
                 environment.watch.input_read();
@@ -92,17 +92,19 @@ impl<L: Log> StreamThread<L> {
                 running.task.set_now(now_ms);
                 match feeder.feed(running, input, partition, records) {
                     Ok(count) => record_count += count,
-                    Err(error) => failed = Some(error),
+                    Err(error) => feeder.failed.push(error),
                 }
             }
             Event::EndOfPartition { partition, offset } => {
                 any = true;
                 environment.watch.input_read();
                 let Some((running, input)) = fed(tasks, partition) else { return };
-                failed = feeder.end(running, input, partition, offset).err();
+                feeder.failed.extend(feeder.end(running, input, partition, offset).err());
             }
         });
-        if let Some(error) = failed {
+        let mut failed = std::mem::take(&mut feeder.failed).into_iter();
+        if let Some(error) = failed.next() {
+            self.failures.concern_all = failed.next().is_some();
             return Err(error);
         }
         // What waits goes on waiting while stores have no room for what would come of it.
@@ -239,7 +241,7 @@ impl<L: Log> Feeder<'_, L> {
         let wanted = self.until_end.map_or(records, |until_end| until_end.within(partition, records));
         let bytes = |record: &Record<'_>| record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
         running.metrics.add_bytes(wanted.iter().map(bytes).sum::<usize>() as u64);
-        let must_queue = running.task.must_queue() || self.is_enough(running);
+        let must_queue = !self.failed.is_empty() || running.task.must_queue() || self.is_enough(running);
         let count = if must_queue { 0 } else { self.take_arriving(running, wanted)? };
         running.task.enqueue(input, &wanted[count..]);
         // A record at the end or behind it shows that nothing before the end is still to come.

@@ -30,11 +30,13 @@ pub(super) struct Failures {
     pub(super) backoff: Backoff,
     /// The group refused offsets of a generation that had passed by then.
     pub(super) is_other_generation: bool,
+    /// More failed than the error that is handed on tells: all tasks go back.
+    pub(super) concern_all: bool,
 }
 
 impl Default for Failures {
     fn default() -> Self {
-        Self { backoff: Backoff::new(6), is_other_generation: false }
+        Self { backoff: Backoff::new(6), is_other_generation: false, concern_all: false }
     }
 }
 
@@ -85,7 +87,8 @@ impl<L: Log> StreamThread<L> {
     /// taken over again, with the stores they have.
     fn rewind(&mut self) {
         let failed = self.producers.failed();
-        let is_concerned = |writer: Writer| failed.is_empty() || failed.contains(&writer);
+        let all = std::mem::take(&mut self.failures.concern_all) || failed.is_empty();
+        let is_concerned = |writer: Writer| all || failed.contains(&writer);
         self.producers.roll_back(is_concerned);
         self.set_back(is_concerned);
     }
@@ -100,8 +103,9 @@ impl<L: Log> StreamThread<L> {
         let (in_a_row, pause_ms) = self.panics.note(task, now_ms);
         tracing::error!(%task, %error, in_a_row, pause_ms, "the task begins again where it was committed, after a pause");
         self.environment.note_rewind();
-        self.producers.give_up_open(|open| open == writer);
-        self.set_back(|of| of == writer);
+        let all = std::mem::take(&mut self.failures.concern_all);
+        self.producers.give_up_open(|open| all || open == writer);
+        self.set_back(|of| all || of == writer);
         self.tasks.leave_alone(task, now_ms + pause_ms);
         Ok(())
     }
