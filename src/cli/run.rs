@@ -243,7 +243,7 @@ impl Arguments {
     }
 
     /// Finds or makes genesis and keys. Topics that a run would not start with are refused before anything is made.
-    fn settle<L: Log>(&self, log: &L, on_topic: Option<Genesis>, request: &Request<'_>) -> Result<Founding> {
+    fn settle<L: Log>(&self, log: &L, reader: &Reader<'_, L>, request: &Request<'_>) -> Result<Founding> {
         let (extras, refused) = (self.accepts(), Cell::new(None));
         let accepts = |genesis: &Genesis| {
             extras(genesis)?;
@@ -253,9 +253,16 @@ impl Arguments {
                 config::Error::new(text)
             })
         };
-        let settled = founding::settle(on_topic, request, &accepts);
+        let read_topic = || -> Result<Option<Genesis>> {
+            let blockchain = request.place.topic();
+            let genesis = topic::genesis(reader, blockchain)?;
+            // A chain that a newer program goes on with is left alone, before anything is made or noted.
+            topic::last_block(reader, blockchain)?;
+            Ok(genesis)
+        };
+        let settled = founding::settle(&read_topic, request, &accepts);
         // A topic's error is the log's, with an exit code of its own: it is none of a setting.
-        settled.map_err(|error| refused.take().unwrap_or_else(|| error.into()))
+        settled.map_err(|error| refused.take().unwrap_or(error))
     }
 
     fn check_topics<L: Log>(&self, log: &L, genesis: &Genesis) -> Result<()> {
@@ -293,10 +300,7 @@ impl Arguments {
         let topics = self.chain.topics();
         let request = self.request(shell, directories, place);
         tracing::info!(topic = topics.blockchain, "reading the chain");
-        let on_topic = topic::genesis(reader, &topics.blockchain)?;
-        // A chain that a newer program goes on with is left alone, before anything is made or noted.
-        topic::last_block(reader, &topics.blockchain)?;
-        let founding = self.settle(log, on_topic, &request)?;
+        let founding = self.settle(log, reader, &request)?;
         tell_source(&founding, &request);
         if let Some(warning) = genesis::warn_of_a_third(&founding.genesis) {
             tracing::warn!("{warning}");

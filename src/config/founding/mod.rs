@@ -102,9 +102,28 @@ pub fn check(request: &Request<'_>, accepts: &Accepts<'_>) -> Result<()> {
     }
 }
 
-/// Finds or makes the genesis of a run, and reads or makes its keys. `on_topic` is what [`super::topic::genesis`] found. Of a genesis
-/// that is not accepted, nothing is written.
-pub fn settle(on_topic: Option<Genesis>, request: &Request<'_>, accepts: &Accepts<'_>) -> Result<Founding> {
+/// Finds or makes the genesis of a run, and reads or makes its keys. `read_topic` is what [`super::topic::genesis`] finds. Of a
+/// genesis that is not accepted, nothing is written.
+///
+/// The topic is read before the notes, and another instance may found the chain in between: where the notes refuse a topic that
+/// was empty, it is read once more.
+pub fn settle<E: From<Error>>(
+    read_topic: &dyn Fn() -> Result<Option<Genesis>, E>,
+    request: &Request<'_>,
+    accepts: &Accepts<'_>,
+) -> Result<Founding, E> {
+    let on_topic = read_topic()?;
+    let was_empty = on_topic.is_none();
+    match settle_with(on_topic, request, accepts) {
+        Err(refusal) if was_empty => match read_topic()? {
+            None => Err(refusal.into()),
+            since => Ok(settle_with(since, request, accepts)?),
+        },
+        settled => Ok(settled?),
+    }
+}
+
+fn settle_with(on_topic: Option<Genesis>, request: &Request<'_>, accepts: &Accepts<'_>) -> Result<Founding> {
     let is_there = on_topic.is_some();
     let application = request.directories.application(request.application_id)?;
     let file = request.genesis.map(genesis::read_file).transpose()?;

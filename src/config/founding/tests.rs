@@ -47,6 +47,16 @@ impl Case {
         keys: Option<&Path>,
         has_home: bool,
     ) -> Result<Founding> {
+        self.settle_reading(&|| Ok(on_topic.cloned()), file, keys, has_home)
+    }
+
+    fn settle_reading(
+        &self,
+        read_topic: &dyn Fn() -> Result<Option<Genesis>>,
+        file: Option<&Path>,
+        keys: Option<&Path>,
+        has_home: bool,
+    ) -> Result<Founding> {
         let data = self.root().join("data").display().to_string();
         let variable = |name: &str| (has_home && name == "XDG_DATA_HOME").then(|| data.clone());
         let directories = Directories::new(Some(&self.root().join("state")), variable).unwrap();
@@ -58,7 +68,7 @@ impl Case {
             place: &self.place,
             parameters: &self.parameters,
         };
-        settle(on_topic.cloned(), &request, &|_| Ok(()))
+        settle(read_topic, &request, &|_| Ok(()))
     }
 
     fn settle(&self, on_topic: Option<&Genesis>, file: Option<&Path>) -> Result<Founding> {
@@ -174,6 +184,20 @@ fn a_founded_chain_that_is_gone_is_not_begun_again_whichever_note_is_left() {
     let case = case.at("other:9092", "other");
     assert_had_a_chain(&case.refusal(None, Some(&file)));
     assert_ne!(case.settle(None, None).unwrap().genesis.hash(), genesis.hash());
+}
+
+#[test]
+fn a_chain_that_another_instance_founds_while_the_topic_is_read_is_joined() {
+    let case = Case::new(&[]);
+    let founded = std::cell::OnceCell::new();
+    // Empty when it is read; founded, and noted in the directory that both have, before the notes are.
+    let read_topic = || {
+        let later = founded.get().cloned();
+        founded.get_or_init(|| case.found());
+        Ok(later)
+    };
+    let Founding { genesis, source, .. } = case.settle_reading(&read_topic, None, None, true).unwrap();
+    assert_eq!((&genesis, source), (founded.get().unwrap(), Source::Chain));
 }
 
 #[test]
