@@ -43,7 +43,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-use super::reading::{Gauges, Read};
+use super::reading::{Read, Readings};
 
 pub(crate) type Labels = Vec<(&'static str, String)>;
 
@@ -119,8 +119,8 @@ impl Exported {
         register(&mut self.registry.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    pub(crate) fn register_gauges(&self, gauges: impl Gauges) {
-        self.register(|registry| registry.register_collector(Box::new(Read(gauges))));
+    pub(crate) fn register_readings(&self, readings: impl Readings) {
+        self.register(|registry| registry.register_collector(Box::new(Read(readings))));
     }
 
     pub(crate) fn add_restored(&self, count: u64) {

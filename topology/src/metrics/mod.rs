@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 pub use exported::Exported;
 pub(crate) use exported::{Labels, TaskMetrics, ThreadMetrics};
-pub(crate) use reading::{Gauges, Reading, Value};
+pub(crate) use reading::{Reading, Readings, Value};
 
 /// Counters since the start. Updated per batch or commit, never per record.
 #[derive(Debug, Default)]

@@ -4,18 +4,18 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::metrics::{Gauges, Labels, Reading, Value};
+use crate::metrics::{Labels, Reading, Readings, Value};
 use crate::store::{OnDisk, Resources};
 use crate::updater::{Listener, Progress, StoreProgress};
 
 /// Of a process.
 #[derive(Debug)]
-pub(super) struct ProcessGauges {
+pub(super) struct ProcessReadings {
     pub(super) resources: Resources,
     pub(super) restore_remaining: Arc<AtomicU64>,
 }
 
-impl Gauges for ProcessGauges {
+impl Readings for ProcessReadings {
     fn read(&self) -> Vec<Reading> {
         let (block_cache_bytes, write_buffer_bytes) = self.resources.rocksdb_bytes();
         let segments = "Committed writes on their way to stores, bytes";
