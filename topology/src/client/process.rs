@@ -70,6 +70,7 @@ impl<L: Log> Process<L> {
         let topology = topics::resolve(&topology, (&log, &*clock), &config.application_id, &told_to_stop)?;
         let topics::Prepared { topology, limits, mut known } =
             topics::prepare(&topology, (&log, &*clock), &config, &told_to_stop)?;
+        let log = log.writing_to(&topology.written_topics(&config.application_id));
         queries.resolve(&topology);
         wanted.into_iter().for_each(|wanted| known.want(wanted));
         // The client was dropped: nothing is begun that others would notice.
