@@ -32,6 +32,7 @@ pub struct Metrics {
 
 /// The counters at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Snapshot {
     /// Input records processed.
     pub record_count: u64,

@@ -31,6 +31,7 @@ pub(in crate::store) use gauges::{Gauges, LiveSegment, LiveView, TableShare};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
+#[non_exhaustive]
     /// RocksDB's block cache.
     pub block_cache_bytes: usize,
     /// RocksDB's memtables.
