@@ -20,6 +20,7 @@ impl Readings for ProcessReadings {
         let (block_cache_bytes, write_buffer_bytes) = self.resources.rocksdb_bytes();
         let segments = "Committed writes on their way to stores, bytes";
         let tables = "Hash tables of stream threads, bytes";
+        let queued = "Input that waits in the queues of tasks, bytes";
         let views = "Views of stores that queries have";
         let view_bytes = "Committed writes that views keep in memory though stores have them, bytes";
         let waits = "Times that a commit waited for stores to be written";
@@ -27,6 +28,7 @@ impl Readings for ProcessReadings {
         let mut all = vec![
             Reading::one("state_segment_bytes", segments, self.resources.segment_bytes() as u64),
             Reading::one("state_table_bytes", tables, self.resources.table_bytes() as u64),
+            Reading::one("input_buffer_bytes", queued, self.resources.queued_bytes() as u64),
             Reading::one("state_views", views, self.resources.view_count() as u64),
             Reading::one("state_view_bytes", view_bytes, self.resources.view_bytes() as u64),
             Reading::one("state_wait_total", waits, self.resources.wait_count()),

@@ -10,6 +10,7 @@
 //! | `topology_task_process_total`, `topology_task_consumed_bytes_total` | thread, task | `process-total`, `bytes-consumed-total` |
 //! | `topology_task_dropped_records_total` | thread, task | `dropped-records-total` |
 //! | `topology_task_record_lag` | thread, task, topic, partition | the consumer's `records-lag` |
+//! | `topology_input_buffer_bytes` | | `input-buffer-bytes-total` |
 //! | `topology_restore_records_total`, `topology_restore_remaining_records` | | `restore-total`, `restore-remaining-records-total` |
 //! | `topology_standby_lag_records` | task | (`update-remaining`, by its changelogs) |
 //! | `topology_state_segment_bytes`, `topology_state_wait_total` | | |
