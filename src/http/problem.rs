@@ -89,7 +89,8 @@ impl From<topology::query::Error> for Problem {
             Error::Elsewhere { .. } | Error::Undecided { .. } => {
                 Self::new(StatusCode::MISDIRECTED_REQUEST, error.to_string())
             }
-            Error::Invalid(_) | Error::Store(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+            // `Error::Invalid`, `Error::Store`, and any that comes to be.
+            _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
         }
     }
 }

@@ -5,8 +5,9 @@
 
 use std::fmt;
 
-/// The caller's next move.
+/// The caller's next move. One that a caller does not know is to be taken as [`Class::Stop`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Class {
     /// Nothing happened. Make the same call again, after a pause.
     Retry,

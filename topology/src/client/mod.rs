@@ -5,8 +5,8 @@
 //! process      what the stream threads share, and how one is made
 //! supervisor   starts stream threads, replaces those that panic, ends them
 //! thread       one stream thread on its OS thread
-//! gauges       what is read when metrics are
-//! log_gauges   the same of the log's clients
+//! readings     what is read when metrics are
+//! log_readings the same of the log's clients
 //! standbys     what is kept warm of what other instances have
 //! state        how the client is, as its threads make it
 //! alarm        a deadline for async code, on any runtime
@@ -15,9 +15,9 @@
 //! can be awaited.
 
 mod alarm;
-mod gauges;
-mod log_gauges;
+mod log_readings;
 mod process;
+mod readings;
 mod standbys;
 mod state;
 mod supervisor;

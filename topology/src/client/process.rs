@@ -16,8 +16,8 @@ use crate::task::TaskId;
 use crate::updater::{self, LogLines, UpdaterThread};
 use crate::watch::{Intervals, Watch};
 
-use super::gauges::{Noting, ProcessGauges};
-use super::log_gauges::LogGauges;
+use super::log_readings::LogReadings;
+use super::readings::{Noting, ProcessReadings};
 use super::standbys::{self, ProcessHome, Standbys};
 use super::topics;
 
@@ -58,7 +58,7 @@ impl<L: Log> Process<L> {
         let Request { config, topology, log, metrics, queries } = request;
         // Stream threads serve their clients.
         let (log, statistics) = log.reporting();
-        metrics.exported().register_gauges(LogGauges(statistics));
+        metrics.exported().register_readings(LogReadings(statistics));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let instance = InstanceId::new(clock.now_ms(), super::random());
         let directory = match &config.state_directory {
@@ -70,6 +70,7 @@ impl<L: Log> Process<L> {
         let topology = topics::resolve(&topology, (&log, &*clock), &config.application_id, &told_to_stop)?;
         let topics::Prepared { topology, limits, mut known } =
             topics::prepare(&topology, (&log, &*clock), &config, &told_to_stop)?;
+        let log = log.writing_to(&topology.written_topics(&config.application_id));
         queries.resolve(&topology);
         wanted.into_iter().for_each(|wanted| known.want(wanted));
         // The client was dropped: nothing is begun that others would notice.
@@ -171,7 +172,7 @@ fn listener(
 ) -> Arc<dyn updater::Listener> {
     let remaining = Arc::<AtomicU64>::default();
     let restore_remaining = Arc::clone(&remaining);
-    metrics.exported().register_gauges(ProcessGauges { resources: resources.clone(), restore_remaining });
+    metrics.exported().register_readings(ProcessReadings { resources: resources.clone(), restore_remaining });
     let next = config.restore_listener.clone().unwrap_or_else(|| Arc::new(LogLines::new(Arc::clone(clock))));
     Arc::new(Noting { remaining, next })
 }

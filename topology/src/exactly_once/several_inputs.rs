@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use topology::client::{Client, Config};
 use topology::log::{Log, TopicSpec};
+use topology::store::Budget;
 
 use super::counting::spec;
 use super::fault_log::{Fault, FaultLog, Script};
@@ -32,6 +33,7 @@ proptest! {
         payments in prop::collection::vec(0_i64..500, 0..200),
         batch_records in 1_usize..40,
         queue_max_bytes in prop_oneof![Just(0_usize), Just(1_000), Just(8 << 20)],
+        memory_bytes in prop_oneof![Just(16_usize << 10), Just(256 << 20)],
         commit_interval_ms in prop_oneof![Just(0_u32), Just(20)],
         faults in prop::collection::vec(fault(), 0..8),
     ) {
@@ -39,7 +41,7 @@ proptest! {
         create(&log, &topics());
         produce(&log, &topics().orders, &orders);
         produce(&log, &topics().payments, &payments);
-        let config = Config { batch_records, queue_max_bytes, commit_interval_ms, ..Config::new("app") };
+        let config = Config { batch_records, queue_max_bytes, memory_bytes, commit_interval_ms, ..Config::new("app") };
         let faulty = FaultLog::new(log.clone(), &Script::commits(faults));
         run_until_end(&topology(&topics()), faulty, config).unwrap();
         prop_assert_eq!(told(&log, &topics()), expected(&orders, &payments));
@@ -110,6 +112,50 @@ fn an_input_that_waits_for_another_is_paused_alone_once_its_queue_is_full() {
     client.stop();
     wait(&mut client).unwrap();
     assert_eq!(told(&log, &topics()), [1_001]);
+}
+
+#[test]
+fn inputs_of_many_tasks_that_wait_keep_to_their_share_of_the_memory_and_all_go_on() {
+    const PARTITIONS: i32 = 20;
+    const BATCH_RECORDS: usize = 10;
+    let log = memory_log();
+    let of_all = |name: &str| TopicSpec { partition_count: PARTITIONS, ..spec(name) };
+    log.create_topics(&[of_all(&topics().orders), of_all(&topics().payments), spec(&topics().output)]).unwrap();
+    let orders: Vec<i64> = (0..200).collect();
+    for partition in 0..PARTITIONS {
+        produce_to(&log, &topics().orders, partition, &[partition as u8], &orders);
+    }
+    let script = Script::default();
+    let (memory_bytes, batch_records) = (1 << 20, BATCH_RECORDS);
+    // Payments are read to their end, and waited for all the same: for longer than the test takes.
+    let config = Config { memory_bytes, batch_records, max_task_idle_ms: 3_600_000, ..Config::new("app") };
+    let faulty = FaultLog::new(log.clone(), &script);
+    let mut client = Client::start_blocking(&topology_of(&topics(), PARTITIONS), faulty, config).unwrap();
+    until("all wait", || script.paused() == (0..PARTITIONS).map(|of| format!("{}-{of}", topics().orders)).collect());
+    // All orders together take half a mebibyte; and a record takes less than this.
+    const RECORD_BYTES: usize = 150;
+    let (queued, share) = (queued_bytes(&client), Budget::of(memory_bytes).queue_bytes());
+    let most = share + PARTITIONS as usize * BATCH_RECORDS * RECORD_BYTES;
+    assert!((share / 2..=most).contains(&queued), "{queued} bytes of {share}");
+    assert_eq!(client.metrics().record_count, 0, "an order was taken though a payment may come before it");
+
+    for partition in 0..PARTITIONS {
+        produce_to(&log, &topics().payments, partition, &[partition as u8], &[100, 5_000]);
+    }
+    until("all orders", || client.metrics().record_count == 201 * PARTITIONS as u64);
+    until("only payments wait", || queued_bytes(&client) < share / 4);
+    client.stop();
+    wait(&mut client).unwrap();
+    for partition in 0..PARTITIONS {
+        assert_eq!(told_of(&log, &topics(), &[partition as u8]), [101], "partition {partition}");
+    }
+}
+
+/// As Prometheus reads it.
+fn queued_bytes(client: &Client) -> usize {
+    let text = client.exported_metrics().to_text();
+    let line = text.lines().find_map(|line| line.strip_prefix("topology_input_buffer_bytes "));
+    line.unwrap().parse().unwrap()
 }
 
 #[test]

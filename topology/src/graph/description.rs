@@ -7,6 +7,7 @@ use super::{Kind, SubTopologySpec, Topic, Topology};
 
 /// A graph.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Description {
     /// In graph order.
     pub sub_topologies: Vec<SubTopologyDescription>,
@@ -14,6 +15,7 @@ pub struct Description {
 
 /// One of its parts: what is run as one task per partition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct SubTopologyDescription {
     /// Its name.
     pub name: String,
@@ -27,6 +29,7 @@ pub struct SubTopologyDescription {
 
 /// A source, a processor or a sink.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct NodeDescription {
     /// Its name.
     pub name: String,
@@ -44,6 +47,7 @@ pub struct NodeDescription {
 
 /// A store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct StoreDescription {
     /// Its name.
     pub name: String,

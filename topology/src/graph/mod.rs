@@ -181,6 +181,15 @@ impl Topology {
         names.map(|name| repartition_topic(application_id, name)).collect()
     }
 
+    /// All topics that tasks produce to, each once.
+    pub(crate) fn written_topics(&self, application_id: &str) -> Vec<String> {
+        let mut all: Vec<String> =
+            self.sub_topologies.iter().flat_map(|sub| sub.outputs(application_id).names).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
     fn topics(&self, wanted: impl Fn(&Kind) -> bool) -> Vec<&Topic> {
         let nodes = self.sub_topologies.iter().flat_map(|sub| &sub.nodes);
         let mut topics: Vec<&Topic> =

@@ -4,6 +4,7 @@ use crate::error::Class;
 
 /// What kind of failure it is: each asks for another move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Kind {
     /// Nothing happened; the same call may go through later (no broker, coordinator moving, stable offset not known yet).
     /// A record that could not be sent for such a reason is [`Kind::Abort`]: the rest of its transaction was.

@@ -24,6 +24,7 @@ pub const ANY_TIME: &str = "9223372036854775807";
 
 /// Why a topic takes a record never, or not at this time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Refusal {
     /// It is larger than the topic's batches may be.
     TooLarge {

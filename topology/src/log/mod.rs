@@ -22,8 +22,8 @@ mod options;
 mod owned;
 mod record;
 mod statistics;
+mod topic;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +42,7 @@ pub use record::{Header, Headers, Offset, ProducerRecord, Record, TopicPartition
 pub use statistics::{
     BrokerStatistics, ClientStatistics, ConsumerStatistics, ProducerStatistics, RoundTrip, Statistics,
 };
+pub use topic::{TopicDescription, TopicSpec};
 
 /// A result of the log.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -143,6 +144,12 @@ pub trait Log: Clone + Send + Sync + 'static {
     /// where that is not known yet. Minutes are no difference. A log on this machine has its clock.
     fn clock_ahead_ms(&self) -> Option<i64> {
         Some(0)
+    }
+
+    /// The same log, whose producers send to these topics alone: what others take is nothing to them. Producers of a log that was not
+    /// told make no batch that is too large for any topic that was described.
+    fn writing_to(&self, _topics: &[String]) -> Self {
+        self.clone()
     }
 
     /// The same log, whose clients tell of themselves: consumers that are in a group, and producers; and where to read that. It is
@@ -355,44 +362,4 @@ pub struct OffsetCommit {
     pub offset: Offset,
     /// Kept beside it, given back by [`Log::committed`].
     pub metadata: String,
-}
-
-/// A topic to create.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TopicSpec {
-    /// Its name.
-    pub name: String,
-    /// How many partitions.
-    pub partition_count: i32,
-    /// Replicas of each partition; `None` takes the cluster's default.
-    pub replication_factor: Option<i32>,
-    /// Topic settings under Kafka's names, such as `cleanup.policy`.
-    pub config: Vec<(String, String)>,
-}
-
-/// What a topic looks like.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TopicDescription {
-    /// Which topic it is, of all that ever had this name.
-    pub id: TopicId,
-    /// How many partitions.
-    pub partition_count: i32,
-    /// `cleanup.policy`: `delete`, `compact` or `compact,delete`.
-    pub cleanup_policy: String,
-    /// `message.timestamp.type`: `CreateTime`, where a record keeps its producer's time and is refused if that is too far from
-    /// the log's, or `LogAppendTime`, where it gets the log's.
-    pub timestamp_type: String,
-    /// `message.timestamp.before.max.ms`: with `CreateTime`, how far a record's time may lie before the log's clock, in ms.
-    pub timestamp_before_max_ms: i64,
-    /// `message.timestamp.after.max.ms`: how far it may lie behind, in ms.
-    pub timestamp_after_max_ms: i64,
-    /// `delete.retention.ms`: how long a tombstone stays readable, in ms.
-    pub delete_retention_ms: i64,
-    /// `max.message.bytes`: the largest batch the topic takes.
-    pub max_message_bytes: i64,
-    /// Replicas of the partition that has the fewest; `None` where a log has none.
-    pub replica_count: Option<usize>,
-    /// All settings that the log tells of, under Kafka's names, as it writes them. A log that does not act on a setting tells only of
-    /// what was asked for when the topic was made.
-    pub settings: BTreeMap<String, String>,
 }

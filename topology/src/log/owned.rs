@@ -17,6 +17,8 @@ use super::record::{Encoded, Header, Headers, Offset, Record};
 pub struct OwnedRecords {
     bytes: Box<[u8]>,
     records: Vec<Owned>,
+    /// What the headers take, which lie elsewhere.
+    header_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -36,6 +38,15 @@ impl Encoded for OwnedHeaders {
     fn decode<'a>(&'a self, out: &mut Vec<Header<'a>>) -> bool {
         out.extend(self.0.iter().map(|(name, value)| Header { name, value: value.as_deref() }));
         true
+    }
+}
+
+impl OwnedHeaders {
+    fn size_bytes(&self) -> usize {
+        let parts = |(name, value): &(Vec<u8>, Option<Vec<u8>>)| {
+            size_of::<(Vec<u8>, Option<Vec<u8>>)>() + name.len() + value.as_ref().map_or(0, Vec::len)
+        };
+        size_of::<Self>() + self.0.iter().map(parts).sum::<usize>()
     }
 }
 
@@ -59,8 +70,10 @@ impl OwnedRecords {
             value: append(record.value),
             headers: own(record.headers),
         });
-        let records = records.collect();
-        Self { records, bytes: bytes.into_boxed_slice() }
+        let records: Vec<Owned> = records.collect();
+        let headers = records.iter().filter_map(|record| record.headers.as_deref());
+        let header_bytes = headers.map(OwnedHeaders::size_bytes).sum();
+        Self { records, header_bytes, bytes: bytes.into_boxed_slice() }
     }
 
     /// How many.
@@ -75,7 +88,7 @@ impl OwnedRecords {
 
     /// What they take in memory, about, in bytes.
     pub fn size_bytes(&self) -> usize {
-        self.bytes.len() + self.records.len() * size_of::<Owned>()
+        self.bytes.len() + self.records.len() * size_of::<Owned>() + self.header_bytes
     }
 
     /// The offset and the event time of a record.
@@ -125,5 +138,14 @@ mod tests {
         assert_eq!(owned.range(0..2), [plain, full]);
         assert_eq!(owned.range(1..2), [full]);
         assert!(owned.range(1..3).is_empty() && owned.get(2).is_none());
+    }
+
+    #[test]
+    fn headers_count_towards_what_a_copy_takes() {
+        let headers = [Header { name: b"trace", value: Some(&[7; 1_000]) }];
+        let plain = Record { offset: 0, timestamp_ms: 0, key: None, value: None, headers: Headers::NONE };
+        let traced = Record { headers: headers.as_slice().into(), ..plain };
+        let size_bytes = |record| OwnedRecords::copy(&[record]).size_bytes();
+        assert!(size_bytes(traced) >= size_bytes(plain) + 1_005);
     }
 }

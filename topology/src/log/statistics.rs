@@ -15,6 +15,7 @@ impl Statistics for () {
 
 /// A consumer or a producer, as it was at its last report. Counts begin with the client: one that is made anew begins at 0.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct ClientStatistics {
     /// Its name, which no other client of the log has at the time.
     pub client: String,
@@ -28,6 +29,7 @@ pub struct ClientStatistics {
 
 /// What a client has to do with one broker.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct BrokerStatistics {
     /// Its number, or what it is to the client: a connection of its own leads to a coordinator.
     pub broker: String,
@@ -53,6 +55,7 @@ pub struct BrokerStatistics {
 
 /// How long answers took, us.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RoundTrip {
     /// On average.
     pub average_us: u64,
@@ -62,6 +65,7 @@ pub struct RoundTrip {
 
 /// What only consumers have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ConsumerStatistics {
     /// Records that are fetched and not taken.
     pub queued_count: u64,
@@ -73,6 +77,7 @@ pub struct ConsumerStatistics {
 
 /// What only producers have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ProducerStatistics {
     /// Records that are not delivered yet.
     pub queued_count: u64,

@@ -10,6 +10,7 @@
 //! | `topology_task_process_total`, `topology_task_consumed_bytes_total` | thread, task | `process-total`, `bytes-consumed-total` |
 //! | `topology_task_dropped_records_total` | thread, task | `dropped-records-total` |
 //! | `topology_task_record_lag` | thread, task, topic, partition | the consumer's `records-lag` |
+//! | `topology_input_buffer_bytes` | | `input-buffer-bytes-total` |
 //! | `topology_restore_records_total`, `topology_restore_remaining_records` | | `restore-total`, `restore-remaining-records-total` |
 //! | `topology_standby_lag_records` | task | (`update-remaining`, by its changelogs) |
 //! | `topology_state_segment_bytes`, `topology_state_wait_total` | | |
@@ -43,7 +44,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-use super::reading::{Gauges, Read};
+use super::reading::{Read, Readings};
 
 pub(crate) type Labels = Vec<(&'static str, String)>;
 
@@ -119,8 +120,8 @@ impl Exported {
         register(&mut self.registry.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    pub(crate) fn register_gauges(&self, gauges: impl Gauges) {
-        self.register(|registry| registry.register_collector(Box::new(Read(gauges))));
+    pub(crate) fn register_readings(&self, readings: impl Readings) {
+        self.register(|registry| registry.register_collector(Box::new(Read(readings))));
     }
 
     pub(crate) fn add_restored(&self, count: u64) {

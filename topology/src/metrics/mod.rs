@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 pub use exported::Exported;
 pub(crate) use exported::{Labels, TaskMetrics, ThreadMetrics};
-pub(crate) use reading::{Gauges, Reading, Value};
+pub(crate) use reading::{Reading, Readings, Value};
 
 /// Counters since the start. Updated per batch or commit, never per record.
 #[derive(Debug, Default)]
@@ -32,6 +32,7 @@ pub struct Metrics {
 
 /// The counters at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Snapshot {
     /// Input records processed.
     pub record_count: u64,

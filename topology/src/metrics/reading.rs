@@ -8,9 +8,9 @@ use prometheus_client::metrics::MetricType;
 
 use super::exported::Labels;
 
-/// Who is asked.
-pub(crate) trait Gauges: fmt::Debug + Send + Sync + 'static {
-    /// All there is.
+/// Counters and gauges that another part of the program keeps.
+pub(crate) trait Readings: fmt::Debug + Send + Sync + 'static {
+    /// All of them, as they are now.
     fn read(&self) -> Vec<Reading>;
 }
 
@@ -72,7 +72,7 @@ impl Value {
 #[derive(Debug)]
 pub(super) struct Read<G>(pub(super) G);
 
-impl<G: Gauges> Collector for Read<G> {
+impl<G: Readings> Collector for Read<G> {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         self.0.read().iter().try_for_each(|reading| reading.encode(&mut encoder))
     }

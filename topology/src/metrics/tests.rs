@@ -3,7 +3,7 @@ use super::*;
 #[derive(Debug)]
 struct Fixed;
 
-impl Gauges for Fixed {
+impl Readings for Fixed {
     fn read(&self) -> Vec<Reading> {
         let label = |broker: &str| vec![("broker", broker.to_owned())];
         let rows = [(label("1"), Value::Seconds(0.5)), (label("2"), Value::Whole(2))];
@@ -69,7 +69,7 @@ fn the_rows_of_a_task_go_with_it_and_its_number_stays_in_what_its_thread_counts(
 #[test]
 fn what_others_count_is_asked_for_when_it_is_read() {
     let metrics = Metrics::default();
-    metrics.exported().register_gauges(Fixed);
+    metrics.exported().register_readings(Fixed);
     assert_eq!(lines(&metrics, "state_segment"), ["topology_state_segment_bytes 7"]);
     assert_eq!(lines(&metrics, "state_wait"), ["topology_state_wait_total 3"]);
     let rows = ["topology_latency_seconds{broker=\"1\"} 0.5", "topology_latency_seconds{broker=\"2\"} 2"];

@@ -29,6 +29,7 @@ pub enum Reaction {
 
 /// A record on which a processor failed. What it had done, through the whole task, is undone already.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct ProcessingError<'a> {
     /// Where the record came from.
     pub partition: &'a TopicPartition,
@@ -48,6 +49,7 @@ pub struct ProcessingError<'a> {
 
 /// A record that a topic would not take, of a sink. It is not part of the transaction.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct ProductionError<'a> {
     /// The topic that it was for.
     pub topic: &'a str,

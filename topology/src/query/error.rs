@@ -6,6 +6,7 @@ use crate::task::TaskId;
 
 /// Why a question has no answer, by what the caller does next.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// It is not here now: it begins, or moves. Ask again, after a pause.
     #[error("{0} cannot be read here now: the instance begins, or tasks move; ask again soon")]
@@ -49,6 +50,7 @@ pub enum Error {
 
 /// Who has a task that is not here.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Holder {
     /// Which task.
     pub task: TaskId,

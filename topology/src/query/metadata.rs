@@ -16,6 +16,7 @@ use crate::task::TaskId;
 
 /// Which instance has which tasks, as the group had it when it was asked. Tasks that are moving have no holder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Metadata {
     /// The instances that are members of the group, by their ids.
     pub instances: Vec<Instance>,
@@ -23,6 +24,7 @@ pub struct Metadata {
 
 /// An instance of the application.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Instance {
     /// Its id, which its state directory keeps. Of a member that is of another application: what its client calls itself.
     pub id: String,

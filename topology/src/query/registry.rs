@@ -68,6 +68,7 @@ pub(crate) enum Standing {
 
 /// What an instance has of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Role {
     /// It runs here: committed values are here at once. In a rebalance of a classic group the task can be read until the group has
     /// answered this member. Where the answer comes late another instance may have begun, and be further.
@@ -81,6 +82,7 @@ pub enum Role {
 
 /// A task that can be read here.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LocalTask {
     /// Which task.
     pub task: TaskId,

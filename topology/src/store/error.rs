@@ -4,6 +4,7 @@ use crate::error::Class;
 
 /// What kind of failure it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Kind {
     /// Bytes in a changelog are damaged, or a file that only a human may delete.
     Corruption,

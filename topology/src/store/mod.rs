@@ -44,6 +44,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use backends::{Bounds, Direction, Visitor};
 pub(crate) use backends::{OnDisk, prefix_end};
+pub(crate) use budget::QueueShare;
 pub use budget::{Budget, StoreOptions};
 pub use changelog::{Covered, Fingerprint, Incarnation, Meta};
 pub(crate) use chunk::Chunk;

@@ -45,14 +45,15 @@ pub struct Config {
     pub request_timeout_ms: u32,
     /// Most records taken from the log at once.
     pub batch_records: usize,
-    /// Memory for stores and for prefetched input, in bytes: see [`store::Budget`], which splits it.
+    /// Memory for stores and for input, fetched ahead or waiting in tasks, in bytes: see [`store::Budget`], which splits it.
     pub memory_bytes: usize,
     /// How a task that reads several topics waits where it has records of one and none of another, so that it can take them in
     /// the order of their timestamps. 0: while another has more in the log, or may have, it is waited for; one that was read to
     /// its end is not. More: one that was read to its end is waited for so long as well, ms, for what its producers may be about
     /// to send. Negative: nothing is waited for, and records come as they are fetched.
     pub max_task_idle_ms: i64,
-    /// A task that reads several topics stops reading one of them while so many bytes of it wait for their turn.
+    /// A task that reads several topics stops reading one of them while so many bytes of it wait for their turn; or fewer, where much
+    /// waits in all tasks together ([`store::Budget::queue_bytes`]).
     pub queue_max_bytes: usize,
     /// Identifies the data: stores written under another fingerprint are refused.
     pub fingerprint: [u8; 32],

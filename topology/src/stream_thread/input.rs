@@ -184,13 +184,18 @@ pub(super) fn measure_lag(consumer: &impl Consumer, tasks: &mut Tasks) {
     }
 }
 
-/// Stops delivery of what tasks have no room for, or the process's stores, and begins it where the tasks are.
+/// Stops delivery of what tasks have no room for, or the process's stores or its memory for queued input, and begins it where the
+/// tasks are.
 pub(super) fn direct_consumer<L: Log>(
     environment: &Environment<L>,
     consumer: &mut impl Consumer,
     tasks: &mut Tasks,
 ) -> Result<()> {
     let has_room = environment.resources.has_room();
+    // Before any is asked: how much of an input may wait depends on what waits in all tasks.
+    for Running { task, queued, .. } in tasks.running_mut() {
+        queued.settle(task.queued_bytes());
+    }
     for task in tasks.iter_mut() {
         let Phase::Running(running) = &mut task.phase else { continue };
         for (input, partition) in task.partitions.iter().enumerate() {
@@ -208,14 +213,14 @@ fn direct(
     partition: &TopicPartition,
     stores_have_room: bool,
 ) -> log::Result<()> {
-    let Running { task, paused, .. } = running;
+    let Running { task, paused, queued, .. } = running;
     let (partitions, paused) = (std::slice::from_ref(partition), &mut paused[input]);
     // First: what is queued behind a gap takes room that nothing else would free.
     if task.must_seek(input) {
         consumer.seek(partition, task.next_offset(input))?;
         task.restart(input);
     }
-    let is_welcome = stores_have_room && task.has_room(input, *paused);
+    let is_welcome = stores_have_room && task.has_room(input, *paused, queued.input_bytes_max());
     if *paused && is_welcome {
         consumer.resume(partitions)?;
         *paused = false;

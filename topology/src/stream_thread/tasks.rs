@@ -18,7 +18,7 @@ use crate::log::{Committed, Offset, TopicPartition};
 use crate::metrics::TaskMetrics;
 use crate::processor::InputRange;
 use crate::query::Offer;
-use crate::store::Stores;
+use crate::store::{QueueShare, Stores};
 use crate::task::{CommittedInput, Task, TaskId};
 use crate::updater;
 
@@ -102,6 +102,8 @@ pub(super) struct Running {
     /// For each input, whether the consumer delivers nothing of it: the task has no room for more, or the consumer was not told
     /// yet where to begin.
     pub(super) paused: Vec<bool>,
+    /// What waits in its queues, of the memory for that.
+    pub(super) queued: QueueShare,
     /// It panicked, and must not be used any more.
     pub(super) panic: Option<Panic>,
     /// Its stores can be read by others: as long as it runs, or waits parked as it is.

@@ -5,6 +5,7 @@ use crate::log::{Offset, Record};
 
 use super::Task;
 use super::merge::Next;
+use super::queue::Queue;
 
 impl Task {
     /// How many inputs it has.
@@ -28,10 +29,17 @@ impl Task {
         self.merge.queues[input].delivered_to()
     }
 
-    /// Whether more of an input is welcome. `is_paused` says whether it was not so far: then half of the room must be free.
-    pub(crate) fn has_room(&self, input: usize, is_paused: bool) -> bool {
+    /// Whether more of an input is welcome, of which so much may wait, or less where the task's own setting says so. `is_paused`
+    /// says whether it was not so far: then half of the room must be free. One with nothing queued always has room.
+    pub(crate) fn has_room(&self, input: usize, is_paused: bool, bytes_max: usize) -> bool {
         let takes_any = self.input_count() > 1 || !self.is_suspended();
-        takes_any && self.merge.queues[input].size_bytes() <= self.queue_max_bytes / if is_paused { 2 } else { 1 }
+        let bytes_max = bytes_max.min(self.queue_max_bytes);
+        takes_any && self.merge.queues[input].size_bytes() <= bytes_max / if is_paused { 2 } else { 1 }
+    }
+
+    /// What waits of all inputs, in bytes.
+    pub(crate) fn queued_bytes(&self) -> usize {
+        self.merge.queues.iter().map(Queue::size_bytes).sum()
     }
 
     /// Whether what arrives is to be queued: it is not the task's only input, or must wait.

@@ -44,6 +44,7 @@ pub trait Listener: fmt::Debug + Send + Sync {
 
 /// How far the restore of a store is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StoreProgress<'p> {
     /// Its changelog.
     pub changelog: &'p TopicPartition,

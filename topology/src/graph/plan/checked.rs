@@ -12,6 +12,7 @@ const AT_LEAST: [&str; 4] = ["delete.retention.ms", "max.message.bytes", "min.co
 
 /// A topic that a run needs, beside what the log says of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CheckedTopic {
     /// What a run asks for: the name on the log, how many partitions, the settings that it is made with.
     pub topic: Topic,
@@ -25,6 +26,7 @@ pub struct CheckedTopic {
 
 /// Something of a topic that is otherwise than it is needed.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Difference {
     /// A setting under Kafka's name, or `partitions`, or `replicas`.
     pub name: String,

@@ -66,6 +66,8 @@ pub struct KafkaLog {
     admin: Arc<Admin>,
     /// Where clients tell of themselves, if they do.
     reports: Option<Reports>,
+    /// What its producers send to, if that is known.
+    written: Option<Arc<[String]>>,
 }
 
 impl KafkaLog {
@@ -75,7 +77,11 @@ impl KafkaLog {
         properties::check(&options)?;
         let admin = Admin::new(options);
         admin.any_helper()?;
-        Ok(Self { admin: Arc::new(admin), reports: None })
+        Ok(Self { admin: Arc::new(admin), reports: None, written: None })
+    }
+
+    fn batch_bytes(&self) -> usize {
+        self.admin.batch_bytes(self.written.as_deref())
     }
 }
 
@@ -89,11 +95,11 @@ impl Log for KafkaLog {
     }
 
     fn producer(&self, options: &ProducerOptions) -> Result<KafkaProducer> {
-        KafkaProducer::new(Arc::clone(&self.admin), options, self.reports.as_ref())
+        KafkaProducer::new(Arc::clone(&self.admin), options, self.batch_bytes(), self.reports.as_ref())
     }
 
     fn idempotent_producer(&self, options: &IdempotentOptions) -> Result<KafkaProducer> {
-        KafkaProducer::idempotent(Arc::clone(&self.admin), options, self.reports.as_ref())
+        KafkaProducer::idempotent(Arc::clone(&self.admin), options, self.batch_bytes(), self.reports.as_ref())
     }
 
     fn describe_topic(&self, topic: &str) -> Result<Option<TopicDescription>> {
@@ -163,6 +169,10 @@ impl Log for KafkaLog {
 
     fn reporting(&self) -> (Self, Arc<dyn Statistics>) {
         let reports = Reports::default();
-        (Self { admin: Arc::clone(&self.admin), reports: Some(reports.clone()) }, Arc::new(reports))
+        (Self { reports: Some(reports.clone()), ..self.clone() }, Arc::new(reports))
+    }
+
+    fn writing_to(&self, topics: &[String]) -> Self {
+        Self { written: Some(topics.into()), ..self.clone() }
     }
 }

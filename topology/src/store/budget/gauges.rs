@@ -15,6 +15,7 @@ pub(in crate::store) struct Gauges {
     view_count: AtomicUsize,
     table_bytes: AtomicUsize,
     table_count: AtomicUsize,
+    queued_bytes: AtomicUsize,
     /// Tasks whose segments could not be written, and that have not been told yet.
     failure_count: AtomicUsize,
     /// How often a stream thread waited for room.
@@ -30,6 +31,7 @@ impl Gauges {
             view_count: AtomicUsize::default(),
             table_bytes: AtomicUsize::default(),
             table_count: AtomicUsize::default(),
+            queued_bytes: AtomicUsize::default(),
             failure_count: AtomicUsize::default(),
             wait_count: AtomicU64::default(),
         }
@@ -58,6 +60,15 @@ impl Gauges {
 
     pub(in crate::store) fn table_bytes(&self) -> usize {
         self.table_bytes.load(Ordering::Relaxed)
+    }
+
+    /// What tables may take now: queued input has some of the same memory, and they have what it leaves.
+    fn table_bytes_max(&self) -> usize {
+        self.budget.table_bytes - self.queued_bytes().min(self.budget.queue_bytes())
+    }
+
+    pub(in crate::store) fn queued_bytes(&self) -> usize {
+        self.queued_bytes.load(Ordering::Relaxed)
     }
 
     pub(in crate::store) fn view_count(&self) -> usize {
@@ -138,9 +149,9 @@ impl TableShare {
     /// Whether this table has more than an equal part, and all together have more than there is.
     #[inline]
     pub(in crate::store) fn is_wanted(&self) -> bool {
-        let Gauges { budget, table_bytes, table_count, .. } = &*self.gauges;
-        let count = table_count.load(Ordering::Relaxed).max(1);
-        table_bytes.load(Ordering::Relaxed) > budget.table_bytes && self.bytes > budget.table_bytes / count
+        let count = self.gauges.table_count.load(Ordering::Relaxed).max(1);
+        let table_bytes = self.gauges.table_bytes_max();
+        self.gauges.table_bytes() > table_bytes && self.bytes > table_bytes / count
     }
 
     /// Says how large the table is now; returns how large it may be.
@@ -150,7 +161,7 @@ impl TableShare {
         let total = gauges.table_bytes.fetch_sub(self.bytes, Ordering::Relaxed).saturating_sub(self.bytes);
         self.bytes = bytes;
         let count = gauges.table_count.load(Ordering::Relaxed).max(1);
-        let table_bytes = gauges.budget.table_bytes;
+        let table_bytes = gauges.table_bytes_max();
         let (free, left) = (table_bytes.saturating_sub(total), table_bytes.saturating_sub(total.saturating_sub(bytes)));
         // The free part goes to all that may grow before this is asked again. Where all together have too much, each that has more
         // than its part gives back.
@@ -162,6 +173,41 @@ impl Drop for TableShare {
     fn drop(&mut self) {
         self.gauges.table_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
         self.gauges.table_count.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What waits in the queues of one task, of the process's memory for queued input.
+///
+/// Of one input a quarter of what is free may wait. So an input that is alone stops at a fifth of that memory, two at a sixth each, a
+/// hundred at a hundred and fourth part: what is free is never quite used up, and those that begin late find some, though the first
+/// ones fill up before they begin. An input that has nothing queued gets a batch all the same, for what waits in others may wait for it.
+#[derive(Debug)]
+pub(crate) struct QueueShare {
+    gauges: Arc<Gauges>,
+    bytes: usize,
+}
+
+impl QueueShare {
+    pub(in crate::store) fn new(gauges: Arc<Gauges>) -> Self {
+        Self { gauges, bytes: 0 }
+    }
+
+    /// Says how much waits now of all inputs of the task.
+    pub(crate) fn settle(&mut self, bytes: usize) {
+        self.gauges.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.gauges.queued_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.bytes = bytes;
+    }
+
+    /// With more than this waiting of one input, no more of it is to be taken for now.
+    pub(crate) fn input_bytes_max(&self) -> usize {
+        self.gauges.budget.queue_bytes().saturating_sub(self.gauges.queued_bytes()) / 4
+    }
+}
+
+impl Drop for QueueShare {
+    fn drop(&mut self) {
+        self.gauges.queued_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -195,5 +241,60 @@ mod tests {
             }
         }
         assert!(gauges.table_bytes() <= 1_000, "{}", gauges.table_bytes());
+    }
+
+    /// So many tasks of one input each, of which each takes batches as long as it may; what waits of each then.
+    fn fill(gauges: &Arc<Gauges>, task_count: usize, batch_bytes: usize) -> (Vec<QueueShare>, Vec<usize>) {
+        let mut shares: Vec<QueueShare> = (0..task_count).map(|_| QueueShare::new(Arc::clone(gauges))).collect();
+        let mut queued = vec![0; task_count];
+        for _ in 0..10_000 {
+            for (share, bytes) in shares.iter_mut().zip(&mut queued) {
+                if *bytes <= share.input_bytes_max() {
+                    *bytes += batch_bytes;
+                    share.settle(*bytes);
+                }
+            }
+        }
+        (shares, queued)
+    }
+
+    #[test]
+    fn inputs_that_wait_share_evenly_what_there_is_and_leave_some_for_one_that_begins_later() {
+        for task_count in [1, 2, 10, 100] {
+            let gauges = Arc::new(Gauges::new(Budget { table_bytes: 300_000, ..Budget::of(0) }));
+            let (mut shares, queued) = fill(&gauges, task_count, 10);
+            let part = 100_000 / (task_count + 4);
+            assert!(queued.iter().all(|bytes| bytes.abs_diff(part) <= 20), "{part}: {queued:?}");
+            let mut late = QueueShare::new(Arc::clone(&gauges));
+            assert!(late.input_bytes_max() > 0 && gauges.queued_bytes() < 100_000);
+            late.settle(10);
+            // What is taken from the queues, or goes with its task, is free for the others.
+            shares.truncate(1);
+            shares[0].settle(0);
+            assert_eq!((gauges.queued_bytes(), late.input_bytes_max()), (10, 99_990 / 4));
+        }
+    }
+
+    #[test]
+    fn an_input_with_nothing_queued_gets_a_batch_where_no_memory_is_left_and_a_second_one_does_not_follow() {
+        let gauges = Arc::new(Gauges::new(Budget { table_bytes: 300, ..Budget::of(0) }));
+        let (_shares, queued) = fill(&gauges, 50, 40);
+        assert!(queued.iter().all(|bytes| *bytes == 40), "{queued:?}");
+        assert_eq!(gauges.queued_bytes(), 50 * 40);
+    }
+
+    #[test]
+    fn tables_have_what_queued_input_leaves_and_two_thirds_however_much_waits() {
+        let gauges = Arc::new(Gauges::new(Budget { table_bytes: 900, ..Budget::of(0) }));
+        let (mut table, mut queues) = (TableShare::new(Arc::clone(&gauges)), QueueShare::new(Arc::clone(&gauges)));
+        assert_eq!(table.settle(900), 900);
+        assert!(!table.is_wanted());
+        queues.settle(100);
+        assert!(table.is_wanted());
+        assert_eq!(table.settle(900), 800);
+        queues.settle(5_000);
+        assert_eq!(table.settle(900), 600);
+        drop(queues);
+        assert_eq!(table.settle(900), 900);
     }
 }

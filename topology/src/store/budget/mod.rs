@@ -8,6 +8,7 @@
 
 mod gauges;
 
+pub(crate) use gauges::QueueShare;
 pub(in crate::store) use gauges::{Gauges, LiveSegment, LiveView, TableShare};
 
 /// How `memory_bytes` is split, in bytes. All tasks of a process share each of these.
@@ -17,7 +18,7 @@ pub(in crate::store) use gauges::{Gauges, LiveSegment, LiveView, TableShare};
 /// | block cache | 3 | RocksDB forgets blocks that were not used for long; index blocks and filters are in it too |
 /// | write buffers | 3 | RocksDB flushes the task that is written to; up to twice this while the disk lags |
 /// | segments | 5 | see [`Budget::fold_bytes`] and those after it; two fifths are for the merge and the batch under way |
-/// | tables | 3 | committed values that were not used for long are forgotten; what is not committed yet stays, and ends with the commit |
+/// | tables | 3 | committed values that were not used for long are forgotten; what is not committed yet stays, and ends with the commit. Input that waits in the queues of tasks takes up to a third of this share: see [`Budget::queue_bytes`] |
 /// | client queues | 2 | the log's client fetches no more input |
 ///
 /// Not in it: the graph's own memory, what a processor keeps, a record on its way, the program itself. While stores are
@@ -30,6 +31,7 @@ pub(in crate::store) use gauges::{Gauges, LiveSegment, LiveView, TableShare};
 /// assert_eq!((budget.block_cache_bytes, budget.client_queue_bytes), (48 << 20, 32 << 20));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Budget {
     /// RocksDB's block cache.
     pub block_cache_bytes: usize,
@@ -37,7 +39,7 @@ pub struct Budget {
     pub write_buffer_bytes: usize,
     /// Committed writes on their way to RocksDB, or to memory stores.
     pub segment_bytes: usize,
-    /// Hash tables of stream threads: what is not committed yet, and committed values kept ready.
+    /// Hash tables of stream threads: what is not committed yet, and committed values kept ready. And queued input.
     pub table_bytes: usize,
     /// What clients of the log fetch ahead.
     pub client_queue_bytes: usize,
@@ -54,6 +56,12 @@ impl Budget {
             table_bytes: 3 * sixteenth,
             client_queue_bytes: 2 * sixteenth,
         }
+    }
+
+    /// What may wait in the queues of tasks, out of [`Budget::table_bytes`]: tables have what it leaves. An input of which more
+    /// waits than a quarter of what is free of this is paused. One batch of each input may come on top.
+    pub const fn queue_bytes(&self) -> usize {
+        self.table_bytes / 3
     }
 
     /// A task's segments are written to its backend when they are so large, merged.
@@ -81,7 +89,7 @@ impl Budget {
 /// How much memory stores may take, and when they are written down.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreOptions {
-    /// Memory of the process for stores and for the queues of the log's clients, in bytes: see [`Budget`].
+    /// Memory of the process for stores and for input, fetched ahead or waiting in tasks, in bytes: see [`Budget`].
     pub memory_bytes: usize,
     /// A task's stores are flushed when this many bytes were committed since the last flush ...
     pub flush_bytes: usize,

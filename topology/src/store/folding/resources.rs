@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::folder::{Drive, Folder};
 use super::thread::FolderThread;
 use crate::store::backends::{OnDisk, RocksMemory};
-use crate::store::budget::{Budget, Gauges, StoreOptions};
+use crate::store::budget::{Budget, Gauges, QueueShare, StoreOptions};
 use crate::store::error::Result;
 
 /// What all stores of a process share: the memory budget, RocksDB's caches, and what folds committed segments into backends.
@@ -127,6 +127,16 @@ impl Resources {
     /// What the hash tables of all stores take now, in bytes.
     pub fn table_bytes(&self) -> usize {
         self.gauges.table_bytes()
+    }
+
+    /// What waits in the queues of all tasks now, in bytes, as of the last turn of their threads.
+    pub fn queued_bytes(&self) -> usize {
+        self.gauges.queued_bytes()
+    }
+
+    /// For the queues of a task that begins.
+    pub(crate) fn queue_share(&self) -> QueueShare {
+        QueueShare::new(Arc::clone(&self.gauges))
     }
 
     /// What RocksDB's block cache and its write buffers take now, in bytes.

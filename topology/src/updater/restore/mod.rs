@@ -146,6 +146,7 @@ pub(super) fn starts(replays: &[Replay]) -> Vec<(TopicPartition, Start)> {
 
 /// How far a restore is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Progress {
     /// Records read into stores so far.
     pub restored_records: u64,

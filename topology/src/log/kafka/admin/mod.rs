@@ -10,7 +10,6 @@ mod obstacles;
 mod topics;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -41,8 +40,8 @@ pub(super) struct Admin {
     client: Mutex<Option<Arc<AdminClient<Context>>>>,
     /// What topics take, by name; see [`Admin::max_message_bytes`].
     limits: Mutex<HashMap<String, usize>>,
-    /// How large the batches of producers to come may be.
-    batch_bytes: AtomicUsize,
+    /// What topics took when they were described last, by name.
+    described: Mutex<HashMap<String, usize>>,
     login: Login,
     broker_clock: Arc<BrokerClock>,
 }
@@ -54,21 +53,28 @@ impl Admin {
             helpers: Mutex::new(HashMap::new()),
             client: Mutex::new(None),
             limits: Mutex::new(HashMap::new()),
-            batch_bytes: AtomicUsize::new(options::BATCH_BYTES),
+            described: Mutex::new(HashMap::new()),
             login: Login::default(),
             broker_clock: Arc::default(),
         }
     }
 
-    /// How large a producer's batches may be: as large as each topic takes that was described so far. A client's batches are as
-    /// large for all topics, and a broker refuses whole ones.
-    pub(super) fn batch_bytes(&self) -> usize {
-        self.batch_bytes.load(Ordering::Relaxed)
+    /// How large the batches of a producer may be that is made now and sends to these topics, or to any where none are named: as large
+    /// as each of them takes that was described. A client's batches are as large for all topics, and a broker refuses whole ones.
+    pub(super) fn batch_bytes(&self, written: Option<&[String]>) -> usize {
+        let is_written = |topic: &String| written.is_none_or(|written| written.contains(topic));
+        let described = lock(&self.described);
+        let taken = described.iter().filter(|(topic, _)| is_written(topic)).map(|(_, bytes)| *bytes);
+        options::batch_bytes(&self.options, taken.fold(options::BATCH_BYTES, usize::min).max(1))
     }
 
-    /// A topic takes no larger batches than these. It counts for producers made from now on.
-    pub(super) fn limit_batches(&self, bytes: usize) {
-        self.batch_bytes.fetch_min(bytes, Ordering::Relaxed);
+    /// A topic was described: it takes batches of so many bytes, or is not there.
+    pub(super) fn note_described(&self, topic: &str, max_message_bytes: Option<usize>) {
+        let mut described = lock(&self.described);
+        match max_message_bytes {
+            Some(bytes) => drop(described.insert(topic.to_owned(), bytes)),
+            None => drop(described.remove(topic)),
+        }
     }
 
     pub(super) fn options(&self) -> &Options {
@@ -182,4 +188,29 @@ fn is_a_name(topic: &str) -> bool {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A poisoned lock only says that some thread panicked; these values are always whole.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_are_as_large_as_the_topics_take_that_are_written_and_that_is_known_anew_whenever_one_is_described() {
+        let admin = Admin::new(Options::new("127.0.0.1:1"));
+        let written = ["out".to_owned(), "changelog".to_owned()];
+        let batch_bytes = || (admin.batch_bytes(Some(&written)), admin.batch_bytes(None));
+        assert_eq!(batch_bytes(), (1_000_000, 1_000_000));
+        admin.note_described("in", Some(2_000));
+        assert_eq!(batch_bytes(), (1_000_000, 2_000));
+        admin.note_described("out", Some(30_000));
+        admin.note_described("changelog", Some(20_000));
+        assert_eq!(batch_bytes(), (20_000, 2_000));
+        admin.note_described("in", None);
+        admin.note_described("changelog", Some(5_000_000));
+        assert_eq!(batch_bytes(), (30_000, 30_000));
+        let properties = vec![("batch.size".to_owned(), "7000".to_owned())];
+        let told = Admin::new(Options { properties, ..Options::new("127.0.0.1:1") });
+        told.note_described("out", Some(100));
+        assert_eq!(told.batch_bytes(Some(&written)), 7_000);
+    }
 }

@@ -17,6 +17,13 @@ use crate::log::{
 
 impl Admin {
     pub(in super::super) fn describe_topic(&self, topic: &str) -> Result<Option<TopicDescription>> {
+        let found = self.look_at(topic)?;
+        let max_message_bytes = found.as_ref().map(|found| usize::try_from(found.max_message_bytes).unwrap_or(1));
+        self.note_described(topic, max_message_bytes);
+        Ok(found)
+    }
+
+    fn look_at(&self, topic: &str) -> Result<Option<TopicDescription>> {
         let doing = || format!("cannot describe topic {topic}");
         let deadline = Deadline::after(self.timeout());
         let Some((identity, replica_count)) = self.settled(topic, deadline)? else { return Ok(None) };
@@ -29,8 +36,6 @@ impl Admin {
             Some(Err(code)) => return Err(self.failed(&doing(), code as i32)),
             None => return Err(Error::new(Kind::Retry, format!("{}: the broker sent no settings", doing()))),
         };
-        let max_message_bytes = number(&config, "max.message.bytes")?;
-        self.limit_batches(usize::try_from(max_message_bytes).unwrap_or(usize::MAX).max(1));
         Ok(Some(TopicDescription {
             id: identity.id,
             partition_count: identity.partition_count,
@@ -39,7 +44,7 @@ impl Admin {
             timestamp_before_max_ms: distance(&config, "message.timestamp.before.max.ms")?,
             timestamp_after_max_ms: distance(&config, "message.timestamp.after.max.ms")?,
             delete_retention_ms: number(&config, "delete.retention.ms")?,
-            max_message_bytes,
+            max_message_bytes: number(&config, "max.message.bytes")?,
             replica_count: Some(replica_count),
             settings: config.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect(),
         }))

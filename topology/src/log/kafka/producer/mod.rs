@@ -68,11 +68,11 @@ impl KafkaProducer {
     pub(super) fn new(
         admin: Arc<Admin>,
         producer_options: &ProducerOptions,
+        batch_bytes: usize,
         reports: Option<&Reports>,
     ) -> Result<Self> {
         let (name, tracked) = (&producer_options.client_id, &producer_options.track_topics);
         let context = Context::tracking(name, tracked, Arc::clone(admin.broker_clock()), reports);
-        let batch_bytes = options::batch_bytes(admin.options(), admin.batch_bytes());
         let config = options::producer(admin.options(), producer_options, batch_bytes, reports.is_some());
         let (id, timeout_ms) = (&producer_options.transactional_id, producer_options.transaction_timeout_ms);
         Self::make(admin, &config, context, batch_bytes, id, timeout_ms)
@@ -82,10 +82,10 @@ impl KafkaProducer {
     pub(super) fn idempotent(
         admin: Arc<Admin>,
         producer_options: &IdempotentOptions,
+        batch_bytes: usize,
         reports: Option<&Reports>,
     ) -> Result<Self> {
         let IdempotentOptions { client_id, delivery_timeout_ms, track_topics } = producer_options;
-        let batch_bytes = options::batch_bytes(admin.options(), admin.batch_bytes());
         let config = options::idempotent_producer(admin.options(), producer_options, batch_bytes, reports.is_some());
         let context = Context::tracking(client_id, track_topics, Arc::clone(admin.broker_clock()), reports);
         Self::make(admin, &config, context, batch_bytes, "", *delivery_timeout_ms)

@@ -4,22 +4,23 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::metrics::{Gauges, Labels, Reading, Value};
+use crate::metrics::{Labels, Reading, Readings, Value};
 use crate::store::{OnDisk, Resources};
 use crate::updater::{Listener, Progress, StoreProgress};
 
 /// Of a process.
 #[derive(Debug)]
-pub(super) struct ProcessGauges {
+pub(super) struct ProcessReadings {
     pub(super) resources: Resources,
     pub(super) restore_remaining: Arc<AtomicU64>,
 }
 
-impl Gauges for ProcessGauges {
+impl Readings for ProcessReadings {
     fn read(&self) -> Vec<Reading> {
         let (block_cache_bytes, write_buffer_bytes) = self.resources.rocksdb_bytes();
         let segments = "Committed writes on their way to stores, bytes";
         let tables = "Hash tables of stream threads, bytes";
+        let queued = "Input that waits in the queues of tasks, bytes";
         let views = "Views of stores that queries have";
         let view_bytes = "Committed writes that views keep in memory though stores have them, bytes";
         let waits = "Times that a commit waited for stores to be written";
@@ -27,6 +28,7 @@ impl Gauges for ProcessGauges {
         let mut all = vec![
             Reading::one("state_segment_bytes", segments, self.resources.segment_bytes() as u64),
             Reading::one("state_table_bytes", tables, self.resources.table_bytes() as u64),
+            Reading::one("input_buffer_bytes", queued, self.resources.queued_bytes() as u64),
             Reading::one("state_views", views, self.resources.view_count() as u64),
             Reading::one("state_view_bytes", view_bytes, self.resources.view_bytes() as u64),
             Reading::one("state_wait_total", waits, self.resources.wait_count()),

@@ -4,18 +4,18 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::log::{BrokerStatistics, ClientStatistics, RoundTrip, Statistics};
-use crate::metrics::{Gauges, Labels, Reading, Value};
+use crate::metrics::{Labels, Reading, Readings, Value};
 
 /// Of the clients that this log has made.
-pub(super) struct LogGauges(pub(super) Arc<dyn Statistics>);
+pub(super) struct LogReadings(pub(super) Arc<dyn Statistics>);
 
-impl fmt::Debug for LogGauges {
+impl fmt::Debug for LogReadings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LogGauges").finish_non_exhaustive()
+        f.debug_struct("LogReadings").finish_non_exhaustive()
     }
 }
 
-impl Gauges for LogGauges {
+impl Readings for LogReadings {
     fn read(&self) -> Vec<Reading> {
         readings(&self.0.clients())
     }
