@@ -1,12 +1,16 @@
 // What this chain is, and what its seals prove.
 
-import { known, on } from './api.js';
-import { fact, h, replace } from './dom.js';
-import { balance, bytes, count, duration, hash, number } from './format.js';
+import {known, on} from './api.js';
+import {fact, h, mono, panel, replace, section} from './dom.js';
+import {bytes, count, duration, hash, number} from './format.js';
 
-export const nav = 'about';
+const SIGNATURES = {
+  required: 'on every transaction',
+  when_keyed: 'from accounts named after a key',
+  off: 'not looked at',
+};
 
-export function show(root, { signal, title }) {
+export function show(root, {signal, title}) {
   title('About');
   let isShown = false;
   const draw = () => {
@@ -20,25 +24,64 @@ export function show(root, { signal, title }) {
 }
 
 function page(root, status) {
-  const { parameters, topics, supply } = status;
-  replace(root, h('h1', 'About'),
-    h('section.panel', h('h2', 'What a seal proves here, and what not'), h('p', status.trust),
-      h('p', 'What does not have to be believed: that the chain follows from its input, nothing dropped, reordered or invented. Any reader of the topics can compute it again:'),
-      h('pre', `cairn verify --blockchain ${topics.blockchain} --transactions ${topics.transactions} \\\n    --genesis-hash ${status.genesis}`)),
-    status.trouble ? h('p.problem', `The blockchain topic holds something that is not the chain’s: ${status.trouble}`) : null,
-    h('section', h('h2', 'The chain'), h('dl.facts',
-      fact('Name', h('bdi', status.chain_id)), fact('Genesis', hash(status.genesis, '/block/0')),
-      fact('Consensus', parameters.committee ? `by ${parameters.consensus}, committee ${parameters.committee}` : `by ${parameters.consensus}`),
-      fact('A block holds at most', `${count(parameters.block_max_transactions, 'transaction')}, ${bytes(parameters.block_max_bytes)}`),
-      fact('Its first record waits at most', duration(parameters.block_max_age_ms)),
-      fact('Event-time window', parameters.block_window_ms === 0 ? 'none' : duration(parameters.block_window_ms)),
-      fact('Balances', parameters.balances === 'strict' ? 'never below zero' : `down to ${balance(-parameters.overdraft_max)}`),
-      fact('Signatures', { required: 'on every transaction', when_keyed: 'from accounts named after a key', off: 'not looked at' }[parameters.signatures] ?? parameters.signatures),
-      fact('Fee', number(parameters.fee)), fact('Reward of a block', number(parameters.reward)),
-      fact('Ids are remembered for', count(parameters.ids_remember_blocks, 'active block'))) ),
-    supply === null ? null : h('section', h('h2', 'Supply'), h('p', `${number(supply.current)} = ${number(supply.genesis)} at the start + ${number(supply.minted)} minted \u2212 ${number(supply.burnt)} burnt, in balances and stakes.`)),
-    h('section', h('h2', 'Topics'), h('dl.facts', fact('Transactions', h('span.mono', topics.transactions)), fact('Blocks', h('span.mono', topics.blockchain)), fact('Offences', h('span.mono', topics.evidence)))),
-    h('section', h('h2', 'This server'), h('dl.facts', fact('Version', `Cairn ${status.version}`),
-      fact('Looks up transfers and hashes', status.indexed_from_height === null ? 'in no block yet' : `in the blocks from ${number(status.indexed_from_height)} on`),
-      fact('For programs', h('span.text', h('a', { href: '/v1/openapi.json' }, 'API'), ' (OpenAPI), ', h('a', { href: '/metrics' }, 'metrics'), ' (OpenMetrics), ', h('a', { href: '/v1/status' }, 'status'), ' (JSON)')))));
+  const {topics, supply} = status;
+  const names = [
+    fact('Transactions', mono(topics.transactions)),
+    fact('Blocks', mono(topics.blockchain)),
+    fact('Offences', mono(topics.evidence)),
+  ];
+  const trouble = `The blockchain topic holds something that is not the chain’s: ${status.trouble}`;
+  replace(
+    root,
+    h('h1', 'About'),
+    seals(status),
+    status.trouble ? h('p.problem', trouble) : null,
+    section('The chain', h('dl.facts', chain(status))),
+    supply && section('Supply', h('p', sum(supply))),
+    section('Topics', h('dl.facts', names)),
+    section('This server', h('dl.facts', server(status))),
+  );
+}
+
+function sum({current, genesis, minted, burnt}) {
+  const parts = `${number(genesis)} at the start + ${number(minted)} minted \u2212 ${number(burnt)} burnt`;
+  return `${number(current)} = ${parts}, in balances and stakes.`;
+}
+
+function seals({trust, topics, genesis}) {
+  const command = [
+    `cairn verify --blockchain ${topics.blockchain} --transactions ${topics.transactions} \\`,
+    `    --genesis-hash ${genesis}`,
+  ];
+  const computed =
+    'What does not have to be believed: that the chain follows from its input, nothing dropped, ' +
+    'reordered or invented. Any reader of the topics can compute it again:';
+  return panel('What a seal proves here, and what not', h('p', trust), h('p', computed), h('pre', command.join('\n')));
+}
+
+function chain({chain_id: id, genesis, parameters}) {
+  const committee = parameters.committee ? `, committee ${parameters.committee}` : '';
+  const most = count(parameters.block_max_transactions, 'transaction');
+  const window = parameters.block_window_ms;
+  const floor = parameters.balances === 'strict' ? 'never below zero' : `down to ${number(-parameters.overdraft_max)}`;
+  return [
+    fact('Name', h('bdi', id)),
+    fact('Genesis', hash(genesis, '/block/0')),
+    fact('Consensus', `by ${parameters.consensus}${committee}`),
+    fact('A block holds at most', `${most}, ${bytes(parameters.block_max_bytes)}`),
+    fact('Its first record waits at most', duration(parameters.block_max_age_ms)),
+    fact('Event-time window', window === 0 ? 'none' : duration(window)),
+    fact('Balances', floor),
+    fact('Signatures', SIGNATURES[parameters.signatures] ?? parameters.signatures),
+    fact('Fee', number(parameters.fee)),
+    fact('Reward of a block', number(parameters.reward)),
+    fact('Ids are remembered for', count(parameters.ids_remember_blocks, 'active block')),
+  ];
+}
+
+function server({version, indexed_from_height: from}) {
+  return [
+    fact('Version', `Cairn ${version}`),
+    fact('Looks up transfers and hashes', from === null ? 'in no block yet' : `in the blocks from ${number(from)} on`),
+  ];
 }

@@ -26,23 +26,33 @@ async function answer(path, options) {
 }
 
 export async function get(path, signal) {
-  return (await answer(path, { signal, headers: { accept: 'application/json' } })).json();
+  return (await answer(path, {signal, headers: {accept: 'application/json'}})).json();
+}
+
+// A list, page by page: each call answers the next page, and one that failed is asked for again.
+export function pages(path, query, signal) {
+  let asked = query;
+  return async () => {
+    const page = await get(`${path}?${new URLSearchParams(asked)}`, signal);
+    asked = {...query, cursor: page.next};
+    return page;
+  };
 }
 
 // The answer's text with its headers: what is to be shown byte for byte.
 export async function getRaw(path, signal) {
-  const response = await answer(path, { signal });
-  return { text: await response.text(), headers: response.headers };
+  const response = await answer(path, {signal});
+  return {text: await response.text(), headers: response.headers};
 }
 
 export async function post(path, body) {
-  const headers = { 'content-type': 'application/json' };
-  const response = await answer(path, { method: 'POST', headers, body: JSON.stringify(body) });
+  const headers = {'content-type': 'application/json'};
+  const response = await answer(path, {method: 'POST', headers, body: JSON.stringify(body)});
   return response.status === 204 ? null : response.json();
 }
 
 // Everybody who wants to know of blocks, of status and of the connection.
-const listeners = { block: new Set(), slash: new Set(), status: new Set(), connection: new Set() };
+const listeners = {block: new Set(), slash: new Set(), status: new Set(), connection: new Set()};
 
 export function on(event, listener, signal) {
   listeners[event].add(listener);
@@ -53,7 +63,7 @@ function tell(event, value) {
   for (const listener of listeners[event]) listener(value);
 }
 
-export const known = { status: null, isConnected: null, retryAtMs: 0, heardMs: Date.now() };
+export const known = {status: null, isConnected: null, retryAtMs: 0};
 
 let source = null;
 let last = null;
@@ -73,17 +83,15 @@ function listen() {
   source = new EventSource(last === null ? '/v1/events' : `/v1/events?after=${last}`);
   source.addEventListener('open', () => {
     pauseMs = 500;
-    heard();
     connected(true);
     ask();
   });
-  source.addEventListener('block', (event) => {
-    heard();
+  source.addEventListener('block', event => {
     const block = JSON.parse(event.data);
     last = block.height;
     tell('block', block);
   });
-  source.addEventListener('slash', (event) => tell('slash', JSON.parse(event.data)));
+  source.addEventListener('slash', event => tell('slash', JSON.parse(event.data)));
   source.addEventListener('error', () => {
     source.close();
     known.retryAtMs = Date.now() + pauseMs;
@@ -94,14 +102,9 @@ function listen() {
   });
 }
 
-function heard() {
-  known.heardMs = Date.now();
-}
-
 async function ask() {
   try {
     known.status = await get('/v1/status');
-    heard();
     tell('status', known.status);
   } catch {
     // The stream tells of the connection.

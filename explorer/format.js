@@ -1,13 +1,12 @@
 // What numbers, times, hashes and names look like.
 
-import { h, say } from './dom.js';
+import {button, h, mono, say, tip} from './dom.js';
 
-const GROUPED = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
-const ZONE = new Intl.DateTimeFormat('en-US', { timeZoneName: 'short' });
-const LOCAL = new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeStyle: 'medium' });
+const GROUPED = new Intl.NumberFormat('en-US', {maximumFractionDigits: 0});
+const ZONE = new Intl.DateTimeFormat('en-US', {timeZoneName: 'short'});
+const LOCAL = new Intl.DateTimeFormat('sv-SE', {dateStyle: 'short', timeStyle: 'medium'});
 // Control and direction characters, and those that cannot be seen.
 const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
-
 // Spaces that a page would swallow, and characters that look like a space and are none.
 const SPACES = /^ | $| (?= )|[\u00a0\u1680\u2000-\u200a\u202f\u205f\u2800\u3000]/g;
 
@@ -18,30 +17,16 @@ export function setClock(serverMs) {
   skewMs = serverMs - Date.now();
 }
 
-export function nowMs() {
-  return Date.now() + skewMs;
-}
-
-export function number(value) {
-  return GROUPED.format(value);
-}
-
-export function count(value, one, many = `${one}s`) {
-  return `${number(value)} ${value === 1 ? one : many}`;
-}
-
-export function signed(value) {
-  return value > 0 ? `+${number(value)}` : value < 0 ? `\u2212${number(-value)}` : '0';
-}
+export const nowMs = () => Date.now() + skewMs;
 
 // A balance may be below zero.
-export function balance(value) {
-  return value < 0 ? `\u2212${number(-value)}` : number(value);
-}
+export const number = value => GROUPED.format(value).replace('-', '\u2212');
 
-export function percent(part) {
-  return `${(part * 100).toFixed(1)} %`;
-}
+export const count = (value, one, many = `${one}s`) => `${number(value)} ${value === 1 ? one : many}`;
+
+export const signed = value => `${value > 0 ? '+' : ''}${number(value)}`;
+
+export const percent = part => `${(part * 100).toFixed(1)} %`;
 
 export function bytes(value) {
   if (value < 1024) return count(value, 'byte');
@@ -51,8 +36,10 @@ export function bytes(value) {
 
 export function duration(ms) {
   if (ms < 1000) return `${number(ms)} ms`;
-  const s = ms / 1000;
-  return s < 120 ? `${number(s)} s` : s < 7200 ? `${number(s / 60)} min` : s < 172800 ? `${number(s / 3600)} h` : `${number(s / 86400)} days`;
+  const seconds = ms / 1000;
+  if (seconds < 120) return `${number(seconds)} s`;
+  if (seconds < 7200) return `${number(seconds / 60)} min`;
+  return seconds < 172800 ? `${number(seconds / 3600)} h` : `${number(seconds / 86400)} days`;
 }
 
 export function ago(ms) {
@@ -61,20 +48,22 @@ export function ago(ms) {
   return passed < 1000 ? 'just now' : `${duration(Math.floor(passed / 1000) * 1000)} ago`;
 }
 
+// None where a time lies beyond those that a browser knows.
+const dateOf = ms => (Math.abs(ms) <= 8.64e15 ? new Date(ms) : null);
+
 // With the zone's name, to the millisecond.
 export function exact(ms) {
-  const date = new Date(ms);
-  if (Number.isNaN(date.getTime())) return `${ms} ms since 1970 UTC`;
-  const zone = ZONE.formatToParts(date).find((part) => part.type === 'timeZoneName')?.value ?? '';
+  const date = dateOf(ms);
+  if (date === null) return `${ms} ms since 1970 UTC`;
+  const zone = ZONE.formatToParts(date).find(part => part.type === 'timeZoneName')?.value ?? '';
   return `${LOCAL.format(date)}.${String(((ms % 1000) + 1000) % 1000).padStart(3, '0')} ${zone}`;
 }
 
 // A time that goes on by itself; the exact one on hover, focus and copy.
 export function time(ms, form = 'ago') {
-  const date = new Date(ms);
-  const iso = Number.isNaN(date.getTime()) ? null : date.toISOString();
-  const text = form === 'ago' ? ago(ms) : exact(ms);
-  return h('time', { datetime: iso, 'data-ms': form === 'ago' ? ms : null, 'data-tip': form === 'ago' ? exact(ms) : null, tabindex: form === 'ago' ? 0 : null }, text);
+  const datetime = dateOf(ms)?.toISOString();
+  if (form === 'exact') return h('time', {datetime}, exact(ms));
+  return h('time', {datetime, 'data-ms': ms, ...tip(exact(ms))}, ago(ms));
 }
 
 export function tick(root) {
@@ -84,13 +73,9 @@ export function tick(root) {
   }
 }
 
-function escaped(character) {
-  return `\\u${character.codePointAt(0).toString(16).padStart(4, '0')}`;
-}
+const escaped = character => `\\u${character.codePointAt(0).toString(16).padStart(4, '0')}`;
 
-export function visible(text) {
-  return text.replace(UNSEEN, escaped);
-}
+export const visible = text => text.replace(UNSEEN, escaped);
 
 export function short(hash, first = 8, last = 6) {
   return hash.length > 20 ? `${hash.slice(0, first)}…${hash.slice(-last)}` : hash;
@@ -99,8 +84,10 @@ export function short(hash, first = 8, last = 6) {
 // Text from strangers: isolated, with what cannot be seen shown as escapes.
 export function name(text) {
   const shown = visible(text).replace(SPACES, escaped);
-  const isKey = /^ed25519:[0-9a-f]{64}$/.test(shown);
-  return h('bdi.mono', { title: shown.length > 28 ? shown : null }, isKey ? `ed25519:${short(shown.slice(8))}` : shown.length > 40 ? `${shown.slice(0, 30)}…${shown.slice(-6)}` : shown);
+  let brief = shown;
+  if (/^ed25519:[0-9a-f]{64}$/.test(shown)) brief = `ed25519:${short(shown.slice(8))}`;
+  else if (shown.length > 40) brief = short(shown, 30);
+  return h('bdi.mono', {title: shown.length > 28 ? shown : null}, brief);
 }
 
 // `.` and `..` are steps of an address, however they are encoded: these two accounts are shown in the list.
@@ -108,50 +95,42 @@ export function accountPath(text) {
   return /^\.\.?$/.test(text) ? `/accounts?prefix=${text}` : `/account/${encodeURIComponent(text)}`;
 }
 
-export function account(text) {
-  return h('a', { href: accountPath(text) }, name(text));
-}
+export const account = text => h('a', {href: accountPath(text)}, name(text));
 
-export function validatorLink(id) {
-  return h('a', { href: `/validators/${id}` }, id);
-}
+export const validatorLink = id => h('a', {href: `/validators/${id}`}, id);
 
-export function blockLink(height, text) {
-  return h('a.mono', { href: `/block/${height}` }, text ?? number(height));
-}
+export const blockLink = (height, text) => h('a.mono', {href: `/block/${height}`}, text ?? number(height));
+
+export const blockNamed = height => blockLink(height, `block ${number(height)}`);
 
 export function transactionLink(partition, offset) {
-  return h('a.mono', { href: `/tx/${partition}:${offset}` }, `${partition}:${offset}`);
+  return h('a.mono', {href: `/tx/${partition}:${offset}`}, `${partition}:${offset}`);
 }
 
 // A hash that is shortened in the middle, and whole on copy.
 export function hash(text, href, isNarrow = false) {
-  const shown = h('span.mono', { title: text }, isNarrow ? short(text, 6, 4) : short(text));
-  return h('span.hash', href ? h('a', { href }, shown) : shown, copy(text, 'hash'));
+  const shown = mono({title: text}, isNarrow ? short(text, 6, 4) : short(text));
+  return h('span.hash', href ? h('a', {href}, shown) : shown, copy(text, 'hash'));
 }
 
 export function copy(text, what) {
-  const button = h('button.copy', { type: 'button', 'aria-label': `Copy ${what}`, 'data-tip': `Copy ${what}` });
-  button.addEventListener('click', async () => {
-    const isDone = await write(text);
-    button.dataset.tip = isDone ? 'Copied' : 'Cannot copy';
-    button.classList.toggle('done', isDone);
+  const label = `Copy ${what}`;
+  const press = async () => {
+    // A page that is not from https has no clipboard.
+    const isDone = await navigator.clipboard?.writeText(text).then(
+      () => true,
+      () => false,
+    );
+    made.dataset.tip = isDone ? 'Copied' : 'Cannot copy';
+    made.classList.toggle('done', Boolean(isDone));
     say(isDone ? `${what} copied` : `${what} could not be copied`);
     setTimeout(() => {
-      button.dataset.tip = `Copy ${what}`;
-      button.classList.remove('done');
+      made.dataset.tip = label;
+      made.classList.remove('done');
     }, 1500);
-  });
-  return button;
-}
-
-async function write(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    return false;
-  }
+  };
+  const made = button('.copy', '', press, {'aria-label': label, 'data-tip': label});
+  return made;
 }
 
 const REASONS = {
@@ -177,9 +156,8 @@ const REASONS = {
   not_json: 'it is not JSON',
 };
 
-export function reason(code) {
-  return REASONS[code] ?? code.replaceAll('_', ' ');
-}
+// Also of a record that was not rejected, which has none.
+export const reason = code => (code ? (REASONS[code] ?? code.replaceAll('_', ' ')) : null);
 
 const OFFENCES = {
   signed_two_blocks: 'it signed two blocks in one turn',
@@ -187,9 +165,7 @@ const OFFENCES = {
   does_not_re_execute: 'executing its block gave something else than it said',
 };
 
-export function offence(code) {
-  return OFFENCES[code] ?? code.replaceAll('_', ' ');
-}
+export const offence = code => OFFENCES[code] ?? code.replaceAll('_', ' ');
 
 const CUTS = {
   genesis: ['genesis', 'Block 0 holds what the chain starts from.'],
@@ -200,15 +176,15 @@ const CUTS = {
   end: ['end', 'The run was told to end.'],
 };
 
-export function cut(code) {
-  return CUTS[code]?.[0] ?? code;
-}
+export const cut = code => CUTS[code]?.[0] ?? code;
 
-export function whyCut(code) {
-  return CUTS[code]?.[1] ?? '';
-}
+export const whyCut = code => CUTS[code]?.[1] ?? '';
 
 // Colour, shape and word.
-export function outcome(code, why) {
-  return h('span', { class: `outcome ${code}`, 'data-tip': why ?? null, tabindex: why ? 0 : null }, code);
+export const outcome = (code, why, word = code) => h(`span.outcome.${code}`, tip(why), word);
+
+// What a validator did, and what it lost.
+export function offenceLine({validator, height, round, offence: what, amount, sealed_ms: sealedMs}) {
+  const loss = `, round ${round}: ${offence(what)}; its stake of ${number(amount)} is burnt. `;
+  return h('li', outcome('slashed'), ' ', validatorLink(validator), ' in ', blockNamed(height), loss, time(sealedMs));
 }

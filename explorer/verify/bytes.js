@@ -51,7 +51,7 @@ export function utf8(text) {
 // The text of these bytes; null where they are not UTF-8. A byte order mark is a character like others.
 export function text(bytes) {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    return new TextDecoder('utf-8', {fatal: true, ignoreBOM: true}).decode(bytes);
   } catch {
     return null;
   }
@@ -82,7 +82,9 @@ export function base64(bytes) {
   let coded = '';
   for (let at = 0; at < bytes.length; at += 3) {
     const group = (bytes[at] << 16) | ((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0);
-    for (let digit = 0; digit < 4; digit += 1) coded += at + digit > bytes.length ? '=' : BASE64[(group >> (18 - 6 * digit)) & 63];
+    for (let digit = 0; digit < 4; digit += 1) {
+      coded += at + digit > bytes.length ? '=' : BASE64[(group >> (18 - 6 * digit)) & 63];
+    }
   }
   return coded;
 }
@@ -90,7 +92,7 @@ export function base64(bytes) {
 // The bytes of the one base64 text that they have; null for any other.
 export function unbase64(coded) {
   if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(coded)) return null;
-  const digits = [...coded.replaceAll('=', '')].map((digit) => BASE64.indexOf(digit));
+  const digits = [...coded.replaceAll('=', '')].map(digit => BASE64.indexOf(digit));
   const bytes = new Uint8Array(Math.floor((digits.length * 6) / 8));
   for (let at = 0; at < bytes.length; at += 1) {
     const [digit, shift] = [Math.floor((at * 8) / 6), (at * 8) % 6];

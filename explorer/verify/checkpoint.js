@@ -1,6 +1,6 @@
 // A checkpoint as text: docs/checkpoints.md, "Byte by byte". Signatures under it are counted, and not verified here.
 
-import { Refused, base64, unbase64, utf8 } from './bytes.js';
+import {Refused, base64, unbase64, utf8} from './bytes.js';
 
 const SIZE_MAX = 2n ** 63n - 1n;
 
@@ -11,7 +11,7 @@ function wrong(why) {
 // { origin, size, root, genesis (hex), signers: [name] } of a note.
 export function parseCheckpoint(note) {
   if (utf8(note).length > 1 << 20) wrong('it has more than 1 MiB');
-  // eslint-disable-next-line no-control-regex
+
   if (/[\u0000-\u0009\u000b-\u001f]/.test(note)) wrong('it has a control character other than a newline');
   const end = note.lastIndexOf('\n\n');
   const [body, below] = end < 0 ? [note, null] : [note.slice(0, end + 1), note.slice(end + 2)];
@@ -26,7 +26,7 @@ export function parseCheckpoint(note) {
   const genesis = /^cairn\/([0-9a-f]{64})$/.exec(origin)?.[1];
   if (genesis === undefined) wrong('line 1 does not name a chain of Cairn: it is cairn/ and a genesis hash');
   if (size === '0') wrong('a checkpoint of no blocks covers nothing');
-  return { origin, size: BigInt(size), root: bytes, genesis, signers: below === null ? [] : signers(below) };
+  return {origin, size: BigInt(size), root: bytes, genesis, signers: below === null ? [] : signers(below)};
 }
 
 function signers(below) {
@@ -35,12 +35,14 @@ function signers(below) {
   if (lines.length > 100) wrong('it has more than 100 signatures');
   return lines.map((line, place) => {
     const parts = /^\u2014 ([^\s+]+) (\S+)$/.exec(line);
-    if (parts === null || (unbase64(parts[2])?.length ?? 0) < 5) wrong(`line ${place + 1} below the empty one is no signature`);
+    if (parts === null || (unbase64(parts[2])?.length ?? 0) < 5) {
+      wrong(`line ${place + 1} below the empty one is no signature`);
+    }
     return parts[1];
   });
 }
 
 // The three lines of a checkpoint.
-export function checkpointText({ genesis, size, root }) {
+export function checkpointText({genesis, size, root}) {
   return `cairn/${genesis}\n${size}\n${base64(root)}\n`;
 }

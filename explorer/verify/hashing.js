@@ -1,6 +1,7 @@
-// Hashes and the trees made of them: docs/encoding.md, section 2; docs/ledger-rules.md, "The state tree". SHA-256 is the browser's.
+// Hashes and the trees made of them: docs/encoding.md, section 2; docs/ledger-rules.md, "The state tree". SHA-256 is
+// the browser's.
 
-import { concat, equal, utf8 } from './bytes.js';
+import {concat, equal, utf8} from './bytes.js';
 
 const EMPTY = new Uint8Array(32);
 
@@ -30,17 +31,20 @@ export class Hashing {
 
   // The root of a tree over these contents, of RFC 6962.
   async rootOf(contents) {
-    let level = await Promise.all(contents.map((content) => this.leaf(content)));
+    let level = await Promise.all(contents.map(content => this.leaf(content)));
     if (level.length === 0) return this.sha256(new Uint8Array());
     while (level.length > 1) {
       const pairs = [];
-      for (let at = 0; at < level.length; at += 2) pairs.push(at + 1 < level.length ? this.node(level[at], level[at + 1]) : level[at]);
+      for (let at = 0; at < level.length; at += 2) {
+        pairs.push(at + 1 < level.length ? this.node(level[at], level[at + 1]) : level[at]);
+      }
       level = await Promise.all(pairs);
     }
     return level[0];
   }
 
-  // Where a path leads from a leaf at this place (RFC 9162, 2.1.3); null where it has too few hashes, too many, or no such place.
+  // Where a path leads from a leaf at this place (RFC 9162, 2.1.3); null where it has too few hashes, too many, or no
+  // such place.
   async climb(leaf, index, count, path) {
     if (index >= count) return null;
     let [place, last, found, at] = [index, count - 1n, leaf, 0];
@@ -92,7 +96,11 @@ export class Hashing {
   async stateRoot(leaves, depth = 0) {
     if (leaves.length === 0) return EMPTY;
     if (leaves.length === 1) return this.stateLeaf(leaves[0].path, leaves[0].value);
-    const side = (right) => this.stateRoot(leaves.filter(({ path }) => bit(path, depth) === right), depth + 1);
+    const side = right =>
+      this.stateRoot(
+        leaves.filter(({path}) => bit(path, depth) === right),
+        depth + 1,
+      );
     return this.stateNode(await side(false), await side(true));
   }
 }

@@ -1,28 +1,37 @@
-// JSON as docs/encoding.md, section 8, writes it, and no other: without white space, integers as integers, each text with its one
-// escape. So what can be read has one rendering, and every byte of it counts. The order of fields is asked by `fields`.
+// JSON as docs/encoding.md, section 8, writes it, and no other: without white space, integers as integers, each text
+// with its one escape. So what can be read has one rendering, and every byte of it counts. The order of fields is asked
+// by `fields`.
 //
 // An object becomes a Map, an integer a BigInt: numbers of JavaScript are exact up to 2^53 only.
 
-import { Refused } from './bytes.js';
+import {Refused} from './bytes.js';
 
 const DEPTH_MAX = 32;
-const ESCAPES = new Map([['"', '"'], ['\\', '\\'], ['b', '\b'], ['t', '\t'], ['n', '\n'], ['f', '\f'], ['r', '\r']]);
+const ESCAPES = new Map([
+  ['"', '"'],
+  ['\\', '\\'],
+  ['b', '\b'],
+  ['t', '\t'],
+  ['n', '\n'],
+  ['f', '\f'],
+  ['r', '\r'],
+]);
 const INTEGER = /(?:0|-?[1-9][0-9]{0,39})(?![0-9.eE])/y;
 // Up to the next quote, escape or control character.
-// eslint-disable-next-line no-control-regex
+
 const PLAIN = /[^"\\\u0000-\u001f]*/y;
-// eslint-disable-next-line no-control-regex
+
 const CODED = /u00(?:0[0-7bef]|1[0-9a-f])/y;
 
 // The value of a whole text. Refuses what is not such JSON, with the place.
 export function read(source, part = 'form') {
-  const cursor = { source, at: 0, part };
+  const cursor = {source, at: 0, part};
   const found = value(cursor, 0);
   if (cursor.at !== source.length) wrong(cursor, 'nothing comes behind its end');
   return found;
 }
 
-function wrong({ at, part }, what) {
+function wrong({at, part}, what) {
   throw new Refused(part, `character ${at}: ${what}`);
 }
 
@@ -74,7 +83,8 @@ function string(cursor) {
 function array(cursor, depth) {
   const found = [];
   if (takes(cursor, ']')) return found;
-  do found.push(value(cursor, depth + 1)); while (takes(cursor, ','));
+  do found.push(value(cursor, depth + 1));
+  while (takes(cursor, ','));
   if (!takes(cursor, ']')) wrong(cursor, 'a list goes on with a comma, or ends');
   return found;
 }
@@ -93,15 +103,18 @@ function object(cursor, depth) {
   return found;
 }
 
-// The values of an object's fields, which stand in this order, each once and no other. One that is left out is undefined.
+// The values of an object's fields, which stand in this order, each once and no other. One that is left out is
+// undefined.
 export function fields(found, names, optional = []) {
-  if (!(found instanceof Map)) throw new Refused('form', `an object with ${names.join(', ')} must stand where there is something else`);
-  const present = names.filter((name) => found.has(name) || !optional.includes(name));
+  if (!(found instanceof Map)) {
+    throw new Refused('form', `an object with ${names.join(', ')} must stand where there is something else`);
+  }
+  const present = names.filter(name => found.has(name) || !optional.includes(name));
   const own = [...found.keys()];
   if (own.length !== present.length || own.some((name, at) => name !== present[at])) {
     throw new Refused('form', `the fields are ${own.join(', ') || 'none'}, not ${present.join(', ')}`);
   }
-  return names.map((name) => found.get(name));
+  return names.map(name => found.get(name));
 }
 
 export function kindOf(found) {

@@ -51,4 +51,4 @@ mod threads;
 
 pub use context::Chain;
 pub use server::{Listener, Options, Server};
-pub use teller::{Asked, Refused, Teller};
+pub use teller::{Refused, Teller, TransferRequest};

@@ -28,7 +28,7 @@ macro_rules! file {
     };
 }
 
-static FILES: [File; 27] = [
+static FILES: [File; 32] = [
     file!("index.html", "text/html; charset=utf-8"),
     file!("style.css", "text/css; charset=utf-8"),
     file!("icon.svg", "image/svg+xml"),
@@ -38,7 +38,11 @@ static FILES: [File; 27] = [
     file!("format.js", SCRIPT),
     file!("chart.js", SCRIPT),
     file!("now.js", SCRIPT),
+    file!("latest.js", SCRIPT),
+    file!("demo.js", SCRIPT),
     file!("block.js", SCRIPT),
+    file!("seal.js", SCRIPT),
+    file!("operations.js", SCRIPT),
     file!("transaction.js", SCRIPT),
     file!("account.js", SCRIPT),
     file!("accounts.js", SCRIPT),
@@ -55,6 +59,7 @@ static FILES: [File; 27] = [
     file!("verify/encoding.js", SCRIPT),
     file!("verify/hashing.js", SCRIPT),
     file!("verify/json.js", SCRIPT),
+    file!("verify/primitives.js", SCRIPT),
     file!("verify/sealed.js", SCRIPT),
 ];
 

@@ -4,7 +4,7 @@ use crate::chain::{Amount, Name, ValidatorId};
 
 /// A transfer that somebody asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct TransferRequest {
     /// Who pays.
     pub from: Name,
     /// Who receives.
@@ -23,7 +23,7 @@ pub struct Refused(pub String);
 /// Writes transfers to the transactions topic, and has validators cheat. It may block.
 pub trait Teller: Send + Sync + 'static {
     /// Writes a transfer; answers the partition and the offset where it stands.
-    fn send(&self, asked: &Asked) -> Result<(i32, i64), Refused>;
+    fn send(&self, request: &TransferRequest) -> Result<(i32, i64), Refused>;
 
     /// From now on this validator alters an amount in what it proposes.
     fn corrupt(&self, validator: &ValidatorId) -> Result<(), Refused>;

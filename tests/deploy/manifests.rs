@@ -1,5 +1,5 @@
-//! The manifests of Kubernetes, the compose file and the dashboard, by the Go program beside this file: rendered as `kustomize build` does,
-//! and decoded strictly into the types of those who read them.
+//! The manifests of Kubernetes, the compose file and the dashboard, by the Go program beside this file: rendered as
+//! `kustomize build` does, and decoded strictly into the types of those who read them.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -9,20 +9,30 @@ use serde_json::Value;
 use crate::support::{Process, cairn};
 use crate::{help_of_run, is_setting, path, text};
 
-/// The program; `None`, and why: Go is not here, or its packages cannot be fetched.
+/// What `fetch-go` says where Go cannot be had here.
+const CANNOT: i32 = 69;
+
+/// The program; `None`, and why: Go or its packages are not here and cannot be fetched.
 fn program(directory: &Path) -> Option<std::path::PathBuf> {
     let source = path("tests/deploy/manifests");
-    let go = |words: &[&str]| Command::new("go").args(words).current_dir(&source).output();
     let skipped = |why: &str| {
-        println!("SKIPPED: {why}");
+        println!("SKIPPED: {}", why.trim());
         None
     };
-    let Ok(fetched) = go(&["mod", "download"]) else { return skipped("there is no Go here") };
-    if !fetched.status.success() {
-        return skipped(&format!("Go cannot fetch its packages: {}", String::from_utf8_lossy(&fetched.stderr)));
+    let fetched = Command::new(path("tests/deploy/fetch-go")).output().unwrap();
+    let said = String::from_utf8_lossy(&fetched.stderr);
+    if fetched.status.code() == Some(CANNOT) {
+        return skipped(&said);
+    }
+    assert!(fetched.status.success(), "{said}");
+    let go = String::from_utf8(fetched.stdout).unwrap();
+    let go = |words: &[&str]| Command::new(go.trim()).args(words).current_dir(&source).output().unwrap();
+    let downloaded = go(&["mod", "download"]);
+    if !downloaded.status.success() {
+        return skipped(&format!("Go cannot fetch its packages: {}", String::from_utf8_lossy(&downloaded.stderr)));
     }
     let program = directory.join("manifests");
-    let built = go(&["build", "-o", program.to_str().unwrap(), "."]).unwrap();
+    let built = go(&["build", "-o", program.to_str().unwrap(), "."]);
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     Some(program)
 }

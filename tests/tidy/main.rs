@@ -31,7 +31,7 @@ type Rule = fn(path: &str, text: &str) -> Vec<Breach>;
 
 /// Rules for every text file of the project.
 const TEXT_RULES: &[Rule] =
-    &[rules::whitespace, rules::prose_width, rules::no_loose_ends, rules::no_path_of_one_machine];
+    &[rules::whitespace, rules::prose_width, rules::script_width, rules::no_loose_ends, rules::no_path_of_one_machine];
 
 /// Rules for Rust.
 const RUST_RULES: &[Rule] = &[

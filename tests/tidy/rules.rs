@@ -45,6 +45,15 @@ pub(crate) fn prose_width(path: &str, text: &str) -> Vec<Breach> {
     found
 }
 
+/// Scripts and styles are served and read as they are, by those who want to know what the page computes.
+pub(crate) fn script_width(path: &str, text: &str) -> Vec<Breach> {
+    let is_script = [".js", ".mjs", ".css"].iter().any(|ending| path.ends_with(ending));
+    let lines = numbered(text).filter(|_| is_script).map(|(line, content)| (line, content.chars().count()));
+    let wide = lines.filter(|(_, width)| *width > LINE_WIDTH_MAX);
+    wide.map(|(line, width)| Breach::new(line, format!("{width} characters wide, more than {LINE_WIDTH_MAX}")))
+        .collect()
+}
+
 /// What is still to be done does not stand in the tree.
 pub(crate) fn no_loose_ends(_: &str, text: &str) -> Vec<Breach> {
     // Put together here, or this file would break its own rule.

@@ -43,6 +43,19 @@ fn prose_is_wrapped() {
 }
 
 #[test]
+fn scripts_and_styles_are_wrapped_without_tabs_and_blanks_at_the_end() {
+    let wide = format!("const a = '{}';", "é".repeat(107));
+    let (fits, breaks) = (format!("short\n{wide}\n"), format!("short\n{wide} // b\n"));
+    for path in ["explorer/a.js", "tests/audit/a.mjs", "explorer/style.css"] {
+        assert_eq!(lines(rules::script_width, path, &fits), CLEAN, "{path}");
+        assert_eq!(lines(rules::script_width, path, &breaks), [2], "{path}");
+        let found = crate::breaches(path, "a {\n\tcolor: red;\n} \n");
+        assert_eq!(found.iter().map(|breach| breach.line).collect::<Vec<_>>(), [2, 3], "{path}");
+    }
+    assert_eq!(lines(rules::script_width, "src/a.rs", &breaks), CLEAN);
+}
+
+#[test]
 fn the_engine_uses_upper_layers_only() {
     let found = |path, text| lines(layers::engine_layers, path, text);
     assert_eq!(found("topology/src/log/mod.rs", "use crate::error::Class;\nuse crate::codec::Codec;"), [2]);

@@ -8,7 +8,7 @@ use topology::log::{Log, Producer, ProducerOptions, ProducerRecord, TopicPartiti
 
 use crate::chain::ValidatorId;
 use crate::consensus::Fault;
-use crate::http::{self, Asked, Refused};
+use crate::http::{self, Refused, TransferRequest};
 use crate::sealing::Application;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -59,12 +59,12 @@ impl<L: Log> http::Teller for Teller<L>
 where
     L::Producer: Send,
 {
-    fn send(&self, asked: &Asked) -> Result<(i32, i64), Refused> {
-        let mut value = serde_json::json!({ "from": asked.from, "to": asked.to, "amount": asked.amount });
-        if let (Some(memo), Some(fields)) = (&asked.memo, value.as_object_mut()) {
+    fn send(&self, request: &TransferRequest) -> Result<(i32, i64), Refused> {
+        let mut value = serde_json::json!({ "from": request.from, "to": request.to, "amount": request.amount });
+        if let (Some(memo), Some(fields)) = (&request.memo, value.as_object_mut()) {
             fields.insert("memo".to_owned(), serde_json::json!(memo));
         }
-        let written = self.write(asked.from.as_str(), &value.to_string());
+        let written = self.write(request.from.as_str(), &value.to_string());
         let place = written.map_err(|error| Refused(format!("it could not be written: {error}")))?;
         place.ok_or_else(|| Refused("it was written, and the log does not say where".to_owned()))
     }

@@ -14,7 +14,7 @@ use super::super::committed::{State as Ledger, Step};
 use super::super::context::{Context, lock};
 use super::super::index::{Posting, PostingKind};
 use super::super::problem::{PROBLEM, Problem, Result};
-use super::asked::{Asked, Named};
+use super::asked::{FromPath, FromQuery};
 use super::{answer, cursor};
 use crate::chain::Name;
 use crate::ledger::state::{Account as Record, Table, account, tip};
@@ -115,8 +115,8 @@ impl Transfer {
 )]
 pub(super) async fn one(
     State(context): State<Arc<Context>>,
-    Named(name): Named<String>,
-    Asked(page): Asked<Page>,
+    FromPath(name): FromPath<String>,
+    FromQuery(page): FromQuery<Page>,
 ) -> Result<Response> {
     let limit = cursor::limit(page.limit, 50)?;
     let behind = page.cursor.as_deref().map(cursor::posting).transpose()?;
@@ -221,7 +221,7 @@ impl Largest {
         (status = 503, description = "The state cannot be read now", body = Problem, content_type = PROBLEM),
     )
 )]
-pub(super) async fn list(State(context): State<Arc<Context>>, Asked(which): Asked<Which>) -> Result<Response> {
+pub(super) async fn list(State(context): State<Arc<Context>>, FromQuery(which): FromQuery<Which>) -> Result<Response> {
     let limit = cursor::limit(which.limit, 50)?;
     let found = match which.order.as_deref() {
         None | Some("name") => context.read(move |_, state| by_name(state, &which, limit)).await?,

@@ -12,7 +12,7 @@ use super::super::context::Context;
 use super::super::index::BlockSummary;
 use super::super::lookup::{Found, Question};
 use super::super::problem::{PROBLEM, Problem, Result};
-use super::asked::{Asked, Caller, Named};
+use super::asked::{Caller, FromPath, FromQuery};
 use super::{answer, cursor, json};
 use crate::chain::Hash;
 
@@ -53,7 +53,7 @@ struct Blocks {
 pub(super) async fn list(
     State(context): State<Arc<Context>>,
     Caller(peer): Caller,
-    Asked(page): Asked<Page>,
+    FromQuery(page): FromQuery<Page>,
 ) -> Result<Response> {
     let limit = cursor::limit(page.limit, 20)?;
     let below = page.cursor.as_deref().map(cursor::height).transpose()?;
@@ -91,7 +91,7 @@ pub(super) async fn list(
 )]
 pub(super) async fn one(
     State(context): State<Arc<Context>>,
-    Named(block): Named<String>,
+    FromPath(block): FromPath<String>,
     Caller(peer): Caller,
 ) -> Result<Response> {
     let question = question(&context, &block)?;

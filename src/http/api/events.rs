@@ -19,7 +19,7 @@ use super::super::context::{Context, told};
 use super::super::index::{BlockSummary, Offence};
 use super::super::problem::{PROBLEM, Problem, Result};
 use super::super::quota::Counted;
-use super::asked::{Asked, Caller};
+use super::asked::{Caller, FromQuery};
 
 /// A sign of life, where nothing is sealed.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
@@ -53,7 +53,7 @@ pub(super) async fn events(
     State(context): State<Arc<Context>>,
     Caller(peer): Caller,
     headers: HeaderMap,
-    Asked(since): Asked<Since>,
+    FromQuery(since): FromQuery<Since>,
 ) -> Result<Response> {
     let counted = context.streams.take(peer, 1);
     let counted =

@@ -14,7 +14,7 @@ use utoipa::{IntoParams, IntoResponses, PartialSchema, ToSchema};
 use super::super::context::Context;
 use super::super::problem::{PROBLEM, Problem, Result};
 use super::super::prove::{Top, Wanted};
-use super::asked::{Asked, Caller, Named};
+use super::asked::{Caller, FromPath, FromQuery};
 use super::{answer, json, transactions};
 use crate::audit::prove::Question;
 use crate::chain::{Hash, Id, Name, ValidatorId};
@@ -122,8 +122,8 @@ impl IntoResponses for OfState {
 )]
 pub(super) async fn block(
     State(context): State<Arc<Context>>,
-    Named(height): Named<String>,
-    Asked(how): Asked<How>,
+    FromPath(height): FromPath<String>,
+    FromQuery(how): FromQuery<How>,
     Caller(peer): Caller,
 ) -> Result<Response> {
     let height: u64 = height.parse().map_err(|_| Problem::bad_request("a block is proved by its height: a number"))?;
@@ -144,8 +144,8 @@ pub(super) async fn block(
 pub(super) async fn transaction(
     State(context): State<Arc<Context>>,
     Caller(peer): Caller,
-    Named((partition, offset)): Named<(String, String)>,
-    Asked(how): Asked<How>,
+    FromPath((partition, offset)): FromPath<(String, String)>,
+    FromQuery(how): FromQuery<How>,
 ) -> Result<Response> {
     let (partition, offset) = transactions::place(&partition, &offset)?;
     let found = transactions::find(&context, peer, partition, offset).await?;
@@ -162,9 +162,9 @@ pub(super) async fn transaction(
 )]
 pub(super) async fn balance(
     State(context): State<Arc<Context>>,
-    Named(name): Named<String>,
-    Asked(When { at_height }): Asked<When>,
-    Asked(how): Asked<How>,
+    FromPath(name): FromPath<String>,
+    FromQuery(When { at_height }): FromQuery<When>,
+    FromQuery(how): FromQuery<How>,
     Caller(peer): Caller,
 ) -> Result<Response> {
     let question = Question::Balance { name: account(&name)? };
@@ -184,9 +184,9 @@ fn account(name: &str) -> Result<Name> {
 )]
 pub(super) async fn validator(
     State(context): State<Arc<Context>>,
-    Named(id): Named<String>,
-    Asked(When { at_height }): Asked<When>,
-    Asked(how): Asked<How>,
+    FromPath(id): FromPath<String>,
+    FromQuery(When { at_height }): FromQuery<When>,
+    FromQuery(how): FromQuery<How>,
     Caller(peer): Caller,
 ) -> Result<Response> {
     let id =
@@ -210,9 +210,9 @@ pub(super) async fn validator(
 )]
 pub(super) async fn id(
     State(context): State<Arc<Context>>,
-    Named((sender, id)): Named<(String, String)>,
-    Asked(When { at_height }): Asked<When>,
-    Asked(how): Asked<How>,
+    FromPath((sender, id)): FromPath<(String, String)>,
+    FromQuery(When { at_height }): FromQuery<When>,
+    FromQuery(how): FromQuery<How>,
     Caller(peer): Caller,
 ) -> Result<Response> {
     let id: Id = id.parse().map_err(|error| Problem::bad_request(format!("this is no transaction's id: {error}")))?;
@@ -238,7 +238,7 @@ pub(super) async fn id(
 )]
 pub(super) async fn checkpoint(
     State(context): State<Arc<Context>>,
-    Asked(Size { size }): Asked<Size>,
+    FromQuery(Size { size }): FromQuery<Size>,
     Caller(peer): Caller,
 ) -> Result<Response> {
     let Top { size, root } = context.prover.ask(peer, move |answers| answers.history(size)).await?;
@@ -277,8 +277,8 @@ struct Continued {
 )]
 pub(super) async fn consistency(
     State(context): State<Arc<Context>>,
-    Named(old_size): Named<String>,
-    Asked(Size { size }): Asked<Size>,
+    FromPath(old_size): FromPath<String>,
+    FromQuery(Size { size }): FromQuery<Size>,
     Caller(peer): Caller,
 ) -> Result<Response> {
     let old_size: u64 =

@@ -11,7 +11,7 @@ use super::super::committed::{State as Ledger, Step};
 use super::super::context::Context;
 use super::super::problem::{PROBLEM, Problem, Result};
 use super::answer;
-use super::asked::Asked;
+use super::asked::FromQuery;
 use crate::chain::Name;
 use crate::ledger::state::{Account, Table, account};
 
@@ -57,7 +57,7 @@ struct Hit {
         (status = 400, description = "Nothing to look for", body = Problem, content_type = PROBLEM),
     )
 )]
-pub(super) async fn search(State(context): State<Arc<Context>>, Asked(what): Asked<What>) -> Result<Response> {
+pub(super) async fn search(State(context): State<Arc<Context>>, FromQuery(what): FromQuery<What>) -> Result<Response> {
     let text = what.q.trim().to_owned();
     if text.is_empty() || text.len() > TEXT_BYTES_MAX {
         return Err(Problem::bad_request(format!("what is looked for has 1 to {TEXT_BYTES_MAX} bytes")));

@@ -13,7 +13,7 @@ use super::super::context::Context;
 use super::super::lookup::{Found, Question};
 use super::super::problem::{PROBLEM, Problem, Result};
 use super::answer;
-use super::asked::{Caller, Named};
+use super::asked::{Caller, FromPath};
 use crate::chain::{Hash, Rendering};
 
 /// A record of the transactions topic in its block.
@@ -53,7 +53,7 @@ pub(super) struct Transaction {
 pub(super) async fn one(
     State(context): State<Arc<Context>>,
     Caller(peer): Caller,
-    Named((partition, offset)): Named<(String, String)>,
+    FromPath((partition, offset)): FromPath<(String, String)>,
 ) -> Result<Response> {
     let (partition, offset) = place(&partition, &offset)?;
     Ok(answer(&find(&context, peer, partition, offset).await?))

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::super::context::{Context, lock};
 use super::super::problem::{PROBLEM, Problem, Result};
-use super::super::teller::{Asked, Teller};
+use super::super::teller::{Teller, TransferRequest};
 use super::answer;
 use crate::chain::{Amount, Memo, Name, ValidatorId};
 
@@ -69,13 +69,14 @@ pub(super) async fn send(
     };
     let amount = Amount::new(order.amount);
     let memo = order.memo.as_deref().filter(|memo| !memo.is_empty()).map(Memo::new).transpose();
-    let asked = Asked {
+    let request = TransferRequest {
         from: name("from", &order.from)?,
         to: name("to", &order.to)?,
         amount: amount.ok_or_else(|| Problem::bad_request("`amount` is at most 9007199254740991"))?,
         memo: memo.map_err(|error| Problem::bad_request(format!("`memo`: {error}")))?,
     };
-    let sent = context.blocking(move || teller.send(&asked).map_err(|refused| Problem::unavailable(refused.0))).await?;
+    let sent =
+        context.blocking(move || teller.send(&request).map_err(|refused| Problem::unavailable(refused.0))).await?;
     let (partition, offset) = sent;
     let mut response = answer(&Sent { partition, offset });
     *response.status_mut() = StatusCode::ACCEPTED;
