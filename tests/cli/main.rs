@@ -30,6 +30,8 @@ mod verifying;
 mod views;
 mod witnessing;
 
+#[path = "../support/all_rows.rs"]
+mod all_rows;
 #[path = "../support/python.rs"]
 mod python;
 #[path = "../support/web.rs"]
