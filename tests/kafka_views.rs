@@ -46,8 +46,9 @@ fn views(chain: &Chain, words: &[&str]) -> Command {
 /// With stores in this directory of the chain's.
 fn views_in(state: &str, chain: &Chain, words: &[&str]) -> Command {
     let mut command = cairn("views");
+    command.args(words);
     command.args(["--log-format", "json", "--brokers", chain.cluster.brokers(), "--blockchain", &chain.blockchain]);
-    command.arg("--state-dir").arg(chain.directory.path().join(state)).args(words);
+    command.arg("--state-dir").arg(chain.directory.path().join(state));
     command
 }
 
