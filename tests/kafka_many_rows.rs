@@ -129,8 +129,9 @@ fn balances(topic: &str) -> BTreeMap<String, i64> {
 
 fn views(chain: &Chain, words: &[&str]) -> Command {
     let mut command = cairn("views");
+    command.args(words);
     command.args(["--log-format", "json", "--brokers", chain.cluster.brokers(), "--blockchain", &chain.blockchain]);
-    command.arg("--state-dir").arg(chain.directory.path().join("views")).args(words);
+    command.arg("--state-dir").arg(chain.directory.path().join("views"));
     command
 }
 

@@ -3,14 +3,17 @@
 // Tests measure real time: what they wait for happens in another process.
 #![allow(clippy::disallowed_methods)]
 
+#[path = "support/all_rows.rs"]
+mod all_rows;
 mod support;
 
 use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Duration;
 
+use all_rows::AllRows;
 use cairn::chain::Block;
-use cairn::rows::{Book, avro};
+use cairn::rows::avro;
 use cairn::views::View;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -43,8 +46,9 @@ fn views(chain: &Chain, words: &[&str]) -> Command {
 /// With stores in this directory of the chain's.
 fn views_in(state: &str, chain: &Chain, words: &[&str]) -> Command {
     let mut command = cairn("views");
+    command.args(words);
     command.args(["--log-format", "json", "--brokers", chain.cluster.brokers(), "--blockchain", &chain.blockchain]);
-    command.arg("--state-dir").arg(chain.directory.path().join(state)).args(words);
+    command.arg("--state-dir").arg(chain.directory.path().join(state));
     command
 }
 
@@ -68,7 +72,7 @@ fn payments(numbers: std::ops::Range<usize>) -> String {
 fn expected(chain: &Chain) -> BTreeMap<&'static str, Vec<(String, String)>> {
     let blocks = read(&chain.blockchain, "read_committed").into_iter();
     let blocks: Vec<Block> = blocks.map(|record| Block::from_json(record.value.as_bytes()).unwrap()).collect();
-    let (mut book, mut all) = (Book::new(), BTreeMap::new());
+    let (mut every, mut all) = (AllRows::default(), BTreeMap::new());
     let mut add = |view: View, key: String, row: String| {
         all.entry(view.as_str()).or_insert_with(Vec::new).push((key, row));
     };
@@ -76,7 +80,7 @@ fn expected(chain: &Chain) -> BTreeMap<&'static str, Vec<(String, String)>> {
         serde_json::to_string(row).unwrap()
     }
     for block in &blocks {
-        let rows = book.rows(block).unwrap();
+        let rows = every.of(block).unwrap();
         for row in &rows.transfers {
             add(View::Transfers, format!("{}:{}", row.height, row.index), json(row));
         }

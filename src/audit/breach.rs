@@ -2,7 +2,7 @@
 
 use topology::Error;
 
-use crate::consensus::follow::Broken;
+use crate::consensus::follow::{Broken, Refused};
 
 /// Why a walk over a chain ends before the chain does.
 #[derive(Debug)]
@@ -16,6 +16,15 @@ pub(crate) enum Halt {
 impl From<Broken> for Halt {
     fn from(broken: Broken) -> Self {
         Halt::Broken(broken)
+    }
+}
+
+impl From<Refused> for Halt {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Broken(broken) => Halt::Broken(broken),
+            Refused::Newer(newer) => Halt::Undone(Error::stop(newer.to_string())),
+        }
     }
 }
 

@@ -53,7 +53,7 @@ macro_rules! codes {
     };
 }
 
-pub(super) use codes;
+pub(crate) use codes;
 
 /// A text that names no variant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -89,70 +89,64 @@ impl<'de> serde::Deserialize<'de> for Hash {
     }
 }
 
-/// What is hashed or signed. A tag is never given a second meaning; a changed layout gets a new one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Domain {
+/// Declares what is hashed or signed, each with its tag: ASCII, padded with zeros to [`TAG_SIZE_BYTES`].
+macro_rules! domains {
+    ($($(#[$doc:meta])* $domain:ident => $tag:literal,)+) => {
+        /// What is hashed or signed. A tag is never given a second meaning; a changed layout gets a new one.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Domain { $($(#[$doc])* $domain,)+ }
+
+        impl Domain {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$domain,)+];
+
+            /// The tag: ASCII, padded with zeros to [`TAG_SIZE_BYTES`].
+            #[must_use]
+            pub const fn tag(self) -> &'static [u8; TAG_SIZE_BYTES] {
+                match self { $(Self::$domain => $tag,)+ }
+            }
+        }
+    };
+}
+
+domains! {
     /// The header: its hash is the block's hash.
-    Header,
+    Header => b"cairn/header/1\0\0",
     /// The whole genesis.
-    Genesis,
+    Genesis => b"cairn/genesis/1\0",
     /// The chain parameters.
-    Parameters,
+    Parameters => b"cairn/params/1\0\0",
     /// The validator set.
-    Validators,
+    Validators => b"cairn/vals/1\0\0\0\0",
     /// The body of a transaction: everything but its authorization.
-    Body,
+    Body => b"cairn/body/1\0\0\0\0",
     /// What an account signs.
-    Transaction,
+    Transaction => b"cairn/tx/1\0\0\0\0\0\0",
     /// What a proposer signs (Ed25519).
-    Proposal,
+    Proposal => b"cairn/propose/1\0",
     /// What an attesting validator signs (BLS).
-    Attestation,
+    Attestation => b"cairn/attest/1\0\0",
     /// What a refusing validator signs (BLS).
-    Refusal,
+    Refusal => b"cairn/refuse/1\0\0",
     /// What a proposer signs as its reveal (BLS).
-    Reveal,
+    Reveal => b"cairn/reveal/1\0\0",
     /// The draw of a proposer.
-    Draw,
+    Draw => b"cairn/draw/1\0\0\0\0",
     /// The seed of the next height.
-    Seed,
+    Seed => b"cairn/seed/1\0\0\0\0",
     /// Evidence: its identity.
-    Evidence,
+    Evidence => b"cairn/evidence/1",
     /// A proof of work over a header.
-    Work,
+    Work => b"cairn/work/1\0\0\0\0",
     /// A leaf of the state tree.
-    StateLeaf,
+    StateLeaf => b"cairn/s-leaf/1\0\0",
     /// An inner node of the state tree.
-    StateNode,
+    StateNode => b"cairn/s-node/1\0\0",
     /// The path of a key in the state tree.
-    StateKey,
+    StateKey => b"cairn/s-key/1\0\0\0",
 }
 
 impl Domain {
-    /// The tag: ASCII, padded with zeros to [`TAG_SIZE_BYTES`].
-    #[must_use]
-    pub const fn tag(self) -> &'static [u8; TAG_SIZE_BYTES] {
-        match self {
-            Domain::Header => b"cairn/header/1\0\0",
-            Domain::Genesis => b"cairn/genesis/1\0",
-            Domain::Parameters => b"cairn/params/1\0\0",
-            Domain::Validators => b"cairn/vals/1\0\0\0\0",
-            Domain::Body => b"cairn/body/1\0\0\0\0",
-            Domain::Transaction => b"cairn/tx/1\0\0\0\0\0\0",
-            Domain::Proposal => b"cairn/propose/1\0",
-            Domain::Attestation => b"cairn/attest/1\0\0",
-            Domain::Refusal => b"cairn/refuse/1\0\0",
-            Domain::Reveal => b"cairn/reveal/1\0\0",
-            Domain::Draw => b"cairn/draw/1\0\0\0\0",
-            Domain::Seed => b"cairn/seed/1\0\0\0\0",
-            Domain::Evidence => b"cairn/evidence/1",
-            Domain::Work => b"cairn/work/1\0\0\0\0",
-            Domain::StateLeaf => b"cairn/s-leaf/1\0\0",
-            Domain::StateNode => b"cairn/s-node/1\0\0",
-            Domain::StateKey => b"cairn/s-key/1\0\0\0",
-        }
-    }
-
     /// What a validator signs about a hash: the tag, then the hash.
     #[must_use]
     pub fn message(self, hash: &Hash) -> [u8; TAG_SIZE_BYTES + 32] {

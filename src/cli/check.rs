@@ -9,7 +9,7 @@ use topology::clock::Clock;
 
 use super::claim::claimed;
 use super::error::{Error, Exit, Result};
-use super::output::Paint;
+use super::output::{Paint, utc};
 use super::pin::Pin;
 use super::shell::Shell;
 use super::terminal;
@@ -179,14 +179,14 @@ fn read_at_most(path: &Path, size_bytes_max: usize) -> std::io::Result<Vec<u8>> 
 fn holds_text(proof: &Proof, checked: &Checked, rests: &Rests, paint: Paint) -> String {
     let header = &proof.header;
     format!(
-        "{}: {}\n\nheight      {}\nblock hash  {}\nstate root  {}\ntime        {} ms since 1970, in stream time\ngenesis     {}\n\nrests on \
+        "{}: {}\n\nheight      {}\nblock hash  {}\nstate root  {}\ntime        {}, in stream time\ngenesis     {}\n\nrests on \
          {}",
         paint.green("holds"),
         claimed(proof),
         header.height,
         checked.hash,
         header.state_root,
-        header.time_ms,
+        utc(header.time_ms),
         header.genesis,
         rests.words,
     )

@@ -145,6 +145,30 @@ pub(crate) fn counted(number: u64, noun: &str) -> String {
     format!("{} {noun}{ending}", grouped(number))
 }
 
+/// A time as log lines have it, in UTC.
+pub(crate) fn utc(time_ms: i64) -> String {
+    const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+    let (year, month, day) = date(time_ms.div_euclid(DAY_MS));
+    let of_day_ms = time_ms.rem_euclid(DAY_MS);
+    let (of_day_s, ms) = (of_day_ms / 1_000, of_day_ms % 1_000);
+    let (hour, minute, second) = (of_day_s / 3_600, of_day_s / 60 % 60, of_day_s % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
+}
+
+/// Year, month and day of the Gregorian calendar, so many days after the first of 1970. Years are counted from March on, so that the
+/// day that some of them have more is their last; all repeats after 400 of them.
+fn date(days: i64) -> (i64, i64, i64) {
+    const DAYS_OF_400_YEARS: i64 = 146_097;
+    let days = days + 719_468;
+    let (cycle, of_cycle) = (days.div_euclid(DAYS_OF_400_YEARS), days.rem_euclid(DAYS_OF_400_YEARS));
+    let year = (of_cycle - of_cycle / 1_460 + of_cycle / 36_524 - of_cycle / 146_096) / 365;
+    let of_year = of_cycle - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let is_of_next_year = i64::from(month >= 10);
+    (cycle * 400 + year + is_of_next_year, month + 3 - 12 * is_of_next_year, day)
+}
+
 /// How many there were per second; `None` where the time was too short to say.
 pub(crate) fn per_second(count: u64, took_ms: i64) -> Option<u64> {
     let took_ms = u64::try_from(took_ms).ok().filter(|took_ms| *took_ms >= RATE_TIME_MIN_MS)?;
@@ -169,6 +193,22 @@ mod tests {
             assert_eq!(grouped(number), text);
         }
         assert_eq!(grouped(i64::MIN), "-9,223,372,036,854,775,808");
+    }
+
+    #[test]
+    fn a_time_is_told_by_the_calendar() {
+        for (time_ms, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (-1, "1969-12-31T23:59:59.999Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+            (1_764_417_600_123, "2025-11-29T12:00:00.123Z"),
+            (253_402_300_799_999, "9999-12-31T23:59:59.999Z"),
+            (i64::MIN, "-292275055-05-16T16:47:04.192Z"),
+            (i64::MAX, "292278994-08-17T07:12:55.807Z"),
+        ] {
+            assert_eq!(utc(time_ms), text);
+        }
     }
 
     #[test]

@@ -104,15 +104,7 @@ impl UsesLog for Reset<'_> {
             return Ok(Exit::Done);
         }
         if !arguments.yes {
-            if !shell.can_ask() {
-                return Err(Error::usage(
-                    "there is no terminal to ask on: give --yes, or --dry-run to see what would be done",
-                ));
-            }
-            eprint!("{}", plan.lines(Tense::Will).join("\n") + "\n");
-            if !shell.ask("Go on?")? {
-                return Err(Error::usage("nothing was done"));
-            }
+            shell.agree(&plan.lines(Tense::Will).join("\n"))?;
         }
         plan.carry_out(&log)?;
         plan.tell(shell, Tense::Done)?;

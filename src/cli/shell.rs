@@ -46,7 +46,7 @@ impl Shell {
             tracing::debug!(file = %file.path().display(), "settings");
         }
         let parameters = ChainParameters::collect(&file, &environment)?;
-        let matches = matches.subcommand().map(|(_, matches)| matches.clone()).unwrap_or_default();
+        let matches = innermost(&matches).clone();
         let paint = Paint::of(&std::io::stdout());
         let (json, clock, brokers) = (common.json, SystemClock::new(), OnceLock::new());
         Ok(Self { json, paint, clock, parameters, file, environment, matches, brokers })
@@ -108,20 +108,28 @@ impl Shell {
         if self.json { write(lines) } else { write(&terminal::lines(lines)) }
     }
 
-    /// Whether a person can be asked.
-    pub(crate) fn can_ask(&self) -> bool {
-        std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
-    }
-
-    /// Asks a question on stderr; only `y` and `yes` are a yes.
-    pub(crate) fn ask(&self, question: &str) -> Result<bool> {
-        let _ = write!(Stderr, "{question} [y/N] ");
+    /// Has a person agree to what cannot be undone, once it is told: only `y` and `yes` are a yes. Refused where there is no person.
+    pub(crate) fn agree(&self, told: &str) -> Result<()> {
+        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+            return Err(Error::usage(
+                "there is no terminal to ask on: give --yes, or --dry-run to see what would be done",
+            ));
+        }
+        let _ = write!(Stderr, "{}Go on? [y/N] ", with_newline(told));
         let mut answer = String::new();
         std::io::stdin()
             .read_line(&mut answer)
             .map_err(|error| Error::failed(format!("cannot read the answer: {error}")))?;
-        Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+        match answer.trim().to_lowercase().as_str() {
+            "y" | "yes" => Ok(()),
+            _ => Err(Error::usage("nothing was done")),
+        }
     }
+}
+
+/// What stands behind the last command: `cairn views reset` is two.
+fn innermost(matches: &ArgMatches) -> &ArgMatches {
+    matches.subcommand().map_or(matches, |(_, behind)| innermost(behind))
 }
 
 fn with_newline(text: &str) -> Cow<'_, str> {

@@ -60,16 +60,18 @@ pub(crate) fn asks_for_causes(arguments: &[OsString]) -> bool {
 pub(crate) fn option_variables() -> Vec<String> {
     let command = Cli::command();
     let variable = |argument: &Arg| argument.get_env().map(|name| name.to_string_lossy().into_owned());
-    every_argument(&command).filter_map(variable).collect()
+    every_argument(&command).into_iter().filter_map(variable).collect()
 }
 
-fn every_argument(command: &Command) -> impl Iterator<Item = &Arg> {
-    command.get_arguments().chain(command.get_subcommands().flat_map(Command::get_arguments))
+/// The arguments of a command and of all below it.
+fn every_argument(command: &Command) -> Vec<&Arg> {
+    let below = command.get_subcommands().flat_map(every_argument);
+    command.get_arguments().chain(below).collect()
 }
 
 /// The keys of all options, each once: `application_id` for `--application-id`.
 fn option_keys(command: &Command) -> Vec<String> {
-    let options = every_argument(command).filter(|argument| argument.get_long().is_some());
+    let options = every_argument(command).into_iter().filter(|argument| argument.get_long().is_some());
     let mut keys: Vec<String> = options.map(|argument| argument.get_id().to_string()).collect();
     keys.retain(|key| !NO_KEYS.contains(&key.as_str()));
     keys.sort_unstable();
@@ -140,7 +142,7 @@ fn check_values(command: &Command, file: &File) -> Result<()> {
 
 /// The first option with this key.
 fn find<'c>(command: &'c Command, key: &str) -> Option<&'c Arg> {
-    every_argument(command).find(|argument| argument.get_id() == key)
+    every_argument(command).into_iter().find(|argument| argument.get_id() == key)
 }
 
 /// A variable that is empty is taken for one that is not set: so a compose file can pass on what may not be there.
@@ -149,20 +151,17 @@ fn without_empty_variables(command: Command) -> Command {
         let value = argument.get_env().and_then(std::env::var_os);
         if value.is_some_and(|value| value.is_empty()) { argument.env(Resettable::Reset) } else { argument }
     };
-    command.mut_args(reset).mut_subcommands(|command| command.mut_args(reset))
+    command.mut_args(reset).mut_subcommands(without_empty_variables)
 }
 
 /// Puts the file's values where the defaults are, in every command that knows the option.
-fn with_defaults(command: Command, file: &File) -> Command {
-    let fill = |mut command: Command| {
-        for (key, value) in file.options() {
-            if command.get_arguments().any(|argument| argument.get_id() == key) {
-                command = command.mut_arg(key, |argument| argument.default_values(value.texts.clone()));
-            }
+fn with_defaults(mut command: Command, file: &File) -> Command {
+    for (key, value) in file.options() {
+        if command.get_arguments().any(|argument| argument.get_id() == key) {
+            command = command.mut_arg(key, |argument| argument.default_values(value.texts.clone()));
         }
-        command
-    };
-    fill(command).mut_subcommands(fill)
+    }
+    command.mut_subcommands(|command| with_defaults(command, file))
 }
 
 #[cfg(test)]
@@ -178,7 +177,7 @@ mod tests {
     #[test]
     fn every_option_has_a_variable_named_after_it() {
         let command = Cli::command();
-        for argument in every_argument(&command).filter(|argument| argument.get_long().is_some()) {
+        for argument in every_argument(&command).into_iter().filter(|argument| argument.get_long().is_some()) {
             let key = argument.get_id().as_str();
             if !matches!(key, "help" | "version") {
                 let expected = format!("CAIRN_{}", key.to_uppercase());
@@ -201,9 +200,8 @@ mod tests {
     fn an_option_means_the_same_value_in_every_command_that_has_it() {
         let command = Cli::command();
         for key in option_keys(&command) {
-            let mut kinds: Vec<String> = command
-                .get_subcommands()
-                .flat_map(Command::get_arguments)
+            let mut kinds: Vec<String> = every_argument(&command)
+                .into_iter()
                 .filter(|argument| argument.get_id() == key.as_str())
                 .map(|argument| format!("{:?} {:?}", argument.get_action(), argument.get_value_parser()))
                 .collect();

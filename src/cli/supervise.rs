@@ -36,10 +36,13 @@ pub(crate) async fn until(
             request = shutdown.asked() => {
                 catching_up.clear();
                 tracing::info!("{request}: finishing the commit and leaving the group; once more ends at once");
+                // First: they take processors that the last commit can use.
+                application.stop_mining();
                 client.stop();
             }
             () = &mut enough, if !is_enough => {
                 is_enough = true;
+                application.stop_mining();
                 client.stop();
             }
             _ = watch.tick() => {

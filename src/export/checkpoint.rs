@@ -16,33 +16,32 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use sha2::{Digest, Sha256};
 use topology::log::Offset;
 
-use super::ledger::Ledger;
 use crate::chain::{Genesis, ValidatorId};
 use crate::ledger::state::Account;
-use crate::rows::{Chain, Standing, Tip};
+use crate::rows::{Book, Chain, Standing, Tip};
 
 const MAGIC: &[u8] = b"cairn export state 1\n";
 const SUM_SIZE_BYTES: usize = 32;
 
 /// A chain that was followed before.
 pub(super) struct Checkpoint {
-    pub(super) ledger: Ledger,
+    pub(super) book: Book,
     /// Where the record of its last block stood.
     pub(super) offset: Offset,
 }
 
 /// Writes a chain, whose seals were all checked.
-pub(super) fn write(file: &mut File, ledger: &Ledger, offset: Offset) -> io::Result<()> {
+pub(super) fn write(file: &mut File, book: &Book, offset: Offset) -> io::Result<()> {
     let mut out = Summed { out: BufWriter::with_capacity(256 << 10, file), sum: Sha256::new() };
     out.write_all(MAGIC)?;
-    let chain = ledger.chain();
+    let chain = book.chain();
     chain.genesis().serialize(&mut out)?;
     chain.tip().serialize(&mut out)?;
     let standings: Vec<(ValidatorId, Standing)> =
         chain.standings().map(|(id, standing)| (id.clone(), *standing)).collect();
     standings.serialize(&mut out)?;
     offset.serialize(&mut out)?;
-    let accounts = ledger.accounts();
+    let accounts = book.accounts();
     (accounts.len() as u64).serialize(&mut out)?;
     for (name, Account { balance, nonce }) in accounts {
         (name, balance, nonce).serialize(&mut out)?;
@@ -79,7 +78,7 @@ fn parse(bytes: &[u8]) -> io::Result<Checkpoint> {
         accounts.insert(name.into_boxed_str(), Account { balance, nonce });
     }
     let chain = Chain::resume(genesis, tip, standings).map_err(|error| damaged(&error.to_string()))?;
-    Ok(Checkpoint { ledger: Ledger::resume(chain, accounts), offset })
+    Ok(Checkpoint { book: Book::resume(chain, accounts), offset })
 }
 
 /// Sums up what passes.

@@ -8,14 +8,9 @@
 //! .state                                      where the next call goes on (checkpoint)
 //! ```
 //!
-//! A range is published in three steps:
-//!
-//! ```text
-//! 1. its files are whole and on the disk, each beside its place      killed before 2: they are removed, and written again
-//! 2. export.json names the range: from here on it is published       killed before 3: the next call does 3
-//! 3. the files are put in their places
-//! ```
+//! What is done to it, and in which order, are the plans of [`publish`](super::publish): here they are carried out.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -23,17 +18,15 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::error::{Error, Result, of_file};
+use super::publish::{self, MANIFEST, Step};
 use super::range::Finished;
 use super::table::Table;
 use super::writer::{Format, Subject};
 use crate::chain::Hash;
 use crate::rows::VERSION;
 
-const MANIFEST: &str = "export.json";
 const LOCK: &str = ".lock";
 const STATE: &str = ".state";
-/// What the names of files end with that are not in their places.
-const UNFINISHED: &str = ".part";
 
 /// What an export is of, and how far it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,31 +111,48 @@ impl Directory {
 
     /// Makes the directory one of this export.
     pub(super) fn begin(&mut self, manifest: Manifest) -> Result<()> {
-        self.make_tables()?;
-        self.write_manifest(&manifest)?;
+        self.carry_out(&publish::begin(self.text(&manifest)?))?;
         self.manifest = Some(manifest);
         Ok(())
     }
 
     /// Publishes a range, whose files lie beside their places.
     pub(super) fn publish(&mut self, range: &Finished) -> Result<()> {
+        let (manifest, steps) = self.publication(range)?;
+        self.carry_out(&steps)?;
+        self.manifest = Some(manifest);
+        Ok(())
+    }
+
+    /// How a range is published, and what the manifest is then.
+    fn publication(&self, range: &Finished) -> Result<(Manifest, Vec<Step>)> {
         let Some(manifest) = &self.manifest else {
             return Err(Error::Refused(format!("{} is not one of an export", self.root.display())));
         };
         let &Finished { first_height, last_height, block_hash, .. } = range;
         let last_range = LastRange { first_height, last_height, block_hash };
-        // That the files are there must last before anything says so.
-        self.sync_tables()?;
         let manifest = Manifest { last_range: Some(last_range.clone()), ..manifest.clone() };
-        self.write_manifest(&manifest)?;
-        self.put_in_place(&last_range, manifest.format)?;
-        self.manifest = Some(manifest);
-        Ok(())
+        let steps = publish::publish(&last_range, manifest.format, self.text(&manifest)?);
+        Ok((manifest, steps))
     }
 
-    /// The directory of a table.
-    pub(super) fn of_table(&self, table: Table) -> PathBuf {
-        self.root.join(table.name())
+    /// Does what a plan says, one step after the other.
+    fn carry_out(&self, steps: &[Step]) -> Result<()> {
+        steps.iter().try_for_each(|step| {
+            let (done, action, path) = match step {
+                Step::Make(path) => (fs::create_dir_all(self.root.join(path)), "make", path),
+                Step::Sync(path) => (sync(&self.root.join(path)), "write", path),
+                Step::Write(path, bytes) => (write(&self.root.join(path), |file| file.write_all(bytes)), "write", path),
+                Step::Move { from, to } => (fs::rename(self.root.join(from), self.root.join(to)), "write", to),
+                Step::Remove(path) => (fs::remove_file(self.root.join(path)), "remove", path),
+            };
+            done.map_err(of_file(action, &self.root.join(path)))
+        })
+    }
+
+    /// The file of a range that begins with this height, while it is written.
+    pub(super) fn unfinished_file(&self, table: Table, first_height: u64, format: Format) -> PathBuf {
+        self.root.join(publish::unfinished_file(table, first_height, format))
     }
 
     /// The file with the state from which the next call goes on.
@@ -150,17 +160,11 @@ impl Directory {
         self.root.join(STATE)
     }
 
-    /// Puts a file in the place of one that may be there: whole, and on the disk, or not at all.
-    pub(super) fn replace(&self, path: &Path, write: impl FnOnce(&mut File) -> std::io::Result<()>) -> Result<()> {
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(UNFINISHED);
-        let unfinished = path.with_file_name(name);
-        let written = File::create(&unfinished).and_then(|mut file| {
-            write(&mut file)?;
-            file.sync_all()
-        });
-        let placed = written.and_then(|()| fs::rename(&unfinished, path)).and_then(|()| sync(&self.root));
-        placed.map_err(of_file("write", path))
+    /// Keeps the state, in the place of one that may be there: whole, and on the disk, or not at all.
+    pub(super) fn keep_state(&self, content: impl FnOnce(&mut File) -> std::io::Result<()>) -> Result<()> {
+        let path = self.root.join(publish::unfinished(Path::new(STATE)));
+        write(&path, content).map_err(of_file("write", &self.state()))?;
+        self.carry_out(&publish::put_in_place(Path::new(STATE)))
     }
 
     fn check_same(&self, manifest: &Manifest, format: Format) -> Result<()> {
@@ -182,60 +186,32 @@ impl Directory {
 
     /// Ends what a killed process began to publish, and removes what it did not.
     fn recover(&self, manifest: &Manifest) -> Result<()> {
-        self.make_tables()?;
-        if let Some(range) = &manifest.last_range {
-            self.put_in_place(range, manifest.format)?;
+        self.carry_out(&publish::tables())?;
+        let (range, present) = (manifest.last_range.as_ref(), self.present()?);
+        for path in range.into_iter().flat_map(|range| publish::missing(range, manifest.format, &present)) {
+            let place = self.root.join(path);
+            tracing::warn!("{} is not there, and is not written again: was it moved?", place.display());
         }
-        for table in Table::ALL {
-            let directory = self.of_table(table);
+        self.carry_out(&publish::left_over(range, manifest.format, &present))
+    }
+
+    /// The files of the tables.
+    fn present(&self) -> Result<BTreeSet<PathBuf>> {
+        let mut present = BTreeSet::new();
+        for table in Table::ALL.map(publish::of_table) {
+            let directory = self.root.join(&table);
             for entry in fs::read_dir(&directory).map_err(of_file("read", &directory))? {
-                let path = entry.map_err(of_file("read", &directory))?.path();
-                if path.as_os_str().as_encoded_bytes().ends_with(UNFINISHED.as_bytes()) {
-                    fs::remove_file(&path).map_err(of_file("remove", &path))?;
-                }
+                present.insert(table.join(entry.map_err(of_file("read", &directory))?.file_name()));
             }
         }
-        Ok(())
+        Ok(present)
     }
 
-    /// Puts those files of a range in their places that are not there yet.
-    fn put_in_place(&self, range: &LastRange, format: Format) -> Result<()> {
-        for table in Table::ALL {
-            let directory = self.of_table(table);
-            let unfinished = directory.join(unfinished_name(range.first_height, format));
-            let place = directory.join(name(range, format));
-            match fs::rename(&unfinished, &place) {
-                Err(error) if error.kind() == ErrorKind::NotFound => {
-                    if !place.exists() {
-                        tracing::warn!("{} is not there, and is not written again: was it moved?", place.display());
-                    }
-                }
-                renamed => renamed.map_err(of_file("write", &place))?,
-            }
-        }
-        self.sync_tables()
-    }
-
-    fn make_tables(&self) -> Result<()> {
-        for table in Table::ALL {
-            let directory = self.of_table(table);
-            fs::create_dir_all(&directory).map_err(of_file("make", &directory))?;
-        }
-        sync(&self.root).map_err(of_file("write", &self.root))
-    }
-
-    fn sync_tables(&self) -> Result<()> {
-        Table::ALL
-            .into_iter()
-            .map(|table| self.of_table(table))
-            .try_for_each(|directory| sync(&directory).map_err(of_file("write", &directory)))
-    }
-
-    fn write_manifest(&self, manifest: &Manifest) -> Result<()> {
-        self.replace(&self.root.join(MANIFEST), |file| {
-            serde_json::to_writer_pretty(&mut *file, manifest)?;
-            file.write_all(b"\n")
-        })
+    fn text(&self, manifest: &Manifest) -> Result<Vec<u8>> {
+        let path = self.root.join(MANIFEST);
+        let mut text = serde_json::to_vec_pretty(manifest).map_err(|error| of_file("write", &path)(error.into()))?;
+        text.push(b'\n');
+        Ok(text)
     }
 }
 
@@ -246,23 +222,13 @@ impl Drop for Directory {
     }
 }
 
-/// The name of a file of a range.
-fn name(range: &LastRange, format: Format) -> String {
-    format!("{:012}-{:012}.{}", range.first_height, range.last_height, format.as_str())
-}
-
-/// The name of a file while it is written: where its range ends is not known yet. No pattern finds it that ends with the format.
-pub(super) fn unfinished_name(first_height: u64, format: Format) -> String {
-    format!("{first_height:012}.{}{UNFINISHED}", format.as_str())
-}
-
 fn check_empty(root: &Path) -> Result<()> {
     let entries = fs::read_dir(root).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
     let entries = entries.map_err(of_file("read", root))?;
     // A process that was killed before it could say what it exports leaves its lock and empty directories.
     let is_left = |name: &Path| {
         name == Path::new(LOCK)
-            || name == Path::new(MANIFEST).with_added_extension("part")
+            || name == publish::unfinished(Path::new(MANIFEST))
             || Table::ALL.iter().any(|table| {
                 name == Path::new(table.name())
                     && fs::read_dir(root.join(name)).is_ok_and(|mut entries| entries.next().is_none())
@@ -298,6 +264,13 @@ fn make(root: &Path) -> std::io::Result<()> {
         let above = made.parent().filter(|above| !above.as_os_str().is_empty());
         sync(above.unwrap_or(Path::new(".")))
     })
+}
+
+/// Writes a file that lasts.
+fn write(path: &Path, content: impl FnOnce(&mut File) -> std::io::Result<()>) -> std::io::Result<()> {
+    let mut file = File::create(path)?;
+    content(&mut file)?;
+    file.sync_all()
 }
 
 fn sync(directory: &Path) -> std::io::Result<()> {

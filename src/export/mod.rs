@@ -2,16 +2,16 @@
 //!
 //! ```text
 //!   reading thread      record ──> block
-//!   caller              block ──> ledger (does it follow? rows) ──> range (a writer for each table) ──> directory
+//!   caller              block ──> book (does it follow? rows) ──> range (a writer for each table) ──> directory
 //! ```
 //!
 //! ```text
 //! round       one pass from where the files end to where the topic ends
 //! exported    what that has published                                                             pure
-//! ledger      the chain as far as it was followed, with the accounts that rows need; seals, many at a time
-//! checkpoint  the same in a file, so that a later call need not follow the chain from its beginning
+//! checkpoint  the book in a file, so that a later call need not follow the chain from its beginning
 //! range       the files of a range of heights while they are written, and where a range ends
-//! directory   which ranges are there; how a range gets there, all of it or nothing
+//! directory   which ranges are there, on the disk
+//! publish     how a range gets there, all of it or nothing: step by step                       pure
 //! table       tables, their columns and rows                                                   pure
 //! block       rows of blocks                                                                   pure
 //! writer      a file of rows in one of the formats
@@ -30,12 +30,12 @@ mod checkpoint;
 mod directory;
 mod error;
 mod exported;
-mod ledger;
 #[cfg(feature = "parquet")]
 mod parquet;
 #[cfg(not(feature = "parquet"))]
 #[path = "parquet_left_out.rs"]
 mod parquet;
+mod publish;
 mod range;
 mod round;
 #[cfg_attr(not(feature = "parquet"), allow(dead_code, reason = "what columns hold is for Parquet alone"))]

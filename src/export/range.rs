@@ -3,7 +3,7 @@
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 
-use super::directory::{Directory, unfinished_name};
+use super::directory::Directory;
 use super::error::{Result, of_file};
 use super::table::{Row, Table};
 use super::writer::{Format, Subject, Writer};
@@ -62,7 +62,7 @@ impl Open {
         // Dropped with those that were begun, where one cannot be.
         let mut open = Self { first, files: Vec::new() };
         for table in Table::ALL {
-            let path = directory.of_table(table).join(unfinished_name(first, format));
+            let path = directory.unfinished_file(table, first, format);
             let writer = Writer::create(format, table, &path).map_err(of_file("write", &path))?;
             open.files.push(OpenFile { path, writer, row_count: 0 });
         }
@@ -121,19 +121,18 @@ mod tests {
 
     #[test]
     fn where_a_disk_is_full_nothing_is_left_of_a_range() {
-        const NAME: &str = "000000000000.csv.part";
         for full in Table::ALL {
             let root = tempfile::tempdir().unwrap();
             let mut directory = Directory::open(root.path(), Format::Csv).unwrap();
             let genesis_hash = Hash::of(b"genesis");
             let subject = Subject { chain_id: "cairn-test".to_owned(), genesis_hash };
             directory.begin(Manifest::of(&subject, Format::Csv, 0)).unwrap();
-            std::os::unix::fs::symlink("/dev/full", directory.of_table(full).join(NAME)).unwrap();
+            std::os::unix::fs::symlink("/dev/full", directory.unfinished_file(full, 0, Format::Csv)).unwrap();
             let open = Open::begin(&directory, Format::Csv, 0).unwrap();
             let error = open.finish(&subject, 0, Hash::of(b"block")).unwrap_err().to_string();
             assert!(error.contains("No space left on device") && error.contains(full.name()), "{error}");
             for table in Table::ALL {
-                assert!(!directory.of_table(table).join(NAME).exists(), "{full:?} {table:?}");
+                assert!(!directory.unfinished_file(table, 0, Format::Csv).exists(), "{full:?} {table:?}");
             }
         }
     }

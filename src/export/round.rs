@@ -10,14 +10,13 @@ use super::checkpoint::{self, Checkpoint};
 use super::directory::{Directory, LastRange, Manifest};
 use super::error::{Error, Result};
 use super::exported::Exported;
-use super::ledger::Ledger;
 use super::range::{Limits, Open};
 use super::writer::{Format, Subject};
 use crate::audit::record::{self, Found};
 use crate::audit::{Anchor, Broken, Reason};
 use crate::chain::{Block, Hash, Read};
 use crate::reader::{Extent, Reader};
-use crate::rows::{Chain, transfers, validators};
+use crate::rows::{Book, Chain, transfers, validators};
 
 /// The reader's name in the brokers' logs.
 const CLIENT_ID: &str = "cairn-export";
@@ -50,7 +49,7 @@ pub struct Export<'e, L: Log> {
     options: &'e Options,
     directory: Directory,
     /// The chain as far as it was followed; `None` before block 0.
-    ledger: Option<Ledger>,
+    book: Option<Book>,
     /// Where the record of the last block stood.
     last_offset: Option<Offset>,
     /// The range that is being written.
@@ -70,12 +69,12 @@ impl<'e, L: Log> Export<'e, L> {
                 manifest.from_height
             )));
         }
-        let mut export = Self { log, clock, options, directory, ledger: None, last_offset: None, open: None };
+        let mut export = Self { log, clock, options, directory, book: None, last_offset: None, open: None };
         if let Some(manifest) = export.directory.manifest() {
-            export.check_anchor(manifest.genesis_hash)?;
+            options.anchor.check(manifest.genesis_hash)?;
         }
-        if let Some(Checkpoint { ledger, offset }) = export.checkpoint()? {
-            (export.ledger, export.last_offset) = (Some(ledger), Some(offset));
+        if let Some(Checkpoint { book, offset }) = export.checkpoint()? {
+            (export.book, export.last_offset) = (Some(book), Some(offset));
         }
         Ok(export)
     }
@@ -92,20 +91,20 @@ impl<'e, L: Log> Export<'e, L> {
                 return Ok(None);
             }
         };
-        let ledger = &checkpoint.ledger;
-        let is_tip = |last: &LastRange| last.last_height == ledger.chain().tip().height;
-        let is_of_the_files = ledger.chain().genesis_hash() == manifest.genesis_hash
-            && ledger.next_height() <= manifest.next_height()
-            && manifest.last_range.as_ref().is_none_or(|last| !is_tip(last) || last.block_hash == ledger.last_hash());
-        if !is_of_the_files || !self.stands_at(ledger, checkpoint.offset)? {
+        let book = &checkpoint.book;
+        let is_tip = |last: &LastRange| last.last_height == book.chain().tip().height;
+        let is_of_the_files = book.chain().genesis_hash() == manifest.genesis_hash
+            && book.next_height() <= manifest.next_height()
+            && manifest.last_range.as_ref().is_none_or(|last| !is_tip(last) || last.block_hash == book.last_hash());
+        if !is_of_the_files || !self.stands_at(book, checkpoint.offset)? {
             tracing::info!("the topic is not as it was left: following the chain from its beginning");
             return Ok(None);
         }
         Ok(Some(checkpoint))
     }
 
-    /// Whether the last block of a ledger is the record at this offset.
-    fn stands_at(&self, ledger: &Ledger, offset: Offset) -> Result<bool> {
+    /// Whether the last block of a book is the record at this offset.
+    fn stands_at(&self, book: &Book, offset: Offset) -> Result<bool> {
         let reader = Reader::new(self.log, self.clock, CLIENT_ID);
         let partition = reader.chain_partition(&self.options.blockchain)?;
         let whole = reader.extent(&partition, Start::At(offset), Isolation::ReadCommitted)?;
@@ -115,7 +114,7 @@ impl<'e, L: Log> Export<'e, L> {
             is_there = records.iter().any(|record| {
                 let block = Block::from_record(record.key, record.value).and_then(Read::block);
                 record.offset == offset
-                    && block.is_ok_and(|block| block.is_some_and(|block| block.header.hash() == ledger.last_hash()))
+                    && block.is_ok_and(|block| block.is_some_and(|block| block.header.hash() == book.last_hash()))
             });
             Ok(std::ops::ControlFlow::Continue(()))
         })?;
@@ -146,9 +145,9 @@ impl<'e, L: Log> Export<'e, L> {
             }
             Ok(())
         });
-        read.map_err(|error| match &self.ledger {
-            Some(ledger) => ledger.first_breach(error),
-            None => error,
+        read.map_err(|error| match (error, &self.book) {
+            (Error::Broken(broken), Some(book)) => book.first_breach(broken).into(),
+            (error, _) => error,
         })?;
         if !is_stopped() {
             self.check_end()?;
@@ -158,13 +157,13 @@ impl<'e, L: Log> Export<'e, L> {
 
     /// Notes where the export is, so that the next call need not follow the chain from its beginning. Between two rounds.
     pub fn keep_state(&mut self) -> Result<()> {
-        let (Some(ledger), Some(offset)) = (&mut self.ledger, self.last_offset) else { return Ok(()) };
+        let (Some(book), Some(offset)) = (&mut self.book, self.last_offset) else { return Ok(()) };
         // Rows of a round that failed are not published: the next call has to come by them again.
-        if self.directory.manifest().is_none_or(|manifest| ledger.next_height() > manifest.next_height()) {
+        if self.directory.manifest().is_none_or(|manifest| book.next_height() > manifest.next_height()) {
             return Ok(());
         }
-        ledger.check_seals()?;
-        self.directory.replace(&self.directory.state(), |file| checkpoint::write(file, ledger, offset))
+        book.check_seals()?;
+        self.directory.keep_state(|file| checkpoint::write(file, book, offset))
     }
 
     /// What the directory is an export of; `None` until a block was read.
@@ -206,7 +205,7 @@ impl<'e, L: Log> Export<'e, L> {
 
     /// Takes in a record; its height, if it is a block.
     fn take(&mut self, found: &Found, done: &mut Exported) -> Result<Option<u64>> {
-        let next = self.ledger.as_ref().map_or(0, Ledger::next_height);
+        let next = self.book.as_ref().map_or(0, Book::next_height);
         match &found.read {
             Ok(Read::Foreign) => {
                 done.foreign_count += 1;
@@ -231,30 +230,30 @@ impl<'e, L: Log> Export<'e, L> {
     }
 
     fn take_block(&mut self, block: &Block, done: &mut Exported) -> Result<()> {
-        let balances = match &mut self.ledger {
+        let balances = match &mut self.book {
             None => {
-                let (ledger, balances) = Ledger::begin(block)?;
-                self.check_anchor(ledger.chain().genesis_hash())?;
-                self.claim_directory(ledger.chain())?;
-                self.ledger = Some(ledger);
+                let (book, balances) = Book::begin(block)?;
+                self.options.anchor.check(book.chain().genesis_hash())?;
+                self.claim_directory(book.chain())?;
+                self.book = Some(book);
                 balances
             }
-            Some(ledger) => {
+            Some(book) => {
                 let manifest = self.directory.manifest();
                 if let Some(manifest) = manifest.filter(|manifest| {
-                    self.open.is_none() && manifest.last_range.is_none() && manifest.from_height == ledger.next_height()
+                    self.open.is_none() && manifest.last_range.is_none() && manifest.from_height == book.next_height()
                 }) {
                     // The first range of an export that does not begin with the chain.
                     let open = Open::begin(&self.directory, self.options.format, manifest.from_height)?;
                     let open = self.open.insert(open);
-                    open.rows(ledger.opening_balances())?;
-                    open.rows(ledger.opening_validators())?;
+                    open.rows(book.opening_balances())?;
+                    open.rows(book.opening_validators())?;
                 }
-                ledger.follow(block)?
+                book.follow(block)?
             }
         };
         let height = block.header.height;
-        let Some((ledger, manifest)) = self.ledger.as_ref().zip(self.directory.manifest()) else { return Ok(()) };
+        let Some((book, manifest)) = self.book.as_ref().zip(self.directory.manifest()) else { return Ok(()) };
         if height < manifest.next_height() {
             return self.check_published(block);
         }
@@ -263,8 +262,8 @@ impl<'e, L: Log> Export<'e, L> {
             none => none.insert(Open::begin(&self.directory, self.options.format, height)?),
         };
         open.rows(balances)?;
-        open.rows(transfers(block, ledger.chain().fee()))?;
-        open.rows(validators(ledger.chain(), block))?;
+        open.rows(transfers(block, book.chain().fee()))?;
+        open.rows(validators(book.chain(), block))?;
         open.rows([BlockRow::of(block)])?;
         let is_last = self.options.to_height == Some(height);
         if is_last || self.options.limits.end_with(height, open.row_count_max()) {
@@ -275,23 +274,13 @@ impl<'e, L: Log> Export<'e, L> {
 
     /// Ends the range that is being written, and publishes it, once the seals of its blocks are checked.
     fn publish(&mut self, done: &mut Exported) -> Result<()> {
-        let (Some(ledger), Some(open)) = (&mut self.ledger, self.open.take()) else { return Ok(()) };
-        ledger.check_seals()?;
-        let chain = ledger.chain();
+        let (Some(book), Some(open)) = (&mut self.book, self.open.take()) else { return Ok(()) };
+        book.check_seals()?;
+        let chain = book.chain();
         let range = open.finish(&subject_of(chain), chain.tip().height, chain.tip().hash)?;
         self.directory.publish(&range)?;
         done.add_range(&range);
         Ok(())
-    }
-
-    fn check_anchor(&self, found: Hash) -> Result<()> {
-        match self.options.anchor {
-            Anchor::Genesis(pinned) if pinned != found => {
-                let detail = format!("this chain's genesis is {found}, {pinned} was pinned: it is another chain");
-                Err(Broken::new(0, Reason::Anchor, detail).into())
-            }
-            _ => Ok(()),
-        }
     }
 
     /// Makes the directory one of this chain, or sees that it is.
@@ -346,7 +335,7 @@ impl<'e, L: Log> Export<'e, L> {
 
     /// Sees that the topic, read to its end, holds what is to be there.
     fn check_end(&self) -> Result<()> {
-        let next = self.ledger.as_ref().map(Ledger::next_height);
+        let next = self.book.as_ref().map(Book::next_height);
         let published = self.directory.manifest().map_or(0, Manifest::next_height);
         let is_begun = self.directory.manifest().is_some_and(|manifest| manifest.last_range.is_some());
         match next {

@@ -12,9 +12,9 @@ use super::Error;
 use crate::chain::{
     Amount, Block, Frontier, Genesis, Hash, Header, Member, Operation, Parent, ValidatorId, merkle, validators_hash,
 };
-use crate::consensus::follow::{Link, Reason};
+use crate::consensus::follow::{self, Anchor, Link, Reason};
+use crate::consensus::roster;
 use crate::consensus::scheme::{self, Before, Claims, Flaw, Scheme};
-use crate::consensus::{self, roster};
 
 /// The last block that was followed, and what the next must go on from.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -69,13 +69,8 @@ impl Chain {
             return Err(broken(Reason::Height, &detail));
         }
         block.check().map_err(|error| Error::of_block(0, Reason::Form, error))?;
+        follow::begin(block, Anchor::None)?;
         let genesis = block.genesis.clone().ok_or_else(|| broken(Reason::Form, &"block 0 holds no genesis"))?;
-        let begun = consensus::begin(&genesis).map_err(|error| broken(Reason::Execution, &error))?;
-        if begun.block.hash != block.hash {
-            let (expected, found) = (begun.block.header.state_root, block.header.state_root);
-            let detail = format!("the genesis gives state root {expected}, block 0 says {found}");
-            return Err(broken(Reason::Execution, &detail));
-        }
         let mut history = Frontier::default();
         history.append(merkle::leaf(block.hash.as_bytes()));
         let tip = Tip {

@@ -12,7 +12,7 @@
 //! transfer    rows of what moved, or was to
 //! balance     rows of accounts that a block changed
 //! validator   rows of validators that a block concerns
-//! book        all rows of a chain from block 0, with its accounts in memory
+//! book        a chain as far as its rows were made: its accounts, in memory, and seals, which are checked many at a time
 //! schema      what a row looks like, for programs
 //! avro        rows in Avro's binary, and their schemas
 //! error       why there are no rows
@@ -33,7 +33,7 @@ mod transfer;
 mod validator;
 
 pub use balance::{Balance, balances};
-pub use book::{Book, Rows};
+pub use book::Book;
 pub use chain::{Chain, Standing, Tip};
 pub use error::Error;
 pub use transfer::{Status, Transfer, TransferKind, transfers};

@@ -9,90 +9,43 @@
 
 use std::fmt::Write;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::VERSION;
+use crate::chain::code::codes;
 use crate::chain::{Amount, Block, Content, Entry, Hash, Operation, Outcome};
 
-/// What kind of row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum TransferKind {
-    /// A transaction.
-    Transfer,
-    /// An account's balance in the genesis. One below zero is sent, to no account.
-    Genesis,
-    /// A validator's stake in the genesis.
-    GenesisStake,
-    /// Fees of a block, for its proposer.
-    Fee,
-    /// The reward of a block, for its proposer.
-    Reward,
-    /// A validator's stake, burnt.
-    Slash,
-    /// Fees of a block, for its miner.
-    MinerFee,
-    /// The reward of a block, for its miner.
-    MinerReward,
-}
-
-impl TransferKind {
-    /// Every kind.
-    pub const ALL: [Self; 8] = [
-        Self::Transfer,
-        Self::Genesis,
-        Self::GenesisStake,
-        Self::Fee,
-        Self::Reward,
-        Self::Slash,
-        Self::MinerFee,
-        Self::MinerReward,
-    ];
-
-    /// As in a row.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Transfer => "transfer",
-            Self::Genesis => "genesis",
-            Self::GenesisStake => "genesis_stake",
-            Self::Fee => "fee",
-            Self::Reward => "reward",
-            Self::Slash => "slash",
-            Self::MinerFee => "miner_fee",
-            Self::MinerReward => "miner_reward",
-        }
+codes! {
+    /// What kind of row.
+    pub enum TransferKind {
+        /// A transaction.
+        Transfer = 1 => "transfer",
+        /// An account's balance in the genesis. One below zero is sent, to no account.
+        Genesis = 2 => "genesis",
+        /// A validator's stake in the genesis.
+        GenesisStake = 3 => "genesis_stake",
+        /// Fees of a block, for its proposer.
+        Fee = 4 => "fee",
+        /// The reward of a block, for its proposer.
+        Reward = 5 => "reward",
+        /// A validator's stake, burnt.
+        Slash = 6 => "slash",
+        /// Fees of a block, for its miner.
+        MinerFee = 7 => "miner_fee",
+        /// The reward of a block, for its miner.
+        MinerReward = 8 => "miner_reward",
     }
 }
 
-/// What became of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Status {
-    /// It took effect.
-    Applied,
-    /// A transaction that the rules rejected.
-    Rejected,
-    /// A record that is no transaction.
-    Unreadable,
-}
-
-impl Status {
-    /// Every status.
-    pub const ALL: [Self; 3] = [Self::Applied, Self::Rejected, Self::Unreadable];
-
-    /// As in a row.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Applied => "applied",
-            Self::Rejected => "rejected",
-            Self::Unreadable => "unreadable",
-        }
-    }
-}
-
-impl Serialize for Status {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
+codes! {
+    /// What became of it.
+    pub enum Status {
+        /// It took effect.
+        Applied = 1 => "applied",
+        /// A transaction that the rules rejected.
+        Rejected = 2 => "rejected",
+        /// A record that is no transaction.
+        Unreadable = 3 => "unreadable",
     }
 }
 

@@ -2,37 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
-use super::{Chain, VERSION};
+use super::{Chain, Standing, Tip, VERSION};
+use crate::chain::code::codes;
 use crate::chain::{Block, Hash, Operation, ValidatorId};
 
-/// Whether a validator is drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ValidatorStatus {
-    /// It is.
-    Active,
-    /// It lost its stake and never will be again.
-    Slashed,
-}
-
-impl ValidatorStatus {
-    /// Every status.
-    pub const ALL: [Self; 2] = [Self::Active, Self::Slashed];
-
-    /// As in a row.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Slashed => "slashed",
-        }
-    }
-}
-
-impl Serialize for ValidatorStatus {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
+codes! {
+    /// Whether a validator is drawn.
+    pub enum ValidatorStatus {
+        /// It is.
+        Active = 1 => "active",
+        /// It lost its stake and never will be again.
+        Slashed = 2 => "slashed",
     }
 }
 
@@ -61,6 +43,25 @@ pub struct Validator<'b> {
     pub block_time_ms: i64,
 }
 
+impl<'b> Validator<'b> {
+    /// The row of a validator after the last block of a chain.
+    pub(super) fn of(id: &'b ValidatorId, standing: &Standing, tip: &Tip) -> Self {
+        let is_slashed = standing.slashed_at_height.is_some();
+        Self {
+            version: VERSION,
+            id: id.as_str(),
+            status: if is_slashed { ValidatorStatus::Slashed } else { ValidatorStatus::Active },
+            stake: standing.stake,
+            slashed_at_height: standing.slashed_at_height,
+            blocks_proposed: standing.blocks_proposed,
+            rounds_missed: standing.rounds_missed,
+            height: tip.height,
+            block_hash: tip.hash,
+            block_time_ms: tip.time_ms,
+        }
+    }
+}
+
 /// The validators that a block concerns: whose [`Standing`](super::Standing) it changes, and in block 0 all.
 #[must_use]
 pub fn concerned(block: &Block) -> BTreeSet<&ValidatorId> {
@@ -76,21 +77,6 @@ pub fn concerned(block: &Block) -> BTreeSet<&ValidatorId> {
 /// The rows of the chain's last block, one for each validator that it concerns, by id. A chain of work has no validators.
 #[must_use]
 pub fn validators<'b>(chain: &Chain, block: &'b Block) -> Vec<Validator<'b>> {
-    let rows = concerned(block).into_iter().filter_map(|id| {
-        let standing = chain.standing(id)?;
-        let is_slashed = standing.slashed_at_height.is_some();
-        Some(Validator {
-            version: VERSION,
-            id: id.as_str(),
-            status: if is_slashed { ValidatorStatus::Slashed } else { ValidatorStatus::Active },
-            stake: standing.stake,
-            slashed_at_height: standing.slashed_at_height,
-            blocks_proposed: standing.blocks_proposed,
-            rounds_missed: standing.rounds_missed,
-            height: block.header.height,
-            block_hash: block.hash,
-            block_time_ms: block.header.time_ms,
-        })
-    });
-    rows.collect()
+    let row = |id| Some(Validator::of(id, chain.standing(id)?, chain.tip()));
+    concerned(block).into_iter().filter_map(row).collect()
 }

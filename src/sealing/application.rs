@@ -142,6 +142,12 @@ impl Application {
         *self.shared.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Ends the search for a proof of work, within about a millisecond, and begins no other: for a process that is to end. What is not
+    /// found is searched for again at the next start.
+    pub fn stop_mining(&self) {
+        self.shared.miners.stop();
+    }
+
     /// What the validators of this process remember to have signed: see [`Sealer::signed`].
     pub fn signed(&self) -> Vec<Signed> {
         self.shared.sealer.lock().unwrap_or_else(PoisonError::into_inner).signed().collect()

@@ -15,7 +15,7 @@ use topology::store::KeyValueStore;
 use super::kept::Kept;
 use super::{Encoding, Progress, Source};
 use crate::chain::{self, Block, Read};
-use crate::consensus::follow::{Anchor, Broken, Reason, Seals};
+use crate::consensus::follow::{Broken, Reason, Seals};
 use crate::ledger::state::Account;
 use crate::rows::{self, Chain, balances, transfers, validators};
 
@@ -95,7 +95,8 @@ impl Project {
     fn follow(&mut self, block: &Block) -> Result<(), Stopped> {
         let Some(chain) = &mut self.chain else {
             let chain = Chain::begin(block)?;
-            check_anchor(self.source.anchor, &chain)?;
+            let pinned = self.source.anchor.check(chain.genesis_hash());
+            pinned.map_err(|broken| rows::Error::<std::convert::Infallible>::Broken(broken))?;
             self.kept.begin(&chain, self.source.encoding.form())?;
             self.chain = Some(chain);
             return Ok(());
@@ -188,17 +189,6 @@ fn read(accounts: &Store, name: &str) -> Result<Account, processor::BoxError> {
     Ok(record?.unwrap_or_default())
 }
 
-fn check_anchor(anchor: Anchor, chain: &Chain) -> Result<(), rows::Error> {
-    match anchor {
-        Anchor::Genesis(pinned) if pinned != chain.genesis_hash() => {
-            let found = chain.genesis_hash();
-            let detail = format!("the chain's genesis is {found}, {pinned} was pinned: it is another chain");
-            Err(Broken::new(0, Reason::Anchor, detail).into())
-        }
-        _ => Ok(()),
-    }
-}
-
 /// Why a block was not taken in.
 enum Stopped {
     /// The chain.
@@ -264,7 +254,8 @@ impl Processor for Project {
     fn init(&mut self, _: &mut Output<'_>) -> processor::Result {
         self.chain = self.kept.load()?;
         if let Some(chain) = &self.chain {
-            check_anchor(self.source.anchor, chain).map_err(|error| self.refusal(error))?;
+            let pinned = self.source.anchor.check(chain.genesis_hash());
+            pinned.map_err(|broken| self.refusal(broken.into()))?;
             self.check_form()?;
             self.progress.reached(chain.tip().height);
         }

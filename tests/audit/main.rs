@@ -32,6 +32,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "../support/all_rows.rs"]
+mod all_rows;
 mod alterations;
 mod altered_proofs;
 mod attack;

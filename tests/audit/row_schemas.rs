@@ -69,11 +69,14 @@ fn every_row_is_as_its_schema_says_and_the_schemas_name_all_there_can_be() {
         texts.dedup();
         texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>()
     };
-    let mut kinds: Vec<&str> = TransferKind::ALL.map(TransferKind::as_str).to_vec();
+    let mut kinds: Vec<&str> = TransferKind::ALL.iter().map(|code| code.as_str()).collect();
     kinds.extend(Kind::ALL.iter().map(|kind| kind.as_str()));
     assert_eq!(named(&schemas[0], "kind"), sorted(&mut kinds));
-    assert_eq!(named(&schemas[0], "status"), sorted(&mut Status::ALL.map(Status::as_str).to_vec()));
-    assert_eq!(named(&schemas[2], "status"), sorted(&mut ValidatorStatus::ALL.map(ValidatorStatus::as_str).to_vec()));
+    assert_eq!(named(&schemas[0], "status"), sorted(&mut Status::ALL.iter().map(|code| code.as_str()).collect()));
+    assert_eq!(
+        named(&schemas[2], "status"),
+        sorted(&mut ValidatorStatus::ALL.iter().map(|code| code.as_str()).collect())
+    );
     assert_eq!(named(&schemas[3], "cut"), sorted(&mut Cut::ALL.iter().map(|cut| cut.as_str()).collect()));
 }
 

@@ -8,20 +8,21 @@ use cairn::consensus::Fault;
 use cairn::consensus::follow::{Anchor, Follower};
 use cairn::ledger::state::{Account, ValidatorRecord};
 use cairn::ledger::{MemoryState, Table};
-use cairn::rows::{Book, Error, Rows, Status, TransferKind, ValidatorStatus};
+use cairn::rows::{Error, Status, TransferKind, ValidatorStatus};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use crate::all_rows::{AllRows, Rows};
 use crate::attack::Skill::{Executes, ExecutesAndSeals, Hashes, Seals, Writes};
 use crate::attack::{Skill, altered, full, height_of, parts};
 use crate::chain::{CHAIN, Run};
 use crate::work::{MINED, mined};
 
-/// Rows of all blocks, and the book that made them.
-pub(crate) fn rows(blocks: &[Block]) -> (Vec<Rows<'_>>, Book) {
-    let mut book = Book::new();
-    let rows = blocks.iter().map(|block| book.rows(block).unwrap()).collect();
-    (rows, book)
+/// Rows of all blocks, and what made them.
+pub(crate) fn rows(blocks: &[Block]) -> (Vec<Rows<'_>>, AllRows) {
+    let mut all = AllRows::default();
+    let rows = blocks.iter().map(|block| all.of(block).unwrap()).collect();
+    (rows, all)
 }
 
 /// What executing these blocks leaves.
@@ -69,8 +70,8 @@ fn with_nonces() -> Vec<Block> {
 #[test]
 fn each_record_has_one_row_which_says_what_its_receipt_says() {
     for blocks in chains() {
-        let (rows, book) = rows(&blocks);
-        let fee = book.chain().unwrap().fee().get();
+        let (rows, all) = rows(&blocks);
+        let fee = all.book.as_ref().unwrap().chain().fee().get();
         for (block, rows) in blocks.iter().zip(&rows) {
             let places: Vec<u32> = rows.transfers.iter().map(|row| row.index).collect();
             assert!(places.is_sorted_by(|one, other| one < other), "{places:?}");
@@ -105,10 +106,10 @@ fn each_record_has_one_row_which_says_what_its_receipt_says() {
 #[test]
 fn balances_and_validators_are_those_of_the_state_after_each_block() {
     for blocks in chains() {
-        let mut book = Book::new();
+        let mut all = AllRows::default();
         let (mut held, mut known) = (BTreeMap::new(), BTreeMap::new());
         for (height, block) in blocks.iter().enumerate() {
-            let rows = book.rows(block).unwrap();
+            let rows = all.of(block).unwrap();
             let (state, validators) = executed(&blocks[..=height]);
             for row in &rows.balances {
                 let before = held.insert(row.name.to_owned(), row.account()).unwrap_or_default();
@@ -117,7 +118,7 @@ fn balances_and_validators_are_those_of_the_state_after_each_block() {
             }
             held.retain(|_, account| *account != Account::default());
             assert_eq!(held, accounts(&state), "height {height}");
-            assert_eq!(book.accounts().count(), held.len());
+            assert_eq!(all.book.as_ref().unwrap().accounts().len(), held.len());
             for row in &rows.validators {
                 known.insert(row.id.to_owned(), (row.stake, row.slashed_at_height, row.rounds_missed));
                 assert_eq!(row.status == ValidatorStatus::Slashed, row.slashed_at_height.is_some());
@@ -127,7 +128,8 @@ fn balances_and_validators_are_those_of_the_state_after_each_block() {
                 expected.map(|(id, record)| (id, (record.stake, record.slashed_at_height, record.missed))).collect();
             assert_eq!(known, expected, "height {height}");
         }
-        let proposed: u64 = book.chain().unwrap().standings().map(|(_, standing)| standing.blocks_proposed).sum();
+        let proposed: u64 =
+            all.book.as_ref().unwrap().chain().standings().map(|(_, standing)| standing.blocks_proposed).sum();
         assert_eq!(proposed, blocks.iter().filter(|block| block.header.proposer().is_some()).count() as u64);
     }
 }
@@ -135,7 +137,7 @@ fn balances_and_validators_are_those_of_the_state_after_each_block() {
 #[test]
 fn the_transfers_that_were_applied_add_up_to_the_balances_and_the_stakes() {
     for blocks in chains() {
-        let (rows, book) = rows(&blocks);
+        let (rows, all) = rows(&blocks);
         let (mut balances, mut stakes) = (BTreeMap::<&str, i64>::new(), BTreeMap::<&str, i64>::new());
         for row in rows.iter().flat_map(|rows| &rows.transfers).filter(|row| row.status == Status::Applied) {
             let amount = row.amount.unwrap() as i64;
@@ -156,14 +158,14 @@ fn the_transfers_that_were_applied_add_up_to_the_balances_and_the_stakes() {
         balances.retain(|name, balance| *balance != 0 || expected.contains_key(*name));
         assert!(balances.into_iter().eq(expected.iter().map(|(name, account)| (&**name, account.balance))));
         assert!(stakes.into_iter().eq(validators.iter().map(|(id, record)| (&**id, record.stake as i64))));
-        assert_eq!(book.chain().unwrap().tip().height, blocks.len() as u64 - 1);
+        assert_eq!(all.book.as_ref().unwrap().chain().tip().height, blocks.len() as u64 - 1);
     }
 }
 
 /// Where the rows of these blocks end, and why.
 fn end(blocks: &[Block]) -> Option<(u64, Reason)> {
-    let mut book = Book::new();
-    let error = blocks.iter().find_map(|block| book.rows(block).err());
+    let mut all = AllRows::default();
+    let error = blocks.iter().find_map(|block| all.of(block).err());
     error.map(|error| match error {
         Error::Broken(broken) => {
             println!("{broken}");
@@ -251,7 +253,7 @@ fn the_chains_here_have_what_rows_are_about() {
         .collect();
     let has = |kind: TransferKind| kinds.iter().any(|(found, _)| *found == Some(kind.as_str()));
     for kind in TransferKind::ALL {
-        assert!(has(kind), "{}", kind.as_str());
+        assert!(has(*kind), "{}", kind.as_str());
     }
     for reason in [ReasonCode::BadNonce, ReasonCode::InsufficientFunds, ReasonCode::Duplicate] {
         assert!(kinds.iter().any(|(_, found)| *found == Some(reason.as_str())), "{reason}");

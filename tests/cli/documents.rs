@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::{COMMANDS, Cairn};
+use crate::{BELOW, COMMANDS, Cairn};
 
 /// Options of Kafka's tools, and of the checker in Python, that the documents name by themselves.
 const OF_OTHERS: [&str; 6] =
@@ -90,6 +90,7 @@ fn the_documents_name_only_commands_and_options_that_there_are() {
     let cairn = Cairn::new();
     let helps: BTreeMap<&str, BTreeSet<String>> = COMMANDS
         .into_iter()
+        .chain(BELOW)
         .map(|command| (command, options(&cairn.run(&format!("{command} --help")).done().stdout)))
         .collect();
     let (mut wrong, mut use_count) = (Vec::new(), 0);
@@ -97,7 +98,8 @@ fn the_documents_name_only_commands_and_options_that_there_are() {
         for words in uses(&text) {
             use_count += 1;
             let Some(command) = words.first().filter(|word| !word.starts_with('-')) else { continue };
-            let Some(known) = helps.get(command) else {
+            let below = words.get(..2).and_then(|words| helps.get(&*words.join(" ")));
+            let Some(known) = below.or_else(|| helps.get(command)) else {
                 // `cairn COMMAND --help`, and lines of a listing that only begin with the name.
                 let is_a_word = command.chars().all(|character| character.is_ascii_lowercase());
                 wrong.extend(is_a_word.then(|| format!("{place}: there is no command `cairn {command}`")));

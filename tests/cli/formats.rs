@@ -6,13 +6,13 @@ use std::path::Path;
 use std::process::Command;
 
 use cairn::chain::Block;
-use cairn::rows::Book;
 use parquet::basic::{Compression, Encoding, LogicalType, TimeUnit, Type};
 use parquet::file::metadata::SortingColumn;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use serde_json::{Map, Value};
 
+use crate::all_rows::AllRows;
 use crate::exporting::{LOG, chain, export, files, rows};
 
 const TABLES: [&str; 4] = ["transfers", "balances", "validators", "blocks"];
@@ -47,10 +47,10 @@ fn json_lines_are_the_rows_of_views_letter_for_letter() {
     let cairn = chain(80);
     export(&cairn, "--format jsonl --out out --rows-per-file 30");
     let mut expected = [const { String::new() }; 3];
-    let mut book = Book::new();
+    let mut all = AllRows::default();
     for line in cairn.run(&format!("blocks {LOG} --json")).done().stdout.lines() {
         let block = Block::from_json(line.as_bytes()).unwrap();
-        let rows = book.rows(&block).unwrap();
+        let rows = all.of(&block).unwrap();
         rows.transfers.iter().for_each(|row| expected[0] += &(serde_json::to_string(row).unwrap() + "\n"));
         rows.balances.iter().for_each(|row| expected[1] += &(serde_json::to_string(row).unwrap() + "\n"));
         rows.validators.iter().for_each(|row| expected[2] += &(serde_json::to_string(row).unwrap() + "\n"));

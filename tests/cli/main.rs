@@ -30,6 +30,8 @@ mod verifying;
 mod views;
 mod witnessing;
 
+#[path = "../support/all_rows.rs"]
+mod all_rows;
 #[path = "../support/python.rs"]
 mod python;
 #[path = "../support/web.rs"]
@@ -206,6 +208,9 @@ const COMMANDS: [&str; 18] = [
     "keys",
 ];
 
+/// What stands below a command.
+const BELOW: [&str; 1] = ["views reset"];
+
 /// A line of a paragraph that ends before the width, though the first word of the next one would have fitted.
 fn wrapped_twice(help: &str, width: usize) -> Option<(&str, &str)> {
     let is_text = |line: &str| line.starts_with(|character: char| !character.is_whitespace());
@@ -221,6 +226,8 @@ fn every_command_explains_itself_with_examples_within_a_hundred_columns() {
     let all = cairn.run("--help").done().stdout;
     for command in COMMANDS {
         assert!(all.contains(&format!("\n  {command} ")), "{command} is not in the overview");
+    }
+    for command in COMMANDS.into_iter().chain(BELOW) {
         let help = cairn.run(&format!("{command} --help")).done().stdout;
         assert!(help.contains("\nExamples:\n"), "{command} --help has no examples");
         let long = help.lines().find(|line| line.chars().count() > 100);

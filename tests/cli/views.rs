@@ -122,8 +122,58 @@ fn a_view_refuses_what_it_cannot_be_of() {
     cairn.run(&format!("{VIEWS} --until-end --blockchain other")).refused(1, &["no topic 'other'", "--blockchain"]);
     let other = format!("--genesis-hash {}", "7".repeat(64));
     cairn.run(&format!("{VIEWS} --until-end {other}")).refused(1, &["was pinned", "another chain"]);
-    cairn.run(&format!("{VIEWS} balances reset")).refused(2, &["`reset` before"]);
-    cairn.run(&format!("{VIEWS} --dry-run")).refused(2, &["cairn views reset --dry-run"]);
     cairn.forge("blockchain", Some("3"), "{}", &[]);
     cairn.run(&format!("{VIEWS} --until-end")).refused(1, &["topic 'blockchain'", "cairn verify", "cairn views reset"]);
+}
+
+#[test]
+fn a_reset_takes_what_means_something_to_it_and_nothing_else() {
+    let cairn = Cairn::new();
+    seal(&cairn, 4);
+    cairn.run(&format!("{VIEWS} --until-end")).done();
+    let reset = "views reset --log embedded:log --state-dir state --yes";
+    for option in [
+        "--until-end",
+        "--views-format avro",
+        "--format avro",
+        "--schema-registry http://127.0.0.1:1",
+        "--standby-replicas 1",
+        "--memory-mib 64",
+        "--replication-factor 1",
+        "--genesis genesis.toml",
+        "--genesis-hash 00",
+    ] {
+        let ran = cairn.run(&format!("{reset} {option}"));
+        let name = option.split(' ').next().unwrap();
+        assert!(ran.code == 2 && ran.stderr.contains(&format!("unexpected argument '{name}'")), "{}", ran.stderr);
+        let help = cairn.run("views reset --help").done().stdout;
+        assert!(!help.contains(name), "{name} is in {help}");
+    }
+    for option in ["--dry-run", "--yes"] {
+        let ran = cairn.run(&format!("{VIEWS} {option}"));
+        assert!(ran.code == 2 && ran.stderr.contains("unexpected argument"), "{}", ran.stderr);
+    }
+    // What would belong to `cairn views` does not pass for what belongs to the reset.
+    for words in [format!("{VIEWS} reset"), format!("{VIEWS} balances reset")] {
+        let ran = cairn.run(&words);
+        assert!(ran.code == 2 && ran.stderr.contains("write `reset` before all else"), "{}", ran.stderr);
+    }
+    let ran = cairn.run(&format!("{reset} balance"));
+    assert!(ran.code == 2 && ran.stderr.contains("transfers, balances, validators"), "{}", ran.stderr);
+    assert_eq!(topics(&cairn), [true; 3], "nothing was deleted");
+}
+
+#[test]
+fn a_reset_has_its_settings_from_the_environment_and_the_file_as_well() {
+    let cairn = Cairn::new();
+    seal(&cairn, 4);
+    cairn.run(&format!("{VIEWS} --until-end")).done();
+    cairn.write("cairn.toml", "log = 'embedded:log'\nstate_dir = 'state'\ndry_run = true\n");
+    assert!(cairn.run("views reset --yes").done().stdout.contains("would delete topic blockchain-transfers"));
+    // An empty variable is none.
+    let told = cairn.run_with("views reset transfers --yes", &[("CAIRN_LOG", ""), ("CAIRN_DRY_RUN", "false")]).done();
+    assert!(told.stdout.contains("deleted topic blockchain-transfers\n"), "{}", told.stdout);
+    assert_eq!(topics(&cairn), [false, true, true]);
+    let told = cairn.run_with("views reset --json", &[("CAIRN_YES", "true")]).done().json();
+    assert!(told.iter().all(|line| line["dry_run"] == true), "{told:?}");
 }

@@ -12,7 +12,7 @@ use crate::audit::breach::Halt;
 use crate::audit::record;
 use crate::audit::{Anchor, Broken, Reason};
 use crate::chain::{Block, Climb, Frontier, Genesis, Hash, Header, Operation, Parent, Pruned, Seal, merkle};
-use crate::consensus;
+use crate::consensus::follow::{self, Refused};
 use crate::proof::{Claim, History, Proof, Sealed};
 
 /// The blocks that have passed, and the one that a proof will be about.
@@ -67,8 +67,14 @@ impl Trace {
     pub(super) fn pass(&mut self, block: &Block, anchor: Anchor) -> Result<(), Halt> {
         let Block { header, hash, seal, operations, .. } = block;
         match self.parent(header)? {
-            Some(parent) => block.check_follows(&parent).map_err(|error| follows(header, error))?,
-            None => self.begin(block, anchor)?,
+            Some(parent) => {
+                let follows = block.check_follows(&parent);
+                follows.map_err(|error| Refused::of_block(header.height, Reason::Parent, error))?;
+            }
+            None => {
+                follow::begin(block, anchor)?;
+                self.genesis.clone_from(&block.genesis);
+            }
         }
         if let Some(slashes) = &mut self.slashes.0 {
             slashes.extend(operations.iter().filter(|one| matches!(one, Operation::Slash { .. })).cloned());
@@ -80,10 +86,9 @@ impl Trace {
     /// As [`Trace::pass`], of a block without its body.
     pub(super) fn pass_pruned(&mut self, pruned: &Pruned) -> Result<(), Halt> {
         let Pruned { header, hash, seal } = pruned;
-        let Some(parent) = self.parent(header)? else {
+        if self.parent(header)?.is_none() {
             return Err(Broken::new(0, Reason::Form, "block 0 is never pruned").into());
-        };
-        header.check_follows(&parent).map_err(|error| follows(header, error))?;
+        }
         if self.last().is_some_and(|last| last.validators != header.validators) {
             self.slashes.0 = None;
         }
@@ -91,29 +96,13 @@ impl Trace {
         Ok(())
     }
 
-    /// What a header must follow, if it has the height that comes next.
+    /// What a header follows, as it must, if it has the height that comes next; `None` of the first one.
     fn parent(&self, header: &Header) -> Result<Option<Parent>, Halt> {
         record::in_its_place(header.height, self.next_height())?;
-        Ok(self.last.as_ref().map(|last| Parent::of(&last.header, last.hash, &self.before)))
-    }
-
-    fn begin(&mut self, block: &Block, anchor: Anchor) -> Result<(), Halt> {
-        let broken = |reason, detail: String| Broken::new(0, reason, detail);
-        let genesis =
-            block.genesis.as_ref().ok_or_else(|| broken(Reason::Form, "block 0 holds no genesis".to_owned()))?;
-        let found = genesis.hash();
-        if let Anchor::Genesis(pinned) = anchor
-            && pinned != found
-        {
-            let detail = format!("this chain's genesis is {found}, {pinned} was pinned: it is another chain");
-            return Err(broken(Reason::Anchor, detail).into());
-        }
-        let begun = consensus::begin(genesis).map_err(|error| broken(Reason::Execution, error.to_string()))?;
-        if begun.block.hash != block.hash {
-            return Err(broken(Reason::Execution, "the genesis gives another state root".to_owned()).into());
-        }
-        self.genesis = Some(genesis.clone());
-        Ok(())
+        let Some((last, genesis)) = self.last.as_ref().zip(self.genesis.as_ref()) else { return Ok(None) };
+        let parent = Parent::of(&last.header, last.hash, &self.before);
+        follow::check_parent(header, &parent, &genesis.parameters)?;
+        Ok(Some(parent))
     }
 
     fn push(&mut self, head: Head) {
@@ -152,12 +141,5 @@ impl Trace {
         let slashes = slashes.0.filter(|_| with_seal && is_by_stake);
         let sealed = slashes.map(|slashes| Sealed { genesis, slashes, seal });
         Ok(Proof { claim, header, history: History::new(climb.proof(), root), sealed })
-    }
-}
-
-fn follows(header: &Header, error: crate::chain::Error) -> Halt {
-    match error {
-        newer @ crate::chain::Error::Newer { .. } => Halt::Undone(Error::stop(newer.to_string())),
-        error => Broken::new(header.height, Reason::Parent, error).into(),
     }
 }

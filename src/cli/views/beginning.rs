@@ -15,7 +15,7 @@ use topology::log::{Isolation, Log, Offset, TopicPartition, Watermarks};
 use crate::chain::{Block, Genesis, Read};
 use crate::cli::error::{Error, Result};
 use crate::reader::Reader;
-use crate::rows::Book;
+use crate::rows::{self, Balance, Book, transfers, validators};
 use crate::views::View;
 
 /// The settings by which a log deletes rows, and the value with which it does not.
@@ -66,22 +66,22 @@ impl<L: Log> Beginning<'_, L> {
     /// The key of the first row that the blocks before an offset make; `None` where they make none, as a chain that is mined makes none
     /// of validators, or are no chain, which the view itself tells.
     fn first_row(&self, offset: Offset) -> Result<Option<String>> {
-        let mut book = Book::new();
+        let mut book = None;
         let found = self.reader.first(self.blockchain, |record| {
             let block = match Block::from_record(record.key, record.value) {
                 Ok(Read::Foreign) => return None,
                 Ok(Read::Block(block)) if record.offset < offset => block,
                 _ => return Some(None),
             };
-            let Ok(rows) = book.rows(&block) else { return Some(None) };
+            let Ok((book, balances)) = post(&mut book, &block) else { return Some(None) };
             let key = match self.view {
-                View::Transfers => rows.transfers.first().map(|row| {
+                View::Transfers => transfers(&block, book.chain().fee()).next().map(|row| {
                     let mut key = String::new();
                     row.write_key(&mut key);
                     key
                 }),
-                View::Balances => rows.balances.first().map(|row| row.name.to_owned()),
-                View::Validators => rows.validators.first().map(|row| row.id.to_owned()),
+                View::Balances => balances.first().map(|row| row.name.to_owned()),
+                View::Validators => validators(book.chain(), &block).first().map(|row| row.id.to_owned()),
             };
             let is_without = |genesis: &Genesis| self.view == View::Validators && genesis.validators.is_empty();
             if key.is_none() && block.genesis.as_ref().is_some_and(is_without) { Some(None) } else { key.map(Some) }
@@ -132,4 +132,20 @@ impl<L: Log> Beginning<'_, L> {
             "{what} cairn views reset {view} forgets what there is; the next start makes all rows anew"
         ))
     }
+}
+
+/// Takes the next block into a book, or the first; its seal is checked.
+fn post<'b>(book: &'b mut Option<Book>, block: &'b Block) -> Result<(&'b Book, Vec<Balance<'b>>), rows::Error> {
+    let (book, balances) = match book {
+        Some(book) => {
+            let balances = book.follow(block)?;
+            (book, balances)
+        }
+        none => {
+            let (begun, balances) = Book::begin(block)?;
+            (none.insert(begun), balances)
+        }
+    };
+    book.check_seals()?;
+    Ok((&*book, balances))
 }

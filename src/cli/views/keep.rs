@@ -1,7 +1,10 @@
 //! Keeping views up to date.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::BoolishValueParser;
+use clap::{Args, ValueEnum};
 use futures::future::select_all;
 use serde_json::json;
 use topology::client::{Client, Config, OnPanic, State};
@@ -10,10 +13,9 @@ use topology::log::Log;
 
 use super::beginning::Beginning;
 use super::registry::{Registry, Schema};
-use super::{Arguments, Format};
 use crate::cli::error::{Error, Exit, Result};
 use crate::cli::output::{Align, Table, grouped};
-use crate::cli::pin::UNANCHORED;
+use crate::cli::pin::{PinnedChain, UNANCHORED};
 use crate::cli::progress;
 use crate::cli::shell::Shell;
 use crate::cli::shutdown::{Shutdown, Supervisor};
@@ -29,39 +31,84 @@ const CLIENT_ID: &str = "cairn-views";
 /// At least so long between two lines that say how far a view is.
 const TOLD_INTERVAL_MS: i64 = 10_000;
 
-pub(super) fn run(
-    arguments: &Arguments,
-    views: &[View],
-    directories: &Directories,
-    shell: &Shell,
-    supervisor: Supervisor,
-) -> Result<Exit> {
-    if arguments.dry_run {
-        return Err(Error::usage("--dry-run says what a reset would do: cairn views reset --dry-run"));
+/// What is kept, and how.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Which views: transfers, balances, validators [default: all]
+    #[arg(value_name = "VIEW", value_parser = super::view)]
+    views: Vec<View>,
+
+    #[command(flatten)]
+    chain: PinnedChain,
+
+    /// Where stores are kept [default: $XDG_STATE_HOME/cairn, ~/.local/state/cairn]
+    #[arg(long, value_name = "DIR", env = "CAIRN_STATE_DIR", hide_env = true)]
+    state_dir: Option<PathBuf>,
+
+    /// Make the rows of what is there now, commit and end; for a single instance
+    #[arg(long, env = "CAIRN_UNTIL_END", hide_env = true, value_parser = BoolishValueParser::new())]
+    until_end: bool,
+
+    /// How rows are written; Avro needs a schema registry
+    // `format` alone is what `cairn topology` is written in, and a key has one meaning in all commands.
+    #[arg(
+        long,
+        visible_alias = "format",
+        value_name = "FORMAT",
+        env = "CAIRN_VIEWS_FORMAT",
+        hide_env = true,
+        default_value = "json"
+    )]
+    views_format: Format,
+
+    /// Register the rows' schemas there, and write before each row the number that its schema has got, as the registry's
+    /// deserializers want it; from a view's beginning on, or never
+    #[arg(long, value_name = "URL", env = "CAIRN_SCHEMA_REGISTRY", hide_env = true, hide_env_values = true)]
+    schema_registry: Option<String>,
+
+    /// On how many other instances stores are kept warm, so that one of them can go on at once; costs them memory and disk
+    #[arg(long, value_name = "N", env = "CAIRN_STANDBY_REPLICAS", hide_env = true, default_value = "0")]
+    standby_replicas: usize,
+
+    /// Memory for stores and prefetched input of all views together, in MiB
+    #[arg(long, value_name = "MIB", env = "CAIRN_MEMORY_MIB", hide_env = true, default_value = "256", value_parser = clap::value_parser!(u32).range(16..=1_048_576))]
+    memory_mib: u32,
+
+    /// Replicas of topics that are created [default: the cluster's]
+    #[arg(long, value_name = "N", env = "CAIRN_REPLICATION_FACTOR", hide_env = true)]
+    replication_factor: Option<i32>,
+}
+
+/// How rows are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Json,
+    Avro,
+}
+
+impl Arguments {
+    pub(super) fn run(self, shell: &Shell) -> Result<Exit> {
+        let arguments = &self;
+        let views = &super::meant(&self.views)[..];
+        let directories = &Directories::new(self.state_dir.as_deref(), |name| std::env::var(name).ok())?;
+        let supervisor = Supervisor::new()?;
+        let (blockchain, anchor) = (&arguments.chain.blockchain.blockchain, arguments.chain.pin.anchor(shell)?);
+        for view in views {
+            directories.application(&view.application_id(blockchain))?;
+            config(arguments, views, directories, *view).check().map_err(|error| Error::usage(error.to_string()))?;
+        }
+        let registry = arguments.schema_registry.as_deref().map(Registry::new).transpose()?;
+        if registry.is_none() && arguments.views_format == Format::Avro {
+            return Err(Error::usage(
+                "--format avro needs --schema-registry URL: a reader of Avro gets the schema from there",
+            ));
+        }
+        if anchor == Anchor::None {
+            tracing::warn!("{UNANCHORED}");
+        }
+        let log = shell.log(&arguments.chain.log)?;
+        log.open(Keep { arguments, views, directories, shell, anchor, registry, supervisor })?
     }
-    let (blockchain, anchor) = (&arguments.chain.blockchain.blockchain, arguments.chain.pin.anchor(shell)?);
-    for view in views {
-        directories.application(&view.application_id(blockchain))?;
-        config(arguments, views, directories, *view).check().map_err(|error| Error::usage(error.to_string()))?;
-    }
-    let registry = arguments.schema_registry.as_deref().map(Registry::new).transpose()?;
-    if registry.is_none() && arguments.views_format == Format::Avro {
-        return Err(Error::usage(
-            "--format avro needs --schema-registry URL: a reader of Avro gets the schema from there",
-        ));
-    }
-    if anchor == Anchor::None {
-        tracing::warn!("{UNANCHORED}");
-    }
-    shell.log(&arguments.chain.log)?.open(Keep {
-        arguments,
-        views,
-        directories,
-        shell,
-        anchor,
-        registry,
-        supervisor,
-    })?
 }
 
 struct Keep<'k> {

@@ -1,9 +1,13 @@
 //! Forgetting views.
 
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::BoolishValueParser;
 use topology::log::Log;
 use topology::reset;
 
-use super::Arguments;
+use crate::cli::arguments::{Blockchain, Log as LogArguments};
 use crate::cli::error::{Error, Exit, Result};
 use crate::cli::shell::Shell;
 use crate::cli::shutdown::Supervisor;
@@ -11,22 +15,53 @@ use crate::config::{Directories, UsesLog};
 use crate::consensus::follow::Anchor;
 use crate::views::{Encoding, Progress, Source, View};
 
-pub(super) fn run(
-    arguments: &Arguments,
-    views: &[View],
-    directories: &Directories,
-    shell: &Shell,
-    mut supervisor: Supervisor,
-) -> Result<Exit> {
-    let settings = shell.log(&arguments.chain.log)?;
-    let forget = Forget { arguments, views, directories, shell };
-    let reset = || settings.open(forget)?.map_err(|error| shell.explained(error));
-    supervisor.until_signal(reset)?
+const EXAMPLES: &str = "\
+Examples:
+  cairn views reset transfers --brokers localhost:9092    one of them, behind a question
+  cairn views reset --log embedded:./log --dry-run        what would be deleted of all three
+  cairn views reset --brokers localhost:9092 --yes        all three, without a question
+
+Deletes of each view its topic, its changelogs, its offsets and its stores on this machine; the next `cairn views` makes \
+all rows anew, the same ones. Refused while an instance runs: a killed one counts until its session ends (10 s).";
+
+/// Forget views, with their topics: the next start makes all rows anew
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// Which views: transfers, balances, validators [default: all]
+    #[arg(value_name = "VIEW", value_parser = super::view)]
+    views: Vec<View>,
+
+    #[command(flatten)]
+    log: LogArguments,
+    #[command(flatten)]
+    blockchain: Blockchain,
+
+    /// Where stores are kept [default: $XDG_STATE_HOME/cairn, ~/.local/state/cairn]
+    #[arg(long, value_name = "DIR", env = "CAIRN_STATE_DIR", hide_env = true)]
+    state_dir: Option<PathBuf>,
+
+    /// Only say what would be done
+    #[arg(long, env = "CAIRN_DRY_RUN", hide_env = true, value_parser = BoolishValueParser::new())]
+    dry_run: bool,
+
+    /// Do not ask
+    #[arg(short, long, env = "CAIRN_YES", hide_env = true, value_parser = BoolishValueParser::new())]
+    yes: bool,
+}
+
+impl Arguments {
+    pub(super) fn run(self, shell: &Shell) -> Result<Exit> {
+        let directories = Directories::new(self.state_dir.as_deref(), |name| std::env::var(name).ok())?;
+        let settings = shell.log(&self.log)?;
+        let forget = Forget { arguments: &self, directories: &directories, shell };
+        let reset = || settings.open(forget)?.map_err(|error| shell.explained(error));
+        Supervisor::new()?.until_signal(reset)?
+    }
 }
 
 struct Forget<'f> {
     arguments: &'f Arguments,
-    views: &'f [View],
     directories: &'f Directories,
     shell: &'f Shell,
 }
@@ -45,10 +80,9 @@ impl UsesLog for Forget<'_> {
     type Output = Result<Exit>;
 
     fn with<L: Log>(self, log: L) -> Result<Exit> {
-        let Self { arguments, views, directories, shell } = self;
-        let blockchain = &arguments.chain.blockchain.blockchain;
-        let look = |view: &View| Plan::look(*view, blockchain, directories, &log);
-        let plans: Vec<Plan> = views.iter().map(look).collect::<Result<_>>()?;
+        let Self { arguments, directories, shell } = self;
+        let look = |view| Plan::look(view, &arguments.blockchain.blockchain, directories, &log);
+        let plans: Vec<Plan> = super::meant(&arguments.views).into_iter().map(look).collect::<Result<_>>()?;
         for plan in &plans {
             plan.engine.check_unused(&log).map_err(|error| Error::usage(error.to_string()))?;
         }
@@ -57,15 +91,7 @@ impl UsesLog for Forget<'_> {
             return Ok(Exit::Done);
         }
         if !arguments.yes {
-            if !shell.can_ask() {
-                return Err(Error::usage(
-                    "there is no terminal to ask on: give --yes, or --dry-run to see what would be done",
-                ));
-            }
-            eprint!("{}", told(&plans, "will delete", false));
-            if !shell.ask("Go on?")? {
-                return Err(Error::usage("nothing was done"));
-            }
+            shell.agree(&told(&plans, "will delete", false))?;
         }
         plans.iter().try_for_each(|plan| plan.carry_out(&log))?;
         shell.print(&told(&plans, "deleted", shell.json))?;

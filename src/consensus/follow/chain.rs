@@ -2,9 +2,8 @@
 
 use rand::CryptoRng;
 
-use super::{Anchor, Broken, Error, Link, Reason, Seals, State, Summary};
+use super::{Anchor, Broken, Error, Link, Reason, Seals, State, Summary, begin};
 use crate::chain::{Block, Header};
-use crate::consensus;
 use crate::consensus::scheme::{self, Before, Flaw, Scheme};
 use crate::ledger::cut::{self, Checked, Item};
 use crate::ledger::reexecute::{Difference, Known, Reexecuted};
@@ -30,23 +29,7 @@ struct Unproved {
 impl Chain {
     /// Takes in block 0.
     pub(super) fn begin<S: State>(block: &Block, anchor: Anchor, state: &mut S) -> Result<Chain, Error<S::Error>> {
-        let genesis = block.genesis.as_ref();
-        let genesis = genesis.ok_or_else(|| Broken::new(0, Reason::Form, "block 0 holds no genesis"))?;
-        let hash = genesis.hash();
-        if let Anchor::Genesis(pinned) = anchor
-            && pinned != hash
-        {
-            let detail = format!("this chain's genesis is {hash}, {pinned} was pinned: it is another chain");
-            return Err(Broken::new(0, Reason::Anchor, detail).into());
-        }
-        let scheme = Scheme::of(genesis).map_err(|error| Broken::new(0, Reason::Form, error))?;
-        let begun = consensus::begin(genesis).map_err(|error| Broken::new(0, Reason::Execution, error))?;
-        let Begun { block: expected, replica, changes } = begun;
-        if expected.hash != block.hash {
-            let (expected, found) = (expected.header.state_root, block.header.state_root);
-            let detail = format!("the genesis gives state root {expected}, block 0 says {found}");
-            return Err(Broken::new(0, Reason::Execution, detail).into());
-        }
+        let (Begun { replica, changes, .. }, scheme) = begin(block, anchor)?;
         state.apply(&changes).map_err(LedgerError::View)?;
         Ok(Chain::resume(replica, scheme))
     }

@@ -1,8 +1,32 @@
 //! Whether a block goes on from the one before it, as far as that needs no state: what all who follow a chain check alike.
 
-use super::{Broken, Reason};
+use super::{Anchor, Broken, Reason};
 use crate::chain::{self, Block, Header, Parameters, Parent};
+use crate::consensus;
 use crate::consensus::scheme::{Before, Claims, Flaw, Scheme};
+use crate::ledger::Begun;
+
+/// What block 0 begins: it is the one that its genesis gives, of the chain that is meant.
+pub(crate) fn begin(block: &Block, anchor: Anchor) -> Result<(Begun, Scheme), Broken> {
+    let broken = |reason, detail: &dyn std::fmt::Display| Broken::new(0, reason, detail);
+    let genesis = block.genesis.as_ref().ok_or_else(|| broken(Reason::Form, &"block 0 holds no genesis"))?;
+    anchor.check(genesis.hash())?;
+    let scheme = Scheme::of(genesis).map_err(|error| broken(Reason::Form, &error))?;
+    let begun = consensus::begin(genesis).map_err(|error| broken(Reason::Execution, &error))?;
+    if begun.block.hash == block.hash {
+        return Ok((begun, scheme));
+    }
+    let (expected, found) = (begun.block.header.state_root, block.header.state_root);
+    let detail = format!("the genesis gives state root {expected}, block 0 says {found}");
+    Err(broken(Reason::Execution, &detail))
+}
+
+/// Whether a header is of the version that holds at its height, and names the block before it.
+pub(crate) fn check_parent(header: &Header, parent: &Parent, parameters: &Parameters) -> Result<(), Refused> {
+    let height = header.height;
+    parameters.check_version(header).map_err(|error| Refused::of_block(height, Reason::Form, error))?;
+    header.check_follows(parent).map_err(|error| Refused::of_block(height, Reason::Parent, error))
+}
 
 /// A chain between two of its blocks.
 pub(crate) struct Link<'c> {
@@ -27,21 +51,20 @@ pub(crate) enum Refused {
 impl Link<'_> {
     /// Checks a block that agrees with itself. What is left to check of its seal are the claims; a mined block leaves none.
     pub(crate) fn check(&self, block: &Block) -> Result<Option<Claims>, Refused> {
-        self.check_parent(&block.header)?;
+        check_parent(&block.header, &self.parent, self.parameters)?;
+        self.check_ranges(&block.header)?;
         self.scheme
             .claims(&self.before, block)
             .map_err(|flaw| Broken::new(block.header.height, Reason::of(&flaw), flaw).into())
     }
 
-    fn check_parent(&self, header: &Header) -> Result<(), Refused> {
-        let height = header.height;
-        self.parameters.check_version(header).map_err(|error| Refused::of_block(height, Reason::Form, error))?;
-        header.check_follows(&self.parent).map_err(|error| Refused::of_block(height, Reason::Parent, error))?;
+    /// Whether each partition goes on behind what blocks have of it.
+    fn check_ranges(&self, header: &Header) -> Result<(), Refused> {
         for range in &header.ranges {
             if let Some(last) = (self.covered)(range.partition).filter(|last| range.first <= *last) {
                 let (partition, first) = (range.partition, range.first);
                 let detail = format!("partition {partition} goes back to {first}, {last} is in a block before");
-                return Err(Broken::new(height, Reason::Parent, detail).into());
+                return Err(Broken::new(header.height, Reason::Parent, detail).into());
             }
         }
         Ok(())

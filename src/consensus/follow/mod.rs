@@ -37,7 +37,7 @@ use std::convert::Infallible;
 use rand::CryptoRng;
 
 pub use broken::{Broken, Error, Reason};
-pub(crate) use link::{Link, Refused};
+pub(crate) use link::{Link, Refused, begin, check_parent};
 pub use seals::Seals;
 pub use tip::{TipMismatch, check_tip};
 
@@ -69,6 +69,19 @@ pub enum Anchor {
     Genesis(Hash),
     /// Anything: the chain is checked against itself alone.
     None,
+}
+
+impl Anchor {
+    /// Whether the chain of this genesis is one that begins so.
+    pub fn check(self, found: Hash) -> Result<(), Broken> {
+        match self {
+            Self::Genesis(pinned) if pinned != found => {
+                let detail = format!("this chain's genesis is {found}, {pinned} was pinned: it is another chain");
+                Err(Broken::new(0, Reason::Anchor, detail))
+            }
+            Self::Genesis(_) | Self::None => Ok(()),
+        }
+    }
 }
 
 /// What a chain adds up to, as far as it was followed.

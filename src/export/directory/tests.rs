@@ -27,8 +27,7 @@ fn listed(root: &Path) -> Vec<String> {
 
 fn write_unfinished(directory: &Directory, first_height: u64) {
     for table in Table::ALL {
-        let path = directory.of_table(table).join(unfinished_name(first_height, Format::Csv));
-        fs::write(path, table.name()).unwrap();
+        fs::write(directory.unfinished_file(table, first_height, Format::Csv), table.name()).unwrap();
     }
 }
 
@@ -60,40 +59,119 @@ fn a_published_range_has_a_file_in_each_table_and_nothing_is_left_beside_it() {
     assert_eq!(directory.manifest().unwrap().next_height(), 100);
 }
 
-#[test]
-fn a_crash_before_the_range_is_named_leaves_nothing_of_it() {
+/// With which step a plan names what it publishes, as a count of steps.
+fn named_with(steps: &[Step]) -> usize {
+    let names = |step: &Step| matches!(step, Step::Move { to, .. } if to == Path::new(MANIFEST));
+    steps.iter().position(names).unwrap() + 1
+}
+
+/// A process does so many steps of a plan. In the middle of the next one it leaves half of a file, where it writes one.
+fn die_behind(directory: &Directory, steps: &[Step], count: usize) {
+    directory.carry_out(&steps[..count]).unwrap();
+    if let Some(Step::Write(path, bytes)) = steps.get(count) {
+        let half = bytes[..bytes.len() / 2].to_vec();
+        directory.carry_out(&[Step::Write(path.clone(), half)]).unwrap();
+    }
+}
+
+/// A directory of a process that died behind so many steps of publishing a range, and what it would have done.
+fn died_behind(count: usize) -> (tempfile::TempDir, Directory, Vec<Step>) {
     let root = tempfile::tempdir().unwrap();
     let mut directory = Directory::open(root.path(), Format::Csv).unwrap();
     directory.begin(manifest(Format::Csv)).unwrap();
     write_unfinished(&directory, 0);
+    let (_, steps) = directory.publication(&finished(0, 99)).unwrap();
+    die_behind(&directory, &steps, count);
+    (root, directory, steps)
+}
+
+/// What the next process does first.
+fn left_over(directory: &Directory) -> Vec<Step> {
+    let on_disk = read_manifest(&directory.root).unwrap().unwrap();
+    publish::left_over(on_disk.last_range.as_ref(), Format::Csv, &directory.present().unwrap())
+}
+
+/// The next process finds the range whole, or nothing of it, and goes on.
+fn goes_on(root: &Path, is_named: bool, when: &str) {
+    let mut directory = Directory::open(root, Format::Csv).unwrap();
+    if !is_named {
+        assert_eq!(listed(root), Vec::<String>::new(), "{when}");
+        assert_eq!(directory.manifest().unwrap().next_height(), 0, "{when}");
+        write_unfinished(&directory, 0);
+        directory.publish(&finished(0, 99)).unwrap();
+    }
+    assert_eq!(directory.manifest().unwrap().next_height(), 100, "{when}");
+    assert_eq!(listed(root), in_their_places(), "{when}");
+    for table in Table::ALL {
+        let path = root.join(table.name()).join("000000000000-000000000099.csv");
+        assert_eq!(fs::read_to_string(path).unwrap(), table.name(), "{when}");
+    }
+    write_unfinished(&directory, 100);
+    directory.publish(&finished(100, 199)).unwrap();
     drop(directory);
-    let directory = Directory::open(root.path(), Format::Csv).unwrap();
-    assert_eq!(listed(root.path()), Vec::<String>::new());
-    assert_eq!(directory.manifest().unwrap().next_height(), 0);
+    let directory = Directory::open(root, Format::Csv).unwrap();
+    assert_eq!(
+        (listed(root).len(), directory.manifest().unwrap().next_height()),
+        (2 * Table::ALL.len(), 200),
+        "{when}"
+    );
 }
 
 #[test]
-fn a_crash_after_the_range_is_named_is_made_good_whichever_files_are_in_place() {
-    for placed in 0..=Table::ALL.len() {
-        let root = tempfile::tempdir().unwrap();
-        let mut directory = Directory::open(root.path(), Format::Csv).unwrap();
-        directory.begin(manifest(Format::Csv)).unwrap();
-        write_unfinished(&directory, 0);
-        let range = LastRange { first_height: 0, last_height: 99, block_hash: Hash::of(b"block") };
-        directory.write_manifest(&Manifest { last_range: Some(range.clone()), ..manifest(Format::Csv) }).unwrap();
-        for table in &Table::ALL[..placed] {
-            let table = directory.of_table(*table);
-            fs::rename(table.join(unfinished_name(0, Format::Csv)), table.join(name(&range, Format::Csv))).unwrap();
-        }
+fn a_process_that_dies_between_any_two_steps_of_publishing_leaves_a_range_whole_or_nothing_of_it() {
+    let (_, _, steps) = died_behind(0);
+    assert!(steps.len() > 3 * Table::ALL.len(), "{steps:?}");
+    for count in 0..=steps.len() {
+        let (root, directory, steps) = died_behind(count);
         drop(directory);
-        let directory = Directory::open(root.path(), Format::Csv).unwrap();
-        assert_eq!(listed(root.path()), in_their_places(), "{placed} were in place");
-        assert_eq!(directory.manifest().unwrap().next_height(), 100);
-        for table in Table::ALL {
-            let path = directory.of_table(table).join(name(&range, Format::Csv));
-            assert_eq!(fs::read_to_string(path).unwrap(), table.name());
+        goes_on(root.path(), count >= named_with(&steps), &format!("died behind {count} of {steps:?}"));
+    }
+}
+
+#[test]
+fn one_that_dies_while_it_makes_good_what_another_left_is_made_good_as_well() {
+    let (_, _, steps) = died_behind(0);
+    for count in 0..=steps.len() {
+        let (_root, directory, _) = died_behind(count);
+        let again = left_over(&directory);
+        for count_again in 0..=again.len() {
+            let (root, directory, _) = died_behind(count);
+            die_behind(&directory, &again, count_again);
+            drop(directory);
+            let when = format!("died behind {count} of {steps:?}, then behind {count_again} of {again:?}");
+            goes_on(root.path(), count >= named_with(&steps), &when);
         }
     }
+}
+
+#[test]
+fn a_process_that_dies_between_any_two_steps_of_its_beginning_leaves_an_empty_directory_or_one_of_its_export() {
+    let text = |directory: &Directory| directory.text(&manifest(Format::Csv)).unwrap();
+    let root = tempfile::tempdir().unwrap();
+    let steps = publish::begin(text(&Directory::open(root.path(), Format::Csv).unwrap()));
+    for count in 0..=steps.len() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = Directory::open(root.path(), Format::Csv).unwrap();
+        die_behind(&directory, &steps, count);
+        drop(directory);
+        match count < named_with(&steps) {
+            true => Directory::open(root.path(), Format::Parquet).unwrap().begin(manifest(Format::Parquet)).unwrap(),
+            false => goes_on(root.path(), false, &format!("died behind {count} of {steps:?}")),
+        }
+    }
+}
+
+#[test]
+fn a_file_that_was_moved_away_is_told_of_and_not_written_again() {
+    let range = LastRange { first_height: 0, last_height: 99, block_hash: Hash::of(b"block") };
+    let (root, mut directory, _) = died_behind(0);
+    directory.publish(&finished(0, 99)).unwrap();
+    let lost = Path::new(Table::ALL[0].name()).join("000000000000-000000000099.csv");
+    fs::remove_file(root.path().join(&lost)).unwrap();
+    assert_eq!(publish::missing(&range, Format::Csv, &directory.present().unwrap()), [lost]);
+    drop(directory);
+    Directory::open(root.path(), Format::Csv).unwrap();
+    assert_eq!(listed(root.path()).len(), Table::ALL.len() - 1);
 }
 
 #[test]
@@ -117,14 +195,4 @@ fn a_directory_of_something_else_is_refused_and_left_alone() {
     assert!(refusal(Directory::open(root.path(), Format::Csv)).contains("rows of version"));
     fs::write(&path, "{}").unwrap();
     assert!(refusal(Directory::open(root.path(), Format::Csv)).contains("is not of an export"));
-}
-
-#[test]
-fn a_process_that_was_killed_before_it_said_what_it_exports_left_a_directory_that_counts_as_empty() {
-    let root = tempfile::tempdir().unwrap();
-    let directory = Directory::open(root.path(), Format::Csv).unwrap();
-    directory.make_tables().unwrap();
-    fs::write(root.path().join("export.json.part"), "{").unwrap();
-    drop(directory);
-    Directory::open(root.path(), Format::Parquet).unwrap().begin(manifest(Format::Parquet)).unwrap();
 }
