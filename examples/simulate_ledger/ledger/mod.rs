@@ -16,7 +16,8 @@ use std::sync::LazyLock;
 
 use cairn::chain::{Amount, Balances, Genesis, Hash, Name, Parameters, ValidatorId};
 use cairn::config::account::AccountKey;
-use cairn::consensus::{Fault, KeySet, Sealer};
+use cairn::consensus::{Fault, KeySet, Sealer, begin};
+use cairn::ledger::Begun;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use topology::client::{Config, OnPanic};
@@ -27,12 +28,13 @@ pub(crate) const TRANSACTIONS: &str = "transactions";
 pub(crate) const BLOCKCHAIN: &str = "blockchain";
 const APPLICATION_ID: &str = "cairn";
 
-/// A chain to be sealed. Its keys are made and checked once: that costs more than a run.
+/// A chain to be sealed. Its keys are made and checked once, and its block 0 is made once: that costs more than a run.
 pub(crate) struct Chain {
     /// What is said of it on the command line.
     pub(crate) name: &'static str,
     genesis: Genesis,
     genesis_hash: Hash,
+    begun: Begun,
     sealer: Sealer,
     /// Can send from an account that needs a signature.
     account: AccountKey,
@@ -98,8 +100,9 @@ impl Chain {
         genesis.validate().expect("a genesis that a chain can start from");
         let faults: Vec<_> = fault.iter().map(|(id, fault)| (ValidatorId::new(id).expect("an id"), *fault)).collect();
         let sealer = Sealer::local(&genesis, keys, &faults).expect("all keys are there");
+        let begun = begin(&genesis).expect("a block 0");
         let fault = fault.map(|(_, fault)| fault);
-        Self { name, genesis_hash: genesis.hash(), genesis, sealer, account, fault }
+        Self { name, genesis_hash: genesis.hash(), genesis, begun, sealer, account, fault }
     }
 
     pub(crate) fn of_name(name: &str) -> Option<&'static Self> {

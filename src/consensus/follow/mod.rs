@@ -114,9 +114,14 @@ impl<S: State, R: CryptoRng> Follower<S, R> {
 
     /// Behind the last block of a replica that was loaded from this state. Blocks up to there are taken as checked.
     pub fn resume(state: S, replica: Replica, genesis: &Genesis, randomness: R) -> Result<Self, roster::Error> {
+        Ok(Self::resume_with(state, replica, Scheme::of(genesis)?, randomness))
+    }
+
+    /// As [`Follower::resume`], for a caller that has read and checked the validators' keys before: `scheme` is the one that the
+    /// chain's genesis asks for.
+    pub fn resume_with(state: S, replica: Replica, scheme: Scheme, randomness: R) -> Self {
         let anchor = Anchor::Genesis(replica.tip().genesis);
-        let chain = Chain::resume(replica, Scheme::of(genesis)?);
-        Ok(Follower { state, anchor, randomness, chain: Some(chain) })
+        Follower { state, anchor, randomness, chain: Some(Chain::resume(replica, scheme)) }
     }
 
     /// The height that must come next.

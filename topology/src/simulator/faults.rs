@@ -19,6 +19,11 @@ pub enum Fault {
     Zombie,
     /// An instance leaves the group in good order, and comes back.
     Rebalance,
+    /// A stream thread is added to an instance that runs.
+    AddedThread,
+    /// A stream thread of an instance that runs is removed: it commits, and leaves the group, while the others go on. An instance may
+    /// be without any for a while.
+    RemovedThread,
     /// A commit is not answered: it has happened, it has not, or it will.
     UnknownCommit,
     /// A call to the log fails, without having done anything.
@@ -51,7 +56,7 @@ pub struct Faults {
     weights: [(Fault, u32); COUNT],
 }
 
-const COUNT: usize = 12;
+const COUNT: usize = 14;
 
 /// Each with how often it occurs among 100,000 occasions, if its weight is 100. For some each call to the log is an occasion, for
 /// others each moment at which something may happen to the whole.
@@ -61,6 +66,8 @@ const USUAL: [(Fault, u64); COUNT] = [
     (Fault::Pause, 200),
     (Fault::Zombie, 4_000),
     (Fault::Rebalance, 30_000),
+    (Fault::AddedThread, 10_000),
+    (Fault::RemovedThread, 10_000),
     (Fault::UnknownCommit, 6_000),
     (Fault::RefusedCall, 600),
     (Fault::StaleMetadata, 15_000),

@@ -1,4 +1,4 @@
-//! What happens to the whole: instances start, leave and die, topics cannot be seen, clocks jump.
+//! What happens to the whole: instances start, leave and die, their threads come and go, topics cannot be seen, clocks jump.
 
 use super::faults::{Fault, OCCASIONS};
 use super::stage::Stage;
@@ -16,7 +16,7 @@ pub(super) struct Mishaps {
 pub(super) enum Phase {
     /// Anything may happen.
     Wild,
-    /// Nothing happens any more, and all run.
+    /// Nothing happens any more, and all run, each with a stream thread.
     Calm,
     /// Who ends stays so.
     Closing,
@@ -55,8 +55,11 @@ impl Mishaps {
     /// When the next turn is due.
     pub(super) fn turn(stage: &Stage) -> i64 {
         Self::start_some(stage);
-        if stage.mishaps.borrow().phase == Phase::Wild {
-            Self::happen(stage);
+        let phase = stage.mishaps.borrow().phase;
+        match phase {
+            Phase::Wild => Self::happen(stage),
+            Phase::Calm => Self::add_lacking_threads(stage),
+            Phase::Closing => {}
         }
         stage.now_ms() + stage.random(|random| random.within(MOMENT_MS))
     }
@@ -90,6 +93,7 @@ impl Mishaps {
             stage.kill_current(index, draw >= crash);
         }
         Self::take_for_dead(stage, index);
+        Self::change_threads(stage, index);
         if stage.occurs(Fault::StaleMetadata) {
             Self::hide(stage);
         }
@@ -100,6 +104,26 @@ impl Mishaps {
             let off_ms = stage.random(|random| random.one_of([-3_600_000, -1_000, 0, 5_000, 50_000_000]));
             stage.note(None, || format!("the wall clock of instance {index} is {off_ms} ms off"));
             instance.wall.set_wall(off_ms);
+        }
+    }
+
+    /// In the middle of turns too: threads are added and removed by others than themselves.
+    fn change_threads(stage: &Stage, index: usize) {
+        let instance = &stage.instances[index];
+        let happens = |fault| stage.random(|random| random.below(OCCASIONS)) < stage.rate(fault);
+        let (adds, removes) = (happens(Fault::AddedThread), happens(Fault::RemovedThread));
+        if adds && instance.add_thread(stage) {
+            stage.count(Fault::AddedThread);
+        }
+        if removes && instance.remove_thread(stage) {
+            stage.count(Fault::RemovedThread);
+        }
+    }
+
+    /// Who has no stream thread gets one: input is to be processed.
+    fn add_lacking_threads(stage: &Stage) {
+        for instance in stage.instances.iter().filter(|instance| instance.lacks_threads()) {
+            instance.add_thread(stage);
         }
     }
 

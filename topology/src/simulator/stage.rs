@@ -127,7 +127,7 @@ impl Stage {
     pub(super) fn new(parts: Parts) -> Self {
         let Parts { log, time, trace, instances, writer, mishaps, history, random } = parts;
         let of_instance = |(index, instance): (usize, &Instance)| {
-            let count = instance.thread_count();
+            let count = instance.seat_count();
             (0..BERTH_COUNT).map(move |berth| Place { instance: index, berth }).flat_map(move |place| {
                 let threads = (1..=count).map(move |thread| Actor::Thread(place, thread));
                 threads.chain([Actor::Updater(place), Actor::Folder(place), Actor::Planner(place)])

@@ -3,6 +3,9 @@
 //! ```text
 //! mod         the machine: which process runs, and what becomes of it
 //! process     a process: the production code, and its turns
+//! shared      what its stream threads share, and how one is made
+//! seat        a seat for a stream thread
+//! threads     stream threads that come and go while the process runs
 //! ```
 //! ```text
 //!             start                  stop: commits, leaves the group
@@ -15,6 +18,9 @@
 //! was; the other has what a crash would have left of it.
 
 mod process;
+mod seat;
+mod shared;
+mod threads;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -84,11 +90,11 @@ pub(super) struct Ended;
 
 impl Instance {
     pub(super) fn new(index: usize, blueprint: Blueprint) -> Self {
-        let thread_count = blueprint.config.thread_count;
+        let seat_count = blueprint.seat_count();
         let berth = || Berth {
             life: Cell::new(None),
             process: RefCell::new(None),
-            idle_ms: (0..=thread_count).map(|_| Cell::new(None)).collect(),
+            idle_ms: (0..=seat_count).map(|_| Cell::new(None)).collect(),
             held_until_ms: Cell::new(i64::MIN),
         };
         Self {
@@ -103,10 +109,6 @@ impl Instance {
             current: Cell::new(0),
             had_zombie: Cell::new(false),
         }
-    }
-
-    pub(super) fn thread_count(&self) -> usize {
-        self.blueprint.config.thread_count
     }
 
     pub(super) fn is_exactly_once(&self) -> bool {

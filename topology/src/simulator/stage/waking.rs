@@ -11,8 +11,12 @@ impl Stage {
 
     /// The stream threads of a process play soon.
     fn wake_threads(&self, place: Place, delay_ms: i64) {
-        let is_of = |entry: &&Entry| matches!(entry.actor, Actor::Thread(of, _) if of == place);
-        for entry in self.entries.iter().filter(is_of).filter(|entry| !entry.is_busy.get()) {
+        let instance = &self.instances[place.instance];
+        let is_of = |entry: &&Entry| match entry.actor {
+            Actor::Thread(of, number) => of == place && instance.has_thread(place, number),
+            _ => false,
+        };
+        for entry in self.entries.iter().filter(|entry| !entry.is_busy.get()).filter(is_of) {
             entry.due_ms.set(entry.due_ms.get().min(self.now_ms() + delay_ms));
         }
     }
@@ -23,6 +27,11 @@ impl Stage {
         for actor in [Actor::Updater(place), Actor::Folder(place), Actor::Planner(place)] {
             self.wake(actor, self.now_ms());
         }
+    }
+
+    /// A stream thread was added.
+    pub(in crate::simulator) fn wake_thread(&self, place: Place, number: usize) {
+        self.wake(Actor::Thread(place, number), self.now_ms());
     }
 
     pub(in crate::simulator) fn wake_updater(&self, place: Place) {

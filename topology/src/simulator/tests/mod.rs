@@ -11,7 +11,7 @@ mod stages;
 
 mod mutants;
 
-use super::Simulation;
+use super::{Fault, Faults, Simulation};
 
 /// So many runs of each topology in each run of the tests.
 const SEEDS: u64 = 5_000;
@@ -54,6 +54,22 @@ fn at_least_once_loses_nothing_and_repeats_in_order_whatever_goes_wrong() {
 #[test]
 fn at_least_once_goes_not_back_where_nobody_is_held_up() {
     all("repeating-unheld", repeating::repeating_unheld);
+}
+
+#[test]
+fn where_nothing_but_threads_comes_and_goes_all_is_counted_once() {
+    const SEEDS: u64 = 200;
+    let changes = [Fault::AddedThread, Fault::RemovedThread];
+    let faults = changes.iter().fold(Faults::none(), |faults, fault| faults.with(*fault, 300));
+    let simulation = stages::stages(3).unwrap().faults(faults);
+    let mut counts = changes.map(|fault| (fault, 0));
+    for seed in 0..SEEDS {
+        let report = simulation.run(seed).unwrap_or_else(|failure| panic!("{failure}"));
+        for (fault, count) in report.faults {
+            counts.iter_mut().filter(|(of, _)| *of == fault).for_each(|(_, sum)| *sum += count);
+        }
+    }
+    assert!(counts.iter().all(|(_, sum)| *sum > SEEDS), "more often than once in a run: {counts:?}");
 }
 
 #[test]
