@@ -14,7 +14,12 @@ fn topology(partitions: i32) -> topology::Result<Topology> {
         line.value.unwrap_or_default().split(' ').for_each(|word| out.emit(word, ()));
     });
     words.sink(Topic::new("words").partitions(partitions));
-    let words = builder.sub_topology("counting").source::<str, ()>(Topic::new("words").partitions(partitions));
+    let counting = builder.sub_topology("counting");
+    if partitions == 1 {
+        // With a producer of its own: what befalls the transaction of one stage leaves the other's alone.
+        counting.single_writer("counting-writer");
+    }
+    let words = counting.source::<str, ()>(Topic::new("words").partitions(partitions));
     words.count(&Store::rocksdb("counts")).sink(Topic::new("totals").partitions(partitions));
     builder.build()
 }
