@@ -96,7 +96,7 @@ impl Project {
         let Some(chain) = &mut self.chain else {
             let chain = Chain::begin(block)?;
             let pinned = self.source.anchor.check(chain.genesis_hash());
-            pinned.map_err(|broken| rows::Error::<std::convert::Infallible>::Broken(broken))?;
+            pinned.map_err(rows::Error::<std::convert::Infallible>::Broken)?;
             self.kept.begin(&chain, self.source.encoding.form())?;
             self.chain = Some(chain);
             return Ok(());
