@@ -24,6 +24,8 @@
 //! steps      turn by turn, with a clock that is told the time
 //! threads    several in one process; tasks and threads that panic
 //! unlogged   stores without a changelog
+//! vouching   state and offset that vouch for each other
+//! writers    producers beside the thread's own
 //! ```
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop where it stands")]
@@ -62,6 +64,7 @@ mod suspending;
 mod threads;
 mod unlogged;
 mod vouching;
+mod writers;
 
 use std::path::Path;
 use std::sync::Arc;
