@@ -30,23 +30,23 @@ const PAGE = 200;
 // Pages of transfers that are drawn, at most.
 const DRAWN_PAGES = 6;
 
-export function show(root, {parts: [key], signal, title}) {
+export function show(root, {parts: [key], signal, title, go}) {
   title(`Account ${visible(key)}`);
-  loading(root, load(root, key, signal));
+  loading(root, load(root, key, signal, go));
 }
 
 const pathOf = key => `/v1/accounts/${encodeURIComponent(key)}`;
 
-async function load(root, key, signal) {
+async function load(root, key, signal, go) {
   try {
     const page = pages(pathOf(key), {limit: PAGE}, signal);
-    draw(root, key, await page(), page, signal);
+    draw(root, key, await page(), page, signal, go);
   } catch (error) {
     failed(root, error, h('h1', 'Account ', name(key)));
   }
 }
 
-function draw(root, key, found, page, signal) {
+function draw(root, key, found, page, signal, go) {
   const figures = {
     // What is shown at the top, by now.
     shown: found,
@@ -76,7 +76,7 @@ function draw(root, key, found, page, signal) {
     transfers(key, found, page),
   );
   plot(plotted, key, found, signal);
-  follow(figures, news, key, signal, () => load(root, key, signal));
+  follow(figures, news, key, signal, () => go(location.pathname, true));
 }
 
 // ---- Transfers

@@ -50,8 +50,11 @@ export function button(kind, text, press, attributes) {
   const onclick = async () => {
     if (made.ariaDisabled) return;
     made.ariaDisabled = 'true';
-    await press();
-    made.ariaDisabled = null;
+    try {
+      await press();
+    } finally {
+      made.ariaDisabled = null;
+    }
   };
   const made = h(`button${kind}`, {type: 'button', onclick, ...attributes}, text);
   return made;

@@ -26,8 +26,8 @@ export const FIRST_USE =
 export function verifier(subject, signal) {
   const result = h('div', {id: 'verify-result', 'data-verdict': ''});
   const {kind} = subject;
-  const rest = note();
-  const tell = () => replace(rest, summary());
+  const line = note();
+  const tell = () => replace(line, summary());
   tell();
   addEventListener('pinned', tell, {signal});
   const how =
@@ -36,7 +36,7 @@ export function verifier(subject, signal) {
   return h(
     'section.panel.verify',
     {'aria-label': 'Verification'},
-    h('div.heading', h('h2', 'Do not trust this page'), rest),
+    h('div.heading', h('h2', 'Do not trust this page'), line),
     quiet(how),
     button('', `Verify this ${kind}`, () => verify(subject, result, signal), {id: 'verify'}),
     result,

@@ -11,7 +11,6 @@ function wrong(why) {
 // { origin, size, root, genesis (hex), signers: [name] } of a note.
 export function parseCheckpoint(note) {
   if (utf8(note).length > 1 << 20) wrong('it has more than 1 MiB');
-
   if (/[\u0000-\u0009\u000b-\u001f]/.test(note)) wrong('it has a control character other than a newline');
   const end = note.lastIndexOf('\n\n');
   const [body, below] = end < 0 ? [note, null] : [note.slice(0, end + 1), note.slice(end + 2)];

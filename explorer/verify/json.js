@@ -18,9 +18,7 @@ const ESCAPES = new Map([
 ]);
 const INTEGER = /(?:0|-?[1-9][0-9]{0,39})(?![0-9.eE])/y;
 // Up to the next quote, escape or control character.
-
 const PLAIN = /[^"\\\u0000-\u001f]*/y;
-
 const CODED = /u00(?:0[0-7bef]|1[0-9a-f])/y;
 
 // The value of a whole text. Refuses what is not such JSON, with the place.

@@ -1,4 +1,4 @@
-// What canonical bytes are put together of: integers, texts, names, options, lists; docs/encoding.md, sections 1 and 2.
+// What canonical bytes are put together of: integers, texts, names, options, lists; docs/encoding.md, section 1.
 
 import {Refused, concat, joined, little, unhex, utf8} from './bytes.js';
 import {list} from './json.js';

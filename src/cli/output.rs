@@ -7,6 +7,25 @@ use super::terminal;
 /// Below it, a rate says more of the machine's mood than of what was done.
 const RATE_TIME_MIN_MS: u64 = 1_000;
 
+/// Whether something is to be done if it is asked for, is about to be done, or was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tense {
+    Would,
+    Will,
+    Done,
+}
+
+impl Tense {
+    /// A verb in it.
+    pub(crate) fn of(self, infinitive: &str, past: &str) -> String {
+        match self {
+            Self::Would => format!("would {infinitive}"),
+            Self::Will => format!("will {infinitive}"),
+            Self::Done => past.to_owned(),
+        }
+    }
+}
+
 /// Colours, where they are wanted: on a terminal, unless `NO_COLOR` is set or the terminal is a dumb one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Paint {

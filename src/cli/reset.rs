@@ -12,6 +12,7 @@ use topology::reset;
 use super::arguments;
 use super::error::{Error, Exit, Result};
 use super::graph::{self, Topics};
+use super::output::Tense;
 use super::shell::Shell;
 use crate::config::note::{Note, Place};
 use crate::config::{Directories, LogSettings, UsesLog, topic};
@@ -118,14 +119,6 @@ impl UsesLog for Reset<'_> {
     }
 }
 
-/// Whether it is to be done, about to be done, or was done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Tense {
-    Would,
-    Will,
-    Done,
-}
-
 impl Plan {
     fn new<L: Log>(
         arguments: &Arguments,
@@ -164,11 +157,7 @@ impl Plan {
     }
 
     fn lines(&self, tense: Tense) -> Vec<String> {
-        let (delete, move_) = match tense {
-            Tense::Would => ("would delete", "would move"),
-            Tense::Will => ("will delete", "will move"),
-            Tense::Done => ("deleted", "moved"),
-        };
+        let (delete, move_) = (tense.of("delete", "deleted"), tense.of("move", "moved"));
         let engine = self.engine.to_string();
         let topics = self.topics.iter().map(|topic| format!("topic {topic}"));
         let lines = topics.chain(engine.lines().map(str::to_owned)).map(|what| format!("{delete} {what}"));

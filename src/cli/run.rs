@@ -254,6 +254,8 @@ impl Arguments {
             })
         };
         let read_topic = || -> Result<Option<Genesis>> {
+            // What was refused before it is read again may not be refused any more.
+            refused.take();
             let blockchain = request.place.topic();
             let genesis = topic::genesis(reader, blockchain)?;
             // A chain that a newer program goes on with is left alone, before anything is made or noted.

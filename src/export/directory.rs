@@ -192,7 +192,7 @@ impl Directory {
             let place = self.root.join(path);
             tracing::warn!("{} is not there, and is not written again: was it moved?", place.display());
         }
-        self.carry_out(&publish::left_over(range, manifest.format, &present))
+        self.carry_out(&publish::recover(range, manifest.format, &present))
     }
 
     /// The files of the tables.

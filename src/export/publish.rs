@@ -5,7 +5,7 @@
 //! publish  a finished file of each table, beside its place ─> export.json names the range │ ─> each file in its place
 //! recover                                        nothing of it is published before here   │   after: the rest is done
 //! ```
-//! A process may die between any two steps. What it leaves, [`left_over`] takes on: it moves what a range that is named lacks, and
+//! A process may die between any two steps. What it leaves, [`recover`] takes on: it moves what a range that is named lacks, and
 //! removes what belongs to none. Paths are those below the directory; the disk is not looked at.
 
 use std::collections::BTreeSet;
@@ -37,7 +37,7 @@ pub(super) enum Step {
 
 /// Makes an empty directory one of an export, with this manifest.
 pub(super) fn begin(manifest: Vec<u8>) -> Vec<Step> {
-    [tables(), name(manifest)].concat()
+    [tables(), write_manifest(manifest)].concat()
 }
 
 /// The directories of the tables.
@@ -50,12 +50,12 @@ pub(super) fn tables() -> Vec<Step> {
 pub(super) fn publish(range: &LastRange, format: Format, manifest: Vec<u8>) -> Vec<Step> {
     let placed = moves(range, format).into_iter().map(|(from, to)| Step::Move { from, to }).collect();
     // That the files are there must last before anything says so.
-    [sync_tables(), name(manifest), placed, sync_tables()].concat()
+    [sync_tables(), write_manifest(manifest), placed, sync_tables()].concat()
 }
 
 /// Does what a process left undone that died, once the directories of the tables are there: `range` is what the manifest names, `present`
 /// the files in those directories.
-pub(super) fn left_over(range: Option<&LastRange>, format: Format, present: &BTreeSet<PathBuf>) -> Vec<Step> {
+pub(super) fn recover(range: Option<&LastRange>, format: Format, present: &BTreeSet<PathBuf>) -> Vec<Step> {
     let named: Vec<_> = range.into_iter().flat_map(|range| moves(range, format)).collect();
     let is_of_the_range = |path: &PathBuf| named.iter().any(|(from, _)| from == path);
     let removed: Vec<Step> = present
@@ -113,7 +113,7 @@ fn moves(range: &LastRange, format: Format) -> [(PathBuf, PathBuf); Table::ALL.l
 }
 
 /// Writes the manifest in the place of the one before.
-fn name(manifest: Vec<u8>) -> Vec<Step> {
+fn write_manifest(manifest: Vec<u8>) -> Vec<Step> {
     let path = Path::new(MANIFEST);
     [vec![Step::Write(unfinished(path), manifest)], put_in_place(path)].concat()
 }

@@ -69,7 +69,7 @@ impl Chain {
             return Err(broken(Reason::Height, &detail));
         }
         block.check().map_err(|error| Error::of_block(0, Reason::Form, error))?;
-        follow::begin(block, Anchor::None)?;
+        let (_, scheme) = follow::begin(block, Anchor::None)?;
         let genesis = block.genesis.clone().ok_or_else(|| broken(Reason::Form, &"block 0 holds no genesis"))?;
         let mut history = Frontier::default();
         history.append(merkle::leaf(block.hash.as_bytes()));
@@ -82,7 +82,7 @@ impl Chain {
             history,
             covered: BTreeMap::new(),
         };
-        Self::resume(genesis, tip, []).map_err(|error| broken(Reason::Form, &error))
+        Ok(Self::with_scheme(genesis, scheme, tip, []))
     }
 
     /// The chain as it was kept: its genesis, its last block, and what became of validators since. One that is not named stands as in
@@ -93,6 +93,16 @@ impl Chain {
         standings: impl IntoIterator<Item = (ValidatorId, Standing)>,
     ) -> Result<Self, roster::Error> {
         let scheme = Scheme::of(&genesis)?;
+        Ok(Self::with_scheme(genesis, scheme, tip, standings))
+    }
+
+    /// Reading the scheme takes milliseconds for each validator.
+    fn with_scheme(
+        genesis: Genesis,
+        scheme: Scheme,
+        tip: Tip,
+        standings: impl IntoIterator<Item = (ValidatorId, Standing)>,
+    ) -> Self {
         let first = |stake| Standing { stake, slashed_at_height: None, rounds_missed: 0, blocks_proposed: 0 };
         let mut all: BTreeMap<_, _> =
             genesis.validators.iter().map(|validator| (validator.id.clone(), first(validator.stake))).collect();
@@ -101,7 +111,7 @@ impl Chain {
         for member in &mut members {
             member.stake = all.get(&member.id).map_or(member.stake, |standing| standing.stake);
         }
-        Ok(Self { genesis_hash: genesis.hash(), genesis, scheme, tip, members, standings: all })
+        Self { genesis_hash: genesis.hash(), genesis, scheme, tip, members, standings: all }
     }
 
     /// Takes in the next block, if it follows. What is left to check of its seal are the claims

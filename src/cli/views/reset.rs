@@ -9,6 +9,7 @@ use topology::reset;
 
 use crate::cli::arguments::{Blockchain, Log as LogArguments};
 use crate::cli::error::{Error, Exit, Result};
+use crate::cli::output::Tense;
 use crate::cli::shell::Shell;
 use crate::cli::shutdown::Supervisor;
 use crate::config::{Directories, UsesLog};
@@ -87,14 +88,14 @@ impl UsesLog for Forget<'_> {
             plan.engine.check_unused(&log).map_err(|error| Error::usage(error.to_string()))?;
         }
         if arguments.dry_run {
-            shell.print(&told(&plans, "would delete", shell.json))?;
+            shell.print(&told(&plans, Tense::Would, shell.json))?;
             return Ok(Exit::Done);
         }
         if !arguments.yes {
-            shell.agree(&told(&plans, "will delete", false))?;
+            shell.agree(&told(&plans, Tense::Will, false))?;
         }
         plans.iter().try_for_each(|plan| plan.carry_out(&log))?;
-        shell.print(&told(&plans, "deleted", shell.json))?;
+        shell.print(&told(&plans, Tense::Done, shell.json))?;
         Ok(Exit::Done)
     }
 }
@@ -129,12 +130,13 @@ impl Plan {
 }
 
 /// What is, will be or would be deleted, one a line.
-fn told(plans: &[Plan], delete: &str, as_json: bool) -> String {
+fn told(plans: &[Plan], tense: Tense, as_json: bool) -> String {
+    let delete = tense.of("delete", "deleted");
     let line = |plan: &Plan| {
         if as_json {
             let report = serde_json::json!({
                 "view": plan.view.as_str(),
-                "dry_run": delete == "would delete",
+                "dry_run": tense == Tense::Would,
                 "group": plan.application_id,
                 "offsets": plan.engine.has_offsets(),
                 "topics": plan.topic.iter().map(String::as_str).chain(plan.engine.topics().iter().map(String::as_str)).collect::<Vec<_>>(),

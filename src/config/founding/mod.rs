@@ -105,8 +105,8 @@ pub fn check(request: &Request<'_>, accepts: &Accepts<'_>) -> Result<()> {
 /// Finds or makes the genesis of a run, and reads or makes its keys. `read_topic` is what [`super::topic::genesis`] finds. Of a
 /// genesis that is not accepted, nothing is written.
 ///
-/// The topic is read before the notes, and another instance may found the chain in between: where the notes refuse a topic that
-/// was empty, it is read once more.
+/// The topic is read before the notes, and another instance of the same directory may begin the chain, or found it, in between. So
+/// where the topic was empty, a refusal is asked for once more: one that lasts is the same again.
 pub fn settle<E: From<Error>>(
     read_topic: &dyn Fn() -> Result<Option<Genesis>, E>,
     request: &Request<'_>,
@@ -115,10 +115,7 @@ pub fn settle<E: From<Error>>(
     let on_topic = read_topic()?;
     let was_empty = on_topic.is_none();
     match settle_with(on_topic, request, accepts) {
-        Err(refusal) if was_empty => match read_topic()? {
-            None => Err(refusal.into()),
-            since => Ok(settle_with(since, request, accepts)?),
-        },
+        Err(_) if was_empty => Ok(settle_with(read_topic()?, request, accepts)?),
         settled => Ok(settled?),
     }
 }

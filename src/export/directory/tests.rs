@@ -88,7 +88,7 @@ fn died_behind(count: usize) -> (tempfile::TempDir, Directory, Vec<Step>) {
 /// What the next process does first.
 fn left_over(directory: &Directory) -> Vec<Step> {
     let on_disk = read_manifest(&directory.root).unwrap().unwrap();
-    publish::left_over(on_disk.last_range.as_ref(), Format::Csv, &directory.present().unwrap())
+    publish::recover(on_disk.last_range.as_ref(), Format::Csv, &directory.present().unwrap())
 }
 
 /// The next process finds the range whole, or nothing of it, and goes on.

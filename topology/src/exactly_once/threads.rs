@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use topology::Class;
 use topology::client::{Client, Config, Guarantee, OnPanic, State};
 use topology::graph::{Builder, Store, Topic, Topology};
-use topology::log::{Isolation, Kind, Log, TopicPartition};
+use topology::log::{Isolation, Kind, Log, TopicPartition, TopicSpec};
+use topology::processor::Record;
 
-use super::counting::{create, read};
+use super::counting::{create, read, spec};
 use super::fault_log::{Call, FaultLog, Script};
 use super::rebalances::{PARTITIONS, fill};
 use super::{config, memory_log, run_until_end, topics, until, wait};
@@ -151,6 +152,38 @@ fn a_record_that_panics_a_task_stops_no_other_and_is_taken_once_it_no_longer_doe
         wait(&mut client).unwrap();
         assert_exact(&log, 40);
     }
+}
+
+#[test]
+fn a_record_whose_time_cannot_be_told_as_it_is_queued_panics_its_task_and_stops_no_other() {
+    let log = memory_log();
+    create(&log, &topics(), PARTITIONS);
+    log.create_topics(&[TopicSpec { partition_count: PARTITIONS, ..spec("more") }]).unwrap();
+    fill(&log, 20);
+    let (is_poison, panics) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicUsize::new(0)));
+    let time = {
+        let (is_poison, panics) = (Arc::clone(&is_poison), Arc::clone(&panics));
+        move |record: &Record<'_, [u8], [u8]>| {
+            if is_poison.load(Ordering::Relaxed) && record.key.is_some_and(|key| key.starts_with(b"1-")) {
+                panics.fetch_add(1, Ordering::Relaxed);
+                panic!("as the test wants it");
+            }
+            record.timestamp_ms
+        }
+    };
+    let builder = Builder::new();
+    // A task of two inputs queues what arrives.
+    let inputs = [topics().input.as_str(), "more"].map(|name| Topic::new(name).partitions(PARTITIONS));
+    let input = builder.sub_topology("counting").source_with_time::<[u8], [u8]>(inputs, time);
+    input.count(&Store::rocksdb("counts")).sink(Topic::new(topics().output).partitions(1));
+    let mut client = Client::start_blocking(&builder.build().unwrap(), log.clone(), threads(1)).unwrap();
+    until("the other three are through", || read(&log, &topics().output).len() == 60);
+    until("it was tried again", || panics.load(Ordering::Relaxed) >= 3);
+    is_poison.store(false, Ordering::Relaxed);
+    until("it goes on", || read(&log, &topics().output).len() == 80);
+    client.stop();
+    wait(&mut client).unwrap();
+    assert_exact(&log, 20);
 }
 
 #[test]

@@ -146,8 +146,8 @@ pub trait Log: Clone + Send + Sync + 'static {
         Some(0)
     }
 
-    /// The same log, whose producers send to these topics alone: what others take is nothing to them. Producers of a log that was not
-    /// told make no batch that is too large for any topic that was described.
+    /// The same log, whose producers send to these topics alone. Their batches are as large as these topics take; limits of other
+    /// topics do not count. Producers of a log that was not told make no batch that is too large for any topic that was described.
     fn writing_to(&self, _topics: &[String]) -> Self {
         self.clone()
     }

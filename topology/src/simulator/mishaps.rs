@@ -130,7 +130,8 @@ impl Mishaps {
     /// Where its session is to expire, it stands still for so long.
     fn take_for_dead(stage: &Stage, index: usize) {
         let happens = stage.random(|random| random.below(OCCASIONS)) < stage.rate(Fault::Zombie);
-        if !happens || !stage.instances[index].is_alive() {
+        // Of one without a stream thread nothing would be seen to go on, and nothing would fence it.
+        if !happens || !stage.instances[index].is_alive() || stage.instances[index].lacks_threads() {
             return;
         }
         let held_ms = stage.random(|random| match random.below(4) {

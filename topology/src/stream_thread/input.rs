@@ -104,7 +104,10 @@ impl<L: Log> StreamThread<L> {
         });
         let mut failed = std::mem::take(&mut feeder.failed).into_iter();
         if let Some(error) = failed.next() {
-            self.failures.concern_all = failed.next().is_some();
+            for other in failed {
+                tracing::warn!(error = %other, "this failed beside it");
+                self.failures.concern_all = true;
+            }
             return Err(error);
         }
         // What waits goes on waiting while stores have no room for what would come of it.
@@ -193,8 +196,8 @@ pub(super) fn direct_consumer<L: Log>(
 ) -> Result<()> {
     let has_room = environment.resources.has_room();
     // Before any is asked: how much of an input may wait depends on what waits in all tasks.
-    for Running { task, queued, .. } in tasks.running_mut() {
-        queued.settle(task.queued_bytes());
+    for Running { task, queue_share, .. } in tasks.running_mut() {
+        queue_share.settle(task.queued_bytes());
     }
     for task in tasks.iter_mut() {
         let Phase::Running(running) = &mut task.phase else { continue };
@@ -213,14 +216,14 @@ fn direct(
     partition: &TopicPartition,
     stores_have_room: bool,
 ) -> log::Result<()> {
-    let Running { task, paused, queued, .. } = running;
+    let Running { task, paused, queue_share, .. } = running;
     let (partitions, paused) = (std::slice::from_ref(partition), &mut paused[input]);
     // First: what is queued behind a gap takes room that nothing else would free.
     if task.must_seek(input) {
         consumer.seek(partition, task.next_offset(input))?;
         task.restart(input);
     }
-    let is_welcome = stores_have_room && task.has_room(input, *paused, queued.input_bytes_max());
+    let is_welcome = stores_have_room && task.has_room(input, *paused, queue_share.input_bytes_max());
     if *paused && is_welcome {
         consumer.resume(partitions)?;
         *paused = false;
@@ -248,7 +251,12 @@ impl<L: Log> Feeder<'_, L> {
         running.metrics.add_bytes(wanted.iter().map(bytes).sum::<usize>() as u64);
         let must_queue = !self.failed.is_empty() || running.task.must_queue() || self.is_enough(running);
         let count = if must_queue { 0 } else { self.take_arriving(running, wanted)? };
-        running.task.enqueue(input, &wanted[count..]);
+        let rest = &wanted[count..];
+        // The source may have a function of the user's tell their times.
+        running.call(|task| {
+            task.enqueue(input, rest);
+            Ok(())
+        })?;
         // A record at the end or behind it shows that nothing before the end is still to come.
         if let (Some(until_end), Some(left)) = (self.until_end, records.get(wanted.len())) {
             running.task.end_of_partition(input, until_end.cap(partition, left.offset));
@@ -314,7 +322,7 @@ impl<L: Log> Feeder<'_, L> {
 /// The task that takes what the consumer delivers of a partition now, and as which input.
 fn fed<'a>(tasks: &'a mut Tasks, partition: &TopicPartition) -> Option<(&'a mut Running, usize)> {
     let (running, input) = tasks.running_with(partition)?;
-    (!running.task.must_seek(input)).then_some((running, input))
+    (running.panic.is_none() && !running.task.must_seek(input)).then_some((running, input))
 }
 
 /// Input never goes back by itself. Where it does, the topic lost what was read already, or is another one: the take-over

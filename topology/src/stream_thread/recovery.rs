@@ -30,7 +30,7 @@ pub(super) struct Failures {
     pub(super) backoff: Backoff,
     /// The group refused offsets of a generation that had passed by then.
     pub(super) is_other_generation: bool,
-    /// More failed than the error that is handed on tells: all tasks go back.
+    /// More than one thing failed, and the error that is handed on tells of the first: all tasks go back.
     pub(super) concern_all: bool,
 }
 
@@ -49,8 +49,9 @@ const RETRY_PAUSE: Duration = Duration::from_millis(10);
 impl<L: Log> StreamThread<L> {
     /// Reacts to an error, or returns it where nothing helps.
     pub(super) fn recover(&mut self, error: Error) -> Result<()> {
+        let concerns_all = std::mem::take(&mut self.failures.concern_all);
         if let Some((task, writer)) = self.tasks.panicked() {
-            return self.set_aside(&task, writer, error);
+            return self.set_aside(&task, writer, concerns_all, error);
         }
         match error.class() {
             Class::Retry => {
@@ -73,7 +74,7 @@ impl<L: Log> StreamThread<L> {
                 let is_member = std::mem::take(&mut self.failures.is_other_generation);
                 if is_member || (error.class() == Class::Rewind && in_a_row == 1) {
                     tracing::warn!(%error, "going back to the committed offsets");
-                    self.rewind();
+                    self.rewind(concerns_all);
                 } else {
                     tracing::warn!(%error, in_a_row, "leaving the group and joining again");
                     self.rejoin();
@@ -85,9 +86,9 @@ impl<L: Log> StreamThread<L> {
 
     /// Drops what is uncommitted: of the transactions that failed where it is known which, or else everything. Their tasks are
     /// taken over again, with the stores they have.
-    fn rewind(&mut self) {
+    fn rewind(&mut self, concerns_all: bool) {
         let failed = self.producers.failed();
-        let all = std::mem::take(&mut self.failures.concern_all) || failed.is_empty();
+        let all = concerns_all || failed.is_empty();
         let is_concerned = |writer: Writer| all || failed.contains(&writer);
         self.producers.roll_back(is_concerned);
         self.set_back(is_concerned);
@@ -95,7 +96,7 @@ impl<L: Log> StreamThread<L> {
 
     /// A task has panicked: it is begun again after a pause. Those that had a part in its transaction go back with it, and on at
     /// once.
-    fn set_aside(&mut self, task: &TaskId, writer: Writer, error: Error) -> Result<()> {
+    fn set_aside(&mut self, task: &TaskId, writer: Writer, concerns_all: bool, error: Error) -> Result<()> {
         if !self.environment.config.replaces_threads() {
             return Err(Error::stop(error.to_string()).caused_by(error));
         }
@@ -103,9 +104,8 @@ impl<L: Log> StreamThread<L> {
         let (in_a_row, pause_ms) = self.panics.note(task, now_ms);
         tracing::error!(%task, %error, in_a_row, pause_ms, "the task begins again where it was committed, after a pause");
         self.environment.note_rewind();
-        let all = std::mem::take(&mut self.failures.concern_all);
-        self.producers.give_up_open(|open| all || open == writer);
-        self.set_back(|of| all || of == writer);
+        self.producers.give_up_open(|open| concerns_all || open == writer);
+        self.set_back(|of| concerns_all || of == writer);
         self.tasks.leave_alone(task, now_ms + pause_ms);
         Ok(())
     }

@@ -275,8 +275,8 @@ impl Assigned {
                 let reader = task.stores().borrow().reader();
                 let _offer = environment.queries.offer(self.sub_topology, self.id.clone(), reader, Standing::Active);
                 let paused = vec![true; offsets.len()];
-                let queued = environment.resources.queue_share();
-                Ok(Running { task, metrics, writer, committed: found, paused, queued, panic: None, _offer })
+                let queue_share = environment.resources.queue_share();
+                Ok(Running { task, metrics, writer, committed: found, paused, queue_share, panic: None, _offer })
             }
             Err(error) => {
                 let stores = Rc::into_inner(stores).map(RefCell::into_inner);

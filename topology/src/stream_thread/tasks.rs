@@ -102,8 +102,8 @@ pub(super) struct Running {
     /// For each input, whether the consumer delivers nothing of it: the task has no room for more, or the consumer was not told
     /// yet where to begin.
     pub(super) paused: Vec<bool>,
-    /// What waits in its queues, of the memory for that.
-    pub(super) queued: QueueShare,
+    /// The task's part in the process's memory for queued input.
+    pub(super) queue_share: QueueShare,
     /// It panicked, and must not be used any more.
     pub(super) panic: Option<Panic>,
     /// Its stores can be read by others: as long as it runs, or waits parked as it is.

@@ -29,8 +29,9 @@ impl Task {
         self.merge.queues[input].delivered_to()
     }
 
-    /// Whether more of an input is welcome, of which so much may wait, or less where the task's own setting says so. `is_paused`
-    /// says whether it was not so far: then half of the room must be free. One with nothing queued always has room.
+    /// Whether more of an input is welcome. Of it may wait what the process leaves to one input, `bytes_max`, or the task's own
+    /// `queue_max_bytes` where that is less. `is_paused`: it was not welcome so far, and half of that must be free. An input with
+    /// nothing queued always has room.
     pub(crate) fn has_room(&self, input: usize, is_paused: bool, bytes_max: usize) -> bool {
         let takes_any = self.input_count() > 1 || !self.is_suspended();
         let bytes_max = bytes_max.min(self.queue_max_bytes);

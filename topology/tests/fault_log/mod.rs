@@ -49,6 +49,10 @@ impl<L: Log> Log for FaultLog<L> {
         Ok(FaultProducer { inner: self.inner.idempotent_producer(options)?, script: self.script.clone() })
     }
 
+    fn writing_to(&self, topics: &[String]) -> Self {
+        Self { inner: self.inner.writing_to(topics), script: self.script.clone() }
+    }
+
     fn describe_topic(&self, topic: &str) -> Result<Option<TopicDescription>> {
         if self.script.is_hidden(topic) {
             return Ok(None);

@@ -57,7 +57,7 @@ fn at_least_once_goes_not_back_where_nobody_is_held_up() {
 }
 
 #[test]
-fn where_nothing_but_threads_comes_and_goes_all_is_counted_once() {
+fn where_nothing_but_threads_come_and_go_all_is_counted_once() {
     const SEEDS: u64 = 200;
     let changes = [Fault::AddedThread, Fault::RemovedThread];
     let faults = changes.iter().fold(Faults::none(), |faults, fault| faults.with(*fault, 300));

@@ -194,8 +194,12 @@ impl QueueShare {
 
     /// Says how much waits now of all inputs of the task.
     pub(crate) fn settle(&mut self, bytes: usize) {
-        self.gauges.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.gauges.queued_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        // In one step: other threads decide by the sum whether to pause.
+        if bytes > self.bytes {
+            self.gauges.queued_bytes.fetch_add(bytes - self.bytes, Ordering::Relaxed);
+        } else if bytes < self.bytes {
+            self.gauges.queued_bytes.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
+        }
         self.bytes = bytes;
     }
 

@@ -59,7 +59,8 @@ impl Budget {
     }
 
     /// What may wait in the queues of tasks, out of [`Budget::table_bytes`]: tables have what it leaves. An input of which more
-    /// waits than a quarter of what is free of this is paused. One batch of each input may come on top.
+    /// waits than a quarter of what is free of this is paused. One batch of each input may come on top, of
+    /// `batch_records` records: with a thousand records of 1 KB, a megabyte.
     pub const fn queue_bytes(&self) -> usize {
         self.table_bytes / 3
     }

@@ -40,7 +40,8 @@ pub(super) struct Admin {
     client: Mutex<Option<Arc<AdminClient<Context>>>>,
     /// What topics take, by name; see [`Admin::max_message_bytes`].
     limits: Mutex<HashMap<String, usize>>,
-    /// What topics took when they were described last, by name.
+    /// What topics took when they were described last, by name. A topic's refusal has `limits` forget it, to ask anew; until it is
+    /// known anew batches go by what was.
     described: Mutex<HashMap<String, usize>>,
     login: Login,
     broker_clock: Arc<BrokerClock>,
@@ -59,8 +60,9 @@ impl Admin {
         }
     }
 
-    /// How large the batches of a producer may be that is made now and sends to these topics, or to any where none are named: as large
-    /// as each of them takes that was described. A client's batches are as large for all topics, and a broker refuses whole ones.
+    /// How large the batches may be of a producer that is made now. It sends to these topics, or to any where none are named: each of
+    /// them that was described must take such a batch, for a client's batches are as large for all topics, and a broker refuses whole
+    /// ones.
     pub(super) fn batch_bytes(&self, written: Option<&[String]>) -> usize {
         let is_written = |topic: &String| written.is_none_or(|written| written.contains(topic));
         let described = lock(&self.described);
@@ -68,13 +70,14 @@ impl Admin {
         options::batch_bytes(&self.options, taken.fold(options::BATCH_BYTES, usize::min).max(1))
     }
 
-    /// A topic was described: it takes batches of so many bytes, or is not there.
-    pub(super) fn note_described(&self, topic: &str, max_message_bytes: Option<usize>) {
-        let mut described = lock(&self.described);
-        match max_message_bytes {
-            Some(bytes) => drop(described.insert(topic.to_owned(), bytes)),
-            None => drop(described.remove(topic)),
-        }
+    /// A topic was described: it takes batches of so many bytes.
+    pub(super) fn note_described(&self, topic: &str, max_message_bytes: usize) {
+        lock(&self.described).insert(topic.to_owned(), max_message_bytes);
+    }
+
+    /// A topic was deleted. One that a broker does not see may be there all the same, so that alone has nothing forgotten.
+    pub(super) fn forget_described(&self, topic: &str) {
+        lock(&self.described).remove(topic);
     }
 
     pub(super) fn options(&self) -> &Options {
@@ -200,17 +203,17 @@ mod tests {
         let written = ["out".to_owned(), "changelog".to_owned()];
         let batch_bytes = || (admin.batch_bytes(Some(&written)), admin.batch_bytes(None));
         assert_eq!(batch_bytes(), (1_000_000, 1_000_000));
-        admin.note_described("in", Some(2_000));
+        admin.note_described("in", 2_000);
         assert_eq!(batch_bytes(), (1_000_000, 2_000));
-        admin.note_described("out", Some(30_000));
-        admin.note_described("changelog", Some(20_000));
+        admin.note_described("out", 30_000);
+        admin.note_described("changelog", 20_000);
         assert_eq!(batch_bytes(), (20_000, 2_000));
-        admin.note_described("in", None);
-        admin.note_described("changelog", Some(5_000_000));
+        admin.forget_described("in");
+        admin.note_described("changelog", 5_000_000);
         assert_eq!(batch_bytes(), (30_000, 30_000));
         let properties = vec![("batch.size".to_owned(), "7000".to_owned())];
         let told = Admin::new(Options { properties, ..Options::new("127.0.0.1:1") });
-        told.note_described("out", Some(100));
+        told.note_described("out", 100);
         assert_eq!(told.batch_bytes(Some(&written)), 7_000);
     }
 }

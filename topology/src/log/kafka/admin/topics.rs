@@ -18,8 +18,9 @@ use crate::log::{
 impl Admin {
     pub(in super::super) fn describe_topic(&self, topic: &str) -> Result<Option<TopicDescription>> {
         let found = self.look_at(topic)?;
-        let max_message_bytes = found.as_ref().map(|found| usize::try_from(found.max_message_bytes).unwrap_or(1));
-        self.note_described(topic, max_message_bytes);
+        if let Some(found) = &found {
+            self.note_described(topic, batch_limit(found));
+        }
         Ok(found)
     }
 
@@ -57,7 +58,7 @@ impl Admin {
             return Ok(Some(*bytes));
         }
         let Some(description) = self.describe_topic(topic)? else { return Ok(None) };
-        let bytes = usize::try_from(description.max_message_bytes).unwrap_or(usize::MAX);
+        let bytes = batch_limit(&description);
         lock(&self.limits).insert(topic.to_owned(), bytes);
         Ok(Some(bytes))
     }
@@ -159,7 +160,10 @@ impl Admin {
                 }
             }
         }
-        names.iter().for_each(|name| self.forget_limit(name));
+        for name in &names {
+            self.forget_limit(name);
+            self.forget_described(name);
+        }
         names.iter().try_for_each(|name| self.until(deadline, name, false))
     }
 
@@ -206,6 +210,11 @@ impl Admin {
             thread::sleep(PAUSE);
         }
     }
+}
+
+/// The largest batch that a topic takes, in bytes.
+fn batch_limit(topic: &TopicDescription) -> usize {
+    usize::try_from(topic.max_message_bytes).unwrap_or(usize::MAX)
 }
 
 fn setting<'a>(config: &'a ConfigResource, name: &str) -> Result<&'a str> {
