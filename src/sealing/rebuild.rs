@@ -134,11 +134,17 @@ impl Rebuild {
             if (tip.height, tip.hash) == (target_height, target_hash) {
                 return Ok(rebuilt);
             }
-            Err(Error::stop(format!(
-                "the blockchain topic leads to height {} ({}), and its last block is {target_height} ({target_hash}): another \
-                 process writes to the topic. Stop it, then run cairn verify",
-                tip.height, tip.hash
-            )))
+            // Where the chain has gone on, the group may have given this member up, and its successor seals. If the member is still
+            // the one, the next attempts find the same, and the last ends the run.
+            let class = if tip.height > target_height { Class::Rejoin } else { Class::Stop };
+            let (height, hash) = (tip.height, tip.hash);
+            Err(Error::new(
+                class,
+                format!(
+                    "the blockchain topic leads to height {height} ({hash}), and its last block is {target_height} \
+                     ({target_hash}): another process writes to the topic. Stop it, then run cairn verify"
+                ),
+            ))
         };
         let is_beside = shared.topic.as_ref().is_none_or(|topic| topic.is_read_beside());
         let reading = Reading::start(is_beside, read)?;

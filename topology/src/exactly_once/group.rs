@@ -1,11 +1,14 @@
 //! Other members of the group.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use topology::client::{Client, Config, State};
 use topology::clock::{ManualClock, SystemClock};
+use topology::graph::{Builder, Store, Topic, Topology};
 use topology::log::Kind;
+use topology::processor::Schedule;
 
 use super::counting::{assert_exact, produce, read, topology};
 use super::fault_log::{Call, FaultLog, Script};
@@ -91,4 +94,55 @@ fn a_member_whose_task_another_one_had_while_its_stores_were_restored_takes_it_o
         other.thread.run_once().unwrap();
     }
     assert_exact(&log, &topics(), 20);
+}
+
+/// Counts; looks at its clock meanwhile, and finds something wrong when it is told to.
+fn looking(is_wrong: &Arc<AtomicBool>) -> Topology {
+    let is_wrong = Arc::clone(is_wrong);
+    let builder = Builder::new();
+    let input = builder.sub_topology("counting").source::<[u8], [u8]>(topics().input);
+    let functions = input.processor("looking").functions::<[u8], [u8]>().init(|(), context| {
+        context.schedule(Schedule::WallClock { interval_ms: 10 });
+        Ok(())
+    });
+    let functions = functions.punctuate(move |_, (), _| match is_wrong.load(Ordering::Relaxed) {
+        true => Err(topology::Error::stop("this is not what I wrote").into()),
+        false => Ok(()),
+    });
+    let looked_at = functions.process(|record, (), context| context.forward(record.with(record.key, record.value)));
+    looked_at.count(&Store::memory("counts")).sink(Topic::new(topics().output).partitions(1));
+    builder.build().unwrap()
+}
+
+#[test]
+fn a_member_that_the_group_has_given_up_and_that_finds_something_wrong_joins_again() {
+    let log = memory_log();
+    let clock = ManualClock::new(1_000_000_000);
+    produce(&log, &topics(), 10);
+    let (script, is_wrong) = (Script::default(), Arc::new(AtomicBool::new(false)));
+    let faulty = FaultLog::new(log.clone(), &script);
+    let mut late = Instance::of(&looking(&is_wrong), &faulty, Arc::new(clock.clone()), "a", config(None));
+    let outputs = || {
+        clock.advance(10);
+        read(&log, &topics().output).len()
+    };
+    turn_until(&mut [&mut late], |_| outputs() == 10);
+    // It stands still, and another one takes over.
+    clock.advance(11_000);
+    let mut other = Instance::of(&looking(&Arc::default()), &log, Arc::new(clock.clone()), "b", config(None));
+    produce(&log, &topics(), 10);
+    turn_until(&mut [&mut other], |_| outputs() == 20);
+    // The first one hears nothing of it before it looks at what it had.
+    is_wrong.store(true, Ordering::Relaxed);
+    script.set_unreachable(true);
+    late.thread.run_once().unwrap();
+    script.set_unreachable(false);
+    assert_eq!(late.metrics.snapshot().rewind_count, 1);
+    is_wrong.store(false, Ordering::Relaxed);
+    produce(&log, &topics(), 10);
+    while outputs() < 30 {
+        late.thread.run_once().unwrap();
+        other.thread.run_once().unwrap();
+    }
+    assert_exact(&log, &topics(), 30);
 }

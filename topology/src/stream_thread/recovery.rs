@@ -5,7 +5,7 @@
 //! rewind   drop overlays and producers, go back to the committed offsets; the second time in a row: rejoin. Of a
 //!          transaction that failed the tasks that had a part in it, and no others
 //! rejoin   close all tasks, leave the group, join it again
-//! stop     hand it to the caller
+//! stop     hand it to the caller; a member that the group has given up joins again first
 //! ```
 //! Offsets that the group refuses because its generation has changed since they were made are no reason to leave it: the
 //! transaction is aborted, its tasks go back, and the next one bears the new generation.
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use crate::backoff::Backoff;
 use crate::error::{Class, Error, Result};
-use crate::log::{Consumer, Log};
+use crate::log::{self, Consumer, Log};
 use crate::task::TaskId;
 
 use super::StreamThread;
@@ -53,7 +53,13 @@ impl<L: Log> StreamThread<L> {
         if let Some((task, writer)) = self.tasks.panicked() {
             return self.set_aside(&task, writer, concerns_all, error);
         }
-        match error.class() {
+        // A member that the group has given up may find wrong what others have only gone on with. Where it is wrong, it will be so
+        // when the member has joined again. What the log refuses for good it refuses to any member.
+        let class = match error.class() {
+            Class::Stop if !is_of_the_log(&error) && self.consumer.assignment_lost() => Class::Rejoin,
+            class => class,
+        };
+        match class {
             Class::Retry => {
                 tracing::warn!(%error, "trying again");
                 self.environment.clock.sleep(RETRY_PAUSE);
@@ -72,7 +78,7 @@ impl<L: Log> StreamThread<L> {
                 }
                 // A member that the group still knows must not leave it, or all others would have to share anew.
                 let is_member = std::mem::take(&mut self.failures.is_other_generation);
-                if is_member || (error.class() == Class::Rewind && in_a_row == 1) {
+                if is_member || (class == Class::Rewind && in_a_row == 1) {
                     tracing::warn!(%error, "going back to the committed offsets");
                     self.rewind(concerns_all);
                 } else {
@@ -117,6 +123,11 @@ impl<L: Log> StreamThread<L> {
             tracing::warn!(%error, "could not leave the group; it will find out by itself");
         }
     }
+}
+
+fn is_of_the_log(error: &Error) -> bool {
+    let first = std::error::Error::source(error);
+    std::iter::successors(first, |error| error.source()).any(|error| error.is::<log::Error>())
 }
 
 /// Once a task has begun to work, "nothing happened, try again" is not true any more: it must begin again where it was
