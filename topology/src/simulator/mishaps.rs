@@ -107,11 +107,15 @@ impl Mishaps {
         }
     }
 
+    /// Whether a fault is to occur now that counts only where it can.
+    fn is_due(stage: &Stage, fault: Fault) -> bool {
+        stage.random(|random| random.below(OCCASIONS)) < stage.rate(fault)
+    }
+
     /// In the middle of turns too: threads are added and removed by others than themselves.
     fn change_threads(stage: &Stage, index: usize) {
         let instance = &stage.instances[index];
-        let happens = |fault| stage.random(|random| random.below(OCCASIONS)) < stage.rate(fault);
-        let (adds, removes) = (happens(Fault::AddedThread), happens(Fault::RemovedThread));
+        let (adds, removes) = (Self::is_due(stage, Fault::AddedThread), Self::is_due(stage, Fault::RemovedThread));
         if adds && instance.add_thread(stage) {
             stage.count(Fault::AddedThread);
         }
@@ -129,9 +133,9 @@ impl Mishaps {
 
     /// Where its session is to expire, it stands still for so long.
     fn take_for_dead(stage: &Stage, index: usize) {
-        let happens = stage.random(|random| random.below(OCCASIONS)) < stage.rate(Fault::Zombie);
+        let is_due = Self::is_due(stage, Fault::Zombie);
         // Of one without a stream thread nothing would be seen to go on, and nothing would fence it.
-        if !happens || !stage.instances[index].is_alive() || stage.instances[index].lacks_threads() {
+        if !is_due || !stage.instances[index].is_alive() || stage.instances[index].lacks_threads() {
             return;
         }
         let held_ms = stage.random(|random| match random.below(4) {
