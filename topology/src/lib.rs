@@ -111,6 +111,10 @@ extern crate self as topology;
 #[cfg(feature = "rocksdb")]
 mod exactly_once;
 #[cfg(test)]
+#[path = "../tests/fault_log/mod.rs"]
+#[allow(dead_code, reason = "each test uses some of the faults")]
+mod fault_log;
+#[cfg(test)]
 #[cfg(feature = "rocksdb")]
 mod measure;
 #[cfg(test)]

@@ -102,6 +102,16 @@ impl Application<'_> {
 }
 
 impl Replayed {
+    /// The first key of which a store that should hold the same says something else, and what; `None` where it is the same.
+    pub(super) fn differs(&self, store: &BTreeMap<Vec<u8>, Vec<u8>>) -> Option<String> {
+        let differs = |key: &&Vec<u8>| self.entries.get(*key) != store.get(*key);
+        let key = self.entries.keys().chain(store.keys()).find(differs)?;
+        let told = |entries: &BTreeMap<Vec<u8>, Vec<u8>>| {
+            entries.get(key).map_or_else(|| "nothing".to_owned(), |value| format!("'{}'", value.escape_ascii()))
+        };
+        Some(format!("of key '{}' one says {}, the store {}", key.escape_ascii(), told(&self.entries), told(store)))
+    }
+
     pub(super) fn take(&mut self, partition: &TopicPartition, record: &OwnedRecord) -> Result<(), String> {
         let at = record.offset;
         match decode(partition, record)? {
@@ -152,16 +162,8 @@ fn check_store(changelog: &TopicPartition, read: &Read, store: &StoreState) -> R
     if replayed.origin.is_some_and(|origin| origin.incarnation != meta.incarnation) {
         return Err(format!("store {name} is of another changelog than {changelog}"));
     }
-    if replayed.entries != store.entries {
-        let differs = |key: &&Vec<u8>| replayed.entries.get(*key) != store.entries.get(*key);
-        let key = replayed.entries.keys().chain(store.entries.keys()).find(differs);
-        let key = key.map(|key| key.escape_ascii().to_string()).unwrap_or_default();
-        return Err(format!(
-            "store {name} is not what {changelog} says up to offset {}: it holds {} entries, the changelog {}; key '{key}' differs",
-            meta.position,
-            store.entries.len(),
-            replayed.entries.len(),
-        ));
+    match replayed.differs(&store.entries) {
+        Some(what) => Err(format!("store {name}: up to {} {changelog} and it differ: {what}", meta.position)),
+        None => Ok(()),
     }
-    Ok(())
 }

@@ -44,9 +44,8 @@ fn check_store(reader: &Reader, store: usize, changelog: &TopicPartition, read: 
         ControlFlow::Continue(())
     });
     visited.map_err(|error| error.to_string())?;
-    if shown != replayed.entries {
-        let (shown, committed) = (shown.len(), replayed.entries.len());
-        return Err(format!("a view shows {shown} entries, {committed} are committed up to {position} of {changelog}"));
+    if let Some(what) = replayed.differs(&shown) {
+        return Err(format!("a view and what is committed up to {position} of {changelog} differ: {what}"));
     }
     for (key, committed) in &replayed.entries {
         let found = reader.get(store, key).map_err(|error| error.to_string())?;

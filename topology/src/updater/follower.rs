@@ -189,8 +189,11 @@ impl<T: PartialEq, L: Log> Follower<T, L> {
         let mut outcome = polled.map_err(log::Error::may_pass);
         for replay in standbys.iter_mut().flat_map(|standby| &mut standby.replays).flatten() {
             if let Phase::Seeking(offset) = replay.phase {
-                outcome = outcome.and(consumer.seek(&replay.partition, offset).map_err(log::Error::may_pass));
-                replay.phase = Phase::Reading;
+                // Where it fails the consumer is past records that were of no use before: it seeks when it reads again.
+                match consumer.seek(&replay.partition, offset) {
+                    Ok(()) => replay.phase = Phase::Reading,
+                    Err(error) => outcome = outcome.and(Err(error.may_pass())),
+                }
             }
         }
         outcome

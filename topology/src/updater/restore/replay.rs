@@ -196,6 +196,9 @@ impl Replay {
     /// Nothing more is stable at or above `offset` for now: a standby writes down what it read, and reads on.
     pub(in crate::updater) fn reach(&mut self, offset: Offset) {
         self.end = self.end.max(offset);
+        if let Phase::Seeking(_) = self.phase {
+            return;
+        }
         self.read_to = offset;
         self.reached = self.phase == Phase::Reading;
         if self.reached {

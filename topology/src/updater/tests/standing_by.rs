@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::world::{World, covering, writes};
-use crate::log::{Offset, TopicPartition};
+use super::world::{World, contents, covering, empty_stores, writes};
+use crate::fault_log::{Call, FaultLog, Script};
+use crate::log::{Kind, Offset, TopicPartition};
 use crate::store::{Medium, Stores};
 use crate::updater::follower::Follower;
 use crate::updater::{Plan, RestoreOptions};
@@ -56,7 +57,7 @@ fn a_standby_claims_no_commit_of_which_it_has_a_part_only() {
     let mut world = World::new([Medium::Memory; 2]);
     let mut active = world.up();
     world.commit(&mut active, &writes(1, 20));
-    let mut standby = Standby::follow(&world, super::world::empty_stores(), 1);
+    let mut standby = Standby::follow(&world, empty_stores(), 1);
     while standby.step() != reached(1) {}
     let before = standby.key_count();
 
@@ -83,7 +84,7 @@ fn a_standby_is_as_far_as_the_store_that_was_written_least_lately() {
     let mut active = world.up();
     let one = |store: usize, key: u32| [(store, key, Some(key))];
     world.commit(&mut active, &one(0, 1));
-    let mut standby = Standby::follow(&world, super::world::empty_stores(), 1);
+    let mut standby = Standby::follow(&world, empty_stores(), 1);
     // It is not known whether the other store was never written, or its changelog is only not read yet.
     (0..20).for_each(|_| assert_eq!(standby.step(), None));
     world.commit(&mut active, &one(1, 1));
@@ -100,4 +101,28 @@ fn a_standby_is_as_far_as_the_store_that_was_written_least_lately() {
     });
     world.commit(&mut active, &one(1, 2));
     while standby.step() != reached(4) {}
+}
+
+#[test]
+fn a_standby_whose_seek_is_refused_misses_nothing_of_what_it_was_past() {
+    let mut world = World::new([Medium::Memory; 2]);
+    let mut active = world.up();
+    world.commit(&mut active, &writes(1, 20));
+    let follow = |world: &World, stores, script: &Script| {
+        let log = FaultLog::new(world.log.clone(), script);
+        let mut follower = Follower::new(log, Arc::new(world.clock.clone()));
+        follower.add(0, 7, stores, world.plan(1));
+        for _ in 0..50 {
+            assert!(follower.step(Duration::from_millis(1)).is_empty());
+            world.clock.advance(100);
+        }
+        follower.give_back(&|_, _| true).remove(0).stores
+    };
+    let stores = follow(&world, empty_stores(), &Script::default());
+    world.commit(&mut active, &writes(2, 20));
+    // Each store has one; in the poll before it the consumer has delivered all that there is, which is of no use yet.
+    let script = (0..3).fold(Script::default(), |script, at| script.refuse(Call::Seek, at, Kind::Retry));
+    let mut stores = follow(&world, stores, &script);
+    assert_eq!(contents(&mut stores), world.model);
+    assert_eq!((script.refused_count(), script.seek_count()), (3, 5));
 }
