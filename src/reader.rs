@@ -1,9 +1,9 @@
 //! Reading a topic from outside of any group: its first record, its last, or everything up to its end.
 //!
-//! The end is where the topic ended when it was asked for: what is written while somebody reads is not handed over, so that
-//! reading a busy topic ends, and ends that were asked for in some order can be relied on in that order. Up to the high
-//! watermark, what an open transaction holds back is waited for, so that no reader takes a topic for shorter than it is about to
-//! be. Uses the engine's log and nothing else of the crate.
+//! The end is where the topic ended when it was asked for: what is written while somebody reads is not handed over, so
+//! that reading a busy topic ends, and ends that were asked for in some order can be relied on in that order. Up to the
+//! high watermark, what an open transaction holds back is waited for, so that no reader takes a topic for shorter than
+//! it is about to be. Uses the engine's log and nothing else of the crate.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -92,15 +92,15 @@ impl<'r, L: Log> Reader<'r, L> {
         Self { prefetch_bytes, ..self }
     }
 
-    /// Knows that the topics are there: one that is not to be seen is an error of class retry, and never passes for one that there is
-    /// not. A broker that is behind does not show each topic.
+    /// Knows that the topics are there: one that is not to be seen is an error of class retry, and never passes for one
+    /// that there is not. A broker that is behind does not show each topic.
     #[must_use]
     pub fn expecting_topics(self) -> Self {
         Self { expects_topics: true, ..self }
     }
 
-    /// What `visit` makes of the first record that is still there and that it does not pass over with `None`. `None`: no topic, or
-    /// no such record.
+    /// What `visit` makes of the first record that is still there and that it does not pass over with `None`. `None`:
+    /// no topic, or no such record.
     pub fn first<T>(&self, topic: &str, mut visit: impl FnMut(&Record<'_>) -> Option<T>) -> Result<Option<T>> {
         let Some(partition) = self.only_partition(topic, NO_CHAIN)? else { return Ok(None) };
         let mut found = None;
@@ -111,23 +111,28 @@ impl<'r, L: Log> Reader<'r, L> {
         Ok(found)
     }
 
-    /// What `visit` makes of the last committed record that it does not pass over with `None`. `None`: no topic, or no such
-    /// record. Costs as [`Reader::lasts`].
+    /// What `visit` makes of the last committed record that it does not pass over with `None`. `None`: no topic, or no
+    /// such record. Costs as [`Reader::lasts`].
     pub fn last<T>(&self, topic: &str, visit: impl FnMut(&Record<'_>) -> Option<T>) -> Result<Option<T>> {
         Ok(self.lasts(topic, 1, visit)?.pop())
     }
 
-    /// What `visit` makes of the last committed records that it does not pass over, so many at most, the last one last. Reads back in
-    /// growing stretches, each offset at most once, and keeps so many answers, so that it costs about as much as there is behind the
-    /// records. `visit` may be asked about records before them, too.
-    pub fn lasts<T>(
+    /// What `visit` makes of the last committed records that it does not pass over, so many at most, the last one last.
+    /// Reads back in growing stretches, each offset at most once, and keeps so many answers, so that it costs about as
+    /// much as there is behind the records. `visit` may be asked about records before them, too.
+    pub fn lasts<T>(&self, topic: &str, count: usize, visit: impl FnMut(&Record<'_>) -> Option<T>) -> Result<Vec<T>> {
+        let Some(partition) = self.only_partition(topic, NO_CHAIN)? else { return Ok(Vec::new()) };
+        self.lasts_of(&partition, count, visit)
+    }
+
+    /// As [`Reader::lasts`], of a partition that is known to be there.
+    pub fn lasts_of<T>(
         &self,
-        topic: &str,
+        partition: &TopicPartition,
         count: usize,
         mut visit: impl FnMut(&Record<'_>) -> Option<T>,
     ) -> Result<Vec<T>> {
-        let Some(partition) = self.only_partition(topic, NO_CHAIN)? else { return Ok(Vec::new()) };
-        let Watermarks { low, high } = self.log.watermarks(&partition, Isolation::ReadUncommitted)?;
+        let Watermarks { low, high } = self.log.watermarks(partition, Isolation::ReadUncommitted)?;
         let (mut end, mut distance, mut found) = (high, 16, Vec::new());
         while end > low && found.len() < count {
             // Markers of transactions have offsets too, and aborted records: a stretch need not hold any record.
@@ -149,16 +154,16 @@ impl<'r, L: Log> Reader<'r, L> {
         Ok(found)
     }
 
-    /// What there is of a partition now, from `start` on: up to the high watermark with [`Isolation::ReadUncommitted`], up to the
-    /// last stable offset with [`Isolation::ReadCommitted`].
+    /// What there is of a partition now, from `start` on: up to the high watermark with [`Isolation::ReadUncommitted`],
+    /// up to the last stable offset with [`Isolation::ReadCommitted`].
     pub fn extent(&self, partition: &TopicPartition, start: Start, isolation: Isolation) -> Result<Extent> {
         let Watermarks { low, high } = self.log.watermarks(partition, isolation)?;
         let first = if let Start::At(offset) = start { offset.max(low) } else { low };
         Ok(Extent { partition: partition.clone(), first, end: high })
     }
 
-    /// Hands over all committed records of these partitions, in order within each, until the ends that they have now are
-    /// reached or `visit` breaks off.
+    /// Hands over all committed records of these partitions, in order within each, until the ends that they have now
+    /// are reached or `visit` breaks off.
     pub fn read(
         &self,
         from: &[(TopicPartition, Start)],
@@ -180,7 +185,8 @@ impl<'r, L: Log> Reader<'r, L> {
         self.read_on_demand(extents, &mut Everything, visit)
     }
 
-    /// As [`Reader::read_to`], of the partitions that are welcome at a time. One batch more of a partition may come than is.
+    /// As [`Reader::read_to`], of the partitions that are welcome at a time. One batch more of a partition may come
+    /// than is.
     pub fn read_on_demand(
         &self,
         extents: &[Extent],
@@ -271,8 +277,8 @@ impl<'r, L: Log> Reader<'r, L> {
         Ok(found.map(|found| (0..found.partition_count).map(|number| TopicPartition::new(topic, number)).collect()))
     }
 
-    /// The topic's one partition; `None` if there is no topic. An error where it has others, which ends with `otherwise`: what
-    /// that means, and what to do.
+    /// The topic's one partition; `None` if there is no topic. An error where it has others, which ends with
+    /// `otherwise`: what that means, and what to do.
     pub fn only_partition(&self, topic: &str, otherwise: &str) -> Result<Option<TopicPartition>> {
         match self.log.describe_topic(topic)? {
             None if self.expects_topics => {

@@ -368,7 +368,7 @@ fn tell_source(founding: &Founding, request: &Request<'_>) {
 
 /// The tip, once all is committed.
 fn tell_tip<L: Log>(shell: &Shell, reader: &Reader<'_, L>, blockchain: &str) -> Result<Exit> {
-    let Some(block) = topic::last_block(reader, blockchain)? else { return Ok(Exit::Done) };
+    let Some(block) = topic::last_block_of_known(reader, blockchain)? else { return Ok(Exit::Done) };
     shell.print(&report::tell_block(&block, shell))?;
     Ok(Exit::Done)
 }

@@ -5,7 +5,7 @@
 
 use std::ops::ControlFlow;
 
-use topology::log::{Isolation, Log, Record, Start};
+use topology::log::{Isolation, Log, Record, Start, TopicPartition};
 
 use crate::chain::{self, Block, Genesis, Range, Read};
 use crate::reader::{Extent, NO_CHAIN, Reader};
@@ -43,7 +43,15 @@ pub fn genesis<L: Log>(reader: &Reader<'_, L>, blockchain: &str) -> Result<Optio
 
 /// The last block of a blockchain topic, which agrees with itself; `None` where there is none.
 pub fn last_block<L: Log>(reader: &Reader<'_, L>, blockchain: &str) -> Result<Option<Block>, Error> {
-    let last = reader.last(blockchain, checked)?;
+    told(blockchain, reader.last(blockchain, checked)?)
+}
+
+/// The same of a topic that is known to be there, and a chain's: its settings are not asked for.
+pub fn last_block_of_known<L: Log>(reader: &Reader<'_, L>, blockchain: &str) -> Result<Option<Block>, Error> {
+    told(blockchain, reader.lasts_of(&TopicPartition::new(blockchain, 0), 1, checked)?.pop())
+}
+
+fn told(blockchain: &str, last: Option<chain::Result<Block>>) -> Result<Option<Block>, Error> {
     last.transpose().map_err(|error| Error::of_record(blockchain, error))
 }
 

@@ -24,8 +24,8 @@
 //! test_driver    all of it without a broker
 //! simulator      all of it where everything goes wrong that can
 //! ```
-//! `task`, `updater`, `standby`, `watch` and `stream_thread` are the inside: nothing of them is for users, and what users need of them has a
-//! name in `client`.
+//! `task`, `updater`, `standby`, `watch` and `stream_thread` are the inside: nothing of them is for users, and what
+//! users need of them has a name in `client`.
 //!
 //! # Features
 //!
@@ -36,8 +36,8 @@
 //! | `embedded` | `log::embedded`: a durable log in a directory, on RocksDB |
 //! | `simulator` | `simulator`: tests of a topology under faults |
 //!
-//! All are default. Without any the crate needs no C++ compiler: the test driver, the memory log and stores in memory are always
-//! there.
+//! All are default. Without any the crate needs no C++ compiler: the test driver, the memory log and stores in memory
+//! are always there.
 //!
 //! # A topology
 //!
@@ -79,7 +79,8 @@
 //! ```
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// A part that only another feature's code uses stays without a gate of its own; a build with all of them finds what is unused.
+// A part that only another feature's code uses stays without a gate of its own; a build with all of them finds what is
+// unused.
 #![cfg_attr(not(all(feature = "kafka", feature = "embedded", feature = "simulator")), allow(dead_code, unused_imports))]
 
 mod backoff;
@@ -110,10 +111,6 @@ extern crate self as topology;
 #[cfg(test)]
 #[cfg(feature = "rocksdb")]
 mod exactly_once;
-#[cfg(test)]
-#[path = "../tests/fault_log/mod.rs"]
-#[allow(dead_code, reason = "each test uses some of the faults")]
-mod fault_log;
 #[cfg(test)]
 #[cfg(feature = "rocksdb")]
 mod measure;

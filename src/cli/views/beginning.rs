@@ -10,7 +10,10 @@
 //! What another instance commits meanwhile has both: an offset is asked for again behind the rows, and a row that is not committed yet
 //! counts as well.
 
-use topology::log::{Isolation, Log, Offset, TopicPartition, Watermarks};
+use std::time::Duration;
+
+use topology::clock::Clock;
+use topology::log::{Isolation, Kind, Log, Offset, TopicPartition, Watermarks};
 
 use crate::chain::{Block, Genesis, Read};
 use crate::cli::error::{Error, Result};
@@ -22,9 +25,16 @@ use crate::views::View;
 const RETENTION: [&str; 2] = ["retention.ms", "retention.bytes"];
 const KEEPS_ALL: &str = "-1";
 
+/// So long a transaction that an instance left behind is waited for, in ms: a broker ends it when it is 10 s old, and looks for such
+/// ones every 10 s.
+const PATIENCE_MS: i64 = 30_000;
+/// Between two questions, where the log does not wait by itself.
+const PAUSE: Duration = Duration::from_millis(250);
+
 /// A view that is about to be kept.
 pub(super) struct Beginning<'b, L: Log> {
     pub(super) log: &'b L,
+    pub(super) clock: &'b dyn Clock,
     pub(super) reader: &'b Reader<'b, L>,
     pub(super) view: View,
     pub(super) blockchain: &'b str,
@@ -115,8 +125,7 @@ impl<L: Log> Beginning<'_, L> {
     /// Up to where the blockchain topic was made rows of.
     fn offset(&self) -> Result<Option<Offset>> {
         let partition = TopicPartition::new(self.blockchain, 0);
-        let committed = self.log.committed(&self.view.application_id(self.blockchain), &[partition])?;
-        Ok(committed.into_iter().flatten().next().map(|committed| committed.offset))
+        settled_offset(self.log, self.clock, &self.view.application_id(self.blockchain), partition)
     }
 
     fn missing(&self, topic: &str, what: &str) -> Error {
@@ -131,6 +140,28 @@ impl<L: Log> Beginning<'_, L> {
         Error::usage(format!(
             "{what} cairn views reset {view} forgets what there is; the next start makes all rows anew"
         ))
+    }
+}
+
+/// The offset of a group; not before the end of a transaction that may change it. The instance that began one may have been killed.
+fn settled_offset<L: Log>(
+    log: &L,
+    clock: &dyn Clock,
+    group: &str,
+    partition: TopicPartition,
+) -> Result<Option<Offset>> {
+    let deadline_ms = clock.monotonic_ms().saturating_add(PATIENCE_MS);
+    let mut is_told = false;
+    loop {
+        match log.committed(group, std::slice::from_ref(&partition)) {
+            Err(error) if error.kind() == Kind::Retry && clock.monotonic_ms() < deadline_ms => {
+                if !std::mem::replace(&mut is_told, true) {
+                    tracing::info!("{error}; waiting up to {} s for its end", PATIENCE_MS / 1_000);
+                }
+                clock.sleep(PAUSE);
+            }
+            committed => return Ok(committed?.into_iter().flatten().next().map(|committed| committed.offset)),
+        }
     }
 }
 
@@ -149,3 +180,6 @@ fn post<'b>(book: &'b mut Option<Book>, block: &'b Block) -> Result<(&'b Book, V
     book.check_seals()?;
     Ok((&*book, balances))
 }
+
+#[cfg(test)]
+mod tests;

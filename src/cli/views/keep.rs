@@ -132,7 +132,8 @@ impl UsesLog for Keep<'_> {
             let reader = Reader::new(&log, &shell.clock, CLIENT_ID);
             reader.chain_partition(blockchain)?;
             let start = |view: &View| {
-                Beginning { log: &log, reader: &reader, view: *view, blockchain }.check()?;
+                let (log, clock) = (&log, &shell.clock);
+                Beginning { log, clock, reader: &reader, view: *view, blockchain }.check()?;
                 let encoding = encoding(*view, blockchain, arguments.views_format, registry.as_ref())?;
                 let source = Source { blockchain: blockchain.clone(), anchor, encoding };
                 let progress = Progress::default();

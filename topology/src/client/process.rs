@@ -123,6 +123,11 @@ impl<L: Log> Process<L> {
         &self.config
     }
 
+    /// The log closes what it has for questions, while the stream threads end.
+    pub(super) fn rest(&self) {
+        self.log.rest();
+    }
+
     /// Makes a stream thread; to be called on the OS thread that it will run on.
     pub(super) fn stream_thread(&self, thread: usize) -> Result<StreamThread<L>> {
         let parts = Parts {

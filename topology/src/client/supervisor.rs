@@ -259,6 +259,7 @@ impl<L: Log> Supervisor<L> {
         self.is_stopping = true;
         self.panicked.clear();
         self.threads.values().for_each(|thread| thread.stop.store(true, Ordering::SeqCst));
+        self.process.rest();
     }
 
     fn add(&mut self, told: Sender<Result<usize>>) {

@@ -38,6 +38,9 @@ mod clocks;
 #[path = "../../tests/counting/mod.rs"]
 mod counting;
 mod damage;
+#[path = "../../tests/fault_log/mod.rs"]
+#[allow(dead_code, reason = "each test uses some of the faults")]
+mod fault_log;
 mod group;
 mod handles;
 mod identity;
@@ -68,6 +71,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use counting::{Topics, assert_exact, produce, topology};
+use fault_log::{Fault, FaultLog, Script};
 use test_cluster::until;
 use topology::client::{Client, Config};
 use topology::clock::{Clock, SystemClock};
@@ -75,8 +79,6 @@ use topology::graph::Topology;
 use topology::log::Log;
 use topology::log::memory::MemoryLog;
 use topology::metrics::Snapshot;
-
-use crate::fault_log::{self, Fault, FaultLog, Script};
 
 fn memory_log() -> MemoryLog {
     let clock = SystemClock::new();

@@ -1,10 +1,11 @@
 //! Records that move to the task of another key, over a repartition topic from which goes what was read.
 
 use std::path::Path;
+use std::time::Duration;
 
 use topology::client::{Client, Config};
 use topology::log::memory::MemoryLog;
-use topology::log::{Kind, Log, TopicSpec};
+use topology::log::{Isolation, Kind, Log, TopicPartition, TopicSpec};
 use topology::reset::Plan;
 
 use super::counting::{assert_exact, create, read, spec};
@@ -34,6 +35,22 @@ fn records_of_a_word_are_counted_by_one_task_whatever_partitions_they_came_from(
         assert_eq!(count, partitions.unwrap_or(PARTITIONS));
         assert_eq!(moved(&log, &topics()).len(), count as usize);
     }
+}
+
+#[test]
+fn the_log_is_told_of_each_topic_that_is_written_and_of_no_other() {
+    let (log, script) = (filled(20), Script::default());
+    run_until_end(&topology(&topics(), Some(3)), FaultLog::new(log.clone(), &script), config(None)).unwrap();
+    let end = |name: &String| {
+        let partitions = 0..log.describe_topic(name).unwrap().unwrap().partition_count;
+        let end = |number| log.watermarks(&TopicPartition::new(name, number), Isolation::ReadUncommitted).unwrap().high;
+        partitions.map(end).sum::<i64>()
+    };
+    let written = script.written().unwrap();
+    let there = log.list_topics(Duration::ZERO).unwrap();
+    let full: Vec<&String> = there.iter().filter(|name| **name != topics().input && end(name) > 0).collect();
+    assert!(full.len() >= 3 && full.iter().all(|name| written.contains(name)), "{full:?}, told: {written:?}");
+    assert!(!written.contains(&topics().input) && written.iter().all(|name| there.contains(name)), "{written:?}");
 }
 
 #[test]

@@ -146,6 +146,10 @@ pub trait Log: Clone + Send + Sync + 'static {
         Some(0)
     }
 
+    /// Little will be asked about topics and groups from now on: clients that are there for that alone may be closed, beside what else
+    /// happens. A later question has one made anew.
+    fn rest(&self) {}
+
     /// The same log, whose producers send to these topics alone. Their batches are as large as these topics take; limits of other
     /// topics do not count. Producers of a log that was not told make no batch that is too large for any topic that was described.
     fn writing_to(&self, _topics: &[String]) -> Self {

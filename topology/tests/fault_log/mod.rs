@@ -49,7 +49,12 @@ impl<L: Log> Log for FaultLog<L> {
         Ok(FaultProducer { inner: self.inner.idempotent_producer(options)?, script: self.script.clone() })
     }
 
+    fn rest(&self) {
+        self.inner.rest();
+    }
+
     fn writing_to(&self, topics: &[String]) -> Self {
+        self.script.note_written(topics);
         Self { inner: self.inner.writing_to(topics), script: self.script.clone() }
     }
 

@@ -74,6 +74,8 @@ struct Faults {
     begun_count: usize,
     /// Partitions that consumers deliver nothing of.
     paused: BTreeSet<String>,
+    /// Where it was said: all topics that are written to.
+    written: Option<Vec<String>>,
 }
 
 impl Script {
@@ -93,6 +95,15 @@ impl Script {
     /// How many calls were refused.
     pub(crate) fn refused_count(&self) -> usize {
         self.faults.lock().unwrap().refused_count
+    }
+
+    /// To which topics the log's user said that its producers send; `None` where it did not.
+    pub(crate) fn written(&self) -> Option<Vec<String>> {
+        self.faults.lock().unwrap().written.clone()
+    }
+
+    pub(super) fn note_written(&self, topics: &[String]) {
+        self.faults.lock().unwrap().written = Some(topics.to_vec());
     }
 
     /// How often a consumer was told to go on elsewhere; what it had fetched is fetched again then.

@@ -172,6 +172,10 @@ impl Log for KafkaLog {
         (Self { reports: Some(reports.clone()), ..self.clone() }, Arc::new(reports))
     }
 
+    fn rest(&self) {
+        self.admin.rest();
+    }
+
     fn writing_to(&self, topics: &[String]) -> Self {
         Self { written: Some(topics.into()), ..self.clone() }
     }

@@ -11,6 +11,7 @@ mod topics;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions};
@@ -38,6 +39,8 @@ pub(super) struct Admin {
     /// By group and isolation. A client's group cannot be changed, so each group asked about has one.
     helpers: Mutex<HashMap<(String, bool), Helper>>,
     client: Mutex<Option<Arc<AdminClient<Context>>>>,
+    /// Closes the client that was there last.
+    closing: Mutex<Option<JoinHandle<()>>>,
     /// What topics take, by name; see [`Admin::max_message_bytes`].
     limits: Mutex<HashMap<String, usize>>,
     /// What topics took when they were described last, by name. A topic's refusal has `limits` forget it, to ask anew; until it is
@@ -53,6 +56,7 @@ impl Admin {
             options,
             helpers: Mutex::new(HashMap::new()),
             client: Mutex::new(None),
+            closing: Mutex::new(None),
             limits: Mutex::new(HashMap::new()),
             described: Mutex::new(HashMap::new()),
             login: Login::default(),
@@ -132,6 +136,15 @@ impl Admin {
         Ok(made)
     }
 
+    /// Closes the client, beside what else happens: its own thread looks only ten times a second whether it is to end.
+    pub(super) fn rest(&self) {
+        let Some(client) = lock(&self.client).take() else { return };
+        // Where there is no thread to be had, it is closed here.
+        let closing = thread::Builder::new().name("log-admin-closing".to_owned()).spawn(|| drop(client)).ok();
+        let before = std::mem::replace(&mut *lock(&self.closing), closing);
+        before.into_iter().for_each(wait_for);
+    }
+
     fn request(&self, deadline: Deadline) -> AdminOptions {
         let timeout = deadline.remaining().max(Duration::from_millis(1));
         AdminOptions::new().request_timeout(Some(timeout)).operation_timeout(Some(timeout))
@@ -166,9 +179,17 @@ impl Admin {
 
 impl Drop for Admin {
     fn drop(&mut self) {
+        self.rest();
         let helpers = self.helpers.get_mut().unwrap_or_else(PoisonError::into_inner);
         helpers.values().for_each(|helper| native::close(helper));
+        // No thread of a client is left when the process ends, and with it what they stand on.
+        lock(&self.closing).take().into_iter().for_each(wait_for);
     }
+}
+
+/// It only drops a client: where that panicked, the client is gone all the same.
+fn wait_for(closing: JoinHandle<()>) {
+    let _ = closing.join();
 }
 
 /// Serves a helper's queue: its log lines and complaints.
