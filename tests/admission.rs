@@ -1,5 +1,5 @@
-//! Several partitions, without a broker: admitted records are sealed, each once and in the order of its partition, whatever
-//! befalls the topic in between, the offsets and the processes.
+//! Several partitions, without a broker: admitted records are sealed, each once and in the order of its partition,
+//! whatever befalls the topic in between, the offsets and the processes.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
 

@@ -1,5 +1,5 @@
-//! Topics that become others while a run uses them, offsets that an operator moves, payments that are sent again: nothing of
-//! another topic is sealed, nothing is skipped, and nothing happens twice.
+//! Topics that become others while a run uses them, offsets that an operator moves, payments that are sent again:
+//! nothing of another topic is sealed, nothing is skipped, and nothing happens twice.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 // Tests measure real time: what they wait for happens in another process.
 #![allow(clippy::disallowed_methods)]

@@ -1,5 +1,5 @@
-//! `cairn export --follow` on a real broker: files come while blocks are sealed, a killed follower is gone on with, and SIGTERM ends
-//! it with whole files.
+//! `cairn export --follow` on a real broker: files come while blocks are sealed, a killed follower is gone on with, and
+//! SIGTERM ends it with whole files.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 // Tests measure real time: what they wait for happens in another process.
 #![allow(clippy::disallowed_methods)]

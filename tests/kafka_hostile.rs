@@ -1,5 +1,5 @@
-//! Input that nobody asked for, through a real broker: every record is in a block as a stub with its reason, and as it came
-//! in the dead-letter topic; and a trickle of records still closes blocks by age.
+//! Input that nobody asked for, through a real broker: every record is in a block as a stub with its reason, and as it
+//! came in the dead-letter topic; and a trickle of records still closes blocks by age.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 // Tests measure real time: what they wait for happens in another process.
 #![allow(clippy::disallowed_methods)]

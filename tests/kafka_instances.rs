@@ -1,6 +1,6 @@
-//! Instances of one chain on a topic of four partitions, on a real broker: one becomes three and one again under load, one
-//! is stopped past its session and continued, the one that seals is killed. Each offset is in one block, there is one chain,
-//! and it stands still no longer than sessions and transactions last.
+//! Instances of one chain on a topic of four partitions, on a real broker: one becomes three and one again under load,
+//! one is stopped past its session and continued, the one that seals is killed. Each offset is in one block, there is
+//! one chain, and it stands still no longer than sessions and transactions last.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 // Tests measure real time: what they wait for happens in another process.
 #![allow(clippy::disallowed_methods)]
@@ -20,8 +20,8 @@ use topology::log::{Consumer, ConsumerOptions, Event, Isolation, Log, OutOfRange
 const PARTITIONS: i32 = 4;
 /// How long a transaction is open at most, and how long a member's session lasts, on the broker of the tests too.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// What comes on top: the broker looks for such transactions twice a second, the group shares anew, stores are restored, on two
-/// processors that other tests use as well.
+/// What comes on top: the broker looks for such transactions twice a second, the group shares anew, stores are
+/// restored, on two processors that other tests use as well.
 const ON_TOP: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -1,4 +1,5 @@
-//! `cairn views` of a chain with many transfers, killed in the middle: rows equal the chain's receipts, balances equal its state.
+//! `cairn views` of a chain with many transfers, killed in the middle: rows equal the chain's receipts, balances equal
+//! its state.
 //!
 //! ```sh
 //! MEASURE_TRANSFERS=1000000 cargo test --release --test kafka_many_rows -- --nocapture     # with a broker; prints what it took

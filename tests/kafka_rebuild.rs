@@ -1,4 +1,5 @@
-//! Changelogs that are gone, on a real broker: the state returns from the blockchain topic alone, and the chain goes on.
+//! Changelogs that are gone, on a real broker: the state returns from the blockchain topic alone, and the chain goes
+//! on.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 // Tests measure real time: what they wait for happens in another process.
 #![allow(clippy::disallowed_methods)]

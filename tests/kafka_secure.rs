@@ -1,5 +1,5 @@
-//! `cairn` on a listener that takes only those who encrypt and name themselves: TLS, and a password by SCRAM-SHA-256; and
-//! on a broker that allows nothing that was not granted.
+//! `cairn` on a listener that takes only those who encrypt and name themselves: TLS, and a password by SCRAM-SHA-256;
+//! and on a broker that allows nothing that was not granted.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 // Tests measure real time: what they wait for happens in another process.
 #![allow(clippy::disallowed_methods)]

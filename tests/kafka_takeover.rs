@@ -156,7 +156,8 @@ fn another_instance_takes_over_from_one_that_was_killed() {
     assert_eq!(chain.verify()["compared_records"], 6);
 }
 
-/// An older instance is given the partition and has to give it back; a newer one is given none, and must not wait for it.
+/// An older instance is given the partition and has to give it back; a newer one is given none, and must not wait for
+/// it.
 #[test]
 fn a_run_until_the_end_is_refused_beside_a_running_instance_which_goes_on() {
     let chain = Chain::new(THREE);

@@ -262,7 +262,8 @@ fn kcat_and_jq_answer_from_rows_what_the_chain_holds() {
     assert!(reasons.contains("insufficient_funds") && reasons.contains("not_json"), "{reasons}");
 }
 
-/// Reads the balances as a stock client does, with what the registry knows of their schema, and compares them with the state.
+/// Reads the balances as a stock client does, with what the registry knows of their schema, and compares them with the
+/// state.
 fn assert_read_by_a_stock_client(chain: &Chain, registry_url: &str) {
     let python = match python::with_packages(&["confluent-kafka[avro,json,schemaregistry]"]) {
         Ok(python) => python,

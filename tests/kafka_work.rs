@@ -1,4 +1,5 @@
-//! `cairn run` on a chain of work: two miners, one of which is killed; SIGTERM in the middle of a search; classic blocks as kcat reads them.
+//! `cairn run` on a chain of work: two miners, one of which is killed; SIGTERM in the middle of a search; classic
+//! blocks as kcat reads them.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 // Tests measure real time: what they wait for happens in another process.
 #![allow(clippy::disallowed_methods)]

@@ -304,7 +304,8 @@ fn lost_group_offsets_seal_nothing_a_second_time() {
 
 #[test]
 fn a_topic_that_was_made_anew_is_refused_and_not_sealed() {
-    // The new topic has no record yet, fewer or as many as are sealed, or more: with other values, or equal ones sent later.
+    // The new topic has no record yet, fewer or as many as are sealed, or more: with other values, or equal ones sent
+    // later.
     for (count, amount) in [(0, 1), (2, 1), (3, 1), (3, 9), (7, 1), (7, 9)] {
         let mut chain = Chain::new(three_per_block(), &[]);
         for _ in 0..3 {

@@ -1,7 +1,8 @@
-//! The whole ledger where everything goes wrong that can: its blocks are one chain, of which everything can be computed again.
+//! The whole ledger where everything goes wrong that can: its blocks are one chain, of which everything can be computed
+//! again.
 //!
-//! `CAIRN_SIMULATED_SEEDS=FIRST..END` chooses other seeds. Each run of the tests has 5,000 of them, spread over all cores.
-//! `cargo run --release --locked --example simulate_ledger` shows what happens under one.
+//! `CAIRN_SIMULATED_SEEDS=FIRST..END` chooses other seeds. Each run of the tests has 5,000 of them, spread over all
+//! cores. `cargo run --release --locked --example simulate_ledger` shows what happens under one.
 
 #![allow(clippy::expect_used, reason = "a test may stop where it stands")]
 
@@ -27,8 +28,8 @@ fn seeds() -> Range<u64> {
     first..end
 }
 
-/// Runs all seeds, each with one of these numbers of partitions and instances; what is wrong with the first that fails is the panic's
-/// message.
+/// Runs all seeds, each with one of these numbers of partitions and instances; what is wrong with the first that fails
+/// is the panic's message.
 fn all(chain: &str) {
     let chain = Chain::of_name(chain).expect("a chain of this name");
     let simulations = [(1, 2), (2, 2), (1, 3), (3, 3)]

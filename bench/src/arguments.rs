@@ -17,8 +17,8 @@ pub(crate) struct Arguments {
     pub(crate) options: Options,
 }
 
-/// Further measurements, of the engine or the ledger alone; and the programs that are measured and live in this executable, which the driver
-/// starts.
+/// Further measurements, of the engine or the ledger alone; and the programs that are measured and live in this
+/// executable, which the driver starts.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Program {
     Memory(memory::Arguments),

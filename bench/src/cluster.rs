@@ -43,7 +43,8 @@ impl Cluster {
 
     /// A broker of its own.
     pub(crate) fn start() -> Result<Self> {
-        // What starts it for tests panics where it cannot, with a line that says why; where it stood then says nothing more.
+        // What starts it for tests panics where it cannot, with a line that says why; where it stood then says nothing
+        // more.
         std::panic::set_hook(Box::new(|panic| eprintln!("{}", panic.payload_as_str().unwrap_or("no word of why"))));
         let started = std::panic::catch_unwind(|| test_cluster::Cluster::start_with(BROKER_PROPERTIES));
         let _ = std::panic::take_hook();
@@ -146,8 +147,8 @@ pub(crate) struct Observer {
 }
 
 impl Observer {
-    /// The group's committed position in each partition of a topic; 0 where there is none. `Err` where no broker answers: at the
-    /// beginning of a group that is usual.
+    /// The group's committed position in each partition of a topic; 0 where there is none. `Err` where no broker
+    /// answers: at the beginning of a group that is usual.
     pub(crate) fn committed(&self, topic: &str, partitions: i32) -> Result<Vec<u64>> {
         let mut list = TopicPartitionList::new();
         for partition in 0..partitions {

@@ -1,5 +1,5 @@
-//! What went wrong, as one line for the user. Nothing here is retried by its kind: a run that failed is reported as failed, and
-//! the next one begins.
+//! What went wrong, as one line for the user. Nothing here is retried by its kind: a run that failed is reported as
+//! failed, and the next one begins.
 
 use std::fmt::Display;
 

@@ -62,8 +62,8 @@ impl Generator {
     }
 }
 
-/// What a correct application writes: for each record in turn, its key and how often that key came so far. Where there are several
-/// partitions, nothing orders records of different keys.
+/// What a correct application writes: for each record in turn, its key and how often that key came so far. Where there
+/// are several partitions, nothing orders records of different keys.
 #[derive(Debug)]
 pub(crate) struct Expected<'a> {
     keys: &'a [u32],

@@ -1,7 +1,7 @@
 //! How long tasks stand still when instances of an application come and go.
 //!
-//! Three instances of the count share the partitions, each with its part of a state of a million keys; records go on coming. How far a
-//! partition is, the offset says that its group has committed, which is asked for all the time:
+//! Three instances of the count share the partitions, each with its part of a state of a million keys; records go on
+//! coming. How far a partition is, the offset says that its group has committed, which is asked for all the time:
 //!
 //! ```text
 //!   one is killed          its partitions go to others that never had them

@@ -1,7 +1,7 @@
 //! The rounds: who is measured when.
 //!
-//! Each round measures every subject once, and begins with another one than the round before, so that none always runs first
-//! or last.
+//! Each round measures every subject once, and begins with another one than the round before, so that none always runs
+//! first or last.
 
 use crate::arguments::{Options, Scenario};
 use crate::cluster::Cluster;
@@ -98,7 +98,8 @@ fn ratios(options: &Options, subjects: &[Subject]) -> Result<Vec<(String, String
     Ok(ratios)
 }
 
-/// Kafka Streams' program, where a subject needs it. Where it cannot be built, those subjects are left out, with a line.
+/// Kafka Streams' program, where a subject needs it. Where it cannot be built, those subjects are left out, with a
+/// line.
 fn built(options: &Options, subjects: &mut Vec<Subject>, results: &mut Results) -> Option<streams::Built> {
     if !subjects.iter().any(Subject::is_streams) {
         return None;

@@ -1,4 +1,5 @@
-//! The driver as a whole, on a real broker, with few records: what is measured here says nothing, but everything is there.
+//! The driver as a whole, on a real broker, with few records: what is measured here says nothing, but everything is
+//! there.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop where it stands")]
 

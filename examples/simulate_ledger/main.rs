@@ -1,12 +1,12 @@
-//! The whole ledger where everything goes wrong that can, in virtual time, on a memory log: what happened under a seed, line by
-//! line.
+//! The whole ledger where everything goes wrong that can, in virtual time, on a memory log: what happened under a seed,
+//! line by line.
 //!
 //! ```text
 //! cargo run --release --locked --example simulate_ledger -- --seed 7
 //! cargo run --release --locked --example simulate_ledger -- --seeds 1000 --chain cheat --instances 3 --partitions 2
 //! ```
-//! The first prints the trace of one run: when, in ms of the simulation; which instance, and in which of its lives; what. The
-//! second runs many, and prints the trace of the first that went wrong, if one did.
+//! The first prints the trace of one run: when, in ms of the simulation; which instance, and in which of its lives;
+//! what. The second runs many, and prints the trace of the first that went wrong, if one did.
 
 #![allow(clippy::expect_used, reason = "an example may stop where it stands")]
 

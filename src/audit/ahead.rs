@@ -3,8 +3,8 @@
 //! ```text
 //!   reading thread ──push──> [ at most so many bytes ] ──next──> the thread that executes
 //! ```
-//! An item larger than the bound passes when nothing else is there, so nothing is too large. Either side ends the queue by being
-//! dropped: the reader then finds it empty, the writer is told that no more is taken.
+//! An item larger than the bound passes when nothing else is there, so nothing is too large. Either side ends the queue
+//! by being dropped: the reader then finds it empty, the writer is told that no more is taken.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

@@ -11,8 +11,8 @@ pub fn of_tip(tip: &Tip) -> Checkpoint {
     Checkpoint::of(&tip.genesis, &tip.history.with(merkle::leaf(tip.hash.as_bytes())))
 }
 
-/// Checkpoints that were seen and believed once: the chain must begin with the blocks of each, so nothing of them can be replaced, nor its
-/// tail cut below them, unseen.
+/// Checkpoints that were seen and believed once: the chain must begin with the blocks of each, so nothing of them can
+/// be replaced, nor its tail cut below them, unseen.
 pub(super) struct Pins<'c> {
     /// By size, from the smallest.
     checkpoints: Vec<&'c Checkpoint>,
@@ -28,7 +28,8 @@ impl<'c> Pins<'c> {
         Self { checkpoints, met_count: 0, blocks: Frontier::default() }
     }
 
-    /// Takes the next block, from block 0 on: it must be of their chain, and the last block of one of them must give its root.
+    /// Takes the next block, from block 0 on: it must be of their chain, and the last block of one of them must give
+    /// its root.
     pub(super) fn check(&mut self, block: &Block) -> Result<(), Broken> {
         if self.met_count == self.checkpoints.len() {
             return Ok(());

@@ -1,5 +1,5 @@
-//! The chain against the transactions topic: every record is in exactly one block, as it was, in the order of its partition, and
-//! nothing else is.
+//! The chain against the transactions topic: every record is in exactly one block, as it was, in the order of its
+//! partition, and nothing else is.
 
 use crate::chain::{Block, Content, Entry, Origin, RecordDifference};
 use crate::ledger::cut::Item;
@@ -59,8 +59,8 @@ impl Comparison {
         block.header.ranges.iter().find_map(|range| is_lacking(range.partition))
     }
 
-    /// Compares a block. Nothing must be lacking for it ([`Comparison::lacking_for`]). `low` asks for a partition's first offset
-    /// now: a record that is missing may have been deleted while others were read.
+    /// Compares a block. Nothing must be lacking for it ([`Comparison::lacking_for`]). `low` asks for a partition's
+    /// first offset now: a record that is missing may have been deleted while others were read.
     pub fn check<E>(
         &mut self,
         block: &Block,
@@ -119,8 +119,8 @@ impl Comparison {
         Ok(Ok(was_there))
     }
 
-    /// The record behind the last block, if it has been pushed and it is certain that none between the two was deleted. Of several
-    /// partitions nothing tells whose would have come next.
+    /// The record behind the last block, if it has been pushed and it is certain that none between the two was deleted.
+    /// Of several partitions nothing tells whose would have come next.
     pub fn next_item<E>(&mut self, low: impl FnOnce() -> Result<i64, E>) -> Result<Option<Item>, E> {
         let [partition] = &mut self.partitions[..] else { return Ok(None) };
         let (Some(next), Some(last_offset)) = (partition.front(), partition.last_offset()) else { return Ok(None) };

@@ -45,10 +45,11 @@ pub fn applications(root: &Path) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// Reads the state of an application, and vouches for it: the state tree built from the tables has the root that the last block
-/// names, balances and stakes add up to the supply, and the ids are those that the tree commits to. The inner error: that is not
-/// so. Refused while an instance runs on it. The state may be behind the topics by what was not flushed: the next run restores that
-/// from the changelogs. `None`: it holds no block, for nothing of it was flushed yet.
+/// Reads the state of an application, and vouches for it: the state tree built from the tables has the root that the
+/// last block names, balances and stakes add up to the supply, and the ids are those that the tree commits to. The
+/// inner error: that is not so. Refused while an instance runs on it. The state may be behind the topics by what was
+/// not flushed: the next run restores that from the changelogs. `None`: it holds no block, for nothing of it was
+/// flushed yet.
 pub fn inspect(root: &Path, application_id: &str) -> Result<std::result::Result<Option<Inspection>, Unsound>> {
     let directory = StateDirectory::open_existing(root, application_id)?;
     let tables = open(&directory, [0; 32])?;

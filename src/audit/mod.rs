@@ -16,8 +16,9 @@
 //! reading      a topic on a thread of its own
 //! ahead        the queue from that thread, bounded in bytes
 //! ```
-//! Blocks are needed in order, one at a time; memory is that of the chain's state and of what is read ahead, not of its length.
-//! May use the layers below (chain, checkpoint, ledger, consensus, proof), the stores of `sealing`, `reader`, and the engine.
+//! Blocks are needed in order, one at a time; memory is that of the chain's state and of what is read ahead, not of its
+//! length. May use the layers below (chain, checkpoint, ledger, consensus, proof), the stores of `sealing`, `reader`,
+//! and the engine.
 
 mod ahead;
 mod breach;

@@ -1,8 +1,8 @@
-//! The transactions topic, as the entries that its records become: parsed and hashed where they are read, so that values are never
-//! kept, however large they are.
+//! The transactions topic, as the entries that its records become: parsed and hashed where they are read, so that
+//! values are never kept, however large they are.
 //!
-//! One thread reads all partitions. Blocks ask for the records of one and of another, so what was read and not asked for yet is kept,
-//! by partition, and bounded in bytes for all of them together:
+//! One thread reads all partitions. Blocks ask for the records of one and of another, so what was read and not asked
+//! for yet is kept, by partition, and bounded in bytes for all of them together:
 //!
 //! ```text
 //! a partition is read on   while less than its share of the bound waits, and less than the bound of all;

@@ -47,8 +47,8 @@ impl Partition {
         self.is_read = true;
     }
 
-    /// Whether a block can be compared with what is there. As many records as the block has of the partition are always enough,
-    /// so a block that names an offset far ahead does not fill the memory.
+    /// Whether a block can be compared with what is there. As many records as the block has of the partition are always
+    /// enough, so a block that names an offset far ahead does not fill the memory.
     pub(super) fn has_enough_for(&self, range: &Range) -> bool {
         let newest = self.batches.back().and_then(|batch| batch.last());
         self.is_read

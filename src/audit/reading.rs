@@ -1,7 +1,8 @@
-//! A topic, read on a thread of its own: records are parsed and hashed there, and what they become is handed over in order.
+//! A topic, read on a thread of its own: records are parsed and hashed there, and what they become is handed over in
+//! order.
 //!
-//! The thread is ahead by a bounded number of bytes ([`ahead`](super::ahead)), so memory does not grow with the topic, nor with
-//! the size of its records.
+//! The thread is ahead by a bounded number of bytes ([`ahead`](super::ahead)), so memory does not grow with the topic,
+//! nor with the size of its records.
 
 use std::ops::ControlFlow;
 use std::thread::{Builder, Scope, ScopedJoinHandle};
@@ -32,8 +33,8 @@ pub(crate) struct Reading<'s, T> {
 }
 
 impl<'s, T: Send + 's> Reading<'s, T> {
-    /// Reads a stretch of a partition. `make` makes of each batch of records what is handed over, and pushes it; it breaks off
-    /// when no more is taken.
+    /// Reads a stretch of a partition. `make` makes of each batch of records what is handed over, and pushes it; it
+    /// breaks off when no more is taken.
     pub(super) fn start<L: Log>(
         scope: &'s Scope<'s, '_>,
         (log, clock): (&'s L, &'s dyn Clock),

@@ -1,4 +1,5 @@
-//! The records of a blockchain topic, read and parsed on a thread of their own; what an error about one means for the chain.
+//! The records of a blockchain topic, read and parsed on a thread of their own; what an error about one means for the
+//! chain.
 
 use std::ops::ControlFlow;
 use std::thread::Scope;

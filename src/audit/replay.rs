@@ -46,8 +46,8 @@ pub struct Replayed {
     pub foreign_count: u64,
 }
 
-/// Replays a chain into a state directory. The outer error: it could not be done. The inner one: the chain is broken, and this is
-/// why. `progress` is told every block that holds, from block 0 on.
+/// Replays a chain into a state directory. The outer error: it could not be done. The inner one: the chain is broken,
+/// and this is why. `progress` is told every block that holds, from block 0 on.
 pub fn replay<L: Log>(
     log: &L,
     clock: &dyn Clock,

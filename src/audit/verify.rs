@@ -1,4 +1,5 @@
-//! Both topics, read side by side: each on a thread of its own that runs a bounded stretch ahead, and the chain followed on a third.
+//! Both topics, read side by side: each on a thread of its own that runs a bounded stretch ahead, and the chain
+//! followed on a third.
 
 use rand::CryptoRng;
 use topology::clock::Clock;
@@ -49,8 +50,8 @@ pub struct Verified {
     pub unsealed_count: u64,
 }
 
-/// Verifies a chain as it is now; what is written meanwhile is not looked at. The outer error: it could not be done. The inner
-/// one: it was, and this is wrong. `progress` is told every block that holds, from block 0 on.
+/// Verifies a chain as it is now; what is written meanwhile is not looked at. The outer error: it could not be done.
+/// The inner one: it was, and this is wrong. `progress` is told every block that holds, from block 0 on.
 pub fn verify<L: Log>(
     log: &L,
     clock: &dyn Clock,
@@ -87,8 +88,9 @@ fn extents<L: Log>(log: &L, clock: &dyn Clock, options: &Options) -> Result<(Ext
     let reader = Reader::new(log, clock, CLIENT_ID);
     let blocks = reader.chain_partition(&options.blockchain)?;
     let transactions = reader.partitions(&options.transactions)?;
-    // In this order: whatever a block holds was committed to the transactions topic before the block was written, so the stable
-    // end that is asked for afterwards lies behind it. What open transactions of others hold back cannot be in a block.
+    // In this order: whatever a block holds was committed to the transactions topic before the block was written, so
+    // the stable end that is asked for afterwards lies behind it. What open transactions of others hold back cannot be
+    // in a block.
     let blocks = reader.extent(&blocks, Start::Beginning, Isolation::ReadUncommitted)?;
     let extent = |partition: &TopicPartition| reader.extent(partition, Start::Beginning, Isolation::ReadCommitted);
     let transactions =
@@ -142,9 +144,9 @@ impl<L: Log> Input<'_, '_, L> {
         Ok(())
     }
 
-    /// What a difference between the first block and the first record means. Where that record is younger than the whole chain,
-    /// it cannot be what was sealed: the topic was deleted and made anew, or is another chain's, and there is nothing to compare
-    /// with. Nothing is known to be wrong with the chain then.
+    /// What a difference between the first block and the first record means. Where that record is younger than the
+    /// whole chain, it cannot be what was sealed: the topic was deleted and made anew, or is another chain's, and there
+    /// is nothing to compare with. Nothing is known to be wrong with the chain then.
     fn judge(&self, halt: Halt, chain_time_ms: impl FnOnce() -> Result<Option<i64>>) -> Halt {
         let (Halt::Broken(Broken { reason: Reason::Transactions, .. }), 0) = (&halt, self.comparison.compared_count())
         else {

@@ -5,8 +5,8 @@
 //!   following thread   ──> in its place? ──> follow (parent, rounds, cut, execution) ──> the block; now and then, seals
 //!   caller             ──> checks the seals, and what else it wants to know of the blocks
 //! ```
-//! Each is ahead of the next by a bounded number of bytes. A breach ends the walk behind the blocks below it, so that the caller
-//! sees all blocks that hold, but for their seals, and no other.
+//! Each is ahead of the next by a bounded number of bytes. A breach ends the walk behind the blocks below it, so that
+//! the caller sees all blocks that hold, but for their seals, and no other.
 
 use std::convert::Infallible;
 use std::thread::{Scope, ScopedJoinHandle};
@@ -171,9 +171,9 @@ impl<R: CryptoRng> Walked<R> {
         self.follower.check_last_cut(next).map_err(halt)
     }
 
-    /// Checks what is still open, and sums up. `ended` is what the caller found of the blocks it took. Of two breaches the lower
-    /// height is told, for a seal of a lower height may have been waiting to be checked; at one height the seal's: only where it
-    /// holds did those who hold the keys break the rest. `None`: there was no block.
+    /// Checks what is still open, and sums up. `ended` is what the caller found of the blocks it took. Of two breaches
+    /// the lower height is told, for a seal of a lower height may have been waiting to be checked; at one height the
+    /// seal's: only where it holds did those who hold the keys break the rest. `None`: there was no block.
     pub(super) fn conclude(&mut self, ended: Result<(), Halt>) -> Result<Option<Summary>, Halt> {
         let (seals, followed) =
             (std::mem::replace(&mut self.seals, Ok(())), std::mem::replace(&mut self.ended, Ok(())));
@@ -190,7 +190,8 @@ impl<R: CryptoRng> Walked<R> {
     }
 }
 
-/// Which of two ends is told: the breach at the lower height, of two at one height the first; a breach whatever else failed.
+/// Which of two ends is told: the breach at the lower height, of two at one height the first; a breach whatever else
+/// failed.
 fn first(one: Result<(), Halt>, other: Result<(), Halt>) -> Result<(), Halt> {
     match (one, other) {
         (Err(Halt::Broken(one)), Err(Halt::Broken(other))) => {

@@ -23,8 +23,9 @@ pub fn operations_root(operations: &[Operation]) -> Hash {
     merkle::root(merkle::leaves(operations))
 }
 
-/// The stretches of the log that entries cover: by partition, as a header lists them, each with its last entry. Refuses places and
-/// times that no log has, and offsets that do not ascend within a partition; between partitions any order goes.
+/// The stretches of the log that entries cover: by partition, as a header lists them, each with its last entry. Refuses
+/// places and times that no log has, and offsets that do not ascend within a partition; between partitions any order
+/// goes.
 pub fn stretches(entries: &[Entry]) -> Result<Vec<(Range, &Entry)>, Misplaced> {
     let mut stretches: BTreeMap<i32, (Range, &Entry)> = BTreeMap::new();
     for entry in entries {
@@ -83,8 +84,8 @@ pub struct Parent {
 }
 
 impl Parent {
-    /// As the block's own header says it. `history` is the frontier over the hashes of the blocks before it, whose root that header
-    /// carries.
+    /// As the block's own header says it. `history` is the frontier over the hashes of the blocks before it, whose root
+    /// that header carries.
     #[must_use]
     pub fn of(header: &Header, hash: Hash, history: &Frontier) -> Self {
         let Header { genesis, height, active_height, .. } = *header;
@@ -94,8 +95,9 @@ impl Parent {
 }
 
 impl Block {
-    /// Whether the block's hash is its header's, and the header what the body says: roots, ranges, places that a log has,
-    /// ascending within a partition, extensions; for block 0 the genesis and what follows from it, for every other block a seal.
+    /// Whether the block's hash is its header's, and the header what the body says: roots, ranges, places that a log
+    /// has, ascending within a partition, extensions; for block 0 the genesis and what follows from it, for every other
+    /// block a seal.
     pub fn check(&self) -> Result<()> {
         let header = &self.header;
         header.check()?;
@@ -116,8 +118,8 @@ impl Block {
         }
     }
 
-    /// Whether the block may stand right after its parent: its header ([`Header::check_follows`]), and whether it counts as
-    /// active exactly if a transaction in it was applied.
+    /// Whether the block may stand right after its parent: its header ([`Header::check_follows`]), and whether it
+    /// counts as active exactly if a transaction in it was applied.
     pub fn check_follows(&self, parent: &Parent) -> Result<()> {
         self.header.check_follows(parent)?;
         let expected = parent.active_height.saturating_add(u64::from(self.is_active()));
@@ -149,8 +151,8 @@ impl Block {
 }
 
 impl Pruned {
-    /// Whether the hash is the header's, of a header that this program can judge. What the body was, nothing here can tell. Whether
-    /// it stands in its place: [`Header::check_follows`].
+    /// Whether the hash is the header's, of a header that this program can judge. What the body was, nothing here can
+    /// tell. Whether it stands in its place: [`Header::check_follows`].
     pub fn check(&self) -> Result<()> {
         self.header.check()?;
         if self.header.height == 0 {
@@ -161,8 +163,8 @@ impl Pruned {
 }
 
 impl Header {
-    /// Whether this program can judge the header at all: version, hash algorithm, extensions. What only a newer program knows is
-    /// [`Error::Newer`].
+    /// Whether this program can judge the header at all: version, hash algorithm, extensions. What only a newer program
+    /// knows is [`Error::Newer`].
     pub fn check(&self) -> Result<()> {
         if self.version > Self::VERSION {
             return Err(Error::newer_version(self.height, u64::from(self.version)));
@@ -190,8 +192,8 @@ impl Header {
         Ok(())
     }
 
-    /// Whether the header may stand right after a block: chain, height, parent and history are what follows from it, the active
-    /// height is the same or one more.
+    /// Whether the header may stand right after a block: chain, height, parent and history are what follows from it,
+    /// the active height is the same or one more.
     pub fn check_follows(&self, parent: &Parent) -> Result<()> {
         if Some(self.height) != parent.height.checked_add(1) {
             return Err(self.wrong("header.height", format!("it follows height {}", parent.height)));

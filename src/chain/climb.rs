@@ -11,7 +11,8 @@ use super::frontier::Frontier;
 use super::hash::Hash;
 use super::merkle::Proof;
 
-/// The way from a leaf up to the root, while the tree grows: at most 64 hashes and a frontier, however many leaves come.
+/// The way from a leaf up to the root, while the tree grows: at most 64 hashes and a frontier, however many leaves
+/// come.
 ///
 /// ```
 /// use cairn::chain::{Climb, Frontier, merkle};

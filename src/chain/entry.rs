@@ -23,8 +23,8 @@ pub struct Origin {
     pub timestamp_ms: i64,
 }
 
-/// The furthest from 1970 that a timestamp lies, in milliseconds: 2^53 - 1, so that every JSON reader sees the number that
-/// was hashed. A log takes any 64-bit number for a timestamp; one beyond the bound stands in a block as the bound.
+/// The furthest from 1970 that a timestamp lies, in milliseconds: 2^53 - 1, so that every JSON reader sees the number
+/// that was hashed. A log takes any 64-bit number for a timestamp; one beyond the bound stands in a block as the bound.
 pub const TIMESTAMP_MS_MAX: i64 = Amount::MAX.signed();
 
 /// One record of the transactions topic. Its canonical bytes are a leaf of the block's transactions tree.
@@ -106,8 +106,8 @@ impl Entry {
         }
     }
 
-    /// In what this is not the entry that a record becomes ([`Entry::of_record`]), the first if there are several. Receipts aside:
-    /// those are what executing gives.
+    /// In what this is not the entry that a record becomes ([`Entry::of_record`]), the first if there are several.
+    /// Receipts aside: those are what executing gives.
     #[must_use]
     pub fn record_difference(&self, record: &Entry) -> Option<RecordDifference> {
         let same = match (&self.content, &record.content) {

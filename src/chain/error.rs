@@ -2,8 +2,8 @@
 
 use super::header::Header;
 
-/// An error of the chain's encodings. Each means: refuse this input; nothing else is harmed. [`Error::Newer`] is the one that
-/// does not say that the input is wrong: a newer program can read it.
+/// An error of the chain's encodings. Each means: refuse this input; nothing else is harmed. [`Error::Newer`] is the
+/// one that does not say that the input is wrong: a newer program can read it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Bytes are not the canonical encoding of a value.

@@ -112,7 +112,8 @@ pub struct WorkAuthor {
     pub last_proof: u64,
 }
 
-/// The header. The order of the fields is the order of the canonical encoding and of the JSON (`docs/encoding.md` draws both).
+/// The header. The order of the fields is the order of the canonical encoding and of the JSON (`docs/encoding.md` draws
+/// both).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
 pub struct Header {
     /// The layout and the rules, as the chain's schedule of versions has it for this height.
@@ -167,7 +168,8 @@ impl Header {
         hash(Domain::Header, &[&bytes])
     }
 
-    /// The turn in which the block was proposed; `None` where no validator proposed it: block 0, and blocks that were mined.
+    /// The turn in which the block was proposed; `None` where no validator proposed it: block 0, and blocks that were
+    /// mined.
     #[must_use]
     pub fn stake(&self) -> Option<&StakeAuthor> {
         match &self.author {

@@ -9,8 +9,8 @@ use super::validator::ValidatorId;
 
 /// An operation: executed after the transactions of its block, in the order of the list.
 ///
-/// Bytes 5 to 9 are reserved: stake, unstake, release of stake, key of an account, change of a parameter. Of fee and reward there are
-/// two each: to a validator's earnings, and to the account that a block was mined for.
+/// Bytes 5 to 9 are reserved: stake, unstake, release of stake, key of an account, change of a parameter. Of fee and
+/// reward there are two each: to a validator's earnings, and to the account that a block was mined for.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 #[borsh(use_discriminant = true)]
 #[repr(u8)]

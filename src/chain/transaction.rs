@@ -76,7 +76,8 @@ pub struct Transaction {
     pub memo: Option<Memo>,
     /// Reserved for other kinds: the validator concerned.
     pub validator: Option<ValidatorId>,
-    /// Reserved for other kinds: how long an amount is held back, in milliseconds, at most [`Transaction::INTEGER_MAX`].
+    /// Reserved for other kinds: how long an amount is held back, in milliseconds, at most
+    /// [`Transaction::INTEGER_MAX`].
     pub timeout_ms: Option<u64>,
     /// Reserved for other kinds: the transaction referred to.
     pub reference: Option<Hash>,

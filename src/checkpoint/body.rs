@@ -63,8 +63,8 @@ impl Checkpoint {
         self.size.checked_sub(1)
     }
 
-    /// Reads the checkpoint in a file: a signed note, whose signatures are *not* verified by this, or a note's text without
-    /// signatures. [`SignedNote::parse`] keeps the signatures.
+    /// Reads the checkpoint in a file: a signed note, whose signatures are *not* verified by this, or a note's text
+    /// without signatures. [`SignedNote::parse`] keeps the signatures.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         Ok(SignedNote::parse(bytes)?.checkpoint().clone())
     }

@@ -6,8 +6,8 @@
 //!      ┌─┴─┐   ┌─┴─┐               7 leaves    node( node( ab, node( c, d ) ), efg )
 //!      ab  cd  ef  g
 //! ```
-//! The roots of a proof are those of stretches of leaves that lie side by side. So the one who makes it reads the leaves once, and
-//! keeps no more than the right edge of one tree.
+//! The roots of a proof are those of stretches of leaves that lie side by side. So the one who makes it reads the
+//! leaves once, and keeps no more than the right edge of one tree.
 
 use std::ops::Range;
 
@@ -41,7 +41,8 @@ pub struct Prover {
 }
 
 impl Prover {
-    /// Before the first leaf. From a size that is not below the other there is nothing to prove, and the proof is empty.
+    /// Before the first leaf. From a size that is not below the other there is nothing to prove, and the proof is
+    /// empty.
     #[must_use]
     pub fn new(old_size: u64, new_size: u64) -> Self {
         let mut stretches: Vec<_> = stretches(old_size, new_size).into_iter().enumerate().collect();
@@ -102,8 +103,8 @@ pub fn stretches(old_size: u64, new_size: u64) -> Vec<Range<u64>> {
     found
 }
 
-/// Whether the proof shows that the later tree begins with the leaves of the earlier one, in their order. Trees are told by size and
-/// root (RFC 9162, 2.1.4.2). From a tree without leaves, and from one to itself, the proof is empty.
+/// Whether the proof shows that the later tree begins with the leaves of the earlier one, in their order. Trees are
+/// told by size and root (RFC 9162, 2.1.4.2). From a tree without leaves, and from one to itself, the proof is empty.
 #[must_use]
 pub fn shows(proof: &[Hash], (old_size, old_root): (u64, Hash), (new_size, new_root): (u64, Hash)) -> bool {
     if old_size >= new_size {

@@ -26,8 +26,8 @@ use crate::chain::Hash;
 pub enum Role {
     /// The log's own: this is my checkpoint (`0x01`, Ed25519 of signed-note).
     Log,
-    /// A witness': at this time it is the largest one that I know of this log, and it is consistent with all before (`0x04`,
-    /// cosignature/v1).
+    /// A witness': at this time it is the largest one that I know of this log, and it is consistent with all before
+    /// (`0x04`, cosignature/v1).
     Witness,
 }
 
@@ -99,8 +99,8 @@ impl VerifierKey {
         u32::from_be_bytes([a, b, c, d])
     }
 
-    /// When the key signed the note, in seconds since 1970 UTC: of a log's key, which tells no time, 0. `None`: it did not sign.
-    /// An error: a line names the key and is not its signature over this text.
+    /// When the key signed the note, in seconds since 1970 UTC: of a log's key, which tells no time, 0. `None`: it did
+    /// not sign. An error: a line names the key and is not its signature over this text.
     pub fn signed_at(&self, note: &SignedNote) -> Result<Option<u64>> {
         let key_id = self.key_id();
         let own = note.signatures().iter().filter(|line| line.name == self.name && line.key_id == key_id);
@@ -195,8 +195,8 @@ impl Signer {
         self.secret.as_bytes()
     }
 
-    /// Signs a note. Whether it may be signed is not asked here: [`SignerState`](super::SignerState) knows. A log's signature tells
-    /// no time.
+    /// Signs a note. Whether it may be signed is not asked here: [`SignerState`](super::SignerState) knows. A log's
+    /// signature tells no time.
     #[must_use]
     pub fn sign(&self, note: &SignedNote, time_s: u64) -> NoteSignature {
         let role = self.verifier.role;

@@ -5,8 +5,8 @@
 //! \n              an empty line
 //! — <key name> <base64( key id, 4 bytes big-endian | signature )> \n          one or more
 //! ```
-//! A note has at least one signature. A file with the text alone is a checkpoint for its owner's own use: no signature vouches for it,
-//! and other readers refuse it.
+//! A note has at least one signature. A file with the text alone is a checkpoint for its owner's own use: no signature
+//! vouches for it, and other readers refuse it.
 
 use std::fmt;
 
@@ -66,8 +66,8 @@ impl SignedNote {
         Self { text: checkpoint.to_string(), checkpoint, signatures: Vec::new() }
     }
 
-    /// Reads a signed note, or the text of one without signatures. No signature is verified by this: until one of a known key
-    /// was, the note says what its bearer wants it to say.
+    /// Reads a signed note, or the text of one without signatures. No signature is verified by this: until one of a
+    /// known key was, the note says what its bearer wants it to say.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         if bytes.len() > SIZE_BYTES_MAX {
             return Err(Error::new(format!("it has more than {SIZE_BYTES_MAX} bytes")));

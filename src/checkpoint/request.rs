@@ -59,7 +59,8 @@ impl WitnessRequest {
         Ok(Self { old_size, proof, note: SignedNote::parse(&bytes[end + 2..])? })
     }
 
-    /// Whether the proof shows that the checkpoint goes on from the last one that was signed; where there is none, from nothing.
+    /// Whether the proof shows that the checkpoint goes on from the last one that was signed; where there is none, from
+    /// nothing.
     #[must_use]
     pub fn goes_on_from(&self, last: Option<&Checkpoint>) -> bool {
         let old = last.map_or((0, crate::chain::merkle::root(Vec::new())), |last| (last.size, last.root));

@@ -9,8 +9,8 @@
 //! for one log     unknown ──begin──> size, root, time ──the same checkpoint──> later time
 //!                                          └──a larger one that is consistent──> its size and root, later time
 //! ```
-//! The state is on the disk before the signature is anywhere else. A process that dies in between has signed nothing that anybody has,
-//! and may sign the same checkpoint again.
+//! The state is on the disk before the signature is anywhere else. A process that dies in between has signed nothing
+//! that anybody has, and may sign the same checkpoint again.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -124,8 +124,8 @@ impl SignerState {
         self.logs.get(origin)
     }
 
-    /// The checkpoint that this one must be consistent with before it is signed; `None`: it is the first of its log. Refuses what could
-    /// not be signed whatever else is known of it.
+    /// The checkpoint that this one must be consistent with before it is signed; `None`: it is the first of its log.
+    /// Refuses what could not be signed whatever else is known of it.
     pub fn predecessor(
         &self,
         checkpoint: &Checkpoint,

@@ -9,8 +9,9 @@
 //! the hash of a block is SHA-256 of these very bytes
 //! ```
 //!
-//! Block 0 has `previous_hash` 1 and `proof` 100, as the system in Python begins; under stake `PreviousHash` "0" and no validator. Only
-//! what was applied is in the list: what the ledger rejected has moved nothing. Fees have no place in either shape.
+//! Block 0 has `previous_hash` 1 and `proof` 100, as the system in Python begins; under stake `PreviousHash` "0" and no
+//! validator. Only what was applied is in the list: what the ledger rejected has moved nothing. Fees have no place in
+//! either shape.
 
 use std::fmt::Write;
 

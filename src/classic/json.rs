@@ -1,5 +1,6 @@
-//! JSON as `json.dumps(value, sort_keys=True)` of Python's standard library writes it: a comma and a space, a colon and a space, fields in
-//! the order of their names, everything but ASCII escaped. A caller that writes fields in that order here gets the bytes that Python hashes.
+//! JSON as `json.dumps(value, sort_keys=True)` of Python's standard library writes it: a comma and a space, a colon and
+//! a space, fields in the order of their names, everything but ASCII escaped. A caller that writes fields in that order
+//! here gets the bytes that Python hashes.
 
 use std::fmt::Write;
 
@@ -27,8 +28,8 @@ pub(super) fn text(out: &mut String, text: &str) {
     out.push('"');
 }
 
-/// Appends milliseconds as seconds, the way Python writes a float. Both languages write the shortest digits that read back as the same
-/// number; within 2^53 - 1 ms neither uses an exponent.
+/// Appends milliseconds as seconds, the way Python writes a float. Both languages write the shortest digits that read
+/// back as the same number; within 2^53 - 1 ms neither uses an exponent.
 pub(super) fn seconds(out: &mut String, time_ms: i64) {
     #[expect(clippy::cast_precision_loss, reason = "times lie within 2^53 - 1 ms, which a float holds exactly")]
     let seconds = time_ms as f64 / 1_000.0;

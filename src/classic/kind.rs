@@ -11,8 +11,9 @@ pub enum Kind {
     Work,
 }
 
-/// The most that `block.max_bytes` may be. A classic block takes up to 1.6 times the bytes that its transactions count for in the chain's:
-/// it says less of each, but a name of 128 bytes takes up to 384 in it. It is to stay below the 8 MiB that its topic takes.
+/// The most that `block.max_bytes` may be. A classic block takes up to 1.6 times the bytes that its transactions count
+/// for in the chain's: it says less of each, but a name of 128 bytes takes up to 384 in it. It is to stay below the 8
+/// MiB that its topic takes.
 const BLOCK_BYTES_MAX: u32 = 4 * 1024 * 1024;
 
 /// Why no classic blocks can be made of a chain.

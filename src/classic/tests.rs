@@ -125,7 +125,8 @@ fn proofs_over_headers_make_no_classic_blocks() {
 fn a_classic_block_never_grows_larger_than_its_topic_takes() {
     let mut block = mined();
     block.entries.truncate(1);
-    // The longest escapes, and what is said of a transfer beside its names: as little as can be in the chain, as much in a classic block.
+    // The longest escapes, and what is said of a transfer beside its names: as little as can be in the chain, as much
+    // in a classic block.
     let (from, to) = ("\u{e9}".repeat(64), "\u{fc}".repeat(64));
     block.entries[0].content = transfer(&from, 1, Outcome::Applied);
     let Content::Transaction { transaction, .. } = &mut block.entries[0].content else { panic!() };

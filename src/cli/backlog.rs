@@ -1,4 +1,5 @@
-//! How many admitted records wait for the sealer: asked again and again on a thread of its own, so that no other thread waits for the answer.
+//! How many admitted records wait for the sealer: asked again and again on a thread of its own, so that no other thread
+//! waits for the answer.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};

@@ -153,7 +153,8 @@ fn finish(shell: &Shell, signing: Option<Signing<'_>>, step: Option<Step>, repor
     shell.print(&report.to_string()).map(|()| Exit::Done)
 }
 
-/// The way from an earlier size to that of the chain as it was when the command began: blocks that are sealed meanwhile are left out.
+/// The way from an earlier size to that of the chain as it was when the command began: blocks that are sealed meanwhile
+/// are left out.
 struct Step {
     old_size: u64,
     new_size: u64,

@@ -153,8 +153,8 @@ impl From<topology::log::Error> for Error {
     }
 }
 
-/// What to do where no broker answered, from what the log says of that: `.. (brokers B, waited up to N s; last error: E)`. `None`
-/// of any other error, and where a broker did answer: with a certificate, or with a refusal.
+/// What to do where no broker answered, from what the log says of that: `.. (brokers B, waited up to N s; last error:
+/// E)`. `None` of any other error, and where a broker did answer: with a certificate, or with a refusal.
 fn unreachable(text: &str) -> Option<String> {
     let (what, rest) = text.split_once(" (brokers ")?;
     let (brokers, rest) = rest.split_once(", waited up to ")?;

@@ -23,7 +23,8 @@ use crate::sealing::{
     evidence_topic,
 };
 
-/// How many records may be admitted and not sealed yet, at least: what is sealed in half a second. More, where blocks hold more.
+/// How many records may be admitted and not sealed yet, at least: what is sealed in half a second. More, where blocks
+/// hold more.
 const AHEAD_RECORDS_MIN: u64 = 65_536;
 
 /// The application of a graph that is only looked at.
@@ -79,8 +80,8 @@ pub(crate) fn malicious(text: &str) -> Result<Option<Malicious>, String> {
     if text == "none" { Ok(None) } else { text.parse().map(Some) }
 }
 
-/// The application of a genesis, sealing with its keys. It looks at the tip of the blockchain topic whenever it takes the
-/// chain over. Where the transactions topic has several partitions, what they hold is admitted on its way.
+/// The application of a genesis, sealing with its keys. It looks at the tip of the blockchain topic whenever it takes
+/// the chain over. Where the transactions topic has several partitions, what they hold is admitted on its way.
 pub(crate) fn application<L: Log>(
     log: &L,
     application_id: &str,
@@ -188,7 +189,8 @@ fn no_miner(genesis: &Genesis) -> Error {
     ))
 }
 
-/// What the key of admitted records is for: they are of one chain, and from one topic, not from another of the same name.
+/// What the key of admitted records is for: they are of one chain, and from one topic, not from another of the same
+/// name.
 fn purpose(genesis: Hash, transactions: TopicId) -> [u8; 64] {
     let mut purpose = [0; 64];
     purpose[..16].copy_from_slice(b"cairn/admit/1\0\0\0");
@@ -253,8 +255,8 @@ impl<L: Log> ClassicTail for LastOnLog<L> {
     }
 }
 
-/// The graph of a genesis, for a transactions topic with so many partitions, to be looked at and not to be run: it needs no
-/// validator's keys.
+/// The graph of a genesis, for a transactions topic with so many partitions, to be looked at and not to be run: it
+/// needs no validator's keys.
 pub(crate) fn without_keys(
     genesis: Genesis,
     topics: Topics,
@@ -288,7 +290,8 @@ pub(crate) fn checked_topics<L: Log>(
     Ok(check_topics(&graph, log, application_id, replication_factor)?)
 }
 
-/// The graph with these topics, whatever the chain and however many partitions it is made from: with all that there may be.
+/// The graph with these topics, whatever the chain and however many partitions it is made from: with all that there may
+/// be.
 pub(crate) fn any_chain(topics: Topics) -> Result<Topology> {
     without_keys(placeholder()?, topics, 2, None)
 }

@@ -28,7 +28,8 @@ The output is public: what the genesis lists of validators, the account that oth
 (name+hash+base64) for policies and --witness. What is in the file is secret. Sign with it: cairn submit --sign-with \
 alice.key, cairn witness --sign-with witness.key, cairn checkpoint --sign-with chain.key.";
 
-/// Make a key file (mode 0600) of validators, an account, a witness or a chain's checkpoints, and print what is public of it
+/// Make a key file (mode 0600) of validators, an account, a witness or a chain's checkpoints, and print what is public
+/// of it
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {

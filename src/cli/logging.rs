@@ -32,7 +32,8 @@ pub(crate) fn start(format: LogFormat, verbose: bool, usual: &str) -> Result<()>
     started.or(Ok(()))
 }
 
-/// Stderr for lines of text: they may quote texts of strangers. Each line comes as a whole, above the bars that may stand there.
+/// Stderr for lines of text: they may quote texts of strangers. Each line comes as a whole, above the bars that may
+/// stand there.
 struct Text;
 
 impl Write for Text {

@@ -71,8 +71,8 @@ impl Paint {
     }
 }
 
-/// Stderr. Its reader may have gone away (`cairn run 2>&1 | tee log`, where Ctrl-C ends `tee` first), or its disk may be full:
-/// what cannot be said there is dropped, for it must end no command and change no exit code.
+/// Stderr. Its reader may have gone away (`cairn run 2>&1 | tee log`, where Ctrl-C ends `tee` first), or its disk may
+/// be full: what cannot be said there is dropped, for it must end no command and change no exit code.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stderr;
 
@@ -174,8 +174,8 @@ pub(crate) fn utc(time_ms: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
 }
 
-/// Year, month and day of the Gregorian calendar, so many days after the first of 1970. Years are counted from March on, so that the
-/// day that some of them have more is their last; all repeats after 400 of them.
+/// Year, month and day of the Gregorian calendar, so many days after the first of 1970. Years are counted from March
+/// on, so that the day that some of them have more is their last; all repeats after 400 of them.
 fn date(days: i64) -> (i64, i64, i64) {
     const DAYS_OF_400_YEARS: i64 = 146_097;
     let days = days + 719_468;

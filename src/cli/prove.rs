@@ -1,4 +1,5 @@
-//! `cairn prove`: a file that shows one thing of the chain to a reader with nothing but a checkpoint or the genesis hash.
+//! `cairn prove`: a file that shows one thing of the chain to a reader with nothing but a checkpoint or the genesis
+//! hash.
 
 use std::path::PathBuf;
 

@@ -12,8 +12,8 @@ use crate::chain::{Block, Hash};
 use crate::config::key_file;
 use crate::ledger::state::Tip;
 
-/// Walks over a chain and says what came of it: of an intact one what `tell` says, which is given the chain's id, of a broken
-/// one where it breaks.
+/// Walks over a chain and says what came of it: of an intact one what `tell` says, which is given the chain's id, of a
+/// broken one where it breaks.
 pub(crate) fn walk<T>(
     shell: &Shell,
     doing: &'static str,

@@ -82,7 +82,8 @@ struct Plan {
     engine: reset::Plan,
     /// Topics of the chain.
     topics: Vec<String>,
-    /// The directory of the chain's keys, and where it is set aside. Several, if more than one chain is noted to be there.
+    /// The directory of the chain's keys, and where it is set aside. Several, if more than one chain is noted to be
+    /// there.
     keys: Vec<(PathBuf, PathBuf)>,
 }
 
@@ -135,7 +136,8 @@ impl Plan {
         };
         let directories = match (arguments.state_dir.as_deref(), arguments.delete_blockchain) {
             (None, false) => None,
-            // Keys of a chain that is gone would keep the next one from being begun: they are found where `run` has them.
+            // Keys of a chain that is gone would keep the next one from being begun: they are found where `run` has
+            // them.
             (directory, _) => Some(Directories::new(directory, |name| std::env::var(name).ok())?),
         };
         let stores = directories.as_ref().map(|all| all.application(&application_id)).transpose()?;

@@ -61,7 +61,8 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     mining: Mining,
 
-    /// Topic that also gets the blocks in the shape of the system this chain is like; from the chain's beginning on, or never
+    /// Topic that also gets the blocks in the shape of the system this chain is like; from the chain's beginning on, or
+    /// never
     #[arg(long, value_name = "TOPIC", env = "CAIRN_CLASSIC_TOPIC", hide_env = true)]
     classic_topic: Option<String>,
 
@@ -113,7 +114,8 @@ struct Engine {
     #[arg(long, value_name = "N", env = "CAIRN_THREADS", hide_env = true, default_value = "1")]
     threads: usize,
 
-    /// On how many other instances the state is kept warm, so that one of them can seal at once; costs them its memory and disk
+    /// On how many other instances the state is kept warm, so that one of them can seal at once; costs them its memory
+    /// and disk
     #[arg(long, value_name = "N", env = "CAIRN_STANDBY_REPLICAS", hide_env = true, default_value = "0")]
     standby_replicas: usize,
 

@@ -15,7 +15,8 @@ pub(crate) const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCA
 /// Whether and where.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Http {
-    /// Serve the explorer, JSON and metrics here: HOST:PORT, or `off` [default: off; of a demo in a terminal 127.0.0.1:8080]
+    /// Serve the explorer, JSON and metrics here: HOST:PORT, or `off` [default: off; of a demo in a terminal
+    /// 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR", env = "CAIRN_HTTP", hide_env = true)]
     pub(crate) http: Option<Place>,
 
@@ -127,7 +128,8 @@ pub(crate) fn start<L: topology::log::Log>(
         .map_err(|error| Error::failed(format!("cannot serve HTTP: {error}")).caused_by(error))
 }
 
-/// The URL for a browser on this machine. An address that means all of a machine's is reached by this machine under its own.
+/// The URL for a browser on this machine. An address that means all of a machine's is reached by this machine under its
+/// own.
 pub(crate) fn url(address: SocketAddr) -> String {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),

@@ -103,12 +103,14 @@ impl Shell {
         write(&with_newline(text)).map(drop)
     }
 
-    /// Writes whole lines to stdout; whether its reader still reads. They may quote texts of strangers, which JSON escapes.
+    /// Writes whole lines to stdout; whether its reader still reads. They may quote texts of strangers, which JSON
+    /// escapes.
     pub(crate) fn write(&self, lines: &str) -> Result<bool> {
         if self.json { write(lines) } else { write(&terminal::lines(lines)) }
     }
 
-    /// Has a person agree to what cannot be undone, once it is told: only `y` and `yes` are a yes. Refused where there is no person.
+    /// Has a person agree to what cannot be undone, once it is told: only `y` and `yes` are a yes. Refused where there
+    /// is no person.
     pub(crate) fn agree(&self, told: &str) -> Result<()> {
         if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
             return Err(Error::usage(

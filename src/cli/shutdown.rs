@@ -1,10 +1,11 @@
-//! SIGTERM and SIGINT. Of a command that has something to finish the first asks for a clean end, the second ends the process at
-//! once; any other command ends at the first. All take the signals themselves: the first process of a container has no default
-//! action, and would be deaf to them.
+//! SIGTERM and SIGINT. Of a command that has something to finish the first asks for a clean end, the second ends the
+//! process at once; any other command ends at the first. All take the signals themselves: the first process of a
+//! container has no default action, and would be deaf to them.
 //!
 //! A command that has something to finish makes a [`Supervisor`] before anything else: from then on no signal ends the
-//! process by itself, and none is lost. What blocks and leaves nothing half done is run as [`Supervisor::interruptible`];
-//! what has to be finished listens to [`Shutdown::asked`]. The work of other commands is run as [`Supervisor::until_signal`].
+//! process by itself, and none is lost. What blocks and leaves nothing half done is run as
+//! [`Supervisor::interruptible`]; what has to be finished listens to [`Shutdown::asked`]. The work of other commands is
+//! run as [`Supervisor::until_signal`].
 
 use std::fmt;
 use std::io::ErrorKind;
@@ -60,8 +61,8 @@ impl Supervisor {
         self.unless_asked(|_| 0, work)
     }
 
-    /// Does the whole of a command that can be cut off anywhere. Asked to end meanwhile, the process ends here, with what a shell
-    /// reports of a process that the signal ended: the command has not done what it was to do.
+    /// Does the whole of a command that can be cut off anywhere. Asked to end meanwhile, the process ends here, with
+    /// what a shell reports of a process that the signal ended: the command has not done what it was to do.
     pub(crate) fn until_signal<T: Send>(&mut self, work: impl FnOnce() -> T + Send) -> Result<T> {
         self.unless_asked(exit_code, work)
     }

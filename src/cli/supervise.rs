@@ -13,7 +13,8 @@ use crate::sealing::{Application, Progress, Status};
 /// At least so long between two lines that say how far sealing is.
 const SEALED_INTERVAL_MS: i64 = 10_000;
 
-/// Waits for the end, telling of changes of state. Asked by a signal, or when `enough` is there, it ends the run cleanly.
+/// Waits for the end, telling of changes of state. Asked by a signal, or when `enough` is there, it ends the run
+/// cleanly.
 pub(crate) async fn until(
     mut client: Client,
     application: &Application,

@@ -1,7 +1,7 @@
 //! Texts of strangers as a terminal may be given them: a memo, a name of a foreign block, a line of a file.
 //!
-//! Characters that control a terminal, turn the direction of text around or cannot be seen are shown as `\u{..}`. Machines get
-//! texts as they are: in JSON.
+//! Characters that control a terminal, turn the direction of text around or cannot be seen are shown as `\u{..}`.
+//! Machines get texts as they are: in JSON.
 
 use std::borrow::Cow;
 
@@ -41,7 +41,8 @@ pub(crate) fn lines(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// How long the sequence is that sets a colour, if the text begins with one: `ESC [ 31 m`. It moves nothing and hides nothing.
+/// How long the sequence is that sets a colour, if the text begins with one: `ESC [ 31 m`. It moves nothing and hides
+/// nothing.
 fn colour(text: &str) -> usize {
     let Some(numbers) = text.strip_prefix("\u{1b}[") else { return 0 };
     let length = numbers.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b';').count();

@@ -49,7 +49,8 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) pin: Pin,
 
-    /// File with a checkpoint: the chain must contain its blocks. Unsigned, it is made, and moves on when the chain is intact
+    /// File with a checkpoint: the chain must contain its blocks. Unsigned, it is made, and moves on when the chain is
+    /// intact
     #[arg(long, value_name = "FILE", env = "CAIRN_CHECKPOINT", hide_env = true)]
     pub(crate) checkpoint: Option<PathBuf>,
     #[command(flatten)]

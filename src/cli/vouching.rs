@@ -59,8 +59,8 @@ impl<'s> Signing<'s> {
         predecessor.map(Option::<&_>::cloned).map_err(refused)
     }
 
-    /// Signs a note that was found to go on from what [`Signing::predecessor`] told. The state is on the disk first. Also the time of
-    /// the signature, in seconds since 1970 UTC.
+    /// Signs a note that was found to go on from what [`Signing::predecessor`] told. The state is on the disk first.
+    /// Also the time of the signature, in seconds since 1970 UTC.
     pub(crate) fn sign(self, note: SignedNote) -> Result<(SignedNote, u64)> {
         let now_s = self.now_s()?;
         let state = self.state.signed(note.checkpoint().clone(), self.begin, now_s).map_err(refused)?;
@@ -96,8 +96,8 @@ fn refused(refusal: Refusal) -> Error {
     }
 }
 
-/// Verifies a chain that is to be vouched for: the outer error says that it could not be looked at (exit code 3), the inner one
-/// that it is broken, or not the one that was pinned. What was not checked is said on stderr.
+/// Verifies a chain that is to be vouched for: the outer error says that it could not be looked at (exit code 3), the
+/// inner one that it is broken, or not the one that was pinned. What was not checked is said on stderr.
 pub(crate) fn verify<L: Log>(
     shell: &Shell,
     log: &L,

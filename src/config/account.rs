@@ -9,7 +9,8 @@
 //! ```
 //! Blank lines and lines that start with `#` are skipped. Secrets are wiped from memory when dropped.
 //!
-//! What a validator has earned lies on an account that its key can send from; so a key file of validators can be read, too.
+//! What a validator has earned lies on an account that its key can send from; so a key file of validators can be read,
+//! too.
 
 use std::path::Path;
 
@@ -79,8 +80,8 @@ impl AccountKey {
         }
     }
 
-    /// Reads a key file of an account, or of validators. `from` says which account of it is meant; it may be left out where
-    /// there is one only.
+    /// Reads a key file of an account, or of validators. `from` says which account of it is meant; it may be left out
+    /// where there is one only.
     pub fn read(path: &Path, from: Option<&Name>) -> Result<Self> {
         let text = key_file::read_text(path)?;
         let account = if is_account(&text) {

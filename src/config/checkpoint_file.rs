@@ -38,7 +38,8 @@ pub fn read_bounded(input: impl Read) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Writes a checkpoint, in the place of one that may be there, which a link may lead to: whole, and on the disk, or not at all.
+/// Writes a checkpoint, in the place of one that may be there, which a link may lead to: whole, and on the disk, or not
+/// at all.
 pub fn write(path: &Path, note: &SignedNote) -> Result<()> {
     private_file::replace_shared(&private_file::behind_links(path)?, note.to_string().as_bytes())
 }

@@ -67,8 +67,8 @@ impl Directories {
         Ok(data.join(plain("a chain's id", chain_id)?))
     }
 
-    /// Where keys were kept before each chain had a directory of its own: by topic, in the state directory. They are found
-    /// there to say how to move them, and never used.
+    /// Where keys were kept before each chain had a directory of its own: by topic, in the state directory. They are
+    /// found there to say how to move them, and never used.
     pub fn former_keys(&self, blockchain: &str) -> Result<PathBuf> {
         Ok(self.state.join("@keys").join(plain("a topic", blockchain)?).join("validators.keys"))
     }

@@ -22,8 +22,8 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Keeps the variables that concern this program. One that is empty is taken for one that is not set: so a compose file
-    /// can pass on what may not be there.
+    /// Keeps the variables that concern this program. One that is empty is taken for one that is not set: so a compose
+    /// file can pass on what may not be there.
     pub fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
         let ours = |(name, value): &(String, String)| name.starts_with(PREFIX) && !value.is_empty();
         Self { variables: variables.into_iter().filter(ours).collect() }

@@ -72,7 +72,8 @@ fn parse(path: &Path, text: &str) -> Result<Genesis> {
     })
 }
 
-/// The dotted keys below a table, each with where it stands. Those of the tables in an array have the array's name before them.
+/// The dotted keys below a table, each with where it stands. Those of the tables in an array have the array's name
+/// before them.
 fn keys_of(table: &DeTable<'_>, prefix: &str, keys: &mut Vec<(String, usize)>) {
     for (name, value) in table {
         let key = format!("{prefix}{}", name.get_ref());
@@ -105,7 +106,8 @@ pub fn new_chain_id() -> Result<String> {
     Ok(format!("{DEFAULT_CHAIN_ID}-{}", hex::encode(bytes)))
 }
 
-/// The genesis of a chain where none is given, with the validators of a key set, unless its blocks are mined. The same arguments give the same one.
+/// The genesis of a chain where none is given, with the validators of a key set, unless its blocks are mined. The same
+/// arguments give the same one.
 pub fn default(chain_id: String, keys: &KeySet, asked: &ChainParameters) -> Result<Genesis> {
     let mut parameters = Parameters::default();
     asked.apply(&mut parameters)?;
@@ -127,7 +129,8 @@ pub fn validators(keys: &KeySet) -> Vec<GenesisValidator> {
     keys.pairs().iter().map(|pair| pair.genesis_validator(stake(pair.id()))).collect()
 }
 
-/// What a validator that holds a third of the stake or more can do to a chain alone, in one line; `None` if there is none.
+/// What a validator that holds a third of the stake or more can do to a chain alone, in one line; `None` if there is
+/// none.
 pub fn warn_of_a_third(genesis: &Genesis) -> Option<String> {
     let (validator, percent) = genesis.holder_of_a_third()?;
     Some(format!(

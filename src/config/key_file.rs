@@ -29,8 +29,8 @@ pub fn read(path: &Path) -> Result<KeySet> {
     KeySet::decode(&read_text(path)?).map_err(|error| Error::new(format!("{}: {error}", path.display())))
 }
 
-/// The text of a key file of whichever kind. The buffer is wiped when dropped. A pipe is read to its end; what does not end, no
-/// further than a key file can be long.
+/// The text of a key file of whichever kind. The buffer is wiped when dropped. A pipe is read to its end; what does not
+/// end, no further than a key file can be long.
 pub fn read_text(path: &Path) -> Result<Zeroizing<String>> {
     let failed = |error: std::io::Error| Error::new(format!("cannot read the key file {}: {error}", path.display()));
     let mut file = fs::File::open(path).map_err(failed)?;
@@ -71,8 +71,8 @@ fn warn_if_others_can_read(path: &Path, metadata: &fs::Metadata) {
     let _ = (path, metadata);
 }
 
-/// Whether others can than who is meant to. Where another user owns the file, as of a secret that is mounted in a container, its group is
-/// how this process reads it.
+/// Whether others can than who is meant to. Where another user owns the file, as of a secret that is mounted in a
+/// container, its group is how this process reads it.
 #[cfg(unix)]
 fn can_others_read(mode: u32, is_of_another: bool) -> bool {
     mode & if is_of_another { 0o037 } else { 0o077 } != 0

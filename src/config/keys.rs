@@ -20,8 +20,8 @@ pub fn none() -> Result<KeySet> {
     KeySet::new(Vec::new()).map_err(|error| Error::new(error.to_string()))
 }
 
-/// The keys of a chain: from the file that is named, else from the chain's directory. Refuses keys of another chain, and says
-/// where keys may still lie. A chain that is mined has none.
+/// The keys of a chain: from the file that is named, else from the chain's directory. Refuses keys of another chain,
+/// and says where keys may still lie. A chain that is mined has none.
 pub fn read(genesis: &Genesis, named: Option<&Path>, directories: &Directories, blockchain: &str) -> Result<KeySet> {
     if genesis.parameters.consensus.kind() == ConsensusKind::Work {
         return none();

@@ -53,7 +53,8 @@ pub trait UsesLog {
     /// What comes of it.
     type Output;
 
-    /// Whether an embedded log that is not there is made: not for a reader, lest a mistyped name look like an empty log.
+    /// Whether an embedded log that is not there is made: not for a reader, lest a mistyped name look like an empty
+    /// log.
     fn makes_log(&self) -> bool {
         false
     }
@@ -171,8 +172,8 @@ fn is_log(directory: &Path) -> bool {
     directory.join(DATABASE).join("CURRENT").is_file()
 }
 
-/// Refuses to make a log in a directory that holds something else: it is a mistyped one. What a process left that was killed
-/// while it made a log is a beginning of one.
+/// Refuses to make a log in a directory that holds something else: it is a mistyped one. What a process left that was
+/// killed while it made a log is a beginning of one.
 fn refuse_something_else(directory: &Path) -> Result<()> {
     let failed = |error: std::io::Error| Error::new(format!("cannot make a log in {}: {error}", directory.display()));
     let entries = match std::fs::read_dir(directory) {

@@ -1,4 +1,5 @@
-//! What is written down about a chain apart from its log, so that a log that comes back empty is not taken for a new one.
+//! What is written down about a chain apart from its log, so that a log that comes back empty is not taken for a new
+//! one.
 //!
 //! ```text
 //! cairn-chain 1
@@ -7,8 +8,8 @@
 //! log kafka-1:9092                       a line for each broker that was named, or one `log embedded:DIR`
 //! topic blockchain
 //! ```
-//! One lies in the application's directory as `chain`, one in the chain's as `founding` or `founded`. Each is synced to the
-//! disk before what it says comes true, and says so no later than the log does.
+//! One lies in the application's directory as `chain`, one in the chain's as `founding` or `founded`. Each is synced to
+//! the disk before what it says comes true, and says so no later than the log does.
 
 use std::path::{Path, PathBuf};
 
@@ -23,7 +24,8 @@ const OF_APPLICATION: &str = "chain";
 /// How far a chain's beginning is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Keys and genesis are being made, or block 0 was sent. Nothing was signed: it may begin again with the same genesis.
+    /// Keys and genesis are being made, or block 0 was sent. Nothing was signed: it may begin again with the same
+    /// genesis.
     Founding,
     /// Block 0 was committed: blocks may have been sealed.
     Founded,
@@ -146,8 +148,8 @@ impl Note {
         }
     }
 
-    /// The chains of a data directory that are noted to be at a place, with their directories: the founded ones first, then by
-    /// name. A directory that was set aside has another name than its chain, and counts no more.
+    /// The chains of a data directory that are noted to be at a place, with their directories: the founded ones first,
+    /// then by name. A directory that was set aside has another name than its chain, and counts no more.
     pub fn at(data: &Path, place: &Place) -> Result<Vec<(PathBuf, Self)>> {
         let failed = |error: std::io::Error| Error::new(format!("cannot read {}: {error}", data.display()));
         let mut found = Vec::new();

@@ -43,8 +43,8 @@ impl ChainParameters {
         Ok(parameters)
     }
 
-    /// To be asked where a genesis is being made: refuses variables that look like a parameter's and are none. A chain could
-    /// never be given what was meant afterwards.
+    /// To be asked where a genesis is being made: refuses variables that look like a parameter's and are none. A chain
+    /// could never be given what was meant afterwards.
     pub fn refuse_misspelt(&self) -> Result<()> {
         match self.misspelt.first() {
             Some((found, near)) => Err(Error::new(format!(

@@ -1,8 +1,9 @@
 //! Files for their owner's eyes: mode 0600 in directories of mode 0700, and on the disk when a call returns.
 //!
-//! Each file is there whole or not at all: it is written beside its place, synced, put there, and its directory is synced. What
-//! is written beside has a name that no other writer uses, so that two processes never put each other's bytes in place. It is
-//! removed when something fails; only a process that is killed leaves it behind, and nothing reads it.
+//! Each file is there whole or not at all: it is written beside its place, synced, put there, and its directory is
+//! synced. What is written beside has a name that no other writer uses, so that two processes never put each other's
+//! bytes in place. It is removed when something fails; only a process that is killed leaves it behind, and nothing
+//! reads it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -34,8 +35,8 @@ pub(super) fn check_replaceable(path: &Path) -> Result<()> {
     put(path, b"", OWNER, |unfinished| fs::remove_file(unfinished))
 }
 
-/// The file that a path leads to, where it is a link: what is put in the place of the link itself leaves that file as it was, for
-/// everybody who reads it by its own name. A path without a file is itself.
+/// The file that a path leads to, where it is a link: what is put in the place of the link itself leaves that file as
+/// it was, for everybody who reads it by its own name. A path without a file is itself.
 pub(super) fn behind_links(path: &Path) -> Result<PathBuf> {
     match fs::canonicalize(path) {
         Ok(file) => Ok(file),

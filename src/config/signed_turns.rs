@@ -4,9 +4,9 @@
 //! begin     "cairn-signed-turns 1\n", and zeros up to 64 bytes
 //! slot      height u64 | round u32 | zeros 4 | header hash 32 | the first 16 bytes of SHA-256( genesis hash | the 48 bytes before )
 //! ```
-//! So many slots; a height has the one of its number modulo so many, with the last round that was signed. Integers are little-endian.
-//! A slot of zeros is empty. One whose sum does not agree was not written to its end, or is another chain's, and counts as empty: what
-//! it was to keep has not left the process.
+//! So many slots; a height has the one of its number modulo so many, with the last round that was signed. Integers are
+//! little-endian. A slot of zeros is empty. One whose sum does not agree was not written to its end, or is another
+//! chain's, and counts as empty: what it was to keep has not left the process.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};

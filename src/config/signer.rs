@@ -1,4 +1,5 @@
-//! The key of a witness, or of a chain's own checkpoints: its file, and beside it the file with what the key has signed.
+//! The key of a witness, or of a chain's own checkpoints: its file, and beside it the file with what the key has
+//! signed.
 //!
 //! ```text
 //! cairn-signer 1
@@ -132,8 +133,8 @@ pub struct StateFile {
 }
 
 impl StateFile {
-    /// Where the state of a key file is kept unless another place is named: beside the file itself, whichever link leads to it, so
-    /// that one key has one state.
+    /// Where the state of a key file is kept unless another place is named: beside the file itself, whichever link
+    /// leads to it, so that one key has one state.
     #[must_use]
     pub fn beside(key_file: &Path) -> PathBuf {
         let mut path = key_file.canonicalize().unwrap_or_else(|_| key_file.to_owned()).into_os_string();
@@ -141,8 +142,8 @@ impl StateFile {
         PathBuf::from(path)
     }
 
-    /// Opens the state of a key, which is empty where there is no file yet. Refuses that of another key, a damaged one, one that
-    /// another process has open, and a link to a file that is not there: that file may only be out of reach.
+    /// Opens the state of a key, which is empty where there is no file yet. Refuses that of another key, a damaged one,
+    /// one that another process has open, and a link to a file that is not there: that file may only be out of reach.
     pub fn open(path: PathBuf, key: &VerifierKey) -> Result<(Self, SignerState)> {
         // One file has one lock, and is the one that is replaced, by whichever name it was found.
         let path = private_file::behind_links(&path)?;
@@ -181,7 +182,8 @@ impl StateFile {
 
 impl Drop for StateFile {
     fn drop(&mut self) {
-        // Closing is not enough: a child process between its fork and its exec has the file open, too, and would hold it.
+        // Closing is not enough: a child process between its fork and its exec has the file open, too, and would hold
+        // it.
         let _ = self.lock.unlock();
     }
 }

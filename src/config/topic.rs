@@ -1,7 +1,8 @@
-//! The blockchain topic, for commands that begin or continue a chain: what it begins and ends with, and all of its blocks.
+//! The blockchain topic, for commands that begin or continue a chain: what it begins and ends with, and all of its
+//! blocks.
 //!
-//! Foreign records, whose key is no height, are passed over. A record under a height that is not that height's block is an error,
-//! whatever else the topic holds.
+//! Foreign records, whose key is no height, are passed over. A record under a height that is not that height's block is
+//! an error, whatever else the topic holds.
 
 use std::ops::ControlFlow;
 
@@ -16,7 +17,8 @@ pub enum Error {
     /// The log: what to do depends on its own error.
     #[error(transparent)]
     Log(#[from] topology::Error),
-    /// A block that this program cannot judge: a newer one made it, or its body was taken away. Nothing is known to be wrong.
+    /// A block that this program cannot judge: a newer one made it, or its body was taken away. Nothing is known to be
+    /// wrong.
     #[error("topic '{topic}': {error}")]
     Unknown {
         /// The topic.
@@ -29,8 +31,8 @@ pub enum Error {
     Broken(String),
 }
 
-/// The genesis in block 0 of a blockchain topic, which agrees with itself: it is one that a chain can start from, and the block
-/// is what follows from it. `None` where there is no chain yet.
+/// The genesis in block 0 of a blockchain topic, which agrees with itself: it is one that a chain can start from, and
+/// the block is what follows from it. `None` where there is no chain yet.
 pub fn genesis<L: Log>(reader: &Reader<'_, L>, blockchain: &str) -> Result<Option<Genesis>, Error> {
     let broken = |what: String| Error::Broken(format!("topic '{blockchain}' does not begin with block 0: {what}"));
     match reader.first(blockchain, checked)? {
@@ -55,7 +57,8 @@ fn told(blockchain: &str, last: Option<chain::Result<Block>>) -> Result<Option<B
     last.transpose().map_err(|error| Error::of_record(blockchain, error))
 }
 
-/// Blocks that are looked at for what is sealed, at most: where each partition has a record in one of so many, all are known.
+/// Blocks that are looked at for what is sealed, at most: where each partition has a record in one of so many, all are
+/// known.
 const LAST_BLOCKS: i64 = 1_000;
 
 /// The ranges of the last blocks of a blockchain topic, in the order of the topic. What is no block is passed over.
@@ -72,8 +75,8 @@ pub fn last_ranges<L: Log>(reader: &Reader<'_, L>, blockchain: &str) -> Result<V
     Ok(found)
 }
 
-/// Hands over all blocks of a blockchain topic, each of which agrees with itself, in the order of the topic, until `visit`
-/// answers false.
+/// Hands over all blocks of a blockchain topic, each of which agrees with itself, in the order of the topic, until
+/// `visit` answers false.
 pub fn blocks<L: Log>(
     reader: &Reader<'_, L>,
     blockchain: &str,

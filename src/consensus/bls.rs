@@ -5,8 +5,9 @@
 //! sound only among keys whose owners proved that they hold the secret (the proof of possession); [`PublicKey`] values
 //! that take part in an aggregate come from [`super::Roster`], which checks the proofs.
 //!
-//! Every signature is checked to be in the right subgroup when it is read, and never again afterwards. One in a [`Claim`] is
-//! read when the claim is decided: reading costs a twelfth of a millisecond, which the caller may want to spend elsewhere.
+//! Every signature is checked to be in the right subgroup when it is read, and never again afterwards. One in a
+//! [`Claim`] is read when the claim is decided: reading costs a twelfth of a millisecond, which the caller may want to
+//! spend elsewhere.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -73,8 +74,8 @@ impl SecretKey {
     }
 
     /// The key whose signature on a message is the sum of the keys' signatures on it: their scalars added modulo the
-    /// group's order. So the holder of several keys hashes a message to the curve, and multiplies, once for all of them.
-    /// `None`: no keys, or they cancel out.
+    /// group's order. So the holder of several keys hashes a message to the curve, and multiplies, once for all of
+    /// them. `None`: no keys, or they cancel out.
     pub fn sum<'k>(keys: impl IntoIterator<Item = &'k SecretKey>) -> Option<SecretKey> {
         let mut sum = Zeroizing::new([0u64; 4]);
         for key in keys {
@@ -144,8 +145,8 @@ impl PublicKey {
         verify_one(self, &self.to_bytes(), proof, POSSESSION_DST)
     }
 
-    /// The key under which the sum of the keys' signatures on one message verifies. `None` for no keys, or for keys that
-    /// cancel each other out.
+    /// The key under which the sum of the keys' signatures on one message verifies. `None` for no keys, or for keys
+    /// that cancel each other out.
     pub fn aggregate<'k>(keys: impl IntoIterator<Item = &'k PublicKey>) -> Option<PublicKey> {
         let mut keys = keys.into_iter();
         let mut sum = min_sig::AggregatePublicKey::from_public_key(&keys.next()?.0);
@@ -238,15 +239,15 @@ impl Claim {
 /// Whether every claim holds, in one multi-pairing.
 ///
 /// Each claim is weighted by a 128-bit coefficient `c` drawn from the SHA-256 of *all* claims, so an author of claims
-/// cannot choose them so that errors cancel; no random source is needed and the answer is the same everywhere. With `H` for
-/// hashing to the curve:
+/// cannot choose them so that errors cancel; no random source is needed and the answer is the same everywhere. With `H`
+/// for hashing to the curve:
 ///
 /// ```text
 /// product over distinct keys K of  e( sum of c * H(message) over the claims under K, K )  =  e( sum of c * signature, G2 )
 /// ```
 ///
-/// One pairing for each *distinct* key: a committee that signs many heights costs little more than hashing the messages.
-/// True for no claims.
+/// One pairing for each *distinct* key: a committee that signs many heights costs little more than hashing the
+/// messages. True for no claims.
 pub fn verify_all<'c, I: IntoIterator<Item = &'c Claim, IntoIter: Clone>>(claims: I) -> bool {
     #[cfg(test)]
     count::verify();

@@ -1,8 +1,8 @@
 //! Decisions: what a block depends on that is not a function of the log.
 //!
-//! A decision is committed to the `decisions` store **before any validator signs** anything that depends on it. After a crash or
-//! an aborted transaction the same committed decisions lead to the same header, so no validator ever signs two headers for one
-//! turn. Once the block is sealed, its height's decisions are deleted in the same transaction.
+//! A decision is committed to the `decisions` store **before any validator signs** anything that depends on it. After a
+//! crash or an aborted transaction the same committed decisions lead to the same header, so no validator ever signs two
+//! headers for one turn. Once the block is sealed, its height's decisions are deleted in the same transaction.
 //!
 //! ```text
 //! key     height u64 big-endian | kind u8 (1 cut, 2 round passed) | round u32 big-endian (0 for a cut)

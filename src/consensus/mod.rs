@@ -1,7 +1,7 @@
 //! Who may seal a block, how a seal and an offence are proved, and how a chain is followed.
 //!
-//! Pure: time never enters, randomness is an argument, and everything signed is a function of committed state, committed
-//! decisions and input. May use `chain` and `ledger`, nothing else of this crate.
+//! Pure: time never enters, randomness is an argument, and everything signed is a function of committed state,
+//! committed decisions and input. May use `chain` and `ledger`, nothing else of this crate.
 //!
 //! ```text
 //! bls        curve arithmetic: signatures that add up

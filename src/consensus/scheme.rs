@@ -1,4 +1,5 @@
-//! The kinds of consensus there are, told apart in one place: what a block's author and seal must be, and what follows from them.
+//! The kinds of consensus there are, told apart in one place: what a block's author and seal must be, and what follows
+//! from them.
 //!
 //! ```text
 //! genesis.parameters.consensus     header.author     block.seal       checked by
@@ -50,7 +51,8 @@ pub struct Before<'b> {
     pub height: u64,
     /// The seed of that height.
     pub seed: &'b Hash,
-    /// The time of the block before, in milliseconds. `None`: that block is not known, and the seed is what this block says of it.
+    /// The time of the block before, in milliseconds. `None`: that block is not known, and the seed is what this block
+    /// says of it.
     pub parent_time_ms: Option<i64>,
     /// The validators, in the order of their ids.
     pub members: &'b [Member],
@@ -74,9 +76,9 @@ impl Scheme {
         }
     }
 
-    /// Checks everything about a block's author and seal but the seal's curve arithmetic, which it answers as claims for
-    /// [`verify_many`] (evidence of slashes is checked in full, it is rare); a mined block leaves none. The block's hash must be known
-    /// to be its header's, and its operations those that the header commits to.
+    /// Checks everything about a block's author and seal but the seal's curve arithmetic, which it answers as claims
+    /// for [`verify_many`] (evidence of slashes is checked in full, it is rare); a mined block leaves none. The block's
+    /// hash must be known to be its header's, and its operations those that the header commits to.
     pub fn claims(&self, before: &Before<'_>, block: &Block) -> Result<Option<Claims>, Flaw> {
         let seal = block.seal.as_ref().ok_or(Flaw::Unsealed)?;
         match (self, seal, &block.header.author) {
@@ -112,7 +114,8 @@ pub fn first_seed(genesis: &Genesis) -> Hash {
     }
 }
 
-/// The seed of the height after a block. `seed` is the one that its own author was drawn from; block 0, which has no seal, has none.
+/// The seed of the height after a block. `seed` is the one that its own author was drawn from; block 0, which has no
+/// seal, has none.
 #[must_use]
 pub fn next_seed(seed: &Hash, block: &Block) -> Option<Hash> {
     let header = &block.header;
@@ -124,7 +127,8 @@ pub fn next_seed(seed: &Hash, block: &Block) -> Option<Hash> {
     }
 }
 
-/// The seed that a block's own header names. On a chain of work no header names one, and none is needed: zeros. `None` for block 0.
+/// The seed that a block's own header names. On a chain of work no header names one, and none is needed: zeros. `None`
+/// for block 0.
 #[must_use]
 pub fn own_seed(header: &Header) -> Option<Hash> {
     match &header.author {

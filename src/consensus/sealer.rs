@@ -31,7 +31,8 @@ pub struct Stretch<'s> {
 pub enum Step {
     /// A sealed block.
     Sealed(Box<Sealed>),
-    /// This decision must be committed before any validator signs. Write it, and call again once the write is committed.
+    /// This decision must be committed before any validator signs. Write it, and call again once the write is
+    /// committed.
     NeedDecision(Decision),
     /// Not enough stake signs, one way or the other. Keep the input and call again later.
     Waiting {
@@ -44,7 +45,8 @@ pub enum Step {
         /// The stake that is needed.
         need: u64,
     },
-    /// A block that only lacks its proof of work. Keep the input, search, and complete it ([`work::Unproved::complete`]).
+    /// A block that only lacks its proof of work. Keep the input, search, and complete it
+    /// ([`work::Unproved::complete`]).
     Unproved(Box<work::Unproved>),
 }
 
@@ -54,7 +56,8 @@ pub enum Step {
 pub struct Sealed {
     /// The block.
     pub block: Block,
-    /// What executing it gave: [`Replica::advance`] takes it in, together with the seed, and answers what changes in the state.
+    /// What executing it gave: [`Replica::advance`] takes it in, together with the seed, and answers what changes in
+    /// the state.
     pub executed: Executed,
     /// The seed of the height after.
     pub next_seed: Hash,
@@ -62,7 +65,8 @@ pub struct Sealed {
     pub reports: Vec<Offence>,
 }
 
-/// Seals blocks, one height after the other. Holds keys and what they signed, or who mines; nothing of the chain's state.
+/// Seals blocks, one height after the other. Holds keys and what they signed, or who mines; nothing of the chain's
+/// state.
 #[derive(Debug)]
 pub enum Sealer {
     /// A committee.
@@ -115,8 +119,8 @@ impl Sealer {
         }
     }
 
-    /// The sealer of another process with the same keys: it remembers nothing of what this one's validators have signed, but for
-    /// what is kept outside of both ([`Sealer::keeping`]).
+    /// The sealer of another process with the same keys: it remembers nothing of what this one's validators have
+    /// signed, but for what is kept outside of both ([`Sealer::keeping`]).
     #[must_use]
     pub fn anew(&self) -> Self {
         match self {
@@ -125,8 +129,8 @@ impl Sealer {
         }
     }
 
-    /// What the validators of this process remember to have proposed and voted in the latest turns: one thing of each kind in a turn.
-    /// A miner signs nothing.
+    /// What the validators of this process remember to have proposed and voted in the latest turns: one thing of each
+    /// kind in a turn. A miner signs nothing.
     pub fn signed(&self) -> impl Iterator<Item = Signed> {
         let committee = match self {
             Sealer::Stake(sealer) => Some(sealer.signed()),
@@ -145,8 +149,8 @@ impl Sealer {
 
     /// Seals the block after the replica's last one, or says what is missing.
     ///
-    /// `view` is the state after that block. `decisions` are the **committed** ones; those about other heights are ignored.
-    /// Errors leave everything as it was.
+    /// `view` is the state after that block. `decisions` are the **committed** ones; those about other heights are
+    /// ignored. Errors leave everything as it was.
     pub fn seal<V: View + ?Sized>(
         &mut self,
         view: &V,

@@ -5,7 +5,8 @@
 //!     | count u64 | (name str | balance i64 | nonce u64) .. | SHA-256 of all before
 //! all of it borsh
 //! ```
-//! The file saves time and nothing else: where it is missing, damaged or of another chain, the chain is followed from its beginning.
+//! The file saves time and nothing else: where it is missing, damaged or of another chain, the chain is followed from
+//! its beginning.
 
 use std::collections::HashMap;
 use std::fs::File;

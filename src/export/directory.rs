@@ -74,8 +74,8 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    /// Opens a directory for an export in this format: one that is empty or missing, or one with the beginning of such an export.
-    /// What a killed process left is put in its place, or removed.
+    /// Opens a directory for an export in this format: one that is empty or missing, or one with the beginning of such
+    /// an export. What a killed process left is put in its place, or removed.
     pub(super) fn open(root: &Path, format: Format) -> Result<Self> {
         make(root).map_err(of_file("make", root))?;
         let path = root.join(LOCK);
@@ -217,7 +217,8 @@ impl Directory {
 
 impl Drop for Directory {
     fn drop(&mut self) {
-        // Closing is not enough: a child process between its fork and its exec has the file open, too, and would hold it.
+        // Closing is not enough: a child process between its fork and its exec has the file open, too, and would hold
+        // it.
         let _ = self.lock.unlock();
     }
 }

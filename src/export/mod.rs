@@ -19,9 +19,9 @@
 //! text        CSV and JSON lines
 //! ```
 //!
-//! A range of heights has one file in each table's directory. Its files are published together, behind the seals of all its blocks:
-//! what is read of them is of a chain that follows and is sealed up to there. Memory is that of the chain's accounts and of one
-//! row group for each table, whatever the chain's length.
+//! A range of heights has one file in each table's directory. Its files are published together, behind the seals of all
+//! its blocks: what is read of them is of a chain that follows and is sealed up to there. Memory is that of the chain's
+//! accounts and of one row group for each table, whatever the chain's length.
 //!
 //! May use `chain`, `ledger`, `consensus`, `rows`, the readers of `audit`, `reader`, and the engine's log.
 

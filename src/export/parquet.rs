@@ -1,7 +1,7 @@
 //! Rows as Apache Parquet: buffered by column, written a row group at a time.
 //!
-//! Integers are delta-encoded, words (names, codes, hashes) have a dictionary, all is compressed with Zstandard. The bytes follow from
-//! the rows alone, so that an export that is done again gives the same file.
+//! Integers are delta-encoded, words (names, codes, hashes) have a dictionary, all is compressed with Zstandard. The
+//! bytes follow from the rows alone, so that an export that is done again gives the same file.
 
 use std::fs::File;
 use std::io;

@@ -1,12 +1,13 @@
-//! What a directory's files go through, step by step: plans as values, which [`Directory`](super::directory::Directory) carries out.
+//! What a directory's files go through, step by step: plans as values, which [`Directory`](super::directory::Directory)
+//! carries out.
 //!
 //! ```text
 //! begin    the tables' directories ─> export.json
 //! publish  a finished file of each table, beside its place ─> export.json names the range │ ─> each file in its place
 //! recover                                        nothing of it is published before here   │   after: the rest is done
 //! ```
-//! A process may die between any two steps. What it leaves, [`recover`] takes on: it moves what a range that is named lacks, and
-//! removes what belongs to none. Paths are those below the directory; the disk is not looked at.
+//! A process may die between any two steps. What it leaves, [`recover`] takes on: it moves what a range that is named
+//! lacks, and removes what belongs to none. Paths are those below the directory; the disk is not looked at.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -53,8 +54,8 @@ pub(super) fn publish(range: &LastRange, format: Format, manifest: Vec<u8>) -> V
     [sync_tables(), write_manifest(manifest), placed, sync_tables()].concat()
 }
 
-/// Does what a process left undone that died, once the directories of the tables are there: `range` is what the manifest names, `present`
-/// the files in those directories.
+/// Does what a process left undone that died, once the directories of the tables are there: `range` is what the
+/// manifest names, `present` the files in those directories.
 pub(super) fn recover(range: Option<&LastRange>, format: Format, present: &BTreeSet<PathBuf>) -> Vec<Step> {
     let named: Vec<_> = range.into_iter().flat_map(|range| moves(range, format)).collect();
     let is_of_the_range = |path: &PathBuf| named.iter().any(|(from, _)| from == path);
@@ -85,8 +86,8 @@ pub(super) fn of_table(table: Table) -> PathBuf {
     PathBuf::from(table.name())
 }
 
-/// The file of a range that begins with this height, while it is written: where the range ends is not known yet. No pattern finds it
-/// that ends with the format.
+/// The file of a range that begins with this height, while it is written: where the range ends is not known yet. No
+/// pattern finds it that ends with the format.
 pub(super) fn unfinished_file(table: Table, first_height: u64, format: Format) -> PathBuf {
     unfinished(&of_table(table).join(format!("{first_height:012}.{}", format.as_str())))
 }

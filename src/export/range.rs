@@ -106,8 +106,8 @@ impl Drop for Open {
     }
 }
 
-/// Removes what is not finished, which is of no use: on a disk that is full, others need the room. Where that fails, the next call
-/// does it.
+/// Removes what is not finished, which is of no use: on a disk that is full, others need the room. Where that fails,
+/// the next call does it.
 fn remove<'p>(paths: impl IntoIterator<Item = &'p PathBuf>) {
     for path in paths {
         let _ = std::fs::remove_file(path);

@@ -121,10 +121,10 @@ impl<'e, L: Log> Export<'e, L> {
         Ok(is_there)
     }
 
-    /// Exports what there is now, and publishes it, also the last range, which more blocks would have made longer. `progress` is
-    /// told each height that was followed. Where `is_stopped` answers true, the round ends with the block it is at. After an error
-    /// of class retry the next round goes on where this one was; after any other there is nothing more to be done. What was published
-    /// is added to `done`, also before an error.
+    /// Exports what there is now, and publishes it, also the last range, which more blocks would have made longer.
+    /// `progress` is told each height that was followed. Where `is_stopped` answers true, the round ends with the block
+    /// it is at. After an error of class retry the next round goes on where this one was; after any other there is
+    /// nothing more to be done. What was published is added to `done`, also before an error.
     pub fn round(
         &mut self,
         done: &mut Exported,
@@ -155,7 +155,8 @@ impl<'e, L: Log> Export<'e, L> {
         self.publish(done)
     }
 
-    /// Notes where the export is, so that the next call need not follow the chain from its beginning. Between two rounds.
+    /// Notes where the export is, so that the next call need not follow the chain from its beginning. Between two
+    /// rounds.
     pub fn keep_state(&mut self) -> Result<()> {
         let (Some(book), Some(offset)) = (&mut self.book, self.last_offset) else { return Ok(()) };
         // Rows of a round that failed are not published: the next call has to come by them again.

@@ -8,7 +8,8 @@ use super::table::{Cell, Row, Table};
 /// Bytes that are handed to the system at a time.
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// Comma-separated values, quoted as RFC 4180 has it; lines end with LF. Nothing between two commas is null, an empty text is `""`.
+/// Comma-separated values, quoted as RFC 4180 has it; lines end with LF. Nothing between two commas is null, an empty
+/// text is `""`.
 pub(super) struct Csv(BufWriter<File>);
 
 impl Csv {

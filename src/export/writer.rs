@@ -71,7 +71,8 @@ impl Writer {
         }
     }
 
-    /// Ends the file, which holds the rows of these heights; it is on the disk when this returns. How large it is, in bytes.
+    /// Ends the file, which holds the rows of these heights; it is on the disk when this returns. How large it is, in
+    /// bytes.
     pub(super) fn finish(self, subject: &Subject, (first, last): (u64, u64)) -> io::Result<u64> {
         let file = match self {
             Self::Parquet(file) => file.finish(subject, (first, last))?,

@@ -1,4 +1,5 @@
-//! The ledger's state, as it is committed in the stores of the task that seals: of one commit, whatever is committed meanwhile.
+//! The ledger's state, as it is committed in the stores of the task that seals: of one commit, whatever is committed
+//! meanwhile.
 
 use std::sync::{Arc, Mutex};
 
@@ -91,7 +92,8 @@ pub(super) enum Step {
 }
 
 impl State {
-    /// Walks over the entries of a table whose keys begin with `prefix`, behind a key (exclusive), in the order of their bytes.
+    /// Walks over the entries of a table whose keys begin with `prefix`, behind a key (exclusive), in the order of
+    /// their bytes.
     pub(super) fn walk(
         &self,
         table: Table,

@@ -12,8 +12,8 @@ use tokio::time::Sleep;
 /// So long a peer may take nothing of what there is for it.
 const STALLED: Duration = Duration::from_secs(15);
 
-/// A stream that ends with an error when its peer takes nothing for [`STALLED`]. Waiting for a request is not its business: the
-/// HTTP codec limits that.
+/// A stream that ends with an error when its peer takes nothing for [`STALLED`]. Waiting for a request is not its
+/// business: the HTTP codec limits that.
 pub(super) struct Patient<S> {
     stream: S,
     patience: Duration,

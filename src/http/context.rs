@@ -154,8 +154,8 @@ impl Context {
         self.clock.now_ms()
     }
 
-    /// An answer that may be large, until its last byte was taken or its reader is gone: those that take their time have so much of
-    /// it at once.
+    /// An answer that may be large, until its last byte was taken or its reader is gone: those that take their time
+    /// have so much of it at once.
     pub(super) fn on_its_way(&self, peer: IpAddr, value: impl AsRef<[u8]> + Send + 'static) -> Result<Bytes> {
         let counted = self.large_bytes.take(peer, value.as_ref().len() as u64);
         let counted =

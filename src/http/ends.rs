@@ -4,9 +4,9 @@
 //!   in blocks │ marker  marker │ record  marker │ end
 //!             next             first
 //! ```
-//! Markers of transactions and records that were aborted have offsets, too, so that of a chain that has sealed all there
-//! is, some would seem to wait for ever. So where something seems to, the first record there is looked for. A thread of
-//! its own asks the log: a broker that does not answer keeps no block waiting.
+//! Markers of transactions and records that were aborted have offsets, too, so that of a chain that has sealed all
+//! there is, some would seem to wait for ever. So where something seems to, the first record there is looked for. A
+//! thread of its own asks the log: a broker that does not answer keeps no block waiting.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -74,8 +74,8 @@ impl Feed {
         &self.ends
     }
 
-    /// All that was there at the start is in the index. What was read back is history: counters that began with it would jump at each
-    /// start of an instance, and an old offence would look like a new one.
+    /// All that was there at the start is in the index. What was read back is history: counters that began with it
+    /// would jump at each start of an instance, and an old offence would look like a new one.
     fn begin(&self) {
         if !self.is_live() {
             self.index.write().unwrap_or_else(PoisonError::into_inner).count_anew();

@@ -82,8 +82,8 @@ impl Hosts {
     }
 }
 
-/// What an operator's probes ask. They are not counted: a probe may have the address of somebody who asks too often, and
-/// one that is refused has the program ended.
+/// What an operator's probes ask. They are not counted: a probe may have the address of somebody who asks too often,
+/// and one that is refused has the program ended.
 const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 
 fn admit(context: &Context, request: &Request) -> Result<(), Problem> {

@@ -46,8 +46,8 @@ pub(super) fn write(engine: &str, values: Values) -> String {
     written
 }
 
-/// The same in the text format from before OpenMetrics, for those who ask for that: counters are called by their whole names, and there are
-/// neither units nor an end.
+/// The same in the text format from before OpenMetrics, for those who ask for that: counters are called by their whole
+/// names, and there are neither units nor an end.
 pub(super) fn as_text_format(open_metrics: &str) -> String {
     let typed = open_metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"));
     let counters: HashSet<&str> = typed.collect();

@@ -27,7 +27,8 @@
 //!   stores (committed) ──> committed ─────┤
 //!   topic, stores ──> prove ──────────────┘
 //! ```
-//! Nothing here asks the stream thread, or is waited for by it: a slow reader costs itself. May use all of the crate but `cli`.
+//! Nothing here asks the stream thread, or is waited for by it: a slow reader costs itself. May use all of the crate
+//! but `cli`.
 
 mod api;
 mod committed;

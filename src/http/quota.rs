@@ -39,8 +39,8 @@ impl Quota {
         Self(Arc::new(Limits { of_one, of_all, taken: Mutex::default() }))
     }
 
-    /// Counts so much more for this address; `None` where that is more than it may have, or than there is. What is larger than
-    /// either is given to an address that has nothing while nothing else is taken.
+    /// Counts so much more for this address; `None` where that is more than it may have, or than there is. What is
+    /// larger than either is given to an address that has nothing while nothing else is taken.
     pub(super) fn take(&self, address: IpAddr, amount: u64) -> Option<Counted> {
         let address = network(address);
         let mut taken = lock(&self.0.taken);

@@ -1,6 +1,6 @@
 //! Room for connections: for so many of each address, and for so many in all. There is always room for one more: where
-//! all is taken, the address that has most of it gives its oldest. So an address that takes all it can get keeps no other
-//! out, least of all an operator's probe, which would take a program that it cannot reach for dead.
+//! all is taken, the address that has most of it gives its oldest. So an address that takes all it can get keeps no
+//! other out, least of all an operator's probe, which would take a program that it cannot reach for dead.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};

@@ -49,8 +49,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Options {
     /// What the index of the last blocks may take, in bytes.
     pub index_bytes: usize,
-    /// Names by which requests may call the server, beside its addresses. Empty: on a loopback address none but those of
-    /// this machine, else any.
+    /// Names by which requests may call the server, beside its addresses. Empty: on a loopback address none but those
+    /// of this machine, else any.
     pub names: Vec<String>,
 }
 
@@ -166,8 +166,8 @@ async fn accept(socket: TcpListener, router: Router, mut ended: watch::Receiver<
     let _ = tokio::time::timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
 }
 
-/// How many connections there may be, by what the kernel says of this process (`/proc/self/limits`): where few files may
-/// be open, a store must not fail to open one of its own because strangers are connected.
+/// How many connections there may be, by what the kernel says of this process (`/proc/self/limits`): where few files
+/// may be open, a store must not fail to open one of its own because strangers are connected.
 fn connections_max(limits: Option<&str>) -> usize {
     let line = limits.and_then(|limits| limits.lines().find_map(|line| line.strip_prefix("Max open files")));
     // `unlimited` is no number.

@@ -11,7 +11,8 @@ use crate::chain::{Amount, Balances, Kind, Name, Parameters, ReasonCode, Signatu
 pub struct Rules<'a> {
     /// The chain parameters.
     pub parameters: &'a Parameters,
-    /// By what ids and validity are counted in the block: one more than the blocks before it with an applied transaction.
+    /// By what ids and validity are counted in the block: one more than the blocks before it with an applied
+    /// transaction.
     pub active_height: u64,
 }
 
@@ -71,8 +72,8 @@ impl Rules<'_> {
         if transaction.asset != 0 {
             return Err(ReasonCode::UnknownAsset);
         }
-        // Of the system's accounts only the earnings of validators have an owner. None of them is paid by a transaction, so
-        // a stranger cannot fill one up to where it takes no more.
+        // Of the system's accounts only the earnings of validators have an owner. None of them is paid by a
+        // transaction, so a stranger cannot fill one up to where it takes no more.
         let is_earnings = transaction.from.is_system() && request.owner.is_some();
         let nobody = |name: &Name| self.parameters.consensus.is_nobody(name.as_str());
         if transaction.to.is_system()
@@ -127,7 +128,8 @@ impl Rules<'_> {
 
     fn transfer(&self, transaction: &Transaction, from: Account, to: Option<Account>) -> Result<Transfer, ReasonCode> {
         let lowest = match self.parameters.balances {
-            // An account that has used a nonce lasts as long as the chain. It pays for that with a unit that stays in it.
+            // An account that has used a nonce lasts as long as the chain. It pays for that with a unit that stays in
+            // it.
             Balances::Strict => i64::from(from.nonce > 0),
             Balances::Open { overdraft_max } => -overdraft_max.signed(),
         };

@@ -8,9 +8,9 @@
 //! ```
 //!
 //! Stream time is the largest timestamp of any record so far. A block's window is the one that stream time lies in once
-//! its first record is there, so a late record joins the open block. A record that alone is over `block.max_bytes` makes
-//! a block of its own. Records that are no transactions count by their bytes alone: as many as one likes to send must not be
-//! able to end blocks at the price of a few bytes each.
+//! its first record is there, so a late record joins the open block. A record that alone is over `block.max_bytes`
+//! makes a block of its own. Records that are no transactions count by their bytes alone: as many as one likes to send
+//! must not be able to end blocks at the price of a few bytes each.
 
 use crate::chain::json::ENTRY_RECEIPT_SIZE_BYTES_MAX;
 use crate::chain::{Content, Cut, Entry, Header, Parameters, TIMESTAMP_MS_MAX, Window};
@@ -151,8 +151,8 @@ impl Cutter {
         self.bounds().map(|(start_ms, end_ms)| Window { start_ms: clamp(start_ms), end_ms: clamp(end_ms) })
     }
 
-    /// The window that stream time lies in. Windows are counted from 1970, without gaps: window n covers n * length up to
-    /// (n + 1) * length, exclusive.
+    /// The window that stream time lies in. Windows are counted from 1970, without gaps: window n covers n * length up
+    /// to (n + 1) * length, exclusive.
     fn bounds(&self) -> Option<(i128, i128)> {
         (self.window_ms > 0).then(|| {
             let start_ms = i128::from(self.time_ms.div_euclid(self.window_ms)) * i128::from(self.window_ms);
@@ -166,8 +166,8 @@ fn clamp(time_ms: i128) -> i64 {
     i64::try_from(time_ms).unwrap_or(if time_ms < 0 { -max } else { max }).clamp(-max, max)
 }
 
-/// What the rules look at in a block's records. Counting bytes takes time: it is spared where the block is known to be rendered in
-/// so few, the longest receipts added, that their bound is not reached.
+/// What the rules look at in a block's records. Counting bytes takes time: it is spared where the block is known to be
+/// rendered in so few, the longest receipts added, that their bound is not reached.
 pub(super) fn items(
     parameters: &Parameters,
     cut: Cut,

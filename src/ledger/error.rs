@@ -9,15 +9,15 @@ pub enum Error<E> {
     /// The state could not be read: what to do depends on the store's own error.
     #[error("the state could not be read: {0}")]
     View(E),
-    /// The state is not one that the rules could have produced: stop, and rebuild it ([`Error::needs_rebuild`]). Or a newer
-    /// program wrote it.
+    /// The state is not one that the rules could have produced: stop, and rebuild it ([`Error::needs_rebuild`]). Or a
+    /// newer program wrote it.
     #[error("{0}")]
     State(#[from] StateError),
     /// The state tree is full, or the update belongs to another.
     #[error("{0}")]
     Tree(#[from] tree::Error),
-    /// From this height on the chain's schedule has a version that a newer program knows ([`crate::chain::Error::Newer`]): run
-    /// that one. Nothing is wrong.
+    /// From this height on the chain's schedule has a version that a newer program knows
+    /// ([`crate::chain::Error::Newer`]): run that one. Nothing is wrong.
     #[error("{0}")]
     Newer(crate::chain::Error),
     /// The caller asked for a block that no chain can have. The text says which rule it breaks.
@@ -36,8 +36,8 @@ pub enum Error<E> {
 }
 
 impl<E> Error<E> {
-    /// Whether the state is damaged: rebuild it from its changelogs, or by replaying the chain. False where it could not be read,
-    /// or where a newer program wrote it.
+    /// Whether the state is damaged: rebuild it from its changelogs, or by replaying the chain. False where it could
+    /// not be read, or where a newer program wrote it.
     #[must_use]
     pub fn needs_rebuild(&self) -> bool {
         match self {

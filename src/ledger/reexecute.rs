@@ -1,7 +1,7 @@
 //! Is a block exactly what executing its records gives? Otherwise: the first difference.
 //!
-//! Validators ask this before they attest, `verify` and `replay` of every block. Seals, and whether the right validator proposed, are the
-//! consensus' to check.
+//! Validators ask this before they attest, `verify` and `replay` of every block. Seals, and whether the right validator
+//! proposed, are the consensus' to check.
 
 use std::fmt::{self, Debug, Display};
 
@@ -14,11 +14,11 @@ use crate::chain::{self, Author, Block, Content, Entry, Header, Operation, Recei
 /// What the caller knows of a block already, so that it is not worked out twice. The default is: nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Known {
-    /// [`Block::check`] accepted this very block: its hash, its roots and its ranges are those of its header and body. Then entries and
-    /// header are not hashed again.
+    /// [`Block::check`] accepted this very block: its hash, its roots and its ranges are those of its header and body.
+    /// Then entries and header are not hashed again.
     pub is_checked: bool,
-    /// How many bytes the whole block takes as JSON, such as its record in the log. Where that is well below `block.max_bytes`,
-    /// the entries' bytes are not counted again.
+    /// How many bytes the whole block takes as JSON, such as its record in the log. Where that is well below
+    /// `block.max_bytes`, the entries' bytes are not counted again.
     pub rendered_size_bytes: Option<u64>,
 }
 

@@ -72,15 +72,15 @@ impl Replica {
         Ok(Begun { replica, block, changes })
     }
 
-    /// Takes a state over: builds its tree and checks all that can be checked of a state ([`state::audit`]). `None`: the state is
-    /// empty, no chain was begun in it. What to do about an error says [`Error::needs_rebuild`].
+    /// Takes a state over: builds its tree and checks all that can be checked of a state ([`state::audit`]). `None`:
+    /// the state is empty, no chain was begun in it. What to do about an error says [`Error::needs_rebuild`].
     pub fn load<V: View + ?Sized>(view: &V) -> Result<Option<Self>, Error<V::Error>> {
         let Some(Audited { tip, tree, .. }) = state::audit(view)? else { return Ok(None) };
         Self::over(view, tip, tree).map(Some)
     }
 
-    /// As [`Replica::load`]; but where the state's last block is this replica's, it is kept, and nothing is read again. For a
-    /// caller whose last writes may have been lost.
+    /// As [`Replica::load`]; but where the state's last block is this replica's, it is kept, and nothing is read again.
+    /// For a caller whose last writes may have been lost.
     pub fn reload<V: View + ?Sized>(self, view: &V) -> Result<Option<Self>, Error<V::Error>> {
         if state::tip(view)?.is_some_and(|tip| tip == self.tip) { Ok(Some(self)) } else { Self::load(view) }
     }
@@ -105,8 +105,9 @@ impl Replica {
         execute::execute(self, view, candidate, None)
     }
 
-    /// Whether the next block is exactly what executing its records gives. `signatures` has one answer for each entry, as in a
-    /// [`Candidate`]. Errors are about the state and the arguments; what is wrong with the block is a [`Reexecuted::Differs`].
+    /// Whether the next block is exactly what executing its records gives. `signatures` has one answer for each entry,
+    /// as in a [`Candidate`]. Errors are about the state and the arguments; what is wrong with the block is a
+    /// [`Reexecuted::Differs`].
     pub fn reexecute<V: View + ?Sized>(
         &self,
         view: &V,
@@ -117,11 +118,11 @@ impl Replica {
         reexecute::reexecute(self, view, block, signatures, known)
     }
 
-    /// Takes in what was executed on this replica; refuses, and stays as it is, if that was another. `next_seed` is the seed of
-    /// the height after, which follows from the seal's reveal.
+    /// Takes in what was executed on this replica; refuses, and stays as it is, if that was another. `next_seed` is the
+    /// seed of the height after, which follows from the seal's reveal.
     ///
-    /// The changes, the tip included, are to be written where the view reads from before anything else is executed. Where that
-    /// fails, the replica is ahead of the state: drop it, or [`Replica::reload`] it.
+    /// The changes, the tip included, are to be written where the view reads from before anything else is executed.
+    /// Where that fails, the replica is ahead of the state: drop it, or [`Replica::reload`] it.
     pub fn advance(&mut self, executed: Executed, next_seed: Hash) -> Result<Changes, tree::Error> {
         let execute::Parts { header, hash, mut changes, update, supply, validators, covered } = executed.into_parts();
         self.tree.commit(update)?;
@@ -157,8 +158,8 @@ impl Replica {
         self.tip.height.checked_add(1)
     }
 
-    /// The number by which ids and validity are counted in the next block: one more than the blocks so far with an applied
-    /// transaction.
+    /// The number by which ids and validity are counted in the next block: one more than the blocks so far with an
+    /// applied transaction.
     #[must_use]
     pub fn next_active_height(&self) -> u64 {
         self.tip.active_height.saturating_add(1)

@@ -1,11 +1,12 @@
-//! The validators of a state, and what follows from them: kept beside the state tree, so that no block reads them again.
+//! The validators of a state, and what follows from them: kept beside the state tree, so that no block reads them
+//! again.
 
 use crate::chain::{Hash, Member, Name, TextError, ValidatorId, validators_hash};
 
 use super::state::ValidatorRecord;
 
-/// The account that takes a validator's fees and rewards: `$` and its id. Only the validator can send from it, and it is paid by
-/// no transaction.
+/// The account that takes a validator's fees and rewards: `$` and its id. Only the validator can send from it, and it
+/// is paid by no transaction.
 ///
 /// ```
 /// let validator = "validator-1".parse()?;

@@ -1,7 +1,7 @@
 //! Lists of a file, read so that they take little more memory than the file has bytes, whatever stands in it.
 //!
-//! A list with nothing in it takes three bytes of a file and many more in memory, and one that grows has room for more than is in it.
-//! So lists have a most, none of those that may be many is empty, and each is cut to what is in it.
+//! A list with nothing in it takes three bytes of a file and many more in memory, and one that grows has room for more
+//! than is in it. So lists have a most, none of those that may be many is empty, and each is cut to what is in it.
 
 use std::fmt;
 use std::marker::PhantomData;

@@ -148,8 +148,8 @@ impl Place {
 pub struct StatePath {
     /// The hashes beside it, from the root down.
     pub siblings: Vec<Hash>,
-    /// What lies at its end: the one other leaf that begins like the key, with its value. `None`: the key itself where it has a
-    /// record, otherwise nothing.
+    /// What lies at its end: the one other leaf that begins like the key, with its value. `None`: the key itself where
+    /// it has a record, otherwise nothing.
     pub other: Option<Box<(Hash, Hash)>>,
 }
 

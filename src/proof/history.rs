@@ -3,8 +3,8 @@
 use super::refusal::{Part, Refusal};
 use crate::chain::{Hash, Header, merkle};
 
-/// A path from the block's hash to the root over the first `size` blocks, as a checkpoint over them names it and as the header of
-/// the block at height `size` carries it.
+/// A path from the block's hash to the root over the first `size` blocks, as a checkpoint over them names it and as the
+/// header of the block at height `size` carries it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct History {
     /// The number of blocks, from block 0.

@@ -1,7 +1,7 @@
 //! That an id was not used: the lists of all ids that the state remembers, and it is on none of them.
 //!
-//! The state commits to ids by lists: one for each active height in which some were used, cut into chunks. So what is shown is all
-//! of them, and of each active height without ids that it has no list.
+//! The state commits to ids by lists: one for each active height in which some were used, cut into chunks. So what is
+//! shown is all of them, and of each active height without ids that it has no list.
 //!
 //! ```text
 //! active heights    used_at = a - n + 1 .. a        a: the block's;  n = min(a, ids.remember_blocks)
@@ -44,7 +44,8 @@ impl Chunk {
     }
 }
 
-/// The active heights whose ids are remembered after a block with this active height, the first and the last; `None`: of none.
+/// The active heights whose ids are remembered after a block with this active height, the first and the last; `None`:
+/// of none.
 ///
 /// Those of the one before may still be on record, until the next block forgets them: an id of them is free already.
 #[must_use]
@@ -67,7 +68,8 @@ impl ListedIds {
         remembered(header.active_height, &self.parameters)
     }
 
-    /// Whether these are all lists that the state after the block has of ids that are still remembered, and the id is on none.
+    /// Whether these are all lists that the state after the block has of ids that are still remembered, and the id is
+    /// on none.
     pub(super) fn check(&self, sender: &Name, id: &Id, header: &Header) -> Result<(), Refusal> {
         let wrong = |detail: String| Err(Refusal::wrong(Part::Claim, detail));
         let found = self.parameters.hash();

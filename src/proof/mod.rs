@@ -1,5 +1,5 @@
-//! Proofs that can be checked offline: of one record, one id, one balance, one validator or one block, against a checkpoint or the
-//! genesis hash alone.
+//! Proofs that can be checked offline: of one record, one id, one balance, one validator or one block, against a
+//! checkpoint or the genesis hash alone.
 //!
 //! ```text
 //!   claim ── shown ──► a root in the header ──► hash of the block ── history ──► root of a checkpoint
@@ -16,8 +16,8 @@
 //! render, parse     the file, byte for byte
 //! bounded           lists of a file that take no more memory than they should
 //! ```
-//! Pure, and may use `chain`, `ledger`, `consensus` and `checkpoint`: the parts of a proof and what is trusted come in as arguments.
-//! The layout is drawn in `docs/proofs.md`.
+//! Pure, and may use `chain`, `ledger`, `consensus` and `checkpoint`: the parts of a proof and what is trusted come in
+//! as arguments. The layout is drawn in `docs/proofs.md`.
 
 mod bounded;
 mod check;
@@ -56,6 +56,7 @@ pub struct Proof {
 impl Proof {
     /// The format that this program writes and reads.
     pub const FORMAT: u64 = 1;
-    /// The most bytes of a file: 64 MiB. A proof has a few thousand; one that an id was not used has every id that is remembered.
+    /// The most bytes of a file: 64 MiB. A proof has a few thousand; one that an id was not used has every id that is
+    /// remembered.
     pub const SIZE_BYTES_MAX: usize = 64 << 20;
 }

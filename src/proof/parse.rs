@@ -1,4 +1,5 @@
-//! The file of a proof, read: what was read is rendered again and compared, so that a proof has one file and every byte of it counts.
+//! The file of a proof, read: what was read is rendered again and compared, so that a proof has one file and every byte
+//! of it counts.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -135,7 +136,8 @@ fn check_rendering(proof: &Proof, file: &[u8]) -> Result<()> {
     Err(form(format!("it is not the one rendering of its proof: from byte {same} on it has `{found}`, not `{wanted}`")))
 }
 
-/// Whether a text that is no proof is one but for the spaces and line breaks between its parts: other programs put them there.
+/// Whether a text that is no proof is one but for the spaces and line breaks between its parts: other programs put them
+/// there.
 fn is_rewritten(text: &str) -> bool {
     if text.len() > REWRITTEN_SIZE_BYTES_MAX {
         return false;

@@ -1,4 +1,5 @@
-//! That the validators of the genesis sealed the block: the way from its header back to the genesis hash without any other block.
+//! That the validators of the genesis sealed the block: the way from its header back to the genesis hash without any
+//! other block.
 //!
 //! ```text
 //! genesis        its hash is the one that the header carries; it has the validators' keys and the stakes they began with
@@ -26,8 +27,8 @@ pub struct Sealed {
 }
 
 impl Sealed {
-    /// Whether the block with this header and hash is block 0 of the genesis, or sealed by its validators. Costs about 3 ms, and
-    /// 2 ms for each validator.
+    /// Whether the block with this header and hash is block 0 of the genesis, or sealed by its validators. Costs about
+    /// 3 ms, and 2 ms for each validator.
     pub(super) fn check(&self, header: &Header, hash: &Hash) -> Result<(), Refusal> {
         let wrong = |detail: String| Err(Refusal::wrong(Part::Seal, detail));
         let found = self.genesis.hash();

@@ -201,7 +201,8 @@ fn active_heights_at_the_end_of_64_bits_are_refused_like_others() {
 #[test]
 fn an_entry_is_shown_at_its_own_place_only() {
     let leaves: Vec<Hash> = (0..5_u8).map(|byte| merkle::leaf(&[byte])).collect();
-    // In the trees over 2 and over 3 leaves one path leads from two places: the number of entries in the header tells them apart.
+    // In the trees over 2 and over 3 leaves one path leads from two places: the number of entries in the header tells
+    // them apart.
     let last = merkle::prove(&leaves[..3], 2).unwrap();
     let root = merkle::root(leaves[..3].to_vec());
     assert!(last.shows(&leaves[2], &root));

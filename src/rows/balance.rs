@@ -1,4 +1,5 @@
-//! The accounts that a block changed, from what moved in it; every receipt is compared with what the movements add up to.
+//! The accounts that a block changed, from what moved in it; every receipt is compared with what the movements add up
+//! to.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -39,9 +40,9 @@ impl Balance<'_> {
     }
 }
 
-/// The rows of a block, one for each account that it leaves other than it was, by name. `read` gives an account before the block; the
-/// default where there is none. `fee` is what an applied transaction costs. Where a receipt is not what the accounts and the
-/// movements give, the chain is broken.
+/// The rows of a block, one for each account that it leaves other than it was, by name. `read` gives an account before
+/// the block; the default where there is none. `fee` is what an applied transaction costs. Where a receipt is not what
+/// the accounts and the movements give, the chain is broken.
 pub fn balances<'b, E>(
     block: &'b Block,
     fee: Amount,

@@ -30,8 +30,8 @@ impl Book {
         Self { chain, accounts, seals: Seals::default() }
     }
 
-    /// Takes in the next block, which must follow; its seal is checked by [`Book::check_seals`], at the latest. The rows of the
-    /// accounts that it changed. After an error there is nothing more to be had.
+    /// Takes in the next block, which must follow; its seal is checked by [`Book::check_seals`], at the latest. The
+    /// rows of the accounts that it changed. After an error there is nothing more to be had.
     pub fn follow<'b>(&mut self, block: &'b Block) -> Result<Vec<Balance<'b>>, Error> {
         if let Some(claims) = self.chain.follow(block)? {
             self.seals.push(block.header.height, claims);
@@ -84,7 +84,8 @@ impl Book {
         accounts
     }
 
-    /// A row for each account after the last block, by name: what an export begins with that does not begin with the chain.
+    /// A row for each account after the last block, by name: what an export begins with that does not begin with the
+    /// chain.
     pub fn opening_balances(&self) -> impl Iterator<Item = Balance<'_>> {
         let &Tip { height, hash, time_ms, .. } = self.chain.tip();
         self.accounts().into_iter().map(move |(name, account)| Balance {

@@ -1,8 +1,9 @@
-//! What is kept of a chain between its blocks: enough to tell whether a block follows, and what its rows say of validators.
+//! What is kept of a chain between its blocks: enough to tell whether a block follows, and what its rows say of
+//! validators.
 //!
-//! A block is checked against itself and the one before, and its author and seal against the validators. Its records are not executed
-//! again, and the place of its end is not checked: `cairn verify` does that. Of balances, [`balances`](super::balances) compares every
-//! receipt with the sum of what moved before.
+//! A block is checked against itself and the one before, and its author and seal against the validators. Its records
+//! are not executed again, and the place of its end is not checked: `cairn verify` does that. Of balances,
+//! [`balances`](super::balances) compares every receipt with the sum of what moved before.
 
 use std::collections::BTreeMap;
 
@@ -85,8 +86,8 @@ impl Chain {
         Ok(Self::with_scheme(genesis, scheme, tip, []))
     }
 
-    /// The chain as it was kept: its genesis, its last block, and what became of validators since. One that is not named stands as in
-    /// the genesis.
+    /// The chain as it was kept: its genesis, its last block, and what became of validators since. One that is not
+    /// named stands as in the genesis.
     pub fn resume(
         genesis: Genesis,
         tip: Tip,
@@ -115,8 +116,8 @@ impl Chain {
     }
 
     /// Takes in the next block, if it follows. What is left to check of its seal are the claims
-    /// ([`verify_many`](crate::consensus::scheme::verify_many)): a caller believes the block only where they hold. A mined block leaves
-    /// none. After an error the chain is as it was.
+    /// ([`verify_many`](crate::consensus::scheme::verify_many)): a caller believes the block only where they hold. A
+    /// mined block leaves none. After an error the chain is as it was.
     pub fn follow(&mut self, block: &Block) -> Result<Option<Claims>, Error> {
         let height = block.header.height;
         let next = self.next_height();
@@ -199,8 +200,8 @@ impl Chain {
         Ok(claims)
     }
 
-    /// The members after the block's slashes, whose hash its header carries; `None` where they are those before. That each takes the
-    /// whole stake of a validator that has one was seen with its rounds.
+    /// The members after the block's slashes, whose hash its header carries; `None` where they are those before. That
+    /// each takes the whole stake of a validator that has one was seen with its rounds.
     fn members_after(&self, block: &Block) -> Result<Option<Vec<Member>>, Error> {
         let mut members = None;
         for operation in &block.operations {

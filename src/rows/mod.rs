@@ -18,8 +18,8 @@
 //! error       why there are no rows
 //! ```
 //!
-//! Rows are serialized as one flat JSON object each (`docs/schemas/`), and have a `version`: a field that is added keeps it, any
-//! other change raises it.
+//! Rows are serialized as one flat JSON object each (`docs/schemas/`), and have a `version`: a field that is added
+//! keeps it, any other change raises it.
 //!
 //! Pure. May use `chain`, `ledger` and `consensus`, nothing else of this crate.
 

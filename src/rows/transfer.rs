@@ -49,14 +49,16 @@ codes! {
     }
 }
 
-/// A row of what moved. Height and index together are its key. Amounts are in minor units; times in milliseconds since 1970 UTC.
+/// A row of what moved. Height and index together are its key. Amounts are in minor units; times in milliseconds since
+/// 1970 UTC.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Transfer<'b> {
     /// [`VERSION`].
     pub version: u16,
     /// The block's height.
     pub height: u64,
-    /// The place in the block, from 0: its records in their order, then its operations. Block 0 has accounts, then validators.
+    /// The place in the block, from 0: its records in their order, then its operations. Block 0 has accounts, then
+    /// validators.
     pub index: u32,
     /// The block's hash.
     pub block_hash: Hash,

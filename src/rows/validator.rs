@@ -1,4 +1,5 @@
-//! The validators that a block concerns: its proposer, those that were silent, those that were slashed. Block 0 concerns all.
+//! The validators that a block concerns: its proposer, those that were silent, those that were slashed. Block 0
+//! concerns all.
 
 use std::collections::BTreeSet;
 
@@ -74,7 +75,8 @@ pub fn concerned(block: &Block) -> BTreeSet<&ValidatorId> {
     concerned
 }
 
-/// The rows of the chain's last block, one for each validator that it concerns, by id. A chain of work has no validators.
+/// The rows of the chain's last block, one for each validator that it concerns, by id. A chain of work has no
+/// validators.
 #[must_use]
 pub fn validators<'b>(chain: &Chain, block: &'b Block) -> Vec<Validator<'b>> {
     let row = |id| Some(Validator::of(id, chain.standing(id)?, chain.tip()));

@@ -47,8 +47,8 @@ pub struct Setup {
     pub miners: Miners,
     /// Where classic blocks go beside the chain's, if anywhere.
     pub classic: Option<Classic>,
-    /// Randomness that a signer of transactions cannot foresee: signatures are checked in batches with it. No result depends
-    /// on it.
+    /// Randomness that a signer of transactions cannot foresee: signatures are checked in batches with it. No result
+    /// depends on it.
     pub entropy: [u8; 32],
     /// The blockchain topic, whose last block is the authority on the state. Without it the state is believed.
     pub topic: Option<Box<dyn BlockchainTopic>>,
@@ -80,8 +80,9 @@ pub(super) struct Shared {
     pub(super) status: Mutex<Status>,
     /// How far partitions are sealed at least, once somebody asked.
     sealed: Mutex<Option<BTreeMap<i32, i64>>>,
-    /// What a processor leaves to its successor after a rewind in the same process, so that not all of the state is read and
-    /// audited again. It is still the state's if no block was lost, and nothing was read from the changelogs since.
+    /// What a processor leaves to its successor after a rewind in the same process, so that not all of the state is
+    /// read and audited again. It is still the state's if no block was lost, and nothing was read from the changelogs
+    /// since.
     pub(super) left: Mutex<Option<Replica>>,
 }
 
@@ -142,8 +143,8 @@ impl Application {
         *self.shared.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the search for a proof of work, within about a millisecond, and begins no other: for a process that is to end. What is not
-    /// found is searched for again at the next start.
+    /// Ends the search for a proof of work, within about a millisecond, and begins no other: for a process that is to
+    /// end. What is not found is searched for again at the next start.
     pub fn stop_mining(&self) {
         self.shared.miners.stop();
     }
@@ -153,7 +154,8 @@ impl Application {
         self.shared.sealer.lock().unwrap_or_else(PoisonError::into_inner).signed().collect()
     }
 
-    /// Has a validator of this process misbehave from its next turn on; false: there is no such validator. For demonstrations.
+    /// Has a validator of this process misbehave from its next turn on; false: there is no such validator. For
+    /// demonstrations.
     pub fn corrupt(&self, validator: &ValidatorId, fault: Fault) -> bool {
         self.shared.sealer.lock().unwrap_or_else(PoisonError::into_inner).corrupt(validator, fault)
     }
@@ -206,8 +208,8 @@ impl Application {
     }
 }
 
-/// What is to be sealed. Compaction would take records out before they are. Where the difficulty follows from header times, they are to be
-/// the log's: senders could have any other difficulty by the timestamps they write.
+/// What is to be sealed. Compaction would take records out before they are. Where the difficulty follows from header
+/// times, they are to be the log's: senders could have any other difficulty by the timestamps they write.
 fn transactions_topic(name: &str, partition_count: i32, consensus: Consensus) -> Topic {
     let topic = Topic::new(name).partitions(partition_count).config("cleanup.policy", "delete");
     match consensus.work() {
@@ -232,8 +234,8 @@ impl Shared {
         change(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// The last offset of a partition that is in one of the last blocks, as they were when this was asked first: at least so far it is
-    /// sealed. `None`: not known.
+    /// The last offset of a partition that is in one of the last blocks, as they were when this was asked first: at
+    /// least so far it is sealed. `None`: not known.
     pub(super) fn sealed_of(&self, partition: i32) -> topology::Result<Option<i64>> {
         let of_partition = |sealed: &BTreeMap<i32, i64>| sealed.get(&partition).copied();
         let sealed = || self.sealed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -257,9 +259,9 @@ impl Shared {
     }
 }
 
-/// Blocks by height. Compacted, with a week in which an overwritten height can still be recovered. The lag counts from a record's
-/// timestamp, so that has to be when the log took the record: a block's own is stream time, which may lie years back, or
-/// further ahead than the log would take.
+/// Blocks by height. Compacted, with a week in which an overwritten height can still be recovered. The lag counts from
+/// a record's timestamp, so that has to be when the log took the record: a block's own is stream time, which may lie
+/// years back, or further ahead than the log would take.
 fn blockchain_topic(name: &str) -> Topic {
     Topic::new(name)
         .partitions(1)
@@ -269,14 +271,14 @@ fn blockchain_topic(name: &str) -> Topic {
         .config("max.message.bytes", RECORD_SIZE_BYTES_MAX)
 }
 
-/// The topic between `admit` and `seal`, as the log calls it: what was admitted, in the order in which it is sealed. What is sealed
-/// is deleted from it.
+/// The topic between `admit` and `seal`, as the log calls it: what was admitted, in the order in which it is sealed.
+/// What is sealed is deleted from it.
 pub fn admitted_topic(application_id: &str) -> String {
     repartition_topic(application_id, ADMITTED)
 }
 
-/// Offences with their proof. Beside it lies what was refused, which may be as large as a block. A record's own time is that
-/// of the records it speaks of, which may be one that the log would not take.
+/// Offences with their proof. Beside it lies what was refused, which may be as large as a block. A record's own time is
+/// that of the records it speaks of, which may be one that the log would not take.
 fn offences_topic(blockchain: &str) -> Topic {
     Topic::new(evidence_topic(blockchain))
         .partitions(1)
@@ -286,7 +288,8 @@ fn offences_topic(blockchain: &str) -> Topic {
         .config("max.message.bytes", RECORD_SIZE_BYTES_MAX)
 }
 
-/// Classic blocks, one behind the other, kept for ever. A record's own time is stream time, which the log need not take.
+/// Classic blocks, one behind the other, kept for ever. A record's own time is stream time, which the log need not
+/// take.
 fn classic_topic(name: &str) -> Topic {
     Topic::new(name)
         .partitions(1)

@@ -1,7 +1,7 @@
 //! Where the chain is when a task starts or rewinds: continued from the stores, rebuilt from the topic, or founded.
 //!
-//! The topic's last block is the authority. All that the sealer is about to build on is recomputed from that block and its
-//! seal, and must be what the state says, root of the tree included:
+//! The topic's last block is the authority. All that the sealer is about to build on is recomputed from that block and
+//! its seal, and must be what the state says, root of the tree included:
 //!
 //! ```text
 //! state            topic                            what is done
@@ -38,8 +38,8 @@ use super::rebuild::Rebuild;
 use super::view::Tables;
 use super::{ledger_error, stop};
 
-/// The most rounds that pass at one height. Each passes because a validator drawn by stake is silent while more than two thirds of
-/// the stake take part: that this happens so often in a row has a probability below 3^-64.
+/// The most rounds that pass at one height. Each passes because a validator drawn by stake is silent while more than
+/// two thirds of the stake take part: that this happens so often in a row has a probability below 3^-64.
 const ROUNDS_PASSED_MAX: usize = 64;
 
 /// Where the chain is.
@@ -76,8 +76,8 @@ pub(super) enum Phase {
     Waiting(Cut),
     /// The open block is cut, and its proof of work is being looked for.
     Mining,
-    /// A decision was written, and is not committed yet, that the turn passes in which a predecessor may have signed records in
-    /// another order.
+    /// A decision was written, and is not committed yet, that the turn passes in which a predecessor may have signed
+    /// records in another order.
     Passing,
 }
 
@@ -165,7 +165,8 @@ impl Chain {
         })
     }
 
-    /// Takes no more input for now. What comes behind the open block's last record is delivered again when it is sealed.
+    /// Takes no more input for now. What comes behind the open block's last record is delivered again when it is
+    /// sealed.
     pub(super) fn suspend(&self, context: &mut Context<'_, [u8], [u8]>) {
         if let Some(last) = self.open.last_offset() {
             context.suspend_from(at(last).next());
@@ -241,8 +242,8 @@ fn rebuild(
     Ok(Opened::Rebuild(Box::new(rebuild), intake))
 }
 
-/// Writes the state after genesis into stores that are empty, and block 0. Input waits until they are committed, and that is on
-/// disk.
+/// Writes the state after genesis into stores that are empty, and block 0. Input waits until they are committed, and
+/// that is on disk.
 fn found(
     shared: &Shared,
     tables: &Tables,
@@ -269,8 +270,8 @@ fn found(
     Ok(Chain { phase: Phase::Founding, classic, ..chain })
 }
 
-/// Decides that the turn passes in which a predecessor may have signed; where it would have ended the block, it is of another order.
-/// Input waits until that is committed.
+/// Decides that the turn passes in which a predecessor may have signed; where it would have ended the block, it is of
+/// another order. Input waits until that is committed.
 fn pass_turn(
     decisions: &KeyValueStore<[u8], [u8]>,
     replica: &Replica,
@@ -290,8 +291,8 @@ fn pass_turn(
     });
     let passed: Vec<u32> = rounds.collect();
     let round = passed.iter().max().map_or(0, |last| last.saturating_add(1));
-    // Rounds that were left out pass too: in them a predecessor signed records in the other order, whether the proposer cheated or a
-    // forger has a later round pass.
+    // Rounds that were left out pass too: in them a predecessor signed records in the other order, whether the proposer
+    // cheated or a forger has a later round pass.
     for round in (0..=round).filter(|round| !passed.contains(round)) {
         let decision = Decision::RoundPassed { height, round, why: Passed::Silence };
         decisions.put(&&decision.key()[..], &&decision.value()[..])?;
@@ -316,9 +317,9 @@ fn clear(decisions: &KeyValueStore<[u8], [u8]>) -> topology::Result<()> {
     Ok(())
 }
 
-/// The committed decisions of predecessors about the height behind the replica's. They came from a changelog, and unlike the state
-/// there is no block to compare them with; so one that no predecessor can have made is refused: it would cut a block as the rules
-/// do not, or hold input back for ever.
+/// The committed decisions of predecessors about the height behind the replica's. They came from a changelog, and
+/// unlike the state there is no block to compare them with; so one that no predecessor can have made is refused: it
+/// would cut a block as the rules do not, or hold input back for ever.
 fn inherited_decisions(
     decisions: &KeyValueStore<[u8], [u8]>,
     replica: &Replica,
@@ -344,9 +345,9 @@ fn inherited_decisions(
     Ok(decided)
 }
 
-/// The committed decisions about a height. Where more rounds passed than ever will, a forger keeps the height from being sealed. A
-/// round that is left out failed otherwise: its proposer cheated. That costs a validator its stake each time, so no more are left
-/// out than there are validators.
+/// The committed decisions about a height. Where more rounds passed than ever will, a forger keeps the height from
+/// being sealed. A round that is left out failed otherwise: its proposer cheated. That costs a validator its stake each
+/// time, so no more are left out than there are validators.
 pub(super) fn read_decisions(
     decisions: &KeyValueStore<[u8], [u8]>,
     height: u64,

@@ -1,8 +1,9 @@
 //! The classic topic: the chain's blocks in the shape of the system it is like, in the same transactions as the blocks.
 //!
-//! The topic's own last block is what the next one is linked to, and nothing is kept beside it. It is written together with the chain's
-//! block or not at all, so it is what the chain's last block gives behind the classic block before it; where it is not, somebody else
-//! has written to the topic, or the chain was sealed without it for a while, and nothing is written behind it.
+//! The topic's own last block is what the next one is linked to, and nothing is kept beside it. It is written together
+//! with the chain's block or not at all, so it is what the chain's last block gives behind the classic block before it;
+//! where it is not, somebody else has written to the topic, or the chain was sealed without it for a while, and nothing
+//! is written behind it.
 
 use topology::Error;
 
@@ -20,8 +21,8 @@ pub struct Classic {
     pub tail: Option<Box<dyn ClassicTail>>,
 }
 
-/// The end of the classic topic, read from outside of the task. Called when the task was taken over, so that no other process can
-/// add to the topic any more.
+/// The end of the classic topic, read from outside of the task. Called when the task was taken over, so that no other
+/// process can add to the topic any more.
 pub trait ClassicTail: Send + Sync {
     /// The values of the last two records, the last one last; fewer where there are not so many.
     fn last_two(&self) -> topology::Result<Vec<Vec<u8>>>;

@@ -1,15 +1,16 @@
 //! Where the input goes on: behind the last record that is in a block, whatever the group's committed offset says.
 //!
-//! Kafka forgets the offsets of a group that had no members for a week, and an operator can move or delete them, or bring those
-//! of another cluster. The state (and the last block) says how far the input is sealed; the state root commits to it.
+//! Kafka forgets the offsets of a group that had no members for a week, and an operator can move or delete them, or
+//! bring those of another cluster. The state (and the last block) says how far the input is sealed; the state root
+//! commits to it.
 //!
 //! ```text
 //!   covered record c        input begins at c, which must be there as it was, and is passed over
 //!   c deleted by retention  input begins at the first record there is
 //!   nothing is sealed yet   input begins at the first record there is
 //! ```
-//! The covered record's timestamp and hash tell a topic that is read again from one that was deleted and made anew, whose offsets
-//! mean other records. So does an end of the input at or below its offset.
+//! The covered record's timestamp and hash tell a topic that is read again from one that was deleted and made anew,
+//! whose offsets mean other records. So does an end of the input at or below its offset.
 
 use topology::Error;
 use topology::processor::{Context, Position, Record};

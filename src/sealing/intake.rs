@@ -1,4 +1,5 @@
-//! How records come to the sealer: from the transactions topic itself, where that has one partition, or admitted from several.
+//! How records come to the sealer: from the transactions topic itself, where that has one partition, or admitted from
+//! several.
 //!
 //! ```text
 //!              input              begins                              what comes twice    what is missing
@@ -38,8 +39,8 @@ pub(super) struct Merged {
 }
 
 impl Intake {
-    /// Sets where the task's input begins. `last` is the last record of the only partition that is in a block; of several,
-    /// [`Intake::go_on`] learns it.
+    /// Sets where the task's input begins. `last` is the last record of the only partition that is in a block; of
+    /// several, [`Intake::go_on`] learns it.
     pub(super) fn set(
         shared: &Shared,
         last: Option<&Covered>,

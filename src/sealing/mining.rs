@@ -99,8 +99,8 @@ impl Drop for Search {
     }
 }
 
-/// The threads of a search: gone with the last of them. That is told, found or not, so that a log shows how soon a search ends when
-/// the run is to end.
+/// The threads of a search: gone with the last of them. That is told, found or not, so that a log shows how soon a
+/// search ends when the run is to end.
 struct Crew;
 
 impl Drop for Crew {

@@ -10,8 +10,8 @@
 //!
 //! Where the transactions topic has several partitions, `admission` reads them and `seal` what comes of it.
 //!
-//! This and `views` are the only parts of the library that join the ledger to the engine: `ledger`, `chain` and `consensus` know
-//! nothing of records and stores, `topology` nothing of blocks.
+//! This and `views` are the only parts of the library that join the ledger to the engine: `ledger`, `chain` and
+//! `consensus` know nothing of records and stores, `topology` nothing of blocks.
 //!
 //! ```text
 //! application   what is sealed, and the graph for it

@@ -11,7 +11,8 @@ use crate::ledger::{Signature, signatures};
 use super::admission::Admitted;
 use super::input::at;
 
-/// Originals are kept whole, and count little against the size of a block: past this many bytes of them the block is cut.
+/// Originals are kept whole, and count little against the size of a block: past this many bytes of them the block is
+/// cut.
 const ORIGINALS_SIZE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// The records since the last block, decoded, and where the rules are.
@@ -114,8 +115,8 @@ impl OpenBlock {
         self.span.map(|(_, last)| last)
     }
 
-    /// How long the first held record has waited, ms. Where the clock was set back it has waited since now: else the block would wait
-    /// for as long as that was.
+    /// How long the first held record has waited, ms. Where the clock was set back it has waited since now: else the
+    /// block would wait for as long as that was.
     pub(super) fn age_ms(&mut self, now_ms: i64) -> i64 {
         let Some(since_ms) = &mut self.since_ms else { return 0 };
         *since_ms = now_ms.min(*since_ms);

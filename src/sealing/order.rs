@@ -1,9 +1,10 @@
 //! Which log says in what order records are sealed.
 //!
-//! A validator signs one header in a turn. What it signs follows from the records behind the last block, in their order, so that
-//! the instance that seals after a crash signs the same. That holds for as long as the order is read from one log. It is another one when the
-//! transactions topic was widened, as its partitions are merged from then on; and when the topic they are merged in was made anew.
-//! Then a predecessor may have signed, and not committed, a block of other records: the turn passes in which it can have done so.
+//! A validator signs one header in a turn. What it signs follows from the records behind the last block, in their
+//! order, so that the instance that seals after a crash signs the same. That holds for as long as the order is read
+//! from one log. It is another one when the transactions topic was widened, as its partitions are merged from then on;
+//! and when the topic they are merged in was made anew. Then a predecessor may have signed, and not committed, a block
+//! of other records: the turn passes in which it can have done so.
 //!
 //! ```text
 //! decisions["order"] = format u8 (1) | id 16      of the topic in which partitions are merged; none: there is one partition

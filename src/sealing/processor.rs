@@ -152,7 +152,8 @@ impl Seal {
         }
     }
 
-    /// Begins to look for a block's proof of work; input is suspended behind it until there is one. True: it was found at once.
+    /// Begins to look for a block's proof of work; input is suspended behind it until there is one. True: it was found
+    /// at once.
     fn mine(&mut self, unproved: Box<Unproved>, context: &mut Output<'_>) -> processor::Result<bool> {
         let puzzle = unproved.puzzle();
         let search = self.shared.miners.search(puzzle)?;
@@ -233,7 +234,8 @@ impl Seal {
             return Ok(());
         };
         if let Some(decided) = chain.decided_cut() {
-            // After a restart. All that there was is read, and the record is not there that a forger has the block end with.
+            // After a restart. All that there was is read, and the record is not there that a forger has the block end
+            // with.
             return self.resume(decided.cut, context);
         }
         let height = chain.replica.tip().height + 1;
@@ -339,8 +341,8 @@ impl Processor for Seal {
         }
         let age_max_ms = i64::try_from(self.shared.genesis.parameters.block_max_age_ms).unwrap_or(i64::MAX);
         let now_ms = context.now_ms();
-        // A predecessor may have signed a block that the rules cut further on. Its signature counts whatever became of its
-        // transaction, so nothing is cut by age until all that it can have read was seen.
+        // A predecessor may have signed a block that the rules cut further on. Its signature counts whatever became of
+        // its transaction, so nothing is cut by age until all that it can have read was seen.
         let has_read_all = context.next_position(TRANSACTIONS) >= context.end_position(TRANSACTIONS);
         let chain = self.chain()?;
         let age_ms = chain.open.age_ms(now_ms);

@@ -7,8 +7,8 @@
 //!      │                    so a state that is being written is none, and a crash begins the rebuilding anew
 //!   done                    the replica behind the last block
 //! ```
-//! While the blocks are read the stream thread only looks in from time to time. It compares what they lead to with its stores
-//! once, which takes as long as reading the stores, and writes the difference.
+//! While the blocks are read the stream thread only looks in from time to time. It compares what they lead to with its
+//! stores once, which takes as long as reading the stores, and writes the difference.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -28,9 +28,9 @@ use super::application::Shared;
 use super::stop;
 use super::view::Tables;
 
-/// What a commit of a rebuilt state carries at most, bytes of keys and values: with framing, well below what a transaction and
-/// the uncommitted overlay may hold.
-/// In tests a state has few bytes, and is to be written in several commits all the same.
+/// What a commit of a rebuilt state carries at most, bytes of keys and values: with framing, well below what a
+/// transaction and the uncommitted overlay may hold. In tests a state has few bytes, and is to be written in several
+/// commits all the same.
 const CHUNK_SIZE_BYTES: usize = if cfg!(test) { 64 } else { 8 * 1024 * 1024 };
 
 /// So often in a row the topic may fail to give a single block more. A reader waits half a minute before it fails.
@@ -134,8 +134,8 @@ impl Rebuild {
             if (tip.height, tip.hash) == (target_height, target_hash) {
                 return Ok(rebuilt);
             }
-            // Where the chain has gone on, the group may have given this member up, and its successor seals. If the member is still
-            // the one, the next attempts find the same, and the last ends the run.
+            // Where the chain has gone on, the group may have given this member up, and its successor seals. If the
+            // member is still the one, the next attempts find the same, and the last ends the run.
             let class = if tip.height > target_height { Class::Rejoin } else { Class::Stop };
             let (height, hash) = (tip.height, tip.hash);
             Err(Error::new(
@@ -210,8 +210,8 @@ impl Drop for Rebuild {
     }
 }
 
-/// Follows the chain from block 0 to the topic's end. Where the log cannot answer for a while, it is asked again: what was followed
-/// stays, and blocks that come again are passed over.
+/// Follows the chain from block 0 to the topic's end. Where the log cannot answer for a while, it is asked again: what
+/// was followed stays, and blocks that come again are passed over.
 fn read(shared: &Shared, height: &AtomicU64, is_cancelled: &AtomicBool) -> topology::Result<Rebuilt> {
     let Some(topic) = &shared.topic else { return Err(Error::stop("there is no topic to rebuild the state from")) };
     let randomness = StdRng::from_seed(shared.entropy);

@@ -5,8 +5,8 @@
 //!                ├──> balances ────> blockchain-balances      key: the account, compacted
 //!                └──> validators ──> blockchain-validators    key: the validator's id, compacted
 //! ```
-//! Each view is an application of its own, with its group, its stores and its topic: it can be begun, stopped and forgotten without
-//! the others.
+//! Each view is an application of its own, with its group, its stores and its topic: it can be begun, stopped and
+//! forgotten without the others.
 //!
 //! ```text
 //! encoding    rows -> values of records
@@ -155,8 +155,8 @@ impl View {
         builder.build()
     }
 
-    /// Rows come in the order of the chain. Their time is when the log took them: a block's own is stream time, which the log need not
-    /// take.
+    /// Rows come in the order of the chain. Their time is when the log took them: a block's own is stream time, which
+    /// the log need not take.
     fn rows_topic(self, name: &str) -> Topic {
         let topic = Topic::new(name).partitions(1).config("message.timestamp.type", "LogAppendTime");
         match self {

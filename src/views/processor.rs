@@ -5,7 +5,8 @@
 //!                            │ claims of its seal
 //!                            └────> checked together, before anything of it is committed
 //! ```
-//! A record that is not the next block of the chain stops the view: nothing that came of it, or of what is not committed yet, is seen.
+//! A record that is not the next block of the chain stops the view: nothing that came of it, or of what is not
+//! committed yet, is seen.
 
 use serde::Serialize;
 use topology::Error;

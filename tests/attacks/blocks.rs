@@ -190,7 +190,8 @@ fn a_block_without_its_body_is_neither_intact_nor_broken() {
     }
 }
 
-/// As the operations manual has it: of each height the oldest record goes to a new topic, and the run goes on with that.
+/// As the operations manual has it: of each height the oldest record goes to a new topic, and the run goes on with
+/// that.
 #[test]
 fn a_chain_with_an_overwritten_height_goes_on_from_its_oldest_records_on_another_topic() {
     let mut world = World::with_payments(6);

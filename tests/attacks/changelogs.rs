@@ -188,8 +188,8 @@ fn forged_decisions_make_no_block_that_breaks_the_chain_and_hold_no_payment_back
     assert!(world.read(crate::world::BLOCKCHAIN).last().unwrap().value.as_ref().unwrap().len() < 20_000);
 }
 
-/// More rounds than ever pass, or rounds that more validators than there are would have to have failed, would keep the height from being
-/// sealed for ever.
+/// More rounds than ever pass, or rounds that more validators than there are would have to have failed, would keep the
+/// height from being sealed for ever.
 #[test]
 fn more_rounds_than_can_have_passed_are_refused_and_a_reset_helps() {
     let passed = |round| Decision::RoundPassed { height: 3, round, why: Passed::Silence };

@@ -129,7 +129,8 @@ fn one_genesis_and_its_keys_on_a_second_log_are_refused_where_the_first_is_noted
     first.verify();
 }
 
-/// As the page about consensus says: elsewhere nothing helps against it, and a state is not continued on another's topic.
+/// As the page about consensus says: elsewhere nothing helps against it, and a state is not continued on another's
+/// topic.
 #[test]
 fn one_genesis_on_two_machines_begins_twice_and_no_state_is_continued_on_the_others_topic() {
     let first = first();

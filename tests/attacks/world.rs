@@ -1,4 +1,5 @@
-//! A chain on an embedded log, the program that works on it, and what an attacker can do to its topics between two runs.
+//! A chain on an embedded log, the program that works on it, and what an attacker can do to its topics between two
+//! runs.
 
 use std::io::{BufRead, BufReader};
 use std::ops::ControlFlow;
@@ -142,7 +143,8 @@ impl World {
         assert!(found, "never logged: {text}\n{said:#?}");
     }
 
-    /// As [`World::kill_when_logged`], with more options; whether it was logged before the run ended by itself, and what was.
+    /// As [`World::kill_when_logged`], with more options; whether it was logged before the run ended by itself, and
+    /// what was.
     pub(crate) fn killed_when_logged(&self, options: &str, text: &str) -> (bool, Vec<String>) {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]);

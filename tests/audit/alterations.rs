@@ -1,5 +1,5 @@
-//! Records of a block that are not those of the transactions topic, and blocks that end elsewhere: found at their height and for
-//! their reason, whatever the attacker can do.
+//! Records of a block that are not those of the transactions topic, and blocks that end elsewhere: found at their
+//! height and for their reason, whatever the attacker can do.
 //!
 //! Where an outsider made everything agree, the seal is named; where the holders of the keys did it, what they broke.
 

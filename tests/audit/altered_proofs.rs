@@ -8,7 +8,8 @@ use cairn::proof::{Claim, Proof, Trusted};
 
 use crate::proofs::{LONG, balance, checkpoint, name, prove_at, stranger};
 
-/// What a byte is altered to: another digit for a digit, another letter of the same kind for a letter, and a bit of its own.
+/// What a byte is altered to: another digit for a digit, another letter of the same kind for a letter, and a bit of its
+/// own.
 fn alterations(byte: u8) -> impl Iterator<Item = u8> {
     let alike = match byte {
         b'0'..=b'8' | b'a'..=b'e' => byte + 1,

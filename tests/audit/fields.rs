@@ -1,8 +1,8 @@
 //! Every field of every block of a chain: whatever stands there instead is found.
 //!
-//! The attacker has no keys. It puts another line of JSON in a block's place: one that says something else, canonically rendered; one
-//! that says the same and is rendered otherwise; or one that says something else, with all hashes and roots from there on made to
-//! agree with it.
+//! The attacker has no keys. It puts another line of JSON in a block's place: one that says something else, canonically
+//! rendered; one that says the same and is rendered otherwise; or one that says something else, with all hashes and
+//! roots from there on made to agree with it.
 
 use cairn::chain::{Block, Content, Genesis, Operation, Rendering};
 use cairn::consensus;
@@ -137,8 +137,8 @@ fn with_line(chain: &Chain, height: usize, line: &str) -> Topics {
     Topics::of_records(&records, &chain.transactions)
 }
 
-/// The chain with what a line says in a height's place, and everything that can be computed from there on made to agree with
-/// it. `None`: the line says nothing that a block can say, or what it says follows from the rest.
+/// The chain with what a line says in a height's place, and everything that can be computed from there on made to agree
+/// with it. `None`: the line says nothing that a block can say, or what it says follows from the rest.
 fn agreeing(chain: &Chain, height: usize, line: &str) -> Option<Vec<Block>> {
     let mut block = Block::from_json(line.as_bytes()).ok()?;
     if let (0, Some(genesis)) = (height, &block.genesis) {
@@ -184,8 +184,8 @@ fn assert_found(topics: &Topics, place: &Place, heights: std::ops::RangeInclusiv
     }
 }
 
-/// Tries every block with other values in all of its places. `attempt` is told the height, the place, the value, and the line that
-/// has it there; it answers whether the value could be tried. Returns how many were.
+/// Tries every block with other values in all of its places. `attempt` is told the height, the place, the value, and
+/// the line that has it there; it answers whether the value could be tried. Returns how many were.
 fn with_others_everywhere(
     chain: &Chain,
     seed: u64,
@@ -223,8 +223,8 @@ fn another_value_in_any_place_is_found_although_all_hashes_agree_with_it() {
         let count = with_others_everywhere(&chain, 12, |height, place, other, line| {
             let Some(blocks) = agreeing(&chain, height, line) else { return false };
             let topics = Topics::new(&blocks, &chain.transactions);
-            // Another genesis begins another chain, which nobody has sealed. Who gives a block another height gives its record
-            // another key: it is found in a place where it does not belong.
+            // Another genesis begins another chain, which nobody has sealed. Who gives a block another height gives its
+            // record another key: it is found in a place where it does not belong.
             let lowest = if place.names() == ["header", "height"] { 0 } else { height };
             assert_found(&topics, place, lowest..=height.max(1), &other.render());
             true

@@ -1,6 +1,7 @@
 //! Headers that no chain has, in proofs that lead to them: what one checker refuses all three refuse.
 //!
-//! A checkpoint over such a header is a lie to begin with. But whoever lies must not find a checker that says less than the others.
+//! A checkpoint over such a header is a lie to begin with. But whoever lies must not find a checker that says less than
+//! the others.
 
 use cairn::audit::prove::Cover;
 use cairn::chain::merkle::leaf;

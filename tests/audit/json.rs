@@ -1,4 +1,5 @@
-//! JSON as it stands in a line: fields keep their order, so that what is altered in one place is the same in all others.
+//! JSON as it stands in a line: fields keep their order, so that what is altered in one place is the same in all
+//! others.
 
 use std::fmt;
 

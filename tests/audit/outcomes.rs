@@ -1,4 +1,5 @@
-//! What executing the records gave, and what became of failed rounds, told otherwise: found at its height and for its reason.
+//! What executing the records gave, and what became of failed rounds, told otherwise: found at its height and for its
+//! reason.
 
 use cairn::chain::{Amount, Block, Evidence, Operation, Outcome, ReasonCode, ValidatorId};
 

@@ -1,5 +1,5 @@
-//! The explorer's checker, which is JavaScript, against the program's: the same verdict on real proofs of every kind, and on
-//! altered ones. Node runs it, with the WebCrypto that browsers have.
+//! The explorer's checker, which is JavaScript, against the program's: the same verdict on real proofs of every kind,
+//! and on altered ones. Node runs it, with the WebCrypto that browsers have.
 
 use std::io::Write;
 use std::path::Path;

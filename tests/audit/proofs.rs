@@ -1,4 +1,5 @@
-//! Proofs of one thing of a chain, made from its topic and checked without it: by the program, and by a second implementation.
+//! Proofs of one thing of a chain, made from its topic and checked without it: by the program, and by a second
+//! implementation.
 
 use std::path::Path;
 use std::process::Command;
@@ -254,7 +255,8 @@ fn every_record_is_proved_with_what_became_of_it() {
 
 #[test]
 fn an_offset_without_a_record_is_told_by_the_block_that_goes_on_behind_it() {
-    // The driver's log has a marker behind each commit, at an offset of its own, or none: then there is nothing to pass over.
+    // The driver's log has a marker behind each commit, at an offset of its own, or none: then there is nothing to pass
+    // over.
     let ranges: Vec<_> = LONG.blocks.iter().flat_map(|block| &block.header.ranges).collect();
     let skipped = ranges.windows(2).find(|pair| pair[1].first > pair[0].last + 1).map(|pair| pair[0].last + 1);
     let Some(offset) = skipped else { return };

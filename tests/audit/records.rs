@@ -1,5 +1,5 @@
-//! Records of the blockchain topic that are no blocks of this program: somebody else's, overwritten heights, blocks without a
-//! body, blocks of a newer program.
+//! Records of the blockchain topic that are no blocks of this program: somebody else's, overwritten heights, blocks
+//! without a body, blocks of a newer program.
 
 use cairn::audit::Reason::{Height, Overwritten};
 use cairn::chain::Rendering;

@@ -41,7 +41,8 @@ fn accounts(state: &MemoryState) -> BTreeMap<String, Account> {
     state.table(Table::Accounts).map(entry).collect()
 }
 
-/// A chain that somebody mined, one whose accounts use nonces under strict balances, and the chain that all tests look at.
+/// A chain that somebody mined, one whose accounts use nonces under strict balances, and the chain that all tests look
+/// at.
 pub(crate) fn chains() -> [Vec<Block>; 3] {
     [CHAIN.blocks.clone(), mined(&MINED).blocks, with_nonces()]
 }

@@ -1,5 +1,5 @@
-//! The two systems this one grew from, by configuration alone: parameters from the environment, values as people sent them.
-//! What was wrong with them must not happen here.
+//! The two systems this one grew from, by configuration alone: parameters from the environment, values as people sent
+//! them. What was wrong with them must not happen here.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! What a second implementation says of these chains, which was written from the pages of `docs` alone: `check.py --execute`.
+//! What a second implementation says of these chains, which was written from the pages of `docs` alone: `check.py
+//! --execute`.
 
 use std::io::Write;
 use std::process::{Command, Stdio};

@@ -31,7 +31,8 @@ pub(crate) const MINED: [(&str, &str); 6] = [
 pub(crate) const STAKED: [(&str, &str); 3] =
     [("CAIRN_FEE", "7"), ("CAIRN_BLOCK_MAX_TRANSACTIONS", "3"), ("CAIRN_BLOCK_WINDOW_MS", "0")];
 
-/// The genesis that somebody gets who sets these variables and nothing else, with its keys, of which a chain of work has none.
+/// The genesis that somebody gets who sets these variables and nothing else, with its keys, of which a chain of work
+/// has none.
 pub(crate) fn configured(variables: &[(&str, &str)]) -> (Genesis, KeySet) {
     let pairs = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let asked = ChainParameters::collect(&File::default(), &Environment::new(pairs)).unwrap();

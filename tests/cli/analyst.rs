@@ -1,5 +1,5 @@
-//! Exported files in DuckDB: the questions of the analyst's guide, run from its text, and the same rows from all three formats.
-//! Where DuckDB cannot be had, nothing of this is shown, and a line says so.
+//! Exported files in DuckDB: the questions of the analyst's guide, run from its text, and the same rows from all three
+//! formats. Where DuckDB cannot be had, nothing of this is shown, and a line says so.
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -167,8 +167,9 @@ fn nobody_vouches_for_a_chain_that_is_broken_or_cannot_be_looked_at() {
     }
 }
 
-/// A chain whose checkpoint of 2 blocks is signed by its own key in `signed.txt`, by the first of three witnesses, too, in `one.txt`, and by
-/// the third in `two.txt`. The verifier keys of the witnesses; `policy` asks for the chain's and two of theirs.
+/// A chain whose checkpoint of 2 blocks is signed by its own key in `signed.txt`, by the first of three witnesses, too,
+/// in `one.txt`, and by the third in `two.txt`. The verifier keys of the witnesses; `policy` asks for the chain's and
+/// two of theirs.
 fn cosigned() -> (Chains, Vec<String>) {
     let chains = Chains::new();
     let cairn = &chains.cairn;

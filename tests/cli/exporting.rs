@@ -1,5 +1,5 @@
-//! `cairn export`: which files there are, that their rows add up to the chain's state, and what is refused. How the formats are
-//! read is asked in `formats` and `analyst`.
+//! `cairn export`: which files there are, that their rows add up to the chain's state, and what is refused. How the
+//! formats are read is asked in `formats` and `analyst`.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
@@ -20,7 +20,8 @@ const PARAMETERS: [(&str, &str); 5] = [
     ("CAIRN_REWARD", "2"),
 ];
 
-/// Seals so many payments more, one of eleven unreadable, which counts for no block's size: of a few names, some of them hard to quote, some rejected, some unreadable.
+/// Seals so many payments more, one of eleven unreadable, which counts for no block's size: of a few names, some of
+/// them hard to quote, some rejected, some unreadable.
 pub(crate) fn seal(cairn: &Cairn, count: usize) {
     const NAMES: [&str; 6] = ["alice", "bob", "carol", "Söhne, Müller & Co", "=1+1", "say \\\"hi\\\""];
     let name = |number: usize| NAMES[number % NAMES.len()];

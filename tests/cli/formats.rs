@@ -1,5 +1,5 @@
-//! Exported files as programs read them that are not ours: Parquet by its own crate, CSV by Python. Each must say what the JSON lines
-//! say, which are the rows themselves.
+//! Exported files as programs read them that are not ours: Parquet by its own crate, CSV by Python. Each must say what
+//! the JSON lines say, which are the rows themselves.
 
 use std::fs::File;
 use std::path::Path;

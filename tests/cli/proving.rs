@@ -1,11 +1,13 @@
-//! `prove` and `check`: from a chain on a log to a file that holds on another machine, and every way in which it does not.
+//! `prove` and `check`: from a chain on a log to a file that holds on another machine, and every way in which it does
+//! not.
 
 use crate::checkpoints::Chains;
 use crate::{Cairn, Ran};
 
 const LOG: &str = "--log embedded:log";
 
-/// A chain of three blocks above block 0, its checkpoint of all four in `all.txt` and of the first three in `three.txt`.
+/// A chain of three blocks above block 0, its checkpoint of all four in `all.txt` and of the first three in
+/// `three.txt`.
 fn chain() -> Chains {
     let chains = Chains::new();
     for (amount, file) in [(3, "two.txt"), (4, "three.txt"), (5, "all.txt")] {

@@ -4,7 +4,8 @@ use crate::Cairn;
 
 const LOG: &str = "--log embedded:log";
 
-/// A chain with `signatures = "required"` on which `alice.key` holds money, and the names of alice's and bob's accounts.
+/// A chain with `signatures = "required"` on which `alice.key` holds money, and the names of alice's and bob's
+/// accounts.
 struct Chain {
     cairn: Cairn,
     alice: String,

@@ -1,4 +1,5 @@
-//! Stderr, when what reads it goes away: `cairn run 2>&1 | tee log`, where Ctrl-C ends `tee` first; a disk that is full.
+//! Stderr, when what reads it goes away: `cairn run 2>&1 | tee log`, where Ctrl-C ends `tee` first; a disk that is
+//! full.
 
 use std::fs::File;
 use std::io::Read;

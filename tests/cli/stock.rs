@@ -1,5 +1,5 @@
-//! What cairn writes is read by packages that others read checkpoints with, and what they write by cairn: `golang.org/x/mod/sumdb` and
-//! `github.com/transparency-dev`, in the Go program beside this file.
+//! What cairn writes is read by packages that others read checkpoints with, and what they write by cairn:
+//! `golang.org/x/mod/sumdb` and `github.com/transparency-dev`, in the Go program beside this file.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::checkpoints::Chains;
 use crate::{Cairn, Ran};
 
-/// A chain of 2, 3 and 4 blocks on the logs `two`, `three` and `log`, a fork of 4 behind the second on `fork`, their checkpoints in files
-/// of these names, and a witness that has signed nothing.
+/// A chain of 2, 3 and 4 blocks on the logs `two`, `three` and `log`, a fork of 4 behind the second on `fork`, their
+/// checkpoints in files of these names, and a witness that has signed nothing.
 fn chains() -> Chains {
     let chains = Chains::new();
     chains.seal("log", 1);
@@ -157,7 +157,8 @@ fn killed_at_any_time_it_has_signed_nothing_that_its_state_does_not_know() {
     for step in 0..12 {
         chains.cairn.write("w.key.state", &state);
         let mut child = start(&chains, "--log embedded:log log.txt", Stdio::piped());
-        // A witness of this chain takes about as long as the last of these: some kills come before its end, some behind.
+        // A witness of this chain takes about as long as the last of these: some kills come before its end, some
+        // behind.
         std::thread::sleep(Duration::from_millis(step * 25));
         let _ = child.kill();
         let out = child.wait_with_output().unwrap();

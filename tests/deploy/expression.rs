@@ -12,8 +12,8 @@ pub(crate) struct Named {
 /// Before a list of labels.
 const BEFORE_LABELS: [&str; 6] = ["by", "without", "on", "ignoring", "group_left", "group_right"];
 
-/// Reads an expression: a word before a bracket or an operator is a metric unless it is a function; within braces, and in lists behind `by`
-/// and its like, words are labels.
+/// Reads an expression: a word before a bracket or an operator is a metric unless it is a function; within braces, and
+/// in lists behind `by` and its like, words are labels.
 pub(crate) fn named(expression: &str) -> Named {
     let mut named = Named::default();
     let (mut rest, mut is_in_braces, mut is_list, mut before) = (expression, false, false, String::new());

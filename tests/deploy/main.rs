@@ -1,6 +1,6 @@
-//! What stands in `deploy/`, read by those who will read it: Kubernetes' own types and kustomize, promtool and a Prometheus that scrapes
-//! two instances, systemd, a broker that allows what the manifests grant and nothing else. Where one of them is not on this machine, a
-//! line says so.
+//! What stands in `deploy/`, read by those who will read it: Kubernetes' own types and kustomize, promtool and a
+//! Prometheus that scrapes two instances, systemd, a broker that allows what the manifests grant and nothing else.
+//! Where one of them is not on this machine, a line says so.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop where it stands")]
 // Tests measure real time: what they wait for happens in another process.

@@ -1,5 +1,6 @@
-//! Two instances of a chain, and what is observed of them: every metric and label that the dashboard and the alerts name is served, promtool
-//! finds no fault in what is served, and a Prometheus that scrapes it has an answer to every panel.
+//! Two instances of a chain, and what is observed of them: every metric and label that the dashboard and the alerts
+//! name is served, promtool finds no fault in what is served, and a Prometheus that scrapes it has an answer to every
+//! panel.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};

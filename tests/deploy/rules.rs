@@ -49,7 +49,8 @@ fn every_alert_is_seen_firing_in_a_test_of_the_rules() {
     assert_eq!(alerts, fired);
 }
 
-/// A heading's anchor, as it is made where Markdown is shown: lower case, without what is no letter, digit, space or hyphen, and with hyphens for spaces.
+/// A heading's anchor, as it is made where Markdown is shown: lower case, without what is no letter, digit, space or
+/// hyphen, and with hyphens for spaces.
 fn anchor(heading: &str) -> String {
     let kept = heading.trim().to_lowercase();
     let kept: String = kept.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_')).collect();

@@ -1,5 +1,5 @@
-//! What the manifests ask of Strimzi, on a broker that allows nothing else: topics as they are described there, a user with those
-//! permissions, and a run that lacks nothing.
+//! What the manifests ask of Strimzi, on a broker that allows nothing else: topics as they are described there, a user
+//! with those permissions, and a run that lacks nothing.
 
 use std::process::Command;
 

@@ -1,8 +1,8 @@
 //! Hostile bytes at every place where bytes from outside come in: whatever is asked of them, they get an answer.
 //!
-//! Valid inputs (the corpus, and what is made from it) are flipped, cut, spliced, doubled and nested. A run has a seed, printed, and
-//! a number of cases; `CAIRN_FUZZ_SECONDS` makes it last that long instead, `CAIRN_FUZZ_SEED` gives it another seed. An input
-//! that was found to break something belongs into the corpus.
+//! Valid inputs (the corpus, and what is made from it) are flipped, cut, spliced, doubled and nested. A run has a seed,
+//! printed, and a number of cases; `CAIRN_FUZZ_SECONDS` makes it last that long instead, `CAIRN_FUZZ_SEED` gives it
+//! another seed. An input that was found to break something belongs into the corpus.
 
 // A test stops at what it did not expect.
 #![allow(clippy::unwrap_used)]
@@ -183,8 +183,8 @@ fn every_text_is_a_genesis_that_comes_back_from_its_file_or_refused() {
     assert!(taken > 0, "no mutation left a genesis");
 }
 
-/// What is large, deep or wide is answered in time that grows with its size: at these sizes, work that grows with the square
-/// would not end in hours.
+/// What is large, deep or wide is answered in time that grows with its size: at these sizes, work that grows with the
+/// square would not end in hours.
 #[test]
 fn large_deep_and_wide_input_costs_no_more_than_its_bytes() {
     let line = String::from_utf8(corpus("blocks").pop().unwrap()).unwrap();

@@ -84,7 +84,8 @@ fn an_account_has_its_balance_and_what_moved_it_page_by_page() {
     assert!(seen.iter().all(|one| one["from"] == "alice" || one["to"] == "alice"));
     let order: Vec<_> = seen.iter().map(|one| (one["height"].as_u64(), one["offset"].as_i64())).collect();
     assert!(order.is_sorted_by(|newer, older| newer > older), "each once, the newest first");
-    // Each balance follows from the one before it: the fee of the demo's chain is 1, and goes with what the sender pays.
+    // Each balance follows from the one before it: the fee of the demo's chain is 1, and goes with what the sender
+    // pays.
     for pair in seen.windows(2) {
         let [newer, older] = pair else { unreachable!() };
         let amount = newer["amount"].as_i64().unwrap();

@@ -1,5 +1,5 @@
-//! All that the description allows to be asked, and much that it does not: schemathesis makes requests of it, and looks at the
-//! answers.
+//! All that the description allows to be asked, and much that it does not: schemathesis makes requests of it, and looks
+//! at the answers.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

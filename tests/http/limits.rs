@@ -94,7 +94,8 @@ fn a_server_that_was_given_names_answers_to_these_and_to_this_machines() {
     assert_eq!([asked("evil.test"), asked("a.cairn.test"), asked("0.0.0.0:80")], [421; 3]);
 }
 
-/// Whoever stands between may read such bytes otherwise than this server: no answer may depend on which of two readings is meant.
+/// Whoever stands between may read such bytes otherwise than this server: no answer may depend on which of two readings
+/// is meant.
 #[test]
 fn what_can_be_read_in_two_ways_is_refused_or_read_in_one() {
     let serving = Serving::sealed("--rate 50", 1);

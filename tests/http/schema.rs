@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-/// What is wrong with a value, by its path; nothing where it is as described. A field that the schema does not name is wrong, too.
+/// What is wrong with a value, by its path; nothing where it is as described. A field that the schema does not name is
+/// wrong, too.
 pub(crate) fn breaches(description: &Value, schema: &Value, value: &Value) -> Vec<String> {
     let mut found = Vec::new();
     check(description, schema, value, "$", &mut found);

@@ -1,5 +1,5 @@
-//! A headless Chromium, told what to do by the DevTools protocol over two pipes: no port that another could take, and it
-//! ends with the process that holds the pipes, however that one ends.
+//! A headless Chromium, told what to do by the DevTools protocol over two pipes: no port that another could take, and
+//! it ends with the process that holds the pipes, however that one ends.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Seek, Write};
@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 /// Nothing that is asked of it takes so long, on however busy a machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Its home is its profile, new and gone with it. Its pipes are 3 and 4, which Rust's standard library cannot hand over.
+/// Its home is its profile, new and gone with it. Its pipes are 3 and 4, which Rust's standard library cannot hand
+/// over.
 const SCRIPT: &str = r#"
 trap '' INT
 HOME=$(mktemp -d) || exit
@@ -24,8 +25,8 @@ exec 3<&0 4>&1 </dev/null >&2
 rm -rf "$HOME"
 "#;
 
-/// Nothing of its own asks anything of anybody: of the whole network it knows 127.0.0.1 alone. A page that is not in front is drawn like
-/// one that is.
+/// Nothing of its own asks anything of anybody: of the whole network it knows 127.0.0.1 alone. A page that is not in
+/// front is drawn like one that is.
 const OPTIONS: &[&str] = &[
     "--headless",
     "--remote-debugging-pipe",

@@ -1,4 +1,5 @@
-//! The explorer in a real browser: pages of a chain that is sealed on a real broker, and of a demo, in a headless Chromium.
+//! The explorer in a real browser: pages of a chain that is sealed on a real broker, and of a demo, in a headless
+//! Chromium.
 //!
 //! ```text
 //! live              what happens appears by itself; a server that goes away, and comes back

@@ -1,4 +1,5 @@
-//! A page in a window of its own, with storage of its own: what it shows, what is typed and pressed, what it complains of.
+//! A page in a window of its own, with storage of its own: what it shows, what is typed and pressed, what it complains
+//! of.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! `cairn views` behind a schema registry that is not ours: schemas are registered, grow, are refused, and read rows back in a
-//! stock client.
+//! `cairn views` behind a schema registry that is not ours: schemas are registered, grow, are refused, and read rows
+//! back in a stock client.
 //!
 //! ```text
 //! apicurio   Apicurio Registry, from Maven Central
@@ -91,7 +91,8 @@ fn schemas_are_registered_grow_and_read_rows_back_in_a_stock_client() {
                     assert!(row.value.unwrap().starts_with(&[0, 0, 0, 0, id]));
                 });
             }
-            // A later program has one field more: the registry takes its schema, and a start of this one changes nothing.
+            // A later program has one field more: the registry takes its schema, and a start of this one changes
+            // nothing.
             let (status, answer) = registry.register(&subject(view), kind, &grown);
             assert_eq!(status, 200, "{answer}");
             let changed = grown.replacen("\"integer\"", "\"string\"", 1).replacen("\"long\"", "\"string\"", 1);

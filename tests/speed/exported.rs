@@ -1,6 +1,6 @@
-//! An export at the size of a real chain, killed on the way: the same files as of one that was not, rows that are the chain's
-//! receipts, balances that are its state, and the questions of the analyst's guide. Receipts are taken from the blocks' JSON, so
-//! that nothing of how rows are made is compared with itself.
+//! An export at the size of a real chain, killed on the way: the same files as of one that was not, rows that are the
+//! chain's receipts, balances that are its state, and the questions of the analyst's guide. Receipts are taken from the
+//! blocks' JSON, so that nothing of how rows are made is compared with itself.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -78,7 +78,8 @@ fn kill_until_done(path: &Path, words: &str, wall_s: f64) -> u32 {
     }
 }
 
-/// What the files hold, by their place. Not what the next call reads: a call that was killed leaves that of the one before.
+/// What the files hold, by their place. Not what the next call reads: a call that was killed leaves that of the one
+/// before.
 fn contents(out: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let tables = ["transfers", "balances", "validators", "blocks"];
     let paths = tables.iter().flat_map(|table| files(out, table)).chain([out.join("export.json")]);
@@ -162,7 +163,8 @@ fn of_operation(operation: &Value) -> Option<Value> {
     })
 }
 
-/// Compares the last row of each account with the state that a replay arrives at, and each with the one before; how many rows.
+/// Compares the last row of each account with the state that a replay arrives at, and each with the one before; how
+/// many rows.
 fn compare_balances(path: &Path, out: &Path) -> u64 {
     let (mut held, mut row_count): (HashMap<String, (i64, i64)>, u64) = (HashMap::new(), 0);
     for row in rows(out, "balances") {
@@ -187,7 +189,8 @@ fn compare_balances(path: &Path, out: &Path) -> u64 {
     row_count
 }
 
-/// Asks what the guide asks, where DuckDB can be had. The last question gives a row for each account that does not add up.
+/// Asks what the guide asks, where DuckDB can be had. The last question gives a row for each account that does not add
+/// up.
 fn ask(path: &Path) {
     let python = match python::with_packages(&[DUCKDB]) {
         Ok(python) => python,

@@ -1,14 +1,14 @@
-//! Measurements, not run by default: how long `cairn verify`, `cairn replay` and `cairn export` take, on how much CPU time and
-//! memory; and that an export of so many transfers, killed on the way, is what the chain says ([`exported`]).
+//! Measurements, not run by default: how long `cairn verify`, `cairn replay` and `cairn export` take, on how much CPU
+//! time and memory; and that an export of so many transfers, killed on the way, is what the chain says ([`exported`]).
 //!
 //! ```sh
 //! cargo test --release --test speed -- --ignored --nocapture
 //! MEASURE_ACCOUNTS=1000000 MEASURE_TRANSFERS=2000000 cargo test --release --test speed -- --ignored --nocapture
 //! ```
 //!
-//! `submit` and `run` make a chain of unsigned transfers between accounts drawn at random, blocks of 1,000, on an embedded log
-//! in a temporary directory; then `verify`, `replay` and `export` walk over it, in turn. A word behind `--ignored` chooses a test:
-//! `verifying` or `exported`. Settings are of the environment:
+//! `submit` and `run` make a chain of unsigned transfers between accounts drawn at random, blocks of 1,000, on an
+//! embedded log in a temporary directory; then `verify`, `replay` and `export` walk over it, in turn. A word behind
+//! `--ignored` chooses a test: `verifying` or `exported`. Settings are of the environment:
 //!
 //! | Variable | Means | Default |
 //! |---|---|---|

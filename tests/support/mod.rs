@@ -1,5 +1,6 @@
-//! The `cairn` binary on a real broker, for the end-to-end tests: a chain with names of its own, processes that end with
-//! the test, topics as kcat sees them. Uses the binary and the broker; of the crates the log, and the reader of topics.
+//! The `cairn` binary on a real broker, for the end-to-end tests: a chain with names of its own, processes that end
+//! with the test, topics as kcat sees them. Uses the binary and the broker; of the crates the log, and the reader of
+//! topics.
 
 #![allow(dead_code, unused_imports, unreachable_pub, reason = "each test file uses its own part")]
 

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// An interpreter that has these packages; `None`, and why: Python is not here, or the packages cannot be fetched. It is made once
-/// for each list of packages.
+/// An interpreter that has these packages; `None`, and why: Python is not here, or the packages cannot be fetched. It
+/// is made once for each list of packages.
 pub(crate) fn with_packages(packages: &[&str]) -> Result<PathBuf, String> {
     let name: String = packages.concat().chars().filter(char::is_ascii_alphanumeric).collect();
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("python-{name}"));

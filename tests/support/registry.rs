@@ -1,5 +1,5 @@
-//! A schema registry in memory, as far as its HTTP contract is needed: schemas are registered under subjects, known by numbers, and
-//! read back.
+//! A schema registry in memory, as far as its HTTP contract is needed: schemas are registered under subjects, known by
+//! numbers, and read back.
 
 use std::collections::BTreeMap;
 use std::io::Write;

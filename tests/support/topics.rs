@@ -41,7 +41,8 @@ pub(crate) fn is_there(name: &str) -> bool {
     log().describe_topic(name).unwrap().is_some()
 }
 
-/// Hands over the committed records of a topic's only partition, oldest first, up to its end: for those that are no text, or many.
+/// Hands over the committed records of a topic's only partition, oldest first, up to its end: for those that are no
+/// text, or many.
 pub(crate) fn each(topic: &str, mut visit: impl FnMut(&topology::log::Record<'_>)) {
     let (log, clock) = (log(), SystemClock::new());
     let from = [(TopicPartition::new(topic, 0), Start::Beginning)];

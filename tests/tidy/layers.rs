@@ -140,8 +140,8 @@ pub(crate) fn engine_knows_no_ledger(path: &str, text: &str) -> Vec<Breach> {
     found
 }
 
-/// A command is its options and what it does with them. What several need has a place of its own beside them, which knows
-/// none of them; so a command can be read, and removed, alone.
+/// A command is its options and what it does with them. What several need has a place of its own beside them, which
+/// knows none of them; so a command can be read, and removed, alone.
 pub(crate) fn commands_keep_to_themselves(path: &str, text: &str) -> Vec<Breach> {
     const COMMANDS: &[&str] = &[
         "blocks",
@@ -205,15 +205,15 @@ fn module_path(path: &str, source: &str) -> Vec<String> {
     inside.split('/').map(str::to_owned).collect()
 }
 
-/// The module right below the crate that a path leads into: `crate::log::Offset` and, two levels down, `super::super::log`.
-/// `None` for paths that lead elsewhere, and for items that the crate's root itself exports.
+/// The module right below the crate that a path leads into: `crate::log::Offset` and, two levels down,
+/// `super::super::log`. `None` for paths that lead elsewhere, and for items that the crate's root itself exports.
 fn used_module(home: &[String], code_path: &CodePath) -> Option<String> {
     let first = from_the_root(home, code_path)?.into_iter().next()?;
     first.starts_with(|character: char| character.is_lowercase()).then_some(first)
 }
 
-/// A path as it would be written from the crate's root, without `crate`. `None` for paths that do not begin with `crate` or
-/// `super`, and for those that stay in an inline module.
+/// A path as it would be written from the crate's root, without `crate`. `None` for paths that do not begin with
+/// `crate` or `super`, and for those that stay in an inline module.
 fn from_the_root(home: &[String], code_path: &CodePath) -> Option<Vec<String>> {
     let supers = code_path.segments.iter().take_while(|segment| *segment == "super").count();
     if code_path.segments.first()? == "crate" {

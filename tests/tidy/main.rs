@@ -40,6 +40,7 @@ const RUST_RULES: &[Rule] = &[
     layers::engine_knows_no_ledger,
     layers::commands_keep_to_themselves,
     rules::unsafe_in_its_places,
+    rules::comment_width,
     rules::file_length,
     rules::function_length,
     rules::no_drawer_modules,

@@ -7,8 +7,8 @@ const FILE_LINES_MAX: usize = 400;
 const FUNCTION_LINES_MAX: usize = 70;
 const LINE_WIDTH_MAX: usize = 120;
 
-/// The places where `unsafe` may stand: calls into librdkafka and blst that their Rust wrappers do not offer, processor instructions for
-/// SHA-256 that not every processor has, and the hint that fetches memory ahead.
+/// The places where `unsafe` may stand: calls into librdkafka and blst that their Rust wrappers do not offer, processor
+/// instructions for SHA-256 that not every processor has, and the hint that fetches memory ahead.
 const UNSAFE: [&str; 4] =
     ["topology/src/log/kafka/native/", "src/chain/sha256/", "src/consensus/bls/hash.rs", "src/ledger/prefetch.rs"];
 
@@ -29,7 +29,8 @@ pub(crate) fn whitespace(path: &str, text: &str) -> Vec<Breach> {
     found
 }
 
-/// Prose is wrapped where code is. Rows of tables cannot be; what is shown as it is printed is not ours to break; a link is one word.
+/// Prose is wrapped where code is. Rows of tables cannot be; what is shown as it is printed is not ours to break; a
+/// link is one word.
 pub(crate) fn prose_width(path: &str, text: &str) -> Vec<Breach> {
     let mut found = Vec::new();
     let mut is_shown = false;
@@ -39,6 +40,25 @@ pub(crate) fn prose_width(path: &str, text: &str) -> Vec<Breach> {
         let width = content.chars().count();
         let is_table = content.trim_start().starts_with('|');
         if width > LINE_WIDTH_MAX && !is_shown && !is_table && content.trim_start().contains(' ') {
+            found.push(Breach::new(line, format!("{width} characters wide, more than {LINE_WIDTH_MAX}")));
+        }
+    }
+    found
+}
+
+/// Comments are wrapped where code is, which rustfmt sees to. Drawings and tables stand as they are.
+pub(crate) fn comment_width(_: &str, text: &str) -> Vec<Breach> {
+    let mut found = Vec::new();
+    let mut is_drawn = false;
+    for (line, content) in numbered(text) {
+        let Some(comment) = content.trim_start().strip_prefix("//") else {
+            is_drawn = false;
+            continue;
+        };
+        let comment = comment.trim_start_matches(['/', '!']).trim();
+        is_drawn ^= comment.starts_with("```");
+        let width = content.chars().count();
+        if width > LINE_WIDTH_MAX && !is_drawn && !comment.starts_with('|') && comment.contains(' ') {
             found.push(Breach::new(line, format!("{width} characters wide, more than {LINE_WIDTH_MAX}")));
         }
     }
@@ -130,8 +150,8 @@ pub(crate) fn no_unfinished_code(_: &str, text: &str) -> Vec<Breach> {
     left.map(|(line, name)| Breach::new(line, format!("{name}! must not stay"))).collect()
 }
 
-/// Where the backslash at the end of a line was lost, the indentation of the next line stands in the message. Help and tables
-/// have columns.
+/// Where the backslash at the end of a line was lost, the indentation of the next line stands in the message. Help and
+/// tables have columns.
 pub(crate) fn no_gap_in_a_message(_: &str, text: &str) -> Vec<Breach> {
     const COLUMNS_MAX: usize = 12;
     let gap = " ".repeat(COLUMNS_MAX + 1);

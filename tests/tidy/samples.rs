@@ -56,6 +56,19 @@ fn scripts_and_styles_are_wrapped_without_tabs_and_blanks_at_the_end() {
 }
 
 #[test]
+fn comments_are_wrapped_and_drawings_are_not() {
+    let (fits, wide) = ("a ".repeat(58), "a ".repeat(60));
+    let found = |text: &str| lines(rules::comment_width, "src/a.rs", text);
+    assert_eq!(found(&format!("//! {}\n    // {}\n", fits.trim_end(), &fits[..100])), CLEAN);
+    for mark in ["//", "///", "//!"] {
+        assert_eq!(found(&format!("{mark} a\n{mark} {wide}\n")), [2], "{mark}");
+        assert_eq!(found(&format!("{mark} ```text\n{mark} {wide}\n{mark} ```\n{mark} {wide}\n")), [4], "{mark}");
+        assert_eq!(found(&format!("{mark} | {wide} |\n")), CLEAN, "{mark}: a table");
+    }
+    assert_eq!(found(&format!("let text = \"{wide}\";\n")), CLEAN, "rustfmt's matter");
+}
+
+#[test]
 fn the_engine_uses_upper_layers_only() {
     let found = |path, text| lines(layers::engine_layers, path, text);
     assert_eq!(found("topology/src/log/mod.rs", "use crate::error::Class;\nuse crate::codec::Codec;"), [2]);

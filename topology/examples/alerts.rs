@@ -1,4 +1,5 @@
-//! Raises an alert when the logins of an account fail three times within a minute: once a minute, however often they fail.
+//! Raises an alert when the logins of an account fail three times within a minute: once a minute, however often they
+//! fail.
 //!
 //! ```text
 //!   logins, by account ──> failed ──> watch ──> alerts

@@ -3,13 +3,13 @@
 //! ```text
 //! cargo run --release --locked --example count -- --brokers localhost:9092 --in words --out totals --state-dir ./counts
 //! ```
-//! The input must exist; each of its partitions is counted by a task of its own. The output is created, with one. Start it on
-//! several machines, or several times with other state directories, or with `--threads`: they share the input's partitions, and
-//! with `--standbys 1` each keeps warm what it would get of another.
-//! `--at-least-once` does without transactions, and `--group-protocol consumer` is for brokers since Kafka 4.0.
+//! The input must exist; each of its partitions is counted by a task of its own. The output is created, with one. Start
+//! it on several machines, or several times with other state directories, or with `--threads`: they share the input's
+//! partitions, and with `--standbys 1` each keeps warm what it would get of another. `--at-least-once` does without
+//! transactions, and `--group-protocol consumer` is for brokers since Kafka 4.0.
 //!
-//! With `--until-end` it stops when everything that was there at the start is counted; with `--measure` it prints one JSON line
-//! about how fast that went (Linux only: CPU times come from /proc).
+//! With `--until-end` it stops when everything that was there at the start is counted; with `--measure` it prints one
+//! JSON line about how fast that went (Linux only: CPU times come from /proc).
 
 use std::fs;
 use std::path::PathBuf;

@@ -8,8 +8,8 @@
 //!
 //! cargo run --release --locked --example enrichment -- localhost:9092
 //! ```
-//! Both topics must exist, with as many partitions as each other, and be keyed by the customer's id. An order that comes before
-//! its customer waits for it, over restarts too.
+//! Both topics must exist, with as many partitions as each other, and be keyed by the customer's id. An order that
+//! comes before its customer waits for it, over restarts too.
 
 use std::process::ExitCode;
 

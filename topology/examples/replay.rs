@@ -6,9 +6,10 @@
 //!
 //! cargo run -p topology --no-default-features --example replay
 //! ```
-//! The input is still in its topic, so nothing is lost: all instances are stopped, a reset forgets how far the application had
-//! read and what its stores hold, and the mended program begins anew. Its outputs come behind those that are wrong. A consumer
-//! that keeps the last record of each key, as one of a compacted topic does, ends with those that are right.
+//! The input is still in its topic, so nothing is lost: all instances are stopped, a reset forgets how far the
+//! application had read and what its stores hold, and the mended program begins anew. Its outputs come behind those
+//! that are wrong. A consumer that keeps the last record of each key, as one of a compacted topic does, ends with those
+//! that are right.
 
 mod in_memory;
 

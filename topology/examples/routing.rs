@@ -1,4 +1,5 @@
-//! A count that can be asked over the network, at any instance for any key: who has the key answers, all others ask that one.
+//! A count that can be asked over the network, at any instance for any key: who has the key answers, all others ask
+//! that one.
 //!
 //! ```text
 //! cargo run --release --locked --example routing -- --brokers localhost:9092 --in words --listen 127.0.0.1:7001 --state-dir ./one
@@ -6,8 +7,8 @@
 //! printf 'tea\n' | nc 127.0.0.1 7001            its count, wherever it is
 //! printf 'where tea\n' | nc 127.0.0.1 7001      who has it, and who keeps it warm
 //! ```
-//! The input must exist, written by producers that partition as Java's clients do. An instance advertises where it listens; the
-//! group tells all others ([`Client::metadata`]). It listens until it is killed.
+//! The input must exist, written by producers that partition as Java's clients do. An instance advertises where it
+//! listens; the group tells all others ([`Client::metadata`]). It listens until it is killed.
 #![allow(clippy::disallowed_methods, reason = "patience is about real time")]
 
 use std::io::{self, BufRead, BufReader, Write};
@@ -53,8 +54,8 @@ impl Router {
         }
     }
 
-    /// A key's count. What another instance has that one is asked for, unless it was another instance that asked: in a rebalance two
-    /// may name each other for a moment.
+    /// A key's count. What another instance has that one is asked for, unless it was another instance that asked: in a
+    /// rebalance two may name each other for a moment.
     fn count(&self, key: &str, may_ask: bool) -> String {
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
@@ -64,7 +65,8 @@ impl Router {
             };
             let others: Vec<&str> = match &error {
                 Error::Elsewhere { address, .. } => address.as_deref().into_iter().collect(),
-                // Not here, where the graph says how keys are partitioned. Without that all are asked, and one may have it.
+                // Not here, where the graph says how keys are partitioned. Without that all are asked, and one may have
+                // it.
                 Error::Undecided { holders, .. } => holders.iter().filter_map(|at| at.address.as_deref()).collect(),
                 _ if error.class() == Class::Retry => Vec::new(),
                 _ => return format!("error: {error}"),

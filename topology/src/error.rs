@@ -18,9 +18,10 @@ pub enum Class {
     Rejoin,
     /// No retry helps. Stop, and tell a human what to change.
     Stop,
-    /// The input is wrong, and would be wrong again: refuse this input; everything else is fine. A log says so of a record
-    /// that its topic does not take. From a processor it stops the thread, as any error does that no retry mends: input that
-    /// shall not stop it goes to the dead letters ([`Context::dead_letter`](crate::processor::Context::dead_letter)).
+    /// The input is wrong, and would be wrong again: refuse this input; everything else is fine. A log says so of a
+    /// record that its topic does not take. From a processor it stops the thread, as any error does that no retry
+    /// mends: input that shall not stop it goes to the dead letters
+    /// ([`Context::dead_letter`](crate::processor::Context::dead_letter)).
     Input,
 }
 

@@ -3,7 +3,8 @@
 use std::fs::{File, TryLockError};
 use std::io;
 
-/// Holds a file against other processes, and other opens in this one, until dropped or until the process ends, however it ends.
+/// Holds a file against other processes, and other opens in this one, until dropped or until the process ends, however
+/// it ends.
 #[derive(Debug)]
 pub(crate) struct FileLock(File);
 
@@ -25,7 +26,8 @@ impl FileLock {
 
 impl Drop for FileLock {
     fn drop(&mut self) {
-        // Closing is not enough: a child process between its fork and its exec has the file open, too, and would hold it.
+        // Closing is not enough: a child process between its fork and its exec has the file open, too, and would hold
+        // it.
         let _ = self.0.unlock();
     }
 }

@@ -1,7 +1,9 @@
-//! How fast stores are: a count over random keys, and a restore of what it wrote. And what a handler of processing errors costs.
+//! How fast stores are: a count over random keys, and a restore of what it wrote. And what a handler of processing
+//! errors costs.
 //!
-//! `cargo test --release --workspace --lib measure::a_count -- --ignored --nocapture`, with `MEASURE_RECORDS`, `MEASURE_KEYS`,
-//! `MEASURE_IN_MEMORY=1`, `MEASURE_BATCH_KIB` and `MEASURE_MEMORY_MIB` in the environment; `measure::handlers`.
+//! `cargo test --release --workspace --lib measure::a_count -- --ignored --nocapture`, with `MEASURE_RECORDS`,
+//! `MEASURE_KEYS`, `MEASURE_IN_MEMORY=1`, `MEASURE_BATCH_KIB` and `MEASURE_MEMORY_MIB` in the environment;
+//! `measure::handlers`.
 
 mod handlers;
 

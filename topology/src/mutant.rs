@@ -1,5 +1,5 @@
-//! Bugs that are put in on purpose: whatever is to find bugs must find these. There are none outside of tests of this crate: the
-//! module is not compiled there, and neither is what asks it.
+//! Bugs that are put in on purpose: whatever is to find bugs must find these. There are none outside of tests of this
+//! crate: the module is not compiled there, and neither is what asks it.
 //!
 //! Each is one question at one place of the production code, which names it.
 
@@ -14,7 +14,8 @@ pub(crate) enum Mutant {
     OffsetsOutside,
     /// A producer goes on though the outcome of its last call is not known.
     ReusedProducer,
-    /// A restore is over where its position is the changelog's end, and does not look for what is behind the last record.
+    /// A restore is over where its position is the changelog's end, and does not look for what is behind the last
+    /// record.
     ShortRestore,
     /// What was written stays where a transaction failed.
     KeptOverlay,

@@ -1,5 +1,5 @@
-//! Forgetting an application's progress and state, so that it starts again from the beginning: what Kafka Streams' application
-//! reset tool and `KafkaStreams.cleanUp` do.
+//! Forgetting an application's progress and state, so that it starts again from the beginning: what Kafka Streams'
+//! application reset tool and `KafkaStreams.cleanUp` do.
 //!
 //! ```text
 //!   Plan::look ──> what there is (a dry run shows it) ──> Plan::carry_out:  no members?  offsets  stores  topics
@@ -100,7 +100,8 @@ impl Plan {
         self.topics.is_empty() && !self.has_offsets && self.stores.is_none()
     }
 
-    /// An error of class stop while the group has members: what is deleted under an instance that runs, it would write again.
+    /// An error of class stop while the group has members: what is deleted under an instance that runs, it would write
+    /// again.
     pub fn check_unused<L: Log>(&self, log: &L) -> Result<()> {
         match log.group_member_count(&self.application_id)? {
             0 => Ok(()),
@@ -164,7 +165,8 @@ impl Locked {
         Ok(Self { path: path.to_owned(), state })
     }
 
-    /// The lock file comes last, and the instance id before it: what is left by a reset that dies can be deleted by the next.
+    /// The lock file comes last, and the instance id before it: what is left by a reset that dies can be deleted by the
+    /// next.
     fn delete(self) -> Result<()> {
         let failed = |error| Error::stop(format!("cannot delete {}: {error}", self.path.display())).caused_by(error);
         let rank = |path: &PathBuf| (path.ends_with(LOCK), path.ends_with(INSTANCE));

@@ -1,10 +1,10 @@
 //! A topology without a broker: pipe records in, read records out, look into stores, let time pass, commit, abort.
 //!
-//! The driver runs the same tasks as production, synchronously, with stores in memory. It plays the log: offsets rise by one
-//! per record and partition, a commit makes outputs visible, an abort voids them and delivers input again from the committed
-//! offset, as after a failed transaction. Nothing commits by itself, except that [`TestDriver::pipe`] does when a processor
-//! asks for it; [`TestDriver::by_hand`] leaves that to the test, too. A topic has one partition, unless the graph asks for more; all
-//! tasks commit together.
+//! The driver runs the same tasks as production, synchronously, with stores in memory. It plays the log: offsets rise
+//! by one per record and partition, a commit makes outputs visible, an abort voids them and delivers input again from
+//! the committed offset, as after a failed transaction. Nothing commits by itself, except that [`TestDriver::pipe`]
+//! does when a processor asks for it; [`TestDriver::by_hand`] leaves that to the test, too. A topic has one partition,
+//! unless the graph asks for more; all tasks commit together.
 //!
 //! ```
 //! use topology::graph::{Builder, Store};
@@ -51,8 +51,8 @@ use crate::graph::Topology;
 use crate::log::{Offset, ProducerRecord, TopicPartition};
 use crate::task::Task;
 
-/// Runs a topology: a task for each partition of what a sub-topology reads. There is one, unless the graph asks for more
-/// ([`Topic::partitions`](crate::graph::Topic::partitions)).
+/// Runs a topology: a task for each partition of what a sub-topology reads. There is one, unless the graph asks for
+/// more ([`Topic::partitions`](crate::graph::Topic::partitions)).
 pub struct TestDriver {
     topology: Topology,
     application_id: String,
@@ -69,8 +69,8 @@ pub struct TestDriver {
 }
 
 impl TestDriver {
-    /// Starts a topology at this wall-clock time. What processors ask to be committed at their start is committed. One that reads
-    /// topics by a [`Pattern`](crate::graph::Pattern) needs [`TestDriver::with_topics`].
+    /// Starts a topology at this wall-clock time. What processors ask to be committed at their start is committed. One
+    /// that reads topics by a [`Pattern`](crate::graph::Pattern) needs [`TestDriver::with_topics`].
     pub fn new(topology: &Topology, application_id: &str, now_ms: i64) -> Result<Self> {
         Self::with_topics(topology, application_id, now_ms, &[])
     }
@@ -80,9 +80,9 @@ impl TestDriver {
         Self::start(topology, application_id, now_ms, topics, false)
     }
 
-    /// As [`TestDriver::new`], and from the start on each step is the test's: records are processed by [`TestDriver::deliver`] and
-    /// [`TestDriver::run`] only, and nothing is committed but by [`TestDriver::commit`], also where a processor asks for it. So a
-    /// test says what a transaction holds, and where a process dies.
+    /// As [`TestDriver::new`], and from the start on each step is the test's: records are processed by
+    /// [`TestDriver::deliver`] and [`TestDriver::run`] only, and nothing is committed but by [`TestDriver::commit`],
+    /// also where a processor asks for it. So a test says what a transaction holds, and where a process dies.
     ///
     /// ```
     /// # use topology::graph::{Builder, Store};
@@ -123,8 +123,8 @@ impl TestDriver {
         Ok(driver)
     }
 
-    /// A record arrives in a topic, in the partition where its key belongs or the one that is named, and is processed. A record
-    /// without a key goes to the first one. A topic that no source reads is an error.
+    /// A record arrives in a topic, in the partition where its key belongs or the one that is named, and is processed.
+    /// A record without a key goes to the first one. A topic that no source reads is an error.
     pub fn pipe(
         &mut self,
         place: impl Into<Place>,
@@ -136,15 +136,15 @@ impl TestDriver {
         self.go_on()
     }
 
-    /// As [`TestDriver::pipe`], of a whole record, headers included. It gets the next offset of its partition, whatever partition
-    /// and offset it had.
+    /// As [`TestDriver::pipe`], of a whole record, headers included. It gets the next offset of its partition, whatever
+    /// partition and offset it had.
     pub fn pipe_record(&mut self, place: impl Into<Place>, record: OwnedRecord) -> Result<()> {
         self.append_record(place.into(), record)?;
         self.go_on()
     }
 
-    /// A record arrives and is not processed yet: several appended ones are processed in one batch by [`TestDriver::run`]. A
-    /// topic that no source reads is an error.
+    /// A record arrives and is not processed yet: several appended ones are processed in one batch by
+    /// [`TestDriver::run`]. A topic that no source reads is an error.
     pub fn append(
         &mut self,
         place: impl Into<Place>,
@@ -202,23 +202,25 @@ impl TestDriver {
         self.drives.iter().any(|drive| drive.task.as_ref().is_some_and(Task::commit_requested))
     }
 
-    /// Commits: outputs become visible, stores take their writes. An error where the input was exchanged since the start
-    /// ([`TestDriver::delete_topic`]); after any, [`TestDriver::abort`] goes on.
+    /// Commits: outputs become visible, stores take their writes. An error where the input was exchanged since the
+    /// start ([`TestDriver::delete_topic`]); after any, [`TestDriver::abort`] goes on.
     pub fn commit(&mut self) -> Result<()> {
         self.commit_all()?;
         // What it made visible; another commit that is asked for waits.
         if self.by_hand { Ok(()) } else { self.process_all().map(drop) }
     }
 
-    /// What happens after a transaction failed: everything since the last commit is void, processors are made anew in the same
-    /// process, and input is delivered again from the committed offset. The topics are taken for what they are now.
+    /// What happens after a transaction failed: everything since the last commit is void, processors are made anew in
+    /// the same process, and input is delivered again from the committed offset. The topics are taken for what they are
+    /// now.
     pub fn abort(&mut self) -> Result<()> {
         self.begin_again()?;
         self.go_on()
     }
 
-    /// The process dies, and another takes over, which runs this topology: the same application, or another version of it. What is
-    /// not committed is void. A task whose stores are the same finds them as on a disk; others are rebuilt from their changelogs.
+    /// The process dies, and another takes over, which runs this topology: the same application, or another version of
+    /// it. What is not committed is void. A task whose stores are the same finds them as on a disk; others are rebuilt
+    /// from their changelogs.
     ///
     /// ```
     /// # use topology::graph::{Builder, Store};
@@ -272,8 +274,8 @@ impl TestDriver {
         self.broker.topics.records(topic)
     }
 
-    /// What was produced since the last commit, with its topics, in order. Offsets are not known yet, and changelog records are made
-    /// by the commit.
+    /// What was produced since the last commit, with its topics, in order. Offsets are not known yet, and changelog
+    /// records are made by the commit.
     pub fn uncommitted(&self) -> &[(String, OwnedRecord)] {
         &self.broker.uncommitted
     }
@@ -283,14 +285,15 @@ impl TestDriver {
         &self.broker.aborted
     }
 
-    /// The committed offset of a source topic's partition, of the first one where none is named; `None` before the first commit.
+    /// The committed offset of a source topic's partition, of the first one where none is named; `None` before the
+    /// first commit.
     pub fn committed_offset(&self, place: impl Into<Place>) -> Option<Offset> {
         let Place { topic, partition } = place.into();
         self.broker.offsets.get(&TopicPartition::new(topic, partition.unwrap_or(0))).map(|committed| committed.offset)
     }
 
-    /// The offset of the record that a task processes next of a topic's partition, of the first one where none is named. Other than
-    /// the committed offset it counts what is not committed yet, and what processors hold.
+    /// The offset of the record that a task processes next of a topic's partition, of the first one where none is
+    /// named. Other than the committed offset it counts what is not committed yet, and what processors hold.
     pub fn position(&self, place: impl Into<Place>) -> Result<Offset> {
         let place = place.into();
         let (index, input) = self.input_at(&place)?;

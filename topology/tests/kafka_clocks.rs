@@ -1,5 +1,5 @@
-//! Brokers whose clock is not this machine's: what the engine writes of its own is taken all the same, and what is refused is
-//! refused with what both clocks say.
+//! Brokers whose clock is not this machine's: what the engine writes of its own is taken all the same, and what is
+//! refused is refused with what both clocks say.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod counting;
@@ -27,7 +27,8 @@ fn run(topology: &Topology, log: &KafkaLog, topics: &Topics) -> topology::Result
     Client::start_blocking(topology, log.clone(), config)?.wait()
 }
 
-/// The broker's topics take what is of its last second, unless they say otherwise: to all else it is as if it were hours off.
+/// The broker's topics take what is of its last second, unless they say otherwise: to all else it is as if it were
+/// hours off.
 #[test]
 fn changelogs_dead_letters_and_repartition_topics_take_what_the_engine_writes_whatever_the_clocks_say() {
     let cluster =

@@ -1,8 +1,9 @@
-//! Crashes at exactly chosen points of a commit, on the real broker and on the embedded log: counts stay exact, and a start
-//! restores no more than what was committed since the store was last on the disk.
+//! Crashes at exactly chosen points of a commit, on the real broker and on the embedded log: counts stay exact, and a
+//! start restores no more than what was committed since the store was last on the disk.
 //!
-//! A process cannot be stopped at an instruction from outside. So this test binary runs itself as a child, in a role that an
-//! environment variable names: there the count topology works on a log whose producers end the process at the chosen commit.
+//! A process cannot be stopped at an instruction from outside. So this test binary runs itself as a child, in a role
+//! that an environment variable names: there the count topology works on a log whose producers end the process at the
+//! chosen commit.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 // Tests measure real time: what they wait for happens in another process.
 #![allow(clippy::disallowed_methods)]

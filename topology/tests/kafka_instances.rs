@@ -1,6 +1,6 @@
-//! Several instances of one application on a real broker, as processes: they come, go, are killed, and stop and go on behind their
-//! session's end, while records come. Each record is counted once, and each count is its predecessor's successor: whatever two
-//! instances do at the same time, one of them writes.
+//! Several instances of one application on a real broker, as processes: they come, go, are killed, and stop and go on
+//! behind their session's end, while records come. Each record is counted once, and each count is its predecessor's
+//! successor: whatever two instances do at the same time, one of them writes.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 // Tests measure real time: what they wait for happens in other processes.
 #![allow(clippy::disallowed_methods)]
@@ -27,8 +27,8 @@ use topology::log::{
 const PATIENCE: Duration = Duration::from_secs(90);
 /// Longer than the session of a member, whatever the group protocol.
 const BEYOND_THE_SESSION: Duration = Duration::from_secs(14);
-/// No task that stays may pause for longer: less than a session or a transaction lasts. In a classic group all stand still until each member
-/// has answered, which takes a second and more where other tests run meanwhile.
+/// No task that stays may pause for longer: less than a session or a transaction lasts. In a classic group all stand
+/// still until each member has answered, which takes a second and more where other tests run meanwhile.
 const STAYING_PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// An application, its topics, and where its instances have their state.
@@ -141,8 +141,8 @@ fn feed(world: &World, must_stop: &AtomicBool, fed: &AtomicUsize) {
     }
 }
 
-/// When each task's commits could be read: in its partition of the changelog, where it alone writes. Behind an output that tasks share,
-/// readers wait for the transactions of those that died as well.
+/// When each task's commits could be read: in its partition of the changelog, where it alone writes. Behind an output
+/// that tasks share, readers wait for the transactions of those that died as well.
 type Seen = Mutex<BTreeMap<i32, Vec<Instant>>>;
 
 fn observe(world: &World, must_stop: &AtomicBool, seen: &Seen) {
@@ -183,8 +183,8 @@ impl<'w> Interval<'w> {
         Self { world, from: Instant::now(), begun: world.begun() }
     }
 
-    /// Waits until nothing moves any more, and prints the longest time in which nothing of each partition came, those that moved
-    /// apart. Those that stayed must have gone on.
+    /// Waits until nothing moves any more, and prints the longest time in which nothing of each partition came, those
+    /// that moved apart. Those that stayed must have gone on.
     fn end(&self, what: &str, event: &str, seen: &Seen) {
         let count = || self.world.begun().values().map(Vec::len).sum::<usize>();
         let goes_on =
@@ -225,7 +225,8 @@ fn until(what: &str, limit: Duration, happened: impl Fn() -> bool) {
     }
 }
 
-/// A process stands still for longer than its session, so that others get its tasks, and goes on as if it still had them.
+/// A process stands still for longer than its session, so that others get its tasks, and goes on as if it still had
+/// them.
 fn stop_beyond_its_session(world: &World, zombie: &Instance, begun_by_others: impl Fn() -> usize) {
     let (from, before) = (Instant::now(), begun_by_others());
     zombie.signal("-STOP");

@@ -51,7 +51,8 @@ fn a_record_that_a_topic_can_never_take_stops_with_the_topic_and_the_setting() {
 
 const AGE_MAX_MS: i64 = 60_000;
 
-/// Records that the output takes, and between them some that it does not: by their size or their time. Returns how many.
+/// Records that the output takes, and between them some that it does not: by their size or their time. Returns how
+/// many.
 fn produce_misfits(log: &KafkaLog, topics: &Topics) -> (usize, usize) {
     let now_ms = SystemClock::new().now_ms();
     let (mut fits, mut misfits) = (0, 0);

@@ -1,4 +1,5 @@
-//! A member joins and leaves while another processes, on a real broker: the tasks that stay are the same tasks throughout.
+//! A member joins and leaves while another processes, on a real broker: the tasks that stay are the same tasks
+//! throughout.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod counting;

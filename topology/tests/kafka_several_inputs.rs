@@ -1,5 +1,5 @@
-//! A task that reads two topics, on a real broker: their records are merged by time, though the broker hands them out as it
-//! likes and commits fail.
+//! A task that reads two topics, on a real broker: their records are merged by time, though the broker hands them out
+//! as it likes and commits fail.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 // Tests measure real time: what they wait for happens on another thread.
 #![allow(clippy::disallowed_methods)]

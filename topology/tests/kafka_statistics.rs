@@ -1,5 +1,5 @@
-//! On a real broker: what librdkafka tells of a client's consumer and producers is among its metrics, also while they have nothing to
-//! do, and goes with them.
+//! On a real broker: what librdkafka tells of a client's consumer and producers is among its metrics, also while they
+//! have nothing to do, and goes with them.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 // Tests measure real time: what they wait for happens in another process.
 #![allow(clippy::disallowed_methods)]
@@ -62,7 +62,8 @@ fn clients_tell_of_their_brokers_queues_and_transactions_while_they_work_and_whi
     assert!(sent(&worked) > Some(0.0), "{worked}");
     let latency = sum(&worked, "topology_client_request_latency_avg_seconds", &["broker=\"1\""]).unwrap();
     assert!(latency > 0.0 && latency < 60.0, "in seconds: {latency}");
-    // Reports go on while nothing comes: heartbeats are sent, and the producer's transaction stays as it is for longer and longer.
+    // Reports go on while nothing comes: heartbeats are sent, and the producer's transaction stays as it is for longer
+    // and longer.
     let age = |text: &str| sum(text, "topology_producer_transaction_state_seconds", &[]);
     wait_for("later reports", &client, |text| sent(text) > sent(&worked) && age(text) > age(&worked));
     let exported = client.exported_metrics();

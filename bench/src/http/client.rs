@@ -1,5 +1,5 @@
-//! Who asks: all of them on one thread of the driver's, each on a connection and from a loopback address of its own, because the
-//! server's limits are of an address.
+//! Who asks: all of them on one thread of the driver's, each on a connection and from a loopback address of its own,
+//! because the server's limits are of an address.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -1,12 +1,13 @@
-//! What clients of HTTP get from a ledger that seals, and what they cost it: transactions come at a steady rate while hundreds ask
-//! for accounts.
+//! What clients of HTTP get from a ledger that seals, and what they cost it: transactions come at a steady rate while
+//! hundreds ask for accounts.
 //!
 //! ```text
 //! mod       the phases, and the table
 //! ledger    the program under test, and the transactions it is sent
 //! client    who asks: clients that measure, and peers that hold connections and give nothing
 //! ```
-//! The phases follow one another on one process, and the first is measured once more at the end: what is slower then is slower by age.
+//! The phases follow one another on one process, and the first is measured once more at the end: what is slower then is
+//! slower by age.
 
 mod client;
 mod ledger;

@@ -1,4 +1,5 @@
-//! Latency, while records come at a steady rate: from the moment a record is due to the moment a reader may see its count.
+//! Latency, while records come at a steady rate: from the moment a record is due to the moment a reader may see its
+//! count.
 //!
 //! ```text
 //!   sender ──> input ──> subject ──> output ──> reader (read committed)
@@ -8,9 +9,9 @@
 //!   offsets of the output:  0 1 2 3 . 5 6 7 . 9      a gap is the mark that ended a transaction
 //!                                 ^       ^          the record before it is the youngest of its transaction
 //! ```
-//! The latency of the youngest record of a transaction is what the commit itself takes, as a reader sees it: that record waited
-//! for nothing else. Latency counts from when a record was due, not from when it was sent: a sender that is held up by the
-//! machine would otherwise hide what it is to show.
+//! The latency of the youngest record of a transaction is what the commit itself takes, as a reader sees it: that
+//! record waited for nothing else. Latency counts from when a record was due, not from when it was sent: a sender that
+//! is held up by the machine would otherwise hide what it is to show.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};

@@ -114,8 +114,8 @@ impl<'a> Setup<'a> {
         Process::start(subject.command(run, self.streams.as_ref())?, subject.ending(), &log)
     }
 
-    /// Counts the whole input and, where it is asked for, comes back after that. Figures that were measured before a failure
-    /// stay in `figures`.
+    /// Counts the whole input and, where it is asked for, comes back after that. Figures that were measured before a
+    /// failure stay in `figures`.
     pub(crate) fn bulk(&mut self, subject: &Subject, with_restore: bool, figures: &mut Figures) -> Result<()> {
         let run = self.run(subject);
         self.prepare(subject, &run)?;

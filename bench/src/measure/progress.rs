@@ -1,14 +1,14 @@
 //! How far a process has come, seen from outside.
 //!
-//! The offset that its group has committed says how many records it has counted for good. The question costs the broker little,
-//! and is asked often only around the moments that are measured:
+//! The offset that its group has committed says how many records it has counted for good. The question costs the broker
+//! little, and is asked often only around the moments that are measured:
 //!
 //! ```text
 //!   every 20 ms ............ | every 2 ms until a commit | every 20 ms ............ | every 2 ms
 //!   start          first commit      >= warm-up: sample              near the end      all: sample
 //! ```
-//! A sample is taken right behind a commit, so that little is under way: what the process has begun and not committed then is
-//! paid for and not counted.
+//! A sample is taken right behind a commit, so that little is under way: what the process has begun and not committed
+//! then is paid for and not counted.
 
 use std::time::{Duration, Instant};
 
@@ -88,7 +88,8 @@ impl<'a> Progress<'a> {
         Ok(self.changed)
     }
 
-    /// Waits until this many records of all are committed, and then for the next commit; there is none where that was the last.
+    /// Waits until this many records of all are committed, and then for the next commit; there is none where that was
+    /// the last.
     pub(crate) fn until_after(&mut self, count: u64, all: u64) -> Result<Sample> {
         while self.committed < count {
             self.look()?;
@@ -135,8 +136,8 @@ impl Sample {
         })
     }
 
-    /// What others did on this machine between two samples, as a share of all its processors. `None` where the broker's part
-    /// is not known.
+    /// What others did on this machine between two samples, as a share of all its processors. `None` where the broker's
+    /// part is not known.
     pub(crate) fn others_share(&self, later: &Sample, wall_s: f64) -> Option<f64> {
         let broker_s = later.broker_cpu_s? - self.broker_cpu_s?;
         let ours_s = later.cpu_s - self.cpu_s + broker_s + later.own_cpu_s - self.own_cpu_s;

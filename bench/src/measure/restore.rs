@@ -1,7 +1,7 @@
 //! Coming back, after a run that has counted everything.
 //!
-//! One more record is written; then the process starts. How long it takes until that record is counted and committed is what an
-//! operator waits for: start, group, restore, first commit, all of it, by the same rule for every subject.
+//! One more record is written; then the process starts. How long it takes until that record is counted and committed is
+//! what an operator waits for: start, group, restore, first commit, all of it, by the same rule for every subject.
 //!
 //! ```text
 //!   restart   the store is where it was left     what a start costs without a restore

@@ -49,7 +49,8 @@ impl Results {
         Spread::of(of_subject.filter_map(|(_, _, figures)| figures.get(&figure).copied()))
     }
 
-    /// The first subject's figure over the second one's, round by round: a machine that was slow in one round slowed both.
+    /// The first subject's figure over the second one's, round by round: a machine that was slow in one round slowed
+    /// both.
     pub(crate) fn ratio(&self, pair: &(String, String), figure: Figure) -> Option<Spread> {
         let of_first = self.rounds().filter(|(name, ..)| *name == pair.0);
         Spread::of(of_first.filter_map(|(_, round, figures)| {

@@ -53,8 +53,8 @@ fn shown(spread: Spread, scale: f64, decimals: usize) -> String {
     }
 }
 
-/// A table with a row for each item and a column for each figure; those without a value are left out. `None` where there is
-/// no value at all.
+/// A table with a row for each item and a column for each figure; those without a value are left out. `None` where
+/// there is no value at all.
 fn rows<T>(
     items: &[T],
     name: impl Fn(&T) -> String,

@@ -1,5 +1,5 @@
-//! What must hold of a chain, whatever went wrong while it was sealed. Each is computed again from what was committed, by the code
-//! of `cairn verify`.
+//! What must hold of a chain, whatever went wrong while it was sealed. Each is computed again from what was committed,
+//! by the code of `cairn verify`.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;

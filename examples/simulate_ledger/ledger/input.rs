@@ -1,5 +1,5 @@
-//! Transfers between accounts that have something and accounts that have nothing, ids that come twice, signatures good and bad, and
-//! what is no transfer at all.
+//! Transfers between accounts that have something and accounts that have nothing, ids that come twice, signatures good
+//! and bad, and what is no transfer at all.
 
 use cairn::chain::{Amount, Name, Transaction};
 use topology::simulator::{Input, Random};

@@ -1,5 +1,5 @@
-//! What a process of the ledger has beside the engine: the sealer's keys and what it remembers, the topics as it reads them, and
-//! notes on the machine's disk.
+//! What a process of the ledger has beside the engine: the sealer's keys and what it remembers, the topics as it reads
+//! them, and notes on the machine's disk.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

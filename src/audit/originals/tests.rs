@@ -43,7 +43,8 @@ fn extents(log: &MemoryLog) -> Vec<Extent> {
     reader.iter().map(extent).collect()
 }
 
-/// Asks for batches in the order of `turns`, each the place of a partition, until all were read; what each partition gave.
+/// Asks for batches in the order of `turns`, each the place of a partition, until all were read; what each partition
+/// gave.
 fn read_in_turns(turns: impl Iterator<Item = i32>) -> Vec<Vec<i64>> {
     let (log, clock) = (log(), SystemClock::new());
     let mut found = vec![Vec::new(); COUNT as usize];

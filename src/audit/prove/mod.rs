@@ -7,8 +7,9 @@
 //! in a block (a record, an id that was used, the block)     blocks are read and linked, none is executed
 //! in the state (a balance, a validator, an id not used)     followed to the height, as `verify` does; linked behind it
 //! ```
-//! *Linked* means: each block agrees with itself, and names hash and history of the ones before. Only the block that the proof is about
-//! has its seal checked: the proof goes through the check that its reader makes before it is handed out.
+//! *Linked* means: each block agrees with itself, and names hash and history of the ones before. Only the block that
+//! the proof is about has its seal checked: the proof goes through the check that its reader makes before it is handed
+//! out.
 
 mod question;
 mod trace;
@@ -92,7 +93,8 @@ pub enum Unproved {
     Large(String),
 }
 
-/// Makes a proof. The outer error: it could not be done. The inner one: there is none. `progress` is told every height that passes.
+/// Makes a proof. The outer error: it could not be done. The inner one: there is none. `progress` is told every height
+/// that passes.
 pub fn prove<L: Log>(
     log: &L,
     clock: &dyn Clock,
@@ -202,7 +204,8 @@ impl<L: Log> Prover<'_, L> {
         }
     }
 
-    /// Follows the chain to a height or to its end, as the rules have it, and asks the state there; links the blocks behind.
+    /// Follows the chain to a height or to its end, as the rules have it, and asks the state there; links the blocks
+    /// behind.
     fn follow(
         &self,
         to_height: Option<u64>,
@@ -242,7 +245,8 @@ impl<L: Log> Prover<'_, L> {
         Ok(trace)
     }
 
-    /// Links the blocks of a stretch to those that have passed, and asks those that are to be asked, until the history is full.
+    /// Links the blocks of a stretch to those that have passed, and asks those that are to be asked, until the history
+    /// is full.
     fn link(
         &self,
         trace: &mut Trace,

@@ -66,7 +66,8 @@ impl Question {
             Self::Transaction { partition, offset } => {
                 range(header, *partition).is_some_and(|range| *offset <= range.last)
             }
-            // An id may have been used in a block that still has its body. Where none has it, the chain is followed, and that needs all.
+            // An id may have been used in a block that still has its body. Where none has it, the chain is followed,
+            // and that needs all.
             Self::Id { .. } | Self::Balance { .. } | Self::Validator { .. } | Self::Block { .. } => false,
         }
     }
@@ -109,8 +110,8 @@ impl Question {
         }
     }
 
-    /// What a state says, which has this tree. The inner error: why nothing can be proved; where all ids would have to be shown, and
-    /// take more bytes than this.
+    /// What a state says, which has this tree. The inner error: why nothing can be proved; where all ids would have to
+    /// be shown, and take more bytes than this.
     pub(crate) fn ask_state<V: View + ?Sized>(
         &self,
         state: &V,

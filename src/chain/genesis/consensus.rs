@@ -73,7 +73,8 @@ impl Default for Work {
 }
 
 impl Work {
-    /// The account that stands for nobody where the rule is the classic one: rewards come from it, so it can neither send nor be paid.
+    /// The account that stands for nobody where the rule is the classic one: rewards come from it, so it can neither
+    /// send nor be paid.
     pub const NOBODY: &str = "0";
 }
 

@@ -60,8 +60,8 @@ pub const DEFAULT_VALIDATORS: [(&str, u64); 5] =
 /// What a chain starts from. Accounts are ordered by name, validators by id; each appears once.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Genesis {
-    /// The chain's name for people: 1 to 64 characters of `a-z 0-9 . _ -`, as a validator's id. What tells chains apart is
-    /// [`Genesis::hash`].
+    /// The chain's name for people: 1 to 64 characters of `a-z 0-9 . _ -`, as a validator's id. What tells chains apart
+    /// is [`Genesis::hash`].
     pub chain_id: String,
     /// When the chain was made, in milliseconds since 1970 UTC; 0 unless somebody wants it otherwise.
     pub created_ms: i64,
@@ -86,15 +86,15 @@ impl Genesis {
         self.validators.iter().map(GenesisValidator::member).collect()
     }
 
-    /// The sum of the accounts' balances: the supply the chain starts with, stakes not counted. A validated genesis keeps
-    /// it from 0 to 2^53 - 1.
+    /// The sum of the accounts' balances: the supply the chain starts with, stakes not counted. A validated genesis
+    /// keeps it from 0 to 2^53 - 1.
     #[must_use]
     pub fn supply(&self) -> i128 {
         self.accounts.iter().map(|(_, balance)| i128::from(*balance)).sum()
     }
 
-    /// The validator with the most stake and its share in percent, rounded down, if that is a third or more: then the chain
-    /// stands still whenever this one fails.
+    /// The validator with the most stake and its share in percent, rounded down, if that is a third or more: then the
+    /// chain stands still whenever this one fails.
     #[must_use]
     pub fn holder_of_a_third(&self) -> Option<(&ValidatorId, u8)> {
         let total: u128 = self.validators.iter().map(|validator| u128::from(validator.stake)).sum();

@@ -103,7 +103,8 @@ impl Parameters {
     }
 }
 
-/// The names of the parameters that are one value, in files, in the environment (`CAIRN_` and upper case, `_` for `.`) and in errors.
+/// The names of the parameters that are one value, in files, in the environment (`CAIRN_` and upper case, `_` for `.`)
+/// and in errors.
 pub const PARAMETER_KEYS: [&str; 15] = [
     "block.max_transactions",
     "block.max_bytes",
@@ -171,8 +172,9 @@ impl Parameters {
         })
     }
 
-    /// Sets a parameter by its name, from its text. `overdraft_max` sets `balances` to open; those of one kind of consensus are refused
-    /// under another, so `consensus` is to be set before them. Bounds are checked by [`Parameters::validate`].
+    /// Sets a parameter by its name, from its text. `overdraft_max` sets `balances` to open; those of one kind of
+    /// consensus are refused under another, so `consensus` is to be set before them. Bounds are checked by
+    /// [`Parameters::validate`].
     ///
     /// ```
     /// use cairn::chain::Parameters;

@@ -1,5 +1,5 @@
-//! A line, read from its beginning: each call takes the one thing that may come next, as `scalars` writes it, behind the text
-//! that stands before it, and nothing else.
+//! A line, read from its beginning: each call takes the one thing that may come next, as `scalars` writes it, behind
+//! the text that stands before it, and nothing else.
 
 use std::borrow::Cow;
 use std::fmt::Display;

@@ -1,5 +1,5 @@
-//! JSON into blocks: each field where `write` puts it, and none anywhere else. So a line that can be read is the one rendering of
-//! what it says, and there is nothing to compare afterwards.
+//! JSON into blocks: each field where `write` puts it, and none anywhere else. So a line that can be read is the one
+//! rendering of what it says, and there is nothing to compare afterwards.
 
 use super::cursor::{Cursor, Fault, Result, Wrong};
 use super::record::{Pruned, Read};

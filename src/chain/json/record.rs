@@ -31,8 +31,8 @@ pub enum Read {
     Foreign,
 }
 
-/// A block without its transactions and operations. Its hash, its seal and what proves its place in the history still hold; it
-/// cannot be executed again. Block 0 is never pruned: everything follows from the genesis in it.
+/// A block without its transactions and operations. Its hash, its seal and what proves its place in the history still
+/// hold; it cannot be executed again. Block 0 is never pruned: everything follows from the genesis in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pruned {
     /// The header.
@@ -63,7 +63,8 @@ impl Read {
 }
 
 impl Block {
-    /// The height that the key of a record names in decimal: `0|[1-9][0-9]*`, within 64 bits. `None`: the record is foreign.
+    /// The height that the key of a record names in decimal: `0|[1-9][0-9]*`, within 64 bits. `None`: the record is
+    /// foreign.
     #[must_use]
     pub fn height_of_key(key: Option<&[u8]>) -> Option<u64> {
         let key = key?;
@@ -78,9 +79,9 @@ impl Block {
         read(line)?.block()?.ok_or_else(lacking)
     }
 
-    /// What a record of the topic is. The value is checked to be the one rendering of what it says; that hashes are right is
-    /// asked by [`Block::check`]. Errors: [`Error::Newer`], or [`Error::Overwritten`] for a height whose record does not hold that
-    /// height's block.
+    /// What a record of the topic is. The value is checked to be the one rendering of what it says; that hashes are
+    /// right is asked by [`Block::check`]. Errors: [`Error::Newer`], or [`Error::Overwritten`] for a height whose
+    /// record does not hold that height's block.
     pub fn from_record(key: Option<&[u8]>, value: Option<&[u8]>) -> Result<Read> {
         let Some(height) = Self::height_of_key(key) else { return Ok(Read::Foreign) };
         let overwritten = |detail: String| Error::Overwritten { height, detail };
@@ -112,8 +113,8 @@ fn read(line: &[u8]) -> Result<Read> {
     }
 }
 
-/// Whether a newer program made the block of a line, and what says so. Asks for nothing but JSON and a header: a newer format may
-/// differ in everything else.
+/// Whether a newer program made the block of a line, and what says so. Asks for nothing but JSON and a header: a newer
+/// format may differ in everything else.
 #[cold]
 pub(super) fn newer(line: &[u8]) -> Option<Error> {
     #[derive(Deserialize)]

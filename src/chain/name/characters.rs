@@ -27,7 +27,8 @@ const _: () = assert!(matches!(unicode_properties::UNICODE_VERSION, (18, 0, 0)))
 /// a text would look like another, or it would not be known how it looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forbidden {
-    /// The category Cf: shows nothing, or changes how others are shown. All that control the direction of text are here.
+    /// The category Cf: shows nothing, or changes how others are shown. All that control the direction of text are
+    /// here.
     Format,
     /// The category Zl or Zp: U+2028, U+2029.
     Separator,

@@ -153,9 +153,9 @@ macro_rules! text {
 /// The name of an account: 1 to 128 bytes of UTF-8 in Unicode normalization form C, without control characters and
 /// without those that are [`Forbidden`].
 ///
-/// Text is checked, never changed: the sender of a name that is not normalized is told so. A name that starts with `$` belongs
-/// to the system; rules for transfers refuse it. A name `ed25519:<64 hex>` is a keyed account: only that key's signature moves
-/// its balance.
+/// Text is checked, never changed: the sender of a name that is not normalized is told so. A name that starts with `$`
+/// belongs to the system; rules for transfers refuse it. A name `ed25519:<64 hex>` is a keyed account: only that key's
+/// signature moves its balance.
 ///
 /// ```
 /// use cairn::chain::Name;

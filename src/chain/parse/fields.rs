@@ -201,7 +201,8 @@ impl<'a> Fields<'a> {
     fn integer(&self, field: Field, code: RejectCode, max: u64) -> Result<Option<u64>> {
         match self.optional(field) {
             None => Ok(None),
-            // An unsigned number as JSON writes it; u64's own grammar would also take a leading plus, which JSON has not.
+            // An unsigned number as JSON writes it; u64's own grammar would also take a leading plus, which JSON has
+            // not.
             Some(Token::Number(number)) if number.parse::<u64>().is_ok_and(|value| value <= max) => {
                 Ok(number.parse().ok())
             }

@@ -12,11 +12,11 @@ use super::{Reject, RejectCode};
 
 /// The value behind its frame, or the value as it is.
 ///
-/// No JSON text begins with the byte 0 or 3, so a frame cannot be mistaken for one. What begins like a frame but is none,
-/// such as one that is cut off, stays as it is and is refused as no JSON.
+/// No JSON text begins with the byte 0 or 3, so a frame cannot be mistaken for one. What begins like a frame but is
+/// none, such as one that is cut off, stays as it is and is refused as no JSON.
 ///
-/// A compressed value is refused and not unpacked: sealers that read it would all have to agree on a decompressor to the
-/// byte, and a few bytes could ask for the work of many.
+/// A compressed value is refused and not unpacked: sealers that read it would all have to agree on a decompressor to
+/// the byte, and a few bytes could ask for the work of many.
 pub(super) fn strip(value: &[u8]) -> Result<&[u8], Reject> {
     const GLUE: u8 = 3;
     const GLUE_PLAIN: u8 = 0;

@@ -1,9 +1,10 @@
 //! Values of the transactions topic, as people send them, into transactions.
 //!
 //! `frame` takes off what a schema registry puts before the JSON, `scan` finds the fields and checks the JSON, `fields`
-//! judges them. A value breaks the first rule that it breaks in this order: null, size, compression, UTF-8; then JSON, depth
-//! and surrogates as met from left to right; an object; no field twice; no field missing; then `version`, `kind`, `asset`, `from`, `to`,
-//! `amount`, `fee`, `id`, `nonce`, `valid_until`, `memo`, `validator`, `timeout_ms`, `reference`, `signature`, `public_key`.
+//! judges them. A value breaks the first rule that it breaks in this order: null, size, compression, UTF-8; then JSON,
+//! depth and surrogates as met from left to right; an object; no field twice; no field missing; then `version`, `kind`,
+//! `asset`, `from`, `to`, `amount`, `fee`, `id`, `nonce`, `valid_until`, `memo`, `validator`, `timeout_ms`,
+//! `reference`, `signature`, `public_key`.
 
 mod fields;
 mod frame;
@@ -106,7 +107,8 @@ codes! {
         BadAsset = 25 => "bad_asset",
         /// A name is not in Unicode's normalization form C.
         NameNotNormalized = 26 => "name_not_normalized",
-        /// A name contains a character that cannot be seen, that changes how others are shown, or that Unicode has not assigned.
+        /// A name contains a character that cannot be seen, that changes how others are shown, or that Unicode has not
+        /// assigned.
         NameForbiddenCharacter = 27 => "name_forbidden_character",
         /// A schema registry's frame says that the value is compressed.
         CompressedFrame = 28 => "compressed_frame",

@@ -1,11 +1,11 @@
 //! Two SHA-256 compressions at a time, with the processor's own instructions (SHA-NI).
 //!
-//! Two rounds wait four cycles for the two before, and the unit could begin two every other cycle: one message alone leaves it
-//! idle half of the time. Two messages that have nothing to do with each other fill the gaps, so two cost hardly more than one.
-//! (Four would not fit the registers.)
+//! Two rounds wait four cycles for the two before, and the unit could begin two every other cycle: one message alone
+//! leaves it idle half of the time. Two messages that have nothing to do with each other fill the gaps, so two cost
+//! hardly more than one. (Four would not fit the registers.)
 //!
-//! The only `unsafe` here is the call of a function for which the compiler was told to use instructions that not every x86-64
-//! has: [`Lanes`] exists only where the processor was asked for them. No pointer is made from anything here.
+//! The only `unsafe` here is the call of a function for which the compiler was told to use instructions that not every
+//! x86-64 has: [`Lanes`] exists only where the processor was asked for them. No pointer is made from anything here.
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::{

@@ -6,9 +6,10 @@
 //! message    blocks of 64 bytes, the last one or two with what is left over | 0x80 | zeros | length in bits u64, big-endian
 //! ```
 //!
-//! A block of a thousand transfers hashes some fifteen thousand nodes of the state tree, two thousand paths and as many values,
-//! and a thousand entries. Nothing of that depends on what stands beside it, so it comes in pairs ([`lanes`]). Where the
-//! processor lacks the instructions, or two are not to be had, `sha2` does it; the digests are the same (tests say so).
+//! A block of a thousand transfers hashes some fifteen thousand nodes of the state tree, two thousand paths and as many
+//! values, and a thousand entries. Nothing of that depends on what stands beside it, so it comes in pairs ([`lanes`]).
+//! Where the processor lacks the instructions, or two are not to be had, `sha2` does it; the digests are the same
+//! (tests say so).
 
 #[cfg(target_arch = "x86_64")]
 mod lanes;

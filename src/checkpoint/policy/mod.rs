@@ -58,8 +58,8 @@ enum Condition {
 pub struct Accepted {
     /// Whether one of the logs that the policy knows has signed it: so it is of a chain that was meant.
     pub is_of_known_log: bool,
-    /// The witnesses that the policy knows and that have signed it, by name, each with the time of its signature in seconds since
-    /// 1970 UTC.
+    /// The witnesses that the policy knows and that have signed it, by name, each with the time of its signature in
+    /// seconds since 1970 UTC.
     pub witnesses: Vec<(String, u64)>,
 }
 
@@ -106,8 +106,8 @@ impl Policy {
         !self.logs.is_empty()
     }
 
-    /// Whether the checkpoint of a note is one to go by, and by whose signatures. Signatures of others count for nothing; one in the
-    /// name of a known key that does not verify makes the whole note refused.
+    /// Whether the checkpoint of a note is one to go by, and by whose signatures. Signatures of others count for
+    /// nothing; one in the name of a known key that does not verify makes the whole note refused.
     pub fn check(&self, note: &SignedNote) -> Result<Accepted> {
         let Checkpoint { origin, .. } = note.checkpoint();
         let mut is_of_known_log = false;

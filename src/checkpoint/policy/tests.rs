@@ -22,7 +22,8 @@ fn note(signers: impl IntoIterator<Item = impl std::borrow::Borrow<Signer>>) -> 
     })
 }
 
-/// A file with these lines, in which `W0` and so on are the keys of witnesses, `L` that of the log `a log`, `M` of another.
+/// A file with these lines, in which `W0` and so on are the keys of witnesses, `L` that of the log `a log`, `M` of
+/// another.
 fn policy(lines: &str) -> Result<Policy> {
     let mut text = format!("{lines}\n");
     for (place, signer) in signers(7).iter().enumerate() {

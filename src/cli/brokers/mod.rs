@@ -1,6 +1,7 @@
 //! Why no broker could be talked to: what answers at its address, and which setting is to be another.
 //!
-//! A client knows that a connection failed, and not what it was connected to. So once a command has failed, the address is asked:
+//! A client knows that a connection failed, and not what it was connected to. So once a command has failed, the address
+//! is asked:
 //!
 //! ```text
 //! probe   the address is asked: as a client of Kafka without TLS, then with the beginning of TLS, then as a web server
@@ -46,8 +47,9 @@ impl Settings {
         }
     }
 
-    /// What is wrong about them, in words for the person who set them, where no broker could be talked to. `None`: nothing that
-    /// is known. All addresses are asked at once, so it takes as long as one of them, and [`PATIENCE_MS`] at most.
+    /// What is wrong about them, in words for the person who set them, where no broker could be talked to. `None`:
+    /// nothing that is known. All addresses are asked at once, so it takes as long as one of them, and [`PATIENCE_MS`]
+    /// at most.
     pub(crate) fn explain(&self) -> Option<String> {
         let (told_in, told) = mpsc::channel();
         for address in self.brokers.split(',').map(address) {

@@ -1,7 +1,7 @@
 //! The bytes of a probe: a few requests of Kafka's protocol, and what comes back.
 //!
-//! <https://kafka.apache.org/protocol>: a request is its size, key, version, a number that the answer repeats, the client's name,
-//! and a body; an answer is its size, that number and a body. Numbers are big-endian.
+//! <https://kafka.apache.org/protocol>: a request is its size, key, version, a number that the answer repeats, the
+//! client's name, and a body; an answer is its size, that number and a body. Numbers are big-endian.
 
 /// An answer that is longer is none that is understood here.
 pub(super) const REPLY_BYTES_MAX: usize = 64 << 10;

@@ -80,8 +80,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", env = "CAIRN_PARTITIONS", hide_env = true, value_parser = arguments::partitions())]
     partitions: Option<i32>,
 
-    /// Ends when so many blocks were shown; those that are sealed meanwhile are shown, too; 0: until Ctrl-C [default: 20; 0 with
-    /// a page to look at]
+    /// Ends when so many blocks were shown; those that are sealed meanwhile are shown, too; 0: until Ctrl-C [default:
+    /// 20; 0 with a page to look at]
     #[arg(long, value_name = "N", env = "CAIRN_BLOCKS", hide_env = true)]
     blocks: Option<u64>,
 

@@ -15,8 +15,8 @@ use crate::reader::Reader;
 
 const POLL: Duration = Duration::from_millis(50);
 
-/// Prints each block that is sealed from now on, until it is told to stop; then what else was sealed by then, so that no block
-/// is counted that was not shown. After `enough.0` of them (0: never) it lets go of `enough.1`.
+/// Prints each block that is sealed from now on, until it is told to stop; then what else was sealed by then, so that
+/// no block is counted that was not shown. After `enough.0` of them (0: never) it lets go of `enough.1`.
 pub(super) fn show<L: Log>(
     log: &L,
     topic: &str,

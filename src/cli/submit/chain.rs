@@ -39,8 +39,8 @@ impl Wanted {
 }
 
 impl Chain {
-    /// The chain on a topic; `None` where there is none yet. Refuses another than the wanted one, and a topic that begins with
-    /// one chain and ends with another.
+    /// The chain on a topic; `None` where there is none yet. Refuses another than the wanted one, and a topic that
+    /// begins with one chain and ends with another.
     pub(super) fn read<L: Log>(reader: &Reader<'_, L>, blockchain: &str, wanted: &Wanted) -> Result<Option<Self>> {
         let Some(genesis) = topic::genesis(reader, blockchain)? else { return Ok(None) };
         let hash = genesis.hash();
@@ -80,7 +80,8 @@ impl Chain {
         }))
     }
 
-    /// The last active height at which what is signed now by its id alone may be applied; `None` where no ids are remembered.
+    /// The last active height at which what is signed now by its id alone may be applied; `None` where no ids are
+    /// remembered.
     pub(super) fn furthest_valid_until(&self) -> Option<u64> {
         let furthest = self.active_height.saturating_add(self.remember_blocks).min(Transaction::INTEGER_MAX);
         (self.remember_blocks > 0).then_some(furthest)

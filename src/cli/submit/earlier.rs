@@ -97,8 +97,8 @@ impl Earlier {
         }
     }
 
-    /// When the input goes on behind the lines that arrived, or ends: whether it had all of them. `last_line` is the last that
-    /// was compared.
+    /// When the input goes on behind the lines that arrived, or ends: whether it had all of them. `last_line` is the
+    /// last that was compared.
     pub(super) fn end(&self, last_line: u64) -> Result<()> {
         match self.marks.get(self.compared_count) {
             None => Ok(()),

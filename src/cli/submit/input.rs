@@ -1,4 +1,5 @@
-//! Where lines come from: a file, which is checked whole before anything of it is sent, or stdin, which can be read once only.
+//! Where lines come from: a file, which is checked whole before anything of it is sent, or stdin, which can be read
+//! once only.
 
 use std::io::IsTerminal;
 use std::path::Path;
@@ -49,7 +50,8 @@ impl<'i> Input<'i> {
         Ok(checked)
     }
 
-    /// Refuses what cannot be read, and a file with a line behind `arrived_line` that cannot be sent, unless it is to be forced.
+    /// Refuses what cannot be read, and a file with a line behind `arrived_line` that cannot be sent, unless it is to
+    /// be forced.
     pub(super) fn refuse_bad_lines(self, preparation: &Preparation, arrived_line: u64, force: bool) -> Result<()> {
         self.file.map_or(Ok(()), refuse_unreadable)?;
         if force && self.size_bytes().is_some() {

@@ -17,7 +17,8 @@ pub(super) const LINE_BYTES_MAX: usize = 1 << 20;
 /// How lines become records.
 #[derive(Debug)]
 pub(super) enum Preparation {
-    /// They are sent as they stand. On a chain whose policy is known, what it would reject for a lack of a signature is bad.
+    /// They are sent as they stand. On a chain whose policy is known, what it would reject for a lack of a signature is
+    /// bad.
     AsWritten(Option<Signatures>),
     /// They are signed.
     Signed(Box<Signer>),
@@ -33,7 +34,8 @@ impl Preparation {
     }
 }
 
-/// Lines that stand together in the input, as they are to be sent. Line breaks are not part of them, empty lines are left out.
+/// Lines that stand together in the input, as they are to be sent. Line breaks are not part of them, empty lines are
+/// left out.
 #[derive(Default)]
 pub(super) struct Chunk {
     bytes: Vec<u8>,
@@ -106,7 +108,8 @@ impl Chunk {
         })
     }
 
-    /// Takes out the first bad line behind `arrived_line`, and all that follow. Lines up to there are not sent, however bad.
+    /// Takes out the first bad line behind `arrived_line`, and all that follow. Lines up to there are not sent, however
+    /// bad.
     pub(super) fn cut_before_bad(&mut self, arrived_line: u64) -> Option<Bad> {
         let bad = std::mem::take(&mut self.bad).into_iter().find(|bad| bad.line > arrived_line)?;
         self.lines.retain(|line| line.number < bad.line);

@@ -3,8 +3,9 @@
 //! ```text
 //! cairn-submission: <name>:<number of the line, decimal>:<fingerprint of the line, 16 hex digits>
 //! ```
-//! The fingerprint is of the line as it stands in the input, so a line that is signed again later, for another time, still has
-//! it. A header is worth no more than who may write to the topic: it tells apart what was sent, it proves nothing.
+//! The fingerprint is of the line as it stands in the input, so a line that is signed again later, for another time,
+//! still has it. A header is worth no more than who may write to the topic: it tells apart what was sent, it proves
+//! nothing.
 
 use sha2::{Digest, Sha256};
 use topology::log::Record;

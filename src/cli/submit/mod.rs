@@ -120,7 +120,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NAME", env = "CAIRN_FROM", hide_env = true, value_parser = name)]
     from: Option<Name>,
 
-    /// Last active height at which lines that are signed, and say none, may be applied [default: as long as the chain remembers ids]
+    /// Last active height at which lines that are signed, and say none, may be applied [default: as long as the chain
+    /// remembers ids]
     #[arg(long, value_name = "HEIGHT", env = "CAIRN_VALID_UNTIL", hide_env = true)]
     valid_until: Option<u64>,
 }
@@ -149,8 +150,8 @@ impl Arguments {
         }
         let wanted = Wanted { anchor: self.pin.anchor(shell)?, checkpoint: self.checkpoint()? };
         let settings = shell.log(&self.log)?;
-        // A pipe cannot be read twice; a file is checked before anything of it is sent, and as far as it can be before anybody
-        // is asked.
+        // A pipe cannot be read twice; a file is checked before anything of it is sent, and as far as it can be before
+        // anybody is asked.
         self.source().refuse_bad_lines(&preparation, 0, self.force)?;
         settings.open(Submit { arguments: self, shell, preparation, wanted })?
     }
@@ -250,8 +251,8 @@ fn sent_before(sent: &Delivered, name: Option<&str>) -> String {
 }
 
 impl Submit<'_> {
-    /// Reads the chain that the lines are for, and prepares them for it. Lines to be signed need one; others only have to fit
-    /// to the one that is there.
+    /// Reads the chain that the lines are for, and prepares them for it. Lines to be signed need one; others only have
+    /// to fit to the one that is there.
     fn look_at_the_chain<L: Log>(&mut self, reader: &Reader<'_, L>) -> Result<()> {
         let blockchain = &self.arguments.blockchain.blockchain;
         let found = Chain::read(reader, blockchain, &self.wanted);

@@ -5,17 +5,18 @@
 //! {"from":"ed25519:..","id":"..","valid_until":10042,"signature":"..","to":"bob","amount":3}
 //!  └────────────── put in front, as far as the line does not say it itself ─┘
 //! ```
-//! A transaction of an account with a key must not be usable twice. A line with a `nonce` is not. Every other gets an id and a
-//! last active height:
+//! A transaction of an account with a key must not be usable twice. A line with a `nonce` is not. Every other gets an
+//! id and a last active height:
 //!
-//! - The **id** follows from the submission's name, the line's number and what it says. So a line that is submitted again has
-//!   the id that it had, and the chain rejects it for as long as it remembers that: as `duplicate`, or as `conflict` if it is
-//!   valid for another time now.
-//! - **valid until** is as far ahead as the chain remembers ids from now on. So once a line was applied, its id is remembered for
-//!   as long as this record could be applied. One that is given must not reach further, and must not be over.
+//! - The **id** follows from the submission's name, the line's number and what it says. So a line that is submitted
+//!   again has the id that it had, and the chain rejects it for as long as it remembers that: as `duplicate`, or as
+//!   `conflict` if it is valid for another time now.
+//! - **valid until** is as far ahead as the chain remembers ids from now on. So once a line was applied, its id is
+//!   remembered for as long as this record could be applied. One that is given must not reach further, and must not be
+//!   over.
 //!
-//! When the id is forgotten, the line that is submitted again is a new payment. Only a `valid_until` that stays the same ends
-//! that: given in the line, or with `--valid-until` for all lines that say none, those with a `nonce` too.
+//! When the id is forgotten, the line that is submitted again is a new payment. Only a `valid_until` that stays the
+//! same ends that: given in the line, or with `--valid-until` for all lines that say none, those with a `nonce` too.
 
 use sha2::{Digest, Sha256};
 

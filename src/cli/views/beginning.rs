@@ -7,8 +7,8 @@
 //! some    none      the offset is gone: all rows would be there twice
 //! none    some      the rows are gone, if the blocks before the offset make any
 //! ```
-//! What another instance commits meanwhile has both: an offset is asked for again behind the rows, and a row that is not committed yet
-//! counts as well.
+//! What another instance commits meanwhile has both: an offset is asked for again behind the rows, and a row that is
+//! not committed yet counts as well.
 
 use std::time::Duration;
 
@@ -25,8 +25,8 @@ use crate::views::View;
 const RETENTION: [&str; 2] = ["retention.ms", "retention.bytes"];
 const KEEPS_ALL: &str = "-1";
 
-/// So long a transaction that an instance left behind is waited for, in ms: a broker ends it when it is 10 s old, and looks for such
-/// ones every 10 s.
+/// So long a transaction that an instance left behind is waited for, in ms: a broker ends it when it is 10 s old, and
+/// looks for such ones every 10 s.
 const PATIENCE_MS: i64 = 30_000;
 /// Between two questions, where the log does not wait by itself.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -60,7 +60,8 @@ impl<L: Log> Beginning<'_, L> {
         let Some(offset) = offset else { return Ok(()) };
         match (marks, first) {
             (None, _) if self.first_row(offset)?.is_some() => Err(self.missing(&topic, "is empty")),
-            // Rows that retention took leave offsets behind, and those that compaction took were not the last of their keys.
+            // Rows that retention took leave offsets behind, and those that compaction took were not the last of their
+            // keys.
             (Some(Watermarks { low: 0, .. }), Some(found)) if self.view == View::Transfers => {
                 match self.first_row(offset)? {
                     Some(first) if found.as_deref() != Some(first.as_bytes()) => {
@@ -73,8 +74,8 @@ impl<L: Log> Beginning<'_, L> {
         }
     }
 
-    /// The key of the first row that the blocks before an offset make; `None` where they make none, as a chain that is mined makes none
-    /// of validators, or are no chain, which the view itself tells.
+    /// The key of the first row that the blocks before an offset make; `None` where they make none, as a chain that is
+    /// mined makes none of validators, or are no chain, which the view itself tells.
     fn first_row(&self, offset: Offset) -> Result<Option<String>> {
         let mut book = None;
         let found = self.reader.first(self.blockchain, |record| {
@@ -143,7 +144,8 @@ impl<L: Log> Beginning<'_, L> {
     }
 }
 
-/// The offset of a group; not before the end of a transaction that may change it. The instance that began one may have been killed.
+/// The offset of a group; not before the end of a transaction that may change it. The instance that began one may have
+/// been killed.
 fn settled_offset<L: Log>(
     log: &L,
     clock: &dyn Clock,

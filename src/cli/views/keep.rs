@@ -61,12 +61,13 @@ pub(super) struct Arguments {
     )]
     views_format: Format,
 
-    /// Register the rows' schemas there, and write before each row the number that its schema has got, as the registry's
-    /// deserializers want it; from a view's beginning on, or never
+    /// Register the rows' schemas there, and write before each row the number that its schema has got, as the
+    /// registry's deserializers want it; from a view's beginning on, or never
     #[arg(long, value_name = "URL", env = "CAIRN_SCHEMA_REGISTRY", hide_env = true, hide_env_values = true)]
     schema_registry: Option<String>,
 
-    /// On how many other instances stores are kept warm, so that one of them can go on at once; costs them memory and disk
+    /// On how many other instances stores are kept warm, so that one of them can go on at once; costs them memory and
+    /// disk
     #[arg(long, value_name = "N", env = "CAIRN_STANDBY_REPLICAS", hide_env = true, default_value = "0")]
     standby_replicas: usize,
 

@@ -111,8 +111,8 @@ impl Plan {
         Ok(Self { view, application_id, topic, engine })
     }
 
-    /// First the offsets: without them, what is left of a reset that dies is refused by the next start, whether that is the view's
-    /// state or its rows. Carried out again, it goes on where it was.
+    /// First the offsets: without them, what is left of a reset that dies is refused by the next start, whether that is
+    /// the view's state or its rows. Carried out again, it goes on where it was.
     fn carry_out<L: Log>(&self, log: &L) -> Result<()> {
         self.engine.check_unused(log)?;
         log.delete_group(&self.application_id)?;

@@ -10,12 +10,12 @@
 //! any        none                  founded   refused: there was a chain, and it is gone
 //! any        there                 founded, another   refused: the application works for another chain
 //! ```
-//! Noted is what the application's directory says, and the directories of chains that were in this place. Either refuses, for
-//! a container may keep only one of them. Chain parameters that are asked for are set in a new genesis; everywhere else they can
-//! only agree.
+//! Noted is what the application's directory says, and the directories of chains that were in this place. Either
+//! refuses, for a container may keep only one of them. Chain parameters that are asked for are set in a new genesis;
+//! everywhere else they can only agree.
 //!
-//! A new chain is noted before its keys are made, and these before its genesis, which follows from both. So wherever a first
-//! run is killed, the next has the same genesis, and whatever was sent of its block 0 is what is sent again.
+//! A new chain is noted before its keys are made, and these before its genesis, which follows from both. So wherever a
+//! first run is killed, the next has the same genesis, and whatever was sent of its block 0 is what is sent again.
 
 mod notes;
 #[cfg(test)]
@@ -78,8 +78,8 @@ pub enum Source {
     New,
 }
 
-/// Refuses what [`settle`] would refuse where there is no chain on the topic, and makes nothing: to be asked before a log is
-/// made.
+/// Refuses what [`settle`] would refuse where there is no chain on the topic, and makes nothing: to be asked before a
+/// log is made.
 pub fn check(request: &Request<'_>, accepts: &Accepts<'_>) -> Result<()> {
     let application = request.directories.application(request.application_id)?;
     let file = request.genesis.map(genesis::read_file).transpose()?;
@@ -102,11 +102,11 @@ pub fn check(request: &Request<'_>, accepts: &Accepts<'_>) -> Result<()> {
     }
 }
 
-/// Finds or makes the genesis of a run, and reads or makes its keys. `read_topic` is what [`super::topic::genesis`] finds. Of a
-/// genesis that is not accepted, nothing is written.
+/// Finds or makes the genesis of a run, and reads or makes its keys. `read_topic` is what [`super::topic::genesis`]
+/// finds. Of a genesis that is not accepted, nothing is written.
 ///
-/// The topic is read before the notes, and another instance of the same directory may begin the chain, or found it, in between. So
-/// where the topic was empty, a refusal is asked for once more: one that lasts is the same again.
+/// The topic is read before the notes, and another instance of the same directory may begin the chain, or found it, in
+/// between. So where the topic was empty, a refusal is asked for once more: one that lasts is the same again.
 pub fn settle<E: From<Error>>(
     read_topic: &dyn Fn() -> Result<Option<Genesis>, E>,
     request: &Request<'_>,

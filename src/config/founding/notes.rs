@@ -29,8 +29,8 @@ impl Notes {
         Self { application, home, founded, is_founded: AtomicBool::new(false) }
     }
 
-    /// To be called before block 0 is sent. When it returns, it is on the disk that the chain is being founded. Refuses where a
-    /// chain was founded before: then the log has lost it.
+    /// To be called before block 0 is sent. When it returns, it is on the disk that the chain is being founded. Refuses
+    /// where a chain was founded before: then the log has lost it.
     pub fn founding(&self) -> Result<()> {
         for noted in self.noted()? {
             if noted.stage == Stage::Founded {
@@ -40,8 +40,8 @@ impl Notes {
         self.write(&Note { stage: Stage::Founding, ..self.founded.clone() })
     }
 
-    /// To be called when block 0 is committed, before anything is signed. When it returns, it is on the disk that the chain
-    /// exists, so that none is founded in its place. Called again, it does nothing.
+    /// To be called when block 0 is committed, before anything is signed. When it returns, it is on the disk that the
+    /// chain exists, so that none is founded in its place. Called again, it does nothing.
     pub fn founded(&self) -> Result<()> {
         if self.is_founded.load(Ordering::Acquire) {
             return Ok(());

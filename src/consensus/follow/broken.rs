@@ -25,7 +25,8 @@ impl Broken {
     }
 }
 
-/// What kind of breach. Three kinds are found by those who read topics, and not by a follower: what a follower is given is a block.
+/// What kind of breach. Three kinds are found by those who read topics, and not by a follower: what a follower is given
+/// is a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// A height is missing, out of its place, or there twice.
@@ -84,7 +85,8 @@ pub enum Error<E> {
     /// The chain is wrong here: believe nothing from this height on.
     #[error(transparent)]
     Broken(#[from] Broken),
-    /// The block was made by a newer program ([`chain::Error::Newer`]). Nothing is known to be wrong: ask a newer program.
+    /// The block was made by a newer program ([`chain::Error::Newer`]). Nothing is known to be wrong: ask a newer
+    /// program.
     #[error(transparent)]
     Newer(chain::Error),
     /// It could not be told: the state cannot be read or written, or is not one that the rules could have produced.

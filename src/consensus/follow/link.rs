@@ -1,4 +1,5 @@
-//! Whether a block goes on from the one before it, as far as that needs no state: what all who follow a chain check alike.
+//! Whether a block goes on from the one before it, as far as that needs no state: what all who follow a chain check
+//! alike.
 
 use super::{Anchor, Broken, Reason};
 use crate::chain::{self, Block, Header, Parameters, Parent};
@@ -49,7 +50,8 @@ pub(crate) enum Refused {
 }
 
 impl Link<'_> {
-    /// Checks a block that agrees with itself. What is left to check of its seal are the claims; a mined block leaves none.
+    /// Checks a block that agrees with itself. What is left to check of its seal are the claims; a mined block leaves
+    /// none.
     pub(crate) fn check(&self, block: &Block) -> Result<Option<Claims>, Refused> {
         check_parent(&block.header, &self.parent, self.parameters)?;
         self.check_ranges(&block.header)?;

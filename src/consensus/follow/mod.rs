@@ -117,8 +117,8 @@ impl<S: State, R: CryptoRng> Follower<S, R> {
         Ok(Self::resume_with(state, replica, Scheme::of(genesis)?, randomness))
     }
 
-    /// As [`Follower::resume`], for a caller that has read and checked the validators' keys before: `scheme` is the one that the
-    /// chain's genesis asks for.
+    /// As [`Follower::resume`], for a caller that has read and checked the validators' keys before: `scheme` is the one
+    /// that the chain's genesis asks for.
     pub fn resume_with(state: S, replica: Replica, scheme: Scheme, randomness: R) -> Self {
         let anchor = Anchor::Genesis(replica.tip().genesis);
         Follower { state, anchor, randomness, chain: Some(Chain::resume(replica, scheme)) }
@@ -145,17 +145,17 @@ impl<S: State, R: CryptoRng> Follower<S, R> {
         self.chain.map(|chain| (self.state, chain.into_replica()))
     }
 
-    /// Checks the next block and takes it in. Seals are checked some blocks later, at the latest by [`Follower::conclude`]. After an
-    /// error there is nothing more to follow.
+    /// Checks the next block and takes it in. Seals are checked some blocks later, at the latest by
+    /// [`Follower::conclude`]. After an error there is nothing more to follow.
     pub fn follow(&mut self, block: &Block) -> Result<(), Error<S::Error>> {
         self.check_height(block)?;
         block.check().map_err(|error| Error::of_block(block.header.height, Reason::Form, error))?;
         self.extend(block, None)
     }
 
-    /// As [`Follower::follow`], for a block that is known to agree with itself: [`Block::check`] was asked, on another thread for
-    /// instance. Without that a false block could pass. `rendered_size_bytes` is how long its record's value is, if that is known; it
-    /// spares counting.
+    /// As [`Follower::follow`], for a block that is known to agree with itself: [`Block::check`] was asked, on another
+    /// thread for instance. Without that a false block could pass. `rendered_size_bytes` is how long its record's value
+    /// is, if that is known; it spares counting.
     pub fn extend(&mut self, block: &Block, rendered_size_bytes: Option<u64>) -> Result<(), Error<S::Error>> {
         self.check_height(block)?;
         match &mut self.chain {
@@ -174,14 +174,15 @@ impl<S: State, R: CryptoRng> Follower<S, R> {
         Err(Broken::new(expected.min(height), Reason::Height, detail))
     }
 
-    /// Checks where the last block ends, given the record behind it. Without that record a cut by window or bytes stays open.
+    /// Checks where the last block ends, given the record behind it. Without that record a cut by window or bytes stays
+    /// open.
     pub fn check_last_cut(&mut self, next: &Item) -> Result<(), Error<S::Error>> {
         Ok(self.chain.as_mut().map_or(Ok(()), |chain| chain.check_previous_cut(next))?)
     }
 
-    /// Takes the seals that were not checked yet, for a caller that has them checked elsewhere ([`Seals::check`]): one that takes
-    /// them after every block leaves no curve arithmetic to this thread. What it finds then is told by the caller, as
-    /// [`Follower::conclude`] would: the lower height, and at one height the seal.
+    /// Takes the seals that were not checked yet, for a caller that has them checked elsewhere ([`Seals::check`]): one
+    /// that takes them after every block leaves no curve arithmetic to this thread. What it finds then is told by the
+    /// caller, as [`Follower::conclude`] would: the lower height, and at one height the seal.
     pub fn take_seals(&mut self) -> Seals {
         self.chain.as_mut().map(Chain::take_seals).unwrap_or_default()
     }
@@ -191,9 +192,10 @@ impl<S: State, R: CryptoRng> Follower<S, R> {
         Ok(self.chain.as_mut().map_or(Ok(()), Chain::check_seals)?)
     }
 
-    /// Checks what is still open, and sums up. `found` is what the walk ended with, if it did not end with the last block. Of two
-    /// breaches the lower is told, for a seal of a lower height may have been waiting to be checked. At one height the seal is
-    /// told: only where it holds did the holders of the keys break the rest. `None`: there was no block.
+    /// Checks what is still open, and sums up. `found` is what the walk ended with, if it did not end with the last
+    /// block. Of two breaches the lower is told, for a seal of a lower height may have been waiting to be checked. At
+    /// one height the seal is told: only where it holds did the holders of the keys break the rest. `None`: there was
+    /// no block.
     pub fn conclude(&mut self, found: Option<Error<S::Error>>) -> Result<Option<Summary>, Error<S::Error>> {
         match (self.check_seals(), found) {
             (Err(seal), Some(found)) => {

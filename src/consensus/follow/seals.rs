@@ -45,8 +45,8 @@ impl Seals {
         })
     }
 
-    /// Of a breach and the seals that were not checked yet, what is told: the lower height, and at one height the seal, for only
-    /// where that holds did the holders of the keys break the rest.
+    /// Of a breach and the seals that were not checked yet, what is told: the lower height, and at one height the seal,
+    /// for only where that holds did the holders of the keys break the rest.
     #[must_use]
     pub fn first_breach(&self, broken: Broken) -> Broken {
         match self.check() {

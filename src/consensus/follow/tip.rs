@@ -1,7 +1,7 @@
 //! Whether the last block of a topic is the one that a state was left by.
 //!
-//! Asked before anything is sealed on top of it: a state that is another block's, or that differs from what the block says of it,
-//! would make a chain that no other program can follow.
+//! Asked before anything is sealed on top of it: a state that is another block's, or that differs from what the block
+//! says of it, would make a chain that no other program can follow.
 
 use crate::chain::check::operations_root;
 use crate::chain::{Block, Genesis, Hash, Member, Operation};
@@ -80,9 +80,9 @@ impl TipMismatch {
     }
 }
 
-/// Checks that a replica, loaded from a state of the chain of this genesis, is what the last block on the topic left behind:
-/// computes everything that the replica says of its tip from the block, and checks the block's rounds and seal against the
-/// stakes before it. `scheme` is the one that the genesis asks for.
+/// Checks that a replica, loaded from a state of the chain of this genesis, is what the last block on the topic left
+/// behind: computes everything that the replica says of its tip from the block, and checks the block's rounds and seal
+/// against the stakes before it. `scheme` is the one that the genesis asks for.
 pub fn check_tip(replica: &Replica, genesis: &Genesis, scheme: &Scheme, block: &Block) -> Result<(), TipMismatch> {
     let (tip, header) = (replica.tip(), &block.header);
     let (hash, height) = (header.hash(), header.height);

@@ -17,7 +17,8 @@ fn a_chain_begins_where_its_genesis_and_nothing_else_puts_it() {
     assert_eq!(loaded.tip(), tip, "and the state that it writes is the one it stands for");
 }
 
-/// Not a promise but a limit, which `docs/consensus.md` tells: the last author of a genesis can choose its hash among many.
+/// Not a promise but a limit, which `docs/consensus.md` tells: the last author of a genesis can choose its hash among
+/// many.
 #[test]
 fn the_author_of_a_genesis_can_choose_who_is_drawn_first_by_trying() {
     let stakes: Vec<u64> = genesis().validators.iter().map(|validator| validator.stake).collect();

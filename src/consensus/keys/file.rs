@@ -13,8 +13,8 @@
 //! ...
 //! ```
 //!
-//! Blank lines and lines that start with `#` are skipped. One file holds one validator's keys or a whole committee's. The
-//! program that writes the file gives it mode 0600.
+//! Blank lines and lines that start with `#` are skipped. One file holds one validator's keys or a whole committee's.
+//! The program that writes the file gives it mode 0600.
 
 use ed25519_zebra::SigningKey;
 use zeroize::Zeroizing;

@@ -31,7 +31,8 @@ impl<'t> Lines<'t> {
         }
     }
 
-    /// The bytes of the next line, which must be `field`, a space and their digits. Wiped when dropped: they may be a secret.
+    /// The bytes of the next line, which must be `field`, a space and their digits. Wiped when dropped: they may be a
+    /// secret.
     pub(crate) fn hex<const N: usize>(&mut self, field: &str) -> Option<Zeroizing<[u8; N]>> {
         let digits = self.next()?.strip_prefix(field)?.strip_prefix(' ')?;
         let mut bytes = Zeroizing::new([0; N]);
@@ -40,7 +41,8 @@ impl<'t> Lines<'t> {
     }
 }
 
-/// Adds such a line, with its line break. `text` must have room for it: a buffer that grew would leave copies of secrets behind.
+/// Adds such a line, with its line break. `text` must have room for it: a buffer that grew would leave copies of
+/// secrets behind.
 pub(crate) fn push_hex(text: &mut String, field: &str, bytes: &[u8]) {
     text.push_str(field);
     text.push(' ');

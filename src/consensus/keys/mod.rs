@@ -67,8 +67,8 @@ pub struct KeyPair {
 }
 
 impl KeyPair {
-    /// A new pair from `rng`, which must be cryptographically secure: 32 bytes for each key, Ed25519 first. Equal random
-    /// streams give equal keys.
+    /// A new pair from `rng`, which must be cryptographically secure: 32 bytes for each key, Ed25519 first. Equal
+    /// random streams give equal keys.
     pub fn generate<R: CryptoRng + ?Sized>(id: ValidatorId, rng: &mut R) -> KeyPair {
         let mut seed = Zeroizing::new([0; 32]);
         rng.fill_bytes(seed.as_mut());
@@ -199,9 +199,9 @@ impl KeySet {
         self.pairs
     }
 
-    /// A secret for `purpose` that all share who hold the keys of these validators, and that tells nothing of the keys: HMAC-SHA256,
-    /// its key the purpose, of each listed validator's id (length `u32`, bytes) and Ed25519 secret, in the order of ids. Keys of
-    /// others do not count.
+    /// A secret for `purpose` that all share who hold the keys of these validators, and that tells nothing of the keys:
+    /// HMAC-SHA256, its key the purpose, of each listed validator's id (length `u32`, bytes) and Ed25519 secret, in the
+    /// order of ids. Keys of others do not count.
     ///
     /// ```
     /// # use cairn::consensus::KeySet;
@@ -222,8 +222,8 @@ impl KeySet {
         Zeroizing::new(mac.finalize().into_bytes().into())
     }
 
-    /// Checks that this set holds the key of every validator of a genesis, which a local committee needs. Keys of others
-    /// are no error.
+    /// Checks that this set holds the key of every validator of a genesis, which a local committee needs. Keys of
+    /// others are no error.
     pub fn check_against(&self, validators: &[GenesisValidator]) -> Result<(), Error> {
         for listed in validators {
             let Ok(index) = self.pairs.binary_search_by(|pair| pair.id.cmp(&listed.id)) else {

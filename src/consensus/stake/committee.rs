@@ -10,11 +10,12 @@
 //!              End ─────────────► Sealed | Slash (refusal) | NoQuorum
 //! ```
 //!
-//! The machine holds no keys and reads no clock. Proposals and votes may come from anywhere, in any order, twice, or never: what
-//! does not hold, or is not due, is answered by [`Action::Ignored`] and changes nothing. [`Message::End`] comes from the process
-//! that drives the machine, when it has delivered all that it waited for. The outcome is a function of *which* messages came
-//! before the ends, not of their order. (Two exceptions, both of a faulty sender's making: of three different proposals the first
-//! two are the evidence; of two contradicting votes by one validator the first counts.)
+//! The machine holds no keys and reads no clock. Proposals and votes may come from anywhere, in any order, twice, or
+//! never: what does not hold, or is not due, is answered by [`Action::Ignored`] and changes nothing. [`Message::End`]
+//! comes from the process that drives the machine, when it has delivered all that it waited for. The outcome is a
+//! function of *which* messages came before the ends, not of their order. (Two exceptions, both of a faulty sender's
+//! making: of three different proposals the first two are the evidence; of two contradicting votes by one validator the
+//! first counts.)
 
 use super::super::bls;
 use super::super::roster::{Roster, Stakes};
@@ -88,8 +89,8 @@ pub struct Electorate<'c> {
 }
 
 impl Electorate<'_> {
-    /// What becomes of a turn without a proposal. Where those who are present could seal no other one either, passing the round
-    /// would only pile up decisions.
+    /// What becomes of a turn without a proposal. Where those who are present could seal no other one either, passing
+    /// the round would only pile up decisions.
     #[must_use]
     pub fn without_proposal<S>(&self) -> Outcome<S> {
         let (have, need) = (self.stakes.of(self.present), self.stakes.quorum());
@@ -128,8 +129,8 @@ struct Side {
 }
 
 impl<'c> Committee<'c> {
-    /// Begins the turn for which the validator at `place` was drawn. `own` is the hash of the header that executing the input in
-    /// this process gives for this turn.
+    /// Begins the turn for which the validator at `place` was drawn. `own` is the hash of the header that executing the
+    /// input in this process gives for this turn.
     #[must_use]
     pub fn start(electorate: Electorate<'c>, turn: Turn, place: usize, own: Hash) -> (Committee<'c>, Action) {
         let ask = Action::AskProposal(turn.clone());

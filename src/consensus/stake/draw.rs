@@ -20,9 +20,10 @@
 //!                          ^ point: b proposes               validators in the order of their ids
 //! ```
 //!
-//! The draw reads nothing that a sender of transactions or an orderer of the log could choose: no transaction bytes, offsets,
-//! times or block hashes. A reveal is the one BLS signature its owner can make over that message, so a proposer's only
-//! choice is to stay silent and lose its turn. What the author of a genesis can choose is said in `docs/consensus.md`.
+//! The draw reads nothing that a sender of transactions or an orderer of the log could choose: no transaction bytes,
+//! offsets, times or block hashes. A reveal is the one BLS signature its owner can make over that message, so a
+//! proposer's only choice is to stay silent and lose its turn. What the author of a genesis can choose is said in
+//! `docs/consensus.md`.
 
 use super::super::bls;
 use crate::chain::{Domain, Hash, hash};
@@ -34,9 +35,9 @@ pub(super) const TURN_SIZE_BYTES: usize = 76;
 /// 2^-1024: the bound is there so that the loop visibly ends.
 const WORDS_MAX: usize = 1024;
 
-/// The index into `stakes` of the validator that proposes in `round` of `height`, on the chain with this genesis hash. `stakes`
-/// are in the order of the validators' ids; one that may not be drawn stands there with zero. `None`: no stake at all, or a
-/// sum beyond 64 bits.
+/// The index into `stakes` of the validator that proposes in `round` of `height`, on the chain with this genesis hash.
+/// `stakes` are in the order of the validators' ids; one that may not be drawn stands there with zero. `None`: no stake
+/// at all, or a sum beyond 64 bits.
 #[must_use]
 pub fn draw(genesis: &Hash, height: u64, round: u32, seed: &Hash, stakes: &[u64]) -> Option<usize> {
     let total = stakes.iter().try_fold(0u64, |sum, stake| sum.checked_add(*stake))?;

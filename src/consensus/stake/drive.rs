@@ -1,4 +1,5 @@
-//! Drives the machine of one turn with the parties of this process: carries its questions to them and their answers back.
+//! Drives the machine of one turn with the parties of this process: carries its questions to them and their answers
+//! back.
 
 use std::collections::VecDeque;
 
@@ -25,7 +26,8 @@ pub(super) struct Drive<'d, P> {
 }
 
 impl<P: Party> Drive<'_, P> {
-    /// Runs the turn to its end. All parties are here and answer at once, so the end is told as soon as their answers were.
+    /// Runs the turn to its end. All parties are here and answer at once, so the end is told as soon as their answers
+    /// were.
     pub(super) fn run<E>(mut self, turn: &Turn, execute: &Execute<'_, E>) -> Result<Outcome, Error<E>> {
         let (mut committee, ask) = Committee::start(self.electorate, turn.clone(), self.place, self.own.executed.hash);
         let mut next = Some(ask);

@@ -1,7 +1,7 @@
 //! Proof of stake: validators drawn by stake propose, and more than two thirds of the stake decide.
 //!
-//! May use the rooms beside it that are no kind of consensus (`bls`, `keys`, `roster`, `decision`), `ledger` and `chain`; another
-//! kind of consensus would stand beside this room and share none of it.
+//! May use the rooms beside it that are no kind of consensus (`bls`, `keys`, `roster`, `decision`), `ledger` and
+//! `chain`; another kind of consensus would stand beside this room and share none of it.
 //!
 //! ```text
 //! draw, rounds                 the stake-weighted draw; what became of each round of a height

@@ -7,8 +7,9 @@
 //!   anything that would be a second, different thing for a turn ──► Declined, and nothing is signed
 //! ```
 //!
-//! A party knows what executing the input in its own process gave ([`Own`]); that is never sent. Everything else that it needs is in
-//! the request. So a party may be in the process that seals or in another one: what differs is who carries the messages.
+//! A party knows what executing the input in its own process gave ([`Own`]); that is never sent. Everything else that
+//! it needs is in the request. So a party may be in the process that seals or in another one: what differs is who
+//! carries the messages.
 
 use super::super::bls;
 use super::super::roster::{Keys, Roster, Stakes};
@@ -148,8 +149,8 @@ fn step(validators: &mut [LocalValidator], own: &Own<'_>, request: Request) -> V
     }
 }
 
-/// The votes of validators of one process. Those that say the same sign with the sum of their keys, so the message is hashed to
-/// the curve once however many they are.
+/// The votes of validators of one process. Those that say the same sign with the sum of their keys, so the message is
+/// hashed to the curve once however many they are.
 fn vote(validators: &mut [LocalValidator], own: &Own<'_>, turn: &Turn, mut proposal: Proposal) -> Vec<Reply> {
     let Ok(header) = proposal.check(turn, own.roster) else { return Vec::new() };
     let mut verdicts: Vec<(Verdict, Vec<Voter<'_>>)> = Vec::new();

@@ -22,8 +22,8 @@ pub struct Offence {
     pub amount: u64,
     /// The proof.
     pub evidence: Box<Evidence>,
-    /// What the offender proposed, where it was something else than executing the input gives: with it anybody can check
-    /// the refusal again.
+    /// What the offender proposed, where it was something else than executing the input gives: with it anybody can
+    /// check the refusal again.
     pub witness: Option<Body>,
 }
 

@@ -101,8 +101,8 @@ impl Start<'_> {
     }
 }
 
-/// Checks proposer, seed and the operations of failed rounds of a block. `stakes` are those before the block; the answer is
-/// those in the round that sealed it, against which its seal counts.
+/// Checks proposer, seed and the operations of failed rounds of a block. `stakes` are those before the block; the
+/// answer is those in the round that sealed it, against which its seal counts.
 pub fn verify(
     start: &Start<'_>,
     mut stakes: Stakes,

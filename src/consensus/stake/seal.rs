@@ -3,9 +3,9 @@
 //! A seal says three things: the proposer signed this header, the reveal is the proposer's one signature over its turn,
 //! and validators with strictly more than two thirds of the stake not slashed attest to the header.
 //!
-//! [`claims`] makes every check that costs no curve arithmetic and leaves the rest as claims; [`verify`] decides them at
-//! once, [`verify_many`] decides those of many heights in one multi-pairing, about three times cheaper for each, and finds
-//! the first bad one by halving. Which proposer was due is not a matter of the seal: see [`super::rounds`].
+//! [`claims`] makes every check that costs no curve arithmetic and leaves the rest as claims; [`verify`] decides them
+//! at once, [`verify_many`] decides those of many heights in one multi-pairing, about three times cheaper for each, and
+//! finds the first bad one by halving. Which proposer was due is not a matter of the seal: see [`super::rounds`].
 
 use ed25519_zebra::{Signature, VerificationKeyBytes, batch};
 use rand::SeedableRng;

@@ -15,9 +15,9 @@
 //!     Sealed: block, what to advance the replica by, reports
 //! ```
 //!
-//! **Law**: a signed header is a function of committed state, committed decisions and input. The same call with the same
-//! committed data signs the same bytes; so a crash or an aborted transaction at any point is followed by a retry, never by a
-//! second header for one turn.
+//! **Law**: a signed header is a function of committed state, committed decisions and input. The same call with the
+//! same committed data signs the same bytes; so a crash or an aborted transaction at any point is followed by a retry,
+//! never by a second header for one turn.
 
 use std::sync::Arc;
 
@@ -71,8 +71,8 @@ impl Sealer<LocalParty> {
         Sealer::new(genesis, [LocalParty::new(validators.collect())])
     }
 
-    /// The sealer of another process with the same keys: it remembers nothing of what this one's validators have signed, but for
-    /// what is kept outside of both.
+    /// The sealer of another process with the same keys: it remembers nothing of what this one's validators have
+    /// signed, but for what is kept outside of both.
     #[must_use]
     pub fn anew(&self) -> Self {
         let Self { genesis, roster, parties, seats, turns } = self;
@@ -80,13 +80,14 @@ impl Sealer<LocalParty> {
         Self { genesis: *genesis, roster: roster.clone(), parties, seats: seats.clone(), turns: turns.clone() }
     }
 
-    /// What the validators of this process remember to have proposed and voted in the latest turns: one thing of each kind in a turn.
+    /// What the validators of this process remember to have proposed and voted in the latest turns: one thing of each
+    /// kind in a turn.
     pub fn signed(&self) -> impl Iterator<Item = Signed> {
         self.parties.iter().flat_map(LocalParty::signed)
     }
 
-    /// Has a validator misbehave from its next turn on; false: there is no such validator. What it signed it remembers, so that it
-    /// signs nothing else in the turn under way.
+    /// Has a validator misbehave from its next turn on; false: there is no such validator. What it signed it remembers,
+    /// so that it signs nothing else in the turn under way.
     pub fn corrupt(&mut self, validator: &ValidatorId, fault: Fault) -> bool {
         self.parties.iter_mut().any(|party| party.corrupt(validator, fault))
     }
@@ -127,8 +128,8 @@ impl<P: Party> Sealer<P> {
 
     /// Seals the block after the replica's last one, or says what is missing.
     ///
-    /// `view` is the state after that block. `decisions` are the **committed** ones; those about other heights are ignored.
-    /// Errors leave everything as it was.
+    /// `view` is the state after that block. `decisions` are the **committed** ones; those about other heights are
+    /// ignored. Errors leave everything as it was.
     pub fn seal<V: View + ?Sized>(
         &mut self,
         view: &V,
@@ -153,7 +154,8 @@ impl<P: Party> Sealer<P> {
             }
             let turn = Turn { genesis: self.genesis, height, round, seed: replica.tip().seed, proposer };
             match self.run(view, replica, &stretch, &past, place, &turn)? {
-                // Its validators take no part in this turn: they did, before something was lost that the block followed from.
+                // Its validators take no part in this turn: they did, before something was lost that the block followed
+                // from.
                 Outcome::Sealed((_, executed)) if !self.may_leave::<V::Error>(&executed)? => {
                     return Ok(Step::NeedDecision(passed));
                 }
@@ -169,8 +171,8 @@ impl<P: Party> Sealer<P> {
         Err(Error::RoundsExhausted(height))
     }
 
-    /// One round: executes the stretch for it, and drives the committee's machine. With the seal comes what was executed. Where
-    /// nothing can come from the drawn validator, nothing is executed.
+    /// One round: executes the stretch for it, and drives the committee's machine. With the seal comes what was
+    /// executed. Where nothing can come from the drawn validator, nothing is executed.
     fn run<V: View + ?Sized>(
         &mut self,
         view: &V,
@@ -199,7 +201,8 @@ impl<P: Party> Sealer<P> {
         Ok(outcome.map(|seal| (seal, executed)))
     }
 
-    /// Whether a signed header may leave the sealer. Nothing else that is signed leaves it: offences only with the block behind them.
+    /// Whether a signed header may leave the sealer. Nothing else that is signed leaves it: offences only with the
+    /// block behind them.
     fn may_leave<E>(&self, executed: &Executed) -> Result<bool, Error<E>> {
         let Some(turns) = &self.turns else { return Ok(true) };
         let turn = SignedTurn::of(&executed.header, executed.hash);

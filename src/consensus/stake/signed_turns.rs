@@ -1,8 +1,9 @@
 //! What validators signed last, kept where neither a crash nor the loss of a log's topics takes it.
 //!
-//! A header that is signed follows from committed state, committed decisions and the log. Decisions can be lost: `cairn reset` deletes
-//! their changelog, and anybody who may write to it can forge it. Then the same validators would sign another header for a turn in which
-//! they have signed one, whose block was never committed and whose signature can be read all the same. What is kept here stops that.
+//! A header that is signed follows from committed state, committed decisions and the log. Decisions can be lost: `cairn
+//! reset` deletes their changelog, and anybody who may write to it can forge it. Then the same validators would sign
+//! another header for a turn in which they have signed one, whose block was never committed and whose signature can be
+//! read all the same. What is kept here stops that.
 
 use std::fmt::Debug;
 
@@ -26,7 +27,8 @@ impl SignedTurn {
         Self { height: header.height, round: header.round(), header: hash }
     }
 
-    /// Whether this may be signed where `last` is the last that was signed of its height: it is the same, or of a later round.
+    /// Whether this may be signed where `last` is the last that was signed of its height: it is the same, or of a later
+    /// round.
     #[must_use]
     pub fn may_follow(&self, last: &Self) -> bool {
         self == last || (self.height == last.height && self.round > last.round)
@@ -35,17 +37,19 @@ impl SignedTurn {
 
 /// Keeps what was signed.
 pub trait SignedTurns: Debug + Send + Sync {
-    /// Called before a signature over a header leaves the sealer. True: it is kept that it was signed, and nothing else was in its
-    /// turn, nor in a later round of its height. False: something was, and the signature must not leave.
+    /// Called before a signature over a header leaves the sealer. True: it is kept that it was signed, and nothing else
+    /// was in its turn, nor in a later round of its height. False: something was, and the signature must not leave.
     ///
-    /// `is_decided`: the header follows from more than the log, so what is kept must outlast the machine's power as well. Without it,
-    /// outlasting the process will do: what is signed again after that follows from the log, and is the same.
+    /// `is_decided`: the header follows from more than the log, so what is kept must outlast the machine's power as
+    /// well. Without it, outlasting the process will do: what is signed again after that follows from the log, and is
+    /// the same.
     ///
     /// An error: it cannot be kept, or the height was signed long ago. Then nothing may be signed.
     fn keep_to(&self, turn: SignedTurn, is_decided: bool) -> Result<bool, String>;
 }
 
-/// Whether a header follows from more than the log and the state: from a decision, or from what became of earlier rounds.
+/// Whether a header follows from more than the log and the state: from a decision, or from what became of earlier
+/// rounds.
 #[must_use]
 pub fn is_decided(header: &Header) -> bool {
     header.round() > 0 || matches!(header.cut, Cut::Age | Cut::End)

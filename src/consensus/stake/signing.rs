@@ -8,9 +8,9 @@
 //! possession   BLS       96   the public key, under a ciphersuite of its own (bls::POSSESSION_DST), without a tag
 //! ```
 //!
-//! No two of them can be equal: tags differ, and the ciphersuite of a possession differs. The header hash covers genesis hash,
-//! height, parent and round, so a proposal, an attestation and a refusal hold for one turn of one chain; a reveal names
-//! genesis, height, round and seed itself.
+//! No two of them can be equal: tags differ, and the ciphersuite of a possession differs. The header hash covers
+//! genesis hash, height, parent and round, so a proposal, an attestation and a refusal hold for one turn of one chain;
+//! a reveal names genesis, height, round and seed itself.
 
 use super::draw;
 use crate::chain::{Domain, Hash, RefusalReason, hash::TAG_SIZE_BYTES};

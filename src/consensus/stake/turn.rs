@@ -78,8 +78,8 @@ pub struct Body {
     pub operations: Vec<Operation>,
 }
 
-/// Whether this process has to check a value's signatures. Not part of what is said, and never sent: a value that was read from
-/// bytes is one to check.
+/// Whether this process has to check a value's signatures. Not part of what is said, and never sent: a value that was
+/// read from bytes is one to check.
 #[derive(Debug, Clone, Copy, Default)]
 enum Trust {
     #[default]

@@ -143,7 +143,8 @@ impl LocalValidator {
         Reply::Proposed(Box::new(Proposal::made_here(SignedHeader { header, signature }, reveal, body)))
     }
 
-    /// Its verdict on a proposal for this turn. `None`: silent. A cheat says nothing of its own proposal: it would not be counted.
+    /// Its verdict on a proposal for this turn. `None`: silent. A cheat says nothing of its own proposal: it would not
+    /// be counted.
     pub(super) fn judge(&self, own: &Own<'_>, turn: &Turn, proposal: &Proposal, header: &Hash) -> Option<Verdict> {
         if self.is_silent() {
             return None;
@@ -156,8 +157,8 @@ impl LocalValidator {
         (turn.proposer != *self.id()).then_some(Verdict::Refuse(reason))
     }
 
-    /// Its key, to sign this statement with: alone, or in a sum with others of this process. Refused where it has said something
-    /// else in the same turn.
+    /// Its key, to sign this statement with: alone, or in a sum with others of this process. Refused where it has said
+    /// something else in the same turn.
     pub(super) fn lend_key(&mut self, statement: &Statement) -> Result<&bls::SecretKey, WouldEquivocate> {
         let Statement { height, round, header: asked, verdict } = *statement;
         match self.voted.keep_to(height, round, (asked, verdict)) {

@@ -10,11 +10,12 @@
 //!                                      i = time(h) - time(h - 1)
 //! ```
 //!
-//! So a block asks for at most a sixteenth more than the one before, and at most three sixteenths less. All of it is integers.
+//! So a block asks for at most a sixteenth more than the one before, and at most three sixteenths less. All of it is
+//! integers.
 //!
-//! Header time is stream time: the latest timestamp of any record so far. What was recorded while a block was mined is in the next one, so
-//! the time between two headers is about the time that mining took, if records keep coming. It is the log's clock and the senders', never
-//! the miner's: `docs/consensus.md` says what that is worth.
+//! Header time is stream time: the latest timestamp of any record so far. What was recorded while a block was mined is
+//! in the next one, so the time between two headers is about the time that mining took, if records keep coming. It is
+//! the log's clock and the senders', never the miner's: `docs/consensus.md` says what that is worth.
 
 use crate::chain::{Cut, Work};
 
@@ -24,8 +25,8 @@ const STEPS: u128 = 16;
 const INTERVALS_MAX: u128 = 4;
 /// A difficulty is at most so many times the least.
 const GROWTH_MAX: u64 = 1 << 16;
-/// No difficulty is larger: of the 2^53 proofs that there are 32 hold then, and none in one block of 10^13. At 2^52 none would in one of
-/// seven, behind which there could never be another.
+/// No difficulty is larger: of the 2^53 proofs that there are 32 hold then, and none in one block of 10^13. At 2^52
+/// none would in one of seven, behind which there could never be another.
 const DIFFICULTY_MAX: u64 = 1 << 48;
 
 /// The block before.

@@ -1,7 +1,7 @@
 //! Proof of work: the first miner that finds a number with which a rule holds seals the block, and is paid for it.
 //!
-//! May use the rooms beside it that are no kind of consensus, `ledger` and `chain`, and nothing of `stake`. It searches where it is told
-//! to and for as long as it is told to: threads are the caller's.
+//! May use the rooms beside it that are no kind of consensus, `ledger` and `chain`, and nothing of `stake`. It searches
+//! where it is told to and for as long as it is told to: threads are the caller's.
 //!
 //! ```text
 //! puzzle       what a proof has to be, and the search for one

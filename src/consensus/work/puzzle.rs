@@ -7,8 +7,8 @@
 //! holds     the first 8 bytes of the hash, as a big-endian number, times the difficulty are below 2^64
 //! ```
 //!
-//! A difficulty of 2^n asks for n leading zero bits, and any number in between for something in between; it is how many proofs are
-//! tried until one holds, on average.
+//! A difficulty of 2^n asks for n leading zero bits, and any number in between for something in between; it is how many
+//! proofs are tried until one holds, on average.
 
 use sha2::{Digest, Sha256};
 

@@ -58,8 +58,8 @@ pub fn can_mine(consensus: Consensus, miner: &Name) -> bool {
     !miner.is_system() && !consensus.is_nobody(miner.as_str())
 }
 
-/// Checks everything about a mined block's author and seal. `hash` is the header's, which the caller has computed. Without the block
-/// before, its difficulty is only known within bounds, and the proof before is taken from the header.
+/// Checks everything about a mined block's author and seal. `hash` is the header's, which the caller has computed.
+/// Without the block before, its difficulty is only known within bounds, and the proof before is taken from the header.
 pub fn check(work: Work, parent: Option<&Parent>, header: &Header, hash: &Hash, seal: &WorkSeal) -> Result<(), Flaw> {
     let author = header.work().ok_or(Flaw::Author)?;
     let WorkAuthor { miner, difficulty, last_proof } = author;

@@ -10,8 +10,9 @@
 //!     Sealed
 //! ```
 //!
-//! Nothing is signed, so nothing can be signed twice: a search that is cut short by a crash begins anew, with another proof in the end,
-//! perhaps by another miner. What makes one block of a height count is the log, which takes one writer.
+//! Nothing is signed, so nothing can be signed twice: a search that is cut short by a crash begins anew, with another
+//! proof in the end, perhaps by another miner. What makes one block of a height count is the log, which takes one
+//! writer.
 
 use super::super::decision::Decision;
 use super::super::scheme::Scheme;

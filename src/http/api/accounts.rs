@@ -282,8 +282,8 @@ impl Walked {
     }
 }
 
-/// One at a time looks at all accounts, and only that one keeps others from reading. Meanwhile the rest take what was found before or,
-/// where nothing was, wait without being in the way.
+/// One at a time looks at all accounts, and only that one keeps others from reading. Meanwhile the rest take what was
+/// found before or, where nothing was, wait without being in the way.
 async fn largest(context: &Arc<Context>) -> Result<Largest> {
     let known = || lock(&context.largest).clone();
     let is_fresh = |known: &Largest| context.clock.monotonic_ms() < known.good_until_ms;

@@ -76,8 +76,9 @@ pub(super) async fn list(
 
 /// A block, whole
 ///
-/// By its height, its hash, or `latest`. The answer is the record of the blockchain topic, byte for byte; what it holds is
-/// described in docs/encoding.md. The header `x-cairn-offset` says where it stands, `x-cairn-sealed-ms` when the log took it.
+/// By its height, its hash, or `latest`. The answer is the record of the blockchain topic, byte for byte; what it holds
+/// is described in docs/encoding.md. The header `x-cairn-offset` says where it stands, `x-cairn-sealed-ms` when the log
+/// took it.
 #[utoipa::path(
     get,
     path = "/v1/blocks/{block}",

@@ -33,9 +33,9 @@ pub(super) struct Since {
 
 /// Sealed blocks, as they come (server-sent events)
 ///
-/// Event `block` has a block in a few words (schema BlockSummary), with its height as id; `slash` an offence (schema Offence) that it
-/// punishes. Who comes back with `Last-Event-ID` is told of the blocks since then, 200 at most; where there were more, an event
-/// `gap` comes first.
+/// Event `block` has a block in a few words (schema BlockSummary), with its height as id; `slash` an offence (schema
+/// Offence) that it punishes. Who comes back with `Last-Event-ID` is told of the blocks since then, 200 at most; where
+/// there were more, an event `gap` comes first.
 #[utoipa::path(
     get,
     path = "/v1/events",
@@ -123,8 +123,8 @@ impl Listening {
         }
     }
 
-    /// The next event; `None` where the stream ends: with the server, or because the listener is too far behind. A browser comes
-    /// back then, and says what it heard of last.
+    /// The next event; `None` where the stream ends: with the server, or because the listener is too far behind. A
+    /// browser comes back then, and says what it heard of last.
     async fn next(&mut self) -> Option<Event> {
         loop {
             if let Some(event) = self.waiting.pop_front() {

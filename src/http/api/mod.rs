@@ -1,4 +1,5 @@
-//! The endpoints, and their description as OpenAPI: each is in the description because it is in the router, and there only once.
+//! The endpoints, and their description as OpenAPI: each is in the description because it is in the router, and there
+//! only once.
 //!
 //! ```text
 //! health          /healthz /readyz /metrics
@@ -95,7 +96,8 @@ pub(super) fn router(takes_transfers: bool) -> (Router<Arc<Context>>, String) {
     (router, serde_json::to_string(&description).unwrap_or_default())
 }
 
-/// What every endpoint may answer, whatever it is asked: that the request is too long or one too many, that the server is busy.
+/// What every endpoint may answer, whatever it is asked: that the request is too long or one too many, that the server
+/// is busy.
 fn otherwise() -> openapi::Response {
     let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
     ResponseBuilder::new().description("No answer, and why").content(PROBLEM, problem).build()

@@ -196,7 +196,8 @@ pub(super) async fn validator(
 
 /// A proof of whether a sender has used an id
 ///
-/// Of an id that is remembered: by which transaction. Otherwise that it was not used, as far back as ids are remembered.
+/// Of an id that is remembered: by which transaction. Otherwise that it was not used, as far back as ids are
+/// remembered.
 #[utoipa::path(
     get,
     path = "/v1/proofs/id/{sender}/{id}",
@@ -222,8 +223,8 @@ pub(super) async fn id(
 
 /// A checkpoint of the chain, as this server has it
 ///
-/// Three lines of text, which has no signature: the server's own word. To trust it on first use is to keep it, and to see whether
-/// all that comes later goes on from it.
+/// Three lines of text, which has no signature: the server's own word. To trust it on first use is to keep it, and to
+/// see whether all that comes later goes on from it.
 #[utoipa::path(
     get,
     path = "/v1/checkpoint",

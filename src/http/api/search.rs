@@ -25,7 +25,8 @@ const HASH_PREFIX_MIN: usize = 6;
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct What {
-    /// A height, a hash or how one begins, an account or how its name begins, `partition:offset`, a transaction's id, a validator
+    /// A height, a hash or how one begins, an account or how its name begins, `partition:offset`, a transaction's id, a
+    /// validator
     #[param(min_length = 1, max_length = 256)]
     q: String,
 }

@@ -26,7 +26,8 @@ struct Status {
     /// The chain's identity: the hash of its genesis.
     #[schema(value_type = String)]
     genesis: Hash,
-    /// `starting`, `restoring`, `rebuilding`, `waiting_for_quorum`, `sealing`, `standing_by`, `stopping`, `stopped` or `failed`.
+    /// `starting`, `restoring`, `rebuilding`, `waiting_for_quorum`, `sealing`, `standing_by`, `stopping`, `stopped` or
+    /// `failed`.
     state: &'static str,
     /// Stake that signs and stake that is needed, while a block waits for a quorum.
     quorum: Option<Quorum>,
@@ -38,8 +39,8 @@ struct Status {
     indexed_from_height: Option<u64>,
     /// Whether all that was there at the start is looked up in, too.
     is_index_complete: bool,
-    /// Offsets of the transactions topic from the first record on that is in no block yet, by partition; markers between records are
-    /// among them. Null where this instance does not have the state.
+    /// Offsets of the transactions topic from the first record on that is in no block yet, by partition; markers
+    /// between records are among them. Null where this instance does not have the state.
     #[schema(value_type = Option<BTreeMap<String, i64>>)]
     lag_offsets: Option<BTreeMap<i32, i64>>,
     /// All balances and stakes, and where they came from; null where this instance does not have the state.
@@ -76,8 +77,8 @@ struct Rebuilding {
     target_height: u64,
 }
 
-/// `current` = `genesis` + `minted` - `burnt`, in minor units. As decimal text: sums may pass 2^53, up to which JSON's numbers are exact
-/// everywhere.
+/// `current` = `genesis` + `minted` - `burnt`, in minor units. As decimal text: sums may pass 2^53, up to which JSON's
+/// numbers are exact everywhere.
 #[derive(Serialize, ToSchema)]
 struct Supply {
     genesis: String,
@@ -208,7 +209,8 @@ fn name(engine: Engine, sealing: &sealing::Status) -> &'static str {
     }
 }
 
-/// By partition of the transactions topic, how many of its offsets wait, from the first record on that is in no block yet.
+/// By partition of the transactions topic, how many of its offsets wait, from the first record on that is in no block
+/// yet.
 pub(super) async fn lags(context: &Arc<Context>) -> Result<Vec<(i32, i64)>> {
     let covered: BTreeMap<i32, i64> = context
         .read(|_, state| {

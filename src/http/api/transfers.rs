@@ -36,7 +36,8 @@ pub(super) struct Order {
     memo: Option<String>,
 }
 
-/// Where a transfer stands on the transactions topic. Sent is not applied: the receipt in a block says what became of it.
+/// Where a transfer stands on the transactions topic. Sent is not applied: the receipt in a block says what became of
+/// it.
 #[derive(Serialize, ToSchema)]
 struct Sent {
     partition: i32,
@@ -45,8 +46,8 @@ struct Sent {
 
 /// Sends a transfer
 ///
-/// In the demo only. It is written to the transactions topic; /v1/transactions/{partition}/{offset} says what became of it, once it is
-/// in a block.
+/// In the demo only. It is written to the transactions topic; /v1/transactions/{partition}/{offset} says what became of
+/// it, once it is in a block.
 #[utoipa::path(
     post,
     path = "/v1/transfers",
@@ -92,7 +93,8 @@ pub(super) struct Cheat {
 
 /// Has a validator cheat
 ///
-/// In the demo only. The next block that it proposes has an altered amount in it; the others catch it, and it loses its stake.
+/// In the demo only. The next block that it proposes has an altered amount in it; the others catch it, and it loses its
+/// stake.
 #[utoipa::path(
     post,
     path = "/v1/cheats",
@@ -131,7 +133,8 @@ pub(super) async fn cheat(
 /// Only this server's own page, or a program that is none, may write.
 fn admit(context: &Context, headers: &HeaderMap) -> Result<Arc<dyn Teller>> {
     let text = |name: &header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    // A browser says it of every request, also of those whose origin it leaves out; a program that is none says nothing.
+    // A browser says it of every request, also of those whose origin it leaves out; a program that is none says
+    // nothing.
     let is_foreign = headers.get(FETCH_SITE).is_some_and(|site| site != "same-origin" && site != "none");
     if is_foreign {
         return Err(Problem::new(StatusCode::FORBIDDEN, "a page of another origin may not send anything"));

@@ -17,7 +17,8 @@ const RECENT_TRANSACTIONS: u64 = 1_000;
 pub(in crate::http) struct Activity {
     /// How long each interval is, ms.
     interval_ms: i64,
-    /// Transactions in blocks, applied or rejected, by interval: the oldest first, the current one last, which is not over.
+    /// Transactions in blocks, applied or rejected, by interval: the oldest first, the current one last, which is not
+    /// over.
     transactions: Vec<u64>,
     /// Blocks, likewise.
     blocks: Vec<u64>,

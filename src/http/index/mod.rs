@@ -44,7 +44,8 @@ const ACCOUNT_SIZE_BYTES: usize = 160;
 /// Offences that are remembered, whatever became of their blocks.
 const OFFENCES_MAX: usize = 100;
 
-/// A record under a height that is not the block behind the last one: somebody else wrote it, or the chain's topic is broken.
+/// A record under a height that is not the block behind the last one: somebody else wrote it, or the chain's topic is
+/// broken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the record under height {height} is not the block behind block {last}: run cairn verify")]
 pub(super) struct OutOfLine {
@@ -250,8 +251,8 @@ impl Index {
         matching.take(limit).filter_map(|(_, height)| self.block(*height)).collect()
     }
 
-    /// The block that holds the record at a place of the transactions topic, if it is kept, or the one nearest before it of that
-    /// partition: the caller looks whether it has the record.
+    /// The block that holds the record at a place of the transactions topic, if it is kept, or the one nearest before
+    /// it of that partition: the caller looks whether it has the record.
     pub(super) fn holder(&self, partition: i32, offset: i64) -> Option<u64> {
         let before = self.by_place.range((partition, i64::MIN)..=(partition, offset)).next_back();
         before.map(|(_, height)| *height)

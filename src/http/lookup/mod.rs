@@ -145,8 +145,8 @@ fn stretch<L: Log>(reading: &mut Reading<L>, first: u64, last: u64) -> Answer {
     Ok(found)
 }
 
-/// Halves the heights: ranges of a partition ascend with them. A block without records of the partition says nothing; then the
-/// next one before it is asked. Where that takes too long there is no answer, rather than a wrong one.
+/// Halves the heights: ranges of a partition ascend with them. A block without records of the partition says nothing;
+/// then the next one before it is asked. Where that takes too long there is no answer, rather than a wrong one.
 fn holder<L: Log>(
     reading: &mut Reading<L>,
     partition: i32,

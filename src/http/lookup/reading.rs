@@ -53,8 +53,8 @@ impl<L: Log> Reading<L> {
         offset.map_or(Ok(None), |offset| self.at(offset))
     }
 
-    /// A block before a height and one behind it, as near as is known: where to search between. The first is `None` where the topic
-    /// holds no block.
+    /// A block before a height and one behind it, as near as is known: where to search between. The first is `None`
+    /// where the topic holds no block.
     fn around(&mut self, height: u64) -> Result<(Option<Known>, Option<Known>)> {
         let known = || self.kept.iter().map(|(_, found)| Known { offset: found.place.offset, height: found.height });
         let low = known().filter(|known| known.height < height).max_by_key(|known| known.height);

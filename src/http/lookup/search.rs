@@ -1,5 +1,5 @@
-//! Which offset has a height: heights ascend with offsets, but not one by one, for markers of transactions and other people's
-//! records lie between.
+//! Which offset has a height: heights ascend with offsets, but not one by one, for markers of transactions and other
+//! people's records lie between.
 
 use topology::log::Offset;
 
@@ -10,11 +10,11 @@ pub(super) struct Known {
     pub(super) height: u64,
 }
 
-/// Finds the offset of a height. `low` is a block at or before it; from `end` on there is nothing below `end_height`, which lies
-/// behind it. `probe` answers the first block at or behind an offset.
+/// Finds the offset of a height. `low` is a block at or before it; from `end` on there is nothing below `end_height`,
+/// which lies behind it. `probe` answers the first block at or behind an offset.
 ///
-/// Guesses in proportion and halves in turn, so that it takes a few probes where blocks lie evenly, and a logarithm of them where
-/// they do not.
+/// Guesses in proportion and halves in turn, so that it takes a few probes where blocks lie evenly, and a logarithm of
+/// them where they do not.
 pub(super) fn search<E>(
     target: u64,
     mut low: Known,

@@ -1,5 +1,5 @@
-//! The hashes of all blocks of a chain as the tree that checkpoints are over, in a byte for each block: of 64 blocks that lie side by
-//! side only their root is kept. What lies below is read again when it is needed.
+//! The hashes of all blocks of a chain as the tree that checkpoints are over, in a byte for each block: of 64 blocks
+//! that lie side by side only their root is kept. What lies below is read again when it is needed.
 //!
 //! ```text
 //!   level 1   |      128      |      128      |        one root for each 64 << level blocks

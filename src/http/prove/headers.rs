@@ -51,8 +51,8 @@ struct Operations<'r> {
     operations: Option<Vec<&'r RawValue>>,
 }
 
-/// The header of a record, which stands at its beginning: the rest is not looked at. Within a text each quote has a backslash
-/// before it, so the end that is found is none of a text's.
+/// The header of a record, which stands at its beginning: the rest is not looked at. Within a text each quote has a
+/// backslash before it, so the end that is found is none of a text's.
 fn header_of(value: &[u8]) -> Result<Header, String> {
     const END: &[u8] = b"},\"hash\":\"";
     let behind = value.strip_prefix(b"{\"header\":").ok_or("it begins otherwise than a block")?;
@@ -78,8 +78,8 @@ impl Headers {
         }
     }
 
-    /// Reads on until the end that the topic has now, or until a time. A few blocks are taken as others are that are asked for,
-    /// many by a reader of their own. Whether the end was reached.
+    /// Reads on until the end that the topic has now, or until a time. A few blocks are taken as others are that are
+    /// asked for, many by a reader of their own. Whether the end was reached.
     pub(super) fn read_on<L: Log>(
         &mut self,
         log: &L,

@@ -1,4 +1,5 @@
-//! The history that a proof leads to: from the tree over all block hashes, and from the topic what that tree does not keep.
+//! The history that a proof leads to: from the tree over all block hashes, and from the topic what that tree does not
+//! keep.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -41,8 +41,8 @@ pub(super) struct Maker<L: Log> {
     state: Option<StateAt>,
     /// For what costs more than a look at a topic.
     pub(super) budget: Budget,
-    /// The proof for which the chain was followed last, with what was asked: the asker may have been told to come again. It leads to
-    /// the history that ends with its block.
+    /// The proof for which the chain was followed last, with what was asked: the asker may have been told to come
+    /// again. It leads to the history that ends with its block.
     pub(super) followed: Option<(Followed, Proof)>,
 }
 

@@ -15,8 +15,8 @@
 //!   one block of the topic ───────────────────────────┼──> proof, checked as its reader will
 //!   stores (committed) ──> state_at (state tree) ─────┘
 //! ```
-//! It begins to read when the first proof is asked for, and has no part in anything else: what is asked of it waits for it, and
-//! nothing else does.
+//! It begins to read when the first proof is asked for, and has no part in anything else: what is asked of it waits for
+//! it, and nothing else does.
 
 mod budget;
 mod follow;

@@ -42,7 +42,8 @@ impl<'a> Named<'a> {
         Self { prefix, bytes, mention: mention as u32 }
     }
 
-    /// By the bytes of the name. (Where names differ within the prefix, filling the shorter with zeros does not change that.)
+    /// By the bytes of the name. (Where names differ within the prefix, filling the shorter with zeros does not change
+    /// that.)
     fn order(&self, other: &Self) -> std::cmp::Ordering {
         self.prefix.cmp(&other.prefix).then_with(|| self.bytes.cmp(other.bytes))
     }
@@ -56,8 +57,8 @@ impl<'a> Accounts<'a> {
         earnings: &'a Name,
         owner: impl Fn(&Name) -> Option<[u8; 32]>,
     ) -> Result<Self, Error<V::Error>> {
-        // Sorting rather than hashing: names come from strangers, and no choice of names makes this slow. Stores read, and
-        // changes are listed, in this order too. Sender and receiver of entry n stand at 2n and 2n + 1.
+        // Sorting rather than hashing: names come from strangers, and no choice of names makes this slow. Stores read,
+        // and changes are listed, in this order too. Sender and receiver of entry n stand at 2n and 2n + 1.
         let mut named: Vec<Named<'a>> = Vec::with_capacity(2 * entries.len() + 1);
         for (place, entry) in entries.iter().enumerate() {
             if let Content::Transaction { transaction, .. } = &entry.content {

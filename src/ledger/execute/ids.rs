@@ -1,7 +1,7 @@
 //! The ids of transactions: remembered from the block that applies one for `ids.remember_blocks` active heights more.
 //!
-//! Ids are looked up in one table and listed, by the active height at which they are forgotten, in another. The state root
-//! commits to the lists: one leaf for the ids of a block, instead of one for each.
+//! Ids are looked up in one table and listed, by the active height at which they are forgotten, in another. The state
+//! root commits to the lists: one leaf for the ids of a block, instead of one for each.
 
 use crate::chain::{Content, Entry, Transaction};
 use crate::ledger::Error;
@@ -112,8 +112,8 @@ impl Ids {
         }
     }
 
-    /// An id used at active height `a` is known through `a + remember_blocks`, and forgotten before the transactions of the first
-    /// block after that. (A genesis keeps the sum within 64 bits for as long as a chain can live.)
+    /// An id used at active height `a` is known through `a + remember_blocks`, and forgotten before the transactions of
+    /// the first block after that. (A genesis keeps the sum within 64 bits for as long as a chain can live.)
     pub(super) fn write_changes(&self, active_height: u64, remember_blocks: u64, changes: &mut Changes) {
         let mut used = vec![false; self.slots.len()];
         self.used.iter().for_each(|place| used[*place] = true);

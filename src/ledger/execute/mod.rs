@@ -134,7 +134,8 @@ impl Executed {
     }
 }
 
-/// Executes a candidate on a state. `roots`, where the caller knows them already, are those of the body that comes of it.
+/// Executes a candidate on a state. `roots`, where the caller knows them already, are those of the body that comes of
+/// it.
 pub(super) fn execute<V: View + ?Sized>(
     replica: &Replica,
     view: &V,

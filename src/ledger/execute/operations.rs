@@ -71,8 +71,8 @@ pub(super) struct Books<'a> {
 }
 
 impl Books<'_> {
-    /// What became of the rounds before the one that is executed; then its proposer must still be a validator. A mined block has
-    /// no rounds.
+    /// What became of the rounds before the one that is executed; then its proposer must still be a validator. A mined
+    /// block has no rounds.
     pub(super) fn prior(&mut self, committee: &mut Committee<'_>, maker: Maker<'_>) -> Result<(), String> {
         let Maker::Proposer { proposer, round, prior } = maker else { return Ok(()) };
         if prior.len() as u64 != u64::from(round) {
@@ -107,7 +107,8 @@ impl Books<'_> {
         committee.active(proposer).map(drop)
     }
 
-    /// Fees, then reward, to the block's maker. What its balance cannot take of the fees is burnt, of the reward not minted.
+    /// Fees, then reward, to the block's maker. What its balance cannot take of the fees is burnt, of the reward not
+    /// minted.
     pub(super) fn pay(&mut self, maker: Maker<'_>, name: &Name, account: &mut Account) {
         while let Some(amount) = credit(account, self.fees) {
             self.fees -= i128::from(amount.get());

@@ -1,5 +1,5 @@
-//! The pass over a whole state that comes before it is used: its tree, the sum of everything in it, and whether the table that
-//! follows from others does.
+//! The pass over a whole state that comes before it is used: its tree, the sum of everything in it, and whether the
+//! table that follows from others does.
 
 use super::reading::{supply, tip, validators};
 use super::records::{StateError, from_record};
@@ -20,8 +20,8 @@ pub struct Audited {
     pub id_count: u64,
 }
 
-/// Audits a state; `None` where it is empty. Root, supply and ids are all compared in full: a state that passes is the one that
-/// the tip's block left, even where a forger could write to the stores meanwhile.
+/// Audits a state; `None` where it is empty. Root, supply and ids are all compared in full: a state that passes is the
+/// one that the tip's block left, even where a forger could write to the stores meanwhile.
 pub fn audit<V: View + ?Sized>(view: &V) -> Result<Option<Audited>, Error<V::Error>> {
     let Some(tip) = tip(view)? else {
         return if is_empty(view)? { Ok(None) } else { Err(StateError::missing(Table::Tip, b"tip").into()) };
@@ -74,12 +74,12 @@ fn audit_supply<V: View + ?Sized>(view: &V, balances: i128) -> Result<Supply, Er
     }
 }
 
-/// Checks that the table of ids holds exactly what the lists of ids say: the state root commits to the lists, and ids are looked
-/// up in the table. Answers how many there are.
+/// Checks that the table of ids holds exactly what the lists of ids say: the state root commits to the lists, and ids
+/// are looked up in the table. Answers how many there are.
 ///
-/// Every listed id is looked up, and no id can be listed twice: lists of two active heights say different things about an id, and
-/// one list is searched for repetitions. So if all that is listed is found, and as many are held as are listed, there is
-/// nothing else. Memory: one list.
+/// Every listed id is looked up, and no id can be listed twice: lists of two active heights say different things about
+/// an id, and one list is searched for repetitions. So if all that is listed is found, and as many are held as are
+/// listed, there is nothing else. Memory: one list.
 fn audit_ids<V: View + ?Sized>(view: &V, tip: &Tip) -> Result<u64, Error<V::Error>> {
     let remember_blocks = parameters(view)?.ids_remember_blocks;
     let (mut listed, mut found) = (0u64, 0u64);

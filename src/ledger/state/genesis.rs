@@ -5,8 +5,8 @@ use super::records::to_record;
 use super::{Account, Changes, Supply, Table, Tip, ValidatorRecord};
 use crate::chain::{Genesis, to_canonical};
 
-/// The state after block 0, but for its [`Tip`], as changes to an empty state. The genesis must be a valid one; of an account or
-/// a validator listed twice, the last counts.
+/// The state after block 0, but for its [`Tip`], as changes to an empty state. The genesis must be a valid one; of an
+/// account or a validator listed twice, the last counts.
 #[must_use]
 pub fn genesis(genesis: &Genesis) -> Changes {
     let mut changes = Changes::new();

@@ -14,8 +14,8 @@ pub const CHUNK_SIZE_BYTES_MAX: usize = 512 * 1024;
 /// The bytes of a chunk before its first id.
 const HEAD_SIZE_BYTES: usize = 1 + size_of::<u32>();
 
-/// Calls `visit` with each id of a chunk, in their order: its key in [`Table::Ids`], and the hash of the transaction's body.
-/// `key` is the chunk's, for the error.
+/// Calls `visit` with each id of a chunk, in their order: its key in [`Table::Ids`], and the hash of the transaction's
+/// body. `key` is the chunk's, for the error.
 pub fn visit_chunk(key: &[u8], record: &[u8], mut visit: impl FnMut(&[u8], Hash)) -> Result<(), StateError> {
     let broken = || StateError::corrupt(Table::Expiries, key, "no list of ids");
     let (count, mut rest) = body(Table::Expiries, key, record)?.split_first_chunk().ok_or_else(broken)?;

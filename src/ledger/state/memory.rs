@@ -12,8 +12,8 @@ use crate::ledger::prefetch::prefetch;
 /// All tables in memory.
 ///
 /// Keys come from strangers, so the tables are hashed with the standard library's keyed hash; whatever is listed is
-/// sorted first, so that nothing ever depends on it. Keys and values lie in the table itself where they are short, as those of
-/// accounts are: then a look-up waits for memory once.
+/// sorted first, so that nothing ever depends on it. Keys and values lie in the table itself where they are short, as
+/// those of accounts are: then a look-up waits for memory once.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryState {
     hasher: RandomState,

@@ -201,8 +201,8 @@ fn who_may_send_is_decided_by_policy_owner_and_signature() {
     let applied = Outcome::Applied;
     let (missing, bad) = (rejected(ReasonCode::SignatureRequired), rejected(ReasonCode::BadSignature));
     let forged = |transaction: Transaction| Transaction { amount: amount(2), ..transaction };
-    // For each sender: unsigned, signed by its owner (by anybody, for a plain name), by another, and altered after. A name that
-    // is also a validator's is a plain name.
+    // For each sender: unsigned, signed by its owner (by anybody, for a plain name), by another, and altered after. A
+    // name that is also a validator's is a plain name.
     let cases = [
         (Signatures::Required, name("alice"), [missing, bad, bad, bad]),
         (Signatures::Required, keyed.clone(), [missing, applied, bad, bad]),

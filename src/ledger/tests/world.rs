@@ -206,8 +206,8 @@ impl World {
         self.state.table(table).count()
     }
 
-    /// What holds after every block, whatever the block: the supply law over the full sum, a tree that is the one of the
-    /// tables, ids that are those of the lists, and a replica that is the one of its state.
+    /// What holds after every block, whatever the block: the supply law over the full sum, a tree that is the one of
+    /// the tables, ids that are those of the lists, and a replica that is the one of its state.
     pub(super) fn check(&self) {
         let audited = audit(&self.state).unwrap().unwrap();
         assert_eq!(audited.supply, *self.replica.supply());

@@ -148,8 +148,8 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    /// Walks from a node down, and appends a copy of each branch visited. What was there from a walk before is forgotten, but
-    /// for its memory.
+    /// Walks from a node down, and appends a copy of each branch visited. What was there from a walk before is
+    /// forgotten, but for its memory.
     pub(super) fn run(&mut self, tree: &Tree, changes: &Sorted, from: (Link, u32, Part), branches: &mut Vec<Branch>) {
         self.visits.clear();
         self.levels.clear();

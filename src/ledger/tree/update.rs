@@ -7,9 +7,9 @@
 //! ```
 //!
 //! The walk hashes nothing, so that the processor can fetch many nodes of the arena at a time; hashing then works on
-//! copies that lie one after the other. (Going down and up path by path waits for memory at each step.) No node of a level
-//! depends on another, so a level is hashed two nodes at a time. A large batch is split at the top of the tree into blocks
-//! whose copies fit the processor's cache.
+//! copies that lie one after the other. (Going down and up path by path waits for memory at each step.) No node of a
+//! level depends on another, so a level is hashed two nodes at a time. A large batch is split at the top of the tree
+//! into blocks whose copies fit the processor's cache.
 
 use super::paths::{Bottom, Parent, Part, Sorted, Walk};
 use super::slots::{Slots, write};

@@ -10,8 +10,8 @@
 //! | a text, a code, a hash | `string` | `string` |
 //! | an `Option` | the same, or `null` | a union of `null` and that, `null` by default |
 //!
-//! That is all that rows have, and their schemas are the only list of fields beside the rows themselves. A field that is added is an
-//! `Option`: readers with the new schema find `null` in old rows.
+//! That is all that rows have, and their schemas are the only list of fields beside the rows themselves. A field that
+//! is added is an `Option`: readers with the new schema find `null` in old rows.
 
 mod encoder;
 mod schema;

@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 /// The package of all records.
 const NAMESPACE: &str = "cairn";
 
-/// The Avro schema of rows whose JSON Schema this is: a record of the same fields in the order in which they stand there. An error
-/// says that the JSON Schema has more than rows have: it is none of [`rows::schema`](crate::rows::schema).
+/// The Avro schema of rows whose JSON Schema this is: a record of the same fields in the order in which they stand
+/// there. An error says that the JSON Schema has more than rows have: it is none of
+/// [`rows::schema`](crate::rows::schema).
 pub fn schema(json_schema: &str) -> serde_json::Result<String> {
     let Object { title, description, properties: InOrder(properties) } = serde_json::from_str(json_schema)?;
     let fields = properties.iter().map(|(name, property)| property.field(name)).collect();

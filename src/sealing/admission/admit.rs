@@ -1,7 +1,7 @@
 //! Records of one partition, read and handed on.
 //!
-//! Nothing is kept: a record that is handed on and the offset behind it are of one transaction. After a crash `admit` goes on at that
-//! offset; where it was lost or moved, further back, and `seal` passes over what it has.
+//! Nothing is kept: a record that is handed on and the offset behind it are of one transaction. After a crash `admit`
+//! goes on at that offset; where it was lost or moved, further back, and `seal` passes over what it has.
 
 use std::sync::Arc;
 
@@ -18,8 +18,8 @@ use crate::sealing::input::TRANSACTIONS;
 use super::allowance::Allowance;
 use super::{Admission, Admitted, Stamp};
 
-/// Between looks at how many records wait for the sealer, ms. That is found out more often, so that what was handed on since the last
-/// look but one is counted.
+/// Between looks at how many records wait for the sealer, ms. That is found out more often, so that what was handed on
+/// since the last look but one is counted.
 const LOOK_INTERVAL_MS: i64 = 50;
 
 /// Admits the records of one partition.

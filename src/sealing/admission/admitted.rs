@@ -1,11 +1,12 @@
-//! What passes from `admit` to `seal`: a record of the transactions topic as it was read there, with a proof that a run of this chain
-//! did.
+//! What passes from `admit` to `seal`: a record of the transactions topic as it was read there, with a proof that a run
+//! of this chain did.
 //!
 //! ```text
 //! format u8 (1) | from i64 | signature u8 | entry: origin, original, content | mac 32
 //! ```
-//! `from`: between it and the entry's own offset the partition holds no record. Signature: 0 none, 1 valid, 2 not valid. The entry is
-//! canonical, with a receipt that says nothing yet. `mac` is HMAC-SHA256 of all before it. Integers are little-endian.
+//! `from`: between it and the entry's own offset the partition holds no record. Signature: 0 none, 1 valid, 2 not
+//! valid. The entry is canonical, with a receipt that says nothing yet. `mac` is HMAC-SHA256 of all before it. Integers
+//! are little-endian.
 
 use borsh::BorshDeserialize;
 use hmac::{Hmac, KeyInit, Mac};

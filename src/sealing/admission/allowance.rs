@@ -1,8 +1,8 @@
 //! How many records a partition may have admitted.
 //!
-//! The topic between `admit` and `seal` is one queue. A partition with a large backlog, of which `admit` can read more than `seal`
-//! seals, would fill it, and a record of another partition would wait behind all of that. So what waits in it is bounded, and each
-//! partition is given its share of the room there is, again and again:
+//! The topic between `admit` and `seal` is one queue. A partition with a large backlog, of which `admit` can read more
+//! than `seal` seals, would fill it, and a record of another partition would wait behind all of that. So what waits in
+//! it is bounded, and each partition is given its share of the room there is, again and again:
 //!
 //! ```text
 //!   room = ahead - waiting          share = room / partitions, at least ahead / 16 where there is room

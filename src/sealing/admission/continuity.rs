@@ -8,8 +8,8 @@
 //!   from <= next <= offset    it goes on
 //!   next < from               no record says what lies between: nothing, or what was never admitted
 //! ```
-//! A repetition comes of `admit` beginning again further back, which costs work and nothing else. A missing record was lost on
-//! the way, or `admit` began too far ahead.
+//! A repetition comes of `admit` beginning again further back, which costs work and nothing else. A missing record was
+//! lost on the way, or `admit` began too far ahead.
 
 use std::ops::Range;
 
@@ -69,7 +69,8 @@ mod tests {
 
     use super::*;
 
-    /// What `admit` does with a partition that has records at these offsets: it begins at `begin` and ends behind `count` records.
+    /// What `admit` does with a partition that has records at these offsets: it begins at `begin` and ends behind
+    /// `count` records.
     fn admit(records: &[i64], begin: i64, count: usize) -> Vec<(i64, i64)> {
         let mut from = begin;
         let ahead = records.iter().filter(|offset| **offset >= begin).take(count);

@@ -28,7 +28,8 @@ fn follow(world: &World) -> MemoryState {
     follower.into_parts().unwrap().0
 }
 
-/// All that was sent is sealed, each record once, and no turn has two headers: the world looks at each block that is made.
+/// All that was sent is sealed, each record once, and no turn has two headers: the world looks at each block that is
+/// made.
 fn assert_goes_on(mut world: World) {
     world.wait_for_chain();
     for _ in 0..12 {

@@ -12,7 +12,8 @@ fn large_rubbish(count: usize) -> Vec<Value> {
 fn records_held_for_the_dead_letters_cut_a_block_before_they_fill_the_memory() {
     let parameters = Parameters { block_window_ms: 0, ..Parameters::default() };
     let mut world = World::new(parameters, None, large_rubbish(60));
-    // All at once; the sealer stops taking where the block is cut. It dies before, and after, the decision is committed.
+    // All at once; the sealer stops taking where the block is cut. It dies before, and after, the decision is
+    // committed.
     for round in 0..12 {
         world.deliver(60);
         if round % 3 == 0 {

@@ -141,7 +141,8 @@ impl World {
     }
 
     /// All that is not committed is void, and the input is taken again from the committed offset. `is_new` says whether
-    /// another process takes over, which remembers nothing, or the same one rewinds. The input ends at `input_end`, or where it did.
+    /// another process takes over, which remembers nothing, or the same one rewinds. The input ends at `input_end`, or
+    /// where it did.
     pub(super) fn restart(&mut self, is_new: bool, input_end: i64) {
         self.try_restart(is_new, input_end).unwrap();
     }
@@ -235,8 +236,8 @@ impl World {
         Ok(())
     }
 
-    /// Lets time pass twice, as a commit that takes long lets it, and then commits once if the sealer asks for it. Returns
-    /// whether it did.
+    /// Lets time pass twice, as a commit that takes long lets it, and then commits once if the sealer asks for it.
+    /// Returns whether it did.
     pub(super) fn step(&mut self) -> bool {
         (0..2).for_each(|_| self.advance_clock(100).unwrap());
         let is_asked = self.driver.commit_requested();

@@ -1,5 +1,5 @@
-//! A state that is not the chain's is rebuilt from the blockchain topic, or refused; and where input goes on does not depend on
-//! the group.
+//! A state that is not the chain's is rebuilt from the blockchain topic, or refused; and where input goes on does not
+//! depend on the group.
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;

@@ -78,8 +78,8 @@ impl Cluster {
         Cluster::start_with(&[])
     }
 
-    /// A broker of the caller's own with more broker settings, `name=value`, which win over those in `server.properties`
-    /// and may use its `@PORT@`, `@CONTROLLER_PORT@` and `@SECURE_PORT@`.
+    /// A broker of the caller's own with more broker settings, `name=value`, which win over those in
+    /// `server.properties` and may use its `@PORT@`, `@CONTROLLER_PORT@` and `@SECURE_PORT@`.
     pub fn start_with(properties: &[&str]) -> Cluster {
         let broker = Broker::start(properties);
         Cluster { brokers: broker.address(), broker: Some(broker) }
@@ -139,13 +139,14 @@ impl Cluster {
         self.own().order("kill");
     }
 
-    /// Starts the broker after [`Cluster::stop`] or [`Cluster::kill`]: the same ports, the same data. Returns when it answers.
+    /// Starts the broker after [`Cluster::stop`] or [`Cluster::kill`]: the same ports, the same data. Returns when it
+    /// answers.
     pub fn restart(&self) {
         self.own().run();
     }
 
-    /// Takes away all that the broker had, after [`Cluster::stop`] or [`Cluster::kill`]: the next start is that of a new one, at
-    /// the same address and with the same cluster id.
+    /// Takes away all that the broker had, after [`Cluster::stop`] or [`Cluster::kill`]: the next start is that of a
+    /// new one, at the same address and with the same cluster id.
     pub fn empty(&self) {
         self.own().order("empty");
     }
@@ -198,8 +199,8 @@ impl Cluster {
         if Cluster::version() >= (4, 4) { "org.apache.kafka.tools.ConfigCommand" } else { "kafka.admin.ConfigCommand" }
     }
 
-    /// The same tool as a line of shell that hands on the arguments of the script it stands in: for a script under the tool's own
-    /// name.
+    /// The same tool as a line of shell that hands on the arguments of the script it stands in: for a script under the
+    /// tool's own name.
     pub fn tool_line(&self, main_class: &str) -> String {
         let words: Vec<String> = java(main_class).iter().map(|word| format!("'{word}'")).collect();
         format!("exec {} \"$@\"", words.join(" "))
@@ -224,7 +225,8 @@ pub fn unique(prefix: &str) -> String {
     format!("{prefix}-{:012x}", random() & 0xffff_ffff_ffff)
 }
 
-/// Waits for something that happens on another thread or in another process. What has not happened in a minute never does.
+/// Waits for something that happens on another thread or in another process. What has not happened in a minute never
+/// does.
 pub fn until(what: &str, happened: impl Fn() -> bool) {
     until_within(Duration::from_secs(60), what, happened);
 }

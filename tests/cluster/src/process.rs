@@ -7,8 +7,8 @@ use std::process::Command;
 /// The kernel's `USER_HZ`, the same on every Linux that Rust runs on.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// User and system time of all threads of a process, those that have ended too, s. Of one that has ended and was not waited
-/// for as well; `None` for one that is not there.
+/// User and system time of all threads of a process, those that have ended too, s. Of one that has ended and was not
+/// waited for as well; `None` for one that is not there.
 pub fn cpu_s(pid: u32) -> Option<f64> {
     process_cpu_s(&read(pid, "stat")?)
 }

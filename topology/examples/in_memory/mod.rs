@@ -1,7 +1,7 @@
 //! What the examples run on: a log in this process's memory, with records into it and out of it.
 //!
-//! On a cluster `KafkaLog::new(kafka::Options::new("localhost:9092"))` takes its place, with the records of other programs;
-//! the graphs stay as they are.
+//! On a cluster `KafkaLog::new(kafka::Options::new("localhost:9092"))` takes its place, with the records of other
+//! programs; the graphs stay as they are.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -4,8 +4,8 @@
 //! cargo run --release --locked --example queries -- [--threads 8] [--per-second 5000] [--records 3000000] [--keys 100000]
 //!                                                   [--rounds 5] [--memory] [--brokers HOST:PORT]
 //! ```
-//! The log is in memory, unless a Kafka cluster is named, whose broker then has its part of the processors. Each round counts the
-//! same input in four ways, each time anew, and each round begins with another of them:
+//! The log is in memory, unless a Kafka cluster is named, whose broker then has its part of the processors. Each round
+//! counts the same input in four ways, each time anew, and each round begins with another of them:
 //!
 //! ```text
 //! alone    no one asks
@@ -13,10 +13,11 @@
 //! pressed  each thread asks it again as soon as it is answered
 //! aside    the same, of the store of another application in this process, which is idle
 //! ```
-//! What *pressed* loses against *aside* is what readers and the stream thread cost each other; what *aside* loses against *alone* is
-//! what threads that never rest take of the processors, whatever they do.
+//! What *pressed* loses against *aside* is what readers and the stream thread cost each other; what *aside* loses
+//! against *alone* is what threads that never rest take of the processors, whatever they do.
 //!
-//! Of 100 questions 99 are for one key and one is for a hundred entries from a key on. Linux only: CPU times come from /proc.
+//! Of 100 questions 99 are for one key and one is for a hundred entries from a key on. Linux only: CPU times come from
+//! /proc.
 #![allow(clippy::disallowed_methods, reason = "a measurement is about real time")]
 
 mod count;

@@ -12,8 +12,8 @@ use topology::store::Direction;
 /// How often a thread asks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Pace {
-    /// So many times a second. Several at once, and then none for a millisecond or more, as a server does whose requests come
-    /// through a network.
+    /// So many times a second. Several at once, and then none for a millisecond or more, as a server does whose
+    /// requests come through a network.
     PerSecond(u64),
     /// Again as soon as it is answered.
     Unbroken,

@@ -1,12 +1,13 @@
-//! Topologies where everything goes wrong that can, in virtual time, on a memory log: what happened under a seed, line by line.
+//! Topologies where everything goes wrong that can, in virtual time, on a memory log: what happened under a seed, line
+//! by line.
 //!
 //! ```text
 //! cargo run --release --locked --example simulate -- count --seed 7
 //! cargo run --release --locked --example simulate -- join --seeds 1000 --instances 3 --partitions 4
 //! ```
-//! The first prints the trace of one run: when, in ms of the simulation; which instance, and in which of its lives; what. The
-//! second runs many, says how far it is every thousand, and prints the trace of the first that went wrong, if one did.
-//! It uses one core: `--from 50000` begins there, for another process beside it.
+//! The first prints the trace of one run: when, in ms of the simulation; which instance, and in which of its lives;
+//! what. The second runs many, says how far it is every thousand, and prints the trace of the first that went wrong, if
+//! one did. It uses one core: `--from 50000` begins there, for another process beside it.
 
 mod count;
 mod join;

@@ -6,8 +6,9 @@
 //! where no member is held up for    in addition the last copy of a key is that of its last input, and no count is too low
 //! longer than a session lasts
 //! ```
-//! A member that was held up so long is fenced by nothing: it may write what its successor wrote long before, over what came since, in
-//! its topics and in its changelogs. So nothing is said of what is in stores there, but that they can be restored.
+//! A member that was held up so long is fenced by nothing: it may write what its successor wrote long before, over what
+//! came since, in its topics and in its changelogs. So nothing is said of what is in stores there, but that they can be
+//! restored.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -11,8 +11,8 @@
 //! state        how the client is, as its threads make it
 //! alarm        a deadline for async code, on any runtime
 //! ```
-//! May use all the crate but `test_driver`. The one part that may be used from async code: start, state and the end of the run
-//! can be awaited.
+//! May use all the crate but `test_driver`. The one part that may be used from async code: start, state and the end of
+//! the run can be awaited.
 
 mod alarm;
 mod log_readings;
@@ -66,8 +66,8 @@ use supervisor::{Ends, Order, OwnThreads};
 /// the end        wait()                     closed().await
 /// a clean end    stop(), then wait()        close(timeout).await
 /// ```
-/// Dropping it asks for a clean end and waits for it, so that no thread is left behind: async code closes it before. Where
-/// a panic drops it, it is asked and not waited for.
+/// Dropping it asks for a clean end and waits for it, so that no thread is left behind: async code closes it before.
+/// Where a panic drops it, it is asked and not waited for.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -100,12 +100,14 @@ pub struct Client {
 }
 
 impl Client {
-    /// Checks and creates topics, opens the state directory, and starts the stream threads; resolves when they run, on whatever runtime
-    /// this is. (How far they are then, [`Client::states`] tells: they join the group next.) Errors are one line that says what to do: no
-    /// broker there, a topic with the wrong partitions or cleanup policy, a state directory in use.
+    /// Checks and creates topics, opens the state directory, and starts the stream threads; resolves when they run, on
+    /// whatever runtime this is. (How far they are then, [`Client::states`] tells: they join the group next.) Errors
+    /// are one line that says what to do: no broker there, a topic with the wrong partitions or cleanup policy, a state
+    /// directory in use.
     ///
-    /// It may take seconds, for it asks the log. To drop it before it resolves is to drop the client: that waits for the thread, which
-    /// gives up when the question under way is answered, or has failed after [`Config::request_timeout_ms`].
+    /// It may take seconds, for it asks the log. To drop it before it resolves is to drop the client: that waits for
+    /// the thread, which gives up when the question under way is answered, or has failed after
+    /// [`Config::request_timeout_ms`].
     pub async fn start<L: Log>(topology: &Topology, log: L, config: Config) -> Result<Self> {
         let (started_in, started) = oneshot::channel();
         // The receiver may be gone: then the client is as well.
@@ -158,16 +160,18 @@ impl Client {
         Ok(Self { stop, orders: orders_in, own, states, metrics, queries, ended, thread })
     }
 
-    /// Adds a stream thread, which joins the group: tasks move to it as the group decides. Returns its number. It waits until the
-    /// thread is made. (Each thread has a client of the log with a fetch buffer, whose size the number of threads at the start
-    /// decided: see [`Config::memory_bytes`].) An error of class stop where the client is ending, or has the most there can be.
+    /// Adds a stream thread, which joins the group: tasks move to it as the group decides. Returns its number. It waits
+    /// until the thread is made. (Each thread has a client of the log with a fetch buffer, whose size the number of
+    /// threads at the start decided: see [`Config::memory_bytes`].) An error of class stop where the client is ending,
+    /// or has the most there can be.
     pub fn add_thread(&self) -> Result<usize> {
         let (told_in, told) = mpsc::channel();
         self.order(Order::Add(told_in), &told).unwrap_or_else(|| Err(ended()))
     }
 
-    /// Ends the youngest stream thread: it commits, and leaves the group, which gives its tasks to others. Returns its number when
-    /// it is done; `None` where there is none. A client may have no threads for a while: others have the tasks.
+    /// Ends the youngest stream thread: it commits, and leaves the group, which gives its tasks to others. Returns its
+    /// number when it is done; `None` where there is none. A client may have no threads for a while: others have the
+    /// tasks.
     pub fn remove_thread(&self) -> Option<usize> {
         let (told_in, told) = mpsc::channel();
         self.order(Order::Remove(told_in), &told).flatten()
@@ -216,8 +220,8 @@ impl Client {
         let _ = self.orders.send(Order::Stop);
     }
 
-    /// Waits for the end: after [`Client::stop`], a bounded run's end, or an error that the engine cannot mend. Told once; later
-    /// calls answer `Ok`. It may be dropped and called again.
+    /// Waits for the end: after [`Client::stop`], a bounded run's end, or an error that the engine cannot mend. Told
+    /// once; later calls answer `Ok`. It may be dropped and called again.
     pub async fn closed(&mut self) -> Result<()> {
         let Some(ended) = &mut self.ended else { return Ok(()) };
         let result = ended.await;
@@ -225,8 +229,8 @@ impl Client {
         result.unwrap_or_else(|_| Err(panicked()))
     }
 
-    /// Asks for a clean end and waits for it, on whatever runtime this is. An error of class retry: it has not come after
-    /// `timeout`, and is still on its way.
+    /// Asks for a clean end and waits for it, on whatever runtime this is. An error of class retry: it has not come
+    /// after `timeout`, and is still on its way.
     pub async fn close(&mut self, timeout: Duration) -> Result<()> {
         self.stop();
         let late = Alarm::set(timeout)?;
@@ -240,8 +244,8 @@ impl Client {
         }
     }
 
-    /// As [`Client::closed`], for a thread that may block. An error of class stop, and the end is still to be told, where that
-    /// thread is the client's own: a processor cannot wait for the end of what calls it.
+    /// As [`Client::closed`], for a thread that may block. An error of class stop, and the end is still to be told,
+    /// where that thread is the client's own: a processor cannot wait for the end of what calls it.
     pub fn wait(&mut self) -> Result<()> {
         if self.own.is_caller() {
             return Err(Error::stop("the stream thread cannot wait for its own end: wait on another thread"));

@@ -53,7 +53,8 @@ pub(super) struct Request<L: Log> {
 }
 
 impl<L: Log> Process<L> {
-    /// All that must be there before the first thread: the state directory, the topics, threads beside the stream threads.
+    /// All that must be there before the first thread: the state directory, the topics, threads beside the stream
+    /// threads.
     pub(super) fn prepare(request: Request<L>, stop: &AtomicBool) -> Result<Self> {
         let Request { config, topology, log, metrics, queries } = request;
         // Stream threads serve their clients.

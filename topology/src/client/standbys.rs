@@ -39,8 +39,8 @@ impl Standbys {
     }
 }
 
-/// What keeps the standbys of a process, and what looks which to keep; `None` where the settings want none, or there is no state to
-/// keep warm.
+/// What keeps the standbys of a process, and what looks which to keep; `None` where the settings want none, or there is
+/// no state to keep warm.
 pub(crate) fn keeper<L: Log>(
     home: ProcessHome<L>,
     instance: &InstanceId,

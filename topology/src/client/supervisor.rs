@@ -113,8 +113,8 @@ struct Supervisor<L: Log> {
     process: Arc<Process<L>>,
     ends: Ends,
     threads: BTreeMap<usize, Thread>,
-    /// Threads that have panicked: those that are to be made anew, whose numbers no other thread gets, and those that run again. One
-    /// that ends otherwise is forgotten.
+    /// Threads that have panicked: those that are to be made anew, whose numbers no other thread gets, and those that
+    /// run again. One that ends otherwise is forgotten.
     panicked: BTreeMap<usize, Panicked>,
     is_stopping: bool,
     failure: Option<Error>,

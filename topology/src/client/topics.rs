@@ -1,5 +1,5 @@
-//! Topics are created before anything runs, and existing ones are checked: a topic that some broker made up by itself has the
-//! wrong partitions or cleanup policy, and is found out only when data is gone.
+//! Topics are created before anything runs, and existing ones are checked: a topic that some broker made up by itself
+//! has the wrong partitions or cleanup policy, and is found out only when data is gone.
 //!
 //! ```text
 //!   resolve ──> look at all ──> plan ──> make what it misses first ──> look at that ─┐
@@ -20,8 +20,8 @@ use crate::watch::Known;
 
 use super::Config;
 
-/// So often a topic is looked for that should be there, and with this pause: three seconds where brokers answer at once, in which
-/// one that is behind has caught up, and somebody who got a name wrong is not yet impatient.
+/// So often a topic is looked for that should be there, and with this pause: three seconds where brokers answer at
+/// once, in which one that is behind has caught up, and somebody who got a name wrong is not yet impatient.
 const LOOK_COUNT: usize = 12;
 const LOOK_PAUSE: Duration = Duration::from_millis(250);
 /// How long the log may take to say which topics there are.
@@ -32,8 +32,9 @@ pub fn internal_topics(topology: &Topology, application_id: &str) -> Vec<String>
     topology.changelog_topics(application_id).chain(topology.repartition_topics(application_id)).collect()
 }
 
-/// The topics that a run of this application needs, beside what there is of them now. Nothing is made. `replication_factor` is that of
-/// [`Config::replication_factor`]. The error is of the log, or about topics that do not fit each other.
+/// The topics that a run of this application needs, beside what there is of them now. Nothing is made.
+/// `replication_factor` is that of [`Config::replication_factor`]. The error is of the log, or about topics that do not
+/// fit each other.
 ///
 /// ```
 /// # use std::sync::Arc;

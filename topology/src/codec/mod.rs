@@ -4,8 +4,8 @@
 //! Data     any Rust type            edges between processors
 //! Codec    a Data that has bytes    sources, sinks, stores: str, [u8], String, Vec<u8>, numbers, (), Json<T>
 //! ```
-//! A type stands for itself, and its bytes are a property of the type: `source::<str, Json<Order>>("orders")` says all there
-//! is to say. This module depends on nothing else of the crate.
+//! A type stands for itself, and its bytes are a property of the type: `source::<str, Json<Order>>("orders")` says all
+//! there is to say. This module depends on nothing else of the crate.
 
 mod json;
 mod primitive;
@@ -14,8 +14,8 @@ mod tests;
 
 pub use json::Json;
 
-/// Something that flows along an edge. Every Rust type that borrows nothing is one, and stands for itself. So are `str` and
-/// `[u8]`, whose items are borrowed from the client's buffers: reading them copies nothing.
+/// Something that flows along an edge. Every Rust type that borrows nothing is one, and stands for itself. So are `str`
+/// and `[u8]`, whose items are borrowed from the client's buffers: reading them copies nothing.
 ///
 /// A type of yours that borrows is named by one that has no size and no values ([`Unsized`]):
 ///

@@ -29,7 +29,8 @@ fn step(state: &KeyValueStore<i64, i64>, context: &mut Context<'_, [u8], i64>) -
     Ok(false)
 }
 
-/// Commits three steps of its own, then takes one record between two commits: each is delivered once more, and taken then.
+/// Commits three steps of its own, then takes one record between two commits: each is delivered once more, and taken
+/// then.
 fn careful() -> Topology {
     let builder = Builder::new();
     let input = builder.sub_topology("sub").source::<[u8], [u8]>(topics().input);

@@ -11,8 +11,8 @@ use super::{config, memory_log, run_until_end, topics};
 
 const HOUR_MS: i64 = 3_600_000;
 
-/// Copies records of times so far from now to a topic that takes what is an hour ahead of the log's clock at most. Returns how many
-/// were copied, and how many became dead letters.
+/// Copies records of times so far from now to a topic that takes what is an hour ahead of the log's clock at most.
+/// Returns how many were copied, and how many became dead letters.
 fn copy(
     ahead_hours: &[i64],
     log_ahead_ms: Option<i64>,

@@ -70,7 +70,8 @@ fn a_member_whose_task_another_one_had_while_its_stores_were_restored_takes_it_o
     let log = memory_log();
     let clock = ManualClock::new(1_000_000_000);
     produce(&log, &topics(), 10);
-    // The first two calls ask for the input's ends. The next ones are the restore's, which tries again when time passes.
+    // The first two calls ask for the input's ends. The next ones are the restore's, which tries again when time
+    // passes.
     let script = (0..2).fold(Script::default(), |script, _| script.refuse(Call::Watermarks, 2, Kind::Retry));
     let mut late = Instance::new(&FaultLog::new(log.clone(), &script), Arc::new(clock.clone()), "a", config(None));
     while script.refused_count() == 0 {

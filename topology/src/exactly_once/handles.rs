@@ -23,7 +23,8 @@ fn keys() -> impl Iterator<Item = Vec<u8>> {
     (0..PARTITIONS).flat_map(|partition| (0..3).map(move |number| format!("{partition}-{number}").into_bytes()))
 }
 
-/// Reads until it is over. What was there stays there, and is never less than it was; where it cannot be told, the error says why.
+/// Reads until it is over. What was there stays there, and is never less than it was; where it cannot be told, the
+/// error says why.
 fn follow(counts: &KeyValue<[u8], i64>, is_over: &AtomicBool) -> usize {
     let (mut last, mut answer_count) = (BTreeMap::<Vec<u8>, i64>::new(), 0);
     loop {

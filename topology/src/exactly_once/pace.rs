@@ -24,8 +24,8 @@ fn slow(clock: &ManualClock, partition_count: i32, record_ms: i64) -> Topology {
     builder.build().unwrap()
 }
 
-/// Copies so many records, each of which takes so long, by turns of no more than half a transaction's time. They come a thousand
-/// at once. Returns the offsets of those that were copied within so many turns, of each partition.
+/// Copies so many records, each of which takes so long, by turns of no more than half a transaction's time. They come a
+/// thousand at once. Returns the offsets of those that were copied within so many turns, of each partition.
 fn copy_slowly(record_count: i32, partition_count: i32, record_ms: i64, turns_max: usize) -> Vec<Vec<i64>> {
     let (log, clock) = (memory_log(), ManualClock::new(0));
     create(&log, &topics(), partition_count);

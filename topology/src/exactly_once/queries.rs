@@ -22,8 +22,8 @@ use super::{config, memory_log, topics, until, wait};
 
 const RECORDS: usize = 3_000;
 const READERS: usize = 4;
-/// So often, in records, the processor waits until all readers have looked: in the middle of transactions, with writes that are not
-/// committed.
+/// So often, in records, the processor waits until all readers have looked: in the middle of transactions, with writes
+/// that are not committed.
 const LOOK_EVERY: i64 = 30;
 
 /// How often each reader has looked; [`OVER`]: it looks no more.
@@ -50,8 +50,9 @@ impl Drop for Looking<'_> {
     }
 }
 
-/// Numbers each time that a record is processed: of a record that is processed again, because its transaction failed, the numbers
-/// of before are in no committed output. Two stores hold them, one in memory and one not, and a third the record's offset.
+/// Numbers each time that a record is processed: of a record that is processed again, because its transaction failed,
+/// the numbers of before are in no committed output. Two stores hold them, one in memory and one not, and a third the
+/// record's offset.
 struct Attempts {
     numbers: Store<[u8], i64>,
     twins: Store<[u8], i64>,

@@ -1,5 +1,5 @@
-//! The stream thread turn by turn, with a clock that is told the time. The log's clock is another one: hours may pass here
-//! in which its sessions and transactions do not time out.
+//! The stream thread turn by turn, with a clock that is told the time. The log's clock is another one: hours may pass
+//! here in which its sessions and transactions do not time out.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

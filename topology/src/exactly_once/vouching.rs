@@ -1,5 +1,5 @@
-//! State and the group's offset vouch for each other: what was lost or moved is refused and named, and nothing that merely
-//! crashed ever is.
+//! State and the group's offset vouch for each other: what was lost or moved is refused and named, and nothing that
+//! merely crashed ever is.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! Tasks of one thread whose transactions are not one: each sub-topology that is a single writer has a producer of its own.
+//! Tasks of one thread whose transactions are not one: each sub-topology that is a single writer has a producer of its
+//! own.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -24,20 +24,23 @@ impl Builder {
         Self::default()
     }
 
-    /// Begins a sub-topology: what runs as one task per partition of the topics that it reads. The name is part of its tasks' ids and so
-    /// of state directories; changing it leaves the old state behind.
+    /// Begins a sub-topology: what runs as one task per partition of the topics that it reads. The name is part of its
+    /// tasks' ids and so of state directories; changing it leaves the old state behind.
     pub fn sub_topology(&self, name: impl Into<String>) -> SubTopology {
         SubTopology { drawing: self.drawing.clone(), index: self.drawing.add_sub_topology(name.into()) }
     }
 
-    /// Says what becomes of a record on which a processor fails: with an error of the user's own, one of class input, or by handing on
-    /// what cannot be encoded. Without a handler, and where it says [`Reaction::Fail`], the thread stops.
+    /// Says what becomes of a record on which a processor fails: with an error of the user's own, one of class input,
+    /// or by handing on what cannot be encoded. Without a handler, and where it says [`Reaction::Fail`], the thread
+    /// stops.
     ///
-    /// Before the handler is asked, all that the record did in its task is undone: outputs, store writes, dead letters, and what was
-    /// held or suspended. Fields of processors, schedules and effects outside are not: a processor changes its fields after what
-    /// can fail. A task that holds input ([`Context::hold_from`](crate::processor::Context::hold_from)) stops all the same. Errors
-    /// that are not the record's fault, such as those of stores and logs, never come here, nor do those of punctuations and
-    /// commits, which belong to no record. With a handler records are processed one by one, also where a processor takes batches.
+    /// Before the handler is asked, all that the record did in its task is undone: outputs, store writes, dead letters,
+    /// and what was held or suspended. Fields of processors, schedules and effects outside are not: a processor changes
+    /// its fields after what can fail. A task that holds input
+    /// ([`Context::hold_from`](crate::processor::Context::hold_from)) stops all the same. Errors that are not the
+    /// record's fault, such as those of stores and logs, never come here, nor do those of punctuations and commits,
+    /// which belong to no record. With a handler records are processed one by one, also where a processor takes
+    /// batches.
     ///
     /// ```
     /// use topology::graph::Builder;
@@ -61,14 +64,14 @@ impl Builder {
         self.handlers.borrow_mut().processing = Some(Arc::new(handler));
     }
 
-    /// Says what becomes of a sink's record that its topic would refuse: because it is larger than the topic's `max.message.bytes`,
-    /// or because its time is too far from the clock. That is found out before it is sent, from the settings that the topic had when
-    /// the run began, so the transaction goes on without it. Without a handler, and where it says [`Reaction::Fail`], the thread
-    /// stops.
+    /// Says what becomes of a sink's record that its topic would refuse: because it is larger than the topic's
+    /// `max.message.bytes`, or because its time is too far from the clock. That is found out before it is sent, from
+    /// the settings that the topic had when the run began, so the transaction goes on without it. Without a handler,
+    /// and where it says [`Reaction::Fail`], the thread stops.
     ///
-    /// As a dead letter the record is kept among those of the input that caused it, cut to what that topic takes, with the header
-    /// [`HEADER_TARGET`](crate::processor::HEADER_TARGET). A topic that refuses a record all the same, because it was changed
-    /// meanwhile or its broker's clock differs, stops the thread; a new start knows better.
+    /// As a dead letter the record is kept among those of the input that caused it, cut to what that topic takes, with
+    /// the header [`HEADER_TARGET`](crate::processor::HEADER_TARGET). A topic that refuses a record all the same,
+    /// because it was changed meanwhile or its broker's clock differs, stops the thread; a new start knows better.
     ///
     /// ```
     /// use topology::graph::{Builder, Topic};
@@ -118,8 +121,8 @@ pub struct SubTopology {
 }
 
 impl SubTopology {
-    /// Gives the sub-topology a producer of its own under this transactional id. The instance that takes the task over fences the
-    /// predecessor, wherever it runs and whatever its application id.
+    /// Gives the sub-topology a producer of its own under this transactional id. The instance that takes the task over
+    /// fences the predecessor, wherever it runs and whatever its application id.
     ///
     /// So there is one task, and the topics that it reads must have one partition each: what lies in several is brought
     /// into one by a [`Repartition`] topic.
@@ -127,20 +130,21 @@ impl SubTopology {
         self.drawing.change(self.index, |spec| spec.single_writer = Some(transactional_id.into()));
     }
 
-    /// Reads a topic, or several, or all that match a [`Pattern`]. What cannot be decoded becomes a dead letter, in `<topic>-dead-letters`. The node is called as the
-    /// first topic is.
+    /// Reads a topic, or several, or all that match a [`Pattern`]. What cannot be decoded becomes a dead letter, in
+    /// `<topic>-dead-letters`. The node is called as the first topic is.
     ///
-    /// All topics that a sub-topology reads, by this source and by others, must have the same number of partitions: its task
-    /// number `p` reads partition `p` of each. Their records come in the order of their timestamps, as far as they are there (see
-    /// [`max_task_idle_ms`](crate::client::Config::max_task_idle_ms)); of equal ones that of the topic named first comes first.
+    /// All topics that a sub-topology reads, by this source and by others, must have the same number of partitions: its
+    /// task number `p` reads partition `p` of each. Their records come in the order of their timestamps, as far as they
+    /// are there (see [`max_task_idle_ms`](crate::client::Config::max_task_idle_ms)); of equal ones that of the topic
+    /// named first comes first.
     pub fn source<K: Codec + ?Sized, V: Codec + ?Sized>(&self, topics: impl Into<Topics>) -> Stream<K, V> {
         self.draw_source(topics.into(), None)
     }
 
-    /// As [`SubTopology::source`], with the event time of each record, in ms since 1970, told by a function of it instead of its
-    /// timestamp. Stream time, the order of several inputs, punctuations, store values and what is forwarded go by it, and so does
-    /// the timestamp that a dead letter tells. The function is called whenever a record arrives, also a second time, so it must
-    /// depend on the record alone.
+    /// As [`SubTopology::source`], with the event time of each record, in ms since 1970, told by a function of it
+    /// instead of its timestamp. Stream time, the order of several inputs, punctuations, store values and what is
+    /// forwarded go by it, and so does the timestamp that a dead letter tells. The function is called whenever a record
+    /// arrives, also a second time, so it must depend on the record alone.
     ///
     /// A negative time is none: the record is one that cannot be processed
     /// ([`Builder::on_processing_error`]).

@@ -15,8 +15,8 @@ type Make<T> = Arc<dyn Fn() -> T + Send + Sync>;
 
 /// A processor being made of functions. From [`ProcessorBuilder::functions`]; [`Functions::process`] finishes it.
 ///
-/// All functions share what the processor was given (its stores and side outputs), and forward the same types. What one captures
-/// each task begins with anew, as with a processor's fields.
+/// All functions share what the processor was given (its stores and side outputs), and forward the same types. What one
+/// captures each task begins with anew, as with a processor's fields.
 ///
 /// ```
 /// use topology::graph::{Builder, Store};
@@ -72,13 +72,14 @@ where
     V: Data + ?Sized,
     P: Parts,
 {
-    /// The processor is made of functions, and forwards keys and values of these types. Stores and side outputs are given before.
+    /// The processor is made of functions, and forwards keys and values of these types. Stores and side outputs are
+    /// given before.
     pub fn functions<K2: Data + ?Sized, V2: Data + ?Sized>(self) -> Functions<K, V, P, K2, V2> {
         Functions { inputs: WithInputs::new(self), init: None, committed: None, punctuate: None }
     }
 
-    /// Finishes the processor with a function of a record, of what was handed over, and of a context: the short way where there is
-    /// no other function. See [`ProcessorBuilder::functions`].
+    /// Finishes the processor with a function of a record, of what was handed over, and of a context: the short way
+    /// where there is no other function. See [`ProcessorBuilder::functions`].
     pub fn process_fn<K2: Data + ?Sized, V2: Data + ?Sized>(
         self,
         process: impl FnMut(&Record<'_, K, V>, &mut P::Handles, &mut Context<'_, K2, V2>) -> processor::Result

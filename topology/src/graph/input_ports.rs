@@ -56,10 +56,10 @@ where
     V: Data + ?Sized,
     P: Parts,
 {
-    /// The processor reads this stream too, of whatever types it is: its records go to `process`, a function of the processor. The
-    /// records of all inputs come in the order in which the task takes them, those of a topic in the topic's order. What is said
-    /// of the records of a processor (errors and what handlers say of them, held and suspended input, times) holds for all of its
-    /// inputs. Stores and side outputs are given before.
+    /// The processor reads this stream too, of whatever types it is: its records go to `process`, a function of the
+    /// processor. The records of all inputs come in the order in which the task takes them, those of a topic in the
+    /// topic's order. What is said of the records of a processor (errors and what handlers say of them, held and
+    /// suspended input, times) holds for all of its inputs. Stores and side outputs are given before.
     ///
     /// ```
     /// use topology::graph::{Builder, Store};
@@ -126,8 +126,8 @@ where
         WithInputs { builder: self, inputs: Vec::new() }.with_input(stream, process)
     }
 
-    /// As [`ProcessorBuilder::with_input`], with a function that takes runs of consecutive records, under the same rules as
-    /// [`Processor::process_batch`].
+    /// As [`ProcessorBuilder::with_input`], with a function that takes runs of consecutive records, under the same
+    /// rules as [`Processor::process_batch`].
     pub fn with_batch_input<Q, K2, V2>(
         self,
         stream: &Stream<K2, V2>,

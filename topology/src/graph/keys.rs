@@ -5,8 +5,8 @@
 //!   any other topic ──> source ──> anything                                       ──┐
 //!   any topic ──> source ──> map, flat_map, a processor of the user's ──> anything ──┴──> store: unknown
 //! ```
-//! A repartition topic is partitioned by key, unless a sink of it chooses partitions itself. Of another topic the graph says it
-//! ([`Topic::partitioned_by_key`]), since others may write it.
+//! A repartition topic is partitioned by key, unless a sink of it chooses partitions itself. Of another topic the graph
+//! says it ([`Topic::partitioned_by_key`]), since others may write it.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,8 @@ impl Topology {
         let Some(spec) = self.sub_topologies.get(sub_topology) else { return Vec::new() };
         let chosen = self.chosen_partitions();
         let by_key = |topic: &Topic| topic.is_by_key() && !chosen.contains(&topic.id());
-        // Whether what a node hands on, and what it keeps, is under the keys of such input. Parents stand before their children.
+        // Whether what a node hands on, and what it keeps, is under the keys of such input. Parents stand before their
+        // children.
         let mut keeps: Vec<bool> = Vec::with_capacity(spec.nodes.len());
         for node in &spec.nodes {
             let kept = match &node.kind {

@@ -22,8 +22,8 @@
 //! describe            as text and as DOT
 //! description         as data
 //! ```
-//! A mis-wired edge, a store of other types, or one that was not handed over is a compile error; any other mistake is an error of
-//! [`Builder::build`]. May use `processor` and what that may use.
+//! A mis-wired edge, a store of other types, or one that was not handed over is a compile error; any other mistake is
+//! an error of [`Builder::build`]. May use `processor` and what that may use.
 //!
 //! ```
 //! use topology::graph::{Builder, Store};

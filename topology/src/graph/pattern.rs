@@ -15,15 +15,17 @@ use crate::error::{Error, Result};
 use super::topic::DEAD_LETTERS;
 use super::{Kind, Topic, Topology};
 
-/// All topics of the cluster whose whole name matches a regular expression (of the crate `regex`, over bytes), as a source.
+/// All topics of the cluster whose whole name matches a regular expression (of the crate `regex`, over bytes), as a
+/// source.
 ///
-/// Which topics these are is found out when a run starts, and stays so until it ends: with another one that is made meanwhile
-/// an error line says every few minutes that a restart takes it in. They belong to others: they are never created here. None that
-/// matches is an error of the start.
+/// Which topics these are is found out when a run starts, and stays so until it ends: with another one that is made
+/// meanwhile an error line says every few minutes that a restart takes it in. They belong to others: they are never
+/// created here. None that matches is an error of the start.
 ///
-/// Never among them are topics that begin with `__`, topics that end with `-dead-letters`, what the application itself writes or keeps
-/// (sinks, changelogs), and topics that a source of the graph names. As with all topics that a sub-topology reads, those that match
-/// must have as many partitions as each other: one, unless [`Pattern::partitions`] says more.
+/// Never among them are topics that begin with `__`, topics that end with `-dead-letters`, what the application itself
+/// writes or keeps (sinks, changelogs), and topics that a source of the graph names. As with all topics that a
+/// sub-topology reads, those that match must have as many partitions as each other: one, unless [`Pattern::partitions`]
+/// says more.
 ///
 /// ```
 /// use topology::graph::{Builder, Pattern};
@@ -48,7 +50,8 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// A pattern. One that is no regular expression is a mistake that [`Builder::build`](super::Builder::build) reports.
+    /// A pattern. One that is no regular expression is a mistake that [`Builder::build`](super::Builder::build)
+    /// reports.
     pub fn new(text: impl Into<String>) -> Self {
         let text = text.into();
         // Names of topics are ASCII.

@@ -11,8 +11,8 @@ use super::input_ports::InputPort;
 use super::stream::Stream;
 use super::{Kind, Node, Output, OutputName, Parent, Store, instance};
 
-/// A processor being connected. What it is given is part of the type, and is handed over when it is made: what was not given
-/// does not compile. [`ProcessorBuilder::supply`] or [`ProcessorBuilder::process_fn`] finishes it;
+/// A processor being connected. What it is given is part of the type, and is handed over when it is made: what was not
+/// given does not compile. [`ProcessorBuilder::supply`] or [`ProcessorBuilder::process_fn`] finishes it;
 /// [`ProcessorBuilder::with_input`] and [`ProcessorBuilder::functions`] lead to more.
 ///
 /// ```
@@ -119,8 +119,8 @@ impl<K: Data + ?Sized, V: Data + ?Sized, P: Parts> ProcessorBuilder<K, V, P> {
         self.with(output.clone())
     }
 
-    /// Finishes the processor. `supplier` makes one from what was handed over, whenever a task starts or rewinds; it is called
-    /// once at build time, to find mistakes before anything runs.
+    /// Finishes the processor. `supplier` makes one from what was handed over, whenever a task starts or rewinds; it is
+    /// called once at build time, to find mistakes before anything runs.
     pub fn supply<Q>(self, supplier: impl Fn(P::Handles) -> Q + Send + Sync + 'static) -> Stream<Q::KeyOut, Q::ValueOut>
     where
         Q: Processor<Key = K, Value = V>,

@@ -45,8 +45,8 @@ pub struct Repartition<K: ?Sized, V: ?Sized> {
 
 /// Nothing but a purge takes records out.
 const MANDATORY: [(&str, &str); 2] = [("cleanup.policy", "delete"), ("retention.ms", "-1")];
-/// Unless the application has other wishes: records keep their event times, whatever those are and whatever the broker's clock
-/// says; and files are small, so that what was purged leaves the disk soon.
+/// Unless the application has other wishes: records keep their event times, whatever those are and whatever the
+/// broker's clock says; and files are small, so that what was purged leaves the disk soon.
 const DEFAULTS: [(&str, &str); 4] = [
     ("message.timestamp.type", "CreateTime"),
     (TIMESTAMP_BOUNDS[0], ANY_TIME),
@@ -71,8 +71,8 @@ impl<K: ?Sized, V: ?Sized> Repartition<K, V> {
         Self { id: next_id(), topic: self.topic.partitions(count), ..self }
     }
 
-    /// With a topic setting under Kafka's name, such as `max.message.bytes`, for when it is made. Another cleanup policy or
-    /// retention time than its own is a mistake that [`Builder::build`](super::Builder::build) reports.
+    /// With a topic setting under Kafka's name, such as `max.message.bytes`, for when it is made. Another cleanup
+    /// policy or retention time than its own is a mistake that [`Builder::build`](super::Builder::build) reports.
     #[must_use]
     pub fn config(self, name: &str, value: impl Into<String>) -> Self {
         Self { id: next_id(), topic: self.topic.config(name, value), ..self }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::store;
 
-/// A key-value store: its mandatory name, and what it is kept in. Its types are its codecs. It belongs to the sub-topology of the
-/// processors that it is given to, and has a changelog, unless it is told otherwise.
+/// A key-value store: its mandatory name, and what it is kept in. Its types are its codecs. It belongs to the
+/// sub-topology of the processors that it is given to, and has a changelog, unless it is told otherwise.
 ///
 /// ```
 /// use topology::graph::Store;
@@ -34,13 +34,14 @@ impl<K: ?Sized, V: ?Sized> Store<K, V> {
         Self::new(name.into(), store::Medium::Memory)
     }
 
-    /// The same without a changelog: what is written costs no record on the log, and nothing brings it back. The store is empty
-    /// whenever its task begins: at the start, when the partition comes from another instance, and when the task begins again
-    /// after a failure, as it does after any commit that failed. Within that, a commit takes its writes with it as it does
-    /// those of other stores, and a failure voids them.
+    /// The same without a changelog: what is written costs no record on the log, and nothing brings it back. The store
+    /// is empty whenever its task begins: at the start, when the partition comes from another instance, and when the
+    /// task begins again after a failure, as it does after any commit that failed. Within that, a commit takes its
+    /// writes with it as it does those of other stores, and a failure voids them.
     ///
-    /// So it is for what is there to save work, such as copies of what can be looked up or computed again. Results that depend on
-    /// what it holds are not exactly-once: they would differ after a failure. `count` and `aggregate` refuse it therefore.
+    /// So it is for what is there to save work, such as copies of what can be looked up or computed again. Results that
+    /// depend on what it holds are not exactly-once: they would differ after a failure. `count` and `aggregate` refuse
+    /// it therefore.
     ///
     /// ```
     /// use topology::graph::{Builder, Store};
@@ -82,7 +83,8 @@ pub struct Output<K: ?Sized, V: ?Sized> {
 }
 
 impl<K: ?Sized, V: ?Sized> Output<K, V> {
-    /// A side output, to be given to a processor ([`ProcessorBuilder::with_output`](super::ProcessorBuilder::with_output)).
+    /// A side output, to be given to a processor
+    /// ([`ProcessorBuilder::with_output`](super::ProcessorBuilder::with_output)).
     pub fn new(name: impl Into<String>) -> Self {
         Self { id: next_id(), name: name.into(), types: PhantomData }
     }

@@ -16,8 +16,8 @@ use super::{Kind, Node, Parent, Repartition, Store, Topic};
 
 /// A stream of records inside a sub-topology: the output of a source or a processor.
 ///
-/// Functions given here are compiled into the node; they take whole runs of records where that makes no difference. What a
-/// function borrows from a record it may hand on.
+/// Functions given here are compiled into the node; they take whole runs of records where that makes no difference.
+/// What a function borrows from a record it may hand on.
 ///
 /// ```
 /// use topology::graph::Builder;
@@ -67,8 +67,8 @@ impl<K: Data + ?Sized, V: Data + ?Sized> Stream<K, V> {
         Self { drawing, sub_topology, parents, types: PhantomData }
     }
 
-    /// Gives the node that this stream comes from a name of its own. Nothing that is kept depends on the names of nodes: they
-    /// are for people.
+    /// Gives the node that this stream comes from a name of its own. Nothing that is kept depends on the names of
+    /// nodes: they are for people.
     #[must_use]
     pub fn named(self, name: impl Into<String>) -> Self {
         if let [parent] = self.parents[..] {
@@ -153,8 +153,8 @@ impl<K: Data + ?Sized, V: Data + ?Sized> Stream<K, V> {
         })
     }
 
-    /// Calls a function for each record, for its effect outside: no transaction takes that back, and after a failure a record
-    /// comes again.
+    /// Calls a function for each record, for its effect outside: no transaction takes that back, and after a failure a
+    /// record comes again.
     pub fn for_each(&self, act: impl Fn(&Record<'_, K, V>) -> processor::Result + Send + Sync + 'static) {
         let act = Arc::new(act);
         self.plain("for-each", move || {
@@ -172,8 +172,8 @@ impl<K: Data + ?Sized, V: Data + ?Sized> Stream<K, V> {
         merged
     }
 
-    /// Keeps a value for each key in a store, and forwards it whenever it changes: what the function makes of the value so far and
-    /// the record. `None` deletes it. Records without a key are passed over.
+    /// Keeps a value for each key in a store, and forwards it whenever it changes: what the function makes of the value
+    /// so far and the record. `None` deletes it. Records without a key are passed over.
     pub fn aggregate<A>(
         &self,
         values: &Store<K, A>,
@@ -203,8 +203,8 @@ impl<K: Data + ?Sized, V: Data + ?Sized> Stream<K, V> {
         self.aggregate(counts, |count, _| Some(count.unwrap_or(0) + 1))
     }
 
-    /// A function with a context: for all that the others cannot say. What it captures each task begins with anew, as with a
-    /// processor's fields; with stores, see [`ProcessorBuilder::process_fn`].
+    /// A function with a context: for all that the others cannot say. What it captures each task begins with anew, as
+    /// with a processor's fields; with stores, see [`ProcessorBuilder::process_fn`].
     pub fn process_fn<K2: Data + ?Sized, V2: Data + ?Sized>(
         &self,
         mut process: impl FnMut(&Record<'_, K, V>, &mut Context<'_, K2, V2>) -> processor::Result
@@ -254,8 +254,8 @@ impl<K: Data + ?Sized, V: Data + ?Sized> Stream<K, V> {
         self.sink(topic.topic())
     }
 
-    /// Writes each record to one of these topics: the function says which, as its place among them. All must be named here, since
-    /// topics are made and checked before anything runs.
+    /// Writes each record to one of these topics: the function says which, as its place among them. All must be named
+    /// here, since topics are made and checked before anything runs.
     ///
     /// ```
     /// # use topology::graph::Builder;
@@ -336,8 +336,8 @@ impl<K: Data + ?Sized, V: Data + ?Sized> Stream<K, V> {
     }
 }
 
-/// The name that operations on a node's stream begin with: that of the last source or processor before it that has a name of its
-/// own.
+/// The name that operations on a node's stream begin with: that of the last source or processor before it that has a
+/// name of its own.
 fn origin<'n>(nodes: &'n [Node], node: &'n Node) -> &'n str {
     let parent = node.parents().next().and_then(|parent| nodes.get(parent.node));
     match (&node.kind, parent) {

@@ -40,8 +40,8 @@ impl Topic {
         self
     }
 
-    /// A topic setting under Kafka's name, for when it is created. `cleanup.policy` and `message.timestamp.type` are also
-    /// checked where it exists.
+    /// A topic setting under Kafka's name, for when it is created. `cleanup.policy` and `message.timestamp.type` are
+    /// also checked where it exists.
     #[must_use]
     pub fn config(mut self, name: &str, value: impl Into<String>) -> Self {
         self.config.push((name.to_owned(), value.into()));
@@ -55,13 +55,13 @@ impl Topic {
         self
     }
 
-    /// Says that all who write it put a record where the log's default partitioner puts its key, as this engine does and Java's
-    /// clients do: by murmur2 of the key's bytes. librdkafka by itself goes by CRC32 (`partitioner=consistent_random`), and so do
-    /// clients made on it that were not told `murmur2_random`.
+    /// Says that all who write it put a record where the log's default partitioner puts its key, as this engine does
+    /// and Java's clients do: by murmur2 of the key's bytes. librdkafka by itself goes by CRC32
+    /// (`partitioner=consistent_random`), and so do clients made on it that were not told `murmur2_random`.
     ///
-    /// Then a query knows in which task a key of a store is that is counted or aggregated from this topic, and answers "no value" as
-    /// soon as that task is here: see [`query`](crate::query). It is not checked. The codec must write a key's bytes as they are on
-    /// the topic: text and numbers do, JSON need not.
+    /// Then a query knows in which task a key of a store is that is counted or aggregated from this topic, and answers
+    /// "no value" as soon as that task is here: see [`query`](crate::query). It is not checked. The codec must write a
+    /// key's bytes as they are on the topic: text and numbers do, JSON need not.
     #[must_use]
     pub fn partitioned_by_key(mut self) -> Self {
         self.is_by_key = true;
@@ -135,7 +135,8 @@ impl Topic {
         !self.must_exist
     }
 
-    /// Asks for what `other` asks for too. The error says where they, or the settings of one of them, contradict each other.
+    /// Asks for what `other` asks for too. The error says where they, or the settings of one of them, contradict each
+    /// other.
     pub(super) fn join(&mut self, other: &Topic) -> Result<(), String> {
         if let (Some(one), Some(two)) = (self.partition_count, other.partition_count)
             && one != two

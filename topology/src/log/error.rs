@@ -6,14 +6,15 @@ use crate::error::Class;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
-    /// Nothing happened; the same call may go through later (no broker, coordinator moving, stable offset not known yet).
-    /// A record that could not be sent for such a reason is [`Kind::Abort`]: the rest of its transaction was.
+    /// Nothing happened; the same call may go through later (no broker, coordinator moving, stable offset not known
+    /// yet). A record that could not be sent for such a reason is [`Kind::Abort`]: the rest of its transaction was.
     Retry,
     /// The open transaction cannot be committed; abort it, then rewind.
     Abort,
     /// It is unknown whether it happened. Make a new producer, initialise it, read the committed offsets back.
     Unknown,
-    /// A producer with the same transactional id took over, or this one's transaction timed out. Only a new producer helps.
+    /// A producer with the same transactional id took over, or this one's transaction timed out. Only a new producer
+    /// helps.
     Fenced,
     /// The group no longer knows this member.
     NotMember,
@@ -62,8 +63,8 @@ impl Error {
         Self { is_of_connection, ..self }
     }
 
-    /// Whether no broker was talked to, as far as the client knows: none answered, none let it in, or the answer was none that it
-    /// understands. A caller may find out why: by asking what listens at the address.
+    /// Whether no broker was talked to, as far as the client knows: none answered, none let it in, or the answer was
+    /// none that it understands. A caller may find out why: by asking what listens at the address.
     pub fn is_of_connection(&self) -> bool {
         self.is_of_connection
     }
@@ -78,8 +79,9 @@ impl Error {
         self.kind.class()
     }
 
-    /// As an error of the engine, where the topic was there before. Then "there is no such topic" is what a broker says, too,
-    /// that is behind or has just started, and to be asked again. Whether a topic is gone shows in several answers.
+    /// As an error of the engine, where the topic was there before. Then "there is no such topic" is what a broker
+    /// says, too, that is behind or has just started, and to be asked again. Whether a topic is gone shows in several
+    /// answers.
     pub fn may_pass(self) -> crate::error::Error {
         match self.kind {
             Kind::NoSuchTopic => crate::error::Error::new(Class::Retry, self.message.clone()).caused_by(self),

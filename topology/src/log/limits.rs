@@ -65,7 +65,8 @@ impl RecordLimits {
         Self { size_max_bytes, before_max_ms: i64::MAX, after_max_ms: i64::MAX }
     }
 
-    /// Whether a record would be refused, and why. Clocks differ, so a time at the very edge may be judged otherwise by the log.
+    /// Whether a record would be refused, and why. Clocks differ, so a time at the very edge may be judged otherwise by
+    /// the log.
     #[inline]
     pub fn refusal(&self, size_bytes: usize, timestamp_ms: i64, now_ms: i64) -> Option<Refusal> {
         if size_bytes > self.size_max_bytes {

@@ -59,8 +59,8 @@ impl MemoryLog {
         Self { broker: Arc::new(Broker::new(Box::new(MemoryStorage::default()), clock)) }
     }
 
-    /// As [`MemoryLog::new`], and no call waits: a poll that finds nothing returns at once, whatever its timeout. What it does
-    /// depends on its callers alone. For simulations.
+    /// As [`MemoryLog::new`], and no call waits: a poll that finds nothing returns at once, whatever its timeout. What
+    /// it does depends on its callers alone. For simulations.
     pub fn stepped(clock: Clock) -> Self {
         Self { broker: Arc::new(Broker::stepped(Box::new(MemoryStorage::default()), clock)) }
     }

@@ -62,29 +62,30 @@ pub trait Log: Clone + Send + Sync + 'static {
     /// A new transactional producer. Nothing is fenced before [`Producer::init_transactions`].
     fn producer(&self, options: &ProducerOptions) -> Result<Self::Producer>;
 
-    /// A new producer without transactions, which is ready at once: what it sends can be read at once, and each record arrives
-    /// once and in order, or [`Producer::flush`] tells that it did not. Of its methods [`Producer::begin`] only forgets what was
-    /// delivered before, [`Producer::commit`] is a flush, and those for transactions and their offsets are refused: see
-    /// [`Consumer::commit`].
+    /// A new producer without transactions, which is ready at once: what it sends can be read at once, and each record
+    /// arrives once and in order, or [`Producer::flush`] tells that it did not. Of its methods [`Producer::begin`] only
+    /// forgets what was delivered before, [`Producer::commit`] is a flush, and those for transactions and their offsets
+    /// are refused: see [`Consumer::commit`].
     fn idempotent_producer(&self, options: &IdempotentOptions) -> Result<Self::Producer>;
 
     /// What a topic looks like, or `None` where there is no such topic. Never creates it.
     fn describe_topic(&self, topic: &str) -> Result<Option<TopicDescription>>;
 
-    /// Which topics have these names now, in the order asked; `None` where there is none. One question to one broker, which
-    /// may be behind: one `None` does not prove that a topic is gone. Another id does prove that it was made anew. Meant to
-    /// be asked again and again; where no broker answers within `timeout` it fails with [`Kind::Retry`].
+    /// Which topics have these names now, in the order asked; `None` where there is none. One question to one broker,
+    /// which may be behind: one `None` does not prove that a topic is gone. Another id does prove that it was made
+    /// anew. Meant to be asked again and again; where no broker answers within `timeout` it fails with [`Kind::Retry`].
     fn identify_topics(&self, topics: &[String], timeout: Duration) -> Result<Vec<Option<TopicIdentity>>>;
 
-    /// The names of all topics that one broker knows, in no order; it may be behind. Creates none. Where no broker answers within
-    /// `timeout` it fails with [`Kind::Retry`].
+    /// The names of all topics that one broker knows, in no order; it may be behind. Creates none. Where no broker
+    /// answers within `timeout` it fails with [`Kind::Retry`].
     fn list_topics(&self, timeout: Duration) -> Result<Vec<String>>;
 
     /// Creates topics. One that exists already is left as it is and is no error.
     fn create_topics(&self, topics: &[TopicSpec]) -> Result<()>;
 
-    /// Gives a topic more partitions, empty ones, so that it has `count`. One that has as many, or more, is left as it is. Keys
-    /// belong to other partitions from then on. The engine never does: it is here for operators. A log that cannot says so.
+    /// Gives a topic more partitions, empty ones, so that it has `count`. One that has as many, or more, is left as it
+    /// is. Keys belong to other partitions from then on. The engine never does: it is here for operators. A log that
+    /// cannot says so.
     fn add_partitions(&self, topic: &str, _count: i32) -> Result<()> {
         Err(Error::new(Kind::Fatal, format!("this log cannot give topic '{topic}' more partitions")))
     }
@@ -112,8 +113,8 @@ pub trait Log: Clone + Send + Sync + 'static {
     /// a transaction with pending offsets is open, it waits for its end, or fails with [`Kind::Retry`].
     fn committed(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<Option<Committed>>>;
 
-    /// The same, but where a transaction has pending offsets it waits no longer than `timeout`: for those who have other things to
-    /// do meanwhile, and ask again.
+    /// The same, but where a transaction has pending offsets it waits no longer than `timeout`: for those who have
+    /// other things to do meanwhile, and ask again.
     fn committed_within(
         &self,
         group: &str,
@@ -134,31 +135,32 @@ pub trait Log: Clone + Send + Sync + 'static {
     /// Deletes a group that has no members, with its committed offsets. One that does not exist is no error.
     fn delete_group(&self, group: &str) -> Result<()>;
 
-    /// Why what is waited for may not come, in words for an operator, as far as the log can tell that within a second or two.
-    /// `None` where it knows of nothing.
+    /// Why what is waited for may not come, in words for an operator, as far as the log can tell that within a second
+    /// or two. `None` where it knows of nothing.
     fn obstacle(&self, _awaited: Awaited<'_>) -> Option<String> {
         None
     }
 
-    /// How far the log's clock, by which it judges the times of records, is ahead of this machine's, ms; negative: behind. `None`
-    /// where that is not known yet. Minutes are no difference. A log on this machine has its clock.
+    /// How far the log's clock, by which it judges the times of records, is ahead of this machine's, ms; negative:
+    /// behind. `None` where that is not known yet. Minutes are no difference. A log on this machine has its clock.
     fn clock_ahead_ms(&self) -> Option<i64> {
         Some(0)
     }
 
-    /// Little will be asked about topics and groups from now on: clients that are there for that alone may be closed, beside what else
-    /// happens. A later question has one made anew.
+    /// Little will be asked about topics and groups from now on: clients that are there for that alone may be closed,
+    /// beside what else happens. A later question has one made anew.
     fn rest(&self) {}
 
-    /// The same log, whose producers send to these topics alone. Their batches are as large as these topics take; limits of other
-    /// topics do not count. Producers of a log that was not told make no batch that is too large for any topic that was described.
+    /// The same log, whose producers send to these topics alone. Their batches are as large as these topics take;
+    /// limits of other topics do not count. Producers of a log that was not told make no batch that is too large for
+    /// any topic that was described.
     fn writing_to(&self, _topics: &[String]) -> Self {
         self.clone()
     }
 
-    /// The same log, whose clients tell of themselves: consumers that are in a group, and producers; and where to read that. It is
-    /// for programs that serve their clients every few seconds, by [`Consumer::poll`] and [`Producer::serve`], or what they have to
-    /// tell piles up. Clients of a log on this machine tell nothing.
+    /// The same log, whose clients tell of themselves: consumers that are in a group, and producers; and where to read
+    /// that. It is for programs that serve their clients every few seconds, by [`Consumer::poll`] and
+    /// [`Producer::serve`], or what they have to tell piles up. Clients of a log on this machine tell nothing.
     fn reporting(&self) -> (Self, Arc<dyn Statistics>) {
         (self.clone(), Arc::new(()))
     }
@@ -169,28 +171,28 @@ pub trait Consumer: Send {
     /// See [`Log::Group`].
     type Group: Send;
 
-    /// Joins the consumer's group for these topics. Assignments arrive as [`Event`]s from [`Consumer::poll`]. Calling it
-    /// again after [`Consumer::leave`] joins again.
+    /// Joins the consumer's group for these topics. Assignments arrive as [`Event`]s from [`Consumer::poll`]. Calling
+    /// it again after [`Consumer::leave`] joins again.
     fn subscribe(&mut self, topics: &[String]) -> Result<()>;
 
-    /// Replaces what is consumed, and from where. Clears pauses. For consumers that are in no group: a member is told by its
-    /// group what to consume.
+    /// Replaces what is consumed, and from where. Clears pauses. For consumers that are in no group: a member is told
+    /// by its group what to consume.
     fn assign(&mut self, partitions: &[(TopicPartition, Start)]) -> Result<()>;
 
-    /// Adds partitions to what is consumed, and says from where: the answer to [`Event::Assigned`]. What is consumed already
-    /// goes on undisturbed. None of them may be consumed already.
+    /// Adds partitions to what is consumed, and says from where: the answer to [`Event::Assigned`]. What is consumed
+    /// already goes on undisturbed. None of them may be consumed already.
     fn incremental_assign(&mut self, added: &[(TopicPartition, Start)]) -> Result<()>;
 
-    /// Takes partitions out of what is consumed: the answer to [`Event::Revoked`]. The rest goes on undisturbed. One that is
-    /// not consumed is ignored.
+    /// Takes partitions out of what is consumed: the answer to [`Event::Revoked`]. The rest goes on undisturbed. One
+    /// that is not consumed is ignored.
     fn incremental_unassign(&mut self, removed: &[TopicPartition]) -> Result<()>;
 
     /// Continues an assigned partition from this offset; nothing fetched before the call is delivered after it.
     fn seek(&mut self, partition: &TopicPartition, offset: Offset) -> Result<()>;
 
-    /// Stops delivering records of assigned partitions until [`Consumer::resume`]. What was delivered is not lost. What was read ahead
-    /// of a few partitions is kept for then, unless a [`Consumer::seek`] comes between; of more it is read again
-    /// ([`ConsumerOptions::prefetch_bytes`]).
+    /// Stops delivering records of assigned partitions until [`Consumer::resume`]. What was delivered is not lost. What
+    /// was read ahead of a few partitions is kept for then, unless a [`Consumer::seek`] comes between; of more it is
+    /// read again ([`ConsumerOptions::prefetch_bytes`]).
     fn pause(&mut self, partitions: &[TopicPartition]) -> Result<()>;
 
     /// Goes on after [`Consumer::pause`], at the next record not yet delivered.
@@ -198,17 +200,18 @@ pub trait Consumer: Send {
 
     /// Waits up to `timeout` for something to happen and hands over what there is, at most about
     /// [`ConsumerOptions::batch_records`] records. Must be called often, or the group takes the member for dead.
-    /// Records of one partition arrive in order. After an assignment event the rest waits for the answer. Where one partition
-    /// cannot be read on from where it stands, each poll says so, and the others may stand still, until it is sought, paused or taken
-    /// out.
+    /// Records of one partition arrive in order. After an assignment event the rest waits for the answer. Where one
+    /// partition cannot be read on from where it stands, each poll says so, and the others may stand still, until it is
+    /// sought, paused or taken out.
     fn poll(&mut self, timeout: Duration, handler: &mut dyn FnMut(Event<'_>)) -> Result<()>;
 
-    /// One past the last offset of an assigned partition, as this consumer last heard of it; `None` before that. It asks no broker, and
-    /// open transactions count.
+    /// One past the last offset of an assigned partition, as this consumer last heard of it; `None` before that. It
+    /// asks no broker, and open transactions count.
     fn known_end(&self, partition: &TopicPartition) -> Option<Offset>;
 
-    /// Commits offsets for the consumer's group, outside of any transaction, and waits for the answer, no longer than the session
-    /// lasts. Fails where the group no longer knows the member; after [`Kind::Unknown`] they may have been committed.
+    /// Commits offsets for the consumer's group, outside of any transaction, and waits for the answer, no longer than
+    /// the session lasts. Fails where the group no longer knows the member; after [`Kind::Unknown`] they may have been
+    /// committed.
     fn commit(&mut self, offsets: &[OffsetCommit]) -> Result<()>;
 
     /// The membership as of now, to be sent with offsets inside a transaction. `None` without a group.
@@ -239,8 +242,8 @@ pub trait Producer: Send {
     /// Opens a transaction.
     fn begin(&mut self) -> Result<()>;
 
-    /// Adds a record to the open transaction. `Ok` means accepted, not delivered. A record refused here is not part of the
-    /// transaction, and the transaction would commit without it: the caller must abort. So it never fails with
+    /// Adds a record to the open transaction. `Ok` means accepted, not delivered. A record refused here is not part of
+    /// the transaction, and the transaction would commit without it: the caller must abort. So it never fails with
     /// [`Kind::Retry`], not even where a broker did not answer in time.
     fn send(&mut self, record: &ProducerRecord<'_>) -> Result<()>;
 
@@ -257,19 +260,21 @@ pub trait Producer: Send {
     /// Adds consumed offsets to the open transaction. Fails where the group no longer knows the member.
     fn send_offsets(&mut self, offsets: &[OffsetCommit], group: &Self::Group) -> Result<()>;
 
-    /// Commits. `Ok`: committed. An error of kind [`Kind::Abort`] or [`Kind::Retry`]: not committed. Any other: unknown.
+    /// Commits. `Ok`: committed. An error of kind [`Kind::Abort`] or [`Kind::Retry`]: not committed. Any other:
+    /// unknown.
     fn commit(&mut self, timeout: Duration) -> Result<()>;
 
-    /// Aborts; none of the transaction's records will be visible to a committed read. Where the outcome of anything is in
-    /// doubt, a new producer's [`Producer::init_transactions`] does the same and is the surer way; this one spares those
-    /// who read the topics the wait for a transaction that no producer will go on with.
+    /// Aborts; none of the transaction's records will be visible to a committed read. Where the outcome of anything is
+    /// in doubt, a new producer's [`Producer::init_transactions`] does the same and is the surer way; this one spares
+    /// those who read the topics the wait for a transaction that no producer will go on with.
     fn abort(&mut self, timeout: Duration) -> Result<()>;
 
     /// Highest offset delivered to a tracked topic ([`ProducerOptions::track_topics`]) since the last `begin`. Valid
     /// after [`Producer::flush`], until the next `begin`.
     fn delivered(&self, partition: &TopicPartition) -> Option<Offset>;
 
-    /// Takes in what the client has to tell, without waiting. The producer's owner calls it now and then while it sends nothing.
+    /// Takes in what the client has to tell, without waiting. The producer's owner calls it now and then while it sends
+    /// nothing.
     fn serve(&mut self) {}
 }
 
@@ -322,7 +327,8 @@ pub enum Start {
     Beginning,
     /// This offset.
     At(Offset),
-    /// Where a [`Consumer::seek`] says, before a [`Consumer::resume`]; else at the first record. Until then it is paused.
+    /// Where a [`Consumer::seek`] says, before a [`Consumer::resume`]; else at the first record. Until then it is
+    /// paused.
     Paused,
 }
 

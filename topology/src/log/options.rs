@@ -15,7 +15,8 @@ pub enum Isolation {
 pub enum OutOfRange {
     /// It goes on at the first record there is.
     Earliest,
-    /// [`Consumer::poll`](super::Consumer::poll) fails with [`Kind::OutOfRange`](super::Kind::OutOfRange), again and again until the partition is sought, paused or taken out.
+    /// [`Consumer::poll`](super::Consumer::poll) fails with [`Kind::OutOfRange`](super::Kind::OutOfRange), again and
+    /// again until the partition is sought, paused or taken out.
     Fail,
 }
 
@@ -30,9 +31,9 @@ pub struct ConsumerOptions {
     pub client_id: String,
     /// Most records handed over in one [`Event::Records`](super::Event::Records).
     pub batch_records: usize,
-    /// Most bytes the client may hold of what it prefetches, for all partitions that are not paused; one fetch may come on top. Of
-    /// partitions that are paused it may keep some more, which does not grow with their number: on Kafka twice this for each of four
-    /// at most.
+    /// Most bytes the client may hold of what it prefetches, for all partitions that are not paused; one fetch may come
+    /// on top. Of partitions that are paused it may keep some more, which does not grow with their number: on Kafka
+    /// twice this for each of four at most.
     pub prefetch_bytes: usize,
     /// Where a position lies outside the log.
     pub out_of_range: OutOfRange,
@@ -53,16 +54,16 @@ pub struct GroupOptions {
     pub protocol: GroupProtocol,
 }
 
-/// How partitions move from one member of a group to another. Both give the partitions of the same number of all topics to
-/// the same member.
+/// How partitions move from one member of a group to another. Both give the partitions of the same number of all topics
+/// to the same member.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum GroupProtocol {
     /// Everybody gives everything back, then all is given out anew. Any broker has it.
     #[default]
     Classic,
-    /// Only what moves is given back, and all else goes on meanwhile (KIP-848). Kafka has it since 4.0. There a static member
-    /// keeps its place when it leaves, and one that was killed keeps it until its session ends, whatever comes back: so
-    /// members are dynamic ones, and an instance id is not used.
+    /// Only what moves is given back, and all else goes on meanwhile (KIP-848). Kafka has it since 4.0. There a static
+    /// member keeps its place when it leaves, and one that was killed keeps it until its session ends, whatever comes
+    /// back: so members are dynamic ones, and an instance id is not used.
     Consumer,
 }
 

@@ -30,8 +30,9 @@ impl fmt::Display for TopicPartition {
 /// A header of a record; a value may be absent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header<'a> {
-    /// Its name; not unique in a record, and not always UTF-8: any producer may write what it likes. From Kafka it ends before its
-    /// first zero byte, as librdkafka does not tell how long it is; so a name is no proof of who wrote the record.
+    /// Its name; not unique in a record, and not always UTF-8: any producer may write what it likes. From Kafka it ends
+    /// before its first zero byte, as librdkafka does not tell how long it is; so a name is no proof of who wrote the
+    /// record.
     pub name: &'a [u8],
     /// Its value.
     pub value: Option<&'a [u8]>,
@@ -118,7 +119,8 @@ pub struct Record<'a> {
 pub struct ProducerRecord<'a> {
     /// To which topic.
     pub topic: &'a str,
-    /// To which partition, from 0; `None`: by murmur2 of the key, where Java's producer would put it (without a key: any).
+    /// To which partition, from 0; `None`: by murmur2 of the key, where Java's producer would put it (without a key:
+    /// any).
     pub partition: Option<i32>,
     /// Event time, ms since 1970, or [`ProducerRecord::NOW`]. Kafka gets 1 for 0, which librdkafka takes for "now".
     pub timestamp_ms: i64,

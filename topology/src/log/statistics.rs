@@ -1,6 +1,7 @@
 //! What clients of a log tell of themselves, now and then.
 
-/// What the clients of a log told last. It keeps none of them, nor the log: figures of clients that are gone are gone too.
+/// What the clients of a log told last. It keeps none of them, nor the log: figures of clients that are gone are gone
+/// too.
 pub trait Statistics: Send + Sync {
     /// All that there are, by name.
     fn clients(&self) -> Vec<ClientStatistics>;
@@ -13,7 +14,8 @@ impl Statistics for () {
     }
 }
 
-/// A consumer or a producer, as it was at its last report. Counts begin with the client: one that is made anew begins at 0.
+/// A consumer or a producer, as it was at its last report. Counts begin with the client: one that is made anew begins
+/// at 0.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ClientStatistics {
@@ -49,7 +51,8 @@ pub struct BrokerStatistics {
     pub sent_bytes: u64,
     /// Bytes received.
     pub received_bytes: u64,
-    /// From a request to its answer since the report before, us, on average and as 99 of 100 are; `None` where nothing was answered.
+    /// From a request to its answer since the report before, us, on average and as 99 of 100 are; `None` where nothing
+    /// was answered.
     pub round_trip_us: Option<RoundTrip>,
 }
 

@@ -26,10 +26,11 @@ pub struct TopicDescription {
     pub partition_count: i32,
     /// `cleanup.policy`: `delete`, `compact` or `compact,delete`.
     pub cleanup_policy: String,
-    /// `message.timestamp.type`: `CreateTime`, where a record keeps its producer's time and is refused if that is too far from
-    /// the log's, or `LogAppendTime`, where it gets the log's.
+    /// `message.timestamp.type`: `CreateTime`, where a record keeps its producer's time and is refused if that is too
+    /// far from the log's, or `LogAppendTime`, where it gets the log's.
     pub timestamp_type: String,
-    /// `message.timestamp.before.max.ms`: with `CreateTime`, how far a record's time may lie before the log's clock, in ms.
+    /// `message.timestamp.before.max.ms`: with `CreateTime`, how far a record's time may lie before the log's clock, in
+    /// ms.
     pub timestamp_before_max_ms: i64,
     /// `message.timestamp.after.max.ms`: how far it may lie behind, in ms.
     pub timestamp_after_max_ms: i64,
@@ -39,7 +40,7 @@ pub struct TopicDescription {
     pub max_message_bytes: i64,
     /// Replicas of the partition that has the fewest; `None` where a log has none.
     pub replica_count: Option<usize>,
-    /// All settings that the log tells of, under Kafka's names, as it writes them. A log that does not act on a setting tells only of
-    /// what was asked for when the topic was made.
+    /// All settings that the log tells of, under Kafka's names, as it writes them. A log that does not act on a setting
+    /// tells only of what was asked for when the topic was made.
     pub settings: BTreeMap<String, String>,
 }

@@ -29,9 +29,9 @@
 //! | `topology_producer_queue_records`, `topology_producer_queue_bytes` | client | (`buffer-total-bytes` less `buffer-available-bytes`) |
 //! | `topology_producer_transaction_state`, `topology_producer_transaction_state_seconds` | client, state | |
 //!
-//! A task's rows go with the task, a client's with the client: those of `client`, `consumer` and `producer` are what librdkafka tells
-//! every ten seconds, or as often as `statistics.interval.ms` says. Counters are atomics that one thread writes: nothing is locked but where a task comes or goes,
-//! and where they are read.
+//! A task's rows go with the task, a client's with the client: those of `client`, `consumer` and `producer` are what
+//! librdkafka tells every ten seconds, or as often as `statistics.interval.ms` says. Counters are atomics that one
+//! thread writes: nothing is locked but where a task comes or goes, and where they are read.
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -115,7 +115,8 @@ impl Exported {
         written
     }
 
-    /// Has metrics of the application's own written down with these: they are registered under its own names, without a prefix.
+    /// Has metrics of the application's own written down with these: they are registered under its own names, without a
+    /// prefix.
     pub fn register(&self, register: impl FnOnce(&mut Registry)) {
         register(&mut self.registry.lock().unwrap_or_else(PoisonError::into_inner));
     }

@@ -1,4 +1,5 @@
-//! Counters of an application, shared by its threads and those who look at them. This module depends on nothing else of the crate.
+//! Counters of an application, shared by its threads and those who look at them. This module depends on nothing else of
+//! the crate.
 //!
 //! ```text
 //! mod        the counters of the whole client
@@ -42,7 +43,8 @@ pub struct Snapshot {
     pub rewind_count: u64,
     /// Changelog records read to bring stores up to date.
     pub restored_record_count: u64,
-    /// Dead letters committed: of input that could not be decoded or processed, and of outputs that their topic would refuse.
+    /// Dead letters committed: of input that could not be decoded or processed, and of outputs that their topic would
+    /// refuse.
     pub dead_letter_count: u64,
     /// Records committed as passed over, because a handler of errors said so.
     pub passed_over_count: u64,

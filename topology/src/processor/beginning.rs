@@ -80,8 +80,8 @@ impl Beginning {
         self.chosen.is_none_or(|chosen| Some(chosen) == self.committed)
     }
 
-    /// Refuses input that ends before the committed offset, unless a processor knows better; says aloud what was deleted
-    /// before it was processed: it cannot be brought back.
+    /// Refuses input that ends before the committed offset, unless a processor knows better; says aloud what was
+    /// deleted before it was processed: it cannot be brought back.
     pub(super) fn settle(&mut self, partition: &TopicPartition) -> Result<()> {
         self.is_settled = true;
         let InputRange { first, end, .. } = self.range;

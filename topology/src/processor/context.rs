@@ -46,8 +46,8 @@ impl<'c, K: Data + ?Sized, V: Data + ?Sized> Context<'c, K, V> {
         Ok(forward(self.children, records, self.runtime)?)
     }
 
-    /// Sends on what was made of a run without looking at anything but its records. Several readers get it record by record, so
-    /// that what they do is in the same order, at the same stream time, wherever the run was cut.
+    /// Sends on what was made of a run without looking at anything but its records. Several readers get it record by
+    /// record, so that what they do is in the same order, at the same stream time, wherever the run was cut.
     pub(super) fn pass(&mut self, records: &[Record<'_, K, V>]) -> Result {
         let length = if self.children.len() > 1 { 1 } else { records.len().max(1) };
         for (index, run) in records.chunks(length).enumerate() {
@@ -62,8 +62,8 @@ impl<'c, K: Data + ?Sized, V: Data + ?Sized> Context<'c, K, V> {
         Ok(())
     }
 
-    /// Whether a run may be processed before any of it is forwarded: nothing that reads it would have suspended the task, or
-    /// looked at the time, in the middle.
+    /// Whether a run may be processed before any of it is forwarded: nothing that reads it would have suspended the
+    /// task, or looked at the time, in the middle.
     pub(super) fn reader_takes_runs(&self) -> bool {
         self.reader_takes_runs
     }
@@ -120,8 +120,8 @@ impl<'c, K: Data + ?Sized, V: Data + ?Sized> Context<'c, K, V> {
     }
 
     /// Names the input record on whose behalf the following outputs and store writes are made. Needed only where a
-    /// processor holds input; otherwise it is the record being processed. `None`: no record is the cause, and what follows counts
-    /// whatever becomes of held input; values are put into stores as of stream time then.
+    /// processor holds input; otherwise it is the record being processed. `None`: no record is the cause, and what
+    /// follows counts whatever becomes of held input; values are put into stores as of stream time then.
     pub fn caused_by(&mut self, position: impl Into<Option<Position>>) {
         match position.into() {
             Some(position) => self.runtime.set_cause(position),
@@ -129,10 +129,10 @@ impl<'c, K: Data + ?Sized, V: Data + ?Sized> Context<'c, K, V> {
         }
     }
 
-    /// Takes note of a record before it is processed: it is the cause of what follows, its timestamp is the event time of values
-    /// that are put into stores, and stream time advances to that of the input record at this position.
-    /// [`Processor::process_batch`](super::Processor::process_batch) does it by default; without it stream time advances when the
-    /// whole batch is processed.
+    /// Takes note of a record before it is processed: it is the cause of what follows, its timestamp is the event time
+    /// of values that are put into stores, and stream time advances to that of the input record at this position.
+    /// [`Processor::process_batch`](super::Processor::process_batch) does it by default; without it stream time
+    /// advances when the whole batch is processed.
     #[inline]
     pub fn observe<K2: Data + ?Sized, V2: Data + ?Sized>(&mut self, record: &Record<'_, K2, V2>) {
         self.take_up(record);
@@ -145,8 +145,8 @@ impl<'c, K: Data + ?Sized, V: Data + ?Sized> Context<'c, K, V> {
         self.runtime.set_record(record.position(), record.timestamp_ms);
     }
 
-    /// Stream time: the highest event time seen in all inputs of the task, ms since 1970; `None` before the first record that
-    /// has one.
+    /// Stream time: the highest event time seen in all inputs of the task, ms since 1970; `None` before the first
+    /// record that has one.
     pub fn stream_time_ms(&self) -> Option<i64> {
         self.runtime.stream_time_ms()
     }
@@ -166,29 +166,29 @@ impl<'c, K: Data + ?Sized, V: Data + ?Sized> Context<'c, K, V> {
         self.runtime.partition(input)
     }
 
-    /// Next record of an input to process. It moves when a batch is processed, and over the log's own markers at the end of the
-    /// partition.
+    /// Next record of an input to process. It moves when a batch is processed, and over the log's own markers at the
+    /// end of the partition.
     pub fn next_position(&self, input: usize) -> Position {
         Position::new(input, self.runtime.next_offset(input))
     }
 
-    /// The end of an input's committed records as it was when this task was taken over: all that a predecessor can have read lies
-    /// below it.
+    /// The end of an input's committed records as it was when this task was taken over: all that a predecessor can have
+    /// read lies below it.
     pub fn end_position(&self, input: usize) -> Position {
         Position::new(input, self.runtime.range(input).stable_end)
     }
 
-    /// Whether the task's stores are as this process left them when the task was given up or its work became void: nothing was read
-    /// into them from their changelogs since, and none was emptied. For a processor that keeps something derived from its
-    /// stores from one [`Processor::init`](super::Processor::init) to the next: another program may have written to the
-    /// changelogs, so what was read from them is to be looked at as in a new process.
+    /// Whether the task's stores are as this process left them when the task was given up or its work became void:
+    /// nothing was read into them from their changelogs since, and none was emptied. For a processor that keeps
+    /// something derived from its stores from one [`Processor::init`](super::Processor::init) to the next: another
+    /// program may have written to the changelogs, so what was read from them is to be looked at as in a new process.
     pub fn are_stores_as_left(&self) -> bool {
         self.runtime.stores_as_left()
     }
 
-    /// Where the group's committed offset had an input begin when this task was taken over, where a task of this application committed
-    /// it. `None` where nothing is committed, and where another program set the offset, as Kafka's tools do: for a processor that knows
-    /// better where to begin then ([`Context::begin_at`]).
+    /// Where the group's committed offset had an input begin when this task was taken over, where a task of this
+    /// application committed it. `None` where nothing is committed, and where another program set the offset, as
+    /// Kafka's tools do: for a processor that knows better where to begin then ([`Context::begin_at`]).
     ///
     /// ```
     /// # use topology::graph::Builder;
@@ -239,11 +239,11 @@ impl<'c, K: Data + ?Sized, V: Data + ?Sized> Context<'c, K, V> {
         Position::new(input, self.runtime.range(input).first)
     }
 
-    /// Has an input begin at `position`, before or behind the group's committed offset: for a processor whose state tells how
-    /// far input was taken, and is to be believed rather than an offset that Kafka forgets and any tool moves. To be called in
-    /// [`Processor::init`](super::Processor::init). Where records at `position` and behind were deleted, input begins at the
-    /// first there is, with an error line that says how many are lost. A position above the end of the input is an error of
-    /// class stop: the topic was truncated, or made anew.
+    /// Has an input begin at `position`, before or behind the group's committed offset: for a processor whose state
+    /// tells how far input was taken, and is to be believed rather than an offset that Kafka forgets and any tool
+    /// moves. To be called in [`Processor::init`](super::Processor::init). Where records at `position` and behind were
+    /// deleted, input begins at the first there is, with an error line that says how many are lost. A position above
+    /// the end of the input is an error of class stop: the topic was truncated, or made anew.
     ///
     /// Stream time of the input begins anew, unless `position` is the committed one.
     ///
@@ -289,10 +289,10 @@ impl<'c, K: Data + ?Sized, V: Data + ?Sized> Context<'c, K, V> {
         Ok(self.runtime.begin_at(position)?)
     }
 
-    /// Waits until it is certain that all records handed to this task so far are of the topic that was there when the run
-    /// began: a check that began after they were read has found that topic still there. To be called before anything is
-    /// done that no rewind takes back, such as signing; a commit is never made without. It costs a question to the log, a
-    /// millisecond or so, and nothing where it was answered since the last records were handed over.
+    /// Waits until it is certain that all records handed to this task so far are of the topic that was there when the
+    /// run began: a check that began after they were read has found that topic still there. To be called before
+    /// anything is done that no rewind takes back, such as signing; a commit is never made without. It costs a question
+    /// to the log, a millisecond or so, and nothing where it was answered since the last records were handed over.
     ///
     /// An error is to be handed on: the topic is another one, or it could not be found out in time.
     pub fn vouch_for_input(&mut self) -> Result {
@@ -304,15 +304,15 @@ impl<'c, K: Data + ?Sized, V: Data + ?Sized> Context<'c, K, V> {
         self.runtime.schedule(self.node, schedule)
     }
 
-    /// Ends a schedule of this processor: it is not punctuated by it any more, not even where that is due already. Returns
-    /// whether the schedule went on until now. From [`Processor::punctuate`](super::Processor::punctuate) the id is
-    /// [`Punctuation::id`](super::Punctuation::id).
+    /// Ends a schedule of this processor: it is not punctuated by it any more, not even where that is due already.
+    /// Returns whether the schedule went on until now. From [`Processor::punctuate`](super::Processor::punctuate) the
+    /// id is [`Punctuation::id`](super::Punctuation::id).
     pub fn cancel(&mut self, id: PunctuationId) -> bool {
         self.runtime.cancel(self.node, id)
     }
 
-    /// Asks for a commit as soon as possible instead of at the end of the interval. There is one even if nothing else is to
-    /// be committed, so that [`Processor::committed`](super::Processor::committed) is called.
+    /// Asks for a commit as soon as possible instead of at the end of the interval. There is one even if nothing else
+    /// is to be committed, so that [`Processor::committed`](super::Processor::committed) is called.
     pub fn request_commit(&mut self) {
         self.runtime.request_commit();
     }

@@ -1,7 +1,7 @@
 //! Dead letters: input that could not be processed, kept with its reason.
 //!
-//! The record in the dead-letter topic has the original's key, value and headers, and in addition these headers (values are
-//! text). Its timestamp is when it was put there: the original's may be one that the topic would not take.
+//! The record in the dead-letter topic has the original's key, value and headers, and in addition these headers (values
+//! are text). Its timestamp is when it was put there: the original's may be one that the topic would not take.
 //!
 //! ```text
 //! dead-letter.topic        where it came from
@@ -14,8 +14,8 @@
 //! dead-letter.size-bytes   only where the record is larger than the topic takes: how long the value was ...
 //! dead-letter.sha256       ... and the SHA-256 of the whole value, hex
 //! ```
-//! Of such a record the first 64 KiB of key and value are kept, and its own headers if they are not longer than that; less
-//! where the topic takes less.
+//! Of such a record the first 64 KiB of key and value are kept, and its own headers if they are not longer than that;
+//! less where the topic takes less.
 
 use std::collections::VecDeque;
 
@@ -32,12 +32,13 @@ pub const HEADER_TOPIC: &str = "dead-letter.topic";
 pub const HEADER_PARTITION: &str = "dead-letter.partition";
 /// Header: its offset there.
 pub const HEADER_OFFSET: &str = "dead-letter.offset";
-/// Header: its timestamp there, ms since 1970, or the time that the function of its source told of it; -1 where it has none.
+/// Header: its timestamp there, ms since 1970, or the time that the function of its source told of it; -1 where it has
+/// none.
 pub const HEADER_TIMESTAMP_MS: &str = "dead-letter.timestamp-ms";
 /// Header: why it is here.
 pub const HEADER_REASON: &str = "dead-letter.reason";
-/// Header: the topic that would not take it, where it is a sink's record and not the input's. The other headers say which input
-/// record caused it.
+/// Header: the topic that would not take it, where it is a sink's record and not the input's. The other headers say
+/// which input record caused it.
 pub const HEADER_TARGET: &str = "dead-letter.target";
 /// Header: the whole value's length, where it was cut.
 pub const HEADER_SIZE_BYTES: &str = "dead-letter.size-bytes";
@@ -102,8 +103,8 @@ impl<'b> DeadLetter<'b> {
     }
 }
 
-/// Dead letters of one input that are kept, in the order of their offsets. What those before an offset take in memory is known without
-/// counting them: it is asked for after each few records, and there may be a million.
+/// Dead letters of one input that are kept, in the order of their offsets. What those before an offset take in memory
+/// is known without counting them: it is asked for after each few records, and there may be a million.
 #[derive(Debug, Default)]
 pub(super) struct KeptLetters {
     /// Each with the bytes of all that were kept up to and with it.

@@ -8,8 +8,8 @@
 use crate::error::{Class, Error};
 use crate::{log, store};
 
-/// Any error. What [`Error::new`] made, and what stores and logs answer, keeps its class on the way to the engine; any other
-/// stops the thread, unless [`Classify::class`] says what else to do.
+/// Any error. What [`Error::new`] made, and what stores and logs answer, keeps its class on the way to the engine; any
+/// other stops the thread, unless [`Classify::class`] says what else to do.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What the calls of a processor return: `?` works on any error.
@@ -80,7 +80,8 @@ pub(super) fn named_of_record(result: Result, processor: &str) -> crate::error::
     }
 }
 
-/// The error of a processor as the engine's, with the processor's name and this class where it does not say where it comes from.
+/// The error of a processor as the engine's, with the processor's name and this class where it does not say where it
+/// comes from.
 #[cold]
 pub(crate) fn named_after(processor: &str, error: BoxError, class: Class) -> Error {
     known(error)

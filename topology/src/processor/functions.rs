@@ -1,6 +1,7 @@
 //! A processor made of functions that share what was handed over to them.
 //!
-//! What it does with records is called through a pointer once for each run; within a run the user's function is compiled in.
+//! What it does with records is called through a pointer once for each run; within a run the user's function is
+//! compiled in.
 
 use crate::codec::Data;
 

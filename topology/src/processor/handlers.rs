@@ -5,8 +5,8 @@
 //!                                                                                          ├──> Reaction
 //!   a topic never takes a record      the record stays out ───────────> ProductionError ──┘
 //! ```
-//! Both happen while a record is processed, inside the transaction that commits its input: whatever is chosen becomes true with
-//! that commit, or is chosen anew after a rewind.
+//! Both happen while a record is processed, inside the transaction that commits its input: whatever is chosen becomes
+//! true with that commit, or is chosen anew after a rewind.
 
 use std::fmt;
 use std::sync::Arc;

@@ -40,8 +40,8 @@ pub(super) struct TaskInput {
     pub(super) own_offset: Option<Offset>,
     pub(super) stream_time: StreamTime,
     pub(super) dead_letters: Target,
-    /// What the source could not decode since the last commit. A letter goes out with the commit that covers its record: before
-    /// that a processor may hold the record, or have it delivered again.
+    /// What the source could not decode since the last commit. A letter goes out with the commit that covers its
+    /// record: before that a processor may hold the record, or have it delivered again.
     pub(super) source_letters: KeptLetters,
     /// The highest record of this input that caused anything since the last commit.
     pub(super) highest_cause: Offset,

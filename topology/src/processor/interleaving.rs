@@ -13,8 +13,8 @@ use super::position::Position;
 ///   runs    (b, 0)   (a, 0) (b, 3)  (a, 1)
 ///   behind b1 came first of a: a0
 /// ```
-/// After a restart a task takes records again from the committed offsets on. To take them in the same order as before, it must
-/// find those of other inputs that came behind a held one. A task of one input needs none of this.
+/// After a restart a task takes records again from the committed offsets on. To take them in the same order as before,
+/// it must find those of other inputs that came behind a held one. A task of one input needs none of this.
 #[derive(Debug, Default)]
 pub(super) struct Interleaving {
     /// Where each begins; it ends where the next one of its input begins.
@@ -40,8 +40,8 @@ impl Interleaving {
         self.runs.iter().skip(of_held).find(|run| run.input == input).map(|run| run.offset)
     }
 
-    /// Forgets runs in front of which nothing is held: `committed` tells the committed offset of an input, `next` how far it was
-    /// taken.
+    /// Forgets runs in front of which nothing is held: `committed` tells the committed offset of an input, `next` how
+    /// far it was taken.
     pub(super) fn forget_committed(&mut self, committed: impl Fn(usize) -> Offset, next: impl Fn(usize) -> Offset) {
         while let Some(run) = self.runs.front() {
             let following = self.runs.iter().skip(1).find(|following| following.input == run.input);

@@ -78,8 +78,8 @@ use crate::codec::Data;
 
 /// A step of a topology: takes records of one partition in order, writes to its stores, forwards records.
 ///
-/// It is made anew whenever its task starts or rewinds, so what it keeps in fields is lost then: state that must survive
-/// belongs into a store, and input that is not finished with must be held ([`Context::hold_from`]).
+/// It is made anew whenever its task starts or rewinds, so what it keeps in fields is lost then: state that must
+/// survive belongs into a store, and input that is not finished with must be held ([`Context::hold_from`]).
 ///
 /// ```
 /// use topology::processor::{self, Context, Processor, Record};
@@ -117,10 +117,10 @@ pub trait Processor: 'static {
     /// The values forwarded.
     type ValueOut: Data + ?Sized;
 
-    /// Called once, after the stores are restored and before the first record. The place to schedule punctuations, to read
-    /// back what is needed from stores, and to say where input begins ([`Context::begin_at`]). It may write to stores and
-    /// forward, too. What must be committed before the first record is taken is done so: suspend the input, and go on in
-    /// [`Processor::committed`], as often as it takes.
+    /// Called once, after the stores are restored and before the first record. The place to schedule punctuations, to
+    /// read back what is needed from stores, and to say where input begins ([`Context::begin_at`]). It may write to
+    /// stores and forward, too. What must be committed before the first record is taken is done so: suspend the input,
+    /// and go on in [`Processor::committed`], as often as it takes.
     ///
     /// ```
     /// # use topology::graph::{Builder, Store};
@@ -186,17 +186,17 @@ pub trait Processor: 'static {
         Ok(())
     }
 
-    /// Processes one record. An error that no retry mends stops the thread, whether it is the engine's or the input's fault:
-    /// what cannot be processed goes to the dead letters ([`Context::dead_letter`]).
+    /// Processes one record. An error that no retry mends stops the thread, whether it is the engine's or the input's
+    /// fault: what cannot be processed goes to the dead letters ([`Context::dead_letter`]).
     fn process(
         &mut self,
         record: &Record<'_, Self::Key, Self::Value>,
         context: &mut Context<'_, Self::KeyOut, Self::ValueOut>,
     ) -> Result;
 
-    /// Processes a run of consecutive records. Where a run begins and ends means nothing: a result must not depend on it. Once
-    /// the task is suspended the rest of the run must be left alone: it is delivered again. Whatever is done without
-    /// [`Context::observe`] or [`Context::caused_by`] before it counts as caused by the last record of the run.
+    /// Processes a run of consecutive records. Where a run begins and ends means nothing: a result must not depend on
+    /// it. Once the task is suspended the rest of the run must be left alone: it is delivered again. Whatever is done
+    /// without [`Context::observe`] or [`Context::caused_by`] before it counts as caused by the last record of the run.
     fn process_batch(
         &mut self,
         records: &[Record<'_, Self::Key, Self::Value>],
@@ -224,8 +224,8 @@ pub trait Processor: 'static {
         Ok(())
     }
 
-    /// No more input will come in this run ([`until_end`](crate::client::Config::until_end)): finish with what is held. May be
-    /// called again after commits for as long as something is held.
+    /// No more input will come in this run ([`until_end`](crate::client::Config::until_end)): finish with what is held.
+    /// May be called again after commits for as long as something is held.
     fn end_of_input(&mut self, _context: &mut Context<'_, Self::KeyOut, Self::ValueOut>) -> Result {
         Ok(())
     }

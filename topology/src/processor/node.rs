@@ -1,5 +1,5 @@
-//! Nodes as they run in a task. A node owns typed edges to its children, so a record is never boxed, downcast or looked up
-//! on its way; only where edges are tied together, once per task, are types erased.
+//! Nodes as they run in a task. A node owns typed edges to its children, so a record is never boxed, downcast or looked
+//! up on its way; only where edges are tied together, once per task, are types erased.
 //!
 //! ```text
 //!   bytes            Record<K, V>             Record<K2, V2>           bytes
@@ -30,8 +30,8 @@ pub(crate) trait Input<K: Data + ?Sized, V: Data + ?Sized> {
     /// Processes a run of consecutive records.
     fn process_batch(&mut self, records: &[Record<'_, K, V>], runtime: &mut Runtime) -> Result<()>;
 
-    /// Whether neither it nor what reads it would do anything else in the middle of a run than at its end: it suspends nothing, and
-    /// looks at no time.
+    /// Whether neither it nor what reads it would do anything else in the middle of a run than at its end: it suspends
+    /// nothing, and looks at no time.
     fn takes_runs(&self) -> bool;
 }
 
@@ -40,8 +40,8 @@ pub trait Source {
     /// Decodes records of one of the task's inputs and sends them on; what cannot be decoded becomes a dead letter.
     fn process_batch(&mut self, input: usize, records: &[log::Record<'_>], runtime: &mut Runtime) -> Result<()>;
 
-    /// The records with the event times that the source's function tells; `None` where it has none and their timestamps are
-    /// the event times. What cannot be decoded keeps its timestamp.
+    /// The records with the event times that the source's function tells; `None` where it has none and their timestamps
+    /// are the event times. What cannot be decoded keeps its timestamp.
     fn timed<'r>(&self, input: usize, records: &[log::Record<'r>]) -> Option<Vec<log::Record<'r>>>;
 }
 

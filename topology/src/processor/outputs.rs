@@ -81,8 +81,8 @@ impl Outputs {
         self.add(target, partition, timestamp_ms, (key, value), headers);
     }
 
-    /// As [`Outputs::push`], of a record whose bytes are yet to be made. The writers append the bytes of key and value to the arena, and say
-    /// whether there is one; if one fails, nothing is added.
+    /// As [`Outputs::push`], of a record whose bytes are yet to be made. The writers append the bytes of key and value
+    /// to the arena, and say whether there is one; if one fails, nothing is added.
     pub fn encode<E>(
         &mut self,
         (target, partition): (Target, Option<i32>),
@@ -161,8 +161,8 @@ impl Outputs {
         Some(taken)
     }
 
-    /// Hands all records to `send`, in order, and forgets them, whatever comes of it: after an error the transaction they belong
-    /// to is lost.
+    /// Hands all records to `send`, in order, and forgets them, whatever comes of it: after an error the transaction
+    /// they belong to is lost.
     pub fn drain(&mut self, send: impl FnOnce(&[ProducerRecord<'_>]) -> Result<()>) -> Result<()> {
         let result = send(&self.borrow(&self.borrow_headers()));
         self.clear();

@@ -6,8 +6,8 @@
 //!   undone       outputs, store writes, dead letters, what was held, suspended, or caused
 //!   not undone   fields of processors, schedules, what was done outside; and stream time: the record was seen
 //! ```
-//! A task that holds input is the exception: what its processors keep of held records is in their fields, which cannot be put
-//! right for them. There an error stops the thread, whatever the handler would say.
+//! A task that holds input is the exception: what its processors keep of held records is in their fields, which cannot
+//! be put right for them. There an error stops the thread, whatever the handler would say.
 
 use crate::error::{Class, Error, Result};
 use crate::log::{self, Header, RecordLimits, Refusal};
@@ -118,8 +118,8 @@ impl Runtime {
         Ok(())
     }
 
-    /// Judges the record that a sink added last, by what its topic takes and by the log's clock. It stems from the input record at
-    /// `position`, if from any.
+    /// Judges the record that a sink added last, by what its topic takes and by the log's clock. It stems from the
+    /// input record at `position`, if from any.
     #[inline]
     pub(super) fn judge_last(&mut self, target: Target, timestamp_ms: i64, position: Position) -> Result<()> {
         let Some(Some(limits)) = self.reactions.limits.get(target.0) else { return Ok(()) };

@@ -25,7 +25,8 @@ pub struct Record<'a, K: Data + ?Sized, V: Data + ?Sized> {
 }
 
 impl<'a, K: Data + ?Sized, V: Data + ?Sized> Record<'a, K, V> {
-    /// A record without headers. `position` is the place of the input record that it stems from, `None` where it stems from none.
+    /// A record without headers. `position` is the place of the input record that it stems from, `None` where it stems
+    /// from none.
     pub fn new(
         position: impl Into<Option<Position>>,
         timestamp_ms: i64,

@@ -24,7 +24,7 @@ use super::vouch::Vouch;
 /// What a [`Runtime`] is made from.
 #[derive(Clone, Debug)]
 pub struct RuntimeOptions {
-    /// Whether the stores are as this process left them: nothing was read into them from their changelogs, and none was emptied.
+    /// Whether the stores are as this process left them: nothing was read into them from changelogs, none was emptied.
     pub stores_as_left: bool,
     /// Wall-clock time, ms since 1970.
     pub now_ms: i64,
@@ -38,8 +38,8 @@ pub struct RuntimeOptions {
     pub vouch: Rc<dyn Vouch>,
 }
 
-/// Inputs, outputs, holds and punctuations of one task. Inputs are numbered from 0; a method panics where the task has no input
-/// of that number.
+/// Inputs, outputs, holds and punctuations of one task. Inputs are numbered from 0; a method panics where the task has
+/// no input of that number.
 #[derive(Debug)]
 pub struct Runtime {
     pub(super) outputs: Outputs,
@@ -66,8 +66,8 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// The runtime of a task that starts or rewinds, with its inputs in the order in which the graph names them, at least one, and
-    /// with what the application says of errors.
+    /// The runtime of a task that starts or rewinds, with its inputs in the order in which the graph names them, at
+    /// least one, and with what the application says of errors.
     pub fn new(
         options: RuntimeOptions,
         inputs: Vec<InputOptions>,
@@ -176,8 +176,8 @@ impl Runtime {
         self.holds.iter().filter(|(_, held)| held.input == input).map(|(_, held)| held.offset).min()
     }
 
-    /// The offset of an input that a commit now would carry: that of the first record held; or of the first that was taken behind a
-    /// held one of another input, and caused nothing, so that a restart takes all in the same order.
+    /// The offset of an input that a commit now would carry: that of the first record held; or of the first that was
+    /// taken behind a held one of another input, and caused nothing, so that a restart takes all in the same order.
     pub fn committable_offset(&self, input: usize) -> Offset {
         let taken = &self.inputs[input];
         let others = self.holds.iter().filter(|(_, held)| held.input != input);
@@ -222,8 +222,8 @@ impl Runtime {
         self.suspended
     }
 
-    /// Whether the task takes no input for now, and the record there will be delivered again. Not so what was made of an input
-    /// record that is taken: several may be, and the task may wait behind that one since the first of them.
+    /// Whether the task takes no input for now, and the record there will be delivered again. Not so what was made of
+    /// an input record that is taken: several may be, and the task may wait behind that one since the first of them.
     pub(super) fn comes_again(&self, position: Position) -> bool {
         self.suspended && position.offset >= self.next_offset(position.input)
     }
@@ -332,8 +332,8 @@ impl Runtime {
         self.inputs[self.cause.input].note_cause(self.cause.offset);
     }
 
-    /// The law of held and suspended input: what will be delivered again, because a commit does not cover it, has caused no
-    /// output, no store write and no dead letter yet. And what was committed is not held any more. It holds of each input.
+    /// The law of held and suspended input, of each: what will be delivered again, because a commit does not cover it,
+    /// has caused no output, no store write and no dead letter yet. And what was committed is not held any more.
     pub fn check_untaken(&mut self) -> Result<()> {
         self.collect_causes();
         self.inputs.iter().enumerate().try_for_each(|(index, input)| input.check_untaken(self.held_from(index)))

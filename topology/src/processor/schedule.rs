@@ -39,8 +39,8 @@
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Schedule {
-    /// Each time stream time passes a multiple of this many ms; at most once for one record, however far it jumps. Driven by
-    /// the input alone, so a replay punctuates at the same records.
+    /// Each time stream time passes a multiple of this many ms; at most once for one record, however far it jumps.
+    /// Driven by the input alone, so a replay punctuates at the same records.
     StreamTime {
         /// Interval in ms, at least 1.
         interval_ms: i64,
@@ -93,8 +93,8 @@ impl Schedules {
         self.0.iter().any(|scheduled| matches!(scheduled.schedule, Some(Schedule::StreamTime { .. })))
     }
 
-    /// Whether stream time would pass a punctuation by moving to `to_ms`, or begin: what comes behind its beginning may pass
-    /// one.
+    /// Whether stream time would pass a punctuation by moving to `to_ms`, or begin: what comes behind its beginning may
+    /// pass one.
     pub fn crosses(&self, from_ms: Option<i64>, to_ms: i64) -> bool {
         match from_ms {
             None => to_ms >= 0 && self.any_by_stream_time(),

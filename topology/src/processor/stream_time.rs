@@ -1,8 +1,8 @@
 //! Stream time: the highest event time seen so far, and what it was at earlier offsets.
 //!
-//! A task's stream time is the highest of its inputs'. Each is committed beside its input's offset, so after a restart stream
-//! time is the highest event time below the committed offsets: a function of these offsets alone, whatever the order in which
-//! inputs were taken, and whatever is held of one of them.
+//! A task's stream time is the highest of its inputs'. Each is committed beside its input's offset, so after a restart
+//! stream time is the highest event time below the committed offsets: a function of these offsets alone, whatever the
+//! order in which inputs were taken, and whatever is held of one of them.
 //!
 //! ```text
 //!   input 0   offset 7, "1:130"  ┐
@@ -15,8 +15,8 @@ use std::collections::VecDeque;
 use crate::log::Offset;
 
 /// Stream time of one input. It remembers its advances since the last commit, because a commit of an offset before held
-/// records must carry the stream time as of that offset. They count as bytes that wait for a commit, so there are never more
-/// than one commit and the held records account for.
+/// records must carry the stream time as of that offset. They count as bytes that wait for a commit, so there are never
+/// more than one commit and the held records account for.
 #[derive(Debug, Default)]
 pub(super) struct StreamTime {
     current_ms: Option<i64>,

@@ -1,5 +1,5 @@
-//! Which records of a run the processors have come to: stream time at a record is the same however the input was cut into
-//! runs, though some processors take a run as a whole and others take it record by record.
+//! Which records of a run the processors have come to: stream time at a record is the same however the input was cut
+//! into runs, though some processors take a run as a whole and others take it record by record.
 
 use std::collections::VecDeque;
 

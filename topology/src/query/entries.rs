@@ -20,12 +20,13 @@ pub struct Entry<'a, K: Data + ?Sized, V: Data + ?Sized> {
     pub time_ms: i64,
 }
 
-/// Entries of a store, one after the other: [`Entries::next_entry`], which can show keys and values that borrow (`str`, `[u8]`). Where
-/// neither does, it is an [`Iterator`] too. Each task's entries are as one commit left them when this was made.
+/// Entries of a store, one after the other: [`Entries::next_entry`], which can show keys and values that borrow (`str`,
+/// `[u8]`). Where neither does, it is an [`Iterator`] too. Each task's entries are as one commit left them when this
+/// was made.
 ///
-/// It may be kept for long: it copies some 32 KiB at a time and holds nothing up between that. A task that goes meanwhile ends it
-/// with [`Error::Moving`](super::Error::Moving); after an error there is nothing more. Until it is dropped, or has come to its end, it costs what
-/// its tasks' [`View`]s do.
+/// It may be kept for long: it copies some 32 KiB at a time and holds nothing up between that. A task that goes
+/// meanwhile ends it with [`Error::Moving`](super::Error::Moving); after an error there is nothing more. Until it is
+/// dropped, or has come to its end, it costs what its tasks' [`View`]s do.
 pub struct Entries<K: ?Sized, V: ?Sized> {
     typed: Typed<K, V>,
     within: Within,

@@ -16,11 +16,13 @@ pub enum Error {
     Elsewhere {
         /// Which task.
         task: TaskId,
-        /// What that instance advertises ([`Config::advertised_address`](crate::client::Config::advertised_address)), if it does.
+        /// What that instance advertises ([`Config::advertised_address`](crate::client::Config::advertised_address)),
+        /// if it does.
         address: Option<String>,
     },
-    /// No task that is here has the key, and nothing says which one would have it: tasks that are not here may. Ask those who have them, or
-    /// say how the store's keys are partitioned ([`Topic::partitioned_by_key`](crate::graph::Topic::partitioned_by_key),
+    /// No task that is here has the key, and nothing says which one would have it: tasks that are not here may. Ask
+    /// those who have them, or say how the store's keys are partitioned
+    /// ([`Topic::partitioned_by_key`](crate::graph::Topic::partitioned_by_key),
     /// [`KeyValue::partitioned_like_input`](super::KeyValue::partitioned_like_input),
     /// [`KeyValue::partitioned_by`](super::KeyValue::partitioned_by)): then one task is asked, here or there.
     #[error(
@@ -54,7 +56,8 @@ pub enum Error {
 pub struct Holder {
     /// Which task.
     pub task: TaskId,
-    /// What that instance advertises ([`Config::advertised_address`](crate::client::Config::advertised_address)), if it does.
+    /// What that instance advertises ([`Config::advertised_address`](crate::client::Config::advertised_address)), if it
+    /// does.
     pub address: Option<String>,
 }
 

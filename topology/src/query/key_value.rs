@@ -16,11 +16,11 @@ use crate::graph::Store;
 use crate::log::{Offset, TopicPartition};
 use crate::store::{Direction, Value};
 
-/// A key-value store, read-only: what is committed in it, never what is not. Cheap to clone, for any thread; reading it neither
-/// stops the stream thread nor waits for it, and waits for no network.
+/// A key-value store, read-only: what is committed in it, never what is not. Cheap to clone, for any thread; reading it
+/// neither stops the stream thread nor waits for it, and waits for no network.
 ///
-/// By its source it is of now ([`Live`]; from [`Client::store`](crate::client::Client::store)), where each call sees the last commit, or of
-/// one commit ([`Fixed`]; from [`Snapshot::store`]).
+/// By its source it is of now ([`Live`]; from [`Client::store`](crate::client::Client::store)), where each call sees
+/// the last commit, or of one commit ([`Fixed`]; from [`Snapshot::store`]).
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -107,11 +107,11 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized> KeyValue<K, V> {
         Self { source: self.source.with_standbys(), ..self }
     }
 
-    /// Says that a key's entry is in the task of the partition where the log's default partitioner (murmur2, as Java's clients) puts a
-    /// record of that key, as it is where the store's keys are those of its input and producers partition like that. Then no other
-    /// task is asked, and "no value" is answered where that one is here. Of what is counted or aggregated from a
-    /// [`Repartition`](crate::graph::Repartition), or from a topic that the graph says it of
-    /// ([`Topic::partitioned_by_key`](crate::graph::Topic::partitioned_by_key)), it is known without this.
+    /// Says that a key's entry is in the task of the partition where the log's default partitioner (murmur2, as Java's
+    /// clients) puts a record of that key, as it is where the store's keys are those of its input and producers
+    /// partition like that. Then no other task is asked, and "no value" is answered where that one is here. Of what is
+    /// counted or aggregated from a [`Repartition`](crate::graph::Repartition), or from a topic that the graph says it
+    /// of ([`Topic::partitioned_by_key`](crate::graph::Topic::partitioned_by_key)), it is known without this.
     #[must_use]
     pub fn partitioned_like_input(self) -> Self {
         Self { source: self.source.partitioned_like_input(), ..self }
@@ -123,26 +123,29 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized> KeyValue<K, V> {
         Self { source: self.source.partitioned_by(partition), ..self }
     }
 
-    /// Which task a key belongs to, by the partitioner; whether it is here is not asked. `None` until the instance knows how many
-    /// partitions there are. Where nothing says how keys are partitioned it is the first one to ask: the default partitioner's.
+    /// Which task a key belongs to, by the partitioner; whether it is here is not asked. `None` until the instance
+    /// knows how many partitions there are. Where nothing says how keys are partitioned it is the first one to ask: the
+    /// default partitioner's.
     pub fn task_for(&self, key: &K::Item<'_>) -> Result<Option<super::TaskId>> {
         Ok(self.source.task_for(key, &self.typed.key_bytes(key)?))
     }
 
-    /// All stores of the task that a key belongs to, at its last commit. Where nothing says how keys are partitioned it is the task
-    /// that has a value for it; if none has, and not all tasks are here, [`Error::Undecided`](super::Error::Undecided).
+    /// All stores of the task that a key belongs to, at its last commit. Where nothing says how keys are partitioned it
+    /// is the task that has a value for it; if none has, and not all tasks are here,
+    /// [`Error::Undecided`](super::Error::Undecided).
     pub fn snapshot_for(&self, key: &K::Item<'_>) -> Result<Snapshot> {
         self.source.snapshot_for(key, &self.typed.key_bytes(key)?)
     }
 
-    /// All stores of each task of this store's sub-topology that is here, at its last commit, by partition. An error where none is.
+    /// All stores of each task of this store's sub-topology that is here, at its last commit, by partition. An error
+    /// where none is.
     pub fn snapshots(&self) -> Result<Vec<Snapshot>> {
         self.source.snapshots(Direction::Forward)
     }
 
-    /// How far the tasks of this store's sub-topology that are here have taken their inputs: of each the offset of the next record.
-    /// What is asked afterwards takes all before that into account, at least; [`Snapshot::position`] says it exactly. An error where
-    /// no task is here.
+    /// How far the tasks of this store's sub-topology that are here have taken their inputs: of each the offset of the
+    /// next record. What is asked afterwards takes all before that into account, at least; [`Snapshot::position`] says
+    /// it exactly. An error where no task is here.
     pub fn position(&self) -> Result<Vec<(TopicPartition, Offset)>> {
         let snapshots = self.snapshots()?;
         Ok(snapshots.iter().flat_map(Snapshot::position).cloned().collect())
@@ -156,8 +159,8 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized> KeyValue<K, V, Fixed> {
 }
 
 impl<K: Codec + ?Sized, V: Codec + ?Sized, S: Source<K>> KeyValue<K, V, S> {
-    /// The value of a key, where values do not borrow: numbers, JSON. "No value" is certain: where a task that is not here may have
-    /// the key this is an error, which names those who can be asked.
+    /// The value of a key, where values do not borrow: numbers, JSON. "No value" is certain: where a task that is not
+    /// here may have the key this is an error, which names those who can be asked.
     pub fn get<T>(&self, key: &K::Item<'_>) -> Result<Option<T>>
     where
         V: for<'a> Data<Item<'a> = T>,
@@ -185,8 +188,8 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized, S: Source<K>> KeyValue<K, V, S> {
         Ok(self.source.value(key, &self.typed.key_bytes(key)?)?.is_some())
     }
 
-    /// All entries: of one task after the other, by partition, and of each task in the order of the keys' bytes, or all of that in
-    /// reverse. What each task shows is of one commit.
+    /// All entries: of one task after the other, by partition, and of each task in the order of the keys' bytes, or all
+    /// of that in reverse. What each task shows is of one commit.
     pub fn all(&self, direction: Direction) -> Result<Entries<K, V>> {
         self.entries(Within::all(), direction)
     }

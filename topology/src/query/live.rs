@@ -8,10 +8,11 @@
 //! not said                         where the log's default partitioner puts the key, no value, if all are here;
 //!                                  then all others that are here                     else: undecided, others may have it
 //! ```
-//! A store's keys need not be those of its input, and producers may partition as they like: so where nothing is said a value that is
-//! here is found wherever it is, and that there is none is certain only where all tasks are here. The graph knows where keys are
-//! that come from a topic partitioned by key, and stay as they are
-//! ([`Topic::partitioned_by_key`](crate::graph::Topic::partitioned_by_key), [`Repartition`](crate::graph::Repartition)).
+//! A store's keys need not be those of its input, and producers may partition as they like: so where nothing is said a
+//! value that is here is found wherever it is, and that there is none is certain only where all tasks are here. The
+//! graph knows where keys are that come from a topic partitioned by key, and stay as they are
+//! ([`Topic::partitioned_by_key`](crate::graph::Topic::partitioned_by_key),
+//! [`Repartition`](crate::graph::Repartition)).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

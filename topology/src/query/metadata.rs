@@ -1,7 +1,8 @@
 //! Which instance has which tasks.
 //!
-//! The group knows its members, what each has, and what the client of each calls itself. So that is where an instance says who it
-//! is and where it can be asked; it comes and goes with the membership, and needs no topic and no right of its own:
+//! The group knows its members, what each has, and what the client of each calls itself. So that is where an instance
+//! says who it is and where it can be asked; it comes and goes with the membership, and needs no topic and no right of
+//! its own:
 //!
 //! ```text
 //! client.id of a member   <application id>-<instance id>-<thread>[@<address>]
@@ -26,19 +27,21 @@ pub struct Metadata {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Instance {
-    /// Its id, which its state directory keeps. Of a member that is of another application: what its client calls itself.
+    /// Its id, which its state directory keeps. Of a member that is of another application: what its client calls
+    /// itself.
     pub id: String,
     /// Where it can be asked: its [`Config::advertised_address`](crate::client::Config::advertised_address).
     pub address: Option<String>,
     /// Whether it is this one.
     pub is_here: bool,
-    /// The tasks that the group has given it, of all its threads, by sub-topology and partition. It may still be restoring them.
+    /// The tasks that the group has given it, of all its threads, by sub-topology and partition. It may still be
+    /// restoring them.
     pub tasks: Vec<TaskId>,
-    /// The tasks that it keeps warm ([`Config::standby_replicas`](crate::client::Config::standby_replicas)), by sub-topology and
-    /// partition. Of this instance it is what can be read here now. Of others it is what they are to keep: each works that out from
-    /// what the group tells, and so does this one for them. So it holds where all instances have the same `standby_replicas`, a few
-    /// seconds after the last rebalance, and one that begins may still be far behind:
-    /// [`Queries::tasks`](super::Queries::tasks) there tells how far.
+    /// The tasks that it keeps warm ([`Config::standby_replicas`](crate::client::Config::standby_replicas)), by
+    /// sub-topology and partition. Of this instance it is what can be read here now. Of others it is what they are to
+    /// keep: each works that out from what the group tells, and so does this one for them. So it holds where all
+    /// instances have the same `standby_replicas`, a few seconds after the last rebalance, and one that begins may
+    /// still be far behind: [`Queries::tasks`](super::Queries::tasks) there tells how far.
     pub standbys: Vec<TaskId>,
 }
 
@@ -75,7 +78,8 @@ impl Metadata {
         self.instances.iter().find(|instance| instance.tasks.contains(task))
     }
 
-    /// The instances that are to keep a task warm: who cannot wait for its holder may ask them, for what may be a little old.
+    /// The instances that are to keep a task warm: who cannot wait for its holder may ask them, for what may be a
+    /// little old.
     pub fn standbys<'m>(&'m self, task: &'m TaskId) -> impl Iterator<Item = &'m Instance> {
         self.instances.iter().filter(|instance| instance.standbys.contains(task))
     }
@@ -152,7 +156,8 @@ impl fmt::Display for ClientName<'_> {
     }
 }
 
-/// Whether an address can be part of a client's name: brokers write that into their logs and metrics. The error says what can.
+/// Whether an address can be part of a client's name: brokers write that into their logs and metrics. The error says
+/// what can.
 pub(crate) fn check_address(address: &str) -> Result<(), String> {
     if (1..=255).contains(&address.len()) && address.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(());

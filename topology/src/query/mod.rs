@@ -18,9 +18,10 @@
 //!   a task begins ── offer ──>  [ task ─> its stores' reader | ... ]  <── look ── KeyValue, Snapshot, Entries
 //!   it goes       ── drop ───>        replaced as a whole                  never waits, and is never waited for
 //! ```
-//! "No value" is answered only where no other task may have the key: where all tasks of the store are here, or it is known which one
-//! would have it ([`Topic::partitioned_by_key`](crate::graph::Topic::partitioned_by_key), [`KeyValue::partitioned_by`]). How a question
-//! comes to the instance that has the key, `topology/examples/routing.rs` shows.
+//! "No value" is answered only where no other task may have the key: where all tasks of the store are here, or it is
+//! known which one would have it ([`Topic::partitioned_by_key`](crate::graph::Topic::partitioned_by_key),
+//! [`KeyValue::partitioned_by`]). How a question comes to the instance that has the key, `topology/examples/routing.rs`
+//! shows.
 //!
 //! An answer is never made of uncommitted writes: a store's readers see committed segments and what lies below
 //! ([`store::Reader`](crate::store::Reader)). May use `task`, `graph` and `store`, and `log`'s partitioner.
@@ -56,8 +57,8 @@ pub use snapshot::Snapshot;
 use crate::codec::Codec;
 use crate::graph::Store;
 
-/// Asks the stores of the tasks that this instance has. Cheap to clone, for any thread; it may outlive the client, and then
-/// answers [`Error::Closed`].
+/// Asks the stores of the tasks that this instance has. Cheap to clone, for any thread; it may outlive the client, and
+/// then answers [`Error::Closed`].
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -93,19 +94,20 @@ impl Queries {
         Self { registry }
     }
 
-    /// A store, as it is committed now. An error where the graph has none of this name. What it holds must be of these types.
+    /// A store, as it is committed now. An error where the graph has none of this name. What it holds must be of these
+    /// types.
     pub fn store<K: Codec + ?Sized, V: Codec + ?Sized>(&self, store: &Store<K, V>) -> Result<KeyValue<K, V>> {
         KeyValue::live(&self.registry, store)
     }
 
-    /// The tasks that can be read here now, by sub-topology and partition; those of an instance that begins, or between two
-    /// assignments, are none.
+    /// The tasks that can be read here now, by sub-topology and partition; those of an instance that begins, or between
+    /// two assignments, are none.
     pub fn tasks(&self) -> Vec<LocalTask> {
         self.registry.all()
     }
 
-    /// Which instance has which tasks, and where it can be asked. It asks the group, so it waits for the log; an error of class retry
-    /// where that does not answer. No other call does.
+    /// Which instance has which tasks, and where it can be asked. It asks the group, so it waits for the log; an error
+    /// of class retry where that does not answer. No other call does.
     pub fn metadata(&self) -> Result<Metadata> {
         self.registry.metadata()
     }

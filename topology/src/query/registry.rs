@@ -4,8 +4,9 @@
 //!             a task begins: offer               its offer is dropped: it is taken out of its work, goes, or ends
 //!   absent ────────────────────────> readable ────────────────────────────────────────────────────────────────> absent
 //! ```
-//! The table is replaced as a whole, at each hand-over and never per record. Who has found a task in it and reads while it goes
-//! finds that out behind the read, and takes what it read for void: a restore may have begun to change the stores.
+//! The table is replaced as a whole, at each hand-over and never per record. Who has found a task in it and reads while
+//! it goes finds that out behind the read, and takes what it read for void: a restore may have begun to change the
+//! stores.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -62,7 +63,8 @@ pub(super) struct Readable {
 pub(crate) enum Standing {
     /// It runs here.
     Active,
-    /// Its stores follow those of another instance, by so many changelog offsets behind, which the follower keeps up to date.
+    /// Its stores follow those of another instance, by so many changelog offsets behind, which the follower keeps up to
+    /// date.
     Standby(Arc<AtomicU64>),
 }
 
@@ -70,10 +72,11 @@ pub(crate) enum Standing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Role {
-    /// It runs here: committed values are here at once. In a rebalance of a classic group the task can be read until the group has
-    /// answered this member. Where the answer comes late another instance may have begun, and be further.
+    /// It runs here: committed values are here at once. In a rebalance of a classic group the task can be read until
+    /// the group has answered this member. Where the answer comes late another instance may have begun, and be further.
     Active,
-    /// A copy that follows the instance where the task runs. Its stores may be of different commits, and a store of a part of one.
+    /// A copy that follows the instance where the task runs. Its stores may be of different commits, and a store of a
+    /// part of one.
     Standby {
         /// How many offsets of its changelogs, all together, it is behind. Not all of them are records.
         lag: u64,
@@ -90,7 +93,8 @@ pub struct LocalTask {
     pub role: Role,
 }
 
-/// A task can be read for as long as this is kept. It must go before anything but commits of the task itself changes the stores.
+/// A task can be read for as long as this is kept. It must go before anything but commits of the task itself changes
+/// the stores.
 #[derive(Debug)]
 pub(crate) struct Offer {
     registry: Arc<Registry>,
@@ -123,8 +127,9 @@ impl Registry {
         let _ = self.inputs.set(inputs.collect());
     }
 
-    /// From now on a task can be read: its stores are as a commit left them, and nothing but its commits will change them before the
-    /// offer is dropped. It takes the place of what was offered before under this name. `sub_topology` is its index in the graph.
+    /// From now on a task can be read: its stores are as a commit left them, and nothing but its commits will change
+    /// them before the offer is dropped. It takes the place of what was offered before under this name. `sub_topology`
+    /// is its index in the graph.
     pub(crate) fn offer(
         self: &Arc<Self>,
         sub_topology: usize,

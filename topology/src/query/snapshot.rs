@@ -15,8 +15,8 @@ use crate::task::TaskId;
 
 /// All stores of a task, as one commit left them, whatever is committed since. Cheap to clone, for any thread.
 ///
-/// It holds nothing up, however long it is kept: when the task goes, its calls end with [`Error::Moving`](super::Error::Moving). What it
-/// costs until then [`View`] says.
+/// It holds nothing up, however long it is kept: when the task goes, its calls end with
+/// [`Error::Moving`](super::Error::Moving). What it costs until then [`View`] says.
 #[derive(Clone)]
 pub struct Snapshot {
     registry: Arc<Registry>,
@@ -55,12 +55,13 @@ impl Snapshot {
         self.role
     }
 
-    /// How far the task has taken its inputs: of each the offset of the next record. All before that is in the stores, as far as it
-    /// left anything there, and nothing behind it; also before the task's first commit here.
+    /// How far the task has taken its inputs: of each the offset of the next record. All before that is in the stores,
+    /// as far as it left anything there, and nothing behind it; also before the task's first commit here.
     ///
-    /// Of a standby it is a lower bound: all before that is in its stores, and something behind it may be, of some of them. It moves
-    /// with what is written to all of the task's stores: where one of them is seldom written it lags behind what the others show. It
-    /// is empty before the standby knows, and while one of its stores was never written.
+    /// Of a standby it is a lower bound: all before that is in its stores, and something behind it may be, of some of
+    /// them. It moves with what is written to all of the task's stores: where one of them is seldom written it lags
+    /// behind what the others show. It is empty before the standby knows, and while one of its stores was never
+    /// written.
     ///
     /// So who has written a record, and knows its offset, sees by this whether an answer takes it into account.
     pub fn position(&self) -> &[(TopicPartition, Offset)] {

@@ -20,8 +20,8 @@ impl Beginning {
         self.instance
     }
 
-    /// The log as this process sees it: calls take their time, fail, and do not return where the process dies. To be used on the
-    /// thread that runs the simulation.
+    /// The log as this process sees it: calls take their time, fail, and do not return where the process dies. To be
+    /// used on the thread that runs the simulation.
     pub fn log(&self) -> SimulatedLog {
         self.log.clone()
     }

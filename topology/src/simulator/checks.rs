@@ -70,7 +70,8 @@ impl Application<'_> {
         Ok(())
     }
 
-    /// Whether all input is processed, and no transaction is open that keeps readers waiting: what is missing, if anything is.
+    /// Whether all input is processed, and no transaction is open that keeps readers waiting: what is missing, if
+    /// anything is.
     pub(super) fn missing(
         &self,
         log: &MemoryLog,
@@ -102,7 +103,8 @@ impl Application<'_> {
 }
 
 impl Replayed {
-    /// The first key of which a store that should hold the same says something else, and what; `None` where it is the same.
+    /// The first key of which a store that should hold the same says something else, and what; `None` where it is the
+    /// same.
     pub(super) fn differs(&self, store: &BTreeMap<Vec<u8>, Vec<u8>>) -> Option<String> {
         let differs = |key: &&Vec<u8>| self.entries.get(*key) != store.get(*key);
         let key = self.entries.keys().chain(store.keys()).find(differs)?;

@@ -6,23 +6,24 @@ use super::log::Call;
 /// Something that goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
-    /// An instance dies, between two calls of the log or in the middle of nothing: its memory is lost, and of its disk what was
-    /// not flushed may be. It comes back, sooner or later.
+    /// An instance dies, between two calls of the log or in the middle of nothing: its memory is lost, and of its disk
+    /// what was not flushed may be. It comes back, sooner or later.
     Crash,
     /// As [`Fault::Crash`], and its disk is lost too.
     LostDisk,
-    /// An instance stops for a while, between two calls: for a moment, or for longer than its session lasts, and then goes on
-    /// as if nothing had been.
+    /// An instance stops for a while, between two calls: for a moment, or for longer than its session lasts, and then
+    /// goes on as if nothing had been.
     Pause,
-    /// An instance is taken for dead: another process begins in its place, under its name and with what a crash would have left of its
-    /// disk, while it goes on with its producers and with all that it has in memory, until it is fenced.
+    /// An instance is taken for dead: another process begins in its place, under its name and with what a crash would
+    /// have left of its disk, while it goes on with its producers and with all that it has in memory, until it is
+    /// fenced.
     Zombie,
     /// An instance leaves the group in good order, and comes back.
     Rebalance,
     /// A stream thread is added to an instance that runs.
     AddedThread,
-    /// A stream thread of an instance that runs is removed: it commits, and leaves the group, while the others go on. An instance may
-    /// be without any for a while.
+    /// A stream thread of an instance that runs is removed: it commits, and leaves the group, while the others go on.
+    /// An instance may be without any for a while.
     RemovedThread,
     /// A commit is not answered: it has happened, it has not, or it will.
     UnknownCommit,
@@ -58,8 +59,8 @@ pub struct Faults {
 
 const COUNT: usize = 14;
 
-/// Each with how often it occurs among 100,000 occasions, if its weight is 100. For some each call to the log is an occasion, for
-/// others each moment at which something may happen to the whole.
+/// Each with how often it occurs among 100,000 occasions, if its weight is 100. For some each call to the log is an
+/// occasion, for others each moment at which something may happen to the whole.
 const USUAL: [(Fault, u64); COUNT] = [
     (Fault::Crash, 120),
     (Fault::LostDisk, 30),

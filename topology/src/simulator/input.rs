@@ -54,8 +54,8 @@ impl Input {
         self.records.push(Planned { place: place.into(), key, value, timestamp_ms });
     }
 
-    /// All of it is there before the first instance starts: for topologies whose output depends on when what arrives, as of one
-    /// topic beside another.
+    /// All of it is there before the first instance starts: for topologies whose output depends on when what arrives,
+    /// as of one topic beside another.
     pub fn all_there_first(&mut self) {
         self.is_there_first = true;
     }

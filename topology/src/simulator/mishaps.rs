@@ -1,4 +1,5 @@
-//! What happens to the whole: instances start, leave and die, their threads come and go, topics cannot be seen, clocks jump.
+//! What happens to the whole: instances start, leave and die, their threads come and go, topics cannot be seen, clocks
+//! jump.
 
 use super::faults::{Fault, OCCASIONS};
 use super::stage::Stage;

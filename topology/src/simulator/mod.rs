@@ -152,8 +152,8 @@ impl Simulation {
         Self { instance_count: count.max(1), ..self }
     }
 
-    /// Each process has a topology that is made for it, of the same graph: for processors that share something beside the
-    /// engine, which goes with the process, or that ask the log themselves.
+    /// Each process has a topology that is made for it, of the same graph: for processors that share something beside
+    /// the engine, which goes with the process, or that ask the log themselves.
     pub fn each_process(self, make: impl Fn(&mut Beginning) -> Result<Topology> + Send + Sync + 'static) -> Self {
         Self { make_topology: Some(Arc::new(make)), ..self }
     }
@@ -169,23 +169,23 @@ impl Simulation {
         self
     }
 
-    /// With settings of your own. `make` takes the ones that the simulation has chosen: commit intervals, timeouts, sizes of batches
-    /// differ from seed to seed.
+    /// With settings of your own. `make` takes the ones that the simulation has chosen: commit intervals, timeouts,
+    /// sizes of batches differ from seed to seed.
     pub fn config(mut self, make: impl Fn(&mut Random, Config) -> Config + Send + Sync + 'static) -> Self {
         self.make_config.push(Arc::new(make));
         self
     }
 
-    /// What must hold of what was committed once all input is processed. That each input is processed at all, that stores are
-    /// what their changelogs say, and that one task at a time writes a changelog is looked after unasked.
+    /// What must hold of what was committed once all input is processed. That each input is processed at all, that
+    /// stores are what their changelogs say, and that one task at a time writes a changelog is looked after unasked.
     pub fn check(mut self, check: impl Fn(&Outcome) -> Result<()> + Send + Sync + 'static) -> Self {
         self.checks.push(Arc::new(check));
         self
     }
 
-    /// What was written to topics, by key, is what one instance writes to which nothing happens, if it is given the same input at
-    /// once. For topologies whose output follows from the order of each partition's records, and not from what else there was
-    /// at the time.
+    /// What was written to topics, by key, is what one instance writes to which nothing happens, if it is given the
+    /// same input at once. For topologies whose output follows from the order of each partition's records, and not from
+    /// what else there was at the time.
     pub fn same_as_undisturbed(self) -> Self {
         Self { compares: true, ..self }
     }
@@ -200,8 +200,8 @@ impl Simulation {
         self.run_once(seed, false).map_err(|failure| self.run_once(seed, true).err().unwrap_or(failure))
     }
 
-    /// Runs it, and keeps what happens, line by line: when, in ms of the simulation; which instance, and in which of its
-    /// lives; what.
+    /// Runs it, and keeps what happens, line by line: when, in ms of the simulation; which instance, and in which of
+    /// its lives; what.
     pub fn trace(&self, seed: u64) -> Result<Report, Failure> {
         self.run_once(seed, true)
     }

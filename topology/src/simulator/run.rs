@@ -178,8 +178,8 @@ impl<'s> Run<'s> {
         }
         let mut history = stage.history.replace(History::new(&[], Isolation::ReadCommitted));
         history.read_on(&stage.log).map_err(|error| error.to_string())?;
-        // At least once: a task that another member has by now may still write its changelog, and says nothing false by it. That must
-        // only be such that it can be read.
+        // At least once: a task that another member has by now may still write its changelog, and says nothing false by
+        // it. That must only be such that it can be read.
         application.check_beginnings(&history, &topics.changelogs)?;
         if stage.instances.iter().all(Instance::is_exactly_once) {
             application.check_changelogs(&history, &topics.changelogs)?;

@@ -5,10 +5,10 @@
 //!                                               │ time passes:               │
 //!                                               └ turns of others that are due ┘  which may stop in the middle themselves
 //! ```
-//! A turn is not cut into pieces by the stage: it stops where it calls the log, or sleeps, and others play meanwhile, on top of
-//! it. So whatever others do may happen between any two calls of an instance. One thing may not: that two turns that have both
-//! stopped in the middle go on in another order than the last one first. A turn that goes on after its instance was killed
-//! is unwound.
+//! A turn is not cut into pieces by the stage: it stops where it calls the log, or sleeps, and others play meanwhile,
+//! on top of it. So whatever others do may happen between any two calls of an instance. One thing may not: that two
+//! turns that have both stopped in the middle go on in another order than the last one first. A turn that goes on after
+//! its instance was killed is unwound.
 //!
 //! What is called by the engine has no place for the stage among its arguments; the thread has.
 

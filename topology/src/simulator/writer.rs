@@ -1,5 +1,5 @@
-//! Those who write the input: in transactions that take their time, some of which are aborted and written again, and beside
-//! others that are never committed.
+//! Those who write the input: in transactions that take their time, some of which are aborted and written again, and
+//! beside others that are never committed.
 
 use std::collections::VecDeque;
 use std::time::Duration;

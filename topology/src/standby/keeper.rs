@@ -1,4 +1,5 @@
-//! The standbys of a process: opened where the plan says so, given to stream threads that want them, closed where they are another's.
+//! The standbys of a process: opened where the plan says so, given to stream threads that want them, closed where they
+//! are another's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -92,8 +93,8 @@ impl Keeper {
         Ok(Claim::Stores(Box::new(stores)))
     }
 
-    /// Opens what is wanted and not here, and gives back what is here and neither wanted nor unsettled: a hand-over is when standbys
-    /// are for, and the plan knows nothing in the midst of one.
+    /// Opens what is wanted and not here, and gives back what is here and neither wanted nor unsettled: a hand-over is
+    /// when standbys are for, and the plan knows nothing in the midst of one.
     pub(crate) fn want(&self, wanted: &BTreeSet<TaskId>, unsettled: &BTreeSet<TaskId>) -> Result<()> {
         let mut state = self.lock();
         if state.is_closed {

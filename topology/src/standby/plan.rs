@@ -1,7 +1,8 @@
 //! Which tasks an instance keeps warm: pure.
 //!
-//! No assignor of our own tells members what to keep warm, so each instance works it out by itself, from what the group tells all
-//! of them: who its members are, and what each has. Groups here share by `range`, and that is known in advance:
+//! No assignor of our own tells members what to keep warm, so each instance works it out by itself, from what the group
+//! tells all of them: who its members are, and what each has. Groups here share by `range`, and that is known in
+//! advance:
 //!
 //! ```text
 //!   members, in the group's order       a-01   b-01   c-01          task 0 is a's. Were a gone, b would get it: b keeps it warm.
@@ -66,8 +67,8 @@ pub(crate) fn all_standbys<'m>(
     standbys
 }
 
-/// The tasks of which it is not settled who has them: no member, as while the group shares anew, or this process, whose stream thread may
-/// be about to take them over. What is kept warm of them is kept until it is.
+/// The tasks of which it is not settled who has them: no member, as while the group shares anew, or this process, whose
+/// stream thread may be about to take them over. What is kept warm of them is kept until it is.
 pub(crate) fn unsettled(members: &[Member], stateful: &[Stateful], own_process: &str) -> BTreeSet<TaskId> {
     let holders = holders(&members.iter().collect::<Vec<_>>());
     let mut tasks = BTreeSet::new();
@@ -106,8 +107,8 @@ fn successors<'m>(
     })
 }
 
-/// Which of so many members gets a partition: each the same number of consecutive ones, the first ones one more where that does
-/// not come out even.
+/// Which of so many members gets a partition: each the same number of consecutive ones, the first ones one more where
+/// that does not come out even.
 fn by_range(member_count: usize, partition: i32, partition_count: i32) -> Option<usize> {
     let (partition, partition_count) = (usize::try_from(partition).ok()?, usize::try_from(partition_count).ok()?);
     let share = partition_count.checked_div(member_count)?;
@@ -191,8 +192,8 @@ mod tests {
     }
 
     proptest! {
-        /// Each task has as many standbys as are asked for, on as many processes, or on all others where they are fewer; and
-        /// where a process goes, what the group then gives out lies where a standby was.
+        /// Each task has as many standbys as are asked for, on as many processes, or on all others where they are
+        /// fewer; and where a process goes, what the group then gives out lies where a standby was.
         #[test]
         fn each_task_has_its_replicas_and_they_are_where_it_goes(
             threads in proptest::collection::vec(1_usize..4, 1..6),

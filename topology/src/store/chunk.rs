@@ -75,8 +75,8 @@ impl Chunk {
     }
 }
 
-/// Shows the visitor the entries within bounds, in this direction, until it breaks. Each chunk is copied before it is shown, by
-/// `fill`, so that the visitor may use the store.
+/// Shows the visitor the entries within bounds, in this direction, until it breaks. Each chunk is copied before it is
+/// shown, by `fill`, so that the visitor may use the store.
 pub(in crate::store) fn visit(
     bounds: Bounds<'_>,
     direction: Direction,

@@ -15,9 +15,10 @@
 //! directory   StateDirectory           who may use which directory
 //! simulated   Disk                     what a machine that is not there keeps
 //! ```
-//! Lower lines know nothing of upper ones, but that a backend is given runs of a segment. A backend never holds uncommitted
-//! data: writes reach it after the log's transaction has committed, those of one commit or of several in one batch with the
-//! changelog positions. This module may use `error`, `codec` and `log`'s plain types. It knows no clock: times are arguments.
+//! Lower lines know nothing of upper ones, but that a backend is given runs of a segment. A backend never holds
+//! uncommitted data: writes reach it after the log's transaction has committed, those of one commit or of several in
+//! one batch with the changelog positions. This module may use `error`, `codec` and `log`'s plain types. It knows no
+//! clock: times are arguments.
 
 mod backends;
 mod budget;

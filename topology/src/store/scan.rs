@@ -43,7 +43,8 @@ impl<'a, I: Iterator<Item = Write<'a>>> Scan<I> {
         Self { above: above.peekable(), direction }
     }
 
-    /// Shows the visitor both, until it breaks: `below` scans the backend, within the same bounds and in the same direction.
+    /// Shows the visitor both, until it breaks: `below` scans the backend, within the same bounds and in the same
+    /// direction.
     pub(in crate::store) fn over(
         mut self,
         store: &str,

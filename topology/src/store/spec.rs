@@ -7,8 +7,8 @@ use crate::store::error::{Error, Kind, Result};
 pub enum Medium {
     /// In this process; restored from the beginning of its changelog at every start.
     Memory,
-    /// In the task's directory; restored from where it stood. Needs the feature `rocksdb`, but where all stores are in memory
-    /// anyway: in the test driver, the simulator, and a client without a state directory.
+    /// In the task's directory; restored from where it stood. Needs the feature `rocksdb`, but where all stores are in
+    /// memory anyway: in the test driver, the simulator, and a client without a state directory.
     RocksDb,
 }
 
@@ -27,15 +27,16 @@ impl Medium {
     }
 }
 
-/// A store: its name, its medium, and whether it has a changelog. A task knows its stores by their index in its list of specs, sorted by name.
+/// A store: its name, its medium, and whether it has a changelog. A task knows its stores by their index in its list of
+/// specs, sorted by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spec {
     /// Unique in the application; part of the changelog topic's name.
     pub name: String,
     /// Where it lives.
     pub medium: Medium,
-    /// Whether what is written goes to a changelog too, from which it comes back. Without one the store is empty whenever its task
-    /// begins, here or elsewhere, also where it begins again after a failure.
+    /// Whether what is written goes to a changelog too, from which it comes back. Without one the store is empty
+    /// whenever its task begins, here or elsewhere, also where it begins again after a failure.
     pub has_changelog: bool,
 }
 

@@ -5,7 +5,8 @@ use crate::log::{Awaited, GroupProtocol, Log};
 use super::StreamThread;
 use super::complaints::{SAY_EVERY_MS, Subject};
 
-/// So long nothing is said of a restorer that gives no sign of life, ms: a slow disk or a log that is asked may take a while.
+/// So long nothing is said of a restorer that gives no sign of life, ms: a slow disk or a log that is asked may take a
+/// while.
 const SILENCE_MAX_MS: i64 = 10_000;
 
 impl<L: Log> StreamThread<L> {
@@ -30,8 +31,8 @@ impl<L: Log> StreamThread<L> {
         }
     }
 
-    /// Says that what restores stores gives no sign of life while tasks wait for theirs. It may hang in a call that does not come
-    /// back: nothing here can end that, and nothing else would ever be said of it.
+    /// Says that what restores stores gives no sign of life while tasks wait for theirs. It may hang in a call that
+    /// does not come back: nothing here can end that, and nothing else would ever be said of it.
     pub(super) fn await_restorer(&mut self) {
         let Self { environment, tasks, complaints, .. } = self;
         let now_ms = environment.monotonic_ms();

@@ -1,5 +1,5 @@
-//! State directories of tasks that moved away. Their state is in the changelogs, and is stale soon; a task that comes back soon
-//! finds it and reads on from there.
+//! State directories of tasks that moved away. Their state is in the changelogs, and is stale soon; a task that comes
+//! back soon finds it and reads on from there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError, TryLockError};
@@ -58,8 +58,9 @@ impl<L: Log> Environment<L> {
 }
 
 impl Ownerships {
-    /// Deletes what tasks of the topology left behind that are none of this process. One that is locked is in use, as by a restore
-    /// that was cancelled: it stays. So does what no task of the topology has made: a copy, or the state under a former name.
+    /// Deletes what tasks of the topology left behind that are none of this process. One that is locked is in use, as
+    /// by a restore that was cancelled: it stays. So does what no task of the topology has made: a copy, or the state
+    /// under a former name.
     fn look(&mut self, directory: &StateDirectory, topology: &Topology, now_ms: i64) -> store::Result<()> {
         let mut away = directory.tasks()?;
         let is_own = |task: &String| self.threads.values().any(|(_, own)| own.contains(task));

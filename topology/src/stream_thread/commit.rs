@@ -7,9 +7,9 @@
 //!                                                                            v
 //!                                                     Task::committed: overlays + positions ──> stores
 //! ```
-//! The check vouches for all input of the transaction: it is of the topics that were there when the run began. It costs no
-//! time, for its answer comes while the records are flushed.
-//! An outcome that is not known is treated as a failure: the rewind reads back what really happened.
+//! The check vouches for all input of the transaction: it is of the topics that were there when the run began. It costs
+//! no time, for its answer comes while the records are flushed. An outcome that is not known is treated as a failure:
+//! the rewind reads back what really happened.
 
 use crate::error::{Class, Error, Result};
 use crate::log::{Committed, Consumer, Log, Offset, OffsetCommit, TopicPartition};
@@ -23,8 +23,9 @@ use super::producers::{Producers, TransactionalProducer, Writer};
 use super::recovery::{Failures, void};
 use super::tasks::{Running, Tasks};
 
-/// A store knows when it was up to date last, and after half of `delete.retention.ms` (12 h by default) it must be rebuilt.
-/// So a task without input commits nothing but its position, this often: no other member can have written in the meantime.
+/// A store knows when it was up to date last, and after half of `delete.retention.ms` (12 h by default) it must be
+/// rebuilt. So a task without input commits nothing but its position, this often: no other member can have written in
+/// the meantime.
 const RENEW_MS: i64 = 60 * 60 * 1000;
 
 /// What comes after a commit.
@@ -58,7 +59,8 @@ impl CommitSchedule {
 }
 
 impl<L: Log> StreamThread<L> {
-    /// Commits if there is something to commit and the interval has passed, too much is waiting, or a processor asked for it.
+    /// Commits if there is something to commit and the interval has passed, too much is waiting, or a processor asked
+    /// for it.
     pub(super) fn maybe_commit(&mut self) -> Result<bool> {
         let Self { environment, tasks, producers, commits, .. } = &*self;
         let now_ms = environment.monotonic_ms();

@@ -23,7 +23,8 @@ use crate::updater;
 pub struct Config {
     /// Consumer group, and prefix of internal topics and transactional ids.
     pub application_id: String,
-    /// Where stores are kept. `None`: all stores in memory, restored whole at every start, and a new identity each time.
+    /// Where stores are kept. `None`: all stores in memory, restored whole at every start, and a new identity each
+    /// time.
     pub state_directory: Option<PathBuf>,
     /// How often what a record causes is seen.
     pub guarantee: Guarantee,
@@ -33,11 +34,11 @@ pub struct Config {
     pub commit_interval_ms: u32,
     /// A commit is made sooner when this many bytes wait for it.
     pub uncommitted_max_bytes: usize,
-    /// How the group moves tasks between its members. All members of a group should have the same; while it is changed, one
-    /// member after the other, the group serves both.
+    /// How the group moves tasks between its members. All members of a group should have the same; while it is changed,
+    /// one member after the other, the group serves both.
     pub group_protocol: GroupProtocol,
-    /// The group gives a silent member's partitions away after this long, ms. With [`GroupProtocol::Consumer`] Kafka's brokers
-    /// decide (`group.consumer.session.timeout.ms`).
+    /// The group gives a silent member's partitions away after this long, ms. With [`GroupProtocol::Consumer`] Kafka's
+    /// brokers decide (`group.consumer.session.timeout.ms`).
     pub session_timeout_ms: u32,
     /// The log aborts a transaction that is open for longer, ms.
     pub transaction_timeout_ms: u32,
@@ -45,15 +46,16 @@ pub struct Config {
     pub request_timeout_ms: u32,
     /// Most records taken from the log at once.
     pub batch_records: usize,
-    /// Memory for stores and for input, fetched ahead or waiting in tasks, in bytes: see [`store::Budget`], which splits it.
+    /// Memory for stores and for input, fetched ahead or waiting in tasks, in bytes: see [`store::Budget`], which
+    /// splits it.
     pub memory_bytes: usize,
-    /// How a task that reads several topics waits where it has records of one and none of another, so that it can take them in
-    /// the order of their timestamps. 0: while another has more in the log, or may have, it is waited for; one that was read to
-    /// its end is not. More: one that was read to its end is waited for so long as well, ms, for what its producers may be about
-    /// to send. Negative: nothing is waited for, and records come as they are fetched.
+    /// How a task that reads several topics waits where it has records of one and none of another, so that it can take
+    /// them in the order of their timestamps. 0: while another has more in the log, or may have, it is waited for; one
+    /// that was read to its end is not. More: one that was read to its end is waited for so long as well, ms, for what
+    /// its producers may be about to send. Negative: nothing is waited for, and records come as they are fetched.
     pub max_task_idle_ms: i64,
-    /// A task that reads several topics stops reading one of them while so many bytes of it wait for their turn; or fewer, where much
-    /// waits in all tasks together ([`store::Budget::queue_bytes`]).
+    /// A task that reads several topics stops reading one of them while so many bytes of it wait for their turn; or
+    /// fewer, where much waits in all tasks together ([`store::Budget::queue_bytes`]).
     pub queue_max_bytes: usize,
     /// Identifies the data: stores written under another fingerprint are refused.
     pub fingerprint: [u8; 32],
@@ -65,12 +67,12 @@ pub struct Config {
     pub until_end: bool,
     /// What becomes of a panic of a task or a stream thread.
     pub on_panic: OnPanic,
-    /// On how many instances beside its own each task's stores are kept warm, so that the task is soon restored where it goes. An
-    /// instance works out by itself which these are, from the members of the group.
+    /// On how many instances beside its own each task's stores are kept warm, so that the task is soon restored where
+    /// it goes. An instance works out by itself which these are, from the members of the group.
     pub standby_replicas: usize,
-    /// Where this instance's stores can be asked from elsewhere, in words of the application, such as `host:port`: other instances learn
-    /// it from [`Client::metadata`](crate::client::Client::metadata). The engine listens nowhere. It becomes part of the name by which
-    /// brokers know the consumer.
+    /// Where this instance's stores can be asked from elsewhere, in words of the application, such as `host:port`:
+    /// other instances learn it from [`Client::metadata`](crate::client::Client::metadata). The engine listens nowhere.
+    /// It becomes part of the name by which brokers know the consumer.
     pub advertised_address: Option<String>,
     /// Hears how far restores are. `None`: log lines say it now and then.
     pub restore_listener: Option<Arc<dyn updater::Listener>>,
@@ -150,18 +152,18 @@ impl Config {
 pub enum Guarantee {
     /// Once: outputs, store writes and the input's offsets are committed together, in transactions of the log.
     ExactlyOnce,
-    /// Once, or again after a crash or a failed commit. Outputs can be read at once, offsets are committed when all has arrived, and
-    /// no coordinator of transactions has a part in it. A sub-topology with a single writer stays exactly-once. To be changed
-    /// between runs in either direction.
+    /// Once, or again after a crash or a failed commit. Outputs can be read at once, offsets are committed when all has
+    /// arrived, and no coordinator of transactions has a part in it. A sub-topology with a single writer stays
+    /// exactly-once. To be changed between runs in either direction.
     AtLeastOnce,
 }
 
 /// What becomes of a panic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnPanic {
-    /// Where a task panics, what it did since the last commit is void, and it is begun again after a pause, which grows up to 51 s.
-    /// Input that makes it panic each time stops this task, with an error in the log each time, and no other. Where the engine
-    /// itself panics, the stream thread is made anew.
+    /// Where a task panics, what it did since the last commit is void, and it is begun again after a pause, which grows
+    /// up to 51 s. Input that makes it panic each time stops this task, with an error in the log each time, and no
+    /// other. Where the engine itself panics, the stream thread is made anew.
     Replace,
     /// The client ends with an error, as at any other that cannot be mended.
     Stop,
@@ -170,8 +172,8 @@ pub enum OnPanic {
 /// Numbers of threads have two digits in names, so that groups, which sort by name, have them in their order.
 const THREAD_COUNT_MAX: usize = 99;
 
-/// How long a turn may process before it must commit, ms: a transaction is open for so long, for the records under way at the
-/// end of it, and for the commit itself.
+/// How long a turn may process before it must commit, ms: a transaction is open for so long, for the records under way
+/// at the end of it, and for the commit itself.
 pub(super) fn turn_max_ms(config: &Config) -> i64 {
     i64::from(config.transaction_timeout_ms / 4)
 }

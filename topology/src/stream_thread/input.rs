@@ -51,8 +51,8 @@ impl Intake {
     }
 }
 
-/// Gives what one poll brings to the tasks. A batch whose records take long, or produce much, is left before its transaction
-/// times out or memory is short; the rest waits in the task's queue.
+/// Gives what one poll brings to the tasks. A batch whose records take long, or produce much, is left before its
+/// transaction times out or memory is short; the rest waits in the task's queue.
 struct Feeder<'t, L: Log> {
     producers: &'t mut Producers<L>,
     until_end: Option<&'t UntilEnd>,
@@ -61,7 +61,8 @@ struct Feeder<'t, L: Log> {
     /// Monotonic ms.
     until_ms: i64,
     uncommitted_max_bytes: usize,
-    /// What failed in this poll. All that is delivered after it waits: it may be of tasks that the failure does not concern.
+    /// What failed in this poll. All that is delivered after it waits: it may be of tasks that the failure does not
+    /// concern.
     failed: Vec<Error>,
 }
 
@@ -133,7 +134,8 @@ impl<L: Log> StreamThread<L> {
         Ok(record_count)
     }
 
-    /// Says that there is no input, now and then. It may be refused at once, so a moment passes before it is tried again.
+    /// Says that there is no input, now and then. It may be refused at once, so a moment passes before it is tried
+    /// again.
     fn complain(&mut self, error: &Error) {
         self.environment.clock.sleep(REFUSED_PAUSE);
         self.intake.error = Some(error.to_string());
@@ -187,8 +189,8 @@ pub(super) fn measure_lag(consumer: &impl Consumer, tasks: &mut Tasks) {
     }
 }
 
-/// Stops delivery of what tasks have no room for, or the process's stores or its memory for queued input, and begins it where the
-/// tasks are.
+/// Stops delivery of what tasks have no room for, or the process's stores or its memory for queued input, and begins it
+/// where the tasks are.
 pub(super) fn direct_consumer<L: Log>(
     environment: &Environment<L>,
     consumer: &mut impl Consumer,
@@ -325,8 +327,8 @@ fn fed<'a>(tasks: &'a mut Tasks, partition: &TopicPartition) -> Option<(&'a mut 
     (running.panic.is_none() && !running.task.must_seek(input)).then_some((running, input))
 }
 
-/// Input never goes back by itself. Where it does, the topic lost what was read already, or is another one: the take-over
-/// that follows looks what there is.
+/// Input never goes back by itself. Where it does, the topic lost what was read already, or is another one: the
+/// take-over that follows looks what there is.
 fn goes_on(running: &Running, input: usize, partition: &TopicPartition, offset: Offset) -> Result<()> {
     let delivered_to = running.task.delivered_to(input);
     if offset >= delivered_to {

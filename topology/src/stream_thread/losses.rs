@@ -1,4 +1,5 @@
-//! What was committed and did not come through whole: counted, and said at once and then every 5 s, never record by record.
+//! What was committed and did not come through whole: counted, and said at once and then every 5 s, never record by
+//! record.
 
 use crate::metrics::Metrics;
 use crate::processor::Losses;

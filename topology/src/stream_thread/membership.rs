@@ -166,8 +166,8 @@ fn tell(change: &Change) {
     }
 }
 
-/// A partition that could not be paused delivers what no task takes, and the step before cannot be taken again. All begins anew, from
-/// what is committed.
+/// A partition that could not be paused delivers what no task takes, and the step before cannot be taken again. All
+/// begins anew, from what is committed.
 fn half_done(error: log::Error) -> Error {
     match error.may_pass() {
         error if error.class() == Class::Stop => error,

@@ -136,8 +136,8 @@ impl<L: Log> StreamThread<L> {
         })
     }
 
-    /// One turn: poll, process, take partitions over or give them up, punctuate, commit if it is time. An error is one that
-    /// the thread cannot mend.
+    /// One turn: poll, process, take partitions over or give them up, punctuate, commit if it is time. An error is one
+    /// that the thread cannot mend.
     pub(crate) fn run_once(&mut self) -> Result<Turn> {
         match self.turn() {
             Ok(turn) => Ok(turn),
@@ -193,8 +193,8 @@ impl<L: Log> StreamThread<L> {
         }
     }
 
-    /// Commits, closes the stores and leaves the group. An error is one that a human must act on; where only leaving failed,
-    /// all is committed, and the group finds out when the session times out.
+    /// Commits, closes the stores and leaves the group. An error is one that a human must act on; where only leaving
+    /// failed, all is committed, and the group finds out when the session times out.
     pub(crate) fn close(mut self) -> Result<()> {
         let committed = self.commit(Then::Leave);
         if let Err(error) = &committed {

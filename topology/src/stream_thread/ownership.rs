@@ -7,10 +7,10 @@
 //!      │                                └──────── Return: they are here again ─────┤
 //!      └────────────────────── Close: the group was answered, and they are not ────┘
 //! ```
-//! No action concerns a task none of whose inputs come or go: it does not pause. A parked task keeps all it has, and costs the
-//! group no time. What the group says after a revocation decides what becomes of it: with [`GroupProtocol::Consumer`] that
-//! is nothing, for what is taken away there goes to another member; with [`GroupProtocol::Classic`], which takes everything
-//! away to give it out anew, it is the next assignment.
+//! No action concerns a task none of whose inputs come or go: it does not pause. A parked task keeps all it has, and
+//! costs the group no time. What the group says after a revocation decides what becomes of it: with
+//! [`GroupProtocol::Consumer`] that is nothing, for what is taken away there goes to another member; with
+//! [`GroupProtocol::Classic`], which takes everything away to give it out anew, it is the next assignment.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -131,8 +131,8 @@ impl Ownership {
         self.tasks.clear();
     }
 
-    /// Partitions of tasks that have not all of theirs. They wait: another member has the rest, and gives it up soon, or it
-    /// shares partitions in another way.
+    /// Partitions of tasks that have not all of theirs. They wait: another member has the rest, and gives it up soon,
+    /// or it shares partitions in another way.
     pub(super) fn incomplete(&self) -> &[TopicPartition] {
         &self.incomplete
     }

@@ -1,8 +1,9 @@
 //! How many records are processed between two looks at the clock.
 //!
-//! A look costs little and sends what was produced, so there is one for many records where they are fast. Where each takes long,
-//! as one that asks a service does, as many records would outlast the transaction: it times out, they come again, and nothing is
-//! ever committed. So the number begins at one, doubles while they are fast, and shrinks when they are not.
+//! A look costs little and sends what was produced, so there is one for many records where they are fast. Where each
+//! takes long, as one that asks a service does, as many records would outlast the transaction: it times out, they come
+//! again, and nothing is ever committed. So the number begins at one, doubles while they are fast, and shrinks when
+//! they are not.
 
 /// Most records between two looks.
 const RECORDS_MAX: usize = 128;

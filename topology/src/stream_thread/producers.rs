@@ -33,8 +33,8 @@ impl Writer {
         spec.single_writer.as_ref().map_or(Self::Thread, |_| Self::Single(index))
     }
 
-    /// Whether what it writes may come twice, and beside what another member writes. What single writers do is exactly once, whatever
-    /// is asked of the others.
+    /// Whether what it writes may come twice, and beside what another member writes. What single writers do is exactly
+    /// once, whatever is asked of the others.
     pub(super) fn may_repeat(self, config: &Config) -> bool {
         self == Self::Thread && config.guarantee == Guarantee::AtLeastOnce
     }
@@ -120,8 +120,8 @@ impl<L: Log> Producers<L> {
     }
 }
 
-/// A transactional id with its producer. With [`Guarantee::AtLeastOnce`] there are no transactions, and "open" is a stretch of
-/// records whose input is not committed yet: what was sent of it stays, whatever becomes of it.
+/// A transactional id with its producer. With [`Guarantee::AtLeastOnce`] there are no transactions, and "open" is a
+/// stretch of records whose input is not committed yet: what was sent of it stays, whatever becomes of it.
 ///
 /// ```text
 ///   absent ── prepare ──> idle ── first send ──> open ── commit ──> idle
@@ -209,8 +209,8 @@ impl<L: Log> TransactionalProducer<L> {
         self.has_failed
     }
 
-    /// An open transaction is void. A producer that was merely refused goes on, which is sooner than a new one; of any other nobody
-    /// knows what it did.
+    /// An open transaction is void. A producer that was merely refused goes on, which is sooner than a new one; of any
+    /// other nobody knows what it did.
     pub(super) fn roll_back(&mut self) {
         #[cfg(test)]
         if mutant::lives(Mutant::ReusedProducer) {
@@ -228,8 +228,8 @@ impl<L: Log> TransactionalProducer<L> {
         self.discard();
     }
 
-    /// Forgets the producer for good. An open transaction is aborted, or all that read committed data would wait for it to time
-    /// out; not where a commit may have happened.
+    /// Forgets the producer for good. An open transaction is aborted, or all that read committed data would wait for it
+    /// to time out; not where a commit may have happened.
     pub(super) fn give_up(&mut self) {
         if let (Transaction::Open | Transaction::Refused, Some(producer)) = (self.transaction, &mut self.producer)
             && self.guarantee == Guarantee::ExactlyOnce
@@ -250,8 +250,8 @@ impl<L: Log> TransactionalProducer<L> {
         self.transaction != Transaction::None
     }
 
-    /// Sends outputs, in a transaction that it opens if there is none. After an error some of them may be missing in the
-    /// transaction, so it must not be committed, whatever the error's class was.
+    /// Sends outputs, in a transaction that it opens if there is none. After an error some of them may be missing in
+    /// the transaction, so it must not be committed, whatever the error's class was.
     pub(super) fn send(&mut self, outputs: &mut Outputs) -> Result<()> {
         if outputs.is_empty() {
             return Ok(());

@@ -93,8 +93,8 @@ impl Purge {
         }
     }
 
-    /// Has all that this thread has processed deleted before it ends, whether it is time or not: an application that runs now and
-    /// again, and not for long, would never delete any.
+    /// Has all that this thread has processed deleted before it ends, whether it is time or not: an application that
+    /// runs now and again, and not for long, would never delete any.
     pub(super) fn begin_last<L: Log>(&mut self, environment: &Environment<L>, tasks: &Tasks) -> Option<Deletion> {
         self.has_ended().then(|| self.begin(environment, tasks, environment.monotonic_ms())).flatten()
     }

@@ -7,10 +7,10 @@
 //! rejoin   close all tasks, leave the group, join it again
 //! stop     hand it to the caller; a member that the group has given up joins again first
 //! ```
-//! Offsets that the group refuses because its generation has changed since they were made are no reason to leave it: the
-//! transaction is aborted, its tasks go back, and the next one bears the new generation.
-//! A timed-out transaction and a rival look the same (fenced). So a new producer is made only while the group still says
-//! that the tasks are this thread's: the next turn polls first, and a loss of the partitions ends the attempt there.
+//! Offsets that the group refuses because its generation has changed since they were made are no reason to leave it:
+//! the transaction is aborted, its tasks go back, and the next one bears the new generation. A timed-out transaction
+//! and a rival look the same (fenced). So a new producer is made only while the group still says that the tasks are
+//! this thread's: the next turn polls first, and a loss of the partitions ends the attempt there.
 
 use std::time::Duration;
 
@@ -53,8 +53,8 @@ impl<L: Log> StreamThread<L> {
         if let Some((task, writer)) = self.tasks.panicked() {
             return self.set_aside(&task, writer, concerns_all, error);
         }
-        // A member that the group has given up may find wrong what others have only gone on with. Where it is wrong, it will be so
-        // when the member has joined again. What the log refuses for good it refuses to any member.
+        // A member that the group has given up may find wrong what others have only gone on with. Where it is wrong, it
+        // will be so when the member has joined again. What the log refuses for good it refuses to any member.
         let class = match error.class() {
             Class::Stop if !is_of_the_log(&error) && self.consumer.assignment_lost() => Class::Rejoin,
             class => class,
@@ -90,8 +90,8 @@ impl<L: Log> StreamThread<L> {
         }
     }
 
-    /// Drops what is uncommitted: of the transactions that failed where it is known which, or else everything. Their tasks are
-    /// taken over again, with the stores they have.
+    /// Drops what is uncommitted: of the transactions that failed where it is known which, or else everything. Their
+    /// tasks are taken over again, with the stores they have.
     fn rewind(&mut self, concerns_all: bool) {
         let failed = self.producers.failed();
         let all = concerns_all || failed.is_empty();
@@ -100,8 +100,8 @@ impl<L: Log> StreamThread<L> {
         self.set_back(is_concerned);
     }
 
-    /// A task has panicked: it is begun again after a pause. Those that had a part in its transaction go back with it, and on at
-    /// once.
+    /// A task has panicked: it is begun again after a pause. Those that had a part in its transaction go back with it,
+    /// and on at once.
     fn set_aside(&mut self, task: &TaskId, writer: Writer, concerns_all: bool, error: Error) -> Result<()> {
         if !self.environment.config.replaces_threads() {
             return Err(Error::stop(error.to_string()).caused_by(error));

@@ -41,11 +41,11 @@ const RETRY_MS: i64 = 250;
 pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(RETRY_MS as u64);
 /// How long a take-over waits for an answer about the topics; the next attempt comes soon.
 const VOUCH_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long a take-over waits for stable offsets while other tasks of the thread run, which stand still meanwhile, ms. A broker
-/// answers within some; the transaction of a producer that has died is open until it times out.
+/// How long a take-over waits for stable offsets while other tasks of the thread run, which stand still meanwhile, ms.
+/// A broker answers within some; the transaction of a producer that has died is open until it times out.
 const STABLE_MS: i64 = 200;
-/// A task that cannot be taken over for this long, restoring not counted, stops the thread: nothing is assigned but idle for
-/// ever.
+/// A task that cannot be taken over for this long, restoring not counted, stops the thread: nothing is assigned but
+/// idle for ever.
 const TAKE_OVER_MAX_MS: i64 = 5 * 60 * 1000;
 
 impl<L: Log> StreamThread<L> {
@@ -74,7 +74,8 @@ impl<L: Log> StreamThread<L> {
         Ok(())
     }
 
-    /// A task's stores are back from the restorer. A task that cannot run yet keeps them, and waits to be taken over again.
+    /// A task's stores are back from the restorer. A task that cannot run yet keeps them, and waits to be taken over
+    /// again.
     fn start(&mut self, finished: updater::Finished<TaskId>) -> Result<()> {
         let Self { environment, tasks, producers, complaints, .. } = self;
         let updater::Finished { task: id, stores, outcome } = finished;
@@ -169,8 +170,8 @@ impl Assigned {
         Ok(true)
     }
 
-    /// Fences the predecessor, reads where the inputs begin, and has the stores restored; a task that was kept whole goes on where
-    /// no other member has committed since.
+    /// Fences the predecessor, reads where the inputs begin, and has the stores restored; a task that was kept whole
+    /// goes on where no other member has committed since.
     fn begin_take_over<L: Log>(
         &mut self,
         environment: &mut Environment<L>,
@@ -287,15 +288,17 @@ impl Assigned {
 }
 
 impl<L: Log> Environment<L> {
-    /// A task that panics at its beginning is begun again, unless panics end the client. Nothing was done yet that would be void.
+    /// A task that panics at its beginning is begun again, unless panics end the client. Nothing was done yet that
+    /// would be void.
     fn refuse_panic(&self, task: &TaskId, panic: &Panic) -> Error {
         let class = if self.config.replaces_threads() { Class::Retry } else { Class::Stop };
         Error::new(class, panic.error(task).to_string())
     }
 
-    /// What a task refuses at its beginning may come of a topic that was made anew: with it went the group's offset. It may also come
-    /// of a member that had the task meanwhile, as where this one was held up for longer than its session lasts, and does not know
-    /// it yet: the state was restored up to what that member committed, behind the offsets that were read here before.
+    /// What a task refuses at its beginning may come of a topic that was made anew: with it went the group's offset. It
+    /// may also come of a member that had the task meanwhile, as where this one was held up for longer than its session
+    /// lasts, and does not know it yet: the state was restored up to what that member committed, behind the offsets
+    /// that were read here before.
     fn cause_of(&self, error: Error, partitions: &[TopicPartition], found: &[Option<Committed>]) -> Error {
         if error.class() != Class::Stop {
             return error;

@@ -7,9 +7,9 @@
 //!    │   └── the task was kept, and no other member has committed ┘   │
 //!    └────────── rewind: stores are kept; park: all is kept ──────────┘
 //! ```
-//! What goes is parked: it keeps its stores, its queues and its processors until the group is answered, and where it comes back it
-//! goes on as if nothing had been, if what the group has committed is still what it committed last. After the answer no other
-//! member can commit for it: the group takes no offsets of an earlier generation.
+//! What goes is parked: it keeps its stores, its queues and its processors until the group is answered, and where it
+//! comes back it goes on as if nothing had been, if what the group has committed is still what it committed last. After
+//! the answer no other member can commit for it: the group takes no offsets of an earlier generation.
 
 use std::collections::BTreeSet;
 
@@ -99,8 +99,8 @@ pub(super) struct Running {
     pub(super) writer: Writer,
     /// What the group has committed of each input, if no other member has committed since.
     pub(super) committed: Vec<Option<Committed>>,
-    /// For each input, whether the consumer delivers nothing of it: the task has no room for more, or the consumer was not told
-    /// yet where to begin.
+    /// For each input, whether the consumer delivers nothing of it: the task has no room for more, or the consumer was
+    /// not told yet where to begin.
     pub(super) paused: Vec<bool>,
     /// The task's part in the process's memory for queued input.
     pub(super) queue_share: QueueShare,
@@ -225,8 +225,8 @@ impl Tasks {
         Some(self.parked.swap_remove(index))
     }
 
-    /// Takes running tasks out of their work: what they have not committed is void, their stores are kept, and they are taken
-    /// over again. Returns their inputs: what is delivered of them must wait.
+    /// Takes running tasks out of their work: what they have not committed is void, their stores are kept, and they are
+    /// taken over again. Returns their inputs: what is delivered of them must wait.
     pub(super) fn set_back(
         &mut self,
         which: impl Fn(&Running) -> bool,

@@ -1,8 +1,8 @@
 //! A bounded run: process what was there at the start, finish what is held, commit, stop.
 //!
-//! The end is taken at the start, for topics fed from outside, and moves on only to where the input ended when the task was
-//! taken over; for a topic that an earlier sub-topology feeds it is taken when that one is done. Records at or behind the end
-//! are left alone, so the result does not depend on when the run happened to look.
+//! The end is taken at the start, for topics fed from outside, and moves on only to where the input ended when the task
+//! was taken over; for a topic that an earlier sub-topology feeds it is taken when that one is done. Records at or
+//! behind the end are left alone, so the result does not depend on when the run happened to look.
 //!
 //! ```text
 //!   a thread's look at the current sub-topology             all threads
@@ -41,7 +41,8 @@ pub(crate) struct UntilEnd {
 
 #[derive(Debug)]
 struct Stages {
-    /// Per sub-topology, in graph order: its partitions, and where they end; not known yet where an earlier one feeds it.
+    /// Per sub-topology, in graph order: its partitions, and where they end; not known yet where an earlier one feeds
+    /// it.
     ends: Vec<BTreeMap<TopicPartition, Option<Offset>>>,
     /// Sub-topologies before this one are done.
     current: usize,
@@ -84,14 +85,15 @@ impl UntilEnd {
         }
     }
 
-    /// How far a position may move: what lies behind the end was not processed, and must not be committed as if it were.
+    /// How far a position may move: what lies behind the end was not processed, and must not be committed as if it
+    /// were.
     pub(super) fn cap(&self, partition: &TopicPartition, offset: Offset) -> Offset {
         self.lock().end_of(partition).map_or(offset, |end| offset.min(end))
     }
 
-    /// A task is taken over whose committed input reached this far by then. A predecessor may have read as far after the end was
-    /// taken here, and what it signed or sent must not be cut differently now: so the run does not end before that. A sub-topology
-    /// that is done has nothing more to finish: its end stays.
+    /// A task is taken over whose committed input reached this far by then. A predecessor may have read as far after
+    /// the end was taken here, and what it signed or sent must not be cut differently now: so the run does not end
+    /// before that. A sub-topology that is done has nothing more to finish: its end stays.
     pub(super) fn reach(&self, sub_topology: usize, partition: &TopicPartition, input_end: Offset) {
         let mut stages = self.lock();
         if sub_topology >= stages.current
@@ -168,7 +170,8 @@ impl Stages {
             if running.task.next_offset(input) < end {
                 return Ok(Look::NotYet);
             }
-            // A processor that takes no input for now, and holds none, is busy with something else: it will say when it is done.
+            // A processor that takes no input for now, and holds none, is busy with something else: it will say when it
+            // is done.
             if running.task.is_suspended() && !running.task.is_holding() {
                 return Ok(Look::NotYet);
             }

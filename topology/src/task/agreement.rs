@@ -1,8 +1,8 @@
 //! Whether the state and the group's offsets belong together.
 //!
-//! Each transaction that writes a store says in the store's changelog how far it takes each input ([`Covered`]), and each
-//! offset that is committed names the changelogs and the last commit that wrote each ([`Metadata`]). Whatever was lost, moved
-//! or put back from elsewhere, one of the two does not name the other any more:
+//! Each transaction that writes a store says in the store's changelog how far it takes each input ([`Covered`]), and
+//! each offset that is committed names the changelogs and the last commit that wrote each ([`Metadata`]). Whatever was
+//! lost, moved or put back from elsewhere, one of the two does not name the other any more:
 //!
 //! ```text
 //!                     offset: none         by a tool                  ours, of commit n         ours, names no such store
@@ -11,11 +11,11 @@
 //! state, commit m     offset lost          where the state ends       m > n ahead, m < n behind not known
 //! state, another one  offset lost                                     another changelog         not known
 //! ```
-//! Where the state ends its newest store says. That another store of the task has lost its end as well cannot be seen from an
-//! offset that a tool has set, which names no store.
+//! Where the state ends its newest store says. That another store of the task has lost its end as well cannot be seen
+//! from an offset that a tool has set, which names no store.
 //!
-//! To go on in spite of that would count twice or leave a gap, and it would never be seen. A processor that tells from its
-//! own state where input begins (`Context::begin_at`) vouches for that itself and is not asked here.
+//! To go on in spite of that would count twice or leave a gap, and it would never be seen. A processor that tells from
+//! its own state where input begins (`Context::begin_at`) vouches for that itself and is not asked here.
 
 use crate::error::{Error, Result};
 use crate::log::{Offset, TopicPartition};
@@ -51,9 +51,9 @@ pub(super) struct State<'a> {
     pub(super) meta: Option<Meta>,
 }
 
-/// Refuses state that does not belong to the committed offsets, and says what does not fit. Where input `may_repeat`, state is
-/// written before offsets are committed: a crash between leaves it ahead, or without an offset. And nothing fences a member that
-/// was held up: what it writes late says an earlier commit. It is gone on from what there is.
+/// Refuses state that does not belong to the committed offsets, and says what does not fit. Where input `may_repeat`,
+/// state is written before offsets are committed: a crash between leaves it ahead, or without an offset. And nothing
+/// fences a member that was held up: what it writes late says an earlier commit. It is gone on from what there is.
 pub(super) fn agree(inputs: &[&CommittedInput], states: &[State<'_>], may_repeat: bool) -> Result<()> {
     let newest = states.iter().filter_map(|state| Some((state, state.meta.as_ref()?)));
     let newest = newest.max_by_key(|(_, meta)| meta.covered.sequence);

@@ -13,8 +13,9 @@ impl Task {
         self.runtime.input_count()
     }
 
-    /// Whether the log must be told to read an input from [`Task::next_offset`], and [`Task::restart`] be called then: before the
-    /// first record, and where the task goes back to what is not here any more. What the log delivers meanwhile lies behind a gap.
+    /// Whether the log must be told to read an input from [`Task::next_offset`], and [`Task::restart`] be called then:
+    /// before the first record, and where the task goes back to what is not here any more. What the log delivers
+    /// meanwhile lies behind a gap.
     pub(crate) fn must_seek(&self, input: usize) -> bool {
         self.merge.queues[input].is_behind(self.runtime.next_offset(input))
     }
@@ -29,9 +30,9 @@ impl Task {
         self.merge.queues[input].delivered_to()
     }
 
-    /// Whether more of an input is welcome. Of it may wait what the process leaves to one input, `bytes_max`, or the task's own
-    /// `queue_max_bytes` where that is less. `is_paused`: it was not welcome so far, and half of that must be free. An input with
-    /// nothing queued always has room.
+    /// Whether more of an input is welcome. Of it may wait what the process leaves to one input, `bytes_max`, or the
+    /// task's own `queue_max_bytes` where that is less. `is_paused`: it was not welcome so far, and half of that must
+    /// be free. An input with nothing queued always has room.
     pub(crate) fn has_room(&self, input: usize, is_paused: bool, bytes_max: usize) -> bool {
         let takes_any = self.input_count() > 1 || !self.is_suspended();
         let bytes_max = bytes_max.min(self.queue_max_bytes);
@@ -48,8 +49,9 @@ impl Task {
         self.input_count() > 1 || self.is_suspended() || !self.merge.queues[0].is_empty()
     }
 
-    /// Processes records of a task's only input as they arrive, where they need not be queued. Records below its position are
-    /// ignored: they were processed. Returns how many it is done with; where it takes no more for now, the rest is to be queued.
+    /// Processes records of a task's only input as they arrive, where they need not be queued. Records below its
+    /// position are ignored: they were processed. Returns how many it is done with; where it takes no more for now, the
+    /// rest is to be queued.
     pub(crate) fn take_arriving(&mut self, records: &[Record<'_>]) -> Result<usize> {
         match self.timed(0, records) {
             Some(timed) => self.process(0, &timed)?,
@@ -78,8 +80,8 @@ impl Task {
         self.settle_ends();
     }
 
-    /// Processes what comes next of what is queued, at most so many records. Returns how many; none where the task takes no input
-    /// for now, or must wait.
+    /// Processes what comes next of what is queued, at most so many records. Returns how many; none where the task
+    /// takes no input for now, or must wait.
     pub(crate) fn process_next(&mut self, count_max: usize) -> Result<usize> {
         let Some((input, count)) = self.choose(count_max) else { return Ok(0) };
         let Some((batch, front)) = self.merge.queues[input].take() else { return Ok(0) };

@@ -4,8 +4,8 @@
 //!                    fail or die here: what was done is void                 die here: stores are behind, and restored
 //!   prepare each task ──> send ──> commit, with the offsets of all inputs ──> tell each task: overlays + positions ──> stores
 //! ```
-//! After any error the tasks begin again where it is found that they are committed: it may be unknown whether that is before this
-//! commit or behind it.
+//! After any error the tasks begin again where it is found that they are committed: it may be unknown whether that is
+//! before this commit or behind it.
 
 use crate::error::Result;
 use crate::log::{Offset, OffsetCommit, TopicPartition};
@@ -37,8 +37,8 @@ impl Guarded for Task {
     }
 }
 
-/// Commits what tasks did since their last commit, in one transaction, as of this wall-clock time. Returns what is committed of each
-/// task's inputs, in their order.
+/// Commits what tasks did since their last commit, in one transaction, as of this wall-clock time. Returns what is
+/// committed of each task's inputs, in their order.
 pub(crate) fn commit(
     tasks: &mut [&mut impl Guarded],
     transaction: &mut impl Transaction,

@@ -1,15 +1,15 @@
 //! Which of several inputs comes next.
 //!
-//! The record with the lowest event time among those at the heads of the queues, and of equal ones that of the input that the
-//! graph names first. That is known only while every input has a record waiting. An input that has none
+//! The record with the lowest event time among those at the heads of the queues, and of equal ones that of the input
+//! that the graph names first. That is known only while every input has a record waiting. An input that has none
 //!
 //! ```text
 //!   has more in the log, or perhaps has       is waited for
 //!   is known to be empty                     is waited for as long as `max_idle_ms` says, then the others go on without it
 //! ```
-//! and with a negative `max_idle_ms` nothing is waited for. So where all input is in the log before it is read, the order is a
-//! function of the inputs and of the positions at which the task begins, however the log cuts batches, and whatever comes between:
-//! a choice depends on nothing but the heads.
+//! and with a negative `max_idle_ms` nothing is waited for. So where all input is in the log before it is read, the
+//! order is a function of the inputs and of the positions at which the task begins, however the log cuts batches, and
+//! whatever comes between: a choice depends on nothing but the heads.
 
 use crate::log::Offset;
 

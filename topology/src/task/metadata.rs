@@ -1,12 +1,13 @@
-//! What a committed offset carries beside it: stream time, so that it survives a restart, and what vouches for the state.
+//! What a committed offset carries beside it: stream time, so that it survives a restart, and what vouches for the
+//! state.
 //!
 //! ```text
 //! "2" ":" [stream time] ":" offset ":" [mark {"," mark}]       mark: store "=" incarnation "." sequence
 //! ""                                                           committed by somebody else (a tool, say)
 //! ```
-//! Stream time is in ms since 1970 and not there before the first record. The offset is the one that it is committed with: a
-//! tool that moves the offset and keeps the metadata is found out. A mark names a store that was ever written, its changelog
-//! (the first 8 bytes of the [`Incarnation`], in hexadecimal) and the last commit that wrote it
+//! Stream time is in ms since 1970 and not there before the first record. The offset is the one that it is committed
+//! with: a tool that moves the offset and keeps the metadata is found out. A mark names a store that was ever written,
+//! its changelog (the first 8 bytes of the [`Incarnation`], in hexadecimal) and the last commit that wrote it
 //! ([`Covered::sequence`](crate::store::Covered)). Whether that is the state there is, is for `agreement` to say.
 
 use crate::log::Offset;

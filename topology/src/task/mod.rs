@@ -8,9 +8,9 @@
 //!      ^                                                         │
 //!      └──────── a new Task over the same stores (rewind) ───────┘ the commit failed, or its outcome is unknown
 //! ```
-//! A task does nothing by itself: what it wants produced is in [`Task::outputs`], what it wrote is in the overlays of its
-//! stores, and only [`Task::committed`] moves it from there into the stores. While a commit is prepared the caller takes
-//! changelog records as they are made, so that they are never in memory all at once.
+//! A task does nothing by itself: what it wants produced is in [`Task::outputs`], what it wrote is in the overlays of
+//! its stores, and only [`Task::committed`] moves it from there into the stores. While a commit is prepared the caller
+//! takes changelog records as they are made, so that they are never in memory all at once.
 //!
 //! ```text
 //! cycle      one commit of several tasks
@@ -48,8 +48,8 @@ use crate::store::Stores;
 use agreement::State;
 use merge::Merge;
 
-/// One sub-topology over the same partition of each of its topics. Its inputs are numbered from 0, in the order in which the graph
-/// names the topics.
+/// One sub-topology over the same partition of each of its topics. Its inputs are numbered from 0, in the order in
+/// which the graph names the topics.
 pub(crate) struct Task {
     id: TaskId,
     instance: Instance,
@@ -73,8 +73,8 @@ struct Changelog {
 const CHUNK_BYTES: usize = 64 << 10;
 
 impl Task {
-    /// Makes the task over restored stores, and initialises its processors. Refuses state that does not belong to what is
-    /// committed.
+    /// Makes the task over restored stores, and initialises its processors. Refuses state that does not belong to what
+    /// is committed.
     pub(crate) fn new(topology: &Topology, options: TaskOptions, stores: Rc<RefCell<Stores>>) -> Result<Self> {
         stores.borrow_mut().discard();
         stores.borrow_mut().empty_unlogged()?;
@@ -242,7 +242,8 @@ impl Task {
         Ok(())
     }
 
-    /// No more input will come: processors finish what they hold. To be called again after commits while [`Task::is_holding`].
+    /// No more input will come: processors finish what they hold. To be called again after commits while
+    /// [`Task::is_holding`].
     pub(crate) fn end_of_input(&mut self) -> Result<()> {
         self.runtime.clear_cause();
         self.each_processor(|processor, runtime| processor.end_of_input(runtime))
@@ -278,21 +279,21 @@ impl Task {
         self.stores.borrow().uncommitted_bytes() + self.runtime.uncommitted_bytes()
     }
 
-    /// Whether there is a commit to make, sooner or later, beside that of outputs already drained: of store writes, of a
-    /// position that moved, or because a processor asked for one. Those who run tasks ask this and nothing else.
+    /// Whether there is a commit to make, sooner or later, beside that of outputs already drained: of store writes, of
+    /// a position that moved, or because a processor asked for one. Those who run tasks ask this and nothing else.
     pub(crate) fn wants_commit(&self) -> bool {
         self.commit_requested() || self.stores.borrow().has_uncommitted() || self.runtime.moves_on_commit()
     }
 
-    /// Whether nothing was processed or written since the last commit. A position that moved all the same passed over the
-    /// log's own markers, and its commit is not urgent.
+    /// Whether nothing was processed or written since the last commit. A position that moved all the same passed over
+    /// the log's own markers, and its commit is not urgent.
     pub(crate) fn is_idle(&self) -> bool {
         !self.processed && !self.stores.borrow().has_uncommitted()
     }
 
-    /// Begins a commit: lets processors finish, adds dead letters and changelog records to the outputs, and returns the offset of
-    /// each input to commit in the same transaction. `send` drains the outputs, each time that there are some; none are left at the end. It
-    /// asserts the law of held and suspended input.
+    /// Begins a commit: lets processors finish, adds dead letters and changelog records to the outputs, and returns the
+    /// offset of each input to commit in the same transaction. `send` drains the outputs, each time that there are
+    /// some; none are left at the end. It asserts the law of held and suspended input.
     pub(crate) fn prepare_commit(
         &mut self,
         send: &mut dyn FnMut(&mut Outputs) -> Result<()>,
@@ -331,8 +332,9 @@ impl Task {
         if outputs.is_empty() { Ok(()) } else { send(outputs) }
     }
 
-    /// The transaction with this task's work was committed, with these offsets of its inputs, in their order. `delivered` tells the highest
-    /// offset delivered to a partition in it. Moves the overlays into the stores and tells the processors.
+    /// The transaction with this task's work was committed, with these offsets of its inputs, in their order.
+    /// `delivered` tells the highest offset delivered to a partition in it. Moves the overlays into the stores and
+    /// tells the processors.
     fn committed(
         &mut self,
         commits: &[OffsetCommit],

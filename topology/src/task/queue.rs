@@ -6,9 +6,9 @@
 //!   ──────────┴────────────────────────────┴───────────────────────────────
 //!             a task that needs what lies before `low` must have the log go back
 //! ```
-//! While nothing waits, the only input of a task needs no queue: its records are taken as they come, borrowed from the client's
-//! buffers. What a task leaves of them for later, and what waits for another input, is copied once, so that a queue takes the
-//! memory that it says and keeps no fetched buffer from being freed.
+//! While nothing waits, the only input of a task needs no queue: its records are taken as they come, borrowed from the
+//! client's buffers. What a task leaves of them for later, and what waits for another input, is copied once, so that a
+//! queue takes the memory that it says and keeps no fetched buffer from being freed.
 
 use std::collections::VecDeque;
 
@@ -94,7 +94,8 @@ impl Queue {
         self.batches.front()?.place(self.front).map(|(_, timestamp_ms)| timestamp_ms)
     }
 
-    /// How many records from the head on, `count_max` at most and all of one batch, come before everything else that waits.
+    /// How many records from the head on, `count_max` at most and all of one batch, come before everything else that
+    /// waits.
     pub(super) fn count_while(&self, count_max: usize, comes_first: impl Fn(i64) -> bool) -> usize {
         let Some(batch) = self.batches.front() else { return 0 };
         let times = (self.front..batch.len()).take(count_max).map_while(|index| batch.place(index));

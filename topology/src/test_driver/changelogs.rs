@@ -12,7 +12,8 @@ use crate::updater::{WholeChangelog, restore_whole};
 const FINGERPRINT: Fingerprint = [0; 32];
 
 impl TestDriver {
-    /// The stores that a task begins with: those that its predecessor left, or new ones, brought up to their changelogs.
+    /// The stores that a task begins with: those that its predecessor left, or new ones, brought up to their
+    /// changelogs.
     pub(super) fn restored_stores(&mut self, index: usize) -> Result<Stores> {
         let drive = &mut self.drives[index];
         let specs = &self.topology.sub_topologies[drive.sub_topology].stores;
@@ -38,8 +39,8 @@ impl TestDriver {
         Ok(stores)
     }
 
-    /// Another program writes a value of a store into its changelog, past the task, or with `None` deletes it: of the partition that
-    /// is named with the store, or else the first. The store has it when the task begins again.
+    /// Another program writes a value of a store into its changelog, past the task, or with `None` deletes it: of the
+    /// partition that is named with the store, or else the first. The store has it when the task begins again.
     ///
     /// ```
     /// # use topology::graph::{Builder, Store};

@@ -130,8 +130,8 @@ impl TestDriver {
         Ok(any)
     }
 
-    /// Gives a task what has arrived for it: all of it, so that an input without more is known to be empty. Returns whether there
-    /// was anything.
+    /// Gives a task what has arrived for it: all of it, so that an input without more is known to be empty. Returns
+    /// whether there was anything.
     fn process(&mut self, index: usize) -> Result<bool> {
         let drive = &mut self.drives[index];
         if drive.task.as_ref().is_none_or(Task::is_suspended) {
@@ -146,8 +146,8 @@ impl TestDriver {
         Ok(any)
     }
 
-    /// A task takes what comes next of an input, at most so many records, and nothing is committed. What it was given earlier and has
-    /// not taken comes first; while it takes no input, nothing is delivered.
+    /// A task takes what comes next of an input, at most so many records, and nothing is committed. What it was given
+    /// earlier and has not taken comes first; while it takes no input, nothing is delivered.
     ///
     /// A task with several inputs waits for one of which more has arrived, as in production: deliver that, too.
     pub fn deliver(&mut self, place: impl Into<Place>, count_max: usize) -> Result<()> {
@@ -183,8 +183,8 @@ impl TestDriver {
         Ok(count)
     }
 
-    /// Gives a task what comes next of one input, at most so many records. Returns how many it took at once; the others wait in
-    /// its queue.
+    /// Gives a task what comes next of one input, at most so many records. Returns how many it took at once; the others
+    /// wait in its queue.
     pub(super) fn give(&mut self, index: usize, input: usize, count_max: usize) -> Result<usize> {
         let drive = &mut self.drives[index];
         let (Some(task), topic) = (&mut drive.task, &drive.sources[input]) else { return Ok(0) };

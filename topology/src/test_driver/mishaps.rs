@@ -10,15 +10,15 @@ use crate::log::{Committed, Offset, TopicPartition};
 use crate::processor::Vouch;
 
 impl TestDriver {
-    /// The group's offsets are lost, as Kafka forgets them after a week without members: input is delivered from the beginning.
-    /// What is not committed is void.
+    /// The group's offsets are lost, as Kafka forgets them after a week without members: input is delivered from the
+    /// beginning. What is not committed is void.
     pub fn lose_offsets(&mut self) -> Result<()> {
         self.broker.offsets.clear();
         self.abort()
     }
 
-    /// Somebody moves the group's offset of a topic, or of one of its partitions, as Kafka's tools do; the processes have ended
-    /// before. What is not committed is void.
+    /// Somebody moves the group's offset of a topic, or of one of its partitions, as Kafka's tools do; the processes
+    /// have ended before. What is not committed is void.
     pub fn move_offset(&mut self, place: impl Into<Place>, offset: Offset) -> Result<()> {
         let place = place.into();
         for partition in self.broker.topics.partitions(&place) {
@@ -28,8 +28,8 @@ impl TestDriver {
         self.abort()
     }
 
-    /// Somebody deletes a topic; its offsets begin anew. From now on nothing vouches for it, and nothing is committed that was
-    /// read from it, until [`TestDriver::abort`] has others begin who know no better.
+    /// Somebody deletes a topic; its offsets begin anew. From now on nothing vouches for it, and nothing is committed
+    /// that was read from it, until [`TestDriver::abort`] has others begin who know no better.
     pub fn delete_topic(&mut self, topic: &str) {
         self.broker.topics.delete(topic);
         self.replaced.0.borrow_mut().insert(topic.to_owned());

@@ -10,8 +10,8 @@ use crate::graph::{Store, changelog_topic};
 use crate::store::KeyValueStore;
 
 impl TestDriver {
-    /// A handle to a store, uncommitted writes included. It must be dropped before [`TestDriver::abort`]. Where there are several
-    /// tasks that have one, [`TestDriver::store_of`] says which.
+    /// A handle to a store, uncommitted writes included. It must be dropped before [`TestDriver::abort`]. Where there
+    /// are several tasks that have one, [`TestDriver::store_of`] says which.
     pub fn store<K: Codec + ?Sized, V: Codec + ?Sized>(&self, store: &Store<K, V>) -> Result<KeyValueStore<K, V>> {
         match &self.drives_with(store)[..] {
             [one] => self.handle(one, store),

@@ -64,8 +64,8 @@ impl TestDriver {
     /// # Ok::<(), topology::Error>(())
     /// ```
     ///
-    /// The graph says how many partitions a topic has ([`Topic::partitions`](crate::graph::Topic::partitions)). A record goes where
-    /// its key belongs, or to the partition that is named:
+    /// The graph says how many partitions a topic has ([`Topic::partitions`](crate::graph::Topic::partitions)). A
+    /// record goes where its key belongs, or to the partition that is named:
     ///
     /// ```
     /// # use topology::graph::{Builder, Store, Topic};

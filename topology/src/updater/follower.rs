@@ -4,11 +4,11 @@
 //!            the changelog's first record                  the end of what is stable
 //!   Probing ─────────────────────────────> Reading ───────────────────────────────────> written down, Reading
 //! ```
-//! One whose changelogs cannot be looked at, as where a broker does not show a topic yet, is looked at again after a rest; others
-//! are read meanwhile.
+//! One whose changelogs cannot be looked at, as where a broker does not show a topic yet, is looked at again after a
+//! rest; others are read meanwhile.
 //!
-//! One consumer reads the changelogs of all standbys: of many tasks each brings little. It stands still while stores are
-//! restored for which a task waits.
+//! One consumer reads the changelogs of all standbys: of many tasks each brings little. It stands still while stores
+//! are restored for which a task waits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -249,8 +249,8 @@ impl<T> Standby<T> {
         Ok(())
     }
 
-    /// Each store follows its changelog at its own pace. Which of them are behind, and which were not written, cannot be told
-    /// apart; but the commit that wrote the one that was written least lately is in all of them.
+    /// Each store follows its changelog at its own pace. Which of them are behind, and which were not written, cannot
+    /// be told apart; but the commit that wrote the one that was written least lately is in all of them.
     fn say_reached(&mut self) {
         let replays = self.replays.iter().flatten();
         let Some(whole) = replays.map(Replay::reached_whole).collect::<Option<Vec<_>>>() else { return };

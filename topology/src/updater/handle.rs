@@ -10,8 +10,8 @@ use super::restore::replay::Restored;
 use crate::error::{Error, Result};
 use crate::store::Stores;
 
-/// Hands the stores of tasks, which `T` names, to the updater, and gets them back. Dropped, it takes none back: they are closed
-/// where they are.
+/// Hands the stores of tasks, which `T` names, to the updater, and gets them back. Dropped, it takes none back: they
+/// are closed where they are.
 pub(crate) struct Handle<T> {
     owner: Owner,
     requests: Sender<Request<T>>,
@@ -137,8 +137,8 @@ impl<T> Handle<T> {
         }
     }
 
-    /// For how long the updater has given no sign of life since it was asked for something, ms. While it restores it gives one many
-    /// times a second.
+    /// For how long the updater has given no sign of life since it was asked for something, ms. While it restores it
+    /// gives one many times a second.
     pub(crate) fn silent_ms(&self, asked_ms: i64, monotonic_ms: i64) -> i64 {
         monotonic_ms.saturating_sub(self.life.0.load(Ordering::Relaxed).max(asked_ms))
     }

@@ -5,8 +5,8 @@ use std::fmt;
 use super::Progress;
 use crate::log::{Offset, TopicPartition};
 
-/// Hears how far restores are, as Kafka Streams' `StateRestoreListener` does. Called on the updater's thread, with the restores of
-/// all stream threads: it must not block.
+/// Hears how far restores are, as Kafka Streams' `StateRestoreListener` does. Called on the updater's thread, with the
+/// restores of all stream threads: it must not block.
 ///
 /// ```text
 ///   started ──> advanced .. ──> ended
@@ -38,7 +38,8 @@ pub trait Listener: fmt::Debug + Send + Sync {
     /// The restore ended before its goal.
     fn suspended(&self, _store: &StoreProgress<'_>) {}
 
-    /// How far all that is being restored now is together, after each step; `None` once nothing is being restored any more.
+    /// How far all that is being restored now is together, after each step; `None` once nothing is being restored any
+    /// more.
     fn overall(&self, _progress: Option<Progress>) {}
 }
 

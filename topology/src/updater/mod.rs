@@ -15,11 +15,11 @@
 //!   stream thread ── submit(task, stores, plan) ──> [ waiting .. | some being restored, in turns ] ──> Finished ──> its handle
 //!                 ── cancel(task) ────────────────────────^──────────────^                    (also where a handle goes)
 //! ```
-//! A restore follows a changelog up to where it ended when the restore began. A standby is the same with no such end: its turn
-//! comes when no task waits for a restore.
+//! A restore follows a changelog up to where it ended when the restore began. A standby is the same with no such end:
+//! its turn comes when no task waits for a restore.
 //!
-//! Committed segments are folded into backends by a thread of their own (`store`): a write to a disk that is busy must not keep
-//! restores waiting, nor the other way round.
+//! Committed segments are folded into backends by a thread of their own (`store`): a write to a disk that is busy must
+//! not keep restores waiting, nor the other way round.
 //!
 //! This module may use `store`, `log`, `clock` and `error`; it knows nothing of graphs, and a task is a name to it.
 

@@ -10,8 +10,8 @@ use crate::clock::Clock;
 use crate::error::Result;
 use crate::log::Log;
 
-/// Restores the stores of tasks, which `T` names, when it is stepped. A handle that is closed gets back what the updater has of
-/// it at once, unless that is in the middle of a step.
+/// Restores the stores of tasks, which `T` names, when it is stepped. A handle that is closed gets back what the
+/// updater has of it at once, unless that is in the middle of a step.
 pub(crate) struct SteppedUpdater<T, L: Log> {
     updater: Arc<Mutex<Updater<T, L>>>,
     handles: Handles<T>,
@@ -29,8 +29,8 @@ impl<T: PartialEq + Send + 'static, L: Log> SteppedUpdater<T, L> {
         self.handles.handle().map(|handle| handle.taken_by(updater))
     }
 
-    /// One step: some records of one task's changelogs. It waits for none. Nothing is done while it is in the middle of something, as of
-    /// giving stores back.
+    /// One step: some records of one task's changelogs. It waits for none. Nothing is done while it is in the middle of
+    /// something, as of giving stores back.
     pub(crate) fn step(&self) -> Turn {
         match self.updater.try_lock() {
             Ok(mut updater) => updater.step(Duration::ZERO),

@@ -14,8 +14,8 @@ use crate::log::Log;
 /// How long a step may wait for data, and the thread for a request while it has restores that are to be tried again.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// A thread that restores the stores of tasks, which `T` names, for any number of stream threads. Dropped, it gives all stores
-/// back to their handles as they are, and ends.
+/// A thread that restores the stores of tasks, which `T` names, for any number of stream threads. Dropped, it gives all
+/// stores back to their handles as they are, and ends.
 #[derive(Debug)]
 pub(crate) struct UpdaterThread<T> {
     handles: Handles<T>,

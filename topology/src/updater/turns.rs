@@ -99,8 +99,8 @@ impl<T: PartialEq, L: Log> Updater<T, L> {
         (updater, Handles { requests, next_owner: Arc::default(), life })
     }
 
-    /// Takes what was asked, and brings the task whose turn it is a step further. A step waits for data up to `timeout` where
-    /// this is the only task, and a tenth of it where others are waiting for their turns.
+    /// Takes what was asked, and brings the task whose turn it is a step further. A step waits for data up to `timeout`
+    /// where this is the only task, and a tenth of it where others are waiting for their turns.
     pub(super) fn step(&mut self, timeout: Duration) -> Turn {
         self.life.note(self.clock.monotonic_ms());
         let turn = self.turn(timeout);

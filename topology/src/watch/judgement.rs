@@ -5,8 +5,8 @@
 //! another id, another partition count        another, at once: no broker that is behind can make these up
 //! not there                                  may be a broker that is behind; after 10 s and five such answers, gone
 //! ```
-//! One broker can be behind so far that it still shows a topic of the time before the run. Then the run stops for nothing,
-//! and can be started again: better than to go on with a topic that may be another.
+//! One broker can be behind so far that it still shows a topic of the time before the run. Then the run stops for
+//! nothing, and can be started again: better than to go on with a topic that may be another.
 
 use crate::error::Error;
 use crate::log::TopicIdentity;

@@ -1,8 +1,8 @@
 //! Whether the topics of a run are still the ones it knew when it began.
 //!
-//! A topic that is deleted and made anew keeps its name, and a client that reads it by its name goes on at the same offset
-//! of another topic without a word. So the ids and partition counts of all topics are taken at the start, and compared from
-//! then on: about once a second, and whenever somebody must know.
+//! A topic that is deleted and made anew keeps its name, and a client that reads it by its name goes on at the same
+//! offset of another topic without a word. So the ids and partition counts of all topics are taken at the start, and
+//! compared from then on: about once a second, and whenever somebody must know.
 //!
 //! ```text
 //! known       what the run knew at its start

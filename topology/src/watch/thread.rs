@@ -8,10 +8,10 @@
 //!   vouch <───── passed: n+1 ─────────── the same as at the start <──────────┘
 //!   commit, sign
 //! ```
-//! **Why this is enough.** No id comes again. So where the topic of a name has the id known at the start, it had it all the
-//! time since, and what was read under that name before the check *began* was read from it. A check that began before the
-//! records were read proves nothing of them. It takes a broker's answer to be at least as new as the records: see the
-//! decision record on topic identity for what remains.
+//! **Why this is enough.** No id comes again. So where the topic of a name has the id known at the start, it had it all
+//! the time since, and what was read under that name before the check *began* was read from it. A check that began
+//! before the records were read proves nothing of them. It takes a broker's answer to be at least as new as the
+//! records: see the decision record on topic identity for what remains.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -61,8 +61,8 @@ pub(super) const AGAIN: Duration = Duration::from_millis(250);
 /// How often it is said that no check passes, ms.
 const COMPLAIN_EVERY_MS: i64 = 5_000;
 
-/// The watch over the topics of a run, as one stream thread sees it. When the last is dropped the thread that asks ends, as soon
-/// as the question that is under way has been answered or has timed out.
+/// The watch over the topics of a run, as one stream thread sees it. When the last is dropped the thread that asks
+/// ends, as soon as the question that is under way has been answered or has timed out.
 pub(crate) struct Watch {
     thread: Arc<AskingThread>,
     /// What looks where there is no thread.
@@ -112,7 +112,8 @@ impl Watch {
         Ok(Self { thread, stepped: None, vouch_timeout: intervals.vouch_timeout, check: AtomicU64::new(0) })
     }
 
-    /// Watches without a thread, for one stream thread: who asks it asks the log, and waits by the clock. For simulations.
+    /// Watches without a thread, for one stream thread: who asks it asks the log, and waits by the clock. For
+    /// simulations.
     pub(crate) fn stepped<L: Log>(log: L, clock: Arc<dyn Clock>, known: Known, intervals: Intervals) -> Self {
         let watcher = Watcher::new(log, Arc::clone(&clock), known, intervals);
         let thread = Arc::new(AskingThread { exchange: Arc::clone(&watcher.exchange), thread: None });

@@ -98,7 +98,8 @@ pub(crate) fn transact<P: Producer>(producer: &mut P, work: impl FnOnce(&mut P))
     producer.commit(TIMEOUT).unwrap();
 }
 
-/// All committed records of a topic's only partition: offset, key, value. What an open transaction holds back is waited for.
+/// All committed records of a topic's only partition: offset, key, value. What an open transaction holds back is waited
+/// for.
 pub(crate) fn read(log: &impl Log, topic: &str) -> Vec<(i64, Vec<u8>, Vec<u8>)> {
     let options = ConsumerOptions {
         group: None,

@@ -139,8 +139,8 @@ impl Script {
         self.faults.lock().unwrap().hidden.push((topic.to_owned(), answers));
     }
 
-    /// From now on consumers read topics by their names, as Kafka's do: where one was made anew they go on in the new one,
-    /// at the same offset, and tell no one.
+    /// From now on consumers read topics by their names, as Kafka's do: where one was made anew they go on in the new
+    /// one, at the same offset, and tell no one.
     pub(crate) fn read_by_name(&self) {
         self.faults.lock().unwrap().reads_by_name = true;
     }

@@ -1,6 +1,6 @@
-//! A topology whose task reads two topics, and what comes of it: behind each payment it tells how many orders were taken
-//! before. So a payment that is taken before or after another order than it should be shows, and so does one that is taken
-//! twice. Uses the crate's public side alone.
+//! A topology whose task reads two topics, and what comes of it: behind each payment it tells how many orders were
+//! taken before. So a payment that is taken before or after another order than it should be shows, and so does one that
+//! is taken twice. Uses the crate's public side alone.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use topology::graph::{Builder, Store, Topic, Topology};

@@ -42,8 +42,8 @@ fn pausing_loses_nothing_and_delivers_nothing_until_resumed() {
     }
 }
 
-/// A consumer of a partition of 4,000 records that was paused behind the first thousand at most, with more of them fetched: one
-/// fetch brings them all, as a rule.
+/// A consumer of a partition of 4,000 records that was paused behind the first thousand at most, with more of them
+/// fetched: one fetch brings them all, as a rule.
 fn paused_with_the_rest_fetched(log: &KafkaLog, partition: &TopicPartition) -> (KafkaConsumer, Seen) {
     fill(log, &partition.topic, 0, 4_000);
     let mut consumer = reader(log, Isolation::ReadCommitted, &[(partition.clone(), Start::Beginning)]);
@@ -101,8 +101,8 @@ fn prefetching_a_mib(log: &KafkaLog, partitions: &[TopicPartition], count: i64) 
     consumer
 }
 
-/// How many bytes the consumer held of paused partitions: deletes all, so that nothing can be fetched any more, and reads until
-/// nothing comes.
+/// How many bytes the consumer held of paused partitions: deletes all, so that nothing can be fetched any more, and
+/// reads until nothing comes.
 fn held_bytes(log: &KafkaLog, consumer: &mut KafkaConsumer, partitions: &[TopicPartition], count: i64) -> usize {
     partitions.iter().for_each(|at| log.delete_records(at, count).unwrap());
     consumer.resume(partitions).unwrap();
@@ -134,7 +134,8 @@ fn what_paused_partitions_hold_does_not_grow_with_their_number() {
         consumer.poll(SHORT, &mut |_| ()).unwrap();
     }
     let held_bytes = held_bytes(&log, &mut consumer, &all, 3_000);
-    // In the queues of four, and set aside of what was in the queue of all; each a MiB and a fetch, which brings another.
+    // In the queues of four, and set aside of what was in the queue of all; each a MiB and a fetch, which brings
+    // another.
     assert!(held_bytes <= 5 * (2 << 20), "{held_bytes} bytes were held");
 }
 
@@ -186,7 +187,8 @@ fn a_paused_partition_that_went_out_of_range_can_be_sought() {
     until(&mut consumer, &mut seen, "the end", |seen| !seen.ends.is_empty());
     consumer.pause(std::slice::from_ref(&partition)).unwrap();
     log.delete_records(&partition, 50).unwrap();
-    // The first moves it to what is gone. Sooner or later it is fetched all the same, and the error waits where nothing is read.
+    // The first moves it to what is gone. Sooner or later it is fetched all the same, and the error waits where nothing
+    // is read.
     for _ in 0..10 {
         consumer.seek(&partition, 2).unwrap();
         consumer.poll(SHORT, &mut |event| seen.take(event)).unwrap();

@@ -1,6 +1,6 @@
-//! A broker that is behind says of a topic that is there that there is none; one whose followers are down takes nothing. Told so
-//! in the midst of anything, a client goes on: nothing is lost, doubled, or stopped. The broker is real, and so are its answers
-//! but for that one error.
+//! A broker that is behind says of a topic that is there that there is none; one whose followers are down takes
+//! nothing. Told so in the midst of anything, a client goes on: nothing is lost, doubled, or stopped. The broker is
+//! real, and so are its answers but for that one error.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 // What is waited for happens in other processes.
 #![allow(clippy::disallowed_methods)]

@@ -1,14 +1,14 @@
-//! Stands between clients and a broker, and has the broker say of a topic what one says that is behind: that there is none; or
-//! of what is produced to it what one says whose followers are down: that too few replicas are in sync. Or it has the
-//! broker answer late where partitions begin.
+//! Stands between clients and a broker, and has the broker say of a topic what one says that is behind: that there is
+//! none; or of what is produced to it what one says whose followers are down: that too few replicas are in sync. Or it
+//! has the broker answer late where partitions begin.
 //!
 //! ```text
 //!   client ── request: length, api key, version, correlation id, client id, ... ──> noted if it asks for metadata ──> broker
 //!   client <── the error of one topic is 3, UNKNOWN_TOPIC_OR_PARTITION <── answer: length, correlation id, ... ── broker
 //! ```
-//! All else passes as it is. A topic stands in an answer about metadata as its error (two bytes, zero), the length of its name
-//! (plus one, as a varint), and its name; in one to a producer as its name, one partition (two, as a varint: plus one), its
-//! number, and the error. That is looked for, so that no version's layout has to be known.
+//! All else passes as it is. A topic stands in an answer about metadata as its error (two bytes, zero), the length of
+//! its name (plus one, as a varint), and its name; in one to a producer as its name, one partition (two, as a varint:
+//! plus one), its number, and the error. That is looked for, so that no version's layout has to be known.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};

@@ -1,5 +1,5 @@
-//! What a client waits for on a real cluster is said, every few seconds, with the name of what it is about; and when it is
-//! over, that is said too, and all is counted once.
+//! What a client waits for on a real cluster is said, every few seconds, with the name of what it is about; and when it
+//! is over, that is said too, and all is counted once.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 // What is waited for happens in other processes.
 #![allow(clippy::disallowed_methods)]

@@ -1,7 +1,7 @@
 //! What every log promises: one suite, run against each.
 //!
-//! A backend joins by one line, `contract!(name, fixture)`, where `fixture` makes a [`harness::Fixture`]. The claims are
-//! also true of a real cluster, so none takes for granted that offsets are contiguous across transactions, that a
+//! A backend joins by one line, `contract!(name, fixture)`, where `fixture` makes a [`harness::Fixture`]. The claims
+//! are also true of a real cluster, so none takes for granted that offsets are contiguous across transactions, that a
 //! commit is visible the moment it returns, or that anything happens within less than [`harness::PATIENCE`].
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop where it stands")]

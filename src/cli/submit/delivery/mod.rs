@@ -11,9 +11,10 @@
 //!     └──the chunk    read the topic up to its end ────────────────┘
 //!        again        and look for the mark
 //! ```
-//! Each record carries a mark (`mark`). A transaction is there whole or not at all, so its last record tells of all. What is read
-//! begins where the topic ended when the submission began; under a name that was given, at the topic's beginning, and the input
-//! must begin with the lines that arrived (`earlier`). So a name is known for as long as the topic keeps the records under it.
+//! Each record carries a mark (`mark`). A transaction is there whole or not at all, so its last record tells of all.
+//! What is read begins where the topic ended when the submission began; under a name that was given, at the topic's
+//! beginning, and the input must begin with the lines that arrived (`earlier`). So a name is known for as long as the
+//! topic keeps the records under it.
 
 #[cfg(test)]
 mod tests;
@@ -112,8 +113,8 @@ impl<'d, L: Log> Delivery<'d, L> {
         Reader::new(&self.log, self.clock, "cairn-submit")
     }
 
-    /// Delivers a chunk: returns when its records are committed, once each. Refuses lines that are not what arrived before in
-    /// their place.
+    /// Delivers a chunk: returns when its records are committed, once each. Refuses lines that are not what arrived
+    /// before in their place.
     pub(super) fn send(&mut self, chunk: &Chunk) -> Result<()> {
         let Some(last) = chunk.iter().next_back().map(|line| line.mark()) else { return Ok(()) };
         self.read_line = last.line;

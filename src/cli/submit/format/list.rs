@@ -4,8 +4,8 @@ use std::io::{self, Read};
 
 use super::{Made, invalid};
 
-/// The entries of a list, each on a line of its own. What an entry is, is not looked at but for its ends: brackets and strings.
-/// So nothing is gathered, and what is no JSON is found by the same parser as on lines.
+/// The entries of a list, each on a line of its own. What an entry is, is not looked at but for its ends: brackets and
+/// strings. So nothing is gathered, and what is no JSON is found by the same parser as on lines.
 pub(super) struct List<R> {
     input: R,
     state: State,

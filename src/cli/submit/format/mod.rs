@@ -6,8 +6,8 @@
 //!                                                      ├─ \r alone    line feeds in their place
 //!                                                      └─ all else    as it is
 //! ```
-//! What cannot be read says what it is, and how lines are made of it. Only the beginning is looked at, and read ahead: a pipe on
-//! which lines arrive one by one is not waited for longer than its first line takes.
+//! What cannot be read says what it is, and how lines are made of it. Only the beginning is looked at, and read ahead:
+//! a pipe on which lines arrive one by one is not waited for longer than its first line takes.
 
 mod list;
 mod packed;
@@ -23,7 +23,8 @@ use table::Table;
 /// What is read from.
 pub(super) type Source<'i> = Box<dyn Read + Send + 'i>;
 
-/// Byte order mark of UTF-8. Programs on Windows write it at the head of a file; it says nothing, and is no part of a line.
+/// Byte order mark of UTF-8. Programs on Windows write it at the head of a file; it says nothing, and is no part of a
+/// line.
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Inputs that are not read, by what they begin with, and how lines of JSON are made of them.

@@ -10,7 +10,8 @@ use super::{Source, invalid};
 
 const GZIP: &[u8] = b"\x1f\x8b";
 const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
-/// What a frame of zstd begins with that is passed over, behind a first byte that differs. Parallel packers put one first.
+/// What a frame of zstd begins with that is passed over, behind a first byte that differs. Parallel packers put one
+/// first.
 const ZSTD_SKIPPED: &[u8] = b"\x2a\x4d\x18";
 
 /// Unpacks an input that begins with these bytes and is packed; any other stays as it is. Nothing is unpacked ahead.
@@ -48,8 +49,8 @@ impl<R: Read> Read for Unpacked<R> {
     }
 }
 
-/// The frames of zstd, one behind the other, as `cat` and parallel packers leave them. A frame that asks for a window of more than
-/// 128 MiB is refused.
+/// The frames of zstd, one behind the other, as `cat` and parallel packers leave them. A frame that asks for a window
+/// of more than 128 MiB is refused.
 struct Frames<R> {
     decoder: FrameDecoder,
     input: R,

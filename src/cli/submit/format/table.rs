@@ -14,8 +14,8 @@ pub(super) const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
 /// Columns whose cells are numbers.
 const NUMBERS: [&str; 7] = ["amount", "fee", "nonce", "valid_until", "timeout_ms", "version", "asset"];
 
-/// What stands between the cells of a table that begins with these bytes. `None`: its first line does not name the columns that
-/// every transaction needs but for the sender, so it is no table.
+/// What stands between the cells of a table that begins with these bytes. `None`: its first line does not name the
+/// columns that every transaction needs but for the sender, so it is no table.
 pub(super) fn delimiter(text: &[u8]) -> Option<u8> {
     let line = text.split(|byte| matches!(byte, b'\n' | b'\r')).find(|line| !line.trim_ascii().is_empty())?;
     let line = std::str::from_utf8(line).ok()?;
@@ -62,7 +62,8 @@ impl<R: Read> Table<R> {
             self.columns = Some(columns(&self.row)?);
             return Ok(true);
         };
-        // The reader stands at the beginning of the next line; a row takes a line, and one more for each line break in a cell.
+        // The reader stands at the beginning of the next line; a row takes a line, and one more for each line break in
+        // a cell.
         let breaks = self.row.iter().flatten().filter(|byte| **byte == b'\n').count() as u64;
         let line = self.rows.position().line().saturating_sub(breaks.saturating_add(1));
         if self.row.len() != columns.len() {
@@ -120,8 +121,8 @@ fn columns(row: &ByteRecord) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// A cell as a value: what is a number of JSON stays one where the column has numbers; all else is text. Bytes that are no UTF-8
-/// stay, for the parser to refuse them where they stand.
+/// A cell as a value: what is a number of JSON stays one where the column has numbers; all else is text. Bytes that are
+/// no UTF-8 stay, for the parser to refuse them where they stand.
 fn add_cell(out: &mut Vec<u8>, column: &str, cell: &[u8]) {
     if NUMBERS.contains(&column) && is_number(cell) {
         out.extend_from_slice(cell);
@@ -150,7 +151,8 @@ fn why(error: csv::Error) -> io::Error {
     }
 }
 
-/// Hands out so many bytes and no more, until more are allowed: a quote that is not closed would gather all that follows.
+/// Hands out so many bytes and no more, until more are allowed: a quote that is not closed would gather all that
+/// follows.
 struct Bounded<R> {
     input: R,
     left: usize,

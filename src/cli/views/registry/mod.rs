@@ -1,10 +1,11 @@
-//! Schemas in a schema registry: what Confluent's HTTP contract calls registering under a subject, which other registries speak too.
+//! Schemas in a schema registry: what Confluent's HTTP contract calls registering under a subject, which other
+//! registries speak too.
 //!
 //! ```text
 //! client    speaks HTTP, where the build has it
 //! ```
-//! One call for each view at the start is all there is to it, so it is done with an HTTP client and not with a library that frames each
-//! record. A run goes on where the registry is away.
+//! One call for each view at the start is all there is to it, so it is done with an HTTP client and not with a library
+//! that frames each record. A run goes on where the registry is away.
 
 #[cfg(feature = "schema-registry")]
 mod client;
@@ -62,8 +63,8 @@ impl Registry {
         Ok(Self { client: Client::new()?, url, authorization })
     }
 
-    /// Registers the schema of a topic's values, which is no change where it is there, and says the number that the registry knows
-    /// it by. One that readers of the schemas before could not go on with is refused by the registry.
+    /// Registers the schema of a topic's values, which is no change where it is there, and says the number that the
+    /// registry knows it by. One that readers of the schemas before could not go on with is refused by the registry.
     pub(super) fn register(&self, topic: &str, schema: &Schema) -> Result<u32> {
         #[derive(Deserialize)]
         struct Registered {

@@ -102,7 +102,8 @@ fn two_honest_headers_of_two_chains_convict_no_validator_on_either() {
 
 #[test]
 fn one_genesis_on_two_logs_is_one_chain_and_sealing_both_is_an_offence() {
-    // Nothing that is signed tells the logs apart: what keeps one sealer from serving both is told in docs/consensus.md.
+    // Nothing that is signed tells the logs apart: what keeps one sealer from serving both is told in
+    // docs/consensus.md.
     let (chain, here) = sealed(genesis());
     let mut other = Chain::new(&[]);
     other.decisions.push(crate::consensus::Decision::Cut { height: 1, cut: Cut::Age, through_offset: 1 });

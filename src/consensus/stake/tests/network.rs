@@ -224,7 +224,8 @@ impl<'n> Network<'n> {
         self.wire.push(envelope);
     }
 
-    /// Takes one of the messages that are under way. A party answers to the wire; a message for the machine is given back.
+    /// Takes one of the messages that are under way. A party answers to the wire; a message for the machine is given
+    /// back.
     fn deliver(&mut self) -> Option<Message> {
         let at = self.rng.random_range(0..self.wire.len());
         let (party, request) = match self.wire.swap_remove(at) {

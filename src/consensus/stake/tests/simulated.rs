@@ -1,5 +1,5 @@
-//! A chain in memory: an input that is a function of the height, state, replica, committed decisions, and a sealer whose every
-//! signature is written down.
+//! A chain in memory: an input that is a function of the height, state, replica, committed decisions, and a sealer
+//! whose every signature is written down.
 
 use std::cell::RefCell;
 use std::convert::Infallible;

@@ -57,15 +57,16 @@ proptest! {
     }
 }
 
-/// Mines in virtual time: a stream of records without gaps, a miner who tries so many proofs a millisecond, and blocks that take in what
-/// came until they are cut. Answers the intervals between headers, in ms.
+/// Mines in virtual time: a stream of records without gaps, a miner who tries so many proofs a millisecond, and blocks
+/// that take in what came until they are cut. Answers the intervals between headers, in ms.
 fn intervals(work: Work, tries_per_ms: f64, start: u64, count: usize, seed: u64) -> Vec<f64> {
     const AGE_MS: f64 = 100.0;
     let mut random = StdRng::seed_from_u64(seed);
     let (mut now_ms, mut previous) = (0.0, Previous { height: 1, difficulty: start, time_ms: 0 });
     let mut found = Vec::new();
     for _ in 0..count {
-        // The block is open until its first record is this old; then it is mined, at the difficulty that its time asks for.
+        // The block is open until its first record is this old; then it is mined, at the difficulty that its time asks
+        // for.
         now_ms += AGE_MS;
         let time_ms = now_ms as i64;
         let difficulty = next(work, &previous, time_ms, Cut::Age);

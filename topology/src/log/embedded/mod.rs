@@ -9,8 +9,8 @@
 //! Keys are big-endian, so that a partition's batches lie in offset order. Batches go to blob files (lz4), where no
 //! compaction of RocksDB rewrites them.
 //!
-//! **What survives what.** A commit is one atomic write to RocksDB's write-ahead log: the transaction's last records, its
-//! markers, its group offsets, and that it is no longer open. When `commit` returns, it has left this process: it
+//! **What survives what.** A commit is one atomic write to RocksDB's write-ahead log: the transaction's last records,
+//! its markers, its group offsets, and that it is no longer open. When `commit` returns, it has left this process: it
 //! survives the end of the process at any moment, `kill -9` included. It survives the end of the machine, too, with
 //! [`Options::fsync`]; without it, the last moments before a power failure may be lost, whole transactions at a time,
 //! the latest first. What was open when the process ended is aborted at the next open.
@@ -69,7 +69,8 @@ local::local_log!(EmbeddedLog);
 impl EmbeddedLog {
     /// Opens the log in this directory, or makes a new one. The clock tells the time in ms since 1970.
     ///
-    /// Fails with [`Kind::Fatal`](super::Kind::Fatal) where another process has it open, or where its format is unknown.
+    /// Fails with [`Kind::Fatal`](super::Kind::Fatal) where another process has it open, or where its format is
+    /// unknown.
     pub fn open(dir: impl AsRef<Path>, options: &Options, clock: Clock) -> Result<Self> {
         let dir = dir.as_ref();
         let (storage, rows) = RocksStorage::open(dir, options)?;

@@ -154,8 +154,8 @@ impl Delivery {
                 _ => {
                     self.end_run(&mut run, records.len());
                     let place = self.place_of(key, message, assigned);
-                    // librdkafka goes on behind what it cannot read. Nothing there is handed out: it would be taken for what
-                    // comes next.
+                    // librdkafka goes on behind what it cannot read. Nothing there is handed out: it would be taken for
+                    // what comes next.
                     if place.and_then(|place| assigned.get(place)).is_some_and(|assigned| assigned.failure.is_some()) {
                         continue;
                     }

@@ -46,8 +46,8 @@ fn needs_a_human(code: i32) -> bool {
     .any(|&known| known as i32 == code)
 }
 
-/// A broker, or what stands in for it, refused who we are. While brokers restart, connections that break off in the midst
-/// of a login end the same way.
+/// A broker, or what stands in for it, refused who we are. While brokers restart, connections that break off in the
+/// midst of a login end the same way.
 pub(super) fn is_login(code: i32) -> bool {
     is_any(code, &[Code::Authentication, Code::SaslAuthenticationFailed, Code::SSL])
 }
@@ -59,8 +59,8 @@ fn is_any(code: i32, codes: &[Code]) -> bool {
 const FENCED: &[Code] = &[Code::Fenced, Code::ProducerFenced, Code::InvalidProducerEpoch];
 const NOT_A_MEMBER: &[Code] =
     &[Code::IllegalGeneration, Code::UnknownMemberId, Code::RebalanceInProgress, Code::FencedInstanceId];
-/// Another member of the group shares partitions in another way. It may leave, so this passes; a human must hear of it all the
-/// same.
+/// Another member of the group shares partitions in another way. It may leave, so this passes; a human must hear of it
+/// all the same.
 pub(super) fn is_other_strategy(code: i32) -> bool {
     is_any(code, &[Code::InconsistentGroupProtocol])
 }

@@ -55,8 +55,8 @@ impl Context {
         Self::tracking(name, &[], Arc::default(), None)
     }
 
-    /// For a producer that tells the delivered offsets of these topics, and what it hears of the brokers' clock; or for any client
-    /// that tells of itself.
+    /// For a producer that tells the delivered offsets of these topics, and what it hears of the brokers' clock; or for
+    /// any client that tells of itself.
     pub(super) fn tracking(
         name: impl Into<String>,
         topics: &[String],

@@ -67,8 +67,8 @@ impl Deliveries {
         (offset > NONE).then_some(offset)
     }
 
-    /// A record was not delivered. Only the first failure is kept, for the others follow from it; but for one that another record of
-    /// its batch has caused.
+    /// A record was not delivered. Only the first failure is kept, for the others follow from it; but for one that
+    /// another record of its batch has caused.
     pub(super) fn failed(&self, code: Code, failure: impl FnOnce() -> Failure) {
         self.has_failed.store(true, Ordering::Relaxed);
         let mut first = self.first_failure.lock().unwrap_or_else(PoisonError::into_inner);

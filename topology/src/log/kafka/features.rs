@@ -1,5 +1,5 @@
-//! Ways to log in that librdkafka has only in builds with a feature of this crate: what is asked for in vain is told with the feature's
-//! name.
+//! Ways to log in that librdkafka has only in builds with a feature of this crate: what is asked for in vain is told
+//! with the feature's name.
 
 /// Property, value, feature, and whether this build has it.
 const FEATURES: [(&str, &str, &str, bool); 2] = [

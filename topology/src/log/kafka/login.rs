@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::classify;
 use crate::log::Kind;
 
-/// Whether the credentials of a log were ever good. All clients of a log share it: each is given the same credentials, and many are
-/// made while brokers restart.
+/// Whether the credentials of a log were ever good. All clients of a log share it: each is given the same credentials,
+/// and many are made while brokers restart.
 #[derive(Clone, Default)]
 pub(super) struct Login {
     was_good: Arc<AtomicBool>,
@@ -19,8 +19,8 @@ impl Login {
         self.was_good.store(true, Ordering::Relaxed);
     }
 
-    /// Whether this is a refused login that will pass, since the same one was good before: a broker that restarts, or a token that
-    /// could not be renewed just now.
+    /// Whether this is a refused login that will pass, since the same one was good before: a broker that restarts, or a
+    /// token that could not be renewed just now.
     pub(super) fn will_pass(&self, code: i32) -> bool {
         classify::is_login(code) && self.was_good.load(Ordering::Relaxed)
     }

@@ -15,8 +15,9 @@
 //! batch      a batch of messages -> events, by partition
 //! consumer, producer, admin
 //! ```
-//! Uses nothing of the crate but the log's traits and the clock. Versions that matter: librdkafka 2.12 has neither transactions V2
-//! (KIP-890) nor the streams group protocol (KIP-1071); group members are classic ones, or those of KIP-848.
+//! Uses nothing of the crate but the log's traits and the clock. Versions that matter: librdkafka 2.12 has neither
+//! transactions V2 (KIP-890) nor the streams group protocol (KIP-1071); group members are classic ones, or those of
+//! KIP-848.
 
 mod admin;
 mod batch;
@@ -71,8 +72,8 @@ pub struct KafkaLog {
 }
 
 impl KafkaLog {
-    /// A log on this cluster. Checks the options, each alone and all together: a certificate that cannot be read, a name
-    /// without its password. Does not wait for a broker yet.
+    /// A log on this cluster. Checks the options, each alone and all together: a certificate that cannot be read, a
+    /// name without its password. Does not wait for a broker yet.
     pub fn new(options: Options) -> Result<Self> {
         properties::check(&options)?;
         let admin = Admin::new(options);

@@ -40,12 +40,13 @@ impl Options {
 /// How often a client tells of itself, ms; 0: never.
 const STATISTICS: &str = "statistics.interval.ms";
 
-/// Batches are closed at this size, which every topic with Kafka's default `max.message.bytes` takes. The broker refuses
-/// whole batches, and librdkafka splits none.
+/// Batches are closed at this size, which every topic with Kafka's default `max.message.bytes` takes. The broker
+/// refuses whole batches, and librdkafka splits none.
 pub(super) const BATCH_BYTES: usize = 1_000_000;
 
-/// The largest answer, and the largest batch unpacked. librdkafka does not know how large a batch will be: it tries sizes, each
-/// three times the one before, and gives up above this limit. So only a third of it is certain to be unpacked: 133 MB.
+/// The largest answer, and the largest batch unpacked. librdkafka does not know how large a batch will be: it tries
+/// sizes, each three times the one before, and gives up above this limit. So only a third of it is certain to be
+/// unpacked: 133 MB.
 const RECEIVED_BYTES_MAX: usize = 400_000_000;
 
 /// What all clients share; the user's properties come last and win, except over what is refused.
@@ -120,9 +121,10 @@ fn membership(group: &GroupOptions) -> Vec<(&'static str, String)> {
             settings.extend(group.instance_id.iter().map(|id| ("group.instance.id", id.clone())));
             settings
         }
-        // Session and heartbeat are the brokers' to set: librdkafka refuses them here (`consumer/heartbeats` sends more). So it
-        // does the strategy. A static member would keep its place where it leaves (librdkafka tells the group that it will be
-        // back), and while it lives on in the group its place cannot be taken, not even by itself after a crash.
+        // Session and heartbeat are the brokers' to set: librdkafka refuses them here (`consumer/heartbeats` sends
+        // more). So it does the strategy. A static member would keep its place where it leaves (librdkafka tells the
+        // group that it will be back), and while it lives on in the group its place cannot be taken, not even by itself
+        // after a crash.
         GroupProtocol::Consumer => {
             vec![("group.protocol", "consumer".to_owned()), ("group.remote.assignor", "range".to_owned())]
         }
@@ -213,8 +215,8 @@ pub(super) fn admin(options: &Options) -> ClientConfig {
     quiet(common(options, &options.client_id, &[]))
 }
 
-/// For clients that are not polled between two questions: their log lines and statistics would pile up. What goes wrong is
-/// in the error of the call that it goes wrong in.
+/// For clients that are not polled between two questions: their log lines and statistics would pile up. What goes wrong
+/// is in the error of the call that it goes wrong in.
 fn quiet(mut config: ClientConfig) -> ClientConfig {
     config.set(STATISTICS, "0");
     config.remove("debug").set_log_level(RDKafkaLogLevel::Emerg);

@@ -1,15 +1,15 @@
 //! How much a consumer holds of what it fetches ahead.
 
-/// What librdkafka keeps beside the payload of each message that it has fetched, bytes: three hundred and some of a structure of
-/// its own (2.12, 64 bits).
+/// What librdkafka keeps beside the payload of each message that it has fetched, bytes: three hundred and some of a
+/// structure of its own (2.12, 64 bits).
 const MESSAGE_BYTES: usize = 320;
 
 /// How `prefetch_bytes` is split over the settings that bound what a consumer holds.
 ///
-/// librdkafka asks for more as long as it has queued fewer bytes of payload than one bound, and fewer messages than the other. Half
-/// is for payload, half for what each message takes beside it: of small records that is most. And the answer to a request comes on
-/// top, taken apart as a whole: of records of a hundred bytes it takes four times its size. So it is small; a request for one
-/// partition brings a megabyte at most anyhow.
+/// librdkafka asks for more as long as it has queued fewer bytes of payload than one bound, and fewer messages than the
+/// other. Half is for payload, half for what each message takes beside it: of small records that is most. And the
+/// answer to a request comes on top, taken apart as a whole: of records of a hundred bytes it takes four times its
+/// size. So it is small; a request for one partition brings a megabyte at most anyhow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Prefetch {
     /// `queued.max.messages.kbytes`, which librdkafka reads as thousands of bytes.

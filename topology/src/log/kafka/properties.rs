@@ -54,8 +54,8 @@ const REFUSED: &[(&[&str], &str)] = &[
     (&["log.queue", "log_level"], "log lines go where the program's go"),
 ];
 
-/// Properties with two names, and the name that is used here: given under both, a client would get one of the two values,
-/// now this, now that.
+/// Properties with two names, and the name that is used here: given under both, a client would get one of the two
+/// values, now this, now that.
 pub(super) const ALIASES: &[(&str, &str)] = &[
     ("queue.buffering.max.ms", "linger.ms"),
     ("compression.codec", "compression.type"),

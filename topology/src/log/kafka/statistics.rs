@@ -1,7 +1,8 @@
 //! What librdkafka tells of its clients, every ten seconds or as often as `statistics.interval.ms` says.
 //!
-//! A report is JSON, made by the client's own thread, and waits in the client's queue until that is served: the owner of such a client
-//! serves it, also while there is nothing to do. Reports are read where they are served, and only the last one is kept.
+//! A report is JSON, made by the client's own thread, and waits in the client's queue until that is served: the owner
+//! of such a client serves it, also while there is nothing to do. Reports are read where they are served, and only the
+//! last one is kept.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,15 +1,15 @@
 //! Consumer groups: who is a member, which epoch it is, who gets which partitions. Pure: time comes in.
 //!
-//! Each change of the members, or of a topic, begins an epoch, in which each member is meant to have certain partitions. A
-//! member that hears of it
+//! Each change of the members, or of a topic, begins an epoch, in which each member is meant to have certain
+//! partitions. A member that hears of it
 //!
 //! ```text
 //!                        gives back                       waits for                    is given
 //!   GroupProtocol::Consumer   what it is not meant to have     nothing                      what no other one has, as it gets free
 //!   GroupProtocol::Classic    all that it has                  all that it is meant to have all of it, at once
 //! ```
-//! and from then on only its offsets of the new epoch are taken. A static member that returns takes the place of its former
-//! self, without a new epoch; the former self is fenced.
+//! and from then on only its offsets of the new epoch are taken. A static member that returns takes the place of its
+//! former self, without a new epoch; the former self is fenced.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,7 +40,8 @@ struct Member {
     protocol: GroupProtocol,
     session_timeout_ms: i64,
     last_seen_ms: i64,
-    /// The epoch in which it was given something last; before that, and between giving all back and being given anew, none.
+    /// The epoch in which it was given something last; before that, and between giving all back and being given anew,
+    /// none.
     epoch: i32,
     /// What it is meant to have.
     target: BTreeSet<TopicPartition>,
@@ -199,7 +200,8 @@ impl Group {
         };
         let free: Vec<TopicPartition> = missing.iter().filter(|partition| is_free(partition)).cloned().collect();
         let Some(member) = self.members.get_mut(&membership.member) else { return Heartbeat::Unknown };
-        // It has spoken: its former self works on nothing any more. Members that wait for each other's former selves would wait for ever.
+        // It has spoken: its former self works on nothing any more. Members that wait for each other's former selves
+        // would wait for ever.
         member.kept.clear();
         if member.protocol == GroupProtocol::Classic && free.len() < missing.len() {
             return Heartbeat::Stable(membership.generation);

@@ -25,8 +25,8 @@ const BUFFER_BYTES: usize = 1 << 20;
 /// Bytes after which a batch is closed and another begun.
 const BATCH_BYTES: usize = 256 << 10;
 
-/// A producer, transactional or not. Records are collected, and delivered in batches: when about 1 MiB has come together, at
-/// [`flush`](log::Producer::flush), at commit.
+/// A producer, transactional or not. Records are collected, and delivered in batches: when about 1 MiB has come
+/// together, at [`flush`](log::Producer::flush), at commit.
 pub struct Producer {
     broker: Arc<Broker>,
     /// `None` where there are no transactions.

@@ -17,8 +17,8 @@ pub(crate) struct Topic {
     pub(crate) partitions: Vec<Partition>,
 }
 
-/// The settings that the broker acts on, with Kafka's defaults. All others are kept and not acted on. What the two limits of
-/// timestamps say it only tells: clocks that a test sets are far from any record's time.
+/// The settings that the broker acts on, with Kafka's defaults. All others are kept and not acted on. What the two
+/// limits of timestamps say it only tells: clocks that a test sets are far from any record's time.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Settings {
     /// `cleanup.policy` has `compact`.

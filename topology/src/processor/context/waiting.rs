@@ -5,12 +5,12 @@ use crate::codec::Data;
 use crate::processor::position::Position;
 
 impl<K: Data + ?Sized, V: Data + ?Sized> Context<'_, K, V> {
-    /// Holds input from these positions on, in place of what this processor held before: the committed offset of an input stays
-    /// at the first of them, and after a restart or a rewind that input begins there again. Law: no held record has caused an
-    /// output, a store write or a dead letter, by any processor of the task. `None` holds nothing.
+    /// Holds input from these positions on, in place of what this processor held before: the committed offset of an
+    /// input stays at the first of them, and after a restart or a rewind that input begins there again. Law: no held
+    /// record has caused an output, a store write or a dead letter, by any processor of the task. `None` holds nothing.
     ///
-    /// Of several inputs, records that were taken behind a held one and caused nothing come again with it, in the same order;
-    /// an input goes on being committed as far as its records have caused something.
+    /// Of several inputs, records that were taken behind a held one and caused nothing come again with it, in the same
+    /// order; an input goes on being committed as far as its records have caused something.
     ///
     /// ```
     /// # use topology::graph::Builder;
@@ -56,12 +56,13 @@ impl<K: Data + ?Sized, V: Data + ?Sized> Context<'_, K, V> {
         self.runtime.hold(self.node, positions);
     }
 
-    /// Takes no input from `position` on, until [`Context::resume`]: what was handed over from there is delivered again then. For a
-    /// processor that must wait (for a commit, say) without piling up records; it must be the only reader of its source. Law: no
-    /// record from `position` on has caused an output, a store write or a dead letter.
+    /// Takes no input from `position` on, until [`Context::resume`]: what was handed over from there is delivered again
+    /// then. For a processor that must wait (for a commit, say) without piling up records; it must be the only reader
+    /// of its source. Law: no record from `position` on has caused an output, a store write or a dead letter.
     ///
-    /// The whole task waits. Of several inputs, name a place in the one whose record is being processed: that record, or behind it.
-    /// The others go on where they are. With a place further back records would come in another order than before.
+    /// The whole task waits. Of several inputs, name a place in the one whose record is being processed: that record,
+    /// or behind it. The others go on where they are. With a place further back records would come in another order
+    /// than before.
     ///
     /// ```
     /// # use topology::graph::{Builder, Store};
@@ -118,9 +119,9 @@ impl<K: Data + ?Sized, V: Data + ?Sized> Context<'_, K, V> {
         self.runtime.resume();
     }
 
-    /// Whether the record at `position` will be delivered again, because the task was suspended there or before it. A processor that processes
-    /// a batch must leave such records alone. Others it must not, though the task be suspended: several may have been made of one
-    /// that is taken.
+    /// Whether the record at `position` will be delivered again, because the task was suspended there or before it. A
+    /// processor that processes a batch must leave such records alone. Others it must not, though the task be
+    /// suspended: several may have been made of one that is taken.
     pub fn comes_again(&self, position: Position) -> bool {
         self.runtime.comes_again(position)
     }

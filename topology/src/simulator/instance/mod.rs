@@ -14,8 +14,8 @@
 //!                        │  └── taken for dead ──> it goes on as a zombie ──────┘  until it is fenced, or killed
 //!                        └── ends by an error ──────────────────────────────────┘
 //! ```
-//! An instance has two berths: while a zombie is in one, the process in its place is in the other. The zombie keeps the disk as it
-//! was; the other has what a crash would have left of it.
+//! An instance has two berths: while a zombie is in one, the process in its place is in the other. The zombie keeps the
+//! disk as it was; the other has what a crash would have left of it.
 
 mod process;
 mod seat;
@@ -249,8 +249,8 @@ impl Instance {
         self.end(stage, who.life);
     }
 
-    /// It is right to end where too much went wrong in a row, and where another process has the same name: then somebody starts it
-    /// again. A zombie is not started again.
+    /// It is right to end where too much went wrong in a row, and where another process has the same name: then
+    /// somebody starts it again. A zombie is not started again.
     fn is_expected(&self, error: &Error) -> bool {
         let text = error.to_string();
         let is_rival = text.contains("under this member's instance id");
@@ -321,7 +321,8 @@ impl Instance {
         self.berths[self.current.get()].life.get().is_some_and(|life| self.kill(stage, life, with_disk))
     }
 
-    /// Kills a process: what it does now is unwound when its turn comes. Whether it was the one that counts, which starts again.
+    /// Kills a process: what it does now is unwound when its turn comes. Whether it was the one that counts, which
+    /// starts again.
     pub(super) fn kill(&self, stage: &Stage, life: u32, with_disk: bool) -> bool {
         let Some(berth) = self.berth_of(life) else { return false };
         self.berths[berth].life.set(None);
@@ -340,8 +341,8 @@ impl Instance {
         is_current
     }
 
-    /// The process is taken for dead, which it is not. It stops until then, and goes on while another one takes its place, under its name.
-    /// False: there is no berth for that one.
+    /// The process is taken for dead, which it is not. It stops until then, and goes on while another one takes its
+    /// place, under its name. False: there is no berth for that one.
     pub(super) fn take_for_dead(&self, stage: &Stage, held_until_ms: i64) -> bool {
         let berth = self.current.get();
         let Some(vacant) = self.vacant(stage).filter(|_| self.is_alive()) else { return false };

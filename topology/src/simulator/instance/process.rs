@@ -1,5 +1,5 @@
-//! A process: stream threads, an updater, a watch, standbys, what folds its stores. What a thread of the operating system does for
-//! it in production, a turn of its own does here.
+//! A process: stream threads, an updater, a watch, standbys, what folds its stores. What a thread of the operating
+//! system does for it in production, a turn of its own does here.
 
 use std::sync::{Arc, Mutex};
 
@@ -106,14 +106,16 @@ impl Process {
         !self.seats.iter().any(Seat::is_kept)
     }
 
-    /// One more thread begins in its next turn. Its number, the lowest that is free, as in a client of the engine; `None`: none is.
+    /// One more thread begins in its next turn. Its number, the lowest that is free, as in a client of the engine;
+    /// `None`: none is.
     pub(super) fn add_thread(&self) -> Option<usize> {
         let index = self.seats.iter().position(Seat::is_vacant)?;
         self.seats[index].promise();
         Some(index + 1)
     }
 
-    /// The thread with the highest number leaves in its next turn, as in a client of the engine. That number; `None`: all leave already.
+    /// The thread with the highest number leaves in its next turn, as in a client of the engine. That number; `None`:
+    /// all leave already.
     pub(super) fn remove_thread(&self) -> Option<usize> {
         let index = self.seats.iter().rposition(Seat::is_kept)?;
         self.seats[index].tell_to_leave();

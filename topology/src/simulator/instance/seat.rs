@@ -1,4 +1,5 @@
-//! A seat for a stream thread. A process has more of them than it has threads when it begins: so threads are added and removed.
+//! A seat for a stream thread. A process has more of them than it has threads when it begins: so threads are added and
+//! removed.
 //!
 //! ```text
 //!          asked for           its next turn            told to leave, and then its next turn

@@ -25,7 +25,8 @@ impl Instance {
         })
     }
 
-    /// Tells a stream thread of the process that counts to leave. False: there is no process, or none of its threads was to stay.
+    /// Tells a stream thread of the process that counts to leave. False: there is no process, or none of its threads
+    /// was to stay.
     pub(in crate::simulator) fn remove_thread(&self, stage: &Stage) -> bool {
         self.change(stage, Process::remove_thread, "is told to leave").is_some()
     }

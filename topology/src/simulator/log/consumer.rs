@@ -1,5 +1,5 @@
-//! A consumer that does not wait: where a poll brings nothing, its thread's next turn comes later. One of an application's own
-//! waits, in virtual time.
+//! A consumer that does not wait: where a poll brings nothing, its thread's next turn comes later. One of an
+//! application's own waits, in virtual time.
 
 use std::time::Duration;
 

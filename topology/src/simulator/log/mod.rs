@@ -1,5 +1,5 @@
-//! The log as an instance sees it: each call is a place where others may play, where it may die, and where it may be refused.
-//! What the log underneath does is real.
+//! The log as an instance sees it: each call is a place where others may play, where it may die, and where it may be
+//! refused. What the log underneath does is real.
 
 mod consumer;
 mod producer;

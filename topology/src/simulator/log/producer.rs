@@ -108,8 +108,8 @@ impl Producer for SimulatedProducer {
         self.shared().inner.init_transactions(NOT_WAITING)
     }
 
-    /// A producer that begins the next transaction though the last one is undecided adds to it, as the brokers see it: they know of no
-    /// beginnings.
+    /// A producer that begins the next transaction though the last one is undecided adds to it, as the brokers see it:
+    /// they know of no beginnings.
     fn begin(&mut self) -> Result<()> {
         stage::reach(self.who, Call::Begin)?;
         let mut shared = self.shared();

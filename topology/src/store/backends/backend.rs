@@ -7,14 +7,15 @@ use crate::store::changelog::Meta;
 use crate::store::error::Result;
 use crate::store::segments::Run;
 
-/// The committed state of ALL stores of ONE task. Stores are numbered as in the task's list of specs. Any thread may read while
-/// one writes.
+/// The committed state of ALL stores of ONE task. Stores are numbered as in the task's list of specs. Any thread may
+/// read while one writes.
 ///
 /// Law: a batch given to [`Backend::apply`] is there as a whole or not at all, data and metas, after any crash; what
-/// [`Backend::flush`] returned for is there after any crash. Who reads while a batch is being applied may see a part of it;
-/// before and after that, a snapshot stays as it is.
+/// [`Backend::flush`] returned for is there after any crash. Who reads while a batch is being applied may see a part of
+/// it; before and after that, a snapshot stays as it is.
 pub(crate) trait Backend: Send + Sync {
-    /// Puts the value of a key into `value` and returns true; false if there is none, and `value` is as it was or empty.
+    /// Puts the value of a key into `value` and returns true; false if there is none, and `value` is as it was or
+    /// empty.
     fn get(&self, store: usize, key: &[u8], value: &mut Vec<u8>) -> Result<bool>;
 
     /// Shows the visitor what lies within bounds, in this direction, until it breaks.

@@ -1,7 +1,7 @@
 //! Where committed state lives: in memory, in RocksDB, or some stores here and some there.
 //!
-//! May use `segments`' runs, `changelog`'s positions and `error`. Without the feature `rocksdb`, `without_rocks` stands in for
-//! the disk: it says that there is none.
+//! May use `segments`' runs, `changelog`'s positions and `error`. Without the feature `rocksdb`, `without_rocks` stands
+//! in for the disk: it says that there is none.
 
 mod backend;
 mod memory;

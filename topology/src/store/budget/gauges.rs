@@ -163,8 +163,8 @@ impl TableShare {
         let count = gauges.table_count.load(Ordering::Relaxed).max(1);
         let table_bytes = gauges.table_bytes_max();
         let (free, left) = (table_bytes.saturating_sub(total), table_bytes.saturating_sub(total.saturating_sub(bytes)));
-        // The free part goes to all that may grow before this is asked again. Where all together have too much, each that has more
-        // than its part gives back.
+        // The free part goes to all that may grow before this is asked again. Where all together have too much, each
+        // that has more than its part gives back.
         (table_bytes / count).max(bytes.saturating_add(free / count).min(left))
     }
 }
@@ -178,9 +178,10 @@ impl Drop for TableShare {
 
 /// What waits in the queues of one task, of the process's memory for queued input.
 ///
-/// Of one input a quarter of what is free may wait. So an input that is alone stops at a fifth of that memory, two at a sixth each, a
-/// hundred at a hundred and fourth part: what is free is never quite used up, and those that begin late find some, though the first
-/// ones fill up before they begin. An input that has nothing queued gets a batch all the same, for what waits in others may wait for it.
+/// Of one input a quarter of what is free may wait. So an input that is alone stops at a fifth of that memory, two at a
+/// sixth each, a hundred at a hundred and fourth part: what is free is never quite used up, and those that begin late
+/// find some, though the first ones fill up before they begin. An input that has nothing queued gets a batch all the
+/// same, for what waits in others may wait for it.
 #[derive(Debug)]
 pub(crate) struct QueueShare {
     gauges: Arc<Gauges>,

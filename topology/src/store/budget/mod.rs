@@ -22,7 +22,8 @@ pub(in crate::store) use gauges::{Gauges, LiveSegment, LiveView, TableShare};
 /// | client queues | 2 | the log's client fetches no more input |
 ///
 /// Not in it: the graph's own memory, what a processor keeps, a record on its way, the program itself. While stores are
-/// restored, four tasks at a time have a sixteenth each for what is read ahead, and as much for each store, 16 MiB at most.
+/// restored, four tasks at a time have a sixteenth each for what is read ahead, and as much for each store, 16 MiB at
+/// most.
 ///
 /// ```
 /// use topology::store::Budget;
@@ -58,8 +59,8 @@ impl Budget {
         }
     }
 
-    /// What may wait in the queues of tasks, out of [`Budget::table_bytes`]: tables have what it leaves. An input of which more
-    /// waits than a quarter of what is free of this is paused. One batch of each input may come on top, of
+    /// What may wait in the queues of tasks, out of [`Budget::table_bytes`]: tables have what it leaves. An input of
+    /// which more waits than a quarter of what is free of this is paused. One batch of each input may come on top, of
     /// `batch_records` records: with a thousand records of 1 KB, a megabyte.
     pub const fn queue_bytes(&self) -> usize {
         self.table_bytes / 3
@@ -80,8 +81,8 @@ impl Budget {
         self.segment_bytes / 5 * 2
     }
 
-    /// From here on stream threads take no input, and restores wait, until a fold is through, however long the disk takes for one.
-    /// What was taken before is committed all the same: one commit's writes come on top of it.
+    /// From here on stream threads take no input, and restores wait, until a fold is through, however long the disk
+    /// takes for one. What was taken before is committed all the same: one commit's writes come on top of it.
     pub const fn full_bytes(&self) -> usize {
         self.segment_bytes / 5 * 3
     }

@@ -2,8 +2,8 @@
 
 use crate::log::{Offset, TopicPartition};
 
-/// The last commit that wrote a store, and how far the task had taken each of its inputs then. It is written in the same
-/// transaction as the writes, and beside the store's position:
+/// The last commit that wrote a store, and how far the task had taken each of its inputs then. It is written in the
+/// same transaction as the writes, and beside the store's position:
 ///
 /// ```text
 /// 0          8             10
@@ -16,7 +16,8 @@ use crate::log::{Offset, TopicPartition};
 pub struct Covered {
     /// Rises with each commit that wrote any store of the task; 0 before the first one.
     pub sequence: u64,
-    /// Of each input the offset that was committed with it: everything below is in the state, and nothing at or above it.
+    /// Of each input the offset that was committed with it: everything below is in the state, and nothing at or above
+    /// it.
     pub inputs: Vec<(TopicPartition, Offset)>,
 }
 

@@ -8,9 +8,9 @@
 //!                                               | 0x02 | incarnation, 16 bytes | fingerprint, 32 bytes |
 //! covered       | 0x00 | "covered"       |       | 0x02 | see [`Covered`] |
 //! ```
-//! The incarnation is the first record of every changelog. Its key is written once, so compaction keeps it first: where several may
-//! begin a changelog, each of them writes one with a beginner of its own. What is
-//! covered is written by each transaction that writes the store, ahead of its entries; compaction keeps the last one.
+//! The incarnation is the first record of every changelog. Its key is written once, so compaction keeps it first: where
+//! several may begin a changelog, each of them writes one with a beginner of its own. What is covered is written by
+//! each transaction that writes the store, ahead of its entries; compaction keeps the last one.
 
 use super::covered::Covered;
 use crate::log::{Offset, Record, TopicPartition};
@@ -60,7 +60,8 @@ pub struct Origin {
 pub struct Beginning {
     /// What tells it from any other changelog.
     pub incarnation: Incarnation,
-    /// Set where others may begin it beside this one, with the same incarnation: random, so that each record of theirs stays.
+    /// Set where others may begin it beside this one, with the same incarnation: random, so that each record of theirs
+    /// stays.
     pub beginner: Option<[u8; 16]>,
 }
 

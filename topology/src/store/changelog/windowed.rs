@@ -4,9 +4,10 @@
 //! window    | key, any bytes | start_ms, i64, big end |                          and the window's size is the store's
 //! session   | key, any bytes | end_ms, i64, big end   | start_ms, i64, big end |
 //! ```
-//! The key comes first, so that all windows of a key lie together, in the order of time: times are not negative. A key is found
-//! by length, since the times have a fixed one; keys of different lengths may mix, so a scan over one key's windows skips what
-//! is longer. A session's end stands before its start: a record finds the sessions that it may extend by their ends.
+//! The key comes first, so that all windows of a key lie together, in the order of time: times are not negative. A key
+//! is found by length, since the times have a fixed one; keys of different lengths may mix, so a scan over one key's
+//! windows skips what is longer. A session's end stands before its start: a record finds the sessions that it may
+//! extend by their ends.
 //!
 //! | | key-value | window, session |
 //! |---|---|---|
@@ -15,8 +16,8 @@
 //! | `cleanup.policy` | `compact` | `compact,delete`, by the time of the log, kept longer than the windows by what input may be late |
 //! | RocksDB | a column family per store | one per store and segment of time, `store.<name>.<start_ms of the segment>`, dropped as a whole |
 //!
-//! The record's own time in a changelog is the log's, so a changelog is never refused for the time of an event; the event time
-//! of a value stands in the value.
+//! The record's own time in a changelog is the log's, so a changelog is never refused for the time of an event; the
+//! event time of a value stands in the value.
 
 /// How many bytes of a window key stand behind the key.
 const TIME_BYTES: usize = 8;

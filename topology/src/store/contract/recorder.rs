@@ -1,4 +1,5 @@
-//! A backend that notes what is done to it, that can be made to refuse writes, and to take as long for one as a test wants.
+//! A backend that notes what is done to it, that can be made to refuse writes, and to take as long for one as a test
+//! wants.
 
 use std::sync::{Arc, Condvar, Mutex};
 

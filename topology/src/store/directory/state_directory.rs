@@ -67,8 +67,8 @@ impl StateDirectory {
         Self { path: PathBuf::from("simulated"), instance_id, may_make: true, simulated: Some(disk), _lock: None }
     }
 
-    /// Makes or opens `<root>/<application_id>` and locks it. `new_instance_id` is used if the directory has no instance
-    /// id yet.
+    /// Makes or opens `<root>/<application_id>` and locks it. `new_instance_id` is used if the directory has no
+    /// instance id yet.
     pub fn open(root: &Path, application_id: &str, new_instance_id: InstanceId) -> Result<Self> {
         let path = root.join(plain("application id", application_id)?);
         make_directory(&path)?;
@@ -87,8 +87,9 @@ impl StateDirectory {
         Ok(Self { path, instance_id, may_make: true, simulated: None, _lock: Some(lock) })
     }
 
-    /// Opens `<root>/<application_id>` and locks it, if an instance has used it; else it is an error of [`Kind::Missing`].
-    /// Nothing is made, by this and by what is done with the result: a mistyped name leaves no trace.
+    /// Opens `<root>/<application_id>` and locks it, if an instance has used it; else it is an error of
+    /// [`Kind::Missing`]. Nothing is made, by this and by what is done with the result: a mistyped name leaves no
+    /// trace.
     pub fn open_existing(root: &Path, application_id: &str) -> Result<Self> {
         let path = root.join(plain("application id", application_id)?);
         let missing = || {
@@ -266,8 +267,8 @@ fn lock_root(root: &Path, path: &Path, may_make: bool) -> Result<FileLock> {
     })
 }
 
-/// Locks a file, and writes this process's number into it for a process that finds it locked. The system unlocks it when the
-/// process ends, however it ends.
+/// Locks a file, and writes this process's number into it for a process that finds it locked. The system unlocks it
+/// when the process ends, however it ends.
 fn lock(path: &Path, may_make: bool, in_use: impl FnOnce(&str) -> String) -> Result<FileLock> {
     let open = OpenOptions::new().read(true).write(true).create(may_make).truncate(false).open(path);
     let file = open.map_err(|error| Error::io("open", path, &error))?;

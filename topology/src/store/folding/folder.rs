@@ -7,8 +7,9 @@
 //!                                                      after its commits
 //! a restore               goes on             .                               waits for room
 //! ```
-//! So no commit waits for a disk, and a stream thread that has committed waits 30 ms at most, for all of its tasks together. What
-//! there is of segments is bounded all the same, since where there is no room it takes no input, and goes on answering its group.
+//! So no commit waits for a disk, and a stream thread that has committed waits 30 ms at most, for all of its tasks
+//! together. What there is of segments is bounded all the same, since where there is no room it takes no input, and
+//! goes on answering its group.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
@@ -113,8 +114,8 @@ impl Folder {
         }
     }
 
-    /// Whether more input may be taken. A thread that takes none commits nothing either, so it asks for room itself: the thread rests
-    /// where the task that it was to write was closed meanwhile, whatever others have.
+    /// Whether more input may be taken. A thread that takes none commits nothing either, so it asks for room itself:
+    /// the thread rests where the task that it was to write was closed meanwhile, whatever others have.
     pub(in crate::store) fn has_room(&self) -> bool {
         let has_room = self.is_roomy();
         if !has_room && self.drive == Drive::Thread {
@@ -127,8 +128,8 @@ impl Folder {
         self.gauges.segment_bytes() < self.gauges.budget().full_bytes().max(1)
     }
 
-    /// Whether commits come faster than they are written. A failure must reach its task, which the thread that would wait
-    /// may have too.
+    /// Whether commits come faster than they are written. A failure must reach its task, which the thread that would
+    /// wait may have too.
     fn is_slow(&self) -> bool {
         self.gauges.segment_bytes() >= self.gauges.budget().slow_bytes().max(1) && self.gauges.failure_count() == 0
     }

@@ -8,8 +8,8 @@ use crate::store::backends::{OnDisk, RocksMemory};
 use crate::store::budget::{Budget, Gauges, QueueShare, StoreOptions};
 use crate::store::error::Result;
 
-/// What all stores of a process share: the memory budget, RocksDB's caches, and what folds committed segments into backends.
-/// Cheap to clone; make one for the process.
+/// What all stores of a process share: the memory budget, RocksDB's caches, and what folds committed segments into
+/// backends. Cheap to clone; make one for the process.
 ///
 /// ```
 /// use topology::store::{StoreOptions, Resources};
@@ -35,8 +35,8 @@ impl std::fmt::Debug for Resources {
 }
 
 impl Resources {
-    /// With a thread that folds: commits do not wait for RocksDB's writes. A stream thread asks [`Resources::has_room`] before it
-    /// takes more input, and calls [`Resources::pace`] after its commits.
+    /// With a thread that folds: commits do not wait for RocksDB's writes. A stream thread asks [`Resources::has_room`]
+    /// before it takes more input, and calls [`Resources::pace`] after its commits.
     pub fn start(options: StoreOptions) -> Result<Self> {
         let budget = Budget::of(options.memory_bytes);
         Self::new(options, budget, Drive::Thread)
@@ -48,7 +48,8 @@ impl Resources {
         Self::assemble(options, budget, Drive::Commits)
     }
 
-    /// Without a thread: [`Resources::step`] folds, and nothing else. For tests and simulations, which decide what happens when.
+    /// Without a thread: [`Resources::step`] folds, and nothing else. For tests and simulations, which decide what
+    /// happens when.
     pub fn stepped(options: StoreOptions) -> Self {
         let budget = Budget::of(options.memory_bytes);
         Self::assemble(options, budget, Drive::Caller)
@@ -84,8 +85,8 @@ impl Resources {
         self.gauges.budget()
     }
 
-    /// Does one step of folding for the task that needs it most: merges segments, or writes some to a backend. False: there
-    /// was nothing to do. A failure reaches the task's next commit.
+    /// Does one step of folding for the task that needs it most: merges segments, or writes some to a backend. False:
+    /// there was nothing to do. A failure reaches the task's next commit.
     pub fn step(&self) -> bool {
         self.folder.step()
     }
@@ -96,8 +97,8 @@ impl Resources {
         self.folder.has_room()
     }
 
-    /// Slows a stream thread down that commits faster than the thread that folds can write ([`Budget::slow_bytes`]): waits for room, 30 ms at most.
-    /// Without such a thread it does not wait.
+    /// Slows a stream thread down that commits faster than the thread that folds can write ([`Budget::slow_bytes`]):
+    /// waits for room, 30 ms at most. Without such a thread it does not wait.
     pub fn pace(&self) {
         self.folder.pace();
     }
@@ -112,14 +113,14 @@ impl Resources {
         self.gauges.segment_bytes()
     }
 
-    /// How many views there are ([`Reader::view`](crate::store::Reader::view)), which somebody keeps or uses just now. Each holds a
-    /// snapshot of its task's RocksDB.
+    /// How many views there are ([`Reader::view`](crate::store::Reader::view)), which somebody keeps or uses just now.
+    /// Each holds a snapshot of its task's RocksDB.
     pub fn view_count(&self) -> usize {
         self.gauges.view_count()
     }
 
-    /// What views keep in memory of segments that were written since, about, in bytes. [`Resources::segment_bytes`] does not
-    /// count these, and they are in no budget.
+    /// What views keep in memory of segments that were written since, about, in bytes. [`Resources::segment_bytes`]
+    /// does not count these, and they are in no budget.
     pub fn view_bytes(&self) -> usize {
         self.gauges.written_segment_bytes()
     }

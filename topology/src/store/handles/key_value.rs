@@ -127,8 +127,9 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized> KeyValueStore<K, V> {
         done
     }
 
-    /// Replaces a key's value by what `change` makes of it, and returns that; `None` is no value, before and after. It costs
-    /// less than a `get` and a `put`: a key in use is hashed once and looked up once. `change` may use the stores, but what it writes under this key is overwritten.
+    /// Replaces a key's value by what `change` makes of it, and returns that; `None` is no value, before and after. It
+    /// costs less than a `get` and a `put`: a key in use is hashed once and looked up once. `change` may use the
+    /// stores, but what it writes under this key is overwritten.
     ///
     /// ```
     /// # use std::{cell::RefCell, rc::Rc};
@@ -200,8 +201,8 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized> KeyValueStore<K, V> {
         self.visit(Bounds::ALL, direction, visitor)
     }
 
-    /// Shows the visitor the entries within bounds, in the order of the keys' bytes or its reverse, until it breaks. The
-    /// visitor may use the stores; whether the scan sees what it writes ahead of the scan is not defined.
+    /// Shows the visitor the entries within bounds, in the order of the keys' bytes or its reverse, until it breaks.
+    /// The visitor may use the stores; whether the scan sees what it writes ahead of the scan is not defined.
     pub fn range(
         &self,
         start: Bound<&K::Item<'_>>,

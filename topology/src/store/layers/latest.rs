@@ -9,8 +9,8 @@ use crate::store::backends::{Bounds, Direction};
 use crate::store::error::Result;
 use crate::store::segments::{Run, Write};
 
-/// The latest values that are known of keys: those written and not committed yet, which are marked, and committed ones that
-/// were written or read lately.
+/// The latest values that are known of keys: those written and not committed yet, which are marked, and committed ones
+/// that were written or read lately.
 ///
 /// ```text
 ///            put, delete (marks)   get (found below)
@@ -21,8 +21,8 @@ use crate::store::segments::{Run, Write};
 /// ```
 /// So what is used stays; a key in use lies in the young table, and takes one look. Nothing is freed entry by entry.
 ///
-/// [`Latest::complete_from`] tells what a miss means: all commits after that one are in here. So if the backend has the commits up
-/// to there, it has whatever is not found here, and no segment need be looked into.
+/// [`Latest::complete_from`] tells what a miss means: all commits after that one are in here. So if the backend has the
+/// commits up to there, it has whatever is not found here, and no segment need be looked into.
 #[derive(Debug)]
 pub(in crate::store) struct Latest {
     young: Table,
@@ -179,8 +179,8 @@ impl Latest {
         Some(self.young.value(number))
     }
 
-    /// Takes back the last write, of this key: what [`Latest::written`] said before it counts again. Writes are taken back in the
-    /// reverse of their order. Where it was the key's first, nothing is known of it any more.
+    /// Takes back the last write, of this key: what [`Latest::written`] said before it counts again. Writes are taken
+    /// back in the reverse of their order. Where it was the key's first, nothing is known of it any more.
     pub(in crate::store) fn put_back(&mut self, hash: u64, key: &[u8], before: Option<Option<&[u8]>>) -> Result<()> {
         // Where something is written, the young table does not grow old.
         let Some(number) = self.young.find(hash, key) else { return Ok(()) };
@@ -288,7 +288,8 @@ impl Latest {
         Ok(run)
     }
 
-    /// The writes are committed, with this commit. Then a table that is too large grows old: `size_bytes_max` is for all.
+    /// The writes are committed, with this commit. Then a table that is too large grows old: `size_bytes_max` is for
+    /// all.
     pub(in crate::store) fn commit(&mut self, commit: u64, size_bytes_max: usize) {
         self.written.drain(..).for_each(|number| self.young.unmark(number));
         self.end_writes();
@@ -333,7 +334,8 @@ impl Latest {
     }
 }
 
-/// Whether a committed value may be kept: it must not be large, and where something is written the table must not grow for it.
+/// Whether a committed value may be kept: it must not be large, and where something is written the table must not grow
+/// for it.
 fn may_keep(young: &Table, generation_bytes: usize, written: &[u32], key: &[u8], value: Option<&[u8]>) -> bool {
     let added_bytes = key.len() + value.map_or(0, <[u8]>::len) + Table::ENTRY_BYTES;
     added_bytes <= generation_bytes / 4 && (written.is_empty() || young.size_bytes() + added_bytes <= generation_bytes)

@@ -5,8 +5,9 @@ use std::ops::Range;
 use crate::store::backends::Bounds;
 use crate::store::layers::table::{Table, empty};
 
-/// Numbers of entries in key order. They are told as a list that only grows, `numbers`. A scan between two writes must not sort everything again, so new entries go into a
-/// short list first, and that is merged into the long one when it is full.
+/// Numbers of entries in key order. They are told as a list that only grows, `numbers`. A scan between two writes must
+/// not sort everything again, so new entries go into a short list first, and that is merged into the long one when it
+/// is full.
 #[derive(Debug, Default)]
 pub(in crate::store) struct Order {
     sorted: Vec<u32>,
@@ -77,7 +78,8 @@ impl Order {
         self.sorted.sort_by(|&a, &b| table.key(a).cmp(table.key(b)));
     }
 
-    /// Sorts by eight bytes of each key, those after what all keys have in common, and looks at whole keys on a tie only.
+    /// Sorts by eight bytes of each key, those after what all keys have in common, and looks at whole keys on a tie
+    /// only.
     fn sort_anew(&mut self, table: &Table, numbers: &[u32]) {
         let common = common_prefix_size(table, numbers);
         self.scratch.clear();

@@ -33,7 +33,8 @@ impl Slot {
         Self { latest, meta, new_changelog: None, share, table_bytes_max, commit: 0 }
     }
 
-    /// Puts a key's value into `value` and returns true; false if there is none. Also where the key lies now, if in the table.
+    /// Puts a key's value into `value` and returns true; false if there is none. Also where the key lies now, if in the
+    /// table.
     #[inline]
     pub(in crate::store) fn get(
         &mut self,

@@ -146,7 +146,8 @@ impl Table {
         self.arena.capacity() + self.entries.capacity() * size_of::<Entry>() + self.index.allocation_size()
     }
 
-    /// Forgets everything. Where it has taken more memory than this and a quarter, so much is kept, and the rest given back.
+    /// Forgets everything. Where it has taken more memory than this and a quarter, so much is kept, and the rest given
+    /// back.
     pub(in crate::store) fn clear_to(&mut self, kept_bytes: usize) {
         self.clear();
         let taken_bytes = self.taken_bytes();
@@ -221,8 +222,8 @@ impl Table {
     }
 }
 
-/// Makes room for so many items. A list that doubles would take twice what it says, in each of the tables of each store; one that
-/// grows by a quarter moves its items a few times more until it has reached the size that it keeps.
+/// Makes room for so many items. A list that doubles would take twice what it says, in each of the tables of each
+/// store; one that grows by a quarter moves its items a few times more until it has reached the size that it keeps.
 #[inline]
 fn grow<T>(list: &mut Vec<T>, added: usize) {
     if list.capacity() - list.len() < added {

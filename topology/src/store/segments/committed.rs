@@ -7,8 +7,8 @@
 //! ```
 //! Three parties use it, and none waits for another:
 //!
-//! * The **stream thread** publishes. All that the backend may be given lies in segments before, so whatever it finds in the
-//!   backend while a fold is under way is hidden by a segment with the same write, or by its own table.
+//! * The **stream thread** publishes. All that the backend may be given lies in segments before, so whatever it finds
+//!   in the backend while a fold is under way is hidden by a segment with the same write, or by its own table.
 //! * The **folder** merges and writes. It takes segments out of the list when the backend has them, never before.
 //! * **Readers** take a snapshot of the backend, and a list that fits ([`Committed::read`]).
 
@@ -134,8 +134,8 @@ impl Committed {
         }
     }
 
-    /// Makes a commit visible to readers, all of it in one step. The stream thread alone calls this. `inputs`: how far it takes the
-    /// task's inputs; without them it is as far as before, at least.
+    /// Makes a commit visible to readers, all of it in one step. The stream thread alone calls this. `inputs`: how far
+    /// it takes the task's inputs; without them it is as far as before, at least.
     pub(in crate::store) fn publish(&self, segment: Segment, inputs: Option<Inputs>) {
         let segment = segment.counted(&self.gauges);
         self.count(segment.size_bytes(), 0);
@@ -154,8 +154,8 @@ impl Committed {
         self.published.rcu(|now| List::new(now.segments().to_vec(), Some(Arc::clone(&inputs))));
     }
 
-    /// The value of a key as committed last: puts it into `value` and returns true, or false if there is none. What a fold under
-    /// way has written is there a little sooner or later: it is committed.
+    /// The value of a key as committed last: puts it into `value` and returns true, or false if there is none. What a
+    /// fold under way has written is there a little sooner or later: it is committed.
     pub(in crate::store) fn get(&self, store: usize, key: &[u8], value: &mut Vec<u8>) -> Result<bool> {
         #[cfg(test)]
         if let Some(found) = locked(&self.early).get(&(store, key.to_vec())) {
@@ -170,9 +170,9 @@ impl Committed {
         Ok(found.is_some())
     }
 
-    /// Shows a reader a list and a snapshot of the backend that belong together: the snapshot has no commit that the list does
-    /// not know, and the list lacks no commit that the snapshot lacks. What the snapshot has of a fold that was under way when
-    /// it was taken is hidden by the list.
+    /// Shows a reader a list and a snapshot of the backend that belong together: the snapshot has no commit that the
+    /// list does not know, and the list lacks no commit that the snapshot lacks. What the snapshot has of a fold that
+    /// was under way when it was taken is hidden by the list.
     pub(in crate::store) fn read(&self) -> Result<Layers<'_>> {
         loop {
             let begun = self.folds_begun.load(Ordering::SeqCst);
@@ -217,7 +217,8 @@ impl Committed {
         Err(error)
     }
 
-    /// One step of folding: a merge, or a write. False: there was nothing to do. A failure is kept for the stream thread.
+    /// One step of folding: a merge, or a write. False: there was nothing to do. A failure is kept for the stream
+    /// thread.
     pub(in crate::store) fn step(&self, urgency: Urgency) -> bool {
         if self.has_failed() {
             return false;

@@ -12,8 +12,8 @@ use super::look::Look;
 use crate::store::error::Result;
 use crate::store::locked;
 
-/// Lets others in while the stores are open. Going in costs no lock; a call inside is short, and a [`Look`] that lasts is taken away
-/// when the stores are closed, so that no reader keeps them open.
+/// Lets others in while the stores are open. Going in costs no lock; a call inside is short, and a [`Look`] that lasts
+/// is taken away when the stores are closed, so that no reader keeps them open.
 pub(in crate::store) struct Door {
     /// Of the stores, by number.
     names: Arc<[String]>,
@@ -76,10 +76,10 @@ impl Door {
     }
 }
 
-/// Dropped, it waits until what was committed is not in memory any more, and files and locks are free: those who were inside when the
-/// door was closed have left then. It does not wait for ever, since a stream thread has to answer its group: a scan may have to
-/// pass over millions of deletions. Then the last one to leave closes the files, and who opens them before is told that they are
-/// locked.
+/// Dropped, it waits until what was committed is not in memory any more, and files and locks are free: those who were
+/// inside when the door was closed have left then. It does not wait for ever, since a stream thread has to answer its
+/// group: a scan may have to pass over millions of deletions. Then the last one to leave closes the files, and who
+/// opens them before is told that they are locked.
 pub(in crate::store) struct Closed(pub(in crate::store) Receiver<Infallible>);
 
 /// So long it waits. A read takes microseconds, a write of what is committed rarely more than a tenth of this.

@@ -12,8 +12,8 @@ use crate::store::budget::LiveView;
 use crate::store::changelog::Meta;
 use crate::store::error::Result;
 
-/// What one commit made of all stores of a task: it stays as it is, whatever is committed since. It can be taken away at any
-/// moment between two reads, so it keeps no stores open.
+/// What one commit made of all stores of a task: it stays as it is, whatever is committed since. It can be taken away
+/// at any moment between two reads, so it keeps no stores open.
 pub(in crate::store) struct Look {
     seen: ArcSwapOption<Seen>,
     _live: LiveView,
@@ -50,7 +50,8 @@ impl Look {
         Ok(Self { seen: ArcSwapOption::from_pointee(seen), _live: live })
     }
 
-    /// Reads of it; `None` if it was taken away. Files stay open meanwhile: so it should be short, and calls nothing of a user's.
+    /// Reads of it; `None` if it was taken away. Files stay open meanwhile: so it should be short, and calls nothing of
+    /// a user's.
     pub(in crate::store) fn read<R>(&self, read: impl FnOnce(&Layers<'_>) -> R) -> Option<R> {
         let seen = self.seen.load();
         seen.as_ref().map(|seen| seen.with_dependent(|_, layers| read(layers)))

@@ -22,9 +22,9 @@ const MERGED_BYTES_MAX: usize = Run::BYTES_MAX / 4;
 
 /// Decides, by `sizes` in bytes, oldest first.
 ///
-/// A key that is written all the time is to reach the backend once: so segments are merged in memory first, and written when
-/// what is left is large. A merge costs in proportion to its input, so a large segment is merged only with what came since
-/// and is as large, and each write is copied a bounded number of times.
+/// A key that is written all the time is to reach the backend once: so segments are merged in memory first, and written
+/// when what is left is large. A merge costs in proportion to its input, so a large segment is merged only with what
+/// came since and is as large, and each write is copied a bounded number of times.
 pub(in crate::store) fn plan(sizes: &[usize], fold_bytes: usize, must_write: bool) -> Work {
     let total: usize = sizes.iter().sum();
     let Some(&oldest) = sizes.first() else { return Work::Nothing };
@@ -50,7 +50,8 @@ fn within_bound(sizes: &[usize]) -> usize {
     sizes.iter().take_while(fits).count().max(1)
 }
 
-/// Where the newest segments begin that are to become one: at least two, and those before that are smaller than the sum.
+/// Where the newest segments begin that are to become one: at least two, and those before that are smaller than the
+/// sum.
 fn newest(sizes: &[usize]) -> usize {
     let (mut first, mut sum) = (sizes.len(), 0);
     for (at, size) in sizes.iter().enumerate().rev() {

@@ -70,7 +70,8 @@ impl Segment {
         Self::new(self.commit, kept.map(copy).collect())
     }
 
-    /// Segments that follow each other, oldest first, as one: of each key the last write, of each store the last position.
+    /// Segments that follow each other, oldest first, as one: of each key the last write, of each store the last
+    /// position.
     pub(in crate::store) fn merge(segments: &[Arc<Segment>]) -> Result<Self> {
         let mut stores: Vec<usize> =
             segments.iter().flat_map(|segment| &segment.parts).map(|part| part.store).collect();
@@ -87,7 +88,8 @@ impl Segment {
     }
 }
 
-/// Runs, oldest first, merged in pairs, and those again: so each write is copied as often as the number of runs has bits.
+/// Runs, oldest first, merged in pairs, and those again: so each write is copied as often as the number of runs has
+/// bits.
 fn merge(runs: &[&Arc<Run>]) -> Result<Arc<Run>> {
     match runs {
         [] => Ok(Arc::default()),
@@ -106,7 +108,8 @@ pub(in crate::store) type Inputs = Arc<[(TopicPartition, Offset)]>;
 #[derive(Debug, Default)]
 pub(in crate::store) struct List {
     segments: Vec<Arc<Segment>>,
-    /// As of the task's beginning, or its last commit, whether that wrote anything or not. `None`: what was written tells.
+    /// As of the task's beginning, or its last commit, whether that wrote anything or not. `None`: what was written
+    /// tells.
     inputs: Option<Inputs>,
 }
 

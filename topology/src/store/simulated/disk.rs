@@ -90,8 +90,8 @@ impl Disk {
         locked(&self.inside).tasks.remove(task);
     }
 
-    /// The machine crashes: of what was written since the last flush, `choose` says how much is left, given how many versions
-    /// there are. What processes of it hold is theirs alone from now on.
+    /// The machine crashes: of what was written since the last flush, `choose` says how much is left, given how many
+    /// versions there are. What processes of it hold is theirs alone from now on.
     pub(crate) fn crash(&self, mut choose: impl FnMut(usize) -> usize) {
         let mut inside = locked(&self.inside);
         inside.locked.clear();

@@ -1,4 +1,5 @@
-//! The disk of a machine that is not there: for simulations, which kill the machine at any moment and look what is left.
+//! The disk of a machine that is not there: for simulations, which kill the machine at any moment and look what is
+//! left.
 //!
 //! ```text
 //!              apply            apply            start_flush         apply

@@ -5,9 +5,9 @@
 //!     |                   |                                |
 //!     void after a crash  restored from the changelog, as the backend's memory is
 //! ```
-//! A commit costs the stream thread a copy of what was written, and no write to a backend. What waits is gathered: a key that
-//! many commits wrote is written to the backend once. A batch holds whole commits, of all stores of the task: so the backend
-//! holds a state that a commit made.
+//! A commit costs the stream thread a copy of what was written, and no write to a backend. What waits is gathered: a
+//! key that many commits wrote is written to the backend once. A batch holds whole commits, of all stores of the task:
+//! so the backend holds a state that a commit made.
 
 use super::Stores;
 use crate::log::Offset;
@@ -21,10 +21,12 @@ use crate::store::segments::{Inputs, Part, Segment};
 const RENEW_AFTER_MS: i64 = 60_000;
 
 impl Stores {
-    /// Takes the uncommitted writes as committed: call it when the log's transaction has committed, never before. `positions`
-    /// names every store with a changelog that has writes, with its highest delivered changelog offset + 1; others may be named too.
+    /// Takes the uncommitted writes as committed: call it when the log's transaction has committed, never before.
+    /// `positions` names every store with a changelog that has writes, with its highest delivered changelog offset + 1;
+    /// others may be named too.
     ///
-    /// An error is also what the folder met since the last commit: then the commit did not happen here, and restoring brings it back.
+    /// An error is also what the folder met since the last commit: then the commit did not happen here, and restoring
+    /// brings it back.
     pub fn commit(&mut self, positions: &[(usize, Offset)], now_ms: i64) -> Result<()> {
         let mut metas = Vec::with_capacity(self.slots.len());
         for store in 0..self.slots.len() {
@@ -114,9 +116,9 @@ impl Stores {
         failure
     }
 
-    /// Has a flush started if enough was committed since the last one, or long enough ago; returns whether it did. It does not
-    /// wait for it. Call it now and then without commits too, so that what an idle store holds gets old no further, and so
-    /// that what the folder met is heard of, and others have the memory that it has too much.
+    /// Has a flush started if enough was committed since the last one, or long enough ago; returns whether it did. It
+    /// does not wait for it. Call it now and then without commits too, so that what an idle store holds gets old no
+    /// further, and so that what the folder met is heard of, and others have the memory that it has too much.
     pub fn flush_if_due(&mut self, now_ms: i64) -> Result<bool> {
         self.check_folder()?;
         self.slots.iter_mut().for_each(Slot::make_way);

@@ -88,8 +88,8 @@ pub struct Stores {
     covering: Option<Covered>,
     /// Event time of what is written.
     time_ms: i64,
-    /// Whether one may hold something else than what a task left, since one last began over them: it was opened empty, or a restore
-    /// has read into it or emptied it.
+    /// Whether one may hold something else than what a task left, since one last began over them: it was opened empty,
+    /// or a restore has read into it or emptied it.
     is_read_into: bool,
     scratch: (Vec<u8>, Vec<u8>),
 }
@@ -120,7 +120,8 @@ impl Stores {
         Reader::new(Arc::clone(&self.door))
     }
 
-    /// Whether a call has found the files damaged ([`Kind::Damaged`](crate::store::Kind)): to go on, close these stores and open them anew.
+    /// Whether a call has found the files damaged ([`Kind::Damaged`](crate::store::Kind)): to go on, close these stores
+    /// and open them anew.
     pub fn is_damaged(&self) -> bool {
         self.committed.is_damaged()
     }
@@ -265,8 +266,8 @@ impl Stores {
         self.time_ms = time_ms;
     }
 
-    /// The highest input offset that caused a write since the last call or commit, `None` without any (-1: a write that no
-    /// input caused).
+    /// The highest input offset that caused a write since the last call or commit, `None` without any (-1: a write that
+    /// no input caused).
     pub fn take_cause(&mut self) -> Option<Offset> {
         self.causes.highest.take()
     }
@@ -292,7 +293,8 @@ impl Stores {
 }
 
 impl Drop for Stores {
-    /// Waits for a fold and reads that are under way, so that the files are free when they are opened again; but not for ever.
+    /// Waits for a fold and reads that are under way, so that the files are free when they are opened again; but not
+    /// for ever.
     fn drop(&mut self) {
         self.door.close();
     }

@@ -20,8 +20,8 @@ use crate::store::stores::undo::Undo;
 
 impl Stores {
     /// Opens a task's stores. `specs` must be sorted by name; `fingerprint` is the application's. Nothing but
-    /// [`Stores::close`] flushes for sure, and nothing is lost by not calling it. Stores on the disk that are damaged are set
-    /// aside and opened empty, with a line in the log that says so: restoring rebuilds them.
+    /// [`Stores::close`] flushes for sure, and nothing is lost by not calling it. Stores on the disk that are damaged
+    /// are set aside and opened empty, with a line in the log that says so: restoring rebuilds them.
     pub fn open(
         specs: Vec<Spec>,
         directory: TaskDirectory,
@@ -42,7 +42,8 @@ impl Stores {
         Self::over(specs, backend, fingerprint, resources, Some(directory))
     }
 
-    /// A task's stores, in its directory, or without one in memory. An error of class retry where they are open elsewhere.
+    /// A task's stores, in its directory, or without one in memory. An error of class retry where they are open
+    /// elsewhere.
     pub(crate) fn of_task(
         task: &str,
         specs: &[Spec],

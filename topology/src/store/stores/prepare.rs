@@ -19,15 +19,15 @@ pub struct ChangelogRecord<'a> {
 }
 
 impl Stores {
-    /// Says how far each input is taken by the commit that is prepared now. Without it the commit says nothing of that, and
-    /// it cannot be told afterwards whether the state belongs to the input's offset.
+    /// Says how far each input is taken by the commit that is prepared now. Without it the commit says nothing of that,
+    /// and it cannot be told afterwards whether the state belongs to the input's offset.
     pub fn cover(&mut self, inputs: Vec<(TopicPartition, Offset)>) {
         let highest = self.slots.iter().flat_map(|slot| &slot.meta).map(|meta| meta.covered.sequence).max();
         self.covering = Some(Covered { sequence: highest.unwrap_or(0).saturating_add(1), inputs });
     }
 
-    /// Which changelog each store with one has, and the sequence of the last commit that wrote it, with what is written now as
-    /// committed; `None` for a store that was never written.
+    /// Which changelog each store with one has, and the sequence of the last commit that wrote it, with what is written
+    /// now as committed; `None` for a store that was never written.
     pub fn marks(&self) -> impl Iterator<Item = (&Spec, Option<(Incarnation, u64)>)> {
         let logged = self.specs.iter().zip(&self.slots).filter(|(spec, _)| spec.has_changelog);
         logged.map(|(spec, slot)| {
@@ -40,8 +40,9 @@ impl Stores {
         })
     }
 
-    /// Hands over the uncommitted writes as changelog records: one per key, in key order, after the incarnation where the
-    /// changelog is new, and what the commit covers ([`Stores::cover`]). Ends at the first error. The writes stay uncommitted.
+    /// Hands over the uncommitted writes as changelog records: one per key, in key order, after the incarnation where
+    /// the changelog is new, and what the commit covers ([`Stores::cover`]). Ends at the first error. The writes stay
+    /// uncommitted.
     pub fn changelog_records<E>(
         &mut self,
         mut send: impl FnMut(ChangelogRecord<'_>) -> Result<(), E>,

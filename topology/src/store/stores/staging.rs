@@ -11,8 +11,8 @@ use crate::store::changelog::Beginning;
 use crate::store::error::{Error, Kind, Result};
 
 impl Stores {
-    /// Says that a store's changelog is empty, and how it begins: by what goes ahead of its first records. An incarnation alone must
-    /// be random.
+    /// Says that a store's changelog is empty, and how it begins: by what goes ahead of its first records. An
+    /// incarnation alone must be random.
     pub fn begin_changelog(&mut self, store: usize, beginning: impl Into<Beginning>) -> Result<()> {
         let slot = self.slots.get_mut(store).ok_or_else(|| no_such_store(store))?;
         if let Some(meta) = &slot.meta {
@@ -66,8 +66,8 @@ impl Stores {
         self.is_read_into
     }
 
-    /// A task has begun over them, and knows what is in them: all of its inputs before these offsets, and nothing behind them. The
-    /// last commits may have written no store, so that these do not tell.
+    /// A task has begun over them, and knows what is in them: all of its inputs before these offsets, and nothing
+    /// behind them. The last commits may have written no store, so that these do not tell.
     pub(crate) fn note_begun(&mut self, inputs: Vec<(TopicPartition, Offset)>) {
         self.is_read_into = false;
         self.committed.pass(inputs.into());

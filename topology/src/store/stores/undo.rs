@@ -4,8 +4,8 @@
 //!   begin_undoable ──> put, delete, ... ──┬── end_undoable   the writes stay, uncommitted
 //!                                         └── undo           they were never made
 //! ```
-//! For each write it is noted whether its key was written before, uncommitted, and with what; taken backwards, that restores what
-//! was written. Nothing is read for it.
+//! For each write it is noted whether its key was written before, uncommitted, and with what; taken backwards, that
+//! restores what was written. Nothing is read for it.
 
 use super::{Causes, NO_CAUSE, Stores};
 use crate::store::error::Result;

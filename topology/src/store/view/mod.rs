@@ -17,8 +17,8 @@ use crate::store::error::{Error, Kind, Result};
 use crate::store::scan::Scan;
 use crate::store::segments::{Door, Layers, Look};
 
-/// Reads the stores of one task, from any thread, for as long as the task is here. Cheap to clone. After the task's stores were
-/// closed each call is an error of kind [`Kind::Closed`]: ask the instance that has the task now.
+/// Reads the stores of one task, from any thread, for as long as the task is here. Cheap to clone. After the task's
+/// stores were closed each call is an error of kind [`Kind::Closed`]: ask the instance that has the task now.
 ///
 /// What a restore has not brought back yet is not there: ask only for tasks that run.
 ///
@@ -54,10 +54,10 @@ pub struct Reader {
 
 /// What one commit had made of all stores of a task. Commits that come later do not change it. Cheap to clone.
 ///
-/// It keeps no stores open: when they are closed, its calls are errors of kind [`Kind::Closed`] from then on. Until it is dropped it
-/// keeps what it shows: of stores in RocksDB, values that were replaced since, on the disk; of stores in memory, the pages of 4 KiB
-/// that were replaced since; and what was committed and not yet written when it was made, at most
-/// [`Budget::segment_bytes`](crate::store::Budget).
+/// It keeps no stores open: when they are closed, its calls are errors of kind [`Kind::Closed`] from then on. Until it
+/// is dropped it keeps what it shows: of stores in RocksDB, values that were replaced since, on the disk; of stores in
+/// memory, the pages of 4 KiB that were replaced since; and what was committed and not yet written when it was made, at
+/// most [`Budget::segment_bytes`](crate::store::Budget).
 #[derive(Clone)]
 pub struct View {
     look: Arc<Look>,
@@ -178,14 +178,15 @@ impl View {
         self.range(store, Bounds::of_prefix(prefix, end.as_deref()), direction, visitor)
     }
 
-    /// Up to which offset of its changelog a store's commits are in this view; `None`: nothing was ever committed to it.
+    /// Up to which offset of its changelog a store's commits are in this view; `None`: nothing was ever committed to
+    /// it.
     pub fn position(&self, store: usize) -> Result<Option<Offset>> {
         name(&self.names, store)?;
         self.read(|layers| Ok(layers.meta(store)?.map(|meta| meta.position)))
     }
 
-    /// How far the task's inputs are taken in this view: of each the offset of the next record. Before a task has begun over the
-    /// stores it is the last commit that wrote any of them that tells, or none.
+    /// How far the task's inputs are taken in this view: of each the offset of the next record. Before a task has begun
+    /// over the stores it is the last commit that wrote any of them that tells, or none.
     pub fn inputs(&self) -> Result<Vec<(TopicPartition, Offset)>> {
         self.read(|layers| {
             if let Some(inputs) = layers.list.inputs() {
@@ -202,7 +203,8 @@ impl View {
         })
     }
 
-    /// How far the inputs are taken in stores that follow those of another instance, at least; `None` before that is known.
+    /// How far the inputs are taken in stores that follow those of another instance, at least; `None` before that is
+    /// known.
     pub(crate) fn reached(&self) -> Result<Option<Vec<(TopicPartition, Offset)>>> {
         self.read(|layers| Ok(layers.list.inputs().map(|inputs| inputs.to_vec())))
     }

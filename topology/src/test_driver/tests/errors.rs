@@ -14,8 +14,8 @@ use crate::processor::{
     Classify, DeadLetter, HEADER_OFFSET, HEADER_REASON, HEADER_TARGET, Punctuation, Reaction, Schedule,
 };
 
-/// Counts by key, remembers the last value and tells of both; then it fails on negative numbers. All that it did before is to
-/// be undone.
+/// Counts by key, remembers the last value and tells of both; then it fails on negative numbers. All that it did before
+/// is to be undone.
 fn halfway(reaction: Reaction) -> Topology {
     let builder = Builder::new();
     builder.on_processing_error(move |_| reaction);

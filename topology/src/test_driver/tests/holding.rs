@@ -43,8 +43,8 @@ fn an_undecodable_record_among_held_ones_waits_for_the_commit_that_covers_it() {
     assert_eq!(numbers(driver.read("out")), [7]);
 }
 
-/// Takes each record only after a commit was made since the last one: either it has the record itself delivered again, or it
-/// stops taking input behind each record.
+/// Takes each record only after a commit was made since the last one: either it has the record itself delivered again,
+/// or it stops taking input behind each record.
 fn one_per_commit(from_itself: bool) -> Topology {
     through(move || {
         let waits = Rc::new(Cell::new(from_itself));

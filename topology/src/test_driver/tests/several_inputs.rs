@@ -140,8 +140,8 @@ fn digesting(shape: Shape, habit: Habit) -> Topology {
     builder.build().unwrap()
 }
 
-/// The digests of two inputs whose records have these times, merged by the time of their heads: written without any of the
-/// engine's code. `None` is a record that cannot be decoded.
+/// The digests of two inputs whose records have these times, merged by the time of their heads: written without any of
+/// the engine's code. `None` is a record that cannot be decoded.
 fn expected(inputs: &[Vec<(i64, bool)>; 2], habit: Habit) -> (Vec<i64>, usize) {
     let (mut next, mut stream_ms, mut digests) = ([0, 0], -1, Vec::new());
     let mut letters = 0;

@@ -66,7 +66,8 @@ pub(crate) struct Changelog {
 /// How a changelog begins that is empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NewChangelog {
-    /// With this incarnation, which is random: no other member can begin it, as none can commit a transaction of its producer.
+    /// With this incarnation, which is random: no other member can begin it, as none can commit a transaction of its
+    /// producer.
     Alone([u8; 16]),
     /// Another member may begin it at the same time, as nothing fences one that was held up. The incarnation comes from
     /// the topic and the partition, so that both write the same; this number is random, and tells their records apart.
@@ -101,8 +102,8 @@ pub(crate) struct RestoreOptions {
     /// How much longer to wait for that: the log may take some time to notice, Kafka up to 10 s.
     pub margin_ms: i64,
     /// Records are applied in batches of about so many bytes; of each key in a batch only the last record. The larger,
-    /// the fewer keys come twice and the closer sorted keys lie: with 16 MiB four times as fast as with 2 MiB where records
-    /// repeat 100,000 keys.
+    /// the fewer keys come twice and the closer sorted keys lie: with 16 MiB four times as fast as with 2 MiB where
+    /// records repeat 100,000 keys.
     pub batch_bytes: usize,
     /// Most records that one poll hands over.
     pub batch_records: usize,
@@ -139,7 +140,8 @@ impl RestoreOptions {
     }
 }
 
-/// Where changelogs are read from. Known already: a new client that is to find the beginning by itself takes half a second for it.
+/// Where changelogs are read from. Known already: a new client that is to find the beginning by itself takes half a
+/// second for it.
 pub(super) fn starts(replays: &[Replay]) -> Vec<(TopicPartition, Start)> {
     replays.iter().map(|replay| (replay.partition.clone(), Start::At(replay.position))).collect()
 }
@@ -162,9 +164,10 @@ pub struct Progress {
 
 /// Brings one task's stores up to date with their changelogs.
 ///
-/// Call it when this task's producer is initialised and the committed offsets are read, so that no predecessor can add to
-/// what was committed. It reads the high watermarks first, open transactions included, and is done when all that is below
-/// them was read: an end below means that somebody's transaction is open, and whether it commits is not known yet.
+/// Call it when this task's producer is initialised and the committed offsets are read, so that no predecessor can add
+/// to what was committed. It reads the high watermarks first, open transactions included, and is done when all that is
+/// below them was read: an end below means that somebody's transaction is open, and whether it commits is not known
+/// yet.
 ///
 /// A crash at any time leaves stores that continue from the last batch applied.
 pub(crate) struct Restore<L: Log> {
@@ -322,7 +325,8 @@ impl<C: Consumer> Reading<C> {
         };
         let Replay { partition, end, .. } = replay;
         if waits_too_long {
-            // A reader that is cut off sees the same end for ever. Only a log that answers can tell an open transaction.
+            // A reader that is cut off sees the same end for ever. Only a log that answers can tell an open
+            // transaction.
             let stable = log.watermarks(partition, Isolation::ReadCommitted);
             if !stable.as_ref().is_ok_and(|stable| stable.high <= open_at) {
                 self.progress_at_ms = monotonic_ms;

@@ -227,7 +227,8 @@ impl Replay {
         self.failure.take().map_or(Ok(()), Err)
     }
 
-    /// Writes down what a standby read, where that is worth a batch, the end of what is stable is reached, or it must be.
+    /// Writes down what a standby read, where that is worth a batch, the end of what is stable is reached, or it must
+    /// be.
     pub(in crate::updater) fn write_down(
         &mut self,
         stores: &mut Stores,

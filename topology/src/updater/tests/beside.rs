@@ -1,4 +1,5 @@
-//! Two members write one changelog beside each other, as nothing fences one that was held up where it is done at least once.
+//! Two members write one changelog beside each other, as nothing fences one that was held up where it is done at least
+//! once.
 
 use super::world::{TOPICS, World, contents, writes};
 use crate::log::Log;

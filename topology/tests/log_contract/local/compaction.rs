@@ -137,8 +137,8 @@ fn latest(all: &[Entry]) -> Vec<Entry> {
     latest
 }
 
-/// Right after a compaction: the latest of each key, and nothing else, but that a tombstone may be gone if it was met by
-/// a compaction at least the retention time ago, and must be there otherwise.
+/// Right after a compaction: the latest of each key, and nothing else, but that a tombstone may be gone if it was met
+/// by a compaction at least the retention time ago, and must be there otherwise.
 fn compare<L: Log>(log: &L, compacted: &str, complete: &str, clock: &ManualClock, seen_ms: &mut BTreeMap<Offset, i64>) {
     let now_ms = clock.now_ms();
     let expected: Vec<Entry> = latest(&read(log, complete))

@@ -55,7 +55,8 @@ impl Admin {
         }
         let error = self.failed(doing, code);
         match error.kind() {
-            // No broker says so because nothing was committed: it is behind, or the topic is gone, which others find out.
+            // No broker says so because nothing was committed: it is behind, or the topic is gone, which others find
+            // out.
             Kind::NoSuchTopic => Error::new(Kind::Retry, error.to_string()),
             _ => error,
         }
@@ -104,8 +105,8 @@ impl Admin {
     }
 }
 
-/// What a broker told of a partition. Only an answer without an error says that nothing was committed: a caller that took an error
-/// for that would begin from the first record there is.
+/// What a broker told of a partition. Only an answer without an error says that nothing was committed: a caller that
+/// took an error for that would begin from the first record there is.
 fn committed_of(entry: native::Entry) -> std::result::Result<Option<Committed>, i32> {
     match entry.error {
         Some(code) => Err(code),

@@ -1,5 +1,5 @@
-//! Administrative calls, made through helper clients that all clones of the log share. May use what the Kafka log is made
-//! of, and the log's traits.
+//! Administrative calls, made through helper clients that all clones of the log share. May use what the Kafka log is
+//! made of, and the log's traits.
 //!
 //! Helpers ask through consumer clients where they can: a producer's question about a topic could create it.
 
@@ -43,8 +43,8 @@ pub(super) struct Admin {
     closing: Mutex<Option<JoinHandle<()>>>,
     /// What topics take, by name; see [`Admin::max_message_bytes`].
     limits: Mutex<HashMap<String, usize>>,
-    /// What topics took when they were described last, by name. A topic's refusal has `limits` forget it, to ask anew; until it is
-    /// known anew batches go by what was.
+    /// What topics took when they were described last, by name. A topic's refusal has `limits` forget it, to ask anew;
+    /// until it is known anew batches go by what was.
     described: Mutex<HashMap<String, usize>>,
     login: Login,
     broker_clock: Arc<BrokerClock>,
@@ -64,9 +64,9 @@ impl Admin {
         }
     }
 
-    /// How large the batches may be of a producer that is made now. It sends to these topics, or to any where none are named: each of
-    /// them that was described must take such a batch, for a client's batches are as large for all topics, and a broker refuses whole
-    /// ones.
+    /// How large the batches may be of a producer that is made now. It sends to these topics, or to any where none are
+    /// named: each of them that was described must take such a batch, for a client's batches are as large for all
+    /// topics, and a broker refuses whole ones.
     pub(super) fn batch_bytes(&self, written: Option<&[String]>) -> usize {
         let is_written = |topic: &String| written.is_none_or(|written| written.contains(topic));
         let described = lock(&self.described);
@@ -79,7 +79,8 @@ impl Admin {
         lock(&self.described).insert(topic.to_owned(), max_message_bytes);
     }
 
-    /// A topic was deleted. One that a broker does not see may be there all the same, so that alone has nothing forgotten.
+    /// A topic was deleted. One that a broker does not see may be there all the same, so that alone has nothing
+    /// forgotten.
     pub(super) fn forget_described(&self, topic: &str) {
         lock(&self.described).remove(topic);
     }

@@ -1,4 +1,5 @@
-//! Why brokers may not give what is waited for: found out by looking at their topics, since their answers only say "not now".
+//! Why brokers may not give what is waited for: found out by looking at their topics, since their answers only say "not
+//! now".
 
 use std::time::Duration;
 
@@ -24,8 +25,8 @@ impl Admin {
         }
     }
 
-    /// What hinders a topic that the brokers make for themselves. (One that is not there yet and can be made is made within a
-    /// moment of the first use.)
+    /// What hinders a topic that the brokers make for themselves. (One that is not there yet and can be made is made
+    /// within a moment of the first use.)
     fn own_topic(&self, topic: &str, setting: &str) -> Option<String> {
         let metadata = self.metadata(topic)?;
         let brokers = metadata.brokers().len();

@@ -51,8 +51,8 @@ impl Admin {
         }))
     }
 
-    /// `max.message.bytes` of a topic, remembered, as a producer is made anew at every rewind; `None` where there is no such
-    /// topic.
+    /// `max.message.bytes` of a topic, remembered, as a producer is made anew at every rewind; `None` where there is no
+    /// such topic.
     pub(in super::super) fn max_message_bytes(&self, topic: &str) -> Result<Option<usize>> {
         if let Some(bytes) = lock(&self.limits).get(topic) {
             return Ok(Some(*bytes));

@@ -76,16 +76,16 @@ impl KafkaConsumer {
         Ok(())
     }
 
-    /// librdkafka pauses all partitions while it waits for an answer of the incremental kind, and lets them go on at its own
-    /// position, which is one too high behind an end of partition: it would pass over the next record.
+    /// librdkafka pauses all partitions while it waits for an answer of the incremental kind, and lets them go on at
+    /// its own position, which is one too high behind an end of partition: it would pass over the next record.
     fn hold_up(&mut self) {
         if !self.is_eager() {
             self.assigned.iter_mut().for_each(|assigned| assigned.is_held_up = true);
         }
     }
 
-    /// Tells librdkafka where the readers of partitions stand that an answer has held up. This may fail, and is no part of the
-    /// answer: it is repeated until it is done, and nothing is read before.
+    /// Tells librdkafka where the readers of partitions stand that an answer has held up. This may fail, and is no part
+    /// of the answer: it is repeated until it is done, and nothing is read before.
     pub(super) fn go_on(&mut self) -> Result<()> {
         // One that the client has paused is told when it is resumed.
         let waits =

@@ -10,7 +10,8 @@ use super::super::context::Context;
 use super::super::producer::offset_list;
 use crate::log::{Error, Kind, OffsetCommit, Result};
 
-/// Commits them and waits for the answer. Where no coordinator is to be found librdkafka gives up after the session's time.
+/// Commits them and waits for the answer. Where no coordinator is to be found librdkafka gives up after the session's
+/// time.
 pub(super) fn commit(consumer: &Arc<BaseConsumer<Context>>, offsets: &[OffsetCommit]) -> Result<()> {
     if offsets.is_empty() {
         return Ok(());

@@ -7,9 +7,10 @@
 //!   or goes            it gives the partition up, and says so   it is given the partition
 //!      │<──── the holder goes on meanwhile ────>│<─────── no one reads it ────────>│
 //! ```
-//! The brokers say how often heartbeats are sent (`group.consumer.heartbeat.interval.ms`, 5 s unless it is set), and librdkafka
-//! has no setting of its own. But a subscription makes it send one at once, and the one that the group knows already changes
-//! nothing there. So members report as often as those of a classic group, and oftener while their group is changing.
+//! The brokers say how often heartbeats are sent (`group.consumer.heartbeat.interval.ms`, 5 s unless it is set), and
+//! librdkafka has no setting of its own. But a subscription makes it send one at once, and the one that the group knows
+//! already changes nothing there. So members report as often as those of a classic group, and oftener while their group
+//! is changing.
 
 use std::time::Duration;
 
@@ -21,8 +22,8 @@ use super::{KafkaConsumer, Pending};
 
 /// Between two looks at the generation, and between two heartbeats while it is changing.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// How long a group counts as changing after a member's generation did. Others need one heartbeat each to give up what they have
-/// to, and may have stores to restore; what takes longer goes on at the usual pace.
+/// How long a group counts as changing after a member's generation did. Others need one heartbeat each to give up what
+/// they have to, and may have stores to restore; what takes longer goes on at the usual pace.
 const CHANGING_FOR: Duration = Duration::from_secs(10);
 
 /// When the next heartbeat is due.

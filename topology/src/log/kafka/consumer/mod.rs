@@ -5,8 +5,8 @@
 //!   main queue (rebalances, errors, log lines) --poll one by one--> noted, then handed out
 //!                     `-- not empty --> wakes the thread that waits on the own queue
 //! ```
-//! `assigning` changes which partitions these are; `parking` says what becomes of this while one is paused; `heartbeats` says how
-//! often the group is asked for news.
+//! `assigning` changes which partitions these are; `parking` says what becomes of this while one is paused;
+//! `heartbeats` says how often the group is asked for news.
 
 mod assigning;
 mod commit;

@@ -1,9 +1,9 @@
 //! Partitions that are paused while there is something on its way.
 //!
-//! The client's own pause throws away what it has fetched, and fetches it again on resuming. So the queue of a partition that was
-//! read from is led nowhere instead: it fills up, and the client stops fetching by itself. What had passed that queue already is
-//! set aside as it comes, and handed out first when the partition is resumed; only then is its queue led back, so that pausing it
-//! over and over sets nothing more aside.
+//! The client's own pause throws away what it has fetched, and fetches it again on resuming. So the queue of a
+//! partition that was read from is led nowhere instead: it fills up, and the client stops fetching by itself. What had
+//! passed that queue already is set aside as it comes, and handed out first when the partition is resumed; only then is
+//! its queue led back, so that pausing it over and over sets nothing more aside.
 //!
 //! ```text
 //!                        forwarded                     read
@@ -11,9 +11,10 @@
 //!        │ parked: led nowhere               │ parked: set aside     ▲ first, when it is resumed
 //!        └── waits here                      └───────────────────────┘
 //! ```
-//! A queue that is led nowhere counts alone towards `prefetch_bytes`, so at most [`PARKED_MAX`] partitions are parked at once, and
-//! the client's own pause is used for more. So the client holds `prefetch_bytes` for all partitions that flow, and twice that at
-//! most for each parked one: what was set aside, and what its queue takes; each of these may be exceeded by one fetch.
+//! A queue that is led nowhere counts alone towards `prefetch_bytes`, so at most [`PARKED_MAX`] partitions are parked
+//! at once, and the client's own pause is used for more. So the client holds `prefetch_bytes` for all partitions that
+//! flow, and twice that at most for each parked one: what was set aside, and what its queue takes; each of these may be
+//! exceeded by one fetch.
 
 use std::sync::Arc;
 
@@ -73,7 +74,8 @@ impl KafkaConsumer {
             // librdkafka would go on at its own position, which is one too high behind an end of partition: out of
             // range, though nothing was lost.
             self.seek_all(&stopped)?;
-            // Asked again: where that had to start a partition anew, others that were parked are by now paused by the client.
+            // Asked again: where that had to start a partition anew, others that were parked are by now paused by the
+            // client.
             let result = self.consumer.resume(&list(&those(&self.assigned, by_client))?);
             result.map_err(|error| Error::new(Kind::Retry, format!("cannot resume: {error}")))?;
         }
@@ -101,8 +103,8 @@ impl KafkaConsumer {
         }
     }
 
-    /// Hands out what was set aside of partitions that go on by now, before anything else is read, and leads their queues back when
-    /// there is no more of it. `None` where nothing was set aside.
+    /// Hands out what was set aside of partitions that go on by now, before anything else is read, and leads their
+    /// queues back when there is no more of it. `None` where nothing was set aside.
     pub(super) fn hand_out_waiting(&mut self, handler: &mut dyn FnMut(Event<'_>)) -> Option<Result<()>> {
         for assigned in self.assigned.iter_mut().filter(|assigned| assigned.pause == Pause::Unparking) {
             if let Some(batch) = assigned.waiting.pop_front() {

@@ -34,9 +34,9 @@ pub(super) fn list(partitions: &[(TopicPartition, Start)]) -> Result<TopicPartit
 /// How long librdkafka may take to begin with a partition that it was told to read.
 const START_MAX: Duration = Duration::from_millis(200);
 
-/// Moves partitions to where they are to go on. librdkafka refuses this while a partition is still being started, so it is
-/// repeated. What it goes on refusing it has stopped to read, because the position lies outside of the log; its word of that may
-/// wait in a queue that is not read now. Gives those: only starting them anew helps.
+/// Moves partitions to where they are to go on. librdkafka refuses this while a partition is still being started, so it
+/// is repeated. What it goes on refusing it has stopped to read, because the position lies outside of the log; its word
+/// of that may wait in a queue that is not read now. Gives those: only starting them anew helps.
 pub(super) fn seek_all(
     consumer: &BaseConsumer<Context>,
     partitions: &[(TopicPartition, Start)],

@@ -13,7 +13,8 @@ use crate::log::{Offset, TopicPartition};
 pub(crate) fn known_end(consumer: &BaseConsumer<Context>, partition: &TopicPartition) -> Option<Offset> {
     let topic = CString::new(partition.topic.as_str()).ok()?;
     let (mut low, mut high) = (-1, -1);
-    // SAFETY: the client lives as long as `consumer`; the name outlives the call, which writes two numbers and asks no broker.
+    // SAFETY: the client lives as long as `consumer`; the name outlives the call, which writes two numbers and asks no
+    // broker.
     let code = unsafe {
         let client = consumer.client().native_ptr();
         sys::rd_kafka_get_watermark_offsets(client, topic.as_ptr(), partition.partition, &raw mut low, &raw mut high)

@@ -1,6 +1,6 @@
-//! Who is in a group: librdkafka's DescribeConsumerGroups, which the safe wrapper lacks. It asks the group's coordinator, and
-//! knows groups of both protocols (`rd_kafka_list_groups` asks all brokers, takes an error of the coordinator for "no such group"
-//! where another broker has any group, and sees no member of the protocol `consumer`).
+//! Who is in a group: librdkafka's DescribeConsumerGroups, which the safe wrapper lacks. It asks the group's
+//! coordinator, and knows groups of both protocols (`rd_kafka_list_groups` asks all brokers, takes an error of the
+//! coordinator for "no such group" where another broker has any group, and sees no member of the protocol `consumer`).
 
 use std::ffi::{CString, c_int};
 use std::ptr;
@@ -13,7 +13,8 @@ use super::request::{self, TIMED_OUT, UNKNOWN};
 use super::{Code, INVALID_ARGUMENT, text};
 use crate::log::{GroupMember, TopicPartition};
 
-/// The members of a group, or the code of what went wrong. Of a group that is not there a broker says that, or that it has no members.
+/// The members of a group, or the code of what went wrong. Of a group that is not there a broker says that, or that it
+/// has no members.
 pub(crate) fn describe_group(
     consumer: &BaseConsumer<Context>,
     group: &str,
@@ -61,7 +62,8 @@ unsafe fn read(event: *mut sys::rd_kafka_event_t) -> Result<Vec<GroupMember>, Co
 
 /// SAFETY: `described` is a description that lives, or null.
 unsafe fn member(described: *const sys::rd_kafka_MemberDescription_t) -> GroupMember {
-    // SAFETY: the caller's promise; names and partitions belong to the description, and are copied. Of null they are none.
+    // SAFETY: the caller's promise; names and partitions belong to the description, and are copied. Of null they are
+    // none.
     unsafe {
         if described.is_null() {
             return GroupMember {

@@ -56,8 +56,8 @@ impl Batch {
         }
         let length = self.messages.len();
         self.messages.reserve(room);
-        // SAFETY: the spare capacity behind `length` holds at least `room` messages, which are pointers and nothing else;
-        // the first of them are written by then, the caller promises.
+        // SAFETY: the spare capacity behind `length` holds at least `room` messages, which are pointers and nothing
+        // else; the first of them are written by then, the caller promises.
         unsafe {
             let spare = self.messages.as_mut_ptr().add(length);
             let read = usize::try_from(read(spare.cast(), room)).unwrap_or(0).min(room);
@@ -66,8 +66,8 @@ impl Batch {
         }
     }
 
-    /// Moves those that are wanted elsewhere to the end of another batch of the same client, in their order; what it takes is not
-    /// limited.
+    /// Moves those that are wanted elsewhere to the end of another batch of the same client, in their order; what it
+    /// takes is not limited.
     pub(crate) fn move_to(&mut self, other: &mut Batch, wanted: impl FnMut(&Message) -> bool) {
         let (moved, kept): (Vec<Message>, Vec<Message>) = self.messages.drain(..).partition(wanted);
         self.messages.extend(kept);
@@ -89,9 +89,9 @@ impl Drop for Batch {
     }
 }
 
-/// One message of a [`Batch`]: a record, or the end of a partition, or an error. It is only ever borrowed from a batch, and
-/// lives as long as that. Fields are read through the pointer, one by one: the struct holds an error code, which need
-/// not be one that the bindings' enum knows, so no reference to all of it may be made.
+/// One message of a [`Batch`]: a record, or the end of a partition, or an error. It is only ever borrowed from a batch,
+/// and lives as long as that. Fields are read through the pointer, one by one: the struct holds an error code, which
+/// need not be one that the bindings' enum knows, so no reference to all of it may be made.
 #[repr(transparent)]
 pub(crate) struct Message(NonNull<sys::rd_kafka_message_t>);
 

@@ -70,8 +70,8 @@ unsafe fn text(text: *const c_char) -> String {
 /// is quick then.
 pub(super) fn close(consumer: &BaseConsumer<Context>) {
     let client = consumer.client().native_ptr();
-    // SAFETY: the client lives. Closing serves the last rebalance by itself. No thread polls for log lines from here on,
-    // and librdkafka would print them.
+    // SAFETY: the client lives. Closing serves the last rebalance by itself. No thread polls for log lines from here
+    // on, and librdkafka would print them.
     unsafe {
         sys::rd_kafka_set_log_level(client, 0);
         sys::rd_kafka_consumer_close(client);
@@ -159,8 +159,8 @@ fn known(code: Code) -> RDKafkaErrorCode {
     sys::rd_kafka_resp_err_t::try_from(code).map_or(RDKafkaErrorCode::Unknown, RDKafkaErrorCode::from)
 }
 
-/// The code of an error by which a transaction call was refused. The wrapper reads it as an enum, so that it is asked for those only
-/// that librdkafka has a name for; the name of another one tells its number, as in `ERR_120?`.
+/// The code of an error by which a transaction call was refused. The wrapper reads it as an enum, so that it is asked
+/// for those only that librdkafka has a name for; the name of another one tells its number, as in `ERR_120?`.
 pub(super) fn code_of(error: &RDKafkaError) -> Code {
     match unnamed(&error.name()) {
         Some(code) => code,
@@ -189,7 +189,8 @@ mod tests {
     fn what_librdkafka_has_a_name_for_the_enum_knows_and_of_all_else_the_number_is_told() {
         let mut unnamed_count = 0;
         for code in -250..250 {
-            // SAFETY: the function takes any number, as which it is declared here; the text is copied before it is called again.
+            // SAFETY: the function takes any number, as which it is declared here; the text is copied before it is
+            // called again.
             let name = unsafe { text(codes::rd_kafka_err2name(code)) };
             match unnamed(&name) {
                 Some(told) => {

@@ -71,8 +71,8 @@ impl Queue {
         self.lead(topic, partition, self.records.as_ptr())
     }
 
-    /// Has what is fetched of this partition from now on wait in a queue of its own, which stops the client from fetching more when
-    /// it is full. What was delivered to this queue before stays there.
+    /// Has what is fetched of this partition from now on wait in a queue of its own, which stops the client from
+    /// fetching more when it is full. What was delivered to this queue before stays there.
     pub(crate) fn hold_back(&self, topic: &str, partition: i32) -> bool {
         self.lead(topic, partition, ptr::null_mut())
     }

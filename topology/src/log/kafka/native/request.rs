@@ -16,8 +16,9 @@ pub(super) const UNKNOWN: Code = sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_UNK
 
 /// Sends a request, and reads the answer.
 ///
-/// SAFETY: `send` calls librdkafka's function of this operation once, with the options and the queue that it is given, which copies
-/// what it is given. `read` is given the answer to that operation, which is no error, and keeps nothing of it.
+/// SAFETY: `send` calls librdkafka's function of this operation once, with the options and the queue that it is given,
+/// which copies what it is given. `read` is given the answer to that operation, which is no error, and keeps nothing of
+/// it.
 pub(super) unsafe fn ask<T>(
     consumer: &BaseConsumer<Context>,
     operation: sys::rd_kafka_admin_op_t,
@@ -26,9 +27,9 @@ pub(super) unsafe fn ask<T>(
     read: impl FnOnce(*mut sys::rd_kafka_event_t) -> Result<T, Code>,
 ) -> Result<T, Code> {
     let client = consumer.client().native_ptr();
-    // SAFETY: the client outlives the calls. What is made here is destroyed here, once, after its last use: the options when the
-    // request has copied them, the event when its content was copied, the queue last (a late answer to it is dropped by
-    // librdkafka). `poll` waits for longer than the request may take.
+    // SAFETY: the client outlives the calls. What is made here is destroyed here, once, after its last use: the options
+    // when the request has copied them, the event when its content was copied, the queue last (a late answer to it is
+    // dropped by librdkafka). `poll` waits for longer than the request may take.
     unsafe {
         let options = sys::rd_kafka_AdminOptions_new(client, operation);
         let code = codes::rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, ptr::null_mut(), 0);

@@ -153,8 +153,8 @@ impl Sender {
         unsafe { sys::rd_kafka_flush(self.producer.client().native_ptr(), 1) };
     }
 
-    /// Serves all events that are there, after waiting up to `timeout_ms` for the first one: delivery reports, errors, log
-    /// lines. What `BaseProducer::poll` does, without its allocations per event and record.
+    /// Serves all events that are there, after waiting up to `timeout_ms` for the first one: delivery reports, errors,
+    /// log lines. What `BaseProducer::poll` does, without its allocations per event and record.
     pub(crate) fn serve(&self, timeout_ms: c_int) {
         let mut timeout_ms = timeout_ms;
         // SAFETY: the queue lives until `drop`; each event is destroyed once, after its last use.

@@ -1,5 +1,5 @@
-//! Which topics there are, with their ids: librdkafka's DescribeTopics, which the safe wrapper lacks. One request to one
-//! broker; it neither creates topics nor touches what a client remembers of them.
+//! Which topics there are, with their ids: librdkafka's DescribeTopics, which the safe wrapper lacks. One request to
+//! one broker; it neither creates topics nor touches what a client remembers of them.
 
 use std::ffi::{CString, c_char, c_int};
 use std::ptr;
@@ -35,8 +35,8 @@ pub(crate) fn describe_topics(
     let names = names.map_err(|_| INVALID_ARGUMENT)?;
     let mut pointers: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
     let operation = sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
-    // SAFETY: the request is that of the operation. The collection copies the names, which outlive the call, and is destroyed
-    // once, when the request has copied it.
+    // SAFETY: the request is that of the operation. The collection copies the names, which outlive the call, and is
+    // destroyed once, when the request has copied it.
     unsafe {
         request::ask(
             consumer,

@@ -119,12 +119,12 @@ impl KafkaProducer {
         !self.transactional_id.is_empty()
     }
 
-    /// Waits for the first connection: asked for a producer id before it has one, librdkafka looks again after half a second. Once it
-    /// knows the cluster it has one.
+    /// Waits for the first connection: asked for a producer id before it has one, librdkafka looks again after half a
+    /// second. Once it knows the cluster it has one.
     ///
-    /// It may also have forgotten to connect (2.12.1): a thread of its own adds the place of the transaction coordinator to the
-    /// brokers, and where that comes first those that it was given do not count as the first ones, to which it connects. Nothing
-    /// else has it connect within a second but a question.
+    /// It may also have forgotten to connect (2.12.1): a thread of its own adds the place of the transaction
+    /// coordinator to the brokers, and where that comes first those that it was given do not count as the first ones,
+    /// to which it connects. Nothing else has it connect within a second but a question.
     fn make_contact(&self, timeout: Duration) {
         let client = self.producer().client();
         if client.fetch_cluster_id(timeout.min(FORGOTTEN)).is_none() {

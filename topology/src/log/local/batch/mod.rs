@@ -13,8 +13,8 @@
 //!        48  records                                      8  name, value
 //! ```
 //! All integers are little-endian. A batch holds records of one transaction, so that whether it was aborted is one
-//! look-up per batch; compaction writes only records that are committed, and merges those of several transactions
-//! under producer id -1. Transaction markers take an offset and no bytes: a gap before the next batch. May use the log's
+//! look-up per batch; compaction writes only records that are committed, and merges those of several transactions under
+//! producer id -1. Transaction markers take an offset and no bytes: a gap before the next batch. May use the log's
 //! records and errors.
 
 mod builder;

@@ -103,8 +103,8 @@ impl Broker {
         Ok(())
     }
 
-    /// Goes on compacting, a little more than was written, unless somebody else is at it. A failure is told to the operator
-    /// and not to the producer, whose commit it does not concern.
+    /// Goes on compacting, a little more than was written, unless somebody else is at it. A failure is told to the
+    /// operator and not to the producer, whose commit it does not concern.
     pub(crate) fn compact_in_passing(&self, written_bytes: usize) {
         let Ok(mut going_on) = self.compaction.try_lock() else {
             return;
@@ -199,8 +199,8 @@ impl Job {
             let batch = Batch::parse(chunk)?;
             if batch.timestamp_ms_max > self.timestamp_ms_max {
                 self.map_end = batch.base;
-                // Half a lag more, or every look would find the one batch that has just come of age, and rewrite all that
-                // lies before it.
+                // Half a lag more, or every look would find the one batch that has just come of age, and rewrite all
+                // that lies before it.
                 self.young_until_ms =
                     batch.timestamp_ms_max.saturating_add(self.lag_ms).saturating_add(self.lag_ms / 2);
                 break;

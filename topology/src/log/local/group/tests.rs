@@ -126,7 +126,8 @@ fn members_that_are_replaced_in_the_middle_of_a_change_do_not_wait_for_each_othe
     join(&mut group, "c", "2");
     join(&mut group, "d", "3");
     assert_eq!(assigned(beat(&mut group, "c", -1)).1, ["x-1"]);
-    // What "b" has is now for "c", and what "c" has for "b": neither has heard of it when another process takes its place.
+    // What "b" has is now for "c", and what "c" has for "b": neither has heard of it when another process takes its
+    // place.
     join(&mut group, "a-again", "0");
     join(&mut group, "b-again", "1");
     join(&mut group, "c-again", "2");

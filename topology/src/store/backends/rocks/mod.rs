@@ -46,8 +46,8 @@ impl std::fmt::Debug for Rocks {
 }
 
 impl Rocks {
-    /// As [`Rocks::open`]. A damaged database is moved to `<path>.damaged`, in place of what may be there, and the stores are
-    /// opened empty.
+    /// As [`Rocks::open`]. A damaged database is moved to `<path>.damaged`, in place of what may be there, and the
+    /// stores are opened empty.
     pub(in crate::store) fn open_or_set_aside(path: &Path, names: &[String], memory: &RocksMemory) -> Result<Self> {
         if damage::is_noted(path) {
             damage::set_aside(path, "a read or a write has found it")?;
@@ -90,7 +90,8 @@ impl Rocks {
         })
     }
 
-    /// A failure of what is open. Where it is one of the bytes on the disk, a note is left for the next one who opens it.
+    /// A failure of what is open. Where it is one of the bytes on the disk, a note is left for the next one who opens
+    /// it.
     fn failed(&self, what: &str, error: &rocksdb::Error) -> Error {
         let error = failure(what, &self.path, error);
         if error.kind() == Kind::Damaged {

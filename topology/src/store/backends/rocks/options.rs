@@ -38,17 +38,17 @@ impl RocksMemory {
     pub(in crate::store) fn new(budget: &Budget) -> Self {
         // 0: the size of an entry is left to the cache, which sizes its table as it fills.
         let block_cache = Cache::new_hyper_clock_cache(budget.block_cache_bytes.max(BLOCK_CACHE_BYTES_MIN), 0);
-        // It has the database flushed that is written to. Writers are not stalled: memory that an idle task holds would stall
-        // the others until that one is flushed, which is by time.
+        // It has the database flushed that is written to. Writers are not stalled: memory that an idle task holds would
+        // stall the others until that one is flushed, which is by time.
         let write_buffers = WriteBufferManager::new_write_buffer_manager(budget.write_buffer_bytes, false);
         let database_count = Arc::new(AtomicUsize::new(0));
         Self { block_cache, write_buffers, write_buffer_bytes: budget.write_buffer_bytes, database_count }
     }
 
-    /// For one more database. A memtable takes memory in proportion to the size it may reach as soon as it is made, for its filter
-    /// and its first blocks: with the whole share for each, those of a hundred empty databases would take it many times over, and
-    /// every write would end in a flush. So the n-th database gets the n-th part: all of them together have the share as their
-    /// limit, and a filter has a twentieth of it, five times over with a hundred.
+    /// For one more database. A memtable takes memory in proportion to the size it may reach as soon as it is made, for
+    /// its filter and its first blocks: with the whole share for each, those of a hundred empty databases would take it
+    /// many times over, and every write would end in a flush. So the n-th database gets the n-th part: all of them
+    /// together have the share as their limit, and a filter has a twentieth of it, five times over with a hundred.
     pub(super) fn part(&self) -> Part {
         let count = self.database_count.fetch_add(1, Ordering::Relaxed) + 1;
         let write_buffer_bytes = (self.write_buffer_bytes / count).max(MEMTABLE_BYTES_MIN);
@@ -68,10 +68,11 @@ impl RocksMemory {
         // what keeps a position from being ahead of its data.
         options.set_atomic_flush(true);
         options.set_write_buffer_manager(&self.write_buffers);
-        // Batches come sorted, and a search that starts at the key inserted last is short. RocksDB offers that on its path
-        // for concurrent writers only, which an only writer takes if writes are unordered: a third less CPU measured.
-        // One writer's batches are atomic there too: the memtable is switched between batches, never inside one. Who reads
-        // meanwhile may see a part of the batch, also through a snapshot taken meanwhile: `Backend` promises no more.
+        // Batches come sorted, and a search that starts at the key inserted last is short. RocksDB offers that on its
+        // path for concurrent writers only, which an only writer takes if writes are unordered: a third less CPU
+        // measured. One writer's batches are atomic there too: the memtable is switched between batches, never inside
+        // one. Who reads meanwhile may see a part of the batch, also through a snapshot taken meanwhile: `Backend`
+        // promises no more.
         options.set_allow_concurrent_memtable_write(true);
         options.set_unordered_write(true);
         options.set_enable_write_thread_adaptive_yield(false);
