@@ -112,6 +112,10 @@ extern crate self as topology;
 #[cfg(feature = "rocksdb")]
 mod exactly_once;
 #[cfg(test)]
+#[path = "../tests/fault_log/mod.rs"]
+#[allow(dead_code, reason = "without RocksDB few of the faults are used")]
+mod fault_log;
+#[cfg(test)]
 #[cfg(feature = "rocksdb")]
 mod measure;
 #[cfg(test)]

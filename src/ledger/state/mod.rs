@@ -11,7 +11,7 @@
 //! tip          "tip"                                      Tip                            no: names the root itself
 //! ```
 //!
-//! [`records`] draws the values. An entry of a table in the tree is the leaf `path = H(StateKey, table byte || key)`,
+//! `records` draws the values. An entry of a table in the tree is the leaf `path = H(StateKey, table byte || key)`,
 //! `value = SHA-256(value bytes)`.
 
 mod audit;

@@ -8,9 +8,9 @@ use topology::store::KeyValueStore;
 use topology::{Class, Error};
 
 use super::counting::{assert_exact, produce, read};
-use super::fault_log::{Fault, FaultLog, Script};
 use super::steps::{Instance, turn_until};
 use super::{config, count, memory_log, topics};
+use crate::fault_log::{Fault, FaultLog, Script};
 
 /// What each beginning of the task was told.
 type Told = Arc<Mutex<Vec<bool>>>;

@@ -8,9 +8,9 @@ use topology::store::KeyValueStore;
 use topology::test_driver::TestDriver;
 
 use super::counting::{produce, read};
-use super::fault_log::{Fault, FaultLog, Script};
 use super::stages::commit_offset;
 use super::{config, memory_log, run_until_end, topics};
+use crate::fault_log::{Fault, FaultLog, Script};
 
 /// Key in the state: the next offset to take. The steps have the keys 0 to 2.
 const NEXT: i64 = 100;

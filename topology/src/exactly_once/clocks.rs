@@ -6,8 +6,8 @@ use topology::log::{Log, TopicSpec};
 use topology::processor::Reaction;
 
 use super::counting::{in_transaction, read, send, spec};
-use super::fault_log::{FaultLog, Script};
 use super::{config, memory_log, run_until_end, topics};
+use crate::fault_log::{FaultLog, Script};
 
 const HOUR_MS: i64 = 3_600_000;
 

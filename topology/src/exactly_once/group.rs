@@ -11,9 +11,9 @@ use topology::log::Kind;
 use topology::processor::Schedule;
 
 use super::counting::{assert_exact, produce, read, topology};
-use super::fault_log::{Call, FaultLog, Script};
 use super::steps::{Instance, turn_until};
 use super::{config, memory_log, run_until_end, topics, until};
+use crate::fault_log::{Call, FaultLog, Script};
 
 #[test]
 fn a_run_until_the_end_is_refused_beside_another_member() {

@@ -12,9 +12,9 @@ use topology::log::{Isolation, Log, TopicPartition};
 use topology::watch;
 
 use super::counting::{assert_exact, produce, read, spec, topology};
-use super::fault_log::{FaultLog, Script};
 use super::steps::{Instance, turn_until};
 use super::{config, memory_log, topics, until, wait};
+use crate::fault_log::{FaultLog, Script};
 
 type Faulty = FaultLog<MemoryLog>;
 

@@ -13,9 +13,9 @@ use topology::log::{Kind, Log};
 use topology::processor::Record;
 
 use super::counting::{Topics, produce, read, topology};
-use super::fault_log::{Call, Fault, FaultLog, Script};
 use super::steps::{Instance, turn_until};
 use super::{config, memory_log, run_until_end, topics, until, wait};
+use crate::fault_log::{Call, Fault, FaultLog, Script};
 
 /// Sends something whenever it hears of a commit: a transaction is always open.
 fn echoing(topics: &Topics) -> Topology {

@@ -38,9 +38,6 @@ mod clocks;
 #[path = "../../tests/counting/mod.rs"]
 mod counting;
 mod damage;
-#[path = "../../tests/fault_log/mod.rs"]
-#[allow(dead_code, reason = "each test uses some of the faults")]
-mod fault_log;
 mod group;
 mod handles;
 mod identity;
@@ -70,8 +67,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::fault_log::{Fault, FaultLog, Script};
 use counting::{Topics, assert_exact, produce, topology};
-use fault_log::{Fault, FaultLog, Script};
 use test_cluster::until;
 use topology::client::{Client, Config};
 use topology::clock::{Clock, SystemClock};

@@ -15,10 +15,10 @@ use crate::mutant::{self, Mutant};
 
 use super::counting::watched::{Taken, watched};
 use super::counting::{produce, read};
-use super::fault_log::{Fault, FaultLog, Script};
 use super::rebalances::{PARTITIONS, PROTOCOLS, create, fill};
 use super::steps::{Instance, turn_until};
 use super::{config, memory_log, topics, until, wait};
+use crate::fault_log::{Fault, FaultLog, Script};
 
 const RECORDS: usize = 3_000;
 const READERS: usize = 4;

@@ -12,9 +12,9 @@ use topology::log::{GroupProtocol, Kind, Log, TopicSpec};
 
 use super::counting::watched::{Taken, watched};
 use super::counting::{self, assert_exact, in_transaction, read, send, spec};
-use super::fault_log::{Call, FaultLog, Script};
 use super::steps::{Instance, turn_until};
 use super::{config, memory_log, topics};
+use crate::fault_log::{Call, FaultLog, Script};
 
 pub(super) const PARTITIONS: i32 = 4;
 pub(super) const PROTOCOLS: [GroupProtocol; 2] = [GroupProtocol::Classic, GroupProtocol::Consumer];

@@ -5,8 +5,8 @@ use topology::log::{Kind, Log};
 use topology::processor::Position;
 
 use super::counting::{assert_exact, produce, read, topology};
-use super::fault_log::{Call, FaultLog, Script};
 use super::{config, memory_log, run_until_end, topics, wait};
+use crate::fault_log::{Call, FaultLog, Script};
 
 /// All that does not ask for a human. A broker that is behind says of a topic that is there that there is none.
 const PASSING: [Kind; 6] = [Kind::Retry, Kind::Abort, Kind::Unknown, Kind::Fenced, Kind::NotMember, Kind::NoSuchTopic];

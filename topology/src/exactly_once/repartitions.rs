@@ -9,9 +9,9 @@ use topology::log::{Isolation, Kind, Log, TopicPartition, TopicSpec};
 use topology::reset::Plan;
 
 use super::counting::{assert_exact, create, read, spec};
-use super::fault_log::{Call, Fault, FaultLog, Script};
 use super::moving::{PARTITIONS, assert_kept, moved, produce, topology};
 use super::{config, memory_log, run_until_end, topics, until, wait};
+use crate::fault_log::{Call, Fault, FaultLog, Script};
 
 /// Deletes what was read at once.
 fn purging(directory: Option<&Path>) -> Config {

@@ -8,9 +8,9 @@ use topology::log::{Log, TopicSpec};
 use topology::store::Budget;
 
 use super::counting::spec;
-use super::fault_log::{Fault, FaultLog, Script};
 use super::joining::{Topics, create, expected, produce, produce_to, told, told_of, topology, topology_of};
 use super::{memory_log, run_until_end, until, wait};
+use crate::fault_log::{Fault, FaultLog, Script};
 
 fn topics() -> Topics {
     Topics::new("app".to_owned())

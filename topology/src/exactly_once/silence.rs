@@ -12,9 +12,9 @@ use topology::stream_thread::State;
 use topology::updater::{Changelog, NewChangelog, Plan, Restore, RestoreOptions};
 
 use super::counting::{assert_exact, changelog_count, produce};
-use super::fault_log::{FaultLog, Script};
 use super::steps::{Instance, empty_stores, turn_until};
 use super::{config, count, memory_log, topics};
+use crate::fault_log::{FaultLog, Script};
 
 /// Log lines of this thread.
 #[derive(Clone, Default)]

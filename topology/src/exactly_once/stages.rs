@@ -7,8 +7,8 @@ use topology::log::{
 };
 
 use super::counting::{Topics, assert_exact, in_transaction, produce, read, topology};
-use super::fault_log::{FaultLog, Script};
 use super::{config, memory_log, run_until_end, topics};
+use crate::fault_log::{FaultLog, Script};
 
 /// Counts, and counts the counts.
 fn two_stages(topics: &Topics) -> Topology {

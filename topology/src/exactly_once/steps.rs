@@ -20,8 +20,8 @@ use topology::updater::{Changelog, NewChangelog, Plan, Restore, UpdaterThread};
 use topology::watch::{self, Known, Watch};
 
 use super::counting::{assert_exact, produce, read, spec, topology};
-use super::fault_log::{Call, Fault, FaultLog, Script};
 use super::{config, memory_log, topics};
+use crate::fault_log::{Call, Fault, FaultLog, Script};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 

@@ -4,8 +4,8 @@ use topology::client::Config;
 use topology::graph::{Builder, Topology};
 
 use super::counting::{produce, read};
-use super::fault_log::{Fault, FaultLog, Script};
 use super::{config, memory_log, run_until_end, topics};
+use crate::fault_log::{Fault, FaultLog, Script};
 
 const RECORD_COUNT: usize = 100;
 

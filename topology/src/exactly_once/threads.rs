@@ -11,9 +11,9 @@ use topology::log::{Isolation, Kind, Log, TopicPartition, TopicSpec};
 use topology::processor::Record;
 
 use super::counting::{create, read, spec};
-use super::fault_log::{Call, FaultLog, Script};
 use super::rebalances::{PARTITIONS, fill};
 use super::{config, memory_log, run_until_end, topics, until, wait};
+use crate::fault_log::{Call, FaultLog, Script};
 
 /// Counts the records of each key; a task for each partition. `see` looks at each record before, and may panic.
 fn counting(see: impl Fn(i32, i64) + Send + Sync + 'static) -> Topology {

@@ -5,8 +5,8 @@ use topology::log::Log;
 use topology::log::memory::MemoryLog;
 
 use super::counting::{produce, read};
-use super::fault_log::{Fault, FaultLog, Script};
 use super::{config, memory_log, run_until_end, topics};
+use crate::fault_log::{Fault, FaultLog, Script};
 
 /// Sends on, for each record, how many of its key there were, and how many since the task began.
 fn counting_twice() -> Topology {

@@ -16,10 +16,10 @@ use topology::store::{Covered, KeyValueStore};
 use topology::stream_thread::State;
 
 use super::counting::{assert_exact, in_transaction, produce, read, spec, topology};
-use super::fault_log::{Fault, FaultLog, Script};
 use super::stages::{commit_offset, commit_offset_with};
 use super::steps::{Instance, turn_until};
 use super::{config, count, memory_log, run_until_end, topics};
+use crate::fault_log::{Fault, FaultLog, Script};
 
 const CHANGELOG: &str = "app-counts-changelog";
 

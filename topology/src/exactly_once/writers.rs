@@ -10,9 +10,9 @@ use topology::log::{Kind, Producer};
 use topology::stream_thread::State;
 
 use super::counting::{Topics, assert_exact, produce, read};
-use super::fault_log::{Call, Fault, FaultLog, Script};
 use super::steps::{Instance, create_topics, open_transaction, turn_until};
 use super::{config, memory_log, topics};
+use crate::fault_log::{Call, Fault, FaultLog, Script};
 
 /// Counts in two sub-topologies that have nothing in common, the second with a producer of its own.
 fn side_by_side() -> Topology {

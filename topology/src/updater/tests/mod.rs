@@ -3,9 +3,6 @@
 mod beside;
 #[cfg(feature = "rocksdb")]
 mod crashes;
-#[path = "../../../tests/fault_log/mod.rs"]
-#[allow(dead_code, reason = "each test uses some of the faults")]
-mod fault_log;
 mod following;
 mod listening;
 mod standing_by;

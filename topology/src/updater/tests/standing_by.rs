@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::fault_log::{Call, FaultLog, Script};
 use super::world::{World, contents, covering, empty_stores, writes};
+use crate::fault_log::{Call, FaultLog, Script};
 use crate::log::{Kind, Offset, TopicPartition};
 use crate::store::{Medium, Stores};
 use crate::updater::follower::Follower;
