@@ -23,7 +23,7 @@
 //! node        sources and processors as they run, connected by typed edges
 //! further_input   inputs of a processor beside its main one
 //! ```
-//! May use `codec`, `error`, `log` (record types) and `store`. Pure: time comes in through [`Runtime`].
+//! May use `codec`, `error`, `log` (record types) and `store`. Pure: time comes in through `Runtime`.
 
 mod beginning;
 mod closures;
