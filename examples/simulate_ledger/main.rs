@@ -13,50 +13,49 @@
 mod ledger;
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::process::ExitCode;
 
+use clap::Parser as _;
 use ledger::{CHAINS, Chain, Setting, ledger};
-use topology::simulator::{Fault, Simulation};
+use topology::simulator::Fault;
 
 /// So many runs lie between two lines that say how far it is.
 const SAY_EVERY: u64 = 1_000;
 
+/// The whole ledger under every fault that the simulator has, in virtual time; the trace of one seed or the sum of many.
+#[derive(clap::Parser)]
+#[command(after_help = "Examples:\n  simulate_ledger --seed 7\n  simulate_ledger --chain cheat --seeds 1000")]
 struct Arguments {
+    #[arg(long, default_value = CHAINS[0].name, value_parser = chain, help = format!("The chain: {}", chains()))]
+    chain: &'static Chain,
+    /// Run this seed alone, and print what happened, line by line.
+    #[arg(long, conflicts_with_all = ["from", "seeds"])]
     seed: Option<u64>,
-    seeds: Range<u64>,
-    setting: Setting,
+    /// The first of the seeds.
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+    /// How many seeds.
+    #[arg(long, default_value_t = 100)]
+    seeds: u64,
+    /// How many instances share the work.
+    #[arg(long, default_value_t = 2)]
+    instances: usize,
+    /// Of the transactions topic.
+    #[arg(long, default_value_t = 1)]
+    partitions: i32,
 }
 
-impl Arguments {
-    fn parse() -> Result<Self, String> {
-        let setting = Setting { chain: &CHAINS[0], partitions: 1, instances: 2 };
-        let mut parsed = Self { seed: None, seeds: 0..100, setting };
-        let mut arguments = std::env::args().skip(1);
-        while let Some(name) = arguments.next() {
-            let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
-            let refused = |_| format!("{name} cannot be '{value}'");
-            match name.as_str() {
-                "--seed" => parsed.seed = Some(value.parse().map_err(refused)?),
-                "--from" => parsed.seeds.start = value.parse().map_err(refused)?,
-                "--seeds" => parsed.seeds.end = value.parse().map_err(refused)?,
-                "--instances" => parsed.setting.instances = value.parse().map_err(refused)?,
-                "--partitions" => parsed.setting.partitions = value.parse().map_err(refused)?,
-                "--chain" => {
-                    let names = || CHAINS.iter().map(|chain| chain.name).collect::<Vec<_>>().join(", ");
-                    let chain = Chain::of_name(&value);
-                    parsed.setting.chain = chain.ok_or_else(|| format!("there is no chain '{value}': {}", names()))?;
-                }
-                _ => return Err(format!("unknown argument {name}; see the head of examples/simulate_ledger/main.rs")),
-            }
-        }
-        parsed.seeds.end += parsed.seeds.start;
-        Ok(parsed)
-    }
+fn chain(name: &str) -> Result<&'static Chain, String> {
+    Chain::of_name(name).ok_or_else(|| format!("the chains are {}", chains()))
+}
+
+fn chains() -> String {
+    CHAINS.iter().map(|chain| chain.name).collect::<Vec<_>>().join(", ")
 }
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
-    let simulation: Simulation = ledger(arguments.setting)?;
+    let Arguments { chain, partitions, instances, .. } = *arguments;
+    let simulation = ledger(Setting { chain, partitions, instances })?;
     if let Some(seed) = arguments.seed {
         let report = simulation.trace(seed)?;
         report.trace.iter().for_each(|line| println!("{line}"));
@@ -65,25 +64,23 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     }
     let mut counts: BTreeMap<Fault, u64> = BTreeMap::new();
     let (mut turn_count, mut virtual_ms) = (0, 0);
-    for seed in arguments.seeds.clone() {
+    for seed in arguments.from..arguments.from + arguments.seeds {
         let report = simulation.run(seed)?;
         turn_count += report.turn_count;
         virtual_ms += report.virtual_ms;
         report.faults.iter().for_each(|(fault, count)| *counts.entry(*fault).or_default() += count);
-        let done = seed + 1 - arguments.seeds.start;
+        let done = seed + 1 - arguments.from;
         if done.is_multiple_of(SAY_EVERY) {
-            eprintln!("{done} of {} seeds", arguments.seeds.clone().count());
+            eprintln!("{done} of {} seeds", arguments.seeds);
         }
     }
-    let count = arguments.seeds.clone().count();
-    println!("{count} seeds, {turn_count} turns, {} s: all is as it must be", virtual_ms / 1_000);
+    println!("{} seeds, {turn_count} turns, {} s: all is as it must be", arguments.seeds, virtual_ms / 1_000);
     counts.iter().for_each(|(fault, count)| println!("{count:>9} {fault:?}"));
     Ok(())
 }
 
 fn main() -> ExitCode {
-    let done = Arguments::parse().map_err(Into::into).and_then(|arguments| run(&arguments));
-    match done {
+    match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use clap::Parser as _;
 use topology::client::{Client, Config, Guarantee, State};
 use topology::graph::{Builder, Store, Topic, Topology};
 use topology::log::kafka::{self, KafkaLog};
@@ -32,83 +33,66 @@ fn counting(arguments: &Arguments) -> topology::Result<Topology> {
     builder.build()
 }
 
+/// Counts the records of each key of a topic, exactly once.
+#[derive(clap::Parser)]
+#[command(after_help = "Example:\n  count --brokers localhost:9092 --in words --out totals --state-dir ./counts")]
 struct Arguments {
+    /// HOST:PORT of a broker or more, with commas.
+    #[arg(long, default_value = "localhost:9092")]
     brokers: String,
+    /// Names the group, the changelog and the transactions.
+    #[arg(long = "app-id", default_value = "count")]
     application_id: String,
+    /// The topic that is counted. It must exist.
+    #[arg(long = "in", default_value = "words")]
     input: String,
+    /// The topic that counts go to.
+    #[arg(long = "out", default_value = "totals")]
     output: String,
+    /// Where the store is kept.
+    #[arg(long = "state-dir", default_value = "counts")]
     state_directory: PathBuf,
+    /// A property of librdkafka.
+    #[arg(short = 'X', value_name = "PROPERTY=VALUE", value_parser = property)]
     properties: Vec<(String, String)>,
+    /// Keep the store in memory.
+    #[arg(long = "memory")]
     in_memory: bool,
+    /// Stop when everything that was there at the start is counted.
+    #[arg(long)]
     until_end: bool,
+    /// Print one JSON line about how fast that went.
+    #[arg(long)]
     measure: bool,
+    /// How many stream threads.
+    #[arg(long, default_value_t = 1)]
     threads: usize,
+    /// How many instances keep each store warm beside the one that has it.
+    #[arg(long, default_value_t = 0)]
     standbys: usize,
-    guarantee: Guarantee,
-    group_protocol: GroupProtocol,
+    /// Do without transactions.
+    #[arg(long)]
+    at_least_once: bool,
+    #[arg(long, value_enum, default_value_t = Protocol::Classic, help = "'consumer' is for brokers since Kafka 4.0")]
+    group_protocol: Protocol,
 }
 
-impl Arguments {
-    fn parse() -> Result<Self, String> {
-        let mut parsed = Self {
-            brokers: "localhost:9092".into(),
-            application_id: "count".into(),
-            input: "words".into(),
-            output: "totals".into(),
-            state_directory: "counts".into(),
-            properties: Vec::new(),
-            in_memory: false,
-            until_end: false,
-            measure: false,
-            threads: 1,
-            standbys: 0,
-            guarantee: Guarantee::ExactlyOnce,
-            group_protocol: GroupProtocol::Classic,
-        };
-        let mut arguments = std::env::args().skip(1);
-        while let Some(name) = arguments.next() {
-            let mut value = || arguments.next().ok_or_else(|| format!("{name} needs a value"));
-            match name.as_str() {
-                "--brokers" => parsed.brokers = value()?,
-                "--app-id" => parsed.application_id = value()?,
-                "--in" => parsed.input = value()?,
-                "--out" => parsed.output = value()?,
-                "--state-dir" => parsed.state_directory = value()?.into(),
-                "-X" => {
-                    let property = value()?;
-                    let (name, value) = property.split_once('=').ok_or("-X needs PROPERTY=VALUE")?;
-                    parsed.properties.push((name.to_owned(), value.to_owned()));
-                }
-                "--memory" => parsed.in_memory = true,
-                "--until-end" => parsed.until_end = true,
-                "--measure" => parsed.measure = true,
-                "--threads" => parsed.threads = number(&name, &value()?)?,
-                "--standbys" => parsed.standbys = number(&name, &value()?)?,
-                "--at-least-once" => parsed.guarantee = Guarantee::AtLeastOnce,
-                "--group-protocol" => {
-                    parsed.group_protocol = match value()?.as_str() {
-                        "classic" => GroupProtocol::Classic,
-                        "consumer" => GroupProtocol::Consumer,
-                        other => return Err(format!("--group-protocol {other}: classic or consumer")),
-                    }
-                }
-                _ => return Err(format!("unknown argument {name}; see the head of topology/examples/count.rs")),
-            }
-        }
-        Ok(parsed)
-    }
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Protocol {
+    Classic,
+    Consumer,
 }
 
-fn number(name: &str, value: &str) -> Result<usize, String> {
-    value.parse().map_err(|error| format!("{name} {value}: {error}"))
+fn property(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it is PROPERTY=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn main() -> ExitCode {
     // rust-rdkafka calls it an error that a consumer which is dropped was closed before.
     let lines = "info,rdkafka::consumer::base_consumer=off";
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(lines).init();
-    let result = Arguments::parse().and_then(|arguments| run(&arguments).map_err(|error| error.to_string()));
-    match result {
+    match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -129,8 +113,11 @@ fn run(arguments: &Arguments) -> topology::Result<()> {
         until_end: arguments.until_end,
         thread_count: arguments.threads,
         standby_replicas: arguments.standbys,
-        guarantee: arguments.guarantee,
-        group_protocol: arguments.group_protocol,
+        guarantee: if arguments.at_least_once { Guarantee::AtLeastOnce } else { Guarantee::ExactlyOnce },
+        group_protocol: match arguments.group_protocol {
+            Protocol::Classic => GroupProtocol::Classic,
+            Protocol::Consumer => GroupProtocol::Consumer,
+        },
         ..Config::new(&arguments.application_id)
     };
     let mut client = Client::start_blocking(&counting(arguments)?, log, config)?;

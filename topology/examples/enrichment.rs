@@ -13,6 +13,7 @@
 
 use std::process::ExitCode;
 
+use clap::Parser as _;
 use serde::{Deserialize, Serialize};
 use topology::client::{Client, Config};
 use topology::codec::Json;
@@ -82,13 +83,16 @@ fn run(brokers: &str) -> topology::Result<()> {
     Client::start_blocking(&enrichment(1)?, log, config)?.wait()
 }
 
+/// Joins orders with the customers that placed them.
+#[derive(clap::Parser)]
+struct Arguments {
+    /// HOST:PORT of a broker or more, with commas.
+    brokers: String,
+}
+
 fn main() -> ExitCode {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    let Some(brokers) = std::env::args().nth(1) else {
-        eprintln!("say where the brokers are: localhost:9092, say");
-        return ExitCode::FAILURE;
-    };
-    run(&brokers).map_or_else(
+    run(&Arguments::parse().brokers).map_or_else(
         |error| {
             eprintln!("error: {error}");
             ExitCode::FAILURE

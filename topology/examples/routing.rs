@@ -13,9 +13,11 @@
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use clap::Parser as _;
 use topology::Class;
 use topology::client::{Client, Config};
 use topology::graph::{Builder, Store, Topic, Topology};
@@ -144,23 +146,28 @@ fn main() -> ExitCode {
     }
 }
 
+/// A count that can be asked at any instance for any key.
+#[derive(clap::Parser)]
+struct Arguments {
+    /// HOST:PORT of a broker or more, with commas.
+    #[arg(long, default_value = "localhost:9092")]
+    brokers: String,
+    /// The topic that is counted. It must exist.
+    #[arg(long = "in", default_value = "words")]
+    input: String,
+    /// Where questions are taken; other instances are told.
+    #[arg(long, default_value = "127.0.0.1:7001")]
+    listen: String,
+    /// Where the store is kept. Each instance needs one of its own.
+    #[arg(long = "state-dir", default_value = "routing")]
+    state_directory: PathBuf,
+}
+
 fn run() -> Result<(), Box<dyn std::error::Error>> {
-    let (mut brokers, mut input) = ("localhost:9092".to_owned(), "words".to_owned());
-    let (mut listen, mut directory) = ("127.0.0.1:7001".to_owned(), "routing".to_owned());
-    let mut arguments = std::env::args().skip(1);
-    while let Some(name) = arguments.next() {
-        let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
-        match name.as_str() {
-            "--brokers" => brokers = value,
-            "--in" => input = value,
-            "--listen" => listen = value,
-            "--state-dir" => directory = value,
-            _ => return Err(format!("unknown argument {name}; see the head of topology/examples/routing.rs").into()),
-        }
-    }
+    let Arguments { brokers, input, listen, state_directory } = Arguments::parse();
     let listener = TcpListener::bind(&listen).map_err(|error| format!("cannot listen at {listen}: {error}"))?;
     let log = KafkaLog::new(kafka::Options::new(&brokers))?;
-    let config = Config { state_directory: Some(directory.into()), standby_replicas: 1, ..Config::new("routing") };
+    let config = Config { state_directory: Some(state_directory), standby_replicas: 1, ..Config::new("routing") };
     Ok(start(log, &input, listener, config)?.wait()?)
 }
 

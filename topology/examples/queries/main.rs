@@ -25,10 +25,12 @@ mod processors;
 mod readers;
 mod report;
 
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
+use clap::Parser as _;
 use topology::log::Log;
 use topology::log::kafka::{self, KafkaLog};
 use topology::log::memory::MemoryLog;
@@ -36,44 +38,30 @@ use topology::log::memory::MemoryLog;
 use count::{Bench, Measured};
 use readers::Pace;
 
+/// Asks a store from many threads while it is counted at full speed, and prints what that costs the count.
+#[derive(clap::Parser)]
 struct Arguments {
+    /// How many threads ask.
+    #[arg(long, default_value_t = 8)]
     threads: usize,
+    /// How often each of them does.
+    #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(1..))]
     per_second: u64,
+    /// How many records each round counts.
+    #[arg(long, default_value_t = 3_000_000, value_parser = clap::value_parser!(u64).range(10..))]
     records: u64,
+    /// How many keys they have.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
     keys: u64,
-    rounds: usize,
+    /// How often all is measured.
+    #[arg(long, default_value = "5")]
+    rounds: NonZeroUsize,
+    /// Keep the store in memory.
+    #[arg(long = "memory")]
     in_memory: bool,
+    /// HOST:PORT of a broker or more, with commas. Without it the log is in memory.
+    #[arg(long)]
     brokers: Option<String>,
-}
-
-impl Arguments {
-    fn parse() -> Result<Self, String> {
-        let mut parsed = Self {
-            threads: 8,
-            per_second: 5_000,
-            records: 3_000_000,
-            keys: 100_000,
-            rounds: 5,
-            in_memory: false,
-            brokers: None,
-        };
-        let mut arguments = std::env::args().skip(1);
-        while let Some(name) = arguments.next() {
-            let mut value = || arguments.next().ok_or_else(|| format!("{name} needs a value"));
-            let number = |text: String| text.parse::<u64>().map_err(|_| format!("{name} needs a number, not {text}"));
-            match name.as_str() {
-                "--threads" => parsed.threads = number(value()?)? as usize,
-                "--per-second" => parsed.per_second = number(value()?)?.max(1),
-                "--records" => parsed.records = number(value()?)?.max(10),
-                "--keys" => parsed.keys = number(value()?)?.max(1),
-                "--rounds" => parsed.rounds = number(value()?)?.max(1) as usize,
-                "--memory" => parsed.in_memory = true,
-                "--brokers" => parsed.brokers = Some(value()?),
-                _ => return Err(format!("unknown argument {name}; see the head of topology/examples/queries/main.rs")),
-            }
-        }
-        Ok(parsed)
-    }
 }
 
 /// A way to count.
@@ -102,8 +90,7 @@ fn main() -> ExitCode {
     // rust-rdkafka calls it an error that a consumer which is dropped was closed before.
     let lines = "warn,rdkafka::consumer::base_consumer=off";
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(lines).init();
-    let result = Arguments::parse().and_then(|arguments| run(&arguments).map_err(|error| error.to_string()));
-    match result {
+    match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -126,8 +113,8 @@ fn measure<L: Log>(log: L, arguments: &Arguments) -> topology::Result<()> {
     let bench = Bench::prepare(log, arguments)?;
     let idle = bench.start("idle")?;
     bench.wait_for(&idle, arguments.records);
-    let mut rounds: Vec<[Measured; 4]> = Vec::with_capacity(arguments.rounds);
-    for round in 0..arguments.rounds {
+    let mut rounds: Vec<[Measured; 4]> = Vec::with_capacity(arguments.rounds.get());
+    for round in 0..arguments.rounds.get() {
         let mut measured = [Measured::default(); 4];
         for step in 0..Way::ALL.len() {
             let at = (round + step) % Way::ALL.len();

@@ -15,63 +15,65 @@ mod repeating;
 mod stages;
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::process::ExitCode;
 
+use clap::Parser as _;
 use topology::simulator::{Fault, Simulation};
 
 /// So many runs lie between two lines that say how far it is.
 const SAY_EVERY: u64 = 1_000;
 
+/// A topology under every fault that the simulator has, in virtual time; the trace of one seed or the sum of many.
+#[derive(clap::Parser)]
+#[command(
+    after_help = "Examples:\n  simulate count --seed 7\n  simulate join --seeds 1000 --instances 3 --partitions 4"
+)]
 struct Arguments {
-    topology: String,
+    /// What is run.
+    #[arg(default_value = "count")]
+    topology: Which,
+    /// Run this seed alone, and print what happened, line by line.
+    #[arg(long, conflicts_with_all = ["from", "seeds"])]
     seed: Option<u64>,
-    seeds: Range<u64>,
+    /// The first of the seeds.
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+    /// How many seeds.
+    #[arg(long, default_value_t = 1_000)]
+    seeds: u64,
+    /// How many instances share the work.
+    #[arg(long, default_value_t = 2)]
     instances: usize,
+    /// Of each input.
+    #[arg(long, default_value_t = 1)]
     partitions: i32,
 }
 
-impl Arguments {
-    fn parse() -> Result<Self, String> {
-        let mut parsed =
-            Self { topology: "count".to_owned(), seed: None, seeds: 0..1_000, instances: 2, partitions: 1 };
-        let mut arguments = std::env::args().skip(1);
-        while let Some(name) = arguments.next() {
-            if !name.starts_with("--") {
-                parsed.topology = name;
-                continue;
-            }
-            let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
-            let refused = |_| format!("{name} cannot be '{value}'");
-            match name.as_str() {
-                "--seed" => parsed.seed = Some(value.parse().map_err(refused)?),
-                "--from" => parsed.seeds.start = value.parse().map_err(refused)?,
-                "--seeds" => parsed.seeds.end = value.parse().map_err(refused)?,
-                "--instances" => parsed.instances = value.parse().map_err(refused)?,
-                "--partitions" => parsed.partitions = value.parse().map_err(refused)?,
-                _ => {
-                    return Err(format!("unknown argument {name}; see the head of topology/examples/simulate/main.rs"));
-                }
-            }
-        }
-        parsed.seeds.end += parsed.seeds.start;
-        Ok(parsed)
-    }
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Which {
+    /// Records of each key are counted.
+    Count,
+    /// A task reads two topics.
+    Join,
+    /// Words are split and then counted, with a topic between the two.
+    Stages,
+    /// Numbers are copied and counted, at least once.
+    Repeating,
+    /// The same, where no member is held up for longer than its session lasts.
+    RepeatingUnheld,
+}
 
+impl Arguments {
     fn simulation(&self) -> topology::Result<Simulation> {
         let Self { topology, instances, partitions, .. } = self;
-        let simulation = match topology.as_str() {
-            "count" => count::count(*partitions)?,
-            "join" => join::join(*partitions)?,
-            "stages" => stages::stages(*partitions)?,
-            "repeating" => repeating::repeating(*partitions)?,
-            "repeating-unheld" => repeating::repeating_unheld(*partitions)?,
-            _ => {
-                let all = "count, join, stages, repeating or repeating-unheld";
-                return Err(topology::Error::stop(format!("there is no '{topology}': {all}")));
-            }
+        let (name, simulation) = match topology {
+            Which::Count => ("count", count::count(*partitions)?),
+            Which::Join => ("join", join::join(*partitions)?),
+            Which::Stages => ("stages", stages::stages(*partitions)?),
+            Which::Repeating => ("repeating", repeating::repeating(*partitions)?),
+            Which::RepeatingUnheld => ("repeating-unheld", repeating::repeating_unheld(*partitions)?),
         };
-        let again = format!("simulate -- {topology} --instances {instances} --partitions {partitions} --seed {{seed}}");
+        let again = format!("simulate -- {name} --instances {instances} --partitions {partitions} --seed {{seed}}");
         Ok(simulation.instances(*instances).replayed_by(&format!("cargo run --release --locked --example {again}")))
     }
 }
@@ -86,28 +88,23 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     }
     let mut counts: BTreeMap<Fault, u64> = BTreeMap::new();
     let (mut turn_count, mut virtual_ms) = (0, 0);
-    for seed in arguments.seeds.clone() {
+    for seed in arguments.from..arguments.from + arguments.seeds {
         let report = simulation.run(seed)?;
         turn_count += report.turn_count;
         virtual_ms += report.virtual_ms;
         report.faults.iter().for_each(|(fault, count)| *counts.entry(*fault).or_default() += count);
-        let done = seed + 1 - arguments.seeds.start;
+        let done = seed + 1 - arguments.from;
         if done.is_multiple_of(SAY_EVERY) {
-            eprintln!("{done} of {} seeds", arguments.seeds.clone().count());
+            eprintln!("{done} of {} seeds", arguments.seeds);
         }
     }
-    println!(
-        "{} seeds, {turn_count} turns, {} s: all is as it must be",
-        arguments.seeds.clone().count(),
-        virtual_ms / 1_000
-    );
+    println!("{} seeds, {turn_count} turns, {} s: all is as it must be", arguments.seeds, virtual_ms / 1_000);
     counts.iter().for_each(|(fault, count)| println!("{count:>9} {fault:?}"));
     Ok(())
 }
 
 fn main() -> ExitCode {
-    let done = Arguments::parse().map_err(Into::into).and_then(|arguments| run(&arguments));
-    match done {
+    match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
