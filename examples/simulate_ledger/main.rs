@@ -12,12 +12,11 @@
 
 mod ledger;
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use ledger::{CHAINS, Chain, Setting, ledger};
-use topology::simulator::Fault;
+use topology::simulator::Totals;
 
 /// So many runs lie between two lines that say how far it is.
 const SAY_EVERY: u64 = 1_000;
@@ -62,20 +61,14 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
         println!("all is as it must be after {} turns in {} ms", report.turn_count, report.virtual_ms);
         return Ok(());
     }
-    let mut counts: BTreeMap<Fault, u64> = BTreeMap::new();
-    let (mut turn_count, mut virtual_ms) = (0, 0);
+    let mut totals = Totals::default();
     for seed in arguments.from..arguments.from + arguments.seeds {
-        let report = simulation.run(seed)?;
-        turn_count += report.turn_count;
-        virtual_ms += report.virtual_ms;
-        report.faults.iter().for_each(|(fault, count)| *counts.entry(*fault).or_default() += count);
-        let done = seed + 1 - arguments.from;
-        if done.is_multiple_of(SAY_EVERY) {
-            eprintln!("{done} of {} seeds", arguments.seeds);
+        totals.add(&simulation.run(seed)?);
+        if totals.seed_count.is_multiple_of(SAY_EVERY) {
+            eprintln!("{} of {} seeds", totals.seed_count, arguments.seeds);
         }
     }
-    println!("{} seeds, {turn_count} turns, {} s: all is as it must be", arguments.seeds, virtual_ms / 1_000);
-    counts.iter().for_each(|(fault, count)| println!("{count:>9} {fault:?}"));
+    println!("all is as it must be: {totals}");
     Ok(())
 }
 

@@ -15,6 +15,7 @@
 //! history, checks, outcome   what was committed, and what must hold of it
 //! reads       what others read meanwhile
 //! trace       what happened, a line for each event
+//! totals      what many runs did
 //! ```
 //! What runs is the production code: stream threads, tasks, stores, updaters, over [`MemoryLog`] with its transactions,
 //! fencing and groups. What a run shows it proves of that code, as far as the memory log does what Kafka does.
@@ -65,6 +66,7 @@ mod run;
 mod stage;
 #[cfg(test)]
 mod tests;
+mod totals;
 mod trace;
 mod writer;
 
@@ -77,6 +79,7 @@ pub use input::Input;
 pub use log::{SimulatedConsumer, SimulatedLog, SimulatedProducer};
 pub use outcome::Outcome;
 pub use random::Random;
+pub use totals::Totals;
 
 use crate::client::Config;
 use crate::error::Result;
