@@ -74,7 +74,7 @@ pub struct Unsized {
 /// Data that has bytes. Decoded items may borrow from them.
 ///
 /// Law: decoding what `encode` wrote gives an equal item; keys of a store must encode to bytes whose order is the
-/// order that a range scan shall have.
+/// order that a range scan shall have. Numbers are big endian: as keys, negative ones come behind all others.
 ///
 /// ```
 /// use topology::codec::Codec;
@@ -84,6 +84,9 @@ pub struct Unsized {
 /// assert_eq!(u64::decode(&bytes).unwrap(), 7);
 /// assert!(u64::decode(b"short").is_err());
 /// ```
+#[diagnostic::on_unimplemented(
+    note = "a type of serde goes through `codec::Json`; what is borrowed stands by its unsized type (`str`, `[u8]`), or owned"
+)]
 pub trait Codec: Data {
     /// Decodes, or says in one line why these bytes are not an item.
     fn decode(bytes: &[u8]) -> Result<Self::Item<'_>, DecodeError>;

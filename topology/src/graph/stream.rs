@@ -174,6 +174,9 @@ impl<K: Data + ?Sized, V: Data + ?Sized> Stream<K, V> {
 
     /// Keeps a value for each key in a store, and forwards it whenever it changes: what the function makes of the value
     /// so far and the record. `None` deletes it. Records without a key are passed over.
+    ///
+    /// Nothing is repartitioned for it: behind what changes keys it works within each partition of the input. So
+    /// [`repartition`](Self::repartition) first, unless each new key has the old one in it.
     pub fn aggregate<A>(
         &self,
         values: &Store<K, A>,
@@ -195,6 +198,7 @@ impl<K: Data + ?Sized, V: Data + ?Sized> Stream<K, V> {
     }
 
     /// Counts the records of each key in a store, and forwards each new count. Records without a key are passed over.
+    /// As with [`aggregate`](Self::aggregate), nothing is repartitioned for it.
     pub fn count(&self, counts: &Store<K, i64>) -> Stream<K, i64>
     where
         K: Codec,

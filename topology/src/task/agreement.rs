@@ -91,8 +91,8 @@ fn refuse_lost_offset(
             state.changelog
         ))),
         None => Err(refusal(format!(
-            "there is state (changelog {}), but it is made from other input than {input}, and the group has no committed \
-             offset: to use the changelogs of another input",
+            "the state (changelog {}) is made of other input than {input}, of which the group has committed no offset. To \
+             begin anew beside it, give the store another name; to give up what was made of the other input,",
             state.changelog
         ))),
     }
