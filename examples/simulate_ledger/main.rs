@@ -21,7 +21,7 @@ use topology::simulator::Totals;
 /// So many runs lie between two lines that say how far it is.
 const SAY_EVERY: u64 = 1_000;
 
-/// The whole ledger under every fault that the simulator has, in virtual time; the trace of one seed or the sum of many.
+/// The whole ledger under every fault that the simulator has, in virtual time: the trace of one seed, or many together.
 #[derive(clap::Parser)]
 #[command(after_help = "Examples:\n  simulate_ledger --seed 7\n  simulate_ledger --chain cheat --seeds 1000")]
 struct Arguments {
@@ -34,12 +34,12 @@ struct Arguments {
     #[arg(long, default_value_t = 0)]
     from: u64,
     /// How many seeds.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
     /// How many instances share the work.
     #[arg(long, default_value_t = 2)]
     instances: usize,
-    /// Of the transactions topic.
+    /// How many partitions the transactions topic has.
     #[arg(long, default_value_t = 1)]
     partitions: i32,
 }

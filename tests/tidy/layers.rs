@@ -63,6 +63,8 @@ const ENGINE: &[&str] = &[
     "metrics",
     "file_lock",
     "log",
+    // In tests: a log whose clients fail.
+    "fault_log",
     "store",
     "processor",
     "graph",

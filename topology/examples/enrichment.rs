@@ -11,6 +11,7 @@
 //! Both topics must exist, with as many partitions as each other, and be keyed by the customer's id. An order that
 //! comes before its customer waits for it, over restarts too.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -77,9 +78,10 @@ fn enrichment(partition_count: i32) -> topology::Result<Topology> {
     builder.build()
 }
 
-fn run(brokers: &str) -> topology::Result<()> {
-    let log = KafkaLog::new(kafka::Options::new(brokers))?;
-    let config = Config { state_directory: Some("enrichment-state".into()), ..Config::new("enrichment") };
+fn run(arguments: &Arguments) -> topology::Result<()> {
+    let log = KafkaLog::new(kafka::Options::new(&arguments.brokers))?;
+    let state_directory = Some(arguments.state_directory.clone());
+    let config = Config { state_directory, ..Config::new("enrichment") };
     Client::start_blocking(&enrichment(1)?, log, config)?.wait()
 }
 
@@ -88,11 +90,14 @@ fn run(brokers: &str) -> topology::Result<()> {
 struct Arguments {
     /// HOST:PORT of a broker or more, with commas.
     brokers: String,
+    /// Where the stores are kept. Each instance needs a directory of its own.
+    #[arg(long = "state-dir", default_value = "enrichment-state")]
+    state_directory: PathBuf,
 }
 
 fn main() -> ExitCode {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    run(&Arguments::parse().brokers).map_or_else(
+    run(&Arguments::parse()).map_or_else(
         |error| {
             eprintln!("error: {error}");
             ExitCode::FAILURE

@@ -25,9 +25,12 @@ use crate::views::View;
 const RETENTION: [&str; 2] = ["retention.ms", "retention.bytes"];
 const KEEPS_ALL: &str = "-1";
 
-/// So long a transaction that an instance left behind is waited for, in ms: a broker ends it when it is 10 s old, and
-/// looks for such ones every 10 s.
+/// So long a transaction that an instance left behind is waited for, in ms: a broker ends it when it is 10 s old
+/// ([`topology::client::Config::transaction_timeout_ms`], which views leave as it is), and looks for such ones every
+/// 10 s.
 const PATIENCE_MS: i64 = 30_000;
+/// A question waits no longer than this, in ms, so that it is soon told what is waited for.
+const QUESTION_MAX_MS: i64 = 3_000;
 /// Between two questions, where the log does not wait by itself.
 const PAUSE: Duration = Duration::from_millis(250);
 
@@ -153,16 +156,24 @@ fn settled_offset<L: Log>(
     partition: TopicPartition,
 ) -> Result<Option<Offset>> {
     let deadline_ms = clock.monotonic_ms().saturating_add(PATIENCE_MS);
+    let seconds = PATIENCE_MS / 1_000;
     let mut is_told = false;
     loop {
-        match log.committed(group, std::slice::from_ref(&partition)) {
-            Err(error) if error.kind() == Kind::Retry && clock.monotonic_ms() < deadline_ms => {
+        let left_ms = deadline_ms.saturating_sub(clock.monotonic_ms()).clamp(0, QUESTION_MAX_MS);
+        let timeout = Duration::from_millis(left_ms.unsigned_abs());
+        match log.committed_within(group, std::slice::from_ref(&partition), timeout) {
+            Ok(committed) => return Ok(committed.into_iter().flatten().next().map(|committed| committed.offset)),
+            Err(error) if error.kind() != Kind::Retry => return Err(error.into()),
+            Err(error) if clock.monotonic_ms() >= deadline_ms => {
+                let told = format!("{error}: it was asked for {seconds} s; start the view again later");
+                return Err(Error::from(error).explained_by(told));
+            }
+            Err(error) => {
                 if !std::mem::replace(&mut is_told, true) {
-                    tracing::info!("{error}; waiting up to {} s for its end", PATIENCE_MS / 1_000);
+                    tracing::info!("{error}; asking again for up to {seconds} s");
                 }
                 clock.sleep(PAUSE);
             }
-            committed => return Ok(committed?.into_iter().flatten().next().map(|committed| committed.offset)),
         }
     }
 }

@@ -1,8 +1,7 @@
 //! Asks a store from many threads while it is counted at full speed, and prints what that costs the count.
 //!
 //! ```text
-//! cargo run --release --locked --example queries -- [--threads 8] [--per-second 5000] [--records 3000000] [--keys 100000]
-//!                                                   [--rounds 5] [--memory] [--brokers HOST:PORT]
+//! cargo run --release --locked --example queries -- --help
 //! ```
 //! The log is in memory, unless a Kafka cluster is named, whose broker then has its part of the processors. Each round
 //! counts the same input in four ways, each time anew, and each round begins with another of them:

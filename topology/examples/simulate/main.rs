@@ -2,7 +2,7 @@
 //! by line.
 //!
 //! ```text
-//! cargo run --release --locked --example simulate -- count --seed 7
+//! cargo run -p topology --no-default-features --features simulator --example simulate -- count --seed 7
 //! cargo run --release --locked --example simulate -- join --seeds 1000 --instances 3 --partitions 4
 //! ```
 //! The first prints the trace of one run: when, in ms of the simulation; which instance, and in which of its lives;
@@ -16,13 +16,15 @@ mod stages;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{Parser as _, ValueEnum as _};
 use topology::simulator::{Simulation, Totals};
 
+/// What runs it without a C++ compiler.
+const RUN: &str = "cargo run --release -p topology --no-default-features --features simulator --example";
 /// So many runs lie between two lines that say how far it is.
 const SAY_EVERY: u64 = 1_000;
 
-/// A topology under every fault that the simulator has, in virtual time; the trace of one seed or the sum of many.
+/// A topology under every fault that the simulator has, in virtual time: the trace of one seed, or many together.
 #[derive(clap::Parser)]
 #[command(
     after_help = "Examples:\n  simulate count --seed 7\n  simulate join --seeds 1000 --instances 3 --partitions 4"
@@ -38,12 +40,12 @@ struct Arguments {
     #[arg(long, default_value_t = 0)]
     from: u64,
     /// How many seeds.
-    #[arg(long, default_value_t = 1_000)]
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
     /// How many instances share the work.
     #[arg(long, default_value_t = 2)]
     instances: usize,
-    /// Of each input.
+    /// How many partitions each input has.
     #[arg(long, default_value_t = 1)]
     partitions: i32,
 }
@@ -65,15 +67,16 @@ enum Which {
 impl Arguments {
     fn simulation(&self) -> topology::Result<Simulation> {
         let Self { topology, instances, partitions, .. } = self;
-        let (name, simulation) = match topology {
-            Which::Count => ("count", count::count(*partitions)?),
-            Which::Join => ("join", join::join(*partitions)?),
-            Which::Stages => ("stages", stages::stages(*partitions)?),
-            Which::Repeating => ("repeating", repeating::repeating(*partitions)?),
-            Which::RepeatingUnheld => ("repeating-unheld", repeating::repeating_unheld(*partitions)?),
+        let simulation = match topology {
+            Which::Count => count::count(*partitions)?,
+            Which::Join => join::join(*partitions)?,
+            Which::Stages => stages::stages(*partitions)?,
+            Which::Repeating => repeating::repeating(*partitions)?,
+            Which::RepeatingUnheld => repeating::repeating_unheld(*partitions)?,
         };
+        let name = topology.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
         let again = format!("simulate -- {name} --instances {instances} --partitions {partitions} --seed {{seed}}");
-        Ok(simulation.instances(*instances).replayed_by(&format!("cargo run --release --locked --example {again}")))
+        Ok(simulation.instances(*instances).replayed_by(&format!("{RUN} {again}")))
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
-use crate::graph::Topology;
+use crate::graph::{Topic, Topology};
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::processor::Limits;
@@ -124,9 +124,12 @@ impl<L: Log> Process<L> {
         &self.config
     }
 
-    /// The log closes what it has for questions, while the stream threads end.
+    /// The log closes what it has for questions, while the stream threads end; unless these have records of repartition
+    /// topics deleted then.
     pub(super) fn rest(&self) {
-        self.log.rest();
+        if !self.topology.source_topics().into_iter().any(Topic::is_repartition) {
+            self.log.rest();
+        }
     }
 
     /// Makes a stream thread; to be called on the OS thread that it will run on.

@@ -231,7 +231,7 @@ impl<L: Log> Supervisor<L> {
             Ended::Well | Ended::Panicked { .. } => match removed {
                 Some(told) => drop(told.send(Some(thread))),
                 // A bounded run is over for all of them.
-                None => self.is_stopping = true,
+                None => self.begin_to_stop(),
             },
         }
         self.process.note_thread_count(self.threads.len().max(1));
@@ -256,10 +256,16 @@ impl<L: Log> Supervisor<L> {
     }
 
     fn stop_all(&mut self) {
-        self.is_stopping = true;
         self.panicked.clear();
         self.threads.values().for_each(|thread| thread.stop.store(true, Ordering::SeqCst));
-        self.process.rest();
+        self.begin_to_stop();
+    }
+
+    /// No thread is made any more.
+    fn begin_to_stop(&mut self) {
+        if !std::mem::replace(&mut self.is_stopping, true) {
+            self.process.rest();
+        }
     }
 
     fn add(&mut self, told: Sender<Result<usize>>) {

@@ -54,6 +54,25 @@ fn the_log_is_told_of_each_topic_that_is_written_and_of_no_other() {
 }
 
 #[test]
+fn a_client_that_ends_lets_the_log_rest_once_unless_its_threads_have_records_deleted_then() {
+    let script = Script::default();
+    run_until_end(&topology(&topics(), Some(3)), FaultLog::new(filled(20), &script), config(None)).unwrap();
+    assert_eq!(script.rest_count(), 0, "it has a repartition topic");
+
+    let counting = super::topology(&super::topics());
+    let script = Script::default();
+    let log = FaultLog::new(super::memory_log(), &script);
+    super::counting::produce(&log, &super::topics(), 20);
+    run_until_end(&counting, log.clone(), config(None)).unwrap();
+    assert_eq!(script.rest_count(), 1, "a bounded run");
+    let mut client = Client::start_blocking(&counting, log, config(None)).unwrap();
+    client.stop();
+    client.stop();
+    client.wait().unwrap();
+    assert_eq!(script.rest_count(), 2, "one that is told to stop twice");
+}
+
+#[test]
 fn a_run_that_dies_between_the_two_stages_is_gone_on_with_and_nothing_is_counted_twice() {
     for after in 0..12 {
         for stays in [true, false] {

@@ -30,6 +30,8 @@ pub(super) struct Follower<T, L: Log> {
     standbys: Vec<Standby<T>>,
     /// Nothing is read before this, monotonic ms.
     read_at_ms: i64,
+    /// Whether it is told that reading fails, and will be tried again.
+    is_told: bool,
 }
 
 /// A task's stores.
@@ -65,6 +67,10 @@ impl Followed {
         self.positions.iter().map(move |(changelog, position)| (changelog, of(position)))
     }
 
+    fn forget(&self, changelog: &TopicPartition) {
+        self.note(changelog, -1);
+    }
+
     fn note(&self, changelog: &TopicPartition, position: Offset) {
         if let Some((_, known)) = self.positions.iter().find(|(known, _)| known == changelog) {
             known.store(position, Ordering::Relaxed);
@@ -85,7 +91,7 @@ const REST_MS: i64 = 1_000;
 
 impl<T: PartialEq, L: Log> Follower<T, L> {
     pub(super) fn new(log: L, clock: Arc<dyn Clock>) -> Self {
-        Self { log, clock, consumer: None, standbys: Vec::new(), read_at_ms: i64::MIN }
+        Self { log, clock, consumer: None, standbys: Vec::new(), read_at_ms: i64::MIN, is_told: false }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -119,15 +125,10 @@ impl<T: PartialEq, L: Log> Follower<T, L> {
     pub(super) fn step(&mut self, timeout: Duration) -> Vec<GivenUp<T>> {
         let now_ms = self.clock.monotonic_ms();
         let mut failed = self.begin_new(now_ms);
-        if now_ms >= self.read_at_ms
-            && let Err(error) = self.read(timeout)
-        {
-            self.read_at_ms = now_ms.saturating_add(REST_MS);
-            if error.class() != Class::Retry {
-                // The consumer cannot go on; each begins again where it stands.
-                tracing::warn!(%error, "standbys begin to follow again");
-                self.consumer = None;
-                self.standbys.iter_mut().for_each(|standby| standby.replays = None);
+        if now_ms >= self.read_at_ms {
+            match self.read(timeout) {
+                Ok(()) => self.is_told = false,
+                Err(error) => self.rest(&error, now_ms),
             }
         }
         let now_ms = self.clock.now_ms();
@@ -142,6 +143,18 @@ impl<T: PartialEq, L: Log> Follower<T, L> {
             }
         }
         failed
+    }
+
+    /// Nothing is read for a while.
+    fn rest(&mut self, error: &Error, now_ms: i64) {
+        self.read_at_ms = now_ms.saturating_add(REST_MS);
+        if error.class() != Class::Retry {
+            tracing::warn!(%error, "standbys begin to follow again");
+            self.consumer = None;
+            self.standbys.iter_mut().for_each(Standby::begin_again);
+        } else if !std::mem::replace(&mut self.is_told, true) {
+            tracing::warn!(%error, "standbys cannot be read for; trying again");
+        }
     }
 
     /// Looks at the changelogs of those that are new, and reads them from now on.
@@ -234,6 +247,16 @@ impl<T> Standby<T> {
         assigned.map_err(log::Error::may_pass)?;
         (self.replays, self.reached) = (Some(replays), None);
         Ok(())
+    }
+
+    /// The consumer cannot go on: it begins where its stores stand. What was read and not written down is read again.
+    fn begin_again(&mut self) {
+        self.stores.discard();
+        for replay in self.replays.take().into_iter().flatten() {
+            if let Some(followed) = &self.plan.followed {
+                followed.forget(&replay.partition);
+            }
+        }
     }
 
     fn write_down(&mut self, now_ms: i64) -> Result<()> {

@@ -50,6 +50,7 @@ impl<L: Log> Log for FaultLog<L> {
     }
 
     fn rest(&self) {
+        self.script.note_rest();
         self.inner.rest();
     }
 

@@ -56,6 +56,7 @@ struct Faults {
     refusals: Vec<(Call, usize, Kind)>,
     refused_count: usize,
     seek_count: usize,
+    rest_count: usize,
     is_unreachable: bool,
     is_silent: bool,
     /// Where it is said: how far the log's clock is known to be ahead.
@@ -100,6 +101,15 @@ impl Script {
     /// To which topics the log's user said that its producers send; `None` where it did not.
     pub(crate) fn written(&self) -> Option<Vec<String>> {
         self.faults.lock().unwrap().written.clone()
+    }
+
+    /// How often the log was told that little will be asked.
+    pub(crate) fn rest_count(&self) -> usize {
+        self.faults.lock().unwrap().rest_count
+    }
+
+    pub(super) fn note_rest(&self) {
+        self.faults.lock().unwrap().rest_count += 1;
     }
 
     pub(super) fn note_written(&self, topics: &[String]) {

@@ -93,5 +93,6 @@ fn a_transaction_that_never_ends_is_not_waited_for_for_ever_and_its_offset_is_no
     let clock = Pausing { time: ManualClock::new(0), open: Mutex::new((0, None)) };
     let refusal = settled_offset(&log, &clock, "view", partition).unwrap_err().to_string();
     assert!(refusal.contains("an open transaction has offsets of the group 'view'"), "{refusal}");
+    assert!(refusal.ends_with("start the view again later"), "{refusal}");
     assert_eq!(clock.monotonic_ms(), 36_000);
 }

@@ -32,7 +32,6 @@ impl Admin {
         }
         match admin.request_deletion(before, Deadline::after(admin.timeout())) {
             Ok(answer) => {
-                // The client lives for as long as somebody may ask.
                 let admin = Arc::clone(admin);
                 Deletion::under_way(answer.map(move |answer| admin.check_deleted(answer)))
             }
@@ -50,7 +49,13 @@ impl Admin {
             list.add_partition_offset(topic, *partition, rdkafka::Offset::Offset(*offset))
                 .map_err(|error| classify::error(&format!("cannot delete records of {topic}-{partition}"), &error))?;
         }
-        Ok(self.client()?.delete_records(&list, &self.request(deadline)))
+        let client = self.client()?;
+        let answer = client.delete_records(&list, &self.request(deadline));
+        // The client's own thread brings the answer, also where the log rests meanwhile.
+        Ok(answer.map(move |answer| {
+            drop(client);
+            answer
+        }))
     }
 
     /// The first partition's error, of those that have one.
@@ -74,5 +79,32 @@ impl Admin {
             thread::sleep(PAUSE);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::super::super::options::Options;
+    use super::*;
+
+    #[test]
+    #[allow(clippy::disallowed_methods, reason = "the client's threads have real time")]
+    fn a_deletion_that_is_under_way_is_answered_also_where_the_log_rests_meanwhile() {
+        let request_timeout = Duration::from_millis(500);
+        let admin = Arc::new(Admin::new(Options { request_timeout, ..Options::new("127.0.0.1:1") }));
+        let mut deletion = Admin::begin_delete_records(&admin, &[(TopicPartition::new("topic", 0), 1)]);
+        admin.rest();
+        admin.rest();
+        let began = Instant::now();
+        let answer = loop {
+            match deletion.outcome() {
+                Some(answer) => break answer,
+                None if began.elapsed() > Duration::from_secs(30) => panic!("it is never answered"),
+                None => thread::sleep(PAUSE),
+            }
+        };
+        assert_eq!(answer.unwrap_err().kind(), Kind::Retry);
     }
 }

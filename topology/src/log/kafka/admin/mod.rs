@@ -184,7 +184,7 @@ impl Drop for Admin {
         let helpers = self.helpers.get_mut().unwrap_or_else(PoisonError::into_inner);
         helpers.values().for_each(|helper| native::close(helper));
         // No thread of a client is left when the process ends, and with it what they stand on.
-        lock(&self.closing).take().into_iter().for_each(wait_for);
+        self.closing.get_mut().unwrap_or_else(PoisonError::into_inner).take().into_iter().for_each(wait_for);
     }
 }
 
