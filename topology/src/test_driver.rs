@@ -28,8 +28,10 @@
 
 mod changelogs;
 mod drive;
+mod failure;
 mod mishaps;
 mod record;
+mod results;
 mod stores;
 #[cfg(test)]
 mod tests;
@@ -37,6 +39,7 @@ mod topics;
 mod transaction;
 mod typed;
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use drive::Drive;
@@ -46,9 +49,10 @@ pub use topics::Place;
 use transaction::Broker;
 pub use typed::{Input, Output};
 
+use crate::client::Config;
 use crate::error::{Error, Result};
 use crate::graph::Topology;
-use crate::log::{Offset, ProducerRecord, TopicPartition};
+use crate::log::ProducerRecord;
 use crate::task::Task;
 
 /// Runs a topology: a task for each partition of what a sub-topology reads. There is one, unless the graph asks for
@@ -66,11 +70,16 @@ pub struct TestDriver {
     replaced: Rc<Replaced>,
     /// How many changelogs were begun.
     changelog_count: u64,
+    /// The first error of a task, until others begin.
+    failure: Option<String>,
+    /// Topics that a topology writes which ran here, of whatever version.
+    written: BTreeSet<String>,
 }
 
 impl TestDriver {
-    /// Starts a topology at this wall-clock time. What processors ask to be committed at their start is committed. One
-    /// that reads topics by a [`Pattern`](crate::graph::Pattern) needs [`TestDriver::with_topics`].
+    /// Starts a topology at this wall-clock time, under an application id that a client takes. What processors ask to be
+    /// committed at their start is committed. One that reads topics by a [`Pattern`](crate::graph::Pattern) needs
+    /// [`TestDriver::with_topics`].
     pub fn new(topology: &Topology, application_id: &str, now_ms: i64) -> Result<Self> {
         Self::with_topics(topology, application_id, now_ms, &[])
     }
@@ -108,6 +117,7 @@ impl TestDriver {
     }
 
     fn start(topology: &Topology, application_id: &str, now_ms: i64, others: &[&str], by_hand: bool) -> Result<Self> {
+        Config::new(application_id).check()?;
         let mut driver = Self {
             topology: topology.clone(),
             application_id: application_id.to_owned(),
@@ -118,6 +128,8 @@ impl TestDriver {
             broker: Broker::default(),
             replaced: Rc::default(),
             changelog_count: 0,
+            failure: None,
+            written: BTreeSet::new(),
         };
         driver.restart(topology)?;
         Ok(driver)
@@ -125,6 +137,31 @@ impl TestDriver {
 
     /// A record arrives in a topic, in the partition where its key belongs or the one that is named, and is processed.
     /// A record without a key goes to the first one. A topic that no source reads is an error.
+    ///
+    /// An error of a processor stops the driver as it stops a client: nothing of the transaction is committed, and
+    /// until [`TestDriver::abort`] or [`TestDriver::restart`] whatever would go on answers that error. Records arrive
+    /// all the same ([`TestDriver::append`]).
+    ///
+    /// ```
+    /// # use topology::graph::Builder;
+    /// # use topology::test_driver::TestDriver;
+    /// # let version = |fails: bool| -> topology::Result<_> {
+    /// #     let builder = Builder::new();
+    /// #     let prices = builder.sub_topology("reading").source::<[u8], str>("prices");
+    /// #     let read = prices.try_map_values(move |price| if fails { Ok(price.parse::<i64>()?) } else { Ok(0) });
+    /// #     read.sink("numbers");
+    /// #     builder.build()
+    /// # };
+    /// # let (faulty, mended) = (version(true)?, version(false)?);
+    /// let mut driver = TestDriver::new(&faulty, "app", 0)?;
+    /// driver.pipe("prices", None, Some(b"7"), 0)?;
+    /// assert!(driver.pipe("prices", None, Some(b"much"), 0).is_err());
+    /// assert!(driver.commit().is_err() && driver.read("numbers").is_empty());
+    /// driver.restart(&mended)?; // takes both records again
+    /// driver.commit()?;
+    /// assert_eq!(driver.read("numbers").len(), 2);
+    /// # Ok::<(), topology::Error>(())
+    /// ```
     pub fn pipe(
         &mut self,
         place: impl Into<Place>,
@@ -132,6 +169,7 @@ impl TestDriver {
         value: Option<&[u8]>,
         timestamp_ms: i64,
     ) -> Result<()> {
+        self.check_goes_on()?;
         self.append(place, key, value, timestamp_ms)?;
         self.go_on()
     }
@@ -139,6 +177,7 @@ impl TestDriver {
     /// As [`TestDriver::pipe`], of a whole record, headers included. It gets the next offset of its partition, whatever
     /// partition and offset it had.
     pub fn pipe_record(&mut self, place: impl Into<Place>, record: OwnedRecord) -> Result<()> {
+        self.check_goes_on()?;
         self.append_record(place.into(), record)?;
         self.go_on()
     }
@@ -170,14 +209,22 @@ impl TestDriver {
 
     /// Processes all input that has arrived, and commits if a processor asks for it.
     pub fn run(&mut self) -> Result<()> {
-        loop {
-            let any = self.process_all()?;
-            if self.commit_requested() && !self.by_hand {
-                self.commit()?;
-            } else if !any {
-                return Ok(());
+        self.moving(|driver| {
+            loop {
+                let any = driver.process_all()?;
+                if driver.commit_requested() && !driver.by_hand {
+                    driver.commit()?;
+                } else if !any {
+                    return Ok(());
+                }
             }
-        }
+        })
+    }
+
+    /// An error where a record that arrives now would not be processed. By hand it only arrives, and that needs no
+    /// task.
+    fn check_goes_on(&self) -> Result<()> {
+        if self.by_hand { Ok(()) } else { self.check_failure() }
     }
 
     /// What happens by itself.
@@ -187,14 +234,16 @@ impl TestDriver {
 
     /// Lets wall-clock time pass, and processors punctuate.
     pub fn advance_clock(&mut self, by_ms: i64) -> Result<()> {
-        self.now_ms += by_ms;
-        for index in 0..self.drives.len() {
-            if let Some(task) = &mut self.drives[index].task {
-                task.advance_clock(self.now_ms)?;
+        self.moving(|driver| {
+            driver.now_ms += by_ms;
+            for index in 0..driver.drives.len() {
+                if let Some(task) = &mut driver.drives[index].task {
+                    task.advance_clock(driver.now_ms)?;
+                }
+                driver.collect(index)?;
             }
-            self.collect(index)?;
-        }
-        self.go_on()
+            driver.go_on()
+        })
     }
 
     /// Whether a processor asks for a commit.
@@ -203,16 +252,18 @@ impl TestDriver {
     }
 
     /// Commits: outputs become visible, stores take their writes. An error where the input was exchanged since the
-    /// start ([`TestDriver::delete_topic`]); after any, [`TestDriver::abort`] goes on.
+    /// start ([`TestDriver::delete_topic`]), or a task has failed before; after any, [`TestDriver::abort`] goes on.
     pub fn commit(&mut self) -> Result<()> {
-        self.commit_all()?;
-        // What it made visible; another commit that is asked for waits.
-        if self.by_hand { Ok(()) } else { self.process_all().map(drop) }
+        self.moving(|driver| {
+            driver.commit_all()?;
+            // What it made visible; another commit that is asked for waits.
+            if driver.by_hand { Ok(()) } else { driver.process_all().map(drop) }
+        })
     }
 
     /// What happens after a transaction failed: everything since the last commit is void, processors are made anew in
-    /// the same process, and input is delivered again from the committed offset. The topics are taken for what they are
-    /// now.
+    /// the same process, and input is delivered again from the committed offset: a record on which a processor fails
+    /// comes again, too, and fails again. The topics are taken for what they are now.
     pub fn abort(&mut self) -> Result<()> {
         self.begin_again()?;
         self.go_on()
@@ -248,6 +299,10 @@ impl TestDriver {
     /// Says that no more input comes, processes what is there, and commits, until nothing is held any more.
     pub fn end_of_input(&mut self) -> Result<()> {
         self.run()?;
+        self.moving(Self::finish)
+    }
+
+    fn finish(&mut self) -> Result<()> {
         // Each round decides, commits, or finishes one more held batch; one that never ends is a fault of the topology.
         for _ in 0..100_000 {
             self.commit_all()?;
@@ -267,43 +322,5 @@ impl TestDriver {
             }
         }
         Err(Error::stop("input is still held after 100000 commits"))
-    }
-
-    /// The committed records of a topic, of all its partitions, in the order in which they became visible.
-    pub fn read(&self, topic: &str) -> &[OwnedRecord] {
-        self.broker.topics.records(topic)
-    }
-
-    /// What was produced since the last commit, with its topics, in order. Offsets are not known yet, and changelog
-    /// records are made by the commit.
-    pub fn uncommitted(&self) -> &[(String, OwnedRecord)] {
-        &self.broker.uncommitted
-    }
-
-    /// What was produced and then aborted, in order: a reader of uncommitted data would have seen it.
-    pub fn aborted(&self) -> &[(String, OwnedRecord)] {
-        &self.broker.aborted
-    }
-
-    /// The committed offset of a source topic's partition, of the first one where none is named; `None` before the
-    /// first commit.
-    pub fn committed_offset(&self, place: impl Into<Place>) -> Option<Offset> {
-        let Place { topic, partition } = place.into();
-        self.broker.offsets.get(&TopicPartition::new(topic, partition.unwrap_or(0))).map(|committed| committed.offset)
-    }
-
-    /// The offset of the record that a task processes next of a topic's partition, of the first one where none is
-    /// named. Other than the committed offset it counts what is not committed yet, and what processors hold.
-    pub fn position(&self, place: impl Into<Place>) -> Result<Offset> {
-        let place = place.into();
-        let (index, input) = self.input_at(&place)?;
-        let task = self.drives[index].task.as_ref();
-        task.map(|task| task.next_offset(input)).ok_or_else(|| Error::stop("the task could not begin"))
-    }
-
-    /// Where a topic's partition ends, the first one where none is named: the offset of the record that arrives next.
-    pub fn end_offset(&self, place: impl Into<Place>) -> Offset {
-        let Place { topic, partition } = place.into();
-        self.broker.topics.bounds(&topic, partition.unwrap_or(0)).1
     }
 }

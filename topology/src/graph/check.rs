@@ -26,9 +26,9 @@ pub(super) fn check(sub_topologies: &mut [SubTopologySpec], mut mistakes: Vec<St
     let names = sub_topologies.iter().map(|sub| sub.name.as_str());
     legal("sub-topology", names.clone(), SUB_TOPOLOGY_BYTES_MAX, &mut mistakes);
     legal("node", nodes.clone(), NODE_BYTES_MAX, &mut mistakes);
-    unique("sub-topology", names, &mut mistakes);
-    unique("store", stores, &mut mistakes);
-    unique("node", nodes, &mut mistakes);
+    unique("sub-topologies", names, &mut mistakes);
+    unique("stores", stores, &mut mistakes);
+    unique("nodes", nodes, &mut mistakes);
     let mut sources = BTreeSet::new();
     for sub_topology in &*sub_topologies {
         check_sources(sub_topology, &mut sources, &mut mistakes);
@@ -79,11 +79,11 @@ fn legal<'a>(what: &str, names: impl Iterator<Item = &'a str>, bytes_max: usize,
     }
 }
 
-fn unique<'a>(what: &str, names: impl Iterator<Item = &'a str>, mistakes: &mut Vec<String>) {
+fn unique<'a>(several: &str, names: impl Iterator<Item = &'a str>, mistakes: &mut Vec<String>) {
     let mut seen = BTreeSet::new();
     for name in names {
         if !seen.insert(name) {
-            mistakes.push(format!("there are two {what}s named '{name}': names must be unique"));
+            mistakes.push(format!("there are two {several} named '{name}': names must be unique"));
         }
     }
 }
@@ -266,6 +266,15 @@ mod tests {
         count_in(&builder, "two", &same_name);
         let doubled = mistakes(builder.build());
         assert!(doubled.contains("two stores named 'counts'"), "{doubled}");
+    }
+
+    #[test]
+    fn two_sub_topologies_of_one_name_are_named_in_the_plural() {
+        let builder = Builder::new();
+        copy(&builder.sub_topology("twice"), Topic::new("a"), Topic::new("b"));
+        copy(&builder.sub_topology("twice"), Topic::new("c"), Topic::new("d"));
+        let mistakes = mistakes(builder.build());
+        assert!(mistakes.contains("there are two sub-topologies named 'twice'"), "{mistakes}");
     }
 
     #[test]

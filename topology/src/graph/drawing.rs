@@ -147,3 +147,13 @@ impl Drawing {
         }
     }
 }
+
+/// The name that operations on a node's stream begin with: that of the last source or processor before it that has a
+/// name of its own.
+pub(super) fn origin<'n>(nodes: &'n [Node], node: &'n Node) -> &'n str {
+    let parent = node.parents().next().and_then(|parent| nodes.get(parent.node));
+    match (&node.kind, parent) {
+        (Kind::Processor { has_own_name: false, .. }, Some(parent)) => origin(nodes, parent),
+        _ => &node.name,
+    }
+}

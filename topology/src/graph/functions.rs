@@ -137,7 +137,7 @@ where
     }
 
     /// What is done where a punctuation is due that another of the functions has scheduled: see
-    /// [`Processor::punctuate`](processor::Processor::punctuate).
+    /// [`Processor::punctuate`](processor::Processor::punctuate). Without it, that one of them schedules is an error.
     pub fn punctuate(
         self,
         punctuate: impl FnMut(Punctuation, &mut P::Handles, &mut Context<'_, K2, V2>) -> processor::Result

@@ -8,16 +8,22 @@ use crate::processor::{
     self, Aggregate, Choose, Context, Emit, Filter, FlatMap, ForEach, Map, Only, Processor, Record,
 };
 
-use super::drawing::Drawing;
+use super::drawing::{Drawing, origin};
 use super::hand_over::One;
 use super::processor_builder::ProcessorBuilder;
 use super::sink::Sink;
-use super::{Kind, Node, Parent, Repartition, Store, Topic};
+use super::{Parent, Repartition, Store, Topic};
 
 /// A stream of records inside a sub-topology: the output of a source or a processor.
 ///
 /// Functions given here are compiled into the node; they take whole runs of records where that makes no difference.
-/// What a function borrows from a record it may hand on.
+/// What a function borrows from a record it may hand on. That nothing reads what `filter` gives is a warning:
+///
+/// ```compile_fail
+/// #![deny(unused_must_use)]
+/// # let names = topology::graph::Builder::new().sub_topology("calling").source::<str, str>("names");
+/// names.filter(|record| record.value.is_some());
+/// ```
 ///
 /// ```
 /// use topology::graph::Builder;
@@ -78,6 +84,7 @@ impl<K: Data + ?Sized, V: Data + ?Sized> Stream<K, V> {
     }
 
     /// The records that the predicate holds of.
+    #[must_use = "nothing reads what comes of it: draw on, as with a sink"]
     pub fn filter(&self, keep: impl Fn(&Record<'_, K, V>) -> bool + Send + Sync + 'static) -> Stream<K, V> {
         let keep = Arc::new(keep);
         let kept = self.plain("filter", move || {
@@ -88,11 +95,13 @@ impl<K: Data + ?Sized, V: Data + ?Sized> Stream<K, V> {
     }
 
     /// The records that the predicate does not hold of.
+    #[must_use = "nothing reads what comes of it: draw on, as with a sink"]
     pub fn filter_not(&self, drop: impl Fn(&Record<'_, K, V>) -> bool + Send + Sync + 'static) -> Stream<K, V> {
         self.filter(move |record| !drop(record))
     }
 
     /// Another key and value for each record, with the same time and headers.
+    #[must_use = "nothing reads what comes of it: draw on, as with a sink"]
     pub fn map<K2: 'static, V2: 'static>(
         &self,
         map: impl Fn(&Record<'_, K, V>) -> (K2, V2) + Send + Sync + 'static,
@@ -101,6 +110,7 @@ impl<K: Data + ?Sized, V: Data + ?Sized> Stream<K, V> {
     }
 
     /// As [`Stream::map`], of a function that can fail: its error stops the task as a processor's does.
+    #[must_use = "nothing reads what comes of it: draw on, as with a sink"]
     pub fn try_map<K2: 'static, V2: 'static>(
         &self,
         map: impl Fn(&Record<'_, K, V>) -> processor::Result<(K2, V2)> + Send + Sync + 'static,
@@ -115,6 +125,7 @@ impl<K: Data + ?Sized, V: Data + ?Sized> Stream<K, V> {
     }
 
     /// Another value for each record that has one. A tombstone stays a tombstone.
+    #[must_use = "nothing reads what comes of it: draw on, as with a sink"]
     pub fn map_values<V2: 'static>(&self, map: impl Fn(&V::Item<'_>) -> V2 + Send + Sync + 'static) -> Stream<K, V2>
     where
         for<'a> K::Item<'a>: Clone,
@@ -123,6 +134,7 @@ impl<K: Data + ?Sized, V: Data + ?Sized> Stream<K, V> {
     }
 
     /// As [`Stream::map_values`], of a function that can fail.
+    #[must_use = "nothing reads what comes of it: draw on, as with a sink"]
     pub fn try_map_values<V2: 'static>(
         &self,
         map: impl Fn(&V::Item<'_>) -> processor::Result<V2> + Send + Sync + 'static,
@@ -142,6 +154,7 @@ impl<K: Data + ?Sized, V: Data + ?Sized> Stream<K, V> {
     }
 
     /// Any number of records for each: what the function emits. It may emit what it borrows from the record.
+    #[must_use = "nothing reads what comes of it: draw on, as with a sink"]
     pub fn flat_map<K2: Data + ?Sized, V2: Data + ?Sized>(
         &self,
         map: impl for<'r, 'a> Fn(&'r Record<'a, K, V>, &mut Emit<'_, 'a, K2, V2>) + Send + Sync + 'static,
@@ -164,7 +177,7 @@ impl<K: Data + ?Sized, V: Data + ?Sized> Stream<K, V> {
     }
 
     /// This stream's records and another's of the same types and sub-topology.
-    #[must_use]
+    #[must_use = "nothing reads what comes of it: draw on, as with a sink"]
     pub fn merge(&self, other: &Stream<K, V>) -> Stream<K, V> {
         let mut merged = self.clone();
         let others = other.parents_in(&self.drawing, self.sub_topology, "a merged stream");
@@ -337,15 +350,5 @@ impl<K: Data + ?Sized, V: Data + ?Sized> Stream<K, V> {
         let (from, to) = (name(self.sub_topology), name(sub_topology));
         (self.sub_topology != sub_topology)
             .then(|| format!("{what} of sub-topology '{from}' is used in sub-topology '{to}': connect them by a topic"))
-    }
-}
-
-/// The name that operations on a node's stream begin with: that of the last source or processor before it that has a
-/// name of its own.
-fn origin<'n>(nodes: &'n [Node], node: &'n Node) -> &'n str {
-    let parent = node.parents().next().and_then(|parent| nodes.get(parent.node));
-    match (&node.kind, parent) {
-        (Kind::Processor { has_own_name: false, .. }, Some(parent)) => origin(nodes, parent),
-        _ => &node.name,
     }
 }

@@ -146,7 +146,8 @@ impl<'c, K: Data + ?Sized, V: Data + ?Sized> Context<'c, K, V> {
     }
 
     /// Stream time: the highest event time seen in all inputs of the task, ms since 1970; `None` before the first
-    /// record that has one.
+    /// record that has one. In [`Processor::process`](super::Processor::process) it includes the current record. It is
+    /// committed beside the input's offset, and so survives a restart.
     pub fn stream_time_ms(&self) -> Option<i64> {
         self.runtime.stream_time_ms()
     }
@@ -299,9 +300,16 @@ impl<'c, K: Data + ?Sized, V: Data + ?Sized> Context<'c, K, V> {
         Ok(self.runtime.vouch()?)
     }
 
-    /// Asks for regular calls of [`Processor::punctuate`](super::Processor::punctuate).
+    /// Asks for regular calls of [`Processor::punctuate`](super::Processor::punctuate). An interval of
+    /// less than 1 ms, or a processor made of functions without one for it, stops the task when this call of the
+    /// processor returns.
     pub fn schedule(&mut self, schedule: Schedule) -> PunctuationId {
         self.runtime.schedule(self.node, schedule)
+    }
+
+    /// The processor has no [`Processor::punctuate`](super::Processor::punctuate).
+    pub(super) fn note_silent(&mut self) {
+        self.runtime.schedules.note_silent(self.node);
     }
 
     /// Ends a schedule of this processor: it is not punctuated by it any more, not even where that is due already.

@@ -80,6 +80,20 @@ pub(super) fn named_of_record(result: Result, processor: &str) -> crate::error::
     }
 }
 
+/// What a call gave of a processor that may have scheduled what cannot be. That is no fault of a record, so no handler
+/// of records gets to see it.
+#[inline]
+pub(super) fn unless_mistaken(
+    result: crate::error::Result<()>,
+    mistake: Option<String>,
+    processor: &str,
+) -> crate::error::Result<()> {
+    match mistake {
+        None => result,
+        Some(mistake) => Err(Error::stop(format!("processor '{processor}' {mistake}"))),
+    }
+}
+
 /// The error of a processor as the engine's, with the processor's name and this class where it does not say where it
 /// comes from.
 #[cold]

@@ -40,7 +40,10 @@ where
     type ValueOut = V2;
 
     fn init(&mut self, context: &mut Context<'_, K2, V2>) -> Result {
-        let Self { handles, init, .. } = self;
+        let Self { handles, init, punctuate, .. } = self;
+        if punctuate.is_none() {
+            context.note_silent();
+        }
         init.as_mut().map_or(Ok(()), |init| init(handles, context))
     }
 

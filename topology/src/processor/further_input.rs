@@ -41,7 +41,8 @@ where
     fn process_batch(&mut self, records: &[Record<'_, K, V>], runtime: &mut Runtime) -> crate::error::Result<()> {
         let ProcessorNode { processor, name, node, reader_takes_runs, children, .. } = &mut *self.node.borrow_mut();
         let context = &mut Context::new(runtime, children, *node, *reader_takes_runs);
-        failure::named_of_record((self.process)(processor, records, context), name)
+        let result = failure::named_of_record((self.process)(processor, records, context), name);
+        failure::unless_mistaken(result, runtime.schedules.take_mistake(*node), name)
     }
 
     fn takes_runs(&self) -> bool {

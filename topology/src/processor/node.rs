@@ -197,14 +197,16 @@ macro_rules! with_context {
     ($node:ident, $runtime:ident, |$processor:ident, $context:ident| $call:expr) => {{
         let $processor = &mut $node.processor;
         let $context = &mut Context::new($runtime, &$node.children, $node.node, $node.reader_takes_runs);
-        failure::named($call, &$node.name)
+        let result = failure::named($call, &$node.name);
+        failure::unless_mistaken(result, $runtime.schedules.take_mistake($node.node), &$node.name)
     }};
 }
 
 impl<P: Processor> Input<P::Key, P::Value> for ProcessorNode<P> {
     fn process_batch(&mut self, records: &[Record<'_, P::Key, P::Value>], runtime: &mut Runtime) -> Result<()> {
         let context = &mut Context::new(runtime, &self.children, self.node, self.reader_takes_runs);
-        failure::named_of_record(self.processor.process_batch(records, context), &self.name)
+        let result = failure::named_of_record(self.processor.process_batch(records, context), &self.name);
+        failure::unless_mistaken(result, runtime.schedules.take_mistake(self.node), &self.name)
     }
 
     fn takes_runs(&self) -> bool {

@@ -57,7 +57,7 @@ pub struct Runtime {
     dead_letter_max_bytes: usize,
     /// What each node holds: the first record of an input.
     pub(super) holds: Vec<(usize, Position)>,
-    schedules: Schedules,
+    pub(super) schedules: Schedules,
     cause: Position,
     pub(super) commit_requested: bool,
     suspended: bool,

@@ -41,6 +41,11 @@
 pub enum Schedule {
     /// Each time stream time passes a multiple of this many ms; at most once for one record, however far it jumps.
     /// Driven by the input alone, so a replay punctuates at the same records.
+    ///
+    /// A punctuation falls behind the record that moves stream time past the multiple, and its timestamp is stream
+    /// time then, not the multiple: with an interval of 10, records of 3, 12 and 47 have two, at 12 and at 47. Stream
+    /// time begins at the first record, which passes nothing. It is committed beside the input's offset, so that a
+    /// restart neither repeats nor leaves out a punctuation.
     StreamTime {
         /// Interval in ms, at least 1.
         interval_ms: i64,
@@ -67,7 +72,13 @@ pub struct Punctuation {
 
 /// The schedules of one task.
 #[derive(Debug, Default)]
-pub struct Schedules(Vec<Scheduled>);
+pub struct Schedules {
+    all: Vec<Scheduled>,
+    /// Nodes that do nothing where a punctuation is due.
+    silent: Vec<usize>,
+    /// What a node asked for that cannot be, until the call of it returns that did.
+    mistake: Option<(usize, String)>,
+}
 
 #[derive(Debug)]
 struct Scheduled {
@@ -84,13 +95,36 @@ impl Schedules {
             Schedule::WallClock { interval_ms } => now_ms.saturating_add(interval_ms.max(1)),
             Schedule::StreamTime { .. } => 0,
         };
-        self.0.push(Scheduled { node, schedule: Some(schedule), due_ms });
-        PunctuationId(self.0.len() - 1)
+        if let Some(mistake) = self.mistake_of(node, schedule) {
+            self.mistake.get_or_insert((node, mistake));
+        }
+        self.all.push(Scheduled { node, schedule: Some(schedule), due_ms });
+        PunctuationId(self.all.len() - 1)
+    }
+
+    fn mistake_of(&self, node: usize, schedule: Schedule) -> Option<String> {
+        let (Schedule::StreamTime { interval_ms } | Schedule::WallClock { interval_ms }) = schedule;
+        if interval_ms < 1 {
+            return Some(format!("schedules every {interval_ms} ms: 1 at least"));
+        }
+        self.silent
+            .contains(&node)
+            .then(|| "schedules but has no punctuate: give it one, or do not schedule".to_owned())
+    }
+
+    /// This node does nothing where a punctuation is due: that it schedules one is a mistake.
+    pub(super) fn note_silent(&mut self, node: usize) {
+        self.silent.push(node);
+    }
+
+    /// What is wrong with what this node scheduled since the last call. One of another node is that one's to tell.
+    pub(super) fn take_mistake(&mut self, node: usize) -> Option<String> {
+        self.mistake.take_if(|(of, _)| *of == node).map(|(_, mistake)| mistake)
     }
 
     /// Whether any is by stream time.
     pub fn any_by_stream_time(&self) -> bool {
-        self.0.iter().any(|scheduled| matches!(scheduled.schedule, Some(Schedule::StreamTime { .. })))
+        self.all.iter().any(|scheduled| matches!(scheduled.schedule, Some(Schedule::StreamTime { .. })))
     }
 
     /// Whether stream time would pass a punctuation by moving to `to_ms`, or begin: what comes behind its beginning may
@@ -98,7 +132,7 @@ impl Schedules {
     pub fn crosses(&self, from_ms: Option<i64>, to_ms: i64) -> bool {
         match from_ms {
             None => to_ms >= 0 && self.any_by_stream_time(),
-            Some(from_ms) => to_ms > from_ms && self.0.iter().any(|scheduled| scheduled.crosses(from_ms, to_ms)),
+            Some(from_ms) => to_ms > from_ms && self.all.iter().any(|scheduled| scheduled.crosses(from_ms, to_ms)),
         }
     }
 
@@ -111,7 +145,7 @@ impl Schedules {
     /// What is due by the wall clock, with the nodes; each is due again one interval from now.
     pub fn due_by_wall_clock(&mut self, now_ms: i64) -> Vec<(usize, Punctuation)> {
         let due = self.due(|scheduled| scheduled.again_ms(now_ms).is_some(), now_ms);
-        for scheduled in &mut self.0 {
+        for scheduled in &mut self.all {
             scheduled.due_ms = scheduled.again_ms(now_ms).unwrap_or(scheduled.due_ms);
         }
         due
@@ -120,22 +154,22 @@ impl Schedules {
     /// When the next one is due by the wall clock, ms since 1970.
     pub fn next_wall_clock_ms(&self) -> Option<i64> {
         let wall_clock = |scheduled: &&Scheduled| matches!(scheduled.schedule, Some(Schedule::WallClock { .. }));
-        self.0.iter().filter(wall_clock).map(|scheduled| scheduled.due_ms).min()
+        self.all.iter().filter(wall_clock).map(|scheduled| scheduled.due_ms).min()
     }
 
     /// Ends a schedule of this node. Returns whether it went on.
     pub(super) fn cancel(&mut self, node: usize, id: PunctuationId) -> bool {
-        let found = self.0.get_mut(id.0).filter(|scheduled| scheduled.node == node);
+        let found = self.all.get_mut(id.0).filter(|scheduled| scheduled.node == node);
         found.is_some_and(|scheduled| scheduled.schedule.take().is_some())
     }
 
     /// Whether it still goes on: a punctuation may be due that one before it cancelled.
     pub(crate) fn goes_on(&self, id: PunctuationId) -> bool {
-        self.0.get(id.0).is_some_and(|scheduled| scheduled.schedule.is_some())
+        self.all.get(id.0).is_some_and(|scheduled| scheduled.schedule.is_some())
     }
 
     fn due(&self, is_due: impl Fn(&Scheduled) -> bool, timestamp_ms: i64) -> Vec<(usize, Punctuation)> {
-        let due = self.0.iter().enumerate().filter(|(_, scheduled)| is_due(scheduled));
+        let due = self.all.iter().enumerate().filter(|(_, scheduled)| is_due(scheduled));
         due.map(|(index, scheduled)| (scheduled.node, Punctuation { id: PunctuationId(index), timestamp_ms })).collect()
     }
 }

@@ -46,7 +46,8 @@ impl TestDriver {
                 });
             }
         }
-        self.put_down()?;
+        self.noting(Self::put_down)?;
+        self.written.extend(drives.iter().flat_map(|drive| drive.outputs.names.iter().cloned()));
         for left in std::mem::replace(&mut self.drives, drives) {
             let heir = self.drives.iter_mut().find(|drive| drive.id == left.id);
             if let (Some(heir), Some(stores)) = (heir, left.stores) {
@@ -57,17 +58,22 @@ impl TestDriver {
             }
         }
         self.topology = topology;
-        (0..self.drives.len()).try_for_each(|index| self.begin(index))
+        self.begin_all()
     }
 
     /// Has the same tasks begin again.
     pub(super) fn begin_again(&mut self) -> Result<()> {
-        self.put_down()?;
-        (0..self.drives.len()).try_for_each(|index| self.begin(index))
+        self.noting(Self::put_down)?;
+        self.begin_all()
     }
 
-    /// What is not committed is void; tasks leave their stores.
+    fn begin_all(&mut self) -> Result<()> {
+        self.noting(|driver| (0..driver.drives.len()).try_for_each(|index| driver.begin(index)))
+    }
+
+    /// What is not committed is void, and so is a failure; tasks leave their stores.
     fn put_down(&mut self) -> Result<()> {
+        self.failure = None;
         self.replaced.forget();
         self.broker.abort();
         for drive in &mut self.drives {
@@ -152,12 +158,14 @@ impl TestDriver {
     /// A task with several inputs waits for one of which more has arrived, as in production: deliver that, too.
     pub fn deliver(&mut self, place: impl Into<Place>, count_max: usize) -> Result<()> {
         let (index, input) = self.input_at(&place.into())?;
-        let queued = self.process_queued(index, count_max)?;
-        if queued < count_max && self.drives[index].task.as_ref().is_some_and(|task| !task.is_suspended()) {
-            self.give(index, input, count_max - queued)?;
-            self.process_queued(index, usize::MAX)?;
-        }
-        self.collect(index)
+        self.moving(|driver| {
+            let queued = driver.process_queued(index, count_max)?;
+            if queued < count_max && driver.drives[index].task.as_ref().is_some_and(|task| !task.is_suspended()) {
+                driver.give(index, input, count_max - queued)?;
+                driver.process_queued(index, usize::MAX)?;
+            }
+            driver.collect(index)
+        })
     }
 
     /// The task that reads a partition, the first one where none is named, and as which of its inputs.

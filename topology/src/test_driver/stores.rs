@@ -19,7 +19,7 @@ impl TestDriver {
                 let (name, count) = (store.name(), several.len());
                 Err(Error::stop(format!("each of {count} tasks has a store '{name}': say which with store_of")))
             }
-            _ => Err(Error::stop(format!("there is no store '{}'", store.name()))),
+            _ => Err(self.no_store(store.name())),
         }
     }
 
@@ -30,15 +30,29 @@ impl TestDriver {
         partition: i32,
     ) -> Result<KeyValueStore<K, V>> {
         let drives = self.drives_with(store);
+        if drives.is_empty() {
+            return Err(self.no_store(store.name()));
+        }
         let found = drives.into_iter().find(|drive| drive.id.partition == partition);
         let found = found
             .ok_or_else(|| Error::stop(format!("no task of partition {partition} has a store '{}'", store.name())))?;
         self.handle(found, store)
     }
 
-    /// The committed records of a store's changelog.
+    /// The committed records of a store's changelog. None of a store that there is not; [`TestDriver::store`] finds a
+    /// mistyped name.
     pub fn read_changelog(&self, store: &str) -> &[OwnedRecord] {
         self.read(&changelog_topic(&self.application_id, store))
+    }
+
+    fn no_store(&self, name: &str) -> Error {
+        let specs = self.topology.sub_topologies.iter().flat_map(|sub_topology| &sub_topology.stores);
+        let names: Vec<&str> = specs.map(|spec| spec.name.as_str()).collect();
+        let there_are = match &names[..] {
+            [] => "the topology has none".to_owned(),
+            names => format!("there are {}", names.join(", ")),
+        };
+        Error::stop(format!("there is no store '{name}': {there_are}"))
     }
 
     fn drives_with<K: ?Sized, V: ?Sized>(&self, store: &Store<K, V>) -> Vec<&Drive> {
@@ -56,8 +70,9 @@ impl TestDriver {
     ) -> Result<KeyValueStore<K, V>> {
         let specs = &self.topology.sub_topologies[drive.sub_topology].stores;
         let index = specs.iter().position(|spec| spec.name == store.name());
-        let missing = || Error::stop(format!("there is no store '{}'", store.name()));
-        let (index, task) = index.zip(drive.task.as_ref()).ok_or_else(missing)?;
+        let index = index.ok_or_else(|| self.no_store(store.name()))?;
+        let missing = || Error::stop(format!("the task that has store '{}' could not begin", store.name()));
+        let task = drive.task.as_ref().ok_or_else(missing)?;
         Ok(KeyValueStore::new(Rc::clone(task.stores()), index)?)
     }
 }

@@ -31,21 +31,23 @@ impl<K: Codec + ?Sized, V: Codec + ?Sized> Input<'_, K, V> {
 
 /// A topic to read from. From [`TestDriver::output`].
 pub struct Output<'d, K: ?Sized, V: ?Sized> {
-    records: &'d [OwnedRecord],
+    driver: &'d TestDriver,
     place: Place,
     types: PhantomData<fn(&K, &V)>,
 }
 
 impl<'d, K: Codec + ?Sized, V: Codec + ?Sized> Output<'d, K, V> {
-    /// Keys and values of all committed records, in order. An error where one is of another type.
+    /// Keys and values of all committed records, in order. An error where one is of another type, and where no version
+    /// of the topology that ran writes the topic: that nothing came out would pass through a mistyped name.
     pub fn read(self) -> Result<Vec<(Option<K::Item<'d>>, Option<V::Item<'d>>)>> {
         let Place { topic, partition } = &self.place;
+        self.driver.check_written(topic)?;
         let entry = |record: &'d OwnedRecord| {
             let key = decode::<K>(topic, record.offset, record.key.as_deref())?;
             Ok((key, decode::<V>(topic, record.offset, record.value.as_deref())?))
         };
         let is_meant = |record: &&OwnedRecord| partition.is_none_or(|partition| record.partition == partition);
-        self.records.iter().filter(is_meant).map(entry).collect()
+        self.driver.read(topic).iter().filter(is_meant).map(entry).collect()
     }
 }
 
@@ -85,8 +87,17 @@ impl TestDriver {
 
     /// A topic to read from, or one of its partitions, by the types of its records.
     pub fn output<K: Codec + ?Sized, V: Codec + ?Sized>(&self, place: impl Into<Place>) -> Output<'_, K, V> {
-        let place = place.into();
-        Output { records: self.read(&place.topic), place, types: PhantomData }
+        Output { driver: self, place: place.into(), types: PhantomData }
+    }
+
+    /// An error where nothing can ever be in a topic. A sink that chooses its topics names all of them in the graph, so
+    /// that those are known.
+    fn check_written(&self, topic: &str) -> Result<()> {
+        if self.written.contains(topic) {
+            return Ok(());
+        }
+        let written = self.written.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        Err(Error::stop(format!("nothing writes topic '{topic}': there are {written}")))
     }
 }
 
