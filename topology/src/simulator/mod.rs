@@ -13,6 +13,7 @@
 //! input, writer   what is written to the topics that are read, and how
 //! mishaps     what happens to the whole
 //! history, checks, outcome   what was committed, and what must hold of it
+//! differences where it is not what is expected, in words
 //! reads       what others read meanwhile
 //! trace       what happened, a line for each event
 //! totals      what many runs did
@@ -53,6 +54,7 @@
 mod beginning;
 mod checks;
 mod clock;
+mod differences;
 mod faults;
 mod history;
 mod input;
@@ -121,8 +123,9 @@ pub struct Report {
     pub trace: Vec<String>,
 }
 
-/// A run that did what must not be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A run that did what must not be. Its `Debug` writes what its `Display` does: that is what a test shows which returns
+/// it.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Failure {
     /// Of which run.
     pub seed: u64,
@@ -179,8 +182,9 @@ impl Simulation {
         self
     }
 
-    /// What must hold of what was committed once all input is processed. That each input is processed at all, that
-    /// stores are what their changelogs say, and that one task at a time writes a changelog is looked after unasked.
+    /// What must hold of what was committed once all input is processed: an error fails the run, and so does a panic,
+    /// as of an assertion. That each input is processed at all, that stores are what their changelogs say, and that one
+    /// task at a time writes a changelog is looked after unasked.
     pub fn check(mut self, check: impl Fn(&Outcome) -> Result<()> + Send + Sync + 'static) -> Self {
         self.checks.push(Arc::new(check));
         self
@@ -231,8 +235,9 @@ impl Simulation {
     /// One instance, to which nothing happens, with what was committed as its input.
     fn undisturbed(&self, outcome: &Outcome) -> Self {
         let sinks: Vec<_> = self.topology.sink_topics().into_iter().map(|topic| topic.name()).collect();
-        let sources = self.topology.source_topics().into_iter().map(|topic| topic.name());
-        let given = sources.filter(|name| !sinks.contains(name));
+        let between = self.topology.repartition_topics(&self.application_id);
+        let inputs = outcome.inputs.iter().map(String::as_str);
+        let given = inputs.filter(|name| !sinks.contains(name) && !between.iter().any(|at| at == name));
         let mut input =
             Input::of(given.flat_map(|name| outcome.records(name).iter().map(move |record| (name, record))));
         input.all_there_first();
@@ -257,6 +262,12 @@ impl fmt::Display for Failure {
         }
         trace.iter().skip(left_out).try_for_each(|line| writeln!(f, "  {line}"))?;
         write!(f, "to see it again: {replay}")
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -1,8 +1,10 @@
 //! What a run has left in the log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 
 use super::checks::Replayed;
+use super::differences::{ByKey, Shown};
 use crate::codec::Codec;
 use crate::error::{Error, Result};
 use crate::graph::changelog_topic;
@@ -14,6 +16,9 @@ use crate::test_driver::OwnedRecord;
 #[derive(Debug)]
 pub struct Outcome {
     pub(super) application_id: String,
+    /// To which topics the input was written.
+    pub(super) inputs: BTreeSet<String>,
+    /// All that there were, those without a record as well.
     pub(super) topics: BTreeMap<String, Vec<OwnedRecord>>,
     /// With what was aborted: the topics that the topology writes.
     pub(super) written: BTreeMap<String, Vec<OwnedRecord>>,
@@ -22,7 +27,8 @@ pub struct Outcome {
 type Entry<'a, K, V> = (Option<<K as crate::codec::Data>::Item<'a>>, Option<<V as crate::codec::Data>::Item<'a>>);
 
 impl Outcome {
-    /// The committed records of a topic: of its partitions one after the other, each in its order.
+    /// The committed records of a topic: of its partitions one after the other, each in its order. Of a topic that this
+    /// run does not know there are none: where its name may be wrong, [`Outcome::read`] and [`Outcome::expect`] say so.
     pub fn records(&self, topic: &str) -> &[OwnedRecord] {
         self.topics.get(topic).map_or(&[], Vec::as_slice)
     }
@@ -32,9 +38,13 @@ impl Outcome {
         self.written.get(topic).map_or(&[], Vec::as_slice)
     }
 
-    /// What a store holds, as its changelog says: of all its tasks, keys and values as bytes.
+    /// What a store holds, as its changelog says: of all its tasks, keys and values as bytes. An error where no store
+    /// of this name has a changelog.
     pub fn stored(&self, store: &str) -> Result<BTreeMap<Vec<u8>, Vec<u8>>> {
         let topic = changelog_topic(&self.application_id, store);
+        if !self.topics.contains_key(&topic) {
+            return Err(Error::stop(format!("no store '{store}' with a changelog in this run")));
+        }
         let mut replayed: BTreeMap<i32, Replayed> = BTreeMap::new();
         for record in self.records(&topic) {
             let partition = TopicPartition::new(topic.as_str(), record.partition);
@@ -45,8 +55,9 @@ impl Outcome {
         Ok(entries.filter_map(timed).collect())
     }
 
-    /// Keys and values of a topic's records. An error where one is of another type.
+    /// Keys and values of a topic's records. An error where one is of another type, and where there is no such topic.
     pub fn read<K: Codec + ?Sized, V: Codec + ?Sized>(&self, topic: &str) -> Result<Vec<Entry<'_, K, V>>> {
+        self.check_known(topic)?;
         let unfit = |record: &OwnedRecord, error| {
             let OwnedRecord { partition, offset, .. } = record;
             Error::stop(format!("the record at offset {offset} of {topic}-{partition} is of other types: {error}"))
@@ -61,12 +72,18 @@ impl Outcome {
         Ok(entries)
     }
 
-    /// Whether the topic holds these records and no others, those of each key in this order. The error says where not.
+    /// Whether the topic holds these records and no others, those of each key in this order. The error says where not;
+    /// there must be such a topic, if only an empty one.
     pub fn expect<'a, K: Codec + ?Sized, V: Codec + ?Sized>(
         &self,
         topic: &str,
         expected: impl IntoIterator<Item = (K::Item<'a>, V::Item<'a>)>,
-    ) -> Result<()> {
+    ) -> Result<()>
+    where
+        for<'b> K::Item<'b>: Debug,
+        for<'b> V::Item<'b>: Debug,
+    {
+        self.check_known(topic)?;
         let mut by_key: ByKey<Vec<u8>> = BTreeMap::new();
         for (key, value) in expected {
             let (mut key_bytes, mut value_bytes) = (Vec::new(), Vec::new());
@@ -75,15 +92,24 @@ impl Outcome {
             V::encode(&value, &mut value_bytes).map_err(unfit)?;
             by_key.entry(key_bytes).or_default().push(value_bytes);
         }
-        compare(topic, &by_key, &self.by_key(topic))
+        Shown::of::<K, V>().compare(topic, &by_key, &self.by_key(topic))
     }
 
     /// Whether both have the same records in these topics, those of each key in the same order.
     pub(super) fn expect_same<'t>(&self, other: &Self, topics: impl Iterator<Item = &'t str>) -> Result<()> {
         for topic in topics {
-            compare(topic, &other.by_key(topic), &self.by_key(topic))?;
+            Shown::bytes().compare(topic, &other.by_key(topic), &self.by_key(topic))?;
         }
         Ok(())
+    }
+
+    /// Nothing is said of a topic that nobody has: whoever asks for one has most likely misspelt it.
+    fn check_known(&self, topic: &str) -> Result<()> {
+        if self.topics.contains_key(topic) {
+            return Ok(());
+        }
+        let known = self.topics.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        Err(Error::stop(format!("no topic '{topic}' in this run: there are {known}")))
     }
 
     fn by_key(&self, topic: &str) -> ByKey<&[u8]> {
@@ -94,30 +120,4 @@ impl Outcome {
         }
         by_key
     }
-}
-
-/// The values of each key.
-type ByKey<B> = BTreeMap<B, Vec<B>>;
-
-fn compare<E: AsRef<[u8]>>(topic: &str, expected: &ByKey<E>, found: &ByKey<&[u8]>) -> Result<()> {
-    let expected: ByKey<&[u8]> =
-        expected.iter().map(|(key, values)| (key.as_ref(), values.iter().map(AsRef::as_ref).collect())).collect();
-    let Some(key) = expected.keys().chain(found.keys()).find(|key| expected.get(*key) != found.get(*key)) else {
-        return Ok(());
-    };
-    let (expected, found) = (expected.get(key).cloned(), found.get(key).cloned());
-    let (expected, found) = (expected.unwrap_or_default(), found.unwrap_or_default());
-    let first = expected.iter().zip(&found).position(|(expected, found)| expected != found);
-    let first = first.unwrap_or(expected.len().min(found.len()));
-    let show = |values: &[&[u8]]| {
-        values.get(first).map_or_else(|| "nothing".to_owned(), |value| value.escape_ascii().to_string())
-    };
-    Err(Error::stop(format!(
-        "{topic}: of key '{}' there are {} records, {} expected; record {first} is {}, {} expected",
-        key.escape_ascii(),
-        found.len(),
-        expected.len(),
-        show(&found),
-        show(&expected),
-    )))
 }

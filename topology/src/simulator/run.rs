@@ -6,6 +6,8 @@
 //!   closing  they stop, one after the other           then it is looked what is left
 //! ```
 
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -25,6 +27,7 @@ use crate::graph::Topology;
 use crate::log::memory::MemoryLog;
 use crate::log::{GroupMember, GroupProtocol, Isolation, Log, TopicPartition, TopicSpec};
 use crate::store::StoreOptions;
+use crate::stream_thread::Panic;
 
 /// A run of a simulation.
 pub(super) struct Run<'s> {
@@ -43,10 +46,14 @@ const CALM_MAX_MS: i64 = 120_000;
 
 /// The topics of a run.
 struct Topics {
+    /// To which the input is written.
+    inputs: BTreeSet<String>,
     sources: Vec<TopicPartition>,
     changelogs: Vec<TopicPartition>,
     /// What the topology writes.
     written: Vec<TopicPartition>,
+    /// The same and its dead letters, some of which may not be there yet.
+    named: Vec<String>,
     all: Vec<TopicPartition>,
 }
 
@@ -81,9 +88,11 @@ impl<'s> Run<'s> {
         let log = MemoryLog::stepped(Arc::new(move || of_log.now_ms()));
         let mut input = Input::default();
         for make in &self.simulation.make_input {
-            make(&mut self.random, &mut input).map_err(|error| format!("the input cannot be made: {error}"))?;
+            let made = guarded("the input's function", || make(&mut self.random, &mut input))?;
+            made.map_err(|error| format!("the input cannot be made: {error}"))?;
         }
-        let (config, store_options) = self.choose();
+        input.check(topology, &self.simulation.application_id)?;
+        let (config, store_options) = guarded("the settings' function", || self.choose())?;
         let topics = make_topics(topology, (&log, &time), &config, &input)?;
         let is_there_first = input.is_there_first;
         let unfit = |error: crate::log::Error| format!("the input cannot be written: {error}");
@@ -147,6 +156,7 @@ impl<'s> Run<'s> {
             stage.failure()?;
         }
         stage.note(None, || "nothing goes wrong any more".to_owned());
+        stage.trace.excuse();
         stage.rates.replace(Rates::none());
         stage.hidden.borrow_mut().clear();
         stage.mishaps.borrow_mut().set_phase(Phase::Calm);
@@ -155,7 +165,8 @@ impl<'s> Run<'s> {
         while let Some(missing) = application.missing(&stage.log, &topics.sources, &topics.all)? {
             if stage.now_ms() > give_up_ms {
                 note_group(stage, &self.simulation.application_id);
-                return Err(format!("after {CALM_MAX_MS} ms in which nothing went wrong: {missing}"));
+                let complaint = stage.trace.complaint();
+                return Err(format!("{CALM_MAX_MS} ms after the last fault: {missing}{complaint}"));
             }
             stage.play_until(stage.now_ms() + 100);
             stage.failure()?;
@@ -190,14 +201,28 @@ impl<'s> Run<'s> {
         let mut written = History::new(&topics.written, Isolation::ReadUncommitted);
         written.read_on(&stage.log).map_err(|error| error.to_string())?;
         let application_id = self.simulation.application_id.clone();
-        let outcome = Outcome { application_id, topics: history.into_topics(), written: written.into_topics() };
-        self.simulation.checks.iter().try_for_each(|check| check(&outcome)).map_err(|error| error.to_string())?;
+        let mut all = history.into_topics();
+        // Known and empty are those too that are made when something is written to them.
+        for name in &topics.named {
+            all.entry(name.clone()).or_default();
+        }
+        let (inputs, written) = (topics.inputs.clone(), written.into_topics());
+        let outcome = Outcome { application_id, inputs, topics: all, written };
+        for check in &self.simulation.checks {
+            guarded("a check", || check(&outcome))?.map_err(|error| error.to_string())?;
+        }
         Ok(outcome)
     }
 
     fn application(&self) -> Application<'_> {
         Application { id: &self.simulation.application_id }
     }
+}
+
+/// Calls what belongs to the user of a simulation. Where it panics, as a failed assertion does, that is what is wrong
+/// with the run: so it is told with its seed and its trace.
+fn guarded<T>(whose: &str, call: impl FnOnce() -> T) -> Result<T, Wrong> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(|panic| format!("{whose} panicked: {}", Panic::text(&*panic)))
 }
 
 /// Who has what, where something is not done.
@@ -219,9 +244,8 @@ fn make_topics(
 ) -> Result<Topics, Wrong> {
     let text = |error: crate::Error| error.to_string();
     // Those that must be there before, and those that patterns match.
-    let mut given: Vec<String> = input.records.iter().map(|record| record.place.topic.clone()).collect();
-    given.sort_unstable();
-    given.dedup();
+    let inputs = input.topics();
+    let mut given: Vec<String> = inputs.iter().cloned().collect();
     let asked = topology.source_topics();
     given.retain(|name| asked.iter().all(|topic| topic.name() != name || !topic.may_create()));
     let count = |name: &str| asked.iter().find(|topic| topic.name() == name).and_then(|topic| topic.partition_count());
@@ -251,5 +275,6 @@ fn make_topics(
     let mut names = log.list_topics(std::time::Duration::ZERO).map_err(|error| error.to_string())?;
     names.sort_unstable();
     let all = partitions(&mut names.into_iter())?;
-    Ok(Topics { sources, changelogs, written, all })
+    let named = topology.written_topics(&config.application_id);
+    Ok(Topics { inputs, sources, changelogs, written, named, all })
 }

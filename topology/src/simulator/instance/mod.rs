@@ -195,7 +195,7 @@ impl Instance {
                 true
             }
             Ok(Err(error)) => {
-                stage.note(Some(who), || format!("cannot start: {error}"));
+                stage.trace.complain(stage.now_ms(), Some(who), true, &format!("cannot start: {error}"));
                 // Who is patient in vain with brokers that are behind is started again.
                 if error.class() != Class::Retry && !stage.has_hidden_since(began_ms) {
                     stage.fail(format!("instance {} could not start: {error}", self.index));
@@ -242,7 +242,7 @@ impl Instance {
 
     /// A thread has ended by itself, and the process with it.
     fn gave_up(&self, stage: &Stage, who: Who, error: &Error) {
-        stage.note(Some(who), || format!("ends: {error}"));
+        stage.trace.complain(stage.now_ms(), Some(who), true, &format!("ends: {error}"));
         if !self.is_expected(error) {
             stage.fail(format!("instance {} has stopped: {error}", self.index));
         }

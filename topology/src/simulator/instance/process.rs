@@ -209,7 +209,8 @@ fn run_once(stage: &Stage, who: Who, mut thread: Box<Thread>) -> Result<Result<O
     Ok(turned.map(|(turn, thread)| {
         if turn.committed || turn.record_count > 0 {
             let committed = if turn.committed { ", committed" } else { "" };
-            stage.note(Some(who), || format!("{} records processed{committed}", turn.record_count));
+            let records = if turn.record_count == 1 { "record" } else { "records" };
+            stage.note(Some(who), || format!("{} {records} processed{committed}", turn.record_count));
         }
         Some(thread)
     }))

@@ -10,6 +10,7 @@ mod repeating;
 mod stages;
 
 mod mutants;
+mod verdicts;
 
 use super::{Fault, Faults, Simulation};
 
