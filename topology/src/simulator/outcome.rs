@@ -103,7 +103,7 @@ impl Outcome {
         Ok(())
     }
 
-    /// Nothing is said of a topic that nobody has: whoever asks for one has most likely misspelt it.
+    /// A name that no topic has is most likely misspelt, and all checks would hold of it.
     fn check_known(&self, topic: &str) -> Result<()> {
         if self.topics.contains_key(topic) {
             return Ok(());
