@@ -56,6 +56,8 @@ def rows(brokers, topic, deserialize):
 
 
 def main():
+    if len(sys.argv) not in (3, 4):
+        sys.exit(__doc__)
     brokers, topic, *registry_url = sys.argv[1:]
     held = {}
     for row in rows(brokers, topic, deserializer(topic, *registry_url or [None])):

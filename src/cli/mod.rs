@@ -142,7 +142,7 @@ impl Command {
             // These finish what they have begun, and supervise themselves.
             Command::Demo(_) | Command::Run(_) | Command::Views(_) => self.work(shell),
             Command::Export(ref arguments) if arguments.supervises_itself() => self.explained(shell),
-            _ => Supervisor::new()?.until_signal(|| self.explained(shell))?,
+            _ => Supervisor::new()?.until_signal(|| shell.last_words(), || self.explained(shell))?,
         }
     }
 

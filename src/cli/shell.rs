@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;
@@ -31,6 +31,8 @@ pub(crate) struct Shell {
     matches: ArgMatches,
     /// How the command connects to Kafka, once it does.
     brokers: OnceLock<brokers::Settings>,
+    /// How to go on where a signal ends the command now.
+    last_words: Mutex<Option<String>>,
 }
 
 impl Shell {
@@ -49,7 +51,17 @@ impl Shell {
         let matches = innermost(&matches).clone();
         let paint = Paint::of(&std::io::stdout());
         let (json, clock, brokers) = (common.json, SystemClock::new(), OnceLock::new());
-        Ok(Self { json, paint, clock, parameters, file, environment, matches, brokers })
+        let last_words = Mutex::default();
+        Ok(Self { json, paint, clock, parameters, file, environment, matches, brokers, last_words })
+    }
+
+    /// Says how to go on where a signal ends the command from now on; `None`: it may simply be given again.
+    pub(crate) fn set_last_words(&self, words: Option<String>) {
+        *self.last_words.lock().unwrap_or_else(PoisonError::into_inner) = words;
+    }
+
+    pub(crate) fn last_words(&self) -> Option<String> {
+        self.last_words.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Which log a command is to use.

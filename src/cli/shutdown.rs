@@ -17,6 +17,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
 use super::error::{Error, Result};
+use super::output::Stderr;
 
 /// What comes sooner after the first is the same request: `timeout` and shells signal a process and its group.
 const SAME_REQUEST: Duration = Duration::from_secs(1);
@@ -58,16 +59,26 @@ impl Supervisor {
 
     /// Does what blocks and leaves nothing half done. Asked to end meanwhile, the process ends here, with 0.
     pub(crate) fn interruptible<T: Send>(&mut self, work: impl FnOnce() -> T + Send) -> Result<T> {
-        self.unless_asked(|_| 0, work)
+        self.unless_asked(|_| 0, || None, work)
     }
 
     /// Does the whole of a command that can be cut off anywhere. Asked to end meanwhile, the process ends here, with
     /// what a shell reports of a process that the signal ended: the command has not done what it was to do.
-    pub(crate) fn until_signal<T: Send>(&mut self, work: impl FnOnce() -> T + Send) -> Result<T> {
-        self.unless_asked(exit_code, work)
+    /// `last_words` say how to go on, where what was done may be done twice.
+    pub(crate) fn until_signal<T: Send>(
+        &mut self,
+        last_words: impl Fn() -> Option<String>,
+        work: impl FnOnce() -> T + Send,
+    ) -> Result<T> {
+        self.unless_asked(exit_code, last_words, work)
     }
 
-    fn unless_asked<T: Send>(&mut self, code: fn(SignalKind) -> i32, work: impl FnOnce() -> T + Send) -> Result<T> {
+    fn unless_asked<T: Send>(
+        &mut self,
+        code: fn(SignalKind) -> i32,
+        last_words: impl Fn() -> Option<String>,
+        work: impl FnOnce() -> T + Send,
+    ) -> Result<T> {
         let Self { runtime, shutdown } = self;
         std::thread::scope(|scope| {
             // Dropped with the thread, however that ends.
@@ -80,7 +91,10 @@ impl Supervisor {
                 tokio::select! {
                     _ = ended => {}
                     request = shutdown.asked() => {
-                        tracing::info!("{request}: stopped");
+                        match last_words() {
+                            Some(words) => Stderr.line(&format!("error: {request}: {words}")),
+                            None => tracing::info!("{request}: stopped"),
+                        }
                         shutdown.end(code(request.kind));
                     }
                 }

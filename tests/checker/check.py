@@ -288,6 +288,9 @@ def main(arguments):
 
             execution = Execution()
         exit_code, report = check_stream(sys.stdin.buffer, Chain("--dense" in arguments, execution))
+    elif "--help" in arguments or "-h" in arguments:
+        sys.stdout.write(__doc__)
+        return 0
     else:
         sys.stderr.write(__doc__)
         return 2

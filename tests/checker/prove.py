@@ -132,6 +132,8 @@ def check(file, note, genesis_hash):
     return f"holds: {json.dumps(claim)} of block {head['height']} ({block_hash}){aside}"
 
 if __name__ == "__main__":
+    if "--help" in sys.argv[1:] or "-h" in sys.argv[1:]:
+        sys.exit(print(__doc__))
     if len(sys.argv) != 4 or sys.argv[2] not in ("--checkpoint", "--genesis-hash"):
         sys.exit(print(__doc__) or 2)
     try:  # What a file says is told in ASCII: a terminal must not obey it.

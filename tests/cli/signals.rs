@@ -1,6 +1,6 @@
 //! Signals, whenever they come.
 
-use std::io::{BufRead, BufReader, Lines};
+use std::io::{BufRead, BufReader, Lines, Write};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
@@ -78,6 +78,28 @@ fn a_run_that_is_asked_while_it_starts_ends_with_0_and_the_next_one_seals() {
     let report = cairn.run("run --log embedded:log --state-dir state --until-end --json").done().json();
     assert_eq!(report[0]["height"], 1);
     cairn.run("verify --log embedded:log").done();
+}
+
+#[test]
+fn a_submission_that_a_signal_ends_says_how_it_goes_on_and_nothing_is_sent_twice_so() {
+    let cairn = Cairn::new();
+    let input: String = (0..300).map(|at| format!("{{\"from\":\"a\",\"to\":\"b\",\"amount\":{}}}\n", at + 1)).collect();
+    let mut submit = Running::start(cairn.command("submit --log embedded:log").stdin(Stdio::piped()));
+    // What a pipe brings is sent as it comes; it brings no more.
+    let mut pipe = submit.child.stdin.take().unwrap();
+    pipe.write_all(&input.as_bytes()[..input.len() / 2]).unwrap();
+    std::thread::sleep(Duration::from_millis(1_500));
+    submit.signal("INT");
+    let words = submit.stderr.by_ref().map(Result::unwrap).find(|line| line.starts_with("error: SIGINT")).unwrap();
+    let name = words.split("--submission ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
+    assert_eq!(submit.ends_within(Duration::from_secs(2)), Some(130));
+    drop(pipe);
+
+    let again = format!("submit --log embedded:log --submission {name} --json");
+    let report = cairn.run_with_input(&again, &input).done().json();
+    let count = |name: &str| report[0][name].as_u64().unwrap();
+    assert!(count("skipped") > 0, "{report:?}");
+    assert_eq!(count("skipped") + count("sent"), 300);
 }
 
 /// As the first process of a container has it: a signal's default action is to do nothing.

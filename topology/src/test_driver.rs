@@ -77,8 +77,8 @@ pub struct TestDriver {
 }
 
 impl TestDriver {
-    /// Starts a topology at this wall-clock time, under an application id that a client takes. What processors ask to be
-    /// committed at their start is committed. One that reads topics by a [`Pattern`](crate::graph::Pattern) needs
+    /// Starts a topology at this wall-clock time, under an application id that a client takes. What processors ask to
+    /// be committed at their start is committed. One that reads topics by a [`Pattern`](crate::graph::Pattern) needs
     /// [`TestDriver::with_topics`].
     pub fn new(topology: &Topology, application_id: &str, now_ms: i64) -> Result<Self> {
         Self::with_topics(topology, application_id, now_ms, &[])

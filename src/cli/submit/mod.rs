@@ -222,7 +222,9 @@ impl UsesLog for Submit<'_> {
         }
         let bar = report::progress_bar(arguments.source().size_bytes());
         let input = Box::new(bar.wrap_read(arguments.source().open()?));
+        shell.set_last_words(Some(cut_off(&delivery.report(), arguments.submission.is_some())));
         let bad = pump(input, &preparation, arguments.force, &mut delivery);
+        shell.set_last_words(None);
         progress::clear(&bar);
         let sent = delivery.report();
         let took_ms = shell.clock.monotonic_ms().saturating_sub(start_ms);
@@ -239,6 +241,19 @@ impl UsesLog for Submit<'_> {
             None => Ok(Exit::Done),
         }
     }
+}
+
+/// What to know where a signal ends it. What became of a transaction that is under way is not known then: the next run
+/// under the same name finds it out.
+fn cut_off(sent: &Delivered, is_named: bool) -> String {
+    if is_named {
+        return "stopped; the same command goes on behind the last line that arrived".to_owned();
+    }
+    format!(
+        "stopped, and lines may have been sent: with --submission {} the same input goes on behind the last line that \
+         arrived; without, what was sent is sent again",
+        sent.submission
+    )
 }
 
 /// What to know before an input is given again, of which some lines were sent: they must not be paid twice.

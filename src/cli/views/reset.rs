@@ -57,7 +57,7 @@ impl Arguments {
         let settings = shell.log(&self.log)?;
         let forget = Forget { arguments: &self, directories: &directories, shell };
         let reset = || settings.open(forget)?.map_err(|error| shell.explained(error));
-        Supervisor::new()?.until_signal(reset)?
+        Supervisor::new()?.until_signal(|| None, reset)?
     }
 }
 

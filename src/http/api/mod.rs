@@ -141,9 +141,17 @@ fn answer<T: serde::Serialize>(value: &T) -> Response {
 /// What is none of the endpoints: a file of the page, or nothing.
 async fn other(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let page = matches!(method, Method::GET | Method::HEAD).then(|| pages::serve(uri.path(), &headers)).flatten();
-    page.unwrap_or_else(|| Problem::not_found("there is nothing at this path").of(uri.path()).into_response())
+    page.unwrap_or_else(|| {
+        Problem::not_found("there is nothing at this path; /v1/openapi.json lists what there is")
+            .of(uri.path())
+            .into_response()
+    })
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("{method} means nothing here")).of(uri.path())
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        format!("{method} means nothing here: the header Allow says what does"),
+    )
+    .of(uri.path())
 }

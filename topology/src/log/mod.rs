@@ -148,8 +148,8 @@ pub trait Log: Clone + Send + Sync + 'static {
     }
 
     /// Little will be asked about topics and groups from now on: clients that are there for that alone may be closed,
-    /// beside what else happens. What is under way is answered all the same, and a later question, also of another clone
-    /// of this log, has a client made anew.
+    /// beside what else happens. What is under way is answered all the same, and a later question, also of another
+    /// clone of this log, has a client made anew.
     fn rest(&self) {}
 
     /// The same log, whose producers send to these topics alone. Their batches are as large as these topics take;

@@ -78,7 +78,8 @@ impl Input {
         self.records.iter().map(|record| record.place.topic.clone()).collect()
     }
 
-    /// Whether all of it is read. A topic that no source reads is most likely misspelt, and all checks would hold of it.
+    /// Whether all of it is read. A topic that no source reads is most likely misspelt, and all checks would hold of
+    /// it.
     pub(super) fn check(&self, topology: &Topology, application_id: &str) -> Result<(), String> {
         let is_matched = topology.wanted(application_id);
         let repartitioned = topology.repartition_topics(application_id);
